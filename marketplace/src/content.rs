@@ -1,0 +1,123 @@
+//! What a listing says, in the site's own terms.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// An amount of money: integer minor units (cents) and an ISO 4217 code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    pub minor_units: i64,
+    pub currency: String,
+}
+
+/// The language in which an account sees the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    En,
+    Fr,
+}
+
+impl Language {
+    /// The ISO 639-1 code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::Fr => "fr",
+        }
+    }
+
+    /// The language of an ISO 639-1 code, where it is one that we speak.
+    pub fn from_code(code: &str) -> Option<Self> {
+        match code {
+            "en" => Some(Self::En),
+            "fr" => Some(Self::Fr),
+            _ => None,
+        }
+    }
+}
+
+/// One of the site's choices: its id, which is what counts, and its name in the account's language.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Named {
+    pub id: i64,
+    pub name: String,
+}
+
+/// A leaf category with the way to it, from the root down, the leaf included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CategoryChoice {
+    pub id: i64,
+    pub path: Vec<Named>,
+}
+
+/// Everything that the site is told about an item but its photos.
+///
+/// A choice that the category does not ask for is `None` or empty.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemContent {
+    pub title: String,
+    pub description: String,
+    pub price: Money,
+    pub category: CategoryChoice,
+    pub brand: Option<Named>,
+    pub size: Option<Named>,
+    pub condition: Option<Named>,
+    pub colors: Vec<Named>,
+    pub materials: Vec<Named>,
+    pub package_size: Option<Named>,
+    /// SHA-256 (hex) of each processed photo, in the order in which the site shows them.
+    pub photo_sha256s: Vec<String>,
+}
+
+/// The bytes of one processed photo.
+#[derive(Clone, Debug)]
+pub struct PhotoFile {
+    /// SHA-256 of `bytes`, in hex.
+    pub sha256: String,
+    /// Always `image/jpeg` by the time that a photo gets here.
+    pub content_type: String,
+    pub bytes: Bytes,
+}
+
+/// A field of the site's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    Photos,
+    Title,
+    Description,
+    Category,
+    Brand,
+    Size,
+    Condition,
+    Colors,
+    Materials,
+    Price,
+    PackageSize,
+    Bump,
+    SaveDraft,
+    Publish,
+}
+
+impl Field {
+    /// The name under which the field stands in data files, errors and the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Photos => "photos",
+            Self::Title => "title",
+            Self::Description => "description",
+            Self::Category => "category",
+            Self::Brand => "brand",
+            Self::Size => "size",
+            Self::Condition => "condition",
+            Self::Colors => "colors",
+            Self::Materials => "materials",
+            Self::Price => "price",
+            Self::PackageSize => "package_size",
+            Self::Bump => "bump",
+            Self::SaveDraft => "save_draft",
+            Self::Publish => "publish",
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What a marketplace is, as the rest of the product sees it: the [`Marketplace`] and [`Composer`] traits, the types that
+//! pass through them, and the site's limits, names and signs as data. Nothing here does I/O.
+//!
+//! To reach another site: implement the two traits in a crate of their own, and give it data files like those in
+//! `marketplace/data`.
+
+pub mod catalog;
+pub mod challenge;
+mod composer;
+mod content;
+mod error;
+pub mod limits;
+mod remote;
+pub mod selectors;
+
+pub use composer::{
+    Composer, ComposerIdentity, ComposerRequest, Ending, Evidence, FieldReading, FillStep, Filled, Permit,
+    Process, Published, Saved, StepObserver, Stopped,
+};
+pub use content::{CategoryChoice, Field, ItemContent, Language, Money, Named, PhotoFile};
+pub use error::{Error, WriteError};
+pub use remote::{DriverKind, Marketplace, Member, RemoteItem, Seat};

@@ -1,0 +1,76 @@
+//! The site as a whole: who is logged in, what it offers, what the member has there.
+
+use async_trait::async_trait;
+
+use crate::catalog::Catalog;
+use crate::{Composer, ComposerIdentity, ComposerRequest, Ending, Error, Language, Money};
+
+/// An account's place on a site: everything that a connector needs to know to act for it.
+#[derive(Clone, Debug)]
+pub struct Seat {
+    pub account_id: String,
+    /// `practice`, or the market's host such as `vinted.fr`.
+    pub site: String,
+    pub language: Language,
+    /// The name of the member that stands for this account on the practice site.
+    pub practice_login: String,
+}
+
+/// The logged-in member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    pub id: String,
+    pub login: String,
+}
+
+/// An own item as the site shows it to its owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteItem {
+    pub id: String,
+    pub title: String,
+    pub price: Money,
+    pub is_draft: bool,
+    pub is_hidden: bool,
+    pub is_closed: bool,
+    /// Absolute address of the item's page.
+    pub url: String,
+    pub photo_ids: Vec<String>,
+    /// Only in the reading of a single item, never in the wardrobe.
+    pub description: Option<String>,
+    /// Only in the reading of a single item.
+    pub category_id: Option<i64>,
+}
+
+/// How writes reach the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DriverKind {
+    /// A real browser.
+    Browser { headless: bool },
+    /// Plain requests to the practice site; never used on a real one.
+    Browserless,
+}
+
+/// A site that listings can be published on. Reads only; what writes is the [`Composer`].
+#[async_trait]
+pub trait Marketplace: Send + Sync + 'static {
+    /// How writes reach the site.
+    fn driver(&self) -> DriverKind;
+
+    /// Who is logged in.
+    async fn member(&self, seat: &Seat) -> Result<Member, Error>;
+
+    /// Categories, what each leaf asks for, brands, sizes, colours, conditions, package sizes, in the seat's language.
+    async fn catalog(&self, seat: &Seat) -> Result<Catalog, Error>;
+
+    /// A complete reading of the member's own wardrobe, with drafts and hidden items. An incomplete one is an error.
+    async fn wardrobe(&self, seat: &Seat) -> Result<Vec<RemoteItem>, Error>;
+
+    /// One own item; `None` when the site says that there is none with that id.
+    async fn item(&self, seat: &Seat, remote_id: &str) -> Result<Option<RemoteItem>, Error>;
+
+    /// Starts an attempt (a browser, where there is one) without navigating anywhere.
+    async fn compose(&self, seat: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error>;
+
+    /// Ends what is left of an attempt whose owner is gone: its driver session, processes and profile.
+    async fn end(&self, identity: &ComposerIdentity) -> Ending;
+}

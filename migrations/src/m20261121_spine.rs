@@ -1,0 +1,13 @@
+//! The first schema: owners, accounts, photos, listings, jobs, the ledger and the event log.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        crate::run_script(manager, include_str!("m20261121_spine.sql")).await
+    }
+}
