@@ -3,8 +3,9 @@
 ///
 /// A refused call carries `google.rpc.ErrorInfo` with domain "vintedbot", `reason` set to the value's full name
 /// ("ERROR_REASON_CONFIRMATION_USED") and the metadata named here; besides it `google.rpc.BadRequest` where fields are at
-/// fault and `google.rpc.RetryInfo` where waiting helps. Each value says its gRPC code; values that only ever appear on jobs
-/// and accounts say so. New values may be added: treat an unknown one by its gRPC code.
+/// fault, each violation's `reason` being the full name of a Violation.Code ("CODE_REQUIRED"), and `google.rpc.RetryInfo`
+/// where waiting helps. Each value says its gRPC code; values that only ever appear on jobs and accounts say so. New values
+/// may be added: treat an unknown one by its gRPC code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum ErrorReason {
@@ -3443,7 +3444,7 @@ pub struct Photo {
     /// The name it came with, without any folder. Empty: it came without.
     #[prost(string, tag = "8")]
     pub file_name: ::prost::alloc::string::String,
-    /// Signed URL of the stored file, to be fetched without a token. Made anew with every answer.
+    /// Absolute, signed URL of the stored file, to be fetched without a token. Made anew with every answer.
     #[prost(string, tag = "9")]
     pub url: ::prost::alloc::string::String,
     /// When `url` ceases to work.
@@ -3553,7 +3554,7 @@ pub struct CreateUploadUrlRequest {
 /// Where to send the photo.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateUploadUrlResponse {
-    /// Signed URL. Send the bytes as the body of an HTTP PUT, without a token. Success is 200 with `UploadPhotoResponse` as
+    /// Absolute, signed URL. Send the bytes as the body of an HTTP PUT, without a token. Success is 200 with `UploadPhotoResponse` as
     /// JSON; an error is JSON with `code`, `message` and `reason`, an ErrorReason's full name. Sending the same bytes again is
     /// safe.
     #[prost(string, tag = "1")]
@@ -5873,17 +5874,11 @@ pub struct PublishStep {
     /// What happened, in English. Empty: nothing worth saying.
     #[prost(string, tag = "5")]
     pub message: ::prost::alloc::string::String,
-    /// The selector that found the element. Empty: none was needed.
-    #[prost(string, tag = "6")]
-    pub selector: ::prost::alloc::string::String,
-    /// When it began.
-    #[prost(message, optional, tag = "7")]
-    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// When it ended. Absent: it has not, or its worker died.
-    #[prost(message, optional, tag = "8")]
-    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was written: a step that takes long has one entry when it begins and one when it ends.
+    #[prost(message, optional, tag = "6")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
     /// UUID of the screenshot taken. Empty: none.
-    #[prost(string, tag = "9")]
+    #[prost(string, tag = "7")]
     pub screenshot_id: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `PublishStep`.
@@ -7294,8 +7289,8 @@ pub struct WatchRequest {
 /// One message of the stream.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchResponse {
-    /// Opaque place in the log, to be sent as `WatchRequest.cursor`. Empty within a snapshot: one that was cut off has to be
-    /// begun anew.
+    /// Opaque place in the log, to be sent as `WatchRequest.cursor`. Empty on a snapshot's messages, since one that was cut
+    /// off has to be begun anew, and on ephemeral ones, which have no place there.
     #[prost(string, tag = "1")]
     pub cursor: ::prost::alloc::string::String,
     /// What the message is. Absent: a kind that this client does not know; take its cursor and go on.
@@ -7698,9 +7693,10 @@ pub mod event_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Streams the owner's event log from a place in it, and what is in progress. Every message has a cursor; whoever was cut
-        /// off asks again with the last one and misses nothing and gets nothing twice. Scope: events:read; resources that the
-        /// token may not read come without their content.
+        /// Streams the owner's event log from a place in it, and what is in progress. Without a snapshot the first message is a
+        /// checkpoint, sent at once, so that there is a cursor from the start. Whoever was cut off asks again with the last cursor
+        /// and misses nothing and gets nothing twice. When the server shuts down the stream ends with UNAVAILABLE. Scope:
+        /// events:read; resources that the token may not read come without their content.
         pub async fn watch(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchRequest>,
@@ -7746,9 +7742,10 @@ pub mod event_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// Streams the owner's event log from a place in it, and what is in progress. Every message has a cursor; whoever was cut
-        /// off asks again with the last one and misses nothing and gets nothing twice. Scope: events:read; resources that the
-        /// token may not read come without their content.
+        /// Streams the owner's event log from a place in it, and what is in progress. Without a snapshot the first message is a
+        /// checkpoint, sent at once, so that there is a cursor from the start. Whoever was cut off asks again with the last cursor
+        /// and misses nothing and gets nothing twice. When the server shuts down the stream ends with UNAVAILABLE. Scope:
+        /// events:read; resources that the token may not read come without their content.
         async fn watch(
             &self,
             request: tonic::Request<super::WatchRequest>,

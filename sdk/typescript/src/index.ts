@@ -1,0 +1,23 @@
+/**
+ * TypeScript SDK for vintedbot. `createVintedbot` makes one typed client for each service, `watch` follows what happens
+ * across cuts, `callError` takes an error apart. A new service: a generated file (`npm run generate`), a line here and a
+ * client in `client.ts`.
+ */
+export { Code, ConnectError } from "@connectrpc/connect";
+export { createVintedbot, createVintedbotOn, type Vintedbot, type VintedbotOptions } from "./client.js";
+export { callError, type CallError, type FieldViolation } from "./errors.js";
+export { watch, type WatchOptions } from "./watch.js";
+
+export * from "./gen/vintedbot/v1/account_pb.js";
+export * from "./gen/vintedbot/v1/auth_pb.js";
+export * from "./gen/vintedbot/v1/catalog_pb.js";
+export * from "./gen/vintedbot/v1/confirmation_pb.js";
+export * from "./gen/vintedbot/v1/error_reason_pb.js";
+export * from "./gen/vintedbot/v1/event_pb.js";
+export * from "./gen/vintedbot/v1/listing_pb.js";
+export * from "./gen/vintedbot/v1/marketplace_search_pb.js";
+export * from "./gen/vintedbot/v1/media_pb.js";
+export * from "./gen/vintedbot/v1/money_pb.js";
+export * from "./gen/vintedbot/v1/names_pb.js";
+export * from "./gen/vintedbot/v1/publish_pb.js";
+export * from "./gen/vintedbot/v1/violation_pb.js";
