@@ -1,1 +1,27 @@
+//! What the product knows: its rules, its records, its jobs, its ledger, its event log.
+//!
+//! It knows nothing of gRPC, browsers or HTTP clients. Server and worker meet only here: the server asks for work by
+//! writing a job row, the worker does it. Each slice is a module with one file per group of operations; its records are in
+//! [`store::entities`].
 
+pub mod accounts;
+pub mod catalog;
+pub mod clock;
+mod domain;
+mod error;
+pub mod events;
+pub mod identity;
+pub mod ids;
+pub mod instance;
+pub mod jobs;
+pub mod keys;
+pub mod listings;
+pub mod media;
+pub mod paging;
+pub mod publishing;
+pub mod requests;
+pub mod settings;
+pub mod store;
+
+pub use domain::{Domain, Wakes};
+pub use error::{Error, Reason, Rejection, Result, Violation};

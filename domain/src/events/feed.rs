@@ -1,0 +1,143 @@
+//! Waking readers: one tailer per owner and process reads the log and hands its events to every watcher.
+//!
+//! A wake is a hint. Besides, the heads of watched owners are polled once a second, so that a lost hint costs a second and
+//! an event of another process is seen. A watcher that lags reads the log itself; nothing is dropped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Notify, broadcast};
+
+use super::{Event, log};
+use crate::store::{Committed, Store};
+
+/// Events that a watcher may lag behind before it reads the log itself.
+const BUFFER: usize = 256;
+/// How many events a tailer reads at once.
+const BATCH: u64 = 256;
+/// How often watched owners are looked at without a hint.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Something in progress: sent to those who watch now, never stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ephemeral {
+    /// Photos of one call being processed.
+    Photos { request_id: String, done: i32, total: i32, file_name: String },
+    /// A publish job's step.
+    PublishStep { publish_job_id: String, number: i64, attempt: i64, step: String, outcome: String, message: String, time: i64 },
+}
+
+/// What a watcher is woken with.
+#[derive(Clone, Debug)]
+pub enum Wake {
+    Event(Arc<Event>),
+    Ephemeral(Arc<Ephemeral>),
+    /// The place that this owner was at is gone from the log; every watcher finds out by reading.
+    Reread,
+}
+
+/// Hands out events as they come, to any number of watchers.
+#[derive(Clone, Default)]
+pub struct Feed {
+    owners: Arc<Mutex<HashMap<String, Owner>>>,
+}
+
+struct Owner {
+    sender: broadcast::Sender<Wake>,
+    hint: Arc<Notify>,
+}
+
+impl Feed {
+    /// Starts to watch an owner. Subscribe first, then read the log: what comes in between comes twice, never not at all.
+    pub fn subscribe(&self, store: &Store, owner_id: &str) -> broadcast::Receiver<Wake> {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owner) = owners.get(owner_id) {
+            return owner.sender.subscribe();
+        }
+        let (sender, receiver) = broadcast::channel(BUFFER);
+        let hint = Arc::new(Notify::new());
+        owners.insert(owner_id.to_owned(), Owner { sender: sender.clone(), hint: Arc::clone(&hint) });
+        let tailer = Tailer { feed: self.clone(), store: store.clone(), owner_id: owner_id.to_owned(), sender, hint };
+        tokio::spawn(tailer.run());
+        receiver
+    }
+
+    /// Hints that these owners' logs grew.
+    pub fn hint(&self, committed: &Committed) {
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        for owner in committed.owners.iter().filter_map(|id| owners.get(id)) {
+            owner.hint.notify_one();
+        }
+    }
+
+    /// Tells those who watch now.
+    pub fn tell(&self, owner_id: &str, ephemeral: Ephemeral) {
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owner) = owners.get(owner_id) {
+            // Nobody listening is fine: progress is for those who look.
+            drop(owner.sender.send(Wake::Ephemeral(Arc::new(ephemeral))));
+        }
+    }
+
+}
+
+struct Tailer {
+    feed: Feed,
+    store: Store,
+    owner_id: String,
+    sender: broadcast::Sender<Wake>,
+    hint: Arc<Notify>,
+}
+
+impl Tailer {
+    async fn run(self) {
+        let mut position = None;
+        loop {
+            match self.forward(position).await {
+                Ok(next) => position = Some(next),
+                Err(error) => {
+                    tracing::debug!(%error, owner_id = self.owner_id, "tailer starts again at the head");
+                    position = None;
+                    drop(self.sender.send(Wake::Reread));
+                }
+            }
+            // A time-out is the poll; a hint comes sooner.
+            drop(tokio::time::timeout(POLL, self.hint.notified()).await);
+            if self.ends() {
+                return;
+            }
+        }
+    }
+
+    /// Sends everything after `position` and returns the new one; without one, starts at the head.
+    async fn forward(&self, position: Option<i64>) -> crate::Result<i64> {
+        let Some(mut position) = position else {
+            let head = log::head(&self.store, &self.owner_id).await?;
+            // Whoever subscribed before the head was known may have read a shorter log.
+            drop(self.sender.send(Wake::Reread));
+            return Ok(head);
+        };
+        loop {
+            let page = log::read(&self.store, &self.owner_id, position, BATCH).await?;
+            let Some(last) = page.events.last() else { return Ok(position) };
+            position = last.sequence;
+            for event in page.events {
+                drop(self.sender.send(Wake::Event(Arc::new(event))));
+            }
+        }
+    }
+
+    /// Under the lock that subscribers take, so that nobody subscribes to a tailer that has just ended.
+    fn ends(&self) -> bool {
+        let mut owners = self.feed.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.sender.receiver_count() > 0 {
+            return false;
+        }
+        if owners.get(&self.owner_id).is_some_and(|owner| owner.sender.same_channel(&self.sender)) {
+            owners.remove(&self.owner_id);
+        }
+        true
+    }
+}

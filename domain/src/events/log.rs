@@ -1,0 +1,102 @@
+//! Reading the log.
+
+use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, Statement, sea_query::Value};
+use serde::{Deserialize, Serialize};
+
+use super::cursor::expired;
+use super::{Kind, ResourceType};
+use crate::clock::Millis;
+use crate::store::Store;
+use crate::store::entities::event_heads;
+use crate::{Error, Result};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub sequence: i64,
+    pub time: Millis,
+    pub kind: Kind,
+    pub resource_type: ResourceType,
+    pub resource_id: String,
+    pub account_id: Option<String>,
+    /// JSON of the resource after the change; `null` for one that is gone.
+    pub payload: String,
+}
+
+/// Consecutive events.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub events: Vec<Event>,
+    /// The head of the log when it was read.
+    pub head: i64,
+}
+
+#[derive(FromQueryResult)]
+struct Row {
+    head: i64,
+    floor: i64,
+    sequence: Option<i64>,
+    time: Option<Millis>,
+    kind: Option<Kind>,
+    resource_type: Option<ResourceType>,
+    resource_id: Option<String>,
+    account_id: Option<String>,
+    payload: Option<String>,
+}
+
+/// The sequence of the newest event of an owner; 0 when there is none.
+pub async fn head(store: &Store, owner_id: &str) -> Result<i64> {
+    let row = event_heads::Entity::find_by_id(owner_id).one(store.reader()).await?;
+    Ok(row.ok_or_else(|| no_log(owner_id))?.sequence)
+}
+
+/// Up to `limit` events after `after`. Floor and head are read in the same statement; a place below the floor, beyond the
+/// head, or followed by a gap is CURSOR_EXPIRED.
+pub async fn read(store: &Store, owner_id: &str, after: i64, limit: u64) -> Result<Page> {
+    let connection = store.reader();
+    let statement = Statement::from_sql_and_values(
+        connection.get_database_backend(),
+        "SELECT h.sequence AS head, h.floor AS floor, e.sequence AS sequence, e.time AS time, e.kind AS kind, \
+         e.resource_type AS resource_type, e.resource_id AS resource_id, e.account_id AS account_id, \
+         e.payload AS payload \
+         FROM event_heads h LEFT JOIN (SELECT * FROM events WHERE owner_id = $1 AND sequence > $2 \
+         ORDER BY sequence LIMIT $3) e ON e.owner_id = h.owner_id WHERE h.owner_id = $1 ORDER BY e.sequence",
+        [Value::from(owner_id), Value::from(after), Value::from(limit as i64)],
+    );
+    let rows = connection.query_all_raw(statement).await?;
+    let mut page = Page::default();
+    for (index, row) in rows.iter().enumerate() {
+        let row = Row::from_query_result(row, "")?;
+        page.head = row.head;
+        if after < row.floor || after > row.head {
+            return Err(expired());
+        }
+        let Some(event) = row.event() else { continue };
+        if event.sequence != after + 1 + index as i64 {
+            return Err(expired());
+        }
+        page.events.push(event);
+    }
+    if rows.is_empty() {
+        return Err(no_log(owner_id));
+    }
+    Ok(page)
+}
+
+impl Row {
+    fn event(self) -> Option<Event> {
+        Some(Event {
+            sequence: self.sequence?,
+            time: self.time?,
+            kind: self.kind?,
+            resource_type: self.resource_type?,
+            resource_id: self.resource_id?,
+            account_id: self.account_id,
+            payload: self.payload?,
+        })
+    }
+}
+
+fn no_log(owner_id: &str) -> Error {
+    Error::Internal(format!("owner {owner_id} has no event log"))
+}

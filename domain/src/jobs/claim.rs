@@ -1,0 +1,196 @@
+//! Claiming a job, keeping it, and letting go of it.
+
+use futures::FutureExt;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter};
+
+use super::State;
+use crate::clock::Millis;
+use crate::store::entities::jobs;
+use crate::store::{Store, Tx};
+use crate::{Error, Result};
+
+/// The right to work on a job: valid while its epoch is the row's and its lease lives.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub job: jobs::Model,
+    pub worker_id: String,
+    pub epoch: i64,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is done for good.
+    Done,
+    /// Nothing to do until somebody queues it again.
+    Wait,
+    /// To be done from that time on; not a failure.
+    At(Millis),
+    /// Failed in a way that may pass: again after a back-off, or given up after too many.
+    Retry { error: String },
+    /// Handed back by a drain, as if it had not been claimed.
+    HandBack,
+    /// Given up.
+    Dead { error: String },
+    Cancelled,
+}
+
+/// Claims a job that is due, or whose holder's lease ran out. `None`: somebody else has it, or it is not due.
+pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Millis) -> Result<Option<Claim>> {
+    let (job_id, worker_id) = (job_id.to_owned(), worker_id.to_owned());
+    store
+        .write(move |tx| {
+            let (job_id, worker_id) = (job_id.clone(), worker_id.clone());
+            async move {
+                let query = tx.locked(jobs::Entity::find_by_id(&job_id));
+                let Some(mut job) = query.one(tx).await? else { return Ok(None) };
+                let now = tx.now().await?;
+                let claimable = match job.state {
+                    State::Queued => job.due_time <= now,
+                    State::Running => job.lease_until.is_none_or(|until| until <= now),
+                    _ => false,
+                };
+                if !claimable {
+                    return Ok(None);
+                }
+                let epoch = job.claim_epoch + 1;
+                let updated = jobs::Entity::update_many()
+                    .col_expr(jobs::Column::State, Expr::value(State::Running))
+                    .col_expr(jobs::Column::ClaimEpoch, Expr::value(epoch))
+                    .col_expr(jobs::Column::Claims, Expr::value(job.claims + 1))
+                    .col_expr(jobs::Column::LeaseUntil, Expr::value(now + lease_ms))
+                    .col_expr(jobs::Column::WorkerId, Expr::value(worker_id.as_str()))
+                    .col_expr(jobs::Column::UpdateTime, Expr::value(now))
+                    .filter(jobs::Column::Id.eq(job_id.as_str()))
+                    .filter(jobs::Column::ClaimEpoch.eq(job.claim_epoch))
+                    .exec(tx)
+                    .await?;
+                if updated.rows_affected != 1 {
+                    return Ok(None);
+                }
+                job.state = State::Running;
+                job.claim_epoch = epoch;
+                job.claims += 1;
+                Ok(Some(Claim { job, worker_id, epoch }))
+            }
+            .boxed()
+        })
+        .await
+}
+
+impl Claim {
+    fn held(&self) -> Condition {
+        Condition::all()
+            .add(jobs::Column::Id.eq(self.job.id.as_str()))
+            .add(jobs::Column::State.eq(State::Running))
+            .add(jobs::Column::ClaimEpoch.eq(self.epoch))
+    }
+
+    /// Renews the lease. `false`: the claim is lost, and the holder stops.
+    pub async fn renew(&self, store: &Store, lease_ms: Millis) -> Result<bool> {
+        let claim = self.clone();
+        store
+            .write(move |tx| {
+                let claim = claim.clone();
+                async move {
+                    let now = tx.now().await?;
+                    let updated = jobs::Entity::update_many()
+                        .col_expr(jobs::Column::LeaseUntil, Expr::value(now + lease_ms))
+                        .filter(claim.held())
+                        .filter(jobs::Column::LeaseUntil.gt(now))
+                        .exec(tx)
+                        .await?;
+                    Ok(updated.rows_affected == 1)
+                }
+                .boxed()
+            })
+            .await
+    }
+
+    /// Checks, under the row's lock, that the claim still holds and that its lease lives.
+    pub async fn require_live(&self, tx: &Tx) -> Result<()> {
+        let job = tx.locked(jobs::Entity::find().filter(self.held())).one(tx).await?;
+        let now = tx.now().await?;
+        match job {
+            Some(job) if job.lease_until.is_some_and(|until| until > now) => Ok(()),
+            _ => Err(lost()),
+        }
+    }
+
+    /// Checks that the claim was not taken over. Its lease may have run out: what is written was seen all the same.
+    pub async fn require_held(&self, tx: &Tx) -> Result<()> {
+        let job = tx.locked(jobs::Entity::find().filter(self.held())).one(tx).await?;
+        job.map(drop).ok_or_else(lost)
+    }
+
+    /// Lets go of the job. Does nothing when the claim was taken over, or when the job has been requeued meanwhile.
+    pub async fn finish(&self, tx: &Tx, outcome: &Outcome, rules: &BackOff) -> Result<()> {
+        let now = tx.now().await?;
+        let failures = self.job.failures + 1;
+        let (state, due, error, failures, claims) = match outcome {
+            Outcome::Done => (State::Done, now, None, self.job.failures, self.job.claims),
+            Outcome::Wait => (State::Waiting, now, None, 0, 0),
+            Outcome::At(time) => (State::Queued, *time, None, 0, 0),
+            Outcome::HandBack => (State::Queued, now, None, self.job.failures, self.job.claims - 1),
+            Outcome::Retry { error } if failures < rules.max_failures => {
+                (State::Queued, now + rules.pause(failures), Some(error.clone()), failures, 0)
+            }
+            Outcome::Retry { error } | Outcome::Dead { error } => {
+                (State::Dead, now, Some(error.clone()), failures, self.job.claims)
+            }
+            Outcome::Cancelled => (State::Cancelled, now, None, self.job.failures, self.job.claims),
+        };
+        jobs::Entity::update_many()
+            .col_expr(jobs::Column::State, Expr::value(state))
+            .col_expr(jobs::Column::DueTime, Expr::value(due))
+            .col_expr(jobs::Column::Error, Expr::value(error))
+            .col_expr(jobs::Column::Failures, Expr::value(failures))
+            .col_expr(jobs::Column::Claims, Expr::value(claims))
+            .col_expr(jobs::Column::LeaseUntil, Expr::value(None::<i64>))
+            .col_expr(jobs::Column::WorkerId, Expr::value(None::<String>))
+            .col_expr(jobs::Column::UpdateTime, Expr::value(now))
+            .filter(self.held())
+            .exec(tx)
+            .await?;
+        if state == State::Queued && due <= now {
+            tx.ring(&self.job.id);
+        }
+        Ok(())
+    }
+}
+
+/// How long to wait after failures, and how many are too many.
+#[derive(Clone, Copy, Debug)]
+pub struct BackOff {
+    pub first_ms: Millis,
+    pub max_ms: Millis,
+    pub max_failures: i64,
+}
+
+impl BackOff {
+    fn pause(self, failures: i64) -> Millis {
+        let doublings = u32::try_from(failures - 1).unwrap_or(0).min(20);
+        self.first_ms.saturating_mul(1 << doublings).min(self.max_ms)
+    }
+}
+
+/// Queues a job that waits, or one that is queued for later, to be done from `due` on. A running one is left alone: its
+/// holder decides what follows.
+pub async fn requeue(tx: &Tx, job_id: &str, due: Millis) -> Result<()> {
+    jobs::Entity::update_many()
+        .col_expr(jobs::Column::State, Expr::value(State::Queued))
+        .col_expr(jobs::Column::DueTime, Expr::value(due))
+        .col_expr(jobs::Column::Claims, Expr::value(0))
+        .col_expr(jobs::Column::Failures, Expr::value(0))
+        .filter(jobs::Column::Id.eq(job_id))
+        .filter(jobs::Column::State.is_in([State::Waiting, State::Queued]))
+        .exec(tx)
+        .await?;
+    tx.ring(job_id);
+    Ok(())
+}
+
+fn lost() -> Error {
+    Error::Internal("the claim on this job was lost to another worker".to_owned())
+}

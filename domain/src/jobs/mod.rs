@@ -1,0 +1,117 @@
+//! Jobs: the row is the truth, the queue is a doorbell.
+//!
+//! A job is written in the same transaction as the change that needs it ([`enqueue`]). A worker [`claim`]s the row by
+//! compare-and-set, renews its lease while it works, and writes the outcome ([`Claim::finish`]). [`sweep`] finds what is
+//! due or abandoned. Attempts, back-off, dead letters and uniqueness live here and nowhere else.
+//!
+//! A new kind: a variant of [`Kind`] and a handler in the worker crate.
+
+mod bell;
+mod claim;
+mod schedule;
+mod sweep;
+mod worker;
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
+use serde::{Deserialize, Serialize};
+
+pub use bell::Bell;
+pub use claim::{BackOff, Claim, Outcome, claim, requeue};
+pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
+pub use sweep::{purge, sweep};
+pub use worker::{WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone};
+
+use crate::Result;
+use crate::clock::Millis;
+use crate::store::Tx;
+use crate::store::entities::jobs;
+
+/// What a job is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Kind {
+    /// Everything that a publish job needs done; its subject is the publish job.
+    Publish,
+    /// Learns who an account is on its site and what the site offers; its subject is the account.
+    ConnectAccount,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum State {
+    /// Nothing to do until somebody queues it again.
+    Waiting,
+    /// To be done from `due_time` on.
+    Queued,
+    /// Claimed by a worker until `lease_until`.
+    Running,
+    Done,
+    /// Given up; a person has to look.
+    Dead,
+    Cancelled,
+}
+
+/// Whether a worker process may still act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WorkerState {
+    Open,
+    Closed,
+}
+
+/// A job to be written.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    pub kind: Kind,
+    pub owner_id: Option<String>,
+    pub account_id: Option<String>,
+    pub subject_id: String,
+    pub due_time: Millis,
+    /// No second job with this key is written while one that has not ended has it.
+    pub unique_key: Option<String>,
+}
+
+/// Writes a job and rings for it after the commit. With a unique key that is taken, rings for the one that has it.
+pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
+    if let Some(key) = &new.unique_key {
+        let open = jobs::Entity::find()
+            .filter(jobs::Column::UniqueKey.eq(key.as_str()))
+            .filter(jobs::Column::State.is_in([State::Waiting, State::Queued, State::Running]))
+            .one(tx)
+            .await?;
+        if let Some(job) = open {
+            tx.ring(&job.id);
+            return Ok(job.id);
+        }
+    }
+    let now = tx.now().await?;
+    let id = tx.id();
+    let row = jobs::ActiveModel {
+        id: Set(id.clone()),
+        owner_id: Set(new.owner_id),
+        kind: Set(new.kind),
+        account_id: Set(new.account_id),
+        subject_id: Set(Some(new.subject_id)),
+        state: Set(State::Queued),
+        priority: Set(0),
+        due_time: Set(new.due_time),
+        claims: Set(0),
+        failures: Set(0),
+        claim_epoch: Set(0),
+        lease_until: Set(None),
+        worker_id: Set(None),
+        unique_key: Set(new.unique_key),
+        payload: Set("{}".to_owned()),
+        outcome: Set(None),
+        error: Set(None),
+        create_time: Set(now),
+        update_time: Set(now),
+    };
+    // Two callers at once: the index lets one in, and the other's job is the same job.
+    jobs::Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned()).exec_without_returning(tx).await?;
+    tx.ring(&id);
+    Ok(id)
+}

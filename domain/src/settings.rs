@@ -1,0 +1,80 @@
+//! Settings that rules depend on. Their defaults and meaning stand in `config.default.toml`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::accounts::Mode;
+use crate::clock::Millis;
+use crate::{Error, Result};
+
+/// Everything that the domain's rules can be told. Times are milliseconds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What a new account starts as.
+    pub session_mode: Mode,
+    /// How long a confirmation may be waited for.
+    pub confirm_token_ms: Millis,
+    /// How long a signed address of a photo, a screenshot or a preview works.
+    pub signed_url_ms: Millis,
+    /// Publications in any minute, all accounts together.
+    pub publish_per_minute: i64,
+    /// Publications in any minute, each account.
+    pub publish_per_minute_account: i64,
+    /// How long after a commit an intent still allows its click.
+    pub click_window_ms: Millis,
+    /// The longest that a request to the site can take.
+    pub request_timeout_ms: Millis,
+    /// How long an unknown outcome is read again before "nothing there" counts.
+    pub settle_ms: Millis,
+    /// The pause between two readings while settling.
+    pub settle_poll_ms: Millis,
+    /// How long a worker's claim on a job lasts without renewal.
+    pub lease_ms: Millis,
+    /// How often a worker renews its claims.
+    pub heartbeat_ms: Millis,
+    /// The longest that one attempt at a job may take.
+    pub attempt_timeout_ms: Millis,
+    /// The first pause after a failure; each further one doubles it, up to `back_off_max_ms`.
+    pub back_off_ms: Millis,
+    pub back_off_max_ms: Millis,
+    /// Claims after which a job is given up, its deaths included.
+    pub max_claims: i64,
+    /// Failures that may pass by themselves after which a job is given up.
+    pub max_failures: i64,
+    /// How long what was settled as not done is watched for.
+    pub watch_ms: Millis,
+    /// How long events, ended jobs and screenshots are kept.
+    pub events_keep_ms: Millis,
+    pub jobs_keep_ms: Millis,
+}
+
+impl Settings {
+    /// Checks what settings mean to each other. The message says which to change.
+    pub fn check(&self) -> Result<()> {
+        let rules = [
+            (
+                self.lease_ms >= 3 * self.heartbeat_ms,
+                "lease_ms must be at least three times heartbeat_ms, so that one late heartbeat loses no job",
+            ),
+            (
+                self.click_window_ms < self.lease_ms,
+                "click_window_ms must be below lease_ms, so that an intent does not outlive its claim",
+            ),
+            (
+                self.settle_ms >= 2 * self.settle_poll_ms,
+                "settle_ms must be at least twice settle_poll_ms, so that two readings fit in",
+            ),
+            (
+                self.publish_per_minute >= self.publish_per_minute_account,
+                "publish_per_minute must not be below publish_per_minute_account",
+            ),
+            (self.publish_per_minute_account >= 1, "publish_per_minute_account must be at least 1"),
+            (self.max_claims >= 2, "max_claims must be at least 2: one attempt, one to clean up"),
+            (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
+        ];
+        match rules.iter().find(|(holds, _)| !holds) {
+            Some((_, message)) => Err(Error::Internal((*message).to_owned())),
+            None => Ok(()),
+        }
+    }
+}

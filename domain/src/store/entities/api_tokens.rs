@@ -1,0 +1,23 @@
+//! API tokens, by the hash of their secret.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "api_tokens")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub owner_id: String,
+    pub name: String,
+    pub secret_hash: String,
+    pub scopes: String,
+    pub create_time: i64,
+    pub expire_time: Option<i64>,
+    pub revoke_time: Option<i64>,
+    pub sequence: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

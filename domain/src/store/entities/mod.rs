@@ -1,0 +1,23 @@
+//! One module per table, column for column as the migrations made it.
+//!
+//! Lists are JSON text, since neither engine's own array type exists in the other.
+
+pub mod account_locks;
+pub mod accounts;
+pub mod api_tokens;
+pub mod catalogs;
+pub mod composers;
+pub mod effects;
+pub mod event_heads;
+pub mod events;
+pub mod instance;
+pub mod jobs;
+pub mod listings;
+pub mod owners;
+pub mod photos;
+pub mod publish_jobs;
+pub mod publish_steps;
+pub mod remote_items;
+pub mod requests;
+pub mod schedules;
+pub mod workers;

@@ -1,0 +1,21 @@
+//! What runs by itself, and how it went.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "schedules")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub interval_ms: i64,
+    pub enabled: bool,
+    pub next_run: i64,
+    pub last_run: Option<i64>,
+    pub last_outcome: Option<String>,
+    pub last_message: Option<String>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

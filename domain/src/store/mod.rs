@@ -1,0 +1,219 @@
+//! The database: one writer behind a fair queue and several readers on SQLite, one pool on PostgreSQL.
+//!
+//! Rules that everything else relies on:
+//!
+//! - [`Store::write`] is the only place that opens a transaction, and only SQL is awaited inside one.
+//! - A transaction runs in a task of its own: a caller that goes away cannot part a commit from its wakes.
+//! - What a closure given to [`Store::write`] does must be repeatable: it runs again when PostgreSQL reports a
+//!   serialisation failure or a deadlock.
+//! - Events are appended by [`Tx::emit`] and written as the transaction's last act.
+//! - Readers never hold a transaction.
+
+pub mod entities;
+mod open;
+mod tx;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait,
+};
+
+use crate::clock::{Clock, Millis};
+use crate::ids::Ids;
+use crate::{Error, Result};
+
+pub use open::{DataFolder, connect};
+pub use tx::{Committed, Tx};
+
+/// How often a transaction is tried again after a serialisation failure or a deadlock.
+const ATTEMPTS: u32 = 8;
+
+/// Told of what was committed, after it was.
+pub trait AfterCommit: Send + Sync + 'static {
+    fn committed(&self, committed: &Committed);
+}
+
+/// Where a simulation may strike: before and after each statement and each commit.
+pub trait Probe: Send + Sync + 'static {
+    /// Whether the process dies here.
+    fn dies(&self, point: Point) -> bool;
+}
+
+/// A moment in a transaction's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Point {
+    Begin,
+    Statement,
+    Commit,
+    Committed,
+}
+
+/// The database, shared by everything in this process.
+#[derive(Clone)]
+pub struct Store {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn Ids>,
+    after_commit: Option<Arc<dyn AfterCommit>>,
+    probe: Option<Arc<dyn Probe>>,
+    database_clock: bool,
+}
+
+impl Store {
+    /// Wraps open connections. `database_clock` says that other machines share this database, so that its clock, not
+    /// this machine's, is the one that all of them compare.
+    pub fn new(
+        writer: DatabaseConnection,
+        reader: DatabaseConnection,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        database_clock: bool,
+    ) -> Self {
+        Self { writer, reader, clock, ids, after_commit: None, probe: None, database_clock }
+    }
+
+    /// Sets who is told of commits.
+    #[must_use]
+    pub fn with_after_commit(mut self, after_commit: Arc<dyn AfterCommit>) -> Self {
+        self.after_commit = Some(after_commit);
+        self
+    }
+
+    /// Sets where a simulated process dies.
+    #[must_use]
+    pub fn with_probe(mut self, probe: Arc<dyn Probe>) -> Self {
+        self.probe = Some(probe);
+        self
+    }
+
+    /// For reading outside of a transaction. On SQLite these connections cannot write.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// The writing connection, for migrations at start alone.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// The time that everything which two processes compare is measured by.
+    pub async fn now(&self) -> Result<Millis> {
+        database_now(&self.reader, &*self.clock, self.database_clock).await
+    }
+
+    /// Runs `work` in one transaction and commits what it did, or nothing.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+    {
+        let store = self.clone();
+        if self.probe.is_some() {
+            // A simulated process dies with its transaction, so that nothing may outlive the caller.
+            return store.attempt_until_committed(work).await;
+        }
+        tokio::spawn(async move { store.attempt_until_committed(work).await })
+            .await
+            .map_err(|error| Error::Internal(format!("a transaction's task ended: {error}")))?
+    }
+
+    async fn attempt_until_committed<T, F>(&self, work: F) -> Result<T>
+    where
+        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync,
+    {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(&work).await {
+                Err(Error::Database(error)) if attempt < ATTEMPTS && is_transient(&error) => {
+                    tracing::debug!(%error, attempt, "transaction is run again");
+                    attempt += 1;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    async fn attempt<T, F>(&self, work: &F) -> Result<T>
+    where
+        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>>,
+    {
+        self.strike(Point::Begin).await;
+        let options = TransactionOptions {
+            isolation_level: (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::ReadCommitted),
+            access_mode: None,
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        };
+        #[expect(clippy::disallowed_methods, reason = "the one place that the rule points to")]
+        let inner = self.writer.begin_with_options(options).await?;
+        let tx = Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.ids), self.database_clock, self.probe.clone());
+        let result = match work(&tx).await {
+            Ok(value) => tx.flush_events().await.map(|()| value),
+            Err(error) => Err(error),
+        };
+        if tx.died() {
+            // Rolled back before the simulated process stops for good, since it holds the only connection.
+            tx.rollback().await?;
+            return std::future::pending().await;
+        }
+        match result {
+            Ok(value) => {
+                if self.probe.as_ref().is_some_and(|probe| probe.dies(Point::Commit)) {
+                    tx.rollback().await?;
+                    return std::future::pending().await;
+                }
+                let committed = tx.commit().await?;
+                self.strike(Point::Committed).await;
+                if let Some(after_commit) = &self.after_commit {
+                    after_commit.committed(&committed);
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                tx.rollback().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn strike(&self, point: Point) {
+        if self.probe.as_ref().is_some_and(|probe| probe.dies(point)) {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Which engine this is.
+    pub fn backend(&self) -> DbBackend {
+        self.writer.get_database_backend()
+    }
+}
+
+/// The database's clock where several machines share it, else this machine's.
+async fn database_now(
+    connection: &impl ConnectionTrait,
+    clock: &dyn Clock,
+    database_clock: bool,
+) -> Result<Millis> {
+    if !database_clock {
+        return Ok(clock.now());
+    }
+    let statement = Statement::from_string(
+        connection.get_database_backend(),
+        "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
+    );
+    let row = connection.query_one_raw(statement).await?;
+    let row = row.ok_or_else(|| Error::Internal("the database told no time".to_owned()))?;
+    Ok(row.try_get("", "now")?)
+}
+
+/// Serialisation failure (40001) or deadlock (40P01).
+fn is_transient(error: &DbErr) -> bool {
+    let text = error.to_string();
+    text.contains("40001")
+        || text.contains("40P01")
+        || text.contains("could not serialize access")
+        || text.contains("deadlock detected")
+}

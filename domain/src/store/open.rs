@@ -1,0 +1,113 @@
+//! Opening the database, and locking the folder that it lives in.
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fs4::FileExt;
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+
+use super::Store;
+use crate::clock::Clock;
+use crate::ids::Ids;
+use crate::{Error, Result};
+
+/// Readers on SQLite. WAL readers do not wait for the writer; more than a few only cost memory.
+const SQLITE_READERS: u32 = 4;
+
+/// The folder with everything that an instance keeps: database, keys, photos, screenshots, profiles.
+///
+/// It is locked as long as this value lives, so that two processes cannot share one folder.
+pub struct DataFolder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataFolder {
+    /// Makes the folder where it is missing and locks it. Fails when another process holds the lock.
+    pub fn open(path: &Path) -> Result<Self> {
+        let describe = |error: std::io::Error| Error::Internal(format!("data folder {}: {error}", path.display()));
+        std::fs::create_dir_all(path).map_err(describe)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join("lock"))
+            .map_err(describe)?;
+        match FileExt::try_lock(&lock) {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(_) => Err(Error::Internal(format!(
+                "data folder {} is in use by another process; stop it, or set DATA_DIR to another folder",
+                path.display()
+            ))),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Connects to `url`: `sqlite://path`, `sqlite::memory:` or `postgres://…`.
+pub async fn connect(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Store> {
+    if url.starts_with("postgres") {
+        let pool = connect_postgres(url).await?;
+        return Ok(Store::new(pool.clone(), pool, clock, ids, true));
+    }
+    if !url.starts_with("sqlite:") {
+        return Err(Error::Internal(
+            "DATABASE_URL must begin with sqlite: or postgres:".to_owned(),
+        ));
+    }
+    let writer = connect_sqlite(url, 1, false).await?;
+    let reader = if url.contains(":memory:") {
+        writer.clone()
+    } else {
+        connect_sqlite(url, SQLITE_READERS, true).await?
+    };
+    Ok(Store::new(writer, reader, clock, ids, false))
+}
+
+async fn connect_sqlite(url: &str, connections: u32, query_only: bool) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>)
+        .acquire_timeout(Duration::from_secs(30))
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(move |sqlite| {
+            let sqlite = sqlite
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .busy_timeout(Duration::from_secs(10))
+                .pragma("auto_vacuum", "INCREMENTAL")
+                .pragma("journal_mode", "WAL")
+                .pragma("synchronous", "FULL");
+            if query_only { sqlite.pragma("query_only", "ON") } else { sqlite }
+        });
+    Ok(Database::connect(options).await?)
+}
+
+async fn connect_postgres(url: &str) -> Result<DatabaseConnection> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(12)
+        .acquire_timeout(Duration::from_secs(30))
+        .sqlx_logging(false)
+        .application_name("vintedbot")
+        .map_sqlx_postgres_opts(|postgres| {
+            // A writer that is cut off holds its owner's event head; the server ends it instead of everybody waiting.
+            postgres.options([
+                ("idle_in_transaction_session_timeout", "10s"),
+                ("synchronous_commit", "on"),
+                ("tcp_keepalives_idle", "10"),
+                ("tcp_keepalives_interval", "5"),
+                ("tcp_keepalives_count", "3"),
+            ])
+        });
+    Ok(Database::connect(options).await?)
+}
