@@ -1,0 +1,222 @@
+//! The admin API under `/_practice/`, for callers on this machine only: members, records, script, settings.
+
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Query, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::items::Item;
+use crate::listener::Peer;
+use crate::ontology::Locale;
+use crate::script::Rule;
+use crate::session::{self, CSRF_TOKEN};
+use crate::site::Site;
+use crate::store::{Member, Settings};
+use crate::validate::{Body, FieldError, violations};
+
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/_practice/members", post(create_member))
+        .route("/_practice/records", get(records))
+        .route("/_practice/items", get(items).post(create_item))
+        .route(
+            "/_practice/script",
+            get(script).post(add_rules).delete(clear_script),
+        )
+        .route("/_practice/settings", get(settings).post(set_settings))
+        .route("/_practice/reset", post(reset))
+        .layer(from_fn(loopback_only))
+}
+
+/// To others these paths do not exist.
+async fn loopback_only(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
+    if peer.addr.ip().to_canonical().is_loopback() {
+        next.run(request).await
+    } else {
+        StatusCode::NOT_FOUND.into_response()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewMember {
+    login: String,
+    /// Absent leaves the language as it is; new members speak French.
+    language: Option<Locale>,
+}
+
+/// Makes the member unless there is one of that login, and signs them in once more.
+async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember>) -> Json<Value> {
+    let mut state = site.lock();
+    let mut member = match state.member_by_login(&body.login) {
+        Some(member) => member.clone(),
+        None => {
+            let id = state.new_id();
+            Member {
+                id,
+                account_id: id + 900_000,
+                login: body.login,
+                language: Locale::Fr,
+            }
+        }
+    };
+    member.language = body.language.unwrap_or(member.language);
+    state.members.insert(member.id, member.clone());
+    let tokens = session::sign_in(&mut state, &member);
+    state.save();
+    Json(json!({
+        "id": member.id,
+        "login": member.login,
+        "language": member.language,
+        "csrf_token": CSRF_TOKEN,
+        "access_token": tokens.access,
+        "refresh_token": tokens.refresh,
+        "cookies": {
+            "access_token_web": tokens.access,
+            "refresh_token_web": tokens.refresh,
+            "_vinted_fr_session": clock::hex(&clock::random::<24>()),
+            "anon_id": clock::uuid(),
+            "v_uid": member.id.to_string(),
+            "v_sid": clock::hex(&clock::random::<8>()),
+            "v_udt": clock::hex(&clock::random::<12>()),
+            "anonymous-locale": member.language.code(),
+        },
+    }))
+}
+
+#[derive(Deserialize)]
+struct Since {
+    #[serde(default)]
+    since: u64,
+}
+
+/// All records whose `seq` is above `since`, oldest first.
+async fn records(State(site): State<Arc<Site>>, Query(query): Query<Since>) -> Json<Value> {
+    let state = site.lock();
+    let newer = state
+        .records
+        .iter()
+        .filter(|record| record["seq"].as_u64() > Some(query.since));
+    Json(newer.map(|record| Value::clone(record)).collect())
+}
+
+/// Everything there is, whether or not it shows yet.
+async fn items(State(site): State<Arc<Site>>) -> Json<Value> {
+    let state = site.lock();
+    let row = |item: &Item| {
+        let mut row = state.item_record(item);
+        row["member_id"] = item.member_id.into();
+        row["is_draft"] = item.is_draft.into();
+        row
+    };
+    Json(state.items.values().map(row).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewItem {
+    member_id: u64,
+    /// As the form would send it; photos need not be there.
+    item: Body,
+    #[serde(default)]
+    is_draft: bool,
+    #[serde(default)]
+    is_hidden: bool,
+}
+
+/// Puts an item into a member's wardrobe at once, without a record: as if it had been there before.
+async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -> Response {
+    let mut state = site.lock();
+    let Some(member) = state.members.get(&body.member_id).cloned() else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let item = match body.item.into_item(member.language) {
+        Ok(item) => item,
+        Err(errors) => return unprocessable(&errors),
+    };
+    let errors = violations(&item, true, member.language);
+    if !errors.is_empty() {
+        return unprocessable(&errors);
+    }
+    let now = clock::now_ms();
+    let item = Item {
+        id: state.new_id(),
+        member_id: member.id,
+        is_draft: body.is_draft,
+        is_hidden: body.is_hidden,
+        create_time: now,
+        list_time: Some(now),
+        read_time: now,
+        ..item
+    };
+    let answer = state.edit_json(&item, member.language, &site.base_url);
+    state.items.insert(item.id, item);
+    state.save();
+    Json(json!({"item": answer})).into_response()
+}
+
+fn unprocessable(errors: &[FieldError]) -> Response {
+    (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({"errors": errors}))).into_response()
+}
+
+async fn script(State(site): State<Arc<Site>>) -> Json<Vec<Rule>> {
+    Json(site.lock().rules.clone())
+}
+
+/// Adds one rule or several behind those there are; answers with all.
+async fn add_rules(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Response {
+    let list = if body.is_array() { body } else { json!([body]) };
+    match serde_json::from_value::<Vec<Rule>>(list) {
+        Ok(rules) => {
+            let mut state = site.lock();
+            state.rules.extend(rules);
+            Json(state.rules.clone()).into_response()
+        }
+        Err(error) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Json(json!({"error": error.to_string()})),
+        )
+            .into_response(),
+    }
+}
+
+async fn clear_script(State(site): State<Arc<Site>>) -> Json<Value> {
+    site.lock().rules.clear();
+    Json(json!([]))
+}
+
+async fn settings(State(site): State<Arc<Site>>) -> Json<Settings> {
+    Json(site.lock().settings.clone())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SomeSettings {
+    default_visible_delay_ms: Option<i64>,
+    access_token_ttl_s: Option<i64>,
+}
+
+/// Changes the settings that are named; answers with all.
+async fn set_settings(State(site): State<Arc<Site>>, Json(body): Json<SomeSettings>) -> Json<Settings> {
+    let mut state = site.lock();
+    let now = state.settings.clone();
+    state.settings = Settings {
+        default_visible_delay_ms: body
+            .default_visible_delay_ms
+            .unwrap_or(now.default_visible_delay_ms),
+        access_token_ttl_s: body.access_token_ttl_s.unwrap_or(now.access_token_ttl_s),
+    };
+    Json(state.settings.clone())
+}
+
+async fn reset(State(site): State<Arc<Site>>) -> Json<Value> {
+    site.lock().reset();
+    Json(json!({"code": 0}))
+}

@@ -1,0 +1,76 @@
+//! The site's JSON calls, one file per group, and the envelope of their refusals.
+
+mod auth;
+mod items;
+mod ontology;
+mod photos;
+mod wardrobe;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde_json::json;
+
+use crate::site::Site;
+use crate::validate::FieldError;
+
+/// Why a call is refused. Codes as seen 2026 (confidence A).
+#[derive(Debug)]
+pub enum Refusal {
+    InvalidToken,
+    AccessDenied,
+    NotFound,
+    PhotoUpload,
+    PhotoTooBig,
+    Validation(Vec<FieldError>),
+    Server,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, code, name, message) = match &self {
+            Self::InvalidToken => (
+                StatusCode::UNAUTHORIZED,
+                100,
+                "invalid_authentication_token",
+                "Invalid token",
+            ),
+            Self::AccessDenied => (StatusCode::FORBIDDEN, 106, "access_denied", "Access denied"),
+            Self::NotFound => (StatusCode::NOT_FOUND, 104, "not_found", "Not found"),
+            Self::PhotoUpload => (StatusCode::BAD_REQUEST, 50, "photo_upload_error", "Not a photo"),
+            Self::PhotoTooBig => (
+                StatusCode::BAD_REQUEST,
+                51,
+                "photo_too_big",
+                "The photo is too big",
+            ),
+            Self::Validation(_) => (StatusCode::BAD_REQUEST, 99, "validation_error", "Check the form"),
+            Self::Server => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                105,
+                "server_error",
+                "Something went wrong",
+            ),
+        };
+        let errors = if let Self::Validation(errors) = self {
+            errors
+        } else {
+            Vec::new()
+        };
+        let body = json!({
+            "code": code, "message": message, "message_code": name, "errors": errors, "payload": {},
+        });
+        (status, Json(body)).into_response()
+    }
+}
+
+pub fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .merge(auth::routes())
+        .merge(items::routes())
+        .merge(ontology::routes())
+        .merge(photos::routes())
+        .merge(wardrobe::routes())
+}

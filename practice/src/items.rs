@@ -1,0 +1,266 @@
+//! An item or draft, when it can be seen, and how the site's JSON shows it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::ontology::{Locale, ontology};
+use crate::store::{Photo, State};
+
+/// The one market that the practice site plays.
+pub const CURRENCY: &str = "EUR";
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Item {
+    pub id: u64,
+    pub member_id: u64,
+    pub is_draft: bool,
+    pub is_hidden: bool,
+    /// The id that it had as a draft, once published.
+    pub draft_id: Option<u64>,
+    pub title: String,
+    pub description: String,
+    /// Minor units.
+    pub price: Option<i64>,
+    pub catalog_id: Option<u64>,
+    pub brand_id: Option<u64>,
+    /// The name of a brand that the site has no id for.
+    pub custom_brand: Option<String>,
+    pub size_id: Option<u64>,
+    pub condition_id: Option<u64>,
+    pub color_ids: Vec<u64>,
+    pub material_ids: Vec<u64>,
+    pub package_size_id: Option<u64>,
+    pub is_unisex: bool,
+    pub isbn: Option<String>,
+    pub photo_ids: Vec<u64>,
+    /// UTC milliseconds.
+    pub create_time: i64,
+    /// From when lists show it as it is now; `None` is never. UTC milliseconds.
+    pub list_time: Option<i64>,
+    /// From when readings by id show it as it is now. UTC milliseconds.
+    pub read_time: i64,
+    /// What lists and readings show until then.
+    pub before: Option<Box<Item>>,
+}
+
+impl Item {
+    /// What a list shows of it at `now`.
+    pub fn listed(&self, now: i64) -> Option<&Self> {
+        match self.list_time {
+            Some(from) if from <= now => Some(self),
+            Some(_) => self.before.as_deref().and_then(|before| before.listed(now)),
+            None => None,
+        }
+    }
+
+    /// What a reading by id shows of it at `now`.
+    fn readable(&self, now: i64) -> Option<&Self> {
+        if self.read_time <= now {
+            return Some(self);
+        }
+        self.before.as_deref().and_then(|before| before.readable(now))
+    }
+
+    /// The brand's name in `locale`; empty when there is none yet.
+    pub fn brand_title(&self, locale: Locale) -> String {
+        let known = self.brand_id.and_then(|id| ontology().brand_title(id, locale));
+        known
+            .map(str::to_owned)
+            .or_else(|| self.custom_brand.clone())
+            .unwrap_or_default()
+    }
+
+    /// The item's attributes, as the forms send them.
+    fn attributes(&self) -> Value {
+        let mut attributes = Vec::new();
+        let one = |id: Option<u64>| id.into_iter().collect::<Vec<_>>();
+        for (code, ids) in [
+            ("size", one(self.size_id)),
+            ("condition", one(self.condition_id)),
+            ("material", self.material_ids.clone()),
+        ] {
+            if !ids.is_empty() {
+                attributes.push(json!({"code": code, "ids": ids}));
+            }
+        }
+        attributes.into()
+    }
+}
+
+/// Minor units as the site writes decimals in JSON: `29.0`, `29.5`, `29.99`.
+pub fn decimal(minor: i64) -> String {
+    let (whole, cents) = (minor / 100, minor % 100);
+    if cents % 10 == 0 {
+        format!("{whole}.{}", cents / 10)
+    } else {
+        format!("{whole}.{cents:02}")
+    }
+}
+
+/// Minor units as pages and forms write them: decimal comma, no-break space, currency sign.
+pub fn price_text(minor: i64) -> String {
+    format!("{},{:02}\u{a0}€", minor / 100, minor % 100)
+}
+
+fn money(minor: Option<i64>) -> Value {
+    minor.map_or(
+        Value::Null,
+        |minor| json!({"amount": decimal(minor), "currency_code": CURRENCY}),
+    )
+}
+
+impl State {
+    /// What a reading of `id` shows at `now`, also where a publish that does not show yet has changed the id.
+    pub fn item(&self, id: u64, now: i64) -> Option<&Item> {
+        let present = self.items.get(&id).and_then(|item| item.readable(now));
+        let earlier = || {
+            self.items
+                .values()
+                .filter_map(|item| item.readable(now))
+                .find(|item| item.id == id)
+        };
+        present.or_else(earlier)
+    }
+
+    /// A member's wardrobe as lists show it at `now`, newest first; drafts and hidden ones for its owner only.
+    pub fn wardrobe(&self, member_id: u64, owner: bool, now: i64) -> Vec<&Item> {
+        let own = self.items.values().filter(|item| item.member_id == member_id);
+        let mut seen: Vec<_> = own.filter_map(|item| item.listed(now)).collect();
+        seen.retain(|item| owner || !(item.is_draft || item.is_hidden));
+        seen.sort_by_key(|item| std::cmp::Reverse((item.create_time, item.id)));
+        seen
+    }
+
+    /// A photo as the site's JSON shows it; all sizes are served from the same bytes.
+    pub fn photo_json(&self, photo: &Photo, number: usize, base_url: &str) -> Value {
+        let url = |kind: &str| format!("{base_url}/photos/{}/{kind}", photo.id);
+        let thumbnail = |width: u32, height: u32| {
+            json!({
+                "type": format!("thumb{width}x{height}"),
+                "url": url(&format!("{width}x{height}")),
+                "width": width,
+                "height": height,
+                "original_size": null,
+            })
+        };
+        json!({
+            "id": photo.id,
+            "image_no": number,
+            "width": photo.width,
+            "height": photo.height,
+            "temp_uuid": photo.temp_uuid,
+            "dominant_color": "#3D7A7C",
+            "dominant_color_opaque": "#C5D7D8",
+            "url": url("f800"),
+            "is_main": number == 1,
+            "thumbnails": [thumbnail(70, 100), thumbnail(150, 210), thumbnail(310, 430)],
+            "high_resolution": {"id": format!("practice_{}", photo.id), "timestamp": 0, "orientation": null},
+            "is_suspicious": false,
+            "full_size_url": url("full"),
+            "is_hidden": false,
+        })
+    }
+
+    /// An item's photos as the site's JSON shows them, in order.
+    pub fn photos_json(&self, item: &Item, base_url: &str) -> Vec<Value> {
+        let photos = item
+            .photo_ids
+            .iter()
+            .filter_map(|id| self.photos.get(id))
+            .enumerate();
+        photos
+            .map(|(n, photo)| self.photo_json(photo, n + 1, base_url))
+            .collect()
+    }
+
+    /// A row of the wardrobe: names, no ids but its own.
+    pub fn wardrobe_json(&self, item: &Item, locale: Locale, base_url: &str) -> Value {
+        json!({
+            "id": item.id,
+            "title": item.title,
+            "price": money(item.price),
+            "size": item.size_id.and_then(|id| ontology().size_title(id, locale)).unwrap_or(""),
+            "brand": item.brand_title(locale),
+            "status": item.condition_id.and_then(|id| ontology().condition_title(id, locale)).unwrap_or(""),
+            "photos": self.photos_json(item, base_url),
+            "url": format!("{base_url}/items/{}", item.id),
+            "is_closed": false,
+            "is_hidden": item.is_hidden,
+            "is_draft": item.is_draft,
+            "is_reserved": false,
+            "view_count": 0,
+            "favourite_count": 0,
+            "item_closing_action": null,
+        })
+    }
+
+    /// The own item as its editor gets it: all ids.
+    pub fn edit_json(&self, item: &Item, locale: Locale, base_url: &str) -> Value {
+        let brand = item.brand_id.map(|id| {
+            let brand = ontology().brand(id);
+            json!({
+                "id": id,
+                "title": item.brand_title(locale),
+                "is_luxury": brand.is_some_and(|brand| brand.is_luxury),
+                "requires_authenticity_check": brand.is_some_and(|brand| brand.requires_authenticity_check),
+            })
+        });
+        json!({
+            "id": item.id,
+            "user_id": item.member_id,
+            "title": item.title,
+            "description": item.description,
+            "catalog_id": item.catalog_id,
+            "brand_id": item.brand_id,
+            "brand": item.brand_title(locale),
+            "brand_dto": brand,
+            "size_id": item.size_id,
+            "status_id": item.condition_id,
+            "color1_id": item.color_ids.first(),
+            "color2_id": item.color_ids.get(1),
+            "package_size_id": item.package_size_id,
+            "photos": self.photos_json(item, base_url),
+            "item_attributes": item.attributes(),
+            "price": money(item.price),
+            "currency": CURRENCY,
+            "is_unisex": item.is_unisex,
+            "isbn": item.isbn,
+            "is_draft": item.is_draft,
+            "is_hidden": item.is_hidden,
+            "is_closed": false,
+            "is_reserved": false,
+            "measurement_length": null,
+            "measurement_width": null,
+        })
+    }
+
+    /// What the records say of an item.
+    pub fn item_record(&self, item: &Item) -> Value {
+        let hashes: Vec<_> = item
+            .photo_ids
+            .iter()
+            .filter_map(|id| self.photos.get(id))
+            .collect();
+        json!({
+            "item_id": item.id,
+            "draft_id": item.draft_id,
+            "title": item.title,
+            "description": item.description,
+            "price": item.price.map(decimal),
+            "price_minor": item.price,
+            "currency": CURRENCY,
+            "catalog_id": item.catalog_id,
+            "brand_id": item.brand_id,
+            "brand": item.brand_title(Locale::En),
+            "size_id": item.size_id,
+            "status_id": item.condition_id,
+            "color_ids": item.color_ids,
+            "material_ids": item.material_ids,
+            "package_size_id": item.package_size_id,
+            "photo_count": item.photo_ids.len(),
+            "photo_ids": item.photo_ids,
+            "photo_sha256s": hashes.iter().map(|photo| photo.sha256.as_str()).collect::<Vec<_>>(),
+            "is_hidden": item.is_hidden,
+        })
+    }
+}

@@ -1,0 +1,215 @@
+//! What can be sold and how it is described: categories, brands, sizes, colours, conditions, materials, parcels.
+//!
+//! The lists are data files in `data/`. Only the ids of the root categories, of the conditions and of the parcels are
+//! those of the real site (as seen 2026-11, confidence A and B); all others are invented. To add a category, add it to
+//! `data/catalogs.json`; a leaf names the fields it asks for in `asks`.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+/// The languages that the site speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Locale {
+    Fr,
+    En,
+}
+
+impl Locale {
+    /// Reads `fr`, `fr-FR`, `en-uk-fr` and the like; `None` for other languages.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().get(..2)?.to_ascii_lowercase().as_str() {
+            "fr" => Some(Self::Fr),
+            "en" => Some(Self::En),
+            _ => None,
+        }
+    }
+
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Fr => "fr",
+            Self::En => "en",
+        }
+    }
+
+    /// The code as the site's own calls send it in their `locale` header.
+    pub fn header(self) -> &'static str {
+        match self {
+            Self::Fr => "fr-FR",
+            Self::En => "en-FR",
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Text {
+    fr: String,
+    en: String,
+}
+
+impl Text {
+    pub fn get(&self, locale: Locale) -> &str {
+        match locale {
+            Locale::Fr => &self.fr,
+            Locale::En => &self.en,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Catalog {
+    pub id: u64,
+    pub title: Text,
+    #[serde(default)]
+    pub children: Vec<Catalog>,
+    /// Fields that a leaf asks for, besides title, description, photos, price and parcel.
+    #[serde(default)]
+    pub asks: Vec<String>,
+    #[serde(default)]
+    pub size_groups: Vec<u64>,
+    /// The parcel recommended for a leaf.
+    #[serde(default)]
+    pub package_size_id: u64,
+    /// Whether "not fully functional" is among the conditions.
+    #[serde(default)]
+    pub broken_allowed: bool,
+}
+
+impl Catalog {
+    pub fn asks(&self, field: &str) -> bool {
+        self.asks.iter().any(|asked| asked == field)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Brand {
+    pub id: u64,
+    pub title: String,
+    pub is_luxury: bool,
+    pub requires_authenticity_check: bool,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Titled {
+    pub id: u64,
+    pub title: Text,
+    #[serde(default)]
+    pub hex: String,
+    #[serde(default)]
+    pub code: String,
+    pub description: Option<Text>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct SizeGroup {
+    pub id: u64,
+    pub caption: Text,
+    pub sizes: Vec<Titled>,
+}
+
+/// The brand id that stands for "no brand" (as seen 2026, confidence B).
+pub const NO_BRAND: u64 = 1;
+/// The condition id of "not fully functional" (one source says 5; confidence C).
+const BROKEN: u64 = 7;
+
+#[derive(Debug)]
+pub struct Ontology {
+    pub catalogs: Vec<Catalog>,
+    pub brands: Vec<Brand>,
+    pub size_groups: Vec<SizeGroup>,
+    pub colors: Vec<Titled>,
+    pub materials: Vec<Titled>,
+    pub package_sizes: Vec<Titled>,
+    conditions: Vec<Titled>,
+    texts: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+static ONTOLOGY: LazyLock<Ontology> = LazyLock::new(|| {
+    fn read<T: for<'a> Deserialize<'a>>(json: &str) -> T {
+        serde_json::from_str(json).expect("the data files are part of the program and read by its tests")
+    }
+    Ontology {
+        catalogs: read(include_str!("../data/catalogs.json")),
+        brands: read(include_str!("../data/brands.json")),
+        size_groups: read(include_str!("../data/size_groups.json")),
+        colors: read(include_str!("../data/colors.json")),
+        materials: read(include_str!("../data/materials.json")),
+        package_sizes: read(include_str!("../data/package_sizes.json")),
+        conditions: read(include_str!("../data/conditions.json")),
+        texts: read(include_str!("../data/texts.json")),
+    }
+});
+
+/// The site's one ontology.
+pub fn ontology() -> &'static Ontology {
+    &ONTOLOGY
+}
+
+/// The page text named `key`, in `locale`.
+pub fn text(locale: Locale, key: &str) -> &'static str {
+    ontology().texts(locale).get(key).map_or("", String::as_str)
+}
+
+impl Ontology {
+    pub fn texts(&self, locale: Locale) -> &BTreeMap<String, String> {
+        &self.texts[locale.code()]
+    }
+
+    pub fn catalog(&self, id: u64) -> Option<&Catalog> {
+        fn find(list: &[Catalog], id: u64) -> Option<&Catalog> {
+            list.iter().find_map(|one| {
+                if one.id == id {
+                    Some(one)
+                } else {
+                    find(&one.children, id)
+                }
+            })
+        }
+        find(&self.catalogs, id)
+    }
+
+    /// The category `id`, if it is one that items can be put in.
+    pub fn leaf(&self, id: u64) -> Option<&Catalog> {
+        self.catalog(id).filter(|catalog| catalog.children.is_empty())
+    }
+
+    pub fn brand(&self, id: u64) -> Option<&Brand> {
+        self.brands.iter().find(|brand| brand.id == id)
+    }
+
+    pub fn brand_title(&self, id: u64, locale: Locale) -> Option<&str> {
+        if id == NO_BRAND {
+            return Some(text(locale, "no_brand"));
+        }
+        self.brand(id).map(|brand| brand.title.as_str())
+    }
+
+    pub fn sizes_of<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a SizeGroup> {
+        self.size_groups
+            .iter()
+            .filter(|group| catalog.size_groups.contains(&group.id))
+    }
+
+    pub fn size_title(&self, id: u64, locale: Locale) -> Option<&str> {
+        let sizes = self.size_groups.iter().flat_map(|group| &group.sizes);
+        sizes
+            .into_iter()
+            .find(|size| size.id == id)
+            .map(|size| size.title.get(locale))
+    }
+
+    pub fn conditions_of<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = &'a Titled> {
+        self.conditions
+            .iter()
+            .filter(|condition| condition.id != BROKEN || catalog.broken_allowed)
+    }
+
+    pub fn condition_title(&self, id: u64, locale: Locale) -> Option<&str> {
+        self.conditions
+            .iter()
+            .find(|one| one.id == id)
+            .map(|one| one.title.get(locale))
+    }
+}

@@ -1,0 +1,143 @@
+//! The upload form and the editor, which are the same page; `assets/form.js` brings it to life.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::Response;
+use serde_json::{Value, json};
+
+use super::layout::{Visitor, escape};
+use crate::clock;
+use crate::items::{Item, price_text};
+use crate::ontology::{Catalog, Locale, ontology, text};
+use crate::site::{Acting, Site};
+
+pub async fn new(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Response {
+    match Visitor::signed_in(&site, &headers, &uri) {
+        Ok((visitor, acting)) => form(&visitor, &acting, None),
+        Err(redirect) => redirect,
+    }
+}
+
+pub async fn edit(
+    State(site): State<Arc<Site>>,
+    Path(id): Path<u64>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    let (visitor, acting) = match Visitor::signed_in(&site, &headers, &uri) {
+        Ok(signed_in) => signed_in,
+        Err(redirect) => return redirect,
+    };
+    let state = site.lock();
+    let item = state
+        .item(id, clock::now_ms())
+        .filter(|item| item.member_id == acting.member.id);
+    match item {
+        Some(item) => {
+            let photos = state.photos_json(item, &site.base_url);
+            form(&visitor, &acting, Some((item, photos)))
+        }
+        None => visitor.broken(),
+    }
+}
+
+/// What the form's script needs to show an item again: ids, and the text beside each.
+fn saved(item: &Item, photos: &[Value], locale: Locale) -> Value {
+    let all = ontology();
+    let pair = |id: Option<u64>, title: Option<&str>| id.map(|id| json!({"id": id, "title": title}));
+    let many = |ids: &[u64], list: &[crate::ontology::Titled]| -> Vec<Value> {
+        let known = ids.iter().filter_map(|id| list.iter().find(|one| one.id == *id));
+        known
+            .map(|one| json!({"id": one.id, "title": one.title.get(locale)}))
+            .collect()
+    };
+    let catalog = item.catalog_id.and_then(|id| all.catalog(id));
+    json!({
+        "id": item.id,
+        "isDraft": item.is_draft,
+        "title": item.title,
+        "description": item.description,
+        "price": item.price.map(price_text),
+        "category": pair(item.catalog_id, catalog.map(|one: &Catalog| one.title.get(locale))),
+        "brand": {"id": item.brand_id, "title": item.brand_title(locale)},
+        "size": pair(item.size_id, item.size_id.and_then(|id| all.size_title(id, locale))),
+        "condition": pair(item.condition_id, item.condition_id.and_then(|id| all.condition_title(id, locale))),
+        "colors": many(&item.color_ids, &all.colors),
+        "materials": many(&item.material_ids, &all.materials),
+        "packageSizeId": item.package_size_id,
+        "isUnisex": item.is_unisex,
+        "isbn": item.isbn,
+        "photos": photos,
+    })
+}
+
+fn form(visitor: &Visitor, acting: &Acting, item: Option<(&Item, Vec<Value>)>) -> Response {
+    let locale = visitor.locale;
+    let t = |key: &str| escape(text(locale, key));
+    let is_draft = item.as_ref().is_none_or(|(item, _)| item.is_draft);
+    let heading = if item.is_some() { "edit_title" } else { "new_title" };
+    let mut buttons = String::new();
+    let mut button = |testid: &str, key: &str| {
+        let label = t(key);
+        buttons.push_str(&format!(
+            r#"<button type="button" data-testid="{testid}">{label}</button>"#
+        ));
+    };
+    if item.is_some() && is_draft {
+        button("upload-form-delete-draft-button", "delete_draft");
+    }
+    if is_draft {
+        button("upload-form-save-draft-button", "save_draft");
+    }
+    button(
+        "upload-form-save-button",
+        if is_draft { "publish" } else { "save" },
+    );
+    let body = format!(
+        r#"<h1>{heading}</h1>
+<div id="upload-form">
+<section class="field" data-field="photos" id="photos" data-testid="media-upload">
+<p>{photos}</p>
+<div class="dropzone" data-testid="dropzone">
+<div class="grid" data-testid="media-upload-grid"></div>
+<button type="button" data-testid="add-photos-icon-button">{add_photos}</button>
+</div>
+</section>
+<section class="field" data-field="title"><label for="title">{title}</label>
+<input id="title" name="title" data-testid="title--input" type="text" placeholder="{title_hint}" autocomplete="off"></section>
+<section class="field" data-field="description"><label for="description">{description}</label>
+<textarea id="description" name="description" data-testid="description--input" rows="5"></textarea></section>
+<section class="field" data-field="category"><label for="category">{category}</label>
+<input id="category" name="category" data-testid="catalog-select-dropdown-input" type="text" readonly placeholder="{category_hint}"></section>
+<div id="attributes"></div>
+<section class="field" data-field="price"><label for="price">{price}</label>
+<input id="price" name="price" data-testid="price-input--input" type="text" inputmode="decimal" placeholder="{price_hint}" autocomplete="off"></section>
+<div id="parcel"></div>
+<section class="field" data-field="bump"><label><input type="checkbox" id="bump" name="bump" data-testid="bump-checkbox--input"> {bump}</label></section>
+<section class="field" data-field="form"></section>
+<div class="buttons">{buttons}</div>
+</div>
+<script src="/assets/form.js" defer></script>"#,
+        heading = t(heading),
+        photos = t("photos"),
+        add_photos = t("add_photos"),
+        title = t("title"),
+        title_hint = t("title_hint"),
+        description = t("description"),
+        category = t("category"),
+        category_hint = t("category_hint"),
+        price = t("price"),
+        price_hint = t("price_hint"),
+        bump = t("bump"),
+    );
+    let data = json!({
+        "page": "form",
+        "memberId": acting.member.id,
+        "uploadSessionId": clock::uuid(),
+        "currency": crate::items::CURRENCY,
+        "item": item.as_ref().map(|(item, photos)| saved(item, photos, locale)),
+    });
+    visitor.page(StatusCode::OK, text(locale, heading), &body, data)
+}

@@ -1,0 +1,137 @@
+//! What all pages share: head, header, the data that the page's script reads, and the way in.
+
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde_json::{Value, json};
+use url::form_urlencoded;
+
+use crate::ontology::{Locale, ontology, text};
+use crate::session::{self, CSRF_TOKEN, cookie};
+use crate::site::{Acting, Site};
+
+/// A text as HTML shows it, in elements and in quoted attributes.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// JSON that may stand inside a `script` element.
+pub fn script_json(value: &Value) -> String {
+    value.to_string().replace('<', "\\u003c")
+}
+
+/// Whoever is looking at a page, signed in or not.
+pub struct Visitor {
+    pub acting: Option<Acting>,
+    pub locale: Locale,
+}
+
+impl Visitor {
+    pub fn of(site: &Site, headers: &HeaderMap) -> Self {
+        let state = site.lock();
+        let caller = session::caller(&state, headers);
+        let member = caller
+            .and_then(|caller| state.members.get(&caller.member_id))
+            .cloned();
+        let locale = session::page_locale(headers, member.as_ref());
+        Self {
+            acting: member.map(|member| Acting { member, locale }),
+            locale,
+        }
+    }
+
+    /// The signed-in member, or the redirect that sends the visitor to sign in: through a refresh where there is a
+    /// refresh token (as seen 2026, confidence A and B).
+    pub fn signed_in(site: &Site, headers: &HeaderMap, uri: &Uri) -> Result<(Self, Acting), Response> {
+        let visitor = Self::of(site, headers);
+        if let Some(acting) = visitor.acting.clone() {
+            return Ok((visitor, acting));
+        }
+        let way = if cookie(headers, "refresh_token_web").is_some() {
+            "/session-refresh"
+        } else {
+            "/member/signup/select_type"
+        };
+        let back: String = form_urlencoded::byte_serialize(uri.to_string().as_bytes()).collect();
+        Err(Redirect::to(&format!("{way}?ref_url={back}")).into_response())
+    }
+
+    /// A whole page around `body`; `data` is what its script reads besides texts and tokens.
+    pub fn page(&self, status: StatusCode, title: &str, body: &str, data: Value) -> Response {
+        let locale = self.locale;
+        let account = match &self.acting {
+            Some(acting) => {
+                let login = escape(&acting.member.login);
+                let id = acting.member.id;
+                format!(
+                    r#"<a href="/inbox" data-testid="header-conversations-button">✉</a>
+<button type="button" data-testid="header-notification-button">🔔</button>
+<a href="/member/{id}" id="user-menu-button" data-testid="user-menu-button"><img alt="{login}" width="24" height="24" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="></a>
+<a href="/items/new" class="sell" data-testid="prohibited-listing-education-upload-button">{sell}</a>"#,
+                    sell = text(locale, "sell"),
+                )
+            }
+            None => format!(
+                r#"<a href="/member/signup/select_type?ref_url=%2F" data-testid="header--login-button">{}</a>"#,
+                text(locale, "login"),
+            ),
+        };
+        let flight = json!({
+            "CSRF_TOKEN": CSRF_TOKEN,
+            "locale": locale.header(),
+            "memberId": self.acting.as_ref().map(|acting| acting.member.id),
+        });
+        let pushed = script_json(&json!([1, flight.to_string()]));
+        let state = script_json(&json!({"texts": ontology().texts(locale), "data": data}));
+        let html = format!(
+            r#"<!doctype html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} | Practice</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/assets/site.css">
+</head>
+<body>
+<header>
+<a href="/" class="logo">Practice</a>
+<button type="button" data-testid="language-selector-button">{lang}</button>
+{account}
+</header>
+<main>
+{body}
+</main>
+<script>self.__next_f=self.__next_f||[];self.__next_f.push({pushed})</script>
+<script type="application/json" id="page-state">{state}</script>
+<script src="/assets/site.js"></script>
+</body>
+</html>
+"#,
+            lang = locale.code(),
+            title = escape(title),
+        );
+        (status, Html(html)).into_response()
+    }
+
+    /// The page for what is not there: a deleted draft, another member's editor.
+    pub fn broken(&self) -> Response {
+        let wrong = text(self.locale, "something_wrong");
+        self.page(
+            StatusCode::NOT_FOUND,
+            wrong,
+            &format!("<h1>{}</h1>", escape(wrong)),
+            Value::Null,
+        )
+    }
+}

@@ -1,0 +1,127 @@
+//! Who is calling: cookies, tokens, the CSRF constant, language.
+//!
+//! As seen 2026 (confidence A): a session is `access_token_web` (a JWT of about two hours), `refresh_token_web`
+//! (rotates with each refresh) and `_vinted_fr_session`; writing calls carry the site-wide `X-CSRF-Token`, unless
+//! they come with a bearer token; the number inside the token is not always the member's id.
+
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use crate::clock;
+use crate::ontology::Locale;
+use crate::store::{Member, Session, State};
+
+/// The token that every page carries and every writing call repeats; a constant of the site's build.
+pub const CSRF_TOKEN: &str = "5b1e9f3c-7a42-4d60-9e0b-2f6c81d4a7e3";
+
+/// The value of cookie `name`: the last one that is not empty.
+pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers
+        .get_all(COOKIE)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
+    let pairs = lines
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .filter(|(key, value)| *key == name && !value.is_empty())
+        .map(|(_, value)| value)
+        .last()
+}
+
+/// A caller whose token is good.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    pub member_id: u64,
+    /// Signed in by an `Authorization` header, which no other site's page can make a browser send.
+    pub bearer: bool,
+}
+
+/// Who the headers say is calling, if their access token is known and has not expired.
+pub fn caller(state: &State, headers: &HeaderMap) -> Option<Caller> {
+    let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = authorization.and_then(|value| value.strip_prefix("Bearer "));
+    let token = bearer.or_else(|| cookie(headers, "access_token_web"))?;
+    let session = state
+        .sessions
+        .get(token)
+        .filter(|session| session.expire_time > clock::now_ms())?;
+    Some(Caller {
+        member_id: session.member_id,
+        bearer: bearer.is_some(),
+    })
+}
+
+/// Whether the request repeats the site's CSRF constant.
+pub fn has_csrf(headers: &HeaderMap) -> bool {
+    headers
+        .get("x-csrf-token")
+        .is_some_and(|value| value == CSRF_TOKEN)
+}
+
+/// The language of a JSON answer: `locale`, then `Accept-Language`, then the member's own.
+pub fn api_locale(headers: &HeaderMap, member: Option<&Member>) -> Locale {
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .and_then(Locale::parse)
+    };
+    header("locale")
+        .or_else(|| header(ACCEPT_LANGUAGE.as_str()))
+        .or(member.map(|member| member.language))
+        .unwrap_or(Locale::Fr)
+}
+
+/// The language of a page: the member's own, for guests that of the cookie.
+pub fn page_locale(headers: &HeaderMap, member: Option<&Member>) -> Locale {
+    let cookie = || cookie(headers, "anonymous-locale").and_then(Locale::parse);
+    member
+        .map(|member| member.language)
+        .or_else(cookie)
+        .unwrap_or(Locale::Fr)
+}
+
+/// A new pair of tokens for a member.
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+/// Signs a member in once more; sessions that they already have stay good.
+pub fn sign_in(state: &mut State, member: &Member) -> Tokens {
+    let now = clock::now_ms();
+    let expire_time = now + state.settings.access_token_ttl_s * 1_000;
+    let access = token(member, "access", now, expire_time);
+    let refresh = token(member, "refresh", now, now + 7 * 24 * 3_600_000);
+    let session = Session {
+        member_id: member.id,
+        refresh_token: refresh.clone(),
+        expire_time,
+    };
+    state.sessions.retain(|_, session| session.expire_time > now);
+    state.sessions.insert(access.clone(), session);
+    state.refresh_tokens.insert(refresh.clone(), member.id);
+    Tokens { access, refresh }
+}
+
+fn token(member: &Member, purpose: &str, now: i64, expire_time: i64) -> String {
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let head = part(json!({"typ": "JWT", "alg": "RS256"}));
+    let payload = part(json!({
+        "sub": member.account_id.to_string(),
+        "account_id": member.account_id,
+        "iss": "practice",
+        "iat": now / 1_000,
+        "exp": expire_time / 1_000,
+        "purpose": purpose,
+        "sid": clock::hex(&clock::random::<6>()),
+    }));
+    format!(
+        "{head}.{payload}.{}",
+        URL_SAFE_NO_PAD.encode(clock::random::<32>())
+    )
+}

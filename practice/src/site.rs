@@ -1,0 +1,78 @@
+//! The site as its handlers share it, and its routes.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::middleware::from_fn_with_state;
+
+use crate::api::Refusal;
+use crate::ontology::Locale;
+use crate::store::{Member, State};
+use crate::{Config, Error, admin, api, pages, script, session};
+
+#[derive(Debug)]
+pub struct Site {
+    state: Mutex<State>,
+    /// Where pages and JSON say that photos are found.
+    pub base_url: String,
+}
+
+/// A signed-in member on whose behalf a call acts, and the language of the answer.
+#[derive(Clone, Debug)]
+pub struct Acting {
+    pub member: Member,
+    pub locale: Locale,
+}
+
+impl Site {
+    pub fn open(local_addr: SocketAddr, config: Config) -> Result<Self, Error> {
+        let mut shown = local_addr;
+        if shown.ip().is_unspecified() {
+            shown.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        Ok(Self {
+            state: Mutex::new(State::open(config)?),
+            base_url: format!("http://{shown}"),
+        })
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who makes a JSON call that reads.
+    pub fn reader(&self, headers: &HeaderMap) -> Result<Acting, Refusal> {
+        let state = self.lock();
+        let caller = session::caller(&state, headers).ok_or(Refusal::InvalidToken)?;
+        let member = state
+            .members
+            .get(&caller.member_id)
+            .cloned()
+            .ok_or(Refusal::InvalidToken)?;
+        let locale = session::api_locale(headers, Some(&member));
+        Ok(Acting { member, locale })
+    }
+
+    /// Who makes a JSON call that writes, which takes the CSRF constant or a bearer token.
+    pub fn writer(&self, headers: &HeaderMap) -> Result<Acting, Refusal> {
+        let acting = self.reader(headers)?;
+        let bearer = session::caller(&self.lock(), headers).is_some_and(|caller| caller.bearer);
+        if bearer || session::has_csrf(headers) {
+            Ok(acting)
+        } else {
+            Err(Refusal::AccessDenied)
+        }
+    }
+}
+
+/// All routes of the site.
+pub fn router(site: Arc<Site>) -> Router {
+    Router::new()
+        .merge(api::routes())
+        .merge(pages::routes())
+        .merge(admin::routes())
+        .layer(from_fn_with_state(Arc::clone(&site), script::stage))
+        .with_state(site)
+}

@@ -1,0 +1,257 @@
+//! What the site remembers, and how that survives a restart.
+//!
+//! One value behind one lock. After each change the whole of it is written beside the state file and moved into
+//! place; photo bytes are files of their own. Records are appended to their file one line at a time.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::items::Item;
+use crate::ontology::Locale;
+use crate::script::Rule;
+use crate::{Config, Error, clock};
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Member {
+    pub id: u64,
+    /// The number in the access token, which is not the member's id.
+    pub account_id: u64,
+    pub login: String,
+    pub language: Locale,
+}
+
+/// One signed-in access token and the refresh token that belongs to it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Session {
+    pub member_id: u64,
+    pub refresh_token: String,
+    /// UTC milliseconds.
+    pub expire_time: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Photo {
+    pub id: u64,
+    pub member_id: u64,
+    pub temp_uuid: String,
+    pub sha256: String,
+    pub content_type: String,
+    pub width: u32,
+    pub height: u32,
+    #[serde(skip)]
+    pub bytes: Bytes,
+}
+
+/// What can be set while the site runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How long a change of what is listed takes to show in wardrobe and member page, in milliseconds.
+    pub default_visible_delay_ms: i64,
+    /// How long a new access token lives, in seconds; about two hours on the real site (as seen 2026, confidence A).
+    pub access_token_ttl_s: i64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct State {
+    pub members: BTreeMap<u64, Member>,
+    /// By access token.
+    pub sessions: HashMap<String, Session>,
+    /// By refresh token, which is good for one use.
+    pub refresh_tokens: HashMap<String, u64>,
+    pub items: BTreeMap<u64, Item>,
+    pub photos: BTreeMap<u64, Photo>,
+    pub settings: Settings,
+    next_id: u64,
+    #[serde(skip)]
+    pub rules: Vec<Rule>,
+    #[serde(skip)]
+    pub records: Vec<Arc<Value>>,
+    #[serde(skip)]
+    last_seq: u64,
+    #[serde(skip)]
+    files: Files,
+}
+
+#[derive(Debug, Default)]
+struct Files {
+    records: Option<File>,
+    state: Option<PathBuf>,
+}
+
+impl State {
+    fn empty(settings: Settings) -> Self {
+        Self {
+            members: BTreeMap::new(),
+            sessions: HashMap::new(),
+            refresh_tokens: HashMap::new(),
+            items: BTreeMap::new(),
+            photos: BTreeMap::new(),
+            settings,
+            next_id: 3_000,
+            rules: Vec::new(),
+            records: Vec::new(),
+            last_seq: 0,
+            files: Files::default(),
+        }
+    }
+
+    /// Reads what an earlier run left, or begins empty.
+    pub fn open(config: Config) -> Result<Self, Error> {
+        let settings = Settings {
+            default_visible_delay_ms: config.visible_delay_ms,
+            access_token_ttl_s: 7_200,
+        };
+        let mut state = match &config.state {
+            Some(path) if path.exists() => {
+                let mut state: Self = parse(path, &read(path)?)?;
+                for photo in state.photos.values_mut() {
+                    photo.bytes = read(&photo_path(path, photo.id))?.into();
+                }
+                state.settings = settings;
+                state
+            }
+            _ => Self::empty(settings),
+        };
+        if let Some(path) = &config.records {
+            let file = |source| Error::File {
+                path: path.clone(),
+                source,
+            };
+            if path.exists() {
+                for line in read(path)?
+                    .split(|byte| *byte == b'\n')
+                    .filter(|line| !line.is_empty())
+                {
+                    state.records.push(Arc::new(parse(path, line)?));
+                }
+            }
+            state.last_seq = state
+                .records
+                .last()
+                .and_then(|last| last["seq"].as_u64())
+                .unwrap_or(0);
+            state.files.records = Some(
+                OpenOptions::new()
+                    .create(true)
+                    .append(true)
+                    .open(path)
+                    .map_err(file)?,
+            );
+        }
+        if let Some(path) = config.state {
+            let folder = photo_folder(&path);
+            fs::create_dir_all(&folder).map_err(|source| Error::File { path: folder, source })?;
+            state.files.state = Some(path);
+        }
+        Ok(state)
+    }
+
+    /// Forgets everything but the records' file and their numbering.
+    pub fn reset(&mut self) {
+        let files = std::mem::take(&mut self.files);
+        let last_seq = self.last_seq;
+        *self = Self::empty(self.settings.clone());
+        self.files = files;
+        self.last_seq = last_seq;
+        self.save();
+    }
+
+    /// An id that nothing else has.
+    pub fn new_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    pub fn member_by_login(&self, login: &str) -> Option<&Member> {
+        self.members.values().find(|member| member.login == login)
+    }
+
+    /// Notes that something was accepted, before the answer leaves.
+    pub fn record(&mut self, kind: &str, member_id: u64, fields: Value) {
+        self.last_seq += 1;
+        let login = self
+            .members
+            .get(&member_id)
+            .map_or("", |member| member.login.as_str());
+        let mut record = Map::new();
+        record.insert("seq".into(), self.last_seq.into());
+        record.insert("time".into(), clock::now_ms().into());
+        record.insert("kind".into(), kind.into());
+        record.insert("member_id".into(), member_id.into());
+        record.insert("member_login".into(), login.into());
+        if let Value::Object(fields) = fields {
+            record.extend(fields);
+        }
+        let record = Value::Object(record);
+        if let Some(file) = &mut self.files.records
+            && let Err(error) = file.write_all(format!("{record}\n").as_bytes())
+        {
+            tracing::error!(%error, "a record could not be written");
+        }
+        self.records.push(Arc::new(record));
+    }
+
+    /// Keeps a photo and its bytes.
+    pub fn keep_photo(&mut self, photo: Photo) -> io::Result<()> {
+        if let Some(path) = &self.files.state {
+            fs::write(photo_path(path, photo.id), &photo.bytes)?;
+        }
+        self.photos.insert(photo.id, photo);
+        Ok(())
+    }
+
+    /// Writes the state file, where there is one.
+    pub fn save(&self) {
+        let Some(path) = &self.files.state else { return };
+        let beside = path.with_extension("tmp");
+        let written = serde_json::to_vec(self)
+            .map_err(io::Error::other)
+            .and_then(|json| fs::write(&beside, json))
+            .and_then(|()| fs::rename(&beside, path));
+        if let Err(error) = written {
+            tracing::error!(%error, path = %path.display(), "the state file could not be written");
+        }
+    }
+}
+
+/// What a photo's record says, but for the metadata found in it.
+pub fn photo_record(photo: &Photo) -> Value {
+    json!({
+        "photo_id": photo.id,
+        "sha256": photo.sha256,
+        "bytes": photo.bytes.len(),
+        "content_type": photo.content_type,
+        "width": photo.width,
+        "height": photo.height,
+    })
+}
+
+fn photo_folder(state: &Path) -> PathBuf {
+    state.with_extension("photos")
+}
+
+fn photo_path(state: &Path, id: u64) -> PathBuf {
+    photo_folder(state).join(id.to_string())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn parse<T: for<'a> Deserialize<'a>>(path: &Path, json: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(json).map_err(|source| Error::Parse {
+        path: path.to_owned(),
+        source,
+    })
+}
