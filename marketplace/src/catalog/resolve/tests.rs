@@ -1,0 +1,392 @@
+use super::super::{Brand, Catalog, Category, CategoryFields, FieldRule, SizeGroup};
+use super::*;
+use crate::Language;
+
+fn named(list: &[(i64, &str)]) -> Vec<Named> {
+    list.iter()
+        .map(|(id, name)| Named {
+            id: *id,
+            name: (*name).to_owned(),
+        })
+        .collect()
+}
+
+fn rule(required: bool, selection_limit: u32, options: &[i64]) -> Option<FieldRule> {
+    Some(FieldRule {
+        required,
+        selection_limit,
+        options: options.to_vec(),
+    })
+}
+
+fn clothes(size_groups: &[i64]) -> Option<CategoryFields> {
+    Some(CategoryFields {
+        brand: rule(true, 1, &[]),
+        size: rule(true, 1, size_groups),
+        condition: rule(true, 1, &[6, 1, 2, 3, 4]),
+        color: rule(false, 2, &[]),
+        material: rule(false, 3, &[]),
+        package_size: rule(true, 1, &[1, 2, 3]),
+    })
+}
+
+/// A small French catalog with the knots of the real one: names that recur, names with slashes, two size groups.
+pub(in crate::catalog) fn catalog() -> Catalog {
+    let category = |id, parent_id: Option<i64>, name: &str, fields| Category {
+        id,
+        parent_id,
+        name: name.to_owned(),
+        fields,
+    };
+    let books = Some(CategoryFields {
+        condition: rule(true, 1, &[2, 3, 4]),
+        package_size: rule(true, 1, &[1]),
+        ..Default::default()
+    });
+    Catalog {
+        language: Language::Fr,
+        categories: vec![
+            category(1904, None, "Femmes", None),
+            category(5, None, "Hommes", None),
+            category(10, Some(5), "Vêtements", None),
+            category(11, Some(1904), "Vêtements", None),
+            category(20, Some(10), "Sweats et pulls", None),
+            category(30, Some(20), "Sweats", clothes(&[2])),
+            category(31, Some(20), "Sweats à capuche", clothes(&[2])),
+            category(32, Some(20), "Pulls", clothes(&[2])),
+            category(40, Some(10), "Jeans", None),
+            category(41, Some(40), "Jeans", clothes(&[3])),
+            category(42, Some(40), "Jeans skinny", clothes(&[3])),
+            category(50, Some(11), "Sweats", clothes(&[2])),
+            category(51, Some(11), "Robes", clothes(&[2, 3])),
+            category(60, Some(1904), "Livres / BD", books),
+            category(70, Some(1904), "Vides", None),
+        ],
+        brands: [
+            (NO, "Sans marque"),
+            (53, "Nike"),
+            (54, "Nike ACG"),
+            (14, "adidas"),
+            (10, "H&M"),
+            (11, "Levi's"),
+            (12, "Hermès"),
+            (13, "Acne Studios"),
+        ]
+        .map(|(id, name)| Brand {
+            id,
+            name: name.to_owned(),
+            needs_authenticity_check: id == 12,
+        })
+        .into(),
+        colors: named(&[
+            (1, "Noir"),
+            (9, "Bleu"),
+            (27, "Marine"),
+            (26, "Bleu clair"),
+            (12, "Blanc"),
+        ]),
+        size_groups: vec![
+            SizeGroup {
+                id: 2,
+                name: "Hauts".to_owned(),
+                sizes: named(&[
+                    (206, "XS"),
+                    (207, "S"),
+                    (208, "M"),
+                    (209, "L"),
+                    (210, "XL"),
+                    (211, "XXL"),
+                ]),
+            },
+            SizeGroup {
+                id: 3,
+                name: "Bas".to_owned(),
+                sizes: named(&[
+                    (300, "S / 36 / 8"),
+                    (301, "M / 38 / 10"),
+                    (302, "L / 40 / 12"),
+                    (303, "38,5"),
+                ]),
+            },
+        ],
+        conditions: named(&[
+            (6, "Neuf avec étiquette"),
+            (1, "Neuf sans étiquette"),
+            (2, "Très bon état"),
+            (3, "Bon état"),
+            (4, "Satisfaisant"),
+        ]),
+        materials: named(&[
+            (44, "Coton"),
+            (45, "Polyester"),
+            (46, "Laine"),
+            (47, "Laine mérinos"),
+        ]),
+        package_sizes: named(&[(1, "Petit"), (2, "Moyen"), (3, "Grand")]),
+    }
+}
+
+const NO: i64 = super::super::NO_BRAND;
+
+fn index() -> CatalogIndex {
+    CatalogIndex::new(catalog())
+}
+
+fn ids(result: Result<Named, ResolveError>) -> Result<i64, Vec<i64>> {
+    result.map(|n| n.id).map_err(|error| match error {
+        ResolveError::Unknown { .. } => Vec::new(),
+        ResolveError::Ambiguous { candidates, .. } => candidates.into_iter().map(|c| c.id).collect(),
+    })
+}
+
+fn category(given: &str) -> Result<i64, Vec<i64>> {
+    ids(index().resolve_category(given).map(|c| Named {
+        id: c.id,
+        name: String::new(),
+    }))
+}
+
+#[test]
+fn the_embedded_aliases_can_be_read() {
+    assert_eq!(ALIASES.condition.len(), 5);
+    assert_eq!(ALIASES.package_size.len(), 3);
+    assert!(ALIASES.brand.contains_key(&NO));
+}
+
+#[test]
+fn a_category_is_found_by_any_of_its_ancestors_in_order() {
+    for given in [
+        "Homme > Sweats",
+        "hommes/sweats",
+        "Hommes > Vêtements > Sweats et pulls > Sweats",
+        "HOMMES › vetements › sweat",
+        "Hommes > Sweats et pulls > Sweats",
+        " Homme >  > Sweats > ",
+    ] {
+        assert_eq!(category(given), Ok(30), "{given}");
+    }
+    assert_eq!(category("Femme > Sweats"), Ok(50));
+    assert_eq!(category("robe"), Ok(51));
+    assert_eq!(
+        category("capuche"),
+        Ok(31),
+        "one word is enough when nothing else has it"
+    );
+    assert_eq!(
+        category("Vêtements > Hommes > Sweats"),
+        Err(vec![]),
+        "the wrong way round"
+    );
+}
+
+#[test]
+fn a_name_that_holds_a_slash_is_a_name_first() {
+    assert_eq!(category("Livres / BD"), Ok(60));
+    assert_eq!(category("Femmes > Livres/BD"), Ok(60));
+    assert_eq!(category("Femmes / Livres"), Ok(60));
+}
+
+#[test]
+fn an_ambiguous_category_comes_back_with_full_paths() {
+    let error = index().resolve_category("Sweats").expect_err("men's or women's");
+    let ResolveError::Ambiguous {
+        field,
+        given,
+        candidates,
+    } = &error
+    else {
+        panic!("{error:?}")
+    };
+    assert_eq!((*field, given.as_str()), (Field::Category, "Sweats"));
+    let names: Vec<_> = candidates.iter().map(|c| (c.id, c.name.as_str())).collect();
+    assert_eq!(
+        names,
+        [
+            (30, "Hommes > Vêtements > Sweats et pulls > Sweats"),
+            (50, "Femmes > Vêtements > Sweats")
+        ]
+    );
+    assert!(
+        error.to_string().contains("Femmes > Vêtements > Sweats"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_category_that_is_not_a_leaf_stands_for_its_leaves() {
+    assert_eq!(category("Sweats et pulls"), Err(vec![30, 31, 32]));
+    assert_eq!(category("Femmes > Vêtements"), Err(vec![50, 51]));
+    assert_eq!(
+        category("Vides"),
+        Err(vec![70]),
+        "named, but nothing below it can be chosen"
+    );
+}
+
+#[test]
+fn a_leaf_called_like_its_parent_is_what_was_meant() {
+    assert_eq!(category("Jeans"), Ok(41));
+    assert_eq!(category("jean"), Ok(41));
+    assert_eq!(category("Homme > Jeans > Jeans"), Ok(41));
+}
+
+#[test]
+fn an_unknown_category_brings_the_nearest_names() {
+    let error = index().resolve_category("Hommes > Swaets").expect_err("misspelt");
+    let ResolveError::Unknown { suggestions, .. } = &error else {
+        panic!("{error:?}")
+    };
+    assert!(
+        suggestions
+            .iter()
+            .any(|c| c.name == "Femmes > Vêtements > Sweats"),
+        "{suggestions:?}"
+    );
+    assert_eq!(category(""), Err(vec![]));
+    assert_eq!(category(" > / "), Err(vec![]));
+}
+
+#[test]
+fn brands_go_by_name_case_accents_and_blanks_aside() {
+    for (given, expected) in [
+        ("nike", Ok(53)),
+        ("NIKE ACG", Ok(54)),
+        ("Adidas", Ok(14)),
+        ("hm", Ok(10)),
+        ("H & M", Ok(10)),
+        ("levis", Ok(11)),
+        ("hermes", Ok(12)),
+        ("acne", Ok(13)),
+        ("Sans marque", Ok(NO)),
+        ("no brand", Ok(NO)),
+        ("nik", Err(vec![53, 54])),
+        ("zzz", Err(vec![])),
+        ("", Err(vec![])),
+    ] {
+        assert_eq!(ids(index().resolve_brand(given)), expected, "{given}");
+    }
+    let error = index().resolve_brand("Nkie").expect_err("misspelt");
+    assert!(error.to_string().contains("did you mean: Nike"), "{error}");
+}
+
+#[test]
+fn sizes_go_by_each_of_their_names() {
+    for (category, given, expected) in [
+        (30, "M", Ok(208)),
+        (30, "m", Ok(208)),
+        (30, "xl", Ok(210)),
+        (30, "X", Err(vec![])),
+        (30, "38", Err(vec![])),
+        (41, "M", Ok(301)),
+        (41, "38", Ok(301)),
+        (41, "M / 38 / 10", Ok(301)),
+        (41, "m/38/10", Ok(301)),
+        (41, "38.5", Ok(303)),
+        (41, "3", Err(vec![])),
+        (51, "M", Ok(208)),
+        (60, "M", Err(vec![])),
+    ] {
+        assert_eq!(
+            ids(index().resolve_size(category, given)),
+            expected,
+            "{given} in {category}"
+        );
+    }
+    let chosen = index().resolve_size(51, "38").expect("one size is called that");
+    assert_eq!(
+        chosen.name, "M / 38 / 10",
+        "the group's name is for telling apart alone"
+    );
+}
+
+#[test]
+fn an_unknown_size_brings_those_on_offer() {
+    let error = index().resolve_size(30, "44").expect_err("not offered");
+    let ResolveError::Unknown { suggestions, .. } = error else {
+        panic!("{error:?}")
+    };
+    let names: Vec<_> = suggestions.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["XS", "S", "M", "L", "XL", "XXL"]);
+}
+
+#[test]
+fn conditions_go_by_their_first_words_in_either_language() {
+    for (given, expected) in [
+        ("bon", Ok(3)),
+        ("Bon état", Ok(3)),
+        ("bon etat", Ok(3)),
+        ("très bon", Ok(2)),
+        ("TRES BON ETAT", Ok(2)),
+        ("good", Ok(3)),
+        ("very good", Ok(2)),
+        ("New with tags", Ok(6)),
+        ("satisfaisant", Ok(4)),
+        ("neuf", Err(vec![6, 1])),
+        ("new", Err(vec![1, 6])),
+        ("usé", Err(vec![])),
+    ] {
+        assert_eq!(ids(index().resolve_condition(30, given)), expected, "{given}");
+    }
+    assert_eq!(
+        ids(index().resolve_condition(60, "New with tags")),
+        Err(vec![]),
+        "not offered there"
+    );
+    let chosen = index().resolve_condition(30, "good").expect("known in English");
+    assert_eq!(chosen.name, "Bon état", "the name is the account's own");
+}
+
+#[test]
+fn colors_materials_and_package_sizes_go_by_name() {
+    let index = index();
+    for (given, expected) in [
+        ("noir", Ok(1)),
+        ("Noire", Ok(1)),
+        ("bleu", Ok(9)),
+        ("clair", Ok(26)),
+        ("bl", Err(vec![9, 26, 12])),
+    ] {
+        assert_eq!(ids(index.resolve_color(30, given)), expected, "{given}");
+    }
+    for (given, expected) in [
+        ("coton", Ok(44)),
+        ("laine", Ok(46)),
+        ("mérinos", Ok(47)),
+        ("soie", Err(vec![])),
+    ] {
+        assert_eq!(ids(index.resolve_material(30, given)), expected, "{given}");
+    }
+    for (given, expected) in [
+        ("petit", Ok(1)),
+        ("medium", Ok(2)),
+        ("Large", Ok(3)),
+        ("énorme", Err(vec![])),
+    ] {
+        assert_eq!(ids(index.resolve_package_size(30, given)), expected, "{given}");
+    }
+    assert_eq!(
+        ids(index.resolve_package_size(60, "large")),
+        Err(vec![]),
+        "not offered there"
+    );
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    let index = index();
+    for given in [
+        "\u{0}",
+        "🧥",
+        "a\u{301}",
+        "////",
+        "ß",
+        "…>…",
+        "İ",
+        &"x".repeat(10_000),
+    ] {
+        let _ = index.resolve_category(given);
+        let _ = index.resolve_brand(given);
+        let _ = index.resolve_size(30, given);
+        let _ = index.resolve_condition(30, given);
+    }
+}

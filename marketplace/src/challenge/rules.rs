@@ -1,0 +1,258 @@
+//! The rules of the data file, and how each is compared.
+
+use serde::Deserialize;
+use url::Url;
+
+use super::{Kind, Signs, header};
+use crate::fold::fold;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Place {
+    Host,
+    Path,
+    Query,
+    Header,
+    Frame,
+    Element,
+    Title,
+    Code,
+    Target,
+    Body,
+    Text,
+    Line,
+    Status,
+    Html,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Pattern {
+    Number(i64),
+    Text(String),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+enum Confidence {
+    A,
+    B,
+    C,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    pub kind: Kind,
+    pub place: Place,
+    #[serde(default)]
+    any: Vec<Pattern>,
+    #[serde(default)]
+    unless: Vec<String>,
+    #[serde(default)]
+    status: Vec<u16>,
+    calls: Option<bool>,
+    confidence: Confidence,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    pub short_page_chars: usize,
+    pub sign: Vec<Rule>,
+}
+
+/// The signs, with what more than one rule looks at prepared once.
+pub(super) struct View<'a> {
+    signs: &'a Signs,
+    url: Option<Url>,
+    /// Folded; empty when the answer is JSON, whose texts are members' own.
+    title: String,
+    /// The folded lines of the visible text; none when the answer is JSON.
+    lines: Vec<String>,
+    /// All lines in one, on a short page alone.
+    short_text: Option<String>,
+    member_texts: Vec<String>,
+    /// Where the `url` in a JSON answer points.
+    target: Option<Url>,
+}
+
+impl<'a> View<'a> {
+    pub fn of(signs: &'a Signs, short_page_chars: usize) -> Self {
+        let is_json = signs
+            .content_type
+            .as_deref()
+            .is_some_and(|t| t.to_ascii_lowercase().contains("json"))
+            || signs.text.trim_start().starts_with(['{', '[']);
+        let lines: Vec<_> = if is_json {
+            Vec::new()
+        } else {
+            signs.text.lines().map(fold).filter(|l| !l.is_empty()).collect()
+        };
+        let is_short = !is_json && signs.text.chars().count() <= short_page_chars;
+        let refused = signs.status.is_some_and(|status| status >= 400);
+        Self {
+            signs,
+            url: Url::parse(&signs.url).ok(),
+            title: if is_json {
+                String::new()
+            } else {
+                fold(&signs.title)
+            },
+            short_text: is_short.then(|| lines.join(" ")),
+            lines,
+            member_texts: signs.member_texts.iter().map(|text| fold(text)).collect(),
+            target: if is_json && refused {
+                json_target(&signs.text)
+            } else {
+                None
+            },
+        }
+    }
+
+    fn is_member_text(&self, phrase: &str) -> bool {
+        self.member_texts.iter().any(|text| text == phrase)
+    }
+
+    /// Whether the phrase stands on a short page, but for where a member's own text says it.
+    fn says(&self, phrase: &str) -> bool {
+        let Some(text) = &self.short_text else {
+            return false;
+        };
+        let mut text = format!(" {text} ");
+        for own in self
+            .member_texts
+            .iter()
+            .filter(|own| holds_phrase(&format!(" {own} "), phrase))
+        {
+            text = text.replace(&format!(" {own} "), " | ");
+        }
+        holds_phrase(&text, phrase)
+    }
+
+    fn is_page_for_json(&self) -> bool {
+        let is_page = self
+            .signs
+            .content_type
+            .as_deref()
+            .is_some_and(|t| t.to_ascii_lowercase().contains("html"))
+            || self.signs.text.trim_start().starts_with('<');
+        self.signs.expected_json
+            && is_page
+            && self
+                .signs
+                .status
+                .is_none_or(|status| (200..300).contains(&status))
+    }
+}
+
+fn json_target(body: &str) -> Option<Url> {
+    let body: serde_json::Value = serde_json::from_str(body).ok()?;
+    Url::parse(body.get("url")?.as_str()?).ok()
+}
+
+fn holds_phrase(text: &str, phrase: &str) -> bool {
+    !phrase.is_empty() && text.contains(&format!(" {phrase} "))
+}
+
+fn is_host(url: Option<&Url>, host: &str) -> bool {
+    let own = url.and_then(Url::host_str).unwrap_or_default();
+    own == host || own.strip_suffix(host).is_some_and(|rest| rest.ends_with('.'))
+}
+
+fn is_path(url: Option<&Url>, path: &str) -> bool {
+    let rest = url.and_then(|url| url.path().strip_prefix(path));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl Rule {
+    /// What is wrong with the rule itself.
+    pub fn fault(&self) -> Option<&'static str> {
+        let numbers = matches!(self.place, Place::Code | Place::Status);
+        if self.any.is_empty() != (self.place == Place::Html) {
+            return Some("`any` is needed, and only `html` has none");
+        }
+        if self
+            .any
+            .iter()
+            .any(|p| matches!(p, Pattern::Number(_)) != numbers)
+        {
+            return Some("`code` and `status` compare numbers, all others texts");
+        }
+        if self.place == Place::Body && self.status.is_empty() {
+            return Some("`body` needs `status`: ordinary answers hold anything");
+        }
+        if matches!(self.place, Place::Title | Place::Text | Place::Line)
+            && self.texts().any(|text| fold(text).is_empty())
+        {
+            return Some("a text without letters and digits is found nowhere");
+        }
+        (!self.unless.is_empty() && self.place != Place::Frame).then_some("`unless` is for frames alone")
+    }
+
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.any.iter().filter_map(|pattern| match pattern {
+            Pattern::Text(text) => Some(text.as_str()),
+            Pattern::Number(_) => None,
+        })
+    }
+
+    /// What gave it away, when the rule holds.
+    pub fn holds(&self, view: &View<'_>) -> Option<String> {
+        let signs = view.signs;
+        if self.calls.is_some_and(|calls| calls != signs.expected_json) {
+            return None;
+        }
+        if !self.status.is_empty() && !signs.status.is_some_and(|status| self.status.contains(&status)) {
+            return None;
+        }
+        let found = match self.place {
+            Place::Html => view
+                .is_page_for_json()
+                .then(|| "page where JSON was asked for".to_owned()),
+            Place::Code => self.number(signs.json_code).map(|code| format!("code {code}")),
+            Place::Status => self
+                .number(signs.status.map(i64::from))
+                .map(|status| format!("status {status}")),
+            _ => self.texts().find_map(|text| self.text_holds(text, view)),
+        };
+        Some(format!("{} (confidence {:?})", found?, self.confidence))
+    }
+
+    fn number(&self, seen: Option<i64>) -> Option<i64> {
+        seen.filter(|seen| {
+            self.any
+                .iter()
+                .any(|pattern| matches!(pattern, Pattern::Number(n) if n == seen))
+        })
+    }
+
+    fn text_holds(&self, text: &str, view: &View<'_>) -> Option<String> {
+        let signs = view.signs;
+        let url = view.url.as_ref();
+        let holds = match self.place {
+            Place::Host => is_host(url, text),
+            Place::Target => is_host(view.target.as_ref(), text),
+            Place::Path => is_path(url, text),
+            Place::Query => url.is_some_and(|url| url.query_pairs().any(|(name, _)| name.starts_with(text))),
+            Place::Header => match text.split_once(':') {
+                Some((name, value)) => header(signs, name).is_some_and(|own| own.trim() == value.trim()),
+                None => header(signs, text).is_some(),
+            },
+            Place::Frame => signs.frames.iter().any(|frame| {
+                let frame = frame.to_ascii_lowercase();
+                frame.contains(text) && !self.unless.iter().any(|not| frame.contains(not.as_str()))
+            }),
+            Place::Element => signs.elements.iter().any(|css| css == text),
+            Place::Title => view.title == fold(text) && !view.is_member_text(&view.title),
+            Place::Body => signs.text.contains(text),
+            Place::Text => view.says(&fold(text)),
+            Place::Line => {
+                let phrase = fold(text);
+                view.lines.contains(&phrase) && !view.is_member_text(&phrase)
+            }
+            Place::Code | Place::Status | Place::Html => false,
+        };
+        let place = format!("{:?}", self.place).to_ascii_lowercase();
+        holds.then(|| format!("{place} {text:?}"))
+    }
+}

@@ -1,0 +1,211 @@
+//! How names are compared: case, accents, punctuation and the plural do not count.
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// The text in lower case, without accents, each run of anything but letters and digits a single space.
+///
+/// A decimal sign between two digits stays, as a point: `38,5` is not `38`.
+pub(crate) fn fold(text: &str) -> String {
+    let plain: Vec<char> = text
+        .nfkd()
+        .filter(|c| !is_combining_mark(*c))
+        .flat_map(char::to_lowercase)
+        .collect();
+    let mut folded = String::with_capacity(plain.len());
+    for (at, &c) in plain.iter().enumerate() {
+        match c {
+            'œ' => folded.push_str("oe"),
+            'æ' => folded.push_str("ae"),
+            'ß' => folded.push_str("ss"),
+            'ø' => folded.push('o'),
+            'ł' => folded.push('l'),
+            '.' | ',' if between_digits(&plain, at) => folded.push('.'),
+            _ if c.is_alphanumeric() => folded.push(c),
+            _ if folded.is_empty() || folded.ends_with(' ') => {}
+            _ => folded.push(' '),
+        }
+    }
+    folded.truncate(folded.trim_end().len());
+    folded
+}
+
+fn between_digits(text: &[char], at: usize) -> bool {
+    at > 0 && text[at - 1].is_ascii_digit() && text.get(at + 1).is_some_and(char::is_ascii_digit)
+}
+
+/// How well a name answers what was asked for, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Rank {
+    /// The same but for case.
+    Literal,
+    /// The same but for accents and punctuation.
+    Folded,
+    /// The same but for blanks too: `HM` for `H&M`.
+    Squashed,
+    /// The same words but for singular, plural or feminine.
+    Inflected,
+    /// The name begins with these words.
+    Prefix,
+    /// The name begins with these letters.
+    PartOfWord,
+    /// Every word occurs in the name.
+    Words,
+}
+
+/// A name prepared for comparing.
+#[derive(Clone, Debug)]
+pub(crate) struct Folded {
+    literal: String,
+    text: String,
+}
+
+impl Folded {
+    pub(crate) fn new(text: &str) -> Self {
+        Self {
+            literal: text.trim().to_lowercase(),
+            text: fold(text),
+        }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.text.split(' ')
+    }
+
+    /// How well `self`, a name, answers `given`; `None` when it does not.
+    pub(crate) fn answers(&self, given: &Self) -> Option<Rank> {
+        if given.is_empty() || self.is_empty() {
+            return None;
+        }
+        if self.literal == given.literal {
+            return Some(Rank::Literal);
+        }
+        if self.text == given.text {
+            return Some(Rank::Folded);
+        }
+        if squash(&self.text) == squash(&given.text) {
+            return Some(Rank::Squashed);
+        }
+        let mut rest = self.words();
+        if given
+            .words()
+            .all(|word| rest.next().is_some_and(|own| same_word(own, word)))
+        {
+            return Some(if rest.next().is_none() {
+                Rank::Inflected
+            } else {
+                Rank::Prefix
+            });
+        }
+        if self.text.starts_with(&given.text) {
+            return Some(Rank::PartOfWord);
+        }
+        let all = given
+            .words()
+            .all(|word| self.words().any(|own| same_word(own, word)));
+        all.then_some(Rank::Words)
+    }
+}
+
+fn squash(text: &str) -> String {
+    text.replace(' ', "")
+}
+
+/// Whether two folded words differ at most in the ending that marks a plural or a feminine.
+fn same_word(a: &str, b: &str) -> bool {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    if short == long {
+        return true;
+    }
+    if short.len() < 3 || short.ends_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
+    if let Some(ending) = long.strip_prefix(short) {
+        return matches!(ending, "s" | "es" | "e" | "x");
+    }
+    short.strip_suffix('y').and_then(|stem| long.strip_prefix(stem)) == Some("ies")
+}
+
+/// How many letters have to be changed, added or removed to turn one text into the other.
+pub(crate) fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, ca) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, cb) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(ca != *cb);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rank(name: &str, given: &str) -> Option<Rank> {
+        Folded::new(name).answers(&Folded::new(given))
+    }
+
+    #[test]
+    fn folding_drops_case_accents_and_punctuation_and_keeps_decimals() {
+        for (text, folded) in [
+            ("  Très BON état ", "tres bon etat"),
+            ("Sweats & pulls", "sweats pulls"),
+            ("Levi's®", "levi s"),
+            ("38,5", "38.5"),
+            ("38.5 EU", "38.5 eu"),
+            ("Cœur, æther", "coeur aether"),
+            ("Größe", "grosse"),
+            ("…", ""),
+        ] {
+            assert_eq!(fold(text), folded, "{text}");
+        }
+    }
+
+    #[test]
+    fn ranks_go_from_literal_to_words() {
+        for (name, given, expected) in [
+            ("Bon état", "bon état", Some(Rank::Literal)),
+            ("Bon état", "bon etat", Some(Rank::Folded)),
+            ("H&M", "hm", Some(Rank::Squashed)),
+            ("Levi's", "levis", Some(Rank::Squashed)),
+            ("Hommes", "homme", Some(Rank::Inflected)),
+            ("Noir", "noire", Some(Rank::Inflected)),
+            ("Accessories", "accessory", Some(Rank::Inflected)),
+            ("Bon état", "bon", Some(Rank::Prefix)),
+            ("Sweats à capuche", "sweat", Some(Rank::Prefix)),
+            ("Adidas", "adi", Some(Rank::PartOfWord)),
+            ("Très bon état", "bon", Some(Rank::Words)),
+            ("Très bon état", "neuf", None),
+            ("M", "", None),
+            ("M", "S", None),
+            ("10", "1", Some(Rank::PartOfWord)),
+        ] {
+            assert_eq!(rank(name, given), expected, "{name} for {given}");
+        }
+    }
+
+    #[test]
+    fn distance_counts_edits() {
+        for (a, b, edits) in [
+            ("nike", "nike", 0),
+            ("nkie", "nike", 2),
+            ("adidas", "adida", 1),
+            ("", "abc", 3),
+        ] {
+            assert_eq!(distance(a, b), edits, "{a} {b}");
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! What the site accepts in a listing, as data, and the check of a listing against it: every violation at once.
+//!
+//! For another limit: a key in `data/limits.toml`, a field in [`Limits`], a check in `validate` with a [`ViolationKind`]
+//! of its own.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{CatalogIndex, CategoryFields, FieldRule};
+use crate::markets::Market;
+use crate::{Field, ItemContent, Money};
+
+/// The site's limits. Lengths are in characters (Unicode scalar values).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub photos: Range,
+    pub title: TitleLimits,
+    pub description: Length,
+    pub colors: AtMost,
+    pub materials: AtMost,
+    /// Per ISO 4217 code, in minor units.
+    pub price: BTreeMap<String, Range>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Range {
+    pub min: i64,
+    pub max: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AtMost {
+    pub max: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Length {
+    pub min_chars: usize,
+    pub max_chars: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TitleLimits {
+    pub min_chars: usize,
+    pub max_chars: usize,
+    /// Titles of up to this many letters may be all capitals.
+    pub capitals_free_letters: usize,
+    /// The share of capitals among the letters of longer titles, in percent.
+    pub capitals_max_percent: usize,
+    /// Characters in a row that are neither letters, digits nor blanks.
+    pub special_run_max: usize,
+}
+
+/// The limits cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("limits: {0}")]
+pub struct ParseError(#[from] toml::de::Error);
+
+static EMBEDDED: LazyLock<Limits> = LazyLock::new(|| {
+    Limits::parse(include_str!("../data/limits.toml")).expect("the embedded file is read by a test")
+});
+
+impl Limits {
+    /// The limits that come with the program.
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// Limits from a file of the same shape as `data/limits.toml`. Every key has to be there.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        Ok(toml::from_str(text)?)
+    }
+}
+
+/// A listing on its way to the site, of which anything may still be missing.
+#[derive(Clone, Debug, Default)]
+pub struct Submission<'a> {
+    pub title: &'a str,
+    pub description: &'a str,
+    pub photo_count: usize,
+    pub price: Option<&'a Money>,
+    pub category_id: Option<i64>,
+    pub brand_id: Option<i64>,
+    pub size_id: Option<i64>,
+    pub condition_id: Option<i64>,
+    pub color_ids: Vec<i64>,
+    pub material_ids: Vec<i64>,
+    pub package_size_id: Option<i64>,
+}
+
+impl<'a> From<&'a ItemContent> for Submission<'a> {
+    fn from(content: &'a ItemContent) -> Self {
+        Self {
+            title: &content.title,
+            description: &content.description,
+            photo_count: content.photo_sha256s.len(),
+            price: Some(&content.price),
+            category_id: Some(content.category.id),
+            brand_id: content.brand.as_ref().map(|n| n.id),
+            size_id: content.size.as_ref().map(|n| n.id),
+            condition_id: content.condition.as_ref().map(|n| n.id),
+            color_ids: content.colors.iter().map(|n| n.id).collect(),
+            material_ids: content.materials.iter().map(|n| n.id).collect(),
+            package_size_id: content.package_size.as_ref().map(|n| n.id),
+        }
+    }
+}
+
+/// Something that the site would refuse, or would not keep as it was approved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    pub field: Field,
+    pub kind: ViolationKind,
+    /// What is wrong and what is allowed, in English.
+    pub description: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ViolationKind {
+    /// Required, and not given.
+    Missing,
+    TooShort,
+    TooLong,
+    TooManyCapitals,
+    SpecialCharactersInARow,
+    /// A character that a form's field cannot hold, such as a tab.
+    ControlCharacter,
+    TooLow,
+    TooHigh,
+    /// Another currency than the market's.
+    WrongCurrency,
+    TooFew,
+    TooMany,
+    /// The same choice twice.
+    Repeated,
+    /// The category does not ask for this field.
+    NotAskedFor,
+    /// The category does not offer this choice.
+    NotOffered,
+    /// A category that is divided further.
+    NotALeaf,
+}
+
+/// Everything that is wrong with a listing, in the form's order; empty when the site should accept it.
+///
+/// A brand outside the catalog is let pass: the site knows more brands than a catalog holds.
+pub fn validate(
+    item: &Submission<'_>,
+    catalog: &CatalogIndex,
+    market: &Market,
+    limits: &Limits,
+) -> Vec<Violation> {
+    let mut check = Check {
+        violations: Vec::new(),
+    };
+    check.photos(item.photo_count, limits.photos);
+    check.title(item.title, limits.title);
+    check.length(Field::Description, item.description, limits.description);
+    check.characters(Field::Description, item.description, |c| c == '\n');
+    if let Some(fields) = check.category(item.category_id, catalog) {
+        check.choices(item, fields, catalog, limits);
+    }
+    check.price(item.price, market, limits);
+    check.violations
+}
+
+struct Check {
+    violations: Vec<Violation>,
+}
+
+impl Check {
+    fn add(&mut self, field: Field, kind: ViolationKind, description: impl Into<String>) {
+        self.violations.push(Violation {
+            field,
+            kind,
+            description: description.into(),
+        });
+    }
+
+    fn photos(&mut self, count: usize, limit: Range) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let Range { min, max } = limit;
+        if count == 0 && min > 0 {
+            self.add(
+                Field::Photos,
+                ViolationKind::Missing,
+                format!("at least {min} is needed"),
+            );
+        } else if count < min {
+            self.add(
+                Field::Photos,
+                ViolationKind::TooFew,
+                format!("{count} given, at least {min} are needed"),
+            );
+        } else if count > max {
+            self.add(
+                Field::Photos,
+                ViolationKind::TooMany,
+                format!("{count} given, at most {max} are allowed"),
+            );
+        }
+    }
+
+    fn title(&mut self, title: &str, limits: TitleLimits) {
+        let TitleLimits {
+            min_chars, max_chars, ..
+        } = limits;
+        self.length(Field::Title, title, Length { min_chars, max_chars });
+        self.characters(Field::Title, title, |_| false);
+        let capitals = title.chars().filter(|c| c.is_uppercase()).count();
+        let letters = capitals + title.chars().filter(|c| c.is_lowercase()).count();
+        if letters > limits.capitals_free_letters && capitals * 100 > letters * limits.capitals_max_percent {
+            let text = format!(
+                "{capitals} of {letters} letters are capitals, at most {} % may be",
+                limits.capitals_max_percent
+            );
+            self.add(Field::Title, ViolationKind::TooManyCapitals, text);
+        }
+        let run = longest_special_run(title);
+        if run > limits.special_run_max {
+            let text = format!(
+                "{run} special characters in a row, at most {} may be",
+                limits.special_run_max
+            );
+            self.add(Field::Title, ViolationKind::SpecialCharactersInARow, text);
+        }
+    }
+
+    fn length(&mut self, field: Field, text: &str, limits: Length) {
+        let (trimmed, whole) = (text.trim().chars().count(), text.chars().count());
+        let Length { min_chars, max_chars } = limits;
+        if trimmed == 0 && min_chars > 0 {
+            self.add(field, ViolationKind::Missing, "is needed");
+        } else if trimmed < min_chars {
+            self.add(
+                field,
+                ViolationKind::TooShort,
+                format!("{trimmed} characters, at least {min_chars} are needed"),
+            );
+        }
+        if whole > max_chars {
+            self.add(
+                field,
+                ViolationKind::TooLong,
+                format!("{whole} characters, at most {max_chars} are allowed"),
+            );
+        }
+    }
+
+    fn characters(&mut self, field: Field, text: &str, allowed: impl Fn(char) -> bool) {
+        if let Some(c) = text.chars().find(|c| c.is_control() && !allowed(*c)) {
+            let text = format!("holds the control character U+{:04X}", u32::from(c));
+            self.add(field, ViolationKind::ControlCharacter, text);
+        }
+    }
+
+    fn category<'a>(&mut self, id: Option<i64>, catalog: &'a CatalogIndex) -> Option<&'a CategoryFields> {
+        let Some(id) = id else {
+            self.add(Field::Category, ViolationKind::Missing, "is needed");
+            return None;
+        };
+        if catalog.category(id).is_none() {
+            self.add(
+                Field::Category,
+                ViolationKind::NotOffered,
+                format!("there is no category {id}"),
+            );
+        } else if catalog.fields(id).is_none() {
+            let text = format!(
+                "{} is divided further: choose one below it",
+                catalog.path_name(id)
+            );
+            self.add(Field::Category, ViolationKind::NotALeaf, text);
+        }
+        catalog.fields(id)
+    }
+
+    fn choices(
+        &mut self,
+        item: &Submission<'_>,
+        fields: &CategoryFields,
+        catalog: &CatalogIndex,
+        limits: &Limits,
+    ) {
+        let category = item.category_id.unwrap_or_default();
+        let ids = |named: Vec<&crate::Named>| Some(named.into_iter().map(|n| n.id).collect::<Vec<_>>());
+        let sizes = catalog
+            .size_groups(category)
+            .into_iter()
+            .flat_map(|g| &g.sizes)
+            .map(|s| s.id)
+            .collect();
+        let no_limit = usize::MAX;
+        for (field, rule, chosen, offered, max) in [
+            (
+                Field::Brand,
+                &fields.brand,
+                as_slice(&item.brand_id),
+                None,
+                no_limit,
+            ),
+            (
+                Field::Size,
+                &fields.size,
+                as_slice(&item.size_id),
+                Some(sizes),
+                no_limit,
+            ),
+            (
+                Field::Condition,
+                &fields.condition,
+                as_slice(&item.condition_id),
+                ids(catalog.conditions(category)),
+                no_limit,
+            ),
+            (
+                Field::Colors,
+                &fields.color,
+                &item.color_ids[..],
+                ids(catalog.colors(category)),
+                limits.colors.max,
+            ),
+            (
+                Field::Materials,
+                &fields.material,
+                &item.material_ids[..],
+                ids(catalog.materials(category)),
+                limits.materials.max,
+            ),
+            (
+                Field::PackageSize,
+                &fields.package_size,
+                as_slice(&item.package_size_id),
+                ids(catalog.package_sizes(category)),
+                no_limit,
+            ),
+        ] {
+            self.choice(field, rule.as_ref(), chosen, offered.as_deref(), max);
+        }
+    }
+
+    /// `offered` is `None` where the catalog does not hold every choice.
+    fn choice(
+        &mut self,
+        field: Field,
+        rule: Option<&FieldRule>,
+        chosen: &[i64],
+        offered: Option<&[i64]>,
+        max: usize,
+    ) {
+        let Some(rule) = rule else {
+            if !chosen.is_empty() {
+                self.add(
+                    field,
+                    ViolationKind::NotAskedFor,
+                    "this category does not ask for it",
+                );
+            }
+            return;
+        };
+        if rule.required && chosen.is_empty() {
+            self.add(field, ViolationKind::Missing, "this category needs it");
+        }
+        let max = max.min(usize::try_from(rule.selection_limit).unwrap_or(usize::MAX));
+        if chosen.len() > max {
+            self.add(
+                field,
+                ViolationKind::TooMany,
+                format!("{} given, at most {max} allowed", chosen.len()),
+            );
+        }
+        for (at, id) in chosen.iter().enumerate() {
+            if chosen[..at].contains(id) {
+                self.add(field, ViolationKind::Repeated, format!("{id} is given twice"));
+            } else if offered.is_some_and(|offered| !offered.contains(id)) {
+                self.add(
+                    field,
+                    ViolationKind::NotOffered,
+                    format!("this category does not offer {id}"),
+                );
+            }
+        }
+    }
+
+    fn price(&mut self, price: Option<&Money>, market: &Market, limits: &Limits) {
+        let Some(price) = price else {
+            return self.add(Field::Price, ViolationKind::Missing, "is needed");
+        };
+        if price.currency != market.currency {
+            let text = format!(
+                "{} sells in {}, not in {}",
+                market.site, market.currency, price.currency
+            );
+            return self.add(Field::Price, ViolationKind::WrongCurrency, text);
+        }
+        let Range { min, max } = limits.price.get(&price.currency).copied().unwrap_or(Range {
+            min: 1,
+            max: i64::MAX,
+        });
+        let shown = |minor_units| amount(minor_units, &price.currency);
+        if price.minor_units < min {
+            let text = format!(
+                "{} is below the least price, {}",
+                shown(price.minor_units),
+                shown(min)
+            );
+            self.add(Field::Price, ViolationKind::TooLow, text);
+        } else if price.minor_units > max {
+            let text = format!(
+                "{} is above the highest price, {}",
+                shown(price.minor_units),
+                shown(max)
+            );
+            self.add(Field::Price, ViolationKind::TooHigh, text);
+        }
+    }
+}
+
+fn as_slice(id: &Option<i64>) -> &[i64] {
+    id.as_slice()
+}
+
+/// Every currency of the site's markets has a hundred minor units.
+fn amount(minor_units: i64, currency: &str) -> String {
+    let sign = if minor_units < 0 { "-" } else { "" };
+    let minor_units = minor_units.unsigned_abs();
+    format!("{sign}{}.{:02} {currency}", minor_units / 100, minor_units % 100)
+}
+
+/// An emoji counts once, whatever it is made of.
+fn longest_special_run(text: &str) -> usize {
+    let (mut longest, mut run, mut joined) = (0, 0, false);
+    for c in text.chars() {
+        match c {
+            '\u{200D}' => joined = true,
+            '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' => {}
+            _ if unicode_normalization::char::is_combining_mark(c) => {}
+            _ if c.is_alphanumeric() || c.is_whitespace() => (run, joined) = (0, false),
+            _ if joined => joined = false,
+            _ => run += 1,
+        }
+        longest = longest.max(run);
+    }
+    longest
+}

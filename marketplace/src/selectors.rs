@@ -1,0 +1,355 @@
+//! Where things are on the site's pages, as data: per [`Key`] the CSS selectors to try in order, newest markup first,
+//! each with when and how it was seen.
+//!
+//! The site's texts are localised, so selectors go by id and test id alone. When the markup changes, an operator gives a
+//! file with the changed keys. For a new element: a line in `keys!` and its selectors in `data/selectors.toml`.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+macro_rules! keys {
+    ($($(#[doc = $doc:literal])+ $key:ident = $name:literal $(, $placeholder:literal)?;)+) => {
+        /// An element, or a kind of element, of the site's pages.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Key {
+            $($(#[doc = $doc])+ $key,)+
+        }
+
+        impl Key {
+            /// Every key, in the order of the way through the form.
+            pub const ALL: &'static [Self] = &[$(Self::$key,)+];
+
+            /// The name in the data file.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$key => $name,)+ }
+            }
+
+            /// What stands for the id or number that is asked for in this key's selectors, if any: `{id}` or `{n}`.
+            pub fn placeholder(self) -> Option<&'static str> {
+                match self { $(Self::$key => None$(.or(Some($placeholder)))?,)+ }
+            }
+        }
+    };
+}
+
+keys! {
+    /// Shown to a member who is logged in.
+    UserMenu = "user_menu";
+    /// Shown to a visitor who is not.
+    LoginButton = "login_button";
+    /// The header's "sell now" link, for when `/items/new` leads home.
+    SellButton = "sell_button";
+    /// The cookie banner.
+    CookieBanner = "cookie_banner";
+    /// Refuses all cookies that can be refused.
+    CookieReject = "cookie_reject";
+    /// Closes the question which country's site is meant.
+    CountryDialogClose = "country_dialog_close";
+
+    /// The hidden file input. Its node can be made anew by the page: find it again for each use.
+    PhotoInput = "photo_input";
+    /// The part of the form that shows the photos.
+    PhotoArea = "photo_area";
+    /// The photo at place n, counted from 0; there once its upload has finished.
+    PhotoReady = "photo_ready", "{n}";
+    /// Every photo whose upload has finished.
+    PhotosReady = "photos_ready";
+    /// Takes the photo at place n away.
+    PhotoDelete = "photo_delete", "{n}";
+    /// Shown while a part of the form loads.
+    Loader = "loader";
+
+    /// The title.
+    Title = "title";
+    /// The description.
+    Description = "description";
+
+    /// The read-only input that opens the list of categories and shows the chosen one.
+    CategoryInput = "category_input";
+    /// The opened list of categories.
+    CategoryList = "category_list";
+    /// A row of that list.
+    CategoryRow = "category_row", "{id}";
+    /// The same row, where it leads to further categories instead of being chosen.
+    CategoryParentRow = "category_parent_row", "{id}";
+    /// The search above the list.
+    CategorySearch = "category_search";
+    /// A category that the site suggests from the photos.
+    CategorySuggestion = "category_suggestion", "{id}";
+
+    /// The read-only input that opens the list of brands and shows the chosen one.
+    BrandInput = "brand_input";
+    /// The opened list of brands.
+    BrandList = "brand_list";
+    /// The search above that list.
+    BrandSearch = "brand_search";
+    /// A row of that list.
+    BrandRow = "brand_row", "{id}";
+    /// "Use what I typed as the brand."
+    BrandCustom = "brand_custom";
+    /// "No brand", where the list has a row of its own for it.
+    BrandNone = "brand_none";
+    /// Shown instead of rows when the search finds nothing.
+    BrandNothingFound = "brand_nothing_found";
+
+    /// The read-only input that opens the sizes and shows the chosen one.
+    SizeInput = "size_input";
+    /// A size, whatever group it is in.
+    SizeOption = "size_option", "{id}";
+
+    /// The read-only input that opens the conditions and shows the chosen one.
+    ConditionInput = "condition_input";
+    /// A condition.
+    ConditionOption = "condition_option", "{id}";
+
+    /// The read-only input that opens the colours and shows those chosen.
+    ColorInput = "color_input";
+    /// A colour.
+    ColorOption = "color_option", "{id}";
+
+    /// The read-only input that opens the materials and shows those chosen.
+    MaterialInput = "material_input";
+    /// A material.
+    MaterialOption = "material_option", "{id}";
+
+    /// "Done" in the small-screen variant of a list with several choices.
+    ListDone = "list_done";
+
+    /// The price, with its currency sign.
+    Price = "price";
+
+    /// The part of the form with the package sizes.
+    PackageSizeArea = "package_size_area";
+    /// A package size.
+    PackageSizeOption = "package_size_option", "{id}";
+    /// The input that says whether that package size is chosen.
+    PackageSizeRadio = "package_size_radio", "{id}";
+
+    /// The paid bump's checkbox, which must stay unchecked.
+    Bump = "bump";
+
+    /// Saves a draft.
+    SaveDraft = "save_draft";
+    /// Publishes; on the edit page of a published item, saves.
+    Publish = "publish";
+    /// Deletes the draft at once, without asking.
+    DeleteDraft = "delete_draft";
+
+    /// A validation message under a field.
+    FieldAlert = "field_alert";
+    /// The form has crashed.
+    CrashDialog = "crash_dialog";
+    /// Any dialog over the page, such as the one that asks for a proof that the item is genuine.
+    Dialog = "dialog";
+
+    /// An item's card on the member page.
+    MemberItem = "member_item", "{id}";
+    /// What such a card says about the item's state ("Draft", "Sold").
+    MemberItemStatus = "member_item_status", "{id}";
+}
+
+/// How a selector is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// On a captured page (confidence A).
+    Captured,
+    /// In code that worked (confidence B).
+    WorkingCode,
+    /// By analogy with its neighbours (confidence C).
+    Inferred,
+    /// Given by the operator of this instance.
+    Operator,
+}
+
+/// One way to find an element.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selector {
+    /// May hold the key's placeholder.
+    pub css: String,
+    /// The month in which it was last seen, `YYYY-MM`.
+    pub seen: String,
+    pub source: Source,
+}
+
+impl Selector {
+    /// The CSS with the placeholder replaced. A value that CSS could read as anything but a name is refused by being
+    /// left out: only letters, digits, `-` and `_` of it are used.
+    pub fn css_for(&self, value: impl Display) -> String {
+        let safe: String = value
+            .to_string()
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+            .collect();
+        self.css.replace("{id}", &safe).replace("{n}", &safe)
+    }
+}
+
+/// Why a file of selectors cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ParseError {
+    #[error("selectors: {0}")]
+    Toml(#[from] toml::de::Error),
+    #[error("selectors: {} has none", .0.name())]
+    Empty(Key),
+    #[error("selectors: {} of {} {}", .css, .key.name(), placeholder_rule(.key))]
+    Placeholder { key: Key, css: String },
+}
+
+fn placeholder_rule(key: &Key) -> String {
+    key.placeholder()
+        .map_or("must not hold a placeholder".to_owned(), |p| {
+            format!("must hold {p} and no other placeholder")
+        })
+}
+
+type Lists = BTreeMap<Key, Vec<Selector>>;
+
+/// The selectors of every key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selectors(Lists);
+
+static EMBEDDED: LazyLock<Selectors> = LazyLock::new(|| {
+    Selectors(lists(include_str!("../data/selectors.toml")).expect("the embedded file is read by a test"))
+});
+
+impl Selectors {
+    /// The selectors that come with the program.
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// An operator's file over the embedded one: a key that it names is replaced, all others stay.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let mut merged = EMBEDDED.0.clone();
+        merged.extend(lists(text)?);
+        Ok(Self(merged))
+    }
+
+    /// The selectors of a key, in the order in which to try them; never none.
+    pub fn of(&self, key: Key) -> &[Selector] {
+        self.0.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// The CSS of a key's selectors for one id or number, in the order in which to try them.
+    pub fn css(&self, key: Key, value: impl Display + Copy) -> Vec<String> {
+        self.of(key)
+            .iter()
+            .map(|selector| selector.css_for(value))
+            .collect()
+    }
+}
+
+fn lists(text: &str) -> Result<Lists, ParseError> {
+    let lists: Lists = toml::from_str(text)?;
+    for (key, selectors) in &lists {
+        if selectors.is_empty() {
+            return Err(ParseError::Empty(*key));
+        }
+        for Selector { css, .. } in selectors {
+            let fits = ["{id}", "{n}"]
+                .iter()
+                .all(|p| css.contains(p) == (key.placeholder() == Some(p)));
+            if !fits {
+                return Err(ParseError::Placeholder {
+                    key: *key,
+                    css: css.clone(),
+                });
+            }
+        }
+    }
+    Ok(lists)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_selectors_and_the_file_knows_no_other() {
+        for key in Key::ALL {
+            assert!(!Selectors::embedded().of(*key).is_empty(), "{}", key.name());
+        }
+        assert_eq!(Selectors::embedded().0.len(), Key::ALL.len());
+    }
+
+    #[test]
+    fn names_are_those_of_the_file() {
+        for key in Key::ALL {
+            let css = key.placeholder().unwrap_or("x");
+            let file = format!(
+                "{} = [{{ css = \"#own-{css}\", seen = \"2026-12\", source = \"operator\" }}]",
+                key.name()
+            );
+            let selectors = Selectors::parse(&file).expect("the name is known");
+            assert_eq!(selectors.of(*key).len(), 1, "{}", key.name());
+        }
+    }
+
+    #[test]
+    fn every_selector_is_dated() {
+        for key in Key::ALL {
+            for Selector { css, seen, .. } in Selectors::embedded().of(*key) {
+                let (year, month) = seen.split_once('-').expect("YYYY-MM");
+                let month: u32 = month.parse().expect("a month");
+                assert!(year.len() == 4 && (1..=12).contains(&month), "{css}: {seen}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_markup_comes_first() {
+        for key in Key::ALL {
+            let seen: Vec<_> = Selectors::embedded().of(*key).iter().map(|s| &s.seen).collect();
+            assert!(seen.is_sorted_by(|a, b| a >= b), "{}: {seen:?}", key.name());
+        }
+    }
+
+    #[test]
+    fn placeholders_are_replaced_by_names_alone() {
+        let css = Selectors::embedded().css(Key::SizeOption, 208);
+        assert!(
+            css.contains(&"[data-testid^='size-group-'][data-testid$='-grid-option-208']".to_owned()),
+            "{css:?}"
+        );
+        assert_eq!(Selectors::embedded().css(Key::CategoryRow, 30), ["#catalog-30"]);
+        let hostile = Selectors::embedded().css(Key::CategoryRow, "30, #bump");
+        assert_eq!(hostile, ["#catalog-30bump"]);
+    }
+
+    #[test]
+    fn an_operators_file_replaces_the_keys_that_it_names() {
+        let file = "title = [{ css = '#headline', seen = '2027-01', source = 'operator' }]";
+        let selectors = Selectors::parse(file).expect("a whole file");
+        assert_eq!(selectors.of(Key::Title)[0].css, "#headline");
+        assert_eq!(selectors.of(Key::Price), Selectors::embedded().of(Key::Price));
+    }
+
+    #[test]
+    fn a_file_that_cannot_work_is_refused() {
+        let selector =
+            |css: &str| format!("[{{ css = \"{css}\", seen = \"2027-01\", source = \"operator\" }}]");
+        for (file, reason) in [
+            ("tilte = []".to_owned(), "tilte"),
+            ("title = []".to_owned(), "title has none"),
+            (
+                format!("category_row = {}", selector("#catalog")),
+                "must hold {id}",
+            ),
+            (
+                format!("photo_ready = {}", selector("#photo-{id}")),
+                "must hold {n}",
+            ),
+            (format!("title = {}", selector("#title-{n}")), "must not hold"),
+            ("title = [{ css = '#t' }]".to_owned(), "seen"),
+        ] {
+            let error = Selectors::parse(&file).expect_err(&file).to_string();
+            assert!(error.contains(reason), "{file}: {error}");
+        }
+    }
+}
