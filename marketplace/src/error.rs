@@ -8,16 +8,27 @@ use crate::{Evidence, Stopped};
 pub enum Error {
     /// The site asks for a person. Nobody goes on from here.
     #[error("challenge: {}", .verdict.message)]
-    Challenge { verdict: Verdict, evidence: Box<Evidence> },
+    Challenge {
+        verdict: Verdict,
+        evidence: Box<Evidence>,
+    },
     /// The site refused what was entered, in its own words, field by field.
     #[error("the site refused: {}", describe(.violations))]
-    Refused { violations: Vec<(String, String)>, evidence: Box<Evidence> },
+    Refused {
+        violations: Vec<(String, String)>,
+        evidence: Box<Evidence>,
+    },
     /// No selector matched: the site's markup has changed.
     #[error("field {field} was not found on the page")]
     FieldNotFound { field: String, evidence: Box<Evidence> },
     /// A field did not keep what was entered.
     #[error("field {field} reads {seen:?} where {approved:?} was approved")]
-    Mismatch { field: String, approved: String, seen: String, evidence: Box<Evidence> },
+    Mismatch {
+        field: String,
+        approved: String,
+        seen: String,
+        evidence: Box<Evidence>,
+    },
     /// The draft that was to be published is not a draft any more, or not there.
     #[error("item {remote_id} is not a draft")]
     NotADraft { remote_id: String },
@@ -38,7 +49,11 @@ pub enum Error {
 }
 
 fn describe(violations: &[(String, String)]) -> String {
-    violations.iter().map(|(field, text)| format!("{field}: {text}")).collect::<Vec<_>>().join("; ")
+    violations
+        .iter()
+        .map(|(field, text)| format!("{field}: {text}"))
+        .collect::<Vec<_>>()
+        .join("; ")
 }
 
 /// How a writing call failed: what may be done next depends on nothing else.

@@ -129,7 +129,7 @@ fn same_word(a: &str, b: &str) -> bool {
         return false;
     }
     if let Some(ending) = long.strip_prefix(short) {
-        return matches!(ending, "s" | "es" | "e" | "x");
+        return matches!(ending, "s" | "x") || (short.len() > 3 && matches!(ending, "e" | "es"));
     }
     short.strip_suffix('y').and_then(|stem| long.strip_prefix(stem)) == Some("ies")
 }

@@ -9,7 +9,9 @@ pub mod challenge;
 mod composer;
 mod content;
 mod error;
+mod fold;
 pub mod limits;
+pub mod markets;
 mod remote;
 pub mod selectors;
 

@@ -229,7 +229,7 @@ impl CatalogIndex {
 
 #[cfg(test)]
 mod tests {
-    use super::super::resolve::tests::catalog;
+    use super::super::tests::catalog;
     use super::*;
 
     fn names<'a>(categories: impl IntoIterator<Item = &'a Category>) -> Vec<&'a str> {

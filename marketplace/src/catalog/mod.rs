@@ -6,6 +6,8 @@
 
 mod index;
 mod resolve;
+#[cfg(test)]
+pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 

@@ -400,7 +400,7 @@ fn nearest<'a>(
 ) -> Vec<Candidate> {
     let given = Folded::new(given);
     let length = given.text().chars().count();
-    let tolerated = (length / 3).clamp(1, 3);
+    let tolerated = (length / 2).clamp(1, 3);
     let mut near: Vec<_> = names
         .filter(|(_, name)| name.text().chars().count().abs_diff(length) <= tolerated)
         .map(|(id, name)| (distance(given.text(), name.text()), id))
@@ -414,4 +414,4 @@ fn nearest<'a>(
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

@@ -1,132 +1,6 @@
-use super::super::{Brand, Catalog, Category, CategoryFields, FieldRule, SizeGroup};
+use super::super::NO_BRAND;
+use super::super::tests::catalog;
 use super::*;
-use crate::Language;
-
-fn named(list: &[(i64, &str)]) -> Vec<Named> {
-    list.iter()
-        .map(|(id, name)| Named {
-            id: *id,
-            name: (*name).to_owned(),
-        })
-        .collect()
-}
-
-fn rule(required: bool, selection_limit: u32, options: &[i64]) -> Option<FieldRule> {
-    Some(FieldRule {
-        required,
-        selection_limit,
-        options: options.to_vec(),
-    })
-}
-
-fn clothes(size_groups: &[i64]) -> Option<CategoryFields> {
-    Some(CategoryFields {
-        brand: rule(true, 1, &[]),
-        size: rule(true, 1, size_groups),
-        condition: rule(true, 1, &[6, 1, 2, 3, 4]),
-        color: rule(false, 2, &[]),
-        material: rule(false, 3, &[]),
-        package_size: rule(true, 1, &[1, 2, 3]),
-    })
-}
-
-/// A small French catalog with the knots of the real one: names that recur, names with slashes, two size groups.
-pub(in crate::catalog) fn catalog() -> Catalog {
-    let category = |id, parent_id: Option<i64>, name: &str, fields| Category {
-        id,
-        parent_id,
-        name: name.to_owned(),
-        fields,
-    };
-    let books = Some(CategoryFields {
-        condition: rule(true, 1, &[2, 3, 4]),
-        package_size: rule(true, 1, &[1]),
-        ..Default::default()
-    });
-    Catalog {
-        language: Language::Fr,
-        categories: vec![
-            category(1904, None, "Femmes", None),
-            category(5, None, "Hommes", None),
-            category(10, Some(5), "Vêtements", None),
-            category(11, Some(1904), "Vêtements", None),
-            category(20, Some(10), "Sweats et pulls", None),
-            category(30, Some(20), "Sweats", clothes(&[2])),
-            category(31, Some(20), "Sweats à capuche", clothes(&[2])),
-            category(32, Some(20), "Pulls", clothes(&[2])),
-            category(40, Some(10), "Jeans", None),
-            category(41, Some(40), "Jeans", clothes(&[3])),
-            category(42, Some(40), "Jeans skinny", clothes(&[3])),
-            category(50, Some(11), "Sweats", clothes(&[2])),
-            category(51, Some(11), "Robes", clothes(&[2, 3])),
-            category(60, Some(1904), "Livres / BD", books),
-            category(70, Some(1904), "Vides", None),
-        ],
-        brands: [
-            (NO, "Sans marque"),
-            (53, "Nike"),
-            (54, "Nike ACG"),
-            (14, "adidas"),
-            (10, "H&M"),
-            (11, "Levi's"),
-            (12, "Hermès"),
-            (13, "Acne Studios"),
-        ]
-        .map(|(id, name)| Brand {
-            id,
-            name: name.to_owned(),
-            needs_authenticity_check: id == 12,
-        })
-        .into(),
-        colors: named(&[
-            (1, "Noir"),
-            (9, "Bleu"),
-            (27, "Marine"),
-            (26, "Bleu clair"),
-            (12, "Blanc"),
-        ]),
-        size_groups: vec![
-            SizeGroup {
-                id: 2,
-                name: "Hauts".to_owned(),
-                sizes: named(&[
-                    (206, "XS"),
-                    (207, "S"),
-                    (208, "M"),
-                    (209, "L"),
-                    (210, "XL"),
-                    (211, "XXL"),
-                ]),
-            },
-            SizeGroup {
-                id: 3,
-                name: "Bas".to_owned(),
-                sizes: named(&[
-                    (300, "S / 36 / 8"),
-                    (301, "M / 38 / 10"),
-                    (302, "L / 40 / 12"),
-                    (303, "38,5"),
-                ]),
-            },
-        ],
-        conditions: named(&[
-            (6, "Neuf avec étiquette"),
-            (1, "Neuf sans étiquette"),
-            (2, "Très bon état"),
-            (3, "Bon état"),
-            (4, "Satisfaisant"),
-        ]),
-        materials: named(&[
-            (44, "Coton"),
-            (45, "Polyester"),
-            (46, "Laine"),
-            (47, "Laine mérinos"),
-        ]),
-        package_sizes: named(&[(1, "Petit"), (2, "Moyen"), (3, "Grand")]),
-    }
-}
-
-const NO: i64 = super::super::NO_BRAND;
 
 fn index() -> CatalogIndex {
     CatalogIndex::new(catalog())
@@ -150,7 +24,7 @@ fn category(given: &str) -> Result<i64, Vec<i64>> {
 fn the_embedded_aliases_can_be_read() {
     assert_eq!(ALIASES.condition.len(), 5);
     assert_eq!(ALIASES.package_size.len(), 3);
-    assert!(ALIASES.brand.contains_key(&NO));
+    assert!(ALIASES.brand.contains_key(&NO_BRAND));
 }
 
 #[test]
@@ -257,8 +131,8 @@ fn brands_go_by_name_case_accents_and_blanks_aside() {
         ("levis", Ok(11)),
         ("hermes", Ok(12)),
         ("acne", Ok(13)),
-        ("Sans marque", Ok(NO)),
-        ("no brand", Ok(NO)),
+        ("Sans marque", Ok(NO_BRAND)),
+        ("no brand", Ok(NO_BRAND)),
         ("nik", Err(vec![53, 54])),
         ("zzz", Err(vec![])),
         ("", Err(vec![])),
