@@ -65,6 +65,7 @@ pub(super) struct File {
 pub(super) struct View<'a> {
     signs: &'a Signs,
     url: Option<Url>,
+    is_json: bool,
     /// Folded; empty when the answer is JSON, whose texts are members' own.
     title: String,
     /// The folded lines of the visible text; none when the answer is JSON.
@@ -93,6 +94,7 @@ impl<'a> View<'a> {
         Self {
             signs,
             url: Url::parse(&signs.url).ok(),
+            is_json,
             title: if is_json {
                 String::new()
             } else {
@@ -244,7 +246,7 @@ impl Rule {
             }),
             Place::Element => signs.elements.iter().any(|css| css == text),
             Place::Title => view.title == fold(text) && !view.is_member_text(&view.title),
-            Place::Body => signs.text.contains(text),
+            Place::Body => !view.is_json && signs.text.contains(text),
             Place::Text => view.says(&fold(text)),
             Place::Line => {
                 let phrase = fold(text);
