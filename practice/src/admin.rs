@@ -1,9 +1,21 @@
-//! The admin API under `/_practice/`, for callers on this machine only: members, records, script, settings.
+//! The admin API under `/_practice/`, for programs on this machine only. All bodies are JSON.
+//!
+//! | call                                | what it does                                                          |
+//! | ----------------------------------- | --------------------------------------------------------------------- |
+//! | `POST members {login, language?}`   | makes the member unless there is one, signs them in once more         |
+//! | `GET records?since=N`               | everything accepted after record `N`, oldest first                    |
+//! | `GET items`                         | everything there is, whether or not it shows yet                      |
+//! | `POST items {member_id, item, ...}` | puts an item in place without a record                                |
+//! | `GET`, `POST`, `DELETE script`      | the rules of [`crate::script`]: list, add one or several, clear       |
+//! | `GET`, `POST settings`              | delays and lifetimes                                                  |
+//! | `POST reset`                        | forgets everything but the records' file and numbering                |
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::StatusCode;
+use axum::http::header::{HOST, ORIGIN};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -35,9 +47,20 @@ pub fn routes() -> Router<Arc<Site>> {
         .layer(from_fn(loopback_only))
 }
 
-/// To others these paths do not exist.
+/// To others these paths do not exist: not to other machines, nor to web pages that a browser here shows.
 async fn loopback_only(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
-    if peer.addr.ip().to_canonical().is_loopback() {
+    let headers = request.headers();
+    let host = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
+    let host = host
+        .rsplit_once(':')
+        .map_or(host, |(name, _port)| name)
+        .trim_matches(['[', ']']);
+    let named_locally = host == "localhost" || host.parse::<IpAddr>().is_ok();
+    let from_page = headers.contains_key(ORIGIN);
+    if peer.addr.ip().to_canonical().is_loopback() && named_locally && !from_page {
         next.run(request).await
     } else {
         StatusCode::NOT_FOUND.into_response()

@@ -5,12 +5,20 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rand::Rng;
 
 /// Milliseconds since the Unix epoch, UTC.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the site plays another party, which has a clock of its own"
+)]
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// `N` random bytes.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the site plays another party, whose tokens nobody passes in"
+)]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::rng().fill_bytes(&mut bytes);

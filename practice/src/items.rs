@@ -112,7 +112,11 @@ fn money(minor: Option<i64>) -> Value {
 impl State {
     /// What a reading of `id` shows at `now`, also where a publish that does not show yet has changed the id.
     pub fn item(&self, id: u64, now: i64) -> Option<&Item> {
-        let present = self.items.get(&id).and_then(|item| item.readable(now));
+        let present = self
+            .items
+            .get(&id)
+            .and_then(|item| item.readable(now))
+            .filter(|item| item.id == id);
         let earlier = || {
             self.items
                 .values()

@@ -213,3 +213,61 @@ impl Ontology {
             .map(|one| one.title.get(locale))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn leaves<'a>(list: &'a [Catalog], path: &[&'a str]) -> Vec<(Vec<&'a str>, &'a Catalog)> {
+        let below = |catalog: &'a Catalog| {
+            let path = [path, &[catalog.title.get(Locale::Fr)]].concat();
+            if catalog.children.is_empty() {
+                vec![(path, catalog)]
+            } else {
+                leaves(&catalog.children, &path)
+            }
+        };
+        list.iter().flat_map(below).collect()
+    }
+
+    #[test]
+    fn a_leaf_name_alone_can_be_ambiguous_and_is_not_below_its_root() {
+        let all = leaves(&ontology().catalogs, &[]);
+        let named: Vec<_> = all
+            .iter()
+            .filter(|(path, _)| path.last() == Some(&"Sweats"))
+            .collect();
+        assert!(named.len() > 1);
+        assert_eq!(named.iter().filter(|(path, _)| path[0] == "Hommes").count(), 1);
+    }
+
+    #[test]
+    fn every_leaf_asks_for_what_there_is() {
+        let all = leaves(&ontology().catalogs, &[]);
+        assert!(all.len() >= 60);
+        let ids: BTreeSet<_> = all.iter().map(|(_, leaf)| leaf.id).collect();
+        assert_eq!(ids.len(), all.len());
+        for (path, leaf) in all {
+            let groups = ontology().sizes_of(leaf).count();
+            assert_eq!(groups, leaf.size_groups.len(), "{path:?}");
+            assert_eq!(leaf.asks("size"), groups > 0, "{path:?}");
+            let parcels = &ontology().package_sizes;
+            assert!(
+                parcels.iter().any(|parcel| parcel.id == leaf.package_size_id),
+                "{path:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_page_text_is_there_in_both_languages() {
+        let keys = |locale| ontology().texts(locale).keys().collect::<Vec<_>>();
+        assert_eq!(keys(Locale::Fr), keys(Locale::En));
+        assert_eq!(
+            (ontology().colors.len(), ontology().brands.len() > 100),
+            (29, true)
+        );
+    }
+}

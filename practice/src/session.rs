@@ -29,7 +29,7 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     pairs
         .filter(|(key, value)| *key == name && !value.is_empty())
         .map(|(_, value)| value)
-        .last()
+        .next_back()
 }
 
 /// A caller whose token is good.
@@ -99,7 +99,6 @@ pub fn sign_in(state: &mut State, member: &Member) -> Tokens {
     let refresh = token(member, "refresh", now, now + 7 * 24 * 3_600_000);
     let session = Session {
         member_id: member.id,
-        refresh_token: refresh.clone(),
         expire_time,
     };
     state.sessions.retain(|_, session| session.expire_time > now);

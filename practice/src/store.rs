@@ -27,11 +27,10 @@ pub struct Member {
     pub language: Locale,
 }
 
-/// One signed-in access token and the refresh token that belongs to it.
+/// Whom an access token signs in, and for how long.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     pub member_id: u64,
-    pub refresh_token: String,
     /// UTC milliseconds.
     pub expire_time: i64,
 }

@@ -51,10 +51,11 @@ const DESCRIPTION_CHARS: usize = 2_000;
 const PHOTOS: usize = 20;
 const COLORS: usize = 2;
 const MATERIALS: usize = 3;
-const PRICE: std::ops::RangeInclusive<i64> = 1_00..=30_000_00;
+/// Minor units.
+const PRICE: std::ops::RangeInclusive<i64> = 100..=3_000_000;
 /// Short titles may be all capitals (brand names are).
 const CAPITALS_FROM_LETTERS: usize = 6;
-const SPECIALS_IN_A_ROW: usize = 4;
+const SPECIALS_IN_A_ROW: usize = 5;
 
 impl Body {
     fn attribute(&self, code: &str) -> Vec<u64> {
@@ -249,7 +250,7 @@ mod tests {
         assert!(too_many_capitals("PULL EN LAINE"));
         assert!(!too_many_capitals("Robe ASOS"));
         assert!(!too_many_capitals("ASOS"));
-        assert!(too_many_specials("Pull !!!!"));
+        assert!(too_many_specials("Pull !!!!!"));
         assert!(!too_many_specials("Pull, neuf (M)..."));
     }
 

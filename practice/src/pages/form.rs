@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::layout::{Visitor, escape};
@@ -16,7 +16,7 @@ use crate::site::{Acting, Site};
 pub async fn new(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Response {
     match Visitor::signed_in(&site, &headers, &uri) {
         Ok((visitor, acting)) => form(&visitor, &acting, None),
-        Err(redirect) => redirect,
+        Err(redirect) => redirect.into_response(),
     }
 }
 
@@ -28,7 +28,7 @@ pub async fn edit(
 ) -> Response {
     let (visitor, acting) = match Visitor::signed_in(&site, &headers, &uri) {
         Ok(signed_in) => signed_in,
-        Err(redirect) => return redirect,
+        Err(redirect) => return redirect.into_response(),
     };
     let state = site.lock();
     let item = state

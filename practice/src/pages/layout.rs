@@ -52,7 +52,7 @@ impl Visitor {
 
     /// The signed-in member, or the redirect that sends the visitor to sign in: through a refresh where there is a
     /// refresh token (as seen 2026, confidence A and B).
-    pub fn signed_in(site: &Site, headers: &HeaderMap, uri: &Uri) -> Result<(Self, Acting), Response> {
+    pub fn signed_in(site: &Site, headers: &HeaderMap, uri: &Uri) -> Result<(Self, Acting), Redirect> {
         let visitor = Self::of(site, headers);
         if let Some(acting) = visitor.acting.clone() {
             return Ok((visitor, acting));
@@ -63,7 +63,7 @@ impl Visitor {
             "/member/signup/select_type"
         };
         let back: String = form_urlencoded::byte_serialize(uri.to_string().as_bytes()).collect();
-        Err(Redirect::to(&format!("{way}?ref_url={back}")).into_response())
+        Err(Redirect::to(&format!("{way}?ref_url={back}")))
     }
 
     /// A whole page around `body`; `data` is what its script reads besides texts and tokens.

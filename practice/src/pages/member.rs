@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use serde_json::Value;
 
 use super::layout::{Visitor, escape};
@@ -32,7 +32,7 @@ pub async fn show(
 ) -> Response {
     let (visitor, acting) = match Visitor::signed_in(&site, &headers, &uri) {
         Ok(signed_in) => signed_in,
-        Err(redirect) => return redirect,
+        Err(redirect) => return redirect.into_response(),
     };
     let state = site.lock();
     let Some(member) = state.members.get(&id) else {
