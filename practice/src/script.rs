@@ -195,7 +195,8 @@ pub async fn stage(
     next: Next,
 ) -> Response {
     let mut response = strike(&site, &peer, request, next).await;
-    // A kept-alive connection that breaks makes browsers send a request again by themselves, writing ones too.
+    // When a kept-alive connection breaks, Chromium sends the request again by itself, a POST too (measured: four
+    // times for one click); over the real site's HTTP/2 it would not.
     response
         .headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("close"));
