@@ -196,7 +196,7 @@ pub async fn stage(
 ) -> Response {
     let mut response = strike(&site, &peer, request, next).await;
     // When a kept-alive connection breaks, Chromium sends the request again by itself, a POST too (measured: four
-    // times for one click); over the real site's HTTP/2 it would not.
+    // times for one click), and the records would count the browser's doing as the client's.
     response
         .headers_mut()
         .insert(header::CONNECTION, HeaderValue::from_static("close"));
