@@ -1,0 +1,104 @@
+//! Which browser and which driver.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Access, access};
+use vintedbot_marketplace::Error;
+
+/// Names under which distributions ship Chromium, then Chrome, which the same driver drives.
+const BROWSERS: [&str; 4] = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+];
+const DRIVERS: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
+/// Where some distributions keep them, out of reach of `PATH`.
+const FOLDERS: [&str; 4] = [
+    "/usr/lib/chromium",
+    "/usr/lib/chromium-browser",
+    "/snap/bin",
+    "/opt/google/chrome",
+];
+
+/// The browser that attempts are made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrowserConfig {
+    pub browser_binary: PathBuf,
+    pub chromedriver: PathBuf,
+    /// Without a window on a screen.
+    pub headless: bool,
+}
+
+impl BrowserConfig {
+    /// The browser and driver that are named, else those that are found under their usual names; `None` when nothing is
+    /// named and none are found.
+    ///
+    /// # Errors
+    /// What is named is not an executable file, or the other half of the pair is nowhere to be found.
+    pub fn find(
+        binary: Option<&Path>,
+        chromedriver: Option<&Path>,
+        headless: bool,
+    ) -> Result<Option<Self>, Error> {
+        let is_named = binary.is_some() || chromedriver.is_some();
+        let browser = named_or_found("browser", binary, &BROWSERS)?;
+        let driver = named_or_found("driver", chromedriver, &DRIVERS)?;
+        match (browser, driver) {
+            (Some(browser_binary), Some(chromedriver)) => Ok(Some(Self {
+                browser_binary,
+                chromedriver,
+                headless,
+            })),
+            (None, _) if is_named => Err(Error::Browser(
+                "a driver is named, but no browser is found".to_owned(),
+            )),
+            (_, None) if is_named => Err(Error::Browser(
+                "a browser is named, but no driver is found".to_owned(),
+            )),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn named_or_found(what: &str, named: Option<&Path>, usual: &[&str]) -> Result<Option<PathBuf>, Error> {
+    if let Some(path) = named {
+        if !is_executable(path) {
+            return Err(Error::Browser(format!(
+                "{what} {} is not an executable file",
+                path.display()
+            )));
+        }
+        return Ok(Some(path.to_path_buf()));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path)
+        .chain(FOLDERS.map(PathBuf::from))
+        .collect();
+    Ok(usual
+        .iter()
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|path| is_executable(path)))
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.is_file() && access(path, Access::EXEC_OK).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_named_is_never_replaced_by_a_search() {
+        let missing = Path::new("/nonexistent/chromium");
+        assert!(matches!(
+            BrowserConfig::find(Some(missing), None, true),
+            Err(Error::Browser(_))
+        ));
+        assert!(matches!(
+            BrowserConfig::find(None, Some(missing), true),
+            Err(Error::Browser(_))
+        ));
+    }
+}

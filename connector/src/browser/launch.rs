@@ -1,0 +1,232 @@
+//! Starting a driver and a browser for one attempt, and ending them again.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::json;
+use thirtyfour::common::command::Command as DriverCommand;
+use thirtyfour::{Capabilities, TimeoutConfiguration, WebDriver};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use vintedbot_marketplace::{ComposerIdentity, Ending, Error, Process};
+
+use super::traffic::Traffic;
+use super::{BrowserConfig, broken};
+use crate::process;
+
+const DRIVER_STARTS_WITHIN: Duration = Duration::from_secs(20);
+const SESSION_STARTS_WITHIN: Duration = Duration::from_secs(60);
+const PAGE_LOADS_WITHIN: Duration = Duration::from_secs(45);
+/// How long a browser may take to close by itself before it is killed.
+const CLOSES_WITHIN: Duration = Duration::from_secs(5);
+
+/// Chromium's own switches, none of which hides that a program drives it. They keep it from talking to anybody but the
+/// site, and from asking questions that nobody answers.
+const SWITCHES: [&str; 7] = [
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--window-size=1280,1600",
+];
+
+/// A driver and a browser that belong to one attempt. Whoever holds it ends it with [`Launched::end`]; when it is
+/// dropped instead, both are killed at once.
+pub(crate) struct Launched {
+    pub(crate) driver: WebDriver,
+    pub(crate) identity: ComposerIdentity,
+    child: Child,
+    folder: Folder,
+}
+
+/// An attempt's folder, by which all of its processes can be found. Dropped, it takes them with it.
+struct Folder {
+    path: PathBuf,
+    is_ended: bool,
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            process::using_dir(&self.path).iter().for_each(process::kill);
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+impl Launched {
+    /// Starts a driver of its own on a free port and a browser with an empty profile. Nothing is navigated.
+    pub(crate) async fn start(config: &BrowserConfig, work_dir: &Path) -> Result<(Self, Traffic), Error> {
+        tokio::fs::create_dir_all(work_dir).await.map_err(broken)?;
+        let folder = Folder {
+            path: work_dir.to_path_buf(),
+            is_ended: false,
+        };
+        let (child, url) = start_driver(&config.chromedriver, work_dir).await?;
+        let driver_process = child.id().and_then(process::by_pid);
+        let driver = WebDriver::builder(url.clone(), capabilities(config, work_dir)?)
+            .request_timeout(SESSION_STARTS_WITHIN)
+            .await
+            .map_err(broken)?;
+        // The session is ended here and nowhere else: the library's own way of doing it blocks a whole thread.
+        driver.clone().leak().map_err(broken)?;
+        let browser = driver
+            .capabilities()
+            .get("goog:processID")
+            .and_then(serde_json::Value::as_u64);
+        let browser = browser
+            .and_then(|pid| u32::try_from(pid).ok())
+            .and_then(process::by_pid);
+        let identity = ComposerIdentity {
+            owner: process::this_process(),
+            driver_url: Some(url),
+            session_id: Some(driver.session_id().to_string()),
+            driver: driver_process,
+            browser,
+            profile_dir: Some(work_dir.to_path_buf()),
+        };
+        let launched = Self {
+            driver,
+            identity,
+            child,
+            folder,
+        };
+        launched.set_timeouts().await?;
+        let traffic = launched.listen().await?;
+        Ok((launched, traffic))
+    }
+
+    async fn set_timeouts(&self) -> Result<(), Error> {
+        let timeouts = TimeoutConfiguration::new(
+            Some(Duration::from_secs(20)),
+            Some(PAGE_LOADS_WITHIN),
+            Some(Duration::ZERO),
+        );
+        self.driver.update_timeouts(timeouts).await.map_err(broken)
+    }
+
+    async fn listen(&self) -> Result<Traffic, Error> {
+        let session = self.driver.cdp().connect().await.map_err(broken)?;
+        let target = session
+            .send_raw("Target.getTargetInfo", json!({}))
+            .await
+            .map_err(broken)?;
+        let window = self.driver.window().await.map_err(broken)?.to_string();
+        if target["targetInfo"]["targetId"] != window.as_str() {
+            return Err(Error::Browser(
+                "its network events belong to another window".to_owned(),
+            ));
+        }
+        Traffic::listen(session).await
+    }
+
+    /// Closes the browser, ends both processes and removes the folder. [`Ending::Ended`] only when all were seen gone.
+    pub(crate) async fn end(mut self) -> Ending {
+        let close = self.driver.handle().cmd(DriverCommand::DeleteSession);
+        if let Ok(Err(error)) = tokio::time::timeout(CLOSES_WITHIN, close).await {
+            tracing::debug!(%error, "the browser's session did not close by itself");
+        }
+        let browser: Vec<Process> = self.identity.browser.iter().cloned().collect();
+        process::gone_within(&browser, CLOSES_WITHIN).await;
+        let _ = self.child.start_kill();
+        let known: Vec<Process> = [&self.identity.driver, &self.identity.browser]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
+        let is_gone = process::end_all(&known, Some(&self.folder.path)).await;
+        let is_reaped = tokio::time::timeout(CLOSES_WITHIN, self.child.wait())
+            .await
+            .is_ok();
+        process::wipe(self.folder.path.clone()).await;
+        self.folder.is_ended = is_gone && is_reaped;
+        if self.folder.is_ended {
+            Ending::Ended
+        } else {
+            Ending::Unknown
+        }
+    }
+}
+
+/// Ends what is left of an attempt whose owner is gone. `true` when driver, browser and whatever was started with the
+/// attempt's folder have been seen gone.
+pub(crate) async fn end_leftover(identity: &ComposerIdentity) -> bool {
+    let known: Vec<Process> = [&identity.driver, &identity.browser]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
+    let is_gone = process::end_all(&known, identity.profile_dir.as_deref()).await;
+    if is_gone && let Some(dir) = &identity.profile_dir {
+        process::wipe(dir.clone()).await;
+    }
+    is_gone
+}
+
+async fn start_driver(chromedriver: &Path, work_dir: &Path) -> Result<(Child, String), Error> {
+    let mut child = Command::new(chromedriver)
+        .arg("--port=0")
+        // Names the attempt's folder, by which a successor finds this process.
+        .arg(format!(
+            "--log-path={}",
+            work_dir.join("chromedriver.log").display()
+        ))
+        .arg("--log-level=SEVERE")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        // A group of its own: Ctrl-C in the terminal reaches us alone, so that a drain can end things in order.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| Error::Browser(format!("{} does not start: {error}", chromedriver.display())))?;
+    let stdout = child
+        .stdout
+        .take()
+        .ok_or_else(|| Error::Browser("driver without output".to_owned()))?;
+    let mut lines = BufReader::new(stdout).lines();
+    let port = tokio::time::timeout(DRIVER_STARTS_WITHIN, port(&mut lines))
+        .await
+        .map_err(|_| Error::Browser("the driver did not say its port in time".to_owned()))??;
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    Ok((child, format!("http://{}:{port}", Ipv4Addr::LOCALHOST)))
+}
+
+async fn port(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<u16, Error> {
+    while let Some(line) = lines.next_line().await.map_err(broken)? {
+        if let Some((_, port)) = line.rsplit_once("successfully on port ")
+            && let Ok(port) = port.trim_end_matches('.').parse()
+        {
+            return Ok(port);
+        }
+    }
+    Err(Error::Browser(
+        "the driver ended before it said its port".to_owned(),
+    ))
+}
+
+fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities, Error> {
+    let mut switches: Vec<String> = SWITCHES.map(str::to_owned).to_vec();
+    switches.push(format!("--user-data-dir={}", work_dir.join("profile").display()));
+    if config.headless {
+        switches.push("--headless=new".to_owned());
+    }
+    if rustix::process::geteuid().is_root() {
+        // Chromium refuses to start as root with its sandbox.
+        switches.push("--no-sandbox".to_owned());
+    }
+    let mut capabilities = Capabilities::new();
+    let options = json!({ "binary": config.browser_binary, "args": switches });
+    for (name, value) in [
+        ("browserName", json!("chrome")),
+        ("unhandledPromptBehavior", json!("dismiss")),
+        ("goog:chromeOptions", options),
+    ] {
+        capabilities.set(name, value).map_err(broken)?;
+    }
+    Ok(capabilities)
+}

@@ -1,0 +1,210 @@
+//! What the page says to its site: the browser's own network events, listened to and never changed. They tell a sent
+//! request from one that never left, which a page alone does not.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use thirtyfour::cdp::{CdpSession, RawEvent};
+use tokio::sync::Notify;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+use vintedbot_marketplace::Error;
+
+use super::broken;
+
+/// How much of the answers' bodies the browser keeps for us, in bytes.
+const BODY_BUFFER: u32 = 16 * 1024 * 1024;
+
+/// One request of the page for a document or for data, with its answer as far as it has come.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange {
+    request_id: String,
+    pub(crate) method: String,
+    pub(crate) url: String,
+    pub(crate) is_document: bool,
+    pub(crate) status: Option<u16>,
+    pub(crate) content_type: String,
+    pub(crate) headers: Vec<(String, String)>,
+    /// Absent when the answer was lost, or the browser did not give it out.
+    pub(crate) body: Option<String>,
+    /// No answer came, or it broke off.
+    pub(crate) failed: bool,
+    /// Nothing more is going to be learned about it.
+    pub(crate) complete: bool,
+}
+
+#[derive(Default)]
+struct Log {
+    exchanges: Vec<Exchange>,
+    /// Events were lost, so that what is not in the log may have happened all the same.
+    is_incomplete: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    log: Mutex<Log>,
+    changed: Notify,
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self, request_id: &str, change: impl FnOnce(&mut Exchange)) {
+        let mut log = self.log();
+        if let Some(exchange) = log
+            .exchanges
+            .iter_mut()
+            .rev()
+            .find(|exchange| exchange.request_id == request_id)
+        {
+            change(exchange);
+        }
+        drop(log);
+        self.changed.notify_waiters();
+    }
+}
+
+/// The log of one page's requests, kept for as long as this lives.
+pub(crate) struct Traffic {
+    shared: Arc<Shared>,
+    listener: JoinHandle<()>,
+}
+
+impl Traffic {
+    /// Starts to listen.
+    pub(crate) async fn listen(session: CdpSession) -> Result<Self, Error> {
+        let events = session.subscribe_connection();
+        // Answers outlive the page that asked for them: the site leaves the form as soon as it has saved it.
+        let lasting = json!({
+            "maxTotalBufferSize": BODY_BUFFER,
+            "maxResourceBufferSize": BODY_BUFFER,
+            "enableDurableMessages": true,
+        });
+        session
+            .send_raw("Network.enable", lasting)
+            .await
+            .map_err(broken)?;
+        let shared = Arc::new(Shared::default());
+        let listener = tokio::spawn(listen(session, events, Arc::clone(&shared)));
+        Ok(Self { shared, listener })
+    }
+
+    /// Where the log ends now.
+    pub(crate) fn mark(&self) -> usize {
+        self.shared.log().exchanges.len()
+    }
+
+    /// What was asked since a mark; `None` when some of it may be missing.
+    pub(crate) fn since(&self, mark: usize) -> Option<Vec<Exchange>> {
+        let log = self.shared.log();
+        (!log.is_incomplete).then(|| log.exchanges.get(mark..).unwrap_or_default().to_vec())
+    }
+
+    /// Waits until the log changes, at most so long.
+    pub(crate) async fn changed(&self, limit: Duration) {
+        let _ = tokio::time::timeout(limit, self.shared.changed.notified()).await;
+    }
+}
+
+impl Drop for Traffic {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+async fn listen(
+    session: CdpSession,
+    mut events: tokio::sync::broadcast::Receiver<RawEvent>,
+    shared: Arc<Shared>,
+) {
+    loop {
+        match events.recv().await {
+            Ok(event) if event.session_id.as_ref() == session.session_id() => {
+                take(&session, &shared, &event).await;
+            }
+            Ok(_) => {}
+            Err(RecvError::Lagged(_)) => shared.log().is_incomplete = true,
+            Err(RecvError::Closed) => {
+                shared.log().is_incomplete = true;
+                shared.changed.notify_waiters();
+                return;
+            }
+        }
+    }
+}
+
+async fn take(session: &CdpSession, shared: &Shared, event: &RawEvent) {
+    let params = &event.params;
+    let Some(request_id) = params["requestId"].as_str() else {
+        return;
+    };
+    match event.method.as_str() {
+        "Network.requestWillBeSent" => {
+            let kind = params["type"].as_str().unwrap_or_default();
+            if !matches!(kind, "Document" | "XHR" | "Fetch") {
+                return;
+            }
+            // A redirect comes as a new request under the same id; the log keeps both.
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            shared.log().exchanges.push(Exchange {
+                request_id: request_id.to_owned(),
+                method: text(&params["request"]["method"]),
+                url: text(&params["request"]["url"]),
+                is_document: kind == "Document",
+                status: None,
+                content_type: String::new(),
+                headers: Vec::new(),
+                body: None,
+                failed: false,
+                complete: false,
+            });
+            shared.changed.notify_waiters();
+        }
+        "Network.responseReceived" => shared.update(request_id, |exchange| {
+            exchange.status = params["response"]["status"]
+                .as_u64()
+                .and_then(|status| u16::try_from(status).ok());
+            exchange.content_type = params["response"]["mimeType"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            let headers = params["response"]["headers"].as_object().into_iter().flatten();
+            exchange.headers = headers
+                .filter_map(|(name, value)| Some((name.to_lowercase(), value.as_str()?.to_owned())))
+                .collect();
+        }),
+        "Network.loadingFinished" => {
+            let is_document = shared
+                .log()
+                .exchanges
+                .iter()
+                .rev()
+                .any(|each| each.request_id == request_id && each.is_document);
+            let body = if is_document {
+                None
+            } else {
+                body_of(session, request_id).await
+            };
+            shared.update(request_id, |exchange| {
+                exchange.body = body;
+                exchange.complete = true;
+            });
+        }
+        "Network.loadingFailed" => shared.update(request_id, |exchange| {
+            exchange.failed = true;
+            exchange.complete = true;
+        }),
+        _ => {}
+    }
+}
+
+async fn body_of(session: &CdpSession, request_id: &str) -> Option<String> {
+    let answer = session
+        .send_raw("Network.getResponseBody", json!({ "requestId": request_id }))
+        .await
+        .ok()?;
+    (answer["base64Encoded"] == false).then(|| answer["body"].as_str().map(str::to_owned))?
+}

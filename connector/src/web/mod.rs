@@ -1,0 +1,347 @@
+//! The web session: plain requests to the site's own JSON calls, as its pages make them.
+//!
+//! `client` is the only place that makes an HTTP client, `signin` gets a session, `reads` asks who and what is there,
+//! `catalog` what can be chosen. Every answer passes the challenge detector before anybody sees it. To add a call: write
+//! a method in the fitting file, on top of [`WebSession::json`].
+
+mod catalog;
+mod client;
+mod reads;
+mod signin;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::Method;
+use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE};
+use reqwest::multipart::{Form, Part};
+use serde_json::Value;
+use tokio::sync::Mutex;
+use url::Url;
+use vintedbot_marketplace::challenge::Detector;
+use vintedbot_marketplace::{Error, Evidence, Language, WriteError};
+
+pub(crate) use signin::SignedIn;
+
+use crate::signs::Reply;
+
+/// The code in an answer that refuses what was entered (as seen 2026, confidence A).
+const VALIDATION_ERROR: i64 = 99;
+/// The code in an answer about something that is not there (as seen 2026, confidence A).
+const NOT_FOUND: i64 = 104;
+
+/// One member's session on one site. Signed in at first use, and again when the site no longer knows it.
+pub(crate) struct WebSession {
+    pub(crate) base: Url,
+    login: String,
+    language: Language,
+    timeout: Duration,
+    detector: Arc<Detector>,
+    current: Mutex<Option<Arc<SignedIn>>>,
+}
+
+/// What is sent along.
+pub(crate) enum Payload {
+    Nothing,
+    Json(Value),
+    Photo {
+        upload_session_id: String,
+        content_type: String,
+        bytes: Bytes,
+    },
+}
+
+/// One request, which can be made again.
+pub(crate) struct Call<'a> {
+    pub(crate) method: Method,
+    /// Below `/api/v2/`.
+    pub(crate) path: &'a str,
+    pub(crate) query: Vec<(&'a str, String)>,
+    pub(crate) payload: Payload,
+}
+
+impl<'a> Call<'a> {
+    pub(crate) fn get(path: &'a str) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            query: Vec::new(),
+            payload: Payload::Nothing,
+        }
+    }
+
+    pub(crate) fn post(path: &'a str, json: Value) -> Self {
+        Self {
+            method: Method::POST,
+            path,
+            query: Vec::new(),
+            payload: Payload::Json(json),
+        }
+    }
+
+    pub(crate) fn query(mut self, name: &'a str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+}
+
+/// Why a request has no answer.
+enum NoAnswer {
+    /// Nothing has left this machine.
+    NotSent(Error),
+    /// It was sent, at least in part.
+    Lost(Error),
+}
+
+impl NoAnswer {
+    fn into_error(self) -> Error {
+        match self {
+            Self::NotSent(error) | Self::Lost(error) => error,
+        }
+    }
+}
+
+impl WebSession {
+    pub(crate) fn new(
+        base: Url,
+        login: String,
+        language: Language,
+        timeout: Duration,
+        detector: Arc<Detector>,
+    ) -> Self {
+        Self {
+            base,
+            login,
+            language,
+            timeout,
+            detector,
+            current: Mutex::new(None),
+        }
+    }
+
+    /// The session, signed in now if it was not.
+    pub(crate) async fn signed_in(&self) -> Result<Arc<SignedIn>, Error> {
+        let mut current = self.current.lock().await;
+        if let Some(signed_in) = &*current {
+            return Ok(Arc::clone(signed_in));
+        }
+        let signed_in = Arc::new(self.sign_in().await?);
+        *current = Some(Arc::clone(&signed_in));
+        Ok(signed_in)
+    }
+
+    /// Forgets a session that the site does not know any more, unless somebody else has already renewed it.
+    async fn forget(&self, stale: &Arc<SignedIn>) {
+        let mut current = self.current.lock().await;
+        if current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(current, stale))
+        {
+            *current = None;
+        }
+    }
+
+    /// Asks, and answers with the JSON object of a good answer. An answer 401 renews the session and asks once more.
+    /// Only for calls that change nothing, or where doing it twice is harmless.
+    pub(crate) async fn json(&self, call: &Call<'_>) -> Result<Value, Error> {
+        let reply = self.reply(call).await?;
+        if reply.status == 400 {
+            return Err(refusal(&reply).unwrap_or_else(|| unexpected(&reply)));
+        }
+        good(&reply)
+    }
+
+    /// The same, with `None` when the site says that there is no such thing.
+    pub(crate) async fn json_if_there(&self, call: &Call<'_>) -> Result<Option<Value>, Error> {
+        let reply = self.reply(call).await?;
+        let code = reply.json.as_ref().and_then(|json| json["code"].as_i64());
+        if reply.status == 404 || code == Some(NOT_FOUND) {
+            return Ok(None);
+        }
+        good(&reply).map(Some)
+    }
+
+    /// Sends once, whatever comes of it.
+    pub(crate) async fn write(
+        &self,
+        signed_in: &SignedIn,
+        call: &Call<'_>,
+    ) -> Result<(Value, Evidence), WriteError> {
+        let reply = match self.send(signed_in, call).await {
+            Ok(reply) => reply,
+            Err(NoAnswer::NotSent(error)) => return Err(WriteError::NotSent(error)),
+            Err(NoAnswer::Lost(error)) => return Err(WriteError::Unknown(error)),
+        };
+        reply.judge(&self.detector, true).map_err(WriteError::Unknown)?;
+        if reply.status == 400
+            && let Some(refusal) = refusal(&reply)
+        {
+            return Err(WriteError::Refused(refusal));
+        }
+        let json = good(&reply).map_err(WriteError::Unknown)?;
+        Ok((json, reply.evidence()))
+    }
+
+    async fn reply(&self, call: &Call<'_>) -> Result<Reply, Error> {
+        let first = self.signed_in().await?;
+        let mut reply = self.send(&first, call).await.map_err(NoAnswer::into_error)?;
+        if reply.status == 401 {
+            self.forget(&first).await;
+            let second = self.signed_in().await?;
+            reply = self.send(&second, call).await.map_err(NoAnswer::into_error)?;
+        }
+        // A missing thing may be answered with a page where an object was asked for (as seen 2026, confidence A).
+        let wants_json = reply.status != 404;
+        reply.judge(&self.detector, wants_json)?;
+        Ok(reply)
+    }
+
+    async fn send(&self, signed_in: &SignedIn, call: &Call<'_>) -> Result<Reply, NoAnswer> {
+        let csrf = signed_in.csrf_token(self).await.map_err(NoAnswer::NotSent)?;
+        let url = self
+            .base
+            .join("/api/v2/")
+            .and_then(|api| api.join(call.path))
+            .map_err(|error| NoAnswer::NotSent(Error::Shape(error.to_string())))?;
+        let request = signed_in
+            .client
+            .request(call.method.clone(), url)
+            .query(&call.query)
+            .header(ACCEPT, "application/json, text/plain, */*")
+            .header("X-CSRF-Token", csrf);
+        let request = match &call.payload {
+            Payload::Nothing => request,
+            Payload::Json(json) => request.json(json),
+            Payload::Photo {
+                upload_session_id,
+                content_type,
+                bytes,
+            } => {
+                let part = Part::stream(bytes.clone())
+                    .file_name("photo.jpg")
+                    .mime_str(content_type);
+                let part = part.map_err(|error| NoAnswer::NotSent(Error::Shape(error.to_string())))?;
+                let form = Form::new().text("photo[type]", "item");
+                request.multipart(
+                    form.text("photo[temp_uuid]", upload_session_id.clone())
+                        .part("photo[file]", part),
+                )
+            }
+        };
+        self.exchange(request).await
+    }
+
+    async fn exchange(&self, request: reqwest::RequestBuilder) -> Result<Reply, NoAnswer> {
+        let locale = self.locale();
+        let request = request.header(ACCEPT_LANGUAGE, locale).header("locale", locale);
+        let answer = request.send().await.map_err(|error| {
+            let unavailable = Error::Unavailable(chain(&error));
+            if error.is_builder() || error.is_connect() {
+                NoAnswer::NotSent(unavailable)
+            } else {
+                NoAnswer::Lost(unavailable)
+            }
+        })?;
+        let status = answer.status().as_u16();
+        let url = answer.url().clone();
+        let header = |name: &str| answer.headers().get(name).and_then(|value| value.to_str().ok());
+        let content_type = header(CONTENT_TYPE.as_str()).unwrap_or_default().to_owned();
+        let headers = answer
+            .headers()
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+            .collect();
+        let text = answer
+            .text()
+            .await
+            .map_err(|error| NoAnswer::Lost(Error::Unavailable(chain(&error))))?;
+        let json = serde_json::from_str(&text).ok();
+        Ok(Reply {
+            status,
+            url,
+            content_type,
+            headers,
+            text,
+            json,
+        })
+    }
+
+    /// The locale as the site's pages name it in their requests (as seen 2026, confidence B).
+    fn locale(&self) -> &'static str {
+        match self.language {
+            Language::En => "en-GB",
+            Language::Fr => "fr-FR",
+        }
+    }
+}
+
+/// The object of an answer that says that all is well.
+fn good(reply: &Reply) -> Result<Value, Error> {
+    let Some(json) = reply.json.as_ref().filter(|json| json.is_object()) else {
+        return Err(unexpected(reply));
+    };
+    let is_fine = (200..300).contains(&reply.status) && json["code"].as_i64().unwrap_or(0) == 0;
+    if is_fine {
+        Ok(json.clone())
+    } else {
+        Err(unexpected(reply))
+    }
+}
+
+/// The violations in an answer that refuses what was entered.
+fn refusal(reply: &Reply) -> Option<Error> {
+    let json = reply.json.as_ref()?;
+    if json["code"].as_i64() != Some(VALIDATION_ERROR) {
+        return None;
+    }
+    Some(Error::Refused {
+        violations: violations(json),
+        evidence: Box::new(reply.evidence()),
+    })
+}
+
+/// `errors[{field, value}]` of an answer, else its message.
+pub(crate) fn violations(json: &Value) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let errors = json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let found: Vec<_> = errors
+        .iter()
+        .map(|error| (text(&error["field"]), text(&error["value"])))
+        .collect();
+    if found.is_empty() {
+        vec![(String::new(), text(&json["message"]))]
+    } else {
+        found
+    }
+}
+
+/// Whether an answer's text refuses what was entered.
+pub(crate) fn refused_in(status: u16, body: &str) -> Option<Vec<(String, String)>> {
+    let json: Value = serde_json::from_str(body).ok()?;
+    (status == 400 && json["code"].as_i64() == Some(VALIDATION_ERROR)).then(|| violations(&json))
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    let said = match &reply.json {
+        Some(json) => format!("code {} {}", json["code"], json["message_code"]),
+        None => reply.content_type.clone(),
+    };
+    let text = format!("{} answered {}: {said}", reply.url.path(), reply.status);
+    if reply.status >= 500 {
+        Error::Unavailable(text)
+    } else {
+        Error::Shape(text)
+    }
+}
+
+/// An error with its causes, for the causes are where it says what happened.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        text = format!("{text}: {inner}");
+        cause = inner.source();
+    }
+    text
+}

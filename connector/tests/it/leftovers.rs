@@ -1,0 +1,135 @@
+//! Ending what an attempt leaves behind when its owner is gone.
+
+use std::path::Path;
+
+use vintedbot_connector::is_running;
+use vintedbot_marketplace::{ComposerIdentity, Ending, Language, Marketplace, Process};
+
+use crate::site::{Site, Steps, content, photos, seat};
+
+/// How many processes name the folder in their command line.
+fn processes_with(dir: &Path) -> usize {
+    let dir = dir.to_str().expect("a plain path");
+    let entries = std::fs::read_dir("/proc").expect("this is Linux");
+    let names_dir = |entry: std::fs::DirEntry| {
+        let command_line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&command_line).contains(dir)
+    };
+    entries.flatten().map(names_dir).filter(|names| *names).count()
+}
+
+/// A process that has never been.
+fn nobody() -> Process {
+    Process {
+        pid: 4_194_303,
+        start_ticks: 1,
+    }
+}
+
+#[tokio::test]
+async fn a_leftover_browser_is_ended_by_its_identity() {
+    let site = Site::start().await;
+    let connector = site.browser();
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    let request = site.request(content, photos(1));
+    let dir = request.work_dir.clone();
+    let mut composer = connector.compose(&seat, request).await.expect("a browser");
+    let identity = composer.identity();
+    assert!(identity.session_id.is_some());
+    let (driver, browser) = (
+        identity.driver.clone().expect("a driver"),
+        identity.browser.clone().expect("a browser"),
+    );
+    composer
+        .fill(&Steps::default())
+        .await
+        .expect_err("a form without the approved photos");
+    assert!(is_running(&driver) && is_running(&browser) && processes_with(&dir) > 1);
+    // The owner's memory is gone, as after SIGKILL: nothing of it runs any more.
+    std::mem::forget(composer);
+
+    assert_eq!(site.browser().end(&identity).await, Ending::Ended);
+    assert!(!is_running(&driver) && !is_running(&browser));
+    assert_eq!(processes_with(&dir), 0);
+    assert!(!dir.exists());
+    assert_eq!(
+        site.browser().end(&identity).await,
+        Ending::Ended,
+        "what is gone stays gone"
+    );
+}
+
+#[tokio::test]
+async fn a_browser_whose_identity_was_never_noted_is_found_by_its_folder() {
+    let site = Site::start().await;
+    let connector = site.browser();
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    let request = site.request(content, Vec::new());
+    let dir = request.work_dir.clone();
+    let composer = connector.compose(&seat, request).await.expect("a browser");
+    std::mem::forget(composer);
+    let known = ComposerIdentity {
+        owner: nobody(),
+        driver_url: None,
+        session_id: None,
+        driver: None,
+        browser: None,
+        profile_dir: Some(dir.clone()),
+    };
+    assert_eq!(site.browser().end(&known).await, Ending::Ended);
+    assert_eq!(processes_with(&dir), 0);
+}
+
+#[tokio::test]
+async fn without_a_browser_an_attempt_has_ended_with_its_process_or_when_it_is_done() {
+    let site = Site::start().await;
+    let connector = site.plain();
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    let composer = connector
+        .compose(&seat, site.request(content, Vec::new()))
+        .await
+        .expect("an attempt");
+    let identity = composer.identity();
+    assert_eq!(
+        connector.end(&identity).await,
+        Ending::Unknown,
+        "it may still be sending"
+    );
+    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(connector.end(&identity).await, Ending::Ended);
+
+    let another = vintedbot_connector::this_process();
+    let parent = std::os::unix::process::parent_id();
+    let stat = std::fs::read_to_string(format!("/proc/{parent}/stat")).expect("the parent runs");
+    let ticks = stat
+        .rsplit(')')
+        .next()
+        .and_then(|rest| rest.split_whitespace().nth(19))
+        .expect("field 22");
+    let alive = Process {
+        pid: parent,
+        start_ticks: ticks.parse().expect("a number"),
+    };
+    assert_ne!(alive, another);
+    assert_eq!(
+        connector
+            .end(&ComposerIdentity {
+                owner: alive,
+                ..identity.clone()
+            })
+            .await,
+        Ending::Unknown
+    );
+    assert_eq!(
+        connector
+            .end(&ComposerIdentity {
+                owner: nobody(),
+                ..identity
+            })
+            .await,
+        Ending::Ended
+    );
+}
