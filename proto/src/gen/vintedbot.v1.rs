@@ -5644,32 +5644,29 @@ pub struct PublishJob {
     /// Whether the published item was seen hidden from others.
     #[prost(bool, tag = "20")]
     pub hidden: bool,
-    /// Whether the published item was seen under review by the site.
-    #[prost(bool, tag = "21")]
-    pub under_review: bool,
     /// Whether an item appeared on the site later that looks like one settled as not published. A person should look.
-    #[prost(bool, tag = "22")]
+    #[prost(bool, tag = "21")]
     pub possible_duplicate: bool,
     /// How often its preparation was begun.
-    #[prost(int32, tag = "23")]
+    #[prost(int32, tag = "22")]
     pub prepare_attempts: i32,
     /// How often its publication was begun.
-    #[prost(int32, tag = "24")]
+    #[prost(int32, tag = "23")]
     pub publish_attempts: i32,
     /// When it was made.
-    #[prost(message, optional, tag = "25")]
+    #[prost(message, optional, tag = "24")]
     pub create_time: ::core::option::Option<::prost_types::Timestamp>,
     /// When it last changed.
-    #[prost(message, optional, tag = "26")]
+    #[prost(message, optional, tag = "25")]
     pub update_time: ::core::option::Option<::prost_types::Timestamp>,
     /// When it was confirmed. Absent: it was not.
-    #[prost(message, optional, tag = "27")]
+    #[prost(message, optional, tag = "26")]
     pub confirm_time: ::core::option::Option<::prost_types::Timestamp>,
     /// When it ended. Absent: it has not.
-    #[prost(message, optional, tag = "28")]
+    #[prost(message, optional, tag = "27")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
     /// Sequence of its last change in the owner's event log.
-    #[prost(uint64, tag = "29")]
+    #[prost(uint64, tag = "28")]
     pub sequence: u64,
 }
 /// Nested message and enum types in `PublishJob`.
@@ -7406,15 +7403,9 @@ pub mod ephemeral {
         /// UUID of the job.
         #[prost(string, tag = "1")]
         pub publish_job_id: ::prost::alloc::string::String,
-        /// The step it has just begun or ended.
+        /// The step it has just begun or ended; its number and attempt say how far the job has come.
         #[prost(message, optional, tag = "2")]
         pub step: ::core::option::Option<super::PublishStep>,
-        /// How many steps of the present attempt are done.
-        #[prost(int32, tag = "3")]
-        pub done: i32,
-        /// How many the present attempt has, as far as known. 0: not known.
-        #[prost(int32, tag = "4")]
-        pub total: i32,
     }
     /// What is in progress. Absent: a kind that this client does not know.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
