@@ -1,4 +1,41 @@
-//! Photos: what becomes of an uploaded picture, and where its bytes are kept.
+//! Photos: what becomes of an uploaded picture, where its bytes are kept, and who may see them.
+//!
+//! [`upload`] and [`upload_many`] are the only ways in. A photo's identity is the SHA-256 of the file that is kept: the same
+//! content stored twice by one owner is one photo. Files are served to whoever holds a signed path ([`signed`]).
 
+mod delete;
 pub mod files;
+mod get;
+mod photo;
 pub mod pipeline;
+mod signed;
+mod ticket;
+mod upload;
+
+pub use delete::delete;
+pub use get::{by_ids, get, list};
+pub use photo::{NearDuplicate, Photo};
+pub use signed::{MediaFile, open_signed, photo_url, signed_path};
+pub use ticket::{Ticket, redeem_ticket, upload_ticket};
+pub use upload::{NewPhoto, Uploaded, upload, upload_many};
+pub(crate) use upload::{Prepared, prepare, store_all};
+
+use std::sync::LazyLock;
+
+use tokio::sync::RwLock;
+
+use crate::{Error, Reason};
+
+/// Held for reading from the moment that a photo's file is put until its row is committed, for writing while a file that
+/// no row names is removed: else a file could be removed under the feet of somebody who is about to name it.
+static FILES: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
+
+/// A full disk is the caller's to know of; everything else is ours.
+fn file_error(error: files::Error) -> Error {
+    match error {
+        files::Error::StorageFull => {
+            Error::rejected(Reason::StorageFull, "the disk is full; nothing was stored")
+        }
+        other => other.into(),
+    }
+}

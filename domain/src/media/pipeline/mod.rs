@@ -8,7 +8,7 @@
 //! back, which is most of the speed. Everything else goes through RGB ([`rgb`]).
 //!
 //! To accept another format: add it to [`Format`], teach [`container`] how to tell that a file of it is whole, and [`rgb`]
-//! how to decode it; the tests that cut files at every place take it from a list in `tests.rs`.
+//! how to decode it; the tests that cut files at every place take it from the list in `tests/made.rs`.
 
 mod container;
 pub mod likeness;

@@ -1,0 +1,66 @@
+//! `DeletePhoto`.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+
+use super::{FILES, Photo, file_error, files};
+use crate::events::{Kind, PendingEvent};
+use crate::identity::Caller;
+use crate::store::entities::{listing_photos, photos};
+use crate::{Domain, Error, Reason, Result, requests};
+
+const METHOD: &str = "DeletePhoto";
+
+/// Deletes a photo with its file.
+///
+/// # Errors
+/// RESOURCE_IN_USE while a listing has it.
+pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
+    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    let deleted = domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if requests::check(tx, &owner_id, request_id, METHOD, &id).await?.is_some() {
+                    return Ok(None);
+                }
+                let row = tx.locked(photos::Entity::find_by_id(&id)).one(tx).await?;
+                let row = row.filter(|row| row.owner_id == owner_id);
+                let row = row.ok_or_else(|| Error::not_found("photo", &id))?;
+                let user = listing_photos::Entity::find().filter(listing_photos::Column::PhotoId.eq(id.as_str()));
+                if let Some(user) = user.one(tx).await? {
+                    return Err(Error::rejected(Reason::ResourceInUse, "a listing has this photo")
+                        .with("used_by_type", "listing")
+                        .with("used_by_id", user.listing_id));
+                }
+                photos::Entity::delete_by_id(&id).exec(tx).await?;
+                let sha256 = row.sha256.clone();
+                tx.emit(PendingEvent::gone(Kind::PhotoDeleted, &Photo::from(row)));
+                requests::forget(tx, std::slice::from_ref(&id)).await?;
+                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await?;
+                Ok(Some(sha256))
+            }
+            .boxed()
+        })
+        .await?;
+    let Some(sha256) = deleted else { return Ok(()) };
+    if let Err(error) = remove_unused(domain, &[sha256]).await {
+        // The photo is gone for everybody; a file that nobody names costs its place on the disk alone.
+        tracing::warn!(%error, "a deleted photo's file could not be removed");
+    }
+    Ok(())
+}
+
+/// Removes the files of photos that no row names.
+pub(super) async fn remove_unused(domain: &Domain, sha256s: &[String]) -> Result<()> {
+    let _exclusive = FILES.write().await;
+    for sha256 in sha256s {
+        let rows = photos::Entity::find().filter(photos::Column::Sha256.eq(sha256.as_str()));
+        if rows.count(domain.store.reader()).await? == 0 {
+            domain.files.delete(&files::photo_key(sha256)?).await.map_err(file_error)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! Storing photos: processed first, then their files, then their rows. Whatever fails, nothing is half stored.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use futures::FutureExt;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+
+use super::delete::remove_unused;
+use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
+use super::pipeline::{self, Processed, process_off_thread};
+use super::{FILES, NearDuplicate, Photo, file_error};
+use crate::events::{Ephemeral, Kind, PendingEvent};
+use crate::identity::Caller;
+use crate::store::Tx;
+use crate::store::entities::photos;
+use crate::{Domain, Error, Reason, Result, Violation, requests};
+
+/// The longest file name, in characters.
+const NAME_MAX: usize = 255;
+/// How many near-duplicates are told: who needs more needs to look at the photos.
+const NEAR_DUPLICATES_MAX: usize = 20;
+
+/// A picture as it came.
+#[derive(Clone, Debug)]
+pub struct NewPhoto {
+    pub bytes: Bytes,
+    /// May have folders, which are dropped; empty for none.
+    pub file_name: String,
+}
+
+/// A stored photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uploaded {
+    pub photo: Photo,
+    /// The same content was stored before; the photo is that one.
+    pub existing: bool,
+}
+
+/// Processed photos, ready to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Prepared {
+    photos: Arc<Vec<(Processed, String)>>,
+    /// Identifies the pictures as they came, for idempotency.
+    pub parameters: Vec<(String, String)>,
+}
+
+/// Stores one photo.
+///
+/// # Errors
+/// The reasons that begin with PHOTO, STORAGE_FULL, violations.
+pub async fn upload(
+    domain: &Domain,
+    caller: &Caller,
+    new: NewPhoto,
+    request_id: Option<String>,
+) -> Result<Uploaded> {
+    upload_as(domain, &caller.owner_id, new, request_id).await
+}
+
+pub(super) async fn upload_as(
+    domain: &Domain,
+    owner_id: &str,
+    new: NewPhoto,
+    request_id: Option<String>,
+) -> Result<Uploaded> {
+    let mut uploaded = run(domain, owner_id, vec![new], request_id, "UploadPhoto").await?;
+    uploaded.pop().ok_or_else(|| Error::Internal("no photo came of one".to_owned()))
+}
+
+/// Stores several photos: all of them or, on any error, none. Progress is told to whoever watches, under `request_id`.
+///
+/// # Errors
+/// As [`upload`].
+pub async fn upload_many(
+    domain: &Domain,
+    caller: &Caller,
+    new: Vec<NewPhoto>,
+    request_id: Option<String>,
+) -> Result<Vec<Uploaded>> {
+    if new.is_empty() {
+        return Err(Error::invalid("photos", "at least one is needed"));
+    }
+    run(domain, &caller.owner_id, new, request_id, "UploadPhotos").await
+}
+
+async fn run(
+    domain: &Domain,
+    owner_id: &str,
+    new: Vec<NewPhoto>,
+    request_id: Option<String>,
+    method: &'static str,
+) -> Result<Vec<Uploaded>> {
+    let prepared = prepare(domain, owner_id, new, request_id.as_deref()).await?;
+    let parameters = prepared.parameters.clone();
+    let owner = owner_id.to_owned();
+    // The same content is the same photo, so that a repeated call is answered by simply doing it again.
+    store_all(domain, owner_id, prepared, move |tx, uploaded| {
+        let (owner, request_id, parameters) = (owner.clone(), request_id.clone(), parameters.clone());
+        async move {
+            let request_id = request_id.as_deref();
+            if requests::check(tx, &owner, request_id, method, &parameters).await?.is_none()
+                && let Some(first) = uploaded.first()
+            {
+                requests::remember(tx, &owner, request_id, method, &parameters, &first.photo.id).await?;
+            }
+            Ok(uploaded)
+        }
+        .boxed()
+    })
+    .await
+}
+
+/// Processes pictures, several at once, and tells how far it is.
+pub(crate) async fn prepare(
+    domain: &Domain,
+    owner_id: &str,
+    new: Vec<NewPhoto>,
+    request_id: Option<&str>,
+) -> Result<Prepared> {
+    let violations: Vec<_> =
+        new.iter().enumerate().filter_map(|(at, p)| check_name(&format!("photos[{at}].file_name"), &p.file_name)).collect();
+    if !violations.is_empty() {
+        return Err(Error::Invalid(violations));
+    }
+    let tell = |done: usize, file_name: &str| {
+        let count = |n| i32::try_from(n).unwrap_or(i32::MAX);
+        domain.feed.tell(
+            owner_id,
+            Ephemeral::Photos {
+                request_id: request_id.unwrap_or_default().to_owned(),
+                done: count(done),
+                total: count(new.len()),
+                file_name: file_name.to_owned(),
+            },
+        );
+    };
+    tell(0, "");
+    let limits = *domain.photo_limits;
+    let mut running: FuturesUnordered<_> = new
+        .iter()
+        .enumerate()
+        .map(|(at, photo)| process_off_thread(photo.bytes.clone(), limits).map(move |result| (at, result)))
+        .collect();
+    let mut processed: Vec<Option<Processed>> = vec![None; new.len()];
+    let mut done = 0;
+    while let Some((at, result)) = running.next().await {
+        let name = base_name(&new[at].file_name);
+        processed[at] = Some(result.map_err(|error| photo_error(error, at, name))?);
+        done += 1;
+        tell(done, name);
+    }
+    drop(running);
+    let names = new.iter().map(|photo| base_name(&photo.file_name).to_owned());
+    let parameters =
+        new.iter().map(|photo| (pipeline::sha256(&photo.bytes), photo.file_name.clone())).collect();
+    Ok(Prepared { photos: Arc::new(processed.into_iter().flatten().zip(names).collect()), parameters })
+}
+
+/// Puts the files, then, in one transaction, writes the rows and does `then`. Where that fails, files that nobody else
+/// names are removed again.
+pub(crate) async fn store_all<T, F>(domain: &Domain, owner_id: &str, prepared: Prepared, then: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: for<'t> Fn(&'t Tx, Vec<Uploaded>) -> futures::future::BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+{
+    let sha256s: Vec<_> = prepared.photos.iter().map(|(processed, _)| processed.sha256.clone()).collect();
+    let work = {
+        let (domain, owner_id) = (domain.clone(), owner_id.to_owned());
+        async move { put_and_write(&domain, &owner_id, prepared, then).await }
+    };
+    // In a task of its own: a caller that goes away must not leave a file without its row or its removal.
+    let domain = domain.clone();
+    let finished = tokio::spawn(async move {
+        let result = work.await;
+        if result.is_err()
+            && let Err(error) = remove_unused(&domain, &sha256s).await
+        {
+            tracing::warn!(%error, "files of photos that were not stored could not be removed");
+        }
+        result
+    });
+    finished.await.map_err(|error| Error::Internal(format!("storing photos ended: {error}")))?
+}
+
+async fn put_and_write<T, F>(domain: &Domain, owner_id: &str, prepared: Prepared, then: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: for<'t> Fn(&'t Tx, Vec<Uploaded>) -> futures::future::BoxFuture<'t, Result<T>> + Send + Sync + 'static,
+{
+    let _shared = FILES.read().await;
+    for (processed, _) in prepared.photos.iter() {
+        domain.files.put_photo(&processed.sha256, processed.bytes.clone()).await.map_err(file_error)?;
+    }
+    let others = hashes_of(domain, owner_id).await?;
+    let (owner_id, then) = (owner_id.to_owned(), Arc::new(then));
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, prepared, others, then) =
+                (owner_id.clone(), prepared.clone(), Arc::clone(&others), Arc::clone(&then));
+            async move {
+                let mut uploaded: Vec<Uploaded> = Vec::with_capacity(prepared.photos.len());
+                for (processed, file_name) in prepared.photos.iter() {
+                    uploaded.push(write_row(tx, &owner_id, processed, file_name, &others, &uploaded).await?);
+                }
+                then(tx, uploaded).await
+            }
+            .boxed()
+        })
+        .await
+}
+
+type Hashes = HashIndex<String>;
+
+async fn hashes_of(domain: &Domain, owner_id: &str) -> Result<Arc<Hashes>> {
+    let rows: Vec<(String, i64)> = photos::Entity::find()
+        .select_only()
+        .columns([photos::Column::Id, photos::Column::PerceptualHash])
+        .filter(photos::Column::OwnerId.eq(owner_id))
+        .into_tuple()
+        .all(domain.store.reader())
+        .await?;
+    let pairs = rows.into_iter().map(|(id, hash)| (hash.cast_unsigned(), id));
+    Ok(Arc::new(pairs.collect()))
+}
+
+async fn write_row(
+    tx: &Tx,
+    owner_id: &str,
+    processed: &Processed,
+    file_name: &str,
+    others: &Hashes,
+    before: &[Uploaded],
+) -> Result<Uploaded> {
+    let same = photos::Entity::find()
+        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::Sha256.eq(processed.sha256.as_str()));
+    if let Some(row) = same.clone().one(tx).await? {
+        return Ok(Uploaded { photo: row.into(), existing: true });
+    }
+    let id = tx.id();
+    let row = photos::Model {
+        id: id.clone(),
+        owner_id: owner_id.to_owned(),
+        sha256: processed.sha256.clone(),
+        perceptual_hash: processed.perceptual_hash.cast_signed(),
+        width: i64::from(processed.width),
+        height: i64::from(processed.height),
+        size_bytes: i64::try_from(processed.bytes.len()).unwrap_or(i64::MAX),
+        content_type: processed.content_type.to_owned(),
+        file_name: file_name.to_owned(),
+        near_duplicates: serde_json::to_string(&near(processed.perceptual_hash, others, before))?,
+        create_time: tx.now().await?,
+        sequence: 0,
+    };
+    let inserted = photos::Entity::insert(row.clone().into_active_model())
+        .on_conflict(
+            OnConflict::columns([photos::Column::OwnerId, photos::Column::Sha256]).do_nothing().to_owned(),
+        )
+        .exec_without_returning(tx)
+        .await?;
+    if inserted == 0 {
+        // Somebody stored the same content at this moment; waiting for them has made their row visible.
+        let row = same.one(tx).await?;
+        let row = row.ok_or_else(|| Error::Internal("a photo is neither there nor can it be made".to_owned()))?;
+        return Ok(Uploaded { photo: row.into(), existing: true });
+    }
+    let photo = Photo::from(row);
+    tx.emit(PendingEvent::changed(Kind::PhotoCreated, &photo)?);
+    Ok(Uploaded { photo, existing: false })
+}
+
+/// What looks much the same among the owner's photos and those that came before in the same call.
+fn near(hash: u64, others: &Hashes, before: &[Uploaded]) -> Vec<NearDuplicate> {
+    let mut near: Vec<_> = others
+        .nearest(hash, NEAR_DUPLICATE)
+        .into_iter()
+        .map(|(id, distance)| NearDuplicate { photo_id: id.clone(), distance })
+        .collect();
+    for new in before.iter().filter(|uploaded| !uploaded.existing) {
+        let other = u64::from_str_radix(&new.photo.perceptual_hash, 16).unwrap_or_default();
+        let distance = pipeline::likeness::distance(hash, other);
+        if distance <= NEAR_DUPLICATE && near.iter().all(|known| known.photo_id != new.photo.id) {
+            near.push(NearDuplicate { photo_id: new.photo.id.clone(), distance });
+        }
+    }
+    near.sort_by_key(|near| near.distance);
+    near.truncate(NEAR_DUPLICATES_MAX);
+    near
+}
+
+pub(super) fn check_name(field: &str, file_name: &str) -> Option<Violation> {
+    (file_name.chars().count() > NAME_MAX)
+        .then(|| Violation::new(field, format!("must have at most {NAME_MAX} characters")))
+}
+
+/// A name without its folders, whichever way they are parted where it comes from.
+fn base_name(file_name: &str) -> &str {
+    file_name.rsplit(['/', '\\']).next().unwrap_or_default().trim()
+}
+
+/// A photo that cannot be used, with the reason and the metadata that the contract names.
+fn photo_error(error: pipeline::Error, index: usize, file_name: &str) -> Error {
+    use pipeline::Error as E;
+    let reason = match &error {
+        E::NotAnImage | E::Corrupt { .. } => Reason::PhotoNotAnImage,
+        E::Unsupported { .. } => Reason::PhotoFormatUnsupported,
+        E::Truncated => Reason::PhotoTruncated,
+        E::TooManyBytes { .. } => Reason::PhotoTooLarge,
+        E::TooManyPixels { .. } => Reason::PhotoTooManyPixels,
+        E::Encode { .. } => return error.into(),
+    };
+    let rejected = Error::rejected(reason, error.to_string())
+        .with("index", index.to_string())
+        .with("file_name", file_name);
+    match error {
+        E::Unsupported { found } => rejected.with("format", found),
+        E::TooManyBytes { limit, .. } => rejected.with("max_bytes", limit.to_string()),
+        E::TooManyPixels { width, height, limit } => rejected
+            .with("width", width.to_string())
+            .with("height", height.to_string())
+            .with("max_pixels", limit.to_string()),
+        _ => rejected,
+    }
+}
