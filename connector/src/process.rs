@@ -10,6 +10,7 @@ use vintedbot_marketplace::Process;
 /// How long an ended process may take to disappear before it counts as not ended.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
+const WIPE_TRIES: usize = 80;
 
 /// The process that runs this code.
 pub fn this_process() -> Process {
@@ -95,12 +96,38 @@ pub(crate) async fn gone_within(known: &[Process], limit: Duration) -> bool {
     .is_ok()
 }
 
+/// Kills everything started with `dir` at once, and removes the folder as soon as nobody writes to it any more. For where
+/// nobody can wait.
+pub(crate) fn end_aside(dir: PathBuf) {
+    using_dir(&dir).iter().for_each(kill);
+    std::thread::spawn(move || {
+        for _ in 0..WIPE_TRIES {
+            std::thread::sleep(LOOK_EVERY);
+            let left = using_dir(&dir);
+            left.iter().for_each(kill);
+            if left.is_empty() && is_wiped(std::fs::remove_dir_all(&dir)) {
+                return;
+            }
+        }
+    });
+}
+
 /// Removes an attempt's folder with all that is in it.
 pub(crate) async fn wipe(dir: PathBuf) {
-    if let Err(error) = tokio::fs::remove_dir_all(&dir).await
-        && error.kind() != std::io::ErrorKind::NotFound
-    {
-        tracing::warn!(dir = %dir.display(), %error, "an attempt's folder could not be removed");
+    // The children of a killed browser may still be writing for a moment.
+    for _ in 0..WIPE_TRIES {
+        if is_wiped(tokio::fs::remove_dir_all(&dir).await) {
+            return;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    tracing::warn!(dir = %dir.display(), "an attempt's folder could not be removed");
+}
+
+fn is_wiped(removed: std::io::Result<()>) -> bool {
+    match removed {
+        Ok(()) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }
 

@@ -1,9 +1,9 @@
 //! One attempt in a real browser: the steps in order, and the two clicks that cannot be taken back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use thirtyfour::cdp::CdpCommand;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{
@@ -11,14 +11,19 @@ use vintedbot_marketplace::{
     Saved, StepObserver, WriteError,
 };
 
+use super::BrowserConfig;
 use super::launch::Launched;
 use super::page::{COMES_WITHIN, Page, within};
 use super::write::Click;
-use super::{BrowserConfig, broken};
 use crate::active::Attempt;
 use crate::pacing::Pace;
 use crate::reading;
 use crate::web::WebSession;
+
+/// How long a form whose fields have all been proved may take to show them all together.
+const FILLED_SHOWS_WITHIN: Duration = Duration::from_secs(2);
+/// How long a form that is opened with an item in it may take to show all of it.
+const OPENED_SHOWS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Which click the open page is ready for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -79,12 +84,8 @@ impl BrowserComposer {
     async fn sign_in(&self, steps: &dyn StepObserver) -> Result<(), Error> {
         let signed_in = self.session.signed_in().await?;
         for (name, value) in &signed_in.cookies {
-            let cookie = SetCookie {
-                name,
-                value,
-                url: self.session.base.as_str(),
-            };
-            self.page.driver.cdp().send(cookie).await.map_err(broken)?;
+            let site = self.session.base.as_str();
+            self.page.traffic.set_cookie(name, value, site).await?;
         }
         self.step(steps, FillStep::SignedIn, &signed_in.member.login)
             .await
@@ -181,8 +182,8 @@ impl BrowserComposer {
     }
 
     /// Reads the whole form back and photographs it.
-    async fn prove(&mut self, steps: &dyn StepObserver) -> Result<Filled, Error> {
-        let read_back = match self.page.read_back(&self.request.content).await {
+    async fn prove(&mut self, steps: &dyn StepObserver, shows_within: Duration) -> Result<Filled, Error> {
+        let read_back = match self.page.read_back(&self.request.content, shows_within).await {
             Ok(read_back) => read_back,
             Err(error) => {
                 // A challenge that came over the form is what went wrong, not the field under it.
@@ -225,7 +226,7 @@ impl Composer for BrowserComposer {
             }
             return Err(error);
         }
-        let filled = self.prove(steps).await?;
+        let filled = self.prove(steps, FILLED_SHOWS_WITHIN).await?;
         self.ready = Ready::Draft;
         Ok(filled)
     }
@@ -253,7 +254,7 @@ impl Composer for BrowserComposer {
             return Err(not_a_draft());
         }
         self.step(steps, FillStep::FormOpened, &path).await?;
-        let filled = self.prove(steps).await?;
+        let filled = self.prove(steps, OPENED_SHOWS_WITHIN).await?;
         // The form shows names; the ids behind them are in the site's own answer.
         reading::mismatch(&reading::of_item(&self.request.content, &item), &filled.evidence)?;
         self.ready = Ready::Publish;
@@ -291,17 +292,4 @@ impl Composer for BrowserComposer {
         drop(attempt);
         ending
     }
-}
-
-/// `Network.setCookie`, for the one host of an address.
-#[derive(serde::Serialize)]
-struct SetCookie<'a> {
-    name: &'a str,
-    value: &'a str,
-    url: &'a str,
-}
-
-impl CdpCommand for SetCookie<'_> {
-    const METHOD: &'static str = "Network.setCookie";
-    type Returns = serde_json::Value;
 }

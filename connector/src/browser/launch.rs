@@ -15,6 +15,7 @@ use vintedbot_marketplace::{ComposerIdentity, Ending, Error, Process};
 use super::traffic::Traffic;
 use super::{BrowserConfig, broken};
 use crate::process;
+use crate::web::client;
 
 const DRIVER_STARTS_WITHIN: Duration = Duration::from_secs(20);
 const SESSION_STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -52,8 +53,7 @@ struct Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.is_ended {
-            process::using_dir(&self.path).iter().for_each(process::kill);
-            let _ = std::fs::remove_dir_all(&self.path);
+            process::end_aside(std::mem::take(&mut self.path));
         }
     }
 }
@@ -61,7 +61,13 @@ impl Drop for Folder {
 impl Launched {
     /// Starts a driver of its own on a free port and a browser with an empty profile. Nothing is navigated.
     pub(crate) async fn start(config: &BrowserConfig, work_dir: &Path) -> Result<(Self, Traffic), Error> {
-        tokio::fs::create_dir_all(work_dir).await.map_err(broken)?;
+        // Cookies and photos of one account: for nobody else's eyes.
+        tokio::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(work_dir)
+            .await
+            .map_err(broken)?;
         let folder = Folder {
             path: work_dir.to_path_buf(),
             is_ended: false,
@@ -69,7 +75,7 @@ impl Launched {
         let (child, url) = start_driver(&config.chromedriver, work_dir).await?;
         let driver_process = child.id().and_then(process::by_pid);
         let driver = WebDriver::builder(url.clone(), capabilities(config, work_dir)?)
-            .request_timeout(SESSION_STARTS_WITHIN)
+            .client(client::local(SESSION_STARTS_WITHIN)?)
             .await
             .map_err(broken)?;
         // The session is ended here and nowhere else: the library's own way of doing it blocks a whole thread.

@@ -121,7 +121,13 @@ impl Page {
         self.driver
             .goto(url.as_str())
             .await
-            .map_err(|error| Error::Unavailable(error.to_string()))?;
+            .map_err(|error| match *error {
+                // The browser works, and says why the site does not come.
+                WebDriverErrorInner::UnknownError(_) | WebDriverErrorInner::WebDriverTimeout(_) => {
+                    Error::Unavailable(error.to_string())
+                }
+                _ => broken(error),
+            })?;
         self.look().await
     }
 

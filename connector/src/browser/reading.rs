@@ -9,9 +9,6 @@ use super::broken;
 use super::page::{Page, Target, value, within};
 use crate::reading::{self, FIELDS};
 
-/// How long a form that is opened with an item in it may take to show all of it.
-const SHOWS_ALL_WITHIN: Duration = Duration::from_secs(15);
-
 impl Page {
     /// What a field of the form shows; `None` when the form has no such field.
     pub(crate) async fn seen(&self, content: &ItemContent, field: Field) -> Result<Option<String>, Error> {
@@ -58,10 +55,14 @@ impl Page {
         }))
     }
 
-    /// Every field that the form shows, all of them proved to be what was approved.
-    pub(crate) async fn read_back(&self, content: &ItemContent) -> Result<Vec<FieldReading>, Error> {
+    /// Every field that the form shows, all of them proved to be what was approved, at the latest after this time.
+    pub(crate) async fn read_back(
+        &self,
+        content: &ItemContent,
+        shows_within: Duration,
+    ) -> Result<Vec<FieldReading>, Error> {
         self.keep_bump_off().await?;
-        let settled = within!(SHOWS_ALL_WITHIN, {
+        let settled = within!(shows_within, {
             for field in FIELDS {
                 let seen = self.seen(content, field).await?;
                 if !reading::agrees(content, field, seen.as_deref().unwrap_or_default()) {

@@ -69,6 +69,7 @@ impl Shared {
 
 /// The log of one page's requests, kept for as long as this lives.
 pub(crate) struct Traffic {
+    session: CdpSession,
     shared: Arc<Shared>,
     listener: JoinHandle<()>,
 }
@@ -88,8 +89,23 @@ impl Traffic {
             .await
             .map_err(broken)?;
         let shared = Arc::new(Shared::default());
-        let listener = tokio::spawn(listen(session, events, Arc::clone(&shared)));
-        Ok(Self { shared, listener })
+        let listener = tokio::spawn(listen(session.clone(), events, Arc::clone(&shared)));
+        Ok(Self {
+            session,
+            shared,
+            listener,
+        })
+    }
+
+    /// Gives the browser a cookie for the one host of an address. It goes this way because what is sent through the
+    /// driver stands in its client's debug log.
+    pub(crate) async fn set_cookie(&self, name: &str, value: &str, url: &str) -> Result<(), Error> {
+        let cookie = json!({ "name": name, "value": value, "url": url });
+        self.session
+            .send_raw("Network.setCookie", cookie)
+            .await
+            .map_err(broken)
+            .map(drop)
     }
 
     /// Where the log ends now.
@@ -123,7 +139,7 @@ async fn listen(
     loop {
         match events.recv().await {
             Ok(event) if event.session_id.as_ref() == session.session_id() => {
-                take(&session, &shared, &event).await;
+                take(&session, &shared, &event);
             }
             Ok(_) => {}
             Err(RecvError::Lagged(_)) => shared.log().is_incomplete = true,
@@ -136,7 +152,7 @@ async fn listen(
     }
 }
 
-async fn take(session: &CdpSession, shared: &Shared, event: &RawEvent) {
+fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
     let params = &event.params;
     let Some(request_id) = params["requestId"].as_str() else {
         return;
@@ -177,20 +193,24 @@ async fn take(session: &CdpSession, shared: &Shared, event: &RawEvent) {
                 .collect();
         }),
         "Network.loadingFinished" => {
-            let is_document = shared
-                .log()
-                .exchanges
-                .iter()
-                .rev()
-                .any(|each| each.request_id == request_id && each.is_document);
-            let body = if is_document {
-                None
-            } else {
-                body_of(session, request_id).await
-            };
-            shared.update(request_id, |exchange| {
-                exchange.body = body;
-                exchange.complete = true;
+            let has_words = shared.log().exchanges.iter().rev().any(|each| {
+                let is_words = ["json", "html"]
+                    .iter()
+                    .any(|kind| each.content_type.contains(kind));
+                each.request_id == request_id && is_words && !each.is_document
+            });
+            // Asked for aside: whoever waits here misses the events that come meanwhile.
+            let (session, shared, request_id) = (session.clone(), Arc::clone(shared), request_id.to_owned());
+            tokio::spawn(async move {
+                let body = if has_words {
+                    body_of(&session, &request_id).await
+                } else {
+                    None
+                };
+                shared.update(&request_id, |exchange| {
+                    exchange.body = body;
+                    exchange.complete = true;
+                });
             });
         }
         "Network.loadingFailed" => shared.update(request_id, |exchange| {

@@ -132,7 +132,7 @@ impl Page {
                     }
                     quiet += LOOK_EVERY;
                 }
-                Answer::NoRequest | Answer::Waiting => {}
+                Answer::NoRequest | Answer::Waiting => self.look().await.map_err(WriteError::Unknown)?,
             }
             self.traffic.changed(LOOK_EVERY).await;
         }

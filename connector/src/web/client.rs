@@ -46,3 +46,17 @@ fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
         attempt.stop()
     }
 }
+
+/// A client for a program on this machine, such as the browser's driver: no proxy stands between, and nothing redirects.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the guarded constructor that all others are to use"
+)]
+pub(crate) fn local(timeout: Duration) -> Result<reqwest::Client, Error> {
+    reqwest::Client::builder()
+        .timeout(timeout)
+        .redirect(Policy::none())
+        .no_proxy()
+        .build()
+        .map_err(|error| Error::Browser(error.to_string()))
+}

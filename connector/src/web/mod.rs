@@ -5,7 +5,7 @@
 //! a method in the fitting file, on top of [`WebSession::json`].
 
 mod catalog;
-mod client;
+pub(crate) mod client;
 mod reads;
 mod signin;
 

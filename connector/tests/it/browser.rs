@@ -1,8 +1,9 @@
 //! Writing through a real Chromium.
 
 use serde_json::json;
+use vintedbot_marketplace::catalog::NO_BRAND;
 use vintedbot_marketplace::challenge::Kind;
-use vintedbot_marketplace::{DriverKind, Ending, Error, FillStep, Language, Marketplace, WriteError};
+use vintedbot_marketplace::{DriverKind, Ending, Error, FillStep, Language, Marketplace, Named, WriteError};
 
 use crate::site::{Allowed, Site, Steps, content, photos, seat};
 
@@ -12,7 +13,22 @@ async fn a_listing_goes_all_the_way(language: Language) {
     assert_eq!(connector.driver(), DriverKind::Browser { headless: true });
     let seat = seat(language);
     let photos = photos(3);
-    let content = content(&connector, &seat, &photos).await;
+    let mut content = content(&connector, &seat, &photos).await;
+    if language == Language::En {
+        // The other way round: a row of its own for no brand, and a visit that leads home at first.
+        let catalog = connector.catalog(&seat).await.expect("the catalog is read");
+        let none = catalog
+            .brands
+            .into_iter()
+            .find(|brand| brand.id == NO_BRAND)
+            .expect("no brand is a choice");
+        content.brand = Some(Named {
+            id: none.id,
+            name: none.name,
+        });
+        site.script(json!({ "on": "form", "do": "redirect_home", "times": 1 }))
+            .await;
+    }
 
     let steps = Steps::default();
     let request = site.request(content.clone(), photos.clone());

@@ -1,9 +1,10 @@
 //! Ending what an attempt leaves behind when its owner is gone.
 
 use std::path::Path;
+use std::time::Duration;
 
 use vintedbot_connector::is_running;
-use vintedbot_marketplace::{ComposerIdentity, Ending, Language, Marketplace, Process};
+use vintedbot_marketplace::{ComposerIdentity, Ending, Error, FillStep, Language, Marketplace, Process};
 
 use crate::site::{Site, Steps, content, photos, seat};
 
@@ -16,6 +17,27 @@ fn processes_with(dir: &Path) -> usize {
         String::from_utf8_lossy(&command_line).contains(dir)
     };
     entries.flatten().map(names_dir).filter(|names| *names).count()
+}
+
+#[tokio::test]
+async fn a_dropped_attempt_takes_its_browser_with_it() {
+    let site = Site::start().await;
+    let connector = site.browser();
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    let request = site.request(content, Vec::new());
+    let dir = request.work_dir.clone();
+    let composer = connector.compose(&seat, request).await.expect("a browser");
+    let browser = composer.identity().browser.expect("a browser");
+    drop(composer);
+    let gone = async {
+        while is_running(&browser) || processes_with(&dir) > 0 || dir.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), gone)
+        .await
+        .expect("processes and folder are gone");
 }
 
 /// A process that has never been.
@@ -41,10 +63,11 @@ async fn a_leftover_browser_is_ended_by_its_identity() {
         identity.driver.clone().expect("a driver"),
         identity.browser.clone().expect("a browser"),
     );
-    composer
-        .fill(&Steps::default())
-        .await
-        .expect_err("a form without the approved photos");
+    let half_way = Steps {
+        stop_at: Some(FillStep::TitleFilled),
+        ..Steps::default()
+    };
+    assert!(matches!(composer.fill(&half_way).await, Err(Error::Stopped(_))));
     assert!(is_running(&driver) && is_running(&browser) && processes_with(&dir) > 1);
     // The owner's memory is gone, as after SIGKILL: nothing of it runs any more.
     std::mem::forget(composer);
