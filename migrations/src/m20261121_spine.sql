@@ -1,5 +1,6 @@
 CREATE TABLE instance (
     id TEXT PRIMARY KEY,
+    previous_id TEXT,
     log_epoch TEXT NOT NULL,
     oldest_program TEXT NOT NULL,
     create_time BIGINT NOT NULL
@@ -17,6 +18,7 @@ CREATE TABLE api_tokens (
     scopes TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     expire_time BIGINT,
+    last_use_time BIGINT,
     revoke_time BIGINT,
     sequence BIGINT NOT NULL
 );
@@ -66,6 +68,7 @@ CREATE TABLE photos (
     size_bytes BIGINT NOT NULL,
     content_type TEXT NOT NULL,
     file_name TEXT NOT NULL,
+    near_duplicates TEXT NOT NULL,
     create_time BIGINT NOT NULL,
     sequence BIGINT NOT NULL,
     UNIQUE (owner_id, sha256)
@@ -76,6 +79,7 @@ CREATE TABLE listings (
     owner_id TEXT NOT NULL REFERENCES owners (id),
     account_id TEXT NOT NULL REFERENCES accounts (id),
     title TEXT NOT NULL,
+    title_lower TEXT NOT NULL,
     description TEXT NOT NULL,
     price_minor_units BIGINT,
     currency TEXT NOT NULL,
@@ -86,11 +90,15 @@ CREATE TABLE listings (
     color_ids TEXT NOT NULL,
     material_ids TEXT NOT NULL,
     package_size_id BIGINT,
+    choice_names TEXT NOT NULL,
     photo_ids TEXT NOT NULL,
     state TEXT NOT NULL,
+    active_publish_job_id TEXT,
     hidden BOOLEAN NOT NULL,
+    under_review BOOLEAN NOT NULL,
     remote_item_id TEXT,
     remote_url TEXT,
+    remote_site TEXT,
     publish_time BIGINT,
     create_time BIGINT NOT NULL,
     update_time BIGINT NOT NULL,
@@ -99,6 +107,12 @@ CREATE TABLE listings (
 CREATE INDEX listings_owner ON listings (owner_id, create_time DESC, id DESC);
 CREATE INDEX listings_account ON listings (owner_id, account_id, create_time DESC, id DESC);
 CREATE INDEX listings_state ON listings (owner_id, state, create_time DESC, id DESC);
+CREATE TABLE listing_photos (
+    photo_id TEXT NOT NULL REFERENCES photos (id),
+    listing_id TEXT NOT NULL REFERENCES listings (id),
+    PRIMARY KEY (photo_id, listing_id)
+);
+CREATE INDEX listing_photos_listing ON listing_photos (listing_id);
 CREATE TABLE publish_jobs (
     id TEXT PRIMARY KEY,
     owner_id TEXT NOT NULL REFERENCES owners (id),
@@ -110,7 +124,7 @@ CREATE TABLE publish_jobs (
     prepare_number BIGINT NOT NULL,
     revision TEXT NOT NULL,
     revision_hash TEXT NOT NULL,
-    listing_sequence BIGINT NOT NULL,
+    listing_hash TEXT NOT NULL,
     read_back TEXT,
     read_back_hash TEXT,
     screenshot_key TEXT,

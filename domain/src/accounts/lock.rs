@@ -31,10 +31,17 @@ pub async fn acquire_lock(
         lease_until: Set(0),
     };
     account_locks::Entity::insert(fresh)
-        .on_conflict(OnConflict::column(account_locks::Column::AccountId).do_nothing().to_owned())
+        .on_conflict(
+            OnConflict::column(account_locks::Column::AccountId)
+                .do_nothing()
+                .to_owned(),
+        )
         .exec_without_returning(tx)
         .await?;
-    let row = tx.locked(account_locks::Entity::find_by_id(account_id)).one(tx).await?;
+    let row = tx
+        .locked(account_locks::Entity::find_by_id(account_id))
+        .one(tx)
+        .await?;
     let row = row.ok_or_else(|| Error::not_found("account lock", account_id))?;
     let now = tx.now().await?;
     if row.lease_until > now && row.holder.as_deref().is_some_and(|other| other != holder) {
@@ -48,7 +55,11 @@ pub async fn acquire_lock(
         .filter(account_locks::Column::AccountId.eq(account_id))
         .exec(tx)
         .await?;
-    Ok(Ok(AccountLock { account_id: account_id.to_owned(), holder: holder.to_owned(), epoch }))
+    Ok(Ok(AccountLock {
+        account_id: account_id.to_owned(),
+        holder: holder.to_owned(),
+        epoch,
+    }))
 }
 
 impl AccountLock {
@@ -65,7 +76,10 @@ impl AccountLock {
 
     /// Checks, under the row's lock, that it is held and its lease lives.
     pub async fn is_live(&self, tx: &Tx) -> Result<bool> {
-        let row = tx.locked(account_locks::Entity::find_by_id(&self.account_id)).one(tx).await?;
+        let row = tx
+            .locked(account_locks::Entity::find_by_id(&self.account_id))
+            .one(tx)
+            .await?;
         let now = tx.now().await?;
         Ok(row.is_some_and(|row| row.epoch == self.epoch && row.lease_until > now))
     }

@@ -1,13 +1,30 @@
 //! Marketplace accounts: whose wardrobe is run, in which mode, and whether it may act now.
 
+mod account;
+mod create;
+mod delete;
+mod get;
 mod lock;
+mod member;
+mod mode;
 mod pause;
+mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use account::load;
+pub use account::{Account, Pause, seat};
+pub use create::{NewAccount, create};
+pub use delete::delete;
+pub(crate) use delete::refuse_open_jobs;
+pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
-pub use pause::pause;
+pub use member::record_member;
+pub use mode::{SetMode, set_mode};
+pub use pause::{pause, resume};
+pub(crate) use update::changed;
+pub use update::{Update, update};
 
 /// What may be done without a person, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]

@@ -1,17 +1,29 @@
 //! A challenge stops an account: nothing is asked of the site until a person has looked and resumed it.
 
+use futures::FutureExt;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::AccountState;
+use super::account::{load, save};
+use super::{Account, AccountState};
 use crate::events::{Kind, PendingEvent};
+use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::accounts;
-use crate::{Error, Reason, Result};
+use crate::{Domain, Error, Reason, Result, publishing, requests};
 
 /// Pauses an account because of what a publish job met. An account that is paused already keeps its first reason.
-pub async fn pause(tx: &Tx, account_id: &str, reason: Reason, message: &str, publish_job_id: &str) -> Result<()> {
-    let row = tx.locked(accounts::Entity::find_by_id(account_id)).one(tx).await?;
+pub async fn pause(
+    tx: &Tx,
+    account_id: &str,
+    reason: Reason,
+    message: &str,
+    publish_job_id: &str,
+) -> Result<()> {
+    let row = tx
+        .locked(accounts::Entity::find_by_id(account_id))
+        .one(tx)
+        .await?;
     let mut row = row.ok_or_else(|| Error::not_found("account", account_id))?;
     if row.state == AccountState::Paused {
         return Ok(());
@@ -25,14 +37,70 @@ pub async fn pause(tx: &Tx, account_id: &str, reason: Reason, message: &str, pub
     row.update_time = now;
     accounts::Entity::update_many()
         .col_expr(accounts::Column::State, Expr::value(row.state))
-        .col_expr(accounts::Column::PauseReason, Expr::value(row.pause_reason.clone()))
-        .col_expr(accounts::Column::PauseMessage, Expr::value(row.pause_message.clone()))
+        .col_expr(
+            accounts::Column::PauseReason,
+            Expr::value(row.pause_reason.clone()),
+        )
+        .col_expr(
+            accounts::Column::PauseMessage,
+            Expr::value(row.pause_message.clone()),
+        )
         .col_expr(accounts::Column::PauseTime, Expr::value(row.pause_time))
-        .col_expr(accounts::Column::PausePublishJobId, Expr::value(row.pause_publish_job_id.clone()))
+        .col_expr(
+            accounts::Column::PausePublishJobId,
+            Expr::value(row.pause_publish_job_id.clone()),
+        )
         .col_expr(accounts::Column::UpdateTime, Expr::value(now))
         .filter(accounts::Column::Id.eq(account_id))
         .exec(tx)
         .await?;
-    tx.emit(PendingEvent::changed(Kind::AccountPaused, &super::Account::from(row))?);
+    tx.emit(PendingEvent::changed(
+        Kind::AccountPaused,
+        &super::Account::from(row),
+    )?);
     Ok(())
+}
+
+const RESUME: &str = "ResumeAccount";
+
+/// Ends a pause: a person says that its cause is dealt with. Jobs that waited for it are queued again. An account that is
+/// not paused stays as it is.
+pub async fn resume(
+    domain: &Domain,
+    caller: &Caller,
+    id: &str,
+    request_id: Option<String>,
+) -> Result<Account> {
+    let (owner_id, account_id) = (caller.owner_id.clone(), id.to_owned());
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), account_id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if requests::check(tx, &owner_id, request_id, RESUME, &id)
+                    .await?
+                    .is_some()
+                {
+                    return Ok(());
+                }
+                let row = load(tx, &owner_id, &id).await?;
+                if row.state == AccountState::Paused {
+                    let row = accounts::Model {
+                        state: AccountState::Active,
+                        pause_reason: None,
+                        pause_message: None,
+                        pause_time: None,
+                        pause_publish_job_id: None,
+                        ..row
+                    };
+                    save(tx, row, Kind::AccountResumed).await?;
+                    publishing::wake_account(tx, &id).await?;
+                }
+                requests::remember(tx, &owner_id, request_id, RESUME, &id, &id).await
+            }
+            .boxed()
+        })
+        .await?;
+    super::get(domain, caller, id).await
 }

@@ -1,7 +1,37 @@
 //! Listings: what is to be sold, from a sketch to an item on the site.
+//!
+//! A listing may be saved incomplete, but what is given must be within the site's limits ([`input`]). Whether it can be
+//! published is asked of [`content_of`], which tells every violation at once and freezes what the site is told.
+//!
+//! The names of choices stand in the row beside their ids, as they were when they were chosen; preview and publishing read
+//! them anew from the catalogue. A new choice: a column, a field of [`ListingInput`], and its line in `input`.
+
+mod content;
+mod create;
+mod delete;
+mod from_photos;
+mod get;
+mod input;
+mod listing;
+mod preview;
+mod price;
+mod row;
+mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
+
+pub use content::content_of;
+pub use create::{NewListing, create};
+pub use delete::delete;
+pub(crate) use delete::delete_all;
+pub use from_photos::{NewListingFromPhotos, create_from_photos};
+pub use get::{Filter, get, list};
+pub use input::{ListingInput, NameOrId};
+pub use listing::{Listing, Remote};
+pub use preview::{Detail, Preview, preview};
+pub use price::price_text;
+pub use update::{Update, update};
 
 /// Where a listing stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]

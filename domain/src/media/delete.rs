@@ -23,13 +23,17 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
             let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
             async move {
                 let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &id).await?.is_some() {
+                if requests::check(tx, &owner_id, request_id, METHOD, &id)
+                    .await?
+                    .is_some()
+                {
                     return Ok(None);
                 }
                 let row = tx.locked(photos::Entity::find_by_id(&id)).one(tx).await?;
                 let row = row.filter(|row| row.owner_id == owner_id);
                 let row = row.ok_or_else(|| Error::not_found("photo", &id))?;
-                let user = listing_photos::Entity::find().filter(listing_photos::Column::PhotoId.eq(id.as_str()));
+                let user =
+                    listing_photos::Entity::find().filter(listing_photos::Column::PhotoId.eq(id.as_str()));
                 if let Some(user) = user.one(tx).await? {
                     return Err(Error::rejected(Reason::ResourceInUse, "a listing has this photo")
                         .with("used_by_type", "listing")
@@ -59,7 +63,11 @@ pub(super) async fn remove_unused(domain: &Domain, sha256s: &[String]) -> Result
     for sha256 in sha256s {
         let rows = photos::Entity::find().filter(photos::Column::Sha256.eq(sha256.as_str()));
         if rows.count(domain.store.reader()).await? == 0 {
-            domain.files.delete(&files::photo_key(sha256)?).await.map_err(file_error)?;
+            domain
+                .files
+                .delete(&files::photo_key(sha256)?)
+                .await
+                .map_err(file_error)?;
         }
     }
     Ok(())

@@ -48,26 +48,26 @@ pub async fn list(
         .limit(window.to_read())
         .all(domain.store.reader())
         .await?;
-    window.close(&domain.keys, rows.into_iter().map(Photo::from).collect(), |photo| {
-        (photo.create_time, photo.id.clone())
-    })
+    window.close(
+        &domain.keys,
+        rows.into_iter().map(Photo::from).collect(),
+        |photo| (photo.create_time, photo.id.clone()),
+    )
 }
 
-/// The owner's photos with these ids, in their order. `Err` holds the places of those that are not there.
-pub async fn by_ids(
-    connection: &impl ConnectionTrait,
-    owner_id: &str,
-    ids: &[String],
-) -> Result<std::result::Result<Vec<Photo>, Vec<usize>>> {
+/// The owner's photos with these ids, in this order. Those that are not there are left out.
+pub async fn by_ids(connection: &impl ConnectionTrait, owner_id: &str, ids: &[String]) -> Result<Vec<Photo>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let rows = Entity::find()
         .filter(Column::OwnerId.eq(owner_id))
         .filter(Column::Id.is_in(ids.iter().map(String::as_str)))
         .all(connection)
         .await?;
-    let mut found: HashMap<_, _> = rows.into_iter().map(|row| (row.id.clone(), row)).collect();
-    let missing: Vec<_> = (0..ids.len()).filter(|at| !found.contains_key(&ids[*at])).collect();
-    if !missing.is_empty() {
-        return Ok(Err(missing));
-    }
-    Ok(Ok(ids.iter().filter_map(|id| found.remove(id)).map(Photo::from).collect()))
+    let found: HashMap<_, _> = rows
+        .into_iter()
+        .map(|row| (row.id.clone(), Photo::from(row)))
+        .collect();
+    Ok(ids.iter().filter_map(|id| found.get(id).cloned()).collect())
 }

@@ -31,8 +31,11 @@ pub struct MediaFile {
 /// A path of this server under which a stored file can be fetched, and when it ceases to work.
 pub fn signed_path(domain: &Domain, storage_key: &str, content_type: &str) -> Result<(String, Millis)> {
     let expire_time = domain.clock.now() + domain.settings.signed_url_ms;
-    let claims =
-        Claims { key: storage_key.to_owned(), content_type: content_type.to_owned(), expire_time };
+    let claims = Claims {
+        key: storage_key.to_owned(),
+        content_type: content_type.to_owned(),
+        expire_time,
+    };
     let signed = domain.keys.sign(Purpose::Media, &serde_json::to_string(&claims)?);
     Ok((format!("{FOLDER}{signed}"), expire_time))
 }
@@ -49,7 +52,9 @@ pub fn photo_url(domain: &Domain, photo: &Photo) -> Result<(String, Millis)> {
 pub async fn open_signed(domain: &Domain, signed: &str) -> Result<MediaFile> {
     let not_found = || Error::not_found("file", "");
     let claims = domain.keys.verify(Purpose::Media, signed);
-    let claims = claims.and_then(|text| serde_json::from_str::<Claims>(&text).ok()).ok_or_else(not_found)?;
+    let claims = claims
+        .and_then(|text| serde_json::from_str::<Claims>(&text).ok())
+        .ok_or_else(not_found)?;
     if claims.expire_time <= domain.clock.now() {
         return Err(not_found());
     }

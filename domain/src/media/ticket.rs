@@ -45,9 +45,15 @@ pub fn upload_ticket(
     let mut violations: Vec<_> = check_name("file_name", file_name).into_iter().collect();
     let max_bytes = domain.photo_limits.max_bytes;
     if size_bytes.is_some_and(|size| size > max_bytes) {
-        violations.push(crate::Violation::new("size_bytes", format!("at most {max_bytes} bytes are accepted")));
+        violations.push(crate::Violation::new(
+            "size_bytes",
+            format!("at most {max_bytes} bytes are accepted"),
+        ));
     }
-    if request_id.as_deref().is_some_and(|id| uuid::Uuid::parse_str(id).is_err()) {
+    if request_id
+        .as_deref()
+        .is_some_and(|id| uuid::Uuid::parse_str(id).is_err())
+    {
         violations.push(crate::Violation::new("request_id", "must be a UUID"));
     }
     if !violations.is_empty() {
@@ -61,8 +67,14 @@ pub fn upload_ticket(
         request_id,
         expire_time,
     };
-    let signed = domain.keys.sign(Purpose::Upload, &serde_json::to_string(&claims)?);
-    Ok(Ticket { path: format!("{FOLDER}{signed}"), expire_time, max_bytes })
+    let signed = domain
+        .keys
+        .sign(Purpose::Upload, &serde_json::to_string(&claims)?);
+    Ok(Ticket {
+        path: format!("{FOLDER}{signed}"),
+        expire_time,
+        max_bytes,
+    })
 }
 
 /// Stores what was sent to a ticket's path; `signed` is its last part. Sending the same bytes again is safe.
@@ -71,15 +83,35 @@ pub fn upload_ticket(
 /// UPLOAD_URL_INVALID, UPLOAD_URL_EXPIRED, a violation for another size than was announced, and as `upload`.
 pub async fn redeem_ticket(domain: &Domain, signed: &str, bytes: Bytes) -> Result<Uploaded> {
     let claims = domain.keys.verify(Purpose::Upload, signed);
-    let claims = claims.and_then(|text| serde_json::from_str::<Claims>(&text).ok()).ok_or_else(|| {
-        Error::rejected(Reason::UploadUrlInvalid, "the upload URL was altered or is not of this server")
-    })?;
+    let claims = claims
+        .and_then(|text| serde_json::from_str::<Claims>(&text).ok())
+        .ok_or_else(|| {
+            Error::rejected(
+                Reason::UploadUrlInvalid,
+                "the upload URL was altered or is not of this server",
+            )
+        })?;
     if claims.expire_time <= domain.clock.now() {
-        return Err(Error::rejected(Reason::UploadUrlExpired, "the upload URL has expired; ask for a new one"));
+        return Err(Error::rejected(
+            Reason::UploadUrlExpired,
+            "the upload URL has expired; ask for a new one",
+        ));
     }
-    if let Some(announced) = claims.size_bytes.filter(|announced| *announced != bytes.len() as u64) {
+    if let Some(announced) = claims
+        .size_bytes
+        .filter(|announced| *announced != bytes.len() as u64)
+    {
         let text = format!("{announced} bytes were announced and {} came", bytes.len());
         return Err(Error::invalid("size_bytes", text));
     }
-    upload_as(domain, &claims.owner_id, NewPhoto { bytes, file_name: claims.file_name }, claims.request_id).await
+    upload_as(
+        domain,
+        &claims.owner_id,
+        NewPhoto {
+            bytes,
+            file_name: claims.file_name,
+        },
+        claims.request_id,
+    )
+    .await
 }

@@ -1,11 +1,10 @@
 //! Storing photos: processed first, then their files, then their rows. Whatever fails, nothing is half stored.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream::{FuturesUnordered, StreamExt as _};
 use futures::FutureExt;
+use futures::stream::{FuturesUnordered, StreamExt as _};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
@@ -68,7 +67,9 @@ pub(super) async fn upload_as(
     request_id: Option<String>,
 ) -> Result<Uploaded> {
     let mut uploaded = run(domain, owner_id, vec![new], request_id, "UploadPhoto").await?;
-    uploaded.pop().ok_or_else(|| Error::Internal("no photo came of one".to_owned()))
+    uploaded
+        .pop()
+        .ok_or_else(|| Error::Internal("no photo came of one".to_owned()))
 }
 
 /// Stores several photos: all of them or, on any error, none. Progress is told to whoever watches, under `request_id`.
@@ -102,7 +103,9 @@ async fn run(
         let (owner, request_id, parameters) = (owner.clone(), request_id.clone(), parameters.clone());
         async move {
             let request_id = request_id.as_deref();
-            if requests::check(tx, &owner, request_id, method, &parameters).await?.is_none()
+            if requests::check(tx, &owner, request_id, method, &parameters)
+                .await?
+                .is_none()
                 && let Some(first) = uploaded.first()
             {
                 requests::remember(tx, &owner, request_id, method, &parameters, &first.photo.id).await?;
@@ -121,8 +124,11 @@ pub(crate) async fn prepare(
     new: Vec<NewPhoto>,
     request_id: Option<&str>,
 ) -> Result<Prepared> {
-    let violations: Vec<_> =
-        new.iter().enumerate().filter_map(|(at, p)| check_name(&format!("photos[{at}].file_name"), &p.file_name)).collect();
+    let violations: Vec<_> = new
+        .iter()
+        .enumerate()
+        .filter_map(|(at, p)| check_name(&format!("photos[{at}].file_name"), &p.file_name))
+        .collect();
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
@@ -155,9 +161,14 @@ pub(crate) async fn prepare(
     }
     drop(running);
     let names = new.iter().map(|photo| base_name(&photo.file_name).to_owned());
-    let parameters =
-        new.iter().map(|photo| (pipeline::sha256(&photo.bytes), photo.file_name.clone())).collect();
-    Ok(Prepared { photos: Arc::new(processed.into_iter().flatten().zip(names).collect()), parameters })
+    let parameters = new
+        .iter()
+        .map(|photo| (pipeline::sha256(&photo.bytes), photo.file_name.clone()))
+        .collect();
+    Ok(Prepared {
+        photos: Arc::new(processed.into_iter().flatten().zip(names).collect()),
+        parameters,
+    })
 }
 
 /// Puts the files, then, in one transaction, writes the rows and does `then`. Where that fails, files that nobody else
@@ -167,7 +178,11 @@ where
     T: Send + 'static,
     F: for<'t> Fn(&'t Tx, Vec<Uploaded>) -> futures::future::BoxFuture<'t, Result<T>> + Send + Sync + 'static,
 {
-    let sha256s: Vec<_> = prepared.photos.iter().map(|(processed, _)| processed.sha256.clone()).collect();
+    let sha256s: Vec<_> = prepared
+        .photos
+        .iter()
+        .map(|(processed, _)| processed.sha256.clone())
+        .collect();
     let work = {
         let (domain, owner_id) = (domain.clone(), owner_id.to_owned());
         async move { put_and_write(&domain, &owner_id, prepared, then).await }
@@ -183,7 +198,9 @@ where
         }
         result
     });
-    finished.await.map_err(|error| Error::Internal(format!("storing photos ended: {error}")))?
+    finished
+        .await
+        .map_err(|error| Error::Internal(format!("storing photos ended: {error}")))?
 }
 
 async fn put_and_write<T, F>(domain: &Domain, owner_id: &str, prepared: Prepared, then: F) -> Result<T>
@@ -193,15 +210,23 @@ where
 {
     let _shared = FILES.read().await;
     for (processed, _) in prepared.photos.iter() {
-        domain.files.put_photo(&processed.sha256, processed.bytes.clone()).await.map_err(file_error)?;
+        domain
+            .files
+            .put_photo(&processed.sha256, processed.bytes.clone())
+            .await
+            .map_err(file_error)?;
     }
     let others = hashes_of(domain, owner_id).await?;
     let (owner_id, then) = (owner_id.to_owned(), Arc::new(then));
     domain
         .store
         .write(move |tx| {
-            let (owner_id, prepared, others, then) =
-                (owner_id.clone(), prepared.clone(), Arc::clone(&others), Arc::clone(&then));
+            let (owner_id, prepared, others, then) = (
+                owner_id.clone(),
+                prepared.clone(),
+                Arc::clone(&others),
+                Arc::clone(&then),
+            );
             async move {
                 let mut uploaded: Vec<Uploaded> = Vec::with_capacity(prepared.photos.len());
                 for (processed, file_name) in prepared.photos.iter() {
@@ -240,7 +265,10 @@ async fn write_row(
         .filter(photos::Column::OwnerId.eq(owner_id))
         .filter(photos::Column::Sha256.eq(processed.sha256.as_str()));
     if let Some(row) = same.clone().one(tx).await? {
-        return Ok(Uploaded { photo: row.into(), existing: true });
+        return Ok(Uploaded {
+            photo: row.into(),
+            existing: true,
+        });
     }
     let id = tx.id();
     let row = photos::Model {
@@ -259,19 +287,28 @@ async fn write_row(
     };
     let inserted = photos::Entity::insert(row.clone().into_active_model())
         .on_conflict(
-            OnConflict::columns([photos::Column::OwnerId, photos::Column::Sha256]).do_nothing().to_owned(),
+            OnConflict::columns([photos::Column::OwnerId, photos::Column::Sha256])
+                .do_nothing()
+                .to_owned(),
         )
         .exec_without_returning(tx)
         .await?;
     if inserted == 0 {
         // Somebody stored the same content at this moment; waiting for them has made their row visible.
         let row = same.one(tx).await?;
-        let row = row.ok_or_else(|| Error::Internal("a photo is neither there nor can it be made".to_owned()))?;
-        return Ok(Uploaded { photo: row.into(), existing: true });
+        let row =
+            row.ok_or_else(|| Error::Internal("a photo is neither there nor can it be made".to_owned()))?;
+        return Ok(Uploaded {
+            photo: row.into(),
+            existing: true,
+        });
     }
     let photo = Photo::from(row);
     tx.emit(PendingEvent::changed(Kind::PhotoCreated, &photo)?);
-    Ok(Uploaded { photo, existing: false })
+    Ok(Uploaded {
+        photo,
+        existing: false,
+    })
 }
 
 /// What looks much the same among the owner's photos and those that came before in the same call.
@@ -279,13 +316,19 @@ fn near(hash: u64, others: &Hashes, before: &[Uploaded]) -> Vec<NearDuplicate> {
     let mut near: Vec<_> = others
         .nearest(hash, NEAR_DUPLICATE)
         .into_iter()
-        .map(|(id, distance)| NearDuplicate { photo_id: id.clone(), distance })
+        .map(|(id, distance)| NearDuplicate {
+            photo_id: id.clone(),
+            distance,
+        })
         .collect();
     for new in before.iter().filter(|uploaded| !uploaded.existing) {
         let other = u64::from_str_radix(&new.photo.perceptual_hash, 16).unwrap_or_default();
         let distance = pipeline::likeness::distance(hash, other);
         if distance <= NEAR_DUPLICATE && near.iter().all(|known| known.photo_id != new.photo.id) {
-            near.push(NearDuplicate { photo_id: new.photo.id.clone(), distance });
+            near.push(NearDuplicate {
+                photo_id: new.photo.id.clone(),
+                distance,
+            });
         }
     }
     near.sort_by_key(|near| near.distance);

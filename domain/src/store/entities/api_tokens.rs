@@ -13,6 +13,7 @@ pub struct Model {
     pub scopes: String,
     pub create_time: i64,
     pub expire_time: Option<i64>,
+    pub last_use_time: Option<i64>,
     pub revoke_time: Option<i64>,
     pub sequence: i64,
 }

@@ -7,6 +7,8 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    /// What it was before this database was found restored or copied.
+    pub previous_id: Option<String>,
     pub log_epoch: String,
     pub oldest_program: String,
     pub create_time: i64,

@@ -12,6 +12,7 @@ pub mod event_heads;
 pub mod events;
 pub mod instance;
 pub mod jobs;
+pub mod listing_photos;
 pub mod listings;
 pub mod owners;
 pub mod photos;

@@ -15,6 +15,7 @@ pub struct Model {
     pub size_bytes: i64,
     pub content_type: String,
     pub file_name: String,
+    pub near_duplicates: String,
     pub create_time: i64,
     pub sequence: i64,
 }

@@ -1,0 +1,149 @@
+//! `CreateAccount`.
+
+use futures::FutureExt;
+use sea_orm::{EntityTrait, IntoActiveModel};
+use serde::Serialize;
+use vintedbot_marketplace::Language;
+use vintedbot_marketplace::markets::Market;
+
+use super::account::{NAME_MAX, language_of, own_language, site_of};
+use super::{Account, AccountState, Mode};
+use crate::events::{Kind, PendingEvent};
+use crate::identity::Caller;
+use crate::jobs::{self, NewJob};
+use crate::store::Tx;
+use crate::store::entities::accounts;
+use crate::{Domain, Error, Reason, Result, Violation, requests};
+
+/// What is known of an account that is to be made.
+#[derive(Clone, Debug, Serialize)]
+pub struct NewAccount {
+    pub display_name: String,
+    /// The ending of the market's domain, such as `fr`.
+    pub market: String,
+    /// Empty: the market's own if it is one of ours, else English.
+    pub language: String,
+    /// Absent: what the setting says.
+    pub mode: Option<Mode>,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
+const METHOD: &str = "CreateAccount";
+
+/// Adds an account, and a job that learns who it is and what its site offers. Nothing is contacted here.
+///
+/// # Errors
+/// All violations at once; ACKNOWLEDGEMENT_REQUIRED for AUTOMATED, which only `set_mode` gives.
+pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result<Account> {
+    let (market, language) = check(&new)?;
+    if new.mode == Some(Mode::Automated) {
+        return Err(Error::rejected(
+            Reason::AcknowledgementRequired,
+            "an account is not made AUTOMATED; make it, then call SetMode with automated_acknowledged",
+        ));
+    }
+    let mode = new.mode.unwrap_or(domain.settings.session_mode);
+    let owner_id = caller.owner_id.clone();
+    let id = domain
+        .store
+        .write(move |tx| {
+            let (new, owner_id) = (new.clone(), owner_id.clone());
+            async move {
+                let request_id = new.request_id.as_deref();
+                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &new).await? {
+                    return Ok(id);
+                }
+                let now = tx.now().await?;
+                let row = accounts::Model {
+                    id: tx.id(),
+                    owner_id: owner_id.clone(),
+                    display_name: new.display_name.trim().to_owned(),
+                    market: ending(market),
+                    site: site_of(mode, market),
+                    language: language.code().to_owned(),
+                    mode,
+                    state: AccountState::Active,
+                    pause_reason: None,
+                    pause_message: None,
+                    pause_time: None,
+                    pause_publish_job_id: None,
+                    member_id: None,
+                    member_login: None,
+                    publish_limit_per_minute: None,
+                    create_time: now,
+                    update_time: now,
+                    delete_time: None,
+                    sequence: 0,
+                };
+                accounts::Entity::insert(row.clone().into_active_model())
+                    .exec_without_returning(tx)
+                    .await?;
+                connect(tx, &row).await?;
+                let id = row.id.clone();
+                tx.emit(PendingEvent::changed(Kind::AccountCreated, &Account::from(row))?);
+                requests::remember(tx, &owner_id, request_id, METHOD, &new, &id).await?;
+                Ok(id)
+            }
+            .boxed()
+        })
+        .await?;
+    super::get(domain, caller, &id).await
+}
+
+/// Queues the job that learns who an account is on its site and what the site offers.
+pub(super) async fn connect(tx: &Tx, row: &accounts::Model) -> Result<()> {
+    let job = NewJob {
+        kind: jobs::Kind::ConnectAccount,
+        owner_id: Some(row.owner_id.clone()),
+        account_id: Some(row.id.clone()),
+        subject_id: row.id.clone(),
+        due_time: tx.now().await?,
+        // One that is already at work may have read what was there before, so site and language are part of the key.
+        unique_key: Some(format!("connect:{}:{}:{}", row.id, row.site, row.language)),
+    };
+    jobs::enqueue(tx, job).await?;
+    Ok(())
+}
+
+fn check(new: &NewAccount) -> Result<(&'static Market, Language)> {
+    let mut violations = Vec::new();
+    if !(1..=NAME_MAX).contains(&new.display_name.trim().chars().count()) {
+        violations.push(Violation::new(
+            "display_name",
+            format!("must have 1 to {NAME_MAX} characters"),
+        ));
+    }
+    let market = Market::find(&new.market).filter(|market| !market.is_practice());
+    let Some(market) = market else {
+        let known: Vec<_> = Market::all()
+            .iter()
+            .filter(|market| !market.is_practice())
+            .map(ending)
+            .collect();
+        violations.push(Violation::new(
+            "market",
+            format!("must be one of {}", known.join(", ")),
+        ));
+        return Err(Error::Invalid(violations));
+    };
+    let language = if new.language.is_empty() {
+        Ok(own_language(market))
+    } else {
+        language_of(market, &new.language)
+    };
+    match language {
+        Ok(language) if violations.is_empty() => return Ok((market, language)),
+        Ok(_) => {}
+        Err(text) => violations.push(Violation::new("language", text)),
+    }
+    Err(Error::Invalid(violations))
+}
+
+fn ending(market: &Market) -> String {
+    market
+        .site
+        .strip_prefix("vinted.")
+        .unwrap_or(&market.site)
+        .to_owned()
+}

@@ -1,0 +1,104 @@
+//! `SetMode`: how far the server may go, and with it where the account works.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
+use serde::Serialize;
+use vintedbot_marketplace::markets::Market;
+
+use super::account::{load, save, site_of};
+use super::create::connect;
+use super::{Account, Mode};
+use crate::events::Kind;
+use crate::identity::Caller;
+use crate::publishing::State;
+use crate::store::Tx;
+use crate::store::entities::{accounts, publish_jobs};
+use crate::{Domain, Error, Reason, Result, publishing, requests};
+
+/// A change of mode.
+#[derive(Clone, Debug, Serialize)]
+pub struct SetMode {
+    pub id: String,
+    pub mode: Mode,
+    /// A person has read the safety notes and lets rules and schedules act in their name. Needed for AUTOMATED.
+    pub automated_acknowledged: bool,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
+const METHOD: &str = "SetMode";
+
+/// Changes the mode, which voids what was prepared: publish jobs that have not passed their intent are cancelled. Returns
+/// the account and the ids of these jobs; a repeated call finds the account alone.
+///
+/// # Errors
+/// ACKNOWLEDGEMENT_REQUIRED.
+pub async fn set_mode(domain: &Domain, caller: &Caller, set: SetMode) -> Result<(Account, Vec<String>)> {
+    if set.mode == Mode::Automated && !set.automated_acknowledged {
+        return Err(Error::rejected(
+            Reason::AcknowledgementRequired,
+            "AUTOMATED lets rules and schedules act in your name; read the safety notes and set automated_acknowledged",
+        ));
+    }
+    let (owner_id, id) = (caller.owner_id.clone(), set.id.clone());
+    let cancelled = domain
+        .store
+        .write(move |tx| {
+            let (owner_id, set) = (owner_id.clone(), set.clone());
+            async move {
+                let request_id = set.request_id.as_deref();
+                if requests::check(tx, &owner_id, request_id, METHOD, &set)
+                    .await?
+                    .is_some()
+                {
+                    return Ok(Vec::new());
+                }
+                let row = load(tx, &owner_id, &set.id).await?;
+                let cancelled = if row.mode == set.mode {
+                    Vec::new()
+                } else {
+                    change(tx, row, set.mode).await?
+                };
+                requests::remember(tx, &owner_id, request_id, METHOD, &set, &set.id).await?;
+                Ok(cancelled)
+            }
+            .boxed()
+        })
+        .await?;
+    Ok((super::get(domain, caller, &id).await?, cancelled))
+}
+
+async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>> {
+    let market = Market::find(&row.market)
+        .ok_or_else(|| Error::Internal(format!("account {} has no known market", row.id)))?;
+    let site = site_of(mode, market);
+    let moved = site != row.site;
+    let mut row = accounts::Model { mode, site, ..row };
+    if moved {
+        // Who it is there has to be learnt anew.
+        row.member_id = None;
+        row.member_login = None;
+        connect(tx, &row).await?;
+    }
+    let id = row.id.clone();
+    save(tx, row, Kind::AccountModeChanged).await?;
+
+    let open = publish_jobs::Entity::find()
+        .select_only()
+        .column(publish_jobs::Column::Id)
+        .filter(publish_jobs::Column::AccountId.eq(id.as_str()))
+        .filter(publish_jobs::Column::State.is_not_in(State::ENDED));
+    let open: Vec<String> = open.into_tuple().all(tx).await?;
+    publishing::cancel_for_mode_change(tx, &id).await?;
+    let stopped = Condition::any()
+        .add(publish_jobs::Column::State.eq(State::Cancelled))
+        .add(publish_jobs::Column::CancelRequested.eq(true));
+    Ok(publish_jobs::Entity::find()
+        .select_only()
+        .column(publish_jobs::Column::Id)
+        .filter(publish_jobs::Column::Id.is_in(open))
+        .filter(stopped)
+        .into_tuple()
+        .all(tx)
+        .await?)
+}

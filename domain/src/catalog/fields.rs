@@ -1,0 +1,124 @@
+//! What the form asks for in a category, field by field, and what the fields are called.
+
+use vintedbot_marketplace::catalog::{CatalogIndex, FieldRule};
+use vintedbot_marketplace::{Field, Language, Named};
+
+/// One field of the form in a leaf category.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CategoryField {
+    /// The site's code; see [`code`].
+    pub code: &'static str,
+    /// Its name in the account's language.
+    pub title: &'static str,
+    pub required: bool,
+    pub selection_limit: u32,
+    /// Empty for the brand, which is searched.
+    pub options: Vec<FieldOption>,
+}
+
+/// One value that can be chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldOption {
+    pub id: i64,
+    pub name: String,
+    /// The heading under which it stands; empty for none.
+    pub group: String,
+}
+
+/// The site's code of a field that is chosen from a list.
+pub fn code(field: Field) -> &'static str {
+    match field {
+        Field::Colors => "color",
+        Field::Materials => "material",
+        other => other.name(),
+    }
+}
+
+/// What a field is called (as seen on the site's form in French, 2026-11, confidence B; the English is ours).
+pub fn label(field: Field, language: Language) -> &'static str {
+    let (english, french) = match field {
+        Field::Photos => ("Photos", "Photos"),
+        Field::Title => ("Title", "Titre"),
+        Field::Description => ("Description", "Description"),
+        Field::Category => ("Category", "Catégorie"),
+        Field::Brand => ("Brand", "Marque"),
+        Field::Size => ("Size", "Taille"),
+        Field::Condition => ("Condition", "État"),
+        Field::Colors => ("Colours", "Couleurs"),
+        Field::Materials => ("Materials", "Matières"),
+        Field::Price => ("Price", "Prix"),
+        Field::PackageSize => ("Parcel size", "Format du colis"),
+        Field::Bump => ("Bump", "Booster"),
+        Field::SaveDraft => ("Save draft", "Sauvegarder le brouillon"),
+        Field::Publish => ("Publish", "Ajouter"),
+    };
+    match language {
+        Language::En => english,
+        Language::Fr => french,
+    }
+}
+
+/// What the form asks for in a leaf category, in the form's order; nothing for any other category.
+pub(super) fn of_category(index: &CatalogIndex, category_id: i64) -> Vec<CategoryField> {
+    let Some(rules) = index.fields(category_id) else {
+        return Vec::new();
+    };
+    let language = index.catalog().language;
+    let field = |field: Field, rule: &Option<FieldRule>, options: Vec<FieldOption>| {
+        rule.as_ref().map(|rule| CategoryField {
+            code: code(field),
+            title: label(field, language),
+            required: rule.required,
+            selection_limit: rule.selection_limit.max(1),
+            options,
+        })
+    };
+    [
+        field(Field::Brand, &rules.brand, Vec::new()),
+        field(Field::Size, &rules.size, sizes(index, category_id)),
+        field(
+            Field::Condition,
+            &rules.condition,
+            plain(index.conditions(category_id)),
+        ),
+        field(Field::Colors, &rules.color, plain(index.colors(category_id))),
+        field(
+            Field::Materials,
+            &rules.material,
+            plain(index.materials(category_id)),
+        ),
+        field(
+            Field::PackageSize,
+            &rules.package_size,
+            plain(index.package_sizes(category_id)),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The sizes of a leaf category under the headings of their groups.
+pub(super) fn sizes(index: &CatalogIndex, category_id: i64) -> Vec<FieldOption> {
+    let groups = index.size_groups(category_id);
+    let in_group = |group: &str, size: &Named| FieldOption {
+        id: size.id,
+        name: size.name.clone(),
+        group: group.to_owned(),
+    };
+    groups
+        .into_iter()
+        .flat_map(|group| group.sizes.iter().map(|size| in_group(&group.name, size)))
+        .collect()
+}
+
+fn plain(named: Vec<&Named>) -> Vec<FieldOption> {
+    named
+        .into_iter()
+        .map(|n| FieldOption {
+            id: n.id,
+            name: n.name.clone(),
+            group: String::new(),
+        })
+        .collect()
+}

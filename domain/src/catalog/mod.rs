@@ -1,0 +1,148 @@
+//! What a marketplace offers to choose from, as last read for a site and a language.
+//!
+//! The row is the truth; its index is kept in memory as long as the row's time of reading is the same. For another list:
+//! a function in `browse` on top of `CatalogIndex`.
+
+mod browse;
+mod fields;
+mod names;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::FutureExt;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{EntityTrait, QuerySelect};
+use vintedbot_marketplace::Language;
+use vintedbot_marketplace::catalog::{Catalog, CatalogIndex};
+
+use crate::accounts::{self, Account};
+use crate::clock::Millis;
+use crate::identity::Caller;
+use crate::store::Store;
+use crate::store::entities::catalogs;
+use crate::{Domain, Error, Reason, Result};
+
+pub(crate) use browse::unknown;
+pub use browse::{
+    CategoryPlace, SizeChoice, category, colors, conditions, list_categories, package_sizes, search_brands,
+    sizes,
+};
+pub use fields::{CategoryField, FieldOption, code, label};
+pub(crate) use names::{NAME_MAX, anywhere, resolve};
+pub use names::{NameKind, NameQuery, Resolution, resolve_names};
+
+/// When to ask again for a catalogue that is still being read.
+const RETRY: Millis = 2_000;
+
+/// The catalogues, read when they are first needed. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Catalogs {
+    indexed: Arc<Mutex<HashMap<(String, Language), Indexed>>>,
+}
+
+#[derive(Clone)]
+struct Indexed {
+    fetch_time: Millis,
+    index: Arc<CatalogIndex>,
+}
+
+impl Catalogs {
+    /// The catalogue of a site in a language.
+    ///
+    /// # Errors
+    /// CATALOG_NOT_READY until it has been read for the first time.
+    pub async fn get(&self, store: &Store, site: &str, language: Language) -> Result<Arc<CatalogIndex>> {
+        let key = (site.to_owned(), language.code().to_owned());
+        let row = catalogs::Entity::find_by_id(key.clone());
+        let fetch_time: Option<Millis> = row
+            .clone()
+            .select_only()
+            .column(catalogs::Column::FetchTime)
+            .into_tuple()
+            .one(store.reader())
+            .await?;
+        let fetch_time = fetch_time.ok_or_else(|| not_ready(site, language))?;
+        let known = self.lock().get(&(site.to_owned(), language)).cloned();
+        if let Some(known) = known.filter(|known| known.fetch_time == fetch_time) {
+            return Ok(known.index);
+        }
+        let row = row
+            .one(store.reader())
+            .await?
+            .ok_or_else(|| not_ready(site, language))?;
+        let (fetch_time, body) = (row.fetch_time, row.body);
+        // A real catalogue has thousands of categories.
+        let index = tokio::task::spawn_blocking(move || serde_json::from_str(&body).map(CatalogIndex::new))
+            .await
+            .map_err(|error| Error::Internal(format!("indexing a catalogue ended: {error}")))??;
+        let index = Arc::new(index);
+        self.lock().insert(
+            (site.to_owned(), language),
+            Indexed {
+                fetch_time,
+                index: Arc::clone(&index),
+            },
+        );
+        Ok(index)
+    }
+
+    /// Keeps what was read of a site, in place of what was read before.
+    pub async fn save(&self, store: &Store, site: &str, catalog: Catalog) -> Result<()> {
+        let language = catalog.language;
+        let body = Arc::new(serde_json::to_string(&catalog)?);
+        let key = site.to_owned();
+        store
+            .write(move |tx| {
+                let (site, body) = (key.clone(), Arc::clone(&body));
+                async move {
+                    let row = catalogs::ActiveModel {
+                        site: Set(site),
+                        language: Set(language.code().to_owned()),
+                        body: Set(body.to_string()),
+                        fetch_time: Set(tx.now().await?),
+                    };
+                    let key = [catalogs::Column::Site, catalogs::Column::Language];
+                    let newer = [catalogs::Column::Body, catalogs::Column::FetchTime];
+                    catalogs::Entity::insert(row)
+                        .on_conflict(OnConflict::columns(key).update_columns(newer).to_owned())
+                        .exec_without_returning(tx)
+                        .await?;
+                    Ok(())
+                }
+                .boxed()
+            })
+            .await?;
+        // Two readings within a millisecond look the same by their time.
+        self.lock().remove(&(site.to_owned(), language));
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, Language), Indexed>> {
+        self.indexed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn not_ready(site: &str, language: Language) -> Error {
+    let message = format!(
+        "what {site} offers in {:?} has not been read yet",
+        language.code()
+    );
+    Error::rejected(Reason::CatalogNotReady, message).retry_after(RETRY)
+}
+
+/// The catalogue that an account sees.
+pub async fn of_account(domain: &Domain, account: &Account) -> Result<Arc<CatalogIndex>> {
+    domain
+        .catalogs
+        .get(&domain.store, &account.site, account.language)
+        .await
+}
+
+/// The caller's account and the catalogue that it sees.
+async fn seen_by(domain: &Domain, caller: &Caller, account_id: &str) -> Result<(Account, Arc<CatalogIndex>)> {
+    let account = accounts::get(domain, caller, account_id).await?;
+    let index = of_account(domain, &account).await?;
+    Ok((account, index))
+}

@@ -1,0 +1,177 @@
+//! `ResolveNames`: what the names that people write stand for.
+
+use vintedbot_marketplace::Named;
+use vintedbot_marketplace::catalog::{
+    Candidate, Catalog, CatalogIndex, Category, CategoryFields, FieldRule, ResolveError,
+};
+
+use super::browse::unknown;
+use super::seen_by;
+use crate::identity::Caller;
+use crate::{Domain, Error, Result, Violation};
+
+/// The longest name, in characters.
+pub(crate) const NAME_MAX: usize = 200;
+const QUERIES_MAX: usize = 100;
+const CANDIDATES_MAX: usize = 20;
+
+/// What a name names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameKind {
+    Category,
+    Brand,
+    Size,
+    Condition,
+    Color,
+    Material,
+    PackageSize,
+}
+
+/// One name.
+#[derive(Clone, Debug)]
+pub struct NameQuery {
+    pub kind: NameKind,
+    pub name: String,
+    /// Required for sizes and materials.
+    pub category_id: Option<i64>,
+}
+
+/// What it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    Resolved(Named),
+    /// Several things, best first.
+    Ambiguous(Vec<Candidate>),
+    /// Nothing; these come close.
+    Unknown(Vec<Candidate>),
+}
+
+/// Resolves names, in their order, in an account's language.
+///
+/// # Errors
+/// All violations at once. An ambiguous or unknown name is none.
+pub async fn resolve_names(
+    domain: &Domain,
+    caller: &Caller,
+    account_id: &str,
+    queries: &[NameQuery],
+) -> Result<Vec<Resolution>> {
+    check(queries)?;
+    let (_, index) = seen_by(domain, caller, account_id).await?;
+    let anywhere = anywhere(&index);
+    queries
+        .iter()
+        .map(|query| {
+            if let Some(id) = query.category_id.filter(|id| index.category(*id).is_none()) {
+                return Err(unknown("category_id", id));
+            }
+            Ok(answer(resolve(
+                &index,
+                &anywhere,
+                query.kind,
+                &query.name,
+                query.category_id,
+            )))
+        })
+        .collect()
+}
+
+fn check(queries: &[NameQuery]) -> Result<()> {
+    let mut violations = Vec::new();
+    if !(1..=QUERIES_MAX).contains(&queries.len()) {
+        violations.push(Violation::new(
+            "queries",
+            format!("1 to {QUERIES_MAX} are needed"),
+        ));
+    }
+    for (at, query) in queries.iter().enumerate() {
+        if query.name.trim().is_empty() || query.name.chars().count() > NAME_MAX {
+            let text = format!("must have 1 to {NAME_MAX} characters");
+            violations.push(Violation::new(format!("queries[{at}].name"), text));
+        }
+        if matches!(query.kind, NameKind::Size | NameKind::Material) && query.category_id.is_none() {
+            violations.push(Violation::new(
+                format!("queries[{at}].category_id"),
+                "is needed for this kind of name",
+            ));
+        }
+    }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(violations))
+    }
+}
+
+fn answer(resolved: std::result::Result<Named, ResolveError>) -> Resolution {
+    let at_most = |candidates: Vec<Candidate>| candidates.into_iter().take(CANDIDATES_MAX).collect();
+    match resolved {
+        Ok(named) => Resolution::Resolved(named),
+        Err(ResolveError::Ambiguous { candidates, .. }) => Resolution::Ambiguous(at_most(candidates)),
+        Err(ResolveError::Unknown { suggestions, .. }) => Resolution::Unknown(at_most(suggestions)),
+    }
+}
+
+/// The one place where a kind of name meets its way of being understood. `anywhere` is what [`anywhere`] made of `index`;
+/// sizes and materials mean nothing without a category.
+pub(crate) fn resolve(
+    index: &CatalogIndex,
+    anywhere: &CatalogIndex,
+    kind: NameKind,
+    name: &str,
+    category_id: Option<i64>,
+) -> std::result::Result<Named, ResolveError> {
+    let (offering, category) = category_id.map_or((anywhere, ANYWHERE), |id| (index, id));
+    match kind {
+        NameKind::Category => {
+            let choice = index.resolve_category(name)?;
+            Ok(Named {
+                id: choice.id,
+                name: index.path_name(choice.id),
+            })
+        }
+        NameKind::Brand => index.resolve_brand(name),
+        NameKind::Size => index.resolve_size(category, name),
+        NameKind::Condition => offering.resolve_condition(category, name),
+        NameKind::Color => offering.resolve_color(category, name),
+        NameKind::Material => index.resolve_material(category, name),
+        NameKind::PackageSize => offering.resolve_package_size(category, name),
+    }
+}
+
+/// The id of the one category of [`anywhere`]; the site's own begin at 1.
+const ANYWHERE: i64 = 0;
+
+/// A catalogue with a single category that offers every condition, colour and package size: what a name is looked up in
+/// when no category is known yet.
+pub(crate) fn anywhere(index: &CatalogIndex) -> CatalogIndex {
+    let all = || {
+        Some(FieldRule {
+            required: false,
+            selection_limit: 1,
+            options: Vec::new(),
+        })
+    };
+    let fields = CategoryFields {
+        condition: all(),
+        color: all(),
+        package_size: all(),
+        ..CategoryFields::default()
+    };
+    let whole = index.catalog();
+    CatalogIndex::new(Catalog {
+        language: whole.language,
+        categories: vec![Category {
+            id: ANYWHERE,
+            parent_id: None,
+            name: String::new(),
+            fields: Some(fields),
+        }],
+        brands: Vec::new(),
+        colors: whole.colors.clone(),
+        size_groups: Vec::new(),
+        conditions: whole.conditions.clone(),
+        materials: Vec::new(),
+        package_sizes: whole.package_sizes.clone(),
+    })
+}

@@ -1,0 +1,45 @@
+//! A token's secret, kept away from logs.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use crate::ids::Ids;
+use crate::keys::sha256_hex;
+
+/// What every secret begins with, so that people and scanners recognise one that has strayed.
+const PREFIX: &str = "vb_";
+
+/// The secret of an API token. Prints nothing of itself, and is wiped when it is dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    pub(super) fn generate(ids: &dyn Ids) -> Self {
+        let bytes = Zeroizing::new(ids.secret());
+        let mut text = Zeroizing::new(String::with_capacity(64));
+        text.push_str(PREFIX);
+        URL_SAFE_NO_PAD.encode_string(&*bytes, &mut text);
+        Self(text)
+    }
+
+    /// The secret itself, to be handed to its owner.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    pub(super) fn hash(&self) -> String {
+        sha256_hex(self.0.as_bytes())
+    }
+
+    /// The hash under which a secret would be known; `None` for what cannot be one.
+    pub(super) fn hash_of(text: &str) -> Option<String> {
+        text.starts_with(PREFIX).then(|| sha256_hex(text.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,184 @@
+//! This database and the folder that belongs to it.
+//!
+//! The data folder keeps the instance's id in a file that the database must match. A database that was restored or copied
+//! does not: it gets a new id and a new log epoch, every event so far is dropped (their sequences may have been given to
+//! other events), and every effect that was intended becomes unconfirmed, since its holder acted on another database.
+
+use std::path::{Path, PathBuf};
+
+use futures::FutureExt;
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder,
+};
+
+use crate::publishing::EffectState;
+use crate::store::entities::{api_tokens, effects, event_heads, events, instance, owners};
+use crate::store::{Store, Tx};
+use crate::{Error, Result};
+
+/// What the first owner is called.
+const OWNER_NAME: &str = "owner";
+
+/// What a program needs to know once it has begun to work on a database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    pub instance_id: String,
+    /// Belongs into `Domain::log_epoch`.
+    pub log_epoch: String,
+    pub owner_id: String,
+    /// No API token was ever made: see `identity::first_token`.
+    pub first_start: bool,
+    /// The database was restored or copied, and has a new log epoch since now.
+    pub restored: bool,
+}
+
+/// Begins to work on a database whose migrations have run. `program` is the version that runs, `oldest_program` the oldest
+/// that may run on the newest schema; a program that is too old for the database is refused.
+pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: &str) -> Result<Started> {
+    let file = folder.join("instance");
+    let known = read(&file)?;
+    let row = instance::Entity::find().one(store.reader()).await?;
+    if let Some(row) = row
+        .as_ref()
+        .filter(|row| version(program) < version(&row.oldest_program))
+    {
+        return Err(Error::Internal(format!(
+            "this database needs vintedbot {} or newer; this is {program}",
+            row.oldest_program
+        )));
+    }
+    let own = match &row {
+        Some(row) => known.as_deref() == Some(row.id.as_str()) || may_adopt(store, row, known.as_deref()),
+        None => false,
+    };
+    let restored = row.is_some() && !own;
+    let id = row.filter(|_| own).map_or_else(|| store.ids.id(), |row| row.id);
+    // The file first: a start that is cut off in between is simply made again.
+    write(&file, &id)?;
+    let (id, oldest_program) = (id.clone(), oldest_program.to_owned());
+    store
+        .write(move |tx| {
+            let (id, oldest_program) = (id.clone(), oldest_program.clone());
+            async move {
+                if tx.get_database_backend() == DbBackend::Postgres {
+                    // Two processes that start at the same moment must not both be the first.
+                    tx.execute_unprepared("LOCK TABLE instance IN EXCLUSIVE MODE")
+                        .await?;
+                }
+                let row = match instance::Entity::find().one(tx).await? {
+                    Some(row) if row.id == id => row,
+                    Some(row) => begin_epoch(tx, row, &id).await?,
+                    None => create(tx, &id, &oldest_program).await?,
+                };
+                if version(&row.oldest_program) < version(&oldest_program) {
+                    let raised = instance::ActiveModel {
+                        oldest_program: Set(oldest_program),
+                        ..row.clone().into()
+                    };
+                    raised.update(tx).await?;
+                }
+                let owner = owners::Entity::find()
+                    .order_by_asc(owners::Column::CreateTime)
+                    .one(tx)
+                    .await?;
+                let owner = owner.ok_or_else(|| Error::Internal("the database has no owner".to_owned()))?;
+                Ok(Started {
+                    first_start: api_tokens::Entity::find().count(tx).await? == 0,
+                    instance_id: row.id,
+                    log_epoch: row.log_epoch,
+                    owner_id: owner.id,
+                    restored,
+                })
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// Whether a folder may join a database that it does not match: on a server that several machines share, a new machine's
+/// folder knows nothing yet, and one that has not started since a restore knows the id from before it.
+fn may_adopt(store: &Store, row: &instance::Model, known: Option<&str>) -> bool {
+    store.backend() == DbBackend::Postgres && (known.is_none() || known == row.previous_id.as_deref())
+}
+
+async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Model> {
+    let now = tx.now().await?;
+    let owner_id = tx.id();
+    let owner = owners::ActiveModel {
+        id: Set(owner_id.clone()),
+        name: Set(OWNER_NAME.to_owned()),
+        create_time: Set(now),
+    };
+    owners::Entity::insert(owner).exec_without_returning(tx).await?;
+    let head = event_heads::ActiveModel {
+        owner_id: Set(owner_id),
+        sequence: Set(0),
+        floor: Set(0),
+    };
+    event_heads::Entity::insert(head)
+        .exec_without_returning(tx)
+        .await?;
+    let row = instance::Model {
+        id: id.to_owned(),
+        previous_id: None,
+        log_epoch: tx.id(),
+        oldest_program: oldest_program.to_owned(),
+        create_time: now,
+    };
+    instance::Entity::insert(row.clone().into_active_model())
+        .exec_without_returning(tx)
+        .await?;
+    Ok(row)
+}
+
+async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance::Model> {
+    let fresh = instance::Model {
+        id: id.to_owned(),
+        previous_id: Some(row.id.clone()),
+        log_epoch: tx.id(),
+        ..row.clone()
+    };
+    instance::Entity::delete_by_id(row.id).exec(tx).await?;
+    instance::Entity::insert(fresh.clone().into_active_model())
+        .exec_without_returning(tx)
+        .await?;
+    effects::Entity::update_many()
+        .col_expr(effects::Column::State, Expr::value(EffectState::Unconfirmed))
+        .filter(effects::Column::State.eq(EffectState::Intended))
+        .exec(tx)
+        .await?;
+    event_heads::Entity::update_many()
+        .col_expr(
+            event_heads::Column::Floor,
+            Expr::col(event_heads::Column::Sequence).into(),
+        )
+        .exec(tx)
+        .await?;
+    events::Entity::delete_many().exec(tx).await?;
+    Ok(fresh)
+}
+
+fn read(file: &PathBuf) -> Result<Option<String>> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::Internal(format!(
+            "instance file {}: {error}",
+            file.display()
+        ))),
+    }
+}
+
+fn write(file: &PathBuf, id: &str) -> Result<()> {
+    std::fs::write(file, format!("{id}\n"))
+        .map_err(|error| Error::Internal(format!("instance file {}: {error}", file.display())))
+}
+
+/// `1.2.3` as numbers; what is not a number counts as 0.
+fn version(text: &str) -> [u64; 3] {
+    let mut parts = text.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0));
+    std::array::from_fn(|_| parts.next().unwrap_or(0))
+}

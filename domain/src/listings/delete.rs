@@ -1,0 +1,71 @@
+//! `DeleteListing`.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::Listing;
+use super::row::load;
+use crate::events::{Kind, PendingEvent};
+use crate::identity::Caller;
+use crate::store::Tx;
+use crate::store::entities::{listing_photos, listings, publish_jobs};
+use crate::{Domain, Result, accounts, requests};
+
+const METHOD: &str = "DeleteListing";
+
+/// Deletes a listing here, and nothing on the site. Its photos stay.
+///
+/// # Errors
+/// PUBLISH_JOB_OPEN while a publish job of it has not ended.
+pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
+    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if requests::check(tx, &owner_id, request_id, METHOD, &id)
+                    .await?
+                    .is_some()
+                {
+                    return Ok(());
+                }
+                let row = load(tx, &owner_id, &id).await?;
+                accounts::refuse_open_jobs(tx, publish_jobs::Column::ListingId, &id).await?;
+                remove(tx, vec![row]).await?;
+                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// Deletes every listing of an account, which has no publish job that has not ended.
+pub(crate) async fn delete_all(tx: &Tx, account_id: &str) -> Result<()> {
+    let of_account = listings::Entity::find().filter(listings::Column::AccountId.eq(account_id));
+    let rows = tx.locked(of_account).all(tx).await?;
+    remove(tx, rows).await
+}
+
+async fn remove(tx: &Tx, rows: Vec<listings::Model>) -> Result<()> {
+    let ids: Vec<String> = rows.iter().map(|row| row.id.clone()).collect();
+    // Engines limit how many values one statement may carry.
+    for ids in ids.chunks(500) {
+        let ids = || ids.iter().map(String::as_str);
+        let links = listing_photos::Column::ListingId.is_in(ids());
+        listing_photos::Entity::delete_many()
+            .filter(links)
+            .exec(tx)
+            .await?;
+        listings::Entity::delete_many()
+            .filter(listings::Column::Id.is_in(ids()))
+            .exec(tx)
+            .await?;
+    }
+    requests::forget(tx, &ids).await?;
+    for row in rows {
+        tx.emit(PendingEvent::gone(Kind::ListingDeleted, &Listing::from(row)));
+    }
+    Ok(())
+}

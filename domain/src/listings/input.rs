@@ -1,0 +1,365 @@
+//! What a caller says about a listing: names become ids, and what is given must be within the site's limits. Everything
+//! that is wrong is told at once.
+
+use serde::Serialize;
+use vintedbot_marketplace::catalog::{Catalog, CatalogIndex, ResolveError};
+use vintedbot_marketplace::limits::{Submission, ViolationKind, validate};
+use vintedbot_marketplace::{Field, Language, Money, Named};
+
+use super::row::Draft;
+use crate::accounts::Account;
+use crate::catalog::{self, NAME_MAX, NameKind, anywhere, resolve, unknown};
+use crate::{Domain, Error, Reason, Result, Violation};
+
+/// A thing of the catalogue, by its id or by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub enum NameOrId {
+    Id(i64),
+    /// In the account's language.
+    Name(String),
+}
+
+/// What a caller says about a listing. Names are understood in the account's language.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ListingInput {
+    /// Empty: absent.
+    pub title: String,
+    /// Empty: absent.
+    pub description: String,
+    /// An empty currency is that of the account's market.
+    pub price: Option<Money>,
+    pub category: Option<NameOrId>,
+    pub brand: Option<NameOrId>,
+    /// Needs a category where it is a name.
+    pub size: Option<NameOrId>,
+    pub condition: Option<NameOrId>,
+    pub colors: Vec<NameOrId>,
+    /// Need a category where they are names.
+    pub materials: Vec<NameOrId>,
+    pub package_size: Option<NameOrId>,
+    pub photo_ids: Vec<String>,
+}
+
+/// Every field that a caller can give.
+pub(super) const ALL: [Field; 11] = [
+    Field::Title,
+    Field::Description,
+    Field::Price,
+    Field::Category,
+    Field::Brand,
+    Field::Size,
+    Field::Condition,
+    Field::Colors,
+    Field::Materials,
+    Field::PackageSize,
+    Field::Photos,
+];
+
+/// A field's name in requests and answers.
+pub(super) fn path(field: Field) -> &'static str {
+    match field {
+        Field::Photos => "photo_ids",
+        other => other.name(),
+    }
+}
+
+impl ListingInput {
+    /// The fields that are present.
+    pub(super) fn present(&self) -> Vec<Field> {
+        let present = |field: &Field| match field {
+            Field::Title => !self.title.is_empty(),
+            Field::Description => !self.description.is_empty(),
+            Field::Price => self.price.is_some(),
+            Field::Category => self.category.is_some(),
+            Field::Brand => self.brand.is_some(),
+            Field::Size => self.size.is_some(),
+            Field::Condition => self.condition.is_some(),
+            Field::Colors => !self.colors.is_empty(),
+            Field::Materials => !self.materials.is_empty(),
+            Field::PackageSize => self.package_size.is_some(),
+            Field::Photos => !self.photo_ids.is_empty(),
+            Field::Bump | Field::SaveDraft | Field::Publish => false,
+        };
+        ALL.into_iter().filter(present).collect()
+    }
+
+    fn names_choices(&self, fields: &[Field]) -> bool {
+        let choices = [
+            (Field::Category, self.category.is_some()),
+            (Field::Brand, self.brand.is_some()),
+            (Field::Size, self.size.is_some()),
+            (Field::Condition, self.condition.is_some()),
+            (Field::Colors, !self.colors.is_empty()),
+            (Field::Materials, !self.materials.is_empty()),
+            (Field::PackageSize, self.package_size.is_some()),
+        ];
+        choices
+            .into_iter()
+            .any(|(field, given)| given && fields.contains(&field))
+    }
+}
+
+/// What `current` becomes when these fields of `input` are taken over. `extra_photos` come with the same call.
+///
+/// # Errors
+/// TOO_MANY_PHOTOS; NAME_AMBIGUOUS, NAME_UNKNOWN where a name alone is at fault; else all violations at once, names
+/// included. CATALOG_NOT_READY where a choice is given and what the site offers has not been read.
+pub(super) async fn take_over(
+    domain: &Domain,
+    account: &Account,
+    current: Draft,
+    input: &ListingInput,
+    fields: &[Field],
+    extra_photos: usize,
+) -> Result<Draft> {
+    let market = account.site_market()?;
+    let photo_count = input.photo_ids.len() + extra_photos;
+    let max_photos = usize::try_from(domain.limits.photos.max).unwrap_or(usize::MAX);
+    if fields.contains(&Field::Photos) && photo_count > max_photos {
+        let message = format!("{photo_count} photos given, a listing has at most {max_photos}");
+        return Err(
+            Error::rejected(Reason::TooManyPhotos, message).with("max_photos", max_photos.to_string())
+        );
+    }
+    // A sketch of words and photos needs no catalogue.
+    let index = if input.names_choices(fields) {
+        Some(catalog::of_account(domain, account).await?)
+    } else {
+        None
+    };
+    let nothing = empty(account.language);
+    let index = index.as_deref().unwrap_or(&nothing);
+    let mut taker = Taker {
+        index,
+        anywhere: anywhere(index),
+        draft: current,
+        violations: Vec::new(),
+        names: Vec::new(),
+    };
+    for field in fields {
+        taker.take(*field, input, &market.currency);
+    }
+    taker.check_lists(fields, domain.limits.colors.max, domain.limits.materials.max);
+    taker.check_photos(fields);
+    taker.check_limits(fields, extra_photos, |submission| {
+        validate(submission, index, market, &domain.limits)
+    });
+    taker.finish()
+}
+
+fn empty(language: Language) -> CatalogIndex {
+    CatalogIndex::new(Catalog {
+        language,
+        categories: Vec::new(),
+        brands: Vec::new(),
+        colors: Vec::new(),
+        size_groups: Vec::new(),
+        conditions: Vec::new(),
+        materials: Vec::new(),
+        package_sizes: Vec::new(),
+    })
+}
+
+/// Why a choice stands for nothing.
+enum NameError {
+    Name(ResolveError),
+    Id { field: Field, id: i64 },
+}
+
+struct Taker<'a> {
+    index: &'a CatalogIndex,
+    anywhere: CatalogIndex,
+    draft: Draft,
+    violations: Vec<Violation>,
+    names: Vec<(String, NameError)>,
+}
+
+impl Taker<'_> {
+    /// Category comes before what depends on it, as [`ALL`] has them.
+    fn take(&mut self, field: Field, input: &ListingInput, currency: &str) {
+        match field {
+            Field::Title => input.title.trim().clone_into(&mut self.draft.title),
+            Field::Description => input.description.trim().clone_into(&mut self.draft.description),
+            Field::Price => {
+                self.draft.price = input.price.clone().map(|price| match price.currency.as_str() {
+                    "" => Money {
+                        currency: currency.to_owned(),
+                        ..price
+                    },
+                    _ => price,
+                });
+            }
+            Field::Category => {
+                self.draft.category = self.one(field, NameKind::Category, input.category.as_ref())
+            }
+            Field::Brand => self.draft.brand = self.one(field, NameKind::Brand, input.brand.as_ref()),
+            Field::Size => self.draft.size = self.one(field, NameKind::Size, input.size.as_ref()),
+            Field::Condition => {
+                self.draft.condition = self.one(field, NameKind::Condition, input.condition.as_ref())
+            }
+            Field::PackageSize => {
+                self.draft.package_size = self.one(field, NameKind::PackageSize, input.package_size.as_ref());
+            }
+            Field::Colors => self.draft.colors = self.several(field, NameKind::Color, &input.colors),
+            Field::Materials => {
+                self.draft.materials = self.several(field, NameKind::Material, &input.materials)
+            }
+            Field::Photos => self.draft.photo_ids.clone_from(&input.photo_ids),
+            Field::Bump | Field::SaveDraft | Field::Publish => {}
+        }
+    }
+
+    fn one(&mut self, field: Field, kind: NameKind, given: Option<&NameOrId>) -> Option<Named> {
+        given.and_then(|given| self.choice(field, format!("listing.{}", path(field)), kind, given))
+    }
+
+    fn several(&mut self, field: Field, kind: NameKind, given: &[NameOrId]) -> Vec<Named> {
+        let numbered = given.iter().enumerate();
+        numbered
+            .filter_map(|(at, given)| {
+                self.choice(field, format!("listing.{}[{at}]", path(field)), kind, given)
+            })
+            .collect()
+    }
+
+    fn choice(&mut self, field: Field, path: String, kind: NameKind, given: &NameOrId) -> Option<Named> {
+        let category_id = self.draft.category.as_ref().map(|category| category.id);
+        let found = match given {
+            NameOrId::Id(id) => by_id(self.index, kind, *id).ok_or(NameError::Id { field, id: *id }),
+            NameOrId::Name(name) if name.trim().is_empty() || name.chars().count() > NAME_MAX => {
+                self.violations.push(Violation::new(
+                    path,
+                    format!("a name has 1 to {NAME_MAX} characters"),
+                ));
+                return None;
+            }
+            NameOrId::Name(_) if needs_category(kind) && category_id.is_none() => {
+                let text = "a name means nothing here without a category; give one, or the id";
+                self.violations.push(Violation::new(path, text));
+                return None;
+            }
+            // A category with others below it has no options to resolve a name in.
+            NameOrId::Name(name) => {
+                let leaf = category_id.filter(|id| self.index.fields(*id).is_some());
+                resolve(self.index, &self.anywhere, kind, name, leaf).map_err(NameError::Name)
+            }
+        };
+        found.map_err(|error| self.names.push((path, error))).ok()
+    }
+
+    /// Without a category nothing else counts what was chosen.
+    fn check_lists(&mut self, fields: &[Field], max_colors: usize, max_materials: usize) {
+        if self.draft.category.is_some() {
+            return;
+        }
+        let lists = [
+            (Field::Colors, self.draft.colors.len(), max_colors),
+            (Field::Materials, self.draft.materials.len(), max_materials),
+        ];
+        for (field, count, max) in lists {
+            if fields.contains(&field) && count > max {
+                let text = format!("{count} given, at most {max} allowed");
+                self.violations
+                    .push(Violation::new(format!("listing.{}", path(field)), text));
+            }
+        }
+    }
+
+    fn check_photos(&mut self, fields: &[Field]) {
+        if !fields.contains(&Field::Photos) {
+            return;
+        }
+        for (at, id) in self.draft.photo_ids.iter().enumerate() {
+            if self.draft.photo_ids[..at].contains(id) {
+                let field = format!("listing.photo_ids[{at}]");
+                self.violations
+                    .push(Violation::new(field, format!("photo {id} is given twice")));
+            }
+        }
+    }
+
+    /// What was given now must be within the limits; what is still missing can come later.
+    fn check_limits(
+        &mut self,
+        fields: &[Field],
+        extra_photos: usize,
+        validate: impl FnOnce(&Submission<'_>) -> Vec<vintedbot_marketplace::limits::Violation>,
+    ) {
+        let submission = submission(&self.draft, self.draft.photo_ids.len() + extra_photos);
+        for violation in validate(&submission) {
+            let later = matches!(
+                violation.kind,
+                ViolationKind::Missing | ViolationKind::TooShort | ViolationKind::TooFew
+            );
+            if !later && fields.contains(&violation.field) {
+                let field = format!("listing.{}", path(violation.field));
+                self.violations.push(Violation::new(field, violation.description));
+            }
+        }
+    }
+
+    fn finish(mut self) -> Result<Draft> {
+        if self.violations.is_empty() && self.names.len() == 1 {
+            return Err(match self.names.remove(0) {
+                (_, NameError::Name(error)) => error.into(),
+                (path, NameError::Id { id, .. }) => unknown(&path, id),
+            });
+        }
+        self.violations
+            .extend(self.names.into_iter().map(|(path, error)| match error {
+                NameError::Name(error) => Violation::new(path, error.to_string()),
+                NameError::Id { field, id } => {
+                    Violation::new(path, format!("there is no {} {id}", field.name()))
+                }
+            }));
+        if self.violations.is_empty() {
+            Ok(self.draft)
+        } else {
+            Err(Error::Invalid(self.violations))
+        }
+    }
+}
+
+fn needs_category(kind: NameKind) -> bool {
+    matches!(kind, NameKind::Size | NameKind::Material)
+}
+
+/// A thing of the catalogue by its id, wherever it is offered.
+pub(super) fn by_id(index: &CatalogIndex, kind: NameKind, id: i64) -> Option<Named> {
+    let all = index.catalog();
+    let find = |list: &[Named]| list.iter().find(|named| named.id == id).cloned();
+    match kind {
+        NameKind::Category => index.category(id).map(|_| Named {
+            id,
+            name: index.path_name(id),
+        }),
+        NameKind::Brand => index.brand(id).map(|brand| Named {
+            id,
+            name: brand.name.clone(),
+        }),
+        NameKind::Size => all.size_groups.iter().find_map(|group| find(&group.sizes)),
+        NameKind::Condition => find(&all.conditions),
+        NameKind::Color => find(&all.colors),
+        NameKind::Material => find(&all.materials),
+        NameKind::PackageSize => find(&all.package_sizes),
+    }
+}
+
+/// A draft as the site's limits look at it.
+pub(super) fn submission(draft: &Draft, photo_count: usize) -> Submission<'_> {
+    let id = |named: &Option<Named>| named.as_ref().map(|named| named.id);
+    let ids = |named: &[Named]| named.iter().map(|named| named.id).collect();
+    Submission {
+        title: &draft.title,
+        description: &draft.description,
+        photo_count,
+        price: draft.price.as_ref(),
+        category_id: id(&draft.category),
+        brand_id: id(&draft.brand),
+        size_id: id(&draft.size),
+        condition_id: id(&draft.condition),
+        color_ids: ids(&draft.colors),
+        material_ids: ids(&draft.materials),
+        package_size_id: id(&draft.package_size),
+    }
+}

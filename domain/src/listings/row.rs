@@ -1,0 +1,231 @@
+//! A listing's row: what a caller said, written into it.
+
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use serde::{Deserialize, Serialize};
+use vintedbot_marketplace::{Field, Money, Named};
+
+use super::{Listing, ListingState};
+use crate::events::{Kind, PendingEvent};
+use crate::store::Tx;
+use crate::store::entities::{listing_photos, listings, photos};
+use crate::{Error, Result, Violation};
+
+/// What a listing says, its names understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Draft {
+    pub title: String,
+    pub description: String,
+    pub price: Option<Money>,
+    pub category: Option<Named>,
+    pub brand: Option<Named>,
+    pub size: Option<Named>,
+    pub condition: Option<Named>,
+    pub colors: Vec<Named>,
+    pub materials: Vec<Named>,
+    pub package_size: Option<Named>,
+    pub photo_ids: Vec<String>,
+}
+
+impl From<&Listing> for Draft {
+    fn from(listing: &Listing) -> Self {
+        let listing = listing.clone();
+        Self {
+            title: listing.title,
+            description: listing.description,
+            price: listing.price,
+            category: listing.category,
+            brand: listing.brand,
+            size: listing.size,
+            condition: listing.condition,
+            colors: listing.colors,
+            materials: listing.materials,
+            package_size: listing.package_size,
+            photo_ids: listing.photo_ids,
+        }
+    }
+}
+
+/// The names of a row's choices, beside their ids.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct ChoiceNames {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub colors: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub materials: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub package_size: Option<String>,
+}
+
+impl ChoiceNames {
+    pub fn of(row: &listings::Model) -> Self {
+        serde_json::from_str(&row.choice_names).unwrap_or_default()
+    }
+}
+
+impl Draft {
+    /// Writes these fields into a row.
+    pub fn apply(&self, row: &mut listings::Model, fields: &[Field]) -> Result<()> {
+        let mut names = ChoiceNames::of(row);
+        let ids = |named: &[Named]| serde_json::to_string(&named.iter().map(|n| n.id).collect::<Vec<_>>());
+        let all_names = |named: &[Named]| named.iter().map(|n| n.name.clone()).collect();
+        let one = |named: &Option<Named>| {
+            (
+                named.as_ref().map(|n| n.id),
+                named.as_ref().map(|n| n.name.clone()),
+            )
+        };
+        for field in fields {
+            match field {
+                Field::Title => {
+                    row.title.clone_from(&self.title);
+                    row.title_lower = self.title.to_lowercase();
+                }
+                Field::Description => row.description.clone_from(&self.description),
+                Field::Price => {
+                    row.price_minor_units = self.price.as_ref().map(|price| price.minor_units);
+                    if let Some(price) = &self.price {
+                        row.currency.clone_from(&price.currency);
+                    }
+                }
+                Field::Category => (row.category_id, names.category) = one(&self.category),
+                Field::Brand => (row.brand_id, names.brand) = one(&self.brand),
+                Field::Size => (row.size_id, names.size) = one(&self.size),
+                Field::Condition => (row.condition_id, names.condition) = one(&self.condition),
+                Field::PackageSize => (row.package_size_id, names.package_size) = one(&self.package_size),
+                Field::Colors => {
+                    (row.color_ids, names.colors) = (ids(&self.colors)?, all_names(&self.colors))
+                }
+                Field::Materials => {
+                    (row.material_ids, names.materials) = (ids(&self.materials)?, all_names(&self.materials));
+                }
+                Field::Photos => row.photo_ids = serde_json::to_string(&self.photo_ids)?,
+                Field::Bump | Field::SaveDraft | Field::Publish => {}
+            }
+        }
+        row.choice_names = serde_json::to_string(&names)?;
+        Ok(())
+    }
+}
+
+/// What a new row is made of.
+pub(super) struct Fresh<'a> {
+    pub owner_id: &'a str,
+    pub account_id: &'a str,
+    pub currency: &'a str,
+    /// The path of the photos' field in the request.
+    pub photos_path: &'a str,
+}
+
+/// Makes a listing, its event pending. Returns its id.
+pub(super) async fn insert(tx: &Tx, fresh: Fresh<'_>, draft: &Draft) -> Result<String> {
+    require_photos(tx, fresh.owner_id, &draft.photo_ids, fresh.photos_path).await?;
+    let now = tx.now().await?;
+    let mut row = listings::Model {
+        id: tx.id(),
+        owner_id: fresh.owner_id.to_owned(),
+        account_id: fresh.account_id.to_owned(),
+        title: String::new(),
+        title_lower: String::new(),
+        description: String::new(),
+        price_minor_units: None,
+        currency: fresh.currency.to_owned(),
+        category_id: None,
+        brand_id: None,
+        size_id: None,
+        condition_id: None,
+        color_ids: "[]".to_owned(),
+        material_ids: "[]".to_owned(),
+        package_size_id: None,
+        choice_names: "{}".to_owned(),
+        photo_ids: "[]".to_owned(),
+        state: ListingState::Draft,
+        active_publish_job_id: None,
+        hidden: false,
+        under_review: false,
+        remote_item_id: None,
+        remote_url: None,
+        remote_site: None,
+        publish_time: None,
+        create_time: now,
+        update_time: now,
+        sequence: 0,
+    };
+    draft.apply(&mut row, &super::input::ALL)?;
+    listings::Entity::insert(row.clone().into_active_model())
+        .exec_without_returning(tx)
+        .await?;
+    link_photos(tx, &row.id, &draft.photo_ids).await?;
+    let id = row.id.clone();
+    tx.emit(PendingEvent::changed(Kind::ListingCreated, &Listing::from(row))?);
+    Ok(id)
+}
+
+/// Writes a changed row, its event pending. `photo_ids` are its photos where these have changed.
+pub(super) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[String]>) -> Result<()> {
+    row.update_time = tx.now().await?;
+    row.clone().into_active_model().reset_all().update(tx).await?;
+    if let Some(photo_ids) = photo_ids {
+        listing_photos::Entity::delete_many()
+            .filter(listing_photos::Column::ListingId.eq(row.id.as_str()))
+            .exec(tx)
+            .await?;
+        link_photos(tx, &row.id, photo_ids).await?;
+    }
+    tx.emit(PendingEvent::changed(Kind::ListingUpdated, &Listing::from(row))?);
+    Ok(())
+}
+
+/// The caller's listing's row, locked until the end of the transaction.
+pub(super) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::Model> {
+    tx.locked(listings::Entity::find_by_id(id))
+        .one(tx)
+        .await?
+        .filter(|row| row.owner_id == owner_id)
+        .ok_or_else(|| Error::not_found("listing", id))
+}
+
+/// Refuses photos that are not the owner's. Locks them in the order of their ids, so that none is deleted meanwhile.
+pub(super) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String], path: &str) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let query = photos::Entity::find()
+        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::Id.is_in(ids.iter().map(String::as_str)))
+        .order_by_asc(photos::Column::Id);
+    let found = tx.locked(query).all(tx).await?;
+    let violations: Vec<_> = ids
+        .iter()
+        .enumerate()
+        .filter(|(_, id)| !found.iter().any(|photo| photo.id == **id))
+        .map(|(at, id)| Violation::new(format!("{path}[{at}]"), format!("there is no photo {id}")))
+        .collect();
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(violations))
+    }
+}
+
+async fn link_photos(tx: &Tx, listing_id: &str, photo_ids: &[String]) -> Result<()> {
+    let links = photo_ids.iter().map(|photo_id| {
+        listing_photos::Model {
+            photo_id: photo_id.clone(),
+            listing_id: listing_id.to_owned(),
+        }
+        .into_active_model()
+    });
+    listing_photos::Entity::insert_many(links)
+        .exec_without_returning(tx)
+        .await?;
+    Ok(())
+}
