@@ -96,16 +96,20 @@ pub(crate) async fn gone_within(known: &[Process], limit: Duration) -> bool {
     .is_ok()
 }
 
-/// Kills everything started with `dir` at once, and removes the folder as soon as nobody writes to it any more. For where
-/// nobody can wait.
-pub(crate) fn end_aside(dir: PathBuf) {
+/// Kills everything started with `dir` at once, and removes it and its `scratch` as soon as nobody writes there any more.
+/// For where nobody can wait.
+pub(crate) fn end_aside(dir: PathBuf, scratch: PathBuf) {
     using_dir(&dir).iter().for_each(kill);
     std::thread::spawn(move || {
         for _ in 0..WIPE_TRIES {
             std::thread::sleep(LOOK_EVERY);
             let left = using_dir(&dir);
             left.iter().for_each(kill);
-            if left.is_empty() && is_wiped(std::fs::remove_dir_all(&dir)) {
+            if left.is_empty()
+                && [&dir, &scratch]
+                    .into_iter()
+                    .all(|each| is_wiped(std::fs::remove_dir_all(each)))
+            {
                 return;
             }
         }

@@ -14,6 +14,7 @@ use vintedbot_marketplace::{CategoryChoice, Error, Field, ItemContent, Named, Ph
 
 use super::broken;
 use super::page::{COMES_WITHIN, Page, Target, value, within};
+use super::traffic::Exchange;
 use crate::{reading, text};
 
 /// Up to twenty photos are sent one after the other.
@@ -46,6 +47,7 @@ impl Page {
         let Some(input) = input else {
             return Err(self.not_found(Field::Photos.name()).await);
         };
+        let mark = self.traffic.mark();
         input.send_keys(paths.join("\n")).await.map_err(broken)?;
         let all_ready = within!(PHOTOS_COME_WITHIN, {
             let ready = self.all(Key::PhotosReady).await?.len();
@@ -56,6 +58,18 @@ impl Page {
         self.look().await?;
         let refused = self.alerts().await?;
         if !refused.is_empty() {
+            let stumbled =
+                |exchange: &Exchange| exchange.failed || exchange.status.is_some_and(|status| status >= 500);
+            let uploads = self.traffic.since(mark).unwrap_or_default();
+            if uploads
+                .iter()
+                .any(|exchange| exchange.method == "POST" && stumbled(exchange))
+            {
+                return Err(Error::Unavailable(format!(
+                    "photo upload: {}",
+                    refused.join("; ")
+                )));
+            }
             let violations = refused
                 .into_iter()
                 .map(|text| (Field::Photos.name().to_owned(), text))

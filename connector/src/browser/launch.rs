@@ -1,5 +1,6 @@
 //! Starting a driver and a browser for one attempt, and ending them again.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -53,7 +54,7 @@ struct Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.is_ended {
-            process::end_aside(std::mem::take(&mut self.path));
+            process::end_aside(self.path.clone(), scratch(&self.path));
         }
     }
 }
@@ -72,6 +73,12 @@ impl Launched {
             path: work_dir.to_path_buf(),
             is_ended: false,
         };
+        // A folder of that name that is there already is somebody else's.
+        tokio::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(scratch(work_dir))
+            .await
+            .map_err(broken)?;
         let (child, url) = start_driver(&config.chromedriver, work_dir).await?;
         let driver_process = child.id().and_then(process::by_pid);
         let driver = WebDriver::builder(url.clone(), capabilities(config, work_dir)?)
@@ -148,7 +155,7 @@ impl Launched {
         let is_reaped = tokio::time::timeout(CLOSES_WITHIN, self.child.wait())
             .await
             .is_ok();
-        process::wipe(self.folder.path.clone()).await;
+        wipe(&self.folder.path).await;
         self.folder.is_ended = is_gone && is_reaped;
         if self.folder.is_ended {
             Ending::Ended
@@ -168,9 +175,22 @@ pub(crate) async fn end_leftover(identity: &ComposerIdentity) -> bool {
         .collect();
     let is_gone = process::end_all(&known, identity.profile_dir.as_deref()).await;
     if is_gone && let Some(dir) = &identity.profile_dir {
-        process::wipe(dir.clone()).await;
+        wipe(dir).await;
     }
     is_gone
+}
+
+/// Where driver and browser put their temporary files: what is killed leaves them. Found again by the attempt's folder,
+/// and not inside it, because the browser has sockets there and a socket's path must be short.
+fn scratch(work_dir: &Path) -> PathBuf {
+    let mut hasher = DefaultHasher::new();
+    work_dir.hash(&mut hasher);
+    std::env::temp_dir().join(format!("vintedbot-{:016x}", hasher.finish()))
+}
+
+async fn wipe(work_dir: &Path) {
+    process::wipe(work_dir.to_path_buf()).await;
+    process::wipe(scratch(work_dir)).await;
 }
 
 async fn start_driver(chromedriver: &Path, work_dir: &Path) -> Result<(Child, String), Error> {
@@ -182,6 +202,7 @@ async fn start_driver(chromedriver: &Path, work_dir: &Path) -> Result<(Child, St
             work_dir.join("chromedriver.log").display()
         ))
         .arg("--log-level=SEVERE")
+        .env("TMPDIR", scratch(work_dir))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

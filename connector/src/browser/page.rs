@@ -37,6 +37,7 @@ return {
   text: document.body ? document.body.innerText : '',
   frames: [...document.querySelectorAll('iframe, frame')].filter(shown).map((frame) => frame.src),
   elements: arguments[0].filter((css) => [...document.querySelectorAll(css)].some(shown)),
+  alerts: [...document.querySelectorAll(arguments[1])].map((alert) => alert.innerText),
   status: (entry && entry.responseStatus) || null,
 };";
 
@@ -47,6 +48,7 @@ struct View {
     text: String,
     frames: Vec<String>,
     elements: Vec<String>,
+    alerts: Vec<String>,
     status: Option<u16>,
 }
 
@@ -139,6 +141,9 @@ impl Page {
     /// Whether the site wants a person, as the page shows it and as its calls were answered.
     pub(crate) async fn look(&mut self) -> Result<(), Error> {
         let view = self.view().await?;
+        // What the form says under its fields is about what was entered, in whatever words.
+        let mut harmless = self.member_texts.clone();
+        harmless.extend(view.alerts);
         let signs = Signs {
             url: view.url,
             status: view.status,
@@ -146,7 +151,7 @@ impl Page {
             elements: view.elements,
             title: view.title,
             text: view.text,
-            member_texts: self.member_texts.clone(),
+            member_texts: harmless,
             ..Signs::default()
         };
         let mut verdict = self.detector.detect(&signs);
@@ -304,9 +309,15 @@ impl Page {
 
     async fn view(&self) -> Result<View, Error> {
         let css: Vec<&str> = self.detector.element_selectors().collect();
+        let alerts: Vec<&str> = self
+            .selectors
+            .of(Key::FieldAlert)
+            .iter()
+            .map(|selector| selector.css.as_str())
+            .collect();
         let seen = self
             .driver
-            .execute(VIEW, vec![json!(css)])
+            .execute(VIEW, vec![json!(css), json!(alerts.join(", "))])
             .await
             .map_err(broken)?;
         seen.convert().map_err(broken)

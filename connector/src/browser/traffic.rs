@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use thirtyfour::cdp::{CdpSession, RawEvent};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
@@ -19,7 +19,7 @@ const BODY_BUFFER: u32 = 16 * 1024 * 1024;
 /// One request of the page for a document or for data, with its answer as far as it has come.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
-    request_id: String,
+    pub(crate) request_id: String,
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) is_document: bool,
@@ -32,6 +32,24 @@ pub(crate) struct Exchange {
     pub(crate) failed: bool,
     /// Nothing more is going to be learned about it.
     pub(crate) complete: bool,
+}
+
+impl Exchange {
+    /// A request without any answer yet.
+    pub(crate) fn asked(method: &str, url: &str) -> Self {
+        Self {
+            request_id: String::new(),
+            method: method.to_owned(),
+            url: url.to_owned(),
+            is_document: false,
+            status: None,
+            content_type: String::new(),
+            headers: Vec::new(),
+            body: None,
+            failed: false,
+            complete: false,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -164,18 +182,12 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
                 return;
             }
             // A redirect comes as a new request under the same id; the log keeps both.
-            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let request = &params["request"];
+            let text = |name: &str| request[name].as_str().unwrap_or_default();
             shared.log().exchanges.push(Exchange {
                 request_id: request_id.to_owned(),
-                method: text(&params["request"]["method"]),
-                url: text(&params["request"]["url"]),
                 is_document: kind == "Document",
-                status: None,
-                content_type: String::new(),
-                headers: Vec::new(),
-                body: None,
-                failed: false,
-                complete: false,
+                ..Exchange::asked(text("method"), text("url"))
             });
             shared.changed.notify_waiters();
         }

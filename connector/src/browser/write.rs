@@ -218,3 +218,62 @@ fn told(exchange: &Exchange) -> Answer {
         _ => Answer::Unclear(format!("the site answered {status}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn exchange(status: Option<u16>, body: &str) -> Exchange {
+        Exchange {
+            status,
+            body: (!body.is_empty()).then(|| body.to_owned()),
+            complete: true,
+            ..Exchange::asked("POST", "http://127.0.0.1/api/v2/item_upload/drafts")
+        }
+    }
+
+    fn said(exchange: &Exchange) -> &'static str {
+        match told(exchange) {
+            Answer::NoRequest => "no request",
+            Answer::Waiting => "waiting",
+            Answer::Accepted { remote_id: Some(_) } => "accepted with an id",
+            Answer::Accepted { remote_id: None } => "accepted",
+            Answer::Refused(_) => "refused",
+            Answer::Unclear(_) => "unclear",
+        }
+    }
+
+    #[test]
+    fn only_a_good_answer_is_an_acceptance_and_only_a_validation_error_a_refusal() {
+        let refused = r#"{"code":99,"errors":[{"field":"title","value":"too long"}]}"#;
+        for (status, body, expected) in [
+            (Some(200), r#"{"draft":{"id":7},"code":0}"#, "accepted with an id"),
+            (Some(200), r#"{"code":0}"#, "accepted"),
+            (Some(200), "", "accepted"),
+            (Some(200), r#"{"code":105}"#, "unclear"),
+            (Some(200), "<html></html>", "unclear"),
+            (Some(400), refused, "refused"),
+            (Some(400), r#"{"code":50}"#, "unclear"),
+            (Some(500), refused, "unclear"),
+            (
+                Some(403),
+                r#"{"url":"https://geo.captcha-delivery.com/captcha/"}"#,
+                "unclear",
+            ),
+            (Some(401), r#"{"code":100}"#, "waiting"),
+            (None, "", "unclear"),
+        ] {
+            assert_eq!(said(&exchange(status, body)), expected, "{status:?} {body}");
+        }
+        let cut = Exchange {
+            failed: true,
+            ..exchange(Some(200), "")
+        };
+        assert_eq!(said(&cut), "unclear");
+        let under_way = Exchange {
+            complete: false,
+            ..exchange(Some(200), "")
+        };
+        assert_eq!(said(&under_way), "waiting");
+    }
+}

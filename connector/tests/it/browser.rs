@@ -3,6 +3,7 @@
 use serde_json::json;
 use vintedbot_marketplace::catalog::NO_BRAND;
 use vintedbot_marketplace::challenge::Kind;
+use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{DriverKind, Ending, Error, FillStep, Language, Marketplace, Named, WriteError};
 
 use crate::site::{Allowed, Site, Steps, content, photos, seat};
@@ -158,14 +159,53 @@ async fn after_the_click_a_lost_answer_is_unknown_and_a_refusal_is_a_refusal() {
         .open_draft(&remote_id, &Steps::default())
         .await
         .expect("still a draft");
-    assert!(matches!(
-        composer.publish(&Allowed).await,
-        Err(WriteError::Unknown(_))
-    ));
+    let lost = composer.publish(&Allowed).await;
+    assert!(
+        matches!(lost, Err(WriteError::Unknown(Error::Unavailable(_)))),
+        "{lost:?}"
+    );
     assert!(
         matches!(composer.publish(&Allowed).await, Err(WriteError::NotSent(_))),
         "never clicked twice"
     );
     assert_eq!(composer.quit().await, Ending::Ended);
     assert_eq!(site.records("item_published").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_site_that_stumbles_over_a_photo_is_unavailable_and_not_a_challenge() {
+    let site = Site::start().await;
+    let connector = site.browser();
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    site.script(json!({ "on": "photo", "do": "accept_then_500", "times": 1 }))
+        .await;
+    let mut composer = connector
+        .compose(&seat, site.request(content, photos(1)))
+        .await
+        .expect("a browser");
+    let filled = composer.fill(&Steps::default()).await;
+    assert!(matches!(filled, Err(Error::Unavailable(_))), "{filled:?}");
+    composer.quit().await;
+}
+
+#[tokio::test]
+async fn changed_markup_is_named_by_its_field() {
+    let site = Site::start().await;
+    let gone = "price = [{ css = '#gone', seen = '2027-01', source = 'operator' }]";
+    let connector = site.browser_with(Selectors::parse(gone).expect("a whole file"));
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    let mut composer = connector
+        .compose(&seat, site.request(content, Vec::new()))
+        .await
+        .expect("a browser");
+    match composer.fill(&Steps::default()).await {
+        Err(Error::FieldNotFound { field, evidence }) => {
+            assert_eq!(field, "price");
+            assert!(evidence.screenshot.is_some() && !evidence.page_text.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+    composer.quit().await;
 }

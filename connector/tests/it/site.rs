@@ -47,7 +47,7 @@ impl Site {
         }
     }
 
-    pub fn connector(&self, browser: Option<BrowserConfig>) -> Connector {
+    fn connector(&self, browser: Option<BrowserConfig>, selectors: Selectors) -> Connector {
         let numbers = AtomicU64::new(7);
         Connector::new(Config {
             practice_url: Some(
@@ -56,7 +56,7 @@ impl Site {
                     .expect("an address"),
             ),
             browser,
-            selectors: Arc::new(Selectors::embedded().clone()),
+            selectors: Arc::new(selectors),
             detector: Arc::new(Detector::embedded().clone()),
             pacing: Pacing::NONE,
             random: Arc::new(move || numbers.fetch_add(0x9E37_79B9, Ordering::Relaxed)),
@@ -66,12 +66,19 @@ impl Site {
     }
 
     pub fn plain(&self) -> Connector {
-        self.connector(None)
+        self.connector(None, Selectors::embedded().clone())
     }
 
     pub fn browser(&self) -> Connector {
+        self.browser_with(Selectors::embedded().clone())
+    }
+
+    pub fn browser_with(&self, selectors: Selectors) -> Connector {
         let found = BrowserConfig::find(None, None, true).expect("nothing is named");
-        self.connector(Some(found.expect("Chromium and chromedriver are installed")))
+        self.connector(
+            Some(found.expect("Chromium and chromedriver are installed")),
+            selectors,
+        )
     }
 
     pub fn request(&self, content: ItemContent, photos: Vec<PhotoFile>) -> ComposerRequest {
