@@ -1,1 +1,57 @@
-fn main() {}
+//! The `vintedbot` binary: command line and wiring, nothing else.
+
+mod commands;
+mod config;
+mod instance;
+mod logging;
+
+use clap::{Parser, Subcommand};
+
+use commands::{practice, schedules, seed, serve};
+
+/// A self-hosted backend with which a seller runs their own account on the marketplace Vinted.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs everything in one process: server, worker and, in mock mode, the practice site.
+    Serve(serve::Arguments),
+    /// Runs the practice site alone.
+    Practice(practice::Arguments),
+    /// Fills an instance with believable data, the same each time.
+    Seed,
+    /// Shows and changes what runs by itself.
+    #[command(subcommand)]
+    Schedules(schedules::Command),
+}
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("vintedbot: {error}");
+            return std::process::ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Practice(arguments) => practice::run(arguments).await,
+            Command::Seed => seed::run().await,
+            Command::Schedules(command) => schedules::run(command).await,
+        }
+    });
+    match result {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("vintedbot: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -22,6 +22,7 @@ pub enum Reason {
     CursorExpired,
     CursorInvalid,
     JobState,
+    ListingIncomplete,
     ModeNotAllowed,
     NameAmbiguous,
     NameUnknown,
@@ -121,6 +122,9 @@ pub enum Error {
     /// The request itself is wrong; every violation at once.
     #[error("invalid: {}", .0.iter().map(|v| format!("{}: {}", v.field, v.description)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<Violation>),
+    /// A listing is not yet what the site asks for; every violation at once.
+    #[error("incomplete: {}", .0.iter().map(|v| format!("{}: {}", v.field, v.description)).collect::<Vec<_>>().join("; "))]
+    Incomplete(Vec<Violation>),
     /// There is no such thing, or it is not the caller's.
     #[error("{resource} {id} not found")]
     NotFound { resource: &'static str, id: String },
@@ -186,6 +190,7 @@ impl Error {
         match self {
             Self::Rejected(rejection) => Some(rejection.reason),
             Self::Invalid(_) => Some(Reason::ValidationFailed),
+            Self::Incomplete(_) => Some(Reason::ListingIncomplete),
             Self::NotFound { .. } => Some(Reason::NotFound),
             _ => None,
         }

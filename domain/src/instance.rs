@@ -153,7 +153,7 @@ async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance
     event_heads::Entity::update_many()
         .col_expr(
             event_heads::Column::Floor,
-            Expr::col(event_heads::Column::Sequence).into(),
+            Expr::col(event_heads::Column::Sequence),
         )
         .exec(tx)
         .await?;

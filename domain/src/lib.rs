@@ -20,6 +20,7 @@ pub mod media;
 pub mod paging;
 pub mod publishing;
 pub mod requests;
+mod sabotage;
 pub mod settings;
 pub mod store;
 

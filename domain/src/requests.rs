@@ -3,15 +3,17 @@
 //! [`check`] before the change, [`remember`] after it, both in the change's own transaction; [`forget`] with the deletion
 //! of what was made. A `request_id` belongs to one owner, one method and one set of parameters.
 
+use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::clock::Millis;
 use crate::keys::sha256_hex;
-use crate::store::Tx;
 use crate::store::entities::requests;
+use crate::store::{Store, Tx};
 use crate::{Error, Reason, Result};
 
 /// The id of what the same call made earlier; `None` for a call without `request_id` and for a new one.
@@ -88,6 +90,23 @@ pub async fn forget(tx: &Tx, resource_ids: &[String]) -> Result<()> {
         requests::Entity::delete_many().filter(of_these).exec(tx).await?;
     }
     Ok(())
+}
+
+/// Forgets deletions from before `before`: nothing is left that could be deleted with them. Returns how many went.
+pub async fn purge(store: &Store, before: Millis) -> Result<u64> {
+    store
+        .write(move |tx| {
+            async move {
+                let gone = requests::Entity::delete_many()
+                    .filter(requests::Column::Method.like("Delete%"))
+                    .filter(requests::Column::CreateTime.lt(before))
+                    .exec(tx)
+                    .await?;
+                Ok(gone.rows_affected)
+            }
+            .boxed()
+        })
+        .await
 }
 
 /// The one spelling of a UUID under which it is remembered.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounts::Mode;
 use crate::clock::Millis;
+use crate::jobs::BackOff;
 use crate::{Error, Result};
 
 /// Everything that the domain's rules can be told. Times are milliseconds.
@@ -49,6 +50,11 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// How failures of a job are spaced.
+    pub fn back_off(&self) -> BackOff {
+        BackOff { first_ms: self.back_off_ms, max_ms: self.back_off_max_ms, max_failures: self.max_failures }
+    }
+
     /// Checks what settings mean to each other. The message says which to change.
     pub fn check(&self) -> Result<()> {
         let rules = [

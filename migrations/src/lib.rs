@@ -5,6 +5,7 @@
 //! contract in a later release, and raise [`OLDEST_PROGRAM`] only when an older program can no longer run on the result.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait};
 
 mod m20261121_spine;
 
@@ -20,6 +21,25 @@ impl MigratorTrait for Migrator {
         vec![Box::new(m20261121_spine::Migration)]
     }
 }
+
+/// Runs what is missing, one process at a time.
+///
+/// SQLite's data folder is locked by its one process. On PostgreSQL an advisory lock is held on a session of its own for as
+/// long as the migrations run, since the pool may run each of them on another session.
+pub async fn run_locked(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    if connection.get_database_backend() != DbBackend::Postgres {
+        return Migrator::up(connection, None).await;
+    }
+    #[expect(clippy::disallowed_methods, reason = "it only carries the lock, and nothing is written in it")]
+    let guard = connection.begin().await?;
+    guard.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    let result = Migrator::up(connection, None).await;
+    guard.rollback().await?;
+    result
+}
+
+/// A number that nothing else on the server is likely to lock: "vinted" in ASCII.
+const LOCK: i64 = 0x7669_6e74_6564;
 
 /// Splits a script into its statements and runs them one by one, since drivers prepare one at a time.
 async fn run_script(manager: &SchemaManager<'_>, script: &str) -> Result<(), DbErr> {

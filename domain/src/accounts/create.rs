@@ -7,11 +7,9 @@ use vintedbot_marketplace::Language;
 use vintedbot_marketplace::markets::Market;
 
 use super::account::{NAME_MAX, language_of, own_language, site_of};
-use super::{Account, AccountState, Mode};
+use super::{Account, AccountState, Mode, connection};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
-use crate::jobs::{self, NewJob};
-use crate::store::Tx;
 use crate::store::entities::accounts;
 use crate::{Domain, Error, Reason, Result, Violation, requests};
 
@@ -79,7 +77,7 @@ pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result
                 accounts::Entity::insert(row.clone().into_active_model())
                     .exec_without_returning(tx)
                     .await?;
-                connect(tx, &row).await?;
+                connection::queue(tx, &row).await?;
                 let id = row.id.clone();
                 tx.emit(PendingEvent::changed(Kind::AccountCreated, &Account::from(row))?);
                 requests::remember(tx, &owner_id, request_id, METHOD, &new, &id).await?;
@@ -89,21 +87,6 @@ pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result
         })
         .await?;
     super::get(domain, caller, &id).await
-}
-
-/// Queues the job that learns who an account is on its site and what the site offers.
-pub(super) async fn connect(tx: &Tx, row: &accounts::Model) -> Result<()> {
-    let job = NewJob {
-        kind: jobs::Kind::ConnectAccount,
-        owner_id: Some(row.owner_id.clone()),
-        account_id: Some(row.id.clone()),
-        subject_id: row.id.clone(),
-        due_time: tx.now().await?,
-        // One that is already at work may have read what was there before, so site and language are part of the key.
-        unique_key: Some(format!("connect:{}:{}:{}", row.id, row.site, row.language)),
-    };
-    jobs::enqueue(tx, job).await?;
-    Ok(())
 }
 
 fn check(new: &NewAccount) -> Result<(&'static Market, Language)> {

@@ -1,13 +1,14 @@
 //! Marketplace accounts: whose wardrobe is run, in which mode, and whether it may act now.
 
 mod account;
+mod connection;
 mod create;
 mod delete;
 mod get;
 mod lock;
-mod member;
 mod mode;
 mod pause;
+mod sync;
 mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -15,14 +16,15 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use account::load;
 pub use account::{Account, Pause, seat};
+pub use connection::{needs_catalog, queue_all, record_member, seat_of};
 pub use create::{NewAccount, create};
 pub use delete::delete;
 pub(crate) use delete::refuse_open_jobs;
 pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
-pub use member::record_member;
 pub use mode::{SetMode, set_mode};
 pub use pause::{pause, resume};
+pub use sync::{needs_catalog, queue_all, seat_of};
 pub(crate) use update::changed;
 pub use update::{Update, update};
 

@@ -6,8 +6,7 @@ use serde::Serialize;
 use vintedbot_marketplace::markets::Market;
 
 use super::account::{load, save, site_of};
-use super::create::connect;
-use super::{Account, Mode};
+use super::{Account, Mode, connection};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::publishing::State;
@@ -78,7 +77,7 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
         // Who it is there has to be learnt anew.
         row.member_id = None;
         row.member_login = None;
-        connect(tx, &row).await?;
+        connection::queue(tx, &row).await?;
     }
     let id = row.id.clone();
     save(tx, row, Kind::AccountModeChanged).await?;

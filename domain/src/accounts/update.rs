@@ -4,9 +4,8 @@ use futures::FutureExt;
 use serde::Serialize;
 use vintedbot_marketplace::markets::Market;
 
-use super::Account;
+use super::{Account, connection};
 use super::account::{NAME_MAX, language_of, load, own_language, save};
-use super::create::connect;
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::store::entities::accounts;
@@ -60,7 +59,7 @@ pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<
                 }
                 let changed = apply(&update, row.clone())?;
                 if changed.language != row.language {
-                    connect(tx, &changed).await?;
+                    connection::queue(tx, &changed).await?;
                 }
                 if changed != row {
                     save(tx, changed, Kind::AccountUpdated).await?;

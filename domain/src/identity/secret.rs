@@ -19,7 +19,7 @@ impl Secret {
         let bytes = Zeroizing::new(ids.secret());
         let mut text = Zeroizing::new(String::with_capacity(64));
         text.push_str(PREFIX);
-        URL_SAFE_NO_PAD.encode_string(&*bytes, &mut text);
+        URL_SAFE_NO_PAD.encode_string(*bytes, &mut text);
         Self(text)
     }
 

@@ -56,14 +56,15 @@ pub async fn create_token(domain: &Domain, caller: &Caller, new: NewToken) -> Re
 }
 
 /// Makes the token that an instance begins with. It may do everything and does not expire.
-pub async fn first_token(domain: &Domain, owner_id: &str) -> Result<CreatedToken> {
+pub async fn first_token(domain: &Domain, owner_id: &str) -> Result<Secret> {
     let new = NewToken {
         name: "first token".to_owned(),
         scopes: Vec::new(),
         expire_time: None,
         request_id: None,
     };
-    store(domain, owner_id, new, Scopes::all()).await
+    let created = store(domain, owner_id, new, Scopes::all()).await?;
+    created.secret.ok_or_else(|| Error::Internal("a new token has no secret".to_owned()))
 }
 
 async fn check(domain: &Domain, new: &NewToken) -> Result<Scopes> {

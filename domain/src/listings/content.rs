@@ -54,7 +54,7 @@ pub(super) async fn current(domain: &Domain, listing: &Listing, account: &Accoun
 /// What the site will be told about a listing.
 ///
 /// # Errors
-/// Everything that keeps it from being published, at once; CATALOG_NOT_READY.
+/// LISTING_INCOMPLETE with everything that keeps it from being published; CATALOG_NOT_READY.
 pub async fn content_of(domain: &Domain, listing: &Listing, account: &Account) -> Result<ItemContent> {
     let Current {
         draft,
@@ -66,9 +66,9 @@ pub async fn content_of(domain: &Domain, listing: &Listing, account: &Account) -
         let violations = violations
             .into_iter()
             .map(|v| Violation::new(path(v.field), v.description));
-        return Err(Error::Invalid(violations.collect()));
+        return Err(Error::Incomplete(violations.collect()));
     }
-    let missing = |field: &str| Error::invalid(field, "is needed");
+    let missing = |field: &str| Error::Incomplete(vec![Violation::new(field, "is needed")]);
     Ok(ItemContent {
         title: draft.title,
         description: draft.description,

@@ -1,7 +1,50 @@
 //! Publishing: prepare, look, confirm, publish exactly once.
+//!
+//! What callers ask for: [`prepare()`], [`confirm()`], [`cancel`], [`retry`], [`resolve()`], each a file. What the worker
+//! does: [`attempt::begin`] says what a claimed job needs, [`gate::intend`] is the only way to a click, [`outcome`] writes
+//! down what became of it, [`mod@reconcile`] finds out where that is not known. A job has one row of work; it waits there
+//! for its turn, for a person, or for the end of its confirmation's life.
+//!
+//! Every transaction that touches several of them locks in this order: account, publish job, work row, effect, listing.
 
-use sea_orm::{DeriveActiveEnum, EnumIter};
+pub mod attempt;
+mod budget;
+mod cancel;
+mod claims;
+pub mod composers;
+mod confirm;
+pub mod gate;
+mod job;
+pub mod outcome;
+mod prepare;
+pub mod reconcile;
+mod resolve;
+mod retry;
+mod revision;
+pub mod steps;
+mod token;
+pub mod watch;
+
+use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
 use serde::{Deserialize, Serialize};
+
+pub use cancel::{cancel, cancel_for_mode_change};
+pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
+pub use job::{Filter, PublishJob, WaitReason, get, get_revision, list, list_steps};
+pub use prepare::{Prepare, prepare};
+pub use resolve::{Resolution, resolve};
+pub use retry::retry;
+pub use revision::Revision;
+pub use steps::StepOutcome;
+
+use crate::events::Kind;
+use crate::identity::Caller;
+use crate::store::Tx;
+use crate::store::entities::{accounts, effects, jobs as work_rows, publish_jobs, publish_steps};
+use crate::{Domain, Error, Result, jobs};
+
+/// A step of the log.
+pub type Step = publish_steps::Model;
 
 /// Where a publish job stands. The names are those of the contract's `PublishJob.State`, without its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -66,4 +109,71 @@ pub enum EffectState {
 pub enum ComposerState {
     Open,
     Ended,
+}
+
+/// The token with which a prepared job may be confirmed, and until when; for those who may confirm. `None` while the job
+/// does not wait for a confirmation.
+pub async fn confirm_token(domain: &Domain, caller: &Caller, id: &str) -> Result<Option<(String, i64)>> {
+    let row = publish_jobs::Entity::find_by_id(id)
+        .filter(publish_jobs::Column::OwnerId.eq(caller.owner_id.as_str()))
+        .one(domain.store.reader())
+        .await?
+        .ok_or_else(|| Error::not_found("publish job", id))?;
+    Ok(if row.state == State::AwaitingConfirmation { token::issue(&domain.keys, &row) } else { None })
+}
+
+/// Queues the jobs of an account that waited because it was paused.
+pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
+    let waiting = publish_jobs::Entity::find()
+        .filter(publish_jobs::Column::AccountId.eq(account_id))
+        .filter(publish_jobs::Column::State.is_not_in(State::ENDED))
+        .filter(publish_jobs::Column::WaitReason.eq("ACCOUNT_PAUSED"));
+    let now = tx.now().await?;
+    for mut row in tx.locked(waiting).all(tx).await? {
+        let work = work_of(tx, &row.id).await?;
+        jobs::requeue(tx, &work, now).await?;
+        if row.needs_manual {
+            // What it asked for was to resume the account.
+            row.needs_manual = false;
+            job::save(tx, row, Kind::PublishJobUpdated).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The unique key of a publish job's row of work.
+fn work_key(job_id: &str) -> String {
+    format!("publish/{job_id}")
+}
+
+/// The id of a publish job's row of work.
+async fn work_of(tx: &Tx, job_id: &str) -> Result<String> {
+    let open = [jobs::State::Waiting, jobs::State::Queued, jobs::State::Running];
+    let row = work_rows::Entity::find()
+        .filter(work_rows::Column::UniqueKey.eq(work_key(job_id)))
+        .filter(work_rows::Column::State.is_in(open))
+        .one(tx)
+        .await?;
+    Ok(row.map(|row| row.id).unwrap_or_default())
+}
+
+/// The effect of a job whose outcome is open, if there is one.
+async fn open_effect(tx: &Tx, job_id: &str) -> Result<Option<effects::Model>> {
+    let open = [EffectState::Intended, EffectState::Unconfirmed];
+    let query = effects::Entity::find()
+        .filter(effects::Column::PublishJobId.eq(job_id))
+        .filter(effects::Column::State.is_in(open));
+    Ok(tx.locked(query).one(tx).await?)
+}
+
+/// Locks the account of a caller's job, which comes before the job itself.
+async fn lock_account_of(tx: &Tx, owner_id: &str, job_id: &str) -> Result<accounts::Model> {
+    let row = publish_jobs::Entity::find_by_id(job_id).one(tx).await?;
+    let row = row.filter(|row| row.owner_id == owner_id).ok_or_else(|| Error::not_found("publish job", job_id))?;
+    let account = tx.locked(accounts::Entity::find_by_id(&row.account_id)).one(tx).await?;
+    account.ok_or_else(|| Error::not_found("account", &row.account_id))
+}
+
+fn state_name(state: State) -> String {
+    sea_orm::ActiveEnum::to_value(&state)
 }

@@ -98,10 +98,9 @@ async fn connect_postgres(url: &str) -> Result<DatabaseConnection> {
         .max_connections(12)
         .acquire_timeout(Duration::from_secs(30))
         .sqlx_logging(false)
-        .application_name("vintedbot")
         .map_sqlx_postgres_opts(|postgres| {
             // A writer that is cut off holds its owner's event head; the server ends it instead of everybody waiting.
-            postgres.options([
+            postgres.application_name("vintedbot").options([
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("synchronous_commit", "on"),
                 ("tcp_keepalives_idle", "10"),

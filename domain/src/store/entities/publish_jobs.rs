@@ -16,7 +16,7 @@ pub struct Model {
     pub prepare_number: i64,
     pub revision: String,
     pub revision_hash: String,
-    pub listing_sequence: i64,
+    pub listing_hash: String,
     pub read_back: Option<String>,
     pub read_back_hash: Option<String>,
     pub screenshot_key: Option<String>,

@@ -1,0 +1,203 @@
+//! Beginning an attempt: what a claimed publish job needs done now, decided in one transaction.
+
+use futures::FutureExt;
+use sea_orm::EntityTrait;
+use vintedbot_marketplace::Seat;
+
+use super::job::{load, save, wait};
+use super::outcome::{Ended, end_in};
+use super::{EffectState, Revision, State, WaitReason, budget, open_effect};
+use crate::accounts::{self, Account, AccountLock, AccountState};
+use crate::clock::Millis;
+use crate::events::Kind;
+use crate::jobs::{Claim, Outcome};
+use crate::store::Tx;
+use crate::store::entities::{accounts as account_rows, effects, publish_jobs};
+use crate::{Domain, Error, Reason, Result};
+
+/// How long to wait for an account that another job holds, at most.
+const BUSY_POLL: Millis = 1_000;
+
+/// Everything that an attempt works from. It reads nothing else about the listing.
+#[derive(Clone, Debug)]
+pub struct Work {
+    pub job_id: String,
+    pub dry_run: bool,
+    pub revision: Revision,
+    pub revision_hash: String,
+    pub draft_remote_id: Option<String>,
+    pub seat: Seat,
+    pub lock: AccountLock,
+}
+
+/// What an attempt is for.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// Nothing now: the claim was let go of already.
+    Nothing,
+    /// Fill the form and show it.
+    Prepare(Work),
+    /// Publish what was confirmed.
+    Publish(Work),
+    /// Find out what became of an effect.
+    Reconcile(Work, Box<effects::Model>),
+}
+
+/// Decides what a claimed job needs. An open effect comes first: such a job is never run, only reconciled, and not before
+/// its holder can no longer act.
+pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
+    let (domain_, claim) = (domain.clone(), claim.clone());
+    domain
+        .store
+        .write(move |tx| {
+            let (domain, claim) = (domain_.clone(), claim.clone());
+            async move {
+                match decide(tx, &domain, &claim).await? {
+                    Ok(plan) => Ok(plan),
+                    Err(outcome) => {
+                        claim.finish(tx, &outcome, &domain.settings.back_off()).await?;
+                        Ok(Plan::Nothing)
+                    }
+                }
+            }
+            .boxed()
+        })
+        .await
+}
+
+async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {
+    let account_id = claim.job.account_id.clone().unwrap_or_default();
+    let account = tx.locked(account_rows::Entity::find_by_id(&account_id)).one(tx).await?;
+    let account = account.ok_or_else(|| Error::not_found("account", &account_id))?;
+    claim.require_live(tx).await?;
+    let job_id = claim.job.subject_id.clone().unwrap_or_default();
+    let mut row = load(tx, &job_id).await?;
+    let now = tx.now().await?;
+    if row.state.has_ended() {
+        return Ok(Err(Outcome::Done));
+    }
+    if row.needs_manual {
+        return Ok(Err(Outcome::Wait));
+    }
+    let mut effect = open_effect(tx, &job_id).await?;
+    if crate::sabotage::skips("intent") {
+        if let Some(forgotten) = effect.take() {
+            row = forget(tx, row, forgotten).await?;
+        }
+    }
+    if let Some(effect) = &effect {
+        if effect.state == EffectState::Intended && now < effect.reconcile_after {
+            wait(tx, &row, Some(WaitReason::Settling), Some(effect.reconcile_after)).await?;
+            return Ok(Err(Outcome::At(effect.reconcile_after)));
+        }
+    }
+    if account.state == AccountState::Paused {
+        wait(tx, &row, Some(WaitReason::AccountPaused), None).await?;
+        return Ok(Err(Outcome::Wait));
+    }
+    if effect.is_none() {
+        if let Some(outcome) = without_effect(tx, domain, claim, &row, &account, now).await? {
+            return Ok(Err(outcome));
+        }
+    }
+    let lock = match accounts::acquire_lock(tx, &account_id, &claim.job.id, domain.settings.lease_ms).await? {
+        Ok(lock) => lock,
+        Err(until) => {
+            let at = until.min(now + BUSY_POLL);
+            wait(tx, &row, Some(WaitReason::AccountBusy), Some(at)).await?;
+            return Ok(Err(Outcome::At(at)));
+        }
+    };
+    let revision = Revision::thaw(&row.revision, &row.revision_hash)?;
+    let work = Work {
+        job_id,
+        dry_run: row.dry_run,
+        revision,
+        revision_hash: row.revision_hash.clone(),
+        draft_remote_id: row.draft_remote_id.clone(),
+        seat: accounts::seat(&Account::from(account)),
+        lock,
+    };
+    row.wait_reason = None;
+    row.wait_until = None;
+    Ok(Ok(match effect {
+        Some(effect) => Plan::Reconcile(work, Box::new(effect)),
+        None if row.confirm_time.is_some() => {
+            row.publish_attempts += 1;
+            save(tx, row, Kind::PublishJobUpdated).await?;
+            Plan::Publish(work)
+        }
+        None => {
+            row.state = State::Preparing;
+            row.prepare_attempts += 1;
+            save(tx, row, Kind::PublishJobUpdated).await?;
+            Plan::Prepare(work)
+        }
+    }))
+}
+
+/// What keeps a job without an open effect from being run now, if anything.
+async fn without_effect(
+    tx: &Tx,
+    domain: &Domain,
+    claim: &Claim,
+    row: &publish_jobs::Model,
+    account: &account_rows::Model,
+    now: Millis,
+) -> Result<Option<Outcome>> {
+    if row.cancel_requested {
+        let reason = row.reason.as_deref().and_then(Reason::from_name).unwrap_or(Reason::CancelledByPerson);
+        end_in(tx, row.clone(), Ended::Cancelled { reason, message: "cancelled" }).await?;
+        return Ok(Some(Outcome::Done));
+    }
+    if claim.job.claims > domain.settings.max_claims {
+        let message = format!("given up after {} attempts that ended with their worker", claim.job.claims - 1);
+        let ended = Ended::Failed { reason: Reason::AttemptsExhausted, message: message.clone() };
+        end_in(tx, row.clone(), ended).await?;
+        return Ok(Some(Outcome::Dead { error: message }));
+    }
+    match row.state {
+        State::AwaitingConfirmation => {
+            let expire = row.confirm_expire_time.unwrap_or(now);
+            if now < expire {
+                return Ok(Some(Outcome::At(expire)));
+            }
+            end_in(tx, row.clone(), Ended::Expired).await?;
+            Ok(Some(Outcome::Done))
+        }
+        State::Confirmed => match budget::next_intent(tx, &domain.settings, account, now).await? {
+            Some(free) => {
+                wait(tx, row, Some(WaitReason::RateLimit), Some(free)).await?;
+                Ok(Some(Outcome::At(free)))
+            }
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// What the rule of the intent keeps from happening: a job that forgets what it may have done.
+async fn forget(tx: &Tx, mut row: publish_jobs::Model, effect: effects::Model) -> Result<publish_jobs::Model> {
+    super::outcome::settle(tx, effect, EffectState::NotDone, None, "forgotten").await?;
+    row.draft_remote_id = None;
+    if row.state == State::Publishing || row.state == State::Unconfirmed {
+        row.state = State::Confirmed;
+    }
+    Ok(row)
+}
+
+/// Keeps the claim and the account while an attempt is at work. `false`: one of them is lost, and it has to stop.
+pub async fn keep(domain: &Domain, claim: &Claim, lock: &AccountLock) -> Result<bool> {
+    let lease_ms = domain.settings.lease_ms;
+    if !claim.renew(&domain.store, lease_ms).await? {
+        return Ok(false);
+    }
+    let lock = lock.clone();
+    domain
+        .store
+        .write(move |tx| {
+            let lock = lock.clone();
+            async move { lock.renew(tx, lease_ms).await }.boxed()
+        })
+        .await
+}

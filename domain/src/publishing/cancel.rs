@@ -1,0 +1,87 @@
+//! `CancelPublishJob`: stops a job that has not passed its intent to publish.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::job::{load_owned, save};
+use super::outcome::{Ended, end_in};
+use super::{EffectKind, EffectState, PublishJob, State, open_effect};
+use crate::events::Kind;
+use crate::identity::Caller;
+use crate::jobs;
+use crate::store::Tx;
+use crate::store::entities::{jobs as work_rows, publish_jobs};
+use crate::{Domain, Error, Reason, Result, requests};
+
+const METHOD: &str = "CancelPublishJob";
+
+/// Cancels a job. One that is at work right now ends at its next step; one past its intent answers TOO_LATE; one that was
+/// cancelled already answers as it did.
+pub async fn cancel(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<PublishJob> {
+    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &id).await? {
+                    return Ok(load_owned(tx, &owner_id, &id).await?.into());
+                }
+                super::lock_account_of(tx, &owner_id, &id).await?;
+                let row = load_owned(tx, &owner_id, &id).await?;
+                let job = cancel_row(tx, row, Reason::CancelledByPerson, "cancelled").await?;
+                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await?;
+                Ok(job)
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// Cancels every job of an account that has not passed its intent: what was approved for another site or mode no longer
+/// counts.
+pub async fn cancel_for_mode_change(tx: &Tx, account_id: &str) -> Result<()> {
+    let open = publish_jobs::Entity::find()
+        .filter(publish_jobs::Column::AccountId.eq(account_id))
+        .filter(publish_jobs::Column::State.is_not_in(State::ENDED));
+    for row in tx.locked(open).all(tx).await? {
+        match cancel_row(tx, row, Reason::ModeChanged, "the account's mode was changed").await {
+            Ok(_) => {}
+            Err(error) if error.reason() == Some(Reason::TooLate) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn cancel_row(tx: &Tx, mut row: publish_jobs::Model, reason: Reason, message: &str) -> Result<PublishJob> {
+    if row.state == State::Cancelled {
+        return Ok(row.into());
+    }
+    if row.state.has_ended() {
+        let message = format!("the job has ended: {:?}", row.state);
+        return Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)));
+    }
+    let effect = open_effect(tx, &row.id).await?;
+    if effect.as_ref().is_some_and(|effect| effect.kind == EffectKind::Publish) {
+        return Err(Error::rejected(
+            Reason::TooLate,
+            "the click may have been made already; the job goes on until its outcome is known",
+        ));
+    }
+    let work = super::work_of(tx, &row.id).await?;
+    let work = tx.locked(work_rows::Entity::find_by_id(&work)).one(tx).await?;
+    let idle = work.as_ref().is_none_or(|work| work.state != jobs::State::Running);
+    if idle && effect.as_ref().is_none_or(|effect| effect.state != EffectState::Intended) {
+        if let Some(effect) = effect {
+            super::outcome::settle(tx, effect, EffectState::NotDone, None, "cancelled; a private draft may be left").await?;
+        }
+        return end_in(tx, row, Ended::Cancelled { reason, message }).await;
+    }
+    // Its worker is told at the next step, or the gate refuses it.
+    row.cancel_requested = true;
+    row.reason = Some(reason.name());
+    row.message = Some(message.to_owned());
+    save(tx, row, Kind::PublishJobUpdated).await
+}

@@ -1,0 +1,46 @@
+//! Which item on the site is whose: each at most once per account.
+
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+
+use crate::store::Tx;
+use crate::store::entities::{publish_jobs, remote_items};
+use crate::{Error, Reason, Result};
+
+/// Claims an item for a job's listing. The same claim again is fine; somebody else's is REMOTE_ITEM_TAKEN.
+pub(super) async fn claim_item(tx: &Tx, job: &publish_jobs::Model, remote_item_id: &str) -> Result<()> {
+    let key = (job.account_id.clone(), remote_item_id.to_owned());
+    if let Some(taken) = remote_items::Entity::find_by_id(key).one(tx).await? {
+        if taken.publish_job_id == job.id {
+            return Ok(());
+        }
+        return Err(Error::rejected(Reason::RemoteItemTaken, "that item belongs to another listing")
+            .with("listing_id", taken.listing_id));
+    }
+    let row = remote_items::ActiveModel {
+        account_id: Set(job.account_id.clone()),
+        remote_item_id: Set(remote_item_id.to_owned()),
+        site: Set(job.site.clone()),
+        publish_job_id: Set(job.id.clone()),
+        listing_id: Set(job.listing_id.clone()),
+        claim_time: Set(tx.now().await?),
+    };
+    remote_items::Entity::insert(row).exec_without_returning(tx).await?;
+    Ok(())
+}
+
+/// Every claimed id of an account, with the job that it belongs to.
+pub(super) async fn claimed(
+    connection: &impl ConnectionTrait,
+    account_id: &str,
+) -> Result<std::collections::HashMap<String, String>> {
+    let rows: Vec<(String, String)> = remote_items::Entity::find()
+        .select_only()
+        .column(remote_items::Column::RemoteItemId)
+        .column(remote_items::Column::PublishJobId)
+        .filter(remote_items::Column::AccountId.eq(account_id))
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().collect())
+}

@@ -1,0 +1,254 @@
+//! A publish job as others see it, and reading it.
+
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use serde::{Deserialize, Serialize};
+use vintedbot_marketplace::FieldReading;
+
+use super::{Revision, State};
+use crate::clock::Millis;
+use crate::events::{Kind, PendingEvent, Resource, ResourceType};
+use crate::identity::Caller;
+use crate::store::Tx;
+use crate::store::entities::{publish_jobs, publish_steps};
+use crate::{Domain, Error, Reason, Result};
+
+/// Why a job that is not running is not, and until when as far as that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum WaitReason {
+    Worker,
+    RateLimit,
+    AccountBusy,
+    AccountPaused,
+    BackOff,
+    Settling,
+    Confirmation,
+    Person,
+}
+
+/// A publish job, without its confirmation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishJob {
+    pub id: String,
+    pub owner_id: String,
+    pub account_id: String,
+    pub listing_id: String,
+    pub site: String,
+    pub state: State,
+    pub dry_run: bool,
+    pub prepare_number: i64,
+    pub revision_hash: String,
+    pub read_back: Vec<FieldReading>,
+    pub screenshot_key: Option<String>,
+    pub needs_manual: bool,
+    pub reason: Option<Reason>,
+    pub message: String,
+    pub wait_reason: Option<WaitReason>,
+    pub wait_until: Option<Millis>,
+    pub confirm_expire_time: Option<Millis>,
+    pub confirm_time: Option<Millis>,
+    pub draft_remote_id: Option<String>,
+    pub remote_item_id: Option<String>,
+    pub remote_url: Option<String>,
+    pub hidden: bool,
+    pub possible_duplicate: bool,
+    /// Private drafts on the site that a saving in doubt may have left behind.
+    pub stray_drafts: Vec<String>,
+    pub prepare_attempts: i64,
+    pub publish_attempts: i64,
+    pub create_time: Millis,
+    pub update_time: Millis,
+    pub end_time: Option<Millis>,
+    pub sequence: i64,
+}
+
+impl From<publish_jobs::Model> for PublishJob {
+    fn from(row: publish_jobs::Model) -> Self {
+        let wait_reason = row.wait_reason.and_then(|name| serde_json::from_value(name.into()).ok());
+        let waits = match row.state {
+            State::Queued | State::Confirmed => Some(WaitReason::Worker),
+            State::AwaitingConfirmation => Some(WaitReason::Confirmation),
+            State::Blocked => Some(WaitReason::Person),
+            State::Unconfirmed if row.needs_manual => Some(WaitReason::Person),
+            State::Unconfirmed => Some(WaitReason::Settling),
+            _ => None,
+        };
+        Self {
+            wait_until: match row.state {
+                State::AwaitingConfirmation => row.confirm_expire_time,
+                _ => row.wait_until,
+            },
+            wait_reason: wait_reason.filter(|_| !row.state.has_ended()).or(waits),
+            read_back: row.read_back.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+            stray_drafts: serde_json::from_str(&row.stray_drafts).unwrap_or_default(),
+            reason: row.reason.as_deref().and_then(Reason::from_name),
+            message: row.message.unwrap_or_default(),
+            id: row.id,
+            owner_id: row.owner_id,
+            account_id: row.account_id,
+            listing_id: row.listing_id,
+            site: row.site,
+            state: row.state,
+            dry_run: row.dry_run,
+            prepare_number: row.prepare_number,
+            revision_hash: row.revision_hash,
+            screenshot_key: row.screenshot_key,
+            needs_manual: row.needs_manual,
+            confirm_expire_time: row.confirm_expire_time,
+            confirm_time: row.confirm_time,
+            draft_remote_id: row.draft_remote_id,
+            remote_item_id: row.remote_item_id,
+            remote_url: row.remote_url,
+            hidden: row.hidden,
+            possible_duplicate: row.possible_duplicate,
+            prepare_attempts: row.prepare_attempts,
+            publish_attempts: row.publish_attempts,
+            create_time: row.create_time,
+            update_time: row.update_time,
+            end_time: row.end_time,
+            sequence: row.sequence,
+        }
+    }
+}
+
+impl Resource for PublishJob {
+    const TYPE: ResourceType = ResourceType::PublishJob;
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn owner_id(&self) -> &str {
+        &self.owner_id
+    }
+    fn account_id(&self) -> Option<&str> {
+        Some(&self.account_id)
+    }
+}
+
+/// Which publish jobs to list.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Filter {
+    pub account_id: Option<String>,
+    pub listing_id: Option<String>,
+    pub states: Vec<State>,
+    pub needs_manual: bool,
+}
+
+/// One publish job of the caller.
+pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<PublishJob> {
+    Ok(find(domain, caller, id).await?.into())
+}
+
+/// The revision that a job of the caller publishes.
+pub async fn get_revision(domain: &Domain, caller: &Caller, id: &str) -> Result<Revision> {
+    let row = find(domain, caller, id).await?;
+    Revision::thaw(&row.revision, &row.revision_hash)
+}
+
+async fn find(domain: &Domain, caller: &Caller, id: &str) -> Result<publish_jobs::Model> {
+    publish_jobs::Entity::find_by_id(id)
+        .filter(publish_jobs::Column::OwnerId.eq(caller.owner_id.as_str()))
+        .one(domain.store.reader())
+        .await?
+        .ok_or_else(|| Error::not_found("publish job", id))
+}
+
+/// Jobs of the caller, the newest first, from behind `after` (create time and id of the last one seen).
+pub async fn list(
+    domain: &Domain,
+    caller: &Caller,
+    filter: &Filter,
+    after: Option<(Millis, String)>,
+    limit: u64,
+) -> Result<Vec<PublishJob>> {
+    use publish_jobs::Column;
+    use sea_orm::{Condition, QuerySelect};
+    let mut query = publish_jobs::Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+    if let Some(account_id) = &filter.account_id {
+        query = query.filter(Column::AccountId.eq(account_id.as_str()));
+    }
+    if let Some(listing_id) = &filter.listing_id {
+        query = query.filter(Column::ListingId.eq(listing_id.as_str()));
+    }
+    if !filter.states.is_empty() {
+        query = query.filter(Column::State.is_in(filter.states.iter().copied()));
+    }
+    if filter.needs_manual {
+        query = query.filter(Column::NeedsManual.eq(true));
+    }
+    if let Some((time, id)) = after {
+        let same_time = Condition::all().add(Column::CreateTime.eq(time)).add(Column::Id.lt(id));
+        query = query.filter(Condition::any().add(Column::CreateTime.lt(time)).add(same_time));
+    }
+    let rows = query
+        .order_by_desc(Column::CreateTime)
+        .order_by_desc(Column::Id)
+        .limit(limit)
+        .all(domain.store.reader())
+        .await?;
+    Ok(rows.into_iter().map(PublishJob::from).collect())
+}
+
+/// Steps of a job of the caller after `after`, in order.
+pub async fn list_steps(
+    domain: &Domain,
+    caller: &Caller,
+    job_id: &str,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<publish_steps::Model>> {
+    use sea_orm::QuerySelect;
+    find(domain, caller, job_id).await?;
+    Ok(publish_steps::Entity::find()
+        .filter(publish_steps::Column::PublishJobId.eq(job_id))
+        .filter(publish_steps::Column::Number.gt(after))
+        .order_by_asc(publish_steps::Column::Number)
+        .limit(limit)
+        .all(domain.store.reader())
+        .await?)
+}
+
+/// The job's row, locked until the end of the transaction.
+pub(super) async fn load(tx: &Tx, id: &str) -> Result<publish_jobs::Model> {
+    let row = tx.locked(publish_jobs::Entity::find_by_id(id)).one(tx).await?;
+    row.ok_or_else(|| Error::not_found("publish job", id))
+}
+
+/// The caller's job's row, locked until the end of the transaction.
+pub(super) async fn load_owned(tx: &Tx, owner_id: &str, id: &str) -> Result<publish_jobs::Model> {
+    let row = load(tx, id).await?;
+    if row.owner_id == owner_id { Ok(row) } else { Err(Error::not_found("publish job", id)) }
+}
+
+/// Writes a row that was loaded for it, and says what happened.
+pub(super) async fn save(tx: &Tx, mut row: publish_jobs::Model, kind: Kind) -> Result<PublishJob> {
+    row.update_time = tx.now().await?;
+    if row.state.has_ended() && row.end_time.is_none() {
+        row.end_time = Some(row.update_time);
+    }
+    row.clone().into_active_model().reset_all().update(tx).await?;
+    let job = PublishJob::from(row);
+    tx.emit(PendingEvent::changed(kind, &job)?);
+    Ok(job)
+}
+
+/// Notes why a job waits. Not an event: it is not a change of what the job is.
+pub(super) async fn wait(
+    tx: &Tx,
+    row: &publish_jobs::Model,
+    reason: Option<WaitReason>,
+    until: Option<Millis>,
+) -> Result<()> {
+    use sea_orm::sea_query::Expr;
+    let name = reason.and_then(|reason| serde_json::to_value(reason).ok());
+    let name = name.and_then(|value| value.as_str().map(str::to_owned));
+    if row.wait_reason == name && row.wait_until == until {
+        return Ok(());
+    }
+    publish_jobs::Entity::update_many()
+        .col_expr(publish_jobs::Column::WaitReason, Expr::value(name))
+        .col_expr(publish_jobs::Column::WaitUntil, Expr::value(until))
+        .filter(publish_jobs::Column::Id.eq(row.id.as_str()))
+        .exec(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! `RetryPublishJob`: goes on with the same approved revision after something stopped the job.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+
+use super::job::{load_owned, save};
+use super::prepare::already_published;
+use super::{PublishJob, State, open_effect};
+use crate::accounts::AccountState;
+use crate::events::Kind;
+use crate::identity::Caller;
+use crate::jobs::{self, NewJob};
+use crate::listings::ListingState;
+use crate::store::Tx;
+use crate::store::entities::{listings, publish_jobs};
+use crate::{Domain, Error, Reason, Result, requests};
+
+const METHOD: &str = "RetryPublishJob";
+
+/// Queues a stopped job again. One that was confirmed and then blocked goes on to publish; any other is prepared anew, and
+/// has to be confirmed again. A job whose outcome is unknown is refused: that would be how items are published twice.
+pub async fn retry(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<PublishJob> {
+    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &id).await? {
+                    return Ok(load_owned(tx, &owner_id, &id).await?.into());
+                }
+                let job = run(tx, &owner_id, &id).await?;
+                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await?;
+                Ok(job)
+            }
+            .boxed()
+        })
+        .await
+}
+
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
+    let account = super::lock_account_of(tx, owner_id, id).await?;
+    let mut row = load_owned(tx, owner_id, id).await?;
+    if !matches!(row.state, State::Blocked | State::Failed | State::Expired) || open_effect(tx, id).await?.is_some() {
+        let message = format!("a job that is {:?} cannot be retried", row.state);
+        return Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)));
+    }
+    if account.state == AccountState::Paused {
+        return Err(Error::rejected(Reason::AccountPaused, "the account is paused; call ResumeAccount first")
+            .with("account_id", &account.id));
+    }
+    if account.site != row.site || account.delete_time.is_some() {
+        return Err(Error::rejected(Reason::ModeChanged, "the account's mode was changed; prepare the listing anew"));
+    }
+    let listing = listings::Entity::find_by_id(&row.listing_id).one(tx).await?;
+    let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
+    if listing.state == ListingState::Published {
+        return Err(already_published(&listing.id));
+    }
+    let other = publish_jobs::Entity::find()
+        .filter(publish_jobs::Column::ListingId.eq(row.listing_id.as_str()))
+        .filter(publish_jobs::Column::Id.ne(id))
+        .filter(publish_jobs::Column::State.is_not_in(State::ENDED))
+        .one(tx)
+        .await?;
+    if let Some(other) = other {
+        return Err(Error::rejected(Reason::PublishJobOpen, "the listing has another publish job that has not ended")
+            .with("publish_job_id", other.id));
+    }
+    if row.state == State::Blocked && row.confirm_time.is_some() {
+        row.state = State::Confirmed;
+    } else {
+        row.state = State::Queued;
+        row.prepare_number += 1;
+        row.confirm_time = None;
+        row.confirm_request_id = None;
+        row.confirm_expire_time = None;
+        row.read_back = None;
+        row.read_back_hash = None;
+    }
+    row.end_time = None;
+    row.cancel_requested = false;
+    row.needs_manual = false;
+    row.reason = None;
+    row.message = None;
+    row.wait_reason = None;
+    row.wait_until = None;
+    let now = tx.now().await?;
+    let work = NewJob {
+        kind: jobs::Kind::Publish,
+        owner_id: Some(row.owner_id.clone()),
+        account_id: Some(row.account_id.clone()),
+        subject_id: row.id.clone(),
+        due_time: now,
+        unique_key: Some(super::work_key(&row.id)),
+    };
+    let work = jobs::enqueue(tx, work).await?;
+    jobs::requeue(tx, &work, now).await?;
+    save(tx, row, Kind::PublishJobUpdated).await
+}

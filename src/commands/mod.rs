@@ -1,0 +1,6 @@
+//! One file per command.
+
+pub mod practice;
+pub mod schedules;
+pub mod seed;
+pub mod serve;

@@ -1,0 +1,152 @@
+//! Settings: the commented default file, then a file, then the environment; checked against each other at start.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use figment::Figment;
+use figment::providers::{Env, Format as _, Toml};
+use serde::Deserialize;
+use vintedbot_domain::keys::sha256_hex;
+use vintedbot_domain::settings::Settings;
+
+/// The default, as a newcomer reads it.
+const DEFAULT: &str = include_str!("../config.default.toml");
+/// A file of one's own that needs no mention.
+const LOCAL_FILE: &str = "vintedbot.toml";
+
+/// Whether a browser fills the site's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Browser {
+    Auto,
+    Required,
+    Off,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Everything that can be set. Each is explained in `config.default.toml`.
+#[derive(Clone, Deserialize)]
+pub struct Config {
+    pub listen: SocketAddr,
+    pub public_url: String,
+    pub data_dir: PathBuf,
+    pub database_url: String,
+    pub allowed_origins: String,
+    pub encryption_key: String,
+    pub browser: Browser,
+    pub browser_headless: bool,
+    pub browser_binary: PathBuf,
+    pub chromedriver: PathBuf,
+    pub selectors_file: PathBuf,
+    pub pacing_ms: u64,
+    pub practice_url: String,
+    pub practice_listen: SocketAddr,
+    pub sync_interval_min: i64,
+    pub log: String,
+    pub log_format: LogFormat,
+    pub concurrency: usize,
+    pub max_message_bytes: usize,
+    pub max_upload_bytes: usize,
+    #[serde(skip)]
+    pub settings: Option<Settings>,
+}
+
+impl Config {
+    /// Reads the settings that are in force.
+    pub fn load() -> Result<Self> {
+        let file = std::env::var_os("VINTEDBOT_CONFIG").map(PathBuf::from);
+        if let Some(file) = file.as_deref().filter(|file| !file.is_file()) {
+            bail!("VINTEDBOT_CONFIG names {}, which is no file", file.display());
+        }
+        let file = file.unwrap_or_else(|| PathBuf::from(LOCAL_FILE));
+        Self::read(&file)
+    }
+
+    fn read(file: &Path) -> Result<Self> {
+        let defaults = Figment::from(Toml::string(DEFAULT));
+        let names: Vec<String> = defaults
+            .data()?
+            .into_values()
+            .flat_map(std::iter::IntoIterator::into_iter)
+            .map(|(name, _)| name)
+            .collect();
+        let own = Figment::from(Toml::file(file));
+        for name in own.data()?.into_values().flat_map(std::iter::IntoIterator::into_iter).map(|(name, _)| name) {
+            if !names.contains(&name) {
+                bail!("{}: there is no setting {name}", file.display());
+            }
+        }
+        let known: Vec<&str> = names.iter().map(String::as_str).collect();
+        let figment = defaults.merge(own).merge(Env::raw().only(&known));
+        let mut config: Self = figment.extract().context("settings")?;
+        let settings: Settings = figment.extract().context("settings")?;
+        settings.check()?;
+        if config.sync_interval_min < 1 {
+            bail!("sync_interval_min must be at least 1");
+        }
+        if config.concurrency < 1 {
+            bail!("concurrency must be at least 1");
+        }
+        config.settings = Some(settings);
+        Ok(config)
+    }
+
+    /// The rules' part of the settings.
+    pub fn settings(&self) -> Settings {
+        self.settings.clone().expect("read() sets it")
+    }
+
+    /// Where the database is.
+    pub fn database_url(&self) -> String {
+        if self.database_url.is_empty() {
+            format!("sqlite://{}", self.data_dir.join("vintedbot.sqlite").display())
+        } else {
+            self.database_url.clone()
+        }
+    }
+
+    /// A name for this machine, stable over restarts, so that process numbers in a shared database mean something.
+    pub fn host(&self) -> String {
+        let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
+        let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        sha256_hex(format!("{}/{}", id.trim(), boot.trim())).chars().take(16).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_file_is_a_whole_configuration() {
+        let config = Config::read(Path::new("/nonexistent")).expect("the default is valid");
+        assert_eq!(config.listen.port(), 50051);
+        assert_eq!(config.settings().publish_per_minute, 5);
+    }
+
+    #[test]
+    fn a_setting_that_does_not_exist_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.toml");
+        std::fs::write(&file, "publish_per_hour = 3\n").expect("written");
+        let error = Config::read(&file).err().expect("refused").to_string();
+        assert!(error.contains("publish_per_hour"), "{error}");
+    }
+
+    #[test]
+    fn settings_that_contradict_each_other_say_which_to_change() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.toml");
+        std::fs::write(&file, "lease_ms = 10000\n").expect("written");
+        let error = Config::read(&file).err().expect("refused").to_string();
+        assert!(error.contains("lease_ms") && error.contains("heartbeat_ms"), "{error}");
+    }
+}

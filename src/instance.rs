@@ -1,0 +1,91 @@
+//! Opening an instance: its folder, its database, its keys, and the domain on top of them.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use vintedbot_domain::catalog::Catalogs;
+use vintedbot_domain::clock::SystemClock;
+use vintedbot_domain::events::Feed;
+use vintedbot_domain::ids::SystemIds;
+use vintedbot_domain::instance::{self, Started};
+use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::keys::Keys;
+use vintedbot_domain::media::{files::PhotoFiles, pipeline};
+use vintedbot_domain::settings::Settings;
+use vintedbot_domain::store::{self, DataFolder, Store};
+use vintedbot_domain::{Domain, Wakes, identity};
+use vintedbot_marketplace::limits::Limits;
+use vintedbot_migrations::OLDEST_PROGRAM;
+
+use crate::config::Config;
+
+/// An open instance.
+pub struct Instance {
+    pub domain: Domain,
+    pub started: Started,
+    /// The file with the first API token.
+    pub token_file: PathBuf,
+    pub key_file: Option<PathBuf>,
+    /// Keeps the folder locked.
+    _folder: DataFolder,
+}
+
+/// Opens the instance that the settings name, with rules of the caller's choice.
+pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
+    let folder = DataFolder::open(&config.data_dir)?;
+    let path = folder.path().to_owned();
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+    let store = store::connect(&config.database_url(), clock.clone(), ids.clone()).await?;
+    migrate(&store).await?;
+    let started = instance::start(&store, &path, env!("CARGO_PKG_VERSION"), OLDEST_PROGRAM).await?;
+    let key_file = config.encryption_key.is_empty().then(|| path.join("encryption.key"));
+    let keys = match &key_file {
+        Some(file) => Keys::from_file(file, &*ids)?,
+        None => Keys::from_setting(&config.encryption_key)?,
+    };
+    let (feed, bell) = (Feed::default(), Bell::default());
+    let store = store.with_after_commit(Arc::new(Wakes { feed: feed.clone(), bell: bell.clone() }));
+    let domain = Domain {
+        store,
+        keys: Arc::new(keys),
+        files: Arc::new(PhotoFiles::open(&path.join("media"))?),
+        clock,
+        ids,
+        settings: Arc::new(settings),
+        limits: Arc::new(Limits::embedded().clone()),
+        photo_limits: Arc::new(pipeline::Limits { max_bytes: config.max_upload_bytes, ..pipeline::Limits::default() }),
+        catalogs: Catalogs::default(),
+        feed,
+        bell,
+        log_epoch: started.log_epoch.clone().into(),
+    };
+    let token_file = path.join("api-token");
+    if started.first_start {
+        write_first_token(&domain, &started, &token_file).await?;
+    }
+    Ok(Instance { domain, started, token_file, key_file, _folder: folder })
+}
+
+/// Brings the schema up to date, one process at a time.
+async fn migrate(store: &Store) -> Result<()> {
+    vintedbot_migrations::run_locked(store.writer()).await.context("the database could not be migrated")
+}
+
+/// Keeps the owner's first token in a file that only they can read. Lost, it is made again by `vintedbot token`.
+async fn write_first_token(domain: &Domain, started: &Started, file: &Path) -> Result<()> {
+    let secret = identity::first_token(domain, &started.owner_id).await?;
+    let mut options = std::fs::OpenOptions::new();
+    let mut opened = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(file)
+        .with_context(|| format!("token file {}", file.display()))?;
+    opened.write_all(secret.as_bytes())?;
+    opened.sync_all()?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Connecting an account: who it is on its site, and what the site offers.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use vintedbot_domain::accounts as domain_accounts;
+use vintedbot_domain::jobs::{Claim, Outcome};
+use vintedbot_domain::Result;
+use vintedbot_marketplace::{Error as SiteError, Seat};
+
+use crate::Worker;
+
+/// Reads the member and the catalog of the account's site, and stores both.
+pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
+    let domain = &worker.domain;
+    let account_id = claim.job.subject_id.clone().unwrap_or_default();
+    let outcome = match domain_accounts::seat_of(domain, &account_id).await? {
+        None => Outcome::Done,
+        Some(seat) => match read(worker, &seat).await {
+            Ok(()) => Outcome::Done,
+            Err(Failure::Site(SiteError::NoSession(_))) => Outcome::Done,
+            Err(Failure::Site(error)) => Outcome::Retry { error: error.to_string() },
+            Err(Failure::Domain(error)) => return Err(error),
+        },
+    };
+    let (claim, back_off) = (claim.clone(), domain.settings.back_off());
+    domain
+        .store
+        .write(move |tx| {
+            let (claim, outcome) = (claim.clone(), outcome.clone());
+            async move { claim.finish(tx, &outcome, &back_off).await }.boxed()
+        })
+        .await
+}
+
+enum Failure {
+    Site(SiteError),
+    Domain(vintedbot_domain::Error),
+}
+
+impl From<SiteError> for Failure {
+    fn from(error: SiteError) -> Self {
+        Self::Site(error)
+    }
+}
+
+impl From<vintedbot_domain::Error> for Failure {
+    fn from(error: vintedbot_domain::Error) -> Self {
+        Self::Domain(error)
+    }
+}
+
+async fn read(worker: &Worker, seat: &Seat) -> std::result::Result<(), Failure> {
+    let member = worker.marketplace.member(seat).await?;
+    let domain = &worker.domain;
+    if domain_accounts::needs_catalog(domain, seat).await? {
+        let catalog = worker.marketplace.catalog(seat).await?;
+        domain.catalogs.save(&domain.store, &seat.site, catalog).await?;
+    }
+    let account_id = seat.account_id.clone();
+    domain
+        .store
+        .write(move |tx| {
+            let (account_id, member) = (account_id.clone(), member.clone());
+            async move { domain_accounts::record_member(tx, &account_id, &member.id, &member.login).await }.boxed()
+        })
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! From a ring to a handler: claim the row, then do what its kind says.
+
+use std::sync::Arc;
+
+use vintedbot_domain::{Result, jobs};
+
+use crate::stage::Stage;
+use crate::{Worker, accounts, publishing};
+
+/// Claims a job and works on it. `false`: it was not due, or somebody else has it.
+pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
+    if worker.drain.is_cancelled() {
+        return Ok(false);
+    }
+    let domain = &worker.domain;
+    let claim = jobs::claim(&domain.store, job_id, &worker.identity.id, domain.settings.lease_ms).await?;
+    let Some(claim) = claim else { return Ok(false) };
+    Stage::Claimed.reached().await;
+    match claim.job.kind {
+        jobs::Kind::Publish => publishing::run(worker, &claim).await?,
+        jobs::Kind::ConnectAccount => accounts::connect(worker, &claim).await?,
+    }
+    Ok(true)
+}

@@ -1,0 +1,146 @@
+//! The one module that calls the marketplace's writing methods, each after the transaction that committed its intent.
+
+use std::time::Duration;
+
+use vintedbot_domain::jobs::Claim;
+use vintedbot_domain::publishing::gate::{self, Intent, Proposal, Shut};
+use vintedbot_domain::publishing::outcome::{self, Next};
+use vintedbot_domain::publishing::{StepOutcome, WaitReason, steps};
+use vintedbot_domain::{Domain, Reason, Result};
+use vintedbot_marketplace::{Composer, Error as SiteError, Permit, Published, WriteError};
+
+use crate::Worker;
+use crate::publishing::{describe, evidence_of, next_of};
+use crate::stage::Stage;
+
+/// How a write went: what it made, or what follows for the job.
+pub type Written<T> = std::result::Result<T, Next>;
+
+struct Ticket<'a> {
+    intent: &'a Intent,
+    domain: &'a Domain,
+}
+
+impl Permit for Ticket<'_> {
+    fn still_valid(&self) -> bool {
+        self.intent.still_valid(&*self.domain.clock)
+    }
+}
+
+/// Saves a draft, once. Answers with its id on the site.
+pub async fn save_draft(
+    worker: &Worker,
+    claim: &Claim,
+    proposal: Proposal,
+    composer: &mut dyn Composer,
+) -> Result<Written<String>> {
+    let domain = &worker.domain;
+    let job_id = proposal.job_id.clone();
+    let intent = match gate::intend(domain, claim, proposal).await? {
+        Ok(intent) => intent,
+        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
+    };
+    Stage::DraftIntended.reached().await;
+    let ticket = Ticket { intent: &intent, domain };
+    #[expect(clippy::disallowed_methods, reason = "this is the module that the rule points to")]
+    let write = composer.save_draft(&ticket);
+    let result = limited(domain, write).await;
+    Stage::DraftClicked.reached().await;
+    let saved = match result {
+        Ok(saved) => saved,
+        Err(error) => return failed(domain, &intent, &job_id, Stage::DraftClicked, error).await.map(Err),
+    };
+    let Some(remote_id) = saved.remote_id else {
+        outcome::unconfirmed(domain, &intent.effect_id, "the draft's id was not seen").await?;
+        return Ok(Err(settling(domain).await?));
+    };
+    outcome::draft_saved(domain, &intent.effect_id, &remote_id).await?;
+    steps::note(domain, &job_id, Stage::DraftRecorded.name(), &format!("draft {remote_id}")).await?;
+    Stage::DraftRecorded.reached().await;
+    Ok(Ok(remote_id))
+}
+
+/// Publishes a draft, once. Answers with the intent, whose outcome the caller writes down, and with what the site said.
+pub async fn publish(
+    worker: &Worker,
+    claim: &Claim,
+    proposal: Proposal,
+    composer: &mut dyn Composer,
+) -> Result<Written<(String, Published)>> {
+    let domain = &worker.domain;
+    let job_id = proposal.job_id.clone();
+    let intent = match gate::intend(domain, claim, proposal).await? {
+        Ok(intent) => intent,
+        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
+    };
+    Stage::PublishIntended.reached().await;
+    let ticket = Ticket { intent: &intent, domain };
+    #[expect(clippy::disallowed_methods, reason = "this is the module that the rule points to")]
+    let write = composer.publish(&ticket);
+    let result = limited(domain, write).await;
+    Stage::PublishClicked.reached().await;
+    match result {
+        Ok(published) => Ok(Ok((intent.effect_id, published))),
+        Err(error) => failed(domain, &intent, &job_id, Stage::PublishClicked, error).await.map(Err),
+    }
+}
+
+/// A write that takes longer than the click's window and the longest request has an unknown outcome.
+async fn limited<T>(
+    domain: &Domain,
+    write: impl Future<Output = std::result::Result<T, WriteError>>,
+) -> std::result::Result<T, WriteError> {
+    let limit = domain.settings.click_window_ms + domain.settings.request_timeout_ms;
+    let limit = Duration::from_millis(u64::try_from(limit).unwrap_or(0));
+    match tokio::time::timeout(limit, write).await {
+        Ok(result) => result,
+        Err(_) => Err(WriteError::Unknown(SiteError::Unavailable("no answer in time".to_owned()))),
+    }
+}
+
+async fn failed(domain: &Domain, intent: &Intent, job_id: &str, stage: Stage, error: WriteError) -> Result<Next> {
+    let (error, next) = match error {
+        WriteError::NotSent(error) => {
+            outcome::not_done(domain, &intent.effect_id, "the click was not made", false, &[]).await?;
+            let next = next_of(domain, &error).await?;
+            (error, next)
+        }
+        WriteError::Refused(error) => {
+            outcome::not_done(domain, &intent.effect_id, "the site refused it", false, &[]).await?;
+            let next = Next::Failed { reason: Reason::SiteRefused, message: error.to_string() };
+            (error, next)
+        }
+        WriteError::Unknown(error) => {
+            outcome::unconfirmed(domain, &intent.effect_id, &error.to_string()).await?;
+            let next = match &error {
+                SiteError::Challenge { .. } => next_of(domain, &error).await?,
+                _ => settling(domain).await?,
+            };
+            (error, next)
+        }
+    };
+    let outcome = if matches!(error, SiteError::Challenge { .. }) { StepOutcome::Challenged } else { StepOutcome::Failed };
+    steps::stopped(domain, job_id, stage.name(), outcome, &describe(&error), evidence_of(&error)).await?;
+    Ok(next)
+}
+
+async fn next_of_shut(domain: &Domain, shut: Shut) -> Result<Next> {
+    let now = domain.store.now().await?;
+    Ok(match shut {
+        Shut::ClaimLost => Next::AsItIs,
+        Shut::Cancelled => Next::Cancelled,
+        Shut::AccountPaused => Next::Later { until: now, why: WaitReason::AccountPaused },
+        Shut::NoConsent => {
+            Next::Failed { reason: Reason::ConfirmationRequired, message: "there is no consent for this".to_owned() }
+        }
+        Shut::RateLimited(until) => Next::Later { until, why: WaitReason::RateLimit },
+        Shut::Undecided => {
+            Next::Later { until: now + domain.settings.settle_poll_ms, why: WaitReason::AccountBusy }
+        }
+    })
+}
+
+/// To be read for the first time as soon as the attempt has let go.
+async fn settling(domain: &Domain) -> Result<Next> {
+    Ok(Next::Later { until: domain.store.now().await?, why: WaitReason::Settling })
+}

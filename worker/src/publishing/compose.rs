@@ -1,0 +1,100 @@
+//! One attempt's browser: written down before it starts, always quit, and ended by a successor where its owner died.
+
+use std::path::PathBuf;
+
+use vintedbot_domain::jobs::{self, Claim};
+use vintedbot_domain::publishing::attempt::Work;
+use vintedbot_domain::publishing::{composers, outcome::Next};
+use vintedbot_domain::{Domain, Result};
+use vintedbot_marketplace::{Composer, ComposerIdentity, ComposerRequest, Ending, Error as SiteError, PhotoFile};
+
+use crate::Worker;
+use crate::stage::Stage;
+
+/// A running composer with the row that a successor finds it by.
+pub struct Running {
+    pub id: String,
+    pub composer: Box<dyn Composer>,
+}
+
+/// Starts a composer for an attempt. Nothing is navigated to before its identity is committed.
+pub async fn start(
+    worker: &Worker,
+    claim: &Claim,
+    work: &Work,
+) -> Result<std::result::Result<Running, SiteError>> {
+    let domain = &worker.domain;
+    let work_dir = worker.config.work_dir.join(domain.ids.id());
+    let planned = ComposerIdentity {
+        owner: worker.identity.process.clone(),
+        driver_url: None,
+        session_id: None,
+        driver: None,
+        browser: None,
+        profile_dir: Some(work_dir.clone()),
+    };
+    let id = composers::open(&domain.store, claim, &work.job_id, &work.seat.account_id, &planned).await?;
+    Stage::ComposerRecorded.reached().await;
+    let composer = match launch(worker, work, work_dir).await? {
+        Ok(composer) => composer,
+        Err(error) => {
+            if worker.marketplace.end(&planned).await == Ending::Ended {
+                composers::ended(&domain.store, &id).await?;
+            }
+            return Ok(Err(error));
+        }
+    };
+    let running = Running { id, composer };
+    if let Err(error) = composers::identify(&domain.store, &running.id, &running.composer.identity()).await {
+        quit(domain, running).await?;
+        return Err(error);
+    }
+    Stage::ComposerStarted.reached().await;
+    Ok(Ok(running))
+}
+
+async fn launch(
+    worker: &Worker,
+    work: &Work,
+    work_dir: PathBuf,
+) -> Result<std::result::Result<Box<dyn Composer>, SiteError>> {
+    let content = work.revision.content.clone();
+    let mut photos = Vec::with_capacity(content.photo_sha256s.len());
+    for sha256 in &content.photo_sha256s {
+        let bytes = worker.domain.files.get(&vintedbot_domain::media::files::photo_key(sha256)?).await?;
+        photos.push(PhotoFile { sha256: sha256.clone(), content_type: "image/jpeg".to_owned(), bytes });
+    }
+    Ok(worker.marketplace.compose(&work.seat, ComposerRequest { work_dir, content, photos }).await)
+}
+
+/// Quits a composer, and notes it when it is seen to be gone.
+pub async fn quit(domain: &Domain, running: Running) -> Result<()> {
+    match running.composer.quit().await {
+        Ending::Ended => composers::ended(&domain.store, &running.id).await,
+        Ending::Unknown => Ok(()),
+    }
+}
+
+/// Ends what earlier attempts for this account left behind. `Err`: one of them is still at work in this very process.
+pub async fn end_leftovers(worker: &Worker, account_id: &str) -> Result<std::result::Result<(), Next>> {
+    let domain = &worker.domain;
+    for row in composers::list_open(&domain.store, account_id).await? {
+        if row.worker_id == worker.identity.id {
+            let until = domain.store.now().await? + 1_000;
+            return Ok(Err(Next::Later { until, why: vintedbot_domain::publishing::WaitReason::AccountBusy }));
+        }
+        let identity: ComposerIdentity = serde_json::from_str(&row.identity)?;
+        let gone = jobs::owner_is_gone(&domain.store, &row.worker_id, &worker.identity, worker.is_running).await?;
+        let has_browser = identity.driver_url.is_some();
+        if (gone || has_browser) && worker.marketplace.end(&identity).await == Ending::Ended {
+            composers::ended(&domain.store, &row.id).await?;
+        }
+    }
+    Stage::LeftoversEnded.reached().await;
+    Ok(Ok(()))
+}
+
+/// Whether one attempt is known to have ended: proof that what it began can no longer happen.
+pub async fn has_ended(domain: &Domain, account_id: &str, composer_id: &str) -> Result<bool> {
+    Ok(composers::list_open(&domain.store, account_id).await?.iter().all(|row| row.id != composer_id))
+}

@@ -1,0 +1,106 @@
+//! The handler of publish jobs: one attempt, from its plan to what is written down about it.
+
+mod attempt;
+mod compose;
+mod observer;
+mod prepare;
+mod publish;
+mod reconcile;
+
+use std::sync::Arc;
+
+use vintedbot_domain::jobs::Claim;
+use vintedbot_domain::publishing::attempt::{self as plans, Plan};
+use vintedbot_domain::publishing::outcome::{self, Next};
+use vintedbot_domain::publishing::{StepOutcome, WaitReason, steps};
+use vintedbot_domain::{Domain, Reason, Result};
+use vintedbot_marketplace::challenge::Kind;
+use vintedbot_marketplace::{Error as SiteError, Evidence};
+
+use crate::Worker;
+use crate::stage::Stage;
+
+/// How long to leave a site alone that asked for it without saying how long.
+const RATE_LIMIT_PAUSE_MS: i64 = 15 * 60 * 1000;
+
+/// Does what a claimed publish job needs now, and lets go of it.
+pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
+    let domain = &worker.domain;
+    let plan = plans::begin(domain, claim).await?;
+    Stage::Begun.reached().await;
+    let (lock, next) = match plan {
+        Plan::Nothing => return Ok(()),
+        Plan::Prepare(work) => (work.lock.clone(), attempt::prepare(worker, claim, &work).await?),
+        Plan::Publish(work) => (work.lock.clone(), attempt::publish(worker, claim, &work).await?),
+        Plan::Reconcile(work, effect) => (work.lock.clone(), attempt::reconcile(worker, claim, &work, *effect).await?),
+    };
+    outcome::conclude(domain, claim, Some(&lock), next).await
+}
+
+/// What follows from an error that wrote nothing, with the page kept for the person to look at.
+async fn stopped(worker: &Worker, job_id: &str, stage: &str, error: &SiteError) -> Result<Next> {
+    let domain = &worker.domain;
+    if let SiteError::Stopped(stopped) = error {
+        return Ok(observer::next_of_stopped(worker, stopped));
+    }
+    let outcome = if matches!(error, SiteError::Challenge { .. }) { StepOutcome::Challenged } else { StepOutcome::Failed };
+    steps::stopped(domain, job_id, stage, outcome, &describe(error), evidence_of(error)).await?;
+    next_of(domain, error).await
+}
+
+/// What follows for a job from an error.
+pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
+    let message = describe(error);
+    let failed = |reason| Next::Failed { reason, message: message.clone() };
+    Ok(match error {
+        SiteError::Challenge { verdict, .. } if !verdict.needs_manual => {
+            let pause = verdict.retry_after_seconds.and_then(|seconds| i64::try_from(seconds).ok());
+            let pause = pause.map_or(RATE_LIMIT_PAUSE_MS, |seconds| seconds.saturating_mul(1000));
+            Next::Later { until: domain.store.now().await? + pause, why: WaitReason::BackOff }
+        }
+        SiteError::Challenge { verdict, .. } => Next::Blocked { reason: challenge_reason(verdict.kind), message },
+        SiteError::Refused { .. } => failed(Reason::SiteRefused),
+        SiteError::FieldNotFound { .. } => failed(Reason::FieldNotFound),
+        SiteError::Mismatch { .. } => failed(Reason::ReadBackMismatch),
+        SiteError::NotADraft { .. } => failed(Reason::DraftLost),
+        SiteError::NoSession(_) => failed(Reason::SessionRequired),
+        SiteError::Shape(_) => failed(Reason::SiteChanged),
+        SiteError::Unavailable(_) => Next::Again { reason: Reason::SiteUnavailable, message },
+        SiteError::Browser(_) => Next::Again { reason: Reason::BrowserUnavailable, message },
+        SiteError::Stopped(_) => Next::AsItIs,
+    })
+}
+
+/// The sentence that a person reads.
+pub fn describe(error: &SiteError) -> String {
+    match error {
+        SiteError::Challenge { verdict, .. } => verdict.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What the page looked like, where that was kept.
+pub fn evidence_of(error: &SiteError) -> Option<&Evidence> {
+    match error {
+        SiteError::Challenge { evidence, .. }
+        | SiteError::Refused { evidence, .. }
+        | SiteError::FieldNotFound { evidence, .. }
+        | SiteError::Mismatch { evidence, .. } => Some(evidence),
+        _ => None,
+    }
+}
+
+fn challenge_reason(kind: Kind) -> Reason {
+    match kind {
+        Kind::CaptchaInPage => Reason::ChallengeCaptcha,
+        Kind::CaptchaOnCall => Reason::ChallengeBotCheck,
+        Kind::Cloudflare => Reason::ChallengeCloudflare,
+        Kind::SecondFactor => Reason::ChallengeSecondFactor,
+        Kind::AccountVerification => Reason::ChallengeAccountVerification,
+        Kind::LoginLost => Reason::ChallengeLoginLost,
+        Kind::SessionRefreshLoop => Reason::ChallengeSessionRefresh,
+        Kind::RateLimited => Reason::ChallengeRateLimit,
+        Kind::Restricted => Reason::ChallengeRestriction,
+        Kind::BrokenPage | Kind::UnknownBlock => Reason::ChallengeBlocked,
+    }
+}

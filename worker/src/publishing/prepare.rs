@@ -1,0 +1,79 @@
+//! Preparing: the form is filled, read back and photographed; a draft stays on the site only where that was asked for.
+
+use vintedbot_domain::jobs::Claim;
+use vintedbot_domain::publishing::attempt::Work;
+use vintedbot_domain::publishing::gate::Proposal;
+use vintedbot_domain::publishing::outcome::Next;
+use vintedbot_domain::publishing::{EffectKind, steps};
+use vintedbot_domain::Result;
+use vintedbot_marketplace::{FillStep, Filled, RemoteItem};
+
+use super::attempt::limited;
+use super::compose::Running;
+use super::observer::Observer;
+use super::stopped;
+use crate::stage::Stage;
+use crate::{Worker, effects};
+
+/// One attempt at preparing.
+pub async fn run(worker: &Worker, claim: &Claim, work: &Work, running: &mut Running) -> Result<Next> {
+    let domain = &worker.domain;
+    let observer = Observer { worker, claim, job_id: &work.job_id };
+    let filled = match &work.draft_remote_id {
+        // An earlier attempt saved the draft and died before it could say so.
+        Some(remote_id) => limited(worker, running.composer.open_draft(remote_id, &observer)).await,
+        None => limited(worker, running.composer.fill(&observer)).await,
+    };
+    let filled = match filled {
+        Ok(filled) => filled,
+        Err(error) => return stopped(worker, &work.job_id, "FILL", &error).await,
+    };
+    let step = FillStep::ScreenshotTaken.name();
+    let screenshot_key = steps::photographed(domain, &work.job_id, step, &filled.evidence).await?;
+    if !work.dry_run && work.draft_remote_id.is_none() {
+        if let Err(next) = save_draft(worker, claim, work, running).await? {
+            return Ok(next);
+        }
+    }
+    let Filled { read_back, .. } = filled;
+    Ok(Next::Prepared { read_back, screenshot_key })
+}
+
+/// Saves the draft that the form holds, through the gate. `Err`: what follows instead.
+pub async fn save_draft(
+    worker: &Worker,
+    claim: &Claim,
+    work: &Work,
+    running: &mut Running,
+) -> Result<std::result::Result<String, Next>> {
+    let before = async {
+        running.composer.look().await?;
+        worker.marketplace.wardrobe(&work.seat).await
+    };
+    let wardrobe = match limited(worker, before).await {
+        Ok(wardrobe) => wardrobe,
+        Err(error) => return stopped(worker, &work.job_id, Stage::DraftIntended.name(), &error).await.map(Err),
+    };
+    let proposal = proposal(work, running, EffectKind::DraftSave, &wardrobe, None);
+    effects::save_draft(worker, claim, proposal, &mut *running.composer).await
+}
+
+/// What the gate is asked for.
+pub fn proposal(
+    work: &Work,
+    running: &Running,
+    kind: EffectKind,
+    wardrobe: &[RemoteItem],
+    target: Option<&RemoteItem>,
+) -> Proposal {
+    Proposal {
+        job_id: work.job_id.clone(),
+        kind,
+        composer_id: running.id.clone(),
+        revision_hash: work.revision_hash.clone(),
+        lock: work.lock.clone(),
+        known_remote_ids: wardrobe.iter().map(|item| item.id.clone()).collect(),
+        target_remote_id: target.map(|item| item.id.clone()),
+        target_photo_ids: target.map(|item| item.photo_ids.clone()).unwrap_or_default(),
+    }
+}

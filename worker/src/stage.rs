@@ -1,0 +1,102 @@
+//! The named moments of an attempt at publishing, each with something different left behind if the process dies there.
+//!
+//! Builds with the `sabotage` feature can be told to halt at one (`CRASH_AT=<name>`, told of through the file that
+//! `CRASH_FILE` names), so that another process can kill them exactly there.
+
+use vintedbot_marketplace::FillStep;
+
+/// A moment of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stage {
+    /// The work row is claimed; nothing else has happened.
+    Claimed,
+    /// It is decided what the attempt is for, and the account is locked.
+    Begun,
+    /// The attempt is written down; its browser is not started yet.
+    ComposerRecorded,
+    /// The browser runs, and is written down.
+    ComposerStarted,
+    /// A step through the form was done.
+    Fill(FillStep),
+    /// The intent to save a draft is committed; the click is not made.
+    DraftIntended,
+    /// The draft is on the site, and not written down here.
+    DraftClicked,
+    /// The draft is written down.
+    DraftRecorded,
+    /// The form was looked at, and the browser has quit; the result is not written down.
+    PreparedUnrecorded,
+    /// The wardrobe was read completely, right before the intent to publish.
+    WardrobeRead,
+    /// The intent to publish is committed; the click is not made.
+    PublishIntended,
+    /// The click was made, and what came of it is not written down.
+    PublishClicked,
+    /// What came of it is written down; the claim is still held.
+    PublishRecorded,
+    /// A reconciling attempt has ended what its predecessor left.
+    LeftoversEnded,
+    /// The site was read for what became of an effect; nothing is decided.
+    SiteRead,
+    /// It is decided and written down; the claim is still held.
+    Reconciled,
+}
+
+impl Stage {
+    /// Every stage.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let before = [Self::Claimed, Self::Begun, Self::ComposerRecorded, Self::ComposerStarted];
+        let after = [
+            Self::DraftIntended,
+            Self::DraftClicked,
+            Self::DraftRecorded,
+            Self::PreparedUnrecorded,
+            Self::WardrobeRead,
+            Self::PublishIntended,
+            Self::PublishClicked,
+            Self::PublishRecorded,
+            Self::LeftoversEnded,
+            Self::SiteRead,
+            Self::Reconciled,
+        ];
+        before.into_iter().chain(FillStep::ALL.into_iter().map(Self::Fill)).chain(after)
+    }
+
+    /// The name in the step log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Claimed => "CLAIMED",
+            Self::Begun => "BEGUN",
+            Self::ComposerRecorded => "COMPOSER_RECORDED",
+            Self::ComposerStarted => "COMPOSER_STARTED",
+            Self::Fill(step) => step.name(),
+            Self::DraftIntended => "DRAFT_INTENDED",
+            Self::DraftClicked => "DRAFT_CLICKED",
+            Self::DraftRecorded => "DRAFT_RECORDED",
+            Self::PreparedUnrecorded => "PREPARED_UNRECORDED",
+            Self::WardrobeRead => "WARDROBE_READ",
+            Self::PublishIntended => "PUBLISH_INTENDED",
+            Self::PublishClicked => "PUBLISH_CLICKED",
+            Self::PublishRecorded => "PUBLISH_RECORDED",
+            Self::LeftoversEnded => "LEFTOVERS_ENDED",
+            Self::SiteRead => "SITE_READ",
+            Self::Reconciled => "RECONCILED",
+        }
+    }
+
+    /// Halts here for good, when this build was told to.
+    #[cfg(feature = "sabotage")]
+    pub async fn reached(self) {
+        if std::env::var("CRASH_AT").is_ok_and(|name| name == self.name()) {
+            if let Ok(path) = std::env::var("CRASH_FILE") {
+                std::fs::write(path, self.name()).expect("the file that CRASH_FILE names can be written");
+            }
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Does nothing.
+    #[cfg(not(feature = "sabotage"))]
+    #[expect(clippy::unused_async, reason = "a build that can halt here waits")]
+    pub async fn reached(self) {}
+}
