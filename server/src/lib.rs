@@ -1,1 +1,79 @@
+//! What clients call: gRPC, gRPC-web and plain HTTP on one port.
+//!
+//! - [`serve`] puts it together; `transport` says in which order a call passes through what.
+//! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `publishing`, `events`), one file per
+//!   group of operations. A handler takes the authenticated caller, converts the request (`convert`, collecting every
+//!   violation), calls one domain function, and converts the answer back.
+//! - `errors` is the one mapping from domain errors to what a caller is told.
+//! - `http` holds what is not gRPC: health, signed photos and uploads, the preview page.
+//!
+//! A new method: its rpc in the contract, its file here, one line in its service's `mod.rs`, and one in the table of
+//! scopes in `tests/authentication.rs`, which fails for a method that it does not know.
 
+mod accounts;
+mod auth;
+mod calls;
+mod catalog;
+mod convert;
+mod errors;
+mod events;
+mod http_api;
+mod identity;
+mod listings;
+mod media;
+mod publishing;
+mod search;
+mod signed;
+mod state;
+mod transport;
+
+use std::time::Duration;
+
+pub use transport::serve;
+
+/// How the port behaves. Times are wall-clock durations, sizes are bytes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Origins of pages that may call from a browser, such as `https://app.example`; `*` allows every one, which is safe
+    /// as far as a token in a header is, and no further. Empty: none.
+    pub allowed_origins: Vec<String>,
+    /// What signed addresses begin with, such as `https://bot.example`. Absent: `http://` and what the caller asked for.
+    pub public_url: Option<String>,
+    /// The largest gRPC message that is taken.
+    pub max_message_bytes: usize,
+    /// The same for messages that hold photos.
+    pub max_upload_bytes: usize,
+    /// The longest that a call may take to answer, whatever its deadline; streams only until they begin.
+    pub request_timeout: Duration,
+    /// How long a stream of photos or a `PUT` may bring nothing before it is given up.
+    pub upload_idle_timeout: Duration,
+    /// How long calls may go on after the shutdown token before their connections are left behind.
+    pub drain_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            allowed_origins: Vec::new(),
+            public_url: None,
+            max_message_bytes: 4 * 1024 * 1024,
+            max_upload_bytes: 32 * 1024 * 1024,
+            request_timeout: Duration::from_secs(60),
+            upload_idle_timeout: Duration::from_secs(30),
+            drain_timeout: Duration::from_secs(8),
+        }
+    }
+}
+
+/// Why the port cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0:?} is no origin; an entry of ALLOWED_ORIGINS looks like https://app.example, or is *")]
+    Origin(String),
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    #[error("transport: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    #[error("listener: {0}")]
+    Listener(#[from] std::io::Error),
+}

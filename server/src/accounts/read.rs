@@ -1,0 +1,45 @@
+//! `GetAccount`, `ListAccounts`.
+
+use tonic::{Request, Response};
+use vintedbot_domain::accounts;
+use vintedbot_domain::identity::Scope;
+use vintedbot_domain::paging::PageRequest;
+use vintedbot_proto::v1;
+
+use crate::auth;
+use crate::convert::{Fields, account};
+use crate::errors::Problem;
+use crate::state::ServerState;
+
+pub async fn get(
+    state: &ServerState,
+    request: Request<v1::GetAccountRequest>,
+) -> Result<Response<v1::GetAccountResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::AccountsRead)?;
+    let mut fields = Fields::default();
+    let id = fields.id("id", request.into_inner().id);
+    let id = fields.done(id)?;
+    let account = accounts::get(&state.domain, &caller, &id).await?;
+    Ok(Response::new(v1::GetAccountResponse {
+        account: Some(account::to_proto(account)),
+    }))
+}
+
+pub async fn list(
+    state: &ServerState,
+    request: Request<v1::ListAccountsRequest>,
+) -> Result<Response<v1::ListAccountsResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::AccountsRead)?;
+    let request = request.into_inner();
+    let page = PageRequest {
+        size: request.page_size,
+        token: request.page_token,
+    };
+    let page = accounts::list(&state.domain, &caller, &page).await?;
+    Ok(Response::new(v1::ListAccountsResponse {
+        accounts: page.items.into_iter().map(account::to_proto).collect(),
+        next_page_token: page.next_page_token,
+    }))
+}

@@ -1,0 +1,61 @@
+//! Accounts.
+
+use vintedbot_domain::accounts::{Account, AccountState, Mode, Pause};
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::account;
+
+use super::{small, timestamp, unsigned};
+use crate::errors;
+
+pub fn to_proto(source: Account) -> v1::Account {
+    v1::Account {
+        language: source.language.code().to_owned(),
+        mode: mode(source.mode).into(),
+        state: state(source.state).into(),
+        pause: source.pause.map(pause),
+        member_login: source.member_login.unwrap_or_default(),
+        member_id: source.member_id.unwrap_or_default(),
+        publish_limit_per_minute: source.publish_limit_per_minute.map(small),
+        create_time: Some(timestamp(source.create_time)),
+        update_time: Some(timestamp(source.update_time)),
+        sequence: unsigned(source.sequence),
+        id: source.id,
+        display_name: source.display_name,
+        market: source.market,
+        site: source.site,
+    }
+}
+
+fn mode(mode: Mode) -> account::Mode {
+    match mode {
+        Mode::Mock => account::Mode::Mock,
+        Mode::Manual => account::Mode::Manual,
+        Mode::Automated => account::Mode::Automated,
+    }
+}
+
+/// The mode that a request asks for.
+pub fn from_mode(mode: account::Mode) -> Option<Mode> {
+    match mode {
+        account::Mode::Unspecified => None,
+        account::Mode::Mock => Some(Mode::Mock),
+        account::Mode::Manual => Some(Mode::Manual),
+        account::Mode::Automated => Some(Mode::Automated),
+    }
+}
+
+fn state(state: AccountState) -> account::State {
+    match state {
+        AccountState::Active => account::State::Active,
+        AccountState::Paused => account::State::Paused,
+    }
+}
+
+fn pause(pause: Pause) -> account::Pause {
+    account::Pause {
+        reason: pause.reason.map(errors::reason).unwrap_or_default().into(),
+        message: pause.message,
+        time: Some(timestamp(pause.time)),
+        publish_job_id: pause.publish_job_id.unwrap_or_default(),
+    }
+}

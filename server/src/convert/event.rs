@@ -1,0 +1,191 @@
+//! Events: what happened, what is in progress, and the resources that they carry.
+
+use vintedbot_domain::accounts::Account;
+use vintedbot_domain::clock::Millis;
+use vintedbot_domain::events::{Ephemeral, Event, Kind, ResourceType};
+use vintedbot_domain::identity::{ApiToken, Caller, Scope};
+use vintedbot_domain::listings::Listing;
+use vintedbot_domain::media::Photo;
+use vintedbot_domain::publishing::PublishJob;
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::ephemeral::Progress;
+
+use super::{account, api_token, listing, photo, publish_job, small, timestamp, unsigned};
+use crate::signed::Signer;
+
+pub fn kind(kind: Kind) -> v1::EventKind {
+    match kind {
+        Kind::AccountCreated => v1::EventKind::AccountCreated,
+        Kind::AccountUpdated => v1::EventKind::AccountUpdated,
+        Kind::AccountDeleted => v1::EventKind::AccountDeleted,
+        Kind::AccountModeChanged => v1::EventKind::AccountModeChanged,
+        Kind::AccountPaused => v1::EventKind::AccountPaused,
+        Kind::AccountResumed => v1::EventKind::AccountResumed,
+        Kind::ApiTokenCreated => v1::EventKind::ApiTokenCreated,
+        Kind::ApiTokenRevoked => v1::EventKind::ApiTokenRevoked,
+        Kind::PhotoCreated => v1::EventKind::PhotoCreated,
+        Kind::PhotoDeleted => v1::EventKind::PhotoDeleted,
+        Kind::ListingCreated => v1::EventKind::ListingCreated,
+        Kind::ListingUpdated => v1::EventKind::ListingUpdated,
+        Kind::ListingDeleted => v1::EventKind::ListingDeleted,
+        Kind::PublishJobCreated => v1::EventKind::PublishJobCreated,
+        Kind::PublishJobUpdated => v1::EventKind::PublishJobUpdated,
+        Kind::PublishJobReady => v1::EventKind::PublishJobReady,
+        Kind::PublishJobConfirmed => v1::EventKind::PublishJobConfirmed,
+        Kind::PublishJobPublishing => v1::EventKind::PublishJobPublishing,
+        Kind::PublishJobUnconfirmed => v1::EventKind::PublishJobUnconfirmed,
+        Kind::PublishJobBlocked => v1::EventKind::PublishJobBlocked,
+        Kind::PublishJobPublished => v1::EventKind::PublishJobPublished,
+        Kind::PublishJobFailed => v1::EventKind::PublishJobFailed,
+        Kind::PublishJobCancelled => v1::EventKind::PublishJobCancelled,
+        Kind::PublishJobExpired => v1::EventKind::PublishJobExpired,
+        Kind::PossibleDuplicate => v1::EventKind::PossibleDuplicate,
+    }
+}
+
+/// What a kind of event speaks of; none for "not said".
+pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
+    use v1::EventKind as K;
+    match kind {
+        K::Unspecified => None,
+        K::AccountCreated
+        | K::AccountUpdated
+        | K::AccountDeleted
+        | K::AccountModeChanged
+        | K::AccountPaused
+        | K::AccountResumed => Some(ResourceType::Account),
+        K::ApiTokenCreated | K::ApiTokenRevoked => Some(ResourceType::ApiToken),
+        K::PhotoCreated | K::PhotoDeleted => Some(ResourceType::Photo),
+        K::ListingCreated | K::ListingUpdated | K::ListingDeleted => Some(ResourceType::Listing),
+        K::PublishJobCreated
+        | K::PublishJobUpdated
+        | K::PublishJobReady
+        | K::PublishJobConfirmed
+        | K::PublishJobPublishing
+        | K::PublishJobUnconfirmed
+        | K::PublishJobBlocked
+        | K::PublishJobHandedOver
+        | K::PublishJobPublished
+        | K::PublishJobFailed
+        | K::PublishJobCancelled
+        | K::PublishJobExpired
+        | K::PossibleDuplicate => Some(ResourceType::PublishJob),
+    }
+}
+
+pub fn resource_type(resource_type: ResourceType) -> v1::ResourceType {
+    match resource_type {
+        ResourceType::Account => v1::ResourceType::Account,
+        ResourceType::ApiToken => v1::ResourceType::ApiToken,
+        ResourceType::Photo => v1::ResourceType::Photo,
+        ResourceType::Listing => v1::ResourceType::Listing,
+        ResourceType::PublishJob => v1::ResourceType::PublishJob,
+    }
+}
+
+/// The scope without which a resource comes without its content.
+pub fn scope_of(resource_type: ResourceType) -> Scope {
+    match resource_type {
+        ResourceType::Account => Scope::AccountsRead,
+        ResourceType::ApiToken => Scope::AuthManage,
+        ResourceType::Photo => Scope::MediaRead,
+        ResourceType::Listing => Scope::ListingsRead,
+        ResourceType::PublishJob => Scope::PublishRead,
+    }
+}
+
+/// Something that happened, with what the caller's token may read of it. A payload that cannot be understood costs the
+/// event its content, not the stream its life.
+pub fn event(signer: &Signer<'_>, caller: &Caller, event: &Event) -> v1::Event {
+    let readable = caller.scopes.contains(scope_of(event.resource_type));
+    let resource = match event.payload.as_str() {
+        "null" => None,
+        payload if readable => Some(
+            resource(signer, event.resource_type, payload).unwrap_or_else(|error| {
+                tracing::error!(%error, sequence = event.sequence, "an event's payload cannot be read");
+                v1::Resource { resource: None }
+            }),
+        ),
+        _ => Some(v1::Resource { resource: None }),
+    };
+    v1::Event {
+        sequence: unsigned(event.sequence),
+        time: Some(timestamp(event.time)),
+        kind: kind(event.kind).into(),
+        resource_type: resource_type(event.resource_type).into(),
+        resource_id: event.resource_id.clone(),
+        account_id: event.account_id.clone().unwrap_or_default(),
+        resource,
+    }
+}
+
+fn resource(
+    signer: &Signer<'_>,
+    resource_type: ResourceType,
+    payload: &str,
+) -> Result<v1::Resource, serde_json::Error> {
+    use v1::resource::Resource as R;
+    let resource = match resource_type {
+        ResourceType::Account => R::Account(account::to_proto(serde_json::from_str::<Account>(payload)?)),
+        ResourceType::ApiToken => {
+            R::ApiToken(api_token::to_proto(serde_json::from_str::<ApiToken>(payload)?))
+        }
+        ResourceType::Photo => R::Photo(photo::to_proto(signer, serde_json::from_str::<Photo>(payload)?)),
+        ResourceType::Listing => R::Listing(listing::to_proto(serde_json::from_str::<Listing>(payload)?)),
+        ResourceType::PublishJob => R::PublishJob(publish_job::to_proto(
+            signer,
+            serde_json::from_str::<PublishJob>(payload)?,
+        )),
+    };
+    Ok(v1::Resource {
+        resource: Some(resource),
+    })
+}
+
+/// Something in progress, where the caller's token may read it.
+pub fn ephemeral(caller: &Caller, ephemeral: &Ephemeral, now: Millis) -> Option<v1::Ephemeral> {
+    let (scope, time, progress) = match ephemeral {
+        Ephemeral::Photos {
+            request_id,
+            done,
+            total,
+            file_name,
+        } => {
+            let photos = v1::ephemeral::PhotoProgress {
+                request_id: request_id.clone(),
+                done: *done,
+                total: *total,
+                file_name: file_name.clone(),
+            };
+            (Scope::MediaRead, now, Progress::Photos(photos))
+        }
+        Ephemeral::PublishStep {
+            publish_job_id,
+            number,
+            attempt,
+            step,
+            outcome,
+            message,
+            time,
+        } => {
+            let step = v1::PublishStep {
+                number: *number,
+                attempt: small(*attempt),
+                step: step.clone(),
+                outcome: publish_job::step_outcome(outcome).into(),
+                message: message.clone(),
+                time: Some(timestamp(*time)),
+                screenshot_id: String::new(),
+            };
+            let progress = v1::ephemeral::PublishStepProgress {
+                publish_job_id: publish_job_id.clone(),
+                step: Some(step),
+            };
+            (Scope::PublishRead, *time, Progress::PublishStep(progress))
+        }
+    };
+    caller.scopes.contains(scope).then(|| v1::Ephemeral {
+        time: Some(timestamp(time)),
+        progress: Some(progress),
+    })
+}

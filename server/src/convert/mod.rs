@@ -1,0 +1,191 @@
+//! Between the contract's types and the domain's. Enums are matched exhaustively, so that a new value cannot be forgotten;
+//! what a request gets wrong is collected in [`Fields`] and told at once.
+
+pub mod account;
+pub mod api_token;
+pub mod catalog;
+pub mod event;
+pub mod listing;
+pub mod photo;
+pub mod publish_job;
+
+use prost_types::Timestamp;
+use uuid::Uuid;
+use vintedbot_domain::Violation;
+use vintedbot_domain::clock::Millis;
+
+use crate::errors::Problem;
+
+/// Reads a request's fields, and keeps what is wrong with them.
+#[derive(Default)]
+pub struct Fields {
+    violations: Vec<Violation>,
+}
+
+impl Fields {
+    /// Notes that a field is not as it must be.
+    pub fn wrong(&mut self, field: impl Into<String>, description: impl Into<String>) {
+        self.violations.push(Violation::new(field, description));
+    }
+
+    /// A UUID that has to be there.
+    pub fn id(&mut self, field: &str, value: String) -> String {
+        if value.is_empty() {
+            self.wrong(field, "is required");
+        } else {
+            self.check_uuid(field, &value);
+        }
+        value
+    }
+
+    /// A UUID that may be absent.
+    pub fn optional_id(&mut self, field: &str, value: String) -> Option<String> {
+        if value.is_empty() {
+            return None;
+        }
+        self.check_uuid(field, &value);
+        Some(value)
+    }
+
+    fn check_uuid(&mut self, field: &str, value: &str) {
+        if value.len() != 36 || Uuid::try_parse(value).is_err() {
+            self.wrong(field, "must be a UUID like 0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17");
+        }
+    }
+
+    /// A message that has to be there.
+    pub fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
+        if value.is_none() {
+            self.wrong(field, "is required");
+        }
+        value
+    }
+
+    /// A moment that may be absent.
+    pub fn time(&mut self, field: &str, value: Option<Timestamp>) -> Option<Millis> {
+        let value = value?;
+        let millis = millis(&value);
+        if millis.is_none() {
+            self.wrong(field, "must be a moment between the years 1 and 9999");
+        }
+        millis
+    }
+
+    /// One of an enum's values; 0, "not said", is refused like an unknown one.
+    pub fn enumeration<P, D>(
+        &mut self,
+        field: &str,
+        value: i32,
+        convert: impl Fn(P) -> Option<D>,
+    ) -> Option<D>
+    where
+        P: TryFrom<i32>,
+    {
+        let converted = P::try_from(value).ok().and_then(convert);
+        if converted.is_none() {
+            self.wrong(field, format!("{value} is not one of the values that count here"));
+        }
+        converted
+    }
+
+    /// A list of an enum's values.
+    pub fn enumerations<P, D>(
+        &mut self,
+        field: &str,
+        values: &[i32],
+        convert: impl Fn(P) -> Option<D>,
+    ) -> Vec<D>
+    where
+        P: TryFrom<i32>,
+    {
+        let each = values.iter().enumerate();
+        each.filter_map(|(at, value)| self.enumeration(&format!("{field}[{at}]"), *value, &convert))
+            .collect()
+    }
+
+    /// `value`, unless anything was wrong.
+    pub fn done<T>(self, value: T) -> Result<T, Problem> {
+        if self.violations.is_empty() {
+            Ok(value)
+        } else {
+            Err(Problem::invalid(self.violations))
+        }
+    }
+
+    /// The request, where every part that has to be there is. A part is only missing when a violation says so.
+    pub fn done_with<T>(self, value: Option<T>) -> Result<T, Problem> {
+        match value {
+            Some(value) if self.violations.is_empty() => Ok(value),
+            _ => Err(Problem::invalid(self.violations)),
+        }
+    }
+}
+
+/// A moment, as the contract has it.
+pub fn timestamp(time: Millis) -> Timestamp {
+    Timestamp {
+        seconds: time.div_euclid(1000),
+        nanos: i32::try_from(time.rem_euclid(1000) * 1_000_000).expect("below a second"),
+    }
+}
+
+fn millis(timestamp: &Timestamp) -> Option<Millis> {
+    // 0001-01-01 and 9999-12-31, the range of google.protobuf.Timestamp.
+    let in_range = (-62_135_596_800..=253_402_300_799).contains(&timestamp.seconds);
+    let nanos = i64::from(timestamp.nanos);
+    (in_range && (0..1_000_000_000).contains(&nanos)).then(|| timestamp.seconds * 1000 + nanos / 1_000_000)
+}
+
+/// A sequence or a count, neither of which is ever negative.
+pub fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or_default()
+}
+
+/// A sequence that a caller names; one that is too large for ours matches none.
+pub fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// A number that the contract has smaller than the database.
+pub fn small(value: i64) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_survive_the_way_there_and_back_also_before_1970() {
+        for time in [0, 1, 999, 1000, 1_795_000_000_123, -1, -1001] {
+            assert_eq!(millis(&timestamp(time)), Some(time));
+        }
+        assert_eq!(
+            millis(&Timestamp {
+                seconds: 0,
+                nanos: -1
+            }),
+            None
+        );
+        assert_eq!(
+            millis(&Timestamp {
+                seconds: i64::MAX,
+                nanos: 0
+            }),
+            None
+        );
+    }
+
+    #[test]
+    fn every_violation_is_told() {
+        let mut fields = Fields::default();
+        fields.id("id", String::new());
+        fields.id("account_id", "7".to_owned());
+        fields.required::<()>("listing", None);
+        assert!(
+            fields
+                .done(())
+                .is_err_and(|problem| problem.message().starts_with("3 "))
+        );
+    }
+}

@@ -1,0 +1,202 @@
+//! Publish jobs, their steps, screenshots and checks.
+
+use vintedbot_domain::clock::Millis;
+use vintedbot_domain::publishing::{self, Check, CheckKind, PublishJob, State, WaitReason};
+use vintedbot_domain::store::entities::publish_steps;
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::confirm_publish_response as confirm;
+use vintedbot_proto::v1::publish_job as job;
+
+use super::{small, timestamp, unsigned};
+use crate::errors::{self, Problem};
+use crate::signed::Signer;
+
+/// A job without its confirmation, which GetPublishJob alone adds.
+pub fn to_proto(signer: &Signer<'_>, source: PublishJob) -> v1::PublishJob {
+    let preview = (!source.read_back.is_empty()).then(|| signer.preview(&source.owner_id, &source.id));
+    let (preview_url, preview_url_expire_time) = preview
+        .map(|page| (page.url, timestamp(page.expire_time)))
+        .unzip();
+    v1::PublishJob {
+        state: state(source.state).into(),
+        dry_run: source.dry_run,
+        prepare_number: small(source.prepare_number),
+        revision_hash: source.revision_hash,
+        needs_manual: source.needs_manual,
+        reason: source.reason.map(errors::reason).unwrap_or_default().into(),
+        reason_message: source.message,
+        waiting: source.wait_reason.map(|why| job::Waiting {
+            why: wait_reason(why).into(),
+            until: source.wait_until.map(timestamp),
+        }),
+        read_back: source.read_back.into_iter().map(read_back).collect(),
+        preview_url: preview_url.unwrap_or_default(),
+        preview_url_expire_time,
+        confirmation: None,
+        draft_remote_id: source.draft_remote_id.unwrap_or_default(),
+        remote_item_id: source.remote_item_id.unwrap_or_default(),
+        remote_url: source.remote_url.unwrap_or_default(),
+        hidden: source.hidden,
+        possible_duplicate: source.possible_duplicate,
+        prepare_attempts: small(source.prepare_attempts),
+        publish_attempts: small(source.publish_attempts),
+        create_time: Some(timestamp(source.create_time)),
+        update_time: Some(timestamp(source.update_time)),
+        confirm_time: source.confirm_time.map(timestamp),
+        end_time: source.end_time.map(timestamp),
+        sequence: unsigned(source.sequence),
+        id: source.id,
+        listing_id: source.listing_id,
+        account_id: source.account_id,
+        site: source.site,
+    }
+}
+
+/// What to hand to ConfirmPublish. For the scope `publish:confirm` alone.
+pub fn confirmation(token: String, expire_time: Millis, revision_hash: String) -> v1::Confirmation {
+    v1::Confirmation {
+        confirm_token: token,
+        expire_time: Some(timestamp(expire_time)),
+        revision_hash,
+    }
+}
+
+fn read_back(reading: vintedbot_marketplace::FieldReading) -> job::ReadBackField {
+    let matches = reading.approved == reading.seen;
+    job::ReadBackField {
+        field: reading.field,
+        approved: reading.approved,
+        seen: reading.seen,
+        matches,
+    }
+}
+
+pub fn state(state: State) -> job::State {
+    match state {
+        State::Queued => job::State::Queued,
+        State::Preparing => job::State::Preparing,
+        State::AwaitingConfirmation => job::State::AwaitingConfirmation,
+        State::Confirmed => job::State::Confirmed,
+        State::Publishing => job::State::Publishing,
+        State::Unconfirmed => job::State::Unconfirmed,
+        State::Blocked => job::State::Blocked,
+        State::Published => job::State::Published,
+        State::Failed => job::State::Failed,
+        State::Cancelled => job::State::Cancelled,
+        State::Expired => job::State::Expired,
+    }
+}
+
+/// A state to filter by. A window is not handed over on this server yet, so there is nothing to find in that state.
+pub fn from_state(state: job::State) -> Option<State> {
+    match state {
+        job::State::Unspecified | job::State::HandedOver => None,
+        job::State::Queued => Some(State::Queued),
+        job::State::Preparing => Some(State::Preparing),
+        job::State::AwaitingConfirmation => Some(State::AwaitingConfirmation),
+        job::State::Confirmed => Some(State::Confirmed),
+        job::State::Publishing => Some(State::Publishing),
+        job::State::Unconfirmed => Some(State::Unconfirmed),
+        job::State::Blocked => Some(State::Blocked),
+        job::State::Published => Some(State::Published),
+        job::State::Failed => Some(State::Failed),
+        job::State::Cancelled => Some(State::Cancelled),
+        job::State::Expired => Some(State::Expired),
+    }
+}
+
+fn wait_reason(reason: WaitReason) -> job::waiting::Why {
+    match reason {
+        WaitReason::Worker => job::waiting::Why::Worker,
+        WaitReason::RateLimit => job::waiting::Why::RateLimit,
+        WaitReason::AccountBusy => job::waiting::Why::AccountBusy,
+        WaitReason::AccountPaused => job::waiting::Why::AccountPaused,
+        WaitReason::BackOff => job::waiting::Why::BackOff,
+        WaitReason::Settling => job::waiting::Why::Settling,
+        WaitReason::Confirmation => job::waiting::Why::Confirmation,
+        WaitReason::Person => job::waiting::Why::Person,
+    }
+}
+
+pub fn check(check: Check, now: Millis) -> confirm::Check {
+    let problem = check.refusal.map(Problem::from);
+    let wait = problem.as_ref().and_then(Problem::retry_after);
+    confirm::Check {
+        kind: check_kind(check.kind).into(),
+        passed: problem.is_none(),
+        reason: problem.as_ref().map(Problem::reason).unwrap_or_default().into(),
+        available_time: wait.map(|wait| timestamp(now.saturating_add(wait.as_millis() as Millis))),
+        message: problem
+            .map(|problem| problem.message().to_owned())
+            .unwrap_or_default(),
+    }
+}
+
+fn check_kind(kind: CheckKind) -> confirm::check::Kind {
+    match kind {
+        CheckKind::Token => confirm::check::Kind::Token,
+        CheckKind::JobState => confirm::check::Kind::JobState,
+        CheckKind::Revision => confirm::check::Kind::Revision,
+        CheckKind::Account => confirm::check::Kind::Account,
+        CheckKind::NoOpenEffect => confirm::check::Kind::NoOpenEffect,
+        CheckKind::RateLimit => confirm::check::Kind::RateLimit,
+    }
+}
+
+pub fn step(row: publish_steps::Model) -> v1::PublishStep {
+    v1::PublishStep {
+        number: row.number,
+        attempt: small(row.attempt),
+        outcome: step_outcome(&row.outcome).into(),
+        screenshot_id: row
+            .screenshot_key
+            .as_deref()
+            .map(screenshot_id)
+            .unwrap_or_default(),
+        step: row.step,
+        message: row.message,
+        time: Some(timestamp(row.time)),
+    }
+}
+
+/// The contract's outcome of a name in the step log.
+pub fn step_outcome(name: &str) -> v1::publish_step::Outcome {
+    v1::publish_step::Outcome::from_str_name(&format!("OUTCOME_{name}")).unwrap_or_default()
+}
+
+/// A step's screenshot, where it has one.
+pub fn screenshot(signer: &Signer<'_>, row: publish_steps::Model) -> Option<v1::Screenshot> {
+    let key = row.screenshot_key?;
+    let picture = signer.file(&key, "image/png")?;
+    let text = row
+        .page_text_key
+        .and_then(|key| signer.file(&key, "text/plain; charset=utf-8"));
+    Some(v1::Screenshot {
+        id: screenshot_id(&key),
+        publish_job_id: row.publish_job_id,
+        attempt: small(row.attempt),
+        step: row.step,
+        url: picture.url,
+        page_text_url: text.map(|text| text.url).unwrap_or_default(),
+        url_expire_time: Some(timestamp(picture.expire_time)),
+        content_type: "image/png".to_owned(),
+        size_bytes: row.screenshot_bytes.unwrap_or_default(),
+        create_time: Some(timestamp(row.time)),
+    })
+}
+
+/// A screenshot's file is called by its id.
+fn screenshot_id(key: &str) -> String {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    name.split('.').next().unwrap_or(name).to_owned()
+}
+
+/// What a person said about an undecided job.
+pub fn resolution(outcome: v1::resolve_publish_job_request::Outcome) -> publishing::Resolution {
+    match outcome {
+        v1::resolve_publish_job_request::Outcome::Published(published) => publishing::Resolution::Published {
+            remote_item_id: published.remote_item_id,
+        },
+        v1::resolve_publish_job_request::Outcome::NotPublished(_) => publishing::Resolution::NotPublished,
+    }
+}

@@ -1,0 +1,189 @@
+//! The snapshot that a watch may begin with: every present resource, page by page, without a transaction. What changes
+//! while it is read comes again as an event, since the watch follows from the head that was read before the first page.
+
+use std::collections::VecDeque;
+
+use vintedbot_domain::events::{Resource as DomainResource, ResourceType};
+use vintedbot_domain::identity::Caller;
+use vintedbot_domain::paging::PageRequest;
+use vintedbot_domain::{Domain, accounts, identity, listings, media, publishing};
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::resource::Resource;
+use vintedbot_proto::v1::watch_response::{self, Message};
+
+use super::watch::Filter;
+use crate::convert::{account, api_token, event, listing, photo, publish_job};
+use crate::errors::Problem;
+use crate::signed::Signer;
+
+/// Resources read at once.
+const PAGE: i32 = 200;
+
+/// What is still to be read.
+pub struct Snapshot {
+    types: VecDeque<ResourceType>,
+    /// Where the first of `types` goes on.
+    place: Place,
+}
+
+#[derive(Clone, Default)]
+struct Place {
+    page_token: String,
+    /// Publish jobs: create time and id of the last one seen.
+    job: Option<(i64, String)>,
+}
+
+/// One page of one type, and whether the type has more.
+type Page = (Vec<v1::WatchResponse>, Option<Place>);
+
+impl Snapshot {
+    pub fn new(filter: &Filter) -> Self {
+        let all = [
+            ResourceType::Account,
+            ResourceType::ApiToken,
+            ResourceType::Photo,
+            ResourceType::Listing,
+            ResourceType::PublishJob,
+        ];
+        Self {
+            types: all.into_iter().filter(|one| filter.takes_type(*one)).collect(),
+            place: Place::default(),
+        }
+    }
+
+    /// The next messages, perhaps none of them for the caller; `None` at the end.
+    pub async fn next_page(
+        &mut self,
+        domain: &Domain,
+        caller: &Caller,
+        filter: &Filter,
+        signer: &Signer<'_>,
+    ) -> Result<Option<Vec<v1::WatchResponse>>, Problem> {
+        let Some(resource_type) = self.types.front() else {
+            return Ok(None);
+        };
+        let reading = Reading {
+            domain,
+            caller,
+            filter,
+            signer,
+            place: &self.place,
+        };
+        let (messages, next) = match resource_type {
+            ResourceType::Account => reading.accounts().await?,
+            ResourceType::ApiToken => reading.api_tokens().await?,
+            ResourceType::Photo => reading.photos().await?,
+            ResourceType::Listing => reading.listings().await?,
+            ResourceType::PublishJob => reading.publish_jobs().await?,
+        };
+        if next.is_none() {
+            self.types.pop_front();
+        }
+        self.place = next.unwrap_or_default();
+        Ok(Some(messages))
+    }
+}
+
+struct Reading<'a> {
+    domain: &'a Domain,
+    caller: &'a Caller,
+    filter: &'a Filter,
+    signer: &'a Signer<'a>,
+    place: &'a Place,
+}
+
+impl Reading<'_> {
+    fn page(&self) -> PageRequest {
+        PageRequest {
+            size: PAGE,
+            token: self.place.page_token.clone(),
+        }
+    }
+
+    fn page_of<R: DomainResource>(
+        &self,
+        page: vintedbot_domain::paging::Page<R>,
+        convert: impl Fn(R) -> Resource,
+    ) -> Page {
+        let next = (!page.next_page_token.is_empty()).then_some(Place {
+            page_token: page.next_page_token,
+            job: None,
+        });
+        (self.messages(page.items, convert), next)
+    }
+
+    fn messages<R: DomainResource>(
+        &self,
+        items: Vec<R>,
+        convert: impl Fn(R) -> Resource,
+    ) -> Vec<v1::WatchResponse> {
+        let readable = self.caller.scopes.contains(event::scope_of(R::TYPE));
+        let wanted = items
+            .into_iter()
+            .filter(|item| self.filter.takes_account(item.account_id()));
+        wanted
+            .map(|item| {
+                let resource_id = item.id().to_owned();
+                let resource = readable.then(|| convert(item));
+                let snapshot = watch_response::Snapshot {
+                    resource_type: event::resource_type(R::TYPE).into(),
+                    resource_id,
+                    resource: Some(v1::Resource { resource }),
+                };
+                // No cursor: a snapshot that is cut off has to be begun anew.
+                v1::WatchResponse {
+                    cursor: String::new(),
+                    message: Some(Message::Snapshot(snapshot)),
+                }
+            })
+            .collect()
+    }
+
+    async fn accounts(&self) -> Result<Page, Problem> {
+        let page = accounts::list(self.domain, self.caller, &self.page()).await?;
+        Ok(self.page_of(page, |one| Resource::Account(account::to_proto(one))))
+    }
+
+    async fn api_tokens(&self) -> Result<Page, Problem> {
+        let page = identity::list_tokens(self.domain, self.caller, false, &self.page()).await?;
+        Ok(self.page_of(page, |one| Resource::ApiToken(api_token::to_proto(one))))
+    }
+
+    async fn photos(&self) -> Result<Page, Problem> {
+        let page = media::list(self.domain, self.caller, None, &self.page()).await?;
+        Ok(self.page_of(page, |one| Resource::Photo(photo::to_proto(self.signer, one))))
+    }
+
+    async fn listings(&self) -> Result<Page, Problem> {
+        let page = listings::list(
+            self.domain,
+            self.caller,
+            &listings::Filter::default(),
+            &self.page(),
+        )
+        .await?;
+        Ok(self.page_of(page, |one| Resource::Listing(listing::to_proto(one))))
+    }
+
+    async fn publish_jobs(&self) -> Result<Page, Problem> {
+        let (filter, after) = (publishing::Filter::default(), self.place.job.clone());
+        let jobs = publishing::list(
+            self.domain,
+            self.caller,
+            &filter,
+            after,
+            PAGE.unsigned_abs().into(),
+        )
+        .await?;
+        let next = jobs.last().map(|job| Place {
+            page_token: String::new(),
+            job: Some((job.create_time, job.id.clone())),
+        });
+        Ok((
+            self.messages(jobs, |one| {
+                Resource::PublishJob(publish_job::to_proto(self.signer, one))
+            }),
+            next,
+        ))
+    }
+}

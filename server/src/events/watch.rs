@@ -1,0 +1,361 @@
+//! `Watch`: follows the event log of the caller's owner.
+//!
+//! The watcher subscribes to the feed before it reads the log, so that nothing falls between the two. It reads the log in
+//! pages until its end, then takes events from the feed; whatever does not continue its position exactly (a lag, a gap, a
+//! tailer that began anew) sends it back to reading. So each event passes once and in order, or the stream ends with
+//! CURSOR_EXPIRED.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
+use tonic::{Request, Response};
+use vintedbot_domain::events::{self, Cursor, Ephemeral, Event, Kind, ResourceType, Wake};
+use vintedbot_domain::identity::{self, Caller, Scope};
+use vintedbot_domain::{Error, Reason, publishing};
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::watch_response::{Checkpoint, Message, SnapshotEnd};
+
+use super::snapshot::Snapshot;
+use crate::calls::{Call, Deadline};
+use crate::convert::{Fields, event as convert, unsigned};
+use crate::errors::{self, Problem};
+use crate::signed::Signer;
+use crate::state::ServerState;
+use crate::{auth, calls};
+
+/// Events read at once while catching up.
+const PAGE: u64 = 256;
+/// A checkpoint comes after this many events that the filter held back.
+const CHECKPOINT_EVENTS: u32 = 500;
+/// A checkpoint comes after this long without a message that has a cursor. Below the idle limits of common proxies.
+const CHECKPOINT_IDLE: Duration = Duration::from_secs(15);
+
+pub async fn watch(
+    state: &ServerState,
+    request: Request<v1::WatchRequest>,
+) -> Result<Response<<super::Service as v1::event_service_server::EventService>::WatchStream>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::EventsRead)?;
+    let call = calls::call(&request);
+    let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
+    let request = request.into_inner();
+    let filter = Filter::read(&request)?;
+
+    let domain = &state.domain;
+    let wakes = domain.feed.subscribe(&domain.store, &caller.owner_id);
+    let (position, stage) = if !request.cursor.is_empty() {
+        let cursor = Cursor::decode(&request.cursor, &caller.owner_id, &domain.log_epoch, &domain.keys)?;
+        // A place that is gone is refused at once, not within the stream.
+        events::read(&domain.store, &caller.owner_id, cursor.sequence, 1).await?;
+        (cursor.sequence, Stage::CatchingUp)
+    } else {
+        let head = events::head(&domain.store, &caller.owner_id).await?;
+        let stage = if request.snapshot {
+            Stage::Snapshot(Snapshot::new(&filter))
+        } else {
+            Stage::CatchingUp
+        };
+        (head, stage)
+    };
+    refuse_revoked(state, &caller).await?;
+    let token_end = caller.expire_time.map(|time| {
+        let left = u64::try_from(time - domain.clock.now()).unwrap_or_default();
+        Instant::now() + Duration::from_millis(left)
+    });
+    let mut watcher = Watcher {
+        state: state.clone(),
+        caller,
+        call,
+        deadline,
+        token_end,
+        filter,
+        wakes,
+        position,
+        held_back: 0,
+        last_cursor: Instant::now(),
+        ready: VecDeque::new(),
+        stage,
+        job_accounts: HashMap::new(),
+    };
+    if !matches!(watcher.stage, Stage::Snapshot(_)) {
+        watcher.checkpoint();
+    }
+    let stream = stream::unfold(Some(watcher), |watcher| async move {
+        let mut watcher = watcher?;
+        match watcher.next().await {
+            Ok(message) => Some((Ok(message), Some(watcher))),
+            Err(problem) => {
+                let code = problem.code();
+                tracing::info!(request_id = &*watcher.call.request_id, ?code, "watch ended");
+                Some((
+                    Err(errors::complete(problem.into(), &watcher.call.request_id, 0)),
+                    None,
+                ))
+            }
+        }
+    });
+    Ok(Response::new(Box::pin(stream)))
+}
+
+/// The token may have been revoked between its check and the subscription, and then its event has been missed.
+async fn refuse_revoked(state: &ServerState, caller: &Caller) -> Result<(), Problem> {
+    let (_, token) = identity::who_am_i(&state.domain, caller).await?;
+    if token.revoke_time.is_some() {
+        Err(token_revoked())
+    } else {
+        Ok(())
+    }
+}
+
+/// What the caller wants to see.
+pub(super) struct Filter {
+    /// Empty: every kind.
+    kinds: HashSet<v1::EventKind>,
+    /// Empty: every account, and what belongs to none.
+    accounts: HashSet<String>,
+}
+
+impl Filter {
+    fn read(request: &v1::WatchRequest) -> Result<Self, Problem> {
+        let mut fields = Fields::default();
+        let kinds = fields.enumerations("kinds", &request.kinds, |kind: v1::EventKind| {
+            convert::resource_type_of(kind).map(|_| kind)
+        });
+        let mut accounts = HashSet::new();
+        for (at, id) in request.account_ids.iter().enumerate() {
+            accounts.insert(fields.id(&format!("account_ids[{at}]"), id.clone()));
+        }
+        fields.done(Self {
+            kinds: kinds.into_iter().collect(),
+            accounts,
+        })
+    }
+
+    fn takes(&self, event: &Event) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&convert::kind(event.kind)))
+            && self.takes_account(event.account_id.as_deref())
+    }
+
+    pub fn takes_account(&self, account_id: Option<&str>) -> bool {
+        self.accounts.is_empty() || account_id.is_some_and(|id| self.accounts.contains(id))
+    }
+
+    /// Whether any kind that is asked for speaks of such a resource.
+    pub fn takes_type(&self, resource_type: ResourceType) -> bool {
+        let mut types = self
+            .kinds
+            .iter()
+            .filter_map(|kind| convert::resource_type_of(*kind));
+        self.kinds.is_empty() || types.any(|asked| asked == resource_type)
+    }
+}
+
+enum Stage {
+    Snapshot(Snapshot),
+    CatchingUp,
+    Live,
+}
+
+struct Watcher {
+    state: ServerState,
+    caller: Caller,
+    call: Call,
+    deadline: Option<Instant>,
+    /// When the caller's token expires.
+    token_end: Option<Instant>,
+    filter: Filter,
+    wakes: Receiver<Wake>,
+    /// Everything up to here has been sent or held back.
+    position: i64,
+    /// Events held back since the last message that has a cursor.
+    held_back: u32,
+    last_cursor: Instant,
+    ready: VecDeque<v1::WatchResponse>,
+    stage: Stage,
+    /// Accounts of publish jobs at work, where the filter asks for accounts.
+    job_accounts: HashMap<String, Option<String>>,
+}
+
+impl Watcher {
+    async fn next(&mut self) -> Result<v1::WatchResponse, Problem> {
+        loop {
+            if let Some(message) = self.ready.pop_front() {
+                return Ok(message);
+            }
+            self.check_end()?;
+            match &mut self.stage {
+                Stage::Snapshot(snapshot) => {
+                    let signer = Signer::new(&self.state.domain, &self.call);
+                    match snapshot
+                        .next_page(&self.state.domain, &self.caller, &self.filter, &signer)
+                        .await?
+                    {
+                        Some(page) => self.ready.extend(page),
+                        None => {
+                            self.push(Message::SnapshotEnd(SnapshotEnd {
+                                sequence: unsigned(self.position),
+                            }));
+                            self.stage = Stage::CatchingUp;
+                        }
+                    }
+                }
+                Stage::CatchingUp => self.read_page().await?,
+                Stage::Live => self.wait().await?,
+            }
+        }
+    }
+
+    /// Whether the stream has to end, for those who never wait.
+    fn check_end(&self) -> Result<(), Problem> {
+        let now = Instant::now();
+        if self.state.shutdown.is_cancelled() {
+            return Err(Problem::shutting_down());
+        }
+        if self.token_end.is_some_and(|end| end <= now) {
+            return Err(token_expired());
+        }
+        if self.deadline.is_some_and(|end| end <= now) {
+            return Err(Problem::deadline_exceeded());
+        }
+        Ok(())
+    }
+
+    async fn read_page(&mut self) -> Result<(), Problem> {
+        let domain = &self.state.domain;
+        let page = events::read(&domain.store, &self.caller.owner_id, self.position, PAGE).await?;
+        if page.events.is_empty() {
+            self.stage = Stage::Live;
+        }
+        for event in &page.events {
+            self.take(event)?;
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<(), Problem> {
+        let wake = tokio::select! {
+            wake = self.wakes.recv() => wake,
+            () = self.state.shutdown.cancelled() => return Err(Problem::shutting_down()),
+            () = at(self.token_end) => return Err(token_expired()),
+            () = at(self.deadline) => return Err(Problem::deadline_exceeded()),
+            () = tokio::time::sleep_until(self.last_cursor + CHECKPOINT_IDLE) => {
+                self.checkpoint();
+                return Ok(());
+            }
+        };
+        match wake {
+            Ok(Wake::Event(event)) if event.sequence <= self.position => {}
+            Ok(Wake::Event(event)) if event.sequence == self.position + 1 => self.take(&event)?,
+            Ok(Wake::Ephemeral(ephemeral)) => self.take_ephemeral(&ephemeral).await?,
+            Ok(Wake::Event(_) | Wake::Reread) | Err(RecvError::Lagged(_)) => self.stage = Stage::CatchingUp,
+            Err(RecvError::Closed) => {
+                self.wakes = self
+                    .state
+                    .domain
+                    .feed
+                    .subscribe(&self.state.domain.store, &self.caller.owner_id);
+                self.stage = Stage::CatchingUp;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves on to an event, the one after the position.
+    fn take(&mut self, event: &Event) -> Result<(), Problem> {
+        self.position = event.sequence;
+        if event.kind == Kind::ApiTokenRevoked && event.resource_id == self.caller.token_id {
+            return Err(token_revoked());
+        }
+        if self.filter.takes(event) {
+            let signer = Signer::new(&self.state.domain, &self.call);
+            let event = convert::event(&signer, &self.caller, event);
+            self.push(Message::Event(event));
+        } else {
+            self.held_back += 1;
+            if self.held_back >= CHECKPOINT_EVENTS {
+                self.checkpoint();
+            }
+        }
+        Ok(())
+    }
+
+    async fn take_ephemeral(&mut self, ephemeral: &Arc<Ephemeral>) -> Result<(), Problem> {
+        let takes = match &**ephemeral {
+            Ephemeral::Photos { .. } => {
+                self.filter.takes_type(ResourceType::Photo) && self.filter.takes_account(None)
+            }
+            Ephemeral::PublishStep { publish_job_id, .. } => {
+                self.filter.takes_type(ResourceType::PublishJob) && self.takes_job(publish_job_id).await?
+            }
+        };
+        let now = self.state.domain.clock.now();
+        if takes && let Some(ephemeral) = convert::ephemeral(&self.caller, ephemeral, now) {
+            // No place in the log, and so no cursor.
+            let message = Some(Message::Ephemeral(ephemeral));
+            self.ready.push_back(v1::WatchResponse {
+                cursor: String::new(),
+                message,
+            });
+        }
+        Ok(())
+    }
+
+    async fn takes_job(&mut self, job_id: &str) -> Result<bool, Problem> {
+        if self.filter.accounts.is_empty() {
+            return Ok(true);
+        }
+        if !self.job_accounts.contains_key(job_id) {
+            let account_id = match publishing::get(&self.state.domain, &self.caller, job_id).await {
+                Ok(job) => Some(job.account_id),
+                Err(Error::NotFound { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            self.job_accounts.insert(job_id.to_owned(), account_id);
+        }
+        let account_id = self.job_accounts.get(job_id).and_then(Option::as_deref);
+        Ok(account_id.is_some_and(|id| self.filter.takes_account(Some(id))))
+    }
+
+    fn checkpoint(&mut self) {
+        self.push(Message::Checkpoint(Checkpoint {
+            sequence: unsigned(self.position),
+        }));
+    }
+
+    /// Queues a message that stands at the position.
+    fn push(&mut self, message: Message) {
+        let domain = &self.state.domain;
+        let cursor = Cursor {
+            owner_id: self.caller.owner_id.clone(),
+            log_epoch: domain.log_epoch.as_ref().to_owned(),
+            sequence: self.position,
+        };
+        let cursor = cursor.encode(&domain.keys);
+        self.ready.push_back(v1::WatchResponse {
+            cursor,
+            message: Some(message),
+        });
+        self.held_back = 0;
+        self.last_cursor = Instant::now();
+    }
+}
+
+async fn at(end: Option<Instant>) {
+    match end {
+        Some(end) => tokio::time::sleep_until(end).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn token_revoked() -> Problem {
+    Error::rejected(Reason::TokenInvalid, "the API token was revoked").into()
+}
+
+fn token_expired() -> Problem {
+    Error::rejected(Reason::TokenExpired, "the API token has expired").into()
+}

@@ -1,0 +1,32 @@
+//! What is not gRPC: whether the server lives, and the signed addresses that a browser opens without a token.
+//!
+//! A signed path is a capability: it is never logged, and what it shows is never cached by anything shared.
+
+mod health;
+mod media;
+mod preview;
+mod problem;
+mod upload;
+
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, put};
+use http::StatusCode;
+
+use crate::state::ServerState;
+
+/// The plain HTTP routes.
+pub fn routes(state: ServerState) -> Router {
+    Router::new()
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/media/{signed}", get(media::get))
+        .route("/media/upload/{signed}", put(upload::put))
+        .route("/preview/{signed}", get(preview::get))
+        .with_state(state)
+}
+
+/// The answer to a path that nobody has.
+pub fn not_found() -> Response {
+    problem::json(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such page", None)
+}

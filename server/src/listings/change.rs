@@ -1,0 +1,52 @@
+//! `UpdateListing`, `DeleteListing`.
+
+use tonic::{Request, Response};
+use vintedbot_domain::identity::Scope;
+use vintedbot_domain::listings::{self, Update};
+use vintedbot_proto::v1;
+
+use crate::auth;
+use crate::convert::{Fields, listing, signed};
+use crate::errors::Problem;
+use crate::state::ServerState;
+
+pub async fn update(
+    state: &ServerState,
+    request: Request<v1::UpdateListingRequest>,
+) -> Result<Response<v1::UpdateListingResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::ListingsWrite)?;
+    let update = read(request.into_inner())?;
+    let listing = listings::update(&state.domain, &caller, update).await?;
+    Ok(Response::new(v1::UpdateListingResponse {
+        listing: Some(listing::to_proto(listing)),
+    }))
+}
+
+fn read(request: v1::UpdateListingRequest) -> Result<Update, Problem> {
+    let mut fields = Fields::default();
+    let input = fields.required("listing", request.listing).unwrap_or_default();
+    let update = Update {
+        id: fields.id("id", request.id),
+        listing: listing::input(&mut fields, input),
+        mask: request.update_mask.map(|mask| mask.paths).unwrap_or_default(),
+        expected_sequence: request.expected_sequence.map(signed),
+        request_id: fields.optional_id("request_id", request.request_id),
+    };
+    fields.done(update)
+}
+
+pub async fn delete(
+    state: &ServerState,
+    request: Request<v1::DeleteListingRequest>,
+) -> Result<Response<v1::DeleteListingResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::ListingsWrite)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let id = fields.id("id", request.id);
+    let request_id = fields.optional_id("request_id", request.request_id);
+    let (id, request_id) = fields.done((id, request_id))?;
+    listings::delete(&state.domain, &caller, &id, request_id).await?;
+    Ok(Response::new(v1::DeleteListingResponse {}))
+}

@@ -1,0 +1,77 @@
+//! `CreateListing`, `CreateListingFromPhotos`.
+
+use tonic::{Request, Response};
+use vintedbot_domain::identity::Scope;
+use vintedbot_domain::listings::{self, NewListing, NewListingFromPhotos};
+use vintedbot_domain::media::NewPhoto;
+use vintedbot_proto::v1;
+
+use crate::convert::{Fields, listing, photo};
+use crate::errors::Problem;
+use crate::signed::Signer;
+use crate::state::ServerState;
+use crate::{auth, calls};
+
+pub async fn create(
+    state: &ServerState,
+    request: Request<v1::CreateListingRequest>,
+) -> Result<Response<v1::CreateListingResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::ListingsWrite)?;
+    let new = read(request.into_inner())?;
+    let listing = listings::create(&state.domain, &caller, new).await?;
+    Ok(Response::new(v1::CreateListingResponse {
+        listing: Some(listing::to_proto(listing)),
+    }))
+}
+
+fn read(request: v1::CreateListingRequest) -> Result<NewListing, Problem> {
+    let mut fields = Fields::default();
+    let new = NewListing {
+        account_id: fields.id("account_id", request.account_id),
+        listing: listing::input(&mut fields, request.listing.unwrap_or_default()),
+        request_id: fields.optional_id("request_id", request.request_id),
+    };
+    fields.done(new)
+}
+
+pub async fn create_from_photos(
+    state: &ServerState,
+    request: Request<v1::CreateListingFromPhotosRequest>,
+) -> Result<Response<v1::CreateListingFromPhotosResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::ListingsWrite)?;
+    caller.require(Scope::MediaWrite)?;
+    let call = calls::call(&request);
+    let new = read_from_photos(request.into_inner())?;
+    let (listing, photos) = listings::create_from_photos(&state.domain, &caller, new).await?;
+    let signer = Signer::new(&state.domain, &call);
+    Ok(Response::new(v1::CreateListingFromPhotosResponse {
+        listing: Some(listing::to_proto(listing)),
+        photos: photos
+            .into_iter()
+            .map(|photo| photo::to_proto(&signer, photo))
+            .collect(),
+    }))
+}
+
+fn read_from_photos(request: v1::CreateListingFromPhotosRequest) -> Result<NewListingFromPhotos, Problem> {
+    let mut fields = Fields::default();
+    let mut photos = Vec::with_capacity(request.photos.len());
+    for (at, photo) in request.photos.into_iter().enumerate() {
+        if photo.data.is_empty() {
+            fields.wrong(format!("photos[{at}].data"), "is required");
+        }
+        photos.push(NewPhoto {
+            bytes: photo.data,
+            file_name: photo.file_name,
+        });
+    }
+    let new = NewListingFromPhotos {
+        account_id: fields.id("account_id", request.account_id),
+        photos,
+        listing: listing::input(&mut fields, request.listing.unwrap_or_default()),
+        request_id: fields.optional_id("request_id", request.request_id),
+    };
+    fields.done(new)
+}

@@ -1,0 +1,156 @@
+//! `GetPublishJob`, `ListPublishJobs`, `ListPublishSteps`, `ListScreenshots`.
+
+use tonic::{Request, Response};
+use vintedbot_domain::identity::Scope;
+use vintedbot_domain::paging::{self, PageRequest, Place, Sizes, Window};
+use vintedbot_domain::publishing::{self, Filter};
+use vintedbot_proto::v1;
+
+use crate::convert::{Fields, publish_job};
+use crate::errors::Problem;
+use crate::signed::Signer;
+use crate::state::ServerState;
+use crate::{auth, calls};
+
+const STEPS: Sizes = Sizes {
+    default: 200,
+    max: 1000,
+};
+
+pub async fn get(
+    state: &ServerState,
+    request: Request<v1::GetPublishJobRequest>,
+) -> Result<Response<v1::GetPublishJobResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::PublishRead)?;
+    let call = calls::call(&request);
+    let mut fields = Fields::default();
+    let id = fields.id("id", request.into_inner().id);
+    let id = fields.done(id)?;
+    let may_confirm = caller.scopes.contains(Scope::PublishConfirm);
+    let token = if may_confirm {
+        publishing::confirm_token(&state.domain, &caller, &id).await?
+    } else {
+        None
+    };
+    let job = publishing::get(&state.domain, &caller, &id).await?;
+    let confirmation = token
+        .map(|(token, expire_time)| publish_job::confirmation(token, expire_time, job.revision_hash.clone()));
+    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    let job = v1::PublishJob { confirmation, ..job };
+    Ok(Response::new(v1::GetPublishJobResponse {
+        publish_job: Some(job),
+    }))
+}
+
+pub async fn list(
+    state: &ServerState,
+    request: Request<v1::ListPublishJobsRequest>,
+) -> Result<Response<v1::ListPublishJobsResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::PublishRead)?;
+    let call = calls::call(&request);
+    let (filter, page) = read_list(request.into_inner())?;
+    let method = (caller.owner_id.as_str(), "ListPublishJobs");
+    let keys = &state.domain.keys;
+    let window = Window::<Place>::open(keys, paging::RESOURCES, method, &filter, &page)?;
+    let jobs = publishing::list(
+        &state.domain,
+        &caller,
+        &filter,
+        window.after.clone(),
+        window.to_read(),
+    )
+    .await?;
+    let page = window.close(keys, jobs, |job| (job.create_time, job.id.clone()))?;
+    let signer = Signer::new(&state.domain, &call);
+    Ok(Response::new(v1::ListPublishJobsResponse {
+        publish_jobs: page
+            .items
+            .into_iter()
+            .map(|job| publish_job::to_proto(&signer, job))
+            .collect(),
+        next_page_token: page.next_page_token,
+    }))
+}
+
+fn read_list(request: v1::ListPublishJobsRequest) -> Result<(Filter, PageRequest), Problem> {
+    let mut fields = Fields::default();
+    let filter = Filter {
+        account_id: fields.optional_id("account_id", request.account_id),
+        listing_id: fields.optional_id("listing_id", request.listing_id),
+        states: fields.enumerations("states", &request.states, publish_job::from_state),
+        needs_manual: request.needs_manual,
+    };
+    fields.done((
+        filter,
+        PageRequest {
+            size: request.page_size,
+            token: request.page_token,
+        },
+    ))
+}
+
+pub async fn list_steps(
+    state: &ServerState,
+    request: Request<v1::ListPublishStepsRequest>,
+) -> Result<Response<v1::ListPublishStepsResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::PublishRead)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let job_id = fields.id("job_id", request.job_id);
+    let job_id = fields.done(job_id)?;
+    let page = PageRequest {
+        size: request.page_size,
+        token: request.page_token,
+    };
+    let method = (caller.owner_id.as_str(), "ListPublishSteps");
+    let keys = &state.domain.keys;
+    let window = Window::<i64>::open(keys, STEPS, method, &job_id, &page)?;
+    let after = window.after.unwrap_or(0);
+    let steps = publishing::list_steps(&state.domain, &caller, &job_id, after, window.to_read()).await?;
+    let page = window.close(keys, steps, |step| step.number)?;
+    Ok(Response::new(v1::ListPublishStepsResponse {
+        steps: page.items.into_iter().map(publish_job::step).collect(),
+        next_page_token: page.next_page_token,
+    }))
+}
+
+pub async fn list_screenshots(
+    state: &ServerState,
+    request: Request<v1::ListScreenshotsRequest>,
+) -> Result<Response<v1::ListScreenshotsResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::PublishRead)?;
+    let call = calls::call(&request);
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let job_id = fields.id("job_id", request.job_id);
+    let job_id = fields.done(job_id)?;
+    let page = PageRequest {
+        size: request.page_size,
+        token: request.page_token,
+    };
+    let method = (caller.owner_id.as_str(), "ListScreenshots");
+    let keys = &state.domain.keys;
+    let window = Window::<i64>::open(keys, paging::RESOURCES, method, &job_id, &page)?;
+    let mut after = window.after.unwrap_or(0);
+    let mut with_screenshot = Vec::new();
+    while (with_screenshot.len() as u64) < window.to_read() {
+        let steps = publishing::list_steps(&state.domain, &caller, &job_id, after, STEPS.max as u64).await?;
+        let Some(last) = steps.last() else { break };
+        after = last.number;
+        with_screenshot.extend(steps.into_iter().filter(|step| step.screenshot_key.is_some()));
+    }
+    let page = window.close(keys, with_screenshot, |step| step.number)?;
+    let signer = Signer::new(&state.domain, &call);
+    Ok(Response::new(v1::ListScreenshotsResponse {
+        screenshots: page
+            .items
+            .into_iter()
+            .filter_map(|step| publish_job::screenshot(&signer, step))
+            .collect(),
+        next_page_token: page.next_page_token,
+    }))
+}

@@ -1,0 +1,159 @@
+//! One port for everything, and the way of a call through it, from the outside in:
+//!
+//! deadline noted -> CORS -> request id and span -> either a plain HTTP route, or gRPC-web translation -> deadline kept,
+//! errors completed, call logged -> token -> service.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::response::Response;
+use http::{HeaderName, HeaderValue, Method};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::ServingStatus;
+use tower::ServiceExt as _;
+use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use vintedbot_domain::Domain;
+use vintedbot_proto::FILE_DESCRIPTOR_SET;
+
+use crate::calls::{self, StampDeadline, X_REQUEST_ID};
+use crate::state::ServerState;
+use crate::{Config, Error, auth, http_api};
+
+/// How long a browser may remember what CORS allowed it.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 3600);
+/// Shorter than the idle limits of common proxies.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Serves everything on a listener until `shutdown` is cancelled and what is under way has been answered, or
+/// [`Config::drain_timeout`] has passed.
+pub async fn serve(
+    listener: TcpListener,
+    domain: Domain,
+    config: Config,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let drain_timeout = config.drain_timeout;
+    let state = ServerState {
+        domain,
+        config: config.into(),
+        shutdown: shutdown.clone(),
+    };
+    let app = StampDeadline(app(state).await?);
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let server = Server::builder()
+        .accept_http1(true)
+        .http2_keepalive_interval(Some(KEEP_ALIVE))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .serve_with_incoming_shutdown(app, incoming, shutdown.clone().cancelled_owned());
+    let drained = async {
+        shutdown.cancelled().await;
+        tokio::time::sleep(drain_timeout).await;
+    };
+    tokio::select! {
+        result = server => Ok(result?),
+        () = drained => {
+            tracing::warn!("some calls did not end in time; their connections are left behind");
+            Ok(())
+        }
+    }
+}
+
+async fn app(state: ServerState) -> Result<Router, Error> {
+    let cors = cors(&state.config.allowed_origins)?;
+    let grpc = grpc(&state).await?;
+    let dispatch = move |request: Request| {
+        let grpc = grpc.clone();
+        async move { route(grpc, request).await }
+    };
+    Ok(http_api::routes(state.clone())
+        .layer(from_fn(calls::log_http))
+        .fallback(dispatch)
+        .layer(from_fn_with_state(state, calls::identify))
+        .layer(cors))
+}
+
+async fn route(grpc: Router, request: Request) -> Response {
+    if !calls::is_grpc(&request) {
+        return http_api::not_found();
+    }
+    grpc.oneshot(request)
+        .await
+        .unwrap_or_else(|error: Infallible| match error {})
+}
+
+async fn grpc(state: &ServerState) -> Result<Router, Error> {
+    let mut routes = Routes::builder();
+    crate::identity::add(&mut routes, state);
+    crate::accounts::add(&mut routes, state);
+    crate::catalog::add(&mut routes, state);
+    crate::media::add(&mut routes, state);
+    crate::listings::add(&mut routes, state);
+    crate::publishing::add(&mut routes, state);
+    crate::events::add(&mut routes, state);
+    crate::search::add(&mut routes, state);
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    routes.add_service(reflection().build_v1()?);
+    routes.add_service(reflection().build_v1alpha()?);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    routes.add_service(health);
+    let shutdown = state.shutdown.clone();
+    tokio::spawn(async move {
+        shutdown.cancelled().await;
+        reporter.set_service_status("", ServingStatus::NotServing).await;
+    });
+    Ok(routes
+        .routes()
+        .prepare()
+        .into_axum_router()
+        .layer(from_fn_with_state(state.clone(), auth::authenticate))
+        .layer(from_fn_with_state(state.clone(), calls::account))
+        .layer(tonic_web::GrpcWebLayer::new()))
+}
+
+fn cors(origins: &[String]) -> Result<CorsLayer, Error> {
+    let allow = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(
+            origins
+                .iter()
+                .map(|origin| origin_header(origin))
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+    };
+    Ok(CorsLayer::new()
+        .allow_origin(allow)
+        .allow_methods([Method::GET, Method::POST, Method::PUT])
+        .allow_headers(AllowHeaders::mirror_request())
+        // A page on the public web may be allowed to call a server on its reader's own machine.
+        .allow_private_network(true)
+        .max_age(PREFLIGHT_MAX_AGE)
+        .expose_headers([
+            HeaderName::from_static("grpc-status"),
+            HeaderName::from_static("grpc-message"),
+            HeaderName::from_static("grpc-status-details-bin"),
+            X_REQUEST_ID,
+        ]))
+}
+
+fn origin_header(origin: &str) -> Result<HeaderValue, Error> {
+    let wrong = || Error::Origin(origin.to_owned());
+    let trimmed = origin.trim_end_matches('/');
+    let uri: http::Uri = trimmed.parse().map_err(|_| wrong())?;
+    if uri.scheme().is_none() || uri.authority().is_none() || uri.path() != "/" {
+        return Err(wrong());
+    }
+    HeaderValue::from_str(trimmed).map_err(|_| wrong())
+}

@@ -1,0 +1,11 @@
+//! The port as clients meet it: a server in this process on a port of its own, over a SQLite database in a folder of its
+//! own. One module per matter; `harness` makes the instance.
+
+mod authentication;
+mod errors;
+mod harness;
+mod publishing;
+mod transport;
+mod upload;
+mod watch;
+mod web;
