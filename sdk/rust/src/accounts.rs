@@ -1,0 +1,86 @@
+//! Accounts on the marketplace.
+
+use vintedbot_proto::v1::account_service_client::AccountServiceClient;
+use vintedbot_proto::v1::{
+    Account, CreateAccountRequest, DeleteAccountRequest, GetAccountRequest, ListAccountsRequest,
+    ResumeAccountRequest, SetModeRequest, SetModeResponse, UpdateAccountRequest,
+};
+
+use crate::call::{Calls, Present as _, call};
+use crate::{Paged, Result};
+
+/// `AccountService`; see [`Client::accounts`](crate::Client::accounts).
+#[derive(Clone)]
+pub struct Accounts {
+    pub(crate) calls: Calls,
+}
+
+impl Accounts {
+    /// Adds an account. Nothing is contacted.
+    pub async fn create(&self, request: CreateAccountRequest) -> Result<Account> {
+        let answer = self
+            .calls
+            .change(request, call!(AccountServiceClient::create_account))
+            .await?;
+        answer.account.present("account")
+    }
+
+    /// All accounts, oldest first.
+    pub fn list(&self) -> Paged<Account> {
+        self.calls.pages(
+            ListAccountsRequest::default(),
+            call!(AccountServiceClient::list_accounts),
+        )
+    }
+
+    /// One account.
+    pub async fn get(&self, id: impl Into<String>) -> Result<Account> {
+        let request = GetAccountRequest { id: id.into() };
+        let answer = self
+            .calls
+            .read(request, call!(AccountServiceClient::get_account))
+            .await?;
+        answer.account.present("account")
+    }
+
+    /// Changes an account's name, language or publish limit.
+    pub async fn update(&self, request: UpdateAccountRequest) -> Result<Account> {
+        let answer = self
+            .calls
+            .change(request, call!(AccountServiceClient::update_account))
+            .await?;
+        answer.account.present("account")
+    }
+
+    /// Removes an account and its listings from the server, and nothing from the site.
+    pub async fn delete(&self, id: impl Into<String>) -> Result<()> {
+        let request = DeleteAccountRequest {
+            id: id.into(),
+            ..Default::default()
+        };
+        self.calls
+            .change(request, call!(AccountServiceClient::delete_account))
+            .await?;
+        Ok(())
+    }
+
+    /// Changes how far the server may go on its own.
+    pub async fn set_mode(&self, request: SetModeRequest) -> Result<SetModeResponse> {
+        self.calls
+            .change(request, call!(AccountServiceClient::set_mode))
+            .await
+    }
+
+    /// Says that the cause of a pause is dealt with.
+    pub async fn resume(&self, id: impl Into<String>) -> Result<Account> {
+        let request = ResumeAccountRequest {
+            id: id.into(),
+            ..Default::default()
+        };
+        let answer = self
+            .calls
+            .change(request, call!(AccountServiceClient::resume_account))
+            .await?;
+        answer.account.present("account")
+    }
+}

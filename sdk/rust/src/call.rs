@@ -1,0 +1,90 @@
+//! One call, made again where that is safe.
+
+use std::time::Duration;
+
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use crate::client::Bearer;
+use crate::request_id::Change;
+use crate::{Error, Result, RetryPolicy};
+
+/// The connection with its token.
+pub type Line = InterceptedService<Channel, Bearer>;
+
+/// What every service needs to make its calls.
+#[derive(Clone)]
+pub struct Calls {
+    pub line: Line,
+    /// Of one attempt.
+    pub timeout: Duration,
+    pub retry: RetryPolicy,
+}
+
+impl Calls {
+    /// A call that changes nothing, and may be made as often as one likes.
+    pub async fn read<R, A, F>(&self, request: R, call: impl Fn(Line, Request<R>) -> F) -> Result<A>
+    where
+        R: Clone,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        self.repeat(|| async {
+            let mut request = Request::new(request.clone());
+            request.set_timeout(self.timeout);
+            let answer = call(self.line.clone(), request);
+            tokio::time::timeout(self.timeout, answer)
+                .await
+                .map_err(|_elapsed| Error::timed_out())?
+                .map_err(Error::from)
+        })
+        .await
+    }
+
+    /// A call that changes something: all attempts carry the same `request_id`, so that it happens once.
+    pub async fn change<R, A, F>(&self, request: R, call: impl Fn(Line, Request<R>) -> F) -> Result<A>
+    where
+        R: Change,
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        self.read(request.identified(), call).await
+    }
+
+    /// Makes `attempt` until it succeeds, fails for good, or was made often enough. It must be safe to repeat.
+    pub async fn repeat<A, F>(&self, mut attempt: impl FnMut() -> F) -> Result<A>
+    where
+        F: Future<Output = Result<Response<A>>>,
+    {
+        let mut made = 1;
+        loop {
+            let error = match attempt().await {
+                Ok(response) => return Ok(response.into_inner()),
+                Err(error) => error,
+            };
+            let Some(wait) = self.retry.wait_after(made, &error) else {
+                return Err(error);
+            };
+            tokio::time::sleep(wait).await;
+            made += 1;
+        }
+    }
+}
+
+/// The one thing that an answer is about.
+pub trait Present<T> {
+    fn present(self, what: &'static str) -> Result<T>;
+}
+
+impl<T> Present<T> for Option<T> {
+    fn present(self, what: &'static str) -> Result<T> {
+        self.ok_or(Error::Incomplete(what))
+    }
+}
+
+/// `call!(XyzServiceClient::method)`: that method, on whichever line.
+macro_rules! call {
+    ($client:ident :: $method:ident) => {
+        |line, request| async move { $client::new(line).$method(request).await }
+    };
+}
+pub(crate) use call;

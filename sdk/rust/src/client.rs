@@ -1,0 +1,237 @@
+//! The connection, and the settings that all calls share.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
+
+use crate::call::Calls;
+use crate::{Accounts, Auth, Catalog, Error, Events, Listings, Media, Publish, Result, RetryPolicy, Search};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A line that is dead without saying so is found after the two together.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The connection to one server in the name of one API token. Clones share it.
+#[derive(Clone)]
+pub struct Client {
+    calls: Calls,
+}
+
+impl Client {
+    /// Begins a client of the server at `address`: `http://127.0.0.1:50051`, or `https://…` where a proxy in front of it
+    /// speaks TLS.
+    pub fn builder(address: impl Into<String>) -> ClientBuilder {
+        ClientBuilder {
+            address: address.into(),
+            token: Token::None,
+            timeout: CALL_TIMEOUT,
+            retry: RetryPolicy::default(),
+        }
+    }
+
+    /// Who is calling; API tokens.
+    #[must_use]
+    pub fn auth(&self) -> Auth {
+        Auth {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// Accounts on the marketplace.
+    #[must_use]
+    pub fn accounts(&self) -> Accounts {
+        Accounts {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// Categories, brands, sizes, and what names stand for.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        Catalog {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// Photos.
+    #[must_use]
+    pub fn media(&self) -> Media {
+        Media {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// What is for sale.
+    #[must_use]
+    pub fn listings(&self) -> Listings {
+        Listings {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// The way of listings to the marketplace.
+    #[must_use]
+    pub fn publish(&self) -> Publish {
+        Publish {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// Everything that happens.
+    #[must_use]
+    pub fn events(&self) -> Events {
+        Events {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// Search among everybody's items.
+    #[must_use]
+    pub fn search(&self) -> Search {
+        Search {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// The connection with its token, for the generated clients in [`v1`](crate::v1): calls made through it are neither
+    /// repeated nor given a `request_id` or a deadline.
+    #[must_use]
+    pub fn channel(&self) -> InterceptedService<Channel, impl Interceptor + Clone + use<>> {
+        self.calls.line.clone()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+/// How a client reaches its server; see [`Client::builder`].
+#[must_use]
+pub struct ClientBuilder {
+    address: String,
+    token: Token,
+    timeout: Duration,
+    retry: RetryPolicy,
+}
+
+enum Token {
+    None,
+    Text(String),
+    File(PathBuf),
+}
+
+impl ClientBuilder {
+    /// The API token.
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.token = Token::Text(token.into());
+        self
+    }
+
+    /// A file that holds the API token; blanks and line ends around it do not count.
+    pub fn token_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.token = Token::File(path.as_ref().to_owned());
+        self
+    }
+
+    /// How long one attempt at a call may take; 30 s unless set. Streams (`watch`, `upload_all`) may take longer.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How calls are repeated that failed for a reason that passes.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Connects.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] when nobody answers there within 10 s; else as [`lazy`](Self::lazy).
+    pub async fn build(self) -> Result<Client> {
+        let endpoint = self.endpoint()?;
+        let bearer = self.bearer()?;
+        let channel = endpoint.connect().await.map_err(Error::Connect)?;
+        Ok(self.on(channel, bearer))
+    }
+
+    /// Leaves connecting to the first call. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The address is none, or the token cannot be read or sent.
+    pub fn lazy(self) -> Result<Client> {
+        let endpoint = self.endpoint()?;
+        let bearer = self.bearer()?;
+        Ok(self.on(endpoint.connect_lazy(), bearer))
+    }
+
+    fn on(self, channel: Channel, bearer: Bearer) -> Client {
+        let line = InterceptedService::new(channel, bearer);
+        Client {
+            calls: Calls {
+                line,
+                timeout: self.timeout,
+                retry: self.retry,
+            },
+        }
+    }
+
+    fn endpoint(&self) -> Result<Endpoint> {
+        let wrong = |source| Error::Address {
+            address: self.address.clone(),
+            source,
+        };
+        let mut endpoint = Endpoint::from_shared(self.address.clone()).map_err(wrong)?;
+        if endpoint.uri().scheme_str() == Some("https") {
+            let tls = ClientTlsConfig::new().with_native_roots();
+            endpoint = endpoint.tls_config(tls).map_err(wrong)?;
+        }
+        Ok(endpoint
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true))
+    }
+
+    fn bearer(&self) -> Result<Bearer> {
+        let token = match &self.token {
+            Token::None => return Ok(Bearer(None)),
+            Token::Text(token) => token.clone(),
+            Token::File(path) => std::fs::read_to_string(path).map_err(|source| Error::File {
+                path: path.clone(),
+                source,
+            })?,
+        };
+        let mut value: MetadataValue<Ascii> = format!("Bearer {}", token.trim())
+            .parse()
+            .map_err(|_| Error::Token)?;
+        value.set_sensitive(true);
+        Ok(Bearer(Some(value)))
+    }
+}
+
+/// Puts the token on every call.
+#[derive(Clone)]
+pub struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}

@@ -1,0 +1,96 @@
+//! What is for sale.
+
+use vintedbot_proto::v1::create_listing_from_photos_request::NewPhoto;
+use vintedbot_proto::v1::listing_service_client::ListingServiceClient;
+use vintedbot_proto::v1::{
+    CreateListingFromPhotosRequest, CreateListingFromPhotosResponse, CreateListingRequest,
+    DeleteListingRequest, GetListingRequest, ListListingsRequest, Listing, ListingInput,
+    PreviewListingRequest, PreviewListingResponse, UpdateListingRequest,
+};
+
+use crate::call::{Calls, Present as _, call};
+use crate::{Paged, Result, Upload};
+
+/// `ListingService`; see [`Client::listings`](crate::Client::listings). Nothing here reaches the marketplace.
+#[derive(Clone)]
+pub struct Listings {
+    pub(crate) calls: Calls,
+}
+
+impl Listings {
+    /// Makes a listing; what is missing can come later.
+    pub async fn create(&self, request: CreateListingRequest) -> Result<Listing> {
+        let answer = self
+            .calls
+            .change(request, call!(ListingServiceClient::create_listing))
+            .await?;
+        answer.listing.present("listing")
+    }
+
+    /// Stores photos and makes a listing with them in one message: all of it or nothing. What is larger than the server takes
+    /// in one message goes by [`Media::upload_all`](crate::Media::upload_all) first.
+    pub async fn create_from_photos(
+        &self,
+        account_id: impl Into<String>,
+        photos: impl IntoIterator<Item = Upload>,
+        listing: ListingInput,
+    ) -> Result<CreateListingFromPhotosResponse> {
+        let mut request = CreateListingFromPhotosRequest {
+            account_id: account_id.into(),
+            listing: Some(listing),
+            ..Default::default()
+        };
+        for photo in photos {
+            let (file_name, data) = photo.read().await?;
+            request.photos.push(NewPhoto { data, file_name });
+        }
+        self.calls
+            .change(request, call!(ListingServiceClient::create_listing_from_photos))
+            .await
+    }
+
+    /// One listing.
+    pub async fn get(&self, id: impl Into<String>) -> Result<Listing> {
+        let request = GetListingRequest { id: id.into() };
+        let answer = self
+            .calls
+            .read(request, call!(ListingServiceClient::get_listing))
+            .await?;
+        answer.listing.present("listing")
+    }
+
+    /// Listings, newest first.
+    pub fn list(&self, request: ListListingsRequest) -> Paged<Listing> {
+        self.calls
+            .pages(request, call!(ListingServiceClient::list_listings))
+    }
+
+    /// Changes a listing; see [`mask`](crate::mask). A confirm token made before becomes stale.
+    pub async fn update(&self, request: UpdateListingRequest) -> Result<Listing> {
+        let answer = self
+            .calls
+            .change(request, call!(ListingServiceClient::update_listing))
+            .await?;
+        answer.listing.present("listing")
+    }
+
+    /// Deletes a listing on the server, and nothing on the site.
+    pub async fn delete(&self, id: impl Into<String>) -> Result<()> {
+        let request = DeleteListingRequest {
+            id: id.into(),
+            ..Default::default()
+        };
+        self.calls
+            .change(request, call!(ListingServiceClient::delete_listing))
+            .await?;
+        Ok(())
+    }
+
+    /// A listing as it will look on the site, and everything that keeps it from being published.
+    pub async fn preview(&self, id: impl Into<String>) -> Result<PreviewListingResponse> {
+        let request = PreviewListingRequest { id: id.into() };
+        self.calls
+            .read(request, call!(ListingServiceClient::preview_listing))
+            .await
+    }
+}

@@ -1,0 +1,37 @@
+//! The `request_id` by which the server knows a repeated call: what makes retrying a change safe.
+
+use vintedbot_proto::v1;
+
+use crate::random;
+
+/// A request that changes something, and that the server does once however often it comes with the same `request_id`.
+pub trait Change: Clone + Send + Sync + 'static {
+    fn request_id(&mut self) -> &mut String;
+
+    /// Gives it an id, unless its maker has.
+    fn identified(mut self) -> Self {
+        let id = self.request_id();
+        if id.is_empty() {
+            *id = random::uuid();
+        }
+        self
+    }
+}
+
+macro_rules! changes {
+    ($($request:ident)*) => {$(
+        impl Change for v1::$request {
+            fn request_id(&mut self) -> &mut String {
+                &mut self.request_id
+            }
+        }
+    )*};
+}
+
+changes! {
+    CreateAccountRequest UpdateAccountRequest DeleteAccountRequest SetModeRequest ResumeAccountRequest
+    CreateApiTokenRequest RevokeApiTokenRequest
+    UploadPhotoRequest CreateUploadUrlRequest DeletePhotoRequest
+    CreateListingRequest CreateListingFromPhotosRequest UpdateListingRequest DeleteListingRequest
+    PreparePublishRequest ConfirmPublishRequest CancelPublishJobRequest RetryPublishJobRequest ResolvePublishJobRequest
+}

@@ -1,0 +1,120 @@
+//! The stream of events that goes on where it was cut.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures::Stream;
+use futures::stream::BoxStream;
+use tonic::{Code, Status};
+use vintedbot_proto::v1::event_service_client::EventServiceClient;
+use vintedbot_proto::v1::watch_response::Message;
+use vintedbot_proto::v1::{WatchRequest, WatchResponse};
+
+use crate::call::Calls;
+use crate::{Error, Result};
+
+/// What happens, as a stream of messages; see [`Events::watch`](crate::Events::watch).
+///
+/// Whenever the line is lost or the server restarts, it asks again from where it was, with growing waits and for as long
+/// as it takes, so that every event comes exactly once. What cannot get better by itself (a revoked token, a place in the
+/// log that is gone: [`Error::is_cursor_expired`]) is told as an error, after which the stream ends.
+///
+/// A snapshot that is cut off is begun anew: count it only from its `SnapshotEnd` on.
+#[must_use = "nothing is watched before it is read"]
+pub struct Watch {
+    messages: BoxStream<'static, Result<WatchResponse>>,
+    cursor: String,
+}
+
+impl Watch {
+    pub(crate) fn begin(calls: Calls, request: WatchRequest) -> Self {
+        Self {
+            cursor: request.cursor.clone(),
+            messages: Box::pin(messages(calls, request)),
+        }
+    }
+
+    /// The place in the log after the message read last: give it to another watch, in another process too, and that goes on
+    /// from there. Empty: there was none yet.
+    #[must_use]
+    pub fn cursor(&self) -> &str {
+        &self.cursor
+    }
+}
+
+impl Stream for Watch {
+    type Item = Result<Message>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            let Some(next) = ready!(self.messages.as_mut().poll_next(context)) else {
+                return Poll::Ready(None);
+            };
+            let response = match next {
+                Ok(response) => response,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            };
+            if !response.cursor.is_empty() {
+                self.cursor = response.cursor;
+            }
+            // A kind of message that this crate does not know is passed over, with its place in the log.
+            if let Some(message) = response.message {
+                return Poll::Ready(Some(Ok(message)));
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+fn messages(calls: Calls, mut request: WatchRequest) -> impl Stream<Item = Result<WatchResponse>> {
+    async_stream::stream! {
+        let mut cuts = 0;
+        loop {
+            let mut client = EventServiceClient::new(calls.line.clone());
+            let cut = match client.watch(request.clone()).await {
+                Ok(response) => {
+                    let mut stream = response.into_inner();
+                    loop {
+                        match stream.message().await {
+                            Ok(Some(message)) => {
+                                cuts = 0;
+                                if !message.cursor.is_empty() {
+                                    request.cursor.clone_from(&message.cursor);
+                                }
+                                yield Ok(message);
+                            }
+                            Ok(None) => break Status::unavailable("the server ended the stream"),
+                            Err(status) => break status,
+                        }
+                    }
+                }
+                Err(status) => status,
+            };
+            let error = Error::from(cut);
+            if is_final(&error) {
+                yield Err(error);
+                return;
+            }
+            cuts += 1;
+            let wait = calls.retry.back_off(cuts).max(error.retry_after().unwrap_or_default());
+            tokio::time::sleep(wait).await;
+        }
+    }
+}
+
+/// Whether asking again would only give the same answer.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Api { code, .. } => !matches!(
+            code,
+            Code::Unavailable | Code::ResourceExhausted | Code::Internal | Code::DeadlineExceeded
+        ),
+        _ => false,
+    }
+}
