@@ -37,7 +37,10 @@ pub async fn queue_all(store: &Store) -> Result<usize> {
     store
         .write(|tx| {
             async move {
-                let rows = accounts::Entity::find().filter(accounts::Column::DeleteTime.is_null()).all(tx).await?;
+                let rows = accounts::Entity::find()
+                    .filter(accounts::Column::DeleteTime.is_null())
+                    .all(tx)
+                    .await?;
                 for row in &rows {
                     queue(tx, row).await?;
                 }
@@ -50,8 +53,12 @@ pub async fn queue_all(store: &Store) -> Result<usize> {
 
 /// Everything that a connector needs to know to act for an account; `None` for one that was removed.
 pub async fn seat_of(domain: &Domain, account_id: &str) -> Result<Option<Seat>> {
-    let row = accounts::Entity::find_by_id(account_id).one(domain.store.reader()).await?;
-    Ok(row.filter(|row| row.delete_time.is_none()).map(|row| seat(&Account::from(row))))
+    let row = accounts::Entity::find_by_id(account_id)
+        .one(domain.store.reader())
+        .await?;
+    Ok(row
+        .filter(|row| row.delete_time.is_none())
+        .map(|row| seat(&Account::from(row))))
 }
 
 /// Whether what the seat's site offers, in its language, was never read or is a day old.
@@ -69,13 +76,19 @@ pub async fn needs_catalog(domain: &Domain, seat: &Seat) -> Result<bool> {
 
 /// Records the member that an account is. What is known already changes nothing.
 pub async fn record_member(tx: &Tx, account_id: &str, member_id: &str, login: &str) -> Result<()> {
-    let row = tx.locked(accounts::Entity::find_by_id(account_id)).one(tx).await?;
+    let row = tx
+        .locked(accounts::Entity::find_by_id(account_id))
+        .one(tx)
+        .await?;
     let row = row.filter(|row| row.delete_time.is_none());
     let row = row.ok_or_else(|| Error::not_found("account", account_id))?;
     if row.member_id.as_deref() == Some(member_id) && row.member_login.as_deref() == Some(login) {
         return Ok(());
     }
-    let row =
-        accounts::Model { member_id: Some(member_id.to_owned()), member_login: Some(login.to_owned()), ..row };
+    let row = accounts::Model {
+        member_id: Some(member_id.to_owned()),
+        member_login: Some(login.to_owned()),
+        ..row
+    };
     save(tx, row, Kind::AccountUpdated).await
 }

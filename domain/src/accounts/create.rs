@@ -35,13 +35,13 @@ const METHOD: &str = "CreateAccount";
 /// All violations at once; ACKNOWLEDGEMENT_REQUIRED for AUTOMATED, which only `set_mode` gives.
 pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result<Account> {
     let (market, language) = check(&new)?;
-    if new.mode == Some(Mode::Automated) {
+    let mode = new.mode.unwrap_or(domain.settings.session_mode);
+    if mode == Mode::Automated {
         return Err(Error::rejected(
             Reason::AcknowledgementRequired,
-            "an account is not made AUTOMATED; make it, then call SetMode with automated_acknowledged",
+            "no account is made AUTOMATED; make it MANUAL, then call SetMode with automated_acknowledged",
         ));
     }
-    let mode = new.mode.unwrap_or(domain.settings.session_mode);
     let owner_id = caller.owner_id.clone();
     let id = domain
         .store

@@ -8,7 +8,6 @@ mod get;
 mod lock;
 mod mode;
 mod pause;
-mod sync;
 mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -24,7 +23,6 @@ pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
 pub use mode::{SetMode, set_mode};
 pub use pause::{pause, resume};
-pub use sync::{needs_catalog, queue_all, seat_of};
 pub(crate) use update::changed;
 pub use update::{Update, update};
 

@@ -4,8 +4,8 @@ use futures::FutureExt;
 use serde::Serialize;
 use vintedbot_marketplace::markets::Market;
 
-use super::{Account, connection};
 use super::account::{NAME_MAX, language_of, load, own_language, save};
+use super::{Account, connection};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::store::entities::accounts;

@@ -64,7 +64,9 @@ pub async fn first_token(domain: &Domain, owner_id: &str) -> Result<Secret> {
         request_id: None,
     };
     let created = store(domain, owner_id, new, Scopes::all()).await?;
-    created.secret.ok_or_else(|| Error::Internal("a new token has no secret".to_owned()))
+    created
+        .secret
+        .ok_or_else(|| Error::Internal("a new token has no secret".to_owned()))
 }
 
 async fn check(domain: &Domain, new: &NewToken) -> Result<Scopes> {

@@ -50,7 +50,6 @@ pub async fn create(domain: &Domain, caller: &Caller, new: NewListing) -> Result
                     owner_id: &owner_id,
                     account_id: &new.account_id,
                     currency: &currency,
-                    photos_path: "listing.photo_ids",
                 };
                 let id = insert(tx, fresh, &draft).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &new, &id).await?;

@@ -1,14 +1,14 @@
 //! `CreateListingFromPhotos`: photos and their listing in one call, all of it or nothing.
 
 use futures::FutureExt;
+use vintedbot_marketplace::Field;
 
 use super::input::{ListingInput, take_over};
-use super::row::{Draft, Fresh, insert};
+use super::row::{Draft, Fresh, insert, require_photos};
 use super::{Listing, get};
 use crate::identity::Caller;
 use crate::media::{self, NewPhoto, Photo};
 use crate::{Domain, Error, Result, accounts, requests};
-use vintedbot_marketplace::Field;
 
 /// What is known of a listing that is to be made of photos.
 #[derive(Clone, Debug)]
@@ -61,12 +61,12 @@ pub async fn create_from_photos(
                 return Ok((id, photos));
             }
             accounts::load(tx, &owner_id, &account_id).await?;
+            require_photos(tx, &owner_id, &draft.photo_ids).await?;
             draft.photo_ids = in_order(&photos, &draft.photo_ids);
             let fresh = Fresh {
                 owner_id: &owner_id,
                 account_id: &account_id,
                 currency: &currency,
-                photos_path: "listing.photo_ids",
             };
             let id = insert(tx, fresh, &draft).await?;
             requests::remember(tx, &owner_id, request_id, METHOD, &parameters, &id).await?;

@@ -121,13 +121,11 @@ pub(super) struct Fresh<'a> {
     pub owner_id: &'a str,
     pub account_id: &'a str,
     pub currency: &'a str,
-    /// The path of the photos' field in the request.
-    pub photos_path: &'a str,
 }
 
 /// Makes a listing, its event pending. Returns its id.
 pub(super) async fn insert(tx: &Tx, fresh: Fresh<'_>, draft: &Draft) -> Result<String> {
-    require_photos(tx, fresh.owner_id, &draft.photo_ids, fresh.photos_path).await?;
+    require_photos(tx, fresh.owner_id, &draft.photo_ids).await?;
     let now = tx.now().await?;
     let mut row = listings::Model {
         id: tx.id(),
@@ -194,7 +192,7 @@ pub(super) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::
 }
 
 /// Refuses photos that are not the owner's. Locks them in the order of their ids, so that none is deleted meanwhile.
-pub(super) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String], path: &str) -> Result<()> {
+pub(super) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -207,7 +205,12 @@ pub(super) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String], path
         .iter()
         .enumerate()
         .filter(|(_, id)| !found.iter().any(|photo| photo.id == **id))
-        .map(|(at, id)| Violation::new(format!("{path}[{at}]"), format!("there is no photo {id}")))
+        .map(|(at, id)| {
+            Violation::new(
+                format!("listing.photo_ids[{at}]"),
+                format!("there is no photo {id}"),
+            )
+        })
         .collect();
     if violations.is_empty() {
         Ok(())

@@ -68,7 +68,7 @@ pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<
                 check_state(&row, update.expected_sequence)?;
                 let photos = fields.contains(&Field::Photos).then_some(&draft.photo_ids[..]);
                 if let Some(ids) = photos {
-                    require_photos(tx, &owner_id, ids, "listing.photo_ids").await?;
+                    require_photos(tx, &owner_id, ids).await?;
                 }
                 let mut changed = row.clone();
                 draft.apply(&mut changed, &fields)?;

@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelec
 use super::delete::remove_unused;
 use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
 use super::pipeline::{self, Processed, process_off_thread};
-use super::{FILES, NearDuplicate, Photo, file_error};
+use super::{FILES, NearDuplicate, Photo, by_ids, file_error};
 use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
@@ -99,7 +99,7 @@ async fn run(
     let parameters = prepared.parameters.clone();
     let owner = owner_id.to_owned();
     // The same content is the same photo, so that a repeated call is answered by simply doing it again.
-    store_all(domain, owner_id, prepared, move |tx, uploaded| {
+    let stored = store_all(domain, owner_id, prepared, move |tx, uploaded| {
         let (owner, request_id, parameters) = (owner.clone(), request_id.clone(), parameters.clone());
         async move {
             let request_id = request_id.as_deref();
@@ -114,7 +114,22 @@ async fn run(
         }
         .boxed()
     })
-    .await
+    .await?;
+    let ids: Vec<_> = stored.iter().map(|uploaded| uploaded.photo.id.clone()).collect();
+    let photos = by_ids(domain.store.reader(), owner_id, &ids).await?;
+    // Read again for their place in the log; one that was deleted at once stays as it was.
+    Ok(stored
+        .into_iter()
+        .map(
+            |uploaded| match photos.iter().find(|photo| photo.id == uploaded.photo.id) {
+                Some(photo) => Uploaded {
+                    photo: photo.clone(),
+                    ..uploaded
+                },
+                None => uploaded,
+            },
+        )
+        .collect())
 }
 
 /// Processes pictures, several at once, and tells how far it is.

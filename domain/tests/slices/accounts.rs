@@ -1,0 +1,331 @@
+use sea_orm::{ConnectionTrait, EntityTrait};
+use vintedbot_domain::accounts::{self, AccountState, Mode, NewAccount, SetMode, Update};
+use vintedbot_domain::events::Kind;
+use vintedbot_domain::listings::{self, ListingInput};
+use vintedbot_domain::store::entities::jobs;
+use vintedbot_domain::{Reason, jobs as work};
+use vintedbot_marketplace::Language;
+
+use crate::support::{World, new_account, page, reason, violated};
+
+#[tokio::test]
+async fn a_new_account_works_where_its_mode_says_and_is_connected_in_the_background() {
+    let world = World::new().await;
+    let mock = world.account("Shop").await;
+    assert_eq!(
+        (mock.site.as_str(), mock.market.as_str(), mock.language),
+        ("practice", "fr", Language::Fr)
+    );
+    let new = NewAccount {
+        mode: Some(Mode::Manual),
+        market: "www.vinted.de".to_owned(),
+        ..new_account("Laden")
+    };
+    let manual = accounts::create(&world.domain, &world.caller, new)
+        .await
+        .expect("made");
+    assert_eq!(
+        (manual.site.as_str(), manual.market.as_str(), manual.language),
+        ("vinted.de", "de", Language::En)
+    );
+    assert!(manual.sequence > mock.sequence);
+
+    let queued = jobs::Entity::find()
+        .all(world.domain.store.reader())
+        .await
+        .expect("jobs");
+    let queued: Vec<_> = queued
+        .into_iter()
+        .map(|job| (job.kind, job.subject_id.unwrap_or_default()))
+        .collect();
+    assert_eq!(queued.len(), 2);
+    assert!(queued.contains(&(work::Kind::ConnectAccount, mock.id)));
+}
+
+#[tokio::test]
+async fn everything_wrong_with_a_new_account_is_told_at_once() {
+    let world = World::new().await;
+    let create = async |new| accounts::create(&world.domain, &world.caller, new).await;
+    let new = NewAccount {
+        display_name: "x".repeat(101),
+        language: "de".to_owned(),
+        ..new_account("")
+    };
+    assert_eq!(violated(create(new).await), ["display_name", "language"]);
+    for market in ["", "xx", "practice"] {
+        let new = NewAccount {
+            market: market.to_owned(),
+            ..new_account("Shop")
+        };
+        assert_eq!(violated(create(new).await), ["market"], "{market}");
+    }
+    let german_french = NewAccount {
+        market: "de".to_owned(),
+        language: "fr".to_owned(),
+        ..new_account("Shop")
+    };
+    assert_eq!(violated(create(german_french).await), ["language"]);
+    let automated = NewAccount {
+        mode: Some(Mode::Automated),
+        ..new_account("Shop")
+    };
+    assert_eq!(
+        reason(create(automated).await),
+        Some(Reason::AcknowledgementRequired)
+    );
+}
+
+#[tokio::test]
+async fn an_update_changes_what_its_mask_names() {
+    let (world, account) = World::with_account().await;
+    let update = async |update: Update| {
+        accounts::update(
+            &world.domain,
+            &world.caller,
+            Update {
+                id: account.id.clone(),
+                ..update
+            },
+        )
+        .await
+    };
+    let named = Update {
+        display_name: "Boutique".to_owned(),
+        publish_limit_per_minute: Some(3),
+        ..Update::default()
+    };
+    let changed = update(named).await.expect("changes");
+    assert_eq!(
+        (changed.display_name.as_str(), changed.publish_limit_per_minute),
+        ("Boutique", Some(3))
+    );
+
+    let reset = Update {
+        display_name: "not taken".to_owned(),
+        mask: vec!["publish_limit_per_minute".to_owned()],
+        expected_sequence: Some(changed.sequence),
+        ..Update::default()
+    };
+    let changed = update(reset.clone()).await.expect("resets");
+    assert_eq!(
+        (changed.display_name.as_str(), changed.publish_limit_per_minute),
+        ("Boutique", None)
+    );
+    let stale = update(reset).await.expect_err("the sequence has moved on");
+    assert_eq!(stale.reason(), Some(Reason::ResourceChanged));
+
+    let wrong = Update {
+        publish_limit_per_minute: Some(61),
+        mask: ["display_name", "market", "publish_limit_per_minute"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..Update::default()
+    };
+    let fields = [
+        "account.display_name",
+        "update_mask",
+        "account.publish_limit_per_minute",
+    ];
+    assert_eq!(violated(update(wrong).await), fields);
+}
+
+#[tokio::test]
+async fn a_mode_change_moves_the_account_and_needs_an_acknowledgement_to_be_automated() {
+    let (world, account) = World::with_account().await;
+    let set = async |mode, automated_acknowledged| {
+        let set = SetMode {
+            id: account.id.clone(),
+            mode,
+            automated_acknowledged,
+            request_id: None,
+        };
+        accounts::set_mode(&world.domain, &world.caller, set).await
+    };
+    assert_eq!(
+        reason(set(Mode::Automated, false).await),
+        Some(Reason::AcknowledgementRequired)
+    );
+    let (manual, _) = set(Mode::Manual, false).await.expect("changes");
+    assert_eq!((manual.mode, manual.site.as_str()), (Mode::Manual, "vinted.fr"));
+    let (same, _) = set(Mode::Manual, true).await.expect("is no error");
+    assert_eq!(same, manual);
+    let (automated, _) = set(Mode::Automated, true).await.expect("changes");
+    assert_eq!(automated.site, "vinted.fr");
+    let kinds: Vec<_> = world.events().await.into_iter().map(|event| event.kind).collect();
+    assert_eq!(
+        kinds
+            .iter()
+            .filter(|kind| **kind == Kind::AccountModeChanged)
+            .count(),
+        2
+    );
+}
+
+#[tokio::test]
+async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
+    use futures::FutureExt;
+    let (world, account) = World::with_account().await;
+    for (reason, message) in [
+        (Reason::ChallengeCaptcha, "first"),
+        (Reason::ChallengeBlocked, "second"),
+    ] {
+        let id = account.id.clone();
+        world
+            .domain
+            .store
+            .write(move |tx| {
+                let id = id.clone();
+                async move { accounts::pause(tx, &id, reason, message, "job").await }.boxed()
+            })
+            .await
+            .expect("pauses");
+    }
+    let paused = accounts::get(&world.domain, &world.caller, &account.id)
+        .await
+        .expect("is there");
+    let pause = paused.pause.expect("a pause");
+    assert_eq!(
+        (pause.reason, pause.message.as_str()),
+        (Some(Reason::ChallengeCaptcha), "first")
+    );
+    for _ in 0..2 {
+        let active = accounts::resume(&world.domain, &world.caller, &account.id, None)
+            .await
+            .expect("resumes");
+        assert_eq!((active.state, active.pause), (AccountState::Active, None));
+    }
+}
+
+#[tokio::test]
+async fn a_removed_account_takes_its_listings_along() {
+    let (world, account) = World::with_account().await;
+    let photo = world.photo(1).await;
+    let input = ListingInput {
+        photo_ids: vec![photo.id.clone()],
+        ..ListingInput::default()
+    };
+    let listing = world.listing(&account, input).await;
+    accounts::delete(&world.domain, &world.caller, &account.id, None)
+        .await
+        .expect("is removed");
+    let (domain, caller) = (&world.domain, &world.caller);
+    assert_eq!(
+        reason(accounts::get(domain, caller, &account.id).await),
+        Some(Reason::NotFound)
+    );
+    assert_eq!(
+        reason(listings::get(domain, caller, &listing.id).await),
+        Some(Reason::NotFound)
+    );
+    assert!(
+        accounts::list(domain, caller, &page(0, ""))
+            .await
+            .expect("a list")
+            .items
+            .is_empty()
+    );
+    assert!(
+        accounts::seat_of(domain, &account.id)
+            .await
+            .expect("answers")
+            .is_none()
+    );
+    vintedbot_domain::media::delete(domain, caller, &photo.id, None)
+        .await
+        .expect("nobody uses it any more");
+    let last: Vec<_> = world
+        .events()
+        .await
+        .into_iter()
+        .rev()
+        .take(3)
+        .map(|event| event.kind)
+        .collect();
+    assert_eq!(
+        last,
+        [Kind::PhotoDeleted, Kind::AccountDeleted, Kind::ListingDeleted]
+    );
+}
+
+#[tokio::test]
+async fn an_open_publish_job_keeps_account_and_listing_from_being_deleted() {
+    let (world, account) = World::with_account().await;
+    let listing = world.listing(&account, ListingInput::default()).await;
+    let statement = format!(
+        "INSERT INTO publish_jobs (id, owner_id, account_id, listing_id, site, state, dry_run, prepare_number, revision, \
+         revision_hash, listing_hash, needs_manual, cancel_requested, hidden, possible_duplicate, stray_drafts, \
+         prepare_attempts, publish_attempts, create_time, update_time, sequence) VALUES ('job', '{}', '{}', '{}', \
+         'practice', 'BLOCKED', TRUE, 1, '', '', '', FALSE, FALSE, FALSE, FALSE, '[]', 0, 0, 0, 0, 0)",
+        world.caller.owner_id, account.id, listing.id
+    );
+    world
+        .domain
+        .store
+        .writer()
+        .execute_unprepared(&statement)
+        .await
+        .expect("is written");
+    let (domain, caller) = (&world.domain, &world.caller);
+    assert_eq!(
+        reason(accounts::delete(domain, caller, &account.id, None).await),
+        Some(Reason::PublishJobOpen)
+    );
+    assert_eq!(
+        reason(listings::delete(domain, caller, &listing.id, None).await),
+        Some(Reason::PublishJobOpen)
+    );
+}
+
+#[tokio::test]
+async fn another_owners_account_is_not_there() {
+    let (world, account) = World::with_account().await;
+    let stranger = world.stranger().await;
+    let (domain, id) = (&world.domain, &account.id);
+    assert_eq!(
+        reason(accounts::get(domain, &stranger, id).await),
+        Some(Reason::NotFound)
+    );
+    assert_eq!(
+        reason(accounts::delete(domain, &stranger, id, None).await),
+        Some(Reason::NotFound)
+    );
+    assert_eq!(
+        reason(accounts::resume(domain, &stranger, id, None).await),
+        Some(Reason::NotFound)
+    );
+    let update = Update {
+        id: id.clone(),
+        display_name: "Mine".to_owned(),
+        ..Update::default()
+    };
+    assert_eq!(
+        reason(accounts::update(domain, &stranger, update).await),
+        Some(Reason::NotFound)
+    );
+    let set = SetMode {
+        id: id.clone(),
+        mode: Mode::Manual,
+        automated_acknowledged: false,
+        request_id: None,
+    };
+    assert_eq!(
+        reason(accounts::set_mode(domain, &stranger, set).await),
+        Some(Reason::NotFound)
+    );
+    assert!(
+        accounts::list(domain, &stranger, &page(0, ""))
+            .await
+            .expect("a list")
+            .items
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn two_accounts_of_the_same_moment_have_different_seats() {
+    let world = World::new().await;
+    let (one, other) = (world.account("One").await, world.account("Other").await);
+    let (one, other) = (accounts::seat(&one), accounts::seat(&other));
+    assert_ne!(one.practice_login, other.practice_login);
+    assert!(one.practice_login.starts_with("seller-"));
+}

@@ -1,0 +1,177 @@
+use sea_orm::EntityTrait;
+use vintedbot_domain::Reason;
+use vintedbot_domain::identity::{self, NewToken, Scope};
+use vintedbot_domain::store::entities::api_tokens;
+
+use crate::support::{START, World, page, reason, request_id, violated};
+
+fn token(scopes: &[&str]) -> NewToken {
+    NewToken {
+        name: "script".to_owned(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        expire_time: None,
+        request_id: None,
+    }
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once_and_kept_as_a_hash() {
+    let world = World::new().await;
+    let created = identity::create_token(&world.domain, &world.caller, token(&["media:read"]))
+        .await
+        .expect("made");
+    let secret = created.secret.expect("is shown");
+    assert!(secret.expose().starts_with("vb_") && secret.expose().len() == 46);
+    assert_eq!(format!("{secret:?}"), "Secret");
+
+    let rows = api_tokens::Entity::find()
+        .all(world.domain.store.reader())
+        .await
+        .expect("rows");
+    assert!(
+        rows.iter()
+            .all(|row| !format!("{row:?}").contains(secret.expose()))
+    );
+    assert!(
+        world
+            .events()
+            .await
+            .iter()
+            .all(|event| !event.payload.contains(secret.expose()))
+    );
+}
+
+#[tokio::test]
+async fn a_token_gives_its_owner_and_its_scopes_and_nothing_more() {
+    let world = World::new().await;
+    let created = identity::create_token(&world.domain, &world.caller, token(&["media:read", "media:read"]))
+        .await
+        .expect("made");
+    let secret = created.secret.expect("is shown");
+    let caller = identity::authenticate(&world.domain, Some(secret.expose()))
+        .await
+        .expect("is known");
+    assert_eq!(
+        (&caller.owner_id, &caller.token_id),
+        (&world.caller.owner_id, &created.token.id)
+    );
+    caller.require(Scope::MediaRead).expect("has it");
+    let refusal = caller.require(Scope::MediaWrite).expect_err("lacks it");
+    assert_eq!(refusal.reason(), Some(Reason::ScopeMissing));
+
+    let wider = identity::create_token(&world.domain, &caller, token(&["auth:manage"])).await;
+    assert_eq!(reason(wider), Some(Reason::ScopeNotGrantable));
+}
+
+#[tokio::test]
+async fn tokens_that_are_absent_malformed_unknown_expired_or_revoked_are_refused() {
+    let world = World::new().await;
+    for (bearer, expected) in [
+        (None, Reason::TokenMissing),
+        (Some(""), Reason::TokenMissing),
+        (Some("secret"), Reason::TokenInvalid),
+        (Some("vb_AAAA"), Reason::TokenInvalid),
+    ] {
+        assert_eq!(
+            reason(identity::authenticate(&world.domain, bearer).await),
+            Some(expected),
+            "{bearer:?}"
+        );
+    }
+
+    let new = NewToken {
+        expire_time: Some(START + 1000),
+        ..token(&["media:read"])
+    };
+    let expiring = identity::create_token(&world.domain, &world.caller, new)
+        .await
+        .expect("made");
+    let secret = expiring.secret.expect("is shown");
+    identity::authenticate(&world.domain, Some(secret.expose()))
+        .await
+        .expect("still good");
+    world.clock.advance(1000);
+    let late = identity::authenticate(&world.domain, Some(secret.expose())).await;
+    assert_eq!(reason(late), Some(Reason::TokenExpired));
+
+    let token_id = world.caller.token_id.clone();
+    let revoked = identity::revoke_token(&world.domain, &world.caller, &token_id, None)
+        .await
+        .expect("revoked");
+    assert_eq!(revoked.revoke_time, Some(START + 1000));
+    let again = identity::revoke_token(&world.domain, &world.caller, &token_id, None)
+        .await
+        .expect("no error");
+    assert_eq!(again, revoked, "revoking twice changes nothing");
+    let gone = identity::authenticate(&world.domain, Some(&world.secret)).await;
+    assert_eq!(reason(gone), Some(Reason::TokenInvalid));
+}
+
+#[tokio::test]
+async fn everything_wrong_with_a_new_token_is_told_at_once() {
+    let world = World::new().await;
+    let new = NewToken {
+        name: " ".to_owned(),
+        expire_time: Some(START),
+        ..token(&["media:read", "media:eat"])
+    };
+    let fields = violated(identity::create_token(&world.domain, &world.caller, new).await);
+    assert_eq!(fields, ["name", "scopes[1]", "expire_time"]);
+    let fields = violated(identity::create_token(&world.domain, &world.caller, token(&[])).await);
+    assert_eq!(fields, ["scopes"]);
+}
+
+#[tokio::test]
+async fn a_repeated_call_finds_the_token_but_not_its_secret() {
+    let world = World::new().await;
+    let new = NewToken {
+        request_id: request_id(),
+        ..token(&["media:read"])
+    };
+    let first = identity::create_token(&world.domain, &world.caller, new.clone())
+        .await
+        .expect("made");
+    let second = identity::create_token(&world.domain, &world.caller, new)
+        .await
+        .expect("found");
+    assert_eq!(first.token, second.token);
+    assert!(first.secret.is_some() && second.secret.is_none());
+    assert!(
+        first.token.sequence > 0,
+        "the answer carries its place in the log"
+    );
+}
+
+#[tokio::test]
+async fn revoked_and_expired_tokens_are_listed_on_demand_and_strangers_never() {
+    let world = World::new().await;
+    let stranger = world.stranger().await;
+    let new = NewToken {
+        expire_time: Some(START + 1),
+        ..token(&["media:read"])
+    };
+    identity::create_token(&world.domain, &world.caller, new)
+        .await
+        .expect("made");
+    world.clock.advance(1);
+    let list = async |all| {
+        identity::list_tokens(&world.domain, &world.caller, all, &page(0, ""))
+            .await
+            .expect("a list")
+            .items
+            .len()
+    };
+    assert_eq!((list(false).await, list(true).await), (1, 2));
+    let foreign = identity::revoke_token(&world.domain, &stranger, &world.caller.token_id, None).await;
+    assert_eq!(reason(foreign), Some(Reason::NotFound));
+}
+
+#[tokio::test]
+async fn who_am_i_names_owner_and_token() {
+    let world = World::new().await;
+    let (name, token) = identity::who_am_i(&world.domain, &world.caller)
+        .await
+        .expect("an answer");
+    assert_eq!((name.as_str(), &token.id), ("owner", &world.caller.token_id));
+    assert_eq!(token.scopes.iter().count(), Scope::ALL.len());
+}

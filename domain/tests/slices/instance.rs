@@ -1,0 +1,105 @@
+use std::sync::Arc;
+
+use sea_orm::{ConnectionTrait, EntityTrait};
+use vintedbot_domain::ids::SystemIds;
+use vintedbot_domain::instance::{self, Started};
+use vintedbot_domain::store::entities::{event_heads, events};
+use vintedbot_domain::store::{self, Store};
+
+use crate::support::{START, TestClock, World, reason};
+
+async fn open() -> Store {
+    let clock = Arc::new(TestClock::default());
+    let store = store::connect("sqlite::memory:", clock, Arc::new(SystemIds))
+        .await
+        .expect("opens");
+    vintedbot_migrations::run_locked(store.writer())
+        .await
+        .expect("migrates");
+    store
+}
+
+async fn start(store: &Store, folder: &tempfile::TempDir) -> Started {
+    instance::start(store, folder.path(), "0.1.0", "0.1.0")
+        .await
+        .expect("starts")
+}
+
+#[tokio::test]
+async fn a_second_start_finds_what_the_first_one_made() {
+    let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
+    let first = start(&store, &folder).await;
+    assert!(first.first_start && !first.restored);
+    assert_eq!(start(&store, &folder).await, first);
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_match_its_folder_begins_a_new_epoch() {
+    let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
+    let first = start(&store, &folder).await;
+    let owner = &first.owner_id;
+    for statement in [
+        format!("UPDATE event_heads SET sequence = 1 WHERE owner_id = '{owner}'"),
+        format!(
+            "INSERT INTO events (owner_id, sequence, time, kind, resource_type, resource_id, payload) \
+             VALUES ('{owner}', 1, {START}, 'PHOTO_CREATED', 'PHOTO', 'x', '{{}}')"
+        ),
+    ] {
+        store
+            .writer()
+            .execute_unprepared(&statement)
+            .await
+            .expect("is written");
+    }
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let copied = start(&store, &elsewhere).await;
+    assert!(copied.restored);
+    assert_eq!(copied.owner_id, first.owner_id);
+    assert_ne!(
+        (&copied.log_epoch, &copied.instance_id),
+        (&first.log_epoch, &first.instance_id)
+    );
+    let head = event_heads::Entity::find()
+        .one(store.reader())
+        .await
+        .expect("reads")
+        .expect("a head");
+    assert_eq!(
+        (head.sequence, head.floor),
+        (1, 1),
+        "no place in the old log can be read from"
+    );
+    assert!(
+        events::Entity::find()
+            .one(store.reader())
+            .await
+            .expect("reads")
+            .is_none()
+    );
+    let again = start(&store, &elsewhere).await;
+    assert!(!again.restored);
+    assert_eq!(again.log_epoch, copied.log_epoch);
+}
+
+#[tokio::test]
+async fn a_program_that_is_too_old_is_refused() {
+    let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
+    instance::start(&store, folder.path(), "0.10.0", "0.9.0")
+        .await
+        .expect("starts");
+    assert_eq!(
+        reason(instance::start(&store, folder.path(), "0.8.1", "0.1.0").await),
+        None
+    );
+    instance::start(&store, folder.path(), "0.9.0", "0.1.0")
+        .await
+        .expect("is new enough");
+}
+
+#[tokio::test]
+async fn a_world_has_one_owner_and_an_unbroken_log() {
+    let world = World::new().await;
+    world.account("Shop").await;
+    let sequences: Vec<_> = world.events().await.iter().map(|event| event.sequence).collect();
+    assert_eq!(sequences, (1..=sequences.len() as i64).collect::<Vec<_>>());
+}

@@ -1,0 +1,532 @@
+use sea_orm::ConnectionTrait;
+use vintedbot_domain::listings::{
+    self, Filter, Listing, ListingInput, ListingState, NameOrId, NewListingFromPhotos, Update,
+};
+use vintedbot_domain::media::{self, NewPhoto};
+use vintedbot_domain::{Error, Reason, accounts};
+use vintedbot_marketplace::catalog::ResolveError;
+use vintedbot_marketplace::{Field, Money, Named};
+
+use crate::support::{World, page, picture, reason, request_id, violated};
+
+fn name(text: &str) -> Option<NameOrId> {
+    Some(NameOrId::Name(text.to_owned()))
+}
+
+fn euros(minor_units: i64) -> Option<Money> {
+    Some(Money {
+        minor_units,
+        currency: String::new(),
+    })
+}
+
+/// Everything that a sweat needs but photos.
+fn sweat() -> ListingInput {
+    ListingInput {
+        title: " Sweat Nike ".to_owned(),
+        description: "Porté deux fois.".to_owned(),
+        price: euros(2900),
+        category: name("Homme > Sweats"),
+        brand: name("nike"),
+        size: name("M"),
+        condition: name("bon"),
+        colors: vec![NameOrId::Name("noir".to_owned()), NameOrId::Id(2)],
+        materials: vec![NameOrId::Name("coton".to_owned())],
+        package_size: name("petit"),
+        photo_ids: Vec::new(),
+    }
+}
+
+fn named(id: i64, name: &str) -> Named {
+    Named {
+        id,
+        name: name.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn names_become_ids_and_are_shown_in_the_accounts_language() {
+    let (world, account) = World::with_account().await;
+    let listing = world.listing(&account, sweat()).await;
+    assert_eq!(
+        (listing.title.as_str(), listing.state),
+        ("Sweat Nike", ListingState::Draft)
+    );
+    assert_eq!(
+        listing.price,
+        Some(Money {
+            minor_units: 2900,
+            currency: "EUR".to_owned()
+        })
+    );
+    assert_eq!(listing.category, Some(named(21, "Hommes > Sweats")));
+    assert_eq!(listing.brand, Some(named(53, "Nike")));
+    assert_eq!(listing.condition, Some(named(3, "Bon état")));
+    assert_eq!(listing.colors, [named(1, "Noir"), named(2, "Bleu")]);
+    assert_eq!(listing.materials, [named(44, "Coton")]);
+    assert!(listing.sequence > 0);
+
+    let event = world.events().await.pop().expect("an event");
+    let told: Listing = serde_json::from_str(&event.payload).expect("a listing");
+    assert_eq!(told, listing, "the event tells what a reader sees");
+}
+
+#[tokio::test]
+async fn an_ambiguous_name_comes_back_with_its_candidates() {
+    let (world, account) = World::with_account().await;
+    let input = ListingInput {
+        category: name("Sweats"),
+        ..ListingInput::default()
+    };
+    let Err(Error::Name(ResolveError::Ambiguous {
+        field, candidates, ..
+    })) = world.try_listing(&account, input).await
+    else {
+        panic!("not ambiguous");
+    };
+    assert_eq!(field, Field::Category);
+    assert_eq!(candidates.iter().map(|c| c.id).collect::<Vec<_>>(), [11, 21]);
+    let unknown = ListingInput {
+        brand: Some(NameOrId::Id(9)),
+        ..ListingInput::default()
+    };
+    assert_eq!(
+        reason(world.try_listing(&account, unknown).await),
+        Some(Reason::NameUnknown)
+    );
+}
+
+#[tokio::test]
+async fn everything_wrong_with_what_is_given_is_told_at_once() {
+    let (world, account) = World::with_account().await;
+    let input = ListingInput {
+        title: "X".repeat(101),
+        description: "x".repeat(2001),
+        price: Some(Money {
+            minor_units: 99,
+            currency: "EUR".to_owned(),
+        }),
+        category: name("Sweats"),
+        size: name("M"),
+        colors: vec![NameOrId::Id(1), NameOrId::Id(2), NameOrId::Id(3)],
+        photo_ids: vec!["a".to_owned(), "a".to_owned()],
+        ..ListingInput::default()
+    };
+    let mut fields = violated(world.try_listing(&account, input).await);
+    fields.sort();
+    let expected = [
+        "listing.category",
+        "listing.colors",
+        "listing.description",
+        "listing.photo_ids[1]",
+        "listing.price",
+        "listing.size",
+        "listing.title",
+        "listing.title",
+    ];
+    assert_eq!(fields, expected);
+    let pounds = Some(Money {
+        minor_units: 900,
+        currency: "GBP".to_owned(),
+    });
+    let input = ListingInput {
+        price: pounds,
+        ..ListingInput::default()
+    };
+    assert_eq!(
+        violated(world.try_listing(&account, input).await),
+        ["listing.price"]
+    );
+}
+
+#[tokio::test]
+async fn photos_must_be_the_owners_and_not_too_many() {
+    let (world, account) = World::with_account().await;
+    let stranger = world.stranger().await;
+    let theirs = media::upload(&world.domain, &stranger, picture(1), None)
+        .await
+        .expect("is stored")
+        .photo;
+    let mine = world.photo(2).await;
+    let input = ListingInput {
+        photo_ids: vec![mine.id.clone(), theirs.id],
+        ..ListingInput::default()
+    };
+    assert_eq!(
+        violated(world.try_listing(&account, input).await),
+        ["listing.photo_ids[1]"]
+    );
+    let many = ListingInput {
+        photo_ids: vec![mine.id; 21],
+        ..ListingInput::default()
+    };
+    assert_eq!(
+        reason(world.try_listing(&account, many).await),
+        Some(Reason::TooManyPhotos)
+    );
+}
+
+#[tokio::test]
+async fn a_sketch_of_words_needs_no_catalogue_and_choices_do() {
+    let world = World::new().await;
+    let account = world.account("Shop").await;
+    let sketch = ListingInput {
+        title: "Sweat".to_owned(),
+        price: euros(500),
+        ..ListingInput::default()
+    };
+    let listing = world.listing(&account, sketch).await;
+    assert_eq!(listing.category, None);
+    assert_eq!(
+        reason(world.try_listing(&account, sweat()).await),
+        Some(Reason::CatalogNotReady)
+    );
+    let preview = listings::preview(&world.domain, &world.caller, &listing.id).await;
+    assert_eq!(reason(preview), Some(Reason::CatalogNotReady));
+}
+
+#[tokio::test]
+async fn photos_and_listing_are_made_in_one_call_and_once() {
+    let (world, account) = World::with_account().await;
+    let old = world.photo(9).await;
+    let new = NewListingFromPhotos {
+        account_id: account.id.clone(),
+        photos: vec![picture(1), picture(2), picture(1)],
+        listing: ListingInput {
+            photo_ids: vec![old.id.clone()],
+            ..sweat()
+        },
+        request_id: request_id(),
+    };
+    let (listing, photos) = listings::create_from_photos(&world.domain, &world.caller, new.clone())
+        .await
+        .expect("made");
+    let ids: Vec<_> = photos.iter().map(|photo| photo.id.clone()).collect();
+    assert_eq!(listing.photo_ids, [ids[0].clone(), ids[1].clone(), old.id]);
+    assert_eq!(ids[2], ids[0], "the same picture is one photo");
+    let again = listings::create_from_photos(&world.domain, &world.caller, new.clone())
+        .await
+        .expect("found");
+    assert_eq!((again.0, again.1), (listing, photos));
+    let other = NewListingFromPhotos {
+        photos: vec![picture(3)],
+        ..new
+    };
+    let refused = listings::create_from_photos(&world.domain, &world.caller, other).await;
+    assert_eq!(reason(refused), Some(Reason::RequestIdReused));
+}
+
+#[tokio::test]
+async fn a_listing_that_cannot_be_made_leaves_no_photos_behind() {
+    let (world, account) = World::with_account().await;
+    let new = |photos: Vec<NewPhoto>, listing| NewListingFromPhotos {
+        account_id: account.id.clone(),
+        photos,
+        listing,
+        request_id: None,
+    };
+    let unknown = ListingInput {
+        photo_ids: vec!["x".to_owned()],
+        ..ListingInput::default()
+    };
+    let refused =
+        listings::create_from_photos(&world.domain, &world.caller, new(vec![picture(1)], unknown)).await;
+    assert_eq!(violated(refused), ["listing.photo_ids[0]"]);
+    let many = vec![picture(1); 21];
+    let refused =
+        listings::create_from_photos(&world.domain, &world.caller, new(many, ListingInput::default())).await;
+    assert_eq!(reason(refused), Some(Reason::TooManyPhotos));
+    let refused = listings::create_from_photos(&world.domain, &world.caller, new(vec![], sweat())).await;
+    assert_eq!(violated(refused), ["photos"]);
+    let photos = media::list(&world.domain, &world.caller, None, &page(0, ""))
+        .await
+        .expect("a list");
+    assert!(photos.items.is_empty());
+}
+
+#[tokio::test]
+async fn an_update_takes_what_is_present_or_what_its_mask_names() {
+    let (world, account) = World::with_account().await;
+    let listing = world.listing(&account, sweat()).await;
+    let update = async |update: Update| {
+        listings::update(
+            &world.domain,
+            &world.caller,
+            Update {
+                id: listing.id.clone(),
+                ..update
+            },
+        )
+        .await
+    };
+    // The category stands in the listing already, so that the size is understood.
+    let present = ListingInput {
+        size: name("L"),
+        price: euros(3000),
+        ..ListingInput::default()
+    };
+    let changed = update(Update {
+        listing: present,
+        ..Update::default()
+    })
+    .await
+    .expect("changes");
+    assert_eq!(
+        (changed.size, changed.title.as_str()),
+        (Some(named(208, "L")), "Sweat Nike")
+    );
+
+    let mask = ["brand", "colors"].map(str::to_owned).to_vec();
+    let input = ListingInput {
+        title: "not taken".to_owned(),
+        ..ListingInput::default()
+    };
+    let masked = Update {
+        listing: input,
+        mask,
+        expected_sequence: Some(changed.sequence),
+        ..Update::default()
+    };
+    let cleared = update(masked.clone()).await.expect("clears");
+    assert_eq!(
+        (
+            cleared.brand.clone(),
+            cleared.colors.len(),
+            cleared.title.as_str()
+        ),
+        (None, 0, "Sweat Nike")
+    );
+    assert_eq!(
+        update(masked).await.expect_err("it has moved on").reason(),
+        Some(Reason::ResourceChanged)
+    );
+
+    let unknown = Update {
+        mask: vec!["state".to_owned()],
+        ..Update::default()
+    };
+    assert_eq!(violated(update(unknown).await), ["update_mask"]);
+    let same = update(Update {
+        listing: ListingInput {
+            price: euros(3000),
+            ..ListingInput::default()
+        },
+        ..Update::default()
+    });
+    assert_eq!(same.await.expect("is no change").sequence, cleared.sequence);
+
+    let statement = format!(
+        "UPDATE listings SET state = 'PUBLISHING' WHERE id = '{}'",
+        listing.id
+    );
+    world
+        .domain
+        .store
+        .writer()
+        .execute_unprepared(&statement)
+        .await
+        .expect("is written");
+    let busy = update(Update {
+        listing: sweat(),
+        ..Update::default()
+    })
+    .await;
+    assert_eq!(reason(busy), Some(Reason::PublishJobOpen));
+}
+
+#[tokio::test]
+async fn filters_select_by_account_state_and_title() {
+    let (world, account) = World::with_account().await;
+    let other = world.account("Other").await;
+    for (account, title) in [(&account, "ÉTÉ 100%"), (&account, "Hiver"), (&other, "été")] {
+        world
+            .listing(
+                account,
+                ListingInput {
+                    title: title.to_owned(),
+                    ..ListingInput::default()
+                },
+            )
+            .await;
+    }
+    let count = async |filter: Filter| {
+        listings::list(&world.domain, &world.caller, &filter, &page(0, ""))
+            .await
+            .expect("a list")
+            .items
+            .len()
+    };
+    let titled = |text: &str| Filter {
+        title_contains: text.to_owned(),
+        ..Filter::default()
+    };
+    assert_eq!(count(Filter::default()).await, 3);
+    assert_eq!(count(titled("Été")).await, 2);
+    assert_eq!(count(titled("0%")).await, 1);
+    assert_eq!(count(titled("_")).await, 0, "no character is a pattern");
+    assert_eq!(
+        count(Filter {
+            account_id: other.id.clone(),
+            ..titled("été")
+        })
+        .await,
+        1
+    );
+    assert_eq!(
+        count(Filter {
+            states: vec![ListingState::Published],
+            ..Filter::default()
+        })
+        .await,
+        0
+    );
+    let states = vec![ListingState::Draft, ListingState::Publishing];
+    assert_eq!(
+        count(Filter {
+            states,
+            ..Filter::default()
+        })
+        .await,
+        3
+    );
+    let long = listings::list(
+        &world.domain,
+        &world.caller,
+        &titled(&"x".repeat(101)),
+        &page(0, ""),
+    )
+    .await;
+    assert_eq!(violated(long), ["title_contains"]);
+}
+
+#[tokio::test]
+async fn a_preview_shows_the_item_and_everything_that_keeps_it_from_the_site() {
+    let (world, account) = World::with_account().await;
+    let photo = world.photo(1).await;
+    let input = ListingInput {
+        photo_ids: vec![photo.id.clone()],
+        size: None,
+        ..sweat()
+    };
+    let listing = world.listing(&account, input).await;
+    let preview = listings::preview(&world.domain, &world.caller, &listing.id)
+        .await
+        .expect("a preview");
+    assert_eq!(
+        (preview.price_text.as_str(), preview.site.as_str()),
+        ("29,00\u{a0}€", "practice")
+    );
+    assert_eq!(preview.photos, [photo]);
+    let details: Vec<_> = preview
+        .details
+        .iter()
+        .map(|d| (d.code, d.label, d.value.as_str()))
+        .collect();
+    assert!(details.contains(&("condition", "État", "Bon état")));
+    assert!(details.contains(&("color", "Couleurs", "Noir, Bleu")));
+    assert_eq!(
+        preview.violations.iter().map(|v| v.field).collect::<Vec<_>>(),
+        [Field::Size]
+    );
+}
+
+#[tokio::test]
+async fn content_is_told_whole_or_with_all_that_is_missing() {
+    let (world, account) = World::with_account().await;
+    let empty = world.listing(&account, ListingInput::default()).await;
+    let refused = listings::content_of(&world.domain, &empty, &account).await;
+    assert!(matches!(refused, Err(Error::Incomplete(_))));
+    assert_eq!(
+        violated(refused),
+        ["photo_ids", "title", "description", "category", "price"]
+    );
+
+    let photos = [world.photo(2).await, world.photo(1).await];
+    let photo_ids = photos.iter().map(|photo| photo.id.clone()).collect();
+    let listing = world
+        .listing(&account, ListingInput { photo_ids, ..sweat() })
+        .await;
+    let content = listings::content_of(&world.domain, &listing, &account)
+        .await
+        .expect("is whole");
+    assert_eq!(
+        content.photo_sha256s,
+        photos.map(|photo| photo.sha256),
+        "in the listing's order"
+    );
+    let path: Vec<_> = content
+        .category
+        .path
+        .iter()
+        .map(|place| place.name.as_str())
+        .collect();
+    assert_eq!(path, ["Hommes", "Sweats"]);
+    assert_eq!(content.size, Some(named(207, "M")));
+
+    let update = Update {
+        id: listing.id.clone(),
+        listing: ListingInput {
+            category: name("Livres"),
+            ..ListingInput::default()
+        },
+        ..Update::default()
+    };
+    let moved = listings::update(&world.domain, &world.caller, update)
+        .await
+        .expect("may be saved");
+    let refused = listings::content_of(&world.domain, &moved, &account).await;
+    assert_eq!(
+        violated(refused),
+        ["brand", "size", "colors", "materials"],
+        "a book has none of these"
+    );
+}
+
+#[tokio::test]
+async fn another_owners_listing_is_not_there() {
+    let (world, account) = World::with_account().await;
+    let listing = world.listing(&account, sweat()).await;
+    let stranger = world.stranger().await;
+    let (domain, id) = (&world.domain, &listing.id);
+    assert_eq!(
+        reason(listings::get(domain, &stranger, id).await),
+        Some(Reason::NotFound)
+    );
+    assert_eq!(
+        reason(listings::delete(domain, &stranger, id, None).await),
+        Some(Reason::NotFound)
+    );
+    assert_eq!(
+        reason(listings::preview(domain, &stranger, id).await),
+        Some(Reason::NotFound)
+    );
+    let update = Update {
+        id: id.clone(),
+        listing: sweat(),
+        ..Update::default()
+    };
+    assert_eq!(
+        reason(listings::update(domain, &stranger, update).await),
+        Some(Reason::NotFound)
+    );
+    let listed = listings::list(domain, &stranger, &Filter::default(), &page(0, ""))
+        .await
+        .expect("a list");
+    assert!(listed.items.is_empty());
+    let new = listings::NewListing {
+        account_id: account.id.clone(),
+        listing: sweat(),
+        request_id: None,
+    };
+    assert_eq!(
+        reason(listings::create(domain, &stranger, new).await),
+        Some(Reason::NotFound)
+    );
+    let photos = media::list(domain, &stranger, Some(id), &page(0, ""))
+        .await
+        .expect("a list");
+    assert!(photos.items.is_empty());
+    accounts::get(domain, &world.caller, &account.id)
+        .await
+        .expect("the owner's own is untouched");
+}

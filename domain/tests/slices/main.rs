@@ -1,0 +1,13 @@
+//! The slices that callers create, read, change and delete things with, over an in-memory database.
+//!
+//! A new test: into the file of its slice, on a [`support::World`].
+
+mod accounts;
+mod catalog;
+mod identity;
+mod instance;
+mod listings;
+mod media;
+mod paging;
+mod requests;
+mod support;

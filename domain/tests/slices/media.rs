@@ -1,0 +1,279 @@
+use bytes::Bytes;
+use futures::TryStreamExt;
+use vintedbot_domain::events::{Ephemeral, Kind, Wake};
+use vintedbot_domain::listings::ListingInput;
+use vintedbot_domain::media::{self, NewPhoto, files};
+use vintedbot_domain::{Error, Reason};
+
+use crate::support::{World, brighter, page, picture, reason, request_id, violated};
+
+#[tokio::test]
+async fn the_same_content_is_one_photo() {
+    let world = World::new().await;
+    let first = media::upload(&world.domain, &world.caller, picture(1), request_id())
+        .await
+        .expect("is stored");
+    let renamed = NewPhoto {
+        file_name: "C:\\fotos\\b.png".to_owned(),
+        ..picture(1)
+    };
+    let second = media::upload(&world.domain, &world.caller, renamed, None)
+        .await
+        .expect("is found");
+    assert!(!first.existing && second.existing);
+    assert_eq!(first.photo, second.photo);
+    assert_eq!(first.photo.file_name, "1.png");
+    assert!(
+        first.photo.near_duplicates.is_empty(),
+        "it is no duplicate of itself"
+    );
+
+    let stranger = world.stranger().await;
+    let theirs = media::upload(&world.domain, &stranger, picture(1), None)
+        .await
+        .expect("is stored");
+    assert!(!theirs.existing);
+    assert_eq!(theirs.photo.sha256, first.photo.sha256);
+    assert_ne!(theirs.photo.id, first.photo.id);
+    assert!(
+        theirs.photo.near_duplicates.is_empty(),
+        "nobody learns of another owner's photos"
+    );
+}
+
+#[tokio::test]
+async fn near_duplicates_are_told_within_and_between_calls() {
+    let world = World::new().await;
+    let first = world.photo(1).await;
+    let new = vec![brighter(&picture(1)), picture(2), brighter(&picture(2))];
+    let stored = media::upload_many(&world.domain, &world.caller, new, None)
+        .await
+        .expect("are stored");
+    let near: Vec<Vec<_>> = stored
+        .iter()
+        .map(|uploaded| {
+            uploaded
+                .photo
+                .near_duplicates
+                .iter()
+                .map(|near| near.photo_id.clone())
+                .collect()
+        })
+        .collect();
+    assert_eq!(near, [vec![first.id], vec![], vec![stored[1].photo.id.clone()]]);
+}
+
+#[tokio::test]
+async fn one_bad_photo_among_several_leaves_nothing_behind() {
+    let world = World::new().await;
+    let bad = NewPhoto {
+        bytes: Bytes::from_static(b"no picture at all"),
+        file_name: "a/b/c.jpg".to_owned(),
+    };
+    let refused = media::upload_many(&world.domain, &world.caller, vec![picture(1), bad], None).await;
+    let Err(Error::Rejected(rejection)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(rejection.reason, Reason::PhotoNotAnImage);
+    assert_eq!(rejection.metadata.get("index").map(String::as_str), Some("1"));
+    assert_eq!(
+        rejection.metadata.get("file_name").map(String::as_str),
+        Some("c.jpg")
+    );
+    let all = media::list(&world.domain, &world.caller, None, &page(0, ""))
+        .await
+        .expect("a list");
+    assert!(all.items.is_empty());
+    let long = NewPhoto {
+        file_name: "x".repeat(256),
+        ..picture(1)
+    };
+    assert_eq!(
+        violated(media::upload(&world.domain, &world.caller, long, None).await),
+        ["photos[0].file_name"]
+    );
+}
+
+#[tokio::test]
+async fn a_request_id_used_for_other_photos_is_refused_and_their_files_are_gone() {
+    let world = World::new().await;
+    let id = request_id();
+    media::upload(&world.domain, &world.caller, picture(1), id.clone())
+        .await
+        .expect("is stored");
+    let again = media::upload(&world.domain, &world.caller, picture(1), id.clone())
+        .await
+        .expect("is found");
+    assert!(again.existing);
+    let refused = media::upload(&world.domain, &world.caller, picture(2), id).await;
+    assert_eq!(reason(refused), Some(Reason::RequestIdReused));
+    let other = world.photo(2).await;
+    media::delete(&world.domain, &world.caller, &other.id, None)
+        .await
+        .expect("is deleted");
+    let key = files::photo_key(&other.sha256).expect("a key");
+    assert!(!world.domain.files.exists(&key).await.expect("answers"));
+}
+
+#[tokio::test]
+async fn progress_is_told_under_the_request_id() {
+    let world = World::new().await;
+    let mut watching = world
+        .domain
+        .feed
+        .subscribe(&world.domain.store, &world.caller.owner_id);
+    let id = request_id();
+    media::upload_many(
+        &world.domain,
+        &world.caller,
+        vec![picture(1), picture(2)],
+        id.clone(),
+    )
+    .await
+    .expect("stored");
+    let mut told = Vec::new();
+    while let Ok(wake) = watching.try_recv() {
+        if let Wake::Ephemeral(progress) = wake
+            && let Ephemeral::Photos {
+                request_id,
+                done,
+                total,
+                ..
+            } = &*progress
+        {
+            assert_eq!(Some(request_id), id.as_ref());
+            told.push((*done, *total));
+        }
+    }
+    assert_eq!(told, [(0, 2), (1, 2), (2, 2)]);
+}
+
+#[tokio::test]
+async fn a_photo_that_a_listing_has_is_not_deleted() {
+    let (world, account) = World::with_account().await;
+    let photo = world.photo(1).await;
+    let input = ListingInput {
+        photo_ids: vec![photo.id.clone()],
+        ..ListingInput::default()
+    };
+    let listing = world.listing(&account, input).await;
+    let refused = media::delete(&world.domain, &world.caller, &photo.id, None).await;
+    let Err(Error::Rejected(rejection)) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(rejection.reason, Reason::ResourceInUse);
+    assert_eq!(rejection.metadata.get("used_by_id"), Some(&listing.id));
+
+    world.photo(2).await;
+    let of_listing = media::list(&world.domain, &world.caller, Some(&listing.id), &page(0, ""))
+        .await
+        .expect("a list");
+    assert_eq!(of_listing.items, [photo.clone()]);
+
+    vintedbot_domain::listings::delete(&world.domain, &world.caller, &listing.id, None)
+        .await
+        .expect("is deleted");
+    media::delete(&world.domain, &world.caller, &photo.id, None)
+        .await
+        .expect("is deleted");
+    let last = world.events().await.pop().expect("an event");
+    assert_eq!((last.kind, last.payload.as_str()), (Kind::PhotoDeleted, "null"));
+}
+
+#[tokio::test]
+async fn a_file_stays_as_long_as_another_owner_has_it() {
+    let world = World::new().await;
+    let stranger = world.stranger().await;
+    let mine = world.photo(1).await;
+    let theirs = media::upload(&world.domain, &stranger, picture(1), None)
+        .await
+        .expect("is stored")
+        .photo;
+    let key = files::photo_key(&mine.sha256).expect("a key");
+    assert_eq!(
+        reason(media::delete(&world.domain, &stranger, &mine.id, None).await),
+        Some(Reason::NotFound)
+    );
+    media::delete(&world.domain, &world.caller, &mine.id, None)
+        .await
+        .expect("is deleted");
+    assert!(world.domain.files.exists(&key).await.expect("answers"));
+    assert_eq!(
+        reason(media::get(&world.domain, &world.caller, &theirs.id).await),
+        Some(Reason::NotFound)
+    );
+    media::delete(&world.domain, &stranger, &theirs.id, None)
+        .await
+        .expect("is deleted");
+    assert!(!world.domain.files.exists(&key).await.expect("answers"));
+}
+
+#[tokio::test]
+async fn a_signed_path_opens_one_file_until_it_expires() {
+    let world = World::new().await;
+    let photo = world.photo(1).await;
+    let (path, expire_time) = media::photo_url(&world.domain, &photo).expect("a path");
+    let signed = path.strip_prefix("/media/").expect("is served there");
+    let file = media::open_signed(&world.domain, signed).await.expect("opens");
+    assert_eq!(
+        (file.content_type.as_str(), file.expire_time),
+        ("image/jpeg", expire_time)
+    );
+    let bytes: Vec<Bytes> = file.content.try_collect().await.expect("streams");
+    assert_eq!(
+        vintedbot_domain::media::pipeline::sha256(&bytes.concat()),
+        photo.sha256
+    );
+
+    let altered = media::open_signed(&world.domain, &format!("{signed}x"))
+        .await
+        .map(drop);
+    assert_eq!(reason(altered), Some(Reason::NotFound));
+    world.clock.advance(world.domain.settings.signed_url_ms);
+    let late = media::open_signed(&world.domain, signed).await.map(drop);
+    assert_eq!(reason(late), Some(Reason::NotFound));
+}
+
+#[tokio::test]
+async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
+    let world = World::new().await;
+    let photo = picture(1);
+    let size = Some(photo.bytes.len() as u64);
+    let ticket =
+        media::upload_ticket(&world.domain, &world.caller, "1.png", size, request_id()).expect("a ticket");
+    let signed = ticket
+        .path
+        .strip_prefix("/media/upload/")
+        .expect("is taken there");
+    let other_size = media::redeem_ticket(&world.domain, signed, picture(2).bytes).await;
+    assert!(picture(2).bytes.len() == photo.bytes.len() || violated(other_size) == ["size_bytes"]);
+    let stored = media::redeem_ticket(&world.domain, signed, photo.bytes.clone())
+        .await
+        .expect("is stored");
+    assert_eq!(
+        (stored.photo.owner_id, stored.photo.file_name.as_str()),
+        (world.caller.owner_id.clone(), "1.png")
+    );
+    assert!(
+        media::redeem_ticket(&world.domain, signed, photo.bytes.clone())
+            .await
+            .expect("is safe")
+            .existing
+    );
+
+    let (media_path, _) = media::signed_path(&world.domain, "photos/x", "image/jpeg").expect("a path");
+    let foreign = media_path.strip_prefix("/media/").expect("is served there");
+    let refused = media::redeem_ticket(&world.domain, foreign, photo.bytes.clone()).await;
+    assert_eq!(reason(refused), Some(Reason::UploadUrlInvalid));
+    world.clock.advance(world.domain.settings.signed_url_ms);
+    let late = media::redeem_ticket(&world.domain, signed, photo.bytes).await;
+    assert_eq!(reason(late), Some(Reason::UploadUrlExpired));
+    let huge = media::upload_ticket(
+        &world.domain,
+        &world.caller,
+        "1.png",
+        Some(u64::MAX),
+        Some("x".to_owned()),
+    );
+    assert_eq!(violated(huge), ["size_bytes", "request_id"]);
+}

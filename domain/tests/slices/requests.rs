@@ -1,0 +1,131 @@
+use vintedbot_domain::accounts::{self, NewAccount};
+use vintedbot_domain::identity::{self, NewToken};
+use vintedbot_domain::listings::{self, ListingInput, NewListing};
+use vintedbot_domain::{Reason, requests};
+
+use crate::support::{World, new_account, page, reason, request_id, violated};
+
+#[tokio::test]
+async fn the_same_request_gets_the_same_answer_and_makes_one_thing() {
+    let world = World::new().await;
+    let new = NewAccount {
+        request_id: request_id(),
+        ..new_account("Shop")
+    };
+    let upper = NewAccount {
+        request_id: new.request_id.as_deref().map(str::to_uppercase),
+        ..new.clone()
+    };
+    let first = accounts::create(&world.domain, &world.caller, new.clone())
+        .await
+        .expect("made");
+    let again = accounts::create(&world.domain, &world.caller, upper)
+        .await
+        .expect("found");
+    assert_eq!(first, again);
+    let all = accounts::list(&world.domain, &world.caller, &page(0, ""))
+        .await
+        .expect("a list");
+    assert_eq!(all.items.len(), 1);
+}
+
+#[tokio::test]
+async fn two_at_the_same_moment_make_one_thing() {
+    let world = World::new().await;
+    let new = NewAccount {
+        request_id: request_id(),
+        ..new_account("Shop")
+    };
+    let calls = (0..8).map(|_| accounts::create(&world.domain, &world.caller, new.clone()));
+    let made = futures::future::try_join_all(calls)
+        .await
+        .expect("all are answered");
+    assert!(made.windows(2).all(|pair| pair[0] == pair[1]));
+}
+
+#[tokio::test]
+async fn a_request_id_with_other_parameters_or_another_method_is_refused() {
+    let world = World::new().await;
+    let id = request_id();
+    let new = NewAccount {
+        request_id: id.clone(),
+        ..new_account("Shop")
+    };
+    let account = accounts::create(&world.domain, &world.caller, new.clone())
+        .await
+        .expect("made");
+
+    let other = NewAccount {
+        display_name: "Other".to_owned(),
+        ..new
+    };
+    let refused = accounts::create(&world.domain, &world.caller, other).await;
+    assert_eq!(reason(refused), Some(Reason::RequestIdReused));
+
+    let token = NewToken {
+        name: "x".to_owned(),
+        scopes: vec!["media:read".to_owned()],
+        expire_time: None,
+        request_id: id.clone(),
+    };
+    let refused = identity::create_token(&world.domain, &world.caller, token).await;
+    assert_eq!(reason(refused), Some(Reason::RequestIdReused));
+    let refused = accounts::delete(&world.domain, &world.caller, &account.id, id.clone()).await;
+    assert_eq!(reason(refused), Some(Reason::RequestIdReused));
+
+    let stranger = world.stranger().await;
+    let same = NewAccount {
+        request_id: id,
+        ..new_account("Shop")
+    };
+    accounts::create(&world.domain, &stranger, same)
+        .await
+        .expect("another owner's ids are another's");
+}
+
+#[tokio::test]
+async fn a_request_id_that_is_no_uuid_is_a_violation() {
+    let world = World::new().await;
+    let new = NewAccount {
+        request_id: Some("7".to_owned()),
+        ..new_account("Shop")
+    };
+    assert_eq!(
+        violated(accounts::create(&world.domain, &world.caller, new).await),
+        ["request_id"]
+    );
+}
+
+#[tokio::test]
+async fn a_request_is_forgotten_with_what_it_made_and_its_deletion_can_be_repeated() {
+    let (world, account) = World::with_account().await;
+    let new = NewListing {
+        account_id: account.id.clone(),
+        listing: ListingInput {
+            title: "Sweat".to_owned(),
+            ..ListingInput::default()
+        },
+        request_id: request_id(),
+    };
+    let listing = listings::create(&world.domain, &world.caller, new.clone())
+        .await
+        .expect("made");
+    let deletion = request_id();
+    for _ in 0..2 {
+        listings::delete(&world.domain, &world.caller, &listing.id, deletion.clone())
+            .await
+            .expect("is gone");
+    }
+    let unnamed = listings::delete(&world.domain, &world.caller, &listing.id, None).await;
+    assert_eq!(reason(unnamed), Some(Reason::NotFound));
+    let anew = listings::create(&world.domain, &world.caller, new)
+        .await
+        .expect("made anew");
+    assert_ne!(anew.id, listing.id);
+
+    world.clock.advance(1);
+    let purged = requests::purge(&world.domain.store, world.domain.clock.now())
+        .await
+        .expect("purges");
+    assert_eq!(purged, 1, "deletions alone");
+}

@@ -1,0 +1,336 @@
+//! An instance in memory, with a clock that stands still until it is moved.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use sea_orm::ConnectionTrait;
+use tempfile::TempDir;
+use vintedbot_domain::accounts::{self, Account, Mode, NewAccount};
+use vintedbot_domain::catalog::Catalogs;
+use vintedbot_domain::clock::{Clock, Millis};
+use vintedbot_domain::events::{self, Event, Feed};
+use vintedbot_domain::identity::{self, Caller};
+use vintedbot_domain::ids::SystemIds;
+use vintedbot_domain::instance;
+use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::keys::Keys;
+use vintedbot_domain::listings::{self, Listing, ListingInput, NewListing};
+use vintedbot_domain::media::files::PhotoFiles;
+use vintedbot_domain::media::{self, NewPhoto, Photo, pipeline};
+use vintedbot_domain::paging::PageRequest;
+use vintedbot_domain::settings::Settings;
+use vintedbot_domain::{Domain, Error, Reason, store};
+use vintedbot_marketplace::catalog::{Brand, Catalog, Category, CategoryFields, FieldRule, SizeGroup};
+use vintedbot_marketplace::limits::Limits;
+use vintedbot_marketplace::{Language, Named};
+
+/// When every test begins.
+pub const START: Millis = 1_763_700_000_000;
+
+#[derive(Debug, Default)]
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, milliseconds: Millis) {
+        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Millis {
+        START + self.0.load(Ordering::SeqCst)
+    }
+
+    fn since_boot(&self) -> Millis {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// An instance with its first owner, who may do everything.
+pub struct World {
+    pub domain: Domain,
+    pub caller: Caller,
+    pub clock: Arc<TestClock>,
+    pub secret: String,
+    _folder: TempDir,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = Arc::new(TestClock::default());
+        let store = store::connect("sqlite::memory:", clock.clone(), Arc::new(SystemIds))
+            .await
+            .expect("opens");
+        vintedbot_migrations::run_locked(store.writer())
+            .await
+            .expect("migrates");
+        let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0")
+            .await
+            .expect("starts");
+        let domain = Domain {
+            store,
+            keys: Arc::new(Keys::new([7; 32])),
+            files: Arc::new(PhotoFiles::open(&folder.path().join("media")).expect("opens")),
+            clock: clock.clone(),
+            ids: Arc::new(SystemIds),
+            settings: Arc::new(settings()),
+            limits: Arc::new(Limits::embedded().clone()),
+            photo_limits: Arc::new(pipeline::Limits {
+                max_side: 256,
+                ..pipeline::Limits::default()
+            }),
+            catalogs: Catalogs::default(),
+            feed: Feed::default(),
+            bell: Bell::default(),
+            log_epoch: started.log_epoch.clone().into(),
+        };
+        let secret = identity::first_token(&domain, &started.owner_id)
+            .await
+            .expect("a first token");
+        let secret = secret.expose().to_owned();
+        let caller = identity::authenticate(&domain, Some(&secret))
+            .await
+            .expect("is known");
+        Self {
+            domain,
+            caller,
+            clock,
+            secret,
+            _folder: folder,
+        }
+    }
+
+    /// One that knows what the practice site offers, and has an account there.
+    pub async fn with_account() -> (Self, Account) {
+        let world = Self::new().await;
+        world
+            .domain
+            .catalogs
+            .save(&world.domain.store, "practice", catalog())
+            .await
+            .expect("is saved");
+        let account = world.account("Shop").await;
+        (world, account)
+    }
+
+    pub async fn account(&self, name: &str) -> Account {
+        accounts::create(&self.domain, &self.caller, new_account(name))
+            .await
+            .expect("an account")
+    }
+
+    pub async fn listing(&self, account: &Account, input: ListingInput) -> Listing {
+        self.try_listing(account, input).await.expect("a listing")
+    }
+
+    pub async fn try_listing(&self, account: &Account, listing: ListingInput) -> Result<Listing, Error> {
+        let new = NewListing {
+            account_id: account.id.clone(),
+            listing,
+            request_id: None,
+        };
+        listings::create(&self.domain, &self.caller, new).await
+    }
+
+    pub async fn photo(&self, seed: u32) -> Photo {
+        media::upload(&self.domain, &self.caller, picture(seed), None)
+            .await
+            .expect("a photo")
+            .photo
+    }
+
+    /// A caller of another owner in the same database.
+    pub async fn stranger(&self) -> Caller {
+        let id = self.domain.ids.id();
+        for statement in [
+            format!("INSERT INTO owners (id, name, create_time) VALUES ('{id}', 'stranger', 0)"),
+            format!("INSERT INTO event_heads (owner_id, sequence, floor) VALUES ('{id}', 0, 0)"),
+        ] {
+            self.domain
+                .store
+                .writer()
+                .execute_unprepared(&statement)
+                .await
+                .expect("is written");
+        }
+        let secret = identity::first_token(&self.domain, &id).await.expect("a token");
+        identity::authenticate(&self.domain, Some(secret.expose()))
+            .await
+            .expect("is known")
+    }
+
+    /// Everything that happened to the caller.
+    pub async fn events(&self) -> Vec<Event> {
+        events::read(&self.domain.store, &self.caller.owner_id, 0, 1000)
+            .await
+            .expect("the log")
+            .events
+    }
+}
+
+pub fn new_account(name: &str) -> NewAccount {
+    NewAccount {
+        display_name: name.to_owned(),
+        market: "fr".to_owned(),
+        language: String::new(),
+        mode: Some(Mode::Mock),
+        request_id: None,
+    }
+}
+
+pub fn page(size: i32, token: &str) -> PageRequest {
+    PageRequest {
+        size,
+        token: token.to_owned(),
+    }
+}
+
+pub fn request_id() -> Option<String> {
+    Some(vintedbot_domain::ids::Ids::id(&SystemIds))
+}
+
+/// A picture that its seed tells from every other.
+pub fn picture(seed: u32) -> NewPhoto {
+    let mixed = |at: u32| {
+        seed.wrapping_mul(0x9E37_79B9)
+            .wrapping_add(at.wrapping_mul(0x85EB_CA6B))
+            .rotate_left(13)
+    };
+    let scene = RgbImage::from_fn(160, 120, |x, y| {
+        let cell = mixed(x / 20 + 8 * (y / 20) + 1).wrapping_mul(0xC2B2_AE35) >> 24;
+        Rgb([cell as u8, (cell / 2) as u8, 255 - cell as u8])
+    });
+    NewPhoto {
+        bytes: png(scene),
+        file_name: format!("{seed}.png"),
+    }
+}
+
+/// The same picture, a little brighter.
+pub fn brighter(photo: &NewPhoto) -> NewPhoto {
+    let scene = image::load_from_memory(&photo.bytes)
+        .expect("a picture")
+        .brighten(6)
+        .to_rgb8();
+    NewPhoto {
+        bytes: png(scene),
+        file_name: "brighter.png".to_owned(),
+    }
+}
+
+fn png(picture: RgbImage) -> bytes::Bytes {
+    let mut out = std::io::Cursor::new(Vec::new());
+    DynamicImage::from(picture)
+        .write_to(&mut out, ImageFormat::Png)
+        .expect("encodes");
+    out.into_inner().into()
+}
+
+pub fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Option<Reason> {
+    result.expect_err("a refusal").reason()
+}
+
+/// The fields that a call found fault with.
+pub fn violated<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<String> {
+    match result.expect_err("violations") {
+        Error::Invalid(violations) | Error::Incomplete(violations) => {
+            violations.into_iter().map(|violation| violation.field).collect()
+        }
+        other => panic!("no violations: {other}"),
+    }
+}
+
+/// A small catalogue in French, in which "Sweats" are men's or women's.
+pub fn catalog() -> Catalog {
+    let named = |list: &[(i64, &str)]| {
+        list.iter()
+            .map(|(id, name)| Named {
+                id: *id,
+                name: (*name).to_owned(),
+            })
+            .collect()
+    };
+    let rule = |required, selection_limit, options: &[i64]| {
+        Some(FieldRule {
+            required,
+            selection_limit,
+            options: options.to_vec(),
+        })
+    };
+    let clothes = CategoryFields {
+        brand: rule(false, 1, &[]),
+        size: rule(true, 1, &[2]),
+        condition: rule(true, 1, &[]),
+        color: rule(false, 2, &[]),
+        material: rule(false, 3, &[]),
+        package_size: rule(true, 1, &[]),
+    };
+    let book = CategoryFields {
+        condition: rule(true, 1, &[]),
+        package_size: rule(true, 1, &[]),
+        ..CategoryFields::default()
+    };
+    let place = |id, parent_id, name: &str, fields| Category {
+        id,
+        parent_id,
+        name: name.to_owned(),
+        fields,
+    };
+    Catalog {
+        language: Language::Fr,
+        categories: vec![
+            place(1, None, "Femmes", None),
+            place(2, None, "Hommes", None),
+            place(11, Some(1), "Sweats", Some(clothes.clone())),
+            place(21, Some(2), "Sweats", Some(clothes)),
+            place(22, Some(2), "Livres", Some(book)),
+        ],
+        brands: vec![
+            Brand {
+                id: 53,
+                name: "Nike".to_owned(),
+                needs_authenticity_check: false,
+            },
+            Brand {
+                id: 54,
+                name: "Nike ACG".to_owned(),
+                needs_authenticity_check: false,
+            },
+        ],
+        colors: named(&[(1, "Noir"), (2, "Bleu"), (3, "Bleu clair"), (4, "Rouge")]),
+        size_groups: vec![SizeGroup {
+            id: 2,
+            name: "Taille".to_owned(),
+            sizes: named(&[(206, "S"), (207, "M"), (208, "L")]),
+        }],
+        conditions: named(&[(6, "Neuf avec étiquette"), (2, "Très bon état"), (3, "Bon état")]),
+        materials: named(&[(44, "Coton"), (45, "Laine")]),
+        package_sizes: named(&[(1, "Petit"), (2, "Moyen"), (3, "Grand")]),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        session_mode: Mode::Mock,
+        confirm_token_ms: 600_000,
+        signed_url_ms: 600_000,
+        publish_per_minute: 5,
+        publish_per_minute_account: 1,
+        click_window_ms: 10_000,
+        request_timeout_ms: 20_000,
+        settle_ms: 60_000,
+        settle_poll_ms: 5_000,
+        lease_ms: 30_000,
+        heartbeat_ms: 10_000,
+        attempt_timeout_ms: 300_000,
+        back_off_ms: 1_000,
+        back_off_max_ms: 60_000,
+        max_claims: 5,
+        max_failures: 5,
+        watch_ms: 7 * 24 * 3_600_000,
+        events_keep_ms: 7 * 24 * 3_600_000,
+        jobs_keep_ms: 30 * 24 * 3_600_000,
+    }
+}
