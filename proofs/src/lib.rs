@@ -1,1 +1,7 @@
+//! The proofs that the promises hold, and the parts that they share.
 
+pub mod demo;
+pub mod instance;
+pub mod photos;
+pub mod records;
+pub mod sim;

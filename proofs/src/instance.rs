@@ -1,0 +1,374 @@
+//! The real `vintedbot` program, run as a child: a practice site, and an instance in a folder of its own.
+//!
+//! What the program calls its settings stands here and nowhere else in the proofs.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::records::Site;
+
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
+/// A drain takes 10 s at most; a child that is still there then is killed.
+const STOPS_WITHIN: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(20);
+/// What a child is given of the caller's environment: nothing of it may change what is proved.
+const PASSED_ON: [&str; 10] = [
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "DISPLAY",
+    "XDG_RUNTIME_DIR",
+    "RUST_BACKTRACE",
+    "BROWSER_BINARY",
+    "CHROMEDRIVER",
+    "BROWSER_HEADLESS",
+];
+
+/// Which driver fills the site's form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Browser {
+    /// A real Chromium; without one the instance does not start.
+    Required,
+    /// The browserless driver.
+    Off,
+}
+
+/// How an instance is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Where it keeps everything.
+    pub data_dir: PathBuf,
+    pub practice_url: String,
+    pub browser: Browser,
+    /// Further settings, by the names of their environment variables; they win over the others.
+    pub settings: Vec<(String, String)>,
+}
+
+/// One instance: server and worker in one process. It can be started again after it was stopped or killed, at the same
+/// address.
+#[derive(Debug)]
+pub struct Instance {
+    setup: Setup,
+    address: SocketAddr,
+    program: Option<Program>,
+}
+
+impl Instance {
+    /// Chooses an address; starts nothing.
+    ///
+    /// # Errors
+    ///
+    /// No port is free, or the data folder cannot be made.
+    pub fn new(setup: Setup) -> Result<Self> {
+        std::fs::create_dir_all(&setup.data_dir).with_context(|| setup.data_dir.display().to_string())?;
+        Ok(Self {
+            setup,
+            address: free_address()?,
+            program: None,
+        })
+    }
+
+    /// Where clients call.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The file with the first API token, once it was started.
+    #[must_use]
+    pub fn token_file(&self) -> PathBuf {
+        self.setup.data_dir.join("api-token")
+    }
+
+    /// What it printed and logged, over all of its starts.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.setup.data_dir.with_extension("log")
+    }
+
+    /// Its process, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.program.as_ref().and_then(Program::pid)
+    }
+
+    /// Changes a setting from the next start on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.setup.settings.retain(|(known, _)| known != name);
+        self.setup.settings.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// It ended instead, or is not ready within a minute. The error has the end of its log.
+    pub async fn start(&mut self) -> Result<()> {
+        let browser = match self.setup.browser {
+            Browser::Required => "required",
+            Browser::Off => "off",
+        };
+        let mut command = command(&self.setup.data_dir)?;
+        command
+            .arg("serve")
+            .env("DATA_DIR", &self.setup.data_dir)
+            .env("LISTEN", self.address.to_string())
+            .env("PRACTICE_URL", &self.setup.practice_url)
+            .env("BROWSER", browser)
+            .env("SESSION_MODE", "mock")
+            .envs(self.setup.settings.iter().cloned());
+        let mut program = Program::start("vintedbot serve", command, self.log_file())?;
+        let url = format!("{}/ready", self.url());
+        program
+            .wait_until(async || {
+                reqwest::get(&url)
+                    .await
+                    .is_ok_and(|answer| answer.status().is_success())
+            })
+            .await?;
+        self.program = Some(program);
+        Ok(())
+    }
+
+    /// Whether it is running.
+    pub fn is_running(&mut self) -> bool {
+        self.program.as_mut().is_some_and(Program::is_running)
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// It was not started.
+    pub async fn wait(&mut self) -> Result<ExitStatus> {
+        let program = self.program.as_mut().context("it was not started")?;
+        Ok(program.child.wait().await?)
+    }
+
+    /// Ends its process at once, by SIGKILL to its pid alone. What it started lives on.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be ended.
+    pub async fn kill(&mut self) -> Result<()> {
+        match self.program.take() {
+            Some(mut program) => Ok(program.child.kill().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// Asks it to end, and kills it where it does not within 15 s.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be ended, or had to be killed.
+    pub async fn stop(&mut self) -> Result<()> {
+        match self.program.take() {
+            Some(program) => program.stop().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends every process that was started on the data folder and outlived the instance: browsers and their drivers. Says
+    /// how many there were.
+    pub fn end_leftovers(&self) -> usize {
+        let pids = using(&self.setup.data_dir);
+        for pid in &pids {
+            let _ = kill_process(*pid, Signal::KILL);
+        }
+        pids.len()
+    }
+}
+
+/// A practice site: one of our own, or one that was running before.
+#[derive(Debug)]
+pub struct Practice {
+    pub site: Site,
+    program: Option<Program>,
+}
+
+impl Practice {
+    /// Starts one whose records go to a file.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn start(records: &Path) -> Result<Self> {
+        let address = free_address()?;
+        let folder = records.parent().context("the records' file has a folder")?;
+        let mut command = command(folder)?;
+        command
+            .arg("practice")
+            .arg("--port")
+            .arg(address.port().to_string())
+            .arg("--records")
+            .arg(records);
+        let mut program = Program::start("vintedbot practice", command, records.with_extension("log"))?;
+        let site = Site::new(&format!("http://{address}"))?;
+        program.wait_until(async || site.rules().await.is_ok()).await?;
+        Ok(Self {
+            site,
+            program: Some(program),
+        })
+    }
+
+    /// Takes one that runs at `url`.
+    ///
+    /// # Errors
+    ///
+    /// There is none.
+    pub async fn at(url: &str) -> Result<Self> {
+        let site = Site::new(url)?;
+        site.rules().await?;
+        Ok(Self { site, program: None })
+    }
+
+    /// Ends it, if it is our own.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be ended, or had to be killed.
+    pub async fn stop(self) -> Result<()> {
+        match self.program {
+            Some(program) => program.stop().await,
+            None => Ok(()),
+        }
+    }
+}
+
+/// A child process, in a process group of its own, so that Ctrl-C in a terminal reaches it through us alone. Dropped, it
+/// is killed.
+#[derive(Debug)]
+struct Program {
+    name: &'static str,
+    child: Child,
+    log: PathBuf,
+}
+
+impl Program {
+    fn start(name: &'static str, mut command: Command, log: PathBuf) -> Result<Self> {
+        let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
+        let file = file.with_context(|| log.display().to_string())?;
+        command
+            .stdin(Stdio::null())
+            .stdout(file.try_clone()?)
+            .stderr(file)
+            .process_group(0)
+            .kill_on_drop(true);
+        let child = command
+            .spawn()
+            .with_context(|| format!("{name} cannot be started"))?;
+        Ok(Self { name, child, log })
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.child.id()
+    }
+
+    fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    async fn wait_until(&mut self, mut is_ready: impl AsyncFnMut() -> bool) -> Result<()> {
+        let until = Instant::now() + STARTS_WITHIN;
+        while !is_ready().await {
+            if let Some(status) = self.child.try_wait()? {
+                bail!(
+                    "{} ended instead of starting ({status}):\n{}",
+                    self.name,
+                    self.log_end()
+                );
+            }
+            if Instant::now() > until {
+                bail!(
+                    "{} is not ready after {} s:\n{}",
+                    self.name,
+                    STARTS_WITHIN.as_secs(),
+                    self.log_end()
+                );
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
+
+    async fn stop(mut self) -> Result<()> {
+        if let Some(pid) = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+            kill_process(pid, Signal::TERM)?;
+        }
+        match timeout(STOPS_WITHIN, self.child.wait()).await {
+            Ok(status) => {
+                status?;
+                Ok(())
+            }
+            Err(_elapsed) => {
+                self.child.kill().await?;
+                bail!(
+                    "{} did not end within {} s and was killed",
+                    self.name,
+                    STOPS_WITHIN.as_secs()
+                )
+            }
+        }
+    }
+
+    fn log_end(&self) -> String {
+        let text = std::fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<_> = text.lines().collect();
+        lines[lines.len().saturating_sub(20)..].join("\n")
+    }
+}
+
+/// The program beside this one: all of them are built into one folder.
+fn command(folder: &Path) -> Result<Command> {
+    let own = std::env::current_exe()?;
+    let built = own
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("vintedbot"));
+    let program = built.into_iter().find(|path| path.is_file());
+    let program =
+        program.context("there is no vintedbot beside this program: cargo build --bin vintedbot")?;
+    let mut command = Command::new(program);
+    // Its own folder, so that no settings file of the caller's is found.
+    command.current_dir(folder).env_clear().envs(passed_on());
+    Ok(command)
+}
+
+fn passed_on() -> impl Iterator<Item = (&'static str, OsString)> {
+    PASSED_ON
+        .iter()
+        .filter_map(|name| Some((*name, std::env::var_os(name)?)))
+}
+
+/// An address on this machine that nobody has right now.
+fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?)
+}
+
+/// All processes that have a folder's path in their command line.
+fn using(folder: &Path) -> Vec<Pid> {
+    let Some(folder) = folder.to_str() else {
+        return Vec::new();
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            String::from_utf8_lossy(&line).contains(folder).then_some(pid)
+        })
+        .collect()
+}
