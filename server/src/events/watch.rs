@@ -14,6 +14,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::Instant;
 use tonic::{Request, Response};
+use tracing::Instrument as _;
 use vintedbot_domain::events::{self, Cursor, Ephemeral, Event, Kind, ResourceType, Wake};
 use vintedbot_domain::identity::{self, Caller, Scope};
 use vintedbot_domain::{Error, Reason, publishing};
@@ -71,6 +72,7 @@ pub async fn watch(
         state: state.clone(),
         caller,
         call,
+        span: tracing::Span::current(),
         deadline,
         token_end,
         filter,
@@ -86,12 +88,13 @@ pub async fn watch(
         watcher.checkpoint();
     }
     let stream = stream::unfold(Some(watcher), |watcher| async move {
-        let mut watcher = watcher?;
-        match watcher.next().await {
+        let mut watcher: Watcher = watcher?;
+        let span = watcher.span.clone();
+        match watcher.next().instrument(span.clone()).await {
             Ok(message) => Some((Ok(message), Some(watcher))),
             Err(problem) => {
                 let code = problem.code();
-                tracing::info!(request_id = &*watcher.call.request_id, ?code, "watch ended");
+                span.in_scope(|| tracing::info!(?code, "watch ended"));
                 Some((
                     Err(errors::complete(problem.into(), &watcher.call.request_id, 0)),
                     None,
@@ -165,6 +168,8 @@ struct Watcher {
     state: ServerState,
     caller: Caller,
     call: Call,
+    /// The call's, so that what goes wrong later is logged under its request id.
+    span: tracing::Span,
     deadline: Option<Instant>,
     /// When the caller's token expires.
     token_end: Option<Instant>,

@@ -38,7 +38,10 @@ const SCOPES: &[(&str, &[Scope])] = &[
     ("MediaService/ListPhotos", &[Scope::MediaRead]),
     ("MediaService/DeletePhoto", &[Scope::MediaWrite]),
     ("ListingService/CreateListing", &[Scope::ListingsWrite]),
-    ("ListingService/CreateListingFromPhotos", &[Scope::ListingsWrite, Scope::MediaWrite]),
+    (
+        "ListingService/CreateListingFromPhotos",
+        &[Scope::ListingsWrite, Scope::MediaWrite],
+    ),
     ("ListingService/GetListing", &[Scope::ListingsRead]),
     ("ListingService/ListListings", &[Scope::ListingsRead]),
     ("ListingService/UpdateListing", &[Scope::ListingsWrite]),
@@ -62,7 +65,12 @@ fn methods() -> Vec<String> {
     let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("a descriptor set");
     let ours = files.file.iter().filter(|file| file.package() == "vintedbot.v1");
     ours.flat_map(|file| &file.service)
-        .flat_map(|service| service.method.iter().map(|method| format!("{}/{}", service.name(), method.name())))
+        .flat_map(|service| {
+            service
+                .method
+                .iter()
+                .map(|method| format!("{}/{}", service.name(), method.name()))
+        })
         .collect()
 }
 
@@ -71,7 +79,10 @@ async fn call(connection: &Connection, method: &str) -> Result<(), Status> {
     let mut client = tonic::client::Grpc::new(connection.clone());
     client.ready().await.expect("connected");
     let path = PathAndQuery::try_from(format!("/vintedbot.v1.{method}")).expect("a path");
-    client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await.map(drop)
+    client
+        .unary(Request::new(()), path, ProstCodec::<(), ()>::default())
+        .await
+        .map(drop)
 }
 
 #[tokio::test]
@@ -81,9 +92,17 @@ async fn every_method_refuses_a_call_without_a_token_or_with_a_wrong_one() {
     let wrong = instance.connect_as(Some("vb_wrong")).await;
     for method in methods() {
         let status = call(&without, &method).await.expect_err(&method);
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "TOKEN_MISSING"), "{method}");
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::Unauthenticated, "TOKEN_MISSING"),
+            "{method}"
+        );
         let status = call(&wrong, &method).await.expect_err(&method);
-        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, "TOKEN_INVALID"), "{method}");
+        assert_eq!(
+            (status.code(), reason(&status).as_str()),
+            (Code::Unauthenticated, "TOKEN_INVALID"),
+            "{method}"
+        );
     }
     instance.stop().await;
 }
@@ -97,8 +116,14 @@ async fn every_method_refuses_a_token_that_lacks_its_scope() {
         for lacking in *needed {
             let others: Vec<_> = Scope::ALL.into_iter().filter(|scope| scope != lacking).collect();
             let (_, secret) = instance.make_token(&others, None).await;
-            let status = call(&instance.connect_as(Some(&secret)).await, &method).await.expect_err(&method);
-            assert_eq!((status.code(), reason(&status).as_str()), (Code::PermissionDenied, "SCOPE_MISSING"), "{method}");
+            let status = call(&instance.connect_as(Some(&secret)).await, &method)
+                .await
+                .expect_err(&method);
+            assert_eq!(
+                (status.code(), reason(&status).as_str()),
+                (Code::PermissionDenied, "SCOPE_MISSING"),
+                "{method}"
+            );
         }
     }
     instance.stop().await;
@@ -108,11 +133,16 @@ async fn every_method_refuses_a_token_that_lacks_its_scope() {
 async fn a_token_with_no_more_than_its_scope_gets_past_the_door() {
     let instance = harness::start().await;
     for (method, needed) in SCOPES {
-        let scopes = if needed.is_empty() { &[Scope::EventsRead] } else { *needed };
+        let scopes = if needed.is_empty() {
+            &[Scope::EventsRead]
+        } else {
+            *needed
+        };
         let (_, secret) = instance.make_token(scopes, None).await;
         let connection = instance.connect_as(Some(&secret)).await;
         // Watch answers with a stream that does not end; every other method answers.
-        let answered = tokio::time::timeout(std::time::Duration::from_secs(1), call(&connection, method)).await;
+        let answered =
+            tokio::time::timeout(std::time::Duration::from_secs(1), call(&connection, method)).await;
         if let Ok(Err(status)) = answered {
             let refused = [Code::Unauthenticated, Code::PermissionDenied].contains(&status.code());
             assert!(!refused, "{method}: {status:?}");
@@ -127,8 +157,12 @@ async fn an_expired_and_a_revoked_token_are_told_apart() {
     let soon = instance.domain.clock.now() + 200;
     let (_, expiring) = instance.make_token(&[Scope::EventsRead], Some(soon)).await;
     let (id, revoked) = instance.make_token(&[Scope::EventsRead], None).await;
-    vintedbot_domain::identity::revoke_token(&instance.domain, &instance.caller(), &id, None).await.expect("revokes");
-    let status = call(&instance.connect_as(Some(&revoked)).await, "AuthService/WhoAmI").await.expect_err("revoked");
+    vintedbot_domain::identity::revoke_token(&instance.domain, &instance.caller(), &id, None)
+        .await
+        .expect("revokes");
+    let status = call(&instance.connect_as(Some(&revoked)).await, "AuthService/WhoAmI")
+        .await
+        .expect_err("revoked");
     assert_eq!(reason(&status), "TOKEN_INVALID");
     let connection = instance.connect_as(Some(&expiring)).await;
     let status = loop {

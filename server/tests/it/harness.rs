@@ -78,11 +78,20 @@ pub async fn start_where(config: Config, change: impl FnOnce(&mut Settings)) -> 
     let folder = tempfile::tempdir().expect("a folder");
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
-    let store = store::connect(&url, clock.clone(), ids.clone()).await.expect("connects");
-    vintedbot_migrations::run_locked(store.writer()).await.expect("migrates");
-    let started = instance::start(&store, folder.path(), env!("CARGO_PKG_VERSION"), OLDEST_PROGRAM).await.expect("starts");
+    let store = store::connect(&url, clock.clone(), ids.clone())
+        .await
+        .expect("connects");
+    vintedbot_migrations::run_locked(store.writer())
+        .await
+        .expect("migrates");
+    let started = instance::start(&store, folder.path(), env!("CARGO_PKG_VERSION"), OLDEST_PROGRAM)
+        .await
+        .expect("starts");
     let (feed, bell) = (Feed::default(), Bell::default());
-    let store = store.with_after_commit(Arc::new(Wakes { feed: feed.clone(), bell: bell.clone() }));
+    let store = store.with_after_commit(Arc::new(Wakes {
+        feed: feed.clone(),
+        bell: bell.clone(),
+    }));
     let mut settings = settings();
     change(&mut settings);
     let domain = Domain {
@@ -93,13 +102,18 @@ pub async fn start_where(config: Config, change: impl FnOnce(&mut Settings)) -> 
         ids,
         settings: Arc::new(settings),
         limits: Arc::new(Limits::embedded().clone()),
-        photo_limits: Arc::new(pipeline::Limits { max_bytes: 1 << 20, ..pipeline::Limits::default() }),
+        photo_limits: Arc::new(pipeline::Limits {
+            max_bytes: 1 << 20,
+            ..pipeline::Limits::default()
+        }),
         catalogs: Catalogs::default(),
         feed,
         bell,
         log_epoch: started.log_epoch.clone().into(),
     };
-    let token = identity::first_token(&domain, &started.owner_id).await.expect("a token");
+    let token = identity::first_token(&domain, &started.owner_id)
+        .await
+        .expect("a token");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
@@ -123,7 +137,9 @@ impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(token) = &self.0 {
             let value = format!("Bearer {token}");
-            request.metadata_mut().insert("authorization", MetadataValue::try_from(value).expect("ASCII"));
+            request
+                .metadata_mut()
+                .insert("authorization", MetadataValue::try_from(value).expect("ASCII"));
         }
         Ok(request)
     }
@@ -138,7 +154,11 @@ impl Instance {
     }
 
     pub async fn connect_as(&self, token: Option<&str>) -> Connection {
-        let channel = Channel::from_shared(self.url.clone()).expect("a URL").connect().await.expect("connects");
+        let channel = Channel::from_shared(self.url.clone())
+            .expect("a URL")
+            .connect()
+            .await
+            .expect("connects");
         InterceptedService::new(channel, Bearer(token.map(str::to_owned)))
     }
 
@@ -160,8 +180,13 @@ impl Instance {
             expire_time,
             request_id: None,
         };
-        let made = identity::create_token(&self.domain, &self.caller(), new).await.expect("a token");
-        (made.token.id, made.secret.expect("a new token has one").expose().to_owned())
+        let made = identity::create_token(&self.domain, &self.caller(), new)
+            .await
+            .expect("a token");
+        (
+            made.token.id,
+            made.secret.expect("a new token has one").expose().to_owned(),
+        )
     }
 
     /// A new account in mock mode.
@@ -172,19 +197,34 @@ impl Instance {
             market: "fr".to_owned(),
             ..Default::default()
         };
-        client.create_account(request).await.expect("is made").into_inner().account.expect("an account")
+        client
+            .create_account(request)
+            .await
+            .expect("is made")
+            .into_inner()
+            .account
+            .expect("an account")
     }
 
     /// A new listing with a title alone.
     pub async fn make_listing(&self, account_id: &str, title: &str) -> v1::Listing {
         let mut client = v1::listing_service_client::ListingServiceClient::new(self.connect().await);
-        let listing = v1::ListingInput { title: title.to_owned(), ..Default::default() };
+        let listing = v1::ListingInput {
+            title: title.to_owned(),
+            ..Default::default()
+        };
         let request = v1::CreateListingRequest {
             account_id: account_id.to_owned(),
             listing: Some(listing),
             request_id: String::new(),
         };
-        client.create_listing(request).await.expect("is made").into_inner().listing.expect("a listing")
+        client
+            .create_listing(request)
+            .await
+            .expect("is made")
+            .into_inner()
+            .listing
+            .expect("a listing")
     }
 
     /// Ends the server as a signal would, and waits until it has.
@@ -199,17 +239,26 @@ pub fn reason(status: &Status) -> String {
     let info = status.get_details_error_info();
     let info = info.unwrap_or_else(|| panic!("an error without ErrorInfo: {status:?}"));
     assert_eq!(info.domain, "vintedbot");
-    info.reason.strip_prefix("ERROR_REASON_").expect("a full name").to_owned()
+    info.reason
+        .strip_prefix("ERROR_REASON_")
+        .expect("a full name")
+        .to_owned()
 }
 
 /// A small picture, different for every `seed`.
 pub fn jpeg(seed: u8) -> Vec<u8> {
     let picture = image::RgbImage::from_fn(64, 48, |x, y| {
         let wave = |n: u32| u8::try_from(n % 256).unwrap_or_default();
-        image::Rgb([wave(x * 3 + u32::from(seed) * 40), wave(y * 5), wave(x * y + u32::from(seed))])
+        image::Rgb([
+            wave(x * 3 + u32::from(seed) * 40),
+            wave(y * 5),
+            wave(x * y + u32::from(seed)),
+        ])
     });
     let mut bytes = std::io::Cursor::new(Vec::new());
-    picture.write_to(&mut bytes, image::ImageFormat::Jpeg).expect("encodes");
+    picture
+        .write_to(&mut bytes, image::ImageFormat::Jpeg)
+        .expect("encodes");
     bytes.into_inner()
 }
 

@@ -2,9 +2,12 @@
 //! own. One module per matter; `harness` makes the instance.
 
 mod authentication;
+mod catalog;
 mod errors;
 mod harness;
+mod logs;
 mod publishing;
+mod records;
 mod transport;
 mod upload;
 mod watch;

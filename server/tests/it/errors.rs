@@ -1,0 +1,237 @@
+//! What a caller is told when something is wrong.
+
+use std::time::Duration;
+
+use tonic::{Code, Request};
+use tonic_types::StatusExt as _;
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::account_service_client::AccountServiceClient;
+use vintedbot_proto::v1::listing_service_client::ListingServiceClient;
+use vintedbot_proto::v1::marketplace_search_service_client::MarketplaceSearchServiceClient;
+use vintedbot_server::Config;
+
+use crate::harness::{self, reason};
+use crate::web;
+
+#[tokio::test]
+async fn every_violation_of_a_request_is_told_at_once() {
+    let instance = harness::start().await;
+    let mut client = ListingServiceClient::new(instance.connect().await);
+    let listing = v1::ListingInput {
+        photo_ids: vec!["7".to_owned()],
+        brand: Some(v1::NameOrId { value: None }),
+        ..Default::default()
+    };
+    let request = v1::CreateListingRequest {
+        account_id: String::new(),
+        listing: Some(listing),
+        request_id: "no".to_owned(),
+    };
+    let status = client.create_listing(request).await.expect_err("is refused");
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::InvalidArgument, "VALIDATION_FAILED")
+    );
+    let bad_request = status.get_details_bad_request().expect("BadRequest");
+    let mut fields: Vec<_> = bad_request
+        .field_violations
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect();
+    fields.sort();
+    assert_eq!(
+        fields,
+        [
+            "account_id",
+            "listing.brand",
+            "listing.photo_ids[0]",
+            "request_id"
+        ]
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found_with_its_type_and_id() {
+    let instance = harness::start().await;
+    let id = "0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17";
+    let mut client = AccountServiceClient::new(instance.connect().await);
+    let status = client
+        .get_account(v1::GetAccountRequest { id: id.to_owned() })
+        .await
+        .expect_err("is not there");
+    let info = status.get_details_error_info().expect("ErrorInfo");
+    assert_eq!(
+        (status.code(), info.reason.as_str()),
+        (Code::NotFound, "ERROR_REASON_NOT_FOUND")
+    );
+    assert_eq!(
+        (
+            info.metadata["resource_type"].as_str(),
+            info.metadata["resource_id"].as_str()
+        ),
+        ("account", id)
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn an_error_names_the_request_id_that_came_or_one_of_ours() {
+    let instance = harness::start().await;
+    let mut client = AccountServiceClient::new(instance.connect().await);
+    let mut request = Request::new(v1::GetAccountRequest::default());
+    request
+        .metadata_mut()
+        .insert("x-request-id", "mine-1".parse().expect("ASCII"));
+    let status = client.get_account(request).await.expect_err("is refused");
+    assert_eq!(
+        status.get_details_request_info().expect("RequestInfo").request_id,
+        "mine-1"
+    );
+    assert_eq!(
+        status
+            .metadata()
+            .get("x-request-id")
+            .and_then(|id| id.to_str().ok()),
+        Some("mine-1")
+    );
+    let answer = client
+        .list_accounts(v1::ListAccountsRequest::default())
+        .await
+        .expect("answers");
+    assert!(
+        answer
+            .metadata()
+            .get("x-request-id")
+            .is_some_and(|id| id.len() == 36)
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit_is_refused_with_the_limit() {
+    let config = Config {
+        max_message_bytes: 1000,
+        ..Config::default()
+    };
+    let instance = harness::start_with(config).await;
+    let mut client = AccountServiceClient::new(instance.connect().await);
+    let request = v1::CreateAccountRequest {
+        display_name: "x".repeat(2000),
+        ..Default::default()
+    };
+    let status = client.create_account(request).await.expect_err("is refused");
+    let info = status.get_details_error_info().expect("ErrorInfo");
+    assert_eq!(
+        (status.code(), info.reason.as_str()),
+        (Code::ResourceExhausted, "ERROR_REASON_MESSAGE_TOO_LARGE")
+    );
+    assert_eq!(info.metadata["max_bytes"], "1000");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_method_that_does_not_exist_and_one_that_does_not_exist_yet_are_unimplemented() {
+    let instance = harness::start().await;
+    let (headers, _, _) = web::call(&instance, "AuthService/NoSuchMethod", &(), &[]).await;
+    let status = web::status(&headers);
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::Unimplemented, "UNIMPLEMENTED")
+    );
+    let mut client = MarketplaceSearchServiceClient::new(instance.connect().await);
+    let status = client
+        .search_items(v1::SearchItemsRequest::default())
+        .await
+        .expect_err("is refused");
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::Unimplemented, "SEARCH_UNAVAILABLE")
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_message_are_the_callers_mistake() {
+    let instance = harness::start().await;
+    let frame = [0, 0, 0, 0, 2, 0xff, 0xff];
+    let (headers, _, _) = web::send(&instance, "AccountService/GetAccount", frame.to_vec(), &[]).await;
+    let status = web::status(&headers);
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::InvalidArgument, "VALIDATION_FAILED")
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_deadline_that_has_passed_leaves_with_its_reason() {
+    let instance = harness::start().await;
+    let timeout = [("grpc-timeout", "1n")];
+    let (headers, _, _) = web::call(
+        &instance,
+        "AccountService/ListAccounts",
+        &v1::ListAccountsRequest::default(),
+        &timeout,
+    )
+    .await;
+    let status = web::status(&headers);
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
+    // Native gRPC over HTTP/2, where the transport keeps the time as well.
+    #[expect(clippy::disallowed_methods, reason = "it talks to this process alone")]
+    let http2 = reqwest::Client::builder()
+        .http2_prior_knowledge()
+        .build()
+        .expect("a client");
+    let response = http2
+        .post(format!(
+            "{}/vintedbot.v1.AccountService/ListAccounts",
+            instance.url
+        ))
+        .header("content-type", "application/grpc")
+        .header("grpc-timeout", "1n")
+        .bearer_auth(&instance.token)
+        .body(vec![0; 5])
+        .send()
+        .await
+        .expect("answers");
+    let status = web::status(response.headers());
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
+    // A stream has begun when its deadline passes.
+    let timeout = [("grpc-timeout", "300m")];
+    let (headers, _, _) = web::call(
+        &instance,
+        "EventService/Watch",
+        &v1::WatchRequest::default(),
+        &timeout,
+    )
+    .await;
+    let status = web::status(&headers);
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
+    instance.stop().await;
+
+    let config = Config {
+        request_timeout: Duration::from_nanos(1),
+        ..Config::default()
+    };
+    let instance = harness::start_with(config).await;
+    let mut client = AccountServiceClient::new(instance.connect().await);
+    let status = client
+        .list_accounts(v1::ListAccountsRequest::default())
+        .await
+        .expect_err("takes longer");
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
+    instance.stop().await;
+}

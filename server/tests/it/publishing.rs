@@ -1,0 +1,299 @@
+//! Who sees a confirmation, and who sees what it confirms.
+
+use futures::FutureExt as _;
+use sea_orm::{EntityTrait as _, IntoActiveModel as _};
+use tonic::Code;
+use vintedbot_domain::events::{Kind, PendingEvent};
+use vintedbot_domain::identity::Scope;
+use vintedbot_domain::publishing::{PublishJob, Revision, State};
+use vintedbot_domain::store::entities::{publish_jobs, publish_steps};
+use vintedbot_marketplace::{CategoryChoice, FieldReading, ItemContent, Money, Named};
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::publish_service_client::PublishServiceClient;
+
+use crate::harness::{self, Connection, Instance, http, reason};
+
+const TITLE: &str = "<script>alert(1)</script> & co";
+
+/// A job as the worker leaves it when it has filled the form: it awaits its confirmation.
+async fn prepared(instance: &Instance) -> publish_jobs::Model {
+    let account = instance.make_account("one").await;
+    let listing = instance.make_listing(&account.id, "A thing").await;
+    let named = |id: i64, name: &str| Named {
+        id,
+        name: name.to_owned(),
+    };
+    let content = ItemContent {
+        title: TITLE.to_owned(),
+        description: "Worn <b>twice</b>".to_owned(),
+        price: Money {
+            minor_units: 2905,
+            currency: "EUR".to_owned(),
+        },
+        category: CategoryChoice {
+            id: 1,
+            path: vec![named(1, "Sweats")],
+        },
+        brand: None,
+        size: None,
+        condition: Some(named(2, "Bon état")),
+        colors: Vec::new(),
+        materials: Vec::new(),
+        package_size: None,
+        photo_sha256s: vec!["a".repeat(64)],
+    };
+    let revision = Revision {
+        version: 1,
+        owner_id: instance.owner_id.clone(),
+        account_id: account.id.clone(),
+        site: account.site.clone(),
+        listing_id: listing.id.clone(),
+        content,
+    };
+    let (text, hash) = revision.freeze().expect("freezes");
+    let reading = FieldReading {
+        field: "title".to_owned(),
+        approved: TITLE.to_owned(),
+        seen: TITLE.to_owned(),
+    };
+    let now = instance.domain.clock.now();
+    let row = publish_jobs::Model {
+        id: instance.domain.ids.id(),
+        owner_id: instance.owner_id.clone(),
+        account_id: account.id,
+        listing_id: listing.id,
+        site: account.site,
+        state: State::AwaitingConfirmation,
+        dry_run: true,
+        prepare_number: 1,
+        revision: text,
+        revision_hash: hash,
+        listing_hash: String::new(),
+        read_back: Some(serde_json::to_string(&[reading]).expect("JSON")),
+        read_back_hash: Some("hash".to_owned()),
+        screenshot_key: Some("screenshots/j/0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17.png".to_owned()),
+        needs_manual: false,
+        reason: None,
+        message: None,
+        wait_reason: None,
+        wait_until: None,
+        confirm_expire_time: Some(now + 60_000),
+        confirm_time: None,
+        confirm_request_id: None,
+        cancel_requested: false,
+        draft_remote_id: None,
+        remote_item_id: None,
+        remote_url: None,
+        hidden: false,
+        possible_duplicate: false,
+        stray_drafts: "[]".to_owned(),
+        prepare_attempts: 1,
+        publish_attempts: 0,
+        create_time: now,
+        update_time: now,
+        end_time: None,
+        sequence: 0,
+    };
+    let written = row.clone();
+    let write = instance.domain.store.write(move |tx| {
+        let row = written.clone();
+        async move {
+            publish_jobs::Entity::insert(row.clone().into_active_model())
+                .exec_without_returning(tx)
+                .await?;
+            for number in 1..=3 {
+                let step = publish_steps::Model {
+                    publish_job_id: row.id.clone(),
+                    number,
+                    time: row.create_time,
+                    attempt: 1,
+                    step: "fill_title".to_owned(),
+                    outcome: "DONE".to_owned(),
+                    message: String::new(),
+                    screenshot_key: row.screenshot_key.clone().filter(|_| number == 3),
+                    screenshot_bytes: Some(7),
+                    page_text_key: None,
+                };
+                publish_steps::Entity::insert(step.into_active_model())
+                    .exec_without_returning(tx)
+                    .await?;
+            }
+            tx.emit(PendingEvent::changed(
+                Kind::PublishJobReady,
+                &PublishJob::from(row),
+            )?);
+            Ok(())
+        }
+        .boxed()
+    });
+    write.await.expect("is written");
+    row
+}
+
+async fn get(connection: Connection, id: &str) -> v1::PublishJob {
+    let mut client = PublishServiceClient::new(connection);
+    let answer = client
+        .get_publish_job(v1::GetPublishJobRequest { id: id.to_owned() })
+        .await
+        .expect("is there");
+    answer.into_inner().publish_job.expect("a job")
+}
+
+#[tokio::test]
+async fn a_confirmation_is_shown_to_those_who_may_confirm_and_by_get_alone() {
+    let instance = harness::start().await;
+    let row = prepared(&instance).await;
+    let job = get(instance.connect().await, &row.id).await;
+    let confirmation = job.confirmation.expect("this caller may confirm");
+    assert_eq!(confirmation.revision_hash, row.revision_hash);
+
+    let (_, reader) = instance.make_token(&[Scope::PublishRead], None).await;
+    assert_eq!(
+        get(instance.connect_as(Some(&reader)).await, &row.id)
+            .await
+            .confirmation,
+        None
+    );
+
+    let mut client = PublishServiceClient::new(instance.connect().await);
+    let list = client
+        .list_publish_jobs(v1::ListPublishJobsRequest::default())
+        .await
+        .expect("lists")
+        .into_inner();
+    assert_eq!(list.publish_jobs.len(), 1);
+    assert_eq!(list.publish_jobs[0].confirmation, None);
+
+    let mut events = v1::event_service_client::EventServiceClient::new(instance.connect().await);
+    let request = v1::WatchRequest {
+        snapshot: true,
+        ..Default::default()
+    };
+    let mut stream = events.watch(request).await.expect("begins").into_inner();
+    loop {
+        let message = stream.message().await.expect("goes on").expect("goes on");
+        assert!(!format!("{message:?}").contains(&confirmation.confirm_token));
+        if matches!(message.message, Some(v1::watch_response::Message::SnapshotEnd(_))) {
+            break;
+        }
+    }
+    drop(stream);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn the_preview_page_shows_what_will_be_published_escaped_and_without_the_confirmation() {
+    let instance = harness::start().await;
+    let row = prepared(&instance).await;
+    let job = get(instance.connect().await, &row.id).await;
+    assert!(job.preview_url.starts_with(&instance.url));
+    let page = http().get(&job.preview_url).send().await.expect("answers");
+    assert_eq!(page.status(), 200);
+    let policy = page.headers()["content-security-policy"]
+        .to_str()
+        .expect("ASCII")
+        .to_owned();
+    assert!(
+        policy.contains("default-src 'none'") && !policy.contains("script-src"),
+        "{policy}"
+    );
+    let html = page.text().await.expect("a body");
+    assert!(
+        html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; co"),
+        "{html}"
+    );
+    assert!(html.contains("29.05 EUR") && html.contains("Worn &lt;b&gt;twice&lt;/b&gt;"));
+    assert!(
+        html.contains("src=\"/media/"),
+        "pictures come from the page's own server"
+    );
+    assert!(!html.contains("<script"));
+    assert!(!html.contains(&job.confirmation.expect("awaits it").confirm_token));
+    let altered = http()
+        .get(format!("{}x", job.preview_url))
+        .send()
+        .await
+        .expect("answers");
+    assert_eq!(altered.status(), 404);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn steps_and_screenshots_come_in_pages() {
+    let instance = harness::start().await;
+    let row = prepared(&instance).await;
+    let mut client = PublishServiceClient::new(instance.connect().await);
+    let mut numbers = Vec::new();
+    let mut page_token = String::new();
+    loop {
+        let request = v1::ListPublishStepsRequest {
+            job_id: row.id.clone(),
+            page_size: 2,
+            page_token,
+        };
+        let page = client
+            .list_publish_steps(request)
+            .await
+            .expect("lists")
+            .into_inner();
+        numbers.extend(page.steps.iter().map(|step| step.number));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(numbers, [1, 2, 3]);
+    let request = v1::ListScreenshotsRequest {
+        job_id: row.id.clone(),
+        page_size: 1,
+        page_token: String::new(),
+    };
+    let page = client
+        .list_screenshots(request)
+        .await
+        .expect("lists")
+        .into_inner();
+    assert_eq!((page.screenshots.len(), page.next_page_token.as_str()), (1, ""));
+    assert_eq!(page.screenshots[0].id, "0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_is_the_default_and_a_wrong_token_is_its_error_too() {
+    let instance = harness::start().await;
+    let row = prepared(&instance).await;
+    let mut client = PublishServiceClient::new(instance.connect().await);
+    let confirmation = v1::Confirmation {
+        confirm_token: "wrong".to_owned(),
+        ..Default::default()
+    };
+    let request = v1::ConfirmPublishRequest {
+        job_id: row.id.clone(),
+        confirmation: Some(confirmation),
+        ..Default::default()
+    };
+    let status = client.confirm_publish(request).await.expect_err("is refused");
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::PermissionDenied, "CONFIRMATION_INVALID")
+    );
+
+    let confirmation = get(instance.connect().await, &row.id).await.confirmation;
+    let request = v1::ConfirmPublishRequest {
+        job_id: row.id.clone(),
+        confirmation,
+        ..Default::default()
+    };
+    let answer = client
+        .confirm_publish(request)
+        .await
+        .map(tonic::Response::into_inner);
+    // The listing was not frozen by the domain, so that its content counts as edited.
+    let status = answer.expect_err("is stale");
+    assert_eq!(reason(&status), "CONFIRMATION_STALE");
+    assert_eq!(
+        get(instance.connect().await, &row.id).await.state(),
+        v1::publish_job::State::AwaitingConfirmation
+    );
+    instance.stop().await;
+}

@@ -1,0 +1,218 @@
+//! Browsers: gRPC-web over HTTP/1.1, and who may call from which page.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use prost::Message;
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode};
+use tonic::{Code, Status};
+use vintedbot_proto::v1;
+use vintedbot_server::Config;
+
+use crate::harness::{self, Instance, http, reason};
+
+/// A unary call as a browser makes it: HTTP/1.1, gRPC-web framing. Answers headers (with the trailers that came in the
+/// body merged in), status, and the message's bytes.
+pub async fn call(
+    instance: &Instance,
+    method: &str,
+    message: &impl Message,
+    headers: &[(&str, &str)],
+) -> (HeaderMap, StatusCode, Vec<u8>) {
+    let message = message.encode_to_vec();
+    let mut frame = vec![0];
+    frame.extend_from_slice(&u32::try_from(message.len()).expect("small").to_be_bytes());
+    frame.extend_from_slice(&message);
+    send(instance, method, frame, headers).await
+}
+
+pub async fn send(
+    instance: &Instance,
+    method: &str,
+    body: Vec<u8>,
+    headers: &[(&str, &str)],
+) -> (HeaderMap, StatusCode, Vec<u8>) {
+    let mut request = http()
+        .post(format!("{}/vintedbot.v1.{method}", instance.url))
+        .version(reqwest::Version::HTTP_11)
+        .header("content-type", "application/grpc-web+proto")
+        .header("x-grpc-web", "1")
+        .bearer_auth(&instance.token)
+        .body(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let response = request.send().await.expect("answers");
+    let (mut headers, status) = (response.headers().clone(), response.status());
+    let mut rest = &response.bytes().await.expect("a body")[..];
+    let mut message = Vec::new();
+    while let Some((head, tail)) = rest.split_at_checked(5) {
+        let length = u32::from_be_bytes(head[1..].try_into().expect("four bytes")) as usize;
+        let (frame, tail) = tail.split_at(length);
+        rest = tail;
+        if head[0] & 0x80 == 0 {
+            message = frame.to_vec();
+        } else {
+            for line in String::from_utf8_lossy(frame).lines() {
+                let (name, value) = line.split_once(':').expect("a trailer");
+                let name = reqwest::header::HeaderName::try_from(name.trim()).expect("a name");
+                headers.insert(name, value.trim().parse().expect("a value"));
+            }
+        }
+    }
+    (headers, status, message)
+}
+
+/// The status in a response's headers.
+pub fn status(headers: &HeaderMap) -> Status {
+    let text = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let code = Code::from_bytes(text("grpc-status").as_bytes());
+    let details = STANDARD_NO_PAD
+        .decode(text("grpc-status-details-bin").trim_end_matches('='))
+        .expect("base64");
+    Status::with_details(code, text("grpc-message"), details.into())
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn config() -> Config {
+    Config {
+        allowed_origins: vec!["https://app.example".to_owned()],
+        ..Config::default()
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_an_allowed_origin_calls_over_http_1_and_may_read_the_status() {
+    let instance = harness::start_with(config()).await;
+    let origin = [("origin", "https://app.example")];
+    let (headers, http_status, message) = call(
+        &instance,
+        "AuthService/WhoAmI",
+        &v1::WhoAmIRequest::default(),
+        &origin,
+    )
+    .await;
+    assert_eq!(
+        (http_status, header(&headers, "grpc-status")),
+        (StatusCode::OK, Some("0"))
+    );
+    assert_eq!(
+        header(&headers, "access-control-allow-origin"),
+        Some("https://app.example")
+    );
+    assert_eq!(
+        header(&headers, "content-type"),
+        Some("application/grpc-web+proto")
+    );
+    let exposed = header(&headers, "access-control-expose-headers")
+        .expect("exposes")
+        .to_owned();
+    for name in [
+        "grpc-status",
+        "grpc-message",
+        "grpc-status-details-bin",
+        "x-request-id",
+    ] {
+        assert!(exposed.contains(name), "{exposed}");
+    }
+    let answer = v1::WhoAmIResponse::decode(&message[..]).expect("a message");
+    assert_eq!(answer.owner_id, instance.owner_id);
+
+    let (headers, _, _) = call(&instance, "AccountService/GetAccount", &(), &origin).await;
+    assert_eq!(reason(&status(&headers)), "VALIDATION_FAILED");
+    assert_eq!(
+        header(&headers, "access-control-allow-origin"),
+        Some("https://app.example")
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_is_told_nothing() {
+    let instance = harness::start_with(config()).await;
+    let origin = [("origin", "https://evil.example")];
+    let (headers, _, _) = call(&instance, "AuthService/WhoAmI", &(), &origin).await;
+    assert_eq!(header(&headers, "access-control-allow-origin"), None);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn preflights_are_answered_for_calls_and_for_uploads() {
+    let instance = harness::start_with(config()).await;
+    for (path, method) in [
+        ("/vintedbot.v1.AuthService/WhoAmI", "POST"),
+        ("/media/upload/x", "PUT"),
+    ] {
+        let response = http()
+            .request(Method::OPTIONS, format!("{}{path}", instance.url))
+            .header("origin", "https://app.example")
+            .header("access-control-request-method", method)
+            .header(
+                "access-control-request-headers",
+                "authorization,content-type,x-grpc-web,grpc-timeout",
+            )
+            .header("access-control-request-private-network", "true")
+            .send()
+            .await
+            .expect("answers");
+        let headers = response.headers();
+        assert!(response.status().is_success(), "{path}");
+        assert_eq!(
+            header(headers, "access-control-allow-origin"),
+            Some("https://app.example"),
+            "{path}"
+        );
+        assert!(
+            header(headers, "access-control-allow-methods").is_some_and(|all| all.contains(method)),
+            "{path}"
+        );
+        assert!(
+            header(headers, "access-control-allow-headers").is_some_and(|all| all.contains("authorization"))
+        );
+        assert_eq!(
+            header(headers, "access-control-allow-private-network"),
+            Some("true"),
+            "{path}"
+        );
+    }
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_star_allows_every_page_and_nonsense_is_refused_at_the_start() {
+    let instance = harness::start_with(Config {
+        allowed_origins: vec!["*".to_owned()],
+        ..Config::default()
+    })
+    .await;
+    let (headers, _, _) = call(
+        &instance,
+        "AuthService/WhoAmI",
+        &(),
+        &[("origin", "https://any.example")],
+    )
+    .await;
+    assert_eq!(header(&headers, "access-control-allow-origin"), Some("*"));
+    instance.stop().await;
+
+    for nonsense in ["app.example", "https://app.example/path", "not an origin"] {
+        let config = Config {
+            allowed_origins: vec![nonsense.to_owned()],
+            ..Config::default()
+        };
+        let instance = harness::start_with(config).await;
+        let ended = instance.served.await.expect("did not panic");
+        assert!(
+            ended.is_err_and(|error| error.to_string().contains("ALLOWED_ORIGINS")),
+            "{nonsense}"
+        );
+    }
+}
