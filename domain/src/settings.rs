@@ -9,7 +9,6 @@ use crate::{Error, Result};
 
 /// Everything that the domain's rules can be told. Times are milliseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Settings {
     /// What a new account starts as.
     pub session_mode: Mode,

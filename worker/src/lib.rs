@@ -72,6 +72,13 @@ impl Worker {
         self
     }
 
+    /// The same worker on another way to the same database, one that a simulation strikes at.
+    #[must_use]
+    pub fn on_store(mut self, store: vintedbot_domain::store::Store) -> Self {
+        self.domain.store = store;
+        self
+    }
+
     /// Records the worker and works until the drain token is cancelled; returns when everything at work has ended.
     pub async fn run(self) -> Result<(), Error> {
         let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
@@ -95,5 +102,10 @@ impl Worker {
     /// Records the worker, as [`Worker::run`] does, for those who drive it by hand.
     pub async fn open(&self) -> Result<(), Error> {
         Ok(jobs::open_worker(&self.domain.store, &self.identity).await?)
+    }
+
+    /// Records that the worker does nothing any more, for those who drive it by hand.
+    pub async fn close(&self) -> Result<(), Error> {
+        Ok(jobs::close_worker(&self.domain.store, &self.identity.id).await?)
     }
 }

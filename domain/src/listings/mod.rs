@@ -31,6 +31,7 @@ pub use input::{ListingInput, NameOrId};
 pub use listing::{Listing, Remote};
 pub use preview::{Detail, Preview, preview};
 pub use price::price_text;
+pub(crate) use row::set_active_job;
 pub use update::{Update, update};
 
 /// Where a listing stands.

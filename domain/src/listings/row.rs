@@ -182,6 +182,16 @@ pub(super) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[
     Ok(())
 }
 
+/// Says which publish job of a listing has not ended. A listing that was deleted, and what is known already, changes nothing.
+pub(crate) async fn set_active_job(tx: &Tx, listing_id: &str, job_id: Option<&str>) -> Result<()> {
+    let Some(row) = tx.locked(listings::Entity::find_by_id(listing_id)).one(tx).await? else { return Ok(()) };
+    if row.active_publish_job_id.as_deref() == job_id {
+        return Ok(());
+    }
+    let row = listings::Model { active_publish_job_id: job_id.map(str::to_owned), ..row };
+    save(tx, row, None).await
+}
+
 /// The caller's listing's row, locked until the end of the transaction.
 pub(super) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::Model> {
     tx.locked(listings::Entity::find_by_id(id))

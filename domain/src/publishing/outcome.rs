@@ -241,12 +241,12 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
         listing.hidden = row.hidden;
         listing.remote_item_id.clone_from(&row.remote_item_id);
         listing.remote_url.clone_from(&row.remote_url);
+        listing.remote_site = Some(row.site.clone());
         listing.publish_time = Some(now);
     } else if listing.state == ListingState::Publishing {
         listing.state = ListingState::Draft;
-    } else {
-        return Ok(());
     }
+    listing.active_publish_job_id = None;
     listing.update_time = now;
     listing.clone().into_active_model().reset_all().update(tx).await?;
     tx.emit(PendingEvent::changed(Kind::ListingUpdated, &Listing::from(listing))?);

@@ -173,6 +173,7 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         unique_key: Some(super::work_key(&row.id)),
     };
     jobs::enqueue(tx, work).await?;
+    listings::set_active_job(tx, &row.listing_id, Some(&row.id)).await?;
     Ok(save(tx, row, Kind::PublishJobCreated).await?.id)
 }
 

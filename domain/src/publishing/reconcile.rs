@@ -39,11 +39,19 @@ pub fn candidates<'a>(
     claimed: &HashMap<String, String>,
     wardrobe: &'a [RemoteItem],
 ) -> Vec<&'a RemoteItem> {
-    let known: Vec<String> = serde_json::from_str(&effect.known_remote_ids).unwrap_or_default();
     let is_draft = effect.kind == EffectKind::DraftSave;
+    newcomers(effect, content, claimed, wardrobe).into_iter().filter(|item| item.is_draft == is_draft).collect()
+}
+
+fn newcomers<'a>(
+    effect: &effects::Model,
+    content: &ItemContent,
+    claimed: &HashMap<String, String>,
+    wardrobe: &'a [RemoteItem],
+) -> Vec<&'a RemoteItem> {
+    let known: Vec<String> = serde_json::from_str(&effect.known_remote_ids).unwrap_or_default();
     wardrobe
         .iter()
-        .filter(|item| item.is_draft == is_draft)
         .filter(|item| !known.contains(&item.id))
         .filter(|item| claimed.get(&item.id).is_none_or(|job| *job == effect.publish_job_id))
         .filter(|item| looks_like(item, content))
@@ -71,8 +79,11 @@ pub fn decide(
     match effect.kind {
         EffectKind::DraftSave => {
             let ours: Vec<_> = found.into_iter().filter(|item| is_equal(item, content, reading)).collect();
+            let newcomers = newcomers(effect, content, claimed, &reading.wardrobe);
             match ours.as_slice() {
                 [item] => done(item),
+                // Somebody may have published the draft by hand before we found it.
+                _ if newcomers.iter().any(|item| !item.is_draft) => Decision::Ask,
                 [] if !settled => Decision::NotYet,
                 // Drafts are private: with none, or with several that could be ours, a fresh one harms nobody.
                 strays => Decision::NotDone { strays: strays.iter().map(|item| item.id.clone()).collect() },

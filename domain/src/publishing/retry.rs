@@ -10,7 +10,7 @@ use crate::accounts::AccountState;
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::jobs::{self, NewJob};
-use crate::listings::ListingState;
+use crate::listings::{ListingState, set_active_job};
 use crate::store::Tx;
 use crate::store::entities::{listings, publish_jobs};
 use crate::{Domain, Error, Reason, Result, requests};
@@ -97,5 +97,6 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
     };
     let work = jobs::enqueue(tx, work).await?;
     jobs::requeue(tx, &work, now).await?;
+    set_active_job(tx, &row.listing_id, Some(&row.id)).await?;
     save(tx, row, Kind::PublishJobUpdated).await
 }

@@ -40,6 +40,9 @@ pub trait AfterCommit: Send + Sync + 'static {
 pub trait Probe: Send + Sync + 'static {
     /// Whether the process dies here.
     fn dies(&self, point: Point) -> bool;
+
+    /// Waits for the process's next turn. Only called while no transaction is open.
+    fn turn(&self) -> BoxFuture<'_, ()>;
 }
 
 /// A moment in a transaction's life.
@@ -180,9 +183,11 @@ impl Store {
     }
 
     async fn strike(&self, point: Point) {
-        if self.probe.as_ref().is_some_and(|probe| probe.dies(point)) {
+        let Some(probe) = &self.probe else { return };
+        if probe.dies(point) {
             std::future::pending::<()>().await;
         }
+        probe.turn().await;
     }
 
     /// Which engine this is.

@@ -1,0 +1,61 @@
+//! `make crash`: kills `vintedbot` at every stage and at random, with and without a browser, and counts what was published.
+//! Ends with status 0 only when nothing was published twice, lost, or left to a person who need not be asked.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use vintedbot_proofs::crash::{self, Options};
+
+/// Kills that show the harm of a rule that is switched off.
+const SABOTAGED_KILLS: usize = 60;
+
+/// Kills vintedbot over and over, and counts what became of what it published.
+#[derive(Parser)]
+struct Arguments {
+    /// Kills without a browser. 1000, or 60 where a rule is switched off.
+    #[arg(long, env = "KILLS")]
+    kills: Option<usize>,
+    /// Kills with a real Chromium. 30, or none where a rule is switched off.
+    #[arg(long, env = "BROWSER_KILLS")]
+    browser_kills: Option<usize>,
+    /// Of the plan and its random moments.
+    #[arg(long, env = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// A protecting rule to switch off: `intent` or `reconcile`. The proof has to fail then.
+    #[arg(long, env = "SABOTAGE", default_value = "")]
+    sabotage: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let is_whole = arguments.sabotage.is_empty();
+    let rules = ["", "intent", "reconcile"];
+    ensure!(rules.contains(&arguments.sabotage.as_str()), "there is no rule {} to switch off", arguments.sabotage);
+    build()?;
+    let options = Options {
+        kills: arguments.kills.unwrap_or(if is_whole { 1_000 } else { SABOTAGED_KILLS }),
+        browser_kills: arguments.browser_kills.unwrap_or(if is_whole { 30 } else { 0 }),
+        seed: arguments.seed,
+        sabotage: arguments.sabotage,
+    };
+    let folder = tempfile::Builder::new().prefix("vintedbot-crash-").tempdir()?;
+    let report = crash::run(&options, folder.path()).await?;
+    println!("{report}");
+    if report.is_good() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("what the instances kept and logged: {}", folder.keep().display());
+    Ok(ExitCode::FAILURE)
+}
+
+/// Builds the program that halts where it is told to; any other build cannot be killed at a stage.
+fn build() -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let arguments = ["build", "--quiet", "--bin", "vintedbot", "--features", "sabotage"];
+    let status = Command::new(cargo).args(arguments).current_dir(workspace).status().context("cargo")?;
+    ensure!(status.success(), "vintedbot could not be built");
+    Ok(())
+}

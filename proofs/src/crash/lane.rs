@@ -1,0 +1,419 @@
+//! One instance that is killed over and over: it takes cells from the plan and brings each listing to its end.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use vintedbot_domain::clock::{Clock as _, SystemClock};
+use vintedbot_domain::ids::{Ids as _, SystemIds};
+use vintedbot_sdk::v1::publish_job::State;
+use vintedbot_sdk::v1::{
+    Confirmation, ConfirmPublishRequest, CreateAccountRequest, CreateListingRequest, ListingInput,
+    PreparePublishRequest, PublishJob, account,
+};
+use vintedbot_sdk::{Error, Upload, id, money};
+use vintedbot_worker::Stage;
+
+use super::plan::{Cell, Kill, Phase, Script, is_reached};
+use super::victim::{Pace, Victim};
+use crate::instance::Browser;
+use crate::photos;
+use crate::records::{Record, Site};
+
+/// How often a job is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(30);
+/// The longest that a job may take to end after a kill.
+const LIMIT: Duration = Duration::from_secs(45);
+const BROWSER_LIMIT: Duration = Duration::from_secs(150);
+/// The sweeper finds abandoned work within two of its turns.
+const SWEEP_MS: i64 = 2_000;
+
+/// How a listing's job ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Published, it says, as this item.
+    Published { item_id: String },
+    /// A person is asked.
+    Asked,
+    /// Neither in time; how it stood then.
+    Neither(String),
+}
+
+/// What became of a cell.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub cell: Cell,
+    pub title: String,
+    /// The kills that were made.
+    pub kills: Vec<Kill>,
+    /// Stages that were to be killed at and never came.
+    pub missed: Vec<Stage>,
+    pub ended: Ended,
+    /// How long after it could be known the outcome was known, in milliseconds, where the click came before the last kill.
+    pub lateness_ms: Option<i64>,
+    /// The longest that may be.
+    pub settle_ms: i64,
+    pub browser: bool,
+}
+
+/// How long things take when nothing is killed, by which random moments are chosen.
+#[derive(Clone, Copy, Debug)]
+struct Usual {
+    prepare: Duration,
+    publish: Duration,
+    restart: Duration,
+}
+
+/// An instance with one account and one photo.
+pub struct Lane<'a> {
+    victim: Victim,
+    pace: Pace,
+    is_browser: bool,
+    site: &'a Site,
+    account_id: String,
+    photo_id: String,
+    usual: Usual,
+    limit: Duration,
+    /// The last of the site's records that an earlier cell has read.
+    seen_seq: u64,
+    /// Until when work that has ended may still be held by a process that was killed, in UTC milliseconds.
+    held_until: i64,
+}
+
+/// One cell under way.
+struct Run<'c> {
+    cell: &'c Cell,
+    left: VecDeque<Kill>,
+    done: Vec<Kill>,
+    missed: Vec<Stage>,
+    listing_id: String,
+    prepare_request: String,
+    confirm_request: String,
+    job_id: Option<String>,
+    confirmation: Option<Confirmation>,
+    is_confirmed: bool,
+    last_kill: i64,
+    timer: Option<Instant>,
+    deadline: Instant,
+    trouble: String,
+}
+
+/// What a look at a job showed.
+enum Seen {
+    Going,
+    ToConfirm(Confirmation),
+    Ended(Box<PublishJob>),
+}
+
+impl<'a> Lane<'a> {
+    /// Makes an instance in its folder, with an account and a photo, and measures how long a job takes that nothing
+    /// befalls.
+    pub async fn open(folder: &Path, site: &'a Site, browser: Browser, sabotage: &str) -> Result<Self> {
+        let (pace, limit) = match browser {
+            Browser::Off => (Pace::BROWSERLESS, LIMIT),
+            Browser::Required => (Pace::BROWSER, BROWSER_LIMIT),
+        };
+        let victim = Victim::start(folder, site.url(), browser, pace, sabotage).await?;
+        let client = victim.client.clone();
+        let account = client
+            .accounts()
+            .create(CreateAccountRequest {
+                display_name: "Seller".into(),
+                market: "fr".into(),
+                mode: Some(account::Mode::Mock.into()),
+                ..Default::default()
+            })
+            .await?;
+        let connected = async {
+            while client.accounts().get(&account.id).await?.member_login.is_empty() {
+                sleep(LOOK_EVERY).await;
+            }
+            Ok::<_, Error>(())
+        };
+        timeout(limit, connected).await.context("the account was not connected")??;
+        let photo = client.media().upload(Upload::bytes(photos::jpeg(1, 600, 800)?)).await?;
+        let photo_id = photo.photo.context("the upload's answer")?.id;
+        let unknown = Duration::from_secs(1);
+        let mut lane = Self {
+            victim,
+            pace,
+            is_browser: browser == Browser::Required,
+            site,
+            account_id: account.id,
+            photo_id,
+            usual: Usual { prepare: unknown, publish: unknown, restart: unknown },
+            limit,
+            seen_seq: 0,
+            held_until: 0,
+        };
+        let word = format!("first-{}", SystemIds.id());
+        let calm = Cell { word, dry_run: true, script: Script::Nothing, kills: Vec::new() };
+        let outcome = lane.run(&calm).await?;
+        match outcome.ended {
+            Ended::Published { .. } => Ok(lane),
+            other => bail!("a job that nothing befell was not published: {other:?}"),
+        }
+    }
+
+    /// Ends the instance in an orderly way, the processes too that it left behind. Says how many of those there were.
+    pub async fn close(mut self) -> Result<usize> {
+        // What a killed process held is tidied as soon as its successor may.
+        sleep(millis(self.held_until - SystemClock.now())).await;
+        let stopped = self.victim.stop().await;
+        let left = self.victim.end_leftovers();
+        stopped.map(|()| left)
+    }
+
+    /// Brings one listing to its end, through its kills.
+    pub async fn run(&mut self, cell: &Cell) -> Result<Outcome> {
+        let title = format!("Sweat gris {}", cell.word);
+        if let Some(rule) = cell.script.rule(&cell.word) {
+            self.site.add_rule(&rule).await?;
+        }
+        let armed = cell.kills.first().and_then(|kill| match kill {
+            Kill::At { stage, from: Phase::Prepare } => Some(*stage),
+            Kill::At { stage, .. } if !is_reached(*stage, Phase::Prepare, cell.dry_run) => Some(*stage),
+            _ => None,
+        });
+        let now = SystemClock.now();
+        if armed.is_some() && now < self.held_until {
+            // Else it would halt at what an earlier cell has left to be tidied.
+            sleep(millis(self.held_until - now)).await;
+        }
+        self.arm(armed).await?;
+        let mut run = Run {
+            cell,
+            left: cell.kills.iter().copied().collect(),
+            done: Vec::new(),
+            missed: Vec::new(),
+            listing_id: self.create_listing(&title).await?,
+            prepare_request: SystemIds.id(),
+            confirm_request: SystemIds.id(),
+            job_id: None,
+            confirmation: None,
+            is_confirmed: false,
+            last_kill: 0,
+            timer: None,
+            deadline: Instant::now() + self.limit,
+            trouble: String::new(),
+        };
+        let began = Instant::now();
+        run.set_timer(Phase::Prepare, self.usual.prepare);
+        let mut confirmed_at = None;
+        let job = loop {
+            if self.victim.is_halted() || run.timer.is_some_and(|timer| timer <= Instant::now()) {
+                self.kill(&mut run).await?;
+                continue;
+            }
+            if Instant::now() > run.deadline {
+                break None;
+            }
+            let timer = run.timer.unwrap_or_else(|| Instant::now() + self.limit);
+            let seen = tokio::select! {
+                seen = look(&self.victim, &mut run) => seen?,
+                () = sleep_until(timer) => continue,
+            };
+            match seen {
+                Seen::Going => sleep(LOOK_EVERY.min(timer.saturating_duration_since(Instant::now()))).await,
+                Seen::ToConfirm(confirmation) => {
+                    self.arm_for_publishing(&run).await?;
+                    if cell.kills.is_empty() {
+                        self.usual.prepare = began.elapsed();
+                    }
+                    confirmed_at = Some(Instant::now());
+                    run.confirmation = Some(confirmation);
+                    run.set_timer(Phase::Publish, self.usual.publish);
+                }
+                Seen::Ended(job) => match run.left.front() {
+                    // It was quicker than usual; the kill is made all the same.
+                    Some(Kill::Random { .. }) => self.kill(&mut run).await?,
+                    _ => break Some(job),
+                },
+            }
+        };
+        for kill in std::mem::take(&mut run.left) {
+            if let Kill::At { stage, .. } = kill {
+                run.missed.push(stage);
+            }
+        }
+        if cell.kills.is_empty() {
+            let elapsed = confirmed_at.map_or(self.usual.publish, |time| time.elapsed());
+            self.usual.publish = elapsed;
+            self.usual.restart = elapsed + millis(self.pace.successor_after_ms());
+        }
+        self.held_until = run.last_kill + self.pace.successor_after_ms() + SWEEP_MS;
+        let outcome = self.conclude(run, title, job.map(|job| *job)).await?;
+        Ok(outcome)
+    }
+
+    async fn conclude(&mut self, run: Run<'_>, title: String, job: Option<PublishJob>) -> Result<Outcome> {
+        let records = self.site.records(self.seen_seq).await?;
+        self.seen_seq = records.last().map_or(self.seen_seq, |record| record.seq);
+        let is_ours = |record: &&Record| record.published().is_some_and(|item| item.title == title);
+        let publication = records.iter().find(is_ours);
+        let mut lateness_ms = None;
+        let ended = match &job {
+            None => Ended::Neither(format!("not in time; {}", run.trouble)),
+            Some(job) if job.state() == State::Published => {
+                if let Some(publication) = publication.filter(|each| each.time < run.last_kill) {
+                    let shown = publication.time + run.cell.script.shows_after_ms();
+                    let free = run.last_kill + self.pace.successor_after_ms();
+                    let knowable = shown.max(free).max(self.victim.ready_time);
+                    let end = job.end_time.map_or(0, |time| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000);
+                    lateness_ms = (end > run.last_kill).then(|| (end - knowable).max(0));
+                }
+                Ended::Published { item_id: job.remote_item_id.clone() }
+            }
+            Some(job) if job.state() == State::Unconfirmed && job.needs_manual => {
+                self.answer(&job.id, publication.and_then(|record| record.published()).map(|item| item.item_id)).await?;
+                Ended::Asked
+            }
+            Some(job) => Ended::Neither(format!("{}: {}", job.state().as_str_name(), job.reason_message)),
+        };
+        let Run { cell, done, missed, .. } = run;
+        Ok(Outcome {
+            cell: cell.clone(),
+            title,
+            kills: done,
+            missed,
+            ended,
+            lateness_ms,
+            settle_ms: self.pace.settle_ms,
+            browser: self.is_browser,
+        })
+    }
+
+    /// Answers for the person who is asked, with what the site has written down.
+    async fn answer(&self, job_id: &str, item_id: Option<u64>) -> Result<()> {
+        let publish = self.victim.client.publish();
+        match item_id {
+            Some(item_id) => publish.resolve_published(job_id, item_id.to_string()).await,
+            None => publish.resolve_not_published(job_id).await,
+        }
+        .context("the answer to what was asked")?;
+        Ok(())
+    }
+
+    /// Kills the process, starts its successor, and arms that with the next kill.
+    async fn kill(&mut self, run: &mut Run<'_>) -> Result<()> {
+        run.last_kill = self.victim.kill().await?;
+        run.done.extend(run.left.pop_front());
+        run.timer = None;
+        let armed = match run.left.front() {
+            Some(Kill::At { stage, from: Phase::Restart }) => Some(*stage),
+            _ => None,
+        };
+        self.victim.restart(armed).await?;
+        run.set_timer(Phase::Restart, self.usual.restart);
+        run.deadline = Instant::now() + self.limit;
+        Ok(())
+    }
+
+    /// Before the confirmation: a stage that preparing comes by too can only be armed now.
+    async fn arm_for_publishing(&mut self, run: &Run<'_>) -> Result<()> {
+        match run.left.front() {
+            Some(Kill::At { stage, from: Phase::Publish }) => self.arm(Some(*stage)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Has a process that is armed like this, and no other.
+    async fn arm(&mut self, armed: Option<Stage>) -> Result<()> {
+        if self.victim.armed != armed {
+            self.victim.stop().await?;
+            self.victim.restart(armed).await?;
+        }
+        Ok(())
+    }
+
+    /// A listing with every field, so that filling the form comes by every stage.
+    async fn create_listing(&self, title: &str) -> Result<String> {
+        let listing = ListingInput {
+            title: title.to_owned(),
+            description: "Porté deux fois, comme neuf.".into(),
+            price: Some(money(1_500, "EUR")),
+            category: Some(id(7001)),
+            brand: Some(id(53)),
+            size: Some(id(205)),
+            condition: Some(id(3)),
+            colors: vec![id(2)],
+            materials: vec![id(149)],
+            package_size: Some(id(1)),
+            photo_ids: vec![self.photo_id.clone()],
+        };
+        let request = CreateListingRequest {
+            account_id: self.account_id.clone(),
+            listing: Some(listing),
+            ..Default::default()
+        };
+        Ok(self.victim.client.listings().create(request).await?.id)
+    }
+}
+
+impl Run<'_> {
+    /// Sets when the next kill is due, if it is one at a random moment of this phase.
+    fn set_timer(&mut self, phase: Phase, usual: Duration) {
+        if let Some(Kill::Random { from, part }) = self.left.front()
+            && *from == phase
+        {
+            self.timer = Some(Instant::now() + usual.mul_f64(*part));
+        }
+    }
+}
+
+/// One step of the client: prepares, confirms or looks, as far as it has got. A call that a kill cuts is made again.
+async fn look(victim: &Victim, run: &mut Run<'_>) -> Result<Seen> {
+    let publish = victim.client.publish();
+    let called = match (&run.job_id, &run.confirmation) {
+        (None, _) => {
+            let request = PreparePublishRequest {
+                listing_id: run.listing_id.clone(),
+                dry_run: Some(run.cell.dry_run),
+                request_id: run.prepare_request.clone(),
+            };
+            publish.prepare_publish(request).await
+        }
+        (Some(job_id), Some(confirmation)) if !run.is_confirmed => {
+            let request = ConfirmPublishRequest {
+                job_id: job_id.clone(),
+                confirmation: Some(confirmation.clone()),
+                dry_run: Some(false),
+                request_id: run.confirm_request.clone(),
+            };
+            match publish.confirm_publish(request).await {
+                Ok(answer) => {
+                    run.is_confirmed = true;
+                    answer.publish_job.context("the confirmation's answer").map_err(|_| Error::Incomplete("job"))
+                }
+                Err(error) => Err(error),
+            }
+        }
+        (Some(job_id), _) => publish.get(job_id).await,
+    };
+    let job = match called {
+        Ok(job) => job,
+        Err(error @ (Error::Line(_) | Error::Connect(_))) => {
+            run.trouble = error.to_string();
+            return Ok(Seen::Going);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    run.job_id = Some(job.id.clone());
+    run.trouble = format!("{}: {}", job.state().as_str_name(), job.reason_message);
+    Ok(match (job.state(), &job.confirmation) {
+        (State::AwaitingConfirmation, Some(confirmation)) if run.confirmation.is_none() => {
+            Seen::ToConfirm(confirmation.clone())
+        }
+        (State::Published | State::Failed | State::Cancelled | State::Expired | State::Blocked, _) => {
+            Seen::Ended(Box::new(job))
+        }
+        _ if job.needs_manual => Seen::Ended(Box::new(job)),
+        _ => Seen::Going,
+    })
+}
+
+fn millis(count: i64) -> Duration {
+    Duration::from_millis(u64::try_from(count).unwrap_or(0))
+}

@@ -1,0 +1,148 @@
+//! Crash: the whole `vintedbot` process is killed at every stage of an attempt and at random moments, and started again;
+//! then the practice site's records say what was published, and how often.
+//!
+//! [`plan`] says what is killed and when, [`victim`] is the process that it befalls, [`lane`] brings one listing after
+//! another to its end, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
+//! mislead is a variant of [`plan::Script`].
+
+mod lane;
+mod plan;
+mod report;
+mod victim;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Result;
+
+use crate::instance::{Browser, Practice};
+use crate::records::{self, Site};
+use lane::{Ended, Lane, Outcome};
+use plan::Cell;
+pub use report::Report;
+
+/// Instances at work at the same time; most of their time they wait for a lease to run out.
+const LANES: usize = 6;
+/// Chromium takes a processor for itself.
+const BROWSER_LANES: usize = 2;
+/// Listings after which a lane goes on with a fresh instance, so that its wardrobe stays short.
+const CELLS_PER_INSTANCE: usize = 50;
+
+/// Instances that went wrong one after another, after which a lane ends: whatever it is does not pass.
+const GIVEN_UP_AFTER: usize = 3;
+/// Listings between two words about how far it is.
+const SAID_EVERY: usize = 100;
+
+/// How much is killed.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub kills: usize,
+    pub browser_kills: usize,
+    pub seed: u64,
+    /// The protecting rule that is switched off; empty: none.
+    pub sabotage: String,
+}
+
+/// Makes the kills, in a folder of its own for everything that the instances and the site keep.
+///
+/// # Errors
+///
+/// The practice site or an instance cannot be started, or does what stops the count; what a kill does to a job is
+/// counted, and is no error.
+pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
+    let records_file = folder.join("records.jsonl");
+    let practice = Practice::start(&records_file).await?;
+    let work = Work {
+        site: practice.site.clone(),
+        folder: folder.to_owned(),
+        sabotage: options.sabotage.clone(),
+        instances: AtomicUsize::new(0),
+        outcomes: Mutex::new(Vec::new()),
+        errors: Mutex::new(Vec::new()),
+        leftovers: AtomicUsize::new(0),
+    };
+    let browserless = Queue::new(plan::browserless(options.kills, options.seed).into());
+    let browser = Queue::new(plan::browser(options.browser_kills, options.seed).into());
+    let lanes = (0..LANES).map(|_| work.lane(&browserless, Browser::Off));
+    let browser_lanes = (0..BROWSER_LANES).map(|_| work.lane(&browser, Browser::Required));
+    futures::future::join(futures::future::join_all(lanes), futures::future::join_all(browser_lanes)).await;
+    practice.stop().await?;
+    Ok(Report {
+        // The site's own file, read after all is over: what came late counts too.
+        records: records::read_file(&records_file)?,
+        outcomes: work.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner),
+        errors: work.errors.into_inner().unwrap_or_else(PoisonError::into_inner),
+        leftovers: work.leftovers.into_inner(),
+    })
+}
+
+type Queue = Mutex<VecDeque<Cell>>;
+
+/// What all lanes share.
+struct Work {
+    site: Site,
+    folder: PathBuf,
+    sabotage: String,
+    instances: AtomicUsize,
+    outcomes: Mutex<Vec<Outcome>>,
+    errors: Mutex<Vec<String>>,
+    leftovers: AtomicUsize,
+}
+
+impl Work {
+    /// Takes cells until there are none, with a fresh instance now and then, and after whatever went wrong.
+    async fn lane(&self, queue: &Queue, browser: Browser) {
+        let mut errors_in_a_row = 0;
+        while errors_in_a_row < GIVEN_UP_AFTER && !lock(queue).is_empty() {
+            match self.instance(queue, browser).await {
+                Ok(()) => errors_in_a_row = 0,
+                Err(error) => {
+                    errors_in_a_row += 1;
+                    lock(&self.errors).push(format!("{error:#}"));
+                }
+            }
+        }
+    }
+
+    async fn instance(&self, queue: &Queue, browser: Browser) -> Result<()> {
+        let number = self.instances.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.join(format!("instance-{number}"));
+        let mut lane = Lane::open(&folder, &self.site, browser, &self.sabotage).await?;
+        let mut result = Ok(());
+        for _ in 0..CELLS_PER_INSTANCE {
+            let Some(cell) = lock(queue).pop_front() else { break };
+            match lane.run(&cell).await {
+                Ok(outcome) => {
+                    let is_clean = !matches!(outcome.ended, Ended::Neither(_));
+                    self.note(outcome);
+                    if !is_clean {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    let cell = format!("instance-{number}, {:?} {:?}, dry run {}", cell.kills, cell.script, cell.dry_run);
+                    result = Err(error.context(cell));
+                    break;
+                }
+            }
+        }
+        let left = lane.close().await;
+        self.leftovers.fetch_add(left?, Ordering::Relaxed);
+        result
+    }
+
+    fn note(&self, outcome: Outcome) {
+        let mut outcomes = lock(&self.outcomes);
+        outcomes.push(outcome);
+        if outcomes.len().is_multiple_of(SAID_EVERY) {
+            let kills: usize = outcomes.iter().map(|outcome| outcome.kills.len()).sum();
+            eprintln!("{kills} kills so far");
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

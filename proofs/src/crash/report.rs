@@ -1,0 +1,178 @@
+//! Counting: what the site's records say against what the jobs say of themselves.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::lane::{Ended, Outcome};
+use super::plan::{Kill, Phase};
+use crate::records::Record;
+use vintedbot_worker::Stage;
+
+/// Everything that was seen.
+pub struct Report {
+    pub(super) records: Vec<Record>,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) errors: Vec<String>,
+    /// Processes that instances had left behind when they ended.
+    pub(super) leftovers: usize,
+}
+
+/// What became of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Once,
+    /// A person was asked, as the site told nothing.
+    Asked,
+    Twice,
+    Lost,
+    /// A person was asked although the site told.
+    Undecided,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Row {
+    kills: usize,
+    once: usize,
+    asked: usize,
+    twice: usize,
+    lost: usize,
+    undecided: usize,
+}
+
+impl Report {
+    /// Whether every promise was kept, and all was killed that was to be.
+    pub fn is_good(&self) -> bool {
+        self.outcomes.iter().all(|outcome| matches!(self.verdict(outcome), Verdict::Once | Verdict::Asked))
+            && self.problems().is_empty()
+    }
+
+    /// How often the site published a listing.
+    fn publications(&self, outcome: &Outcome) -> usize {
+        let published = self.records.iter().filter_map(Record::published);
+        published.filter(|item| item.title == outcome.title).count()
+    }
+
+    fn verdict(&self, outcome: &Outcome) -> Verdict {
+        let published = self.publications(outcome);
+        let is_there = |id: &str| {
+            let mut items = self.records.iter().filter_map(Record::published);
+            items.any(|item| item.title == outcome.title && item.item_id.to_string() == id)
+        };
+        match &outcome.ended {
+            _ if published > 1 => Verdict::Twice,
+            Ended::Asked if outcome.cell.script.withholds() => Verdict::Asked,
+            Ended::Asked => Verdict::Undecided,
+            Ended::Published { item_id } if is_there(item_id) => Verdict::Once,
+            // Published, it says, and the site knows of no such item; or it has not ended.
+            Ended::Published { .. } | Ended::Neither(_) => Verdict::Lost,
+        }
+    }
+
+    /// What keeps the count from being a proof, and what was too late or left behind.
+    fn problems(&self) -> Vec<String> {
+        let mut problems = self.errors.clone();
+        for outcome in &self.outcomes {
+            let of = |what: String| format!("{}: {what} ({:?})", outcome.title, outcome.cell);
+            problems.extend(outcome.missed.iter().map(|stage| of(format!("{} was never reached", stage.name()))));
+            if let Ended::Neither(how) = &outcome.ended {
+                problems.push(of(format!("lost: {how}")));
+            }
+            match self.verdict(outcome) {
+                Verdict::Once if outcome.cell.script.withholds() => {
+                    problems.push(of("decided although the site told nothing".to_owned()));
+                }
+                Verdict::Once | Verdict::Asked | Verdict::Lost => {}
+                verdict => problems.push(of(format!("{verdict:?}"))),
+            }
+            if let Some(late) = outcome.lateness_ms.filter(|late| *late >= outcome.settle_ms) {
+                problems.push(of(format!("decided {late} ms after it could be known")));
+            }
+        }
+        if self.leftovers > 0 {
+            problems.push(format!("{} processes of a browser were left behind", self.leftovers));
+        }
+        problems
+    }
+
+    fn rows(&self) -> BTreeMap<(usize, String), Row> {
+        let order: Vec<&str> = Stage::all().map(Stage::name).collect();
+        let mut rows: BTreeMap<(usize, String), Row> = BTreeMap::new();
+        for outcome in &self.outcomes {
+            for kill in &outcome.kills {
+                let (place, name) = match kill {
+                    Kill::At { stage, .. } => {
+                        (order.iter().position(|name| *name == stage.name()).unwrap_or_default(), stage.name())
+                    }
+                    Kill::Random { from: Phase::Prepare, .. } => (order.len(), "at random, preparing"),
+                    Kill::Random { from: Phase::Publish, .. } => (order.len() + 1, "at random, publishing"),
+                    Kill::Random { from: Phase::Restart, .. } => (order.len() + 2, "at random, after a kill"),
+                };
+                rows.entry((place, name.to_owned())).or_default().count(self.verdict(outcome));
+            }
+        }
+        rows
+    }
+
+    fn kills(&self, browser_only: bool) -> usize {
+        let counted = self.outcomes.iter().filter(|outcome| !browser_only || outcome.browser);
+        counted.map(|outcome| outcome.kills.len()).sum()
+    }
+
+    /// The most that a decision was late, over all listings whose click came before their last kill.
+    fn lateness(&self, browser: bool) -> Option<(usize, i64, i64)> {
+        let of = self.outcomes.iter().filter(|outcome| outcome.browser == browser);
+        let late: Vec<(i64, i64)> = of.filter_map(|each| Some((each.lateness_ms?, each.settle_ms))).collect();
+        let (worst, settle_ms) = *late.iter().max()?;
+        Some((late.len(), worst, settle_ms))
+    }
+}
+
+impl Row {
+    fn count(&mut self, verdict: Verdict) {
+        self.kills += 1;
+        let column = match verdict {
+            Verdict::Once => &mut self.once,
+            Verdict::Asked => &mut self.asked,
+            Verdict::Twice => &mut self.twice,
+            Verdict::Lost => &mut self.lost,
+            Verdict::Undecided => &mut self.undecided,
+        };
+        *column += 1;
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{:<24} {:>6} {:>9} {:>6} {:>6} {:>5} {:>10}",
+            "killed at", "kills", "once", "asked", "twice", "lost", "undecided"
+        )?;
+        for ((_, name), row) in self.rows() {
+            let Row { kills, once, asked, twice, lost, undecided } = row;
+            writeln!(f, "{name:<24} {kills:>6} {once:>9} {asked:>6} {twice:>6} {lost:>5} {undecided:>10}")?;
+        }
+        for problem in self.problems() {
+            writeln!(f, "! {problem}")?;
+        }
+        let count = |verdict| self.outcomes.iter().filter(|outcome| self.verdict(outcome) == verdict).count();
+        let withheld: Vec<_> = self.outcomes.iter().filter(|each| each.cell.script.withholds()).collect();
+        let again = withheld.iter().filter(|outcome| self.publications(outcome) > 1).count();
+        let (asked, all) = (count(Verdict::Asked), withheld.len());
+        writeln!(f, "evidence withheld by the site: {asked} of {all} asked, {again} tried again")?;
+        for (browser, name) in [(false, "without a browser"), (true, "with a browser")] {
+            if let Some((decisions, worst, settle_ms)) = self.lateness(browser) {
+                writeln!(f, "{decisions} decisions {name}: {worst} ms late at most, the settling window is {settle_ms} ms")?;
+            }
+        }
+        writeln!(f, "browser: {} kills", self.kills(true))?;
+        write!(
+            f,
+            "crash: {} kills, {} published twice, {} lost, {} undecided",
+            self.kills(false),
+            count(Verdict::Twice),
+            count(Verdict::Lost),
+            count(Verdict::Undecided)
+        )
+    }
+}

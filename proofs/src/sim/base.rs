@@ -1,0 +1,224 @@
+//! What every run starts from: a schema, an owner, an account, a catalogue and one listing with a photo. Made once per
+//! thread; between two runs only what a run writes is removed.
+
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result, bail};
+use bytes::Bytes;
+use sea_orm::{ConnectionTrait, Statement};
+use tempfile::TempDir;
+use vintedbot_domain::accounts::{self, NewAccount};
+use vintedbot_domain::catalog::Catalogs;
+use vintedbot_domain::clock::Millis;
+use vintedbot_domain::events::Feed;
+use vintedbot_domain::identity::{Caller, Scopes};
+use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::keys::{Keys, sha256_hex};
+use vintedbot_domain::listings::{self, ListingInput, NameOrId, NewListing};
+use vintedbot_domain::media::{files::PhotoFiles, pipeline};
+use vintedbot_domain::settings::Settings;
+use vintedbot_domain::{Domain, instance, store};
+use vintedbot_marketplace::catalog::{Catalog, Category, CategoryFields};
+use vintedbot_marketplace::limits::Limits;
+use vintedbot_marketplace::{Language, Money};
+
+use super::clock::{SimClock, SimIds};
+use super::world::EPOCH;
+
+/// Tables that a run writes.
+const WRITTEN: [&str; 9] = [
+    "publish_steps",
+    "remote_items",
+    "effects",
+    "composers",
+    "requests",
+    "events",
+    "jobs",
+    "publish_jobs",
+    "workers",
+];
+
+/// The base of one thread's runs.
+pub struct Base {
+    pub domain: Domain,
+    pub clock: Arc<SimClock>,
+    ids: Arc<SimIds>,
+    pub caller: Caller,
+    pub listing_id: String,
+    pub folder: TempDir,
+}
+
+impl Base {
+    pub async fn make() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let (clock, ids) = (Arc::new(SimClock::at(EPOCH)), Arc::new(SimIds::default()));
+        let store = store::connect("sqlite::memory:", clock.clone(), ids.clone()).await?;
+        vintedbot_migrations::run_locked(store.writer()).await?;
+        let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0").await?;
+        let domain = Domain {
+            store,
+            keys: Arc::new(Keys::new([1; 32])),
+            files: Arc::new(PhotoFiles::open(&folder.path().join("media"))?),
+            clock: clock.clone(),
+            ids: ids.clone(),
+            settings: Arc::new(settings()),
+            limits: Arc::new(Limits::embedded().clone()),
+            photo_limits: Arc::new(pipeline::Limits::default()),
+            catalogs: Catalogs::default(),
+            feed: Feed::default(),
+            bell: Bell::default(),
+            log_epoch: started.log_epoch.into(),
+        };
+        let caller = Caller {
+            owner_id: started.owner_id,
+            token_id: "simulated".to_owned(),
+            scopes: Scopes::all(),
+            expire_time: None,
+        };
+        domain.catalogs.save(&domain.store, "practice", catalog()).await?;
+        let account = NewAccount {
+            display_name: "simulated".to_owned(),
+            market: "fr".to_owned(),
+            language: "en".to_owned(),
+            mode: None,
+            request_id: None,
+        };
+        let account = accounts::create(&domain, &caller, account).await?;
+        let photo_id = put_photo(&domain, &caller).await?;
+        let listing = ListingInput {
+            title: "A jumper to be published once".to_owned(),
+            description: "Warm, and not used much.".to_owned(),
+            price: Some(Money { minor_units: 2_900, currency: "EUR".to_owned() }),
+            category: Some(NameOrId::Id(10)),
+            photo_ids: vec![photo_id],
+            ..ListingInput::default()
+        };
+        let new = NewListing { account_id: account.id, listing, request_id: None };
+        let listing = listings::create(&domain, &caller, new).await?;
+        let base = Self { domain, clock, ids, caller, listing_id: listing.id, folder };
+        base.sql("CREATE TABLE base_accounts AS SELECT * FROM accounts").await?;
+        base.sql("CREATE TABLE base_listings AS SELECT * FROM listings").await?;
+        Ok(base)
+    }
+
+    /// Removes what the run before wrote.
+    pub async fn restart(&self) -> Result<()> {
+        self.clock.set(EPOCH);
+        self.ids.restart();
+        for table in WRITTEN {
+            self.sql(&format!("DELETE FROM {table}")).await?;
+        }
+        for sql in [
+            "UPDATE event_heads SET sequence = 0, floor = 0",
+            "UPDATE account_locks SET holder = NULL, lease_until = 0",
+            "REPLACE INTO accounts SELECT * FROM base_accounts",
+            "REPLACE INTO listings SELECT * FROM base_listings",
+        ] {
+            self.sql(sql).await?;
+        }
+        Ok(())
+    }
+
+    /// When the next job is due, or the next abandoned one may be claimed.
+    pub async fn next_due(&self) -> Result<Option<Millis>> {
+        let sql = "SELECT MIN(CASE state WHEN 'QUEUED' THEN due_time ELSE lease_until END) AS due FROM jobs \
+                   WHERE state IN ('QUEUED', 'RUNNING')";
+        let row = self.query(sql).await?;
+        Ok(row.try_get::<Option<i64>>("", "due")?)
+    }
+
+    /// The log has no gap, and no row claims a sequence beyond its head.
+    pub async fn check_log(&self) -> Result<()> {
+        let sql = "SELECT (SELECT sequence FROM event_heads) AS head, COUNT(*) AS events, \
+                   COALESCE(MAX(sequence), 0) AS last FROM events";
+        let row = self.query(sql).await?;
+        let (head, events, last): (i64, i64, i64) =
+            (row.try_get("", "head")?, row.try_get("", "events")?, row.try_get("", "last")?);
+        if head != events || head != last {
+            bail!("head {head}, {events} events, the last of them {last}");
+        }
+        Ok(())
+    }
+
+    /// Prints a run's steps and effects, to look into a seed.
+    pub async fn print_steps(&self, job_id: &str) -> Result<()> {
+        let backend = self.domain.store.backend();
+        for (sql, columns) in [
+            ("SELECT time, step, outcome, message FROM publish_steps WHERE publish_job_id = $1 ORDER BY number", 4),
+            ("SELECT intent_time, kind, state, COALESCE(note, '') || ' ' || COALESCE(remote_id, '') AS note FROM effects WHERE publish_job_id = $1 ORDER BY intent_time", 4),
+        ] {
+            let statement = Statement::from_sql_and_values(backend, sql, [job_id.into()]);
+            for row in self.domain.store.reader().query_all_raw(statement).await? {
+                let time: i64 = row.try_get_by_index(0)?;
+                let texts = (1..columns).map(|index| row.try_get_by_index::<String>(index)).collect::<Result<Vec<_>, _>>()?;
+                println!("{:>8} {}", time - EPOCH, texts.join("  "));
+            }
+        }
+        Ok(())
+    }
+
+    async fn query(&self, sql: &str) -> Result<sea_orm::QueryResult> {
+        let statement = Statement::from_string(self.domain.store.backend(), sql);
+        self.domain.store.reader().query_one_raw(statement).await?.context("a row")
+    }
+
+    async fn sql(&self, sql: &str) -> Result<()> {
+        self.domain.store.writer().execute_unprepared(sql).await.with_context(|| sql.to_owned())?;
+        Ok(())
+    }
+}
+
+/// A photo that needs no picture: only its bytes' hash matters here.
+async fn put_photo(domain: &Domain, caller: &Caller) -> Result<String> {
+    let bytes = Bytes::from_static(b"not looked at");
+    let sha256 = sha256_hex(&bytes);
+    domain.files.put_photo(&sha256, bytes.clone()).await?;
+    let id = domain.ids.id();
+    let sql = "INSERT INTO photos (id, owner_id, sha256, perceptual_hash, width, height, size_bytes, content_type, \
+               file_name, near_duplicates, create_time, sequence) \
+               VALUES ($1, $2, $3, 0, 800, 600, $4, 'image/jpeg', 'jumper.jpg', '[]', 0, 0)";
+    let values = [id.as_str().into(), caller.owner_id.as_str().into(), sha256.into(), (bytes.len() as i64).into()];
+    let statement = Statement::from_sql_and_values(domain.store.backend(), sql, values);
+    domain.store.writer().execute_raw(statement).await?;
+    Ok(id)
+}
+
+fn catalog() -> Catalog {
+    let root = Category { id: 5, parent_id: None, name: "Men".to_owned(), fields: None };
+    let fields = CategoryFields::default();
+    let leaf = Category { id: 10, parent_id: Some(5), name: "Jumpers".to_owned(), fields: Some(fields) };
+    Catalog {
+        language: Language::En,
+        categories: vec![root, leaf],
+        brands: Vec::new(),
+        colors: Vec::new(),
+        size_groups: Vec::new(),
+        conditions: Vec::new(),
+        materials: Vec::new(),
+        package_sizes: Vec::new(),
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        session_mode: accounts::Mode::Mock,
+        confirm_token_ms: 900_000,
+        signed_url_ms: 3_600_000,
+        publish_per_minute: 1_000,
+        publish_per_minute_account: 1_000,
+        click_window_ms: 1_000,
+        request_timeout_ms: 3_000,
+        settle_ms: 20_000,
+        settle_poll_ms: 2_000,
+        lease_ms: 9_000,
+        heartbeat_ms: 3_000,
+        attempt_timeout_ms: 60_000,
+        back_off_ms: 1_000,
+        back_off_max_ms: 8_000,
+        max_claims: 20,
+        max_failures: 8,
+        watch_ms: 600_000,
+        events_keep_ms: 86_400_000,
+        jobs_keep_ms: 86_400_000,
+    }
+}

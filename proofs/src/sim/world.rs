@@ -1,0 +1,299 @@
+//! One run: a database, a site, two or three workers that die, and a person; all turns taken in an order that the seed
+//! gives.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use anyhow::{Context as _, Result, bail};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio_util::sync::CancellationToken;
+use vintedbot_domain::{Domain, accounts};
+use vintedbot_domain::clock::{Clock as _, Millis};
+use vintedbot_domain::publishing::{self, Confirm, Prepare, PublishJob, Resolution, State};
+use vintedbot_worker::{Config, Worker};
+
+use super::actor::{Actor, forget_the_dead, is_running};
+use super::base::Base;
+use super::site::{Answer, Market, Script, Site};
+
+/// Turns after which a run that has not come to rest is lost.
+const MAX_TURNS: u32 = 3_000;
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    pub twice: u32,
+    pub lost: u32,
+    pub undecided: u32,
+}
+
+type Attempt = Pin<Box<dyn Future<Output = vintedbot_domain::Result<bool>>>>;
+
+struct Process {
+    actor: Arc<Actor>,
+    worker: Arc<Worker>,
+    attempt: Option<Attempt>,
+}
+
+struct Plan {
+    script: Script,
+    /// For each process in turn, its last moment.
+    deaths: Vec<u64>,
+    cancels_at: Option<u32>,
+    by_hand_at: Option<u32>,
+    dry_run: bool,
+    workers: usize,
+}
+
+fn plan(random: &mut StdRng, base: &Base) -> Plan {
+    let settings = &base.domain.settings;
+    let answers = (0..random.random_range(0..4)).map(|_| answer(random)).collect();
+    let deaths = (0..random.random_range(0..5)).map(|_| random.random_range(1..260)).collect();
+    // Reading late by the window less two polls and a request leaves time for a reading that sees it.
+    let slack = settings.settle_ms - 2 * settings.settle_poll_ms - settings.request_timeout_ms;
+    Plan {
+        script: Script {
+            answers,
+            shows_after: if random.random_bool(0.5) { 0 } else { random.random_range(0..slack) },
+            latency: if random.random_bool(0.7) { 20 } else { settings.request_timeout_ms },
+            withholds: random.random_bool(0.05),
+            new_id: random.random_bool(0.1),
+            hides: random.random_bool(0.1),
+            challenges: u32::from(random.random_bool(0.1)),
+        },
+        deaths,
+        cancels_at: random.random_bool(0.1).then(|| random.random_range(1..80)),
+        by_hand_at: random.random_bool(0.03).then(|| random.random_range(1..80)),
+        dry_run: random.random_bool(0.5),
+        workers: random.random_range(2..4),
+    }
+}
+
+fn answer(random: &mut StdRng) -> Answer {
+    match random.random_range(0..10) {
+        0..5 => Answer::Plain,
+        5 => Answer::WithoutId,
+        6 | 7 => Answer::AcceptAndLose,
+        8 => Answer::LoseRequest,
+        _ if random.random_bool(0.5) => Answer::AcceptAndChallenge,
+        _ => Answer::Refuse,
+    }
+}
+
+struct Run<'a> {
+    base: &'a Base,
+    site: Site,
+    random: StdRng,
+    deaths: std::vec::IntoIter<u64>,
+    next_pid: u32,
+    processes: Vec<Process>,
+    job_id: String,
+}
+
+/// Runs one seed.
+pub async fn run(base: &Base, seed: u64) -> Result<Report> {
+    forget_the_dead();
+    base.restart().await?;
+    let mut random = StdRng::seed_from_u64(seed);
+    let plan = plan(&mut random, base);
+    let site = Site::new(plan.script.clone(), Arc::clone(&base.clock));
+    let prepare = Prepare { listing_id: base.listing_id.clone(), dry_run: plan.dry_run, request_id: None };
+    let job = publishing::prepare(&base.domain, &base.caller, prepare).await?;
+    let mut run = Run {
+        base,
+        site,
+        random,
+        deaths: plan.deaths.clone().into_iter(),
+        next_pid: 1,
+        processes: Vec::new(),
+        job_id: job.id,
+    };
+    for _ in 0..plan.workers {
+        let process = run.start().await?;
+        run.processes.push(process);
+    }
+    let rested = run.to_rest(&plan).await?;
+    run.judge(&plan, rested).await
+}
+
+impl Run<'_> {
+    fn domain(&self) -> &Domain {
+        &self.base.domain
+    }
+
+    async fn start(&mut self) -> Result<Process> {
+        let pid = self.next_pid;
+        self.next_pid += 1;
+        let actor = Actor::new(pid, self.random.random(), self.deaths.next().unwrap_or(u64::MAX));
+        let domain = self.domain().clone();
+        let store = domain.store.clone().with_probe(actor.clone());
+        let market = Arc::new(Market { site: self.site.clone(), actor: Arc::clone(&actor) });
+        let config = Config {
+            concurrency: 1,
+            work_dir: self.base.folder.path().join("attempts"),
+            host: "simulated".to_owned(),
+            sync_interval_ms: 300_000,
+        };
+        let worker = Worker::new(domain.clone(), market.clone(), config.clone(), CancellationToken::new())
+            .simulated(actor.process.clone(), is_running);
+        // Written down without the probe: a process that dies before it is known has done nothing.
+        worker.open().await?;
+        let worker = worker.on_store(store);
+        Ok(Process { actor, worker: Arc::new(worker), attempt: None })
+    }
+
+    /// Takes turns until nothing is left to do. `false`: it did not come to rest.
+    async fn to_rest(&mut self, plan: &Plan) -> Result<bool> {
+        for turn in 0..MAX_TURNS {
+            let index = self.random.random_range(0..self.processes.len());
+            self.take_turn(index).await?;
+            if plan.cancels_at == Some(turn) {
+                // Too late is an answer too.
+                drop(publishing::cancel(self.domain(), &self.base.caller, &self.job_id.clone(), None).await);
+            }
+            if plan.by_hand_at == Some(turn) {
+                self.site.publish_by_hand();
+            }
+            self.person_acts(plan).await?;
+            if self.processes.iter().all(|process| process.attempt.is_none()) && !self.moves_on().await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn take_turn(&mut self, index: usize) -> Result<()> {
+        if self.processes[index].actor.is_dead() {
+            self.processes[index] = self.start().await?;
+        }
+        if self.processes[index].attempt.is_none() {
+            let due = vintedbot_domain::jobs::sweep(&self.domain().store, 16).await?;
+            let Some(job_id) = due.into_iter().next() else { return Ok(()) };
+            let worker = Arc::clone(&self.processes[index].worker);
+            self.processes[index].attempt = Some(Box::pin(async move { worker.work_on(&job_id).await }));
+        }
+        let process = &mut self.processes[index];
+        let Some(attempt) = &mut process.attempt else { return Ok(()) };
+        let actor = &process.actor;
+        // Only this process is polled until it gives way: what wakes it in between is its own database statement.
+        let ended = std::future::poll_fn(|context| match attempt.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(Some(result)),
+            Poll::Pending if actor.is_dead() || actor.has_yielded() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await;
+        match ended {
+            Some(result) => {
+                process.attempt = None;
+                if let Err(error) = result {
+                    let lost = error.to_string().contains("the claim on this job was lost");
+                    if !lost {
+                        bail!("an attempt failed: {error}");
+                    }
+                }
+            }
+            None if process.actor.is_dead() => process.attempt = None,
+            None => {}
+        }
+        Ok(())
+    }
+
+    async fn job(&self) -> Result<PublishJob> {
+        Ok(publishing::get(self.domain(), &self.base.caller, &self.job_id).await?)
+    }
+
+    /// The person confirms what is prepared, resumes what is paused, and answers what is asked.
+    async fn person_acts(&mut self, plan: &Plan) -> Result<()> {
+        if self.random.random_range(0..4) != 0 {
+            return Ok(());
+        }
+        let domain = self.domain();
+        let caller = &self.base.caller;
+        let job = self.job().await?;
+        let account = accounts::get(domain, caller, &job.account_id).await?;
+        if account.pause.is_some() {
+            accounts::resume(domain, caller, &job.account_id, None).await?;
+            if job.state == State::Blocked {
+                publishing::retry(domain, caller, &job.id, None).await?;
+            }
+            return Ok(());
+        }
+        match job.state {
+            State::AwaitingConfirmation => {
+                let token = publishing::confirm_token(domain, caller, &job.id).await?;
+                let Some((token, _)) = token else { return Ok(()) };
+                let confirm = Confirm { job_id: job.id, token, dry_run: false, request_id: None };
+                let first = publishing::confirm(domain, caller, confirm.clone()).await;
+                if first.is_ok() && publishing::confirm(domain, caller, confirm).await.is_ok() {
+                    bail!("a confirmation was used twice");
+                }
+            }
+            State::Unconfirmed if job.needs_manual && may_ask(plan) && self.site.next_arrival().is_none() => {
+                let resolution = match self.site.published_id() {
+                    Some(remote_item_id) => Resolution::Published { remote_item_id },
+                    None => Resolution::NotPublished,
+                };
+                publishing::resolve(domain, caller, &job.id, resolution, None).await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Moves the clock to the next thing that is to happen by itself. `false`: nothing is, and the job is at rest.
+    async fn moves_on(&mut self) -> Result<bool> {
+        let now = self.base.clock.now();
+        let next = [self.base.next_due().await?, self.site.next_arrival()].into_iter().flatten().min();
+        let job = self.job().await?;
+        let account = accounts::get(self.domain(), &self.base.caller, &job.account_id).await?;
+        let asks_to_act = job.state == State::AwaitingConfirmation || account.pause.is_some();
+        match next {
+            _ if job.state.has_ended() && self.site.next_arrival().is_none() => Ok(false),
+            _ if asks_to_act => Ok(true),
+            Some(next) => {
+                self.base.clock.set(next.max(now));
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    async fn judge(&mut self, plan: &Plan, rested: bool) -> Result<Report> {
+        let job = self.job().await?;
+        let publications = self.site.publications();
+        let mut report = Report::default();
+        if publications > 1 {
+            report.twice = 1;
+        }
+        let asks = job.state == State::Unconfirmed && job.needs_manual;
+        if asks && !may_ask(plan) {
+            report.undecided = 1;
+        }
+        let told_wrong = match job.state {
+            State::Published => publications == 0 && plan.by_hand_at.is_none(),
+            State::Cancelled | State::Expired => publications > 0 && plan.by_hand_at.is_none(),
+            State::Failed => publications > 0 && plan.by_hand_at.is_none(),
+            _ => !asks,
+        };
+        if !rested || told_wrong {
+            report.lost = 1;
+        }
+        self.base.check_log().await.context("the event log")?;
+        if std::env::var_os("SIM_TRACE").is_some() {
+            println!("script {:?}\ndeaths {:?} cancel {:?} by hand {:?}", plan.script, plan.deaths, plan.cancels_at, plan.by_hand_at);
+            println!("rested {rested} publications {publications} job {job:#?}");
+            self.base.print_steps(&self.job_id).await?;
+        }
+        Ok(report)
+    }
+}
+
+/// Whether a person has to be asked in this run: the evidence is withheld, or they interfered with their own hand.
+fn may_ask(plan: &Plan) -> bool {
+    plan.script.withholds || plan.by_hand_at.is_some()
+}
+
+/// The time at which every run begins.
+pub const EPOCH: Millis = 1_800_000_000_000;
