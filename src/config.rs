@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use figment::Figment;
 use figment::providers::{Env, Format as _, Toml};
+use figment::{Figment, Provider as _};
 use serde::Deserialize;
 use vintedbot_domain::keys::sha256_hex;
 use vintedbot_domain::settings::Settings;
@@ -79,7 +79,12 @@ impl Config {
             .map(|(name, _)| name)
             .collect();
         let own = Figment::from(Toml::file(file));
-        for name in own.data()?.into_values().flat_map(std::iter::IntoIterator::into_iter).map(|(name, _)| name) {
+        for name in own
+            .data()?
+            .into_values()
+            .flat_map(std::iter::IntoIterator::into_iter)
+            .map(|(name, _)| name)
+        {
             if !names.contains(&name) {
                 bail!("{}: there is no setting {name}", file.display());
             }
@@ -117,7 +122,10 @@ impl Config {
     pub fn host(&self) -> String {
         let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        sha256_hex(format!("{}/{}", id.trim(), boot.trim())).chars().take(16).collect()
+        sha256_hex(format!("{}/{}", id.trim(), boot.trim()))
+            .chars()
+            .take(16)
+            .collect()
     }
 }
 
@@ -147,6 +155,9 @@ mod tests {
         let file = folder.path().join("own.toml");
         std::fs::write(&file, "lease_ms = 10000\n").expect("written");
         let error = Config::read(&file).err().expect("refused").to_string();
-        assert!(error.contains("lease_ms") && error.contains("heartbeat_ms"), "{error}");
+        assert!(
+            error.contains("lease_ms") && error.contains("heartbeat_ms"),
+            "{error}"
+        );
     }
 }

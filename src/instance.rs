@@ -41,13 +41,19 @@ pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
     let store = store::connect(&config.database_url(), clock.clone(), ids.clone()).await?;
     migrate(&store).await?;
     let started = instance::start(&store, &path, env!("CARGO_PKG_VERSION"), OLDEST_PROGRAM).await?;
-    let key_file = config.encryption_key.is_empty().then(|| path.join("encryption.key"));
+    let key_file = config
+        .encryption_key
+        .is_empty()
+        .then(|| path.join("encryption.key"));
     let keys = match &key_file {
         Some(file) => Keys::from_file(file, &*ids)?,
         None => Keys::from_setting(&config.encryption_key)?,
     };
     let (feed, bell) = (Feed::default(), Bell::default());
-    let store = store.with_after_commit(Arc::new(Wakes { feed: feed.clone(), bell: bell.clone() }));
+    let store = store.with_after_commit(Arc::new(Wakes {
+        feed: feed.clone(),
+        bell: bell.clone(),
+    }));
     let domain = Domain {
         store,
         keys: Arc::new(keys),
@@ -56,7 +62,10 @@ pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
         ids,
         settings: Arc::new(settings),
         limits: Arc::new(Limits::embedded().clone()),
-        photo_limits: Arc::new(pipeline::Limits { max_bytes: config.max_upload_bytes, ..pipeline::Limits::default() }),
+        photo_limits: Arc::new(pipeline::Limits {
+            max_bytes: u64::try_from(config.max_upload_bytes)?,
+            ..pipeline::Limits::default()
+        }),
         catalogs: Catalogs::default(),
         feed,
         bell,
@@ -66,12 +75,20 @@ pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
     if started.first_start {
         write_first_token(&domain, &started, &token_file).await?;
     }
-    Ok(Instance { domain, started, token_file, key_file, _folder: folder })
+    Ok(Instance {
+        domain,
+        started,
+        token_file,
+        key_file,
+        _folder: folder,
+    })
 }
 
 /// Brings the schema up to date, one process at a time.
 async fn migrate(store: &Store) -> Result<()> {
-    vintedbot_migrations::run_locked(store.writer()).await.context("the database could not be migrated")
+    vintedbot_migrations::run_locked(store.writer())
+        .await
+        .context("the database could not be migrated")
 }
 
 /// Keeps the owner's first token in a file that only they can read. Lost, it is made again by `vintedbot token`.
@@ -85,7 +102,7 @@ async fn write_first_token(domain: &Domain, started: &Started, file: &Path) -> R
         .mode(0o600)
         .open(file)
         .with_context(|| format!("token file {}", file.display()))?;
-    opened.write_all(secret.as_bytes())?;
+    opened.write_all(secret.expose().as_bytes())?;
     opened.sync_all()?;
     Ok(())
 }

@@ -23,10 +23,14 @@ pub struct Arguments {
 
 /// Runs the practice site until it is interrupted.
 pub async fn run(arguments: Arguments) -> Result<()> {
-    let config = Config { records: arguments.records, state: arguments.state, ..Config::default() };
+    let config = Config {
+        records: arguments.records,
+        state: arguments.state,
+        ..Config::default()
+    };
     let site = Practice::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)), config).await?;
     println!("practice site: http://{}", site.local_addr());
     super::serve::interrupted().await?;
-    site.stop().await;
+    site.stop().await?;
     Ok(())
 }

@@ -32,17 +32,26 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<()> {
     let config = Config::load()?;
     let store = store::connect(&config.database_url(), Arc::new(SystemClock), Arc::new(SystemIds)).await?;
-    if let Command::Set { id, every_seconds, enabled } = command {
+    if let Command::Set {
+        id,
+        every_seconds,
+        enabled,
+    } = command
+    {
         jobs::update_schedule(&store, &id, every_seconds.map(|seconds| seconds * 1000), enabled).await?;
     }
-    println!("{:<16} {:>9} {:<8} {:>15} {:>15} {:<8} message", "schedule", "every", "enabled", "last run", "next run", "outcome");
+    println!(
+        "{:<16} {:>9} {:<8} {:>15} {:>15} {:<8} message",
+        "schedule", "every", "enabled", "last run", "next run", "outcome"
+    );
     for row in jobs::list_schedules(&store).await? {
         println!(
             "{:<16} {:>8}s {:<8} {:>15} {:>15} {:<8} {}",
             row.id,
             row.interval_ms / 1000,
             row.enabled,
-            row.last_run.map_or_else(|| "never".to_owned(), |time| time.to_string()),
+            row.last_run
+                .map_or_else(|| "never".to_owned(), |time| time.to_string()),
             row.next_run,
             row.last_outcome.unwrap_or_default(),
             row.last_message.unwrap_or_default(),

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vintedbot_connector::{BrowserConfig, Connector, Pacing};
+use vintedbot_domain::accounts::Mode;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::settings::Settings;
 use vintedbot_marketplace::challenge::Detector;
@@ -37,14 +38,24 @@ const DRAIN: Duration = Duration::from_secs(9);
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
     logging::start(&config)?;
-    let Instance { domain, started, token_file, key_file, .. } = &instance::open(&config, config.settings()).await?;
+    let Instance {
+        domain,
+        started,
+        token_file,
+        key_file,
+        ..
+    } = &instance::open(&config, config.settings()).await?;
     let practice = start_practice(&config).await?;
     let practice_url = practice_url(&config, practice.as_ref());
     let connector = Arc::new(connect(&config, &practice_url, &config.settings())?);
-    if arguments.seed && started.first_start {
-        super::seed::fill(&config, domain, &practice_url).await.context("the instance could not be seeded")?;
+    if arguments.seed && started.first_start && config.settings().session_mode == Mode::Mock {
+        super::seed::fill(&config, domain, &started.owner_id, &practice_url)
+            .await
+            .context("the instance could not be seeded")?;
     }
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listen = {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listen = {}", config.listen))?;
     let address = listener.local_addr()?;
 
     let drain = CancellationToken::new();
@@ -57,9 +68,17 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let worker = Worker::new(domain.clone(), connector.clone(), worker_config, drain.clone());
     let mut worker = tokio::spawn(worker.run());
     let server_config = server_config(&config);
-    let mut server = tokio::spawn(vintedbot_server::serve(listener, domain.clone(), server_config, drain.clone()));
+    let mut server = tokio::spawn(vintedbot_server::serve(
+        listener,
+        domain.clone(),
+        server_config,
+        drain.clone(),
+    ));
 
-    println!("vintedbot {} listens on http://{address}", env!("CARGO_PKG_VERSION"));
+    println!(
+        "vintedbot {} listens on http://{address}",
+        env!("CARGO_PKG_VERSION")
+    );
     println!("new accounts: {:?}", config.settings().session_mode);
     println!("practice site: {practice_url}");
     match connector.driver() {
@@ -91,7 +110,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         tracing::warn!("some work did not end in time; it is taken up at the next start");
     }
     if let Some(practice) = practice {
-        practice.stop().await;
+        practice.stop().await?;
     }
     println!("ended: {}", ended?);
     Ok(())
@@ -120,12 +139,17 @@ pub async fn start_practice(config: &Config) -> Result<Option<Running>> {
         ..vintedbot_practice::Config::default()
     };
     let site = Practice::bind(config.practice_listen, site).await;
-    Ok(Some(site.with_context(|| format!("practice_listen = {}", config.practice_listen))?))
+    Ok(Some(site.with_context(|| {
+        format!("practice_listen = {}", config.practice_listen)
+    })?))
 }
 
 /// Where the practice site is.
 pub fn practice_url(config: &Config, running: Option<&Running>) -> String {
-    running.map_or_else(|| config.practice_url.clone(), |site| format!("http://{}", site.local_addr()))
+    running.map_or_else(
+        || config.practice_url.clone(),
+        |site| format!("http://{}", site.local_addr()),
+    )
 }
 
 /// The connector that the settings describe.
@@ -144,7 +168,10 @@ pub fn connect(config: &Config, practice_url: &str, settings: &Settings) -> Resu
         browser: find_browser(config)?,
         selectors: Arc::new(selectors),
         detector: Arc::new(Detector::embedded().clone()),
-        pacing: Pacing { mean: pause, jitter: pause / 2 },
+        pacing: Pacing {
+            mean: pause,
+            jitter: pause / 2,
+        },
         random: Arc::new(move || u64::from_le_bytes(ids.secret()[..8].try_into().unwrap_or_default())),
         request_timeout: Duration::from_millis(u64::try_from(settings.request_timeout_ms)?),
     })?)
@@ -157,7 +184,9 @@ fn find_browser(config: &Config) -> Result<Option<BrowserConfig>> {
     let (binary, driver) = (set(&config.browser_binary), set(&config.chromedriver));
     let found = BrowserConfig::find(binary, driver, config.browser_headless)?;
     if found.is_none() && config.browser == Browser::Required {
-        bail!("browser = required, and no Chromium with its driver was found; set BROWSER_BINARY and CHROMEDRIVER");
+        bail!(
+            "browser = required, and no Chromium with its driver was found; set BROWSER_BINARY and CHROMEDRIVER"
+        );
     }
     Ok(found)
 }
@@ -167,7 +196,11 @@ fn set(path: &Path) -> Option<&Path> {
 }
 
 fn server_config(config: &Config) -> vintedbot_server::Config {
-    let origins = config.allowed_origins.split(',').map(str::trim).filter(|origin| !origin.is_empty());
+    let origins = config
+        .allowed_origins
+        .split(',')
+        .map(str::trim)
+        .filter(|origin| !origin.is_empty());
     vintedbot_server::Config {
         allowed_origins: origins.map(str::to_owned).collect(),
         public_url: (!config.public_url.is_empty()).then(|| config.public_url.clone()),
