@@ -247,7 +247,12 @@ fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities,
         switches.push("--no-sandbox".to_owned());
     }
     let mut capabilities = Capabilities::new();
-    let options = json!({ "binary": config.browser_binary, "args": switches });
+    let options = json!({
+        "binary": config.browser_binary,
+        "args": switches,
+        // The page for new tabs would ask the network for things, and is slow to leave.
+        "prefs": { "session.restore_on_startup": 4, "session.startup_urls": ["about:blank"] },
+    });
     for (name, value) in [
         ("browserName", json!("chrome")),
         ("unhandledPromptBehavior", json!("dismiss")),

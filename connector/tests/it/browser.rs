@@ -192,7 +192,7 @@ async fn a_site_that_stumbles_over_a_photo_is_unavailable_and_not_a_challenge() 
 #[tokio::test]
 async fn changed_markup_is_named_by_its_field() {
     let site = Site::start().await;
-    let gone = "price = [{ css = '#gone', seen = '2027-01', source = 'operator' }]";
+    let gone = "description = [{ css = '#gone', seen = '2027-01', source = 'operator' }]";
     let connector = site.browser_with(Selectors::parse(gone).expect("a whole file"));
     let seat = seat(Language::Fr);
     let content = content(&connector, &seat, &[]).await;
@@ -202,7 +202,7 @@ async fn changed_markup_is_named_by_its_field() {
         .expect("a browser");
     match composer.fill(&Steps::default()).await {
         Err(Error::FieldNotFound { field, evidence }) => {
-            assert_eq!(field, "price");
+            assert_eq!(field, "description");
             assert!(evidence.screenshot.is_some() && !evidence.page_text.is_empty());
         }
         other => panic!("{other:?}"),
