@@ -184,11 +184,20 @@ pub(super) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[
 
 /// Says which publish job of a listing has not ended. A listing that was deleted, and what is known already, changes nothing.
 pub(crate) async fn set_active_job(tx: &Tx, listing_id: &str, job_id: Option<&str>) -> Result<()> {
-    let Some(row) = tx.locked(listings::Entity::find_by_id(listing_id)).one(tx).await? else { return Ok(()) };
+    let Some(row) = tx
+        .locked(listings::Entity::find_by_id(listing_id))
+        .one(tx)
+        .await?
+    else {
+        return Ok(());
+    };
     if row.active_publish_job_id.as_deref() == job_id {
         return Ok(());
     }
-    let row = listings::Model { active_publish_job_id: job_id.map(str::to_owned), ..row };
+    let row = listings::Model {
+        active_publish_job_id: job_id.map(str::to_owned),
+        ..row
+    };
     save(tx, row, None).await
 }
 

@@ -246,7 +246,7 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
     } else if listing.state == ListingState::Publishing {
         listing.state = ListingState::Draft;
     }
-    listing.active_publish_job_id = None;
+    listing.active_publish_job_id = listing.active_publish_job_id.filter(|active| *active != row.id);
     listing.update_time = now;
     listing.clone().into_active_model().reset_all().update(tx).await?;
     tx.emit(PendingEvent::changed(Kind::ListingUpdated, &Listing::from(listing))?);

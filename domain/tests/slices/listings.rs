@@ -1,8 +1,10 @@
 use sea_orm::ConnectionTrait;
+use vintedbot_domain::accounts::{Mode, SetMode};
 use vintedbot_domain::listings::{
     self, Filter, Listing, ListingInput, ListingState, NameOrId, NewListingFromPhotos, Update,
 };
 use vintedbot_domain::media::{self, NewPhoto};
+use vintedbot_domain::publishing::{self, Prepare};
 use vintedbot_domain::{Error, Reason, accounts};
 use vintedbot_marketplace::catalog::ResolveError;
 use vintedbot_marketplace::{Field, Money, Named};
@@ -480,6 +482,43 @@ async fn content_is_told_whole_or_with_all_that_is_missing() {
         ["brand", "size", "colors", "materials"],
         "a book has none of these"
     );
+}
+
+#[tokio::test]
+async fn a_listing_names_its_publish_job_until_that_ends() {
+    let (world, account) = World::with_account().await;
+    let photo_ids = vec![world.photo(1).await.id];
+    let listing = world
+        .listing(&account, ListingInput { photo_ids, ..sweat() })
+        .await;
+    let prepare = Prepare {
+        listing_id: listing.id.clone(),
+        dry_run: true,
+        request_id: None,
+    };
+    let job = publishing::prepare(&world.domain, &world.caller, prepare)
+        .await
+        .expect("is queued");
+    let get = async || {
+        listings::get(&world.domain, &world.caller, &listing.id)
+            .await
+            .expect("is there")
+    };
+    assert_eq!(get().await.active_publish_job_id, Some(job.id.clone()));
+    let refused = listings::delete(&world.domain, &world.caller, &listing.id, None).await;
+    assert_eq!(reason(refused), Some(Reason::PublishJobOpen));
+
+    let set = SetMode {
+        id: account.id,
+        mode: Mode::Manual,
+        automated_acknowledged: false,
+        request_id: None,
+    };
+    let (_, cancelled) = accounts::set_mode(&world.domain, &world.caller, set)
+        .await
+        .expect("changes");
+    assert_eq!(cancelled, [job.id]);
+    assert_eq!(get().await.active_publish_job_id, None);
 }
 
 #[tokio::test]
