@@ -80,10 +80,14 @@ pub(crate) fn agrees(content: &ItemContent, field: Field, seen: &str) -> bool {
 /// Every field of an item as the site's own answer gives it, by id. Where an id is another one than was approved, the
 /// reading shows the id.
 pub(crate) fn of_item(content: &ItemContent, item: &Value) -> Vec<FieldReading> {
-    let readings = FIELDS.map(|field| FieldReading {
-        field: field.name().to_owned(),
-        approved: approved(content, field),
-        seen: seen_in_item(content, item, field),
+    let readings = FIELDS.map(|field| {
+        let (approved, seen) = (approved(content, field), seen_in_item(content, item, field));
+        FieldReading {
+            field: field.name().to_owned(),
+            matches: text::normalised(&approved) == text::normalised(&seen),
+            approved,
+            seen,
+        }
     });
     readings
         .into_iter()
@@ -93,14 +97,13 @@ pub(crate) fn of_item(content: &ItemContent, item: &Value) -> Vec<FieldReading> 
 
 /// The first field that does not hold what was approved.
 pub(crate) fn mismatch(readings: &[FieldReading], evidence: &Evidence) -> Result<(), Error> {
-    let same =
-        |reading: &FieldReading| text::normalised(&reading.approved) == text::normalised(&reading.seen);
-    match readings.iter().find(|reading| !same(reading)) {
+    match readings.iter().find(|reading| !reading.matches) {
         None => Ok(()),
         Some(FieldReading {
             field,
             approved,
             seen,
+            ..
         }) => Err(Error::Mismatch {
             field: field.clone(),
             approved: approved.clone(),

@@ -138,6 +138,8 @@ pub struct FieldReading {
     pub field: String,
     pub approved: String,
     pub seen: String,
+    /// Whether the two mean the same; the site writes a price or a category in its own way.
+    pub matches: bool,
 }
 
 /// What a person looks at afterwards.

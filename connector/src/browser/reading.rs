@@ -88,6 +88,7 @@ impl Page {
                 field: field.name().to_owned(),
                 approved,
                 seen,
+                matches: true,
             });
         }
         Ok(readings)

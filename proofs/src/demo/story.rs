@@ -21,8 +21,8 @@ use crate::records::Site;
 /// A browser that is slow on a busy machine is still waited for.
 const JOB_TAKES_AT_MOST: Duration = Duration::from_secs(240);
 const CATALOG_TAKES_AT_MOST: Duration = Duration::from_secs(60);
-const SECOND: &str = "Chemise en lin, col officier";
-const THIRD: &str = "Jean droit brut, peu porté";
+const SECOND: &str = "Sweat à rayures, col rond";
+const THIRD: &str = "Sweat à capuche, peu porté";
 const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "gif"];
 
 /// What happened, as the instance tells it.
@@ -94,7 +94,7 @@ pub async fn tell(
 
     println!("\n3. A third meets a captcha");
     let act = script
-        .begin(told, made(6..=7)?, THIRD, ("Coupe droite, toile brute.", 2_200))
+        .begin(told, made(6..=7)?, THIRD, ("Coton épais, coupe ample.", 2_200))
         .await?;
     let member_id = script.account.member_id.parse::<u64>()?;
     site.add_rule(&json!({"on": "form", "member": member_id, "times": 1, "do": "captcha_page"}))

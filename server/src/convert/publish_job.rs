@@ -62,12 +62,11 @@ pub fn confirmation(token: String, expire_time: Millis, revision_hash: String) -
 }
 
 fn read_back(reading: vintedbot_marketplace::FieldReading) -> job::ReadBackField {
-    let matches = reading.approved == reading.seen;
     job::ReadBackField {
         field: reading.field,
         approved: reading.approved,
         seen: reading.seen,
-        matches,
+        matches: reading.matches,
     }
 }
 

@@ -55,6 +55,7 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
         field: "title".to_owned(),
         approved: TITLE.to_owned(),
         seen: TITLE.to_owned(),
+        matches: true,
     };
     let now = instance.domain.clock.now();
     let row = publish_jobs::Model {
