@@ -32,10 +32,16 @@ async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let is_whole = arguments.sabotage.is_empty();
     let rules = ["", "intent", "reconcile"];
-    ensure!(rules.contains(&arguments.sabotage.as_str()), "there is no rule {} to switch off", arguments.sabotage);
+    ensure!(
+        rules.contains(&arguments.sabotage.as_str()),
+        "there is no rule {} to switch off",
+        arguments.sabotage
+    );
     build()?;
     let options = Options {
-        kills: arguments.kills.unwrap_or(if is_whole { 1_000 } else { SABOTAGED_KILLS }),
+        kills: arguments
+            .kills
+            .unwrap_or(if is_whole { 1_000 } else { SABOTAGED_KILLS }),
         browser_kills: arguments.browser_kills.unwrap_or(if is_whole { 30 } else { 0 }),
         seed: arguments.seed,
         sabotage: arguments.sabotage,
@@ -55,7 +61,11 @@ fn build() -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let arguments = ["build", "--quiet", "--bin", "vintedbot", "--features", "sabotage"];
-    let status = Command::new(cargo).args(arguments).current_dir(workspace).status().context("cargo")?;
+    let status = Command::new(cargo)
+        .args(arguments)
+        .current_dir(workspace)
+        .status()
+        .context("cargo")?;
     ensure!(status.success(), "vintedbot could not be built");
     Ok(())
 }

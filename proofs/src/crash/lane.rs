@@ -10,7 +10,7 @@ use vintedbot_domain::clock::{Clock as _, SystemClock};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_sdk::v1::publish_job::State;
 use vintedbot_sdk::v1::{
-    Confirmation, ConfirmPublishRequest, CreateAccountRequest, CreateListingRequest, ListingInput,
+    ConfirmPublishRequest, Confirmation, CreateAccountRequest, CreateListingRequest, ListingInput,
     PreparePublishRequest, PublishJob, account,
 };
 use vintedbot_sdk::{Error, Upload, id, money};
@@ -132,8 +132,13 @@ impl<'a> Lane<'a> {
             }
             Ok::<_, Error>(())
         };
-        timeout(limit, connected).await.context("the account was not connected")??;
-        let photo = client.media().upload(Upload::bytes(photos::jpeg(1, 600, 800)?)).await?;
+        timeout(limit, connected)
+            .await
+            .context("the account was not connected")??;
+        let photo = client
+            .media()
+            .upload(Upload::bytes(photos::jpeg(1, 600, 800)?))
+            .await?;
         let photo_id = photo.photo.context("the upload's answer")?.id;
         let unknown = Duration::from_secs(1);
         let mut lane = Self {
@@ -143,13 +148,22 @@ impl<'a> Lane<'a> {
             site,
             account_id: account.id,
             photo_id,
-            usual: Usual { prepare: unknown, publish: unknown, restart: unknown },
+            usual: Usual {
+                prepare: unknown,
+                publish: unknown,
+                restart: unknown,
+            },
             limit,
             seen_seq: 0,
             held_until: 0,
         };
         let word = format!("first-{}", SystemIds.id());
-        let calm = Cell { word, dry_run: true, script: Script::Nothing, kills: Vec::new() };
+        let calm = Cell {
+            word,
+            dry_run: true,
+            script: Script::Nothing,
+            kills: Vec::new(),
+        };
         let outcome = lane.run(&calm).await?;
         match outcome.ended {
             Ended::Published { .. } => Ok(lane),
@@ -173,7 +187,10 @@ impl<'a> Lane<'a> {
             self.site.add_rule(&rule).await?;
         }
         let armed = cell.kills.first().and_then(|kill| match kill {
-            Kill::At { stage, from: Phase::Prepare } => Some(*stage),
+            Kill::At {
+                stage,
+                from: Phase::Prepare,
+            } => Some(*stage),
             Kill::At { stage, .. } if !is_reached(*stage, Phase::Prepare, cell.dry_run) => Some(*stage),
             _ => None,
         });
@@ -261,18 +278,30 @@ impl<'a> Lane<'a> {
                     let shown = publication.time + run.cell.script.shows_after_ms();
                     let free = run.last_kill + self.pace.successor_after_ms();
                     let knowable = shown.max(free).max(self.victim.ready_time);
-                    let end = job.end_time.map_or(0, |time| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000);
+                    let end = job
+                        .end_time
+                        .map_or(0, |time| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000);
                     lateness_ms = (end > run.last_kill).then(|| (end - knowable).max(0));
                 }
-                Ended::Published { item_id: job.remote_item_id.clone() }
+                Ended::Published {
+                    item_id: job.remote_item_id.clone(),
+                }
             }
             Some(job) if job.state() == State::Unconfirmed && job.needs_manual => {
-                self.answer(&job.id, publication.and_then(|record| record.published()).map(|item| item.item_id)).await?;
+                self.answer(
+                    &job.id,
+                    publication
+                        .and_then(|record| record.published())
+                        .map(|item| item.item_id),
+                )
+                .await?;
                 Ended::Asked
             }
             Some(job) => Ended::Neither(format!("{}: {}", job.state().as_str_name(), job.reason_message)),
         };
-        let Run { cell, done, missed, .. } = run;
+        let Run {
+            cell, done, missed, ..
+        } = run;
         Ok(Outcome {
             cell: cell.clone(),
             title,
@@ -302,7 +331,10 @@ impl<'a> Lane<'a> {
         run.done.extend(run.left.pop_front());
         run.timer = None;
         let armed = match run.left.front() {
-            Some(Kill::At { stage, from: Phase::Restart }) => Some(*stage),
+            Some(Kill::At {
+                stage,
+                from: Phase::Restart,
+            }) => Some(*stage),
             _ => None,
         };
         self.victim.restart(armed).await?;
@@ -314,7 +346,10 @@ impl<'a> Lane<'a> {
     /// Before the confirmation: a stage that preparing comes by too can only be armed now.
     async fn arm_for_publishing(&mut self, run: &Run<'_>) -> Result<()> {
         match run.left.front() {
-            Some(Kill::At { stage, from: Phase::Publish }) => self.arm(Some(*stage)).await,
+            Some(Kill::At {
+                stage,
+                from: Phase::Publish,
+            }) => self.arm(Some(*stage)).await,
             _ => Ok(()),
         }
     }
@@ -385,7 +420,10 @@ async fn look(victim: &Victim, run: &mut Run<'_>) -> Result<Seen> {
             match publish.confirm_publish(request).await {
                 Ok(answer) => {
                     run.is_confirmed = true;
-                    answer.publish_job.context("the confirmation's answer").map_err(|_| Error::Incomplete("job"))
+                    answer
+                        .publish_job
+                        .context("the confirmation's answer")
+                        .map_err(|_| Error::Incomplete("job"))
                 }
                 Err(error) => Err(error),
             }

@@ -12,8 +12,8 @@ mod victim;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
@@ -67,7 +67,11 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let browser = Queue::new(plan::browser(options.browser_kills, options.seed).into());
     let lanes = (0..LANES).map(|_| work.lane(&browserless, Browser::Off));
     let browser_lanes = (0..BROWSER_LANES).map(|_| work.lane(&browser, Browser::Required));
-    futures::future::join(futures::future::join_all(lanes), futures::future::join_all(browser_lanes)).await;
+    futures::future::join(
+        futures::future::join_all(lanes),
+        futures::future::join_all(browser_lanes),
+    )
+    .await;
     practice.stop().await?;
     Ok(Report {
         // The site's own file, read after all is over: what came late counts too.
@@ -112,7 +116,9 @@ impl Work {
         let mut lane = Lane::open(&folder, &self.site, browser, &self.sabotage).await?;
         let mut result = Ok(());
         for _ in 0..CELLS_PER_INSTANCE {
-            let Some(cell) = lock(queue).pop_front() else { break };
+            let Some(cell) = lock(queue).pop_front() else {
+                break;
+            };
             match lane.run(&cell).await {
                 Ok(outcome) => {
                     let is_clean = !matches!(outcome.ended, Ended::Neither(_));
@@ -122,7 +128,10 @@ impl Work {
                     }
                 }
                 Err(error) => {
-                    let cell = format!("instance-{number}, {:?} {:?}, dry run {}", cell.kills, cell.script, cell.dry_run);
+                    let cell = format!(
+                        "instance-{number}, {:?} {:?}, dry run {}",
+                        cell.kills, cell.script, cell.dry_run
+                    );
                     result = Err(error.context(cell));
                     break;
                 }

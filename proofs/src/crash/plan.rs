@@ -72,9 +72,10 @@ impl Script {
             Self::PublishedThen500 => ("publish", json!({"accept_then_500": true})),
             Self::PublishedThenCut => ("publish", json!({"accept_then_cut": true})),
             Self::PublishedSeenLate => ("publish", json!({"delay_visible_ms": late})),
-            Self::PublishedElsewhereLate => {
-                ("publish", json!({"new_id_on_publish": true, "list_late_ms": late}))
-            }
+            Self::PublishedElsewhereLate => (
+                "publish",
+                json!({"new_id_on_publish": true, "list_late_ms": late}),
+            ),
             Self::DraftThen500 => ("save_draft", json!({"accept_then_500": true})),
             Self::DraftThenCut => ("save_draft", json!({"accept_then_cut": true})),
             Self::DraftListedLate => ("save_draft", json!({"list_late_ms": late})),
@@ -94,7 +95,10 @@ impl Script {
 
     /// Whether the site never shows what became of the click, so that a person has to be asked.
     pub fn withholds(self) -> bool {
-        matches!(self, Self::Withheld | Self::WithheldThen500 | Self::WithheldThenCut)
+        matches!(
+            self,
+            Self::Withheld | Self::WithheldThen500 | Self::WithheldThenCut
+        )
     }
 
     /// How long after the click its result shows.
@@ -145,8 +149,15 @@ pub fn browserless(kills: usize, seed: u64) -> Vec<Cell> {
 /// Cells with exactly `kills` kills, for a real browser: every stage in turn, those around the click first.
 pub fn browser(kills: usize, seed: u64) -> Vec<Cell> {
     let mut random = StdRng::seed_from_u64(seed ^ 1);
-    let first = [Stage::PublishClicked, Stage::ComposerStarted, Stage::PublishIntended, Stage::DraftClicked];
-    let stages = first.into_iter().chain(Stage::all().filter(|stage| !first.contains(stage)));
+    let first = [
+        Stage::PublishClicked,
+        Stage::ComposerStarted,
+        Stage::PublishIntended,
+        Stage::DraftClicked,
+    ];
+    let stages = first
+        .into_iter()
+        .chain(Stage::all().filter(|stage| !first.contains(stage)));
     let mut cells: Vec<Cell> = stages.map(|stage| at_stage(stage, 0)).collect();
     let mut left = kills;
     cells.retain(|cell| {
@@ -170,7 +181,12 @@ fn named(mut cells: Vec<Cell>, letter: char) -> Vec<Cell> {
 }
 
 fn cell(dry_run: bool, script: Script, kills: Vec<Kill>) -> Cell {
-    Cell { word: String::new(), dry_run, script, kills }
+    Cell {
+        word: String::new(),
+        dry_run,
+        script,
+        kills,
+    }
 }
 
 /// A kill at a stage, each round on another one of the ways on which the stage is reached.
@@ -183,7 +199,13 @@ fn at_stage(stage: Stage, round: usize) -> Cell {
             }
         }
     }
-    let reconciling = [Stage::SiteRead, Stage::Reconciled, Stage::LeftoversEnded, Stage::Begun, Stage::Claimed];
+    let reconciling = [
+        Stage::SiteRead,
+        Stage::Reconciled,
+        Stage::LeftoversEnded,
+        Stage::Begun,
+        Stage::Claimed,
+    ];
     if reconciling.contains(&stage) {
         let befores = [
             (Stage::PublishClicked, true),
@@ -192,9 +214,16 @@ fn at_stage(stage: Stage, round: usize) -> Cell {
             (Stage::DraftClicked, false),
         ];
         for (before, dry_run) in befores {
-            let from = if is_reached(before, Phase::Prepare, dry_run) { Phase::Prepare } else { Phase::Publish };
+            let from = if is_reached(before, Phase::Prepare, dry_run) {
+                Phase::Prepare
+            } else {
+                Phase::Publish
+            };
             let first = Kill::At { stage: before, from };
-            let second = Kill::At { stage, from: Phase::Restart };
+            let second = Kill::At {
+                stage,
+                from: Phase::Restart,
+            };
             ways.push(cell(dry_run, Script::Nothing, vec![first, second]));
         }
     }
@@ -203,12 +232,21 @@ fn at_stage(stage: Stage, round: usize) -> Cell {
 
 /// Kills right after the site did something that it does not tell, in turn.
 fn scripted(round: usize, rounds: usize) -> Vec<Cell> {
-    let clicked = Kill::At { stage: Stage::PublishClicked, from: Phase::Publish };
+    let clicked = Kill::At {
+        stage: Stage::PublishClicked,
+        from: Phase::Publish,
+    };
     let saved = |dry_run| {
         let from = if dry_run { Phase::Publish } else { Phase::Prepare };
-        Kill::At { stage: Stage::DraftClicked, from }
+        Kill::At {
+            stage: Stage::DraftClicked,
+            from,
+        }
     };
-    let again = |stage| Kill::At { stage, from: Phase::Restart };
+    let again = |stage| Kill::At {
+        stage,
+        from: Phase::Restart,
+    };
     let of = |script, dry_run| cell(dry_run, script, vec![clicked]);
     let all = [
         of(Script::Withheld, true),
@@ -222,21 +260,41 @@ fn scripted(round: usize, rounds: usize) -> Vec<Cell> {
         cell(false, Script::DraftNeverListed, vec![saved(false)]),
         cell(false, Script::DraftThen500, vec![saved(false)]),
         cell(true, Script::DraftThenCut, vec![saved(true)]),
-        cell(false, Script::PublishedThenCut, vec![clicked, again(Stage::SiteRead)]),
+        cell(
+            false,
+            Script::PublishedThenCut,
+            vec![clicked, again(Stage::SiteRead)],
+        ),
         cell(true, Script::Withheld, vec![clicked, again(Stage::SiteRead)]),
-        cell(true, Script::PublishedSeenLate, vec![clicked, again(Stage::Reconciled)]),
+        cell(
+            true,
+            Script::PublishedSeenLate,
+            vec![clicked, again(Stage::Reconciled)],
+        ),
     ];
     // One round is all there is for a small number of kills; else half of them each round.
     let share = if rounds == 1 { all.len() } else { all.len() / 2 };
-    (0..share).map(|number| all[(round * share + number) % all.len()].clone()).collect()
+    (0..share)
+        .map(|number| all[(round * share + number) % all.len()].clone())
+        .collect()
 }
 
 /// One kill or two at random moments.
 fn at_random(random: &mut StdRng, left: usize) -> Cell {
-    let from = if random.random_bool(0.4) { Phase::Prepare } else { Phase::Publish };
-    let mut kills = vec![Kill::Random { from, part: random.random_range(0.0..1.1) }];
+    let from = if random.random_bool(0.4) {
+        Phase::Prepare
+    } else {
+        Phase::Publish
+    };
+    let mut kills = vec![Kill::Random {
+        from,
+        part: random.random_range(0.0..1.1),
+    }];
     if left > 1 && random.random_bool(0.3) {
-        kills.push(Kill::Random { from: Phase::Restart, part: random.random_range(0.0..1.0) });
+        kills.push(Kill::Random {
+            from: Phase::Restart,
+            part: random.random_range(0.0..1.0),
+        });
     }
     let script = match random.random_range(0..10) {
         0 => Script::PublishedSeenLate,
@@ -251,8 +309,14 @@ pub fn is_reached(stage: Stage, phase: Phase, dry_run: bool) -> bool {
     // The draft is saved by the attempt at preparing where it is to stay, else by the one at publishing.
     let saves = dry_run == (phase == Phase::Publish);
     match stage {
-        Stage::Claimed | Stage::Begun | Stage::ComposerRecorded | Stage::ComposerStarted | Stage::LeftoversEnded => true,
-        Stage::Fill(FillStep::SignedIn | FillStep::FormOpened | FillStep::ReadBack | FillStep::ScreenshotTaken) => true,
+        Stage::Claimed
+        | Stage::Begun
+        | Stage::ComposerRecorded
+        | Stage::ComposerStarted
+        | Stage::LeftoversEnded => true,
+        Stage::Fill(
+            FillStep::SignedIn | FillStep::FormOpened | FillStep::ReadBack | FillStep::ScreenshotTaken,
+        ) => true,
         Stage::Fill(_) => phase == Phase::Prepare || dry_run,
         Stage::DraftIntended | Stage::DraftClicked | Stage::DraftRecorded => saves,
         Stage::PreparedUnrecorded => phase == Phase::Prepare,
@@ -274,17 +338,31 @@ mod tests {
             assert_eq!(cells.iter().map(|cell| cell.kills.len()).sum::<usize>(), kills);
             for stage in Stage::all() {
                 let at = cells.iter().flat_map(|cell| &cell.kills);
-                let at = at.filter(|kill| matches!(kill, Kill::At { stage: each, .. } if *each == stage)).count();
-                assert!(at >= if kills == 1_000 { AT_EACH_STAGE } else { 1 }, "{stage:?}: {at} of {kills}");
+                let at = at
+                    .filter(|kill| matches!(kill, Kill::At { stage: each, .. } if *each == stage))
+                    .count();
+                assert!(
+                    at >= if kills == 1_000 { AT_EACH_STAGE } else { 1 },
+                    "{stage:?}: {at} of {kills}"
+                );
             }
         }
         for kills in [0, 1, 2, 30] {
-            assert_eq!(browser(kills, 7).iter().map(|cell| cell.kills.len()).sum::<usize>(), kills);
+            assert_eq!(
+                browser(kills, 7)
+                    .iter()
+                    .map(|cell| cell.kills.len())
+                    .sum::<usize>(),
+                kills
+            );
         }
     }
 
     #[test]
     fn the_same_seed_makes_the_same_plan() {
-        assert_eq!(format!("{:?}", browserless(300, 3)), format!("{:?}", browserless(300, 3)));
+        assert_eq!(
+            format!("{:?}", browserless(300, 3)),
+            format!("{:?}", browserless(300, 3))
+        );
     }
 }

@@ -42,7 +42,9 @@ struct Row {
 impl Report {
     /// Whether every promise was kept, and all was killed that was to be.
     pub fn is_good(&self) -> bool {
-        self.outcomes.iter().all(|outcome| matches!(self.verdict(outcome), Verdict::Once | Verdict::Asked))
+        self.outcomes
+            .iter()
+            .all(|outcome| matches!(self.verdict(outcome), Verdict::Once | Verdict::Asked))
             && self.problems().is_empty()
     }
 
@@ -73,7 +75,12 @@ impl Report {
         let mut problems = self.errors.clone();
         for outcome in &self.outcomes {
             let of = |what: String| format!("{}: {what} ({:?})", outcome.title, outcome.cell);
-            problems.extend(outcome.missed.iter().map(|stage| of(format!("{} was never reached", stage.name()))));
+            problems.extend(
+                outcome
+                    .missed
+                    .iter()
+                    .map(|stage| of(format!("{} was never reached", stage.name()))),
+            );
             if let Ended::Neither(how) = &outcome.ended {
                 problems.push(of(format!("lost: {how}")));
             }
@@ -89,7 +96,10 @@ impl Report {
             }
         }
         if self.leftovers > 0 {
-            problems.push(format!("{} processes of a browser were left behind", self.leftovers));
+            problems.push(format!(
+                "{} processes of a browser were left behind",
+                self.leftovers
+            ));
         }
         problems
     }
@@ -100,28 +110,45 @@ impl Report {
         for outcome in &self.outcomes {
             for kill in &outcome.kills {
                 let (place, name) = match kill {
-                    Kill::At { stage, .. } => {
-                        (order.iter().position(|name| *name == stage.name()).unwrap_or_default(), stage.name())
-                    }
-                    Kill::Random { from: Phase::Prepare, .. } => (order.len(), "at random, preparing"),
-                    Kill::Random { from: Phase::Publish, .. } => (order.len() + 1, "at random, publishing"),
-                    Kill::Random { from: Phase::Restart, .. } => (order.len() + 2, "at random, after a kill"),
+                    Kill::At { stage, .. } => (
+                        order
+                            .iter()
+                            .position(|name| *name == stage.name())
+                            .unwrap_or_default(),
+                        stage.name(),
+                    ),
+                    Kill::Random {
+                        from: Phase::Prepare, ..
+                    } => (order.len(), "at random, preparing"),
+                    Kill::Random {
+                        from: Phase::Publish, ..
+                    } => (order.len() + 1, "at random, publishing"),
+                    Kill::Random {
+                        from: Phase::Restart, ..
+                    } => (order.len() + 2, "at random, after a kill"),
                 };
-                rows.entry((place, name.to_owned())).or_default().count(self.verdict(outcome));
+                rows.entry((place, name.to_owned()))
+                    .or_default()
+                    .count(self.verdict(outcome));
             }
         }
         rows
     }
 
     fn kills(&self, browser_only: bool) -> usize {
-        let counted = self.outcomes.iter().filter(|outcome| !browser_only || outcome.browser);
+        let counted = self
+            .outcomes
+            .iter()
+            .filter(|outcome| !browser_only || outcome.browser);
         counted.map(|outcome| outcome.kills.len()).sum()
     }
 
     /// The most that a decision was late, over all listings whose click came before their last kill.
     fn lateness(&self, browser: bool) -> Option<(usize, i64, i64)> {
         let of = self.outcomes.iter().filter(|outcome| outcome.browser == browser);
-        let late: Vec<(i64, i64)> = of.filter_map(|each| Some((each.lateness_ms?, each.settle_ms))).collect();
+        let late: Vec<(i64, i64)> = of
+            .filter_map(|each| Some((each.lateness_ms?, each.settle_ms)))
+            .collect();
         let (worst, settle_ms) = *late.iter().max()?;
         Some((late.len(), worst, settle_ms))
     }
@@ -149,20 +176,48 @@ impl fmt::Display for Report {
             "killed at", "kills", "once", "asked", "twice", "lost", "undecided"
         )?;
         for ((_, name), row) in self.rows() {
-            let Row { kills, once, asked, twice, lost, undecided } = row;
-            writeln!(f, "{name:<24} {kills:>6} {once:>9} {asked:>6} {twice:>6} {lost:>5} {undecided:>10}")?;
+            let Row {
+                kills,
+                once,
+                asked,
+                twice,
+                lost,
+                undecided,
+            } = row;
+            writeln!(
+                f,
+                "{name:<24} {kills:>6} {once:>9} {asked:>6} {twice:>6} {lost:>5} {undecided:>10}"
+            )?;
         }
         for problem in self.problems() {
             writeln!(f, "! {problem}")?;
         }
-        let count = |verdict| self.outcomes.iter().filter(|outcome| self.verdict(outcome) == verdict).count();
-        let withheld: Vec<_> = self.outcomes.iter().filter(|each| each.cell.script.withholds()).collect();
-        let again = withheld.iter().filter(|outcome| self.publications(outcome) > 1).count();
+        let count = |verdict| {
+            self.outcomes
+                .iter()
+                .filter(|outcome| self.verdict(outcome) == verdict)
+                .count()
+        };
+        let withheld: Vec<_> = self
+            .outcomes
+            .iter()
+            .filter(|each| each.cell.script.withholds())
+            .collect();
+        let again = withheld
+            .iter()
+            .filter(|outcome| self.publications(outcome) > 1)
+            .count();
         let (asked, all) = (count(Verdict::Asked), withheld.len());
-        writeln!(f, "evidence withheld by the site: {asked} of {all} asked, {again} tried again")?;
+        writeln!(
+            f,
+            "evidence withheld by the site: {asked} of {all} asked, {again} tried again"
+        )?;
         for (browser, name) in [(false, "without a browser"), (true, "with a browser")] {
             if let Some((decisions, worst, settle_ms)) = self.lateness(browser) {
-                writeln!(f, "{decisions} decisions {name}: {worst} ms late at most, the settling window is {settle_ms} ms")?;
+                writeln!(
+                    f,
+                    "{decisions} decisions {name}: {worst} ms late at most, the settling window is {settle_ms} ms"
+                )?;
             }
         }
         writeln!(f, "browser: {} kills", self.kills(true))?;

@@ -81,20 +81,39 @@ pub struct Victim {
 
 impl Victim {
     /// Starts an instance in `folder`, with nothing in its way.
-    pub async fn start(folder: &Path, practice_url: &str, browser: Browser, pace: Pace, sabotage: &str) -> Result<Self> {
+    pub async fn start(
+        folder: &Path,
+        practice_url: &str,
+        browser: Browser,
+        pace: Pace,
+        sabotage: &str,
+    ) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
-        let mut settings: Vec<(String, String)> =
-            pace.settings().iter().map(|(name, value)| ((*name).to_owned(), value.to_string())).collect();
+        let mut settings: Vec<(String, String)> = pace
+            .settings()
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.to_string()))
+            .collect();
         settings.push(("LOG".to_owned(), "warn".to_owned()));
         settings.push(("SABOTAGE".to_owned(), sabotage.to_owned()));
         let crash_file = folder.join("halted");
         settings.push(("CRASH_FILE".to_owned(), crash_file.display().to_string()));
-        let setup =
-            Setup { data_dir: folder.join("data"), practice_url: practice_url.to_owned(), browser, settings };
+        let setup = Setup {
+            data_dir: folder.join("data"),
+            practice_url: practice_url.to_owned(),
+            browser,
+            settings,
+        };
         let mut instance = Instance::new(setup)?;
         instance.start().await?;
         let client = connect(&instance).await?;
-        Ok(Self { instance, client, crash_file, armed: None, ready_time: SystemClock.now() })
+        Ok(Self {
+            instance,
+            client,
+            crash_file,
+            armed: None,
+            ready_time: SystemClock.now(),
+        })
     }
 
     /// Starts it again, told to halt at `armed`.
@@ -125,7 +144,10 @@ impl Victim {
     /// SIGKILL, to this process alone. Answers with the time of it, in UTC milliseconds.
     pub async fn kill(&mut self) -> Result<i64> {
         if !self.instance.is_running() {
-            bail!("the process ended before it was killed; see {}", self.instance.log_file().display());
+            bail!(
+                "the process ended before it was killed; see {}",
+                self.instance.log_file().display()
+            );
         }
         let time = SystemClock.now();
         self.instance.kill().await?;
@@ -146,6 +168,10 @@ impl Victim {
 /// A client that makes every call once: a killed server takes its calls with it, and who made them repeats them.
 async fn connect(instance: &Instance) -> Result<Client> {
     let client = Client::builder(instance.url()).token_file(instance.token_file());
-    let client = client.timeout(Duration::from_secs(5)).retry(RetryPolicy::never()).build().await;
+    let client = client
+        .timeout(Duration::from_secs(5))
+        .retry(RetryPolicy::never())
+        .build()
+        .await;
     client.context("the instance cannot be called")
 }
