@@ -168,7 +168,7 @@ async fn a_photo_that_a_listing_has_is_not_deleted() {
     let of_listing = media::list(&world.domain, &world.caller, Some(&listing.id), &page(0, ""))
         .await
         .expect("a list");
-    assert_eq!(of_listing.items, [photo.clone()]);
+    assert_eq!(of_listing.items, std::slice::from_ref(&photo));
 
     vintedbot_domain::listings::delete(&world.domain, &world.caller, &listing.id, None)
         .await
