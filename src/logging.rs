@@ -1,9 +1,14 @@
 //! Where log lines go: standard error, as text or as JSON.
 
+use std::io::IsTerminal as _;
+
 use anyhow::{Context as _, Result};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
+
+/// Libraries that would write requests, with what is in them, or chatter.
+const CAPS: [&str; 4] = ["thirtyfour=warn", "sea_orm_migration=warn", "apalis_core=warn", "sqlx=warn"];
 
 /// Starts logging as the settings say.
 pub fn start(config: &Config) -> Result<()> {

@@ -84,6 +84,8 @@ impl Worker {
         let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
         jobs::open_worker(&self.domain.store, &self.identity).await?;
         jobs::write_defaults(&self.domain.store, &schedules::defaults(self.config.sync_interval_ms)).await?;
+        // Timers of the process before are gone with it.
+        self.domain.bell.ring(&jobs::expected(&self.domain.store, jobs::HORIZON).await?);
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
         tasks.spawn(schedules::run(Arc::clone(&worker)));

@@ -20,7 +20,7 @@ const ACCOUNT_SYNC: &str = "account_sync";
 
 /// Every schedule with its interval in milliseconds, as written at first start.
 pub fn defaults(sync_interval_ms: i64) -> [(&'static str, i64); 4] {
-    [(SWEEPER, 1_000), (RETENTION, 3_600_000), (LEDGER_WATCH, 900_000), (ACCOUNT_SYNC, sync_interval_ms)]
+    [(SWEEPER, 5_000), (RETENTION, 3_600_000), (LEDGER_WATCH, 900_000), (ACCOUNT_SYNC, sync_interval_ms)]
 }
 
 /// How often the table is looked at; no schedule can run more often.
@@ -63,7 +63,9 @@ async fn tick(worker: &Worker) -> Result<()> {
 
 async fn sweep(worker: &Worker) -> Result<String> {
     let due = jobs::sweep(&worker.domain.store, SWEEP_LIMIT).await?;
+    let due: Vec<_> = due.into_iter().map(|id| (id, 0)).collect();
     worker.domain.bell.ring(&due);
+    jobs::heartbeat(&worker.domain.store, &worker.identity.id).await?;
     Ok(format!("rang for {}", due.len()))
 }
 
@@ -72,7 +74,6 @@ async fn forget(worker: &Worker) -> Result<String> {
     let now = domain.store.now().await?;
     let gone_events = events::retain(&domain.store, now - domain.settings.events_keep_ms).await?;
     let gone_jobs = jobs::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
-    jobs::heartbeat(&domain.store, &worker.identity.id).await?;
     Ok(format!("removed {gone_events} events and {gone_jobs} jobs"))
 }
 

@@ -1,8 +1,14 @@
 //! The doorbell: tells this process's worker that a job may be due. Losing a ring costs the time until the next sweep.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::clock::Millis;
+
+/// How far ahead a timer is set.
+pub const HORIZON: Millis = 3_600_000;
 
 /// Rings for jobs by id.
 #[derive(Clone)]
@@ -20,10 +26,23 @@ impl Default for Bell {
 }
 
 impl Bell {
-    pub fn ring(&self, job_ids: &[String]) {
-        for id in job_ids {
-            // Without a worker in this process nobody listens; the sweeper of one that has a worker finds the row.
-            drop(self.sender.send(id.clone()));
+    /// Rings for jobs, each after its number of milliseconds. Timers die with the process, and the next one sets them anew.
+    pub fn ring(&self, jobs: &[(String, Millis)]) {
+        for (id, delay) in jobs {
+            let (sender, id) = (self.sender.clone(), id.clone());
+            match u64::try_from(*delay) {
+                // Without a worker in this process nobody listens; the sweeper of one that has a worker finds the row.
+                Err(_) | Ok(0) => drop(sender.send(id)),
+                Ok(delay) if delay <= HORIZON.unsigned_abs() => {
+                    tokio::spawn(async move {
+                        // A little late, so that the row is due by the database's clock too.
+                        tokio::time::sleep(Duration::from_millis(delay + 2)).await;
+                        drop(sender.send(id));
+                    });
+                }
+                // Too far off for a timer: the sweeper rings when its time has come.
+                Ok(_) => {}
+            }
         }
     }
 

@@ -153,8 +153,8 @@ impl Claim {
             .filter(self.held())
             .exec(tx)
             .await?;
-        if state == State::Queued && due <= now {
-            tx.ring(&self.job.id);
+        if state == State::Queued {
+            tx.ring(&self.job.id, due - now);
         }
         Ok(())
     }
@@ -187,7 +187,7 @@ pub async fn requeue(tx: &Tx, job_id: &str, due: Millis) -> Result<()> {
         .filter(jobs::Column::State.is_in([State::Waiting, State::Queued]))
         .exec(tx)
         .await?;
-    tx.ring(job_id);
+    tx.ring(job_id, due - tx.now().await?);
     Ok(())
 }
 

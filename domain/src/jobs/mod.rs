@@ -17,10 +17,10 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
 use serde::{Deserialize, Serialize};
 
-pub use bell::Bell;
+pub use bell::{Bell, HORIZON};
 pub use claim::{BackOff, Claim, Outcome, claim, requeue};
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
-pub use sweep::{purge, sweep};
+pub use sweep::{expected, purge, sweep};
 pub use worker::{WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone};
 
 use crate::Result;
@@ -83,12 +83,13 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
             .one(tx)
             .await?;
         if let Some(job) = open {
-            tx.ring(&job.id);
+            tx.ring(&job.id, 0);
             return Ok(job.id);
         }
     }
     let now = tx.now().await?;
     let id = tx.id();
+    let due_in = new.due_time - now;
     let row = jobs::ActiveModel {
         id: Set(id.clone()),
         owner_id: Set(new.owner_id),
@@ -112,6 +113,6 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
     };
     // Two callers at once: the index lets one in, and the other's job is the same job.
     jobs::Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned()).exec_without_returning(tx).await?;
-    tx.ring(&id);
+    tx.ring(&id, due_in);
     Ok(id)
 }

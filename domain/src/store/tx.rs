@@ -19,8 +19,8 @@ use crate::{Result, events};
 pub struct Committed {
     /// Owners whose event log grew.
     pub owners: Vec<String>,
-    /// Jobs that may be due.
-    pub jobs: Vec<String>,
+    /// Jobs, each with the milliseconds until it may be due.
+    pub jobs: Vec<(String, Millis)>,
 }
 
 /// An open transaction. SQL runs on it as on any connection.
@@ -66,9 +66,10 @@ impl Tx {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner).events.push(event);
     }
 
-    /// Rings for a job after the commit.
-    pub fn ring(&self, job_id: impl Into<String>) {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).committed.jobs.push(job_id.into());
+    /// Rings for a job after the commit, when `delay` milliseconds have passed.
+    pub fn ring(&self, job_id: impl Into<String>, delay: Millis) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.committed.jobs.push((job_id.into(), delay));
     }
 
     /// Locks the rows that a query reads until the end of the transaction. SQLite has one writer, and needs nothing.
