@@ -287,7 +287,7 @@ async fn photos_and_words_become_a_listing_that_can_be_looked_at() {
     let request = v1::CreateListingFromPhotosRequest {
         account_id,
         photos: vec![photo(1), photo(2)],
-        listing: Some(input.clone()),
+        listing: Some(input),
         request_id: String::new(),
     };
     let made = client
@@ -332,7 +332,7 @@ async fn photos_and_words_become_a_listing_that_can_be_looked_at() {
 
     let ambiguous = v1::ListingInput {
         category: name("Sweats"),
-        ..input.clone()
+        ..Default::default()
     };
     let request = v1::UpdateListingRequest {
         id: listing.id.clone(),

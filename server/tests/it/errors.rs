@@ -166,43 +166,23 @@ async fn bytes_that_are_no_message_are_the_callers_mistake() {
 
 #[tokio::test]
 async fn a_deadline_that_has_passed_leaves_with_its_reason() {
-    let instance = harness::start().await;
-    let timeout = [("grpc-timeout", "1n")];
-    let (headers, _, _) = web::call(
-        &instance,
-        "AccountService/ListAccounts",
-        &v1::ListAccountsRequest::default(),
-        &timeout,
-    )
+    let exceeded = (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned());
+    let told = |headers: &reqwest::header::HeaderMap| {
+        let status = web::status(headers);
+        (status.code(), reason(&status))
+    };
+    // A call that never sends its message keeps its connection open.
+    let drain_timeout = Duration::from_millis(100);
+    let instance = harness::start_with(Config {
+        drain_timeout,
+        ..Config::default()
+    })
     .await;
-    let status = web::status(&headers);
-    assert_eq!(
-        (status.code(), reason(&status).as_str()),
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
-    );
-    // Native gRPC over HTTP/2, where the transport keeps the time as well.
-    #[expect(clippy::disallowed_methods, reason = "it talks to this process alone")]
-    let http2 = reqwest::Client::builder()
-        .http2_prior_knowledge()
-        .build()
-        .expect("a client");
-    let response = http2
-        .post(format!(
-            "{}/vintedbot.v1.AccountService/ListAccounts",
-            instance.url
-        ))
-        .header("content-type", "application/grpc")
-        .header("grpc-timeout", "1n")
-        .bearer_auth(&instance.token)
-        .body(vec![0; 5])
-        .send()
-        .await
-        .expect("answers");
-    let status = web::status(response.headers());
-    assert_eq!(
-        (status.code(), reason(&status).as_str()),
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
-    );
+    // The transport keeps the time as well, and would answer without a reason.
+    for native in [false, true] {
+        let headers = web::stalled(&instance, native, Some("100m")).await;
+        assert_eq!(told(&headers), exceeded, "native: {native}");
+    }
     // A stream has begun when its deadline passes.
     let timeout = [("grpc-timeout", "300m")];
     let (headers, _, _) = web::call(
@@ -212,26 +192,15 @@ async fn a_deadline_that_has_passed_leaves_with_its_reason() {
         &timeout,
     )
     .await;
-    let status = web::status(&headers);
-    assert_eq!(
-        (status.code(), reason(&status).as_str()),
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
-    );
+    assert_eq!(told(&headers), exceeded);
     instance.stop().await;
 
     let config = Config {
-        request_timeout: Duration::from_nanos(1),
+        drain_timeout,
+        request_timeout: Duration::from_millis(100),
         ..Config::default()
     };
     let instance = harness::start_with(config).await;
-    let mut client = AccountServiceClient::new(instance.connect().await);
-    let status = client
-        .list_accounts(v1::ListAccountsRequest::default())
-        .await
-        .expect_err("takes longer");
-    assert_eq!(
-        (status.code(), reason(&status).as_str()),
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
-    );
+    assert_eq!(told(&web::stalled(&instance, true, None).await), exceeded);
     instance.stop().await;
 }

@@ -63,6 +63,33 @@ pub async fn send(
     (headers, status, message)
 }
 
+/// The headers that answer a call whose message never comes, over HTTP/1.1 or as native gRPC.
+pub async fn stalled(instance: &Instance, native: bool, timeout: Option<&str>) -> HeaderMap {
+    #[expect(clippy::disallowed_methods, reason = "it talks to this process alone")]
+    let builder = reqwest::Client::builder();
+    let (builder, content_type) = if native {
+        (builder.http2_prior_knowledge(), "application/grpc")
+    } else {
+        (builder.http1_only(), "application/grpc-web+proto")
+    };
+    let nothing = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    let request = builder
+        .build()
+        .expect("a client")
+        .post(format!(
+            "{}/vintedbot.v1.AccountService/ListAccounts",
+            instance.url
+        ))
+        .header("content-type", content_type)
+        .bearer_auth(&instance.token)
+        .body(reqwest::Body::wrap_stream(nothing));
+    let request = match timeout {
+        Some(timeout) => request.header("grpc-timeout", timeout),
+        None => request,
+    };
+    request.send().await.expect("answers").headers().clone()
+}
+
 /// The status in a response's headers.
 pub fn status(headers: &HeaderMap) -> Status {
     let text = |name: &str| {

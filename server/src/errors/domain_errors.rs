@@ -1,0 +1,183 @@
+//! From the domain's errors to what a caller is told.
+
+use std::time::Duration;
+
+use tonic::Code;
+use vintedbot_domain::media::files;
+use vintedbot_domain::{self as domain, Reason};
+use vintedbot_marketplace::catalog::ResolveError;
+use vintedbot_proto::v1::ErrorReason;
+
+use super::Problem;
+
+impl From<domain::Error> for Problem {
+    fn from(error: domain::Error) -> Self {
+        match error {
+            domain::Error::Invalid(violations) => {
+                let message = match violations.as_slice() {
+                    [only] => format!("{}: {}", only.field, only.description),
+                    all => format!("{} fields are wrong", all.len()),
+                };
+                let mut problem = Self::new(Code::InvalidArgument, ErrorReason::ValidationFailed, message);
+                problem.0.violations = violations;
+                problem
+            }
+            domain::Error::Incomplete(violations) => {
+                let message = format!(
+                    "the listing cannot be published yet: {} things are missing or wrong",
+                    violations.len()
+                );
+                let mut problem =
+                    Self::new(Code::FailedPrecondition, ErrorReason::ListingIncomplete, message);
+                problem.0.violations = violations;
+                problem
+            }
+            domain::Error::NotFound { resource, id } => Self::new(
+                Code::NotFound,
+                ErrorReason::NotFound,
+                format!("there is no {resource} {id}"),
+            )
+            .with("resource_type", resource)
+            .with("resource_id", id),
+            domain::Error::Rejected(rejection) => {
+                let mut problem = Self::new(
+                    code(rejection.reason),
+                    reason(rejection.reason),
+                    rejection.message,
+                );
+                problem.0.metadata.extend(rejection.metadata);
+                problem.0.retry_after = rejection.retry_after_ms.map(milliseconds);
+                problem
+            }
+            domain::Error::Name(error) => name(&error),
+            domain::Error::Files(files::Error::StorageFull) => storage_full(),
+            domain::Error::Database(error) if is_full(&error.to_string()) => storage_full(),
+            domain::Error::Database(error) if is_unreachable(&error.to_string()) => {
+                tracing::warn!(%error, "the database cannot be reached");
+                Self::unavailable("the server's database cannot be reached")
+            }
+            error @ (domain::Error::Photo(_)
+            | domain::Error::Files(_)
+            | domain::Error::Database(_)
+            | domain::Error::Internal(_)) => Self::internal(&error),
+        }
+    }
+}
+
+fn storage_full() -> Problem {
+    Problem::new(
+        code(Reason::StorageFull),
+        reason(Reason::StorageFull),
+        "the server's disk is full; nothing of this call was stored",
+    )
+}
+
+/// What SQLite (SQLITE_FULL) and PostgreSQL (53100) say of a full disk.
+fn is_full(error: &str) -> bool {
+    error.contains("database or disk is full")
+        || error.contains("53100")
+        || error.contains("No space left on device")
+}
+
+fn name(error: &ResolveError) -> Problem {
+    let (reason, field, given, candidates) = match error {
+        ResolveError::Unknown {
+            field,
+            given,
+            suggestions,
+        } => (Reason::NameUnknown, field, given, suggestions),
+        ResolveError::Ambiguous {
+            field,
+            given,
+            candidates,
+        } => (Reason::NameAmbiguous, field, given, candidates),
+    };
+    let candidates: Vec<_> = candidates
+        .iter()
+        .map(|c| format!("{} {}", c.id, c.name))
+        .collect();
+    Problem::new(code(reason), self::reason(reason), error.to_string())
+        .with("field", field.name())
+        .with("name", given)
+        .with("candidates", candidates.join("\n"))
+}
+
+/// What sea-orm says of a connection that cannot be had or broke.
+fn is_unreachable(error: &str) -> bool {
+    error.starts_with("Failed to acquire connection from pool") || error.starts_with("Connection Error")
+}
+
+/// The contract's value of a domain reason.
+pub fn reason(reason: Reason) -> ErrorReason {
+    ErrorReason::from_str_name(&format!("ERROR_REASON_{}", reason.name()))
+        .expect("a test holds the domain's reasons against the contract's")
+}
+
+/// The gRPC code of each reason, as documented in the contract.
+pub(super) fn code(reason: Reason) -> Code {
+    match reason {
+        Reason::TokenMissing | Reason::TokenInvalid | Reason::TokenExpired => Code::Unauthenticated,
+        Reason::ScopeMissing | Reason::ScopeNotGrantable | Reason::ConfirmationInvalid | Reason::UploadUrlInvalid => {
+            Code::PermissionDenied
+        }
+        Reason::NotFound => Code::NotFound,
+        Reason::RequestIdReused => Code::AlreadyExists,
+        Reason::ResourceChanged => Code::Aborted,
+        Reason::RateLimited | Reason::StorageFull => Code::ResourceExhausted,
+        Reason::CursorExpired => Code::OutOfRange,
+        Reason::CatalogNotReady | Reason::SiteUnavailable => Code::Unavailable,
+        Reason::ValidationFailed
+        | Reason::PageTokenInvalid
+        | Reason::CursorInvalid
+        | Reason::NameAmbiguous
+        | Reason::NameUnknown
+        | Reason::PhotoNotAnImage
+        | Reason::PhotoTruncated
+        | Reason::PhotoTooLarge
+        | Reason::PhotoTooManyPixels
+        | Reason::PhotoFormatUnsupported
+        | Reason::TooManyPhotos
+        | Reason::ConfirmationRequired => Code::InvalidArgument,
+        Reason::AccountPaused
+        | Reason::AcknowledgementRequired
+        | Reason::AlreadyPublished
+        | Reason::ConfirmationExpired
+        | Reason::ConfirmationStale
+        | Reason::ConfirmationUsed
+        | Reason::JobState
+        | Reason::ListingIncomplete
+        | Reason::ModeNotAllowed
+        | Reason::PublishJobOpen
+        | Reason::RemoteItemTaken
+        | Reason::ResourceInUse
+        | Reason::SessionRequired
+        | Reason::TooLate
+        | Reason::UploadUrlExpired
+        // These stand on jobs and accounts; where one does refuse a call, the job is what forbids it.
+        | Reason::AttemptsExhausted
+        | Reason::BrowserUnavailable
+        | Reason::CancelledByPerson
+        | Reason::ChallengeAccountVerification
+        | Reason::ChallengeBlocked
+        | Reason::ChallengeBotCheck
+        | Reason::ChallengeCaptcha
+        | Reason::ChallengeCloudflare
+        | Reason::ChallengeLoginLost
+        | Reason::ChallengeRateLimit
+        | Reason::ChallengeRestriction
+        | Reason::ChallengeSecondFactor
+        | Reason::ChallengeSessionRefresh
+        | Reason::DraftLost
+        | Reason::FieldNotFound
+        | Reason::ModeChanged
+        | Reason::OutcomeUnknown
+        | Reason::PossibleDuplicate
+        | Reason::ReadBackMismatch
+        | Reason::SiteChanged
+        | Reason::SiteRefused => Code::FailedPrecondition,
+    }
+}
+
+fn milliseconds(value: i64) -> Duration {
+    Duration::from_millis(value.max(0).unsigned_abs())
+}

@@ -1,0 +1,205 @@
+//! The one mapping from what went wrong to what a caller is told.
+//!
+//! A [`Problem`] is made from a domain error (or by a conversion that collects violations) and leaves as a gRPC status
+//! with `google.rpc.ErrorInfo`, or as JSON on the plain HTTP paths. A new reason: its value in the contract's
+//! `ErrorReason`, its variant in the domain's `Reason`, and its line in `domain_errors::code`; a test holds the three together.
+
+mod domain_errors;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub use domain_errors::reason;
+use http::HeaderMap;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+use vintedbot_domain as domain;
+use vintedbot_proto::v1::ErrorReason;
+
+/// `ErrorInfo.domain` of every error.
+const DOMAIN: &str = "vintedbot";
+/// What a caller waits before trying again, where the server cannot know better.
+const RETRY_SOON: Duration = Duration::from_secs(1);
+
+/// Why a call is refused. Boxed, since most calls are not.
+#[derive(Debug)]
+pub struct Problem(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    reason: ErrorReason,
+    message: String,
+    metadata: HashMap<String, String>,
+    violations: Vec<domain::Violation>,
+    retry_after: Option<Duration>,
+}
+
+impl Problem {
+    pub fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            code,
+            reason,
+            message: message.into(),
+            metadata: HashMap::new(),
+            violations: Vec::new(),
+            retry_after: None,
+        }))
+    }
+
+    #[must_use]
+    pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.0.metadata.insert(key.to_owned(), value.into());
+        self
+    }
+
+    /// The request itself is wrong; every violation at once.
+    pub fn invalid(violations: Vec<domain::Violation>) -> Self {
+        domain::Error::Invalid(violations).into()
+    }
+
+    /// The server is going down, and the same call will work on its successor.
+    pub fn shutting_down() -> Self {
+        Self::unavailable("the server is shutting down")
+    }
+
+    fn unavailable(message: &str) -> Self {
+        let mut problem = Self::new(Code::Unavailable, ErrorReason::Unavailable, message);
+        problem.0.retry_after = Some(RETRY_SOON);
+        problem
+    }
+
+    pub fn deadline_exceeded() -> Self {
+        Self::new(
+            Code::DeadlineExceeded,
+            ErrorReason::DeadlineExceeded,
+            "the call's deadline has passed; ask again with the same request_id to learn what became of it",
+        )
+    }
+
+    /// Something that cannot be anybody's fault but ours. Logged here, and nowhere else.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error = %chain(error), "internal error");
+        Self::new(
+            Code::Internal,
+            ErrorReason::Internal,
+            "an internal error; the server's log has it under the request id",
+        )
+    }
+
+    pub fn code(&self) -> Code {
+        self.0.code
+    }
+
+    pub fn reason(&self) -> ErrorReason {
+        self.0.reason
+    }
+
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    pub fn metadata(&self) -> &HashMap<String, String> {
+        &self.0.metadata
+    }
+
+    /// What the caller has to wait before the same call may succeed.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+}
+
+impl From<Problem> for Status {
+    fn from(problem: Problem) -> Self {
+        let inner = *problem.0;
+        let mut details = ErrorDetails::new();
+        details.set_error_info(inner.reason.as_str_name(), DOMAIN, inner.metadata);
+        if !inner.violations.is_empty() {
+            details.set_bad_request(
+                inner
+                    .violations
+                    .into_iter()
+                    .map(field_violation)
+                    .collect::<Vec<_>>(),
+            );
+        }
+        if inner.retry_after.is_some() {
+            details.set_retry_info(inner.retry_after);
+        }
+        Self::with_error_details(inner.code, inner.message, details)
+    }
+}
+
+fn field_violation(violation: domain::Violation) -> FieldViolation {
+    FieldViolation::new(violation.field, violation.description)
+}
+
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Gives a status on its way out what every error has: `ErrorInfo` where gRPC's own code made it without, and the request
+/// id.
+pub fn complete(status: Status, request_id: &str, max_message_bytes: usize) -> Status {
+    let status = if status.details().is_empty() {
+        explain(&status, max_message_bytes).into()
+    } else {
+        status
+    };
+    let mut details = status.get_error_details();
+    details.set_request_info(request_id, "");
+    if status.code() == Code::Internal
+        && let Some(info) = details.error_info().cloned()
+    {
+        let mut metadata = info.metadata;
+        metadata.insert("request_id".to_owned(), request_id.to_owned());
+        details.set_error_info(info.reason, info.domain, metadata);
+    }
+    let metadata = status.metadata().clone();
+    Status::with_error_details_and_metadata(status.code(), status.message(), details, metadata)
+}
+
+/// What a status of the gRPC library means in our terms.
+pub fn explain(status: &Status, max_message_bytes: usize) -> Problem {
+    let message = status.message();
+    match status.code() {
+        // tonic 0.14 answers OUT_OF_RANGE to a message above its limit, and RESOURCE_EXHAUSTED to one that grows above it
+        // when decompressed.
+        Code::OutOfRange | Code::ResourceExhausted => Problem::new(
+            Code::ResourceExhausted,
+            ErrorReason::MessageTooLarge,
+            format!("the message is larger than {max_message_bytes} bytes"),
+        )
+        .with("max_bytes", max_message_bytes.to_string()),
+        Code::DeadlineExceeded => Problem::deadline_exceeded(),
+        Code::Unavailable => Problem::shutting_down(),
+        Code::Unimplemented => {
+            let text = if message.is_empty() {
+                "there is no such method"
+            } else {
+                message
+            };
+            Problem::new(Code::Unimplemented, ErrorReason::Unimplemented, text)
+        }
+        // Our own internal errors have details; this one comes from decoding what was sent.
+        _ => Problem::new(
+            Code::InvalidArgument,
+            ErrorReason::ValidationFailed,
+            format!("the request cannot be read: {message}"),
+        ),
+    }
+}
+
+/// The status that a response carries in its headers, where it is an error.
+pub fn refused(headers: &HeaderMap) -> Option<Status> {
+    Status::from_header_map(headers).filter(|status| status.code() != Code::Ok)
+}
