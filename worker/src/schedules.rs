@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vintedbot_domain::publishing::watch;
-use vintedbot_domain::{Result, accounts, events, jobs};
+use vintedbot_domain::{Result, accounts, events, jobs, requests};
 
 use crate::Worker;
 
@@ -74,7 +74,8 @@ async fn forget(worker: &Worker) -> Result<String> {
     let now = domain.store.now().await?;
     let gone_events = events::retain(&domain.store, now - domain.settings.events_keep_ms).await?;
     let gone_jobs = jobs::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
-    Ok(format!("removed {gone_events} events and {gone_jobs} jobs"))
+    let gone_requests = requests::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
+    Ok(format!("removed {gone_events} events, {gone_jobs} jobs and {gone_requests} request ids"))
 }
 
 async fn watch_ledger(worker: &Worker) -> Result<String> {

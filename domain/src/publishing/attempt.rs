@@ -80,25 +80,26 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         return Ok(Err(Outcome::Wait));
     }
     let mut effect = open_effect(tx, &job_id).await?;
-    if crate::sabotage::skips("intent") {
-        if let Some(forgotten) = effect.take() {
-            row = forget(tx, row, forgotten).await?;
-        }
+    if crate::sabotage::skips("intent")
+        && let Some(forgotten) = effect.take()
+    {
+        row = forget(tx, row, forgotten).await?;
     }
-    if let Some(effect) = &effect {
-        if effect.state == EffectState::Intended && now < effect.reconcile_after {
-            wait(tx, &row, Some(WaitReason::Settling), Some(effect.reconcile_after)).await?;
-            return Ok(Err(Outcome::At(effect.reconcile_after)));
-        }
+    if let Some(effect) = &effect
+        && effect.state == EffectState::Intended
+        && now < effect.reconcile_after
+    {
+        wait(tx, &row, Some(WaitReason::Settling), Some(effect.reconcile_after)).await?;
+        return Ok(Err(Outcome::At(effect.reconcile_after)));
     }
     if account.state == AccountState::Paused {
         wait(tx, &row, Some(WaitReason::AccountPaused), None).await?;
         return Ok(Err(Outcome::Wait));
     }
-    if effect.is_none() {
-        if let Some(outcome) = without_effect(tx, domain, claim, &row, &account, now).await? {
-            return Ok(Err(outcome));
-        }
+    if effect.is_none()
+        && let Some(outcome) = without_effect(tx, domain, claim, &row, &account, now).await?
+    {
+        return Ok(Err(outcome));
     }
     let lock = match accounts::acquire_lock(tx, &account_id, &claim.job.id, domain.settings.lease_ms).await? {
         Ok(lock) => lock,

@@ -127,3 +127,131 @@ fn done(item: &RemoteItem) -> Decision {
 pub async fn claimed(domain: &Domain, account_id: &str) -> Result<HashMap<String, String>> {
     claims::claimed(domain.store.reader(), account_id).await
 }
+
+#[cfg(test)]
+mod tests {
+    use vintedbot_marketplace::{CategoryChoice, Money};
+
+    use super::*;
+
+    const NOW: Millis = 10_000;
+
+    fn content() -> ItemContent {
+        ItemContent {
+            title: "Jumper".to_owned(),
+            description: "Warm".to_owned(),
+            price: Money { minor_units: 900, currency: "EUR".to_owned() },
+            category: CategoryChoice { id: 7, path: Vec::new() },
+            brand: None,
+            size: None,
+            condition: None,
+            colors: Vec::new(),
+            materials: Vec::new(),
+            package_size: None,
+            photo_sha256s: vec!["a".to_owned()],
+        }
+    }
+
+    fn item(id: &str, is_draft: bool) -> RemoteItem {
+        RemoteItem {
+            id: id.to_owned(),
+            title: "Jumper".to_owned(),
+            price: Money { minor_units: 900, currency: "EUR".to_owned() },
+            is_draft,
+            is_hidden: false,
+            is_closed: false,
+            url: format!("https://site.invalid/items/{id}"),
+            photo_ids: vec!["p1".to_owned()],
+            description: Some("Warm".to_owned()),
+            category_id: Some(7),
+        }
+    }
+
+    fn effect(kind: EffectKind, settle_until: Millis) -> effects::Model {
+        effects::Model {
+            id: "effect".to_owned(),
+            owner_id: "owner".to_owned(),
+            account_id: "account".to_owned(),
+            site: "practice".to_owned(),
+            publish_job_id: "job".to_owned(),
+            kind,
+            state: EffectState::Unconfirmed,
+            claim_epoch: 1,
+            composer_id: "composer".to_owned(),
+            intent_time: 0,
+            not_after: 1,
+            reconcile_after: 2,
+            settle_until,
+            known_remote_ids: "[\"1\"]".to_owned(),
+            target_remote_id: (kind == EffectKind::Publish).then(|| "50".to_owned()),
+            target_photo_ids: "[\"p1\"]".to_owned(),
+            remote_id: None,
+            note: None,
+            decide_time: None,
+            watch_until: None,
+        }
+    }
+
+    fn published(reading: &Reading, settle_until: Millis) -> Decision {
+        decide(&effect(EffectKind::Publish, settle_until), &content(), &HashMap::new(), reading, NOW)
+    }
+
+    fn drafted(wardrobe: Vec<RemoteItem>, settle_until: Millis) -> Decision {
+        let details = wardrobe.iter().map(|item| (item.id.clone(), item.clone())).collect();
+        let reading = Reading { target: None, wardrobe, details };
+        decide(&effect(EffectKind::DraftSave, settle_until), &content(), &HashMap::new(), &reading, NOW)
+    }
+
+    #[test]
+    fn a_draft_that_is_none_any_more_was_published() {
+        let reading = Reading { target: Some(item("50", false)), ..Reading::default() };
+        assert!(matches!(published(&reading, NOW + 1), Decision::Done { remote_id, .. } if remote_id == "50"));
+    }
+
+    #[test]
+    fn a_draft_that_still_is_one_counts_only_after_the_settling_window() {
+        let reading = Reading { target: Some(item("50", true)), ..Reading::default() };
+        assert_eq!(published(&reading, NOW + 1), Decision::NotYet);
+        assert_eq!(published(&reading, NOW), Decision::NotDone { strays: Vec::new() });
+    }
+
+    #[test]
+    fn a_draft_that_is_gone_is_asked_for_unless_one_new_item_has_its_photos() {
+        let gone = Reading::default();
+        assert_eq!(published(&gone, NOW + 1), Decision::NotYet);
+        assert_eq!(published(&gone, NOW), Decision::Ask);
+        let moved = Reading { wardrobe: vec![item("60", false)], ..Reading::default() };
+        assert!(matches!(published(&moved, NOW), Decision::Done { remote_id, .. } if remote_id == "60"));
+        let twins = Reading { wardrobe: vec![item("60", false), item("61", false)], ..Reading::default() };
+        assert_eq!(published(&twins, NOW), Decision::Ask);
+        let other_photos = RemoteItem { photo_ids: vec!["p9".to_owned()], ..item("60", false) };
+        let stranger = Reading { wardrobe: vec![other_photos], ..Reading::default() };
+        assert_eq!(published(&stranger, NOW), Decision::Ask);
+    }
+
+    #[test]
+    fn items_that_were_known_before_or_belong_to_another_job_are_never_ours() {
+        let known = Reading { wardrobe: vec![item("1", false)], ..Reading::default() };
+        assert_eq!(published(&known, NOW), Decision::Ask);
+        let claimed = HashMap::from([("60".to_owned(), "another job".to_owned())]);
+        let reading = Reading { wardrobe: vec![item("60", false)], ..Reading::default() };
+        let decision = decide(&effect(EffectKind::Publish, NOW), &content(), &claimed, &reading, NOW);
+        assert_eq!(decision, Decision::Ask);
+    }
+
+    #[test]
+    fn a_saving_in_doubt_takes_the_one_equal_draft_and_saves_anew_otherwise() {
+        assert!(matches!(drafted(vec![item("60", true)], NOW + 1), Decision::Done { remote_id, .. } if remote_id == "60"));
+        assert_eq!(drafted(Vec::new(), NOW + 1), Decision::NotYet);
+        assert_eq!(drafted(Vec::new(), NOW), Decision::NotDone { strays: Vec::new() });
+        let strays = vec!["60".to_owned(), "61".to_owned()];
+        assert_eq!(drafted(vec![item("60", true), item("61", true)], NOW + 1), Decision::NotDone { strays });
+        let other_text = RemoteItem { description: Some("Cold".to_owned()), ..item("60", true) };
+        assert_eq!(drafted(vec![other_text], NOW), Decision::NotDone { strays: Vec::new() });
+    }
+
+    #[test]
+    fn a_saving_in_doubt_beside_a_new_published_twin_is_asked_about() {
+        assert_eq!(drafted(vec![item("60", false)], NOW), Decision::Ask);
+    }
+}

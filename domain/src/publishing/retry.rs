@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::job::{load_owned, save};
 use super::prepare::already_published;
-use super::{PublishJob, State, open_effect};
+use super::{PublishJob, State, open_effect, revision};
 use crate::accounts::AccountState;
 use crate::events::Kind;
 use crate::identity::Caller;
@@ -57,6 +57,12 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
     if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
+    }
+    if revision::listing_hash(&listing)? != row.listing_hash {
+        return Err(Error::rejected(
+            Reason::ConfirmationStale,
+            "the listing was edited since it was prepared; cancel this job and prepare it anew",
+        ));
     }
     let other = publish_jobs::Entity::find()
         .filter(publish_jobs::Column::ListingId.eq(row.listing_id.as_str()))

@@ -30,10 +30,11 @@ pub async fn run(worker: &Worker, claim: &Claim, work: &Work, running: &mut Runn
     };
     let step = FillStep::ScreenshotTaken.name();
     let screenshot_key = steps::photographed(domain, &work.job_id, step, &filled.evidence).await?;
-    if !work.dry_run && work.draft_remote_id.is_none() {
-        if let Err(next) = save_draft(worker, claim, work, running).await? {
-            return Ok(next);
-        }
+    if !work.dry_run
+        && work.draft_remote_id.is_none()
+        && let Err(next) = save_draft(worker, claim, work, running).await?
+    {
+        return Ok(next);
     }
     let Filled { read_back, .. } = filled;
     Ok(Next::Prepared { read_back, screenshot_key })
