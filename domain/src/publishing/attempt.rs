@@ -1,18 +1,18 @@
 //! Beginning an attempt: what a claimed publish job needs done now, decided in one transaction.
 
 use futures::FutureExt;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_marketplace::Seat;
 
 use super::job::{load, save, wait};
 use super::outcome::{Ended, end_in};
-use super::{EffectState, Revision, State, WaitReason, budget, open_effect};
+use super::{ComposerState, EffectState, Revision, State, WaitReason, budget, open_effect};
 use crate::accounts::{self, Account, AccountLock, AccountState};
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::jobs::{Claim, Outcome};
 use crate::store::Tx;
-use crate::store::entities::{accounts as account_rows, effects, publish_jobs};
+use crate::store::entities::{accounts as account_rows, composers, effects, publish_jobs};
 use crate::{Domain, Error, Reason, Result};
 
 /// How long to wait for an account that another job holds, at most.
@@ -41,6 +41,8 @@ pub enum Plan {
     Publish(Work),
     /// Find out what became of an effect.
     Reconcile(Work, Box<effects::Model>),
+    /// It is over; what an attempt left running when it died is to be ended, and then this written down.
+    Tidy(Outcome),
 }
 
 /// Decides what a claimed job needs. An open effect comes first: such a job is never run, only reconciled, and not before
@@ -54,6 +56,9 @@ pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
             async move {
                 match decide(tx, &domain, &claim).await? {
                     Ok(plan) => Ok(plan),
+                    Err(outcome @ (Outcome::Done | Outcome::Dead { .. })) if leaves_composers(tx, &claim).await? => {
+                        Ok(Plan::Tidy(outcome))
+                    }
                     Err(outcome) => {
                         claim.finish(tx, &outcome, &domain.settings.back_off()).await?;
                         Ok(Plan::Nothing)
@@ -61,6 +66,28 @@ pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
                 }
             }
             .boxed()
+        })
+        .await
+}
+
+/// Whether an attempt at the claimed job is not known to have ended. Nobody comes by a job again that is over, so that its
+/// browser would run for ever.
+async fn leaves_composers(tx: &Tx, claim: &Claim) -> Result<bool> {
+    let job_id = claim.job.subject_id.as_deref().unwrap_or_default();
+    let open = composers::Entity::find()
+        .filter(composers::Column::PublishJobId.eq(job_id))
+        .filter(composers::Column::State.eq(ComposerState::Open));
+    Ok(open.one(tx).await?.is_some())
+}
+
+/// Lets go of a job that is over, once everything that belonged to it has ended.
+pub async fn let_go(domain: &Domain, claim: &Claim, outcome: Outcome) -> Result<()> {
+    let (claim, back_off) = (claim.clone(), domain.settings.back_off());
+    domain
+        .store
+        .write(move |tx| {
+            let (claim, outcome) = (claim.clone(), outcome.clone());
+            async move { claim.finish(tx, &outcome, &back_off).await }.boxed()
         })
         .await
 }

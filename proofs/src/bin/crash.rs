@@ -48,12 +48,16 @@ async fn main() -> Result<ExitCode> {
     };
     let folder = tempfile::Builder::new().prefix("vintedbot-crash-").tempdir()?;
     let report = crash::run(&options, folder.path()).await?;
-    println!("{report}");
-    if report.is_good() {
-        return Ok(ExitCode::SUCCESS);
+    let is_good = report.is_good();
+    if !is_good {
+        eprintln!("what the instances kept and logged: {}", folder.keep().display());
     }
-    eprintln!("what the instances kept and logged: {}", folder.keep().display());
-    Ok(ExitCode::FAILURE)
+    println!("{report}");
+    Ok(if is_good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Builds the program that halts where it is told to; any other build cannot be killed at a stage.

@@ -24,7 +24,7 @@ use plan::Cell;
 pub use report::Report;
 
 /// Instances at work at the same time; most of their time they wait for a lease to run out.
-const LANES: usize = 6;
+const LANES: usize = 8;
 /// Chromium takes a processor for itself.
 const BROWSER_LANES: usize = 2;
 /// Listings after which a lane goes on with a fresh instance, so that its wardrobe stays short.

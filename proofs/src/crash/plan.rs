@@ -151,7 +151,7 @@ pub fn browser(kills: usize, seed: u64) -> Vec<Cell> {
     let mut random = StdRng::seed_from_u64(seed ^ 1);
     let first = [
         Stage::PublishClicked,
-        Stage::ComposerStarted,
+        Stage::PublishRecorded,
         Stage::PublishIntended,
         Stage::DraftClicked,
     ];

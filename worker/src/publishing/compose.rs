@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use vintedbot_domain::jobs::{self, Claim};
 use vintedbot_domain::publishing::attempt::Work;
-use vintedbot_domain::publishing::{composers, outcome::Next};
+use vintedbot_domain::publishing::composers::{self, ComposerRow};
+use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::{Domain, Result};
 use vintedbot_marketplace::{Composer, ComposerIdentity, ComposerRequest, Ending, Error as SiteError, PhotoFile};
 
@@ -83,15 +84,34 @@ pub async fn end_leftovers(worker: &Worker, account_id: &str) -> Result<std::res
             let until = domain.store.now().await? + 1_000;
             return Ok(Err(Next::Later { until, why: vintedbot_domain::publishing::WaitReason::AccountBusy }));
         }
-        let identity: ComposerIdentity = serde_json::from_str(&row.identity)?;
-        let gone = jobs::owner_is_gone(&domain.store, &row.worker_id, &worker.identity, worker.is_running).await?;
-        let has_browser = identity.driver_url.is_some();
-        if (gone || has_browser) && worker.marketplace.end(&identity).await == Ending::Ended {
-            composers::ended(&domain.store, &row.id).await?;
-        }
+        end(worker, &row).await?;
     }
     Stage::LeftoversEnded.reached().await;
     Ok(Ok(()))
+}
+
+/// Ends what attempts at a job that is over left behind.
+pub async fn tidy(worker: &Worker, claim: &Claim) -> Result<()> {
+    let account_id = claim.job.account_id.as_deref().unwrap_or_default();
+    for row in composers::list_open(&worker.domain.store, account_id).await? {
+        let is_of_job = Some(&row.publish_job_id) == claim.job.subject_id.as_ref();
+        if is_of_job && row.worker_id != worker.identity.id {
+            end(worker, &row).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends one attempt of another worker, as far as it can be reached, and notes it when it is seen to be gone.
+async fn end(worker: &Worker, row: &ComposerRow) -> Result<()> {
+    let store = &worker.domain.store;
+    let identity: ComposerIdentity = serde_json::from_str(&row.identity)?;
+    let gone = jobs::owner_is_gone(store, &row.worker_id, &worker.identity, worker.is_running).await?;
+    let has_browser = identity.driver_url.is_some();
+    if (gone || has_browser) && worker.marketplace.end(&identity).await == Ending::Ended {
+        composers::ended(store, &row.id).await?;
+    }
+    Ok(())
 }
 
 /// Whether one attempt is known to have ended: proof that what it began can no longer happen.

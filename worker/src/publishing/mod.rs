@@ -30,6 +30,10 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
     Stage::Begun.reached().await;
     let (lock, next) = match plan {
         Plan::Nothing => return Ok(()),
+        Plan::Tidy(outcome) => {
+            compose::tidy(worker, claim).await?;
+            return plans::let_go(domain, claim, outcome).await;
+        }
         Plan::Prepare(work) => (work.lock.clone(), attempt::prepare(worker, claim, &work).await?),
         Plan::Publish(work) => (work.lock.clone(), attempt::publish(worker, claim, &work).await?),
         Plan::Reconcile(work, effect) => (work.lock.clone(), attempt::reconcile(worker, claim, &work, *effect).await?),
