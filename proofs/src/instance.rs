@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -18,7 +20,8 @@ use crate::records::Site;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// A drain takes 10 s at most; a child that is still there then is killed.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
-const POLL: Duration = Duration::from_millis(20);
+/// Fine enough to measure a start by.
+const POLL: Duration = Duration::from_millis(2);
 /// What a child is given of the caller's environment: nothing of it may change what is proved.
 const PASSED_ON: [&str; 10] = [
     "PATH",
@@ -127,13 +130,8 @@ impl Instance {
             .env("SESSION_MODE", "mock")
             .envs(self.setup.settings.iter().cloned());
         let mut program = Program::start("vintedbot serve", command, self.log_file())?;
-        let url = format!("{}/ready", self.url());
         program
-            .wait_until(async || {
-                reqwest::get(&url)
-                    .await
-                    .is_ok_and(|answer| answer.status().is_success())
-            })
+            .wait_until(async || is_ready(self.address).await.unwrap_or(false))
             .await?;
         self.program = Some(program);
         Ok(())
@@ -350,6 +348,17 @@ fn passed_on() -> impl Iterator<Item = (&'static str, OsString)> {
     PASSED_ON
         .iter()
         .filter_map(|name| Some((*name, std::env::var_os(name)?)))
+}
+
+/// Whether an instance says so. Asked without an HTTP client, which takes longer to make than an instance to start.
+async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream
+        .write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await?;
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await?;
+    Ok(&status == b"HTTP/1.1 200")
 }
 
 /// An address on this machine that nobody has right now.

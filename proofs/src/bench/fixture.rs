@@ -1,0 +1,126 @@
+//! An instance with a hundred thousand listings: one is made as any client would make it, the others are its copies, written
+//! straight into the database of an instance that is stopped.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use futures::TryStreamExt as _;
+use rusqlite::{Connection, params};
+use tokio::time::{sleep, timeout};
+use vintedbot_sdk::v1::{
+    Account, CreateAccountRequest, CreateListingRequest, ListConditionsRequest, Listing, ListingInput,
+    account,
+};
+use vintedbot_sdk::{Client, ErrorReason, Upload, money, name};
+
+use crate::instance::Instance;
+use crate::photos;
+
+const LISTINGS: u32 = 100_000;
+const SECOND: i64 = 1_000;
+const CATALOG_TAKES_AT_MOST: Duration = Duration::from_secs(60);
+
+/// Calls an instance with its first token.
+pub async fn client(instance: &Instance) -> Result<Client> {
+    let client = Client::builder(instance.url()).token_file(instance.token_file());
+    Ok(client.build().await?)
+}
+
+/// An account, and a listing of it with everything that a listing can say.
+pub async fn sample(client: &Client) -> Result<Listing> {
+    let account = account(client).await?;
+    let uploads = (1..=3).map(|seed| {
+        let photo = photos::jpeg(seed, 300, 400)?;
+        Ok(Upload::bytes(photo))
+    });
+    let answers = client
+        .media()
+        .upload_all(uploads.collect::<Result<Vec<_>>>()?)
+        .await?;
+    let photo_ids = answers
+        .into_iter()
+        .filter_map(|answer| answer.photo)
+        .map(|photo| photo.id);
+    let description = "Porté deux fois, comme neuf. Coton épais, coupe droite, taille bien. Lavé à trente degrés, sans \
+                       adoucissant, dans une maison sans animaux ni fumée. Envoi sous deux jours ouvrés.";
+    let listing = ListingInput {
+        title: "Sweat gris chiné, coupe droite".to_owned(),
+        description: description.to_owned(),
+        price: Some(money(2_900, "EUR")),
+        category: Some(name("Homme > Sweats")),
+        brand: Some(name("Lacoste")),
+        size: Some(name("M")),
+        condition: Some(name("bon")),
+        colors: vec![name("Gris")],
+        package_size: Some(name("Petit")),
+        photo_ids: photo_ids.collect(),
+        ..Default::default()
+    };
+    let request = CreateListingRequest {
+        account_id: account.id,
+        listing: Some(listing),
+        ..Default::default()
+    };
+    Ok(client.listings().create(request).await?)
+}
+
+async fn account(client: &Client) -> Result<Account> {
+    let request = CreateAccountRequest {
+        display_name: "Bench".to_owned(),
+        market: "fr".to_owned(),
+        language: "fr".to_owned(),
+        mode: Some(account::Mode::Mock.into()),
+        ..Default::default()
+    };
+    let account = client.accounts().create(request).await?;
+    let has_catalog = async {
+        while !has_catalog(client, &account).await? {
+            sleep(Duration::from_millis(50)).await;
+        }
+        Ok(account)
+    };
+    timeout(CATALOG_TAKES_AT_MOST, has_catalog)
+        .await
+        .context("the site's catalogue was not read")?
+}
+
+async fn has_catalog(client: &Client, account: &Account) -> Result<bool> {
+    let request = ListConditionsRequest {
+        account_id: account.id.clone(),
+        ..Default::default()
+    };
+    match client.catalog().conditions(request).try_next().await {
+        Ok(first) => Ok(first.is_some()),
+        Err(error) if error.reason() == ErrorReason::CatalogNotReady => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Fills the database with copies of a listing, each a second older than the one before. Returns their ids.
+pub fn fill(database: &Path, sample: &Listing) -> Result<Vec<String>> {
+    let mut connection = Connection::open(database)?;
+    let transaction = connection.transaction()?;
+    transaction.execute(
+        "CREATE TEMP TABLE copy AS SELECT * FROM listings WHERE id = ?1",
+        [&sample.id],
+    )?;
+    let mut ids = Vec::new();
+    {
+        let mut change = transaction.prepare(
+            "UPDATE copy SET id = ?1, title = ?2, title_lower = lower(?2), create_time = create_time - ?3,
+                update_time = create_time - ?3",
+        )?;
+        let mut insert = transaction.prepare("INSERT INTO listings SELECT * FROM copy")?;
+        for number in 1..LISTINGS {
+            // Begins with the time, as the ids of real ones do.
+            let id = format!("{:08x}-0000-7000-8000-{number:012x}", 0x019A_0000 - number);
+            change.execute(params![id, format!("{} {number}", sample.title), SECOND])?;
+            insert.execute([])?;
+            ids.push(id);
+        }
+    }
+    transaction.execute("DROP TABLE temp.copy", [])?;
+    transaction.commit()?;
+    Ok(ids)
+}

@@ -1,0 +1,142 @@
+//! Calls of one method, some of them always in flight, and what they cost the server.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use bytes::Bytes;
+use futures::future::try_join_all;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::Instant;
+use tonic::Request;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+
+use super::echo::Raw;
+use super::process::processor_time;
+use super::table::percentile;
+
+/// Connections that share the calls in flight, when these are enough.
+const CONNECTIONS: usize = 4;
+
+/// A server to call.
+#[derive(Clone)]
+pub struct Target {
+    pub url: String,
+    pub pid: u32,
+    /// Sent with each call.
+    pub authorization: MetadataValue<Ascii>,
+}
+
+/// What to call it with.
+pub struct Calls {
+    pub path: PathAndQuery,
+    /// Encoded; each call takes one of them at random.
+    pub requests: Vec<Bytes>,
+}
+
+/// What came of it.
+#[derive(Default)]
+pub struct Outcome {
+    /// Of each call; sorted.
+    pub latencies: Vec<Duration>,
+    /// What the server used for all of them.
+    pub processor_time: Duration,
+}
+
+impl Outcome {
+    /// What the server used for one call.
+    pub fn processor_time_per_call(&self) -> Duration {
+        let calls = u32::try_from(self.latencies.len()).unwrap_or(u32::MAX);
+        self.processor_time / calls.max(1)
+    }
+
+    pub fn percentile(&self, part: f64) -> Duration {
+        percentile(&self.latencies, part)
+    }
+
+    /// Adds what came of another run.
+    pub fn extend(&mut self, other: Self) {
+        self.latencies.extend(other.latencies);
+        self.latencies.sort_unstable();
+        self.processor_time += other.processor_time;
+    }
+}
+
+/// Calls for as long as `lasts`, each caller beginning its next call when the last is answered.
+pub async fn run(target: &Target, calls: &Arc<Calls>, in_flight: usize, lasts: Duration) -> Result<Outcome> {
+    let endpoint = Endpoint::from_shared(target.url.clone())?.tcp_nodelay(true);
+    let connections = try_join_all((0..CONNECTIONS.min(in_flight)).map(|_| endpoint.connect())).await?;
+    let before = processor_time(target.pid)?;
+    let until = Instant::now() + lasts;
+    let callers = connections
+        .iter()
+        .cycle()
+        .take(in_flight)
+        .enumerate()
+        .map(|(number, channel)| {
+            let caller = Caller {
+                channel: channel.clone(),
+                authorization: target.authorization.clone(),
+                calls: Arc::clone(calls),
+                chance: StdRng::seed_from_u64(number as u64),
+            };
+            tokio::spawn(caller.call_until(until))
+        });
+    let mut latencies = Vec::new();
+    for caller in try_join_all(callers).await? {
+        latencies.extend(caller?);
+    }
+    latencies.sort_unstable();
+    Ok(Outcome {
+        latencies,
+        processor_time: processor_time(target.pid)? - before,
+    })
+}
+
+/// One call; its answer, encoded.
+pub async fn once(target: &Target, calls: &Calls) -> Result<Bytes> {
+    let channel = Endpoint::from_shared(target.url.clone())?.connect().await?;
+    let request = calls.requests.first().context("there is a request")?;
+    call(channel, &target.authorization, calls, request).await
+}
+
+struct Caller {
+    channel: Channel,
+    authorization: MetadataValue<Ascii>,
+    calls: Arc<Calls>,
+    chance: StdRng,
+}
+
+impl Caller {
+    async fn call_until(mut self, until: Instant) -> Result<Vec<Duration>> {
+        let mut latencies = Vec::new();
+        loop {
+            let start = Instant::now();
+            if start >= until {
+                return Ok(latencies);
+            }
+            let request = &self.calls.requests[self.chance.random_range(0..self.calls.requests.len())];
+            call(self.channel.clone(), &self.authorization, &self.calls, request).await?;
+            latencies.push(start.elapsed());
+        }
+    }
+}
+
+async fn call(
+    channel: Channel,
+    authorization: &MetadataValue<Ascii>,
+    calls: &Calls,
+    request: &Bytes,
+) -> Result<Bytes> {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await?;
+    let mut request = Request::new(request.clone());
+    request
+        .metadata_mut()
+        .insert("authorization", authorization.clone());
+    let answer = client.unary(request, calls.path.clone(), Raw).await?;
+    Ok(answer.into_inner())
+}

@@ -1,0 +1,89 @@
+//! What things cost. Absolute times mean little on a machine that others use too, so what can be is measured beside a
+//! yardstick in the same run: Pillow for photos, plain SQLite and a bare gRPC server for reads.
+//!
+//! Each measurement is a module that returns rows of the table; a new one is another module, and a line in [`measure`].
+
+pub mod echo;
+mod fixture;
+mod live;
+mod load;
+mod photos;
+mod process;
+mod reads;
+mod start;
+mod table;
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::instance::{Browser, Instance, Practice, Setup};
+use table::Table;
+
+/// Measures everything and prints the table. False: something could not be measured.
+///
+/// # Errors
+///
+/// There is no folder to work in, or it was interrupted.
+pub async fn run(python: &Path) -> Result<bool> {
+    if cfg!(debug_assertions) {
+        println!("bench: this is a debug build, whose figures mean nothing");
+    }
+    let folder = tempfile::Builder::new().prefix("vintedbot-bench-").tempdir()?;
+    let mut table = Table::default();
+    tokio::select! {
+        () = measure(&mut table, python, folder.path()) => {}
+        interrupted = interrupted() => {
+            interrupted?;
+            bail!("interrupted");
+        }
+    }
+    println!("{table}");
+    Ok(table.is_whole())
+}
+
+async fn measure(table: &mut Table, python: &Path, folder: &Path) {
+    table.add("photos", photos::measure(python, folder).await);
+    if let Err(error) = measure_instance(table, folder).await {
+        table.add("the instance", Err(error));
+    }
+}
+
+/// All that needs an instance: one account, and as many listings as a very busy seller has.
+async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
+    let practice = Practice::start(&folder.join("records.jsonl")).await?;
+    let mut instance = Instance::new(Setup {
+        data_dir: folder.join("data"),
+        practice_url: practice.site.url().to_owned(),
+        // Chromium is another program, whose memory is not ours.
+        browser: Browser::Off,
+        settings: Vec::new(),
+    })?;
+    let database = folder.join("data/vintedbot.sqlite");
+    instance.start().await?;
+    let sample = fixture::sample(&fixture::client(&instance).await?).await?;
+    instance.stop().await?;
+
+    table.add("start and rest", start::measure(&mut instance).await);
+    instance.stop().await?;
+
+    let listings = fixture::fill(&database, &sample)?;
+    instance.start().await?;
+    table.add(
+        "reads",
+        reads::measure(&instance, &database, &listings, folder).await,
+    );
+    table.add("events", live::measure(&instance, &database, &sample).await);
+    instance.stop().await?;
+    practice.stop().await
+}
+
+async fn interrupted() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}

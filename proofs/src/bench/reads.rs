@@ -1,0 +1,222 @@
+//! Reading listings, beside the two things that a read cannot do without: the same rows read by plain prepared SQLite
+//! statements, and a bare gRPC server that answers with the same bytes under the same load.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
+use prost::Message as _;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::Instant;
+use tonic::codegen::http::uri::PathAndQuery;
+use vintedbot_sdk::v1::{GetListingRequest, ListListingsRequest};
+
+use super::load::{self, Calls, Outcome, Target};
+use super::process::own_processor_time;
+use super::table::{Row, time};
+use crate::instance::Instance;
+
+const PROCESSOR_BAR: f64 = 1.5;
+const P99_BAR: Duration = Duration::from_millis(50);
+/// One call after the other, and the load that the bar on latency is for.
+const IN_FLIGHT: [usize; 2] = [1, 100];
+/// Ours and the bare server take turns.
+const ROUNDS: usize = 3;
+const TURN: Duration = Duration::from_millis(1_500);
+const WARM_UP: Duration = Duration::from_millis(500);
+/// Calls with different parameters, so that not one row is read over and over.
+const REQUESTS: usize = 10_000;
+
+/// What is read.
+struct Read {
+    name: &'static str,
+    /// Of the same rows, in columns as they come.
+    sql: &'static str,
+    /// Of each SQL read, one for each request.
+    parameters: Vec<Vec<String>>,
+    calls: Arc<Calls>,
+}
+
+pub async fn measure(
+    instance: &Instance,
+    database: &Path,
+    listings: &[String],
+    folder: &Path,
+) -> Result<Vec<Row>> {
+    let token = std::fs::read_to_string(instance.token_file())?;
+    let ours = Target {
+        url: instance.url(),
+        pid: instance.pid().context("it runs")?,
+        authorization: format!("Bearer {}", token.trim()).parse()?,
+    };
+    let owner_id: String = open(database)?.query_row("SELECT id FROM owners", [], |row| row.get(0))?;
+    let reads = [get(listings, &owner_id)?, list(owner_id)];
+    let mut rows = Vec::new();
+    for read in &reads {
+        rows.extend(measure_read(read, &ours, database, folder).await?);
+    }
+    Ok(rows)
+}
+
+fn get(listings: &[String], owner_id: &str) -> Result<Read> {
+    ensure!(!listings.is_empty(), "there are no listings");
+    let mut chance = StdRng::seed_from_u64(1);
+    let ids = (0..REQUESTS).map(|_| listings[chance.random_range(0..listings.len())].clone());
+    let ids: Vec<String> = ids.collect();
+    let request = |id: &String| GetListingRequest { id: id.clone() }.encode_to_vec().into();
+    Ok(Read {
+        name: "GetListing",
+        sql: "SELECT * FROM listings WHERE id = ?1 AND owner_id = ?2",
+        calls: Arc::new(Calls {
+            path: PathAndQuery::from_static("/vintedbot.v1.ListingService/GetListing"),
+            requests: ids.iter().map(request).collect(),
+        }),
+        parameters: ids.into_iter().map(|id| vec![id, owner_id.to_owned()]).collect(),
+    })
+}
+
+fn list(owner_id: String) -> Read {
+    let request = ListListingsRequest {
+        page_size: 50,
+        ..Default::default()
+    };
+    Read {
+        name: "ListListings, 50 of 100,000",
+        sql: "SELECT * FROM listings WHERE owner_id = ?1 ORDER BY create_time DESC, id DESC LIMIT 50",
+        parameters: vec![vec![owner_id]],
+        calls: Arc::new(Calls {
+            path: PathAndQuery::from_static("/vintedbot.v1.ListingService/ListListings"),
+            requests: vec![request.encode_to_vec().into()],
+        }),
+    }
+}
+
+async fn measure_read(read: &Read, ours: &Target, database: &Path, folder: &Path) -> Result<Vec<Row>> {
+    let answer = load::once(ours, &read.calls).await?;
+    let mut echo = Echo::start(&answer, ours, folder).await?;
+    let bare = Arc::new(Calls {
+        path: PathAndQuery::from_static("/bench.Echo/0"),
+        requests: read.calls.requests.clone(),
+    });
+    let plain = plain_sqlite(read, database)?;
+    let mut rows = Vec::new();
+    for in_flight in IN_FLIGHT {
+        load::run(ours, &read.calls, in_flight, WARM_UP).await?;
+        load::run(&echo.target, &bare, in_flight, WARM_UP).await?;
+        let (mut our_outcome, mut bare_outcome) = (Outcome::default(), Outcome::default());
+        for _ in 0..ROUNDS {
+            our_outcome.extend(load::run(ours, &read.calls, in_flight, TURN).await?);
+            bare_outcome.extend(load::run(&echo.target, &bare, in_flight, TURN).await?);
+        }
+        rows.push(processor_row(
+            read.name,
+            in_flight,
+            &our_outcome,
+            plain,
+            &bare_outcome,
+        ));
+        if in_flight > 1 {
+            rows.push(latency_row(read.name, in_flight, &our_outcome, &bare_outcome));
+        }
+    }
+    echo.child.kill().await?;
+    Ok(rows)
+}
+
+fn processor_row(name: &str, in_flight: usize, ours: &Outcome, plain: Duration, bare: &Outcome) -> Row {
+    let (ours, bare) = (ours.processor_time_per_call(), bare.processor_time_per_call());
+    let ratio = ours.as_secs_f64() / (plain + bare).as_secs_f64();
+    Row {
+        what: format!("{name}: processor time, {in_flight} in flight"),
+        measured: time(ours),
+        yardstick: format!("SQLite {} + bare gRPC {}", time(plain), time(bare)),
+        ratio: format!("{ratio:.2}x"),
+        bar: format!("{PROCESSOR_BAR}x"),
+        is_met: ratio <= PROCESSOR_BAR,
+    }
+}
+
+fn latency_row(name: &str, in_flight: usize, ours: &Outcome, bare: &Outcome) -> Row {
+    let both = |outcome: &Outcome| {
+        let [p50, p99] = [0.5, 0.99].map(|part| time(outcome.percentile(part)));
+        format!("p50 {p50}, p99 {p99}")
+    };
+    Row {
+        what: format!("{name}: latency, {in_flight} in flight"),
+        measured: both(ours),
+        yardstick: format!("bare gRPC {}", both(bare)),
+        ratio: String::new(),
+        bar: format!("p99 {}", time(P99_BAR)),
+        is_met: ours.percentile(0.99) <= P99_BAR,
+    }
+}
+
+/// Processor time of one read by SQLite alone, every column taken over.
+fn plain_sqlite(read: &Read, database: &Path) -> Result<Duration> {
+    let connection = open(database)?;
+    let mut statement = connection.prepare(read.sql)?;
+    let columns = statement.column_count();
+    let mut spent = Duration::ZERO;
+    let mut reads: u32 = 0;
+    // The first turn warms up.
+    for turn in 0..=ROUNDS {
+        let (until, before) = (Instant::now() + TURN / 3, own_processor_time());
+        for parameters in read.parameters.iter().cycle() {
+            let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let values = (0..columns).map(|column| row.get::<_, Value>(column));
+                found.push(values.collect::<Result<Vec<_>, _>>()?);
+            }
+            ensure!(!std::hint::black_box(found).is_empty(), "nothing was read");
+            reads += u32::from(turn > 0);
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        if turn > 0 {
+            spent += own_processor_time() - before;
+        }
+    }
+    Ok(spent / reads.max(1))
+}
+
+fn open(database: &Path) -> Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Ok(Connection::open_with_flags(database, flags)?)
+}
+
+/// The bare server, in a process of its own.
+struct Echo {
+    child: Child,
+    target: Target,
+}
+
+impl Echo {
+    async fn start(answer: &Bytes, ours: &Target, folder: &Path) -> Result<Self> {
+        let path = folder.join("answer");
+        std::fs::write(&path, answer)?;
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("echo")
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = child.stdout.take().context("the output is piped")?;
+        let url = BufReader::new(output).lines().next_line().await?;
+        let target = Target {
+            url: url.context("the bare server did not start")?,
+            pid: child.id().context("the bare server ended")?,
+            authorization: ours.authorization.clone(),
+        };
+        Ok(Self { child, target })
+    }
+}

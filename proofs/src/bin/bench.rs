@@ -1,0 +1,42 @@
+//! `make bench`: what things cost, each beside a yardstick that is measured in the same run, and beside its bar.
+//! Ends with status 0 unless something could not be measured; whether a bar is met is for the reader to see.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use vintedbot_proofs::bench;
+
+/// Measures photos, start and rest, reads, and events.
+#[derive(Parser)]
+struct Arguments {
+    /// The Python that has Pillow and imagehash.
+    #[arg(long, env = "BENCH_PYTHON", default_value = "target/venv/bin/python")]
+    python: PathBuf,
+    #[command(subcommand)]
+    yardstick: Option<Yardstick>,
+}
+
+#[derive(Subcommand)]
+enum Yardstick {
+    /// Serves files as answers over bare gRPC; started by the measurement of reads.
+    #[command(hide = true)]
+    Echo { answers: Vec<PathBuf> },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let ended = match arguments.yardstick {
+        Some(Yardstick::Echo { answers }) => bench::echo::serve(&answers).await.map(|()| true),
+        None => bench::run(&arguments.python).await,
+    };
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
