@@ -52,6 +52,10 @@ pub async fn run(options: Options) -> Result<bool> {
     }
     let is_right = played?;
     ended?;
+    if is_right {
+        // What is left in the folder is what was printed: screenshots and records.
+        tokio::fs::remove_dir_all(folder.join("data")).await?;
+    }
     Ok(is_right)
 }
 
@@ -74,7 +78,7 @@ async fn play(stage: &mut Stage, options: &Options, folder: &Path) -> Result<boo
     instance
         .start()
         .await
-        .context("the demo needs a real Chromium and its driver, and takes nothing else")?;
+        .context("no instance with a real Chromium, and the demo takes nothing else")?;
     println!("instance: {}", instance.url());
 
     let client = vintedbot_sdk::Client::builder(instance.url())

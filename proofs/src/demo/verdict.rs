@@ -173,7 +173,7 @@ impl Verdict {
         let published = match self.published {
             1 => "1 of 1 exactly once".to_owned(),
             0 => "0 of 1".to_owned(),
-            times => format!("1 of 1 {times} times"),
+            times => format!("1 of 1, but {times} times"),
         };
         let (cancelled, challenged) = (self.cancelled, self.challenged);
         format!("demo: published {published}, {cancelled} cancelled, {challenged} stopped at a challenge")
@@ -202,7 +202,7 @@ mod tests {
         );
         assert_eq!(
             verdict(2, 1, 0).closing_line(),
-            "demo: published 1 of 1 2 times, 1 cancelled, 0 stopped at a challenge"
+            "demo: published 1 of 1, but 2 times, 1 cancelled, 0 stopped at a challenge"
         );
     }
 
