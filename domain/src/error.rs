@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use vintedbot_marketplace::catalog::ResolveError;
+use vintedbot_marketplace::limits::ViolationKind;
 
 use crate::media::pipeline;
 
@@ -97,11 +98,30 @@ pub struct Violation {
     /// The field's path in the request, such as `listing.title`.
     pub field: String,
     pub description: String,
+    pub fault: Fault,
+}
+
+/// What kind of mistake a violation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The form is wrong.
+    Malformed,
+    /// The id or name stands for nothing.
+    Unknown,
+    /// The name fits several things.
+    Ambiguous,
+    /// A rule of the site.
+    Limit(ViolationKind),
 }
 
 impl Violation {
+    /// A field whose form is wrong.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { field: field.into(), description: description.into() }
+        Self::of(Fault::Malformed, field, description)
+    }
+
+    pub fn of(fault: Fault, field: impl Into<String>, description: impl Into<String>) -> Self {
+        Self { field: field.into(), description: description.into(), fault }
     }
 }
 

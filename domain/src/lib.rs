@@ -25,4 +25,4 @@ pub mod settings;
 pub mod store;
 
 pub use domain::{Domain, Wakes};
-pub use error::{Error, Reason, Rejection, Result, Violation};
+pub use error::{Error, Fault, Reason, Rejection, Result, Violation};

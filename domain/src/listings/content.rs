@@ -10,7 +10,7 @@ use super::row::Draft;
 use crate::accounts::Account;
 use crate::catalog::{self, NameKind};
 use crate::media::{self, Photo};
-use crate::{Domain, Error, Result, Violation};
+use crate::{Domain, Error, Fault, Result, Violation};
 
 /// A listing with its choices as the account's catalogue has them now.
 pub(super) struct Current {
@@ -65,10 +65,10 @@ pub async fn content_of(domain: &Domain, listing: &Listing, account: &Account) -
     if !violations.is_empty() {
         let violations = violations
             .into_iter()
-            .map(|v| Violation::new(path(v.field), v.description));
+            .map(|v| Violation::of(Fault::Limit(v.kind), path(v.field), v.description));
         return Err(Error::Incomplete(violations.collect()));
     }
-    let missing = |field: &str| Error::Incomplete(vec![Violation::new(field, "is needed")]);
+    let missing = |field: &str| Error::Incomplete(vec![Violation::of(Fault::Limit(ViolationKind::Missing), field, "is needed")]);
     Ok(ItemContent {
         title: draft.title,
         description: draft.description,

@@ -9,7 +9,7 @@ use vintedbot_marketplace::{Field, Language, Money, Named};
 use super::row::Draft;
 use crate::accounts::Account;
 use crate::catalog::{self, NAME_MAX, NameKind, anywhere, resolve, unknown};
-use crate::{Domain, Error, Reason, Result, Violation};
+use crate::{Domain, Error, Fault, Reason, Result, Violation};
 
 /// A thing of the catalogue, by its id or by its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -293,7 +293,8 @@ impl Taker<'_> {
             );
             if !later && fields.contains(&violation.field) {
                 let field = format!("listing.{}", path(violation.field));
-                self.violations.push(Violation::new(field, violation.description));
+                let fault = Fault::Limit(violation.kind);
+                self.violations.push(Violation::of(fault, field, violation.description));
             }
         }
     }
@@ -307,9 +308,15 @@ impl Taker<'_> {
         }
         self.violations
             .extend(self.names.into_iter().map(|(path, error)| match error {
-                NameError::Name(error) => Violation::new(path, error.to_string()),
+                NameError::Name(error) => {
+                    let fault = match &error {
+                        ResolveError::Ambiguous { .. } => Fault::Ambiguous,
+                        ResolveError::Unknown { .. } => Fault::Unknown,
+                    };
+                    Violation::of(fault, path, error.to_string())
+                }
                 NameError::Id { field, id } => {
-                    Violation::new(path, format!("there is no {} {id}", field.name()))
+                    Violation::of(Fault::Unknown, path, format!("there is no {} {id}", field.name()))
                 }
             }));
         if self.violations.is_empty() {

@@ -5,6 +5,7 @@ use vintedbot_marketplace::Money;
 use vintedbot_marketplace::limits::{Violation, ViolationKind};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::listing::{Remote, State};
+use vintedbot_proto::v1::violation::Code;
 
 use super::{Fields, catalog, photo, timestamp, unsigned};
 use crate::signed::Signer;
@@ -137,8 +138,21 @@ pub fn preview(signer: &Signer<'_>, source: Preview) -> v1::PreviewListingRespon
 }
 
 fn violation(violation: Violation) -> v1::Violation {
-    use v1::violation::Code;
-    let code = match violation.kind {
+    let code = code(violation.kind);
+    let field = match violation.field {
+        vintedbot_marketplace::Field::Photos => "photo_ids",
+        other => other.name(),
+    };
+    v1::Violation {
+        field: field.to_owned(),
+        description: violation.description,
+        code: code.into(),
+    }
+}
+
+/// The contract's code for a rule of the site.
+pub fn code(kind: ViolationKind) -> Code {
+    match kind {
         ViolationKind::Missing => Code::Required,
         ViolationKind::TooShort | ViolationKind::TooFew => Code::TooFew,
         ViolationKind::TooLong | ViolationKind::TooMany => Code::TooMany,
@@ -151,14 +165,5 @@ fn violation(violation: Violation) -> v1::Violation {
         | ViolationKind::Repeated
         | ViolationKind::NotAskedFor
         | ViolationKind::NotOffered => Code::NotAllowed,
-    };
-    let field = match violation.field {
-        vintedbot_marketplace::Field::Photos => "photo_ids",
-        other => other.name(),
-    };
-    v1::Violation {
-        field: field.to_owned(),
-        description: violation.description,
-        code: code.into(),
     }
 }

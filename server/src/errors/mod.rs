@@ -16,7 +16,11 @@ use http::HeaderMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 use vintedbot_domain as domain;
+use vintedbot_domain::Fault;
 use vintedbot_proto::v1::ErrorReason;
+use vintedbot_proto::v1::violation::Code as ViolationCode;
+
+use crate::convert;
 
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "vintedbot";
@@ -133,7 +137,13 @@ impl From<Problem> for Status {
 }
 
 fn field_violation(violation: domain::Violation) -> FieldViolation {
-    FieldViolation::new(violation.field, violation.description)
+    let code = match violation.fault {
+        Fault::Malformed => ViolationCode::Malformed,
+        Fault::Unknown => ViolationCode::Unknown,
+        Fault::Ambiguous => ViolationCode::Ambiguous,
+        Fault::Limit(kind) => convert::listing::code(kind),
+    };
+    FieldViolation { reason: code.as_str_name().to_owned(), ..FieldViolation::new(violation.field, violation.description) }
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
