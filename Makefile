@@ -50,11 +50,11 @@ crash: compiler browser ## Kills the worker at every step, and counts what becam
 	@$(PROOF) crash
 
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
-	@$(PROOF) sim
+	@$(PROOF) sim $(if $(SABOTAGE),--features sabotage)
 
 bench: compiler $(VENV)/imaging ## Measures photos, reads, events and start-up, each beside a yardstick.
-	cargo build --quiet --release --bin vintedbot
-	cargo run --quiet --release -p vintedbot-proofs --bin bench
+	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench
+	target/release/bench
 
 # What the targets above need.
 

@@ -8,14 +8,23 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, LogFormat};
 
 /// Libraries that would write requests, with what is in them, or chatter.
-const CAPS: [&str; 4] = ["thirtyfour=warn", "sea_orm_migration=warn", "apalis_core=warn", "sqlx=warn"];
+const CAPS: [&str; 4] = [
+    "thirtyfour=warn",
+    "sea_orm_migration=warn",
+    "apalis_core=warn",
+    "sqlx=warn",
+];
 
 /// Starts logging as the settings say.
 pub fn start(config: &Config) -> Result<()> {
-    let filter = EnvFilter::try_new(&config.log).with_context(|| format!("log = {:?}", config.log))?;
+    let mut filter = EnvFilter::try_new(&config.log).with_context(|| format!("log = {:?}", config.log))?;
+    for cap in CAPS {
+        filter = filter.add_directive(cap.parse()?);
+    }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => builder.init(),
         LogFormat::Json => builder.json().init(),

@@ -1,0 +1,210 @@
+//! The rules of the house that a compiler does not know: who may know whom, and what no source may hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+use crate::rig::root;
+
+/// Which of our crates each crate may import, outside its tests.
+const ARROWS: [(&str, &[&str]); 11] = [
+    (
+        "vintedbot",
+        &[
+            "connector",
+            "domain",
+            "marketplace",
+            "migrations",
+            "practice",
+            "server",
+            "worker",
+        ],
+    ),
+    ("vintedbot-connector", &["marketplace"]),
+    ("vintedbot-domain", &["marketplace"]),
+    ("vintedbot-marketplace", &[]),
+    ("vintedbot-migrations", &[]),
+    ("vintedbot-practice", &[]),
+    // A crate for developers, that is never shipped.
+    (
+        "vintedbot-proofs",
+        &[
+            "connector",
+            "domain",
+            "marketplace",
+            "migrations",
+            "practice",
+            "proto",
+            "sdk",
+            "server",
+            "worker",
+        ],
+    ),
+    ("vintedbot-proto", &[]),
+    ("vintedbot-sdk", &["proto"]),
+    // The domain's types are made of the marketplace's.
+    ("vintedbot-server", &["domain", "marketplace", "proto"]),
+    ("vintedbot-worker", &["connector", "domain", "marketplace"]),
+];
+
+fn metadata() -> Metadata {
+    let manifest = root().join("Cargo.toml");
+    let mut command = MetadataCommand::new();
+    command
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .expect("cargo metadata")
+}
+
+#[test]
+fn crates_import_only_whom_they_may_know() {
+    let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
+    let metadata = metadata();
+    let members = metadata.workspace_packages();
+    let names: BTreeSet<_> = members.iter().map(|package| package.name.to_string()).collect();
+    assert_eq!(
+        names,
+        allowed.keys().map(|name| (*name).to_owned()).collect(),
+        "the crates of the house"
+    );
+    let mut wrong = Vec::new();
+    for package in members {
+        for dependency in &package.dependencies {
+            let Some(short) = dependency.name.strip_prefix("vintedbot-") else {
+                continue;
+            };
+            let is_allowed = allowed[package.name.as_str()].contains(&short);
+            if dependency.kind != DependencyKind::Development && !is_allowed {
+                wrong.push(format!("{} -> {short}", package.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn only_the_binary_reads_settings_and_only_the_connector_speaks_to_browsers() {
+    let homes = [
+        ("figment", "vintedbot"),
+        ("thirtyfour", "vintedbot-connector"),
+        ("apalis", "vintedbot-worker"),
+    ];
+    for package in metadata().workspace_packages() {
+        for dependency in &package.dependencies {
+            for (library, home) in homes {
+                if dependency.kind == DependencyKind::Normal && dependency.name == library {
+                    assert_eq!(package.name.as_str(), home, "{library}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_crate_obeys_the_lints_of_the_workspace() {
+    // What is generated is as its generator writes it.
+    let written = |package: &&cargo_metadata::Package| package.name.as_str() != "vintedbot-proto";
+    for package in metadata().workspace_packages().into_iter().filter(written) {
+        let manifest: toml::Table = fs::read_to_string(&package.manifest_path)
+            .expect("a manifest")
+            .parse()
+            .expect("TOML");
+        assert_eq!(
+            manifest["lints"]["workspace"].as_bool(),
+            Some(true),
+            "{}",
+            package.name
+        );
+    }
+}
+
+#[test]
+fn clippy_forbids_what_only_one_place_may_do() {
+    let rules = fs::read_to_string(root().join("clippy.toml")).expect("clippy.toml");
+    for method in [
+        "vintedbot_marketplace::Composer::save_draft",
+        "vintedbot_marketplace::Composer::publish",
+        "sea_orm::TransactionTrait::begin",
+        "std::time::SystemTime::now",
+        "uuid::Uuid::now_v7",
+        "rand::rng",
+        "reqwest::Client::builder",
+    ] {
+        assert!(rules.contains(&format!("\"{method}\"")), "{method}");
+    }
+    let exempt = sources()
+        .into_iter()
+        .filter(|(path, text)| path.starts_with("worker/src") && text.contains("clippy::disallowed_methods"));
+    let exempt: Vec<_> = exempt.map(|(path, _)| path).collect();
+    assert_eq!(
+        exempt,
+        [PathBuf::from("worker/src/effects.rs")],
+        "who may write on the marketplace"
+    );
+}
+
+#[test]
+fn nothing_hides_that_a_program_drives_the_browser() {
+    // Put together here, so that this file does not find itself.
+    let tricks = [
+        ["Automation", "Controlled"],
+        ["exclude", "Switches"],
+        ["useAutomation", "Extension"],
+        ["navigator.", "webdriver"],
+        ["--user", "-agent"],
+        ["setUser", "AgentOverride"],
+        ["undetected", "_chromedriver"],
+        ["--proxy", "-server"],
+        ["disable-web", "-security"],
+    ]
+    .map(|parts| parts.concat().to_lowercase());
+    let mut found = Vec::new();
+    for (path, text) in sources() {
+        let text = text.to_lowercase();
+        found.extend(
+            tricks
+                .iter()
+                .filter(|trick| text.contains(*trick))
+                .map(|trick| (path.clone(), trick)),
+        );
+    }
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// Every source file of the house with its text, by its path from the root.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    collect(root(), &mut found);
+    assert!(
+        found.len() > 100,
+        "the sources were looked for in the wrong place"
+    );
+    found.sort();
+    found
+}
+
+fn collect(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry"))
+    {
+        let path = entry.path();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if path.is_dir() {
+            let is_made = ["target", "node_modules", "dist", "dist-test", "data"].contains(&name.as_str());
+            if !is_made && !name.starts_with('.') {
+                collect(&path, found);
+            }
+        } else if ["rs", "ts", "js", "toml", "json"]
+            .iter()
+            .any(|ending| name.ends_with(&format!(".{ending}")))
+            && name != "package-lock.json"
+        {
+            let text = fs::read_to_string(&path).expect("text");
+            found.push((path.strip_prefix(root()).expect("within").to_owned(), text));
+        }
+    }
+}

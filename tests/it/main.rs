@@ -1,0 +1,9 @@
+//! The whole product from outside: the built program, its command line, its SDKs and its documents.
+//!
+//! What these tests need on the machine is brought by `make test`; where it is missing they fail, and say so.
+
+mod architecture;
+mod readme;
+mod rig;
+mod seeded;
+mod typescript;
