@@ -114,7 +114,7 @@ pub async fn run(base: &Base, seed: u64) -> Result<Report> {
         let process = run.start().await?;
         run.processes.push(process);
     }
-    let rested = run.to_rest(&plan).await?;
+    let rested = run.take_turns(&plan).await?;
     run.judge(&plan, rested).await
 }
 
@@ -145,7 +145,7 @@ impl Run<'_> {
     }
 
     /// Takes turns until nothing is left to do. `false`: it did not come to rest.
-    async fn to_rest(&mut self, plan: &Plan) -> Result<bool> {
+    async fn take_turns(&mut self, plan: &Plan) -> Result<bool> {
         for turn in 0..MAX_TURNS {
             let index = self.random.random_range(0..self.processes.len());
             self.take_turn(index).await?;

@@ -5754,8 +5754,8 @@ pub mod publish_job {
     /// One field of the site's form as it was approved and as it was seen.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct ReadBackField {
-        /// The field's code: "title", "description", "price", "category", "brand", "size", "condition", "color", "material",
-        /// "package_size", "photos", "bump".
+        /// The field's name: "title", "description", "price", "category", "brand", "size", "condition", "colors", "materials",
+        /// "package_size", "photos".
         #[prost(string, tag = "1")]
         pub field: ::prost::alloc::string::String,
         /// What was approved, as text.
@@ -5862,7 +5862,7 @@ pub struct PublishStep {
     /// Which attempt it belongs to, from 1; preparing and publishing count on.
     #[prost(int32, tag = "2")]
     pub attempt: i32,
-    /// The step's name, like "fill_title" or "click_publish". New names may be added.
+    /// The step's name, like "TITLE_FILLED" or "PUBLISH_CLICKED". New names may be added.
     #[prost(string, tag = "3")]
     pub step: ::prost::alloc::string::String,
     /// How it went.

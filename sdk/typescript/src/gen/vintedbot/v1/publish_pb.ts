@@ -340,8 +340,8 @@ export const PublishJob_Waiting_WhySchema: GenEnum<PublishJob_Waiting_Why> = /*@
  */
 export type PublishJob_ReadBackField = Message<"vintedbot.v1.PublishJob.ReadBackField"> & {
   /**
-   * The field's code: "title", "description", "price", "category", "brand", "size", "condition", "color", "material",
-   * "package_size", "photos", "bump".
+   * The field's name: "title", "description", "price", "category", "brand", "size", "condition", "colors", "materials",
+   * "package_size", "photos".
    *
    * @generated from field: string field = 1;
    */
@@ -502,7 +502,7 @@ export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
   attempt: number;
 
   /**
-   * The step's name, like "fill_title" or "click_publish". New names may be added.
+   * The step's name, like "TITLE_FILLED" or "PUBLISH_CLICKED". New names may be added.
    *
    * @generated from field: string step = 3;
    */
