@@ -11,6 +11,7 @@ use tokio::process::Command;
 use crate::rig::{Home, root, search_path};
 
 const SETTINGS: (&str, &str) = ("<!-- settings -->\n", "<!-- /settings -->");
+const EXAMPLE: (&str, &str) = ("```rust\n", "```");
 
 fn readme() -> String {
     fs::read_to_string(root().join("README.md")).expect("README.md")
@@ -100,29 +101,22 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
 }
 
 #[test]
-fn its_rust_example_is_the_one_that_is_built() {
+fn its_table_has_every_setting_and_its_example_is_the_one_that_is_built() {
     let example = fs::read_to_string(root().join("examples/first_listing.rs")).expect("the example");
     let (_, code) = example.split_once("\n\n").expect("a module doc");
-    let text = readme();
-    let (before, rest) = text.split_once("```rust\n").expect("a Rust block");
-    let (_, after) = rest.split_once("```").expect("its end");
-    let expected = format!("{before}```rust\n{code}```{after}");
+    let expected = replaced(&readme(), EXAMPLE, code);
+    let expected = replaced(&expected, SETTINGS, &settings_table());
     if updating() {
         fs::write(root().join("README.md"), &expected).expect("written");
     }
-    assert!(readme() == expected, "run the tests once with UPDATE=1");
+    assert!(readme() == expected, "run this test once with UPDATE=1");
 }
 
-#[test]
-fn its_table_has_every_setting_with_its_default() {
-    let text = readme();
-    let (before, rest) = text.split_once(SETTINGS.0).expect("the table's beginning");
-    let (_, after) = rest.split_once(SETTINGS.1).expect("the table's end");
-    let expected = format!("{before}{}{}{}{after}", SETTINGS.0, settings_table(), SETTINGS.1);
-    if updating() {
-        fs::write(root().join("README.md"), &expected).expect("written");
-    }
-    assert!(readme() == expected, "run the tests once with UPDATE=1");
+/// The text with something else between the first such opening and the closing after it.
+fn replaced(text: &str, (opening, closing): (&str, &str), between: &str) -> String {
+    let (before, rest) = text.split_once(opening).expect("an opening");
+    let (_, after) = rest.split_once(closing).expect("a closing");
+    format!("{before}{opening}{between}{closing}{after}")
 }
 
 /// `config.default.toml` as a table. A comment stands with the first of the settings that it explains.
