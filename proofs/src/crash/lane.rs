@@ -27,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(30);
 /// The longest that a job may take to end after a kill.
 const LIMIT: Duration = Duration::from_secs(45);
 const BROWSER_LIMIT: Duration = Duration::from_secs(150);
+/// How long after a job's end the last stages of its attempt are still reached.
+const HALTS_WITHIN: Duration = Duration::from_secs(4);
 /// The sweeper finds abandoned work within two of its turns.
 const SWEEP_MS: i64 = 2_000;
 
@@ -246,6 +248,8 @@ impl<'a> Lane<'a> {
                 Seen::Ended(job) => match run.left.front() {
                     // It was quicker than usual; the kill is made all the same.
                     Some(Kill::Random { .. }) => self.kill(&mut run).await?,
+                    // The stages that follow the last commit are reached a moment after that is seen.
+                    Some(Kill::At { .. }) if self.halts_soon().await => {}
                     _ => break Some(job),
                 },
             }
@@ -261,8 +265,7 @@ impl<'a> Lane<'a> {
             self.usual.restart = elapsed + millis(self.pace.successor_after_ms());
         }
         self.held_until = run.last_kill + self.pace.successor_after_ms() + SWEEP_MS;
-        let outcome = self.conclude(run, title, job.map(|job| *job)).await?;
-        Ok(outcome)
+        self.conclude(run, title, job.map(|job| *job)).await
     }
 
     async fn conclude(&mut self, run: Run<'_>, title: String, job: Option<PublishJob>) -> Result<Outcome> {
@@ -323,6 +326,16 @@ impl<'a> Lane<'a> {
         }
         .context("the answer to what was asked")?;
         Ok(())
+    }
+
+    /// Whether the process halts, within the time that the work left after the end of a job may take.
+    async fn halts_soon(&self) -> bool {
+        let halts = async {
+            while !self.victim.is_halted() {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        self.victim.armed.is_some() && timeout(HALTS_WITHIN, halts).await.is_ok()
     }
 
     /// Kills the process, starts its successor, and arms that with the next kill.
@@ -420,10 +433,7 @@ async fn look(victim: &Victim, run: &mut Run<'_>) -> Result<Seen> {
             match publish.confirm_publish(request).await {
                 Ok(answer) => {
                     run.is_confirmed = true;
-                    answer
-                        .publish_job
-                        .context("the confirmation's answer")
-                        .map_err(|_| Error::Incomplete("job"))
+                    answer.publish_job.ok_or(Error::Incomplete("publish job"))
                 }
                 Err(error) => Err(error),
             }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use vintedbot_worker::Stage;
+
 use super::lane::{Ended, Outcome};
 use super::plan::{Kill, Phase};
 use crate::records::Record;
-use vintedbot_worker::Stage;
 
 /// Everything that was seen.
 pub struct Report {
