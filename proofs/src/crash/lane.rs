@@ -1,6 +1,5 @@
 //! One instance that is killed over and over: it takes cells from the plan and brings each listing to its end.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,13 +8,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use vintedbot_domain::clock::{Clock as _, SystemClock};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_sdk::v1::publish_job::State;
-use vintedbot_sdk::v1::{
-    ConfirmPublishRequest, Confirmation, CreateAccountRequest, CreateListingRequest, ListingInput,
-    PreparePublishRequest, PublishJob, account,
-};
+use vintedbot_sdk::v1::{CreateAccountRequest, CreateListingRequest, ListingInput, PublishJob, account};
 use vintedbot_sdk::{Error, Upload, id, money};
 use vintedbot_worker::Stage;
 
+use super::listing::{Run, Seen};
 use super::plan::{Cell, Kill, Phase, Script, is_reached};
 use super::victim::{Pace, Victim};
 use crate::instance::Browser;
@@ -82,31 +79,6 @@ pub struct Lane<'a> {
     seen_seq: u64,
     /// Until when work that has ended may still be held by a process that was killed, in UTC milliseconds.
     held_until: i64,
-}
-
-/// One cell under way.
-struct Run<'c> {
-    cell: &'c Cell,
-    left: VecDeque<Kill>,
-    done: Vec<Kill>,
-    missed: Vec<Stage>,
-    listing_id: String,
-    prepare_request: String,
-    confirm_request: String,
-    job_id: Option<String>,
-    confirmation: Option<Confirmation>,
-    is_confirmed: bool,
-    last_kill: i64,
-    timer: Option<Instant>,
-    deadline: Instant,
-    trouble: String,
-}
-
-/// What a look at a job showed.
-enum Seen {
-    Going,
-    ToConfirm(Confirmation),
-    Ended(Box<PublishJob>),
 }
 
 impl<'a> Lane<'a> {
@@ -202,22 +174,8 @@ impl<'a> Lane<'a> {
             sleep(millis(self.held_until - now)).await;
         }
         self.arm(armed).await?;
-        let mut run = Run {
-            cell,
-            left: cell.kills.iter().copied().collect(),
-            done: Vec::new(),
-            missed: Vec::new(),
-            listing_id: self.create_listing(&title).await?,
-            prepare_request: SystemIds.id(),
-            confirm_request: SystemIds.id(),
-            job_id: None,
-            confirmation: None,
-            is_confirmed: false,
-            last_kill: 0,
-            timer: None,
-            deadline: Instant::now() + self.limit,
-            trouble: String::new(),
-        };
+        let listing_id = self.create_listing(&title).await?;
+        let mut run = Run::new(cell, listing_id, Instant::now() + self.limit);
         let began = Instant::now();
         run.set_timer(Phase::Prepare, self.usual.prepare);
         let mut confirmed_at = None;
@@ -231,7 +189,7 @@ impl<'a> Lane<'a> {
             }
             let timer = run.timer.unwrap_or_else(|| Instant::now() + self.limit);
             let seen = tokio::select! {
-                seen = look(&self.victim, &mut run) => seen?,
+                seen = run.look(&self.victim) => seen?,
                 () = sleep_until(timer) => continue,
             };
             match seen {
@@ -398,68 +356,6 @@ impl<'a> Lane<'a> {
         };
         Ok(self.victim.client.listings().create(request).await?.id)
     }
-}
-
-impl Run<'_> {
-    /// Sets when the next kill is due, if it is one at a random moment of this phase.
-    fn set_timer(&mut self, phase: Phase, usual: Duration) {
-        if let Some(Kill::Random { from, part }) = self.left.front()
-            && *from == phase
-        {
-            self.timer = Some(Instant::now() + usual.mul_f64(*part));
-        }
-    }
-}
-
-/// One step of the client: prepares, confirms or looks, as far as it has got. A call that a kill cuts is made again.
-async fn look(victim: &Victim, run: &mut Run<'_>) -> Result<Seen> {
-    let publish = victim.client.publish();
-    let called = match (&run.job_id, &run.confirmation) {
-        (None, _) => {
-            let request = PreparePublishRequest {
-                listing_id: run.listing_id.clone(),
-                dry_run: Some(run.cell.dry_run),
-                request_id: run.prepare_request.clone(),
-            };
-            publish.prepare_publish(request).await
-        }
-        (Some(job_id), Some(confirmation)) if !run.is_confirmed => {
-            let request = ConfirmPublishRequest {
-                job_id: job_id.clone(),
-                confirmation: Some(confirmation.clone()),
-                dry_run: Some(false),
-                request_id: run.confirm_request.clone(),
-            };
-            match publish.confirm_publish(request).await {
-                Ok(answer) => {
-                    run.is_confirmed = true;
-                    answer.publish_job.ok_or(Error::Incomplete("publish job"))
-                }
-                Err(error) => Err(error),
-            }
-        }
-        (Some(job_id), _) => publish.get(job_id).await,
-    };
-    let job = match called {
-        Ok(job) => job,
-        Err(error @ (Error::Line(_) | Error::Connect(_))) => {
-            run.trouble = error.to_string();
-            return Ok(Seen::Going);
-        }
-        Err(error) => return Err(error.into()),
-    };
-    run.job_id = Some(job.id.clone());
-    run.trouble = format!("{}: {}", job.state().as_str_name(), job.reason_message);
-    Ok(match (job.state(), &job.confirmation) {
-        (State::AwaitingConfirmation, Some(confirmation)) if run.confirmation.is_none() => {
-            Seen::ToConfirm(confirmation.clone())
-        }
-        (State::Published | State::Failed | State::Cancelled | State::Expired | State::Blocked, _) => {
-            Seen::Ended(Box::new(job))
-        }
-        _ if job.needs_manual => Seen::Ended(Box::new(job)),
-        _ => Seen::Going,
-    })
 }
 
 fn millis(count: i64) -> Duration {

@@ -1,11 +1,12 @@
 //! Crash: the whole `vintedbot` process is killed at every stage of an attempt and at random moments, and started again;
 //! then the practice site's records say what was published, and how often.
 //!
-//! [`plan`] says what is killed and when, [`victim`] is the process that it befalls, [`lane`] brings one listing after
+//! [`plan`] says what is killed and when, [`victim`] is the process that it befalls, [`lane`] brings one [`listing`] after
 //! another to its end, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
 //! mislead is a variant of [`plan::Script`].
 
 mod lane;
+mod listing;
 mod plan;
 mod report;
 mod victim;

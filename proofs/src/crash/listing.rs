@@ -1,0 +1,126 @@
+//! One listing under way: what its client has done so far, and which kills are still to come.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::Instant;
+use vintedbot_domain::ids::{Ids as _, SystemIds};
+use vintedbot_sdk::Error;
+use vintedbot_sdk::v1::publish_job::State;
+use vintedbot_sdk::v1::{ConfirmPublishRequest, Confirmation, PreparePublishRequest, PublishJob};
+use vintedbot_worker::Stage;
+
+use super::plan::{Cell, Kill, Phase};
+use super::victim::Victim;
+
+/// One cell under way.
+pub struct Run<'c> {
+    pub cell: &'c Cell,
+    /// Kills that are still to be made.
+    pub left: VecDeque<Kill>,
+    pub done: Vec<Kill>,
+    pub missed: Vec<Stage>,
+    listing_id: String,
+    prepare_request: String,
+    confirm_request: String,
+    job_id: Option<String>,
+    pub confirmation: Option<Confirmation>,
+    is_confirmed: bool,
+    /// UTC milliseconds; 0 before the first.
+    pub last_kill: i64,
+    /// When the next kill at a random moment is due.
+    pub timer: Option<Instant>,
+    pub deadline: Instant,
+    /// What was seen last, for when it does not end.
+    pub trouble: String,
+}
+
+/// What a look at a job showed.
+pub enum Seen {
+    Going,
+    ToConfirm(Confirmation),
+    Ended(Box<PublishJob>),
+}
+
+impl<'c> Run<'c> {
+    /// A cell whose listing exists, and that has to end by `deadline`.
+    pub fn new(cell: &'c Cell, listing_id: String, deadline: Instant) -> Self {
+        Self {
+            cell,
+            left: cell.kills.iter().copied().collect(),
+            done: Vec::new(),
+            missed: Vec::new(),
+            listing_id,
+            prepare_request: SystemIds.id(),
+            confirm_request: SystemIds.id(),
+            job_id: None,
+            confirmation: None,
+            is_confirmed: false,
+            last_kill: 0,
+            timer: None,
+            deadline,
+            trouble: String::new(),
+        }
+    }
+
+    /// Sets when the next kill is due, if it is one at a random moment of this phase.
+    pub fn set_timer(&mut self, phase: Phase, usual: Duration) {
+        if let Some(Kill::Random { from, part }) = self.left.front()
+            && *from == phase
+        {
+            self.timer = Some(Instant::now() + usual.mul_f64(*part));
+        }
+    }
+
+    /// One step of the client: prepares, confirms or looks, as far as it has got. A call that a kill cuts is made again.
+    pub async fn look(&mut self, victim: &Victim) -> Result<Seen> {
+        let publish = victim.client.publish();
+        let called = match (&self.job_id, &self.confirmation) {
+            (None, _) => {
+                let request = PreparePublishRequest {
+                    listing_id: self.listing_id.clone(),
+                    dry_run: Some(self.cell.dry_run),
+                    request_id: self.prepare_request.clone(),
+                };
+                publish.prepare_publish(request).await
+            }
+            (Some(job_id), Some(confirmation)) if !self.is_confirmed => {
+                let request = ConfirmPublishRequest {
+                    job_id: job_id.clone(),
+                    confirmation: Some(confirmation.clone()),
+                    dry_run: Some(false),
+                    request_id: self.confirm_request.clone(),
+                };
+                match publish.confirm_publish(request).await {
+                    Ok(answer) => {
+                        self.is_confirmed = true;
+                        answer.publish_job.ok_or(Error::Incomplete("publish job"))
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+            (Some(job_id), _) => publish.get(job_id).await,
+        };
+        let job = match called {
+            Ok(job) => job,
+            Err(error @ (Error::Line(_) | Error::Connect(_))) => {
+                self.trouble = error.to_string();
+                return Ok(Seen::Going);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        self.job_id = Some(job.id.clone());
+        self.trouble = format!("{}: {}", job.state().as_str_name(), job.reason_message);
+        Ok(match (job.state(), &job.confirmation) {
+            (State::AwaitingConfirmation, Some(confirmation)) if self.confirmation.is_none() => {
+                Seen::ToConfirm(confirmation.clone())
+            }
+            (State::Published | State::Failed | State::Cancelled | State::Expired | State::Blocked, _) => {
+                Seen::Ended(Box::new(job))
+            }
+            _ if job.needs_manual => Seen::Ended(Box::new(job)),
+            _ => Seen::Going,
+        })
+    }
+}
