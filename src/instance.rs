@@ -91,8 +91,9 @@ async fn migrate(store: &Store) -> Result<()> {
         .context("the database could not be migrated")
 }
 
-/// Keeps the owner's first token in a file that only they can read. Lost, it is made again by `vintedbot token`.
-async fn write_first_token(domain: &Domain, started: &Started, file: &Path) -> Result<()> {
+/// Makes an API token with every scope, and keeps it in a file that only the owner can read. A start that is cut off between
+/// the two leaves no file; `vintedbot token` makes another.
+pub async fn write_first_token(domain: &Domain, started: &Started, file: &Path) -> Result<()> {
     let secret = identity::first_token(domain, &started.owner_id).await?;
     let mut options = std::fs::OpenOptions::new();
     let mut opened = options

@@ -7,7 +7,7 @@ mod logging;
 
 use clap::{Parser, Subcommand};
 
-use commands::{practice, schedules, seed, serve};
+use commands::{practice, schedules, seed, serve, token};
 
 /// A self-hosted backend with which a seller runs their own account on the marketplace Vinted.
 #[derive(Parser)]
@@ -25,6 +25,8 @@ enum Command {
     Practice(practice::Arguments),
     /// Fills an instance with believable data, the same each time.
     Seed,
+    /// Makes an API token with every scope and writes it to the token file, where that was lost. Needs the instance stopped.
+    Token,
     /// Shows and changes what runs by itself.
     #[command(subcommand)]
     Schedules(schedules::Command),
@@ -44,6 +46,7 @@ fn main() -> std::process::ExitCode {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Practice(arguments) => practice::run(arguments).await,
             Command::Seed => seed::run().await,
+            Command::Token => token::run().await,
             Command::Schedules(command) => schedules::run(command).await,
         }
     });

@@ -4,3 +4,4 @@ pub mod practice;
 pub mod schedules;
 pub mod seed;
 pub mod serve;
+pub mod token;

@@ -88,6 +88,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     if let Some(file) = key_file {
         println!("key file: {}", file.display());
     }
+    if !token_file.exists() {
+        println!("the token file is gone; stop this and run: vintedbot token");
+    }
     println!("try: {}", grpcurl_line(token_file, &address.to_string()));
 
     let ended = tokio::select! {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use vintedbot_domain::accounts as domain_accounts;
 use vintedbot_domain::jobs::{Claim, Outcome};
-use vintedbot_domain::Result;
+use vintedbot_domain::{Reason, Result};
 use vintedbot_marketplace::{Error as SiteError, Seat};
 
 use crate::Worker;
@@ -20,6 +20,8 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
             Ok(()) => Outcome::Done,
             Err(Failure::Site(SiteError::NoSession(_))) => Outcome::Done,
             Err(Failure::Site(error)) => Outcome::Retry { error: error.to_string() },
+            // It was deleted while its site was read.
+            Err(Failure::Domain(error)) if error.reason() == Some(Reason::NotFound) => Outcome::Done,
             Err(Failure::Domain(error)) => return Err(error),
         },
     };

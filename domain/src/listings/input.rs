@@ -234,6 +234,10 @@ impl Taker<'_> {
                 return None;
             }
             NameOrId::Name(_) if needs_category(kind) && category_id.is_none() => {
+                // A category that was given and is itself at fault is told of already, with what it may mean.
+                if self.names.iter().any(|(path, _)| path == "listing.category") {
+                    return None;
+                }
                 let text = "a name means nothing here without a category; give one, or the id";
                 self.violations.push(Violation::new(path, text));
                 return None;

@@ -79,6 +79,13 @@ impl Store {
         Self { writer, reader, clock, ids, after_commit: None, probe: None, database_clock }
     }
 
+    /// The same database by another clock of this machine.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
     /// Sets who is told of commits.
     #[must_use]
     pub fn with_after_commit(mut self, after_commit: Arc<dyn AfterCommit>) -> Self {

@@ -1,6 +1,7 @@
 //! Opening the database, and locking the folder that it lives in.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +29,8 @@ impl DataFolder {
     /// Makes the folder where it is missing and locks it. Fails when another process holds the lock.
     pub fn open(path: &Path) -> Result<Self> {
         let describe = |error: std::io::Error| Error::Internal(format!("data folder {}: {error}", path.display()));
-        std::fs::create_dir_all(path).map_err(describe)?;
+        // Photos, keys and the database are nobody else's business.
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(describe)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)

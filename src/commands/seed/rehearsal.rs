@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use tokio_util::sync::CancellationToken;
-use vintedbot_domain::clock::Millis;
+use vintedbot_domain::clock::{Clock, Millis, SystemClock};
 use vintedbot_domain::identity::Caller;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::settings::Settings;
@@ -23,6 +23,23 @@ const PAUSE: Duration = Duration::from_millis(20);
 const SWEEP_LIMIT: u64 = 64;
 /// A week: who starts an instance today still finds something to confirm tomorrow.
 const CONFIRM_TOKEN: Millis = 7 * 24 * 3_600_000;
+
+/// How long before now the data was made, as far as it says: the limits of the first minutes belong to the person.
+const AGO: Millis = 2 * 3_600_000;
+
+/// The machine's clock, some time ago.
+#[derive(Debug)]
+struct Earlier(SystemClock);
+
+impl Clock for Earlier {
+    fn now(&self) -> Millis {
+        self.0.now() - AGO
+    }
+
+    fn since_boot(&self) -> Millis {
+        self.0.since_boot()
+    }
+}
 
 /// The worker, in two tempers.
 pub struct Rehearsal {
@@ -56,8 +73,11 @@ impl Rehearsal {
             ..config.settings()
         };
         let connector = Arc::new(serve::connect(&config, practice_url, &settings)?);
+        let clock = Arc::new(Earlier(SystemClock));
         let domain = |settings: Settings| Domain {
             settings: Arc::new(settings),
+            store: domain.store.clone().with_clock(clock.clone()),
+            clock: clock.clone(),
             ..domain.clone()
         };
         let worker = |domain: Domain| {
