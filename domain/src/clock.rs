@@ -32,3 +32,9 @@ impl Clock for SystemClock {
         time.tv_sec * 1000 + time.tv_nsec / 1_000_000
     }
 }
+
+/// A time as RFC 3339 text, for the metadata of errors: `2026-11-21T03:26:35.120Z`.
+pub fn rfc3339(time: Millis) -> String {
+    let time = chrono::DateTime::from_timestamp_millis(time).unwrap_or_default();
+    time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
+}

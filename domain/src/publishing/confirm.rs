@@ -6,6 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use super::job::{load_owned, save};
 use super::{EffectKind, EffectState, PublishJob, State, budget, revision, token};
 use crate::accounts::AccountState;
+use crate::clock::rfc3339;
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::jobs;
@@ -91,7 +92,7 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     check(CheckKind::NoOpenEffect, no_open_effect(tx, &account).await?);
     let free = budget::next_confirmation(tx, &domain.settings, &account, now).await?;
     let free = free.max(budget::next_intent(tx, &domain.settings, &account, now).await?);
-    check(CheckKind::RateLimit, free.map_or(Ok(()), |free| Err(rate_limited(free - now))));
+    check(CheckKind::RateLimit, free.map_or(Ok(()), |free| Err(rate_limited(free, now))));
 
     if confirm.dry_run {
         return Ok(Confirmed { job: row.into(), checks });
@@ -129,10 +130,13 @@ async fn set_listing_publishing(tx: &Tx, mut listing: listings::Model, now: i64)
 }
 
 fn unexpired(row: &publish_jobs::Model, now: i64) -> Result<()> {
-    if row.confirm_time.is_none() && row.confirm_expire_time.is_some_and(|time| time <= now) {
-        return Err(Error::rejected(Reason::ConfirmationExpired, "the confirm token has expired; prepare again"));
+    match row.confirm_expire_time {
+        Some(time) if row.confirm_time.is_none() && time <= now => {
+            let message = "the confirm token has expired; prepare again";
+            Err(Error::rejected(Reason::ConfirmationExpired, message).with("expire_time", rfc3339(time)))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn awaits_confirmation(row: &publish_jobs::Model) -> Result<()> {
@@ -187,7 +191,11 @@ async fn no_open_effect(tx: &Tx, account: &accounts::Model) -> Result<Result<()>
     })
 }
 
-fn rate_limited(wait: i64) -> Error {
+fn rate_limited(free: i64, now: i64) -> Error {
+    let wait = free - now;
     let message = format!("too many publications in a minute; the next is possible in {} s", (wait + 999) / 1000);
-    Error::rejected(Reason::RateLimited, message).retry_after(wait)
+    Error::rejected(Reason::RateLimited, message)
+        .with("limit", "publish_per_minute")
+        .with("available_time", rfc3339(free))
+        .retry_after(wait)
 }
