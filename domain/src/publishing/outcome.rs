@@ -1,7 +1,7 @@
 //! Writing down what became of an attempt, of an effect and of a job.
 
 use futures::FutureExt;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder};
 use vintedbot_marketplace::FieldReading;
 
 use super::job::{load, save, wait};
@@ -414,6 +414,17 @@ pub async fn not_done(domain: &Domain, effect_id: &str, note: &str, watched: boo
             .boxed()
         })
         .await
+}
+
+/// How many clicks of a job were settled as not done because the site did not show what they should have made.
+pub async fn clicks_without_trace(domain: &Domain, job_id: &str) -> Result<u64> {
+    Ok(effects::Entity::find()
+        .filter(effects::Column::PublishJobId.eq(job_id))
+        .filter(effects::Column::Kind.eq(EffectKind::Publish))
+        .filter(effects::Column::State.eq(EffectState::NotDone))
+        .filter(effects::Column::WatchUntil.is_not_null())
+        .count(domain.store.reader())
+        .await?)
 }
 
 /// The draft of a confirmed job is gone. When a publication of it was tried before, a person is asked, because the item

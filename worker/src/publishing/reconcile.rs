@@ -13,6 +13,9 @@ use super::{compose, stopped};
 use crate::Worker;
 use crate::stage::Stage;
 
+/// Clicks that may leave no trace before a person is asked instead of clicking once more.
+const TRACELESS_CLICKS: u64 = 2;
+
 /// Reads the site once, and decides as far as that goes.
 pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Next> {
     let domain = &worker.domain;
@@ -78,6 +81,12 @@ async fn apply(worker: &Worker, work: &Work, effect: &effects::Model, decision: 
                 && effect.kind == EffectKind::Publish
             {
                 let message = "it cannot be proven that the earlier attempt has ended".to_owned();
+                return Ok(Next::Ask { reason: Reason::OutcomeUnknown, message });
+            }
+            if effect.kind == EffectKind::Publish
+                && outcome::clicks_without_trace(domain, &work.job_id).await? >= TRACELESS_CLICKS
+            {
+                let message = "the site was clicked again and again, and shows nothing of it; look there".to_owned();
                 return Ok(Next::Ask { reason: Reason::OutcomeUnknown, message });
             }
             outcome::not_done(domain, &effect.id, "not there after the settling window", true, &strays).await?;
