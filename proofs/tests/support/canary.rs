@@ -1,0 +1,128 @@
+//! The canaries: tokens whose every trace would be a leak, and the places where they are looked for.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, ensure};
+
+use super::world::World;
+
+/// Enough of a token's end to know it by, whatever stands before it.
+const ENOUGH: usize = 24;
+/// The files that hold a secret, and may be read by their owner alone.
+const PRIVATE: [&str; 2] = ["api-token", "encryption.key"];
+
+/// Searches everything that the instance has written, sent or shown for every token that was seen.
+///
+/// # Errors
+///
+/// One was found; or the search does not find what must be there.
+pub async fn search(world: &World) -> Result<()> {
+    let secrets = world.secrets();
+    ensure!(secrets.len() >= 3, "only {} canaries were let out", secrets.len());
+    let places = places(world).await?;
+    for (name, secret) in &secrets {
+        let end = secret
+            .get(secret.len().saturating_sub(ENOUGH)..)
+            .context("tokens are ASCII")?;
+        ensure!(end.len() == ENOUGH, "{name} is too short to be looked for");
+        let found = holding(&places, end);
+        ensure!(found.is_empty(), "{name} was found in {found:?}");
+    }
+    // A search that could not find anything would prove nothing.
+    for kind in ["table ", "event", "page ", "file "] {
+        let found = holding(&places, &world.published_title);
+        ensure!(
+            found.iter().any(|place| place.starts_with(kind)),
+            "nothing is found in any {kind}: {found:?}"
+        );
+    }
+    ensure!(
+        !holding(&places, "PreparePublish").is_empty(),
+        "no log tells of any call"
+    );
+    let planted = world.data_dir().join("media").join("planted");
+    std::fs::write(&planted, format!("token={}", secrets[0].1))?;
+    let end = &secrets[0].1[secrets[0].1.len() - ENOUGH..];
+    let found = holding(&places_in_files(world)?, end);
+    std::fs::remove_file(&planted)?;
+    ensure!(
+        found.len() == 1 && found[0].ends_with("planted"),
+        "a planted leak is not found: {found:?}"
+    );
+
+    for name in PRIVATE {
+        let mode = std::fs::metadata(world.data_dir().join(name))
+            .context(name)?
+            .permissions()
+            .mode()
+            & 0o777;
+        ensure!(mode == 0o600, "{name} has mode {mode:o}");
+    }
+    Ok(())
+}
+
+type Place = (String, String);
+
+fn holding(places: &[Place], needle: &str) -> Vec<String> {
+    places
+        .iter()
+        .filter(|(_, text)| text.contains(needle))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+async fn places(world: &World) -> Result<Vec<Place>> {
+    let mut places = world.pages();
+    places.extend(
+        world
+            .watched
+            .texts()
+            .into_iter()
+            .map(|text| ("event".to_owned(), text)),
+    );
+    let database = world.database().await?;
+    places.extend(database.dump().await?);
+    database.close().await?;
+    places.extend(places_in_files(world)?);
+    Ok(places)
+}
+
+/// The data folder with everything in it but the token's own file, the logs, and what the site wrote down.
+fn places_in_files(world: &World) -> Result<Vec<Place>> {
+    let mut paths = files(world.folder())?;
+    paths.retain(|path| *path != world.data_dir().join("api-token"));
+    let mut places = Vec::new();
+    for path in paths {
+        // A browser's profile is wiped while it is looked through.
+        let Some(bytes) = unless_gone(std::fs::read(&path))? else {
+            continue;
+        };
+        places.push((
+            format!("file {}", path.display()),
+            String::from_utf8_lossy(&bytes).into_owned(),
+        ));
+    }
+    Ok(places)
+}
+
+fn unless_gone<T>(read: std::io::Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in unless_gone(std::fs::read_dir(folder))?.into_iter().flatten() {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.extend(files(&entry.path())?);
+        } else if entry.file_type()?.is_file() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}

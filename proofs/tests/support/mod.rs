@@ -1,0 +1,8 @@
+//! What the story is told with. To add a chapter, add a function in `story.rs`, or a module here where it needs room.
+
+pub mod canary;
+pub mod database;
+pub mod postgres;
+pub mod refusals;
+pub mod watched;
+pub mod world;

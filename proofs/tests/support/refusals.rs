@@ -1,0 +1,572 @@
+//! Bad input: each a typed error with its reason, and nothing of it stored.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures::TryStreamExt as _;
+use tokio::time::{Instant, sleep};
+use vintedbot_domain::clock::{Clock as _, SystemClock};
+use vintedbot_domain::ids::{Ids as _, SystemIds};
+use vintedbot_sdk::v1::listing_service_client::ListingServiceClient;
+use vintedbot_sdk::v1::violation::Code as Mistake;
+use vintedbot_sdk::v1::{
+    ConfirmPublishRequest, Confirmation, CreateAccountRequest, CreateApiTokenRequest, CreateListingRequest,
+    CreateUploadUrlRequest, ListListingsRequest, ListPhotosRequest, ListPublishJobsRequest, Listing,
+    ListingInput, UpdateListingRequest,
+};
+use vintedbot_sdk::{Client, Code, Error, ErrorReason, RetryPolicy, Timestamp, Upload, mask, money, name};
+
+use super::world::{World, seller};
+
+/// Tells of everything that is refused.
+///
+/// # Errors
+///
+/// Something is accepted, refused for another reason, or stored in part.
+pub async fn tell(world: &World) -> Result<()> {
+    let before = Stored::of(world).await?;
+    photos(world).await.context("photos")?;
+    listings(world).await.context("listings")?;
+    tokens(world).await.context("API tokens")?;
+    let after = Stored::of(world).await?;
+    ensure!(
+        before == after,
+        "what was refused left something: {before:?}, then {after:?}"
+    );
+    repeated(world).await.context("calls made again")?;
+    confirmations(world).await.context("confirmations")?;
+    limits(world).await.context("limits")?;
+    foreign(world).await.context("another owner")
+}
+
+/// The error of a call that must be refused with this code, for this reason.
+pub fn refused<T: Debug>(answer: vintedbot_sdk::Result<T>, code: Code, reason: ErrorReason) -> Result<Error> {
+    match answer {
+        Ok(answer) => bail!("accepted instead of {}: {answer:?}", reason.as_str_name()),
+        Err(error) if error.reason() == reason && error.code() == Some(code) => Ok(error),
+        Err(error) => bail!(
+            "instead of {code:?} {}: {:?} {error}",
+            reason.as_str_name(),
+            error.code()
+        ),
+    }
+}
+
+fn metadata(error: &Error, key: &str) -> Result<String> {
+    match error {
+        Error::Api { metadata, .. } => metadata
+            .get(key)
+            .cloned()
+            .with_context(|| format!("no {key} with {error}")),
+        other => bail!("{other}"),
+    }
+}
+
+fn mistakes(error: &Error) -> Vec<(String, Mistake)> {
+    match error {
+        Error::Api { violations, .. } => violations
+            .iter()
+            .map(|found| (found.field.clone(), found.code()))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the instance keeps.
+#[derive(Debug, PartialEq, Eq)]
+struct Stored {
+    photos: Vec<String>,
+    listings: Vec<String>,
+    jobs: Vec<String>,
+    files: Vec<String>,
+}
+
+impl Stored {
+    async fn of(world: &World) -> Result<Self> {
+        let client = &world.client;
+        let photos: Vec<_> = client
+            .media()
+            .list(ListPhotosRequest::default())
+            .try_collect()
+            .await?;
+        let listings: Vec<Listing> = client
+            .listings()
+            .list(ListListingsRequest::default())
+            .try_collect()
+            .await?;
+        let jobs: Vec<_> = client
+            .publish()
+            .list(ListPublishJobsRequest::default())
+            .try_collect()
+            .await?;
+        let mut files = Vec::new();
+        let mut folders = vec![world.data_dir().join("media")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    files.push(path.display().to_string());
+                }
+            }
+        }
+        files.sort();
+        Ok(Self {
+            photos: photos.into_iter().map(|photo| photo.id).collect(),
+            listings: listings.into_iter().map(|listing| listing.id).collect(),
+            jobs: jobs.into_iter().map(|job| job.id).collect(),
+            files,
+        })
+    }
+}
+
+async fn photos(world: &World) -> Result<()> {
+    let media = world.client.media();
+    let good = world.photo()?;
+    let half = good[..good.len() / 2].to_vec();
+    // A GIF's header says its size in four bytes: 65,535 x 65,535 pixels.
+    let bomb =
+        b"GIF89a\xff\xff\xff\xff\x00\x00\x00\x2c\x00\x00\x00\x00\xff\xff\xff\xff\x00\x02\x02\x44\x01\x00\x3b"
+            .to_vec();
+    let cases = [
+        (b"certainly no picture".to_vec(), ErrorReason::PhotoNotAnImage),
+        (half.clone(), ErrorReason::PhotoTruncated),
+        (bomb, ErrorReason::PhotoTooManyPixels),
+    ];
+    for (bytes, reason) in cases {
+        let error = refused(
+            media.upload(Upload::bytes(bytes.clone()).named("it.jpg")).await,
+            Code::InvalidArgument,
+            reason,
+        )?;
+        ensure!(metadata(&error, "file_name")? == "it.jpg");
+        // With good ones before it, none is stored.
+        let several = [Upload::bytes(good.clone()), Upload::bytes(bytes.clone())];
+        let error = refused(media.upload_all(several).await, Code::InvalidArgument, reason)?;
+        ensure!(metadata(&error, "index")? == "1");
+        let several = [Upload::bytes(good.clone()), Upload::bytes(bytes.clone())];
+        let listings = world.client.listings();
+        let made = listings.create_from_photos(&world.account.id, several, ListingInput::default());
+        refused(made.await, Code::InvalidArgument, reason)?;
+
+        let request = CreateUploadUrlRequest {
+            size_bytes: i64::try_from(bytes.len())?,
+            ..Default::default()
+        };
+        let url = media.create_upload_url(request).await?.url;
+        let (status, text) = put(&url, bytes).await?;
+        ensure!(
+            (400..500).contains(&status) && text.contains(reason.as_str_name()),
+            "{status} {text}"
+        );
+        let (status, text) = put(&format!("{url}x"), good.clone()).await?;
+        ensure!(
+            status == 403 && text.contains("UPLOAD_URL_INVALID"),
+            "{status} {text}"
+        );
+    }
+    let too_many = ListingInput {
+        photo_ids: (0..21).map(|_| SystemIds.id()).collect(),
+        ..Default::default()
+    };
+    let error = refused(
+        create(world, too_many, "").await,
+        Code::InvalidArgument,
+        ErrorReason::TooManyPhotos,
+    )?;
+    ensure!(metadata(&error, "max_photos")? == "20");
+    Ok(())
+}
+
+/// Sends a photo to a signed address, as a browser would.
+///
+/// # Errors
+///
+/// There is no answer.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it talks to the instance on this machine, by an address that it gave"
+)]
+pub async fn put(url: &str, bytes: Vec<u8>) -> Result<(u16, String)> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let answer = http.put(url).body(bytes).send().await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
+}
+
+async fn create(world: &World, listing: ListingInput, request_id: &str) -> vintedbot_sdk::Result<Listing> {
+    let request = CreateListingRequest {
+        account_id: world.account.id.clone(),
+        listing: Some(listing),
+        request_id: request_id.to_owned(),
+    };
+    world.client.listings().create(request).await
+}
+
+async fn listings(world: &World) -> Result<()> {
+    let whole = || world.content("Sweat bleu");
+    let wrong = [
+        (
+            ListingInput {
+                title: "x".repeat(101),
+                ..whole()
+            },
+            ("listing.title", Mistake::TooMany),
+        ),
+        (
+            ListingInput {
+                title: "SWEAT BLEU TRES BEAU".into(),
+                ..whole()
+            },
+            ("listing.title", Mistake::TooManyCapitals),
+        ),
+        (
+            ListingInput {
+                price: Some(money(99, "EUR")),
+                ..whole()
+            },
+            ("listing.price", Mistake::OutOfRange),
+        ),
+    ];
+    let validation = ErrorReason::ValidationFailed;
+    for (input, (field, mistake)) in wrong {
+        let error = refused(create(world, input, "").await, Code::InvalidArgument, validation)?;
+        ensure!(mistakes(&error) == [(field.to_owned(), mistake)], "{error}");
+    }
+    let input = ListingInput {
+        title: "x".repeat(101),
+        price: Some(money(99, "EUR")),
+        ..whole()
+    };
+    let error = refused(
+        create(world, input, "no UUID").await,
+        Code::InvalidArgument,
+        validation,
+    )?;
+    ensure!(!mistakes(&error).is_empty(), "{error}");
+
+    let ambiguous = ListingInput {
+        category: Some(name("Sweats")),
+        ..whole()
+    };
+    let error = refused(
+        create(world, ambiguous, "").await,
+        Code::InvalidArgument,
+        ErrorReason::NameAmbiguous,
+    )?;
+    let candidates = metadata(&error, "candidates")?;
+    ensure!(
+        candidates.lines().count() >= 2 && candidates.contains("Homme"),
+        "{candidates:?}"
+    );
+    let unknown = ListingInput {
+        category: Some(name("Fusées")),
+        ..whole()
+    };
+    refused(
+        create(world, unknown, "").await,
+        Code::InvalidArgument,
+        ErrorReason::NameUnknown,
+    )?;
+
+    let long = CreateAccountRequest {
+        display_name: "x".repeat(5 << 20),
+        ..Default::default()
+    };
+    let made = world.client.accounts().create(long).await;
+    let error = refused(made, Code::ResourceExhausted, ErrorReason::MessageTooLarge)?;
+    ensure!(metadata(&error, "max_bytes")? == "4194304");
+
+    let nobody = SystemIds.id();
+    let error = refused(
+        world.client.listings().get(&nobody).await,
+        Code::NotFound,
+        ErrorReason::NotFound,
+    )?;
+    ensure!(metadata(&error, "resource_id")? == nobody);
+    refused(
+        world.client.publish().prepare(&nobody).await,
+        Code::NotFound,
+        ErrorReason::NotFound,
+    )?;
+    Ok(())
+}
+
+async fn tokens(world: &World) -> Result<()> {
+    let auth = world.client.auth();
+    let make = async |scope: &str, expire_time: Option<i64>| -> Result<(String, Client)> {
+        let request = CreateApiTokenRequest {
+            name: format!("story, {scope}"),
+            scopes: vec![scope.to_owned()],
+            expire_time: expire_time.map(|time| Timestamp {
+                seconds: time / 1000,
+                nanos: (time % 1000) as i32 * 1_000_000,
+            }),
+            ..Default::default()
+        };
+        let answer = auth.create_api_token(request).await?;
+        world.secret(scope, &answer.secret);
+        let client = Client::builder(world.instance.url())
+            .token(answer.secret)
+            .lazy()?;
+        Ok((answer.api_token.context("the token")?.id, client))
+    };
+    let (id, reader) = make("listings:read", None).await?;
+    let request = || CreateListingRequest {
+        account_id: world.account.id.clone(),
+        ..Default::default()
+    };
+    let error = refused(
+        reader.listings().create(request()).await,
+        Code::PermissionDenied,
+        ErrorReason::ScopeMissing,
+    )?;
+    ensure!(metadata(&error, "scope")? == "listings:write");
+    auth.revoke_api_token(&id).await?;
+    let asked = reader.listings().create(request()).await;
+    refused(asked, Code::Unauthenticated, ErrorReason::TokenInvalid)?;
+
+    let (_, passing) = make("listings:write", Some(SystemClock.now() + 1_500)).await?;
+    let until = Instant::now() + Duration::from_secs(15);
+    let error = loop {
+        match passing.auth().who_am_i().await {
+            Err(error) => break error,
+            Ok(_) => ensure!(Instant::now() < until, "a token outlives its time"),
+        }
+        sleep(Duration::from_millis(50)).await;
+    };
+    refused(
+        Err::<(), _>(error),
+        Code::Unauthenticated,
+        ErrorReason::TokenExpired,
+    )?;
+    let anybody = Client::builder(world.instance.url()).lazy()?;
+    refused(
+        anybody.auth().who_am_i().await,
+        Code::Unauthenticated,
+        ErrorReason::TokenMissing,
+    )?;
+    Ok(())
+}
+
+async fn repeated(world: &World) -> Result<()> {
+    let id = SystemIds.id();
+    let first = create(world, world.content("Sweat vert"), &id).await?;
+    let second = create(world, world.content("Sweat vert"), &id).await?;
+    ensure!(first == second, "the same request_id got another answer");
+    let other = create(world, world.content("Sweat jaune"), &id).await;
+    refused(other, Code::AlreadyExists, ErrorReason::RequestIdReused)?;
+    create(world, world.content("Sweat rouge"), "").await?;
+
+    let mut lists = ListingServiceClient::new(world.client.channel());
+    let page = ListListingsRequest {
+        page_size: 1,
+        ..Default::default()
+    };
+    let token = lists.list_listings(page).await?.into_inner().next_page_token;
+    ensure!(!token.is_empty(), "there is but one page");
+    let elsewhere = |page_token: &str| ListListingsRequest {
+        page_size: 1,
+        page_token: page_token.to_owned(),
+        title_contains: "Sweat".to_owned(),
+        ..Default::default()
+    };
+    for token in [token.as_str(), "nonsense"] {
+        let answer = lists.list_listings(elsewhere(token)).await.map_err(Error::from);
+        refused(answer, Code::InvalidArgument, ErrorReason::PageTokenInvalid)?;
+    }
+    Ok(())
+}
+
+async fn confirm(world: &World, job_id: &str, token: &str, dry_run: bool) -> vintedbot_sdk::Result<()> {
+    let confirmation = Confirmation {
+        confirm_token: token.to_owned(),
+        ..Default::default()
+    };
+    let request = ConfirmPublishRequest {
+        job_id: job_id.to_owned(),
+        confirmation: Some(confirmation),
+        dry_run: Some(dry_run),
+        ..Default::default()
+    };
+    world.client.publish().confirm_publish(request).await.map(drop)
+}
+
+async fn confirmations(world: &World) -> Result<()> {
+    let publish = world.client.publish();
+    let (title, other_title) = ("Sweat orange", "Sweat violet");
+    let (listing, job, first) = world.prepared(&world.account, title).await?;
+    let (_, _, others) = world.prepared(&world.account, other_title).await?;
+    for dry_run in [true, false] {
+        let answer = confirm(world, &job.id, &others.confirm_token, dry_run).await;
+        refused(answer, Code::PermissionDenied, ErrorReason::ConfirmationInvalid).context("foreign")?;
+        let altered = format!("{}A", first.confirm_token);
+        refused(
+            confirm(world, &job.id, &altered, dry_run).await,
+            Code::PermissionDenied,
+            ErrorReason::ConfirmationInvalid,
+        )?;
+        refused(
+            confirm(world, &job.id, "", dry_run).await,
+            Code::InvalidArgument,
+            ErrorReason::ConfirmationRequired,
+        )?;
+    }
+    refused(
+        world.client.listings().delete(&listing.id).await,
+        Code::FailedPrecondition,
+        ErrorReason::PublishJobOpen,
+    )?;
+    let change = ListingInput {
+        description: "Porté une seule fois.".into(),
+        ..Default::default()
+    };
+    let update = UpdateListingRequest {
+        id: listing.id.clone(),
+        listing: Some(change),
+        update_mask: Some(mask(["description"])),
+        ..Default::default()
+    };
+    world.client.listings().update(update).await?;
+    for dry_run in [true, false] {
+        let answer = confirm(world, &job.id, &first.confirm_token, dry_run).await;
+        refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("edited")?;
+    }
+    // Prepared anew under the same id; while that is at work, there is no other.
+    world
+        .script("photo", None, serde_json::json!({"latency_ms": 800}))
+        .await?;
+    ensure!(
+        publish.prepare(&listing.id).await?.id == job.id,
+        "it became another job"
+    );
+    let again = publish.prepare(&listing.id).await;
+    refused(again, Code::FailedPrecondition, ErrorReason::PublishJobOpen)?;
+    let (_, second) = world.ready(&job.id).await?;
+    let answer = confirm(world, &job.id, &first.confirm_token, false).await;
+    refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("prepared anew")?;
+    publish.check(&job.id, &second).await?;
+    publish.cancel(&job.id).await?;
+    ensure!(
+        confirm(world, &job.id, &second.confirm_token, false)
+            .await
+            .is_err(),
+        "a cancelled job is published"
+    );
+    ensure!(world.published(title).await?.is_empty() && world.published(other_title).await?.is_empty());
+    Ok(())
+}
+
+async fn limits(world: &World) -> Result<()> {
+    let account = seller(&world.client, "Claire", 1).await?;
+    let (_, first, yes) = world.prepared(&account, "Sweat beige").await?;
+    let (_, second, later) = world.prepared(&account, "Sweat marron").await?;
+    world.client.publish().confirm(&first.id, &yes).await?;
+    let hasty = Client::builder(world.instance.url())
+        .token_file(world.instance.token_file())
+        .retry(RetryPolicy::never())
+        .lazy()?;
+    let error = refused(
+        hasty.publish().confirm(&second.id, &later).await,
+        Code::ResourceExhausted,
+        ErrorReason::RateLimited,
+    )?;
+    let wait = error.retry_after().context("it does not say when it frees")?;
+    ensure!(
+        wait > Duration::from_secs(20) && wait <= Duration::from_secs(60),
+        "{wait:?}"
+    );
+    metadata(&error, "available_time")?;
+    let dry = world.client.publish().check(&second.id, &later).await?;
+    let limited = dry
+        .checks
+        .iter()
+        .find(|check| check.reason() == ErrorReason::RateLimited);
+    ensure!(
+        limited.is_some_and(|check| !check.passed && check.available_time.is_some()),
+        "{:?}",
+        dry.checks
+    );
+    world
+        .settled(&first.id, vintedbot_sdk::v1::publish_job::State::Published)
+        .await?;
+    Ok(())
+}
+
+/// What belongs to somebody else looks as if it were not there. There is one owner as yet, so the second is made by hand.
+async fn foreign(world: &World) -> Result<()> {
+    let account = seller(&world.client, "Manon", 60).await?;
+    let photo = world
+        .client
+        .media()
+        .upload(Upload::bytes(world.photo()?))
+        .await?
+        .photo
+        .context("the photo")?;
+    let (listing, job, confirmation) = world.prepared(&account, "Sweat rose").await?;
+    let database = world.database().await?;
+    let other = SystemIds.id();
+    database
+        .execute(&format!(
+            "INSERT INTO owners (id, name, create_time) VALUES ('{other}', 'other', 0)"
+        ))
+        .await?;
+    for (table, id) in [
+        ("accounts", &account.id),
+        ("photos", &photo.id),
+        ("listings", &listing.id),
+        ("publish_jobs", &job.id),
+    ] {
+        database
+            .execute(&format!(
+                "UPDATE {table} SET owner_id = '{other}' WHERE id = '{id}'"
+            ))
+            .await?;
+    }
+    database.close().await?;
+
+    let client = &world.client;
+    let not_found =
+        |answer: vintedbot_sdk::Result<()>| refused(answer, Code::NotFound, ErrorReason::NotFound).map(drop);
+    not_found(client.accounts().get(&account.id).await.map(drop))?;
+    not_found(client.accounts().resume(&account.id).await.map(drop))?;
+    not_found(client.accounts().delete(&account.id).await)?;
+    not_found(client.media().get(&photo.id).await.map(drop))?;
+    not_found(client.media().delete(&photo.id).await)?;
+    not_found(client.listings().get(&listing.id).await.map(drop))?;
+    not_found(client.listings().preview(&listing.id).await.map(drop))?;
+    not_found(client.listings().delete(&listing.id).await)?;
+    not_found(world.listing(&account, "Sweat rose").await.map(drop).map_err(
+        |error| match error.downcast() {
+            Ok(error) => error,
+            Err(other) => panic!("{other}"),
+        },
+    ))?;
+    not_found(client.publish().get(&job.id).await.map(drop))?;
+    not_found(client.publish().prepare(&listing.id).await.map(drop))?;
+    not_found(client.publish().confirm(&job.id, &confirmation).await.map(drop))?;
+    not_found(client.publish().check(&job.id, &confirmation).await.map(drop))?;
+    not_found(client.publish().cancel(&job.id).await.map(drop))?;
+    not_found(client.publish().retry(&job.id).await.map(drop))?;
+    not_found(client.publish().resolve_not_published(&job.id).await.map(drop))?;
+    not_found(
+        client
+            .publish()
+            .steps(&job.id)
+            .try_collect::<Vec<_>>()
+            .await
+            .map(drop),
+    )?;
+    let listed: Vec<Listing> = client
+        .listings()
+        .list(ListListingsRequest::default())
+        .try_collect()
+        .await?;
+    ensure!(
+        listed.iter().all(|each| each.id != listing.id),
+        "another owner's listing is listed"
+    );
+    ensure!(world.published("Sweat rose").await?.is_empty());
+    Ok(())
+}

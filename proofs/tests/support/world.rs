@@ -1,0 +1,419 @@
+//! A practice site, an instance, a seller with an account, and what is seen of them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout};
+use vintedbot_proofs::instance::{Browser, Instance, Practice, Setup};
+use vintedbot_proofs::photos;
+use vintedbot_proofs::records::{Item, Site};
+use vintedbot_sdk::v1::publish_job::State;
+use vintedbot_sdk::v1::{
+    Account, Confirmation, CreateAccountRequest, CreateListingRequest, Listing, ListingInput, PublishJob,
+    UpdateAccountRequest, account,
+};
+use vintedbot_sdk::{Client, Upload, mask, money, name};
+
+use super::database::Database;
+use super::watched::Watched;
+
+/// The longest that a job may take, and that an account may take to be connected.
+const PATIENCE: Duration = Duration::from_secs(60);
+const BROWSER_PATIENCE: Duration = Duration::from_secs(180);
+/// A port that a passing connection has for a moment is tried again.
+const STARTS: usize = 4;
+
+/// Everything that the story is about.
+pub struct World {
+    pub is_browser: bool,
+    pub site: Site,
+    pub instance: Instance,
+    pub client: Client,
+    pub account: Account,
+    pub watched: Watched,
+    /// The title of the listing that is published first.
+    pub published_title: String,
+    practice: Practice,
+    photo_id: String,
+    database_url: String,
+    folder: tempfile::TempDir,
+    seeds: AtomicU64,
+    secrets: Mutex<Vec<(String, String)>>,
+    pages: Mutex<Vec<(String, String)>>,
+}
+
+impl World {
+    /// Starts all of it, on SQLite unless another database is named.
+    ///
+    /// # Errors
+    ///
+    /// Anything does not start.
+    pub async fn open(database_url: Option<String>, browser: Browser) -> Result<Self> {
+        build()?;
+        let folder = tempfile::Builder::new().prefix("vintedbot-story-").tempdir()?;
+        let practice = Practice::start(&folder.path().join("records.jsonl")).await?;
+        let is_browser = browser == Browser::Required;
+        let mut settings: Vec<(String, String)> = pace(is_browser)
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        settings.extend(
+            database_url
+                .iter()
+                .map(|url| ("DATABASE_URL".to_owned(), url.clone())),
+        );
+        let data_dir = folder.path().join("data");
+        let sqlite = format!("sqlite://{}", data_dir.join("vintedbot.sqlite").display());
+        let setup = Setup {
+            data_dir,
+            practice_url: practice.site.url().to_owned(),
+            browser,
+            settings,
+        };
+        let mut instance = Instance::new(setup)?;
+        instance.start().await?;
+        // Leaves connecting to each call, and so outlives every restart.
+        let client = Client::builder(instance.url())
+            .token_file(instance.token_file())
+            .lazy()?;
+        let watched = Watched::begin(&client).await?;
+        let account = seller(&client, "Sophie", 60).await?;
+        let photo = client
+            .media()
+            .upload(Upload::bytes(photos::jpeg(1, 300, 400)?))
+            .await?;
+        let world = Self {
+            is_browser,
+            site: practice.site.clone(),
+            client,
+            account,
+            watched,
+            published_title: "Sweat gris chiné, coupe droite".to_owned(),
+            practice,
+            photo_id: photo.photo.context("the photo")?.id,
+            database_url: database_url.unwrap_or(sqlite),
+            folder,
+            seeds: AtomicU64::new(100),
+            secrets: Mutex::default(),
+            pages: Mutex::default(),
+            instance,
+        };
+        let token = std::fs::read_to_string(world.instance.token_file())?;
+        world.secret("the first API token", token.trim());
+        Ok(world)
+    }
+
+    /// Ends all of it. Where the story failed, what it left is kept, and the end of the log shown.
+    ///
+    /// # Errors
+    ///
+    /// What the story failed with, or that anything did not end.
+    pub async fn close(mut self, told: Result<()>) -> Result<()> {
+        let stopped = self.instance.stop().await;
+        let leftovers = self.instance.end_leftovers();
+        let ended = self.practice.stop().await;
+        if told.is_err() {
+            let log = std::fs::read_to_string(self.instance.log_file()).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = lines[lines.len().saturating_sub(40)..].join("\n");
+            eprintln!("kept: {}\nthe log ends:\n{end}", self.folder.keep().display());
+        }
+        told?;
+        stopped?;
+        ended?;
+        ensure!(leftovers == 0, "{leftovers} processes outlived the instance");
+        Ok(())
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A connection of our own to what the instance works on.
+    ///
+    /// # Errors
+    ///
+    /// There is none to be had.
+    pub async fn database(&self) -> Result<Database> {
+        Database::open(&self.database_url).await
+    }
+
+    /// Starts the instance again.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        let mut tries = 1;
+        while let Err(error) = self.instance.start().await {
+            if tries == STARTS {
+                return Err(error);
+            }
+            tries += 1;
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
+    }
+
+    /// Remembers what must be found nowhere.
+    pub fn secret(&self, name: &str, secret: &str) {
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.push((name.to_owned(), secret.to_owned()));
+    }
+
+    pub fn secrets(&self) -> Vec<(String, String)> {
+        self.secrets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub fn pages(&self) -> Vec<(String, String)> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Fetches what a signed address shows, and remembers it as a page.
+    ///
+    /// # Errors
+    ///
+    /// The address does not work.
+    pub async fn fetch(&self, url: &str) -> Result<Vec<u8>> {
+        let answer = reqwest::get(url).await?.error_for_status()?.bytes().await?;
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        self.pages
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((format!("page {url}"), text));
+        Ok(answer.to_vec())
+    }
+
+    /// A photo that nobody has seen yet, as a phone would take it.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice.
+    pub fn photo(&self) -> Result<Vec<u8>> {
+        photos::jpeg(self.seeds.fetch_add(1, Ordering::Relaxed), 300, 400)
+    }
+
+    /// What a whole listing says.
+    pub fn content(&self, title: &str) -> ListingInput {
+        ListingInput {
+            title: title.to_owned(),
+            description: "Porté deux fois, comme neuf.".to_owned(),
+            price: Some(money(2_900, "EUR")),
+            category: Some(name("Homme > Sweats")),
+            brand: Some(name("Lacoste")),
+            size: Some(name("M")),
+            condition: Some(name("bon")),
+            colors: vec![name("Gris")],
+            package_size: Some(name("Petit")),
+            photo_ids: vec![self.photo_id.clone()],
+            ..Default::default()
+        }
+    }
+
+    /// A listing that can be published.
+    ///
+    /// # Errors
+    ///
+    /// It is refused.
+    pub async fn listing(&self, account: &Account, title: &str) -> Result<Listing> {
+        let request = CreateListingRequest {
+            account_id: account.id.clone(),
+            listing: Some(self.content(title)),
+            ..Default::default()
+        };
+        Ok(self.client.listings().create(request).await?)
+    }
+
+    /// A listing, prepared, and the confirmation that it awaits.
+    ///
+    /// # Errors
+    ///
+    /// It does not come so far.
+    pub async fn prepared(
+        &self,
+        account: &Account,
+        title: &str,
+    ) -> Result<(Listing, PublishJob, Confirmation)> {
+        let listing = self.listing(account, title).await?;
+        let job = self.client.publish().prepare(&listing.id).await?;
+        let (job, confirmation) = self.ready(&job.id).await?;
+        Ok((listing, job, confirmation))
+    }
+
+    /// Waits until a job awaits its confirmation.
+    ///
+    /// # Errors
+    ///
+    /// It ends in another way.
+    pub async fn ready(&self, job_id: &str) -> Result<(PublishJob, Confirmation)> {
+        let job = self.settled(job_id, State::AwaitingConfirmation).await?;
+        let confirmation = job
+            .confirmation
+            .clone()
+            .context("the job shows no confirmation")?;
+        self.secret("a confirm token", &confirmation.confirm_token);
+        Ok((job, confirmation))
+    }
+
+    /// Waits until a job goes no further by itself, which must be in this state.
+    ///
+    /// # Errors
+    ///
+    /// It is in another, or goes on and on.
+    pub async fn settled(&self, job_id: &str, wanted: State) -> Result<PublishJob> {
+        let patience = if self.is_browser {
+            BROWSER_PATIENCE
+        } else {
+            PATIENCE
+        };
+        let settled = timeout(patience, self.client.publish().settled(job_id)).await;
+        let job = match settled {
+            Ok(job) => job?,
+            Err(_) => bail!(
+                "job {job_id} goes on and on: {:?}",
+                self.client.publish().get(job_id).await?
+            ),
+        };
+        if job.state() != wanted {
+            let (state, reason) = (job.state().as_str_name(), job.reason().as_str_name());
+            bail!(
+                "job {job_id} is {state} instead of {}: {} ({reason})",
+                wanted.as_str_name(),
+                job.reason_message
+            );
+        }
+        Ok(job)
+    }
+
+    /// Waits until a job is in this state, if only in passing.
+    ///
+    /// # Errors
+    ///
+    /// It is not in time.
+    pub async fn comes_by(&self, job_id: &str, wanted: State) -> Result<()> {
+        let until = Instant::now() + BROWSER_PATIENCE;
+        loop {
+            let job = self.client.publish().get(job_id).await?;
+            if job.state() == wanted {
+                return Ok(());
+            }
+            ensure!(
+                Instant::now() < until,
+                "job {job_id} never came by {}: {job:?}",
+                wanted.as_str_name()
+            );
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// The items of this title that were published, by the site's records.
+    ///
+    /// # Errors
+    ///
+    /// The site does not answer.
+    pub async fn published(&self, title: &str) -> Result<Vec<Item>> {
+        let records = self.site.records(0).await?;
+        let items = records.iter().filter_map(|record| record.published());
+        Ok(items.filter(|item| item.title == title).cloned().collect())
+    }
+
+    /// Has the site do something to the next requests of this kind that are about the title, or about none.
+    ///
+    /// # Errors
+    ///
+    /// The site does not understand the rule.
+    pub async fn script(&self, on: &str, title: Option<&str>, action: Value) -> Result<()> {
+        let mut rule = serde_json::json!({"on": on, "times": 1, "do": action});
+        if let Some(title) = title {
+            rule["title_contains"] = title.into();
+        }
+        self.site.add_rule(&rule).await
+    }
+}
+
+/// An account that only ever reaches the practice site, once it is connected there.
+///
+/// # Errors
+///
+/// It is not connected in time.
+pub async fn seller(client: &Client, display_name: &str, limit: i32) -> Result<Account> {
+    let request = CreateAccountRequest {
+        display_name: display_name.to_owned(),
+        market: "fr".to_owned(),
+        mode: Some(account::Mode::Mock.into()),
+        ..Default::default()
+    };
+    let account = client.accounts().create(request).await?;
+    let update = UpdateAccountRequest {
+        id: account.id.clone(),
+        account: Some(Account {
+            publish_limit_per_minute: Some(limit),
+            ..Default::default()
+        }),
+        update_mask: Some(mask(["publish_limit_per_minute"])),
+        ..Default::default()
+    };
+    client.accounts().update(update).await?;
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let account = client.accounts().get(&account.id).await?;
+        if !account.member_id.is_empty() {
+            return Ok(account);
+        }
+        ensure!(Instant::now() < until, "the account was not connected");
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// How fast things go, so that a story takes a minute and not an hour.
+fn pace(is_browser: bool) -> Vec<(&'static str, &'static str)> {
+    let mut pace = vec![
+        ("PACING_MS", "0"),
+        ("BACK_OFF_MS", "100"),
+        ("SETTLE_MS", "3000"),
+        ("SETTLE_POLL_MS", "200"),
+        ("PUBLISH_PER_MINUTE", "1000"),
+        ("LOG", "debug,h2=info"),
+    ];
+    pace.extend(if is_browser {
+        [
+            ("LEASE_MS", "6000"),
+            ("HEARTBEAT_MS", "1500"),
+            ("CLICK_WINDOW_MS", "4000"),
+            ("REQUEST_TIMEOUT_MS", "4000"),
+        ]
+    } else {
+        [
+            ("LEASE_MS", "3000"),
+            ("HEARTBEAT_MS", "800"),
+            ("CLICK_WINDOW_MS", "1000"),
+            ("REQUEST_TIMEOUT_MS", "2500"),
+        ]
+    });
+    pace
+}
+
+/// The program as the sources have it, where the proofs look for it.
+fn build() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("the workspace")?;
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut build = Command::new(cargo);
+    build.args(["build", "--quiet", "--bin", "vintedbot"]);
+    let built = build.current_dir(root).status()?;
+    ensure!(built.success(), "vintedbot does not build");
+    Ok(())
+}
