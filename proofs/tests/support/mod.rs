@@ -1,8 +1,10 @@
 //! What the story is told with. To add a chapter, add a function in `story.rs`, or a module here where it needs room.
 
 pub mod canary;
+pub mod consent;
 pub mod database;
 pub mod postgres;
+pub mod published;
 pub mod refusals;
 pub mod watched;
 pub mod world;

@@ -11,13 +11,13 @@ use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_sdk::v1::listing_service_client::ListingServiceClient;
 use vintedbot_sdk::v1::violation::Code as Mistake;
 use vintedbot_sdk::v1::{
-    ConfirmPublishRequest, Confirmation, CreateAccountRequest, CreateApiTokenRequest, CreateListingRequest,
-    CreateUploadUrlRequest, ListListingsRequest, ListPhotosRequest, ListPublishJobsRequest, Listing,
-    ListingInput, UpdateListingRequest,
+    CreateAccountRequest, CreateApiTokenRequest, CreateListingRequest, CreateUploadUrlRequest,
+    ListListingsRequest, ListPhotosRequest, ListPublishJobsRequest, Listing, ListingInput,
 };
-use vintedbot_sdk::{Client, Code, Error, ErrorReason, RetryPolicy, Timestamp, Upload, mask, money, name};
+use vintedbot_sdk::{Client, Code, Error, ErrorReason, Timestamp, Upload, money, name};
 
-use super::world::{World, seller};
+use super::consent;
+use super::world::World;
 
 /// Tells of everything that is refused.
 ///
@@ -35,9 +35,9 @@ pub async fn tell(world: &World) -> Result<()> {
         "what was refused left something: {before:?}, then {after:?}"
     );
     repeated(world).await.context("calls made again")?;
-    confirmations(world).await.context("confirmations")?;
-    limits(world).await.context("limits")?;
-    foreign(world).await.context("another owner")
+    consent::stale(world).await.context("confirmations")?;
+    consent::limited(world).await.context("limits")?;
+    consent::foreign(world).await.context("another owner")
 }
 
 /// The error of a call that must be refused with this code, for this reason.
@@ -53,7 +53,12 @@ pub fn refused<T: Debug>(answer: vintedbot_sdk::Result<T>, code: Code, reason: E
     }
 }
 
-fn metadata(error: &Error, key: &str) -> Result<String> {
+/// What an error says beside its reason.
+///
+/// # Errors
+///
+/// It does not say it.
+pub fn metadata(error: &Error, key: &str) -> Result<String> {
     match error {
         Error::Api { metadata, .. } => metadata
             .get(key)
@@ -376,197 +381,5 @@ async fn repeated(world: &World) -> Result<()> {
         let answer = lists.list_listings(elsewhere(token)).await.map_err(Error::from);
         refused(answer, Code::InvalidArgument, ErrorReason::PageTokenInvalid)?;
     }
-    Ok(())
-}
-
-async fn confirm(world: &World, job_id: &str, token: &str, dry_run: bool) -> vintedbot_sdk::Result<()> {
-    let confirmation = Confirmation {
-        confirm_token: token.to_owned(),
-        ..Default::default()
-    };
-    let request = ConfirmPublishRequest {
-        job_id: job_id.to_owned(),
-        confirmation: Some(confirmation),
-        dry_run: Some(dry_run),
-        ..Default::default()
-    };
-    world.client.publish().confirm_publish(request).await.map(drop)
-}
-
-async fn confirmations(world: &World) -> Result<()> {
-    let publish = world.client.publish();
-    let (title, other_title) = ("Sweat orange", "Sweat violet");
-    let (listing, job, first) = world.prepared(&world.account, title).await?;
-    let (_, _, others) = world.prepared(&world.account, other_title).await?;
-    for dry_run in [true, false] {
-        let answer = confirm(world, &job.id, &others.confirm_token, dry_run).await;
-        refused(answer, Code::PermissionDenied, ErrorReason::ConfirmationInvalid).context("foreign")?;
-        let altered = format!("{}A", first.confirm_token);
-        refused(
-            confirm(world, &job.id, &altered, dry_run).await,
-            Code::PermissionDenied,
-            ErrorReason::ConfirmationInvalid,
-        )?;
-        refused(
-            confirm(world, &job.id, "", dry_run).await,
-            Code::InvalidArgument,
-            ErrorReason::ConfirmationRequired,
-        )?;
-    }
-    refused(
-        world.client.listings().delete(&listing.id).await,
-        Code::FailedPrecondition,
-        ErrorReason::PublishJobOpen,
-    )?;
-    let change = ListingInput {
-        description: "Porté une seule fois.".into(),
-        ..Default::default()
-    };
-    let update = UpdateListingRequest {
-        id: listing.id.clone(),
-        listing: Some(change),
-        update_mask: Some(mask(["description"])),
-        ..Default::default()
-    };
-    world.client.listings().update(update).await?;
-    for dry_run in [true, false] {
-        let answer = confirm(world, &job.id, &first.confirm_token, dry_run).await;
-        refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("edited")?;
-    }
-    // Prepared anew under the same id; while that is at work, there is no other.
-    world
-        .script("photo", None, serde_json::json!({"latency_ms": 800}))
-        .await?;
-    ensure!(
-        publish.prepare(&listing.id).await?.id == job.id,
-        "it became another job"
-    );
-    let again = publish.prepare(&listing.id).await;
-    refused(again, Code::FailedPrecondition, ErrorReason::PublishJobOpen)?;
-    let (_, second) = world.ready(&job.id).await?;
-    let answer = confirm(world, &job.id, &first.confirm_token, false).await;
-    refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("prepared anew")?;
-    publish.check(&job.id, &second).await?;
-    publish.cancel(&job.id).await?;
-    ensure!(
-        confirm(world, &job.id, &second.confirm_token, false)
-            .await
-            .is_err(),
-        "a cancelled job is published"
-    );
-    ensure!(world.published(title).await?.is_empty() && world.published(other_title).await?.is_empty());
-    Ok(())
-}
-
-async fn limits(world: &World) -> Result<()> {
-    let account = seller(&world.client, "Claire", 1).await?;
-    let (_, first, yes) = world.prepared(&account, "Sweat beige").await?;
-    let (_, second, later) = world.prepared(&account, "Sweat marron").await?;
-    world.client.publish().confirm(&first.id, &yes).await?;
-    let hasty = Client::builder(world.instance.url())
-        .token_file(world.instance.token_file())
-        .retry(RetryPolicy::never())
-        .lazy()?;
-    let error = refused(
-        hasty.publish().confirm(&second.id, &later).await,
-        Code::ResourceExhausted,
-        ErrorReason::RateLimited,
-    )?;
-    let wait = error.retry_after().context("it does not say when it frees")?;
-    ensure!(
-        wait > Duration::from_secs(20) && wait <= Duration::from_secs(60),
-        "{wait:?}"
-    );
-    metadata(&error, "available_time")?;
-    let dry = world.client.publish().check(&second.id, &later).await?;
-    let limited = dry
-        .checks
-        .iter()
-        .find(|check| check.reason() == ErrorReason::RateLimited);
-    ensure!(
-        limited.is_some_and(|check| !check.passed && check.available_time.is_some()),
-        "{:?}",
-        dry.checks
-    );
-    world
-        .settled(&first.id, vintedbot_sdk::v1::publish_job::State::Published)
-        .await?;
-    Ok(())
-}
-
-/// What belongs to somebody else looks as if it were not there. There is one owner as yet, so the second is made by hand.
-async fn foreign(world: &World) -> Result<()> {
-    let account = seller(&world.client, "Manon", 60).await?;
-    let photo = world
-        .client
-        .media()
-        .upload(Upload::bytes(world.photo()?))
-        .await?
-        .photo
-        .context("the photo")?;
-    let (listing, job, confirmation) = world.prepared(&account, "Sweat rose").await?;
-    let database = world.database().await?;
-    let other = SystemIds.id();
-    database
-        .execute(&format!(
-            "INSERT INTO owners (id, name, create_time) VALUES ('{other}', 'other', 0)"
-        ))
-        .await?;
-    for (table, id) in [
-        ("accounts", &account.id),
-        ("photos", &photo.id),
-        ("listings", &listing.id),
-        ("publish_jobs", &job.id),
-    ] {
-        database
-            .execute(&format!(
-                "UPDATE {table} SET owner_id = '{other}' WHERE id = '{id}'"
-            ))
-            .await?;
-    }
-    database.close().await?;
-
-    let client = &world.client;
-    let not_found =
-        |answer: vintedbot_sdk::Result<()>| refused(answer, Code::NotFound, ErrorReason::NotFound).map(drop);
-    not_found(client.accounts().get(&account.id).await.map(drop))?;
-    not_found(client.accounts().resume(&account.id).await.map(drop))?;
-    not_found(client.accounts().delete(&account.id).await)?;
-    not_found(client.media().get(&photo.id).await.map(drop))?;
-    not_found(client.media().delete(&photo.id).await)?;
-    not_found(client.listings().get(&listing.id).await.map(drop))?;
-    not_found(client.listings().preview(&listing.id).await.map(drop))?;
-    not_found(client.listings().delete(&listing.id).await)?;
-    not_found(world.listing(&account, "Sweat rose").await.map(drop).map_err(
-        |error| match error.downcast() {
-            Ok(error) => error,
-            Err(other) => panic!("{other}"),
-        },
-    ))?;
-    not_found(client.publish().get(&job.id).await.map(drop))?;
-    not_found(client.publish().prepare(&listing.id).await.map(drop))?;
-    not_found(client.publish().confirm(&job.id, &confirmation).await.map(drop))?;
-    not_found(client.publish().check(&job.id, &confirmation).await.map(drop))?;
-    not_found(client.publish().cancel(&job.id).await.map(drop))?;
-    not_found(client.publish().retry(&job.id).await.map(drop))?;
-    not_found(client.publish().resolve_not_published(&job.id).await.map(drop))?;
-    not_found(
-        client
-            .publish()
-            .steps(&job.id)
-            .try_collect::<Vec<_>>()
-            .await
-            .map(drop),
-    )?;
-    let listed: Vec<Listing> = client
-        .listings()
-        .list(ListListingsRequest::default())
-        .try_collect()
-        .await?;
-    ensure!(
-        listed.iter().all(|each| each.id != listing.id),
-        "another owner's listing is listed"
-    );
-    ensure!(world.published("Sweat rose").await?.is_empty());
     Ok(())
 }
