@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 VENV := target/venv
 NPM := npm --prefix sdk/typescript
 NODE_STAMP := sdk/typescript/node_modules/.installed
+# A hundred thousand seeds want optimised code; a sample in the tests does not want another build.
+SIM_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
@@ -30,7 +32,7 @@ test: lint $(VENV)/bin/grpcurl browser postgres ## Everything: lint, unit, end-t
 	cargo test --workspace --doc --quiet
 	$(NPM) test
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
-	$(MAKE) sim SEEDS=2000
+	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
 
 lint: compiler node ## Formatting, clippy, the contract's lint, types.
 	cargo fmt --all --check
@@ -50,7 +52,7 @@ crash: compiler browser ## Kills the worker at every step, and counts what becam
 	@$(PROOF) crash
 
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
-	@$(PROOF) sim $(if $(SABOTAGE),--features sabotage)
+	@cargo run --quiet $(SIM_PROFILE) -p vintedbot-proofs --bin sim $(if $(SABOTAGE),--features sabotage)
 
 bench: compiler $(VENV)/imaging ## Measures photos, reads, events and start-up, each beside a yardstick.
 	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench

@@ -21,7 +21,10 @@ pub trait Clock: Send + Sync + Debug + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one implementation that the rule points to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one implementation that the rule points to"
+    )]
     fn now(&self) -> Millis {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Millis::try_from(elapsed.as_millis()).unwrap_or(Millis::MAX)

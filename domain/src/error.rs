@@ -121,7 +121,11 @@ impl Violation {
     }
 
     pub fn of(fault: Fault, field: impl Into<String>, description: impl Into<String>) -> Self {
-        Self { field: field.into(), description: description.into(), fault }
+        Self {
+            field: field.into(),
+            description: description.into(),
+            fault,
+        }
     }
 }
 
@@ -202,7 +206,10 @@ impl Error {
     }
 
     pub fn not_found(resource: &'static str, id: impl Into<String>) -> Self {
-        Self::NotFound { resource, id: id.into() }
+        Self::NotFound {
+            resource,
+            id: id.into(),
+        }
     }
 
     /// The reason of a refusal, where there is one.

@@ -18,12 +18,18 @@ pub trait Ids: Send + Sync + Debug + 'static {
 pub struct SystemIds;
 
 impl Ids for SystemIds {
-    #[expect(clippy::disallowed_methods, reason = "the one implementation that the rule points to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one implementation that the rule points to"
+    )]
     fn id(&self) -> String {
         Uuid::now_v7().to_string()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one implementation that the rule points to")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one implementation that the rule points to"
+    )]
     fn secret(&self) -> [u8; 32] {
         rand::random()
     }

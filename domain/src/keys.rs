@@ -50,7 +50,9 @@ pub struct Keys {
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Keys")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +62,10 @@ impl Keys {
         digest.update(b"vintedbot key id");
         digest.update(master);
         let id = hex(&digest.finalize()[..4]);
-        Self { id, master: Zeroizing::new(master) }
+        Self {
+            id,
+            master: Zeroizing::new(master),
+        }
     }
 
     /// From `ENCRYPTION_KEY`: 32 bytes as 64 hex digits or as base64.
@@ -78,8 +83,14 @@ impl Keys {
 
     /// From a file that only its owner can read, made where it is missing.
     pub fn from_file(path: &Path, ids: &dyn Ids) -> Result<Self> {
-        let describe = |error: std::io::Error| Error::Internal(format!("key file {}: {error}", path.display()));
-        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        let describe =
+            |error: std::io::Error| Error::Internal(format!("key file {}: {error}", path.display()));
+        match OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+        {
             Ok(mut file) => {
                 let text = Zeroizing::new(hex(&ids.secret()));
                 file.write_all(text.as_bytes()).map_err(describe)?;
@@ -89,7 +100,12 @@ impl Keys {
             Err(error) => return Err(describe(error)),
         }
         let mut text = Zeroizing::new(String::new());
-        OpenOptions::new().read(true).open(path).map_err(describe)?.read_to_string(&mut text).map_err(describe)?;
+        OpenOptions::new()
+            .read(true)
+            .open(path)
+            .map_err(describe)?
+            .read_to_string(&mut text)
+            .map_err(describe)?;
         Self::from_setting(&text)
     }
 
@@ -134,7 +150,9 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len() / 2).map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok()).collect()
+    (0..text.len() / 2)
+        .map(|i| u8::from_str_radix(text.get(2 * i..2 * i + 2)?, 16).ok())
+        .collect()
 }
 
 #[cfg(test)]

@@ -51,7 +51,11 @@ pub struct Settings {
 impl Settings {
     /// How failures of a job are spaced.
     pub fn back_off(&self) -> BackOff {
-        BackOff { first_ms: self.back_off_ms, max_ms: self.back_off_max_ms, max_failures: self.max_failures }
+        BackOff {
+            first_ms: self.back_off_ms,
+            max_ms: self.back_off_max_ms,
+            max_failures: self.max_failures,
+        }
     }
 
     /// Checks what settings mean to each other. The message says which to change.
@@ -73,8 +77,14 @@ impl Settings {
                 self.publish_per_minute >= self.publish_per_minute_account,
                 "publish_per_minute must not be below publish_per_minute_account",
             ),
-            (self.publish_per_minute_account >= 1, "publish_per_minute_account must be at least 1"),
-            (self.max_claims >= 2, "max_claims must be at least 2: one attempt, one to clean up"),
+            (
+                self.publish_per_minute_account >= 1,
+                "publish_per_minute_account must be at least 1",
+            ),
+            (
+                self.max_claims >= 2,
+                "max_claims must be at least 2: one attempt, one to clean up",
+            ),
             (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
         ];
         match rules.iter().find(|(holds, _)| !holds) {

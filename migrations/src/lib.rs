@@ -30,9 +30,14 @@ pub async fn run_locked(connection: &DatabaseConnection) -> Result<(), DbErr> {
     if connection.get_database_backend() != DbBackend::Postgres {
         return Migrator::up(connection, None).await;
     }
-    #[expect(clippy::disallowed_methods, reason = "it only carries the lock, and nothing is written in it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it only carries the lock, and nothing is written in it"
+    )]
     let guard = connection.begin().await?;
-    guard.execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})")).await?;
+    guard
+        .execute_unprepared(&format!("SELECT pg_advisory_xact_lock({LOCK})"))
+        .await?;
     let result = Migrator::up(connection, None).await;
     guard.rollback().await?;
     result
@@ -43,7 +48,11 @@ const LOCK: i64 = 0x7669_6e74_6564;
 
 /// Splits a script into its statements and runs them one by one, since drivers prepare one at a time.
 async fn run_script(manager: &SchemaManager<'_>, script: &str) -> Result<(), DbErr> {
-    for statement in script.split(";\n").map(str::trim).filter(|statement| !statement.is_empty()) {
+    for statement in script
+        .split(";\n")
+        .map(str::trim)
+        .filter(|statement| !statement.is_empty())
+    {
         manager.get_connection().execute_unprepared(statement).await?;
     }
     Ok(())

@@ -5,7 +5,10 @@ use sea_orm_migration::prelude::*;
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
-#[expect(elided_lifetimes_in_paths, reason = "async_trait needs the lifetime as the trait has it: late-bound")]
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait needs the lifetime as the trait has it: late-bound"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {

@@ -19,7 +19,9 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         Some(seat) => match read(worker, &seat).await {
             Ok(()) => Outcome::Done,
             Err(Failure::Site(SiteError::NoSession(_))) => Outcome::Done,
-            Err(Failure::Site(error)) => Outcome::Retry { error: error.to_string() },
+            Err(Failure::Site(error)) => Outcome::Retry {
+                error: error.to_string(),
+            },
             // It was deleted while its site was read.
             Err(Failure::Domain(error)) if error.reason() == Some(Reason::NotFound) => Outcome::Done,
             Err(Failure::Domain(error)) => return Err(error),
@@ -64,7 +66,8 @@ async fn read(worker: &Worker, seat: &Seat) -> std::result::Result<(), Failure> 
         .store
         .write(move |tx| {
             let (account_id, member) = (account_id.clone(), member.clone());
-            async move { domain_accounts::record_member(tx, &account_id, &member.id, &member.login).await }.boxed()
+            async move { domain_accounts::record_member(tx, &account_id, &member.id, &member.login).await }
+                .boxed()
         })
         .await?;
     Ok(())

@@ -13,7 +13,13 @@ pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
         return Ok(false);
     }
     let domain = &worker.domain;
-    let claim = jobs::claim(&domain.store, job_id, &worker.identity.id, domain.settings.lease_ms).await?;
+    let claim = jobs::claim(
+        &domain.store,
+        job_id,
+        &worker.identity.id,
+        domain.settings.lease_ms,
+    )
+    .await?;
     let Some(claim) = claim else { return Ok(false) };
     Stage::Claimed.reached().await;
     match claim.job.kind {

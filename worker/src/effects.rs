@@ -41,21 +41,37 @@ pub async fn save_draft(
         Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
     };
     Stage::DraftIntended.reached().await;
-    let ticket = Ticket { intent: &intent, domain };
-    #[expect(clippy::disallowed_methods, reason = "this is the module that the rule points to")]
+    let ticket = Ticket {
+        intent: &intent,
+        domain,
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
     let write = composer.save_draft(&ticket);
     let result = limited(domain, write).await;
     Stage::DraftClicked.reached().await;
     let saved = match result {
         Ok(saved) => saved,
-        Err(error) => return failed(domain, &intent, &job_id, Stage::DraftClicked, error).await.map(Err),
+        Err(error) => {
+            return failed(domain, &intent, &job_id, Stage::DraftClicked, error)
+                .await
+                .map(Err);
+        }
     };
     let Some(remote_id) = saved.remote_id else {
         outcome::unconfirmed(domain, &intent.effect_id, "the draft's id was not seen").await?;
         return Ok(Err(settling(domain).await?));
     };
     outcome::draft_saved(domain, &intent.effect_id, &remote_id).await?;
-    steps::note(domain, &job_id, Stage::DraftRecorded.name(), &format!("draft {remote_id}")).await?;
+    steps::note(
+        domain,
+        &job_id,
+        Stage::DraftRecorded.name(),
+        &format!("draft {remote_id}"),
+    )
+    .await?;
     Stage::DraftRecorded.reached().await;
     Ok(Ok(remote_id))
 }
@@ -74,14 +90,22 @@ pub async fn publish(
         Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
     };
     Stage::PublishIntended.reached().await;
-    let ticket = Ticket { intent: &intent, domain };
-    #[expect(clippy::disallowed_methods, reason = "this is the module that the rule points to")]
+    let ticket = Ticket {
+        intent: &intent,
+        domain,
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
     let write = composer.publish(&ticket);
     let result = limited(domain, write).await;
     Stage::PublishClicked.reached().await;
     match result {
         Ok(published) => Ok(Ok((intent.effect_id, published))),
-        Err(error) => failed(domain, &intent, &job_id, Stage::PublishClicked, error).await.map(Err),
+        Err(error) => failed(domain, &intent, &job_id, Stage::PublishClicked, error)
+            .await
+            .map(Err),
     }
 }
 
@@ -94,11 +118,19 @@ async fn limited<T>(
     let limit = Duration::from_millis(u64::try_from(limit).unwrap_or(0));
     match tokio::time::timeout(limit, write).await {
         Ok(result) => result,
-        Err(_) => Err(WriteError::Unknown(SiteError::Unavailable("no answer in time".to_owned()))),
+        Err(_) => Err(WriteError::Unknown(SiteError::Unavailable(
+            "no answer in time".to_owned(),
+        ))),
     }
 }
 
-async fn failed(domain: &Domain, intent: &Intent, job_id: &str, stage: Stage, error: WriteError) -> Result<Next> {
+async fn failed(
+    domain: &Domain,
+    intent: &Intent,
+    job_id: &str,
+    stage: Stage,
+    error: WriteError,
+) -> Result<Next> {
     let (error, next) = match error {
         WriteError::NotSent(error) => {
             outcome::not_done(domain, &intent.effect_id, "the click was not made", false, &[]).await?;
@@ -107,7 +139,10 @@ async fn failed(domain: &Domain, intent: &Intent, job_id: &str, stage: Stage, er
         }
         WriteError::Refused(error) => {
             outcome::not_done(domain, &intent.effect_id, "the site refused it", false, &[]).await?;
-            let next = Next::Failed { reason: Reason::SiteRefused, message: error.to_string() };
+            let next = Next::Failed {
+                reason: Reason::SiteRefused,
+                message: error.to_string(),
+            };
             (error, next)
         }
         WriteError::Unknown(error) => {
@@ -119,8 +154,20 @@ async fn failed(domain: &Domain, intent: &Intent, job_id: &str, stage: Stage, er
             (error, next)
         }
     };
-    let outcome = if matches!(error, SiteError::Challenge { .. }) { StepOutcome::Challenged } else { StepOutcome::Failed };
-    steps::stopped(domain, job_id, stage.name(), outcome, &describe(&error), evidence_of(&error)).await?;
+    let outcome = if matches!(error, SiteError::Challenge { .. }) {
+        StepOutcome::Challenged
+    } else {
+        StepOutcome::Failed
+    };
+    steps::stopped(
+        domain,
+        job_id,
+        stage.name(),
+        outcome,
+        &describe(&error),
+        evidence_of(&error),
+    )
+    .await?;
     Ok(next)
 }
 
@@ -129,18 +176,29 @@ async fn next_of_shut(domain: &Domain, shut: Shut) -> Result<Next> {
     Ok(match shut {
         Shut::ClaimLost => Next::AsItIs,
         Shut::Cancelled => Next::Cancelled,
-        Shut::AccountPaused => Next::Later { until: now, why: WaitReason::AccountPaused },
-        Shut::NoConsent => {
-            Next::Failed { reason: Reason::ConfirmationRequired, message: "there is no consent for this".to_owned() }
-        }
-        Shut::RateLimited(until) => Next::Later { until, why: WaitReason::RateLimit },
-        Shut::Undecided => {
-            Next::Later { until: now + domain.settings.settle_poll_ms, why: WaitReason::AccountBusy }
-        }
+        Shut::AccountPaused => Next::Later {
+            until: now,
+            why: WaitReason::AccountPaused,
+        },
+        Shut::NoConsent => Next::Failed {
+            reason: Reason::ConfirmationRequired,
+            message: "there is no consent for this".to_owned(),
+        },
+        Shut::RateLimited(until) => Next::Later {
+            until,
+            why: WaitReason::RateLimit,
+        },
+        Shut::Undecided => Next::Later {
+            until: now + domain.settings.settle_poll_ms,
+            why: WaitReason::AccountBusy,
+        },
     })
 }
 
 /// To be read for the first time as soon as the attempt has let go.
 async fn settling(domain: &Domain) -> Result<Next> {
-    Ok(Next::Later { until: domain.store.now().await?, why: WaitReason::Settling })
+    Ok(Next::Later {
+        until: domain.store.now().await?,
+        why: WaitReason::Settling,
+    })
 }

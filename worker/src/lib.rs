@@ -59,9 +59,25 @@ pub struct Worker {
 
 impl Worker {
     /// A worker of this process, not yet recorded or started.
-    pub fn new(domain: Domain, marketplace: Arc<dyn Marketplace>, config: Config, drain: CancellationToken) -> Self {
-        let identity = WorkerIdentity { id: domain.ids.id(), host: config.host.clone(), process: this_process() };
-        Self { domain, marketplace, identity, config, drain, is_running: vintedbot_connector::is_running }
+    pub fn new(
+        domain: Domain,
+        marketplace: Arc<dyn Marketplace>,
+        config: Config,
+        drain: CancellationToken,
+    ) -> Self {
+        let identity = WorkerIdentity {
+            id: domain.ids.id(),
+            host: config.host.clone(),
+            process: this_process(),
+        };
+        Self {
+            domain,
+            marketplace,
+            identity,
+            config,
+            drain,
+            is_running: vintedbot_connector::is_running,
+        }
     }
 
     /// A simulated worker: processes are what the simulation says they are.
@@ -83,9 +99,15 @@ impl Worker {
     pub async fn run(self) -> Result<(), Error> {
         let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
         jobs::open_worker(&self.domain.store, &self.identity).await?;
-        jobs::write_defaults(&self.domain.store, &schedules::defaults(self.config.sync_interval_ms)).await?;
+        jobs::write_defaults(
+            &self.domain.store,
+            &schedules::defaults(self.config.sync_interval_ms),
+        )
+        .await?;
         // Timers of the process before are gone with it.
-        self.domain.bell.ring(&jobs::expected(&self.domain.store, jobs::HORIZON).await?);
+        self.domain
+            .bell
+            .ring(&jobs::expected(&self.domain.store, jobs::HORIZON).await?);
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
         tasks.spawn(schedules::run(Arc::clone(&worker)));

@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use apalis::prelude::{Data, MemorySink, MemoryStorage, MemoryStorageError, Task, TaskBuilder, WorkerBuilder};
+use apalis::prelude::{
+    Data, MemorySink, MemoryStorage, MemoryStorageError, Task, TaskBuilder, WorkerBuilder,
+};
 use futures::channel::mpsc::unbounded;
 use futures::lock::Mutex;
 use futures::{Sink, SinkExt, StreamExt};
@@ -30,13 +32,20 @@ const RESTART_PAUSE: Duration = Duration::from_millis(500);
 pub async fn run(worker: Arc<Worker>, mut rings: UnboundedReceiver<String>, tasks: &TaskTracker) {
     let drain = worker.drain.clone();
     let permits = Arc::new(Semaphore::new(worker.config.concurrency));
-    let hands = Hands { worker: Arc::clone(&worker), tasks: tasks.clone(), permits };
+    let hands = Hands {
+        worker: Arc::clone(&worker),
+        tasks: tasks.clone(),
+        permits,
+    };
     let mut starts = 0u32;
     while !drain.is_cancelled() {
         let (storage, mut sink) = storage();
         starts += 1;
         let name = format!("{}-{starts}", worker.identity.id);
-        let built = WorkerBuilder::new(name).backend(storage).data(hands.clone()).build(ring);
+        let built = WorkerBuilder::new(name)
+            .backend(storage)
+            .data(hands.clone())
+            .build(ring);
         let forward = async {
             while let Some(job_id) = rings.recv().await {
                 if let Err(error) = sink.send(TaskBuilder::new(job_id).build()).await {
@@ -57,18 +66,25 @@ pub async fn run(worker: Arc<Worker>, mut rings: UnboundedReceiver<String>, task
 fn storage() -> (MemoryStorage<String>, MemorySink<String>) {
     let (sender, receiver) = unbounded::<Task<String>>();
     let sender = sender.sink_map_err(MemoryStorageError::from);
-    let sender: Box<dyn Sink<Task<String>, Error = MemoryStorageError> + Send + Sync + Unpin> = Box::new(sender);
+    let sender: Box<dyn Sink<Task<String>, Error = MemoryStorageError> + Send + Sync + Unpin> =
+        Box::new(sender);
     let sink = MemorySink::new(Arc::new(Mutex::new(sender)));
     (MemoryStorage::new_with(sink.clone(), receiver.boxed()), sink)
 }
 
 /// Starts work on a job in a task of its own, as soon as a hand is free.
 async fn ring(job_id: String, hands: Data<Hands>) {
-    let Hands { worker, tasks, permits } = (*hands).clone();
+    let Hands {
+        worker,
+        tasks,
+        permits,
+    } = (*hands).clone();
     if worker.drain.is_cancelled() {
         return;
     }
-    let Ok(permit) = permits.acquire_owned().await else { return };
+    let Ok(permit) = permits.acquire_owned().await else {
+        return;
+    };
     tasks.spawn(async move {
         if let Err(error) = worker.work_on(&job_id).await {
             tracing::error!(%error, job_id, "an attempt could not be written down; its lease runs out");

@@ -20,7 +20,12 @@ const ACCOUNT_SYNC: &str = "account_sync";
 
 /// Every schedule with its interval in milliseconds, as written at first start.
 pub fn defaults(sync_interval_ms: i64) -> [(&'static str, i64); 4] {
-    [(SWEEPER, 5_000), (RETENTION, 3_600_000), (LEDGER_WATCH, 900_000), (ACCOUNT_SYNC, sync_interval_ms)]
+    [
+        (SWEEPER, 5_000),
+        (RETENTION, 3_600_000),
+        (LEDGER_WATCH, 900_000),
+        (ACCOUNT_SYNC, sync_interval_ms),
+    ]
 }
 
 /// How often the table is looked at; no schedule can run more often.
@@ -50,7 +55,9 @@ async fn tick(worker: &Worker) -> Result<()> {
             SWEEPER => sweep(worker).await,
             RETENTION => forget(worker).await,
             LEDGER_WATCH => watch_ledger(worker).await,
-            ACCOUNT_SYNC => accounts::queue_all(&domain.store).await.map(|queued| format!("queued {queued}")),
+            ACCOUNT_SYNC => accounts::queue_all(&domain.store)
+                .await
+                .map(|queued| format!("queued {queued}")),
             _ => Ok("this program knows no such schedule".to_owned()),
         };
         if let Err(error) = &outcome {
@@ -75,7 +82,9 @@ async fn forget(worker: &Worker) -> Result<String> {
     let gone_events = events::retain(&domain.store, now - domain.settings.events_keep_ms).await?;
     let gone_jobs = jobs::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
     let gone_requests = requests::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
-    Ok(format!("removed {gone_events} events, {gone_jobs} jobs and {gone_requests} request ids"))
+    Ok(format!(
+        "removed {gone_events} events, {gone_jobs} jobs and {gone_requests} request ids"
+    ))
 }
 
 async fn watch_ledger(worker: &Worker) -> Result<String> {
@@ -90,5 +99,7 @@ async fn watch_ledger(worker: &Worker) -> Result<String> {
             }
         }
     }
-    Ok(format!("found {found} possible duplicates; {unread} accounts could not be read"))
+    Ok(format!(
+        "found {found} possible duplicates; {unread} accounts could not be read"
+    ))
 }

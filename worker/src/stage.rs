@@ -45,7 +45,12 @@ pub enum Stage {
 impl Stage {
     /// Every stage.
     pub fn all() -> impl Iterator<Item = Self> {
-        let before = [Self::Claimed, Self::Begun, Self::ComposerRecorded, Self::ComposerStarted];
+        let before = [
+            Self::Claimed,
+            Self::Begun,
+            Self::ComposerRecorded,
+            Self::ComposerStarted,
+        ];
         let after = [
             Self::DraftIntended,
             Self::DraftClicked,
@@ -59,7 +64,10 @@ impl Stage {
             Self::SiteRead,
             Self::Reconciled,
         ];
-        before.into_iter().chain(FillStep::ALL.into_iter().map(Self::Fill)).chain(after)
+        before
+            .into_iter()
+            .chain(FillStep::ALL.into_iter().map(Self::Fill))
+            .chain(after)
     }
 
     /// The name in the step log.

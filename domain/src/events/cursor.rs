@@ -15,13 +15,21 @@ pub struct Cursor {
 
 impl Cursor {
     pub fn encode(&self, keys: &Keys) -> String {
-        keys.sign(Purpose::Cursor, &format!("{}|{}|{}", self.owner_id, self.log_epoch, self.sequence))
+        keys.sign(
+            Purpose::Cursor,
+            &format!("{}|{}|{}", self.owner_id, self.log_epoch, self.sequence),
+        )
     }
 
     /// Opens a cursor of this owner. One from another epoch is CURSOR_EXPIRED, anything else that is not ours is
     /// CURSOR_INVALID.
     pub fn decode(text: &str, owner_id: &str, log_epoch: &str, keys: &Keys) -> Result<Self> {
-        let invalid = || Error::rejected(Reason::CursorInvalid, "the cursor is not one that this server gave to you");
+        let invalid = || {
+            Error::rejected(
+                Reason::CursorInvalid,
+                "the cursor is not one that this server gave to you",
+            )
+        };
         let payload = keys.verify(Purpose::Cursor, text).ok_or_else(invalid)?;
         let mut parts = payload.splitn(3, '|');
         let (Some(owner), Some(epoch), Some(sequence)) = (parts.next(), parts.next(), parts.next()) else {
@@ -34,7 +42,11 @@ impl Cursor {
             return Err(expired());
         }
         let sequence = sequence.parse().map_err(|_| invalid())?;
-        Ok(Self { owner_id: owner.to_owned(), log_epoch: epoch.to_owned(), sequence })
+        Ok(Self {
+            owner_id: owner.to_owned(),
+            log_epoch: epoch.to_owned(),
+            sequence,
+        })
     }
 }
 

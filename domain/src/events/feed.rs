@@ -24,9 +24,22 @@ const POLL: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ephemeral {
     /// Photos of one call being processed.
-    Photos { request_id: String, done: i32, total: i32, file_name: String },
+    Photos {
+        request_id: String,
+        done: i32,
+        total: i32,
+        file_name: String,
+    },
     /// A publish job's step.
-    PublishStep { publish_job_id: String, number: i64, attempt: i64, step: String, outcome: String, message: String, time: i64 },
+    PublishStep {
+        publish_job_id: String,
+        number: i64,
+        attempt: i64,
+        step: String,
+        outcome: String,
+        message: String,
+        time: i64,
+    },
 }
 
 /// What a watcher is woken with.
@@ -58,8 +71,20 @@ impl Feed {
         }
         let (sender, receiver) = broadcast::channel(BUFFER);
         let hint = Arc::new(Notify::new());
-        owners.insert(owner_id.to_owned(), Owner { sender: sender.clone(), hint: Arc::clone(&hint) });
-        let tailer = Tailer { feed: self.clone(), store: store.clone(), owner_id: owner_id.to_owned(), sender, hint };
+        owners.insert(
+            owner_id.to_owned(),
+            Owner {
+                sender: sender.clone(),
+                hint: Arc::clone(&hint),
+            },
+        );
+        let tailer = Tailer {
+            feed: self.clone(),
+            store: store.clone(),
+            owner_id: owner_id.to_owned(),
+            sender,
+            hint,
+        };
         tokio::spawn(tailer.run());
         receiver
     }
@@ -80,7 +105,6 @@ impl Feed {
             drop(owner.sender.send(Wake::Ephemeral(Arc::new(ephemeral))));
         }
     }
-
 }
 
 struct Tailer {
@@ -121,7 +145,9 @@ impl Tailer {
         };
         loop {
             let page = log::read(&self.store, &self.owner_id, position, BATCH).await?;
-            let Some(last) = page.events.last() else { return Ok(position) };
+            let Some(last) = page.events.last() else {
+                return Ok(position);
+            };
             position = last.sequence;
             for event in page.events {
                 drop(self.sender.send(Wake::Event(Arc::new(event))));
@@ -135,7 +161,10 @@ impl Tailer {
         if self.sender.receiver_count() > 0 {
             return false;
         }
-        if owners.get(&self.owner_id).is_some_and(|owner| owner.sender.same_channel(&self.sender)) {
+        if owners
+            .get(&self.owner_id)
+            .is_some_and(|owner| owner.sender.same_channel(&self.sender))
+        {
             owners.remove(&self.owner_id);
         }
         true

@@ -46,7 +46,9 @@ struct Row {
 
 /// The sequence of the newest event of an owner; 0 when there is none.
 pub async fn head(store: &Store, owner_id: &str) -> Result<i64> {
-    let row = event_heads::Entity::find_by_id(owner_id).one(store.reader()).await?;
+    let row = event_heads::Entity::find_by_id(owner_id)
+        .one(store.reader())
+        .await?;
     Ok(row.ok_or_else(|| no_log(owner_id))?.sequence)
 }
 
@@ -61,7 +63,11 @@ pub async fn read(store: &Store, owner_id: &str, after: i64, limit: u64) -> Resu
          e.payload AS payload \
          FROM event_heads h LEFT JOIN (SELECT * FROM events WHERE owner_id = $1 AND sequence > $2 \
          ORDER BY sequence LIMIT $3) e ON e.owner_id = h.owner_id WHERE h.owner_id = $1 ORDER BY e.sequence",
-        [Value::from(owner_id), Value::from(after), Value::from(limit as i64)],
+        [
+            Value::from(owner_id),
+            Value::from(after),
+            Value::from(limit as i64),
+        ],
     );
     let rows = connection.query_all_raw(statement).await?;
     let mut page = Page::default();

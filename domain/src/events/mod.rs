@@ -100,7 +100,10 @@ pub struct PendingEvent {
 impl PendingEvent {
     /// A change of `resource`, whose JSON the event keeps.
     pub fn changed<R: Resource>(kind: Kind, resource: &R) -> Result<Self> {
-        Ok(Self { payload: serde_json::to_value(resource)?, ..Self::gone(kind, resource) })
+        Ok(Self {
+            payload: serde_json::to_value(resource)?,
+            ..Self::gone(kind, resource)
+        })
     }
 
     /// The end of `resource`.
@@ -152,7 +155,9 @@ pub(crate) async fn append(tx: &Tx, pending: Vec<PendingEvent>) -> Result<Vec<St
                 payload: Set(event.payload.to_string()),
             });
         }
-        events::Entity::insert_many(rows).exec_without_returning(tx).await?;
+        events::Entity::insert_many(rows)
+            .exec_without_returning(tx)
+            .await?;
     }
     Ok(owners)
 }

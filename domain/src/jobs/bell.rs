@@ -21,7 +21,10 @@ pub struct Bell {
 impl Default for Bell {
     fn default() -> Self {
         let (sender, receiver) = unbounded_channel();
-        Self { sender, receiver: Arc::new(std::sync::Mutex::new(Some(receiver))) }
+        Self {
+            sender,
+            receiver: Arc::new(std::sync::Mutex::new(Some(receiver))),
+        }
     }
 }
 
@@ -48,6 +51,9 @@ impl Bell {
 
     /// What rings, to be taken by the one worker of this process.
     pub fn listen(&self) -> Option<UnboundedReceiver<String>> {
-        self.receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+        self.receiver
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take()
     }
 }

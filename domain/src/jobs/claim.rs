@@ -28,11 +28,15 @@ pub enum Outcome {
     /// To be done from that time on; not a failure.
     At(Millis),
     /// Failed in a way that may pass: again after a back-off, or given up after too many.
-    Retry { error: String },
+    Retry {
+        error: String,
+    },
     /// Handed back by a drain, as if it had not been claimed.
     HandBack,
     /// Given up.
-    Dead { error: String },
+    Dead {
+        error: String,
+    },
     Cancelled,
 }
 
@@ -44,7 +48,9 @@ pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Milli
             let (job_id, worker_id) = (job_id.clone(), worker_id.clone());
             async move {
                 let query = tx.locked(jobs::Entity::find_by_id(&job_id));
-                let Some(mut job) = query.one(tx).await? else { return Ok(None) };
+                let Some(mut job) = query.one(tx).await? else {
+                    return Ok(None);
+                };
                 let now = tx.now().await?;
                 let claimable = match job.state {
                     State::Queued => job.due_time <= now,
@@ -72,7 +78,11 @@ pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Milli
                 job.state = State::Running;
                 job.claim_epoch = epoch;
                 job.claims += 1;
-                Ok(Some(Claim { job, worker_id, epoch }))
+                Ok(Some(Claim {
+                    job,
+                    worker_id,
+                    epoch,
+                }))
             }
             .boxed()
         })
@@ -110,7 +120,10 @@ impl Claim {
 
     /// Checks, under the row's lock, that the claim still holds and that its lease lives.
     pub async fn require_live(&self, tx: &Tx) -> Result<()> {
-        let job = tx.locked(jobs::Entity::find().filter(self.held())).one(tx).await?;
+        let job = tx
+            .locked(jobs::Entity::find().filter(self.held()))
+            .one(tx)
+            .await?;
         let now = tx.now().await?;
         match job {
             Some(job) if job.lease_until.is_some_and(|until| until > now) => Ok(()),
@@ -120,7 +133,10 @@ impl Claim {
 
     /// Checks that the claim was not taken over. Its lease may have run out: what is written was seen all the same.
     pub async fn require_held(&self, tx: &Tx) -> Result<()> {
-        let job = tx.locked(jobs::Entity::find().filter(self.held())).one(tx).await?;
+        let job = tx
+            .locked(jobs::Entity::find().filter(self.held()))
+            .one(tx)
+            .await?;
         job.map(drop).ok_or_else(lost)
     }
 
@@ -133,9 +149,13 @@ impl Claim {
             Outcome::Wait => (State::Waiting, now, None, 0, 0),
             Outcome::At(time) => (State::Queued, *time, None, 0, 0),
             Outcome::HandBack => (State::Queued, now, None, self.job.failures, self.job.claims - 1),
-            Outcome::Retry { error } if failures < rules.max_failures => {
-                (State::Queued, now + rules.pause(failures), Some(error.clone()), failures, 0)
-            }
+            Outcome::Retry { error } if failures < rules.max_failures => (
+                State::Queued,
+                now + rules.pause(failures),
+                Some(error.clone()),
+                failures,
+                0,
+            ),
             Outcome::Retry { error } | Outcome::Dead { error } => {
                 (State::Dead, now, Some(error.clone()), failures, self.job.claims)
             }

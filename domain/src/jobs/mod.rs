@@ -112,7 +112,10 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
         update_time: Set(now),
     };
     // Two callers at once: the index lets one in, and the other's job is the same job.
-    jobs::Entity::insert(row).on_conflict(OnConflict::new().do_nothing().to_owned()).exec_without_returning(tx).await?;
+    jobs::Entity::insert(row)
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
     tx.ring(&id, due_in);
     Ok(id)
 }

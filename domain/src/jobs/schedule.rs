@@ -112,7 +112,10 @@ pub async fn complete(store: &Store, id: &str, outcome: &Result<String>) -> Resu
 
 /// Every schedule, by id.
 pub async fn list_schedules(store: &Store) -> Result<Vec<Schedule>> {
-    Ok(schedules::Entity::find().order_by_asc(schedules::Column::Id).all(store.reader()).await?)
+    Ok(schedules::Entity::find()
+        .order_by_asc(schedules::Column::Id)
+        .all(store.reader())
+        .await?)
 }
 
 /// Changes how often a schedule runs, or whether it does. An interval is at least a second.

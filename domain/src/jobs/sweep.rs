@@ -12,9 +12,12 @@ use crate::store::entities::jobs;
 /// Ids of jobs that are due, or whose holder's lease ran out, the most urgent first.
 pub async fn sweep(store: &Store, limit: u64) -> Result<Vec<String>> {
     let now = store.now().await?;
-    let due = Condition::all().add(jobs::Column::State.eq(State::Queued)).add(jobs::Column::DueTime.lte(now));
-    let abandoned =
-        Condition::all().add(jobs::Column::State.eq(State::Running)).add(jobs::Column::LeaseUntil.lte(now));
+    let due = Condition::all()
+        .add(jobs::Column::State.eq(State::Queued))
+        .add(jobs::Column::DueTime.lte(now));
+    let abandoned = Condition::all()
+        .add(jobs::Column::State.eq(State::Running))
+        .add(jobs::Column::LeaseUntil.lte(now));
     Ok(jobs::Entity::find()
         .select_only()
         .column(jobs::Column::Id)
@@ -37,11 +40,18 @@ pub async fn expected(store: &Store, horizon: Millis) -> Result<Vec<(String, Mil
     let leased = Condition::all()
         .add(jobs::Column::State.eq(State::Running))
         .add(jobs::Column::LeaseUntil.lte(now + horizon));
-    let rows = jobs::Entity::find().filter(Condition::any().add(queued).add(leased)).all(store.reader()).await?;
+    let rows = jobs::Entity::find()
+        .filter(Condition::any().add(queued).add(leased))
+        .all(store.reader())
+        .await?;
     Ok(rows
         .into_iter()
         .map(|row| {
-            let time = if row.state == State::Queued { row.due_time } else { row.lease_until.unwrap_or(now) };
+            let time = if row.state == State::Queued {
+                row.due_time
+            } else {
+                row.lease_until.unwrap_or(now)
+            };
             (row.id, time - now)
         })
         .collect())

@@ -84,7 +84,9 @@ pub async fn owner_is_gone(
     this: &WorkerIdentity,
     is_running: impl Fn(&Process) -> bool,
 ) -> Result<bool> {
-    let Some(row) = workers::Entity::find_by_id(worker_id).one(store.reader()).await? else { return Ok(false) };
+    let Some(row) = workers::Entity::find_by_id(worker_id).one(store.reader()).await? else {
+        return Ok(false);
+    };
     if row.state == WorkerState::Closed {
         return Ok(true);
     }

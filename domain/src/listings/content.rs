@@ -68,7 +68,13 @@ pub async fn content_of(domain: &Domain, listing: &Listing, account: &Account) -
             .map(|v| Violation::of(Fault::Limit(v.kind), path(v.field), v.description));
         return Err(Error::Incomplete(violations.collect()));
     }
-    let missing = |field: &str| Error::Incomplete(vec![Violation::of(Fault::Limit(ViolationKind::Missing), field, "is needed")]);
+    let missing = |field: &str| {
+        Error::Incomplete(vec![Violation::of(
+            Fault::Limit(ViolationKind::Missing),
+            field,
+            "is needed",
+        )])
+    };
     Ok(ItemContent {
         title: draft.title,
         description: draft.description,

@@ -298,7 +298,8 @@ impl Taker<'_> {
             if !later && fields.contains(&violation.field) {
                 let field = format!("listing.{}", path(violation.field));
                 let fault = Fault::Limit(violation.kind);
-                self.violations.push(Violation::of(fault, field, violation.description));
+                self.violations
+                    .push(Violation::of(fault, field, violation.description));
             }
         }
     }

@@ -56,7 +56,9 @@ pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
             async move {
                 match decide(tx, &domain, &claim).await? {
                     Ok(plan) => Ok(plan),
-                    Err(outcome @ (Outcome::Done | Outcome::Dead { .. })) if leaves_composers(tx, &claim).await? => {
+                    Err(outcome @ (Outcome::Done | Outcome::Dead { .. }))
+                        if leaves_composers(tx, &claim).await? =>
+                    {
                         Ok(Plan::Tidy(outcome))
                     }
                     Err(outcome) => {
@@ -94,7 +96,10 @@ pub async fn let_go(domain: &Domain, claim: &Claim, outcome: Outcome) -> Result<
 
 async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {
     let account_id = claim.job.account_id.clone().unwrap_or_default();
-    let account = tx.locked(account_rows::Entity::find_by_id(&account_id)).one(tx).await?;
+    let account = tx
+        .locked(account_rows::Entity::find_by_id(&account_id))
+        .one(tx)
+        .await?;
     let account = account.ok_or_else(|| Error::not_found("account", &account_id))?;
     claim.require_live(tx).await?;
     let job_id = claim.job.subject_id.clone().unwrap_or_default();
@@ -174,13 +179,31 @@ async fn without_effect(
     now: Millis,
 ) -> Result<Option<Outcome>> {
     if row.cancel_requested {
-        let reason = row.reason.as_deref().and_then(Reason::from_name).unwrap_or(Reason::CancelledByPerson);
-        end_in(tx, row.clone(), Ended::Cancelled { reason, message: "cancelled" }).await?;
+        let reason = row
+            .reason
+            .as_deref()
+            .and_then(Reason::from_name)
+            .unwrap_or(Reason::CancelledByPerson);
+        end_in(
+            tx,
+            row.clone(),
+            Ended::Cancelled {
+                reason,
+                message: "cancelled",
+            },
+        )
+        .await?;
         return Ok(Some(Outcome::Done));
     }
     if claim.job.claims > domain.settings.max_claims {
-        let message = format!("given up after {} attempts that ended with their worker", claim.job.claims - 1);
-        let ended = Ended::Failed { reason: Reason::AttemptsExhausted, message: message.clone() };
+        let message = format!(
+            "given up after {} attempts that ended with their worker",
+            claim.job.claims - 1
+        );
+        let ended = Ended::Failed {
+            reason: Reason::AttemptsExhausted,
+            message: message.clone(),
+        };
         end_in(tx, row.clone(), ended).await?;
         return Ok(Some(Outcome::Dead { error: message }));
     }
@@ -205,7 +228,11 @@ async fn without_effect(
 }
 
 /// What the rule of the intent keeps from happening: a job that forgets what it may have done.
-async fn forget(tx: &Tx, mut row: publish_jobs::Model, effect: effects::Model) -> Result<publish_jobs::Model> {
+async fn forget(
+    tx: &Tx,
+    mut row: publish_jobs::Model,
+    effect: effects::Model,
+) -> Result<publish_jobs::Model> {
     super::outcome::settle(tx, effect, EffectState::NotDone, None, "forgotten").await?;
     row.draft_remote_id = None;
     if row.state == State::Publishing || row.state == State::Unconfirmed {

@@ -3,10 +3,10 @@
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::EffectKind;
+use crate::Result;
 use crate::clock::Millis;
 use crate::settings::Settings;
 use crate::store::entities::{accounts, effects, publish_jobs};
-use crate::Result;
 
 const MINUTE: Millis = 60_000;
 
@@ -23,11 +23,19 @@ pub(super) async fn next_intent(
         .filter(effects::Column::Kind.eq(EffectKind::Publish))
         .filter(effects::Column::IntentTime.gt(now - MINUTE))
         .order_by_desc(effects::Column::IntentTime);
-    let everywhere: Vec<Millis> =
-        query.clone().limit(settings.publish_per_minute as u64).into_tuple().all(connection).await?;
+    let everywhere: Vec<Millis> = query
+        .clone()
+        .limit(settings.publish_per_minute as u64)
+        .into_tuple()
+        .all(connection)
+        .await?;
     let limit = account_limit(settings, account);
     let account_query = query.filter(effects::Column::AccountId.eq(account.id.as_str()));
-    let here: Vec<Millis> = account_query.limit(limit as u64).into_tuple().all(connection).await?;
+    let here: Vec<Millis> = account_query
+        .limit(limit as u64)
+        .into_tuple()
+        .all(connection)
+        .await?;
     Ok(free_at(&everywhere, settings.publish_per_minute).max(free_at(&here, limit)))
 }
 
@@ -43,16 +51,26 @@ pub(super) async fn next_confirmation(
         .column(publish_jobs::Column::ConfirmTime)
         .filter(publish_jobs::Column::ConfirmTime.gt(now - MINUTE))
         .order_by_desc(publish_jobs::Column::ConfirmTime);
-    let everywhere: Vec<Millis> =
-        query.clone().limit(settings.publish_per_minute as u64).into_tuple().all(connection).await?;
+    let everywhere: Vec<Millis> = query
+        .clone()
+        .limit(settings.publish_per_minute as u64)
+        .into_tuple()
+        .all(connection)
+        .await?;
     let limit = account_limit(settings, account);
     let account_query = query.filter(publish_jobs::Column::AccountId.eq(account.id.as_str()));
-    let here: Vec<Millis> = account_query.limit(limit as u64).into_tuple().all(connection).await?;
+    let here: Vec<Millis> = account_query
+        .limit(limit as u64)
+        .into_tuple()
+        .all(connection)
+        .await?;
     Ok(free_at(&everywhere, settings.publish_per_minute).max(free_at(&here, limit)))
 }
 
 fn account_limit(settings: &Settings, account: &accounts::Model) -> i64 {
-    account.publish_limit_per_minute.unwrap_or(settings.publish_per_minute_account)
+    account
+        .publish_limit_per_minute
+        .unwrap_or(settings.publish_per_minute_account)
 }
 
 /// The newest uses come first; when there are `limit` of them, the oldest of these makes room a minute after it.

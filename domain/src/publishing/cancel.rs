@@ -17,7 +17,12 @@ const METHOD: &str = "CancelPublishJob";
 
 /// Cancels a job. One that is at work right now ends at its next step; one past its intent answers TOO_LATE; one that was
 /// cancelled already answers as it did.
-pub async fn cancel(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<PublishJob> {
+pub async fn cancel(
+    domain: &Domain,
+    caller: &Caller,
+    id: &str,
+    request_id: Option<String>,
+) -> Result<PublishJob> {
     let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
     domain
         .store
@@ -55,7 +60,12 @@ pub async fn cancel_for_mode_change(tx: &Tx, account_id: &str) -> Result<()> {
     Ok(())
 }
 
-async fn cancel_row(tx: &Tx, mut row: publish_jobs::Model, reason: Reason, message: &str) -> Result<PublishJob> {
+async fn cancel_row(
+    tx: &Tx,
+    mut row: publish_jobs::Model,
+    reason: Reason,
+    message: &str,
+) -> Result<PublishJob> {
     if row.state == State::Cancelled {
         return Ok(row.into());
     }
@@ -64,7 +74,10 @@ async fn cancel_row(tx: &Tx, mut row: publish_jobs::Model, reason: Reason, messa
         return Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)));
     }
     let effect = open_effect(tx, &row.id).await?;
-    if effect.as_ref().is_some_and(|effect| effect.kind == EffectKind::Publish) {
+    if effect
+        .as_ref()
+        .is_some_and(|effect| effect.kind == EffectKind::Publish)
+    {
         return Err(Error::rejected(
             Reason::TooLate,
             "the click may have been made already; the job goes on until its outcome is known",
@@ -72,10 +85,23 @@ async fn cancel_row(tx: &Tx, mut row: publish_jobs::Model, reason: Reason, messa
     }
     let work = super::work_of(tx, &row.id).await?;
     let work = tx.locked(work_rows::Entity::find_by_id(&work)).one(tx).await?;
-    let idle = work.as_ref().is_none_or(|work| work.state != jobs::State::Running);
-    if idle && effect.as_ref().is_none_or(|effect| effect.state != EffectState::Intended) {
+    let idle = work
+        .as_ref()
+        .is_none_or(|work| work.state != jobs::State::Running);
+    if idle
+        && effect
+            .as_ref()
+            .is_none_or(|effect| effect.state != EffectState::Intended)
+    {
         if let Some(effect) = effect {
-            super::outcome::settle(tx, effect, EffectState::NotDone, None, "cancelled; a private draft may be left").await?;
+            super::outcome::settle(
+                tx,
+                effect,
+                EffectState::NotDone,
+                None,
+                "cancelled; a private draft may be left",
+            )
+            .await?;
         }
         return end_in(tx, row, Ended::Cancelled { reason, message }).await;
     }

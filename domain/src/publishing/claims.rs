@@ -14,8 +14,10 @@ pub(super) async fn claim_item(tx: &Tx, job: &publish_jobs::Model, remote_item_i
         if taken.publish_job_id == job.id {
             return Ok(());
         }
-        return Err(Error::rejected(Reason::RemoteItemTaken, "that item belongs to another listing")
-            .with("listing_id", taken.listing_id));
+        return Err(
+            Error::rejected(Reason::RemoteItemTaken, "that item belongs to another listing")
+                .with("listing_id", taken.listing_id),
+        );
     }
     let row = remote_items::ActiveModel {
         account_id: Set(job.account_id.clone()),
@@ -25,7 +27,9 @@ pub(super) async fn claim_item(tx: &Tx, job: &publish_jobs::Model, remote_item_i
         listing_id: Set(job.listing_id.clone()),
         claim_time: Set(tx.now().await?),
     };
-    remote_items::Entity::insert(row).exec_without_returning(tx).await?;
+    remote_items::Entity::insert(row)
+        .exec_without_returning(tx)
+        .await?;
     Ok(())
 }
 

@@ -7,15 +7,21 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use vintedbot_marketplace::ComposerIdentity;
 
 use super::ComposerState;
+use crate::Result;
 use crate::jobs::Claim;
 use crate::store::Store;
 use crate::store::entities::composers;
-use crate::Result;
 
 pub use composers::Model as ComposerRow;
 
 /// Writes down an attempt that is about to start. What is not known yet is added by [`identify`].
-pub async fn open(store: &Store, claim: &Claim, job_id: &str, account_id: &str, identity: &ComposerIdentity) -> Result<String> {
+pub async fn open(
+    store: &Store,
+    claim: &Claim,
+    job_id: &str,
+    account_id: &str,
+    identity: &ComposerIdentity,
+) -> Result<String> {
     let (claim, job_id, account_id) = (claim.clone(), job_id.to_owned(), account_id.to_owned());
     let identity = serde_json::to_string(identity)?;
     store

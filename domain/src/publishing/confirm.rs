@@ -53,7 +53,11 @@ pub struct Confirmed {
 /// Confirms a prepared job. With `dry_run` it makes every check, consumes nothing and opens no browser. The same
 /// `request_id` gets the same answer again.
 pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Result<Confirmed> {
-    if confirm.request_id.as_deref().is_some_and(|id| uuid::Uuid::parse_str(id).is_err()) {
+    if confirm
+        .request_id
+        .as_deref()
+        .is_some_and(|id| uuid::Uuid::parse_str(id).is_err())
+    {
         return Err(Error::invalid("request_id", "must be a UUID"));
     }
     let (domain_, owner_id) = (domain.clone(), caller.owner_id.clone());
@@ -71,7 +75,10 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     let unlocked = publish_jobs::Entity::find_by_id(&confirm.job_id).one(tx).await?;
     let unlocked = unlocked.filter(|row| row.owner_id == owner_id);
     let unlocked = unlocked.ok_or_else(|| Error::not_found("publish job", &confirm.job_id))?;
-    let account = tx.locked(accounts::Entity::find_by_id(&unlocked.account_id)).one(tx).await?;
+    let account = tx
+        .locked(accounts::Entity::find_by_id(&unlocked.account_id))
+        .one(tx)
+        .await?;
     let account = account.ok_or_else(|| Error::not_found("account", &unlocked.account_id))?;
     let row = load_owned(tx, owner_id, &confirm.job_id).await?;
     let now = tx.now().await?;
@@ -79,23 +86,43 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     if !confirm.dry_run && row.confirm_time.is_some() && row.confirm_request_id == confirm.request_id {
         // Only the call that was answered before knows this id together with the token.
         if confirm.request_id.is_some() && token::check(&domain.keys, &confirm.token, &row).is_ok() {
-            return Ok(Confirmed { job: row.into(), checks: Vec::new() });
+            return Ok(Confirmed {
+                job: row.into(),
+                checks: Vec::new(),
+            });
         }
     }
-    let listing = tx.locked(listings::Entity::find_by_id(&row.listing_id)).one(tx).await?;
+    let listing = tx
+        .locked(listings::Entity::find_by_id(&row.listing_id))
+        .one(tx)
+        .await?;
     let mut checks = Vec::new();
-    let mut check = |kind, result: Result<()>| checks.push(Check { kind, refusal: result.err() });
-    check(CheckKind::Token, token::check(&domain.keys, &confirm.token, &row).and_then(|()| unexpired(&row, now)));
+    let mut check = |kind, result: Result<()>| {
+        checks.push(Check {
+            kind,
+            refusal: result.err(),
+        })
+    };
+    check(
+        CheckKind::Token,
+        token::check(&domain.keys, &confirm.token, &row).and_then(|()| unexpired(&row, now)),
+    );
     check(CheckKind::JobState, awaits_confirmation(&row));
     check(CheckKind::Revision, is_unedited(&row, listing.as_ref()));
     check(CheckKind::Account, may_act(&row, &account));
     check(CheckKind::NoOpenEffect, no_open_effect(tx, &account).await?);
     let free = budget::next_confirmation(tx, &domain.settings, &account, now).await?;
     let free = free.max(budget::next_intent(tx, &domain.settings, &account, now).await?);
-    check(CheckKind::RateLimit, free.map_or(Ok(()), |free| Err(rate_limited(free, now))));
+    check(
+        CheckKind::RateLimit,
+        free.map_or(Ok(()), |free| Err(rate_limited(free, now))),
+    );
 
     if confirm.dry_run {
-        return Ok(Confirmed { job: row.into(), checks });
+        return Ok(Confirmed {
+            job: row.into(),
+            checks,
+        });
     }
     if let Some(failed) = checks.iter_mut().find_map(|check| check.refusal.take()) {
         return Err(failed);
@@ -107,7 +134,12 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
 }
 
 /// The compare-and-set that consumes the token: the row is locked and its state has been checked.
-async fn consume(tx: &Tx, row: publish_jobs::Model, request_id: Option<String>, now: i64) -> Result<PublishJob> {
+async fn consume(
+    tx: &Tx,
+    row: publish_jobs::Model,
+    request_id: Option<String>,
+    now: i64,
+) -> Result<PublishJob> {
     let row = publish_jobs::Model {
         state: State::Confirmed,
         confirm_time: Some(now),
@@ -125,7 +157,10 @@ async fn set_listing_publishing(tx: &Tx, mut listing: listings::Model, now: i64)
     listing.state = ListingState::Publishing;
     listing.update_time = now;
     listing.clone().into_active_model().reset_all().update(tx).await?;
-    tx.emit(PendingEvent::changed(Kind::ListingUpdated, &Listing::from(listing))?);
+    tx.emit(PendingEvent::changed(
+        Kind::ListingUpdated,
+        &Listing::from(listing),
+    )?);
     Ok(())
 }
 
@@ -144,7 +179,10 @@ fn awaits_confirmation(row: &publish_jobs::Model) -> Result<()> {
         return Ok(());
     }
     if row.confirm_time.is_some() {
-        return Err(Error::rejected(Reason::ConfirmationUsed, "this confirmation was used already"));
+        return Err(Error::rejected(
+            Reason::ConfirmationUsed,
+            "this confirmation was used already",
+        ));
     }
     let message = format!("the job is {:?}, and not waiting for a confirmation", row.state);
     Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)))
@@ -162,7 +200,10 @@ fn is_unedited(row: &publish_jobs::Model, listing: Option<&listings::Model>) -> 
 
 fn may_act(row: &publish_jobs::Model, account: &accounts::Model) -> Result<()> {
     if account.delete_time.is_some() || account.site != row.site {
-        return Err(Error::rejected(Reason::ModeChanged, "the account's mode was changed since the job was prepared"));
+        return Err(Error::rejected(
+            Reason::ModeChanged,
+            "the account's mode was changed since the job was prepared",
+        ));
     }
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
@@ -193,7 +234,10 @@ async fn no_open_effect(tx: &Tx, account: &accounts::Model) -> Result<Result<()>
 
 fn rate_limited(free: i64, now: i64) -> Error {
     let wait = free - now;
-    let message = format!("too many publications in a minute; the next is possible in {} s", (wait + 999) / 1000);
+    let message = format!(
+        "too many publications in a minute; the next is possible in {} s",
+        (wait + 999) / 1000
+    );
     Error::rejected(Reason::RateLimited, message)
         .with("limit", "publish_per_minute")
         .with("available_time", rfc3339(free))

@@ -63,7 +63,11 @@ pub enum Shut {
 }
 
 /// Commits an intent, or says why not.
-pub async fn intend(domain: &Domain, claim: &Claim, proposal: Proposal) -> Result<std::result::Result<Intent, Shut>> {
+pub async fn intend(
+    domain: &Domain,
+    claim: &Claim,
+    proposal: Proposal,
+) -> Result<std::result::Result<Intent, Shut>> {
     let deadline = domain.clock.since_boot() + domain.settings.click_window_ms;
     let (domain_, claim) = (domain.clone(), claim.clone());
     let committed = domain
@@ -82,8 +86,13 @@ async fn commit(
     claim: &Claim,
     proposal: &Proposal,
 ) -> Result<std::result::Result<String, Shut>> {
-    let account = tx.locked(accounts::Entity::find_by_id(&proposal.lock.account_id)).one(tx).await?;
-    let Some(account) = account else { return Ok(Err(Shut::NoConsent)) };
+    let account = tx
+        .locked(accounts::Entity::find_by_id(&proposal.lock.account_id))
+        .one(tx)
+        .await?;
+    let Some(account) = account else {
+        return Ok(Err(Shut::NoConsent));
+    };
     let row = load(tx, &proposal.job_id).await?;
     if claim.require_live(tx).await.is_err() || !proposal.lock.is_live(tx).await? {
         return Ok(Err(Shut::ClaimLost));
@@ -95,7 +104,8 @@ async fn commit(
         return Ok(Err(Shut::AccountPaused));
     }
     let gone = account.delete_time.is_some() || account.site != row.site;
-    let approved = row.revision_hash == proposal.revision_hash && Revision::thaw(&row.revision, &row.revision_hash).is_ok();
+    let approved = row.revision_hash == proposal.revision_hash
+        && Revision::thaw(&row.revision, &row.revision_hash).is_ok();
     if gone || !approved || !consents(&row, proposal.kind) {
         return Ok(Err(Shut::NoConsent));
     }
@@ -113,7 +123,10 @@ async fn commit(
     }
     let id = insert(tx, domain, claim, proposal, &row, now).await?;
     if proposal.kind == EffectKind::Publish {
-        let publishing = publish_jobs::Model { state: State::Publishing, ..row };
+        let publishing = publish_jobs::Model {
+            state: State::Publishing,
+            ..row
+        };
         save(tx, publishing, Kind::PublishJobPublishing).await?;
     }
     Ok(Ok(id))

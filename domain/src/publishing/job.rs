@@ -64,7 +64,9 @@ pub struct PublishJob {
 
 impl From<publish_jobs::Model> for PublishJob {
     fn from(row: publish_jobs::Model) -> Self {
-        let wait_reason = row.wait_reason.and_then(|name| serde_json::from_value(name.into()).ok());
+        let wait_reason = row
+            .wait_reason
+            .and_then(|name| serde_json::from_value(name.into()).ok());
         let waits = match row.state {
             State::Queued | State::Confirmed => Some(WaitReason::Worker),
             State::AwaitingConfirmation => Some(WaitReason::Confirmation),
@@ -79,7 +81,10 @@ impl From<publish_jobs::Model> for PublishJob {
                 _ => row.wait_until,
             },
             wait_reason: wait_reason.filter(|_| !row.state.has_ended()).or(waits),
-            read_back: row.read_back.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+            read_back: row
+                .read_back
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .unwrap_or_default(),
             stray_drafts: serde_json::from_str(&row.stray_drafts).unwrap_or_default(),
             reason: row.reason.as_deref().and_then(Reason::from_name),
             message: row.message.unwrap_or_default(),
@@ -176,7 +181,9 @@ pub async fn list(
         query = query.filter(Column::NeedsManual.eq(true));
     }
     if let Some((time, id)) = after {
-        let same_time = Condition::all().add(Column::CreateTime.eq(time)).add(Column::Id.lt(id));
+        let same_time = Condition::all()
+            .add(Column::CreateTime.eq(time))
+            .add(Column::Id.lt(id));
         query = query.filter(Condition::any().add(Column::CreateTime.lt(time)).add(same_time));
     }
     let rows = query
@@ -216,7 +223,11 @@ pub(super) async fn load(tx: &Tx, id: &str) -> Result<publish_jobs::Model> {
 /// The caller's job's row, locked until the end of the transaction.
 pub(super) async fn load_owned(tx: &Tx, owner_id: &str, id: &str) -> Result<publish_jobs::Model> {
     let row = load(tx, id).await?;
-    if row.owner_id == owner_id { Ok(row) } else { Err(Error::not_found("publish job", id)) }
+    if row.owner_id == owner_id {
+        Ok(row)
+    } else {
+        Err(Error::not_found("publish job", id))
+    }
 }
 
 /// Writes a row that was loaded for it, and says what happened.

@@ -119,7 +119,11 @@ pub async fn confirm_token(domain: &Domain, caller: &Caller, id: &str) -> Result
         .one(domain.store.reader())
         .await?
         .ok_or_else(|| Error::not_found("publish job", id))?;
-    Ok(if row.state == State::AwaitingConfirmation { token::issue(&domain.keys, &row) } else { None })
+    Ok(if row.state == State::AwaitingConfirmation {
+        token::issue(&domain.keys, &row)
+    } else {
+        None
+    })
 }
 
 /// Queues the jobs of an account that waited because it was paused.
@@ -169,8 +173,13 @@ async fn open_effect(tx: &Tx, job_id: &str) -> Result<Option<effects::Model>> {
 /// Locks the account of a caller's job, which comes before the job itself.
 async fn lock_account_of(tx: &Tx, owner_id: &str, job_id: &str) -> Result<accounts::Model> {
     let row = publish_jobs::Entity::find_by_id(job_id).one(tx).await?;
-    let row = row.filter(|row| row.owner_id == owner_id).ok_or_else(|| Error::not_found("publish job", job_id))?;
-    let account = tx.locked(accounts::Entity::find_by_id(&row.account_id)).one(tx).await?;
+    let row = row
+        .filter(|row| row.owner_id == owner_id)
+        .ok_or_else(|| Error::not_found("publish job", job_id))?;
+    let account = tx
+        .locked(accounts::Entity::find_by_id(&row.account_id))
+        .one(tx)
+        .await?;
     account.ok_or_else(|| Error::not_found("account", &row.account_id))
 }
 

@@ -1,7 +1,9 @@
 //! Writing down what became of an attempt, of an effect and of a job.
 
 use futures::FutureExt;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+};
 use vintedbot_marketplace::FieldReading;
 
 use super::job::{load, save, wait};
@@ -29,7 +31,10 @@ pub enum Ended<'a> {
 #[derive(Clone, Debug)]
 pub enum Next {
     /// The form held what was approved; a person is to look.
-    Prepared { read_back: Vec<FieldReading>, screenshot_key: Option<String> },
+    Prepared {
+        read_back: Vec<FieldReading>,
+        screenshot_key: Option<String>,
+    },
     /// A challenge stopped it. With an effect open, its outcome is in doubt instead.
     Blocked { reason: Reason, message: String },
     /// It cannot succeed as it is.
@@ -76,17 +81,28 @@ pub async fn conclude(domain: &Domain, claim: &Claim, lock: Option<&AccountLock>
 
 async fn lock_account(tx: &Tx, claim: &Claim) -> Result<()> {
     let account_id = claim.job.account_id.clone().unwrap_or_default();
-    tx.locked(account_rows::Entity::find_by_id(account_id)).one(tx).await?;
+    tx.locked(account_rows::Entity::find_by_id(account_id))
+        .one(tx)
+        .await?;
     Ok(())
 }
 
-async fn apply(tx: &Tx, domain: &Domain, claim: &Claim, mut row: publish_jobs::Model, next: Next) -> Result<Outcome> {
+async fn apply(
+    tx: &Tx,
+    domain: &Domain,
+    claim: &Claim,
+    mut row: publish_jobs::Model,
+    next: Next,
+) -> Result<Outcome> {
     if row.state.has_ended() {
         return Ok(Outcome::Done);
     }
     let now = tx.now().await?;
     match next {
-        Next::Prepared { read_back, screenshot_key } => {
+        Next::Prepared {
+            read_back,
+            screenshot_key,
+        } => {
             if row.cancel_requested {
                 return cancelled(tx, row).await;
             }
@@ -125,9 +141,19 @@ async fn apply(tx: &Tx, domain: &Domain, claim: &Claim, mut row: publish_jobs::M
             if row.cancel_requested && open_effect(tx, &row.id).await?.is_none() {
                 return cancelled(tx, row).await;
             }
-            if claim.job.failures + 1 >= domain.settings.max_failures && open_effect(tx, &row.id).await?.is_none() {
+            if claim.job.failures + 1 >= domain.settings.max_failures
+                && open_effect(tx, &row.id).await?.is_none()
+            {
                 let message = format!("given up after {} failures: {message}", claim.job.failures + 1);
-                end_in(tx, row, Ended::Failed { reason, message: message.clone() }).await?;
+                end_in(
+                    tx,
+                    row,
+                    Ended::Failed {
+                        reason,
+                        message: message.clone(),
+                    },
+                )
+                .await?;
                 return Ok(Outcome::Dead { error: message });
             }
             if open_effect(tx, &row.id).await?.is_some() {
@@ -151,7 +177,11 @@ async fn apply(tx: &Tx, domain: &Domain, claim: &Claim, mut row: publish_jobs::M
             start_over(tx, row).await?;
             Ok(Outcome::HandBack)
         }
-        Next::AsItIs => Ok(if row.needs_manual { Outcome::Wait } else { Outcome::At(now) }),
+        Next::AsItIs => Ok(if row.needs_manual {
+            Outcome::Wait
+        } else {
+            Outcome::At(now)
+        }),
     }
 }
 
@@ -167,8 +197,20 @@ async fn start_over(tx: &Tx, mut row: publish_jobs::Model) -> Result<publish_job
 }
 
 async fn cancelled(tx: &Tx, row: publish_jobs::Model) -> Result<Outcome> {
-    let reason = row.reason.as_deref().and_then(Reason::from_name).unwrap_or(Reason::CancelledByPerson);
-    end_in(tx, row, Ended::Cancelled { reason, message: "cancelled" }).await?;
+    let reason = row
+        .reason
+        .as_deref()
+        .and_then(Reason::from_name)
+        .unwrap_or(Reason::CancelledByPerson);
+    end_in(
+        tx,
+        row,
+        Ended::Cancelled {
+            reason,
+            message: "cancelled",
+        },
+    )
+    .await?;
     Ok(Outcome::Done)
 }
 
@@ -186,7 +228,14 @@ async fn ask(tx: &Tx, mut row: publish_jobs::Model, reason: Reason, message: Str
     row.wait_reason = None;
     row.wait_until = None;
     if let Some(effect) = open_effect(tx, &row.id).await? {
-        set_effect(tx, effects::Model { state: EffectState::Unconfirmed, ..effect }).await?;
+        set_effect(
+            tx,
+            effects::Model {
+                state: EffectState::Unconfirmed,
+                ..effect
+            },
+        )
+        .await?;
     }
     save(tx, row, Kind::PublishJobUnconfirmed).await?;
     Ok(Outcome::Wait)
@@ -233,7 +282,11 @@ pub(super) async fn end_in(tx: &Tx, mut row: publish_jobs::Model, ended: Ended<'
 }
 
 async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Result<()> {
-    let Some(mut listing) = tx.locked(listings::Entity::find_by_id(&row.listing_id)).one(tx).await? else {
+    let Some(mut listing) = tx
+        .locked(listings::Entity::find_by_id(&row.listing_id))
+        .one(tx)
+        .await?
+    else {
         return Ok(());
     };
     if row.state == State::Published {
@@ -249,7 +302,10 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
     listing.active_publish_job_id = listing.active_publish_job_id.filter(|active| *active != row.id);
     listing.update_time = now;
     listing.clone().into_active_model().reset_all().update(tx).await?;
-    tx.emit(PendingEvent::changed(Kind::ListingUpdated, &Listing::from(listing))?);
+    tx.emit(PendingEvent::changed(
+        Kind::ListingUpdated,
+        &Listing::from(listing),
+    )?);
     Ok(())
 }
 
@@ -274,7 +330,15 @@ pub(super) async fn settle(
 /// Watches the site for a late appearance of what was settled as not done.
 pub(super) async fn watch(tx: &Tx, effect: &effects::Model, watch_ms: Millis) -> Result<()> {
     let until = tx.now().await? + watch_ms;
-    set_effect(tx, effects::Model { watch_until: Some(until), ..effect.clone() }).await.map(drop)
+    set_effect(
+        tx,
+        effects::Model {
+            watch_until: Some(until),
+            ..effect.clone()
+        },
+    )
+    .await
+    .map(drop)
 }
 
 async fn set_effect(tx: &Tx, effect: effects::Model) -> Result<effects::Model> {
@@ -284,8 +348,12 @@ async fn set_effect(tx: &Tx, effect: effects::Model) -> Result<effects::Model> {
 
 /// The effect, locked, if it is still open. The account's row is locked before it, as everywhere.
 async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
-    let Some(effect) = effects::Entity::find_by_id(effect_id).one(tx).await? else { return Ok(None) };
-    tx.locked(account_rows::Entity::find_by_id(&effect.account_id)).one(tx).await?;
+    let Some(effect) = effects::Entity::find_by_id(effect_id).one(tx).await? else {
+        return Ok(None);
+    };
+    tx.locked(account_rows::Entity::find_by_id(&effect.account_id))
+        .one(tx)
+        .await?;
     let effect = tx.locked(effects::Entity::find_by_id(effect_id)).one(tx).await?;
     Ok(effect.filter(|effect| matches!(effect.state, EffectState::Intended | EffectState::Unconfirmed)))
 }
@@ -298,7 +366,9 @@ pub async fn draft_saved(domain: &Domain, effect_id: &str, remote_id: &str) -> R
         .write(move |tx| {
             let (effect_id, remote_id) = (effect_id.clone(), remote_id.clone());
             async move {
-                let Some(effect) = load_open(tx, &effect_id).await? else { return Ok(()) };
+                let Some(effect) = load_open(tx, &effect_id).await? else {
+                    return Ok(());
+                };
                 let mut row = load(tx, &effect.publish_job_id).await?;
                 claims::claim_item(tx, &row, &remote_id).await?;
                 settle(tx, effect, EffectState::Done, Some(&remote_id), "draft saved").await?;
@@ -313,15 +383,25 @@ pub async fn draft_saved(domain: &Domain, effect_id: &str, remote_id: &str) -> R
 }
 
 /// The item is on the site, once. Needs no claim: it is what happened.
-pub async fn published(domain: &Domain, effect_id: &str, remote_id: &str, url: &str, hidden: bool, note: &str) -> Result<()> {
+pub async fn published(
+    domain: &Domain,
+    effect_id: &str,
+    remote_id: &str,
+    url: &str,
+    hidden: bool,
+    note: &str,
+) -> Result<()> {
     let (effect_id, remote_id) = (effect_id.to_owned(), remote_id.to_owned());
     let (url, note) = (url.to_owned(), note.to_owned());
     domain
         .store
         .write(move |tx| {
-            let (effect_id, remote_id, url, note) = (effect_id.clone(), remote_id.clone(), url.clone(), note.clone());
+            let (effect_id, remote_id, url, note) =
+                (effect_id.clone(), remote_id.clone(), url.clone(), note.clone());
             async move {
-                let Some(effect) = load_open(tx, &effect_id).await? else { return Ok(()) };
+                let Some(effect) = load_open(tx, &effect_id).await? else {
+                    return Ok(());
+                };
                 let row = load(tx, &effect.publish_job_id).await?;
                 settle(tx, effect, EffectState::Done, Some(&remote_id), &note).await?;
                 end_published(tx, row, &remote_id, &url, hidden).await
@@ -331,14 +411,35 @@ pub async fn published(domain: &Domain, effect_id: &str, remote_id: &str, url: &
         .await
 }
 
-async fn end_published(tx: &Tx, mut row: publish_jobs::Model, remote_id: &str, url: &str, hidden: bool) -> Result<()> {
+async fn end_published(
+    tx: &Tx,
+    mut row: publish_jobs::Model,
+    remote_id: &str,
+    url: &str,
+    hidden: bool,
+) -> Result<()> {
     claims::claim_item(tx, &row, remote_id).await?;
     row.remote_item_id = Some(remote_id.to_owned());
-    end_in(tx, row, Ended::Published { hidden, url: Some(url.to_owned()) }).await.map(drop)
+    end_in(
+        tx,
+        row,
+        Ended::Published {
+            hidden,
+            url: Some(url.to_owned()),
+        },
+    )
+    .await
+    .map(drop)
 }
 
 /// The draft became an item without a click of ours that is open: the person published it by hand.
-pub async fn found_published(domain: &Domain, job_id: &str, remote_id: &str, url: &str, hidden: bool) -> Result<()> {
+pub async fn found_published(
+    domain: &Domain,
+    job_id: &str,
+    remote_id: &str,
+    url: &str,
+    hidden: bool,
+) -> Result<()> {
     let (job_id, remote_id, url) = (job_id.to_owned(), remote_id.to_owned(), url.to_owned());
     domain
         .store
@@ -364,17 +465,32 @@ pub async fn unconfirmed(domain: &Domain, effect_id: &str, note: &str) -> Result
         .write(move |tx| {
             let (effect_id, note) = (effect_id.clone(), note.clone());
             async move {
-                let Some(effect) = load_open(tx, &effect_id).await? else { return Ok(()) };
+                let Some(effect) = load_open(tx, &effect_id).await? else {
+                    return Ok(());
+                };
                 if effect.state == EffectState::Unconfirmed {
                     return Ok(());
                 }
                 let settle_until = tx.now().await? + settle_ms;
                 let (kind, job_id) = (effect.kind, effect.publish_job_id.clone());
-                let doubt = effects::Model { state: EffectState::Unconfirmed, settle_until, note: Some(note), ..effect };
+                let doubt = effects::Model {
+                    state: EffectState::Unconfirmed,
+                    settle_until,
+                    note: Some(note),
+                    ..effect
+                };
                 set_effect(tx, doubt).await?;
                 if kind == EffectKind::Publish {
                     let row = load(tx, &job_id).await?;
-                    save(tx, publish_jobs::Model { state: State::Unconfirmed, ..row }, Kind::PublishJobUnconfirmed).await?;
+                    save(
+                        tx,
+                        publish_jobs::Model {
+                            state: State::Unconfirmed,
+                            ..row
+                        },
+                        Kind::PublishJobUnconfirmed,
+                    )
+                    .await?;
                 }
                 Ok(())
             }
@@ -384,7 +500,13 @@ pub async fn unconfirmed(domain: &Domain, effect_id: &str, note: &str) -> Result
 }
 
 /// The effect provably did not happen: the job may try again.
-pub async fn not_done(domain: &Domain, effect_id: &str, note: &str, watched: bool, strays: &[String]) -> Result<()> {
+pub async fn not_done(
+    domain: &Domain,
+    effect_id: &str,
+    note: &str,
+    watched: bool,
+    strays: &[String],
+) -> Result<()> {
     let (effect_id, note, strays) = (effect_id.to_owned(), note.to_owned(), strays.to_vec());
     let watch_ms = domain.settings.watch_ms;
     domain
@@ -392,7 +514,9 @@ pub async fn not_done(domain: &Domain, effect_id: &str, note: &str, watched: boo
         .write(move |tx| {
             let (effect_id, note, strays) = (effect_id.clone(), note.clone(), strays.clone());
             async move {
-                let Some(effect) = load_open(tx, &effect_id).await? else { return Ok(()) };
+                let Some(effect) = load_open(tx, &effect_id).await? else {
+                    return Ok(());
+                };
                 let mut row = load(tx, &effect.publish_job_id).await?;
                 let effect = settle(tx, effect, EffectState::NotDone, None, &note).await?;
                 if watched && effect.kind == EffectKind::Publish {
@@ -443,7 +567,12 @@ pub async fn draft_gone(domain: &Domain, job_id: &str) -> Result<Next> {
                     .order_by_desc(effects::Column::IntentTime)
                     .one(tx)
                     .await?;
-                let Some(effect) = tried else { return Ok(Next::Failed { reason: Reason::DraftLost, message }) };
+                let Some(effect) = tried else {
+                    return Ok(Next::Failed {
+                        reason: Reason::DraftLost,
+                        message,
+                    });
+                };
                 let reopened = effects::Model {
                     state: EffectState::Unconfirmed,
                     watch_until: None,
@@ -452,7 +581,10 @@ pub async fn draft_gone(domain: &Domain, job_id: &str) -> Result<Next> {
                     ..effect
                 };
                 set_effect(tx, reopened).await?;
-                Ok(Next::Ask { reason: Reason::DraftLost, message })
+                Ok(Next::Ask {
+                    reason: Reason::DraftLost,
+                    message,
+                })
             }
             .boxed()
         })

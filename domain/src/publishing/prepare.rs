@@ -36,7 +36,10 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
             .store
             .write(move |tx| {
                 let (owner_id, prepare) = (owner_id.clone(), prepare.clone());
-                async move { requests::check(tx, &owner_id, prepare.request_id.as_deref(), METHOD, &prepare).await }.boxed()
+                async move {
+                    requests::check(tx, &owner_id, prepare.request_id.as_deref(), METHOD, &prepare).await
+                }
+                .boxed()
             })
             .await?
     };
@@ -52,10 +55,12 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
     }
-    let content = listings::content_of(domain, &listing, &account).await.map_err(|error| match error {
-        Error::Invalid(violations) => Error::Incomplete(violations),
-        other => other,
-    })?;
+    let content = listings::content_of(domain, &listing, &account)
+        .await
+        .map_err(|error| match error {
+            Error::Invalid(violations) => Error::Incomplete(violations),
+            other => other,
+        })?;
     let revision = Revision {
         version: 1,
         owner_id: caller.owner_id.clone(),
@@ -70,13 +75,19 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     let id = domain
         .store
         .write(move |tx| {
-            let (prepare, text, hash, owner_id) = (prepare.clone(), text.clone(), hash.clone(), owner_id.clone());
+            let (prepare, text, hash, owner_id) =
+                (prepare.clone(), text.clone(), hash.clone(), owner_id.clone());
             async move {
                 let request_id = prepare.request_id.as_deref();
                 if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &prepare).await? {
                     return Ok(id);
                 }
-                let frozen = Frozen { owner_id: &owner_id, text, hash, sequence: frozen_sequence };
+                let frozen = Frozen {
+                    owner_id: &owner_id,
+                    text,
+                    hash,
+                    sequence: frozen_sequence,
+                };
                 let id = insert(tx, &prepare, frozen).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;
                 Ok(id)
@@ -96,15 +107,23 @@ struct Frozen<'a> {
 }
 
 async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String> {
-    let listing = tx.locked(listing_rows::Entity::find_by_id(&prepare.listing_id)).one(tx).await?;
+    let listing = tx
+        .locked(listing_rows::Entity::find_by_id(&prepare.listing_id))
+        .one(tx)
+        .await?;
     let listing = listing.ok_or_else(|| Error::not_found("listing", &prepare.listing_id))?;
     if listing.sequence != frozen.sequence {
-        return Err(Error::rejected(Reason::ResourceChanged, "the listing was changed at the same moment; call again"));
+        return Err(Error::rejected(
+            Reason::ResourceChanged,
+            "the listing was changed at the same moment; call again",
+        ));
     }
     if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
     }
-    let account = account_rows::Entity::find_by_id(&listing.account_id).one(tx).await?;
+    let account = account_rows::Entity::find_by_id(&listing.account_id)
+        .one(tx)
+        .await?;
     let account = account.ok_or_else(|| Error::not_found("account", &listing.account_id))?;
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
@@ -122,8 +141,11 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         if open.state == State::AwaitingConfirmation {
             return prepare_anew(tx, open, prepare, frozen, &listing).await;
         }
-        return Err(Error::rejected(Reason::PublishJobOpen, "the listing has a publish job that has not ended")
-            .with("publish_job_id", open.id));
+        return Err(Error::rejected(
+            Reason::PublishJobOpen,
+            "the listing has a publish job that has not ended",
+        )
+        .with("publish_job_id", open.id));
     }
     let now = tx.now().await?;
     let row = publish_jobs::Model {
@@ -163,7 +185,9 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         end_time: None,
         sequence: 0,
     };
-    publish_jobs::Entity::insert(row.clone().into_active_model()).exec_without_returning(tx).await?;
+    publish_jobs::Entity::insert(row.clone().into_active_model())
+        .exec_without_returning(tx)
+        .await?;
     let work = NewJob {
         kind: jobs::Kind::Publish,
         owner_id: Some(row.owner_id.clone()),
@@ -205,6 +229,9 @@ async fn prepare_anew(
 }
 
 pub(super) fn already_published(listing_id: &str) -> Error {
-    Error::rejected(Reason::AlreadyPublished, "the listing is on the site already; a second one is a second listing")
-        .with("listing_id", listing_id)
+    Error::rejected(
+        Reason::AlreadyPublished,
+        "the listing is on the site already; a second one is a second listing",
+    )
+    .with("listing_id", listing_id)
 }

@@ -23,7 +23,11 @@ pub struct Reading {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It happened, as this item.
-    Done { remote_id: String, url: String, hidden: bool },
+    Done {
+        remote_id: String,
+        url: String,
+        hidden: bool,
+    },
     /// It did not happen. `strays` are private drafts that may be ours, and that nobody else needs.
     NotDone { strays: Vec<String> },
     /// Too early to say.
@@ -40,7 +44,10 @@ pub fn candidates<'a>(
     wardrobe: &'a [RemoteItem],
 ) -> Vec<&'a RemoteItem> {
     let is_draft = effect.kind == EffectKind::DraftSave;
-    newcomers(effect, content, claimed, wardrobe).into_iter().filter(|item| item.is_draft == is_draft).collect()
+    newcomers(effect, content, claimed, wardrobe)
+        .into_iter()
+        .filter(|item| item.is_draft == is_draft)
+        .collect()
 }
 
 fn newcomers<'a>(
@@ -53,7 +60,11 @@ fn newcomers<'a>(
     wardrobe
         .iter()
         .filter(|item| !known.contains(&item.id))
-        .filter(|item| claimed.get(&item.id).is_none_or(|job| *job == effect.publish_job_id))
+        .filter(|item| {
+            claimed
+                .get(&item.id)
+                .is_none_or(|job| *job == effect.publish_job_id)
+        })
         .filter(|item| looks_like(item, content))
         .collect()
 }
@@ -78,7 +89,10 @@ pub fn decide(
     let found = candidates(effect, content, claimed, &reading.wardrobe);
     match effect.kind {
         EffectKind::DraftSave => {
-            let ours: Vec<_> = found.into_iter().filter(|item| is_equal(item, content, reading)).collect();
+            let ours: Vec<_> = found
+                .into_iter()
+                .filter(|item| is_equal(item, content, reading))
+                .collect();
             let newcomers = newcomers(effect, content, claimed, &reading.wardrobe);
             match ours.as_slice() {
                 [item] => done(item),
@@ -86,7 +100,9 @@ pub fn decide(
                 _ if newcomers.iter().any(|item| !item.is_draft) => Decision::Ask,
                 [] if !settled => Decision::NotYet,
                 // Drafts are private: with none, or with several that could be ours, a fresh one harms nobody.
-                strays => Decision::NotDone { strays: strays.iter().map(|item| item.id.clone()).collect() },
+                strays => Decision::NotDone {
+                    strays: strays.iter().map(|item| item.id.clone()).collect(),
+                },
             }
         }
         EffectKind::Publish => match &reading.target {
@@ -114,13 +130,20 @@ pub fn decide(
 fn is_equal(item: &RemoteItem, content: &ItemContent, reading: &Reading) -> bool {
     reading.details.get(&item.id).is_some_and(|detail| {
         detail.is_draft
-            && detail.description.as_ref().is_none_or(|text| *text == content.description)
+            && detail
+                .description
+                .as_ref()
+                .is_none_or(|text| *text == content.description)
             && detail.category_id.is_none_or(|id| id == content.category.id)
     })
 }
 
 fn done(item: &RemoteItem) -> Decision {
-    Decision::Done { remote_id: item.id.clone(), url: item.url.clone(), hidden: item.is_hidden }
+    Decision::Done {
+        remote_id: item.id.clone(),
+        url: item.url.clone(),
+        hidden: item.is_hidden,
+    }
 }
 
 /// Ids of the account's items that listings of ours have claimed, each with its job.
@@ -140,8 +163,14 @@ mod tests {
         ItemContent {
             title: "Jumper".to_owned(),
             description: "Warm".to_owned(),
-            price: Money { minor_units: 900, currency: "EUR".to_owned() },
-            category: CategoryChoice { id: 7, path: Vec::new() },
+            price: Money {
+                minor_units: 900,
+                currency: "EUR".to_owned(),
+            },
+            category: CategoryChoice {
+                id: 7,
+                path: Vec::new(),
+            },
             brand: None,
             size: None,
             condition: None,
@@ -156,7 +185,10 @@ mod tests {
         RemoteItem {
             id: id.to_owned(),
             title: "Jumper".to_owned(),
-            price: Money { minor_units: 900, currency: "EUR".to_owned() },
+            price: Money {
+                minor_units: 900,
+                currency: "EUR".to_owned(),
+            },
             is_draft,
             is_hidden: false,
             is_closed: false,
@@ -193,24 +225,51 @@ mod tests {
     }
 
     fn published(reading: &Reading, settle_until: Millis) -> Decision {
-        decide(&effect(EffectKind::Publish, settle_until), &content(), &HashMap::new(), reading, NOW)
+        decide(
+            &effect(EffectKind::Publish, settle_until),
+            &content(),
+            &HashMap::new(),
+            reading,
+            NOW,
+        )
     }
 
     fn drafted(wardrobe: Vec<RemoteItem>, settle_until: Millis) -> Decision {
-        let details = wardrobe.iter().map(|item| (item.id.clone(), item.clone())).collect();
-        let reading = Reading { target: None, wardrobe, details };
-        decide(&effect(EffectKind::DraftSave, settle_until), &content(), &HashMap::new(), &reading, NOW)
+        let details = wardrobe
+            .iter()
+            .map(|item| (item.id.clone(), item.clone()))
+            .collect();
+        let reading = Reading {
+            target: None,
+            wardrobe,
+            details,
+        };
+        decide(
+            &effect(EffectKind::DraftSave, settle_until),
+            &content(),
+            &HashMap::new(),
+            &reading,
+            NOW,
+        )
     }
 
     #[test]
     fn a_draft_that_is_none_any_more_was_published() {
-        let reading = Reading { target: Some(item("50", false)), ..Reading::default() };
-        assert!(matches!(published(&reading, NOW + 1), Decision::Done { remote_id, .. } if remote_id == "50"));
+        let reading = Reading {
+            target: Some(item("50", false)),
+            ..Reading::default()
+        };
+        assert!(
+            matches!(published(&reading, NOW + 1), Decision::Done { remote_id, .. } if remote_id == "50")
+        );
     }
 
     #[test]
     fn a_draft_that_still_is_one_counts_only_after_the_settling_window() {
-        let reading = Reading { target: Some(item("50", true)), ..Reading::default() };
+        let reading = Reading {
+            target: Some(item("50", true)),
+            ..Reading::default()
+        };
         assert_eq!(published(&reading, NOW + 1), Decision::NotYet);
         assert_eq!(published(&reading, NOW), Decision::NotDone { strays: Vec::new() });
     }
@@ -220,34 +279,69 @@ mod tests {
         let gone = Reading::default();
         assert_eq!(published(&gone, NOW + 1), Decision::NotYet);
         assert_eq!(published(&gone, NOW), Decision::Ask);
-        let moved = Reading { wardrobe: vec![item("60", false)], ..Reading::default() };
+        let moved = Reading {
+            wardrobe: vec![item("60", false)],
+            ..Reading::default()
+        };
         assert!(matches!(published(&moved, NOW), Decision::Done { remote_id, .. } if remote_id == "60"));
-        let twins = Reading { wardrobe: vec![item("60", false), item("61", false)], ..Reading::default() };
+        let twins = Reading {
+            wardrobe: vec![item("60", false), item("61", false)],
+            ..Reading::default()
+        };
         assert_eq!(published(&twins, NOW), Decision::Ask);
-        let other_photos = RemoteItem { photo_ids: vec!["p9".to_owned()], ..item("60", false) };
-        let stranger = Reading { wardrobe: vec![other_photos], ..Reading::default() };
+        let other_photos = RemoteItem {
+            photo_ids: vec!["p9".to_owned()],
+            ..item("60", false)
+        };
+        let stranger = Reading {
+            wardrobe: vec![other_photos],
+            ..Reading::default()
+        };
         assert_eq!(published(&stranger, NOW), Decision::Ask);
     }
 
     #[test]
     fn items_that_were_known_before_or_belong_to_another_job_are_never_ours() {
-        let known = Reading { wardrobe: vec![item("1", false)], ..Reading::default() };
+        let known = Reading {
+            wardrobe: vec![item("1", false)],
+            ..Reading::default()
+        };
         assert_eq!(published(&known, NOW), Decision::Ask);
         let claimed = HashMap::from([("60".to_owned(), "another job".to_owned())]);
-        let reading = Reading { wardrobe: vec![item("60", false)], ..Reading::default() };
-        let decision = decide(&effect(EffectKind::Publish, NOW), &content(), &claimed, &reading, NOW);
+        let reading = Reading {
+            wardrobe: vec![item("60", false)],
+            ..Reading::default()
+        };
+        let decision = decide(
+            &effect(EffectKind::Publish, NOW),
+            &content(),
+            &claimed,
+            &reading,
+            NOW,
+        );
         assert_eq!(decision, Decision::Ask);
     }
 
     #[test]
     fn a_saving_in_doubt_takes_the_one_equal_draft_and_saves_anew_otherwise() {
-        assert!(matches!(drafted(vec![item("60", true)], NOW + 1), Decision::Done { remote_id, .. } if remote_id == "60"));
+        assert!(
+            matches!(drafted(vec![item("60", true)], NOW + 1), Decision::Done { remote_id, .. } if remote_id == "60")
+        );
         assert_eq!(drafted(Vec::new(), NOW + 1), Decision::NotYet);
         assert_eq!(drafted(Vec::new(), NOW), Decision::NotDone { strays: Vec::new() });
         let strays = vec!["60".to_owned(), "61".to_owned()];
-        assert_eq!(drafted(vec![item("60", true), item("61", true)], NOW + 1), Decision::NotDone { strays });
-        let other_text = RemoteItem { description: Some("Cold".to_owned()), ..item("60", true) };
-        assert_eq!(drafted(vec![other_text], NOW), Decision::NotDone { strays: Vec::new() });
+        assert_eq!(
+            drafted(vec![item("60", true), item("61", true)], NOW + 1),
+            Decision::NotDone { strays }
+        );
+        let other_text = RemoteItem {
+            description: Some("Cold".to_owned()),
+            ..item("60", true)
+        };
+        assert_eq!(
+            drafted(vec![other_text], NOW),
+            Decision::NotDone { strays: Vec::new() }
+        );
     }
 
     #[test]

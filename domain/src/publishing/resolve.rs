@@ -33,7 +33,10 @@ pub async fn resolve(
     if let Resolution::Published { remote_item_id } = &resolution {
         let digits = !remote_item_id.is_empty() && remote_item_id.bytes().all(|byte| byte.is_ascii_digit());
         if !digits || remote_item_id.len() > 20 {
-            return Err(Error::invalid("published.remote_item_id", "the number in the address of the item's page"));
+            return Err(Error::invalid(
+                "published.remote_item_id",
+                "the number in the address of the item's page",
+            ));
         }
     }
     let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
@@ -57,19 +60,43 @@ pub async fn resolve(
         .await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str, resolution: &Resolution, watch_ms: i64) -> Result<PublishJob> {
+async fn run(
+    tx: &Tx,
+    owner_id: &str,
+    id: &str,
+    resolution: &Resolution,
+    watch_ms: i64,
+) -> Result<PublishJob> {
     super::lock_account_of(tx, owner_id, id).await?;
     let mut row = load_owned(tx, owner_id, id).await?;
     let effect = open_effect(tx, id).await?;
-    let effect = effect.filter(|_| row.needs_manual && row.state == State::Unconfirmed).ok_or_else(|| {
-        Error::rejected(Reason::JobState, "the job asks nothing").with("state", super::state_name(row.state))
-    })?;
+    let effect = effect
+        .filter(|_| row.needs_manual && row.state == State::Unconfirmed)
+        .ok_or_else(|| {
+            Error::rejected(Reason::JobState, "the job asks nothing")
+                .with("state", super::state_name(row.state))
+        })?;
     match resolution {
         Resolution::Published { remote_item_id } => {
             claims::claim_item(tx, &row, remote_item_id).await?;
-            settle(tx, effect, EffectState::Done, Some(remote_item_id), "said by a person").await?;
+            settle(
+                tx,
+                effect,
+                EffectState::Done,
+                Some(remote_item_id),
+                "said by a person",
+            )
+            .await?;
             row.remote_item_id = Some(remote_item_id.clone());
-            end_in(tx, row, Ended::Published { hidden: false, url: None }).await
+            end_in(
+                tx,
+                row,
+                Ended::Published {
+                    hidden: false,
+                    url: None,
+                },
+            )
+            .await
         }
         Resolution::NotPublished => {
             let watched = effect.kind == EffectKind::Publish;
@@ -80,7 +107,15 @@ async fn run(tx: &Tx, owner_id: &str, id: &str, resolution: &Resolution, watch_m
             // The draft that was to become the item may be half of one: the next attempt saves its own.
             row.draft_remote_id = None;
             let message = "a person said that it was not published";
-            end_in(tx, row, Ended::Failed { reason: Reason::OutcomeUnknown, message: message.to_owned() }).await
+            end_in(
+                tx,
+                row,
+                Ended::Failed {
+                    reason: Reason::OutcomeUnknown,
+                    message: message.to_owned(),
+                },
+            )
+            .await
         }
     }
 }

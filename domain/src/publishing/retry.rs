@@ -19,7 +19,12 @@ const METHOD: &str = "RetryPublishJob";
 
 /// Queues a stopped job again. One that was confirmed and then blocked goes on to publish; any other is prepared anew, and
 /// has to be confirmed again. A job whose outcome is unknown is refused: that would be how items are published twice.
-pub async fn retry(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<PublishJob> {
+pub async fn retry(
+    domain: &Domain,
+    caller: &Caller,
+    id: &str,
+    request_id: Option<String>,
+) -> Result<PublishJob> {
     let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
     domain
         .store
@@ -42,16 +47,24 @@ pub async fn retry(domain: &Domain, caller: &Caller, id: &str, request_id: Optio
 async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
     let account = super::lock_account_of(tx, owner_id, id).await?;
     let mut row = load_owned(tx, owner_id, id).await?;
-    if !matches!(row.state, State::Blocked | State::Failed | State::Expired) || open_effect(tx, id).await?.is_some() {
+    if !matches!(row.state, State::Blocked | State::Failed | State::Expired)
+        || open_effect(tx, id).await?.is_some()
+    {
         let message = format!("a job that is {:?} cannot be retried", row.state);
         return Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)));
     }
     if account.state == AccountState::Paused {
-        return Err(Error::rejected(Reason::AccountPaused, "the account is paused; call ResumeAccount first")
-            .with("account_id", &account.id));
+        return Err(Error::rejected(
+            Reason::AccountPaused,
+            "the account is paused; call ResumeAccount first",
+        )
+        .with("account_id", &account.id));
     }
     if account.site != row.site || account.delete_time.is_some() {
-        return Err(Error::rejected(Reason::ModeChanged, "the account's mode was changed; prepare the listing anew"));
+        return Err(Error::rejected(
+            Reason::ModeChanged,
+            "the account's mode was changed; prepare the listing anew",
+        ));
     }
     let listing = listings::Entity::find_by_id(&row.listing_id).one(tx).await?;
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
@@ -71,8 +84,11 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
         .one(tx)
         .await?;
     if let Some(other) = other {
-        return Err(Error::rejected(Reason::PublishJobOpen, "the listing has another publish job that has not ended")
-            .with("publish_job_id", other.id));
+        return Err(Error::rejected(
+            Reason::PublishJobOpen,
+            "the listing has another publish job that has not ended",
+        )
+        .with("publish_job_id", other.id));
     }
     if row.state == State::Blocked && row.confirm_time.is_some() {
         row.state = State::Confirmed;

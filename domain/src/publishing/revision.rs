@@ -30,7 +30,9 @@ impl Revision {
     /// Reads a frozen revision back, checking it against its hash.
     pub fn thaw(text: &str, hash: &str) -> Result<Self> {
         if sha256_hex(text) != hash {
-            return Err(Error::Internal("a stored revision does not have its hash".to_owned()));
+            return Err(Error::Internal(
+                "a stored revision does not have its hash".to_owned(),
+            ));
         }
         Ok(serde_json::from_str(text)?)
     }
@@ -40,7 +42,13 @@ impl Revision {
 pub fn listing_hash(row: &listings::Model) -> Result<String> {
     let editable = (
         (&row.title, &row.description, row.price_minor_units, &row.currency),
-        (row.category_id, row.brand_id, row.size_id, row.condition_id, row.package_size_id),
+        (
+            row.category_id,
+            row.brand_id,
+            row.size_id,
+            row.condition_id,
+            row.package_size_id,
+        ),
         (&row.color_ids, &row.material_ids, &row.photo_ids, &row.account_id),
     );
     Ok(sha256_hex(serde_json::to_string(&editable)?))

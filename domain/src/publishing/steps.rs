@@ -79,7 +79,12 @@ pub async fn stopped(
 }
 
 /// Keeps a screenshot with its page text under the step; answers with the screenshot's key in the file store.
-pub async fn photographed(domain: &Domain, job_id: &str, step: &str, evidence: &Evidence) -> Result<Option<String>> {
+pub async fn photographed(
+    domain: &Domain,
+    job_id: &str,
+    step: &str,
+    evidence: &Evidence,
+) -> Result<Option<String>> {
     let kept = keep(domain, job_id, evidence).await?;
     let key = kept.screenshot.as_ref().map(|(key, _)| key.clone());
     record(domain, job_id, step, StepOutcome::Done, &evidence.url, kept).await?;
@@ -108,7 +113,10 @@ async fn keep(domain: &Domain, job_id: &str, evidence: &Evidence) -> Result<Kept
     }
     if !evidence.page_text.is_empty() {
         let key = format!("{name}.txt");
-        domain.files.put(&key, Bytes::from(evidence.page_text.clone())).await?;
+        domain
+            .files
+            .put(&key, Bytes::from(evidence.page_text.clone()))
+            .await?;
         kept.page_text = Some(key);
     }
     Ok(kept)
@@ -170,7 +178,9 @@ async fn write(
         screenshot_bytes: Set(screenshot_bytes),
         page_text_key: Set(kept.page_text),
     };
-    publish_steps::Entity::insert(step_row).exec_without_returning(tx).await?;
+    publish_steps::Entity::insert(step_row)
+        .exec_without_returning(tx)
+        .await?;
     Ok(Ephemeral::PublishStep {
         publish_job_id: row.id.clone(),
         number,

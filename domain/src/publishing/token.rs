@@ -35,14 +35,27 @@ impl Claims {
     fn text(&self) -> String {
         let numbers = format!("{}|{}", self.prepare_number, self.expire_time);
         let (revision, read_back) = (&self.revision_hash, &self.read_back_hash);
-        [&self.owner_id, &self.account_id, &self.site, &self.job_id, revision, read_back, &numbers].map(String::as_str).join("|")
+        [
+            &self.owner_id,
+            &self.account_id,
+            &self.site,
+            &self.job_id,
+            revision,
+            read_back,
+            &numbers,
+        ]
+        .map(String::as_str)
+        .join("|")
     }
 }
 
 /// The token of a prepared job, and until when it may be used.
 pub(super) fn issue(keys: &Keys, row: &publish_jobs::Model) -> Option<(String, Millis)> {
     let claims = Claims::of(row)?;
-    Some((keys.sign(Purpose::Confirmation, &claims.text()), claims.expire_time))
+    Some((
+        keys.sign(Purpose::Confirmation, &claims.text()),
+        claims.expire_time,
+    ))
 }
 
 /// Checks that a token is this job's, for what it holds now. Says nothing about time and use.
@@ -61,6 +74,9 @@ pub(super) fn check(keys: &Keys, token: &str, row: &publish_jobs::Model) -> Resu
             Reason::ConfirmationStale,
             "the job was prepared anew since this token was made; look at it again",
         )),
-        _ => Err(Error::rejected(Reason::ConfirmationInvalid, "the confirm token is not one for this job")),
+        _ => Err(Error::rejected(
+            Reason::ConfirmationInvalid,
+            "the confirm token is not one for this job",
+        )),
     }
 }

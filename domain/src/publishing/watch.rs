@@ -17,7 +17,12 @@ use crate::{Domain, Reason, Result};
 /// Accounts whose site has to be looked at, with how to reach it.
 pub async fn watched_accounts(domain: &Domain) -> Result<Vec<Seat>> {
     let effects = effects::Entity::find().filter(effects::Column::WatchUntil.is_not_null());
-    let mut ids: Vec<String> = effects.all(domain.store.reader()).await?.into_iter().map(|e| e.account_id).collect();
+    let mut ids: Vec<String> = effects
+        .all(domain.store.reader())
+        .await?
+        .into_iter()
+        .map(|e| e.account_id)
+        .collect();
     ids.sort_unstable();
     ids.dedup();
     let rows = account_rows::Entity::find()
@@ -26,7 +31,10 @@ pub async fn watched_accounts(domain: &Domain) -> Result<Vec<Seat>> {
         .filter(account_rows::Column::DeleteTime.is_null())
         .all(domain.store.reader())
         .await?;
-    Ok(rows.into_iter().map(|row| accounts::seat(&Account::from(row))).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| accounts::seat(&Account::from(row)))
+        .collect())
 }
 
 /// Compares an account's wardrobe with what is watched for. Returns how many possible duplicates it found.
@@ -37,7 +45,9 @@ pub async fn compare(domain: &Domain, account_id: &str, wardrobe: &[RemoteItem])
         .write(move |tx| {
             let (account_id, wardrobe) = (account_id.clone(), wardrobe.clone());
             async move {
-                tx.locked(account_rows::Entity::find_by_id(&account_id)).one(tx).await?;
+                tx.locked(account_rows::Entity::find_by_id(&account_id))
+                    .one(tx)
+                    .await?;
                 let claimed: HashMap<String, String> = claims::claimed(tx, &account_id).await?;
                 let watched = effects::Entity::find()
                     .filter(effects::Column::AccountId.eq(account_id.as_str()))
@@ -55,7 +65,10 @@ pub async fn compare(domain: &Domain, account_id: &str, wardrobe: &[RemoteItem])
                         found += 1;
                         row.possible_duplicate = true;
                         row.reason = Some(Reason::PossibleDuplicate.name());
-                        row.message = Some(format!("item {} appeared after it was settled as not published", item.id));
+                        row.message = Some(format!(
+                            "item {} appeared after it was settled as not published",
+                            item.id
+                        ));
                         save(tx, row, Kind::PossibleDuplicate).await?;
                     }
                     if late.is_some() || effect.watch_until.is_some_and(|until| until <= now) {

@@ -76,7 +76,15 @@ impl Store {
         ids: Arc<dyn Ids>,
         database_clock: bool,
     ) -> Self {
-        Self { writer, reader, clock, ids, after_commit: None, probe: None, database_clock }
+        Self {
+            writer,
+            reader,
+            clock,
+            ids,
+            after_commit: None,
+            probe: None,
+            database_clock,
+        }
     }
 
     /// The same database by another clock of this machine.
@@ -159,7 +167,13 @@ impl Store {
         };
         #[expect(clippy::disallowed_methods, reason = "the one place that the rule points to")]
         let inner = self.writer.begin_with_options(options).await?;
-        let tx = Tx::new(inner, Arc::clone(&self.clock), Arc::clone(&self.ids), self.database_clock, self.probe.clone());
+        let tx = Tx::new(
+            inner,
+            Arc::clone(&self.clock),
+            Arc::clone(&self.ids),
+            self.database_clock,
+            self.probe.clone(),
+        );
         let result = match work(&tx).await {
             Ok(value) => tx.flush_events().await.map(|()| value),
             Err(error) => Err(error),

@@ -28,9 +28,14 @@ pub struct DataFolder {
 impl DataFolder {
     /// Makes the folder where it is missing and locks it. Fails when another process holds the lock.
     pub fn open(path: &Path) -> Result<Self> {
-        let describe = |error: std::io::Error| Error::Internal(format!("data folder {}: {error}", path.display()));
+        let describe =
+            |error: std::io::Error| Error::Internal(format!("data folder {}: {error}", path.display()));
         // Photos, keys and the database are nobody else's business.
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(describe)?;
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(describe)?;
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -38,7 +43,10 @@ impl DataFolder {
             .open(path.join("lock"))
             .map_err(describe)?;
         match FileExt::try_lock(&lock) {
-            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
             Err(_) => Err(Error::Internal(format!(
                 "data folder {} is in use by another process; stop it, or set DATA_DIR to another folder",
                 path.display()
@@ -89,7 +97,11 @@ async fn connect_sqlite(url: &str, connections: u32, query_only: bool) -> Result
                 .pragma("auto_vacuum", "INCREMENTAL")
                 .pragma("journal_mode", "WAL")
                 .pragma("synchronous", "FULL");
-            if query_only { sqlite.pragma("query_only", "ON") } else { sqlite }
+            if query_only {
+                sqlite.pragma("query_only", "ON")
+            } else {
+                sqlite
+            }
         });
     Ok(Database::connect(options).await?)
 }

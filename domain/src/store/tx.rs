@@ -48,7 +48,15 @@ impl Tx {
         database_clock: bool,
         probe: Option<Arc<dyn Probe>>,
     ) -> Self {
-        Self { inner, clock, ids, database_clock, probe, died: AtomicBool::new(false), pending: Mutex::default() }
+        Self {
+            inner,
+            clock,
+            ids,
+            database_clock,
+            probe,
+            died: AtomicBool::new(false),
+            pending: Mutex::default(),
+        }
     }
 
     /// The time by which what several processes compare is measured. Ask again after waiting for a lock.
@@ -63,7 +71,11 @@ impl Tx {
 
     /// Appends an event, written with its sequence when the closure has ended well.
     pub fn emit(&self, event: PendingEvent) {
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).events.push(event);
+        self.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .events
+            .push(event);
     }
 
     /// Rings for a job after the commit, when `delay` milliseconds have passed.
@@ -90,13 +102,21 @@ impl Tx {
             return Ok(());
         }
         let owners = events::append(self, events).await?;
-        self.pending.lock().unwrap_or_else(PoisonError::into_inner).committed.owners = owners;
+        self.pending
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .committed
+            .owners = owners;
         Ok(())
     }
 
     pub(super) async fn commit(self) -> Result<Committed> {
         self.inner.commit().await?;
-        Ok(self.pending.into_inner().unwrap_or_else(PoisonError::into_inner).committed)
+        Ok(self
+            .pending
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner)
+            .committed)
     }
 
     pub(super) async fn rollback(self) -> Result<()> {

@@ -23,7 +23,11 @@ fn main() -> ExitCode {
                 "sim: {} seeds, {} twice, {} lost, {} undecided",
                 totals.seeds, totals.twice, totals.lost, totals.undecided
             );
-            if totals.twice + totals.lost + totals.undecided == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if totals.twice + totals.lost + totals.undecided == 0 {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => {
             eprintln!("sim: {error:#}");

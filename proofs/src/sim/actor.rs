@@ -60,7 +60,10 @@ impl Actor {
 
     /// A number below `bound`, from the actor's own source.
     pub fn below(&self, bound: u64) -> u64 {
-        self.random.lock().unwrap_or_else(PoisonError::into_inner).random_range(0..bound)
+        self.random
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .random_range(0..bound)
     }
 
     /// Counts a moment; `true` when it is the last.
@@ -88,7 +91,11 @@ impl Actor {
         self.yielded.store(true, Ordering::SeqCst);
         let mut turned = false;
         std::future::poll_fn(|_| {
-            if std::mem::replace(&mut turned, true) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            if std::mem::replace(&mut turned, true) {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
         })
         .await;
     }

@@ -88,16 +88,32 @@ impl Base {
         let listing = ListingInput {
             title: "A jumper to be published once".to_owned(),
             description: "Warm, and not used much.".to_owned(),
-            price: Some(Money { minor_units: 2_900, currency: "EUR".to_owned() }),
+            price: Some(Money {
+                minor_units: 2_900,
+                currency: "EUR".to_owned(),
+            }),
             category: Some(NameOrId::Id(10)),
             photo_ids: vec![photo_id],
             ..ListingInput::default()
         };
-        let new = NewListing { account_id: account.id, listing, request_id: None };
+        let new = NewListing {
+            account_id: account.id,
+            listing,
+            request_id: None,
+        };
         let listing = listings::create(&domain, &caller, new).await?;
-        let base = Self { domain, clock, ids, caller, listing_id: listing.id, folder };
-        base.sql("CREATE TABLE base_accounts AS SELECT * FROM accounts").await?;
-        base.sql("CREATE TABLE base_listings AS SELECT * FROM listings").await?;
+        let base = Self {
+            domain,
+            clock,
+            ids,
+            caller,
+            listing_id: listing.id,
+            folder,
+        };
+        base.sql("CREATE TABLE base_accounts AS SELECT * FROM accounts")
+            .await?;
+        base.sql("CREATE TABLE base_listings AS SELECT * FROM listings")
+            .await?;
         Ok(base)
     }
 
@@ -132,8 +148,11 @@ impl Base {
         let sql = "SELECT (SELECT sequence FROM event_heads) AS head, COUNT(*) AS events, \
                    COALESCE(MAX(sequence), 0) AS last FROM events";
         let row = self.query(sql).await?;
-        let (head, events, last): (i64, i64, i64) =
-            (row.try_get("", "head")?, row.try_get("", "events")?, row.try_get("", "last")?);
+        let (head, events, last): (i64, i64, i64) = (
+            row.try_get("", "head")?,
+            row.try_get("", "events")?,
+            row.try_get("", "last")?,
+        );
         if head != events || head != last {
             bail!("head {head}, {events} events, the last of them {last}");
         }
@@ -144,13 +163,21 @@ impl Base {
     pub async fn print_steps(&self, job_id: &str) -> Result<()> {
         let backend = self.domain.store.backend();
         for (sql, columns) in [
-            ("SELECT time, step, outcome, message FROM publish_steps WHERE publish_job_id = $1 ORDER BY number", 4),
-            ("SELECT intent_time, kind, state, COALESCE(note, '') || ' ' || COALESCE(remote_id, '') AS note FROM effects WHERE publish_job_id = $1 ORDER BY intent_time", 4),
+            (
+                "SELECT time, step, outcome, message FROM publish_steps WHERE publish_job_id = $1 ORDER BY number",
+                4,
+            ),
+            (
+                "SELECT intent_time, kind, state, COALESCE(note, '') || ' ' || COALESCE(remote_id, '') AS note FROM effects WHERE publish_job_id = $1 ORDER BY intent_time",
+                4,
+            ),
         ] {
             let statement = Statement::from_sql_and_values(backend, sql, [job_id.into()]);
             for row in self.domain.store.reader().query_all_raw(statement).await? {
                 let time: i64 = row.try_get_by_index(0)?;
-                let texts = (1..columns).map(|index| row.try_get_by_index::<String>(index)).collect::<Result<Vec<_>, _>>()?;
+                let texts = (1..columns)
+                    .map(|index| row.try_get_by_index::<String>(index))
+                    .collect::<Result<Vec<_>, _>>()?;
                 println!("{:>8} {}", time - EPOCH, texts.join("  "));
             }
         }
@@ -159,11 +186,21 @@ impl Base {
 
     async fn query(&self, sql: &str) -> Result<sea_orm::QueryResult> {
         let statement = Statement::from_string(self.domain.store.backend(), sql);
-        self.domain.store.reader().query_one_raw(statement).await?.context("a row")
+        self.domain
+            .store
+            .reader()
+            .query_one_raw(statement)
+            .await?
+            .context("a row")
     }
 
     async fn sql(&self, sql: &str) -> Result<()> {
-        self.domain.store.writer().execute_unprepared(sql).await.with_context(|| sql.to_owned())?;
+        self.domain
+            .store
+            .writer()
+            .execute_unprepared(sql)
+            .await
+            .with_context(|| sql.to_owned())?;
         Ok(())
     }
 }
@@ -177,16 +214,31 @@ async fn put_photo(domain: &Domain, caller: &Caller) -> Result<String> {
     let sql = "INSERT INTO photos (id, owner_id, sha256, perceptual_hash, width, height, size_bytes, content_type, \
                file_name, near_duplicates, create_time, sequence) \
                VALUES ($1, $2, $3, 0, 800, 600, $4, 'image/jpeg', 'jumper.jpg', '[]', 0, 0)";
-    let values = [id.as_str().into(), caller.owner_id.as_str().into(), sha256.into(), (bytes.len() as i64).into()];
+    let values = [
+        id.as_str().into(),
+        caller.owner_id.as_str().into(),
+        sha256.into(),
+        (bytes.len() as i64).into(),
+    ];
     let statement = Statement::from_sql_and_values(domain.store.backend(), sql, values);
     domain.store.writer().execute_raw(statement).await?;
     Ok(id)
 }
 
 fn catalog() -> Catalog {
-    let root = Category { id: 5, parent_id: None, name: "Men".to_owned(), fields: None };
+    let root = Category {
+        id: 5,
+        parent_id: None,
+        name: "Men".to_owned(),
+        fields: None,
+    };
     let fields = CategoryFields::default();
-    let leaf = Category { id: 10, parent_id: Some(5), name: "Jumpers".to_owned(), fields: Some(fields) };
+    let leaf = Category {
+        id: 10,
+        parent_id: Some(5),
+        name: "Jumpers".to_owned(),
+        fields: Some(fields),
+    };
     Catalog {
         language: Language::En,
         categories: vec![root, leaf],

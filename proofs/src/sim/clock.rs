@@ -45,7 +45,10 @@ impl SimIds {
 
 impl Ids for SimIds {
     fn id(&self) -> String {
-        format!("00000000-0000-7000-8000-{:012}", self.0.fetch_add(1, Ordering::SeqCst))
+        format!(
+            "00000000-0000-7000-8000-{:012}",
+            self.0.fetch_add(1, Ordering::SeqCst)
+        )
     }
 
     fn secret(&self) -> [u8; 32] {

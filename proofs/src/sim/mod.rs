@@ -41,7 +41,9 @@ pub fn run(first: u64, count: u64) -> Result<Totals> {
         .collect();
     let mut totals = Totals::default();
     for handle in handles {
-        let part = handle.join().map_err(|_| anyhow::anyhow!("a simulating thread panicked"))??;
+        let part = handle
+            .join()
+            .map_err(|_| anyhow::anyhow!("a simulating thread panicked"))??;
         totals.seeds += part.seeds;
         totals.twice += part.twice;
         totals.lost += part.lost;
@@ -51,7 +53,9 @@ pub fn run(first: u64, count: u64) -> Result<Totals> {
 }
 
 fn thread(next: &AtomicU64, end: u64, shown: &AtomicU64) -> Result<Totals> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let base = Base::make().await?;
         let mut totals = Totals::default();
@@ -60,13 +64,19 @@ fn thread(next: &AtomicU64, end: u64, shown: &AtomicU64) -> Result<Totals> {
             if seed >= end {
                 return Ok(totals);
             }
-            let report = world::run(&base, seed).await.with_context(|| format!("seed {seed}"))?;
+            let report = world::run(&base, seed)
+                .await
+                .with_context(|| format!("seed {seed}"))?;
             totals.seeds += 1;
             totals.twice += u64::from(report.twice);
             totals.lost += u64::from(report.lost);
             totals.undecided += u64::from(report.undecided);
-            if report.twice + report.lost + report.undecided > 0 && shown.fetch_add(1, Ordering::SeqCst) < SHOWN {
-                println!("seed {seed}: {report:?}; look into it with SIM_TRACE=1 SEED={seed} SEEDS=1 make sim");
+            if report.twice + report.lost + report.undecided > 0
+                && shown.fetch_add(1, Ordering::SeqCst) < SHOWN
+            {
+                println!(
+                    "seed {seed}: {report:?}; look into it with SIM_TRACE=1 SEED={seed} SEEDS=1 make sim"
+                );
             }
         }
     })

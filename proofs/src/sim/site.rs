@@ -8,8 +8,8 @@ use vintedbot_domain::clock::{Clock as _, Millis};
 use vintedbot_marketplace::catalog::Catalog;
 use vintedbot_marketplace::challenge::{Kind, Verdict};
 use vintedbot_marketplace::{
-    Composer, ComposerIdentity, ComposerRequest, DriverKind, Ending, Error, Evidence, FillStep, Filled, ItemContent,
-    Marketplace, Member, Permit, Published, RemoteItem, Saved, Seat, StepObserver, WriteError,
+    Composer, ComposerIdentity, ComposerRequest, DriverKind, Ending, Error, Evidence, FillStep, Filled,
+    ItemContent, Marketplace, Member, Permit, Published, RemoteItem, Saved, Seat, StepObserver, WriteError,
 };
 
 use super::actor::{Actor, is_running};
@@ -89,9 +89,19 @@ pub struct Site {
 impl Site {
     pub fn new(script: Script, clock: Arc<SimClock>) -> Self {
         let challenges = script.challenges;
-        let state =
-            State { script, items: Vec::new(), pending: Vec::new(), writes: 0, next_id: 100, challenges, publications: 0 };
-        Self { state: Arc::new(Mutex::new(state)), clock }
+        let state = State {
+            script,
+            items: Vec::new(),
+            pending: Vec::new(),
+            writes: 0,
+            next_id: 100,
+            challenges,
+            publications: 0,
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            clock,
+        }
     }
 
     /// How many times a click of ours made something visible to everybody: the independent witness.
@@ -101,20 +111,35 @@ impl Site {
 
     /// The id of the published item, whether it is shown or not.
     pub fn published_id(&self) -> Option<String> {
-        self.state().items.iter().find(|item| item.published.is_some()).map(|item| item.id.clone())
+        self.state()
+            .items
+            .iter()
+            .find(|item| item.published.is_some())
+            .map(|item| item.id.clone())
     }
 
     /// When the next request arrives, if one is under way.
     pub fn next_arrival(&self) -> Option<Millis> {
         let state = self.state();
-        state.pending.iter().map(|pending| match pending { Pending::Draft { at, .. } | Pending::Publish { at, .. } => *at }).min()
+        state
+            .pending
+            .iter()
+            .map(|pending| match pending {
+                Pending::Draft { at, .. } | Pending::Publish { at, .. } => *at,
+            })
+            .min()
     }
 
     /// The member publishes the draft with their own hand.
     pub fn publish_by_hand(&self) {
         let mut state = self.state();
         let now = self.clock.now();
-        if let Some(id) = state.items.iter().find(|item| item.published.is_none()).map(|item| item.id.clone()) {
+        if let Some(id) = state
+            .items
+            .iter()
+            .find(|item| item.published.is_none())
+            .map(|item| item.id.clone())
+        {
             state.publish(&id, now, false);
             // Not the doing of a click of ours.
             state.publications -= 1;
@@ -145,7 +170,13 @@ impl State {
         self.next_id += 1;
         let id = self.next_id.to_string();
         let drafted = at + self.script.shows_after;
-        self.items.push(Item { id: id.clone(), content, drafted, published: None, was: id });
+        self.items.push(Item {
+            id: id.clone(),
+            content,
+            drafted,
+            published: None,
+            was: id,
+        });
     }
 
     /// Publishing what is published already publishes nothing.
@@ -153,7 +184,13 @@ impl State {
         let shows = at + self.script.shows_after;
         self.next_id += 1;
         let fresh = self.next_id.to_string();
-        let Some(item) = self.items.iter_mut().find(|item| item.id == id && item.published.is_none()) else { return };
+        let Some(item) = self
+            .items
+            .iter_mut()
+            .find(|item| item.id == id && item.published.is_none())
+        else {
+            return;
+        };
         item.published = Some(shows);
         if new_id {
             item.id = fresh;
@@ -189,7 +226,11 @@ impl State {
 
     fn answer(&mut self) -> Answer {
         self.writes += 1;
-        self.script.answers.get(self.writes - 1).copied().unwrap_or(Answer::Plain)
+        self.script
+            .answers
+            .get(self.writes - 1)
+            .copied()
+            .unwrap_or(Answer::Plain)
     }
 
     fn challenge(&mut self) -> Result<(), Error> {
@@ -209,7 +250,10 @@ fn challenge() -> Error {
         needs_manual: true,
         retry_after_seconds: None,
     };
-    Error::Challenge { verdict, evidence: Box::new(Evidence::default()) }
+    Error::Challenge {
+        verdict,
+        evidence: Box::new(Evidence::default()),
+    }
 }
 
 /// One process's way to the site.
@@ -254,18 +298,33 @@ impl Marketplace for Market {
         self.call().await;
         let now = self.site.clock.now();
         let state = self.site.state();
-        Ok(state.items.iter().filter_map(|item| state.see(item, now)).find(|item| item.id == remote_id))
+        Ok(state
+            .items
+            .iter()
+            .filter_map(|item| state.see(item, now))
+            .find(|item| item.id == remote_id))
     }
 
     async fn compose(&self, _: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error> {
         self.actor.moment().await;
-        let market = Self { site: self.site.clone(), actor: Arc::clone(&self.actor) };
-        Ok(Box::new(Form { market, content: request.content, draft: None }))
+        let market = Self {
+            site: self.site.clone(),
+            actor: Arc::clone(&self.actor),
+        };
+        Ok(Box::new(Form {
+            market,
+            content: request.content,
+            draft: None,
+        }))
     }
 
     async fn end(&self, identity: &ComposerIdentity) -> Ending {
         self.actor.moment().await;
-        if is_running(&identity.owner) && identity.owner != self.actor.process { Ending::Unknown } else { Ending::Ended }
+        if is_running(&identity.owner) && identity.owner != self.actor.process {
+            Ending::Unknown
+        } else {
+            Ending::Ended
+        }
     }
 }
 
@@ -281,35 +340,58 @@ impl Form {
         self.market.site.state().challenge()?;
         steps.reached(FillStep::FormOpened, "").await?;
         steps.reached(FillStep::ReadBack, "").await?;
-        Ok(Filled { read_back: Vec::new(), evidence: Evidence::default() })
+        Ok(Filled {
+            read_back: Vec::new(),
+            evidence: Evidence::default(),
+        })
     }
 
     /// Sends a write: it may arrive at any moment of the request's time, whatever becomes of its sender.
-    async fn send(&mut self, permit: &dyn Permit, publishes: Option<String>) -> Result<Option<String>, WriteError> {
+    async fn send(
+        &mut self,
+        permit: &dyn Permit,
+        publishes: Option<String>,
+    ) -> Result<Option<String>, WriteError> {
         self.market.actor.moment().await;
         if !permit.still_valid() {
-            return Err(WriteError::NotSent(Error::Unavailable("too late to click".to_owned())));
+            return Err(WriteError::NotSent(Error::Unavailable(
+                "too late to click".to_owned(),
+            )));
         }
         let (answer, arrival) = {
             let mut state = self.market.site.state();
             let answer = state.answer();
             let latency = u64::try_from(state.script.latency).unwrap_or(1).max(1);
-            let arrival = self.market.site.clock.now() + i64::try_from(self.market.actor.below(latency)).unwrap_or(0);
+            let arrival =
+                self.market.site.clock.now() + i64::try_from(self.market.actor.below(latency)).unwrap_or(0);
             if !matches!(answer, Answer::LoseRequest | Answer::Refuse) {
                 state.pending.push(match &publishes {
-                    Some(id) => Pending::Publish { at: arrival, id: id.clone() },
-                    None => Pending::Draft { at: arrival, content: Box::new(self.content.clone()) },
+                    Some(id) => Pending::Publish {
+                        at: arrival,
+                        id: id.clone(),
+                    },
+                    None => Pending::Draft {
+                        at: arrival,
+                        content: Box::new(self.content.clone()),
+                    },
                 });
             }
             (answer, arrival)
         };
         self.market.actor.moment().await;
-        self.market.site.clock.set(arrival.max(self.market.site.clock.now()));
+        self.market
+            .site
+            .clock
+            .set(arrival.max(self.market.site.clock.now()));
         let lost = || Error::Unavailable("the connection was lost".to_owned());
         let made = {
             let state = self.market.site.state();
             match &publishes {
-                Some(id) => state.items.iter().find(|item| item.was == *id || item.id == *id).map(|item| item.id.clone()),
+                Some(id) => state
+                    .items
+                    .iter()
+                    .find(|item| item.was == *id || item.id == *id)
+                    .map(|item| item.id.clone()),
                 None => state.items.last().map(|item| item.id.clone()),
             }
         };
@@ -345,14 +427,20 @@ impl Composer for Form {
         let filled = self.page(steps).await?;
         let now = self.market.site.clock.now();
         let state = self.market.site.state();
-        let shown = state.items.iter().filter_map(|item| state.see(item, now)).find(|item| item.id == remote_id);
+        let shown = state
+            .items
+            .iter()
+            .filter_map(|item| state.see(item, now))
+            .find(|item| item.id == remote_id);
         match shown {
             Some(item) if item.is_draft => {
                 drop(state);
                 self.draft = Some(remote_id.to_owned());
                 Ok(filled)
             }
-            _ => Err(Error::NotADraft { remote_id: remote_id.to_owned() }),
+            _ => Err(Error::NotADraft {
+                remote_id: remote_id.to_owned(),
+            }),
         }
     }
 
@@ -362,12 +450,17 @@ impl Composer for Form {
     }
 
     async fn save_draft(&mut self, permit: &dyn Permit) -> Result<Saved, WriteError> {
-        Ok(Saved { remote_id: self.send(permit, None).await? })
+        Ok(Saved {
+            remote_id: self.send(permit, None).await?,
+        })
     }
 
     async fn publish(&mut self, permit: &dyn Permit) -> Result<Published, WriteError> {
         let draft = self.draft.clone();
-        Ok(Published { remote_id: self.send(permit, draft).await?, evidence: Evidence::default() })
+        Ok(Published {
+            remote_id: self.send(permit, draft).await?,
+            evidence: Evidence::default(),
+        })
     }
 
     async fn quit(self: Box<Self>) -> Ending {

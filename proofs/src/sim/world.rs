@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result, bail};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio_util::sync::CancellationToken;
-use vintedbot_domain::{Domain, accounts};
 use vintedbot_domain::clock::{Clock as _, Millis};
 use vintedbot_domain::publishing::{self, Confirm, Prepare, PublishJob, Resolution, State};
+use vintedbot_domain::{Domain, accounts};
 use vintedbot_worker::{Config, Worker};
 
 use super::actor::{Actor, forget_the_dead, is_running};
@@ -50,14 +50,24 @@ struct Plan {
 fn plan(random: &mut StdRng, base: &Base) -> Plan {
     let settings = &base.domain.settings;
     let answers = (0..random.random_range(0..4)).map(|_| answer(random)).collect();
-    let deaths = (0..random.random_range(0..5)).map(|_| random.random_range(1..260)).collect();
+    let deaths = (0..random.random_range(0..5))
+        .map(|_| random.random_range(1..260))
+        .collect();
     // Reading late by the window less two polls and a request leaves time for a reading that sees it.
     let slack = settings.settle_ms - 2 * settings.settle_poll_ms - settings.request_timeout_ms;
     Plan {
         script: Script {
             answers,
-            shows_after: if random.random_bool(0.5) { 0 } else { random.random_range(0..slack) },
-            latency: if random.random_bool(0.7) { 20 } else { settings.request_timeout_ms },
+            shows_after: if random.random_bool(0.5) {
+                0
+            } else {
+                random.random_range(0..slack)
+            },
+            latency: if random.random_bool(0.7) {
+                20
+            } else {
+                settings.request_timeout_ms
+            },
             withholds: random.random_bool(0.05),
             new_id: random.random_bool(0.1),
             hides: random.random_bool(0.1),
@@ -99,7 +109,11 @@ pub async fn run(base: &Base, seed: u64) -> Result<Report> {
     let mut random = StdRng::seed_from_u64(seed);
     let plan = plan(&mut random, base);
     let site = Site::new(plan.script.clone(), Arc::clone(&base.clock));
-    let prepare = Prepare { listing_id: base.listing_id.clone(), dry_run: plan.dry_run, request_id: None };
+    let prepare = Prepare {
+        listing_id: base.listing_id.clone(),
+        dry_run: plan.dry_run,
+        request_id: None,
+    };
     let job = publishing::prepare(&base.domain, &base.caller, prepare).await?;
     let mut run = Run {
         base,
@@ -129,19 +143,31 @@ impl Run<'_> {
         let actor = Actor::new(pid, self.random.random(), self.deaths.next().unwrap_or(u64::MAX));
         let domain = self.domain().clone();
         let store = domain.store.clone().with_probe(actor.clone());
-        let market = Arc::new(Market { site: self.site.clone(), actor: Arc::clone(&actor) });
+        let market = Arc::new(Market {
+            site: self.site.clone(),
+            actor: Arc::clone(&actor),
+        });
         let config = Config {
             concurrency: 1,
             work_dir: self.base.folder.path().join("attempts"),
             host: "simulated".to_owned(),
             sync_interval_ms: 300_000,
         };
-        let worker = Worker::new(domain.clone(), market.clone(), config.clone(), CancellationToken::new())
-            .simulated(actor.process.clone(), is_running);
+        let worker = Worker::new(
+            domain.clone(),
+            market.clone(),
+            config.clone(),
+            CancellationToken::new(),
+        )
+        .simulated(actor.process.clone(), is_running);
         // Written down without the probe: a process that dies before it is known has done nothing.
         worker.open().await?;
         let worker = worker.on_store(store);
-        Ok(Process { actor, worker: Arc::new(worker), attempt: None })
+        Ok(Process {
+            actor,
+            worker: Arc::new(worker),
+            attempt: None,
+        })
     }
 
     /// Takes turns until nothing is left to do. `false`: it did not come to rest.
@@ -170,12 +196,16 @@ impl Run<'_> {
         }
         if self.processes[index].attempt.is_none() {
             let due = vintedbot_domain::jobs::sweep(&self.domain().store, 16).await?;
-            let Some(job_id) = due.into_iter().next() else { return Ok(()) };
+            let Some(job_id) = due.into_iter().next() else {
+                return Ok(());
+            };
             let worker = Arc::clone(&self.processes[index].worker);
             self.processes[index].attempt = Some(Box::pin(async move { worker.work_on(&job_id).await }));
         }
         let process = &mut self.processes[index];
-        let Some(attempt) = &mut process.attempt else { return Ok(()) };
+        let Some(attempt) = &mut process.attempt else {
+            return Ok(());
+        };
         let actor = &process.actor;
         // Only this process is polled until it gives way: what wakes it in between is its own database statement.
         let ended = std::future::poll_fn(|context| match attempt.as_mut().poll(context) {
@@ -224,7 +254,12 @@ impl Run<'_> {
             State::AwaitingConfirmation => {
                 let token = publishing::confirm_token(domain, caller, &job.id).await?;
                 let Some((token, _)) = token else { return Ok(()) };
-                let confirm = Confirm { job_id: job.id, token, dry_run: false, request_id: None };
+                let confirm = Confirm {
+                    job_id: job.id,
+                    token,
+                    dry_run: false,
+                    request_id: None,
+                };
                 let first = publishing::confirm(domain, caller, confirm.clone()).await;
                 if first.is_ok() && publishing::confirm(domain, caller, confirm).await.is_ok() {
                     bail!("a confirmation was used twice");
@@ -245,7 +280,10 @@ impl Run<'_> {
     /// Moves the clock to the next thing that is to happen by itself. `false`: nothing is, and the job is at rest.
     async fn moves_on(&mut self) -> Result<bool> {
         let now = self.base.clock.now();
-        let next = [self.base.next_due().await?, self.site.next_arrival()].into_iter().flatten().min();
+        let next = [self.base.next_due().await?, self.site.next_arrival()]
+            .into_iter()
+            .flatten()
+            .min();
         let job = self.job().await?;
         let account = accounts::get(self.domain(), &self.base.caller, &job.account_id).await?;
         let asks_to_act = job.state == State::AwaitingConfirmation || account.pause.is_some();
@@ -282,7 +320,10 @@ impl Run<'_> {
         }
         self.base.check_log().await.context("the event log")?;
         if std::env::var_os("SIM_TRACE").is_some() {
-            println!("script {:?}\ndeaths {:?} cancel {:?} by hand {:?}", plan.script, plan.deaths, plan.cancels_at, plan.by_hand_at);
+            println!(
+                "script {:?}\ndeaths {:?} cancel {:?} by hand {:?}",
+                plan.script, plan.deaths, plan.cancels_at, plan.by_hand_at
+            );
             println!("rested {rested} publications {publications} job {job:#?}");
             self.base.print_steps(&self.job_id).await?;
         }

@@ -143,7 +143,10 @@ fn field_violation(violation: domain::Violation) -> FieldViolation {
         Fault::Ambiguous => ViolationCode::Ambiguous,
         Fault::Limit(kind) => convert::listing::code(kind),
     };
-    FieldViolation { reason: code.as_str_name().to_owned(), ..FieldViolation::new(violation.field, violation.description) }
+    FieldViolation {
+        reason: code.as_str_name().to_owned(),
+        ..FieldViolation::new(violation.field, violation.description)
+    }
 }
 
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {

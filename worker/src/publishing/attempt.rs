@@ -22,7 +22,13 @@ pub async fn prepare(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next
         Ok(running) => running,
         Err(error) => return stopped(worker, &work.job_id, "COMPOSER_STARTED", &error).await,
     };
-    let result = kept(worker, claim, work, preparing::run(worker, claim, work, &mut running)).await;
+    let result = kept(
+        worker,
+        claim,
+        work,
+        preparing::run(worker, claim, work, &mut running),
+    )
+    .await;
     compose::quit(&worker.domain, running).await?;
     crate::stage::Stage::PreparedUnrecorded.reached().await;
     result
@@ -37,7 +43,13 @@ pub async fn publish(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next
         Ok(running) => running,
         Err(error) => return stopped(worker, &work.job_id, "COMPOSER_STARTED", &error).await,
     };
-    let result = kept(worker, claim, work, publishing::run(worker, claim, work, &mut running)).await;
+    let result = kept(
+        worker,
+        claim,
+        work,
+        publishing::run(worker, claim, work, &mut running),
+    )
+    .await;
     compose::quit(&worker.domain, running).await?;
     result
 }
@@ -51,7 +63,12 @@ pub async fn reconcile(worker: &Worker, claim: &Claim, work: &Work, effect: effe
 }
 
 /// Runs an attempt while its leases live. The gate refuses one whose lease is lost, so that it need not be torn down.
-async fn kept(worker: &Worker, claim: &Claim, work: &Work, attempt: impl Future<Output = Result<Next>>) -> Result<Next> {
+async fn kept(
+    worker: &Worker,
+    claim: &Claim,
+    work: &Work,
+    attempt: impl Future<Output = Result<Next>>,
+) -> Result<Next> {
     let settings = &worker.domain.settings;
     let heartbeat = Duration::from_millis(u64::try_from(settings.heartbeat_ms).unwrap_or(1_000));
     let keeper = async {
@@ -78,7 +95,8 @@ pub async fn limited<T>(
     worker: &Worker,
     part: impl Future<Output = std::result::Result<T, SiteError>>,
 ) -> std::result::Result<T, SiteError> {
-    let limit = Duration::from_millis(u64::try_from(worker.domain.settings.attempt_timeout_ms).unwrap_or(1_000));
+    let limit =
+        Duration::from_millis(u64::try_from(worker.domain.settings.attempt_timeout_ms).unwrap_or(1_000));
     tokio::select! {
         result = part => result,
         () = tokio::time::sleep(limit) => Err(SiteError::Unavailable("the attempt took too long".to_owned())),

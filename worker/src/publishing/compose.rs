@@ -7,7 +7,9 @@ use vintedbot_domain::publishing::attempt::Work;
 use vintedbot_domain::publishing::composers::{self, ComposerRow};
 use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::{Domain, Result};
-use vintedbot_marketplace::{Composer, ComposerIdentity, ComposerRequest, Ending, Error as SiteError, PhotoFile};
+use vintedbot_marketplace::{
+    Composer, ComposerIdentity, ComposerRequest, Ending, Error as SiteError, PhotoFile,
+};
 
 use crate::Worker;
 use crate::stage::Stage;
@@ -34,7 +36,14 @@ pub async fn start(
         browser: None,
         profile_dir: Some(work_dir.clone()),
     };
-    let id = composers::open(&domain.store, claim, &work.job_id, &work.seat.account_id, &planned).await?;
+    let id = composers::open(
+        &domain.store,
+        claim,
+        &work.job_id,
+        &work.seat.account_id,
+        &planned,
+    )
+    .await?;
     Stage::ComposerRecorded.reached().await;
     let composer = match launch(worker, work, work_dir).await? {
         Ok(composer) => composer,
@@ -62,10 +71,28 @@ async fn launch(
     let content = work.revision.content.clone();
     let mut photos = Vec::with_capacity(content.photo_sha256s.len());
     for sha256 in &content.photo_sha256s {
-        let bytes = worker.domain.files.get(&vintedbot_domain::media::files::photo_key(sha256)?).await?;
-        photos.push(PhotoFile { sha256: sha256.clone(), content_type: "image/jpeg".to_owned(), bytes });
+        let bytes = worker
+            .domain
+            .files
+            .get(&vintedbot_domain::media::files::photo_key(sha256)?)
+            .await?;
+        photos.push(PhotoFile {
+            sha256: sha256.clone(),
+            content_type: "image/jpeg".to_owned(),
+            bytes,
+        });
     }
-    Ok(worker.marketplace.compose(&work.seat, ComposerRequest { work_dir, content, photos }).await)
+    Ok(worker
+        .marketplace
+        .compose(
+            &work.seat,
+            ComposerRequest {
+                work_dir,
+                content,
+                photos,
+            },
+        )
+        .await)
 }
 
 /// Quits a composer, and notes it when it is seen to be gone.
@@ -82,7 +109,10 @@ pub async fn end_leftovers(worker: &Worker, account_id: &str) -> Result<std::res
     for row in composers::list_open(&domain.store, account_id).await? {
         if row.worker_id == worker.identity.id {
             let until = domain.store.now().await? + 1_000;
-            return Ok(Err(Next::Later { until, why: vintedbot_domain::publishing::WaitReason::AccountBusy }));
+            return Ok(Err(Next::Later {
+                until,
+                why: vintedbot_domain::publishing::WaitReason::AccountBusy,
+            }));
         }
         end(worker, &row).await?;
     }
@@ -116,5 +146,8 @@ async fn end(worker: &Worker, row: &ComposerRow) -> Result<()> {
 
 /// Whether one attempt is known to have ended: proof that what it began can no longer happen.
 pub async fn has_ended(domain: &Domain, account_id: &str, composer_id: &str) -> Result<bool> {
-    Ok(composers::list_open(&domain.store, account_id).await?.iter().all(|row| row.id != composer_id))
+    Ok(composers::list_open(&domain.store, account_id)
+        .await?
+        .iter()
+        .all(|row| row.id != composer_id))
 }

@@ -36,7 +36,10 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         }
         Plan::Prepare(work) => (work.lock.clone(), attempt::prepare(worker, claim, &work).await?),
         Plan::Publish(work) => (work.lock.clone(), attempt::publish(worker, claim, &work).await?),
-        Plan::Reconcile(work, effect) => (work.lock.clone(), attempt::reconcile(worker, claim, &work, *effect).await?),
+        Plan::Reconcile(work, effect) => (
+            work.lock.clone(),
+            attempt::reconcile(worker, claim, &work, *effect).await?,
+        ),
     };
     outcome::conclude(domain, claim, Some(&lock), next).await
 }
@@ -47,30 +50,59 @@ async fn stopped(worker: &Worker, job_id: &str, stage: &str, error: &SiteError) 
     if let SiteError::Stopped(stopped) = error {
         return Ok(observer::next_of_stopped(worker, stopped));
     }
-    let outcome = if matches!(error, SiteError::Challenge { .. }) { StepOutcome::Challenged } else { StepOutcome::Failed };
-    steps::stopped(domain, job_id, stage, outcome, &describe(error), evidence_of(error)).await?;
+    let outcome = if matches!(error, SiteError::Challenge { .. }) {
+        StepOutcome::Challenged
+    } else {
+        StepOutcome::Failed
+    };
+    steps::stopped(
+        domain,
+        job_id,
+        stage,
+        outcome,
+        &describe(error),
+        evidence_of(error),
+    )
+    .await?;
     next_of(domain, error).await
 }
 
 /// What follows for a job from an error.
 pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
     let message = describe(error);
-    let failed = |reason| Next::Failed { reason, message: message.clone() };
+    let failed = |reason| Next::Failed {
+        reason,
+        message: message.clone(),
+    };
     Ok(match error {
         SiteError::Challenge { verdict, .. } if !verdict.needs_manual => {
-            let pause = verdict.retry_after_seconds.and_then(|seconds| i64::try_from(seconds).ok());
+            let pause = verdict
+                .retry_after_seconds
+                .and_then(|seconds| i64::try_from(seconds).ok());
             let pause = pause.map_or(RATE_LIMIT_PAUSE_MS, |seconds| seconds.saturating_mul(1000));
-            Next::Later { until: domain.store.now().await? + pause, why: WaitReason::BackOff }
+            Next::Later {
+                until: domain.store.now().await? + pause,
+                why: WaitReason::BackOff,
+            }
         }
-        SiteError::Challenge { verdict, .. } => Next::Blocked { reason: challenge_reason(verdict.kind), message },
+        SiteError::Challenge { verdict, .. } => Next::Blocked {
+            reason: challenge_reason(verdict.kind),
+            message,
+        },
         SiteError::Refused { .. } => failed(Reason::SiteRefused),
         SiteError::FieldNotFound { .. } => failed(Reason::FieldNotFound),
         SiteError::Mismatch { .. } => failed(Reason::ReadBackMismatch),
         SiteError::NotADraft { .. } => failed(Reason::DraftLost),
         SiteError::NoSession(_) => failed(Reason::SessionRequired),
         SiteError::Shape(_) => failed(Reason::SiteChanged),
-        SiteError::Unavailable(_) => Next::Again { reason: Reason::SiteUnavailable, message },
-        SiteError::Browser(_) => Next::Again { reason: Reason::BrowserUnavailable, message },
+        SiteError::Unavailable(_) => Next::Again {
+            reason: Reason::SiteUnavailable,
+            message,
+        },
+        SiteError::Browser(_) => Next::Again {
+            reason: Reason::BrowserUnavailable,
+            message,
+        },
         SiteError::Stopped(_) => Next::AsItIs,
     })
 }

@@ -40,6 +40,9 @@ pub fn next_of_stopped(worker: &Worker, stopped: &Stopped) -> Next {
         DRAINED => Next::HandedBack,
         _ if worker.drain.is_cancelled() => Next::HandedBack,
         // A lost claim writes nothing anyway; a database that failed is tried again.
-        other => Next::Again { reason: vintedbot_domain::Reason::SiteUnavailable, message: other.to_owned() },
+        other => Next::Again {
+            reason: vintedbot_domain::Reason::SiteUnavailable,
+            message: other.to_owned(),
+        },
     }
 }

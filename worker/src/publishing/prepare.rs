@@ -1,11 +1,11 @@
 //! Preparing: the form is filled, read back and photographed; a draft stays on the site only where that was asked for.
 
+use vintedbot_domain::Result;
 use vintedbot_domain::jobs::Claim;
 use vintedbot_domain::publishing::attempt::Work;
 use vintedbot_domain::publishing::gate::Proposal;
 use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::publishing::{EffectKind, steps};
-use vintedbot_domain::Result;
 use vintedbot_marketplace::{FillStep, Filled, RemoteItem};
 
 use super::attempt::limited;
@@ -18,7 +18,11 @@ use crate::{Worker, effects};
 /// One attempt at preparing.
 pub async fn run(worker: &Worker, claim: &Claim, work: &Work, running: &mut Running) -> Result<Next> {
     let domain = &worker.domain;
-    let observer = Observer { worker, claim, job_id: &work.job_id };
+    let observer = Observer {
+        worker,
+        claim,
+        job_id: &work.job_id,
+    };
     let filled = match &work.draft_remote_id {
         // An earlier attempt saved the draft and died before it could say so.
         Some(remote_id) => limited(worker, running.composer.open_draft(remote_id, &observer)).await,
@@ -37,7 +41,10 @@ pub async fn run(worker: &Worker, claim: &Claim, work: &Work, running: &mut Runn
         return Ok(next);
     }
     let Filled { read_back, .. } = filled;
-    Ok(Next::Prepared { read_back, screenshot_key })
+    Ok(Next::Prepared {
+        read_back,
+        screenshot_key,
+    })
 }
 
 /// Saves the draft that the form holds, through the gate. `Err`: what follows instead.
@@ -53,7 +60,11 @@ pub async fn save_draft(
     };
     let wardrobe = match limited(worker, before).await {
         Ok(wardrobe) => wardrobe,
-        Err(error) => return stopped(worker, &work.job_id, Stage::DraftIntended.name(), &error).await.map(Err),
+        Err(error) => {
+            return stopped(worker, &work.job_id, Stage::DraftIntended.name(), &error)
+                .await
+                .map(Err);
+        }
     };
     let proposal = proposal(work, running, EffectKind::DraftSave, &wardrobe, None);
     effects::save_draft(worker, claim, proposal, &mut *running.composer).await

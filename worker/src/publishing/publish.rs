@@ -19,7 +19,11 @@ use crate::{Worker, effects};
 /// One attempt at publishing.
 pub async fn run(worker: &Worker, claim: &Claim, work: &Work, running: &mut Running) -> Result<Next> {
     let domain = &worker.domain;
-    let observer = Observer { worker, claim, job_id: &work.job_id };
+    let observer = Observer {
+        worker,
+        claim,
+        job_id: &work.job_id,
+    };
     let draft_id = match &work.draft_remote_id {
         Some(id) => id.clone(),
         None => {
@@ -69,23 +73,49 @@ async fn record(
 ) -> Result<Next> {
     let domain = &worker.domain;
     let said = published.remote_id.as_deref();
-    let item = worker.marketplace.item(&work.seat, said.unwrap_or(draft_id)).await.ok().flatten();
+    let item = worker
+        .marketplace
+        .item(&work.seat, said.unwrap_or(draft_id))
+        .await
+        .ok()
+        .flatten();
     let live = item.filter(|item| !item.is_draft);
     match (live, said) {
         (Some(item), _) => {
-            let note = if item.id == draft_id { "published; the draft kept its id" } else { "published; the id is new" };
+            let note = if item.id == draft_id {
+                "published; the draft kept its id"
+            } else {
+                "published; the id is new"
+            };
             outcome::published(domain, effect_id, &item.id, &item.url, item.is_hidden, note).await?;
         }
         // Its own answer named the item; that the page is late changes nothing about that.
         (None, Some(id)) => {
-            outcome::published(domain, effect_id, id, &published.evidence.url, false, "published; not readable yet").await?;
+            outcome::published(
+                domain,
+                effect_id,
+                id,
+                &published.evidence.url,
+                false,
+                "published; not readable yet",
+            )
+            .await?;
         }
         (None, None) => {
             outcome::unconfirmed(domain, effect_id, "the site's answer was not seen").await?;
-            return Ok(Next::Later { until: domain.store.now().await?, why: WaitReason::Settling });
+            return Ok(Next::Later {
+                until: domain.store.now().await?,
+                why: WaitReason::Settling,
+            });
         }
     }
-    steps::photographed(domain, &work.job_id, Stage::PublishRecorded.name(), &published.evidence).await?;
+    steps::photographed(
+        domain,
+        &work.job_id,
+        Stage::PublishRecorded.name(),
+        &published.evidence,
+    )
+    .await?;
     Stage::PublishRecorded.reached().await;
     Ok(Next::AsItIs)
 }

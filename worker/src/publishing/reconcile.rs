@@ -21,7 +21,12 @@ pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result
     let domain = &worker.domain;
     if effect.state == EffectState::Intended {
         // Its time is over: from here on the settling window runs.
-        outcome::unconfirmed(domain, &effect.id, "its holder ended before it could say what happened").await?;
+        outcome::unconfirmed(
+            domain,
+            &effect.id,
+            "its holder ended before it could say what happened",
+        )
+        .await?;
     }
     let content = &work.revision.content;
     let claimed = reconcile::claimed(domain, &work.seat.account_id).await?;
@@ -61,17 +66,31 @@ async fn read(
     Ok(reading)
 }
 
-async fn apply(worker: &Worker, work: &Work, effect: &effects::Model, decision: Decision, now: i64) -> Result<Next> {
+async fn apply(
+    worker: &Worker,
+    work: &Work,
+    effect: &effects::Model,
+    decision: Decision,
+    now: i64,
+) -> Result<Next> {
     let domain = &worker.domain;
-    let at_once = Next::Later { until: now, why: WaitReason::Worker };
+    let at_once = Next::Later {
+        until: now,
+        why: WaitReason::Worker,
+    };
     let step = Stage::Reconciled.name();
     match decision {
-        Decision::Done { remote_id, url, hidden } => {
+        Decision::Done {
+            remote_id,
+            url,
+            hidden,
+        } => {
             steps::note(domain, &work.job_id, step, &format!("found as {remote_id}")).await?;
             match effect.kind {
                 EffectKind::DraftSave => outcome::draft_saved(domain, &effect.id, &remote_id).await?,
                 EffectKind::Publish => {
-                    outcome::published(domain, &effect.id, &remote_id, &url, hidden, "found by reading").await?;
+                    outcome::published(domain, &effect.id, &remote_id, &url, hidden, "found by reading")
+                        .await?;
                 }
             }
             Ok(at_once)
@@ -81,25 +100,46 @@ async fn apply(worker: &Worker, work: &Work, effect: &effects::Model, decision: 
                 && effect.kind == EffectKind::Publish
             {
                 let message = "it cannot be proven that the earlier attempt has ended".to_owned();
-                return Ok(Next::Ask { reason: Reason::OutcomeUnknown, message });
+                return Ok(Next::Ask {
+                    reason: Reason::OutcomeUnknown,
+                    message,
+                });
             }
             if effect.kind == EffectKind::Publish
                 && outcome::clicks_without_trace(domain, &work.job_id).await? >= TRACELESS_CLICKS
             {
-                let message = "the site was clicked again and again, and shows nothing of it; look there".to_owned();
-                return Ok(Next::Ask { reason: Reason::OutcomeUnknown, message });
+                let message =
+                    "the site was clicked again and again, and shows nothing of it; look there".to_owned();
+                return Ok(Next::Ask {
+                    reason: Reason::OutcomeUnknown,
+                    message,
+                });
             }
-            outcome::not_done(domain, &effect.id, "not there after the settling window", true, &strays).await?;
+            outcome::not_done(
+                domain,
+                &effect.id,
+                "not there after the settling window",
+                true,
+                &strays,
+            )
+            .await?;
             steps::note(domain, &work.job_id, step, "not done; tried again").await?;
             Ok(at_once)
         }
         Decision::NotYet => {
             let until = now + domain.settings.settle_poll_ms;
-            Ok(Next::Later { until, why: WaitReason::Settling })
+            Ok(Next::Later {
+                until,
+                why: WaitReason::Settling,
+            })
         }
         Decision::Ask => {
-            let message = "the site does not show what became of it; look there, then call ResolvePublishJob".to_owned();
-            Ok(Next::Ask { reason: Reason::OutcomeUnknown, message })
+            let message = "the site does not show what became of it; look there, then call ResolvePublishJob"
+                .to_owned();
+            Ok(Next::Ask {
+                reason: Reason::OutcomeUnknown,
+                message,
+            })
         }
     }
 }
