@@ -135,7 +135,6 @@ CREATE TABLE publish_jobs (
     wait_until BIGINT,
     confirm_expire_time BIGINT,
     confirm_time BIGINT,
-    confirm_request_id TEXT,
     cancel_requested BOOLEAN NOT NULL,
     draft_remote_id TEXT,
     remote_item_id TEXT,

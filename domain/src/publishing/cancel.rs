@@ -71,7 +71,9 @@ async fn cancel_row(
     }
     if row.state.has_ended() {
         let message = format!("the job has ended: {:?}", row.state);
-        return Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)));
+        return Err(Error::rejected(Reason::JobState, message)
+            .with("publish_job_id", &row.id)
+            .with("state", super::state_name(row.state)));
     }
     let effect = open_effect(tx, &row.id).await?;
     if effect
@@ -81,7 +83,8 @@ async fn cancel_row(
         return Err(Error::rejected(
             Reason::TooLate,
             "the click may have been made already; the job goes on until its outcome is known",
-        ));
+        )
+        .with("publish_job_id", &row.id));
     }
     let work = super::work_of(tx, &row.id).await?;
     let work = tx.locked(work_rows::Entity::find_by_id(&work)).one(tx).await?;

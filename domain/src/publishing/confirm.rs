@@ -10,10 +10,11 @@ use crate::clock::rfc3339;
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::jobs;
+use crate::keys::sha256_hex;
 use crate::listings::{Listing, ListingState};
 use crate::store::Tx;
 use crate::store::entities::{accounts, effects, listings, publish_jobs};
-use crate::{Domain, Error, Reason, Result};
+use crate::{Domain, Error, Reason, Result, requests};
 
 /// What is confirmed, and with which proof.
 #[derive(Clone, Debug)]
@@ -50,16 +51,11 @@ pub struct Confirmed {
     pub checks: Vec<Check>,
 }
 
+const METHOD: &str = "ConfirmPublish";
+
 /// Confirms a prepared job. With `dry_run` it makes every check, consumes nothing and opens no browser. The same
 /// `request_id` gets the same answer again.
 pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Result<Confirmed> {
-    if confirm
-        .request_id
-        .as_deref()
-        .is_some_and(|id| uuid::Uuid::parse_str(id).is_err())
-    {
-        return Err(Error::invalid("request_id", "must be a UUID"));
-    }
     let (domain_, owner_id) = (domain.clone(), caller.owner_id.clone());
     domain
         .store
@@ -83,14 +79,16 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     let row = load_owned(tx, owner_id, &confirm.job_id).await?;
     let now = tx.now().await?;
 
-    if !confirm.dry_run && row.confirm_time.is_some() && row.confirm_request_id == confirm.request_id {
-        // Only the call that was answered before knows this id together with the token.
-        if confirm.request_id.is_some() && token::check(&domain.keys, &confirm.token, &row).is_ok() {
-            return Ok(Confirmed {
-                job: row.into(),
-                checks: Vec::new(),
-            });
-        }
+    let request_id = confirm.request_id.as_deref().filter(|_| !confirm.dry_run);
+    let parameters = (&confirm.job_id, sha256_hex(&confirm.token));
+    if requests::check(tx, owner_id, request_id, METHOD, &parameters)
+        .await?
+        .is_some()
+    {
+        return Ok(Confirmed {
+            job: row.into(),
+            checks: Vec::new(),
+        });
     }
     let listing = tx
         .locked(listings::Entity::find_by_id(&row.listing_id))
@@ -128,22 +126,17 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
         return Err(failed);
     }
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
-    let job = consume(tx, row, confirm.request_id.clone(), now).await?;
+    let job = consume(tx, row, now).await?;
+    requests::remember(tx, owner_id, request_id, METHOD, &parameters, &job.id).await?;
     set_listing_publishing(tx, listing, now).await?;
     Ok(Confirmed { job, checks })
 }
 
 /// The compare-and-set that consumes the token: the row is locked and its state has been checked.
-async fn consume(
-    tx: &Tx,
-    row: publish_jobs::Model,
-    request_id: Option<String>,
-    now: i64,
-) -> Result<PublishJob> {
+async fn consume(tx: &Tx, row: publish_jobs::Model, now: i64) -> Result<PublishJob> {
     let row = publish_jobs::Model {
         state: State::Confirmed,
         confirm_time: Some(now),
-        confirm_request_id: request_id,
         wait_reason: None,
         wait_until: None,
         ..row
@@ -179,13 +172,15 @@ fn awaits_confirmation(row: &publish_jobs::Model) -> Result<()> {
         return Ok(());
     }
     if row.confirm_time.is_some() {
-        return Err(Error::rejected(
-            Reason::ConfirmationUsed,
-            "this confirmation was used already",
-        ));
+        return Err(
+            Error::rejected(Reason::ConfirmationUsed, "this confirmation was used already")
+                .with("publish_job_id", &row.id),
+        );
     }
     let message = format!("the job is {:?}, and not waiting for a confirmation", row.state);
-    Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)))
+    Err(Error::rejected(Reason::JobState, message)
+        .with("publish_job_id", &row.id)
+        .with("state", super::state_name(row.state)))
 }
 
 fn is_unedited(row: &publish_jobs::Model, listing: Option<&listings::Model>) -> Result<()> {
@@ -194,7 +189,8 @@ fn is_unedited(row: &publish_jobs::Model, listing: Option<&listings::Model>) -> 
         _ => Err(Error::rejected(
             Reason::ConfirmationStale,
             "the listing was edited since it was prepared; cancel this job and prepare again",
-        )),
+        )
+        .with("publish_job_id", &row.id)),
     }
 }
 
@@ -210,7 +206,8 @@ fn may_act(row: &publish_jobs::Model, account: &accounts::Model) -> Result<()> {
             Reason::AccountPaused,
             "the account is paused; look at why, then call ResumeAccount",
         )
-        .with("account_id", &account.id));
+        .with("account_id", &account.id)
+        .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
     }
     Ok(())
 }

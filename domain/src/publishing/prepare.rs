@@ -130,7 +130,8 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
             Reason::AccountPaused,
             "the account is paused; look at why, then call ResumeAccount",
         )
-        .with("account_id", &account.id));
+        .with("account_id", &account.id)
+        .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
     }
     let open = publish_jobs::Entity::find()
         .filter(publish_jobs::Column::ListingId.eq(listing.id.as_str()))
@@ -170,7 +171,6 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         wait_until: None,
         confirm_expire_time: None,
         confirm_time: None,
-        confirm_request_id: None,
         cancel_requested: false,
         draft_remote_id: None,
         remote_item_id: None,

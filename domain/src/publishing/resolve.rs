@@ -74,6 +74,7 @@ async fn run(
         .filter(|_| row.needs_manual && row.state == State::Unconfirmed)
         .ok_or_else(|| {
             Error::rejected(Reason::JobState, "the job asks nothing")
+                .with("publish_job_id", &row.id)
                 .with("state", super::state_name(row.state))
         })?;
     match resolution {

@@ -51,14 +51,17 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
         || open_effect(tx, id).await?.is_some()
     {
         let message = format!("a job that is {:?} cannot be retried", row.state);
-        return Err(Error::rejected(Reason::JobState, message).with("state", super::state_name(row.state)));
+        return Err(Error::rejected(Reason::JobState, message)
+            .with("publish_job_id", &row.id)
+            .with("state", super::state_name(row.state)));
     }
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
             Reason::AccountPaused,
             "the account is paused; call ResumeAccount first",
         )
-        .with("account_id", &account.id));
+        .with("account_id", &account.id)
+        .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
     }
     if account.site != row.site || account.delete_time.is_some() {
         return Err(Error::rejected(
@@ -96,7 +99,6 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
         row.state = State::Queued;
         row.prepare_number += 1;
         row.confirm_time = None;
-        row.confirm_request_id = None;
         row.confirm_expire_time = None;
         row.read_back = None;
         row.read_back_hash = None;

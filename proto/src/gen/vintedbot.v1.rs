@@ -3476,7 +3476,7 @@ pub mod photo {
 /// One photo to store.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct UploadPhotoRequest {
-    /// The file's bytes; at most the server's limit for photos, 20 MiB unless set otherwise. Required.
+    /// The file's bytes; at most the server's limit for photos, 25 MiB unless set otherwise. Required.
     #[prost(bytes = "bytes", tag = "1")]
     pub data: ::prost::bytes::Bytes,
     /// A name to know it by; at most 255 characters. Absent: none.
@@ -5947,7 +5947,8 @@ pub struct Screenshot {
     /// Name of the step at which it was taken; see `PublishStep.step`.
     #[prost(string, tag = "4")]
     pub step: ::prost::alloc::string::String,
-    /// Signed URL of the picture, to be fetched without a token. Made anew with every answer.
+    /// Signed URL of the picture, to be fetched without a token. Made anew with every answer. Empty: there was no browser, and
+    /// only the text was kept.
     #[prost(string, tag = "5")]
     pub url: ::prost::alloc::string::String,
     /// Signed URL of the page's text at that moment, cleaned of secrets. Empty: none was kept.
@@ -5956,7 +5957,7 @@ pub struct Screenshot {
     /// When both URLs cease to work.
     #[prost(message, optional, tag = "7")]
     pub url_expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Type of the picture: "image/png".
+    /// Type of the picture: "image/png". Empty: there is none.
     #[prost(string, tag = "8")]
     pub content_type: ::prost::alloc::string::String,
     /// Size of the picture's file in bytes.

@@ -163,22 +163,30 @@ pub fn step_outcome(name: &str) -> v1::publish_step::Outcome {
     v1::publish_step::Outcome::from_str_name(&format!("OUTCOME_{name}")).unwrap_or_default()
 }
 
-/// A step's screenshot, where it has one.
+/// What a step kept of the page: its picture, its text, or both; `None` where it kept nothing. Without a browser there is
+/// only text.
 pub fn screenshot(signer: &Signer<'_>, row: publish_steps::Model) -> Option<v1::Screenshot> {
-    let key = row.screenshot_key?;
-    let picture = signer.file(&key, "image/png")?;
+    let id = screenshot_id(row.screenshot_key.as_deref().or(row.page_text_key.as_deref())?);
+    let picture = row.screenshot_key.and_then(|key| signer.file(&key, "image/png"));
     let text = row
         .page_text_key
         .and_then(|key| signer.file(&key, "text/plain; charset=utf-8"));
+    let expire_time = picture
+        .as_ref()
+        .or(text.as_ref())
+        .map(|file| timestamp(file.expire_time));
     Some(v1::Screenshot {
-        id: screenshot_id(&key),
+        id,
         publish_job_id: row.publish_job_id,
         attempt: small(row.attempt),
         step: row.step,
-        url: picture.url,
+        content_type: picture
+            .as_ref()
+            .map(|_| "image/png".to_owned())
+            .unwrap_or_default(),
+        url: picture.map(|picture| picture.url).unwrap_or_default(),
         page_text_url: text.map(|text| text.url).unwrap_or_default(),
-        url_expire_time: Some(timestamp(picture.expire_time)),
-        content_type: "image/png".to_owned(),
+        url_expire_time: expire_time,
         size_bytes: row.screenshot_bytes.unwrap_or_default(),
         create_time: Some(timestamp(row.time)),
     })

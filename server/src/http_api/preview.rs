@@ -117,11 +117,7 @@ fn render(
         "<h2>Read back from the form</h2><table><tr><th>Field</th><th>Approved</th><th>Seen</th></tr>",
     );
     for reading in &job.read_back {
-        let class = if reading.approved == reading.seen {
-            "same"
-        } else {
-            "differs"
-        };
+        let class = if reading.matches { "same" } else { "differs" };
         write(
             &mut html,
             format_args!(

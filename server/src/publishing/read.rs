@@ -141,7 +141,8 @@ pub async fn list_screenshots(
         let steps = publishing::list_steps(&state.domain, &caller, &job_id, after, STEPS.max as u64).await?;
         let Some(last) = steps.last() else { break };
         after = last.number;
-        with_screenshot.extend(steps.into_iter().filter(|step| step.screenshot_key.is_some()));
+        let kept = |step: &publishing::Step| step.screenshot_key.is_some() || step.page_text_key.is_some();
+        with_screenshot.extend(steps.into_iter().filter(kept));
     }
     let page = window.close(keys, with_screenshot, |step| step.number)?;
     let signer = Signer::new(&state.domain, &call);

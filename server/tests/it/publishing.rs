@@ -80,7 +80,6 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
         wait_until: None,
         confirm_expire_time: Some(now + 60_000),
         confirm_time: None,
-        confirm_request_id: None,
         cancel_requested: false,
         draft_remote_id: None,
         remote_item_id: None,

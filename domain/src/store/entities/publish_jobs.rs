@@ -27,7 +27,6 @@ pub struct Model {
     pub wait_until: Option<i64>,
     pub confirm_expire_time: Option<i64>,
     pub confirm_time: Option<i64>,
-    pub confirm_request_id: Option<String>,
     pub cancel_requested: bool,
     pub draft_remote_id: Option<String>,
     pub remote_item_id: Option<String>,

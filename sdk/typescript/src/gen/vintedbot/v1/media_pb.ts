@@ -154,7 +154,7 @@ export const Photo_NearDuplicateSchema: GenMessage<Photo_NearDuplicate> = /*@__P
  */
 export type UploadPhotoRequest = Message<"vintedbot.v1.UploadPhotoRequest"> & {
   /**
-   * The file's bytes; at most the server's limit for photos, 20 MiB unless set otherwise. Required.
+   * The file's bytes; at most the server's limit for photos, 25 MiB unless set otherwise. Required.
    *
    * @generated from field: bytes data = 1;
    */

@@ -627,7 +627,8 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   step: string;
 
   /**
-   * Signed URL of the picture, to be fetched without a token. Made anew with every answer.
+   * Signed URL of the picture, to be fetched without a token. Made anew with every answer. Empty: there was no browser, and
+   * only the text was kept.
    *
    * @generated from field: string url = 5;
    */
@@ -648,7 +649,7 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   urlExpireTime?: Timestamp | undefined;
 
   /**
-   * Type of the picture: "image/png".
+   * Type of the picture: "image/png". Empty: there is none.
    *
    * @generated from field: string content_type = 8;
    */
