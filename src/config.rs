@@ -100,6 +100,8 @@ impl Config {
         if config.concurrency < 1 {
             bail!("concurrency must be at least 1");
         }
+        // A browser is told where files are, and it does not know in which folder this was started.
+        config.data_dir = std::path::absolute(&config.data_dir).context("data_dir")?;
         config.settings = Some(settings);
         Ok(config)
     }
@@ -137,6 +139,10 @@ mod tests {
     fn the_default_file_is_a_whole_configuration() {
         let config = Config::read(Path::new("/nonexistent")).expect("the default is valid");
         assert_eq!(config.listen.port(), 50051);
+        assert!(
+            config.data_dir.is_absolute(),
+            "a browser is told where photos are"
+        );
         assert_eq!(config.settings().publish_per_minute, 5);
     }
 

@@ -114,6 +114,11 @@ pub enum Fault {
     Limit(ViolationKind),
 }
 
+/// Whether a name can be shown and stored anywhere: PostgreSQL refuses NUL, and a person cannot see the others.
+pub(crate) fn is_plain(text: &str) -> bool {
+    !text.chars().any(char::is_control)
+}
+
 impl Violation {
     /// A field whose form is wrong.
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {

@@ -25,4 +25,5 @@ pub mod settings;
 pub mod store;
 
 pub use domain::{Domain, Wakes};
+pub(crate) use error::is_plain;
 pub use error::{Error, Fault, Reason, Rejection, Result, Violation};

@@ -11,7 +11,7 @@ use super::{Account, AccountState, Mode, connection};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::entities::accounts;
-use crate::{Domain, Error, Reason, Result, Violation, requests};
+use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
 
 /// What is known of an account that is to be made.
 #[derive(Clone, Debug, Serialize)]
@@ -91,10 +91,10 @@ pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result
 
 fn check(new: &NewAccount) -> Result<(&'static Market, Language)> {
     let mut violations = Vec::new();
-    if !(1..=NAME_MAX).contains(&new.display_name.trim().chars().count()) {
+    if !(1..=NAME_MAX).contains(&new.display_name.trim().chars().count()) || !is_plain(&new.display_name) {
         violations.push(Violation::new(
             "display_name",
-            format!("must have 1 to {NAME_MAX} characters"),
+            format!("must have 1 to {NAME_MAX} characters, none of them a control character"),
         ));
     }
     let market = Market::find(&new.market).filter(|market| !market.is_practice());

@@ -9,7 +9,7 @@ use super::{Account, connection};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::store::entities::accounts;
-use crate::{Domain, Error, Reason, Result, Violation, requests};
+use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
 
 /// A change of an account.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -86,10 +86,11 @@ fn apply(update: &Update, mut row: accounts::Model) -> Result<accounts::Model> {
         match field {
             "display_name" => {
                 let name = update.display_name.trim();
-                if (1..=NAME_MAX).contains(&name.chars().count()) {
+                if (1..=NAME_MAX).contains(&name.chars().count()) && is_plain(name) {
                     name.clone_into(&mut row.display_name);
                 } else {
-                    let text = format!("must have 1 to {NAME_MAX} characters");
+                    let text =
+                        format!("must have 1 to {NAME_MAX} characters, none of them a control character");
                     violations.push(Violation::new("account.display_name", text));
                 }
             }

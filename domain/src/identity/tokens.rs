@@ -13,7 +13,7 @@ use crate::events::{Kind, PendingEvent};
 use crate::paging::{self, Order, Page, PageRequest, Place, Window};
 use crate::store::Tx;
 use crate::store::entities::api_tokens;
-use crate::{Domain, Error, Reason, Result, Violation, requests};
+use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
 
 /// The longest name, in characters.
 const NAME_MAX: usize = 100;
@@ -71,10 +71,10 @@ pub async fn first_token(domain: &Domain, owner_id: &str) -> Result<Secret> {
 
 async fn check(domain: &Domain, new: &NewToken) -> Result<Scopes> {
     let mut violations = Vec::new();
-    if !(1..=NAME_MAX).contains(&new.name.trim().chars().count()) {
+    if !(1..=NAME_MAX).contains(&new.name.trim().chars().count()) || !is_plain(&new.name) {
         violations.push(Violation::new(
             "name",
-            format!("must have 1 to {NAME_MAX} characters"),
+            format!("must have 1 to {NAME_MAX} characters, none of them a control character"),
         ));
     }
     if new.scopes.is_empty() {

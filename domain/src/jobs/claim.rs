@@ -189,7 +189,8 @@ pub struct BackOff {
 }
 
 impl BackOff {
-    fn pause(self, failures: i64) -> Millis {
+    /// The pause after that many failures.
+    pub fn pause(self, failures: i64) -> Millis {
         let doublings = u32::try_from(failures - 1).unwrap_or(0).min(20);
         self.first_ms.saturating_mul(1 << doublings).min(self.max_ms)
     }

@@ -8,7 +8,7 @@ use super::{Listing, ListingState};
 use crate::identity::Caller;
 use crate::paging::{self, Order, Page, PageRequest, Place, Window};
 use crate::store::entities::listings::{Column, Entity};
-use crate::{Domain, Error, Result};
+use crate::{Domain, Error, Result, is_plain};
 
 /// The longest text to look for in titles, in characters.
 const TEXT_MAX: usize = 100;
@@ -41,7 +41,7 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Listing>> {
-    if filter.title_contains.chars().count() > TEXT_MAX {
+    if filter.title_contains.chars().count() > TEXT_MAX || !is_plain(&filter.title_contains) {
         return Err(Error::invalid(
             "title_contains",
             format!("must have at most {TEXT_MAX} characters"),

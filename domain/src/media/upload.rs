@@ -16,7 +16,7 @@ use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::photos;
-use crate::{Domain, Error, Reason, Result, Violation, requests};
+use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
 
 /// The longest file name, in characters.
 const NAME_MAX: usize = 255;
@@ -352,8 +352,10 @@ fn near(hash: u64, others: &Hashes, before: &[Uploaded]) -> Vec<NearDuplicate> {
 }
 
 pub(super) fn check_name(field: &str, file_name: &str) -> Option<Violation> {
-    (file_name.chars().count() > NAME_MAX)
-        .then(|| Violation::new(field, format!("must have at most {NAME_MAX} characters")))
+    (file_name.chars().count() > NAME_MAX || !is_plain(file_name)).then(|| {
+        let text = format!("must have at most {NAME_MAX} characters, none of them a control character");
+        Violation::new(field, text)
+    })
 }
 
 /// A name without its folders, whichever way they are parted where it comes from.

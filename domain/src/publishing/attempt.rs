@@ -153,6 +153,9 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     };
     row.wait_reason = None;
     row.wait_until = None;
+    // What kept it from going on before is over.
+    row.reason = None;
+    row.message = None;
     Ok(Ok(match effect {
         Some(effect) => Plan::Reconcile(work, Box::new(effect)),
         None if row.confirm_time.is_some() => {

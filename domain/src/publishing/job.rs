@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::FieldReading;
 
-use super::{Revision, State};
+use super::{Revision, State, token};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent, Resource, ResourceType};
 use crate::identity::Caller;
@@ -141,6 +141,22 @@ pub struct Filter {
 /// One publish job of the caller.
 pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<PublishJob> {
     Ok(find(domain, caller, id).await?.into())
+}
+
+/// One publish job of the caller, with the token that confirms it and that token's end, both as of the same moment. No
+/// token while the job does not wait for a confirmation.
+pub async fn get_with_token(
+    domain: &Domain,
+    caller: &Caller,
+    id: &str,
+) -> Result<(PublishJob, Option<(String, Millis)>)> {
+    let row = find(domain, caller, id).await?;
+    let token = if row.state == State::AwaitingConfirmation {
+        token::issue(&domain.keys, &row)
+    } else {
+        None
+    };
+    Ok((row.into(), token))
 }
 
 /// The revision that a job of the caller publishes.

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 
 pub use cancel::{cancel, cancel_for_mode_change};
 pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
-pub use job::{Filter, PublishJob, WaitReason, get, get_revision, list, list_steps};
+pub use job::{Filter, PublishJob, WaitReason, get, get_revision, get_with_token, list, list_steps};
 pub use prepare::{Prepare, prepare};
 pub use resolve::{Resolution, resolve};
 pub use retry::retry;
@@ -114,16 +114,7 @@ pub enum ComposerState {
 /// The token with which a prepared job may be confirmed, and until when; for those who may confirm. `None` while the job
 /// does not wait for a confirmation.
 pub async fn confirm_token(domain: &Domain, caller: &Caller, id: &str) -> Result<Option<(String, i64)>> {
-    let row = publish_jobs::Entity::find_by_id(id)
-        .filter(publish_jobs::Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
-        .await?
-        .ok_or_else(|| Error::not_found("publish job", id))?;
-    Ok(if row.state == State::AwaitingConfirmation {
-        token::issue(&domain.keys, &row)
-    } else {
-        None
-    })
+    Ok(get_with_token(domain, caller, id).await?.1)
 }
 
 /// Queues the jobs of an account that waited because it was paused.

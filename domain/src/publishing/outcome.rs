@@ -162,8 +162,14 @@ async fn apply(
                 wait(tx, &row, Some(WaitReason::Settling), Some(until)).await?;
                 return Ok(Outcome::At(until));
             }
-            let row = start_over(tx, row).await?;
-            wait(tx, &row, Some(WaitReason::BackOff), None).await?;
+            let until = now + domain.settings.back_off().pause(claim.job.failures + 1);
+            if row.state == State::Preparing {
+                row.state = State::Queued;
+            }
+            row.reason = Some(reason.name());
+            row.message = Some(message.clone());
+            save(tx, row.clone(), Kind::PublishJobUpdated).await?;
+            wait(tx, &row, Some(WaitReason::BackOff), Some(until)).await?;
             Ok(Outcome::Retry { error: message })
         }
         Next::Later { until, why } => {

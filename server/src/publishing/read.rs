@@ -28,13 +28,9 @@ pub async fn get(
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
     let may_confirm = caller.scopes.contains(Scope::PublishConfirm);
-    let token = if may_confirm {
-        publishing::confirm_token(&state.domain, &caller, &id).await?
-    } else {
-        None
-    };
-    let job = publishing::get(&state.domain, &caller, &id).await?;
+    let (job, token) = publishing::get_with_token(&state.domain, &caller, &id).await?;
     let confirmation = token
+        .filter(|_| may_confirm)
         .map(|(token, expire_time)| publish_job::confirmation(token, expire_time, job.revision_hash.clone()));
     let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
     let job = v1::PublishJob { confirmation, ..job };

@@ -55,6 +55,7 @@ async fn stopped(worker: &Worker, job_id: &str, stage: &str, error: &SiteError) 
     } else {
         StepOutcome::Failed
     };
+    tracing::warn!(job_id, stage, error = describe(error), "an attempt stopped");
     steps::stopped(
         domain,
         job_id,
