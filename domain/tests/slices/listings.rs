@@ -122,7 +122,6 @@ async fn everything_wrong_with_what_is_given_is_told_at_once() {
         "listing.description",
         "listing.photo_ids[1]",
         "listing.price",
-        "listing.size",
         "listing.title",
         "listing.title",
     ];
