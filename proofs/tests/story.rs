@@ -7,7 +7,7 @@ mod support;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
 use serde_json::json;
 use support::postgres::Postgres;
