@@ -13,8 +13,9 @@ use super::{compose, stopped};
 use crate::Worker;
 use crate::stage::Stage;
 
-/// Clicks that may leave no trace before a person is asked instead of clicking once more.
-const TRACELESS_CLICKS: u64 = 2;
+/// Clicks that may leave no trace before a person is asked instead of clicking once more: more than crashes and lost requests
+/// come together, and few enough to end.
+const TRACELESS_CLICKS: u64 = 8;
 
 /// Reads the site once, and decides as far as that goes.
 pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Next> {
