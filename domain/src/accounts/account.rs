@@ -65,6 +65,7 @@ pub fn seat(account: &Account) -> Seat {
         site: account.site.clone(),
         language: account.language,
         practice_login: format!("seller-{tail}"),
+        lock: None,
     }
 }
 
@@ -148,7 +149,7 @@ pub(super) fn own_language(market: &Market) -> Language {
 /// A language by its code, if it is one of ours and of the market's.
 pub(super) fn language_of(market: &Market, code: &str) -> std::result::Result<Language, String> {
     let language =
-        Language::from_code(code).ok_or_else(|| format!("must be \"fr\" or \"en\", not {code:?}"))?;
+        Language::from_code(code).ok_or_else(|| format!("must be \"fr\", \"en\" or \"de\", not {code:?}"))?;
     if market.languages.iter().any(|offered| offered == code) {
         Ok(language)
     } else {

@@ -53,7 +53,7 @@ pub fn label(field: Field, language: Language) -> &'static str {
         Field::Publish => ("Publish", "Ajouter"),
     };
     match language {
-        Language::En => english,
+        Language::De | Language::En => english,
         Language::Fr => french,
     }
 }

@@ -94,7 +94,17 @@ pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
         SiteError::FieldNotFound { .. } => failed(Reason::FieldNotFound),
         SiteError::Mismatch { .. } => failed(Reason::ReadBackMismatch),
         SiteError::NotADraft { .. } => failed(Reason::DraftLost),
+        SiteError::NotFound { .. } => failed(Reason::NotPublished),
+        SiteError::Unusable { .. } => Next::Again {
+            reason: Reason::PageUnusable,
+            message,
+        },
         SiteError::NoSession(_) => failed(Reason::SessionRequired),
+        SiteError::SessionInvalid(_) => failed(Reason::SessionInvalid),
+        SiteError::SessionBusy | SiteError::Sessions(_) => Next::Again {
+            reason: Reason::SiteUnavailable,
+            message,
+        },
         SiteError::Shape(_) => failed(Reason::SiteChanged),
         SiteError::Unavailable(_) => Next::Again {
             reason: Reason::SiteUnavailable,
@@ -122,7 +132,8 @@ pub fn evidence_of(error: &SiteError) -> Option<&Evidence> {
         SiteError::Challenge { evidence, .. }
         | SiteError::Refused { evidence, .. }
         | SiteError::FieldNotFound { evidence, .. }
-        | SiteError::Mismatch { evidence, .. } => Some(evidence),
+        | SiteError::Mismatch { evidence, .. }
+        | SiteError::Unusable { evidence, .. } => Some(evidence),
         _ => None,
     }
 }
