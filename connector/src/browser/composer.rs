@@ -39,6 +39,7 @@ pub(crate) struct BrowserComposer {
     pace: Pace,
     page: Page,
     ready: Ready,
+    is_headless: bool,
     launched: Launched,
     attempt: Attempt,
 }
@@ -69,6 +70,7 @@ impl BrowserComposer {
             pace,
             page,
             ready: Ready::Nothing,
+            is_headless: config.headless,
             launched,
             attempt,
         })
@@ -300,11 +302,21 @@ impl Composer for BrowserComposer {
     }
 
     async fn hand_over(&mut self) -> Result<(), Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+        // From here on it is the person's: no click of ours is due any more.
+        self.ready = Ready::Nothing;
+        if self.is_headless {
+            return Err(Error::Browser(
+                "it has no window that a person can see".to_owned(),
+            ));
+        }
+        self.page.traffic.bring_to_front().await
     }
 
     async fn window(&mut self) -> Window {
-        Window::Closed
+        match self.page.traffic.shows().await {
+            Some(address) => Window::Open(address),
+            None => Window::Closed,
+        }
     }
 
     async fn quit(self: Box<Self>) -> Ending {

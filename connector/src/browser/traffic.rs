@@ -16,6 +16,9 @@ use super::broken;
 /// How much of the answers' bodies the browser keeps for us, in bytes.
 const BODY_BUFFER: u32 = 16 * 1024 * 1024;
 
+/// How long the browser itself may take to say where a page is. It is not held up by the page.
+const BROWSER_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
 /// One request of the page for a document or for data, with its answer as far as it has come.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
@@ -121,6 +124,26 @@ impl Traffic {
         let cookie = json!({ "name": name, "value": value, "url": url });
         self.session
             .send_raw("Network.setCookie", cookie)
+            .await
+            .map_err(broken)
+            .map(drop)
+    }
+
+    /// The address that the page shows; `None` when the page or its browser is gone. Asked of the browser and not of the
+    /// driver, which would answer a question that the page asks the person.
+    pub(crate) async fn shows(&self) -> Option<String> {
+        let asked = self.session.send_raw("Target.getTargetInfo", json!({}));
+        let answer = tokio::time::timeout(BROWSER_ANSWERS_WITHIN, asked)
+            .await
+            .ok()?
+            .ok()?;
+        answer["targetInfo"]["url"].as_str().map(str::to_owned)
+    }
+
+    /// Brings the window before whoever sits at the screen.
+    pub(crate) async fn bring_to_front(&self) -> Result<(), Error> {
+        self.session
+            .send_raw("Page.bringToFront", json!({}))
             .await
             .map_err(broken)
             .map(drop)

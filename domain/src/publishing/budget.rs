@@ -50,6 +50,8 @@ pub(super) async fn next_confirmation(
         .select_only()
         .column(publish_jobs::Column::ConfirmTime)
         .filter(publish_jobs::Column::ConfirmTime.gt(now - MINUTE))
+        // A yes for a later time takes its share then.
+        .filter(publish_jobs::Column::ScheduleTime.is_null())
         .order_by_desc(publish_jobs::Column::ConfirmTime);
     let everywhere: Vec<Millis> = query
         .clone()

@@ -13,14 +13,18 @@ mod cancel;
 mod claims;
 pub mod composers;
 mod confirm;
+pub mod film;
 pub mod gate;
+pub mod hand_over;
 mod job;
+mod local_time;
 pub mod outcome;
 mod prepare;
 pub mod reconcile;
 mod resolve;
 mod retry;
 mod revision;
+mod schedule;
 pub mod steps;
 mod token;
 pub mod watch;
@@ -30,13 +34,16 @@ use serde::{Deserialize, Serialize};
 
 pub use cancel::{cancel, cancel_for_mode_change};
 pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
+pub use film::film_strip;
 pub use job::{
     FieldChange, Filter, PublishJob, WaitReason, get, get_revision, get_with_token, list, list_steps,
 };
+pub use local_time::{LocalTime, Repeated};
 pub use prepare::{Prepare, prepare};
 pub use resolve::{Resolution, resolve};
 pub use retry::retry;
 pub use revision::Revision;
+pub use schedule::{Schedule, When, schedule};
 pub use steps::StepOutcome;
 
 use crate::events::Kind;
@@ -123,6 +130,15 @@ pub enum EffectKind {
     Hide,
     Unhide,
     Delete,
+}
+
+impl EffectKind {
+    /// Those after which an item may be visible to everybody. Of one account, only one may be undecided at a time.
+    pub const PUBLISHES: [Self; 2] = [Self::Publish, Self::HandOver];
+
+    pub fn publishes(self) -> bool {
+        Self::PUBLISHES.contains(&self)
+    }
 }
 
 /// What is known of an effect.

@@ -113,6 +113,7 @@ async fn apply(
             row.screenshot_key = screenshot_key;
             row.confirm_expire_time = Some(expire);
             row.state = State::AwaitingConfirmation;
+            super::schedule::say_if_missed(&mut row);
             row.wait_reason = None;
             row.wait_until = None;
             save(tx, row, Kind::PublishJobReady).await?;
@@ -353,7 +354,7 @@ async fn set_effect(tx: &Tx, effect: effects::Model) -> Result<effects::Model> {
 }
 
 /// The effect, locked, if it is still open. The account's row is locked before it, as everywhere.
-async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
+pub(super) async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
     let Some(effect) = effects::Entity::find_by_id(effect_id).one(tx).await? else {
         return Ok(None);
     };
@@ -362,6 +363,15 @@ async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
         .await?;
     let effect = tx.locked(effects::Entity::find_by_id(effect_id)).one(tx).await?;
     Ok(effect.filter(|effect| matches!(effect.state, EffectState::Intended | EffectState::Unconfirmed)))
+}
+
+/// An effect as it is, while its outcome is open.
+pub async fn effect(domain: &Domain, effect_id: &str) -> Result<Option<effects::Model>> {
+    let open = [EffectState::Intended, EffectState::Unconfirmed];
+    Ok(effects::Entity::find_by_id(effect_id)
+        .filter(effects::Column::State.is_in(open))
+        .one(domain.store.reader())
+        .await?)
 }
 
 /// A draft of ours is on the site. Needs no claim: it is what happened.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::job::save;
 use super::{JobKind, PublishJob, Revision, State, revision};
-use crate::accounts::{self, AccountState};
+use crate::accounts::{self, AccountState, Mode};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::jobs::{self, NewJob};
@@ -21,6 +21,8 @@ pub struct Prepare {
     pub listing_id: String,
     /// Whether nothing is left on the site, not even a draft.
     pub dry_run: bool,
+    /// Whether the filled window is left to the person. Not said: where they confirm every write, and there is a window.
+    pub hand_over: Option<bool>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
@@ -55,6 +57,7 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
     }
+    let hands_over = hands_over(domain, account.mode, prepare.hand_over)?;
     let content = listings::content_of(domain, &listing, &account)
         .await
         .map_err(|error| match error {
@@ -87,6 +90,7 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
                     text,
                     hash,
                     sequence: frozen_sequence,
+                    hand_over: hands_over,
                 };
                 let id = insert(tx, &prepare, frozen).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;
@@ -104,6 +108,19 @@ struct Frozen<'a> {
     hash: String,
     /// The listing's sequence when it was frozen.
     sequence: i64,
+    hand_over: bool,
+}
+
+/// Whether a job hands its window over.
+fn hands_over(domain: &Domain, mode: Mode, wanted: Option<bool>) -> Result<bool> {
+    match wanted {
+        Some(true) if !domain.settings.browser_window => Err(Error::rejected(
+            Reason::ModeNotAllowed,
+            "there is no window to hand over: that takes a browser, and BROWSER_HEADLESS=false",
+        )),
+        Some(wanted) => Ok(wanted),
+        None => Ok(mode == Mode::Manual && domain.settings.browser_window),
+    }
 }
 
 async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String> {
@@ -186,7 +203,7 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         sequence: 0,
         kind: JobKind::Publish,
         schedule_time: None,
-        hand_over: false,
+        hand_over: frozen.hand_over,
         changes: "[]".to_owned(),
     };
     publish_jobs::Entity::insert(row.clone().into_active_model())
@@ -216,6 +233,7 @@ async fn prepare_anew(
     let row = publish_jobs::Model {
         state: State::Queued,
         dry_run: prepare.dry_run,
+        hand_over: frozen.hand_over,
         prepare_number: open.prepare_number + 1,
         revision: frozen.text,
         revision_hash: frozen.hash,
@@ -223,6 +241,9 @@ async fn prepare_anew(
         read_back: None,
         read_back_hash: None,
         confirm_expire_time: None,
+        schedule_time: None,
+        reason: None,
+        message: None,
         // A draft of what was frozen before does not hold what is frozen now.
         draft_remote_id: None,
         ..open

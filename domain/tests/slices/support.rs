@@ -332,5 +332,8 @@ fn settings() -> Settings {
         watch_ms: 7 * 24 * 3_600_000,
         events_keep_ms: 7 * 24 * 3_600_000,
         jobs_keep_ms: 30 * 24 * 3_600_000,
+        screenshots_keep_ms: 30 * 24 * 3_600_000,
+        schedule_late_ms: 3_600_000,
+        browser_window: false,
     }
 }

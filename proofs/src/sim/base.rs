@@ -272,5 +272,8 @@ fn settings() -> Settings {
         watch_ms: 600_000,
         events_keep_ms: 86_400_000,
         jobs_keep_ms: 86_400_000,
+        screenshots_keep_ms: 30 * 24 * 3_600_000,
+        schedule_late_ms: 15_000,
+        browser_window: false,
     }
 }

@@ -62,6 +62,9 @@ fn settings() -> Settings {
         watch_ms: 60_000,
         events_keep_ms: 60_000,
         jobs_keep_ms: 60_000,
+        screenshots_keep_ms: 30 * 24 * 3_600_000,
+        schedule_late_ms: 3_600_000,
+        browser_window: false,
     }
 }
 

@@ -63,12 +63,12 @@ pub async fn reconcile(worker: &Worker, claim: &Claim, work: &Work, effect: effe
 }
 
 /// Runs an attempt while its leases live. The gate refuses one whose lease is lost, so that it need not be torn down.
-async fn kept(
+pub async fn kept<T>(
     worker: &Worker,
     claim: &Claim,
     work: &Work,
-    attempt: impl Future<Output = Result<Next>>,
-) -> Result<Next> {
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let settings = &worker.domain.settings;
     let heartbeat = Duration::from_millis(u64::try_from(settings.heartbeat_ms).unwrap_or(1_000));
     let keeper = async {
