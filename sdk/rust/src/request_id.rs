@@ -33,5 +33,6 @@ changes! {
     CreateApiTokenRequest RevokeApiTokenRequest
     UploadPhotoRequest CreateUploadUrlRequest DeletePhotoRequest
     CreateListingRequest CreateListingFromPhotosRequest UpdateListingRequest DeleteListingRequest
-    PreparePublishRequest ConfirmPublishRequest CancelPublishJobRequest RetryPublishJobRequest ResolvePublishJobRequest
+    PreparePublishRequest ConfirmPublishRequest SchedulePublishRequest CancelPublishJobRequest RetryPublishJobRequest
+    ResolvePublishJobRequest
 }
