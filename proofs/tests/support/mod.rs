@@ -3,8 +3,11 @@
 pub mod canary;
 pub mod consent;
 pub mod database;
+pub mod person;
 pub mod postgres;
 pub mod published;
 pub mod refusals;
+pub mod scheduled;
 pub mod watched;
+pub mod windows;
 pub mod world;
