@@ -181,6 +181,22 @@ impl Ontology {
         self.catalog(id).filter(|catalog| catalog.children.is_empty())
     }
 
+    /// All categories that items can be put in, in the tree's order.
+    pub fn leaves(&self) -> Vec<&Catalog> {
+        fn below(list: &[Catalog]) -> Vec<&Catalog> {
+            list.iter()
+                .flat_map(|one| {
+                    if one.children.is_empty() {
+                        vec![one]
+                    } else {
+                        below(&one.children)
+                    }
+                })
+                .collect()
+        }
+        below(&self.catalogs)
+    }
+
     pub fn brand(&self, id: u64) -> Option<&Brand> {
         self.brands.iter().find(|brand| brand.id == id)
     }

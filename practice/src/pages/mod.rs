@@ -8,6 +8,7 @@ pub mod challenge;
 mod form;
 mod item;
 mod layout;
+mod markup;
 mod member;
 mod session;
 mod verification;
@@ -15,8 +16,9 @@ mod verification;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Redirect};
+use axum::extract::Path;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
 pub use self::layout::script_json;
@@ -38,28 +40,34 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/settings/security/phone_verification", get(verification::phone))
         .route("/redirect/there", get(async || Redirect::to("/redirect/back")))
         .route("/redirect/back", get(async || Redirect::to("/redirect/there")))
-        .route(
-            "/assets/form.js",
-            get(async || script(include_str!("../../assets/form.js"))),
-        )
-        .route(
-            "/assets/site.js",
-            get(async || script(include_str!("../../assets/site.js"))),
-        )
-        .route(
-            "/assets/mutate.js",
-            get(async || script(include_str!("../../assets/mutate.js"))),
-        )
-        .route("/assets/site.css", get(style))
+        .route("/assets/{*path}", get(asset))
 }
 
-fn script(text: &'static str) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], text)
-}
-
-async fn style() -> impl IntoResponse {
+/// The pages' scripts and their style, by path below `/assets/`.
+const ASSETS: [(&str, &str); 10] = [
+    ("site.css", include_str!("../../assets/site.css")),
+    ("site.js", include_str!("../../assets/site.js")),
+    ("mutate.js", include_str!("../../assets/mutate.js")),
+    ("form.js", include_str!("../../assets/form.js")),
     (
-        [(header::CONTENT_TYPE, "text/css; charset=utf-8")],
-        include_str!("../../assets/site.css"),
-    )
+        "form/attributes.js",
+        include_str!("../../assets/form/attributes.js"),
+    ),
+    ("form/brand.js", include_str!("../../assets/form/brand.js")),
+    ("form/category.js", include_str!("../../assets/form/category.js")),
+    ("form/dom.js", include_str!("../../assets/form/dom.js")),
+    ("form/photos.js", include_str!("../../assets/form/photos.js")),
+    ("form/save.js", include_str!("../../assets/form/save.js")),
+];
+
+async fn asset(Path(path): Path<String>) -> Response {
+    let Some((_, text)) = ASSETS.iter().find(|(name, _)| *name == path) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let kind = if path.ends_with(".css") {
+        "text/css; charset=utf-8"
+    } else {
+        "text/javascript; charset=utf-8"
+    };
+    ([(header::CONTENT_TYPE, kind)], *text).into_response()
 }
