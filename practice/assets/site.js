@@ -106,12 +106,13 @@ function ownItem({ id, isHidden, memberId }) {
   if (!modal) return;
   onClick("delete", () => (modal.hidden = false));
   onClick("delete-cancel", () => (modal.hidden = true));
-  onClick("delete-confirm", async () => {
-    await practice.call("POST", `/api/v2/items/${id}/delete`);
+  const trusted = (event) => ({ "X-Practice-Trusted": String(event.isTrusted) });
+  onClick("delete-confirm", async (event) => {
+    await practice.call("POST", `/api/v2/items/${id}/delete`, undefined, trusted(event));
     location.href = `/member/${memberId}`;
   });
-  onClick("hide", async () => {
-    await practice.call("PUT", `/api/v2/items/${id}/is_hidden`, { is_hidden: !isHidden });
+  onClick("hide", async (event) => {
+    await practice.call("PUT", `/api/v2/items/${id}/is_hidden`, { is_hidden: !isHidden }, trusted(event));
     location.reload();
   });
 }

@@ -23,6 +23,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::photos;
 use crate::appearance::Appearance;
 use crate::clock;
 use crate::items::Item;
@@ -141,6 +142,9 @@ struct NewItem {
     member_id: u64,
     /// As the form would send it; photos need not be there.
     item: Body,
+    /// How many photos the site makes for it itself, different from any other.
+    #[serde(default)]
+    photos: u8,
     #[serde(default)]
     is_draft: bool,
     #[serde(default)]
@@ -152,6 +156,11 @@ async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -
     let mut state = site.lock();
     let Some(member) = state.members.get(&body.member_id).cloned() else {
         return StatusCode::NOT_FOUND.into_response();
+    };
+    let made = (0..body.photos).map(|_| photos::made_up(&mut state, member.id));
+    let made = match made.collect::<Result<Vec<_>, _>>() {
+        Ok(made) => made,
+        Err(refusal) => return refusal.into_response(),
     };
     let item = match body.item.into_item(member.language) {
         Ok(item) => item,
@@ -170,6 +179,7 @@ async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -
         create_time: now,
         list_time: Some(now),
         read_time: now,
+        photo_ids: [item.photo_ids.as_slice(), &made].concat(),
         ..item
     };
     let answer = state.edit_json(&item, member.language, &site.base_url);
