@@ -1,7 +1,7 @@
 // What every page needs: its data, the JSON calls, and the small behaviours of pages other than the form.
 "use strict";
 
-const page = JSON.parse(document.getElementById("page-state").textContent);
+const page = JSON.parse(document.querySelector('[data-ref="page-state"]').textContent);
 const flight = JSON.parse(self.__next_f[0][1]);
 
 const practice = {

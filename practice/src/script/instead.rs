@@ -22,10 +22,10 @@ pub fn answer(fired: &Fired, asked: &Asked, peer: &Peer) -> Option<Response> {
         return Some(StatusCode::NO_CONTENT.into_response());
     }
     if fired.any(|action| action.status_403) {
-        return Some(challenge::blocked(is_page, asked.locale));
+        return Some(challenge::blocked(is_page, asked.visitor.locale));
     }
     if fired.any(|action| action.captcha_page) {
-        return Some(challenge::captcha(StatusCode::OK, asked.locale));
+        return Some(challenge::captcha(StatusCode::OK, asked.visitor.locale));
     }
     let challenged = fired.iter().filter_map(|action| action.challenge);
     if let Some(answer) = challenged

@@ -25,7 +25,7 @@ pub use self::behaviour::{Challenge, Do, Mutation, Rule};
 pub use self::operation::Operation;
 use crate::api::Refusal;
 use crate::listener::Peer;
-use crate::ontology::Locale;
+use crate::pages::Visitor;
 use crate::site::Site;
 use crate::{bot_cookies, clock, session, store};
 
@@ -51,7 +51,7 @@ pub struct Asked {
     pub operation: Operation,
     /// Path and query.
     pub target: String,
-    pub locale: Locale,
+    pub visitor: Visitor,
 }
 
 /// Lets the rules strike a request, around its handler.
@@ -103,27 +103,24 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
     };
     let mut request = Request::from_parts(parts, body);
 
-    let (fired, locale) = {
+    let visitor = Visitor::of(site, request.headers());
+    let fired = {
         let mut state = site.lock();
-        let member = session::concerned(&state, request.headers()).cloned();
+        let member_id = session::concerned(&state, request.headers()).map(|member| member.id);
         let titles: Vec<_> = sent_title
             .into_iter()
             .chain(stored_title(&state, request.uri().path()))
             .collect();
-        let member_id = member.as_ref().map(|member| member.id);
         let struck = state.rules.iter_mut().filter_map(|rule| {
             rule.strikes(operation, member_id, &titles)
                 .then(|| rule.action.clone())
         });
-        (
-            Fired(Arc::new(struck.collect())),
-            session::page_locale(request.headers(), member.as_ref()),
-        )
+        Fired(Arc::new(struck.collect()))
     };
     let asked = Asked {
         operation,
         target: request.uri().to_string(),
-        locale,
+        visitor,
     };
 
     let latency = fired.iter().map(|action| action.latency_ms).sum();
