@@ -10,3 +10,4 @@ mod browserless;
 mod leftovers;
 mod reads;
 mod site;
+mod window;
