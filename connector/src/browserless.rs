@@ -232,7 +232,9 @@ impl Composer for Browserless {
     }
 
     async fn hand_over(&mut self) -> Result<(), Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+        Err(Error::Browser(
+            "plain requests have no window that a person can see".to_owned(),
+        ))
     }
 
     async fn window(&mut self) -> Window {

@@ -168,7 +168,11 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         draft_remote_id: row.draft_remote_id.clone(),
         hand_over: row.hand_over,
         read_back_hash: row.read_back_hash.clone(),
-        seat: accounts::seat(&Account::from(account)),
+        // Where the job was made for: what it left there is read there, wherever the account has moved since.
+        seat: Seat {
+            site: row.site.clone(),
+            ..accounts::seat(&Account::from(account))
+        },
         lock,
     };
     row.wait_reason = None;

@@ -21,6 +21,8 @@ use crate::keys::sha256_hex;
 use crate::store::entities::{effects, publish_jobs};
 use crate::{Domain, Reason, Result};
 
+const BY_PERSON: &str = "the window was closed or left without publishing";
+
 /// Why nobody is at the window any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
@@ -148,10 +150,7 @@ pub async fn closed(domain: &Domain, effect_id: &str, why: Closed) -> Result<()>
                 };
                 let mut row = load(tx, &effect.publish_job_id).await?;
                 let (reason, message) = match why {
-                    Closed::ByPerson => (
-                        Reason::WindowClosed,
-                        "the window was closed or left without publishing",
-                    ),
+                    Closed::ByPerson => (Reason::WindowClosed, BY_PERSON),
                     Closed::InTime => (Reason::ConfirmationExpired, "the window was not used in time"),
                     Closed::WithUs => (
                         Reason::WindowClosed,
@@ -200,7 +199,8 @@ pub async fn not_used(domain: &Domain, effect_id: &str) -> Result<()> {
                 .await?;
                 watch(tx, &effect, watch_ms).await?;
                 let reason = row.reason.as_deref().and_then(Reason::from_name);
-                let message = row.message.clone().unwrap_or_default();
+                // Nothing was said where the window was left behind by another database.
+                let message = row.message.clone().unwrap_or_else(|| BY_PERSON.to_owned());
                 let ended = match reason.unwrap_or(Reason::WindowClosed) {
                     Reason::ConfirmationExpired => Ended::Expired,
                     reason => Ended::Cancelled {
