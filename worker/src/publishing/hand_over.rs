@@ -140,6 +140,8 @@ async fn watch(
     let Window::Open(form) = running.composer.window().await else {
         return Ok(settles(Closed::ByPerson, None));
     };
+    // The seller may take a quarter of an hour, and other accounts have work too.
+    crate::queue::free_hand();
     let mut left_since = None;
     loop {
         pause(worker).await;
