@@ -1,0 +1,92 @@
+//! Which selectors find anything on a page. Nothing is clicked, nothing is entered, and nobody is logged in.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::json;
+use url::Url;
+use vintedbot_marketplace::Error;
+use vintedbot_marketplace::selectors::{Key, Selectors};
+
+use super::BrowserConfig;
+use super::failure::not_reached;
+use super::launch::Launched;
+use super::traffic::Traffic;
+
+/// A page that is opened from the network draws its form by itself, once it is there.
+const QUIET_FOR: Duration = Duration::from_millis(700);
+const QUIET_WITHIN: Duration = Duration::from_secs(15);
+
+/// One kind of element, as a page has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    pub key: Key,
+    /// The selector that finds it; where none does, the newest. For keys with an id, whatever the id.
+    pub css: String,
+    /// How many elements it finds, hidden ones too.
+    pub count: usize,
+}
+
+/// Opens a page in a browser of its own, without any cookies, and looks which keys are on it. Of a saved page, no script
+/// is run and nothing is asked of the network.
+///
+/// # Errors
+/// The browser does not start, or the page cannot be opened.
+pub async fn check_selectors(
+    browser: &BrowserConfig,
+    selectors: &Selectors,
+    page: &Url,
+    work_dir: &Path,
+) -> Result<Vec<Checked>, Error> {
+    let (launched, traffic) = Launched::start(browser, work_dir).await?;
+    let checked = look(&launched, &traffic, selectors, page).await;
+    drop(traffic);
+    launched.end().await;
+    checked
+}
+
+async fn look(
+    launched: &Launched,
+    traffic: &Traffic,
+    selectors: &Selectors,
+    page: &Url,
+) -> Result<Vec<Checked>, Error> {
+    let is_saved = page.scheme() == "file";
+    if is_saved {
+        let lifeless = [
+            ("Emulation.setScriptExecutionDisabled", json!({ "value": true })),
+            (
+                "Network.setBlockedURLs",
+                json!({ "urls": ["http://*", "https://*", "ws://*", "wss://*", "ftp://*"] }),
+            ),
+            (
+                "Network.emulateNetworkConditions",
+                json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 }),
+            ),
+        ];
+        for (method, params) in lifeless {
+            traffic.ask(method, params).await?;
+        }
+    }
+    launched.driver.goto(page.as_str()).await.map_err(not_reached)?;
+    if !is_saved {
+        traffic.quiet(QUIET_FOR, QUIET_WITHIN).await;
+    }
+    let document = traffic.ask("DOM.getDocument", json!({ "depth": 0 })).await?;
+    let root = document["root"]["nodeId"].clone();
+    let mut checked = Vec::new();
+    for key in Key::ALL.iter().copied() {
+        let mut best: Option<Checked> = None;
+        for selector in selectors.of(key) {
+            let css = selector.css_for_any();
+            let asked = json!({ "nodeId": root, "selector": css });
+            let found = traffic.ask("DOM.querySelectorAll", asked).await?;
+            let count = found["nodeIds"].as_array().map_or(0, Vec::len);
+            if best.as_ref().is_none_or(|best| best.count == 0 && count > 0) {
+                best = Some(Checked { key, css, count });
+            }
+        }
+        checked.extend(best);
+    }
+    Ok(checked)
+}
