@@ -1,12 +1,13 @@
 //! Which selectors find anything on a page. Nothing is clicked, nothing is entered, and nobody is logged in.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 use vintedbot_marketplace::Error;
-use vintedbot_marketplace::selectors::{Key, Selectors};
+use vintedbot_marketplace::selectors::{Key, Selector, Selectors};
 
 use super::BrowserConfig;
 use super::failure::not_reached;
@@ -73,15 +74,20 @@ async fn look(
         traffic.quiet(QUIET_FOR, QUIET_WITHIN).await;
     }
     let document = traffic.ask("DOM.getDocument", json!({ "depth": 0 })).await?;
-    let root = document["root"]["nodeId"].clone();
+    let document = Document {
+        traffic,
+        root: document["root"]["nodeId"].clone(),
+    };
     let mut checked = Vec::new();
     for key in Key::ALL.iter().copied() {
         let mut best: Option<Checked> = None;
         for selector in selectors.of(key) {
             let css = selector.css_for_any();
-            let asked = json!({ "nodeId": root, "selector": css });
-            let found = traffic.ask("DOM.querySelectorAll", asked).await?;
-            let count = found["nodeIds"].as_array().map_or(0, Vec::len);
+            let mut nodes = document.all(&css).await?;
+            if key.placeholder().is_some() {
+                nodes = document.numbered(selector, &nodes).await?;
+            }
+            let count = nodes.len();
             if best.as_ref().is_none_or(|best| best.count == 0 && count > 0) {
                 best = Some(Checked { key, css, count });
             }
@@ -89,4 +95,45 @@ async fn look(
         checked.extend(best);
     }
     Ok(checked)
+}
+
+/// The page as the browser holds it, asked without any script.
+struct Document<'a> {
+    traffic: &'a Traffic,
+    root: Value,
+}
+
+impl Document<'_> {
+    async fn all(&self, css: &str) -> Result<BTreeSet<i64>, Error> {
+        let asked = json!({ "nodeId": self.root, "selector": css });
+        let found = self.traffic.ask("DOM.querySelectorAll", asked).await?;
+        let nodes = found["nodeIds"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(nodes.iter().filter_map(Value::as_i64).collect())
+    }
+
+    /// Those of the nodes that the selector finds for some number that stands in their names.
+    async fn numbered(&self, selector: &Selector, nodes: &BTreeSet<i64>) -> Result<BTreeSet<i64>, Error> {
+        let mut numbers = BTreeSet::new();
+        for node in nodes {
+            let asked = json!({ "nodeId": node });
+            let answer = self.traffic.ask("DOM.getAttributes", asked).await?;
+            let attributes = answer["attributes"]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            for text in attributes
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|text| text.len() < 200)
+            {
+                let parts = text.split(|c: char| !c.is_ascii_digit());
+                numbers.extend(parts.filter(|part| !part.is_empty()).map(str::to_owned));
+            }
+        }
+        let mut found = BTreeSet::new();
+        for number in numbers {
+            found.extend(self.all(&selector.css_for(&number)).await?);
+        }
+        Ok(found)
+    }
 }

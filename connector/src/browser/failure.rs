@@ -34,17 +34,20 @@ pub(crate) fn failed(error: WebDriverError) -> Error {
 
 /// Why an address could not be gone to.
 pub(crate) fn not_reached(error: WebDriverError) -> Error {
-    if let WebDriverErrorInner::UnknownError(_) = &*error {
-        let said = error.to_string();
-        if said.contains("ERR_TOO_MANY_REDIRECTS") {
-            return unusable("an endless redirect");
+    match &*error {
+        WebDriverErrorInner::UnknownError(_) if error.to_string().contains("net::ERR_") => {
+            no_page(&error.to_string())
         }
-        if said.contains("net::ERR_") {
-            // The browser works, and says why the site does not come.
-            return Error::Unavailable(said);
-        }
+        _ => failed(error),
     }
-    failed(error)
+}
+
+/// What the browser says where a page should be: it works, and says why the site does not come.
+pub(crate) fn no_page(said: &str) -> Error {
+    if said.contains("ERR_TOO_MANY_REDIRECTS") {
+        return unusable("an endless redirect");
+    }
+    Error::Unavailable(said.to_owned())
 }
 
 /// Whether a command failed because its element has gone.

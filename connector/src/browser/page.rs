@@ -15,13 +15,16 @@ use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{Error, Evidence};
 
 use super::broken;
-use super::failure::{failed, not_reached, unusable};
+use super::failure::{failed, no_page, not_reached, unusable};
 use super::traffic::{Exchange, Traffic};
 use crate::signs;
 
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long an element may take to come once it is due.
 pub(crate) const COMES_WITHIN: Duration = Duration::from_secs(10);
+
+/// Where the browser says that there is no page.
+const NO_PAGE: &str = "chrome-error:";
 
 /// What the page shows, in one reading.
 const VIEW: &str = r"
@@ -115,7 +118,10 @@ impl Page {
     /// Goes to a page of the site and looks for a challenge there.
     pub(crate) async fn open(&self, path: &str) -> Result<(), Error> {
         let url = self.base.join(path).map_err(broken)?;
-        self.opened_at.store(self.traffic.mark(), Ordering::Relaxed);
+        let mark = self.traffic.mark();
+        self.opened_at.store(mark, Ordering::Relaxed);
+        // What the page before was answered does not speak against the next one.
+        self.looked_at.store(mark, Ordering::Relaxed);
         let gone = self.driver.goto(url.as_str()).await.map_err(not_reached);
         // What came in the place of a page, or a challenge, says more than the driver does.
         match self.look().await {
@@ -138,6 +144,9 @@ impl Page {
     /// The same; and whether something else lies over the page that can be taken away.
     pub(crate) async fn glance(&self) -> Result<bool, Error> {
         let view = self.view().await?;
+        if view.url.starts_with(NO_PAGE) {
+            return Err(self.no_page());
+        }
         // What the form says under its fields is about what was entered, in whatever words.
         let mut harmless = self.member_texts.clone();
         harmless.extend(view.alerts);
@@ -169,6 +178,16 @@ impl Page {
         }
         self.looked_at.store(looked_at + answered, Ordering::Relaxed);
         Ok(view.covered)
+    }
+
+    /// Why the browser shows a page of its own.
+    fn no_page(&self) -> Error {
+        let all = self
+            .traffic
+            .since(self.opened_at.load(Ordering::Relaxed))
+            .unwrap_or_default();
+        let failed = all.iter().rev().find(|each| each.is_document && each.failed);
+        no_page(failed.map_or("no connection", |each| each.failure.as_str()))
     }
 
     async fn judge(&self, signs: &Signs) -> Result<(), Error> {

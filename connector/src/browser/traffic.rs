@@ -37,6 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) body: Option<String>,
     /// No answer came, or it broke off.
     pub(crate) failed: bool,
+    /// What the browser says about that.
+    pub(crate) failure: String,
     /// Nothing more is going to be learned about it.
     pub(crate) complete: bool,
 }
@@ -55,6 +57,7 @@ impl Exchange {
             headers: Vec::new(),
             body: None,
             failed: false,
+            failure: String::new(),
             complete: false,
         }
     }
@@ -300,6 +303,10 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
         }
         "Network.loadingFailed" => shared.update(request_id, |exchange| {
             exchange.failed = true;
+            params["errorText"]
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut exchange.failure);
             exchange.complete = true;
         }),
         _ => {}
