@@ -120,6 +120,9 @@ pub struct State {
     /// Value and user agent of those that came without having been given, so that each is recorded once.
     #[serde(skip)]
     pub foreign_bot_cookies: HashSet<(String, String)>,
+    /// Until when a request that was not answered is not answered again, by what it is. UTC milliseconds.
+    #[serde(skip)]
+    pub unanswered: HashMap<String, i64>,
     #[serde(skip)]
     pub rules: Vec<Rule>,
     #[serde(skip)]
@@ -149,6 +152,7 @@ impl State {
             settings,
             next_id: 3_000,
             foreign_bot_cookies: HashSet::new(),
+            unanswered: HashMap::new(),
             rules: Vec::new(),
             records: Vec::new(),
             last_seq: 0,
