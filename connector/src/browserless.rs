@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vintedbot_marketplace::{
-    Composer, ComposerIdentity, ComposerRequest, Ending, Error, Evidence, Field, FillStep, Filled,
-    ItemContent, Permit, Published, Saved, StepObserver, WriteError,
+    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Ending, Error, Evidence, Field,
+    FillStep, Filled, Frame, ItemContent, Permit, Published, Saved, StepObserver, Window, WriteError,
 };
 
 use crate::active::Attempt;
@@ -59,7 +59,13 @@ impl Browserless {
     }
 
     async fn step(&self, steps: &dyn StepObserver, step: FillStep, detail: &str) -> Result<(), Error> {
-        steps.reached(step, detail).await?;
+        let frame = Frame {
+            step,
+            detail: detail.to_owned(),
+            selector: None,
+            picture: None,
+        };
+        steps.reached(frame).await?;
         self.pace.pause().await;
         Ok(())
     }
@@ -210,6 +216,27 @@ impl Composer for Browserless {
             remote_id: saved_id(&answer),
             evidence,
         })
+    }
+
+    async fn open_item(
+        &mut self,
+        _remote_id: &str,
+        _kind: ChangeKind,
+        _steps: &dyn StepObserver,
+    ) -> Result<Filled, Error> {
+        Err(Error::Unavailable("to come".to_owned()))
+    }
+
+    async fn change(&mut self, _permit: &dyn Permit) -> Result<Changed, WriteError> {
+        Err(WriteError::NotSent(Error::Unavailable("to come".to_owned())))
+    }
+
+    async fn hand_over(&mut self) -> Result<(), Error> {
+        Err(Error::Unavailable("to come".to_owned()))
+    }
+
+    async fn window(&mut self) -> Window {
+        Window::Closed
     }
 
     async fn quit(self: Box<Self>) -> Ending {

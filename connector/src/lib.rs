@@ -21,13 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use url::{Host, Url};
 use vintedbot_marketplace::catalog::Catalog;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{
     Composer, ComposerIdentity, ComposerRequest, DriverKind, Ending, Error, Language, Marketplace, Member,
-    RemoteItem, Seat,
+    OwnItem, RemoteItem, Seat, Session,
 };
 
 pub use browser::BrowserConfig;
@@ -139,6 +140,20 @@ impl Marketplace for Connector {
     async fn item(&self, seat: &Seat, remote_id: &str) -> Result<Option<RemoteItem>, Error> {
         self.session(seat)?.item(remote_id).await
     }
+
+    async fn own_item(&self, _: &Seat, _remote_id: &str) -> Result<Option<OwnItem>, Error> {
+        Err(Error::Unavailable("to come".to_owned()))
+    }
+
+    async fn photo(&self, _: &Seat, _url: &str, _max_bytes: usize) -> Result<Bytes, Error> {
+        Err(Error::Unavailable("to come".to_owned()))
+    }
+
+    async fn try_session(&self, _: &Seat, _session: &Session) -> Result<Member, Error> {
+        Err(Error::Unavailable("to come".to_owned()))
+    }
+
+    async fn forget(&self, _account_id: &str) {}
 
     async fn compose(&self, seat: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error> {
         let session = self.session(seat)?;

@@ -23,6 +23,7 @@ pub mod requests;
 mod sabotage;
 pub mod settings;
 pub mod store;
+pub mod wardrobe;
 
 pub use domain::{Domain, Wakes};
 pub(crate) use error::is_plain;

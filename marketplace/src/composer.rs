@@ -76,10 +76,22 @@ impl FillStep {
 #[error("stopped: {0}")]
 pub struct Stopped(pub String);
 
+/// One picture of the film that an attempt leaves behind: what was done, how, and what the page looked like then.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub step: FillStep,
+    /// What was entered or reached, for a person.
+    pub detail: String,
+    /// The CSS by which the step found its field, where it needed one.
+    pub selector: Option<String>,
+    /// PNG of what the window shows; absent without a browser.
+    pub picture: Option<Bytes>,
+}
+
 /// Told of every step that a composer has done; may answer that the attempt is to stop.
 #[async_trait]
 pub trait StepObserver: Send + Sync {
-    async fn reached(&self, step: FillStep, detail: &str) -> Result<(), Stopped>;
+    async fn reached(&self, frame: Frame) -> Result<(), Stopped>;
 }
 
 /// Asked right before the one click that cannot be taken back.
@@ -129,7 +141,10 @@ pub struct ComposerRequest {
     /// A folder of its own, empty, for profile and files; removed when the attempt ends.
     pub work_dir: PathBuf,
     pub content: ItemContent,
+    /// In the order of the content's hashes; empty where the item keeps the photos that it has on the site.
     pub photos: Vec<PhotoFile>,
+    /// Whether an item that is on the site already keeps its photos.
+    pub keeps_photos: bool,
 }
 
 /// One field as it stood in the form, beside what was approved.
@@ -175,10 +190,36 @@ pub struct Published {
     pub evidence: Evidence,
 }
 
+/// What is done to an item that is on the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ChangeKind {
+    /// New texts, choices, price or photos.
+    Edit,
+    Hide,
+    Unhide,
+    Delete,
+}
+
+/// A change was made and the site answered that all is well.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    pub evidence: Evidence,
+}
+
+/// The window of an attempt, as its driver sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Window {
+    /// It shows this address.
+    Open(String),
+    /// It was closed, or its browser is gone.
+    Closed,
+}
+
 /// One attempt at the form. It is owned by one task, which always calls [`Composer::quit`].
 ///
-/// The order is `fill`, `save_draft`; or `open_draft`, `publish`. The two writing methods are called by one module of
-/// the worker alone, after the transaction that committed the intent.
+/// The order is `fill`, `save_draft`; or `open_draft`, `publish`; or `open_item`, `change`. The writing methods are called
+/// by one module of the worker alone, after the transaction that committed the intent.
 #[async_trait]
 pub trait Composer: Send {
     /// How a successor can end this attempt. Known before the first navigation.
@@ -198,6 +239,26 @@ pub trait Composer: Send {
 
     /// Clicks "publish" once.
     async fn publish(&mut self, permit: &dyn Permit) -> Result<Published, WriteError>;
+
+    /// Opens an item that is on the site and makes the page ready for a change, writing nothing: for an edit its edit page,
+    /// with every field that differs from the content filled anew and all of them read back; else the item's own page.
+    /// [`Error::NotFound`] when there is no such item of the member's.
+    async fn open_item(
+        &mut self,
+        remote_id: &str,
+        kind: ChangeKind,
+        steps: &dyn StepObserver,
+    ) -> Result<Filled, Error>;
+
+    /// Makes the change that the page is ready for, once.
+    async fn change(&mut self, permit: &dyn Permit) -> Result<Changed, WriteError>;
+
+    /// Leaves the filled form to the person at the window: nothing is entered or clicked by us any more.
+    /// [`Error::Browser`] where there is no window that a person can see.
+    async fn hand_over(&mut self) -> Result<(), Error>;
+
+    /// What became of the window. Only looks.
+    async fn window(&mut self) -> Window;
 
     /// Ends the attempt and everything that it started.
     async fn quit(self: Box<Self>) -> Ending;

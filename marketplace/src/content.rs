@@ -14,6 +14,7 @@ pub struct Money {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
+    De,
     En,
     Fr,
 }
@@ -22,6 +23,7 @@ impl Language {
     /// The ISO 639-1 code.
     pub fn code(self) -> &'static str {
         match self {
+            Self::De => "de",
             Self::En => "en",
             Self::Fr => "fr",
         }
@@ -30,6 +32,7 @@ impl Language {
     /// The language of an ISO 639-1 code, where it is one that we speak.
     pub fn from_code(code: &str) -> Option<Self> {
         match code {
+            "de" => Some(Self::De),
             "en" => Some(Self::En),
             "fr" => Some(Self::Fr),
             _ => None,

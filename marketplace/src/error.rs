@@ -1,7 +1,7 @@
 //! What can go wrong on the way to the site.
 
 use crate::challenge::Verdict;
-use crate::{Evidence, Stopped};
+use crate::{Evidence, LostSession, Stopped};
 
 /// Why the site could not be read, or the form not be filled. None of these has written anything.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +32,12 @@ pub enum Error {
     /// The draft that was to be published is not a draft any more, or not there.
     #[error("item {remote_id} is not a draft")]
     NotADraft { remote_id: String },
+    /// There is no such item of the member's on the site.
+    #[error("there is no item {remote_id}")]
+    NotFound { remote_id: String },
+    /// The site sent something that is no usable page: an endless redirect, a page that never finishes, a file.
+    #[error("unusable page: {what}")]
+    Unusable { what: String, evidence: Box<Evidence> },
     /// No connection, a time-out, a server error: trying later may help.
     #[error("the site cannot be reached: {0}")]
     Unavailable(String),
@@ -44,6 +50,15 @@ pub enum Error {
     /// The account has no session on this site, so that nothing can be asked of it.
     #[error("account has no session on {0}")]
     NoSession(String),
+    /// The site does not take the account's session any more, which is written down already.
+    #[error("the session has ended: {0}")]
+    SessionInvalid(LostSession),
+    /// The account's session is being renewed, or its browser is open, elsewhere.
+    #[error("the account's session is in use elsewhere")]
+    SessionBusy,
+    /// What holds the sessions failed.
+    #[error("sessions: {0}")]
+    Sessions(String),
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }

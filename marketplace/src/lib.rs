@@ -14,11 +14,13 @@ pub mod limits;
 pub mod markets;
 mod remote;
 pub mod selectors;
+mod session;
 
 pub use composer::{
-    Composer, ComposerIdentity, ComposerRequest, Ending, Evidence, FieldReading, FillStep, Filled, Permit,
-    Process, Published, Saved, StepObserver, Stopped,
+    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Ending, Evidence, FieldReading,
+    FillStep, Filled, Frame, Permit, Process, Published, Saved, StepObserver, Stopped, Window,
 };
 pub use content::{CategoryChoice, Field, ItemContent, Language, Money, Named, PhotoFile};
 pub use error::{Error, WriteError};
-pub use remote::{DriverKind, Marketplace, Member, RemoteItem, Seat};
+pub use remote::{DriverKind, Marketplace, Member, OwnItem, RemoteItem, RemotePhoto, Seat, SeatLock};
+pub use session::{Cookies, LostSession, Renewal, Session, Sessions};

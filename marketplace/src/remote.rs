@@ -1,9 +1,11 @@
 //! The site as a whole: who is logged in, what it offers, what the member has there.
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
-use crate::{Composer, ComposerIdentity, ComposerRequest, Ending, Error, Language, Money};
+use crate::{Composer, ComposerIdentity, ComposerRequest, Ending, Error, Language, Money, Session};
 
 /// An account's place on a site: everything that a connector needs to know to act for it.
 #[derive(Clone, Debug)]
@@ -14,6 +16,15 @@ pub struct Seat {
     pub language: Language,
     /// The name of the member that stands for this account on the practice site.
     pub practice_login: String,
+    /// The account's lock, where whoever uses the seat holds it.
+    pub lock: Option<SeatLock>,
+}
+
+/// An account's lock, by which its holder is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeatLock {
+    pub holder: String,
+    pub epoch: i64,
 }
 
 /// The logged-in member.
@@ -39,6 +50,40 @@ pub struct RemoteItem {
     pub description: Option<String>,
     /// Only in the reading of a single item.
     pub category_id: Option<i64>,
+}
+
+/// An own item with everything that its owner can change, by the site's ids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnItem {
+    pub id: String,
+    pub title: String,
+    pub description: String,
+    /// Absent on a draft without one.
+    pub price: Option<Money>,
+    pub category_id: Option<i64>,
+    pub brand_id: Option<i64>,
+    /// The brand's name as the site gives it with the item.
+    pub brand: Option<String>,
+    pub size_id: Option<i64>,
+    pub condition_id: Option<i64>,
+    pub color_ids: Vec<i64>,
+    pub material_ids: Vec<i64>,
+    pub package_size_id: Option<i64>,
+    pub photos: Vec<RemotePhoto>,
+    pub is_draft: bool,
+    pub is_hidden: bool,
+    pub is_closed: bool,
+    pub is_reserved: bool,
+    /// Absolute address of the item's page.
+    pub url: String,
+}
+
+/// A photo of an item on the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemotePhoto {
+    pub id: String,
+    /// Where its largest version is, if the site says so.
+    pub url: Option<String>,
 }
 
 /// How writes reach the site.
@@ -67,6 +112,19 @@ pub trait Marketplace: Send + Sync + 'static {
 
     /// One own item; `None` when the site says that there is none with that id.
     async fn item(&self, seat: &Seat, remote_id: &str) -> Result<Option<RemoteItem>, Error>;
+
+    /// One own item with everything that its owner can change; `None` when the site says that there is none with that id.
+    async fn own_item(&self, seat: &Seat, remote_id: &str) -> Result<Option<OwnItem>, Error>;
+
+    /// The bytes of a photo on the site, fetched without cookies and from the site's own picture hosts alone; at most
+    /// `max_bytes`.
+    async fn photo(&self, seat: &Seat, url: &str, max_bytes: usize) -> Result<Bytes, Error>;
+
+    /// Tries a session that is not stored, without renewing it: who is logged in with it.
+    async fn try_session(&self, seat: &Seat, session: &Session) -> Result<Member, Error>;
+
+    /// Forgets what is kept in memory about the account's session.
+    async fn forget(&self, account_id: &str);
 
     /// Starts an attempt (a browser, where there is one) without navigating anywhere.
     async fn compose(&self, seat: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error>;

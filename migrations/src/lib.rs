@@ -8,6 +8,7 @@ use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait};
 
 mod m20261121_spine;
+mod m20261125_faces;
 
 /// The oldest program version that may run on the newest schema.
 pub const OLDEST_PROGRAM: &str = "0.1.0";
@@ -18,7 +19,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_spine::Migration)]
+        vec![
+            Box::new(m20261121_spine::Migration),
+            Box::new(m20261125_faces::Migration),
+        ]
     }
 }
 

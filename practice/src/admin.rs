@@ -4,6 +4,7 @@
 //! | ----------------------------------- | --------------------------------------------------------------------- |
 //! | `POST members {login, ...}`         | makes the member unless there is one, signs them in once more         |
 //! | `GET records?since=N`               | everything accepted after record `N`, oldest first                    |
+//! | `GET requests`                      | how many requests there were, other than these                        |
 //! | `GET items`                         | everything there is, whether or not it shows yet                      |
 //! | `POST items {member_id, item, ...}` | puts an item in place without a record                                |
 //! | `GET`, `POST`, `DELETE script`      | the rules of [`crate::script`]: list, add one or several, clear       |
@@ -39,6 +40,7 @@ pub fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/_practice/members", post(create_member))
         .route("/_practice/records", get(records))
+        .route("/_practice/requests", get(requests))
         .route("/_practice/items", get(items).post(create_item))
         .route(
             "/_practice/script",
@@ -124,6 +126,11 @@ async fn records(State(site): State<Arc<Site>>, Query(query): Query<Since>) -> J
         .iter()
         .filter(|record| record["seq"].as_u64() > Some(query.since));
     Json(newer.map(|record| Value::clone(record)).collect())
+}
+
+/// How many requests there were since the site was started, other than to this API.
+async fn requests(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(json!({"count": site.requests()}))
 }
 
 /// Everything there is, whether or not it shows yet.

@@ -26,6 +26,7 @@ mod search;
 mod signed;
 mod state;
 mod transport;
+mod wardrobe;
 
 use std::time::Duration;
 

@@ -97,6 +97,7 @@ async fn grpc(state: &ServerState) -> Result<Router, Error> {
     crate::media::add(&mut routes, state);
     crate::listings::add(&mut routes, state);
     crate::publishing::add(&mut routes, state);
+    crate::wardrobe::add(&mut routes, state);
     crate::events::add(&mut routes, state);
     crate::search::add(&mut routes, state);
     let reflection = || {

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{
-    Composer, ComposerIdentity, ComposerRequest, Ending, Error, Field, FillStep, Filled, Permit, Published,
-    Saved, StepObserver, WriteError,
+    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Ending, Error, Field, FillStep, Filled,
+    Frame, Permit, Published, Saved, StepObserver, Window, WriteError,
 };
 
 use super::BrowserConfig;
@@ -75,7 +75,13 @@ impl BrowserComposer {
     }
 
     async fn step(&self, steps: &dyn StepObserver, step: FillStep, detail: &str) -> Result<(), Error> {
-        steps.reached(step, detail).await?;
+        let frame = Frame {
+            step,
+            detail: detail.to_owned(),
+            selector: None,
+            picture: None,
+        };
+        steps.reached(frame).await?;
         self.pace.pause().await;
         Ok(())
     }
@@ -278,6 +284,27 @@ impl Composer for BrowserComposer {
             remote_id,
             evidence: self.page.evidence().await,
         })
+    }
+
+    async fn open_item(
+        &mut self,
+        _remote_id: &str,
+        _kind: ChangeKind,
+        _steps: &dyn StepObserver,
+    ) -> Result<Filled, Error> {
+        Err(Error::Unavailable("to come".to_owned()))
+    }
+
+    async fn change(&mut self, _permit: &dyn Permit) -> Result<Changed, WriteError> {
+        Err(WriteError::NotSent(Error::Unavailable("to come".to_owned())))
+    }
+
+    async fn hand_over(&mut self) -> Result<(), Error> {
+        Err(Error::Unavailable("to come".to_owned()))
+    }
+
+    async fn window(&mut self) -> Window {
+        Window::Closed
     }
 
     async fn quit(self: Box<Self>) -> Ending {

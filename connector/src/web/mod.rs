@@ -270,6 +270,7 @@ impl WebSession {
     /// The locale as the site's pages name it in their requests (as seen 2026, confidence B).
     fn locale(&self) -> &'static str {
         match self.language {
+            Language::De => "de-DE",
             Language::En => "en-GB",
             Language::Fr => "fr-FR",
         }

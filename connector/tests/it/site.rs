@@ -21,8 +21,8 @@ use vintedbot_marketplace::catalog::CatalogIndex;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{
-    ComposerRequest, FillStep, ItemContent, Language, Marketplace, Money, Named, Permit, PhotoFile, Seat,
-    StepObserver, Stopped,
+    ComposerRequest, FillStep, Frame, ItemContent, Language, Marketplace, Money, Named, Permit, PhotoFile,
+    Seat, StepObserver, Stopped,
 };
 use vintedbot_practice::{Practice, Running};
 
@@ -86,6 +86,7 @@ impl Site {
             work_dir: self.work_dir(),
             content,
             photos,
+            keeps_photos: false,
         }
     }
 
@@ -137,6 +138,7 @@ pub fn seat(language: Language) -> Seat {
         site: "practice".to_owned(),
         language,
         practice_login: format!("marie_{}", language.code()),
+        lock: None,
     }
 }
 
@@ -200,9 +202,9 @@ pub struct Steps {
 
 #[async_trait]
 impl StepObserver for Steps {
-    async fn reached(&self, step: FillStep, _detail: &str) -> Result<(), Stopped> {
-        self.reached.lock().await.push(step);
-        if self.stop_at == Some(step) {
+    async fn reached(&self, frame: Frame) -> Result<(), Stopped> {
+        self.reached.lock().await.push(frame.step);
+        if self.stop_at == Some(frame.step) {
             Err(Stopped("the test says so".to_owned()))
         } else {
             Ok(())

@@ -33,6 +33,8 @@ pub struct Account {
     pub member_login: Option<String>,
     /// Absent: the setting for accounts.
     pub publish_limit_per_minute: Option<i64>,
+    /// Until when the site asked to be left alone; past, or absent: it did not.
+    pub quiet_until: Option<Millis>,
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
@@ -65,6 +67,7 @@ pub fn seat(account: &Account) -> Seat {
         site: account.site.clone(),
         language: account.language,
         practice_login: format!("seller-{tail}"),
+        lock: None,
     }
 }
 
@@ -91,6 +94,7 @@ impl From<accounts::Model> for Account {
             member_id: row.member_id,
             member_login: row.member_login,
             publish_limit_per_minute: row.publish_limit_per_minute,
+            quiet_until: row.quiet_until,
             create_time: row.create_time,
             update_time: row.update_time,
             sequence: row.sequence,
@@ -148,7 +152,7 @@ pub(super) fn own_language(market: &Market) -> Language {
 /// A language by its code, if it is one of ours and of the market's.
 pub(super) fn language_of(market: &Market, code: &str) -> std::result::Result<Language, String> {
     let language =
-        Language::from_code(code).ok_or_else(|| format!("must be \"fr\" or \"en\", not {code:?}"))?;
+        Language::from_code(code).ok_or_else(|| format!("must be \"fr\", \"en\" or \"de\", not {code:?}"))?;
     if market.languages.iter().any(|offered| offered == code) {
         Ok(language)
     } else {

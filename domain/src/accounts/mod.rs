@@ -8,6 +8,7 @@ mod get;
 mod lock;
 mod mode;
 mod pause;
+mod quiet;
 mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -23,6 +24,7 @@ pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
 pub use mode::{SetMode, set_mode};
 pub use pause::{pause, resume};
+pub use quiet::keep_quiet;
 pub(crate) use update::changed;
 pub use update::{Update, update};
 
@@ -37,6 +39,25 @@ pub enum Mode {
     Manual,
     /// Rules and schedules may confirm; opt-in.
     Automated,
+}
+
+/// Which of an account's sessions a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SessionSlot {
+    /// In use.
+    Current,
+    /// Imported, and to be tried on the site before it takes the place of the one in use.
+    Candidate,
+}
+
+/// Whether a session can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum SessionState {
+    Active,
+    Invalid,
 }
 
 /// Whether an account may act.

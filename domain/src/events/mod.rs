@@ -39,6 +39,9 @@ pub enum Kind {
     AccountModeChanged,
     AccountPaused,
     AccountResumed,
+    AccountSessionImported,
+    AccountSessionInvalidated,
+    AccountSessionForgotten,
     ApiTokenCreated,
     ApiTokenRevoked,
     PhotoCreated,
@@ -46,6 +49,9 @@ pub enum Kind {
     ListingCreated,
     ListingUpdated,
     ListingDeleted,
+    WardrobeImportCreated,
+    WardrobeImportUpdated,
+    WardrobeImportEnded,
     PublishJobCreated,
     PublishJobUpdated,
     PublishJobReady,
@@ -57,6 +63,9 @@ pub enum Kind {
     PublishJobFailed,
     PublishJobCancelled,
     PublishJobExpired,
+    PublishJobScheduled,
+    PublishJobHandedOver,
+    PublishJobDone,
     PossibleDuplicate,
 }
 
@@ -70,6 +79,7 @@ pub enum ResourceType {
     Photo,
     Listing,
     PublishJob,
+    WardrobeImport,
 }
 
 impl ResourceType {
@@ -81,6 +91,7 @@ impl ResourceType {
             Self::Photo => "photos",
             Self::Listing => "listings",
             Self::PublishJob => "publish_jobs",
+            Self::WardrobeImport => "wardrobe_imports",
         }
     }
 }

@@ -45,4 +45,6 @@ pub enum ListingState {
     Publishing,
     /// On the site.
     Published,
+    /// Was on the site, and was deleted there.
+    Deleted,
 }

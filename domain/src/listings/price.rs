@@ -21,6 +21,7 @@ pub fn price_text(price: &Money, language: Language) -> String {
         price.minor_units.unsigned_abs() % 100,
     );
     match language {
+        Language::De => format!("{sign}{},{cents:02}\u{a0}{symbol}", grouped(whole, '.')),
         Language::Fr => format!("{sign}{},{cents:02}\u{a0}{symbol}", grouped(whole, '\u{202f}')),
         Language::En if matches!(symbol, "€" | "£" | "$") => {
             format!("{sign}{symbol}{}.{cents:02}", grouped(whole, ','))

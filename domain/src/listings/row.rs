@@ -156,6 +156,9 @@ pub(super) async fn insert(tx: &Tx, fresh: Fresh<'_>, draft: &Draft) -> Result<S
         create_time: now,
         update_time: now,
         sequence: 0,
+        remote_seen: None,
+        remote_differences: "[]".to_owned(),
+        remote_read_time: None,
     };
     draft.apply(&mut row, &super::input::ALL)?;
     listings::Entity::insert(row.clone().into_active_model())

@@ -137,7 +137,13 @@ fn consents(row: &publish_jobs::Model, kind: EffectKind) -> bool {
     let confirmed = row.state == State::Confirmed && row.confirm_time.is_some();
     match kind {
         EffectKind::DraftSave => confirmed || (row.state == State::Preparing && !row.dry_run),
-        EffectKind::Publish => confirmed,
+        EffectKind::Publish
+        | EffectKind::Edit
+        | EffectKind::Hide
+        | EffectKind::Unhide
+        | EffectKind::Delete => confirmed,
+        // To ask for the window is the consent.
+        EffectKind::HandOver => row.state == State::Preparing && row.hand_over,
     }
 }
 

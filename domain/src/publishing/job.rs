@@ -4,7 +4,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::FieldReading;
 
-use super::{Revision, State, token};
+use super::{JobKind, Revision, State, token};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent, Resource, ResourceType};
 use crate::identity::Caller;
@@ -24,6 +24,7 @@ pub enum WaitReason {
     Settling,
     Confirmation,
     Person,
+    Schedule,
 }
 
 /// A publish job, without its confirmation.
@@ -60,6 +61,20 @@ pub struct PublishJob {
     pub update_time: Millis,
     pub end_time: Option<Millis>,
     pub sequence: i64,
+    pub kind: JobKind,
+    pub schedule_time: Option<Millis>,
+    pub hand_over: bool,
+    /// What an edit changes, as read when it was prepared.
+    pub changes: Vec<FieldChange>,
+}
+
+/// One field that a job changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldChange {
+    pub field: String,
+    /// On the site, when the change was prepared.
+    pub before: String,
+    pub after: String,
 }
 
 impl From<publish_jobs::Model> for PublishJob {
@@ -71,13 +86,16 @@ impl From<publish_jobs::Model> for PublishJob {
             State::Queued | State::Confirmed => Some(WaitReason::Worker),
             State::AwaitingConfirmation => Some(WaitReason::Confirmation),
             State::Blocked => Some(WaitReason::Person),
+            State::HandedOver => Some(WaitReason::Person),
+            State::Scheduled => Some(WaitReason::Schedule),
             State::Unconfirmed if row.needs_manual => Some(WaitReason::Person),
             State::Unconfirmed => Some(WaitReason::Settling),
             _ => None,
         };
         Self {
             wait_until: match row.state {
-                State::AwaitingConfirmation => row.confirm_expire_time,
+                State::AwaitingConfirmation | State::HandedOver => row.confirm_expire_time,
+                State::Scheduled => row.schedule_time,
                 _ => row.wait_until,
             },
             wait_reason: wait_reason.filter(|_| !row.state.has_ended()).or(waits),
@@ -112,6 +130,10 @@ impl From<publish_jobs::Model> for PublishJob {
             update_time: row.update_time,
             end_time: row.end_time,
             sequence: row.sequence,
+            kind: row.kind,
+            schedule_time: row.schedule_time,
+            hand_over: row.hand_over,
+            changes: serde_json::from_str(&row.changes).unwrap_or_default(),
         }
     }
 }

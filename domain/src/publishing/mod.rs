@@ -30,7 +30,9 @@ use serde::{Deserialize, Serialize};
 
 pub use cancel::{cancel, cancel_for_mode_change};
 pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
-pub use job::{Filter, PublishJob, WaitReason, get, get_revision, get_with_token, list, list_steps};
+pub use job::{
+    FieldChange, Filter, PublishJob, WaitReason, get, get_revision, get_with_token, list, list_steps,
+};
 pub use prepare::{Prepare, prepare};
 pub use resolve::{Resolution, resolve};
 pub use retry::retry;
@@ -70,15 +72,41 @@ pub enum State {
     Cancelled,
     /// The confirmation was not given in time.
     Expired,
+    /// Confirmed for a later time.
+    Scheduled,
+    /// The filled window is in the person's own hands.
+    HandedOver,
+    /// The change is made on the site.
+    Done,
 }
 
 impl State {
     /// States that a job does not leave by itself, and that leave its listing free for another job.
-    pub const ENDED: [Self; 4] = [Self::Published, Self::Failed, Self::Cancelled, Self::Expired];
+    pub const ENDED: [Self; 5] = [
+        Self::Published,
+        Self::Done,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Expired,
+    ];
 
     pub fn has_ended(self) -> bool {
         Self::ENDED.contains(&self)
     }
+}
+
+/// What a job does on the site. The names are those of the contract's `PublishJob.Kind`, without its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum JobKind {
+    /// Publishes a new item.
+    Publish,
+    /// Changes texts, choices, price or photos of an item.
+    Edit,
+    Hide,
+    Unhide,
+    Delete,
 }
 
 /// What an effect does on the site.
@@ -89,6 +117,12 @@ pub enum EffectKind {
     DraftSave,
     /// Makes the item visible to everybody.
     Publish,
+    /// Leaves the filled form to a person, who may publish it.
+    HandOver,
+    Edit,
+    Hide,
+    Unhide,
+    Delete,
 }
 
 /// What is known of an effect.

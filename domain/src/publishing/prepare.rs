@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use serde::Serialize;
 
 use super::job::save;
-use super::{PublishJob, Revision, State, revision};
+use super::{JobKind, PublishJob, Revision, State, revision};
 use crate::accounts::{self, AccountState};
 use crate::events::Kind;
 use crate::identity::Caller;
@@ -184,6 +184,10 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         update_time: now,
         end_time: None,
         sequence: 0,
+        kind: JobKind::Publish,
+        schedule_time: None,
+        hand_over: false,
+        changes: "[]".to_owned(),
     };
     publish_jobs::Entity::insert(row.clone().into_active_model())
         .exec_without_returning(tx)

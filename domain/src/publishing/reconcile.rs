@@ -105,6 +105,11 @@ pub fn decide(
                 },
             }
         }
+        EffectKind::HandOver
+        | EffectKind::Edit
+        | EffectKind::Hide
+        | EffectKind::Unhide
+        | EffectKind::Delete => Decision::Ask,
         EffectKind::Publish => match &reading.target {
             Some(item) if !item.is_draft => done(item),
             Some(_) if settled => Decision::NotDone { strays: Vec::new() },

@@ -177,6 +177,8 @@ async fn write(
         screenshot_key: Set(screenshot_key),
         screenshot_bytes: Set(screenshot_bytes),
         page_text_key: Set(kept.page_text),
+        selector: Set(None),
+        thumbnail_key: Set(None),
     };
     publish_steps::Entity::insert(step_row)
         .exec_without_returning(tx)

@@ -68,6 +68,7 @@ pub async fn stage(
     if request.uri().path().starts_with("/_practice/") {
         return next.run(request).await;
     }
+    site.count();
     let headers = request.headers().clone();
     bot_cookies::inspect(&mut site.lock(), &headers, request.uri().path());
     let mut response = strike(&site, &peer, request, next).await;

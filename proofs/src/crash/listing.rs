@@ -82,6 +82,7 @@ impl<'c> Run<'c> {
                     listing_id: self.listing_id.clone(),
                     dry_run: Some(self.cell.dry_run),
                     request_id: self.prepare_request.clone(),
+                    ..Default::default()
                 };
                 publish.prepare_publish(request).await
             }

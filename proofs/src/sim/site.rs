@@ -4,12 +4,14 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use vintedbot_domain::clock::{Clock as _, Millis};
 use vintedbot_marketplace::catalog::Catalog;
 use vintedbot_marketplace::challenge::{Kind, Verdict};
 use vintedbot_marketplace::{
-    Composer, ComposerIdentity, ComposerRequest, DriverKind, Ending, Error, Evidence, FillStep, Filled,
-    ItemContent, Marketplace, Member, Permit, Published, RemoteItem, Saved, Seat, StepObserver, WriteError,
+    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, DriverKind, Ending, Error, Evidence,
+    FillStep, Filled, Frame, ItemContent, Marketplace, Member, OwnItem, Permit, Published, RemoteItem, Saved,
+    Seat, Session, StepObserver, Window, WriteError,
 };
 
 use super::actor::{Actor, is_running};
@@ -305,6 +307,20 @@ impl Marketplace for Market {
             .find(|item| item.id == remote_id))
     }
 
+    async fn own_item(&self, _: &Seat, _remote_id: &str) -> Result<Option<OwnItem>, Error> {
+        Err(Error::Unavailable("not part of the simulation".to_owned()))
+    }
+
+    async fn photo(&self, _: &Seat, _url: &str, _max_bytes: usize) -> Result<Bytes, Error> {
+        Err(Error::Unavailable("not part of the simulation".to_owned()))
+    }
+
+    async fn try_session(&self, _: &Seat, _session: &Session) -> Result<Member, Error> {
+        Err(Error::Unavailable("not part of the simulation".to_owned()))
+    }
+
+    async fn forget(&self, _account_id: &str) {}
+
     async fn compose(&self, _: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error> {
         self.actor.moment().await;
         let market = Self {
@@ -338,8 +354,15 @@ impl Form {
     async fn page(&mut self, steps: &dyn StepObserver) -> Result<Filled, Error> {
         self.market.call().await;
         self.market.site.state().challenge()?;
-        steps.reached(FillStep::FormOpened, "").await?;
-        steps.reached(FillStep::ReadBack, "").await?;
+        for step in [FillStep::FormOpened, FillStep::ReadBack] {
+            let frame = Frame {
+                step,
+                detail: String::new(),
+                selector: None,
+                picture: None,
+            };
+            steps.reached(frame).await?;
+        }
         Ok(Filled {
             read_back: Vec::new(),
             evidence: Evidence::default(),
@@ -461,6 +484,29 @@ impl Composer for Form {
             remote_id: self.send(permit, draft).await?,
             evidence: Evidence::default(),
         })
+    }
+
+    async fn open_item(
+        &mut self,
+        _remote_id: &str,
+        _kind: ChangeKind,
+        _steps: &dyn StepObserver,
+    ) -> Result<Filled, Error> {
+        Err(Error::Unavailable("not part of the simulation".to_owned()))
+    }
+
+    async fn change(&mut self, _permit: &dyn Permit) -> Result<Changed, WriteError> {
+        Err(WriteError::NotSent(Error::Unavailable(
+            "not part of the simulation".to_owned(),
+        )))
+    }
+
+    async fn hand_over(&mut self) -> Result<(), Error> {
+        Err(Error::Unavailable("not part of the simulation".to_owned()))
+    }
+
+    async fn window(&mut self) -> Window {
+        Window::Closed
     }
 
     async fn quit(self: Box<Self>) -> Ending {

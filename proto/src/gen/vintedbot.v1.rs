@@ -96,6 +96,15 @@ pub enum ErrorReason {
     SessionLostInRefresh = 64,
     /// On jobs only. The account's mode was changed, which voids what was prepared.
     ModeChanged = 65,
+    /// INVALID_ARGUMENT. Cookies without which there is no session were not given. Metadata: `missing` and `dropped`, names
+    /// separated by commas.
+    SessionCookiesMissing = 66,
+    /// FAILED_PRECONDITION, and on accounts and jobs. The site does not take the session: it has ended, or was logged out.
+    SessionInvalid = 67,
+    /// INVALID_ARGUMENT. The cookies belong to another market's site. Metadata: `domains`, separated by commas, `site`.
+    SessionWrongMarket = 68,
+    /// FAILED_PRECONDITION. The session is another member's than the account's. Metadata: `member_id`, `member_login`.
+    SessionOtherMember = 69,
     /// FAILED_PRECONDITION. The listing cannot be published yet; BadRequest lists everything that is missing or wrong.
     ListingIncomplete = 70,
     /// FAILED_PRECONDITION. The listing is on the marketplace. Metadata: `listing_id`, `remote_item_id`.
@@ -128,6 +137,17 @@ pub enum ErrorReason {
     PossibleDuplicate = 83,
     /// On jobs only. Tried as often as allowed without success.
     AttemptsExhausted = 84,
+    /// FAILED_PRECONDITION. The listing is not on the marketplace, so that nothing can be changed there. Metadata: `listing_id`.
+    NotPublished = 85,
+    /// FAILED_PRECONDITION, and on jobs. The item was changed on the site since it was last read; look at the listing's
+    /// `remote.differences`, then accept them or say that they are to be overwritten. Metadata: `listing_id`.
+    RemoteChanged = 86,
+    /// On jobs only. The scheduled time passed by too far; the job was prepared again and waits for a person.
+    ScheduleMissed = 87,
+    /// FAILED_PRECONDITION. The filled window is in the person's own hands, who confirms there. Metadata: `publish_job_id`.
+    HandedOver = 88,
+    /// On jobs only. The window that was handed over was closed or left without publishing.
+    WindowClosed = 89,
     /// On jobs only. A field of the site's form was not found by any known selector. The step log has its name.
     FieldNotFound = 90,
     /// On jobs only. An option that the listing needs is not offered by the site's form.
@@ -146,6 +166,8 @@ pub enum ErrorReason {
     BrowserLost = 97,
     /// On jobs only. The draft that was saved on the site is no longer there or is no longer a draft.
     DraftLost = 98,
+    /// On jobs only. The site sent something that is no usable page: an endless redirect, a page that never finishes, a file.
+    PageUnusable = 99,
     /// On accounts and jobs only, as are all that begin with CHALLENGE: the site asks for a person. Nothing here answers such
     /// a check; open the site in your own browser, deal with it, then call ResumeAccount. This one: a captcha in a page.
     ChallengeCaptcha = 110,
@@ -215,6 +237,10 @@ impl ErrorReason {
             Self::SessionRequired => "ERROR_REASON_SESSION_REQUIRED",
             Self::SessionLostInRefresh => "ERROR_REASON_SESSION_LOST_IN_REFRESH",
             Self::ModeChanged => "ERROR_REASON_MODE_CHANGED",
+            Self::SessionCookiesMissing => "ERROR_REASON_SESSION_COOKIES_MISSING",
+            Self::SessionInvalid => "ERROR_REASON_SESSION_INVALID",
+            Self::SessionWrongMarket => "ERROR_REASON_SESSION_WRONG_MARKET",
+            Self::SessionOtherMember => "ERROR_REASON_SESSION_OTHER_MEMBER",
             Self::ListingIncomplete => "ERROR_REASON_LISTING_INCOMPLETE",
             Self::AlreadyPublished => "ERROR_REASON_ALREADY_PUBLISHED",
             Self::PublishJobOpen => "ERROR_REASON_PUBLISH_JOB_OPEN",
@@ -230,6 +256,11 @@ impl ErrorReason {
             Self::CancelledByPerson => "ERROR_REASON_CANCELLED_BY_PERSON",
             Self::PossibleDuplicate => "ERROR_REASON_POSSIBLE_DUPLICATE",
             Self::AttemptsExhausted => "ERROR_REASON_ATTEMPTS_EXHAUSTED",
+            Self::NotPublished => "ERROR_REASON_NOT_PUBLISHED",
+            Self::RemoteChanged => "ERROR_REASON_REMOTE_CHANGED",
+            Self::ScheduleMissed => "ERROR_REASON_SCHEDULE_MISSED",
+            Self::HandedOver => "ERROR_REASON_HANDED_OVER",
+            Self::WindowClosed => "ERROR_REASON_WINDOW_CLOSED",
             Self::FieldNotFound => "ERROR_REASON_FIELD_NOT_FOUND",
             Self::OptionNotFound => "ERROR_REASON_OPTION_NOT_FOUND",
             Self::ReadBackMismatch => "ERROR_REASON_READ_BACK_MISMATCH",
@@ -239,6 +270,7 @@ impl ErrorReason {
             Self::BrowserUnavailable => "ERROR_REASON_BROWSER_UNAVAILABLE",
             Self::BrowserLost => "ERROR_REASON_BROWSER_LOST",
             Self::DraftLost => "ERROR_REASON_DRAFT_LOST",
+            Self::PageUnusable => "ERROR_REASON_PAGE_UNUSABLE",
             Self::ChallengeCaptcha => "ERROR_REASON_CHALLENGE_CAPTCHA",
             Self::ChallengeBotCheck => "ERROR_REASON_CHALLENGE_BOT_CHECK",
             Self::ChallengeCloudflare => "ERROR_REASON_CHALLENGE_CLOUDFLARE",
@@ -298,6 +330,10 @@ impl ErrorReason {
             "ERROR_REASON_SESSION_REQUIRED" => Some(Self::SessionRequired),
             "ERROR_REASON_SESSION_LOST_IN_REFRESH" => Some(Self::SessionLostInRefresh),
             "ERROR_REASON_MODE_CHANGED" => Some(Self::ModeChanged),
+            "ERROR_REASON_SESSION_COOKIES_MISSING" => Some(Self::SessionCookiesMissing),
+            "ERROR_REASON_SESSION_INVALID" => Some(Self::SessionInvalid),
+            "ERROR_REASON_SESSION_WRONG_MARKET" => Some(Self::SessionWrongMarket),
+            "ERROR_REASON_SESSION_OTHER_MEMBER" => Some(Self::SessionOtherMember),
             "ERROR_REASON_LISTING_INCOMPLETE" => Some(Self::ListingIncomplete),
             "ERROR_REASON_ALREADY_PUBLISHED" => Some(Self::AlreadyPublished),
             "ERROR_REASON_PUBLISH_JOB_OPEN" => Some(Self::PublishJobOpen),
@@ -313,6 +349,11 @@ impl ErrorReason {
             "ERROR_REASON_CANCELLED_BY_PERSON" => Some(Self::CancelledByPerson),
             "ERROR_REASON_POSSIBLE_DUPLICATE" => Some(Self::PossibleDuplicate),
             "ERROR_REASON_ATTEMPTS_EXHAUSTED" => Some(Self::AttemptsExhausted),
+            "ERROR_REASON_NOT_PUBLISHED" => Some(Self::NotPublished),
+            "ERROR_REASON_REMOTE_CHANGED" => Some(Self::RemoteChanged),
+            "ERROR_REASON_SCHEDULE_MISSED" => Some(Self::ScheduleMissed),
+            "ERROR_REASON_HANDED_OVER" => Some(Self::HandedOver),
+            "ERROR_REASON_WINDOW_CLOSED" => Some(Self::WindowClosed),
             "ERROR_REASON_FIELD_NOT_FOUND" => Some(Self::FieldNotFound),
             "ERROR_REASON_OPTION_NOT_FOUND" => Some(Self::OptionNotFound),
             "ERROR_REASON_READ_BACK_MISMATCH" => Some(Self::ReadBackMismatch),
@@ -322,6 +363,7 @@ impl ErrorReason {
             "ERROR_REASON_BROWSER_UNAVAILABLE" => Some(Self::BrowserUnavailable),
             "ERROR_REASON_BROWSER_LOST" => Some(Self::BrowserLost),
             "ERROR_REASON_DRAFT_LOST" => Some(Self::DraftLost),
+            "ERROR_REASON_PAGE_UNUSABLE" => Some(Self::PageUnusable),
             "ERROR_REASON_CHALLENGE_CAPTCHA" => Some(Self::ChallengeCaptcha),
             "ERROR_REASON_CHALLENGE_BOT_CHECK" => Some(Self::ChallengeBotCheck),
             "ERROR_REASON_CHALLENGE_CLOUDFLARE" => Some(Self::ChallengeCloudflare),
@@ -352,7 +394,7 @@ pub struct Account {
     /// The market by its domain's ending: "fr", "de", "co.uk". Fixed once the account is made.
     #[prost(string, tag = "3")]
     pub market: ::prost::alloc::string::String,
-    /// Language of names and forms: "fr" or "en".
+    /// Language of names and forms: "fr", "en" or "de".
     #[prost(string, tag = "4")]
     pub language: ::prost::alloc::string::String,
     /// Where it works: "practice", or the real site like "vinted.fr". Follows from mode and market. Output only.
@@ -385,6 +427,14 @@ pub struct Account {
     /// Sequence of its last change in the owner's event log. Output only.
     #[prost(uint64, tag = "14")]
     pub sequence: u64,
+    /// The session that was imported for the site it works on. Absent: there is none; in MOCK mode the practice site is then
+    /// entered without one. Output only.
+    #[prost(message, optional, tag = "15")]
+    pub session: ::core::option::Option<Session>,
+    /// Until when nothing is asked of the site, because it said that there were too many requests. In the past, or absent: it is
+    /// not left alone. Output only.
+    #[prost(message, optional, tag = "16")]
+    pub quiet_until_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Nested message and enum types in `Account`.
 pub mod account {
@@ -495,6 +545,89 @@ pub mod account {
         }
     }
 }
+/// A session on the site, as far as it may be shown: never its cookies' values.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Session {
+    /// Whether it can be used. Output only, as is every field here.
+    #[prost(enumeration = "session::State", tag = "1")]
+    pub state: i32,
+    /// Why not. UNSPECIFIED: it can be used.
+    #[prost(enumeration = "ErrorReason", tag = "2")]
+    pub reason: i32,
+    /// The same in English, with what to do. Empty: it can be used.
+    #[prost(string, tag = "3")]
+    pub reason_message: ::prost::alloc::string::String,
+    /// The site's id of the member whose session it is.
+    #[prost(string, tag = "4")]
+    pub member_id: ::prost::alloc::string::String,
+    /// That member's login name.
+    #[prost(string, tag = "5")]
+    pub member_login: ::prost::alloc::string::String,
+    /// Names of the cookies that are kept, in order.
+    #[prost(string, repeated, tag = "6")]
+    pub cookie_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Grows by one with each import and each renewal.
+    #[prost(int64, tag = "7")]
+    pub generation: i64,
+    /// When it was imported.
+    #[prost(message, optional, tag = "8")]
+    pub import_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When the site last answered to it as to a logged-in member.
+    #[prost(message, optional, tag = "9")]
+    pub check_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When its tokens were last renewed here. Absent: never.
+    #[prost(message, optional, tag = "10")]
+    pub refresh_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// From when on it is not used any more, as the person said. Absent: for as long as the site takes it.
+    #[prost(message, optional, tag = "11")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Nested message and enum types in `Session`.
+pub mod session {
+    /// Whether it can be used.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not said; never sent.
+        Unspecified = 0,
+        /// The site took it when it was last used.
+        Active = 1,
+        /// The site does not take it any more, or its `expire_time` has passed: import a new one. See `reason`.
+        Invalid = 2,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Active => "STATE_ACTIVE",
+                Self::Invalid => "STATE_INVALID",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_ACTIVE" => Some(Self::Active),
+                "STATE_INVALID" => Some(Self::Invalid),
+                _ => None,
+            }
+        }
+    }
+}
 /// Asks for a new account.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateAccountRequest {
@@ -504,7 +637,7 @@ pub struct CreateAccountRequest {
     /// The market by its domain's ending: "fr", "de", "co.uk". Required.
     #[prost(string, tag = "2")]
     pub market: ::prost::alloc::string::String,
-    /// Language of names and forms: "fr" or "en". Absent: the market's own if it is one of these, else "en".
+    /// Language of names and forms: "fr", "en" or "de". Absent: the market's own if it is one of these, else "en".
     #[prost(string, tag = "3")]
     pub language: ::prost::alloc::string::String,
     /// How far the server may go. Absent: the server's setting SESSION_MODE. AUTOMATED is refused here; use SetMode.
@@ -638,6 +771,88 @@ pub struct ResumeAccountRequest {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResumeAccountResponse {
     /// The account as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<Account>,
+}
+/// Brings a session from the person's own browser.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportSessionRequest {
+    /// UUID of the account. Required.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The `User-Agent` header of the same browser; 1 to 512 characters. Plain reads of the site are made with it, as it is.
+    /// Required.
+    #[prost(string, tag = "4")]
+    pub user_agent: ::prost::alloc::string::String,
+    /// From when on the session is not to be used any more. Absent: for as long as the site takes it.
+    #[prost(message, optional, tag = "5")]
+    pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether a session of another member than before is taken; the account's listings stay with the old one's items. Absent:
+    /// no, refused with SESSION_OTHER_MEMBER.
+    #[prost(bool, tag = "6")]
+    pub accept_other_member: bool,
+    /// UUID that makes repeating this call safe: same id and parameters, same answer. Absent: every call imports.
+    #[prost(string, tag = "7")]
+    pub request_id: ::prost::alloc::string::String,
+    /// Where the cookies come from; at most 64 KiB. Required.
+    #[prost(oneof = "import_session_request::Source", tags = "2, 3")]
+    pub source: ::core::option::Option<import_session_request::Source>,
+}
+/// Nested message and enum types in `ImportSessionRequest`.
+pub mod import_session_request {
+    /// Where the cookies come from; at most 64 KiB. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Source {
+        /// The value of the `Cookie` header that the browser sends to the site: "name=value; name=value".
+        #[prost(string, tag = "2")]
+        CookieHeader(::prost::alloc::string::String),
+        /// A browser's or a cookie extension's export as JSON: an array of objects with `name`, `value` and `domain`, or an
+        /// object with such an array as `cookies`.
+        #[prost(string, tag = "3")]
+        BrowserExport(::prost::alloc::string::String),
+    }
+}
+/// What came of an import.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportSessionResponse {
+    /// The account with its session.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<Account>,
+    /// Names of the cookies that were not kept: those that a bot check issued to the other browser, and those of other sites.
+    #[prost(string, repeated, tag = "2")]
+    pub dropped_cookies: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Names of cookies that the site usually sets and that were not given. The session works without them.
+    #[prost(string, repeated, tag = "3")]
+    pub missing_cookies: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Asks whether the session still works.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckSessionRequest {
+    /// UUID of the account. Required.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+}
+/// What the site says about the session.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CheckSessionResponse {
+    /// The account with its session, INVALID if the site refused it.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<Account>,
+}
+/// Asks for the session to be erased here.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetSessionRequest {
+    /// UUID of the account. Required.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The session is erased.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ForgetSessionResponse {
+    /// The account without a session.
     #[prost(message, optional, tag = "1")]
     pub account: ::core::option::Option<Account>,
 }
@@ -911,6 +1126,87 @@ pub mod account_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AccountService", "ResumeAccount"));
             self.inner.unary(req, path, codec).await
         }
+        /// Takes over the session that the person has in a browser of their own: its cookies and that browser's user agent. The
+        /// session is tried on the site before anything is kept, until the call's deadline; the answer names the member. Cookies
+        /// that a bot check issued to the other browser are dropped, always. A session that was there before is replaced only by
+        /// one that works. Refused with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, with
+        /// the reason of a challenge that the site answers with, or with RATE_LIMITED. Scope: accounts:write.
+        pub async fn import_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.AccountService/ImportSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.AccountService", "ImportSession"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Asks the site who is logged in, with the session as it is; renews it first where it is about to end. Refused with
+        /// SESSION_REQUIRED where there is none. Scope: accounts:write.
+        pub async fn check_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CheckSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.AccountService/CheckSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.AccountService", "CheckSession"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Erases the session here. On the site it stays: log out there to end it. Jobs that need it stop. Forgetting none is no
+        /// error. Scope: accounts:write.
+        pub async fn forget_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ForgetSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.AccountService/ForgetSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.AccountService", "ForgetSession"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -980,6 +1276,36 @@ pub mod account_service_server {
             request: tonic::Request<super::ResumeAccountRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ResumeAccountResponse>,
+            tonic::Status,
+        >;
+        /// Takes over the session that the person has in a browser of their own: its cookies and that browser's user agent. The
+        /// session is tried on the site before anything is kept, until the call's deadline; the answer names the member. Cookies
+        /// that a bot check issued to the other browser are dropped, always. A session that was there before is replaced only by
+        /// one that works. Refused with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, with
+        /// the reason of a challenge that the site answers with, or with RATE_LIMITED. Scope: accounts:write.
+        async fn import_session(
+            &self,
+            request: tonic::Request<super::ImportSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportSessionResponse>,
+            tonic::Status,
+        >;
+        /// Asks the site who is logged in, with the session as it is; renews it first where it is about to end. Refused with
+        /// SESSION_REQUIRED where there is none. Scope: accounts:write.
+        async fn check_session(
+            &self,
+            request: tonic::Request<super::CheckSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CheckSessionResponse>,
+            tonic::Status,
+        >;
+        /// Erases the session here. On the site it stays: log out there to end it. Jobs that need it stop. Forgetting none is no
+        /// error. Scope: accounts:write.
+        async fn forget_session(
+            &self,
+            request: tonic::Request<super::ForgetSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ForgetSessionResponse>,
             tonic::Status,
         >;
     }
@@ -1360,6 +1686,141 @@ pub mod account_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ResumeAccountSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.AccountService/ImportSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportSessionSvc<T: AccountService>(pub Arc<T>);
+                    impl<
+                        T: AccountService,
+                    > tonic::server::UnaryService<super::ImportSessionRequest>
+                    for ImportSessionSvc<T> {
+                        type Response = super::ImportSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountService>::import_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.AccountService/CheckSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct CheckSessionSvc<T: AccountService>(pub Arc<T>);
+                    impl<
+                        T: AccountService,
+                    > tonic::server::UnaryService<super::CheckSessionRequest>
+                    for CheckSessionSvc<T> {
+                        type Response = super::CheckSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CheckSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountService>::check_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CheckSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.AccountService/ForgetSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct ForgetSessionSvc<T: AccountService>(pub Arc<T>);
+                    impl<
+                        T: AccountService,
+                    > tonic::server::UnaryService<super::ForgetSessionRequest>
+                    for ForgetSessionSvc<T> {
+                        type Response = super::ForgetSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ForgetSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AccountService>::forget_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ForgetSessionSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -4489,7 +4950,7 @@ pub struct Listing {
 /// Nested message and enum types in `Listing`.
 pub mod listing {
     /// The item on the marketplace.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    #[derive(Clone, PartialEq, ::prost::Message)]
     pub struct Remote {
         /// The site's id of it.
         #[prost(string, tag = "1")]
@@ -4509,6 +4970,35 @@ pub mod listing {
         /// Where it is: "practice" or "vinted.fr".
         #[prost(string, tag = "6")]
         pub site: ::prost::alloc::string::String,
+        /// What was seen on the site and is not so here. Empty: nothing that is known of.
+        #[prost(message, repeated, tag = "7")]
+        pub differences: ::prost::alloc::vec::Vec<RemoteDifference>,
+        /// When the item was last read there. Absent: not since it was published.
+        #[prost(message, optional, tag = "8")]
+        pub read_time: ::core::option::Option<::prost_types::Timestamp>,
+        /// Whether it was last seen closed: sold, or taken off by the site.
+        #[prost(bool, tag = "9")]
+        pub closed: bool,
+        /// Whether it was last seen reserved.
+        #[prost(bool, tag = "10")]
+        pub reserved: bool,
+        /// Whether it is only a draft on the site, which nobody but the member sees.
+        #[prost(bool, tag = "11")]
+        pub draft: bool,
+    }
+    /// One field that differs on the site from the listing here.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct RemoteDifference {
+        /// The field's name: "title", "description", "price", "category", "brand", "size", "condition", "colors", "materials",
+        /// "package_size", "photos", "hidden", "closed", "gone".
+        #[prost(string, tag = "1")]
+        pub field: ::prost::alloc::string::String,
+        /// What it is here, as text.
+        #[prost(string, tag = "2")]
+        pub here: ::prost::alloc::string::String,
+        /// What it is on the site, as text.
+        #[prost(string, tag = "3")]
+        pub there: ::prost::alloc::string::String,
     }
     /// How far it has come.
     #[derive(
@@ -4532,6 +5022,8 @@ pub mod listing {
         Publishing = 2,
         /// On the marketplace; see `remote`.
         Published = 3,
+        /// Was on the marketplace and was deleted there.
+        Deleted = 4,
     }
     impl State {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -4544,6 +5036,7 @@ pub mod listing {
                 Self::Draft => "STATE_DRAFT",
                 Self::Publishing => "STATE_PUBLISHING",
                 Self::Published => "STATE_PUBLISHED",
+                Self::Deleted => "STATE_DELETED",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -4553,6 +5046,7 @@ pub mod listing {
                 "STATE_DRAFT" => Some(Self::Draft),
                 "STATE_PUBLISHING" => Some(Self::Publishing),
                 "STATE_PUBLISHED" => Some(Self::Published),
+                "STATE_DELETED" => Some(Self::Deleted),
                 _ => None,
             }
         }
@@ -5668,6 +6162,21 @@ pub struct PublishJob {
     /// Sequence of its last change in the owner's event log.
     #[prost(uint64, tag = "28")]
     pub sequence: u64,
+    /// What it does on the marketplace.
+    #[prost(enumeration = "publish_job::Kind", tag = "29")]
+    pub kind: i32,
+    /// When it is to be published. Absent: at once, when confirmed.
+    #[prost(message, optional, tag = "30")]
+    pub schedule_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether the filled window is to be handed over to the person instead of waiting for ConfirmPublish.
+    #[prost(bool, tag = "31")]
+    pub hand_over: bool,
+    /// What a job of KIND_EDIT changes, as read on the site and as it will be. Empty: not prepared yet, or of another kind.
+    #[prost(message, repeated, tag = "32")]
+    pub changes: ::prost::alloc::vec::Vec<FieldChange>,
+    /// Every attempt step by step with small pictures, oldest first; at most the last 500. Only in GetPublishJob.
+    #[prost(message, repeated, tag = "33")]
+    pub film_strip: ::prost::alloc::vec::Vec<PublishStep>,
 }
 /// Nested message and enum types in `PublishJob`.
 pub mod publish_job {
@@ -5715,6 +6224,8 @@ pub mod publish_job {
             Confirmation = 7,
             /// A person to answer or to deal with what the site asks.
             Person = 8,
+            /// Its scheduled time.
+            Schedule = 9,
         }
         impl Why {
             /// String value of the enum field names used in the ProtoBuf definition.
@@ -5732,6 +6243,7 @@ pub mod publish_job {
                     Self::Settling => "WHY_SETTLING",
                     Self::Confirmation => "WHY_CONFIRMATION",
                     Self::Person => "WHY_PERSON",
+                    Self::Schedule => "WHY_SCHEDULE",
                 }
             }
             /// Creates an enum from field names used in the ProtoBuf definition.
@@ -5746,6 +6258,7 @@ pub mod publish_job {
                     "WHY_SETTLING" => Some(Self::Settling),
                     "WHY_CONFIRMATION" => Some(Self::Confirmation),
                     "WHY_PERSON" => Some(Self::Person),
+                    "WHY_SCHEDULE" => Some(Self::Schedule),
                     _ => None,
                 }
             }
@@ -5809,6 +6322,10 @@ pub mod publish_job {
         Cancelled = 11,
         /// Ended: nobody confirmed in time, not published.
         Expired = 12,
+        /// Confirmed for a later time: `schedule_time`.
+        Scheduled = 13,
+        /// Ended: the change is made on the marketplace.
+        Done = 14,
     }
     impl State {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -5830,6 +6347,8 @@ pub mod publish_job {
                 Self::Failed => "STATE_FAILED",
                 Self::Cancelled => "STATE_CANCELLED",
                 Self::Expired => "STATE_EXPIRED",
+                Self::Scheduled => "STATE_SCHEDULED",
+                Self::Done => "STATE_DONE",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -5848,10 +6367,80 @@ pub mod publish_job {
                 "STATE_FAILED" => Some(Self::Failed),
                 "STATE_CANCELLED" => Some(Self::Cancelled),
                 "STATE_EXPIRED" => Some(Self::Expired),
+                "STATE_SCHEDULED" => Some(Self::Scheduled),
+                "STATE_DONE" => Some(Self::Done),
                 _ => None,
             }
         }
     }
+    /// What a job does on the marketplace.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        /// Not said; never sent.
+        Unspecified = 0,
+        /// Publishes a new item.
+        Publish = 1,
+        /// Changes texts, price or photos of an item.
+        Edit = 2,
+        /// Hides an item from others.
+        Hide = 3,
+        /// Shows a hidden item again.
+        Unhide = 4,
+        /// Deletes an item for good.
+        Delete = 5,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "KIND_UNSPECIFIED",
+                Self::Publish => "KIND_PUBLISH",
+                Self::Edit => "KIND_EDIT",
+                Self::Hide => "KIND_HIDE",
+                Self::Unhide => "KIND_UNHIDE",
+                Self::Delete => "KIND_DELETE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "KIND_UNSPECIFIED" => Some(Self::Unspecified),
+                "KIND_PUBLISH" => Some(Self::Publish),
+                "KIND_EDIT" => Some(Self::Edit),
+                "KIND_HIDE" => Some(Self::Hide),
+                "KIND_UNHIDE" => Some(Self::Unhide),
+                "KIND_DELETE" => Some(Self::Delete),
+                _ => None,
+            }
+        }
+    }
+}
+/// One field that a job changes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FieldChange {
+    /// The field's name, as in `ReadBackField.field`.
+    #[prost(string, tag = "1")]
+    pub field: ::prost::alloc::string::String,
+    /// What it is on the site now, as text.
+    #[prost(string, tag = "2")]
+    pub before: ::prost::alloc::string::String,
+    /// What it will be, as text.
+    #[prost(string, tag = "3")]
+    pub after: ::prost::alloc::string::String,
 }
 /// One step of a job.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -5877,6 +6466,13 @@ pub struct PublishStep {
     /// UUID of the screenshot taken. Empty: none.
     #[prost(string, tag = "7")]
     pub screenshot_id: ::prost::alloc::string::String,
+    /// The CSS selector by which the step found its field. Empty: it needed none, or there was no browser.
+    #[prost(string, tag = "8")]
+    pub selector: ::prost::alloc::string::String,
+    /// Signed URL of a small picture of the page at that moment, as JPEG; works for as long as other signed addresses. Empty:
+    /// none was taken, or it is no longer kept.
+    #[prost(string, tag = "9")]
+    pub thumbnail_url: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `PublishStep`.
 pub mod publish_step {
@@ -5980,6 +6576,11 @@ pub struct PreparePublishRequest {
     /// UUID that makes repeating this call safe: same id and parameters, same preparation. Absent: every call prepares.
     #[prost(string, tag = "3")]
     pub request_id: ::prost::alloc::string::String,
+    /// Whether the filled window is left open for the person, who publishes there, instead of waiting for ConfirmPublish. Needs
+    /// a browser with a window (BROWSER_HEADLESS=0), else refused with MODE_NOT_ALLOWED. Absent: yes in MANUAL mode where
+    /// there is such a window, else no.
+    #[prost(bool, optional, tag = "4")]
+    pub hand_over: ::core::option::Option<bool>,
 }
 /// The job that prepares.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6272,6 +6873,164 @@ pub struct ListScreenshotsResponse {
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
 }
+/// A wall-clock time in a place.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LocalTime {
+    /// Date and time as a clock there shows it: "2026-03-29T18:30" or with seconds. A time that the clocks skip is refused.
+    /// Required.
+    #[prost(string, tag = "1")]
+    pub date_time: ::prost::alloc::string::String,
+    /// IANA name of the time zone: "Europe/Paris". Required.
+    #[prost(string, tag = "2")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// What to do with a time that the clocks show twice. Absent: refuse it.
+    #[prost(enumeration = "local_time::Repeated", tag = "3")]
+    pub repeated_time: i32,
+}
+/// Nested message and enum types in `LocalTime`.
+pub mod local_time {
+    /// What to do with a time that the clocks show twice, when they are put back.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Repeated {
+        /// Refuse it, naming both.
+        Unspecified = 0,
+        /// The earlier of the two.
+        Earlier = 1,
+        /// The later of the two.
+        Later = 2,
+    }
+    impl Repeated {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "REPEATED_UNSPECIFIED",
+                Self::Earlier => "REPEATED_EARLIER",
+                Self::Later => "REPEATED_LATER",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "REPEATED_UNSPECIFIED" => Some(Self::Unspecified),
+                "REPEATED_EARLIER" => Some(Self::Earlier),
+                "REPEATED_LATER" => Some(Self::Later),
+                _ => None,
+            }
+        }
+    }
+}
+/// Asks for what was prepared to be published at a time.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SchedulePublishRequest {
+    /// UUID of the job. Required.
+    #[prost(string, tag = "1")]
+    pub job_id: ::prost::alloc::string::String,
+    /// The confirmation that GetPublishJob showed. Only `confirm_token` counts. Required.
+    #[prost(message, optional, tag = "2")]
+    pub confirmation: ::core::option::Option<Confirmation>,
+    /// UUID that makes repeating this call safe: repeated with the same id it gets the same answer, with any other or none
+    /// CONFIRMATION_USED.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+    /// When; in the future, at most 90 days away. Required.
+    #[prost(oneof = "schedule_publish_request::When", tags = "3, 4")]
+    pub when: ::core::option::Option<schedule_publish_request::When>,
+}
+/// Nested message and enum types in `SchedulePublishRequest`.
+pub mod schedule_publish_request {
+    /// When; in the future, at most 90 days away. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum When {
+        /// A moment.
+        #[prost(message, tag = "3")]
+        Time(::prost_types::Timestamp),
+        /// A wall-clock time in a place.
+        #[prost(message, tag = "4")]
+        LocalTime(super::LocalTime),
+    }
+}
+/// The scheduled job.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SchedulePublishResponse {
+    /// The job, SCHEDULED.
+    #[prost(message, optional, tag = "1")]
+    pub publish_job: ::core::option::Option<PublishJob>,
+}
+/// Asks for a change of an item on the site to be prepared.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PrepareChangeRequest {
+    /// UUID of the listing. Required.
+    #[prost(string, tag = "1")]
+    pub listing_id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe: same id and parameters, same job. Absent: every call prepares.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+    /// The change. Required.
+    #[prost(oneof = "prepare_change_request::Change", tags = "2, 3, 4, 5")]
+    pub change: ::core::option::Option<prepare_change_request::Change>,
+}
+/// Nested message and enum types in `PrepareChangeRequest`.
+pub mod prepare_change_request {
+    /// New values for an item.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Edit {
+        /// The new values; those of category and everything that follows from it can be changed too. Required.
+        #[prost(message, optional, tag = "1")]
+        pub listing: ::core::option::Option<super::ListingInput>,
+        /// Which fields of `listing` to take. Absent or empty: every field that is present in `listing`.
+        #[prost(message, optional, tag = "2")]
+        pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
+        /// Whether what was changed on the site since is to be overwritten. Absent: no, refused with REMOTE_CHANGED.
+        #[prost(bool, tag = "3")]
+        pub overwrite_remote: bool,
+    }
+    /// The item is hidden from others; it can be shown again.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Hide {}
+    /// The hidden item is shown again.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Unhide {}
+    /// The item is deleted, for good.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Delete {}
+    /// The change. Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Change {
+        /// New values.
+        #[prost(message, tag = "2")]
+        Edit(Edit),
+        /// Hide it.
+        #[prost(message, tag = "3")]
+        Hide(Hide),
+        /// Show it again.
+        #[prost(message, tag = "4")]
+        Unhide(Unhide),
+        /// Delete it.
+        #[prost(message, tag = "5")]
+        Delete(Delete),
+    }
+}
+/// The job that prepares the change.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PrepareChangeResponse {
+    /// The job, usually QUEUED.
+    #[prost(message, optional, tag = "1")]
+    pub publish_job: ::core::option::Option<PublishJob>,
+}
 /// Generated client implementations.
 pub mod publish_service_client {
     #![allow(
@@ -6423,7 +7182,64 @@ pub mod publish_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gets one job. Scope: publish:read; the confirmation is shown only to publish:confirm.
+        /// Confirms what was prepared for a later time. The token is consumed now. At that time the form is filled again, compared
+        /// with what was approved, and published; in MANUAL mode it is prepared again then, and waits for a person. When the time
+        /// has passed by more than the setting SCHEDULE_LATE_MS the job is prepared again and waits for a person, with the reason
+        /// SCHEDULE_MISSED. CancelPublishJob takes it back. Scope: publish:confirm.
+        pub async fn schedule_publish(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SchedulePublishRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SchedulePublishResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.PublishService/SchedulePublish",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.PublishService", "SchedulePublish"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
+        /// look like is read back and photographed, and nothing is changed before ConfirmPublish. Refused with NOT_PUBLISHED, with
+        /// PUBLISH_JOB_OPEN, and with REMOTE_CHANGED where the item was changed on the site since. Scope: publish:prepare.
+        pub async fn prepare_change(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PrepareChangeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareChangeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.PublishService/PrepareChange",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.PublishService", "PrepareChange"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one job with its film strip. Scope: publish:read; the confirmation is shown only to publish:confirm.
         pub async fn get_publish_job(
             &mut self,
             request: impl tonic::IntoRequest<super::GetPublishJobRequest>,
@@ -6648,7 +7464,28 @@ pub mod publish_service_server {
             tonic::Response<super::ConfirmPublishResponse>,
             tonic::Status,
         >;
-        /// Gets one job. Scope: publish:read; the confirmation is shown only to publish:confirm.
+        /// Confirms what was prepared for a later time. The token is consumed now. At that time the form is filled again, compared
+        /// with what was approved, and published; in MANUAL mode it is prepared again then, and waits for a person. When the time
+        /// has passed by more than the setting SCHEDULE_LATE_MS the job is prepared again and waits for a person, with the reason
+        /// SCHEDULE_MISSED. CancelPublishJob takes it back. Scope: publish:confirm.
+        async fn schedule_publish(
+            &self,
+            request: tonic::Request<super::SchedulePublishRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SchedulePublishResponse>,
+            tonic::Status,
+        >;
+        /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
+        /// look like is read back and photographed, and nothing is changed before ConfirmPublish. Refused with NOT_PUBLISHED, with
+        /// PUBLISH_JOB_OPEN, and with REMOTE_CHANGED where the item was changed on the site since. Scope: publish:prepare.
+        async fn prepare_change(
+            &self,
+            request: tonic::Request<super::PrepareChangeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareChangeResponse>,
+            tonic::Status,
+        >;
+        /// Gets one job with its film strip. Scope: publish:read; the confirmation is shown only to publish:confirm.
         async fn get_publish_job(
             &self,
             request: tonic::Request<super::GetPublishJobRequest>,
@@ -6861,6 +7698,97 @@ pub mod publish_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ConfirmPublishSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.PublishService/SchedulePublish" => {
+                    #[allow(non_camel_case_types)]
+                    struct SchedulePublishSvc<T: PublishService>(pub Arc<T>);
+                    impl<
+                        T: PublishService,
+                    > tonic::server::UnaryService<super::SchedulePublishRequest>
+                    for SchedulePublishSvc<T> {
+                        type Response = super::SchedulePublishResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SchedulePublishRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PublishService>::schedule_publish(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SchedulePublishSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.PublishService/PrepareChange" => {
+                    #[allow(non_camel_case_types)]
+                    struct PrepareChangeSvc<T: PublishService>(pub Arc<T>);
+                    impl<
+                        T: PublishService,
+                    > tonic::server::UnaryService<super::PrepareChangeRequest>
+                    for PrepareChangeSvc<T> {
+                        type Response = super::PrepareChangeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PrepareChangeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PublishService>::prepare_change(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PrepareChangeSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -7238,11 +8166,639 @@ pub mod publish_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// One reading of an account's wardrobe.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WardrobeImport {
+    /// UUID. Output only, as is every field here.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID of the account.
+    #[prost(string, tag = "2")]
+    pub account_id: ::prost::alloc::string::String,
+    /// Where it stands.
+    #[prost(enumeration = "wardrobe_import::State", tag = "3")]
+    pub state: i32,
+    /// How many items and drafts the site lists. 0: not known yet.
+    #[prost(int32, tag = "4")]
+    pub total: i32,
+    /// How many of them have been dealt with.
+    #[prost(int32, tag = "5")]
+    pub done: i32,
+    /// How many became listings here.
+    #[prost(int32, tag = "6")]
+    pub created: i32,
+    /// How many were here already and differ from what is on the site.
+    #[prost(int32, tag = "7")]
+    pub differing: i32,
+    /// How many could not be read or understood; each is named in `problems`.
+    #[prost(int32, tag = "8")]
+    pub failed: i32,
+    /// What went wrong with single items, in English, the item's id first; at most 50.
+    #[prost(string, repeated, tag = "9")]
+    pub problems: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Why it ended early. UNSPECIFIED: it did not.
+    #[prost(enumeration = "ErrorReason", tag = "10")]
+    pub reason: i32,
+    /// The same in English. Empty: nothing is wrong.
+    #[prost(string, tag = "11")]
+    pub reason_message: ::prost::alloc::string::String,
+    /// When it was asked for.
+    #[prost(message, optional, tag = "12")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended. Absent: it has not.
+    #[prost(message, optional, tag = "13")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Sequence of its last change in the owner's event log.
+    #[prost(uint64, tag = "14")]
+    pub sequence: u64,
+}
+/// Nested message and enum types in `WardrobeImport`.
+pub mod wardrobe_import {
+    /// Where it stands.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not said; never sent.
+        Unspecified = 0,
+        /// Waits for a worker.
+        Queued = 1,
+        /// The site is being read.
+        Running = 2,
+        /// Ended: everything was read.
+        Done = 3,
+        /// Ended early; `reason` says why. What was imported stays.
+        Failed = 4,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Queued => "STATE_QUEUED",
+                Self::Running => "STATE_RUNNING",
+                Self::Done => "STATE_DONE",
+                Self::Failed => "STATE_FAILED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_QUEUED" => Some(Self::Queued),
+                "STATE_RUNNING" => Some(Self::Running),
+                "STATE_DONE" => Some(Self::Done),
+                "STATE_FAILED" => Some(Self::Failed),
+                _ => None,
+            }
+        }
+    }
+}
+/// Asks for an account's wardrobe to be read.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportWardrobeRequest {
+    /// UUID of the account. Required.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: a repeated call may read the wardrobe again.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The import.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ImportWardrobeResponse {
+    /// The import, usually QUEUED.
+    #[prost(message, optional, tag = "1")]
+    pub wardrobe_import: ::core::option::Option<WardrobeImport>,
+}
+/// Asks for one import.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWardrobeImportRequest {
+    /// UUID of the import. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One import.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetWardrobeImportResponse {
+    /// The import.
+    #[prost(message, optional, tag = "1")]
+    pub wardrobe_import: ::core::option::Option<WardrobeImport>,
+}
+/// Asks for the site's version of an item to become the listing here.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptRemoteChangesRequest {
+    /// UUID of the listing. Required.
+    #[prost(string, tag = "1")]
+    pub listing_id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The listing with what the site has.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AcceptRemoteChangesResponse {
+    /// The listing as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub listing: ::core::option::Option<Listing>,
+}
+/// Generated client implementations.
+pub mod wardrobe_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// What an account already has on the marketplace, brought here.
+    #[derive(Debug, Clone)]
+    pub struct WardrobeServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl WardrobeServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> WardrobeServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WardrobeServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WardrobeServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Reads the account's items and drafts on the site and makes listings of those that are not here yet. Known ones are
+        /// compared, and what changed on the site since is shown in `remote.differences`, never taken over by itself. Can be called
+        /// again and again: no item becomes two listings. While an import of the account is under way, it is the answer. Scope:
+        /// listings:write.
+        pub async fn import_wardrobe(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ImportWardrobeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportWardrobeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WardrobeService/ImportWardrobe",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WardrobeService", "ImportWardrobe"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one import with its progress; Watch tells it live. Scope: listings:read.
+        pub async fn get_wardrobe_import(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetWardrobeImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWardrobeImportResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WardrobeService/GetWardrobeImport",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WardrobeService", "GetWardrobeImport"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes what changed on the site over into the listing here, as it was last read. Scope: listings:write.
+        pub async fn accept_remote_changes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcceptRemoteChangesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptRemoteChangesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WardrobeService/AcceptRemoteChanges",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "vintedbot.v1.WardrobeService",
+                        "AcceptRemoteChanges",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod wardrobe_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WardrobeServiceServer.
+    #[async_trait]
+    pub trait WardrobeService: std::marker::Send + std::marker::Sync + 'static {
+        /// Reads the account's items and drafts on the site and makes listings of those that are not here yet. Known ones are
+        /// compared, and what changed on the site since is shown in `remote.differences`, never taken over by itself. Can be called
+        /// again and again: no item becomes two listings. While an import of the account is under way, it is the answer. Scope:
+        /// listings:write.
+        async fn import_wardrobe(
+            &self,
+            request: tonic::Request<super::ImportWardrobeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ImportWardrobeResponse>,
+            tonic::Status,
+        >;
+        /// Gets one import with its progress; Watch tells it live. Scope: listings:read.
+        async fn get_wardrobe_import(
+            &self,
+            request: tonic::Request<super::GetWardrobeImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetWardrobeImportResponse>,
+            tonic::Status,
+        >;
+        /// Takes what changed on the site over into the listing here, as it was last read. Scope: listings:write.
+        async fn accept_remote_changes(
+            &self,
+            request: tonic::Request<super::AcceptRemoteChangesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptRemoteChangesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// What an account already has on the marketplace, brought here.
+    #[derive(Debug)]
+    pub struct WardrobeServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WardrobeServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WardrobeServiceServer<T>
+    where
+        T: WardrobeService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/vintedbot.v1.WardrobeService/ImportWardrobe" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportWardrobeSvc<T: WardrobeService>(pub Arc<T>);
+                    impl<
+                        T: WardrobeService,
+                    > tonic::server::UnaryService<super::ImportWardrobeRequest>
+                    for ImportWardrobeSvc<T> {
+                        type Response = super::ImportWardrobeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ImportWardrobeRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WardrobeService>::import_wardrobe(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportWardrobeSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WardrobeService/GetWardrobeImport" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetWardrobeImportSvc<T: WardrobeService>(pub Arc<T>);
+                    impl<
+                        T: WardrobeService,
+                    > tonic::server::UnaryService<super::GetWardrobeImportRequest>
+                    for GetWardrobeImportSvc<T> {
+                        type Response = super::GetWardrobeImportResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetWardrobeImportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WardrobeService>::get_wardrobe_import(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetWardrobeImportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WardrobeService/AcceptRemoteChanges" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcceptRemoteChangesSvc<T: WardrobeService>(pub Arc<T>);
+                    impl<
+                        T: WardrobeService,
+                    > tonic::server::UnaryService<super::AcceptRemoteChangesRequest>
+                    for AcceptRemoteChangesSvc<T> {
+                        type Response = super::AcceptRemoteChangesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcceptRemoteChangesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WardrobeService>::accept_remote_changes(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcceptRemoteChangesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WardrobeServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "vintedbot.v1.WardrobeService";
+    impl<T> tonic::server::NamedService for WardrobeServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// A resource as it is. Confirmations are left out, always.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Resource {
     /// The resource itself. Absent: a kind that this client does not know, or content that its token may not read.
-    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6")]
     pub resource: ::core::option::Option<resource::Resource>,
 }
 /// Nested message and enum types in `Resource`.
@@ -7265,6 +8821,9 @@ pub mod resource {
         /// A publish job, without its confirmation.
         #[prost(message, tag = "5")]
         PublishJob(super::PublishJob),
+        /// An import of a wardrobe.
+        #[prost(message, tag = "6")]
+        WardrobeImport(super::WardrobeImport),
     }
 }
 /// Asks for the stream of events.
@@ -7437,6 +8996,12 @@ pub enum EventKind {
     AccountPaused = 5,
     /// An account's pause ended.
     AccountResumed = 6,
+    /// A session was imported for an account.
+    AccountSessionImported = 7,
+    /// The site does not take an account's session any more.
+    AccountSessionInvalidated = 8,
+    /// An account's session was erased here.
+    AccountSessionForgotten = 9,
     /// An API token was made.
     ApiTokenCreated = 20,
     /// An API token was revoked.
@@ -7451,6 +9016,12 @@ pub enum EventKind {
     ListingUpdated = 41,
     /// A listing was deleted here.
     ListingDeleted = 42,
+    /// An import of a wardrobe was asked for.
+    WardrobeImportCreated = 50,
+    /// An import of a wardrobe came further.
+    WardrobeImportUpdated = 51,
+    /// An import of a wardrobe ended.
+    WardrobeImportEnded = 52,
     /// A publish job was made.
     PublishJobCreated = 60,
     /// A publish job changed in a way that no other kind names.
@@ -7477,6 +9048,10 @@ pub enum EventKind {
     PublishJobExpired = 71,
     /// An item appeared on the site that looks like one settled as not published.
     PossibleDuplicate = 72,
+    /// A publish job was confirmed for a later time.
+    PublishJobScheduled = 73,
+    /// A publish job ended with its change made on the marketplace.
+    PublishJobDone = 74,
 }
 impl EventKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -7492,6 +9067,9 @@ impl EventKind {
             Self::AccountModeChanged => "EVENT_KIND_ACCOUNT_MODE_CHANGED",
             Self::AccountPaused => "EVENT_KIND_ACCOUNT_PAUSED",
             Self::AccountResumed => "EVENT_KIND_ACCOUNT_RESUMED",
+            Self::AccountSessionImported => "EVENT_KIND_ACCOUNT_SESSION_IMPORTED",
+            Self::AccountSessionInvalidated => "EVENT_KIND_ACCOUNT_SESSION_INVALIDATED",
+            Self::AccountSessionForgotten => "EVENT_KIND_ACCOUNT_SESSION_FORGOTTEN",
             Self::ApiTokenCreated => "EVENT_KIND_API_TOKEN_CREATED",
             Self::ApiTokenRevoked => "EVENT_KIND_API_TOKEN_REVOKED",
             Self::PhotoCreated => "EVENT_KIND_PHOTO_CREATED",
@@ -7499,6 +9077,9 @@ impl EventKind {
             Self::ListingCreated => "EVENT_KIND_LISTING_CREATED",
             Self::ListingUpdated => "EVENT_KIND_LISTING_UPDATED",
             Self::ListingDeleted => "EVENT_KIND_LISTING_DELETED",
+            Self::WardrobeImportCreated => "EVENT_KIND_WARDROBE_IMPORT_CREATED",
+            Self::WardrobeImportUpdated => "EVENT_KIND_WARDROBE_IMPORT_UPDATED",
+            Self::WardrobeImportEnded => "EVENT_KIND_WARDROBE_IMPORT_ENDED",
             Self::PublishJobCreated => "EVENT_KIND_PUBLISH_JOB_CREATED",
             Self::PublishJobUpdated => "EVENT_KIND_PUBLISH_JOB_UPDATED",
             Self::PublishJobReady => "EVENT_KIND_PUBLISH_JOB_READY",
@@ -7512,6 +9093,8 @@ impl EventKind {
             Self::PublishJobCancelled => "EVENT_KIND_PUBLISH_JOB_CANCELLED",
             Self::PublishJobExpired => "EVENT_KIND_PUBLISH_JOB_EXPIRED",
             Self::PossibleDuplicate => "EVENT_KIND_POSSIBLE_DUPLICATE",
+            Self::PublishJobScheduled => "EVENT_KIND_PUBLISH_JOB_SCHEDULED",
+            Self::PublishJobDone => "EVENT_KIND_PUBLISH_JOB_DONE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -7524,6 +9107,11 @@ impl EventKind {
             "EVENT_KIND_ACCOUNT_MODE_CHANGED" => Some(Self::AccountModeChanged),
             "EVENT_KIND_ACCOUNT_PAUSED" => Some(Self::AccountPaused),
             "EVENT_KIND_ACCOUNT_RESUMED" => Some(Self::AccountResumed),
+            "EVENT_KIND_ACCOUNT_SESSION_IMPORTED" => Some(Self::AccountSessionImported),
+            "EVENT_KIND_ACCOUNT_SESSION_INVALIDATED" => {
+                Some(Self::AccountSessionInvalidated)
+            }
+            "EVENT_KIND_ACCOUNT_SESSION_FORGOTTEN" => Some(Self::AccountSessionForgotten),
             "EVENT_KIND_API_TOKEN_CREATED" => Some(Self::ApiTokenCreated),
             "EVENT_KIND_API_TOKEN_REVOKED" => Some(Self::ApiTokenRevoked),
             "EVENT_KIND_PHOTO_CREATED" => Some(Self::PhotoCreated),
@@ -7531,6 +9119,9 @@ impl EventKind {
             "EVENT_KIND_LISTING_CREATED" => Some(Self::ListingCreated),
             "EVENT_KIND_LISTING_UPDATED" => Some(Self::ListingUpdated),
             "EVENT_KIND_LISTING_DELETED" => Some(Self::ListingDeleted),
+            "EVENT_KIND_WARDROBE_IMPORT_CREATED" => Some(Self::WardrobeImportCreated),
+            "EVENT_KIND_WARDROBE_IMPORT_UPDATED" => Some(Self::WardrobeImportUpdated),
+            "EVENT_KIND_WARDROBE_IMPORT_ENDED" => Some(Self::WardrobeImportEnded),
             "EVENT_KIND_PUBLISH_JOB_CREATED" => Some(Self::PublishJobCreated),
             "EVENT_KIND_PUBLISH_JOB_UPDATED" => Some(Self::PublishJobUpdated),
             "EVENT_KIND_PUBLISH_JOB_READY" => Some(Self::PublishJobReady),
@@ -7544,6 +9135,8 @@ impl EventKind {
             "EVENT_KIND_PUBLISH_JOB_CANCELLED" => Some(Self::PublishJobCancelled),
             "EVENT_KIND_PUBLISH_JOB_EXPIRED" => Some(Self::PublishJobExpired),
             "EVENT_KIND_POSSIBLE_DUPLICATE" => Some(Self::PossibleDuplicate),
+            "EVENT_KIND_PUBLISH_JOB_SCHEDULED" => Some(Self::PublishJobScheduled),
+            "EVENT_KIND_PUBLISH_JOB_DONE" => Some(Self::PublishJobDone),
             _ => None,
         }
     }
@@ -7564,6 +9157,8 @@ pub enum ResourceType {
     Listing = 4,
     /// A PublishJob.
     PublishJob = 5,
+    /// A WardrobeImport.
+    WardrobeImport = 6,
 }
 impl ResourceType {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -7578,6 +9173,7 @@ impl ResourceType {
             Self::Photo => "RESOURCE_TYPE_PHOTO",
             Self::Listing => "RESOURCE_TYPE_LISTING",
             Self::PublishJob => "RESOURCE_TYPE_PUBLISH_JOB",
+            Self::WardrobeImport => "RESOURCE_TYPE_WARDROBE_IMPORT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -7589,6 +9185,7 @@ impl ResourceType {
             "RESOURCE_TYPE_PHOTO" => Some(Self::Photo),
             "RESOURCE_TYPE_LISTING" => Some(Self::Listing),
             "RESOURCE_TYPE_PUBLISH_JOB" => Some(Self::PublishJob),
+            "RESOURCE_TYPE_WARDROBE_IMPORT" => Some(Self::WardrobeImport),
             _ => None,
         }
     }

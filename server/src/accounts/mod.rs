@@ -69,4 +69,25 @@ impl AccountService for Service {
     ) -> Result<Response<v1::ResumeAccountResponse>, Status> {
         Ok(mode::resume(&self.0, request).await?)
     }
+
+    async fn import_session(
+        &self,
+        _request: Request<v1::ImportSessionRequest>,
+    ) -> Result<Response<v1::ImportSessionResponse>, Status> {
+        Err(Status::unimplemented("ImportSession"))
+    }
+
+    async fn check_session(
+        &self,
+        _request: Request<v1::CheckSessionRequest>,
+    ) -> Result<Response<v1::CheckSessionResponse>, Status> {
+        Err(Status::unimplemented("CheckSession"))
+    }
+
+    async fn forget_session(
+        &self,
+        _request: Request<v1::ForgetSessionRequest>,
+    ) -> Result<Response<v1::ForgetSessionResponse>, Status> {
+        Err(Status::unimplemented("ForgetSession"))
+    }
 }

@@ -19,6 +19,8 @@ pub fn to_proto(source: Account) -> v1::Account {
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
         sequence: unsigned(source.sequence),
+        session: None,
+        quiet_until_time: source.quiet_until.map(timestamp),
         id: source.id,
         display_name: source.display_name,
         market: source.market,

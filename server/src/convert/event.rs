@@ -7,10 +7,11 @@ use vintedbot_domain::identity::{ApiToken, Caller, Scope};
 use vintedbot_domain::listings::Listing;
 use vintedbot_domain::media::Photo;
 use vintedbot_domain::publishing::PublishJob;
+use vintedbot_domain::wardrobe::WardrobeImport;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::ephemeral::Progress;
 
-use super::{account, api_token, listing, photo, publish_job, small, timestamp, unsigned};
+use super::{account, api_token, listing, photo, publish_job, small, timestamp, unsigned, wardrobe};
 use crate::signed::Signer;
 
 pub fn kind(kind: Kind) -> v1::EventKind {
@@ -21,6 +22,9 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::AccountModeChanged => v1::EventKind::AccountModeChanged,
         Kind::AccountPaused => v1::EventKind::AccountPaused,
         Kind::AccountResumed => v1::EventKind::AccountResumed,
+        Kind::AccountSessionImported => v1::EventKind::AccountSessionImported,
+        Kind::AccountSessionInvalidated => v1::EventKind::AccountSessionInvalidated,
+        Kind::AccountSessionForgotten => v1::EventKind::AccountSessionForgotten,
         Kind::ApiTokenCreated => v1::EventKind::ApiTokenCreated,
         Kind::ApiTokenRevoked => v1::EventKind::ApiTokenRevoked,
         Kind::PhotoCreated => v1::EventKind::PhotoCreated,
@@ -28,6 +32,9 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::ListingCreated => v1::EventKind::ListingCreated,
         Kind::ListingUpdated => v1::EventKind::ListingUpdated,
         Kind::ListingDeleted => v1::EventKind::ListingDeleted,
+        Kind::WardrobeImportCreated => v1::EventKind::WardrobeImportCreated,
+        Kind::WardrobeImportUpdated => v1::EventKind::WardrobeImportUpdated,
+        Kind::WardrobeImportEnded => v1::EventKind::WardrobeImportEnded,
         Kind::PublishJobCreated => v1::EventKind::PublishJobCreated,
         Kind::PublishJobUpdated => v1::EventKind::PublishJobUpdated,
         Kind::PublishJobReady => v1::EventKind::PublishJobReady,
@@ -39,6 +46,9 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::PublishJobFailed => v1::EventKind::PublishJobFailed,
         Kind::PublishJobCancelled => v1::EventKind::PublishJobCancelled,
         Kind::PublishJobExpired => v1::EventKind::PublishJobExpired,
+        Kind::PublishJobScheduled => v1::EventKind::PublishJobScheduled,
+        Kind::PublishJobHandedOver => v1::EventKind::PublishJobHandedOver,
+        Kind::PublishJobDone => v1::EventKind::PublishJobDone,
         Kind::PossibleDuplicate => v1::EventKind::PossibleDuplicate,
     }
 }
@@ -53,10 +63,16 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::AccountDeleted
         | K::AccountModeChanged
         | K::AccountPaused
-        | K::AccountResumed => Some(ResourceType::Account),
+        | K::AccountResumed
+        | K::AccountSessionImported
+        | K::AccountSessionInvalidated
+        | K::AccountSessionForgotten => Some(ResourceType::Account),
         K::ApiTokenCreated | K::ApiTokenRevoked => Some(ResourceType::ApiToken),
         K::PhotoCreated | K::PhotoDeleted => Some(ResourceType::Photo),
         K::ListingCreated | K::ListingUpdated | K::ListingDeleted => Some(ResourceType::Listing),
+        K::WardrobeImportCreated | K::WardrobeImportUpdated | K::WardrobeImportEnded => {
+            Some(ResourceType::WardrobeImport)
+        }
         K::PublishJobCreated
         | K::PublishJobUpdated
         | K::PublishJobReady
@@ -69,6 +85,8 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::PublishJobFailed
         | K::PublishJobCancelled
         | K::PublishJobExpired
+        | K::PublishJobScheduled
+        | K::PublishJobDone
         | K::PossibleDuplicate => Some(ResourceType::PublishJob),
     }
 }
@@ -80,6 +98,7 @@ pub fn resource_type(resource_type: ResourceType) -> v1::ResourceType {
         ResourceType::Photo => v1::ResourceType::Photo,
         ResourceType::Listing => v1::ResourceType::Listing,
         ResourceType::PublishJob => v1::ResourceType::PublishJob,
+        ResourceType::WardrobeImport => v1::ResourceType::WardrobeImport,
     }
 }
 
@@ -91,6 +110,7 @@ pub fn scope_of(resource_type: ResourceType) -> Scope {
         ResourceType::Photo => Scope::MediaRead,
         ResourceType::Listing => Scope::ListingsRead,
         ResourceType::PublishJob => Scope::PublishRead,
+        ResourceType::WardrobeImport => Scope::ListingsRead,
     }
 }
 
@@ -136,6 +156,9 @@ fn resource(
             signer,
             serde_json::from_str::<PublishJob>(payload)?,
         )),
+        ResourceType::WardrobeImport => R::WardrobeImport(wardrobe::to_proto(serde_json::from_str::<
+            WardrobeImport,
+        >(payload)?)),
     };
     Ok(v1::Resource {
         resource: Some(resource),
@@ -176,6 +199,8 @@ pub fn ephemeral(caller: &Caller, ephemeral: &Ephemeral, now: Millis) -> Option<
                 message: message.clone(),
                 time: Some(timestamp(*time)),
                 screenshot_id: String::new(),
+                selector: String::new(),
+                thumbnail_url: String::new(),
             };
             let progress = v1::ephemeral::PublishStepProgress {
                 publish_job_id: publish_job_id.clone(),

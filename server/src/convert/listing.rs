@@ -18,6 +18,11 @@ pub fn to_proto(source: Listing) -> v1::Listing {
         hidden: remote.hidden,
         under_review: remote.under_review,
         site: remote.site,
+        differences: Vec::new(),
+        read_time: None,
+        closed: false,
+        reserved: false,
+        draft: false,
     });
     v1::Listing {
         state: state(source.state).into(),
@@ -54,6 +59,7 @@ fn state(state: ListingState) -> State {
         ListingState::Draft => State::Draft,
         ListingState::Publishing => State::Publishing,
         ListingState::Published => State::Published,
+        ListingState::Deleted => State::Deleted,
     }
 }
 
@@ -64,6 +70,7 @@ pub fn from_state(state: State) -> Option<ListingState> {
         State::Draft => Some(ListingState::Draft),
         State::Publishing => Some(ListingState::Publishing),
         State::Published => Some(ListingState::Published),
+        State::Deleted => Some(ListingState::Deleted),
     }
 }
 

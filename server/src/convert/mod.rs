@@ -8,6 +8,7 @@ pub mod event;
 pub mod listing;
 pub mod photo;
 pub mod publish_job;
+pub mod wardrobe;
 
 use prost_types::Timestamp;
 use uuid::Uuid;

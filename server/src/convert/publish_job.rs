@@ -1,7 +1,9 @@
 //! Publish jobs, their steps, screenshots and checks.
 
 use vintedbot_domain::clock::Millis;
-use vintedbot_domain::publishing::{self, Check, CheckKind, PublishJob, State, WaitReason};
+use vintedbot_domain::publishing::{
+    self, Check, CheckKind, FieldChange, JobKind, PublishJob, State, WaitReason,
+};
 use vintedbot_domain::store::entities::publish_steps;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::confirm_publish_response as confirm;
@@ -45,6 +47,11 @@ pub fn to_proto(signer: &Signer<'_>, source: PublishJob) -> v1::PublishJob {
         confirm_time: source.confirm_time.map(timestamp),
         end_time: source.end_time.map(timestamp),
         sequence: unsigned(source.sequence),
+        kind: kind(source.kind).into(),
+        schedule_time: source.schedule_time.map(timestamp),
+        hand_over: source.hand_over,
+        changes: source.changes.into_iter().map(change).collect(),
+        film_strip: Vec::new(),
         id: source.id,
         listing_id: source.listing_id,
         account_id: source.account_id,
@@ -70,6 +77,24 @@ fn read_back(reading: vintedbot_marketplace::FieldReading) -> job::ReadBackField
     }
 }
 
+fn change(change: FieldChange) -> v1::FieldChange {
+    v1::FieldChange {
+        field: change.field,
+        before: change.before,
+        after: change.after,
+    }
+}
+
+fn kind(kind: JobKind) -> job::Kind {
+    match kind {
+        JobKind::Publish => job::Kind::Publish,
+        JobKind::Edit => job::Kind::Edit,
+        JobKind::Hide => job::Kind::Hide,
+        JobKind::Unhide => job::Kind::Unhide,
+        JobKind::Delete => job::Kind::Delete,
+    }
+}
+
 pub fn state(state: State) -> job::State {
     match state {
         State::Queued => job::State::Queued,
@@ -83,13 +108,16 @@ pub fn state(state: State) -> job::State {
         State::Failed => job::State::Failed,
         State::Cancelled => job::State::Cancelled,
         State::Expired => job::State::Expired,
+        State::Scheduled => job::State::Scheduled,
+        State::HandedOver => job::State::HandedOver,
+        State::Done => job::State::Done,
     }
 }
 
-/// A state to filter by. A window is not handed over on this server yet, so there is nothing to find in that state.
+/// A state to filter by.
 pub fn from_state(state: job::State) -> Option<State> {
     match state {
-        job::State::Unspecified | job::State::HandedOver => None,
+        job::State::Unspecified => None,
         job::State::Queued => Some(State::Queued),
         job::State::Preparing => Some(State::Preparing),
         job::State::AwaitingConfirmation => Some(State::AwaitingConfirmation),
@@ -101,6 +129,9 @@ pub fn from_state(state: job::State) -> Option<State> {
         job::State::Failed => Some(State::Failed),
         job::State::Cancelled => Some(State::Cancelled),
         job::State::Expired => Some(State::Expired),
+        job::State::Scheduled => Some(State::Scheduled),
+        job::State::HandedOver => Some(State::HandedOver),
+        job::State::Done => Some(State::Done),
     }
 }
 
@@ -114,6 +145,7 @@ fn wait_reason(reason: WaitReason) -> job::waiting::Why {
         WaitReason::Settling => job::waiting::Why::Settling,
         WaitReason::Confirmation => job::waiting::Why::Confirmation,
         WaitReason::Person => job::waiting::Why::Person,
+        WaitReason::Schedule => job::waiting::Why::Schedule,
     }
 }
 
@@ -155,6 +187,8 @@ pub fn step(row: publish_steps::Model) -> v1::PublishStep {
         step: row.step,
         message: row.message,
         time: Some(timestamp(row.time)),
+        selector: row.selector.unwrap_or_default(),
+        thumbnail_url: String::new(),
     }
 }
 

@@ -136,6 +136,8 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::PhotoTooLarge
         | Reason::PhotoTooManyPixels
         | Reason::PhotoFormatUnsupported
+        | Reason::SessionCookiesMissing
+        | Reason::SessionWrongMarket
         | Reason::TooManyPhotos
         | Reason::ConfirmationRequired => Code::InvalidArgument,
         Reason::AccountPaused
@@ -144,12 +146,17 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::ConfirmationExpired
         | Reason::ConfirmationStale
         | Reason::ConfirmationUsed
+        | Reason::HandedOver
         | Reason::JobState
         | Reason::ListingIncomplete
         | Reason::ModeNotAllowed
+        | Reason::NotPublished
         | Reason::PublishJobOpen
+        | Reason::RemoteChanged
         | Reason::RemoteItemTaken
         | Reason::ResourceInUse
+        | Reason::SessionInvalid
+        | Reason::SessionOtherMember
         | Reason::SessionRequired
         | Reason::TooLate
         | Reason::UploadUrlExpired
@@ -171,10 +178,14 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::FieldNotFound
         | Reason::ModeChanged
         | Reason::OutcomeUnknown
+        | Reason::PageUnusable
         | Reason::PossibleDuplicate
         | Reason::ReadBackMismatch
+        | Reason::ScheduleMissed
+        | Reason::SessionLostInRefresh
         | Reason::SiteChanged
-        | Reason::SiteRefused => Code::FailedPrecondition,
+        | Reason::SiteRefused
+        | Reason::WindowClosed => Code::FailedPrecondition,
     }
 }
 

@@ -44,6 +44,7 @@ impl Snapshot {
             ResourceType::Photo,
             ResourceType::Listing,
             ResourceType::PublishJob,
+            ResourceType::WardrobeImport,
         ];
         Self {
             types: all.into_iter().filter(|one| filter.takes_type(*one)).collect(),
@@ -75,6 +76,8 @@ impl Snapshot {
             ResourceType::Photo => reading.photos().await?,
             ResourceType::Listing => reading.listings().await?,
             ResourceType::PublishJob => reading.publish_jobs().await?,
+            // Added with the service.
+            ResourceType::WardrobeImport => (Vec::new(), None),
         };
         if next.is_none() {
             self.types.pop_front();

@@ -83,4 +83,18 @@ impl PublishService for Service {
     ) -> Result<Response<v1::ListScreenshotsResponse>, Status> {
         Ok(read::list_screenshots(&self.0, request).await?)
     }
+
+    async fn schedule_publish(
+        &self,
+        _request: Request<v1::SchedulePublishRequest>,
+    ) -> Result<Response<v1::SchedulePublishResponse>, Status> {
+        Err(Status::unimplemented("SchedulePublish"))
+    }
+
+    async fn prepare_change(
+        &self,
+        _request: Request<v1::PrepareChangeRequest>,
+    ) -> Result<Response<v1::PrepareChangeResponse>, Status> {
+        Err(Status::unimplemented("PrepareChange"))
+    }
 }

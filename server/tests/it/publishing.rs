@@ -5,7 +5,7 @@ use sea_orm::{EntityTrait as _, IntoActiveModel as _};
 use tonic::Code;
 use vintedbot_domain::events::{Kind, PendingEvent};
 use vintedbot_domain::identity::Scope;
-use vintedbot_domain::publishing::{PublishJob, Revision, State};
+use vintedbot_domain::publishing::{JobKind, PublishJob, Revision, State};
 use vintedbot_domain::store::entities::{publish_jobs, publish_steps};
 use vintedbot_marketplace::{CategoryChoice, FieldReading, ItemContent, Money, Named};
 use vintedbot_proto::v1;
@@ -93,6 +93,10 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
         update_time: now,
         end_time: None,
         sequence: 0,
+        kind: JobKind::Publish,
+        schedule_time: None,
+        hand_over: false,
+        changes: "[]".to_owned(),
     };
     let written = row.clone();
     let write = instance.domain.store.write(move |tx| {
@@ -113,6 +117,8 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
                     screenshot_key: row.screenshot_key.clone().filter(|_| number == 3),
                     screenshot_bytes: Some(7),
                     page_text_key: None,
+                    selector: None,
+                    thumbnail_key: None,
                 };
                 publish_steps::Entity::insert(step.into_active_model())
                     .exec_without_returning(tx)

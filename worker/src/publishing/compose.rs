@@ -90,6 +90,7 @@ async fn launch(
                 work_dir,
                 content,
                 photos,
+                keeps_photos: false,
             },
         )
         .await)

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use vintedbot_domain::jobs::Claim;
 use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::publishing::steps;
-use vintedbot_marketplace::{FillStep, StepObserver, Stopped};
+use vintedbot_marketplace::{Frame, StepObserver, Stopped};
 
 use crate::Worker;
 use crate::stage::Stage;
@@ -23,12 +23,19 @@ pub struct Observer<'a> {
 
 #[async_trait]
 impl StepObserver for Observer<'_> {
-    async fn reached(&self, step: FillStep, detail: &str) -> Result<(), Stopped> {
+    async fn reached(&self, frame: Frame) -> Result<(), Stopped> {
         if self.worker.drain.is_cancelled() {
             return Err(Stopped(DRAINED.to_owned()));
         }
-        let written = steps::reached(&self.worker.domain, self.claim, self.job_id, step.name(), detail).await;
-        Stage::Fill(step).reached().await;
+        let written = steps::reached(
+            &self.worker.domain,
+            self.claim,
+            self.job_id,
+            frame.step.name(),
+            &frame.detail,
+        )
+        .await;
+        Stage::Fill(frame.step).reached().await;
         written.unwrap_or_else(|error| Err(Stopped(error.to_string())))
     }
 }

@@ -89,7 +89,7 @@ async fn apply(
             steps::note(domain, &work.job_id, step, &format!("found as {remote_id}")).await?;
             match effect.kind {
                 EffectKind::DraftSave => outcome::draft_saved(domain, &effect.id, &remote_id).await?,
-                EffectKind::Publish => {
+                _ => {
                     outcome::published(domain, &effect.id, &remote_id, &url, hidden, "found by reading")
                         .await?;
                 }

@@ -36,6 +36,10 @@ pub struct Model {
     pub create_time: i64,
     pub update_time: i64,
     pub sequence: i64,
+    /// The item as it was last read on the site.
+    pub remote_seen: Option<String>,
+    pub remote_differences: String,
+    pub remote_read_time: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -21,4 +21,6 @@ pub mod publish_steps;
 pub mod remote_items;
 pub mod requests;
 pub mod schedules;
+pub mod sessions;
+pub mod wardrobe_imports;
 pub mod workers;

@@ -40,6 +40,12 @@ pub struct Model {
     pub update_time: i64,
     pub end_time: Option<i64>,
     pub sequence: i64,
+    pub kind: crate::publishing::JobKind,
+    pub schedule_time: Option<i64>,
+    /// Whether the filled window goes to the person instead of waiting for a confirmation.
+    pub hand_over: bool,
+    /// What an edit changes, as read when it was prepared.
+    pub changes: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

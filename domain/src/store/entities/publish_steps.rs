@@ -17,6 +17,8 @@ pub struct Model {
     pub screenshot_key: Option<String>,
     pub screenshot_bytes: Option<i64>,
     pub page_text_key: Option<String>,
+    pub selector: Option<String>,
+    pub thumbnail_key: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/account.proto.
  */
 export const file_vintedbot_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aW50ZWRib3QvdjEvYWNjb3VudC5wcm90bxIMdmludGVkYm90LnYxItwFCgdBY2NvdW50EgoKAmlkGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIOCgZtYXJrZXQYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSDAoEc2l0ZRgFIAEoCRIoCgRtb2RlGAYgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZRIqCgVzdGF0ZRgHIAEoDjIbLnZpbnRlZGJvdC52MS5BY2NvdW50LlN0YXRlEioKBXBhdXNlGAggASgLMhsudmludGVkYm90LnYxLkFjY291bnQuUGF1c2USFAoMbWVtYmVyX2xvZ2luGAkgASgJEhEKCW1lbWJlcl9pZBgKIAEoCRIlChhwdWJsaXNoX2xpbWl0X3Blcl9taW51dGUYCyABKAVIAIgBARIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGA4gASgEGoUBCgVQYXVzZRIpCgZyZWFzb24YASABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgCIAEoCRIoCgR0aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIWCg5wdWJsaXNoX2pvYl9pZBgEIAEoCSJQCgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABINCglNT0RFX01PQ0sQARIPCgtNT0RFX01BTlVBTBACEhIKDk1PREVfQVVUT01BVEVEEAMiQgoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9BQ1RJVkUQARIQCgxTVEFURV9QQVVTRUQQAkIbChlfcHVibGlzaF9saW1pdF9wZXJfbWludXRlIpoBChRDcmVhdGVBY2NvdW50UmVxdWVzdBIUCgxkaXNwbGF5X25hbWUYASABKAkSDgoGbWFya2V0GAIgASgJEhAKCGxhbmd1YWdlGAMgASgJEi0KBG1vZGUYBCABKA4yGi52aW50ZWRib3QudjEuQWNjb3VudC5Nb2RlSACIAQESEgoKcmVxdWVzdF9pZBgFIAEoCUIHCgVfbW9kZSI/ChVDcmVhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50IjwKE0xpc3RBY2NvdW50c1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkiWAoUTGlzdEFjY291bnRzUmVzcG9uc2USJwoIYWNjb3VudHMYASADKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiHwoRR2V0QWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkiPAoSR2V0QWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudCLFAQoUVXBkYXRlQWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkSJgoHYWNjb3VudBgCIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50Ei8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIeChFleHBlY3RlZF9zZXF1ZW5jZRgEIAEoBEgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIj8KFVVwZGF0ZUFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQiNgoURGVsZXRlQWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIXChVEZWxldGVBY2NvdW50UmVzcG9uc2UiegoOU2V0TW9kZVJlcXVlc3QSCgoCaWQYASABKAkSKAoEbW9kZRgCIAEoDjIaLnZpbnRlZGJvdC52MS5BY2NvdW50Lk1vZGUSHgoWYXV0b21hdGVkX2Fja25vd2xlZGdlZBgDIAEoCBISCgpyZXF1ZXN0X2lkGAQgASgJIlwKD1NldE1vZGVSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQSIQoZY2FuY2VsbGVkX3B1Ymxpc2hfam9iX2lkcxgCIAMoCSI2ChRSZXN1bWVBY2NvdW50UmVxdWVzdBIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIj8KFVJlc3VtZUFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQy6AQKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlElUKDExpc3RBY2NvdW50cxIhLnZpbnRlZGJvdC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlEk8KCkdldEFjY291bnQSHy52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlc3BvbnNlElgKDVVwZGF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlc3BvbnNlElgKDURlbGV0ZUFjY291bnQSIi52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlc3BvbnNlEkYKB1NldE1vZGUSHC52aW50ZWRib3QudjEuU2V0TW9kZVJlcXVlc3QaHS52aW50ZWRib3QudjEuU2V0TW9kZVJlc3BvbnNlElgKDVJlc3VtZUFjY291bnQSIi52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_error_reason]);
+  fileDesc("Chp2aW50ZWRib3QvdjEvYWNjb3VudC5wcm90bxIMdmludGVkYm90LnYxIroGCgdBY2NvdW50EgoKAmlkGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIOCgZtYXJrZXQYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSDAoEc2l0ZRgFIAEoCRIoCgRtb2RlGAYgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZRIqCgVzdGF0ZRgHIAEoDjIbLnZpbnRlZGJvdC52MS5BY2NvdW50LlN0YXRlEioKBXBhdXNlGAggASgLMhsudmludGVkYm90LnYxLkFjY291bnQuUGF1c2USFAoMbWVtYmVyX2xvZ2luGAkgASgJEhEKCW1lbWJlcl9pZBgKIAEoCRIlChhwdWJsaXNoX2xpbWl0X3Blcl9taW51dGUYCyABKAVIAIgBARIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGA4gASgEEiYKB3Nlc3Npb24YDyABKAsyFS52aW50ZWRib3QudjEuU2Vzc2lvbhI0ChBxdWlldF91bnRpbF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBqFAQoFUGF1c2USKQoGcmVhc29uGAEgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcHVibGlzaF9qb2JfaWQYBCABKAkiUAoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDQoJTU9ERV9NT0NLEAESDwoLTU9ERV9NQU5VQUwQAhISCg5NT0RFX0FVVE9NQVRFRBADIkIKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfQUNUSVZFEAESEAoMU1RBVEVfUEFVU0VEEAJCGwoZX3B1Ymxpc2hfbGltaXRfcGVyX21pbnV0ZSLUAwoHU2Vzc2lvbhIqCgVzdGF0ZRgBIAEoDjIbLnZpbnRlZGJvdC52MS5TZXNzaW9uLlN0YXRlEikKBnJlYXNvbhgCIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgDIAEoCRIRCgltZW1iZXJfaWQYBCABKAkSFAoMbWVtYmVyX2xvZ2luGAUgASgJEhQKDGNvb2tpZV9uYW1lcxgGIAMoCRISCgpnZW5lcmF0aW9uGAcgASgDEi8KC2ltcG9ydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjaGVja190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZWZyZXNoX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhEKDVNUQVRFX0lOVkFMSUQQAiKaAQoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSFAoMZGlzcGxheV9uYW1lGAEgASgJEg4KBm1hcmtldBgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRItCgRtb2RlGAQgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZUgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCBwoFX21vZGUiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudCI8ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUudmludGVkYm90LnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KEUdldEFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJIjwKEkdldEFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQixQEKFFVwZGF0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEiYKB2FjY291bnQYAiABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50IjYKFERlbGV0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlQWNjb3VudFJlc3BvbnNlInoKDlNldE1vZGVSZXF1ZXN0EgoKAmlkGAEgASgJEigKBG1vZGUYAiABKA4yGi52aW50ZWRib3QudjEuQWNjb3VudC5Nb2RlEh4KFmF1dG9tYXRlZF9hY2tub3dsZWRnZWQYAyABKAgSEgoKcmVxdWVzdF9pZBgEIAEoCSJcCg9TZXRNb2RlUmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50EiEKGWNhbmNlbGxlZF9wdWJsaXNoX2pvYl9pZHMYAiADKAkiNgoUUmVzdW1lQWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI/ChVSZXN1bWVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50It0BChRJbXBvcnRTZXNzaW9uUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEhcKDWNvb2tpZV9oZWFkZXIYAiABKAlIABIYCg5icm93c2VyX2V4cG9ydBgDIAEoCUgAEhIKCnVzZXJfYWdlbnQYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE2FjY2VwdF9vdGhlcl9tZW1iZXIYBiABKAgSEgoKcmVxdWVzdF9pZBgHIAEoCUIICgZzb3VyY2UicQoVSW1wb3J0U2Vzc2lvblJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIXCg9kcm9wcGVkX2Nvb2tpZXMYAiADKAkSFwoPbWlzc2luZ19jb29raWVzGAMgAygJIikKE0NoZWNrU2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSI+ChRDaGVja1Nlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQiPgoURm9yZ2V0U2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIj8KFUZvcmdldFNlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQy8wYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlElUKDExpc3RBY2NvdW50cxIhLnZpbnRlZGJvdC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlEk8KCkdldEFjY291bnQSHy52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlc3BvbnNlElgKDVVwZGF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlc3BvbnNlElgKDURlbGV0ZUFjY291bnQSIi52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlc3BvbnNlEkYKB1NldE1vZGUSHC52aW50ZWRib3QudjEuU2V0TW9kZVJlcXVlc3QaHS52aW50ZWRib3QudjEuU2V0TW9kZVJlc3BvbnNlElgKDVJlc3VtZUFjY291bnQSIi52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlc3BvbnNlElgKDUltcG9ydFNlc3Npb24SIi52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlc3BvbnNlElUKDENoZWNrU2Vzc2lvbhIhLnZpbnRlZGJvdC52MS5DaGVja1Nlc3Npb25SZXF1ZXN0GiIudmludGVkYm90LnYxLkNoZWNrU2Vzc2lvblJlc3BvbnNlElgKDUZvcmdldFNlc3Npb24SIi52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_error_reason]);
 
 /**
  * An account on the marketplace.
@@ -44,7 +44,7 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   market: string;
 
   /**
-   * Language of names and forms: "fr" or "en".
+   * Language of names and forms: "fr", "en" or "de".
    *
    * @generated from field: string language = 4;
    */
@@ -119,6 +119,22 @@ export type Account = Message<"vintedbot.v1.Account"> & {
    * @generated from field: uint64 sequence = 14;
    */
   sequence: bigint;
+
+  /**
+   * The session that was imported for the site it works on. Absent: there is none; in MOCK mode the practice site is then
+   * entered without one. Output only.
+   *
+   * @generated from field: vintedbot.v1.Session session = 15;
+   */
+  session?: Session | undefined;
+
+  /**
+   * Until when nothing is asked of the site, because it said that there were too many requests. In the past, or absent: it is
+   * not left alone. Output only.
+   *
+   * @generated from field: google.protobuf.Timestamp quiet_until_time = 16;
+   */
+  quietUntilTime?: Timestamp | undefined;
 };
 
 /**
@@ -246,6 +262,131 @@ export const Account_StateSchema: GenEnum<Account_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_account, 0, 1);
 
 /**
+ * A session on the site, as far as it may be shown: never its cookies' values.
+ *
+ * @generated from message vintedbot.v1.Session
+ */
+export type Session = Message<"vintedbot.v1.Session"> & {
+  /**
+   * Whether it can be used. Output only, as is every field here.
+   *
+   * @generated from field: vintedbot.v1.Session.State state = 1;
+   */
+  state: Session_State;
+
+  /**
+   * Why not. UNSPECIFIED: it can be used.
+   *
+   * @generated from field: vintedbot.v1.ErrorReason reason = 2;
+   */
+  reason: ErrorReason;
+
+  /**
+   * The same in English, with what to do. Empty: it can be used.
+   *
+   * @generated from field: string reason_message = 3;
+   */
+  reasonMessage: string;
+
+  /**
+   * The site's id of the member whose session it is.
+   *
+   * @generated from field: string member_id = 4;
+   */
+  memberId: string;
+
+  /**
+   * That member's login name.
+   *
+   * @generated from field: string member_login = 5;
+   */
+  memberLogin: string;
+
+  /**
+   * Names of the cookies that are kept, in order.
+   *
+   * @generated from field: repeated string cookie_names = 6;
+   */
+  cookieNames: string[];
+
+  /**
+   * Grows by one with each import and each renewal.
+   *
+   * @generated from field: int64 generation = 7;
+   */
+  generation: bigint;
+
+  /**
+   * When it was imported.
+   *
+   * @generated from field: google.protobuf.Timestamp import_time = 8;
+   */
+  importTime?: Timestamp | undefined;
+
+  /**
+   * When the site last answered to it as to a logged-in member.
+   *
+   * @generated from field: google.protobuf.Timestamp check_time = 9;
+   */
+  checkTime?: Timestamp | undefined;
+
+  /**
+   * When its tokens were last renewed here. Absent: never.
+   *
+   * @generated from field: google.protobuf.Timestamp refresh_time = 10;
+   */
+  refreshTime?: Timestamp | undefined;
+
+  /**
+   * From when on it is not used any more, as the person said. Absent: for as long as the site takes it.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 11;
+   */
+  expireTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.Session.
+ * Use `create(SessionSchema)` to create a new message.
+ */
+export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 1);
+
+/**
+ * Whether it can be used.
+ *
+ * @generated from enum vintedbot.v1.Session.State
+ */
+export enum Session_State {
+  /**
+   * Not said; never sent.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The site took it when it was last used.
+   *
+   * @generated from enum value: STATE_ACTIVE = 1;
+   */
+  ACTIVE = 1,
+
+  /**
+   * The site does not take it any more, or its `expire_time` has passed: import a new one. See `reason`.
+   *
+   * @generated from enum value: STATE_INVALID = 2;
+   */
+  INVALID = 2,
+}
+
+/**
+ * Describes the enum vintedbot.v1.Session.State.
+ */
+export const Session_StateSchema: GenEnum<Session_State> = /*@__PURE__*/
+  enumDesc(file_vintedbot_v1_account, 1, 0);
+
+/**
  * Asks for a new account.
  *
  * @generated from message vintedbot.v1.CreateAccountRequest
@@ -266,7 +407,7 @@ export type CreateAccountRequest = Message<"vintedbot.v1.CreateAccountRequest"> 
   market: string;
 
   /**
-   * Language of names and forms: "fr" or "en". Absent: the market's own if it is one of these, else "en".
+   * Language of names and forms: "fr", "en" or "de". Absent: the market's own if it is one of these, else "en".
    *
    * @generated from field: string language = 3;
    */
@@ -292,7 +433,7 @@ export type CreateAccountRequest = Message<"vintedbot.v1.CreateAccountRequest"> 
  * Use `create(CreateAccountRequestSchema)` to create a new message.
  */
 export const CreateAccountRequestSchema: GenMessage<CreateAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 1);
+  messageDesc(file_vintedbot_v1_account, 2);
 
 /**
  * The new account.
@@ -313,7 +454,7 @@ export type CreateAccountResponse = Message<"vintedbot.v1.CreateAccountResponse"
  * Use `create(CreateAccountResponseSchema)` to create a new message.
  */
 export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 2);
+  messageDesc(file_vintedbot_v1_account, 3);
 
 /**
  * Asks for the owner's accounts.
@@ -341,7 +482,7 @@ export type ListAccountsRequest = Message<"vintedbot.v1.ListAccountsRequest"> & 
  * Use `create(ListAccountsRequestSchema)` to create a new message.
  */
 export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 3);
+  messageDesc(file_vintedbot_v1_account, 4);
 
 /**
  * A page of accounts.
@@ -369,7 +510,7 @@ export type ListAccountsResponse = Message<"vintedbot.v1.ListAccountsResponse"> 
  * Use `create(ListAccountsResponseSchema)` to create a new message.
  */
 export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 4);
+  messageDesc(file_vintedbot_v1_account, 5);
 
 /**
  * Asks for one account.
@@ -390,7 +531,7 @@ export type GetAccountRequest = Message<"vintedbot.v1.GetAccountRequest"> & {
  * Use `create(GetAccountRequestSchema)` to create a new message.
  */
 export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 5);
+  messageDesc(file_vintedbot_v1_account, 6);
 
 /**
  * One account.
@@ -411,7 +552,7 @@ export type GetAccountResponse = Message<"vintedbot.v1.GetAccountResponse"> & {
  * Use `create(GetAccountResponseSchema)` to create a new message.
  */
 export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 6);
+  messageDesc(file_vintedbot_v1_account, 7);
 
 /**
  * Asks for a change of an account.
@@ -461,7 +602,7 @@ export type UpdateAccountRequest = Message<"vintedbot.v1.UpdateAccountRequest"> 
  * Use `create(UpdateAccountRequestSchema)` to create a new message.
  */
 export const UpdateAccountRequestSchema: GenMessage<UpdateAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 7);
+  messageDesc(file_vintedbot_v1_account, 8);
 
 /**
  * The changed account.
@@ -482,7 +623,7 @@ export type UpdateAccountResponse = Message<"vintedbot.v1.UpdateAccountResponse"
  * Use `create(UpdateAccountResponseSchema)` to create a new message.
  */
 export const UpdateAccountResponseSchema: GenMessage<UpdateAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 8);
+  messageDesc(file_vintedbot_v1_account, 9);
 
 /**
  * Asks for an account to be removed from here.
@@ -510,7 +651,7 @@ export type DeleteAccountRequest = Message<"vintedbot.v1.DeleteAccountRequest"> 
  * Use `create(DeleteAccountRequestSchema)` to create a new message.
  */
 export const DeleteAccountRequestSchema: GenMessage<DeleteAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 9);
+  messageDesc(file_vintedbot_v1_account, 10);
 
 /**
  * The account is removed.
@@ -525,7 +666,7 @@ export type DeleteAccountResponse = Message<"vintedbot.v1.DeleteAccountResponse"
  * Use `create(DeleteAccountResponseSchema)` to create a new message.
  */
 export const DeleteAccountResponseSchema: GenMessage<DeleteAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 10);
+  messageDesc(file_vintedbot_v1_account, 11);
 
 /**
  * Asks for another mode.
@@ -568,7 +709,7 @@ export type SetModeRequest = Message<"vintedbot.v1.SetModeRequest"> & {
  * Use `create(SetModeRequestSchema)` to create a new message.
  */
 export const SetModeRequestSchema: GenMessage<SetModeRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 11);
+  messageDesc(file_vintedbot_v1_account, 12);
 
 /**
  * The account in its mode.
@@ -596,7 +737,7 @@ export type SetModeResponse = Message<"vintedbot.v1.SetModeResponse"> & {
  * Use `create(SetModeResponseSchema)` to create a new message.
  */
 export const SetModeResponseSchema: GenMessage<SetModeResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 12);
+  messageDesc(file_vintedbot_v1_account, 13);
 
 /**
  * Asks for a pause to end.
@@ -624,7 +765,7 @@ export type ResumeAccountRequest = Message<"vintedbot.v1.ResumeAccountRequest"> 
  * Use `create(ResumeAccountRequestSchema)` to create a new message.
  */
 export const ResumeAccountRequestSchema: GenMessage<ResumeAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 13);
+  messageDesc(file_vintedbot_v1_account, 14);
 
 /**
  * The account after its pause.
@@ -645,7 +786,208 @@ export type ResumeAccountResponse = Message<"vintedbot.v1.ResumeAccountResponse"
  * Use `create(ResumeAccountResponseSchema)` to create a new message.
  */
 export const ResumeAccountResponseSchema: GenMessage<ResumeAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 14);
+  messageDesc(file_vintedbot_v1_account, 15);
+
+/**
+ * Brings a session from the person's own browser.
+ *
+ * @generated from message vintedbot.v1.ImportSessionRequest
+ */
+export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> & {
+  /**
+   * UUID of the account. Required.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * Where the cookies come from; at most 64 KiB. Required.
+   *
+   * @generated from oneof vintedbot.v1.ImportSessionRequest.source
+   */
+  source: {
+    /**
+     * The value of the `Cookie` header that the browser sends to the site: "name=value; name=value".
+     *
+     * @generated from field: string cookie_header = 2;
+     */
+    value: string;
+    case: "cookieHeader";
+  } | {
+    /**
+     * A browser's or a cookie extension's export as JSON: an array of objects with `name`, `value` and `domain`, or an
+     * object with such an array as `cookies`.
+     *
+     * @generated from field: string browser_export = 3;
+     */
+    value: string;
+    case: "browserExport";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * The `User-Agent` header of the same browser; 1 to 512 characters. Plain reads of the site are made with it, as it is.
+   * Required.
+   *
+   * @generated from field: string user_agent = 4;
+   */
+  userAgent: string;
+
+  /**
+   * From when on the session is not to be used any more. Absent: for as long as the site takes it.
+   *
+   * @generated from field: google.protobuf.Timestamp expire_time = 5;
+   */
+  expireTime?: Timestamp | undefined;
+
+  /**
+   * Whether a session of another member than before is taken; the account's listings stay with the old one's items. Absent:
+   * no, refused with SESSION_OTHER_MEMBER.
+   *
+   * @generated from field: bool accept_other_member = 6;
+   */
+  acceptOtherMember: boolean;
+
+  /**
+   * UUID that makes repeating this call safe: same id and parameters, same answer. Absent: every call imports.
+   *
+   * @generated from field: string request_id = 7;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ImportSessionRequest.
+ * Use `create(ImportSessionRequestSchema)` to create a new message.
+ */
+export const ImportSessionRequestSchema: GenMessage<ImportSessionRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 16);
+
+/**
+ * What came of an import.
+ *
+ * @generated from message vintedbot.v1.ImportSessionResponse
+ */
+export type ImportSessionResponse = Message<"vintedbot.v1.ImportSessionResponse"> & {
+  /**
+   * The account with its session.
+   *
+   * @generated from field: vintedbot.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+
+  /**
+   * Names of the cookies that were not kept: those that a bot check issued to the other browser, and those of other sites.
+   *
+   * @generated from field: repeated string dropped_cookies = 2;
+   */
+  droppedCookies: string[];
+
+  /**
+   * Names of cookies that the site usually sets and that were not given. The session works without them.
+   *
+   * @generated from field: repeated string missing_cookies = 3;
+   */
+  missingCookies: string[];
+};
+
+/**
+ * Describes the message vintedbot.v1.ImportSessionResponse.
+ * Use `create(ImportSessionResponseSchema)` to create a new message.
+ */
+export const ImportSessionResponseSchema: GenMessage<ImportSessionResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 17);
+
+/**
+ * Asks whether the session still works.
+ *
+ * @generated from message vintedbot.v1.CheckSessionRequest
+ */
+export type CheckSessionRequest = Message<"vintedbot.v1.CheckSessionRequest"> & {
+  /**
+   * UUID of the account. Required.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.CheckSessionRequest.
+ * Use `create(CheckSessionRequestSchema)` to create a new message.
+ */
+export const CheckSessionRequestSchema: GenMessage<CheckSessionRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 18);
+
+/**
+ * What the site says about the session.
+ *
+ * @generated from message vintedbot.v1.CheckSessionResponse
+ */
+export type CheckSessionResponse = Message<"vintedbot.v1.CheckSessionResponse"> & {
+  /**
+   * The account with its session, INVALID if the site refused it.
+   *
+   * @generated from field: vintedbot.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.CheckSessionResponse.
+ * Use `create(CheckSessionResponseSchema)` to create a new message.
+ */
+export const CheckSessionResponseSchema: GenMessage<CheckSessionResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 19);
+
+/**
+ * Asks for the session to be erased here.
+ *
+ * @generated from message vintedbot.v1.ForgetSessionRequest
+ */
+export type ForgetSessionRequest = Message<"vintedbot.v1.ForgetSessionRequest"> & {
+  /**
+   * UUID of the account. Required.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ForgetSessionRequest.
+ * Use `create(ForgetSessionRequestSchema)` to create a new message.
+ */
+export const ForgetSessionRequestSchema: GenMessage<ForgetSessionRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 20);
+
+/**
+ * The session is erased.
+ *
+ * @generated from message vintedbot.v1.ForgetSessionResponse
+ */
+export type ForgetSessionResponse = Message<"vintedbot.v1.ForgetSessionResponse"> & {
+  /**
+   * The account without a session.
+   *
+   * @generated from field: vintedbot.v1.Account account = 1;
+   */
+  account?: Account | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.ForgetSessionResponse.
+ * Use `create(ForgetSessionResponseSchema)` to create a new message.
+ */
+export const ForgetSessionResponseSchema: GenMessage<ForgetSessionResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 21);
 
 /**
  * The owner's accounts on the marketplace, and how far the server may go with each.
@@ -725,6 +1067,42 @@ export const AccountService: GenService<{
     methodKind: "unary";
     input: typeof ResumeAccountRequestSchema;
     output: typeof ResumeAccountResponseSchema;
+  },
+  /**
+   * Takes over the session that the person has in a browser of their own: its cookies and that browser's user agent. The
+   * session is tried on the site before anything is kept, until the call's deadline; the answer names the member. Cookies
+   * that a bot check issued to the other browser are dropped, always. A session that was there before is replaced only by
+   * one that works. Refused with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, with
+   * the reason of a challenge that the site answers with, or with RATE_LIMITED. Scope: accounts:write.
+   *
+   * @generated from rpc vintedbot.v1.AccountService.ImportSession
+   */
+  importSession: {
+    methodKind: "unary";
+    input: typeof ImportSessionRequestSchema;
+    output: typeof ImportSessionResponseSchema;
+  },
+  /**
+   * Asks the site who is logged in, with the session as it is; renews it first where it is about to end. Refused with
+   * SESSION_REQUIRED where there is none. Scope: accounts:write.
+   *
+   * @generated from rpc vintedbot.v1.AccountService.CheckSession
+   */
+  checkSession: {
+    methodKind: "unary";
+    input: typeof CheckSessionRequestSchema;
+    output: typeof CheckSessionResponseSchema;
+  },
+  /**
+   * Erases the session here. On the site it stays: log out there to end it. Jobs that need it stop. Forgetting none is no
+   * error. Scope: accounts:write.
+   *
+   * @generated from rpc vintedbot.v1.AccountService.ForgetSession
+   */
+  forgetSession: {
+    methodKind: "unary";
+    input: typeof ForgetSessionRequestSchema;
+    output: typeof ForgetSessionResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_vintedbot_v1_account, 0);

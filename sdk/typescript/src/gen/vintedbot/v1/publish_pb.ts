@@ -4,19 +4,21 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_field_mask, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
 import type { Confirmation } from "./confirmation_pb.js";
 import { file_vintedbot_v1_confirmation } from "./confirmation_pb.js";
 import type { ErrorReason } from "./error_reason_pb.js";
 import { file_vintedbot_v1_error_reason } from "./error_reason_pb.js";
+import type { ListingInput } from "./listing_pb.js";
+import { file_vintedbot_v1_listing } from "./listing_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
 /**
  * Describes the file vintedbot/v1/publish.proto.
  */
 export const file_vintedbot_v1_publish: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aW50ZWRib3QvdjEvcHVibGlzaC5wcm90bxIMdmludGVkYm90LnYxIpkMCgpQdWJsaXNoSm9iEgoKAmlkGAEgASgJEhIKCmxpc3RpbmdfaWQYAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRIMCgRzaXRlGAQgASgJEi0KBXN0YXRlGAUgASgOMh4udmludGVkYm90LnYxLlB1Ymxpc2hKb2IuU3RhdGUSDwoHZHJ5X3J1bhgGIAEoCBIWCg5wcmVwYXJlX251bWJlchgHIAEoBRIVCg1yZXZpc2lvbl9oYXNoGAggASgJEhQKDG5lZWRzX21hbnVhbBgJIAEoCBIpCgZyZWFzb24YCiABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SFgoOcmVhc29uX21lc3NhZ2UYCyABKAkSMQoHd2FpdGluZxgMIAEoCzIgLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLldhaXRpbmcSOQoJcmVhZF9iYWNrGA0gAygLMiYudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuUmVhZEJhY2tGaWVsZBITCgtwcmV2aWV3X3VybBgOIAEoCRI7ChdwcmV2aWV3X3VybF9leHBpcmVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29uZmlybWF0aW9uGBAgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIXCg9kcmFmdF9yZW1vdGVfaWQYESABKAkSFgoOcmVtb3RlX2l0ZW1faWQYEiABKAkSEgoKcmVtb3RlX3VybBgTIAEoCRIOCgZoaWRkZW4YFCABKAgSGgoScG9zc2libGVfZHVwbGljYXRlGBUgASgIEhgKEHByZXBhcmVfYXR0ZW1wdHMYFiABKAUSGAoQcHVibGlzaF9hdHRlbXB0cxgXIAEoBRIvCgtjcmVhdGVfdGltZRgYIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGNvbmZpcm1fdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBwgASgEGqACCgdXYWl0aW5nEjEKA3doeRgBIAEoDjIkLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLldhaXRpbmcuV2h5EikKBXVudGlsGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCK2AQoDV2h5EhMKD1dIWV9VTlNQRUNJRklFRBAAEg4KCldIWV9XT1JLRVIQARISCg5XSFlfUkFURV9MSU1JVBACEhQKEFdIWV9BQ0NPVU5UX0JVU1kQAxIWChJXSFlfQUNDT1VOVF9QQVVTRUQQBBIQCgxXSFlfQkFDS19PRkYQBRIQCgxXSFlfU0VUVExJTkcQBhIUChBXSFlfQ09ORklSTUFUSU9OEAcSDgoKV0hZX1BFUlNPThAIGk8KDVJlYWRCYWNrRmllbGQSDQoFZmllbGQYASABKAkSEAoIYXBwcm92ZWQYAiABKAkSDAoEc2VlbhgDIAEoCRIPCgdtYXRjaGVzGAQgASgIIqECCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX1FVRVVFRBABEhMKD1NUQVRFX1BSRVBBUklORxACEh8KG1NUQVRFX0FXQUlUSU5HX0NPTkZJUk1BVElPThADEhMKD1NUQVRFX0NPTkZJUk1FRBAEEhQKEFNUQVRFX1BVQkxJU0hJTkcQBRIVChFTVEFURV9VTkNPTkZJUk1FRBAGEhEKDVNUQVRFX0JMT0NLRUQQBxIVChFTVEFURV9IQU5ERURfT1ZFUhAIEhMKD1NUQVRFX1BVQkxJU0hFRBAJEhAKDFNUQVRFX0ZBSUxFRBAKEhMKD1NUQVRFX0NBTkNFTExFRBALEhEKDVNUQVRFX0VYUElSRUQQDCK5AgoLUHVibGlzaFN0ZXASDgoGbnVtYmVyGAEgASgDEg8KB2F0dGVtcHQYAiABKAUSDAoEc3RlcBgDIAEoCRIyCgdvdXRjb21lGAQgASgOMiEudmludGVkYm90LnYxLlB1Ymxpc2hTdGVwLk91dGNvbWUSDwoHbWVzc2FnZRgFIAEoCRIoCgR0aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIVCg1zY3JlZW5zaG90X2lkGAcgASgJInUKB091dGNvbWUSFwoTT1VUQ09NRV9VTlNQRUNJRklFRBAAEhMKD09VVENPTUVfU1RBUlRFRBABEhAKDE9VVENPTUVfRE9ORRACEhIKDk9VVENPTUVfRkFJTEVEEAMSFgoST1VUQ09NRV9DSEFMTEVOR0VEEAQigwIKClNjcmVlbnNob3QSCgoCaWQYASABKAkSFgoOcHVibGlzaF9qb2JfaWQYAiABKAkSDwoHYXR0ZW1wdBgDIAEoBRIMCgRzdGVwGAQgASgJEgsKA3VybBgFIAEoCRIVCg1wYWdlX3RleHRfdXJsGAYgASgJEjMKD3VybF9leHBpcmVfdGltZRgHIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMY29udGVudF90eXBlGAggASgJEhIKCnNpemVfYnl0ZXMYCSABKAMSLwoLY3JlYXRlX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wImEKFVByZXBhcmVQdWJsaXNoUmVxdWVzdBISCgpsaXN0aW5nX2lkGAEgASgJEhQKB2RyeV9ydW4YAiABKAhIAIgBARISCgpyZXF1ZXN0X2lkGAMgASgJQgoKCF9kcnlfcnVuIkcKFlByZXBhcmVQdWJsaXNoUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiKPAQoVQ29uZmlybVB1Ymxpc2hSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEhQKB2RyeV9ydW4YAyABKAhIAIgBARISCgpyZXF1ZXN0X2lkGAQgASgJQgoKCF9kcnlfcnVuIvMDChZDb25maXJtUHVibGlzaFJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2ISDwoHZHJ5X3J1bhgCIAEoCBI6CgZjaGVja3MYAyADKAsyKi52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZS5DaGVjaxrcAgoFQ2hlY2sSPQoEa2luZBgBIAEoDjIvLnZpbnRlZGJvdC52MS5Db25maXJtUHVibGlzaFJlc3BvbnNlLkNoZWNrLktpbmQSDgoGcGFzc2VkGAIgASgIEikKBnJlYXNvbhgDIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAQgASgJEjIKDmF2YWlsYWJsZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKTAQoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDgoKS0lORF9UT0tFThABEhIKDktJTkRfSk9CX1NUQVRFEAISEQoNS0lORF9SRVZJU0lPThADEhAKDEtJTkRfQUNDT1VOVBAEEhcKE0tJTkRfTk9fT1BFTl9FRkZFQ1QQBRITCg9LSU5EX1JBVEVfTElNSVQQBiIiChRHZXRQdWJsaXNoSm9iUmVxdWVzdBIKCgJpZBgBIAEoCSJGChVHZXRQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiKtAQoWTGlzdFB1Ymxpc2hKb2JzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEhIKCmxpc3RpbmdfaWQYBCABKAkSLgoGc3RhdGVzGAUgAygOMh4udmludGVkYm90LnYxLlB1Ymxpc2hKb2IuU3RhdGUSFAoMbmVlZHNfbWFudWFsGAYgASgIImIKF0xpc3RQdWJsaXNoSm9ic1Jlc3BvbnNlEi4KDHB1Ymxpc2hfam9icxgBIAMoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI5ChdDYW5jZWxQdWJsaXNoSm9iUmVxdWVzdBIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIkkKGENhbmNlbFB1Ymxpc2hKb2JSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iIjgKFlJldHJ5UHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJIChdSZXRyeVB1Ymxpc2hKb2JSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iIo8CChhSZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkSRQoJcHVibGlzaGVkGAIgASgLMjAudmludGVkYm90LnYxLlJlc29sdmVQdWJsaXNoSm9iUmVxdWVzdC5QdWJsaXNoZWRIABJMCg1ub3RfcHVibGlzaGVkGAMgASgLMjMudmludGVkYm90LnYxLlJlc29sdmVQdWJsaXNoSm9iUmVxdWVzdC5Ob3RQdWJsaXNoZWRIABISCgpyZXF1ZXN0X2lkGAQgASgJGiMKCVB1Ymxpc2hlZBIWCg5yZW1vdGVfaXRlbV9pZBgBIAEoCRoOCgxOb3RQdWJsaXNoZWRCCQoHb3V0Y29tZSJKChlSZXNvbHZlUHVibGlzaEpvYlJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IiUAoXTGlzdFB1Ymxpc2hTdGVwc1JlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJIl0KGExpc3RQdWJsaXNoU3RlcHNSZXNwb25zZRIoCgVzdGVwcxgBIAMoCzIZLnZpbnRlZGJvdC52MS5QdWJsaXNoU3RlcBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTwoWTGlzdFNjcmVlbnNob3RzUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSEQoJcGFnZV9zaXplGAIgASgFEhIKCnBhZ2VfdG9rZW4YAyABKAkiYQoXTGlzdFNjcmVlbnNob3RzUmVzcG9uc2USLQoLc2NyZWVuc2hvdHMYASADKAsyGC52aW50ZWRib3QudjEuU2NyZWVuc2hvdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAky8AYKDlB1Ymxpc2hTZXJ2aWNlElsKDlByZXBhcmVQdWJsaXNoEiMudmludGVkYm90LnYxLlByZXBhcmVQdWJsaXNoUmVxdWVzdBokLnZpbnRlZGJvdC52MS5QcmVwYXJlUHVibGlzaFJlc3BvbnNlElsKDkNvbmZpcm1QdWJsaXNoEiMudmludGVkYm90LnYxLkNvbmZpcm1QdWJsaXNoUmVxdWVzdBokLnZpbnRlZGJvdC52MS5Db25maXJtUHVibGlzaFJlc3BvbnNlElgKDUdldFB1Ymxpc2hKb2ISIi52aW50ZWRib3QudjEuR2V0UHVibGlzaEpvYlJlcXVlc3QaIy52aW50ZWRib3QudjEuR2V0UHVibGlzaEpvYlJlc3BvbnNlEl4KD0xpc3RQdWJsaXNoSm9icxIkLnZpbnRlZGJvdC52MS5MaXN0UHVibGlzaEpvYnNSZXF1ZXN0GiUudmludGVkYm90LnYxLkxpc3RQdWJsaXNoSm9ic1Jlc3BvbnNlEmEKEENhbmNlbFB1Ymxpc2hKb2ISJS52aW50ZWRib3QudjEuQ2FuY2VsUHVibGlzaEpvYlJlcXVlc3QaJi52aW50ZWRib3QudjEuQ2FuY2VsUHVibGlzaEpvYlJlc3BvbnNlEl4KD1JldHJ5UHVibGlzaEpvYhIkLnZpbnRlZGJvdC52MS5SZXRyeVB1Ymxpc2hKb2JSZXF1ZXN0GiUudmludGVkYm90LnYxLlJldHJ5UHVibGlzaEpvYlJlc3BvbnNlEmQKEVJlc29sdmVQdWJsaXNoSm9iEiYudmludGVkYm90LnYxLlJlc29sdmVQdWJsaXNoSm9iUmVxdWVzdBonLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlc3BvbnNlEmEKEExpc3RQdWJsaXNoU3RlcHMSJS52aW50ZWRib3QudjEuTGlzdFB1Ymxpc2hTdGVwc1JlcXVlc3QaJi52aW50ZWRib3QudjEuTGlzdFB1Ymxpc2hTdGVwc1Jlc3BvbnNlEl4KD0xpc3RTY3JlZW5zaG90cxIkLnZpbnRlZGJvdC52MS5MaXN0U2NyZWVuc2hvdHNSZXF1ZXN0GiUudmludGVkYm90LnYxLkxpc3RTY3JlZW5zaG90c1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason]);
+  fileDesc("Chp2aW50ZWRib3QvdjEvcHVibGlzaC5wcm90bxIMdmludGVkYm90LnYxIo4PCgpQdWJsaXNoSm9iEgoKAmlkGAEgASgJEhIKCmxpc3RpbmdfaWQYAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRIMCgRzaXRlGAQgASgJEi0KBXN0YXRlGAUgASgOMh4udmludGVkYm90LnYxLlB1Ymxpc2hKb2IuU3RhdGUSDwoHZHJ5X3J1bhgGIAEoCBIWCg5wcmVwYXJlX251bWJlchgHIAEoBRIVCg1yZXZpc2lvbl9oYXNoGAggASgJEhQKDG5lZWRzX21hbnVhbBgJIAEoCBIpCgZyZWFzb24YCiABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SFgoOcmVhc29uX21lc3NhZ2UYCyABKAkSMQoHd2FpdGluZxgMIAEoCzIgLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLldhaXRpbmcSOQoJcmVhZF9iYWNrGA0gAygLMiYudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuUmVhZEJhY2tGaWVsZBITCgtwcmV2aWV3X3VybBgOIAEoCRI7ChdwcmV2aWV3X3VybF9leHBpcmVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29uZmlybWF0aW9uGBAgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIXCg9kcmFmdF9yZW1vdGVfaWQYESABKAkSFgoOcmVtb3RlX2l0ZW1faWQYEiABKAkSEgoKcmVtb3RlX3VybBgTIAEoCRIOCgZoaWRkZW4YFCABKAgSGgoScG9zc2libGVfZHVwbGljYXRlGBUgASgIEhgKEHByZXBhcmVfYXR0ZW1wdHMYFiABKAUSGAoQcHVibGlzaF9hdHRlbXB0cxgXIAEoBRIvCgtjcmVhdGVfdGltZRgYIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGNvbmZpcm1fdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBwgASgEEisKBGtpbmQYHSABKA4yHS52aW50ZWRib3QudjEuUHVibGlzaEpvYi5LaW5kEjEKDXNjaGVkdWxlX3RpbWUYHiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWhhbmRfb3ZlchgfIAEoCBIqCgdjaGFuZ2VzGCAgAygLMhkudmludGVkYm90LnYxLkZpZWxkQ2hhbmdlEi0KCmZpbG1fc3RyaXAYISADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAasgIKB1dhaXRpbmcSMQoDd2h5GAEgASgOMiQudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuV2FpdGluZy5XaHkSKQoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsgBCgNXaHkSEwoPV0hZX1VOU1BFQ0lGSUVEEAASDgoKV0hZX1dPUktFUhABEhIKDldIWV9SQVRFX0xJTUlUEAISFAoQV0hZX0FDQ09VTlRfQlVTWRADEhYKEldIWV9BQ0NPVU5UX1BBVVNFRBAEEhAKDFdIWV9CQUNLX09GRhAFEhAKDFdIWV9TRVRUTElORxAGEhQKEFdIWV9DT05GSVJNQVRJT04QBxIOCgpXSFlfUEVSU09OEAgSEAoMV0hZX1NDSEVEVUxFEAkaTwoNUmVhZEJhY2tGaWVsZBINCgVmaWVsZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCRIMCgRzZWVuGAMgASgJEg8KB21hdGNoZXMYBCABKAgixgIKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfUVVFVUVEEAESEwoPU1RBVEVfUFJFUEFSSU5HEAISHwobU1RBVEVfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAMSEwoPU1RBVEVfQ09ORklSTUVEEAQSFAoQU1RBVEVfUFVCTElTSElORxAFEhUKEVNUQVRFX1VOQ09ORklSTUVEEAYSEQoNU1RBVEVfQkxPQ0tFRBAHEhUKEVNUQVRFX0hBTkRFRF9PVkVSEAgSEwoPU1RBVEVfUFVCTElTSEVEEAkSEAoMU1RBVEVfRkFJTEVEEAoSEwoPU1RBVEVfQ0FOQ0VMTEVEEAsSEQoNU1RBVEVfRVhQSVJFRBAMEhMKD1NUQVRFX1NDSEVEVUxFRBANEg4KClNUQVRFX0RPTkUQDiJuCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX1BVQkxJU0gQARINCglLSU5EX0VESVQQAhINCglLSU5EX0hJREUQAxIPCgtLSU5EX1VOSElERRAEEg8KC0tJTkRfREVMRVRFEAUiOwoLRmllbGRDaGFuZ2USDQoFZmllbGQYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJIuICCgtQdWJsaXNoU3RlcBIOCgZudW1iZXIYASABKAMSDwoHYXR0ZW1wdBgCIAEoBRIMCgRzdGVwGAMgASgJEjIKB291dGNvbWUYBCABKA4yIS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAuT3V0Y29tZRIPCgdtZXNzYWdlGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjcmVlbnNob3RfaWQYByABKAkSEAoIc2VsZWN0b3IYCCABKAkSFQoNdGh1bWJuYWlsX3VybBgJIAEoCSJ1CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX1NUQVJURUQQARIQCgxPVVRDT01FX0RPTkUQAhISCg5PVVRDT01FX0ZBSUxFRBADEhYKEk9VVENPTUVfQ0hBTExFTkdFRBAEIoMCCgpTY3JlZW5zaG90EgoKAmlkGAEgASgJEhYKDnB1Ymxpc2hfam9iX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDAoEc3RlcBgEIAEoCRILCgN1cmwYBSABKAkSFQoNcGFnZV90ZXh0X3VybBgGIAEoCRIzCg91cmxfZXhwaXJlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGNvbnRlbnRfdHlwZRgIIAEoCRISCgpzaXplX2J5dGVzGAkgASgDEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKHAQoVUHJlcGFyZVB1Ymxpc2hSZXF1ZXN0EhIKCmxpc3RpbmdfaWQYASABKAkSFAoHZHJ5X3J1bhgCIAEoCEgAiAEBEhIKCnJlcXVlc3RfaWQYAyABKAkSFgoJaGFuZF9vdmVyGAQgASgISAGIAQFCCgoIX2RyeV9ydW5CDAoKX2hhbmRfb3ZlciJHChZQcmVwYXJlUHVibGlzaFJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IijwEKFUNvbmZpcm1QdWJsaXNoUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biLzAwoWQ29uZmlybVB1Ymxpc2hSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iEg8KB2RyeV9ydW4YAiABKAgSOgoGY2hlY2tzGAMgAygLMioudmludGVkYm90LnYxLkNvbmZpcm1QdWJsaXNoUmVzcG9uc2UuQ2hlY2sa3AIKBUNoZWNrEj0KBGtpbmQYASABKA4yLy52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZS5DaGVjay5LaW5kEg4KBnBhc3NlZBgCIAEoCBIpCgZyZWFzb24YAyABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgEIAEoCRIyCg5hdmFpbGFibGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfVE9LRU4QARISCg5LSU5EX0pPQl9TVEFURRACEhEKDUtJTkRfUkVWSVNJT04QAxIQCgxLSU5EX0FDQ09VTlQQBBIXChNLSU5EX05PX09QRU5fRUZGRUNUEAUSEwoPS0lORF9SQVRFX0xJTUlUEAYiIgoUR2V0UHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkiRgoVR2V0UHVibGlzaEpvYlJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IirQEKFkxpc3RQdWJsaXNoSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRISCgpsaXN0aW5nX2lkGAQgASgJEi4KBnN0YXRlcxgFIAMoDjIeLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLlN0YXRlEhQKDG5lZWRzX21hbnVhbBgGIAEoCCJiChdMaXN0UHVibGlzaEpvYnNSZXNwb25zZRIuCgxwdWJsaXNoX2pvYnMYASADKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOQoXQ2FuY2VsUHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJJChhDYW5jZWxQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiI4ChZSZXRyeVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiSAoXUmV0cnlQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiKPAgoYUmVzb2x2ZVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEkUKCXB1Ymxpc2hlZBgCIAEoCzIwLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuUHVibGlzaGVkSAASTAoNbm90X3B1Ymxpc2hlZBgDIAEoCzIzLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuTm90UHVibGlzaGVkSAASEgoKcmVxdWVzdF9pZBgEIAEoCRojCglQdWJsaXNoZWQSFgoOcmVtb3RlX2l0ZW1faWQYASABKAkaDgoMTm90UHVibGlzaGVkQgkKB291dGNvbWUiSgoZUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iIlAKF0xpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJdChhMaXN0UHVibGlzaFN0ZXBzUmVzcG9uc2USKAoFc3RlcHMYASADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk8KFkxpc3RTY3JlZW5zaG90c1JlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3RTY3JlZW5zaG90c1Jlc3BvbnNlEi0KC3NjcmVlbnNob3RzGAEgAygLMhgudmludGVkYm90LnYxLlNjcmVlbnNob3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIroBCglMb2NhbFRpbWUSEQoJZGF0ZV90aW1lGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRI3Cg1yZXBlYXRlZF90aW1lGAMgASgOMiAudmludGVkYm90LnYxLkxvY2FsVGltZS5SZXBlYXRlZCJOCghSZXBlYXRlZBIYChRSRVBFQVRFRF9VTlNQRUNJRklFRBAAEhQKEFJFUEVBVEVEX0VBUkxJRVIQARISCg5SRVBFQVRFRF9MQVRFUhACItEBChZTY2hlZHVsZVB1Ymxpc2hSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEioKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoKbG9jYWxfdGltZRgEIAEoCzIXLnZpbnRlZGJvdC52MS5Mb2NhbFRpbWVIABISCgpyZXF1ZXN0X2lkGAUgASgJQgYKBHdoZW4iSAoXU2NoZWR1bGVQdWJsaXNoUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiLQAwoUUHJlcGFyZUNoYW5nZVJlcXVlc3QSEgoKbGlzdGluZ19pZBgBIAEoCRI3CgRlZGl0GAIgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkVkaXRIABI3CgRoaWRlGAMgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkhpZGVIABI7CgZ1bmhpZGUYBCABKAsyKS52aW50ZWRib3QudjEuUHJlcGFyZUNoYW5nZVJlcXVlc3QuVW5oaWRlSAASOwoGZGVsZXRlGAUgASgLMikudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkRlbGV0ZUgAEhIKCnJlcXVlc3RfaWQYBiABKAkafgoERWRpdBIrCgdsaXN0aW5nGAEgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSGAoQb3ZlcndyaXRlX3JlbW90ZRgDIAEoCBoGCgRIaWRlGggKBlVuaGlkZRoICgZEZWxldGVCCAoGY2hhbmdlIkYKFVByZXBhcmVDaGFuZ2VSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iMqoICg5QdWJsaXNoU2VydmljZRJbCg5QcmVwYXJlUHVibGlzaBIjLnZpbnRlZGJvdC52MS5QcmVwYXJlUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuUHJlcGFyZVB1Ymxpc2hSZXNwb25zZRJbCg5Db25maXJtUHVibGlzaBIjLnZpbnRlZGJvdC52MS5Db25maXJtUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZRJeCg9TY2hlZHVsZVB1Ymxpc2gSJC52aW50ZWRib3QudjEuU2NoZWR1bGVQdWJsaXNoUmVxdWVzdBolLnZpbnRlZGJvdC52MS5TY2hlZHVsZVB1Ymxpc2hSZXNwb25zZRJYCg1QcmVwYXJlQ2hhbmdlEiIudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0GiMudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXNwb25zZRJYCg1HZXRQdWJsaXNoSm9iEiIudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXF1ZXN0GiMudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9MaXN0UHVibGlzaEpvYnMSJC52aW50ZWRib3QudjEuTGlzdFB1Ymxpc2hKb2JzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0UHVibGlzaEpvYnNSZXNwb25zZRJhChBDYW5jZWxQdWJsaXNoSm9iEiUudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXF1ZXN0GiYudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9SZXRyeVB1Ymxpc2hKb2ISJC52aW50ZWRib3QudjEuUmV0cnlQdWJsaXNoSm9iUmVxdWVzdBolLnZpbnRlZGJvdC52MS5SZXRyeVB1Ymxpc2hKb2JSZXNwb25zZRJkChFSZXNvbHZlUHVibGlzaEpvYhImLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QaJy52aW50ZWRib3QudjEuUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRJhChBMaXN0UHVibGlzaFN0ZXBzEiUudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0GiYudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXNwb25zZRJeCg9MaXN0U2NyZWVuc2hvdHMSJC52aW50ZWRib3QudjEuTGlzdFNjcmVlbnNob3RzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0U2NyZWVuc2hvdHNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_listing]);
 
 /**
  * The way of one listing to the marketplace.
@@ -220,6 +222,41 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
    * @generated from field: uint64 sequence = 28;
    */
   sequence: bigint;
+
+  /**
+   * What it does on the marketplace.
+   *
+   * @generated from field: vintedbot.v1.PublishJob.Kind kind = 29;
+   */
+  kind: PublishJob_Kind;
+
+  /**
+   * When it is to be published. Absent: at once, when confirmed.
+   *
+   * @generated from field: google.protobuf.Timestamp schedule_time = 30;
+   */
+  scheduleTime?: Timestamp | undefined;
+
+  /**
+   * Whether the filled window is to be handed over to the person instead of waiting for ConfirmPublish.
+   *
+   * @generated from field: bool hand_over = 31;
+   */
+  handOver: boolean;
+
+  /**
+   * What a job of KIND_EDIT changes, as read on the site and as it will be. Empty: not prepared yet, or of another kind.
+   *
+   * @generated from field: repeated vintedbot.v1.FieldChange changes = 32;
+   */
+  changes: FieldChange[];
+
+  /**
+   * Every attempt step by step with small pictures, oldest first; at most the last 500. Only in GetPublishJob.
+   *
+   * @generated from field: repeated vintedbot.v1.PublishStep film_strip = 33;
+   */
+  filmStrip: PublishStep[];
 };
 
 /**
@@ -325,6 +362,13 @@ export enum PublishJob_Waiting_Why {
    * @generated from enum value: WHY_PERSON = 8;
    */
   PERSON = 8,
+
+  /**
+   * Its scheduled time.
+   *
+   * @generated from enum value: WHY_SCHEDULE = 9;
+   */
+  SCHEDULE = 9,
 }
 
 /**
@@ -473,6 +517,20 @@ export enum PublishJob_State {
    * @generated from enum value: STATE_EXPIRED = 12;
    */
   EXPIRED = 12,
+
+  /**
+   * Confirmed for a later time: `schedule_time`.
+   *
+   * @generated from enum value: STATE_SCHEDULED = 13;
+   */
+  SCHEDULED = 13,
+
+  /**
+   * Ended: the change is made on the marketplace.
+   *
+   * @generated from enum value: STATE_DONE = 14;
+   */
+  DONE = 14,
 }
 
 /**
@@ -480,6 +538,96 @@ export enum PublishJob_State {
  */
 export const PublishJob_StateSchema: GenEnum<PublishJob_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_publish, 0, 0);
+
+/**
+ * What a job does on the marketplace.
+ *
+ * @generated from enum vintedbot.v1.PublishJob.Kind
+ */
+export enum PublishJob_Kind {
+  /**
+   * Not said; never sent.
+   *
+   * @generated from enum value: KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Publishes a new item.
+   *
+   * @generated from enum value: KIND_PUBLISH = 1;
+   */
+  PUBLISH = 1,
+
+  /**
+   * Changes texts, price or photos of an item.
+   *
+   * @generated from enum value: KIND_EDIT = 2;
+   */
+  EDIT = 2,
+
+  /**
+   * Hides an item from others.
+   *
+   * @generated from enum value: KIND_HIDE = 3;
+   */
+  HIDE = 3,
+
+  /**
+   * Shows a hidden item again.
+   *
+   * @generated from enum value: KIND_UNHIDE = 4;
+   */
+  UNHIDE = 4,
+
+  /**
+   * Deletes an item for good.
+   *
+   * @generated from enum value: KIND_DELETE = 5;
+   */
+  DELETE = 5,
+}
+
+/**
+ * Describes the enum vintedbot.v1.PublishJob.Kind.
+ */
+export const PublishJob_KindSchema: GenEnum<PublishJob_Kind> = /*@__PURE__*/
+  enumDesc(file_vintedbot_v1_publish, 0, 1);
+
+/**
+ * One field that a job changes.
+ *
+ * @generated from message vintedbot.v1.FieldChange
+ */
+export type FieldChange = Message<"vintedbot.v1.FieldChange"> & {
+  /**
+   * The field's name, as in `ReadBackField.field`.
+   *
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * What it is on the site now, as text.
+   *
+   * @generated from field: string before = 2;
+   */
+  before: string;
+
+  /**
+   * What it will be, as text.
+   *
+   * @generated from field: string after = 3;
+   */
+  after: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.FieldChange.
+ * Use `create(FieldChangeSchema)` to create a new message.
+ */
+export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 1);
 
 /**
  * One step of a job.
@@ -535,6 +683,21 @@ export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
    * @generated from field: string screenshot_id = 7;
    */
   screenshotId: string;
+
+  /**
+   * The CSS selector by which the step found its field. Empty: it needed none, or there was no browser.
+   *
+   * @generated from field: string selector = 8;
+   */
+  selector: string;
+
+  /**
+   * Signed URL of a small picture of the page at that moment, as JPEG; works for as long as other signed addresses. Empty:
+   * none was taken, or it is no longer kept.
+   *
+   * @generated from field: string thumbnail_url = 9;
+   */
+  thumbnailUrl: string;
 };
 
 /**
@@ -542,7 +705,7 @@ export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
  * Use `create(PublishStepSchema)` to create a new message.
  */
 export const PublishStepSchema: GenMessage<PublishStep> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 1);
+  messageDesc(file_vintedbot_v1_publish, 2);
 
 /**
  * How a step went.
@@ -590,7 +753,7 @@ export enum PublishStep_Outcome {
  * Describes the enum vintedbot.v1.PublishStep.Outcome.
  */
 export const PublishStep_OutcomeSchema: GenEnum<PublishStep_Outcome> = /*@__PURE__*/
-  enumDesc(file_vintedbot_v1_publish, 1, 0);
+  enumDesc(file_vintedbot_v1_publish, 2, 0);
 
 /**
  * A picture of the browser's page, kept as evidence.
@@ -675,7 +838,7 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
  * Use `create(ScreenshotSchema)` to create a new message.
  */
 export const ScreenshotSchema: GenMessage<Screenshot> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 2);
+  messageDesc(file_vintedbot_v1_publish, 3);
 
 /**
  * Asks for a listing to be prepared.
@@ -704,6 +867,15 @@ export type PreparePublishRequest = Message<"vintedbot.v1.PreparePublishRequest"
    * @generated from field: string request_id = 3;
    */
   requestId: string;
+
+  /**
+   * Whether the filled window is left open for the person, who publishes there, instead of waiting for ConfirmPublish. Needs
+   * a browser with a window (BROWSER_HEADLESS=0), else refused with MODE_NOT_ALLOWED. Absent: yes in MANUAL mode where
+   * there is such a window, else no.
+   *
+   * @generated from field: optional bool hand_over = 4;
+   */
+  handOver?: boolean | undefined;
 };
 
 /**
@@ -711,7 +883,7 @@ export type PreparePublishRequest = Message<"vintedbot.v1.PreparePublishRequest"
  * Use `create(PreparePublishRequestSchema)` to create a new message.
  */
 export const PreparePublishRequestSchema: GenMessage<PreparePublishRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 3);
+  messageDesc(file_vintedbot_v1_publish, 4);
 
 /**
  * The job that prepares.
@@ -732,7 +904,7 @@ export type PreparePublishResponse = Message<"vintedbot.v1.PreparePublishRespons
  * Use `create(PreparePublishResponseSchema)` to create a new message.
  */
 export const PreparePublishResponseSchema: GenMessage<PreparePublishResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 4);
+  messageDesc(file_vintedbot_v1_publish, 5);
 
 /**
  * Asks for what was prepared to be published.
@@ -775,7 +947,7 @@ export type ConfirmPublishRequest = Message<"vintedbot.v1.ConfirmPublishRequest"
  * Use `create(ConfirmPublishRequestSchema)` to create a new message.
  */
 export const ConfirmPublishRequestSchema: GenMessage<ConfirmPublishRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 5);
+  messageDesc(file_vintedbot_v1_publish, 6);
 
 /**
  * The outcome of a confirmation.
@@ -811,7 +983,7 @@ export type ConfirmPublishResponse = Message<"vintedbot.v1.ConfirmPublishRespons
  * Use `create(ConfirmPublishResponseSchema)` to create a new message.
  */
 export const ConfirmPublishResponseSchema: GenMessage<ConfirmPublishResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 6);
+  messageDesc(file_vintedbot_v1_publish, 7);
 
 /**
  * One check that the publication will have to pass.
@@ -860,7 +1032,7 @@ export type ConfirmPublishResponse_Check = Message<"vintedbot.v1.ConfirmPublishR
  * Use `create(ConfirmPublishResponse_CheckSchema)` to create a new message.
  */
 export const ConfirmPublishResponse_CheckSchema: GenMessage<ConfirmPublishResponse_Check> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 6, 0);
+  messageDesc(file_vintedbot_v1_publish, 7, 0);
 
 /**
  * What is checked.
@@ -922,7 +1094,7 @@ export enum ConfirmPublishResponse_Check_Kind {
  * Describes the enum vintedbot.v1.ConfirmPublishResponse.Check.Kind.
  */
 export const ConfirmPublishResponse_Check_KindSchema: GenEnum<ConfirmPublishResponse_Check_Kind> = /*@__PURE__*/
-  enumDesc(file_vintedbot_v1_publish, 6, 0, 0);
+  enumDesc(file_vintedbot_v1_publish, 7, 0, 0);
 
 /**
  * Asks for one job.
@@ -943,7 +1115,7 @@ export type GetPublishJobRequest = Message<"vintedbot.v1.GetPublishJobRequest"> 
  * Use `create(GetPublishJobRequestSchema)` to create a new message.
  */
 export const GetPublishJobRequestSchema: GenMessage<GetPublishJobRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 7);
+  messageDesc(file_vintedbot_v1_publish, 8);
 
 /**
  * One job.
@@ -964,7 +1136,7 @@ export type GetPublishJobResponse = Message<"vintedbot.v1.GetPublishJobResponse"
  * Use `create(GetPublishJobResponseSchema)` to create a new message.
  */
 export const GetPublishJobResponseSchema: GenMessage<GetPublishJobResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 8);
+  messageDesc(file_vintedbot_v1_publish, 9);
 
 /**
  * Asks for the owner's jobs.
@@ -1020,7 +1192,7 @@ export type ListPublishJobsRequest = Message<"vintedbot.v1.ListPublishJobsReques
  * Use `create(ListPublishJobsRequestSchema)` to create a new message.
  */
 export const ListPublishJobsRequestSchema: GenMessage<ListPublishJobsRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 9);
+  messageDesc(file_vintedbot_v1_publish, 10);
 
 /**
  * A page of jobs.
@@ -1048,7 +1220,7 @@ export type ListPublishJobsResponse = Message<"vintedbot.v1.ListPublishJobsRespo
  * Use `create(ListPublishJobsResponseSchema)` to create a new message.
  */
 export const ListPublishJobsResponseSchema: GenMessage<ListPublishJobsResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 10);
+  messageDesc(file_vintedbot_v1_publish, 11);
 
 /**
  * Asks for a job to be cancelled.
@@ -1076,7 +1248,7 @@ export type CancelPublishJobRequest = Message<"vintedbot.v1.CancelPublishJobRequ
  * Use `create(CancelPublishJobRequestSchema)` to create a new message.
  */
 export const CancelPublishJobRequestSchema: GenMessage<CancelPublishJobRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 11);
+  messageDesc(file_vintedbot_v1_publish, 12);
 
 /**
  * The cancelled job.
@@ -1097,7 +1269,7 @@ export type CancelPublishJobResponse = Message<"vintedbot.v1.CancelPublishJobRes
  * Use `create(CancelPublishJobResponseSchema)` to create a new message.
  */
 export const CancelPublishJobResponseSchema: GenMessage<CancelPublishJobResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 12);
+  messageDesc(file_vintedbot_v1_publish, 13);
 
 /**
  * Asks for a job to go on.
@@ -1125,7 +1297,7 @@ export type RetryPublishJobRequest = Message<"vintedbot.v1.RetryPublishJobReques
  * Use `create(RetryPublishJobRequestSchema)` to create a new message.
  */
 export const RetryPublishJobRequestSchema: GenMessage<RetryPublishJobRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 13);
+  messageDesc(file_vintedbot_v1_publish, 14);
 
 /**
  * The job that goes on.
@@ -1146,7 +1318,7 @@ export type RetryPublishJobResponse = Message<"vintedbot.v1.RetryPublishJobRespo
  * Use `create(RetryPublishJobResponseSchema)` to create a new message.
  */
 export const RetryPublishJobResponseSchema: GenMessage<RetryPublishJobResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 14);
+  messageDesc(file_vintedbot_v1_publish, 15);
 
 /**
  * A person's answer about an undecided job.
@@ -1197,7 +1369,7 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
  * Use `create(ResolvePublishJobRequestSchema)` to create a new message.
  */
 export const ResolvePublishJobRequestSchema: GenMessage<ResolvePublishJobRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 15);
+  messageDesc(file_vintedbot_v1_publish, 16);
 
 /**
  * The item was published.
@@ -1218,7 +1390,7 @@ export type ResolvePublishJobRequest_Published = Message<"vintedbot.v1.ResolvePu
  * Use `create(ResolvePublishJobRequest_PublishedSchema)` to create a new message.
  */
 export const ResolvePublishJobRequest_PublishedSchema: GenMessage<ResolvePublishJobRequest_Published> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 15, 0);
+  messageDesc(file_vintedbot_v1_publish, 16, 0);
 
 /**
  * The item was not published.
@@ -1233,7 +1405,7 @@ export type ResolvePublishJobRequest_NotPublished = Message<"vintedbot.v1.Resolv
  * Use `create(ResolvePublishJobRequest_NotPublishedSchema)` to create a new message.
  */
 export const ResolvePublishJobRequest_NotPublishedSchema: GenMessage<ResolvePublishJobRequest_NotPublished> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 15, 1);
+  messageDesc(file_vintedbot_v1_publish, 16, 1);
 
 /**
  * The decided job.
@@ -1254,7 +1426,7 @@ export type ResolvePublishJobResponse = Message<"vintedbot.v1.ResolvePublishJobR
  * Use `create(ResolvePublishJobResponseSchema)` to create a new message.
  */
 export const ResolvePublishJobResponseSchema: GenMessage<ResolvePublishJobResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 16);
+  messageDesc(file_vintedbot_v1_publish, 17);
 
 /**
  * Asks for a job's steps.
@@ -1289,7 +1461,7 @@ export type ListPublishStepsRequest = Message<"vintedbot.v1.ListPublishStepsRequ
  * Use `create(ListPublishStepsRequestSchema)` to create a new message.
  */
 export const ListPublishStepsRequestSchema: GenMessage<ListPublishStepsRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 17);
+  messageDesc(file_vintedbot_v1_publish, 18);
 
 /**
  * A page of steps.
@@ -1317,7 +1489,7 @@ export type ListPublishStepsResponse = Message<"vintedbot.v1.ListPublishStepsRes
  * Use `create(ListPublishStepsResponseSchema)` to create a new message.
  */
 export const ListPublishStepsResponseSchema: GenMessage<ListPublishStepsResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 18);
+  messageDesc(file_vintedbot_v1_publish, 19);
 
 /**
  * Asks for a job's screenshots.
@@ -1352,7 +1524,7 @@ export type ListScreenshotsRequest = Message<"vintedbot.v1.ListScreenshotsReques
  * Use `create(ListScreenshotsRequestSchema)` to create a new message.
  */
 export const ListScreenshotsRequestSchema: GenMessage<ListScreenshotsRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 19);
+  messageDesc(file_vintedbot_v1_publish, 20);
 
 /**
  * A page of screenshots.
@@ -1380,7 +1552,325 @@ export type ListScreenshotsResponse = Message<"vintedbot.v1.ListScreenshotsRespo
  * Use `create(ListScreenshotsResponseSchema)` to create a new message.
  */
 export const ListScreenshotsResponseSchema: GenMessage<ListScreenshotsResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_publish, 20);
+  messageDesc(file_vintedbot_v1_publish, 21);
+
+/**
+ * A wall-clock time in a place.
+ *
+ * @generated from message vintedbot.v1.LocalTime
+ */
+export type LocalTime = Message<"vintedbot.v1.LocalTime"> & {
+  /**
+   * Date and time as a clock there shows it: "2026-03-29T18:30" or with seconds. A time that the clocks skip is refused.
+   * Required.
+   *
+   * @generated from field: string date_time = 1;
+   */
+  dateTime: string;
+
+  /**
+   * IANA name of the time zone: "Europe/Paris". Required.
+   *
+   * @generated from field: string time_zone = 2;
+   */
+  timeZone: string;
+
+  /**
+   * What to do with a time that the clocks show twice. Absent: refuse it.
+   *
+   * @generated from field: vintedbot.v1.LocalTime.Repeated repeated_time = 3;
+   */
+  repeatedTime: LocalTime_Repeated;
+};
+
+/**
+ * Describes the message vintedbot.v1.LocalTime.
+ * Use `create(LocalTimeSchema)` to create a new message.
+ */
+export const LocalTimeSchema: GenMessage<LocalTime> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 22);
+
+/**
+ * What to do with a time that the clocks show twice, when they are put back.
+ *
+ * @generated from enum vintedbot.v1.LocalTime.Repeated
+ */
+export enum LocalTime_Repeated {
+  /**
+   * Refuse it, naming both.
+   *
+   * @generated from enum value: REPEATED_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * The earlier of the two.
+   *
+   * @generated from enum value: REPEATED_EARLIER = 1;
+   */
+  EARLIER = 1,
+
+  /**
+   * The later of the two.
+   *
+   * @generated from enum value: REPEATED_LATER = 2;
+   */
+  LATER = 2,
+}
+
+/**
+ * Describes the enum vintedbot.v1.LocalTime.Repeated.
+ */
+export const LocalTime_RepeatedSchema: GenEnum<LocalTime_Repeated> = /*@__PURE__*/
+  enumDesc(file_vintedbot_v1_publish, 22, 0);
+
+/**
+ * Asks for what was prepared to be published at a time.
+ *
+ * @generated from message vintedbot.v1.SchedulePublishRequest
+ */
+export type SchedulePublishRequest = Message<"vintedbot.v1.SchedulePublishRequest"> & {
+  /**
+   * UUID of the job. Required.
+   *
+   * @generated from field: string job_id = 1;
+   */
+  jobId: string;
+
+  /**
+   * The confirmation that GetPublishJob showed. Only `confirm_token` counts. Required.
+   *
+   * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
+   */
+  confirmation?: Confirmation | undefined;
+
+  /**
+   * When; in the future, at most 90 days away. Required.
+   *
+   * @generated from oneof vintedbot.v1.SchedulePublishRequest.when
+   */
+  when: {
+    /**
+     * A moment.
+     *
+     * @generated from field: google.protobuf.Timestamp time = 3;
+     */
+    value: Timestamp;
+    case: "time";
+  } | {
+    /**
+     * A wall-clock time in a place.
+     *
+     * @generated from field: vintedbot.v1.LocalTime local_time = 4;
+     */
+    value: LocalTime;
+    case: "localTime";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * UUID that makes repeating this call safe: repeated with the same id it gets the same answer, with any other or none
+   * CONFIRMATION_USED.
+   *
+   * @generated from field: string request_id = 5;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.SchedulePublishRequest.
+ * Use `create(SchedulePublishRequestSchema)` to create a new message.
+ */
+export const SchedulePublishRequestSchema: GenMessage<SchedulePublishRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 23);
+
+/**
+ * The scheduled job.
+ *
+ * @generated from message vintedbot.v1.SchedulePublishResponse
+ */
+export type SchedulePublishResponse = Message<"vintedbot.v1.SchedulePublishResponse"> & {
+  /**
+   * The job, SCHEDULED.
+   *
+   * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
+   */
+  publishJob?: PublishJob | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.SchedulePublishResponse.
+ * Use `create(SchedulePublishResponseSchema)` to create a new message.
+ */
+export const SchedulePublishResponseSchema: GenMessage<SchedulePublishResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 24);
+
+/**
+ * Asks for a change of an item on the site to be prepared.
+ *
+ * @generated from message vintedbot.v1.PrepareChangeRequest
+ */
+export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> & {
+  /**
+   * UUID of the listing. Required.
+   *
+   * @generated from field: string listing_id = 1;
+   */
+  listingId: string;
+
+  /**
+   * The change. Required.
+   *
+   * @generated from oneof vintedbot.v1.PrepareChangeRequest.change
+   */
+  change: {
+    /**
+     * New values.
+     *
+     * @generated from field: vintedbot.v1.PrepareChangeRequest.Edit edit = 2;
+     */
+    value: PrepareChangeRequest_Edit;
+    case: "edit";
+  } | {
+    /**
+     * Hide it.
+     *
+     * @generated from field: vintedbot.v1.PrepareChangeRequest.Hide hide = 3;
+     */
+    value: PrepareChangeRequest_Hide;
+    case: "hide";
+  } | {
+    /**
+     * Show it again.
+     *
+     * @generated from field: vintedbot.v1.PrepareChangeRequest.Unhide unhide = 4;
+     */
+    value: PrepareChangeRequest_Unhide;
+    case: "unhide";
+  } | {
+    /**
+     * Delete it.
+     *
+     * @generated from field: vintedbot.v1.PrepareChangeRequest.Delete delete = 5;
+     */
+    value: PrepareChangeRequest_Delete;
+    case: "delete";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * UUID that makes repeating this call safe: same id and parameters, same job. Absent: every call prepares.
+   *
+   * @generated from field: string request_id = 6;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareChangeRequest.
+ * Use `create(PrepareChangeRequestSchema)` to create a new message.
+ */
+export const PrepareChangeRequestSchema: GenMessage<PrepareChangeRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 25);
+
+/**
+ * New values for an item.
+ *
+ * @generated from message vintedbot.v1.PrepareChangeRequest.Edit
+ */
+export type PrepareChangeRequest_Edit = Message<"vintedbot.v1.PrepareChangeRequest.Edit"> & {
+  /**
+   * The new values; those of category and everything that follows from it can be changed too. Required.
+   *
+   * @generated from field: vintedbot.v1.ListingInput listing = 1;
+   */
+  listing?: ListingInput | undefined;
+
+  /**
+   * Which fields of `listing` to take. Absent or empty: every field that is present in `listing`.
+   *
+   * @generated from field: google.protobuf.FieldMask update_mask = 2;
+   */
+  updateMask?: FieldMask | undefined;
+
+  /**
+   * Whether what was changed on the site since is to be overwritten. Absent: no, refused with REMOTE_CHANGED.
+   *
+   * @generated from field: bool overwrite_remote = 3;
+   */
+  overwriteRemote: boolean;
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareChangeRequest.Edit.
+ * Use `create(PrepareChangeRequest_EditSchema)` to create a new message.
+ */
+export const PrepareChangeRequest_EditSchema: GenMessage<PrepareChangeRequest_Edit> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 25, 0);
+
+/**
+ * The item is hidden from others; it can be shown again.
+ *
+ * @generated from message vintedbot.v1.PrepareChangeRequest.Hide
+ */
+export type PrepareChangeRequest_Hide = Message<"vintedbot.v1.PrepareChangeRequest.Hide"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareChangeRequest.Hide.
+ * Use `create(PrepareChangeRequest_HideSchema)` to create a new message.
+ */
+export const PrepareChangeRequest_HideSchema: GenMessage<PrepareChangeRequest_Hide> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 25, 1);
+
+/**
+ * The hidden item is shown again.
+ *
+ * @generated from message vintedbot.v1.PrepareChangeRequest.Unhide
+ */
+export type PrepareChangeRequest_Unhide = Message<"vintedbot.v1.PrepareChangeRequest.Unhide"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareChangeRequest.Unhide.
+ * Use `create(PrepareChangeRequest_UnhideSchema)` to create a new message.
+ */
+export const PrepareChangeRequest_UnhideSchema: GenMessage<PrepareChangeRequest_Unhide> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 25, 2);
+
+/**
+ * The item is deleted, for good.
+ *
+ * @generated from message vintedbot.v1.PrepareChangeRequest.Delete
+ */
+export type PrepareChangeRequest_Delete = Message<"vintedbot.v1.PrepareChangeRequest.Delete"> & {
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareChangeRequest.Delete.
+ * Use `create(PrepareChangeRequest_DeleteSchema)` to create a new message.
+ */
+export const PrepareChangeRequest_DeleteSchema: GenMessage<PrepareChangeRequest_Delete> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 25, 3);
+
+/**
+ * The job that prepares the change.
+ *
+ * @generated from message vintedbot.v1.PrepareChangeResponse
+ */
+export type PrepareChangeResponse = Message<"vintedbot.v1.PrepareChangeResponse"> & {
+  /**
+   * The job, usually QUEUED.
+   *
+   * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
+   */
+  publishJob?: PublishJob | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareChangeResponse.
+ * Use `create(PrepareChangeResponseSchema)` to create a new message.
+ */
+export const PrepareChangeResponseSchema: GenMessage<PrepareChangeResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_publish, 26);
 
 /**
  * Brings a listing to the marketplace in two steps: prepare, look, confirm. What was confirmed is what is published, once.
@@ -1414,7 +1904,32 @@ export const PublishService: GenService<{
     output: typeof ConfirmPublishResponseSchema;
   },
   /**
-   * Gets one job. Scope: publish:read; the confirmation is shown only to publish:confirm.
+   * Confirms what was prepared for a later time. The token is consumed now. At that time the form is filled again, compared
+   * with what was approved, and published; in MANUAL mode it is prepared again then, and waits for a person. When the time
+   * has passed by more than the setting SCHEDULE_LATE_MS the job is prepared again and waits for a person, with the reason
+   * SCHEDULE_MISSED. CancelPublishJob takes it back. Scope: publish:confirm.
+   *
+   * @generated from rpc vintedbot.v1.PublishService.SchedulePublish
+   */
+  schedulePublish: {
+    methodKind: "unary";
+    input: typeof SchedulePublishRequestSchema;
+    output: typeof SchedulePublishResponseSchema;
+  },
+  /**
+   * Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
+   * look like is read back and photographed, and nothing is changed before ConfirmPublish. Refused with NOT_PUBLISHED, with
+   * PUBLISH_JOB_OPEN, and with REMOTE_CHANGED where the item was changed on the site since. Scope: publish:prepare.
+   *
+   * @generated from rpc vintedbot.v1.PublishService.PrepareChange
+   */
+  prepareChange: {
+    methodKind: "unary";
+    input: typeof PrepareChangeRequestSchema;
+    output: typeof PrepareChangeResponseSchema;
+  },
+  /**
+   * Gets one job with its film strip. Scope: publish:read; the confirmation is shown only to publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.GetPublishJob
    */
