@@ -1,7 +1,7 @@
 // What every page needs: its data, the JSON calls, and the small behaviours of pages other than the form.
 "use strict";
 
-const page = JSON.parse(document.getElementById("page-state").textContent);
+const page = JSON.parse(document.querySelector('[data-ref="page-state"]').textContent);
 const flight = JSON.parse(self.__next_f[0][1]);
 
 const practice = {
@@ -29,8 +29,11 @@ const practice = {
     };
   },
 
+  // One refresh at a time, whoever asks for it: the second use of a refresh token would end the session.
   refresh() {
-    return fetch("/web/api/auth/refresh", { method: "POST", headers: practice.headers() });
+    practice.refreshing ||= fetch("/web/api/auth/refresh", { method: "POST", headers: practice.headers() })
+      .finally(() => (practice.refreshing = null));
+    return practice.refreshing;
   },
 
   // One JSON call. A lost session is refreshed once and the call repeated once; a bot check is shown.
@@ -106,12 +109,13 @@ function ownItem({ id, isHidden, memberId }) {
   if (!modal) return;
   onClick("delete", () => (modal.hidden = false));
   onClick("delete-cancel", () => (modal.hidden = true));
-  onClick("delete-confirm", async () => {
-    await practice.call("POST", `/api/v2/items/${id}/delete`);
+  const trusted = (event) => ({ "X-Practice-Trusted": String(event.isTrusted) });
+  onClick("delete-confirm", async (event) => {
+    await practice.call("POST", `/api/v2/items/${id}/delete`, undefined, trusted(event));
     location.href = `/member/${memberId}`;
   });
-  onClick("hide", async () => {
-    await practice.call("PUT", `/api/v2/items/${id}/is_hidden`, { is_hidden: !isHidden });
+  onClick("hide", async (event) => {
+    await practice.call("PUT", `/api/v2/items/${id}/is_hidden`, { is_hidden: !isHidden }, trusted(event));
     location.reload();
   });
 }

@@ -4,6 +4,7 @@
 //! | ----------------------------------- | --------------------------------------------------------------------- |
 //! | `POST members {login, ...}`         | makes the member unless there is one, signs them in once more         |
 //! | `GET records?since=N`               | everything accepted after record `N`, oldest first                    |
+//! | `GET requests`                      | how many requests there were, other than these                        |
 //! | `GET items`                         | everything there is, whether or not it shows yet                      |
 //! | `POST items {member_id, item, ...}` | puts an item in place without a record                                |
 //! | `GET`, `POST`, `DELETE script`      | the rules of [`crate::script`]: list, add one or several, clear       |
@@ -23,6 +24,7 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::photos;
 use crate::appearance::Appearance;
 use crate::clock;
 use crate::items::Item;
@@ -38,6 +40,7 @@ pub fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/_practice/members", post(create_member))
         .route("/_practice/records", get(records))
+        .route("/_practice/requests", get(requests))
         .route("/_practice/items", get(items).post(create_item))
         .route(
             "/_practice/script",
@@ -88,6 +91,7 @@ async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember
     state.members.insert(member.id, member.clone());
     let tokens = session::sign_in(&mut state, &member);
     state.save();
+    let pages = state.pages_of(Some(&member));
     let mut cookies = json!({
         "access_token_web": tokens.access,
         "refresh_token_web": tokens.refresh,
@@ -100,6 +104,7 @@ async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember
         "id": member.id,
         "login": member.login,
         "language": member.language,
+        "pages": pages,
         "csrf_token": CSRF_TOKEN,
         "access_token": tokens.access,
         "refresh_token": tokens.refresh,
@@ -123,6 +128,11 @@ async fn records(State(site): State<Arc<Site>>, Query(query): Query<Since>) -> J
     Json(newer.map(|record| Value::clone(record)).collect())
 }
 
+/// How many requests there were since the site was started, other than to this API.
+async fn requests(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(json!({"count": site.requests()}))
+}
+
 /// Everything there is, whether or not it shows yet.
 async fn items(State(site): State<Arc<Site>>) -> Json<Value> {
     let state = site.lock();
@@ -141,6 +151,9 @@ struct NewItem {
     member_id: u64,
     /// As the form would send it; photos need not be there.
     item: Body,
+    /// How many photos the site makes for it itself, different from any other.
+    #[serde(default)]
+    photos: u8,
     #[serde(default)]
     is_draft: bool,
     #[serde(default)]
@@ -152,6 +165,11 @@ async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -
     let mut state = site.lock();
     let Some(member) = state.members.get(&body.member_id).cloned() else {
         return StatusCode::NOT_FOUND.into_response();
+    };
+    let made = (0..body.photos).map(|_| photos::made_up(&mut state, member.id));
+    let made = match made.collect::<Result<Vec<_>, _>>() {
+        Ok(made) => made,
+        Err(refusal) => return refusal.into_response(),
     };
     let item = match body.item.into_item(member.language) {
         Ok(item) => item,
@@ -170,6 +188,7 @@ async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -
         create_time: now,
         list_time: Some(now),
         read_time: now,
+        photo_ids: [item.photo_ids.as_slice(), &made].concat(),
         ..item
     };
     let answer = state.edit_json(&item, member.language, &site.base_url);

@@ -8,6 +8,7 @@ mod get;
 mod lock;
 mod mode;
 mod pause;
+mod quiet;
 mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -23,6 +24,7 @@ pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
 pub use mode::{SetMode, set_mode};
 pub use pause::{pause, resume};
+pub use quiet::keep_quiet;
 pub(crate) use update::changed;
 pub use update::{Update, update};
 

@@ -3,7 +3,7 @@
 mod auth;
 mod items;
 mod ontology;
-mod photos;
+pub mod photos;
 mod wardrobe;
 
 use std::sync::Arc;

@@ -19,7 +19,8 @@ const RETRY_AFTER_S: u64 = 30;
 /// The answer of a challenge to a page or a call; `None` for those that change the handler's own.
 pub fn answer(challenge: Challenge, asked: &Asked) -> Option<Response> {
     let is_page = asked.operation.is_page();
-    let locale = asked.locale;
+    let visitor = &asked.visitor;
+    let locale = visitor.locale;
     let words = |key: &str| text(locale, key);
     let refused = |status: StatusCode, code: u64, name: &str, payload: Value| {
         let body = json!({
@@ -33,7 +34,7 @@ pub fn answer(challenge: Challenge, asked: &Asked) -> Option<Response> {
         (Challenge::CaptchaInPage, false) => captcha(StatusCode::OK, locale),
         (Challenge::BotCheckOnCall, _) => blocked(is_page, locale),
         (Challenge::Cloudflare, _) => cloudflare(locale),
-        (Challenge::SecondFactor, true) => second_factor(locale),
+        (Challenge::SecondFactor, true) => second_factor(visitor),
         (Challenge::SecondFactor, false) => refused(
             StatusCode::FORBIDDEN,
             146,
@@ -82,12 +83,12 @@ pub fn answer(challenge: Challenge, asked: &Asked) -> Option<Response> {
                 escape(title),
                 escape(words("restricted_why"))
             );
-            framed(StatusCode::OK, locale, title, &body)
+            visitor.page(StatusCode::OK, title, &body, Value::Null)
         }
         (Challenge::Restriction, false) => {
             refused(StatusCode::FORBIDDEN, 156, "action_restricted", json!({}))
         }
-        (Challenge::BrokenPage, true) => Visitor::guest(locale).broken(),
+        (Challenge::BrokenPage, true) => visitor.broken(),
         (Challenge::BrokenPage, false) => {
             let wrong = words("something_wrong");
             let body = format!("<h1>{}</h1>", escape(wrong));
@@ -105,16 +106,11 @@ pub fn answer(challenge: Challenge, asked: &Asked) -> Option<Response> {
             let body = json!({"ok": false, "reference": clock::hex(&clock::random::<6>())});
             (StatusCode::FORBIDDEN, Json(body)).into_response()
         }
-        (Challenge::EmptiedJson, true) => framed(StatusCode::OK, locale, "", ""),
+        (Challenge::EmptiedJson, true) => visitor.page(StatusCode::OK, "", "", Value::Null),
         (Challenge::EmptiedJson, false) if asked.operation.only_reads() => return None,
         (Challenge::EmptiedJson, false) => Json(json!({"code": 0})).into_response(),
     };
     Some(answer)
-}
-
-/// A page with the site's header around it.
-fn framed(status: StatusCode, locale: Locale, title: &str, body: &str) -> Response {
-    Visitor::guest(locale).page(status, title, body, Value::Null)
 }
 
 /// A page with nothing of the site around it, as something in front of the site answers.
@@ -194,8 +190,8 @@ fn cloudflare(locale: Locale) -> Response {
 }
 
 /// A new device is to be confirmed (ids as seen 2023, confidence A; none later are known).
-fn second_factor(locale: Locale) -> Response {
-    let t = |key: &str| escape(text(locale, key));
+fn second_factor(visitor: &Visitor) -> Response {
+    let t = |key: &str| escape(text(visitor.locale, key));
     let body = format!(
         r#"<div id="TwoFactorVerification"><h1>{title}</h1>
 <label for="verification_code">{code}</label>
@@ -207,5 +203,6 @@ fn second_factor(locale: Locale) -> Response {
         trust = t("trust_device"),
         go_on = t("go_on"),
     );
-    framed(StatusCode::OK, locale, text(locale, "two_factor_required"), &body)
+    let title = text(visitor.locale, "two_factor_required");
+    visitor.page(StatusCode::OK, title, &body, Value::Null)
 }

@@ -85,6 +85,8 @@ fn saved(item: &Item, photos: &[Value], locale: Locale) -> Value {
         "packageSizeId": item.package_size_id,
         "isUnisex": item.is_unisex,
         "isbn": item.isbn,
+        "measurementLength": item.measurement_length,
+        "measurementWidth": item.measurement_width,
         "photos": photos,
     })
 }

@@ -56,13 +56,9 @@ impl Visitor {
         }
     }
 
-    /// Somebody of whom nothing is known but the language.
-    pub fn guest(locale: Locale) -> Self {
-        Self {
-            acting: None,
-            locale,
-            pages: Appearance::default(),
-        }
+    /// The same visitor, shown as somebody who is not signed in.
+    pub fn signed_out(self) -> Self {
+        Self { acting: None, ..self }
     }
 
     /// The signed-in member, or the redirect that sends the visitor to sign in: through a refresh where there is a
@@ -131,7 +127,7 @@ impl Visitor {
 </main>
 {overlays}
 <script>self.__next_f=self.__next_f||[];self.__next_f.push({pushed})</script>
-<script type="application/json" id="page-state">{state}</script>
+<script type="application/json" id="page-state" data-ref="page-state">{state}</script>
 <script src="/assets/site.js"></script>
 </body>
 </html>

@@ -21,7 +21,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::get;
 
-pub use self::layout::script_json;
+pub use self::layout::{Visitor, script_json};
 use crate::site::Site;
 
 pub fn routes() -> Router<Arc<Site>> {

@@ -24,7 +24,7 @@ pub async fn select_type(
     Query(back): Query<Back>,
     headers: HeaderMap,
 ) -> Response {
-    let visitor = Visitor::of(&site, &headers);
+    let visitor = Visitor::of(&site, &headers).signed_out();
     let signup = text(visitor.locale, "signup");
     let back: String = form_urlencoded::byte_serialize(back.ref_url.as_bytes()).collect();
     let body = format!(
@@ -38,7 +38,7 @@ pub async fn select_type(
 }
 
 pub async fn log_in(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&site, &headers);
+    let visitor = Visitor::of(&site, &headers).signed_out();
     let t = |key: &str| escape(text(visitor.locale, key));
     let body = format!(
         r#"<h1>{log_in}</h1><form data-ref="log-in" method="post">
@@ -60,7 +60,7 @@ pub async fn log_in(State(site): State<Arc<Site>>, headers: HeaderMap) -> Respon
 
 /// Refreshes the session and goes on; with a dead refresh token it waits for ever.
 pub async fn refresh(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
-    let visitor = Visitor::of(&site, &headers);
+    let visitor = Visitor::of(&site, &headers).signed_out();
     let wait = text(visitor.locale, "refreshing");
     let body = format!(
         r#"<p class="loader" data-testid="session-refresh--loader">{}</p>"#,

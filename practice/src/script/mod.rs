@@ -25,12 +25,16 @@ pub use self::behaviour::{Challenge, Do, Mutation, Rule};
 pub use self::operation::Operation;
 use crate::api::Refusal;
 use crate::listener::Peer;
-use crate::ontology::Locale;
+use crate::pages::Visitor;
 use crate::site::Site;
 use crate::{bot_cookies, clock, session, store};
 
 /// The most that a JSON request may hold, in bytes.
 const JSON_LIMIT: usize = 1 << 20;
+
+/// How long a request that was reset stays so, in milliseconds: Chromium sends one on a connection that it had opened
+/// in advance again by itself, which would undo the reset unseen.
+const RESET_MS: i64 = 250;
 
 /// The behaviours that struck one request, in the order of their rules.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +55,7 @@ pub struct Asked {
     pub operation: Operation,
     /// Path and query.
     pub target: String,
-    pub locale: Locale,
+    pub visitor: Visitor,
 }
 
 /// Lets the rules strike a request, around its handler.
@@ -64,6 +68,7 @@ pub async fn stage(
     if request.uri().path().starts_with("/_practice/") {
         return next.run(request).await;
     }
+    site.count();
     let headers = request.headers().clone();
     bot_cookies::inspect(&mut site.lock(), &headers, request.uri().path());
     let mut response = strike(&site, &peer, request, next).await;
@@ -103,27 +108,34 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
     };
     let mut request = Request::from_parts(parts, body);
 
-    let (fired, locale) = {
+    let visitor = Visitor::of(site, request.headers());
+    let now = clock::now_ms();
+    let fired = {
         let mut state = site.lock();
-        let member = session::concerned(&state, request.headers()).cloned();
+        let member_id = session::concerned(&state, request.headers()).map(|member| member.id);
+        let same = format!("{member_id:?} {} {}", request.method(), request.uri());
+        state.unanswered.retain(|_, until| *until > now);
+        if state.unanswered.contains_key(&same) {
+            return instead::reset(peer);
+        }
         let titles: Vec<_> = sent_title
             .into_iter()
             .chain(stored_title(&state, request.uri().path()))
             .collect();
-        let member_id = member.as_ref().map(|member| member.id);
         let struck = state.rules.iter_mut().filter_map(|rule| {
             rule.strikes(operation, member_id, &titles)
                 .then(|| rule.action.clone())
         });
-        (
-            Fired(Arc::new(struck.collect())),
-            session::page_locale(request.headers(), member.as_ref()),
-        )
+        let fired = Fired(Arc::new(struck.collect()));
+        if fired.any(|action| action.reset) {
+            state.unanswered.insert(same, now + RESET_MS);
+        }
+        fired
     };
     let asked = Asked {
         operation,
         target: request.uri().to_string(),
-        locale,
+        visitor,
     };
 
     let latency = fired.iter().map(|action| action.latency_ms).sum();

@@ -60,10 +60,10 @@ fn insertions(fired: &Fired, asked: &Asked) -> (String, String) {
         }
     }
     if fired.any(|action| action.challenge == Some(Challenge::CaptchaInPage)) {
-        end.push_str(&challenge::overlay(asked.locale));
+        end.push_str(&challenge::overlay(asked.visitor.locale));
     }
     if fired.any(|action| action.alert_box) {
-        let words = script_json(&json!(text(asked.locale, "welcome")));
+        let words = script_json(&json!(text(asked.visitor.locale, "welcome")));
         end.push_str(&format!(
             "<script>addEventListener(\"load\",()=>alert({words}))</script>"
         ));
