@@ -249,7 +249,7 @@ impl Composer for Browserless {
 }
 
 /// The steps that one field each stands behind, in the form's order.
-const FIELD_STEPS: [(Field, FillStep); 10] = [
+pub(crate) const FIELD_STEPS: [(Field, FillStep); 10] = [
     (Field::Title, FillStep::TitleFilled),
     (Field::Description, FillStep::DescriptionFilled),
     (Field::Category, FillStep::CategoryChosen),

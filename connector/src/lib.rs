@@ -31,12 +31,12 @@ use vintedbot_marketplace::{
     OwnItem, RemoteItem, Seat, Session,
 };
 
-pub use browser::BrowserConfig;
+pub use browser::{BrowserConfig, Checked, check_selectors};
 pub use pacing::{Pacing, Random};
 pub use process::{is_running, this_process};
 
 use active::Active;
-use browser::BrowserComposer;
+use browser::{BrowserComposer, Equipment};
 use browserless::Browserless;
 use pacing::Pace;
 use web::WebSession;
@@ -164,14 +164,13 @@ impl Marketplace for Connector {
         };
         Ok(match &self.config.browser {
             Some(browser) => {
-                let (selectors, detector) = (
-                    Arc::clone(&self.config.selectors),
-                    Arc::clone(&self.config.detector),
-                );
-                Box::new(
-                    BrowserComposer::start(browser, session, request, selectors, detector, pace, attempt)
-                        .await?,
-                )
+                let equipment = Equipment {
+                    selectors: Arc::clone(&self.config.selectors),
+                    detector: Arc::clone(&self.config.detector),
+                    pace,
+                    harvest: None,
+                };
+                Box::new(BrowserComposer::start(browser, session, request, equipment, attempt).await?)
             }
             None => Box::new(Browserless::new(session, request, pace, attempt)),
         })

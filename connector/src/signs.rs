@@ -68,3 +68,23 @@ pub(crate) fn emptied(detector: &Detector, what: String, url: String, answer: &V
         None => Error::Shape(what),
     }
 }
+
+/// What the form cannot do without: the end of a call's path, and the list in its answer that is never empty.
+const NEVER_EMPTY: [(&str, &str); 4] = [
+    ("/item_upload/catalogs", "catalogs"),
+    ("/item_upload/attributes", "attributes"),
+    ("/item_upload/colors", "colors"),
+    ("/package_sizes", "package_sizes"),
+];
+
+/// The error for a call of the form that was answered well, and with nothing.
+pub(crate) fn emptied_call(signs: &Signs) -> Option<Error> {
+    let url = Url::parse(&signs.url).ok()?;
+    let answer: Value = serde_json::from_str(&signs.text).ok().filter(Value::is_object)?;
+    if signs.status != Some(200) || answer["code"].as_i64().unwrap_or(0) != 0 {
+        return None;
+    }
+    let (_, list) = NEVER_EMPTY.iter().find(|(end, _)| url.path().ends_with(end))?;
+    let is_emptied = answer[*list].as_array().is_none_or(Vec::is_empty);
+    is_emptied.then(|| emptied((*list).to_owned(), signs.url.clone(), &answer))
+}

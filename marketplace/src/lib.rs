@@ -22,5 +22,6 @@ pub use composer::{
 };
 pub use content::{CategoryChoice, Field, ItemContent, Language, Money, Named, PhotoFile};
 pub use error::{Error, WriteError};
+pub use fold::fold;
 pub use remote::{DriverKind, Marketplace, Member, OwnItem, RemoteItem, RemotePhoto, Seat, SeatLock};
 pub use session::{Cookies, LostSession, Renewal, Session, Sessions};

@@ -3,7 +3,7 @@
 
 import { attributeFields } from "./form/attributes.js";
 import { categoryField } from "./form/category.js";
-import { data, touched } from "./form/dom.js";
+import { crash, data, touched } from "./form/dom.js";
 import { photoField } from "./form/photos.js";
 import { amount, buttons } from "./form/save.js";
 
@@ -48,7 +48,8 @@ const bump = practice.ref("bump");
 bump.addEventListener("change", () => (chosen.bump = bump.checked));
 
 const showAttributes = attributeFields(chosen);
-const suggestCategory = categoryField(chosen, showAttributes);
-photoField(chosen, suggestCategory);
+const suggestCategory = categoryField(chosen, () => showAttributes().catch(crash));
+// Without a suggestion the form is as good as with one.
+photoField(chosen, () => suggestCategory().catch(() => {}));
 buttons(chosen);
-showAttributes();
+showAttributes().catch(crash);

@@ -29,8 +29,11 @@ const practice = {
     };
   },
 
+  // One refresh at a time, whoever asks for it: the second use of a refresh token would end the session.
   refresh() {
-    return fetch("/web/api/auth/refresh", { method: "POST", headers: practice.headers() });
+    practice.refreshing ||= fetch("/web/api/auth/refresh", { method: "POST", headers: practice.headers() })
+      .finally(() => (practice.refreshing = null));
+    return practice.refreshing;
   },
 
   // One JSON call. A lost session is refreshed once and the call repeated once; a bot check is shown.

@@ -91,6 +91,7 @@ async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember
     state.members.insert(member.id, member.clone());
     let tokens = session::sign_in(&mut state, &member);
     state.save();
+    let pages = state.pages_of(Some(&member));
     let mut cookies = json!({
         "access_token_web": tokens.access,
         "refresh_token_web": tokens.refresh,
@@ -103,6 +104,7 @@ async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember
         "id": member.id,
         "login": member.login,
         "language": member.language,
+        "pages": pages,
         "csrf_token": CSRF_TOKEN,
         "access_token": tokens.access,
         "refresh_token": tokens.refresh,

@@ -21,19 +21,30 @@ fn user_agent(headers: &HeaderMap) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-/// Records every bot check's cookie that this user agent was not given by the site; each once.
+/// Who is calling, as far as headers tell. A browser says of every request where it comes from, which a client that
+/// only borrows a browser's name does not.
+fn client(headers: &HeaderMap) -> String {
+    let kind = if headers.contains_key("sec-fetch-mode") {
+        "browser"
+    } else {
+        "client"
+    };
+    format!("{kind} {}", user_agent(headers))
+}
+
+/// Records every bot check's cookie that the site did not give to this very client; each once.
 pub fn inspect(state: &mut State, headers: &HeaderMap, path: &str) {
-    let user_agent = user_agent(headers);
+    let client = client(headers);
     let sent = headers.get_all(COOKIE).into_iter().flat_map(pairs);
     let foreign: Vec<_> = sent
         .filter(|(name, value)| NAMES.contains(name) && !value.is_empty())
-        .filter(|(_, value)| state.bot_cookies.get(*value) != Some(&user_agent))
+        .filter(|(_, value)| state.bot_cookies.get(*value) != Some(&client))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     for (name, value) in foreign {
         let member_id = session::concerned(state, headers).map_or(0, |member| member.id);
-        if state.foreign_bot_cookies.insert((value, user_agent.clone())) {
-            let facts = json!({"cookie": name, "user_agent": user_agent, "path": path});
+        if state.foreign_bot_cookies.insert((value, client.clone())) {
+            let facts = json!({"cookie": name, "user_agent": user_agent(headers), "path": path});
             state.record("foreign_bot_cookie", member_id, facts);
         }
     }
@@ -41,7 +52,7 @@ pub fn inspect(state: &mut State, headers: &HeaderMap, path: &str) {
 
 /// Remembers whom an answer gives such cookies to.
 pub fn remember(state: &mut State, request: &HeaderMap, response: &HeaderMap) {
-    let user_agent = user_agent(request);
+    let client = client(request);
     let set = response.get_all(SET_COOKIE).into_iter();
     let given: Vec<_> = set
         .filter_map(|line| pairs(line).next())
@@ -50,7 +61,7 @@ pub fn remember(state: &mut State, request: &HeaderMap, response: &HeaderMap) {
         .collect();
     let some = !given.is_empty();
     for value in given {
-        state.bot_cookies.insert(value, user_agent.clone());
+        state.bot_cookies.insert(value, client.clone());
     }
     if some {
         state.save();

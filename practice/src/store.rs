@@ -110,16 +110,19 @@ pub struct State {
     /// Families of tokens that have ended.
     #[serde(default)]
     pub ended_families: BTreeSet<u64>,
-    /// Which user agent was given a bot check's cookie, by the cookie's value.
+    /// Which client was given a bot check's cookie, by the cookie's value.
     #[serde(default)]
     pub bot_cookies: HashMap<String, String>,
     pub items: BTreeMap<u64, Item>,
     pub photos: BTreeMap<u64, Photo>,
     pub settings: Settings,
     next_id: u64,
-    /// Value and user agent of those that came without having been given, so that each is recorded once.
+    /// Value and client of those that came without having been given, so that each is recorded once.
     #[serde(skip)]
     pub foreign_bot_cookies: HashSet<(String, String)>,
+    /// Until when a request that was not answered is not answered again, by what it is. UTC milliseconds.
+    #[serde(skip)]
+    pub unanswered: HashMap<String, i64>,
     #[serde(skip)]
     pub rules: Vec<Rule>,
     #[serde(skip)]
@@ -149,6 +152,7 @@ impl State {
             settings,
             next_id: 3_000,
             foreign_bot_cookies: HashSet::new(),
+            unanswered: HashMap::new(),
             rules: Vec::new(),
             records: Vec::new(),
             last_seq: 0,

@@ -4,20 +4,22 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thirtyfour::cdp::{CdpSession, RawEvent};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
-use vintedbot_marketplace::Error;
+use vintedbot_marketplace::{Cookies, Error};
 
 use super::broken;
 
 /// How much of the answers' bodies the browser keeps for us, in bytes.
 const BODY_BUFFER: u32 = 16 * 1024 * 1024;
 
-/// How long the browser itself may take to say where a page is. It is not held up by the page.
-const BROWSER_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// How long the browser may take to say which address it shows.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Where the form asks what it has to ask for in a category (as seen 2026, confidence A).
+const ASKED_FOR_CATEGORY: &str = "/item_upload/attributes";
 
 /// One request of the page for a document or for data, with its answer as far as it has come.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) is_document: bool,
+    /// What was sent, where the form asks what a category wants to know; no other text is kept.
+    pub(crate) sent: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) content_type: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -33,6 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) body: Option<String>,
     /// No answer came, or it broke off.
     pub(crate) failed: bool,
+    /// What the browser says about that.
+    pub(crate) failure: String,
     /// Nothing more is going to be learned about it.
     pub(crate) complete: bool,
 }
@@ -45,13 +51,24 @@ impl Exchange {
             method: method.to_owned(),
             url: url.to_owned(),
             is_document: false,
+            sent: None,
             status: None,
             content_type: String::new(),
             headers: Vec::new(),
             body: None,
             failed: false,
+            failure: String::new(),
             complete: false,
         }
+    }
+
+    /// Whether a file came where a page should have come.
+    pub(crate) fn is_download(&self) -> bool {
+        let says = |header: &(String, String)| {
+            header.0 == "content-disposition"
+                && header.1.trim_start().to_lowercase().starts_with("attachment")
+        };
+        self.is_document && self.headers.iter().any(says)
     }
 }
 
@@ -60,6 +77,8 @@ struct Log {
     exchanges: Vec<Exchange>,
     /// Events were lost, so that what is not in the log may have happened all the same.
     is_incomplete: bool,
+    /// Nobody wants to know any more what the answers say.
+    is_unread: bool,
 }
 
 #[derive(Default)]
@@ -118,35 +137,62 @@ impl Traffic {
         })
     }
 
+    /// Asks the browser itself, past the driver.
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Value, Error> {
+        self.session.send_raw(method, params).await.map_err(broken)
+    }
+
     /// Gives the browser a cookie for the one host of an address. It goes this way because what is sent through the
     /// driver stands in its client's debug log.
     pub(crate) async fn set_cookie(&self, name: &str, value: &str, url: &str) -> Result<(), Error> {
         let cookie = json!({ "name": name, "value": value, "url": url });
-        self.session
-            .send_raw("Network.setCookie", cookie)
-            .await
-            .map_err(broken)
-            .map(drop)
+        self.ask("Network.setCookie", cookie).await.map(drop)
     }
 
-    /// The address that the page shows; `None` when the page or its browser is gone. Asked of the browser and not of the
-    /// driver, which would answer a question that the page asks the person.
+    /// The cookies that the browser would send to an address.
+    pub(crate) async fn cookies(&self, url: &str) -> Result<Cookies, Error> {
+        let answer = self.ask("Network.getCookies", json!({ "urls": [url] })).await?;
+        let all = answer["cookies"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let pairs = all.iter().filter_map(|cookie| {
+            let text = |name: &str| cookie[name].as_str().map(str::to_owned);
+            Some((text("name")?, text("value")?))
+        });
+        Ok(Cookies(pairs.collect()))
+    }
+
+    /// Waits until the page has asked nothing, and awaited no answer, for so long; at most as long as the limit.
+    pub(crate) async fn quiet(&self, quiet_for: Duration, limit: Duration) {
+        let settled = async {
+            loop {
+                let busy = {
+                    let log = self.shared.log();
+                    log.exchanges
+                        .iter()
+                        .any(|exchange| !exchange.complete && !exchange.is_document)
+                };
+                let changed = tokio::time::timeout(quiet_for, self.shared.changed.notified()).await;
+                if changed.is_err() && !busy {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limit, settled).await;
+    }
+
+    /// The address that the window shows, asked of the browser alone: a driver would answer an open question in the
+    /// person's place. `None` when the window or the browser is gone.
     pub(crate) async fn shows(&self) -> Option<String> {
-        let asked = self.session.send_raw("Target.getTargetInfo", json!({}));
-        let answer = tokio::time::timeout(BROWSER_ANSWERS_WITHIN, asked)
-            .await
-            .ok()?
-            .ok()?;
+        let asked = self.ask("Target.getTargetInfo", json!({}));
+        let answer = tokio::time::timeout(ANSWERS_WITHIN, asked).await.ok()?.ok()?;
         answer["targetInfo"]["url"].as_str().map(str::to_owned)
     }
 
-    /// Brings the window before whoever sits at the screen.
-    pub(crate) async fn bring_to_front(&self) -> Result<(), Error> {
-        self.session
-            .send_raw("Page.bringToFront", json!({}))
-            .await
-            .map_err(broken)
-            .map(drop)
+    /// From now on no answer's text is read.
+    pub(crate) fn stop_reading(&self) {
+        self.shared.log().is_unread = true;
     }
 
     /// Where the log ends now.
@@ -207,9 +253,13 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
             // A redirect comes as a new request under the same id; the log keeps both.
             let request = &params["request"];
             let text = |name: &str| request[name].as_str().unwrap_or_default();
+            let sent = text("url")
+                .ends_with(ASKED_FOR_CATEGORY)
+                .then(|| text("postData").to_owned());
             shared.log().exchanges.push(Exchange {
                 request_id: request_id.to_owned(),
                 is_document: kind == "Document",
+                sent,
                 ..Exchange::asked(text("method"), text("url"))
             });
             shared.changed.notify_waiters();
@@ -228,12 +278,15 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
                 .collect();
         }),
         "Network.loadingFinished" => {
-            let has_words = shared.log().exchanges.iter().rev().any(|each| {
-                let is_words = ["json", "html"]
-                    .iter()
-                    .any(|kind| each.content_type.contains(kind));
-                each.request_id == request_id && is_words && !each.is_document
-            });
+            let log = shared.log();
+            let has_words = !log.is_unread
+                && log.exchanges.iter().rev().any(|each| {
+                    let is_words = ["json", "html"]
+                        .iter()
+                        .any(|kind| each.content_type.contains(kind));
+                    each.request_id == request_id && is_words && !each.is_document
+                });
+            drop(log);
             // Asked for aside: whoever waits here misses the events that come meanwhile.
             let (session, shared, request_id) = (session.clone(), Arc::clone(shared), request_id.to_owned());
             tokio::spawn(async move {
@@ -250,6 +303,10 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
         }
         "Network.loadingFailed" => shared.update(request_id, |exchange| {
             exchange.failed = true;
+            params["errorText"]
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut exchange.failure);
             exchange.complete = true;
         }),
         _ => {}

@@ -6,8 +6,13 @@
 )]
 
 mod browser;
+mod browser_changes;
+mod browser_check;
+mod browser_faces;
+mod browser_mutations;
+mod browser_pages;
+mod browser_window;
 mod browserless;
 mod leftovers;
 mod reads;
 mod site;
-mod window;

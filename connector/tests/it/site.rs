@@ -74,11 +74,23 @@ impl Site {
     }
 
     pub fn browser_with(&self, selectors: Selectors) -> Connector {
-        let found = BrowserConfig::find(None, None, true).expect("nothing is named");
-        self.connector(
-            Some(found.expect("Chromium and chromedriver are installed")),
-            selectors,
-        )
+        self.connector(Some(chromium()), selectors)
+    }
+
+    /// A browser of other ways than the installed one has.
+    pub fn browser_as(&self, browser: BrowserConfig) -> Connector {
+        self.connector(Some(browser), Selectors::embedded().clone())
+    }
+
+    /// Makes the pages that a seat's member sees particular ones.
+    pub async fn pages(&self, seat: &Seat, pages: Value) {
+        let member =
+            json!({ "login": seat.practice_login, "language": seat.language.code(), "pages": pages });
+        self.admin("POST", "members", member).await;
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.running.local_addr())
     }
 
     pub fn request(&self, content: ItemContent, photos: Vec<PhotoFile>) -> ComposerRequest {
@@ -90,7 +102,7 @@ impl Site {
         }
     }
 
-    fn work_dir(&self) -> PathBuf {
+    pub fn work_dir(&self) -> PathBuf {
         self.folder.path().join(format!(
             "attempt-{}",
             self.attempts.fetch_add(1, Ordering::Relaxed)
@@ -130,6 +142,11 @@ impl Site {
         };
         all.into_iter().filter(|record| record["kind"] == kind).collect()
     }
+}
+
+pub fn chromium() -> BrowserConfig {
+    let found = BrowserConfig::find(None, None, true).expect("nothing is named");
+    found.expect("Chromium and chromedriver are installed")
 }
 
 pub fn seat(language: Language) -> Seat {
@@ -197,14 +214,17 @@ pub async fn content(connector: &Connector, seat: &Seat, photos: &[PhotoFile]) -
 #[derive(Default)]
 pub struct Steps {
     pub reached: Mutex<Vec<FillStep>>,
+    pub frames: Mutex<Vec<Frame>>,
     pub stop_at: Option<FillStep>,
 }
 
 #[async_trait]
 impl StepObserver for Steps {
     async fn reached(&self, frame: Frame) -> Result<(), Stopped> {
-        self.reached.lock().await.push(frame.step);
-        if self.stop_at == Some(frame.step) {
+        let step = frame.step;
+        self.reached.lock().await.push(step);
+        self.frames.lock().await.push(frame);
+        if self.stop_at == Some(step) {
             Err(Stopped("the test says so".to_owned()))
         } else {
             Ok(())

@@ -75,6 +75,11 @@ export function dialog(name, title, text, label) {
   document.body.append(overlay);
 }
 
+// The form cannot go on, and says so; under a challenge there is nothing to add.
+export function crash() {
+  if (!practice.challenged) dialog("item-upload-critical-error-dialog", texts.something_wrong, "", texts.close);
+}
+
 // A rehearsed challenge appears right after the field `step` was touched. Says whether it did.
 export function touched(step) {
   if (self.practiceOverlayAt !== step) return false;

@@ -83,10 +83,11 @@ export function photoField(chosen, whenUploaded) {
       },
       image,
       n === 0 ? make("span", { "data-testid": "media-select-main-badge-0" }, "★") : null,
-      button("delete", "✕", texts.delete, remove),
-      button("rotate", "⟳", texts.rotate, turn),
-      button("move-left", "‹", texts.move_left, () => move(n, n - 1)),
-      button("move-right", "›", texts.move_right, () => move(n, n + 1)));
+      make("div", { class: "tools" },
+        button("move-left", "‹", texts.move_left, () => move(n, n - 1)),
+        button("move-right", "›", texts.move_right, () => move(n, n + 1)),
+        button("rotate", "⟳", texts.rotate, turn),
+        button("delete", "✕", texts.delete, remove)));
     }));
   }
 

@@ -18,8 +18,7 @@ use crate::pages::challenge;
 pub fn answer(fired: &Fired, asked: &Asked, peer: &Peer) -> Option<Response> {
     let is_page = asked.operation.is_page();
     if fired.any(|action| action.reset) {
-        peer.cut();
-        return Some(StatusCode::NO_CONTENT.into_response());
+        return Some(reset(peer));
     }
     if fired.any(|action| action.status_403) {
         return Some(challenge::blocked(is_page, asked.visitor.locale));
@@ -52,6 +51,12 @@ pub fn answer(fired: &Fired, asked: &Asked, peer: &Peer) -> Option<Response> {
     }
     let error = fired.iter().find_map(|action| action.reject.clone())?;
     Some(Refusal::Validation(vec![error]).into_response())
+}
+
+/// No answer at all.
+pub fn reset(peer: &Peer) -> Response {
+    peer.cut();
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// Headers and the beginning of an answer; the rest never comes.

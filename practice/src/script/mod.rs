@@ -32,6 +32,10 @@ use crate::{bot_cookies, clock, session, store};
 /// The most that a JSON request may hold, in bytes.
 const JSON_LIMIT: usize = 1 << 20;
 
+/// How long a request that was reset stays so, in milliseconds: Chromium sends one on a connection that it had opened
+/// in advance again by itself, which would undo the reset unseen.
+const RESET_MS: i64 = 250;
+
 /// The behaviours that struck one request, in the order of their rules.
 #[derive(Clone, Debug, Default)]
 pub struct Fired(Arc<Vec<Do>>);
@@ -105,9 +109,15 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
     let mut request = Request::from_parts(parts, body);
 
     let visitor = Visitor::of(site, request.headers());
+    let now = clock::now_ms();
     let fired = {
         let mut state = site.lock();
         let member_id = session::concerned(&state, request.headers()).map(|member| member.id);
+        let same = format!("{member_id:?} {} {}", request.method(), request.uri());
+        state.unanswered.retain(|_, until| *until > now);
+        if state.unanswered.contains_key(&same) {
+            return instead::reset(peer);
+        }
         let titles: Vec<_> = sent_title
             .into_iter()
             .chain(stored_title(&state, request.uri().path()))
@@ -116,7 +126,11 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
             rule.strikes(operation, member_id, &titles)
                 .then(|| rule.action.clone())
         });
-        Fired(Arc::new(struck.collect()))
+        let fired = Fired(Arc::new(struck.collect()));
+        if fired.any(|action| action.reset) {
+            state.unanswered.insert(same, now + RESET_MS);
+        }
+        fired
     };
     let asked = Asked {
         operation,

@@ -116,7 +116,7 @@ impl Operation {
 
     /// Whether it only reads, so that its answer may be made and then spoilt.
     pub fn only_reads(self) -> bool {
-        self.is_of_ontology() || matches!(self, Self::Wardrobe | Self::Item | Self::CurrentUser | Self::Any)
+        self.is_of_ontology() || matches!(self, Self::Wardrobe | Self::Item | Self::CurrentUser)
     }
 }
 

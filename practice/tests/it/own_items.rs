@@ -120,3 +120,33 @@ async fn an_item_put_in_place_can_have_photos_that_are_really_there() {
     assert!(all[0].starts_with(&[0xff, 0xd8]));
     assert_ne!(all[0], all[1]);
 }
+
+#[tokio::test]
+async fn a_row_of_the_wardrobe_has_names_and_no_ids_but_its_own() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    published(&member).await;
+    let row = member.wardrobe().await[0].clone();
+    for key in [
+        "id",
+        "title",
+        "price",
+        "size",
+        "brand",
+        "status",
+        "photos",
+        "is_closed",
+        "is_reserved",
+    ] {
+        assert!(row.get(key).is_some(), "{key}");
+    }
+    for key in [
+        "description",
+        "catalog_id",
+        "brand_id",
+        "size_id",
+        "item_attributes",
+    ] {
+        assert!(row.get(key).is_none(), "{key}");
+    }
+}

@@ -177,6 +177,12 @@ async fn a_bot_checks_cookie_is_at_home_in_one_user_agent_only() {
         send("Another", given).await;
         send("Chromium", "cf_clearance=carried-over").await;
     }
+    let borrowed_name = member
+        .request(Method::GET, ME)
+        .header(USER_AGENT, "Chromium")
+        .header("sec-fetch-mode", "cors")
+        .header("cookie", given);
+    borrowed_name.send().await.expect("an answer");
     let foreign = rig.records("foreign_bot_cookie").await;
     let told: Vec<_> = foreign
         .iter()
@@ -186,7 +192,8 @@ async fn a_bot_checks_cookie_is_at_home_in_one_user_agent_only() {
         told,
         [
             (&json!("datadome"), Some(member.id)),
-            (&json!("cf_clearance"), Some(member.id))
+            (&json!("cf_clearance"), Some(member.id)),
+            (&json!("datadome"), Some(member.id))
         ]
     );
 }
