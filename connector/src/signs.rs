@@ -78,7 +78,7 @@ const NEVER_EMPTY: [(&str, &str); 4] = [
 ];
 
 /// The error for a call of the form that was answered well, and with nothing.
-pub(crate) fn emptied_call(signs: &Signs) -> Option<Error> {
+pub(crate) fn emptied_call(detector: &Detector, signs: &Signs) -> Option<Error> {
     let url = Url::parse(&signs.url).ok()?;
     let answer: Value = serde_json::from_str(&signs.text).ok().filter(Value::is_object)?;
     if signs.status != Some(200) || answer["code"].as_i64().unwrap_or(0) != 0 {
@@ -86,5 +86,5 @@ pub(crate) fn emptied_call(signs: &Signs) -> Option<Error> {
     }
     let (_, list) = NEVER_EMPTY.iter().find(|(end, _)| url.path().ends_with(end))?;
     let is_emptied = answer[*list].as_array().is_none_or(Vec::is_empty);
-    is_emptied.then(|| emptied((*list).to_owned(), signs.url.clone(), &answer))
+    is_emptied.then(|| emptied(detector, (*list).to_owned(), signs.url.clone(), &answer))
 }

@@ -171,19 +171,12 @@ pub fn practice_url(config: &Config, running: Option<&Running>) -> String {
 
 /// The connector that the settings describe.
 pub fn connect(config: &Config, practice_url: &str, settings: &Settings) -> Result<Connector> {
-    let selectors = match set(&config.selectors_file) {
-        Some(file) => {
-            let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-            Selectors::parse(&text).with_context(|| file.display().to_string())?
-        }
-        None => Selectors::embedded().clone(),
-    };
     let pause = Duration::from_millis(config.pacing_ms);
     let ids = SystemIds;
     Ok(Connector::new(vintedbot_connector::Config {
         practice_url: Some(practice_url.parse().context("practice_url")?),
         browser: find_browser(config)?,
-        selectors: Arc::new(selectors),
+        selectors: Arc::new(selectors(config)?),
         detector: Arc::new(Detector::embedded().clone()),
         pacing: Pacing {
             mean: pause,
@@ -192,6 +185,15 @@ pub fn connect(config: &Config, practice_url: &str, settings: &Settings) -> Resu
         random: Arc::new(move || u64::from_le_bytes(ids.secret()[..8].try_into().unwrap_or_default())),
         request_timeout: Duration::from_millis(u64::try_from(settings.request_timeout_ms)?),
     })?)
+}
+
+/// The selectors that come with the program, or the operator's over them.
+pub fn selectors(config: &Config) -> Result<Selectors> {
+    let Some(file) = set(&config.selectors_file) else {
+        return Ok(Selectors::embedded().clone());
+    };
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    Selectors::parse(&text).with_context(|| file.display().to_string())
 }
 
 fn find_browser(config: &Config) -> Result<Option<BrowserConfig>> {
@@ -208,7 +210,7 @@ fn find_browser(config: &Config) -> Result<Option<BrowserConfig>> {
     Ok(found)
 }
 
-fn set(path: &Path) -> Option<&Path> {
+pub fn set(path: &Path) -> Option<&Path> {
     (!path.as_os_str().is_empty()).then_some(path)
 }
 

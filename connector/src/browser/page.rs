@@ -171,7 +171,7 @@ impl Page {
             }
             if let Some(signs) = self.call_signs(exchange) {
                 self.judge(&signs).await?;
-                if let Some(error) = signs::emptied_call(&signs) {
+                if let Some(error) = signs::emptied_call(&self.detector, &signs) {
                     return Err(error);
                 }
             }

@@ -210,6 +210,45 @@ pub async fn content(connector: &Connector, seat: &Seat, photos: &[PhotoFile]) -
     }
 }
 
+/// The first thing in what the site accepted that is not what was approved, by id.
+pub fn difference(record: &Value, content: &ItemContent) -> Option<String> {
+    let one = |choice: &Option<Named>| json!(choice.as_ref().map(|choice| choice.id));
+    let many = |choices: &[Named]| {
+        let mut ids: Vec<i64> = choices.iter().map(|choice| choice.id).collect();
+        ids.sort_unstable();
+        json!(ids)
+    };
+    let sorted = |name: &str| {
+        let mut ids: Vec<i64> = record[name]
+            .as_array()
+            .map(|all| all.iter().filter_map(Value::as_i64).collect())
+            .unwrap_or_default();
+        ids.sort_unstable();
+        json!(ids)
+    };
+    let expected = [
+        ("title", json!(content.title)),
+        ("description", json!(content.description)),
+        ("price_minor", json!(content.price.minor_units)),
+        ("catalog_id", json!(content.category.id)),
+        ("brand_id", one(&content.brand)),
+        ("size_id", one(&content.size)),
+        ("status_id", one(&content.condition)),
+        ("color_ids", many(&content.colors)),
+        ("material_ids", many(&content.materials)),
+        ("package_size_id", one(&content.package_size)),
+        ("photo_sha256s", json!(content.photo_sha256s)),
+    ];
+    expected.into_iter().find_map(|(name, expected)| {
+        let seen = if name.ends_with("_ids") {
+            sorted(name)
+        } else {
+            record[name].clone()
+        };
+        (seen != expected).then(|| format!("{name}: {seen} where {expected} was approved"))
+    })
+}
+
 /// Remembers the steps that it is told of, and may stop at one.
 #[derive(Default)]
 pub struct Steps {
