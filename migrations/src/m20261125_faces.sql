@@ -51,3 +51,4 @@ ALTER TABLE publish_steps ADD COLUMN thumbnail_key TEXT;
 DROP INDEX publish_jobs_open;
 CREATE UNIQUE INDEX publish_jobs_open ON publish_jobs (listing_id)
     WHERE state NOT IN ('PUBLISHED', 'DONE', 'FAILED', 'CANCELLED', 'EXPIRED');
+ALTER TABLE effects ADD COLUMN seen TEXT;

@@ -6,7 +6,7 @@ use vintedbot_marketplace::Seat;
 
 use super::job::{load, save, wait};
 use super::outcome::{Ended, end_in};
-use super::{ComposerState, EffectState, Revision, State, WaitReason, budget, open_effect};
+use super::{ComposerState, EffectState, JobKind, Revision, State, WaitReason, budget, open_effect};
 use crate::accounts::{self, Account, AccountLock, AccountState};
 use crate::clock::Millis;
 use crate::events::Kind;
@@ -223,7 +223,7 @@ async fn without_effect(
             end_in(tx, row.clone(), Ended::Expired).await?;
             Ok(Some(Outcome::Done))
         }
-        State::Confirmed => match budget::next_intent(tx, &domain.settings, account, now).await? {
+        State::Confirmed => match next_intent(tx, domain, row, account, now).await? {
             Some(free) => {
                 wait(tx, row, Some(WaitReason::RateLimit), Some(free)).await?;
                 Ok(Some(Outcome::At(free)))
@@ -231,6 +231,20 @@ async fn without_effect(
             None => Ok(None),
         },
         _ => Ok(None),
+    }
+}
+
+/// When the budget allows what a job is for, if not now.
+async fn next_intent(
+    tx: &Tx,
+    domain: &Domain,
+    row: &publish_jobs::Model,
+    account: &account_rows::Model,
+    now: Millis,
+) -> Result<Option<Millis>> {
+    match row.kind {
+        JobKind::Publish => budget::next_intent(tx, &domain.settings, account, now).await,
+        _ => budget::next_change(tx, &domain.settings, account, now).await,
     }
 }
 

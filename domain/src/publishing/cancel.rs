@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::job::{load_owned, save};
 use super::outcome::{Ended, end_in};
-use super::{EffectKind, EffectState, PublishJob, State, open_effect};
+use super::{EffectState, PublishJob, State, open_effect};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::jobs;
@@ -76,10 +76,7 @@ async fn cancel_row(
             .with("state", super::state_name(row.state)));
     }
     let effect = open_effect(tx, &row.id).await?;
-    if effect
-        .as_ref()
-        .is_some_and(|effect| effect.kind == EffectKind::Publish)
-    {
+    if effect.as_ref().is_some_and(|effect| effect.kind.is_final()) {
         return Err(Error::rejected(
             Reason::TooLate,
             "the click may have been made already; the job goes on until its outcome is known",

@@ -10,6 +10,8 @@
 pub mod attempt;
 mod budget;
 mod cancel;
+mod change;
+pub mod changed;
 mod claims;
 pub mod composers;
 mod confirm;
@@ -27,8 +29,10 @@ pub mod watch;
 
 use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
 use serde::{Deserialize, Serialize};
+use vintedbot_marketplace::ChangeKind;
 
 pub use cancel::{cancel, cancel_for_mode_change};
+pub use change::{PrepareChange, Wanted, prepare_change};
 pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
 pub use job::{
     FieldChange, Filter, PublishJob, WaitReason, get, get_revision, get_with_token, list, list_steps,
@@ -36,7 +40,7 @@ pub use job::{
 pub use prepare::{Prepare, prepare};
 pub use resolve::{Resolution, resolve};
 pub use retry::retry;
-pub use revision::Revision;
+pub use revision::{Change, Revision};
 pub use steps::StepOutcome;
 
 use crate::events::Kind;
@@ -123,6 +127,42 @@ pub enum EffectKind {
     Hide,
     Unhide,
     Delete,
+}
+
+impl EffectKind {
+    /// Those that change an item that is on the site already.
+    pub const CHANGES: [Self; 4] = [Self::Edit, Self::Hide, Self::Unhide, Self::Delete];
+
+    /// The effect that makes a change.
+    pub fn of_change(kind: ChangeKind) -> Self {
+        match kind {
+            ChangeKind::Edit => Self::Edit,
+            ChangeKind::Hide => Self::Hide,
+            ChangeKind::Unhide => Self::Unhide,
+            ChangeKind::Delete => Self::Delete,
+        }
+    }
+
+    /// Whether it changes an item that is on the site already.
+    pub fn changes(self) -> bool {
+        Self::CHANGES.contains(&self)
+    }
+
+    /// Whether it is what its job is for, after which the job cannot be taken back.
+    pub fn is_final(self) -> bool {
+        self == Self::Publish || self.changes()
+    }
+
+    /// The kind of job that it belongs to.
+    fn job_kind(self) -> JobKind {
+        match self {
+            Self::DraftSave | Self::Publish | Self::HandOver => JobKind::Publish,
+            Self::Edit => JobKind::Edit,
+            Self::Hide => JobKind::Hide,
+            Self::Unhide => JobKind::Unhide,
+            Self::Delete => JobKind::Delete,
+        }
+    }
 }
 
 /// What is known of an effect.

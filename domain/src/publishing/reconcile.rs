@@ -226,6 +226,7 @@ mod tests {
             note: None,
             decide_time: None,
             watch_until: None,
+            seen: None,
         }
     }
 

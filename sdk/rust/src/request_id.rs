@@ -33,5 +33,6 @@ changes! {
     CreateApiTokenRequest RevokeApiTokenRequest
     UploadPhotoRequest CreateUploadUrlRequest DeletePhotoRequest
     CreateListingRequest CreateListingFromPhotosRequest UpdateListingRequest DeleteListingRequest
-    PreparePublishRequest ConfirmPublishRequest CancelPublishJobRequest RetryPublishJobRequest ResolvePublishJobRequest
+    ImportWardrobeRequest AcceptRemoteChangesRequest
+    PreparePublishRequest PrepareChangeRequest ConfirmPublishRequest CancelPublishJobRequest RetryPublishJobRequest ResolvePublishJobRequest
 }
