@@ -30,7 +30,24 @@ pub enum What {
     DraftDeleted(Item),
     ItemPublished(Item),
     ItemEdited(Item),
+    ItemHidden(Item),
+    ItemUnhidden(Item),
     ItemDeleted(Item),
+    SessionRefresh(Refresh),
+    ForeignBotCookie(BotCookie),
+}
+
+/// A renewal of a session that was asked for.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Refresh {
+    pub accepted: bool,
+}
+
+/// A cookie of a bot check that was brought by another client than the one that got it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct BotCookie {
+    pub cookie: String,
+    pub path: String,
 }
 
 /// A photo as it reached the site.

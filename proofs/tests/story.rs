@@ -14,7 +14,7 @@ use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
-use support::{canary, published, refusals};
+use support::{canary, kinds, published, refusals};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
 use vintedbot_sdk::v1::publish_job::State;
@@ -58,6 +58,9 @@ async fn chapters(world: &mut World) -> Result<()> {
     }
     cancelled(world).await.context("cancelled")?;
     challenged(world).await.context("challenged")?;
+    if !world.is_browser {
+        kinds::tell(world).await.context("kinds of challenges")?;
+    }
     done("challenged");
     reconciled(world).await.context("reconciled")?;
     done("reconciled");

@@ -3,6 +3,7 @@
 pub mod canary;
 pub mod consent;
 pub mod database;
+pub mod kinds;
 pub mod postgres;
 pub mod published;
 pub mod refusals;
