@@ -17,8 +17,9 @@ pub const MAX_BYTES: usize = 64 * 1024;
 /// More cookies than any site sets.
 const MOST_COOKIES: usize = 1_000;
 
-static EMBEDDED: LazyLock<Rules> =
-    LazyLock::new(|| Rules::parse(include_str!("../data/cookies.toml")).expect("the embedded file is read by a test"));
+static EMBEDDED: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::parse(include_str!("../data/cookies.toml")).expect("the embedded file is read by a test")
+});
 
 /// Which cookies mean what.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,7 +67,10 @@ pub enum Error {
     #[error("{0}")]
     Malformed(String),
     #[error("cookies without which there is no session are missing: {}", .missing.join(", "))]
-    Missing { missing: Vec<String>, dropped: Vec<String> },
+    Missing {
+        missing: Vec<String>,
+        dropped: Vec<String>,
+    },
     #[error("the session's cookies are of {}", .domains.join(", "))]
     OtherMarket { domains: Vec<String> },
 }
@@ -196,11 +200,21 @@ fn header(text: &str) -> Result<Vec<Cookie>, Error> {
 
 fn export(text: &str) -> Result<Vec<Cookie>, Error> {
     // serde_json's own message would repeat what it read.
-    let json: Value = serde_json::from_str(text)
-        .map_err(|error| Error::Malformed(format!("it is no JSON (line {}, column {})", error.line(), error.column())))?;
-    let list = json.as_array().or_else(|| json["cookies"].as_array()).ok_or_else(|| {
-        Error::Malformed("it must be an array of cookies, or an object with such an array as \"cookies\"".to_owned())
+    let json: Value = serde_json::from_str(text).map_err(|error| {
+        Error::Malformed(format!(
+            "it is no JSON (line {}, column {})",
+            error.line(),
+            error.column()
+        ))
     })?;
+    let list = json
+        .as_array()
+        .or_else(|| json["cookies"].as_array())
+        .ok_or_else(|| {
+            Error::Malformed(
+                "it must be an array of cookies, or an object with such an array as \"cookies\"".to_owned(),
+            )
+        })?;
     let mut cookies = Vec::new();
     for (at, each) in list.iter().enumerate() {
         let text = |key: &str| each[key].as_str().map(str::to_owned);
@@ -242,7 +256,9 @@ fn belongs(domain: &str, market: &Market) -> bool {
 
 fn other_market(domain: &str, market: &Market) -> bool {
     Market::all().iter().any(|other| {
-        other.site != market.site && !other.is_practice() && (domain == other.site || domain.ends_with(&format!(".{}", other.site)))
+        other.site != market.site
+            && !other.is_practice()
+            && (domain == other.site || domain.ends_with(&format!(".{}", other.site)))
     })
 }
 
@@ -269,7 +285,12 @@ fn check(cookie: &Cookie) -> Result<(), Error> {
     if is_name && is_value {
         return Ok(());
     }
-    let shown: String = cookie.name.chars().filter(char::is_ascii_graphic).take(64).collect();
+    let shown: String = cookie
+        .name
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .take(64)
+        .collect();
     Err(Error::Malformed(format!(
         "cookie {shown:?} has characters that no cookie can have"
     )))

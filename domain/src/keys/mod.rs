@@ -231,7 +231,10 @@ mod tests {
             .with_older(&format!("{}, ", hex(&[7; 32])))
             .expect("a key");
         assert_eq!(keys.verify(Purpose::Cursor, &signed).as_deref(), Some("owner|1"));
-        assert!(keys.sign(Purpose::Cursor, "x").starts_with(&Keys::new([8; 32]).current.id));
+        assert!(
+            keys.sign(Purpose::Cursor, "x")
+                .starts_with(&Keys::new([8; 32]).current.id)
+        );
         assert!(Keys::new([8; 32]).with_older("short").is_err());
     }
 

@@ -119,7 +119,7 @@ async fn apply(
             Ok(Outcome::At(expire))
         }
         Next::Blocked { reason, message } => {
-            accounts::pause(tx, &row.account_id, reason, &message, &row.id).await?;
+            accounts::pause(tx, &row.account_id, reason, &message, Some(&row.id)).await?;
             row.needs_manual = true;
             row.reason = Some(reason.name());
             row.message = Some(message);
@@ -134,6 +134,10 @@ async fn apply(
             Ok(Outcome::Wait)
         }
         Next::Failed { reason, message } => {
+            if open_effect(tx, &row.id).await?.is_some() {
+                // Whatever keeps the site from being read, what became of the click is still to be found out.
+                return ask(tx, row, reason, message).await;
+            }
             end_in(tx, row, Ended::Failed { reason, message }).await?;
             Ok(Outcome::Done)
         }

@@ -1,6 +1,7 @@
 use super::*;
 
-const WHOLE: &str = "access_token_web=eyJhY2Nlc3M.e30.x; refresh_token_web=eyJyZWZyZXNo.e30.x; _vinted_fr_session=abc";
+const WHOLE: &str =
+    "access_token_web=eyJhY2Nlc3M.e30.x; refresh_token_web=eyJyZWZyZXNo.e30.x; _vinted_fr_session=abc";
 
 fn market(name: &str) -> &'static Market {
     Market::find(name).expect("a market")
@@ -112,15 +113,25 @@ fn bad_headers_are_refused_without_a_value_in_the_words() {
 
 #[test]
 fn good_exports_are_taken() {
-    for domain in [".vinted.fr", "www.vinted.fr", "vinted.fr", "WWW.Vinted.FR", "https://www.vinted.fr/"] {
-        let brought = take_export(&exported(domain), "fr").unwrap_or_else(|error| panic!("{domain}: {error}"));
+    for domain in [
+        ".vinted.fr",
+        "www.vinted.fr",
+        "vinted.fr",
+        "WWW.Vinted.FR",
+        "https://www.vinted.fr/",
+    ] {
+        let brought =
+            take_export(&exported(domain), "fr").unwrap_or_else(|error| panic!("{domain}: {error}"));
         assert_eq!(
             brought.cookies.get("refresh_token_web"),
             Some("v-refresh_token_web"),
             "{domain}"
         );
     }
-    let wrapped = format!(r#"{{"url": "https://www.vinted.fr", "cookies": {}}}"#, exported(".vinted.fr"));
+    let wrapped = format!(
+        r#"{{"url": "https://www.vinted.fr", "cookies": {}}}"#,
+        exported(".vinted.fr")
+    );
     take_export(&wrapped, "fr").expect("an object around it");
     take_export(&exported("127.0.0.1"), "practice").expect("the practice site's");
     take_export(&exported("localhost:8080"), "practice").expect("the practice site's");
@@ -148,7 +159,9 @@ fn cookies_of_another_market_are_refused_and_those_of_other_sites_left_out() {
     let both = format!(
         "[{},{}]",
         exported(".vinted.de").trim_matches(['[', ']']),
-        exported(".vinted.fr").replace("v-", "w-").trim_matches(['[', ']'])
+        exported(".vinted.fr")
+            .replace("v-", "w-")
+            .trim_matches(['[', ']'])
     );
     let brought = take_export(&both, "fr").expect("taken");
     assert_eq!(
@@ -162,7 +175,8 @@ fn cookies_of_another_market_are_refused_and_those_of_other_sites_left_out() {
             "{domain}"
         );
     }
-    let with_others = exported(".vinted.fr").replacen('[', r#"[{"name":"SID","value":"é","domain":".example.org"},"#, 1);
+    let with_others =
+        exported(".vinted.fr").replacen('[', r#"[{"name":"SID","value":"é","domain":".example.org"},"#, 1);
     let brought = take_export(&with_others, "fr").expect("taken");
     assert_eq!(brought.dropped, ["SID"]);
 }
