@@ -54,7 +54,7 @@ crash: compiler browser ## Kills the worker at every step, and counts what becam
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
 	@cargo run --quiet $(SIM_PROFILE) -p vintedbot-proofs --bin sim $(if $(SABOTAGE),--features sabotage)
 
-bench: compiler $(VENV)/imaging ## Measures photos, reads, events and start-up, each beside a yardstick.
+bench: compiler browser $(VENV)/imaging ## Measures photos, the browser, reads, events and start-up, each beside a yardstick where there is one.
 	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench
 	target/release/bench
 

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use url::Url;
-use vintedbot_marketplace::challenge::{Detector, Kind, Signs, Verdict};
+use vintedbot_marketplace::challenge::{Detector, Signs};
 use vintedbot_marketplace::{Error, Evidence};
 
 /// The answer to one plain request.
@@ -48,23 +48,23 @@ impl Reply {
 
 /// An answer that is well formed and empty where it never is: what a site gives to those whom it takes for a robot (as
 /// seen 2026, confidence A).
-pub(crate) fn emptied(what: String, url: String, answer: &Value) -> Error {
-    let verdict = Verdict {
-        kind: Kind::UnknownBlock,
-        message: format!(
-            "The site left its answer empty ({what}), as it does when it takes the caller for a robot. Open the site in \
-             your own browser, see whether it works there, then resume the account."
-        ),
-        sign: "emptied answer".to_owned(),
-        needs_manual: Kind::UnknownBlock.needs_manual(),
-        retry_after_seconds: None,
+pub(crate) fn emptied(detector: &Detector, what: String, url: String, answer: &Value) -> Error {
+    let signs = Signs {
+        url: url.clone(),
+        expected_json: true,
+        emptied: vec![what.clone()],
+        ..Signs::default()
     };
-    Error::Challenge {
-        verdict,
-        evidence: Box::new(Evidence {
-            url,
-            screenshot: None,
-            page_text: answer.to_string(),
-        }),
+    match detector.detect(&signs) {
+        Some(verdict) => Error::Challenge {
+            verdict,
+            evidence: Box::new(Evidence {
+                url,
+                screenshot: None,
+                page_text: answer.to_string(),
+            }),
+        },
+        // An operator's own signs may not have it: it is no answer all the same.
+        None => Error::Shape(what),
     }
 }

@@ -40,6 +40,7 @@ CREATE TABLE wardrobe_imports (
     sequence BIGINT NOT NULL
 );
 CREATE INDEX wardrobe_imports_account ON wardrobe_imports (owner_id, account_id, create_time DESC);
+ALTER TABLE accounts ADD COLUMN quiet_until BIGINT;
 ALTER TABLE listings ADD COLUMN remote_seen TEXT;
 ALTER TABLE listings ADD COLUMN remote_differences TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE listings ADD COLUMN remote_read_time BIGINT;

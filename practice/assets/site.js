@@ -1,12 +1,18 @@
 // What every page needs: its data, the JSON calls, and the small behaviours of pages other than the form.
 "use strict";
 
-const page = JSON.parse(document.getElementById("page-state").textContent);
+const page = JSON.parse(document.querySelector('[data-ref="page-state"]').textContent);
 const flight = JSON.parse(self.__next_f[0][1]);
 
 const practice = {
   texts: page.texts,
   data: page.data,
+
+  // A node of the page by the name that only its own script knows: ids, test ids, classes and names may be changed by
+  // a rehearsal that plays a rebuilt site.
+  ref(name) {
+    return document.querySelector(`[data-ref="${name}"]`);
+  },
 
   cookie(name) {
     const pair = document.cookie.split("; ").find((one) => one.startsWith(`${name}=`));
@@ -46,39 +52,88 @@ const practice = {
     return json;
   },
 
+  // The captcha over the page, where it is not there yet. The address is the real one; the page's policy keeps the
+  // browser from asking for it.
   challenge() {
+    if (practice.challenged) return;
+    practice.challenged = true;
     const box = document.createElement("div");
     box.id = "datadome-captcha";
+    box.className = "overlay";
     const frame = document.createElement("iframe");
     frame.title = "DataDome CAPTCHA";
-    frame.src = "/challenge/captcha-delivery.com/captcha/?initialCid=practice";
+    frame.src = "https://geo.captcha-delivery.com/captcha/?initialCid=practice";
     box.append(frame);
     document.body.append(box);
   },
 };
 
-const byTestId = (id) => document.querySelector(`[data-testid="${id}"]`);
+const onClick = (name, act) => {
+  const node = practice.ref(name);
+  if (node) node.addEventListener("click", act);
+};
 
+// With a dead refresh token, or when a rehearsal says so, this waits for ever.
 async function resumeSession() {
+  const query = new URLSearchParams(location.search);
+  if (query.has("stuck")) return;
   const response = await practice.refresh();
-  const back = new URLSearchParams(location.search).get("ref_url") || "/";
-  if (response.ok && back.startsWith("/") && !back.startsWith("//")) location.href = back;
+  const back = query.get("ref_url") || "/";
+  if (response.ok && back.startsWith("/") && !back.startsWith("//")) location.replace(back);
+}
+
+function logIn() {
+  practice.ref("log-in").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const warning = practice.ref("log-in-warning");
+    warning.hidden = true;
+    const response = await fetch("/web/api/auth/oauth", {
+      method: "POST",
+      headers: practice.headers({ "Content-Type": "application/json" }),
+      body: JSON.stringify({
+        client_id: "web", scope: "user", grant_type: "password",
+        username: practice.ref("username").value, password: practice.ref("password").value,
+      }),
+    });
+    if (!response.ok) return (warning.hidden = false);
+    const back = new URLSearchParams(location.search).get("ref_url") || "/";
+    location.href = back.startsWith("/") && !back.startsWith("//") ? back : "/";
+  });
 }
 
 function ownItem({ id, isHidden, memberId }) {
-  const modal = byTestId("item-delete-modal");
+  const modal = practice.ref("delete-modal");
   if (!modal) return;
-  byTestId("item-delete-button").addEventListener("click", () => (modal.hidden = false));
-  byTestId("item-delete-cancelation-button").addEventListener("click", () => (modal.hidden = true));
-  byTestId("item-delete-confirmation-button").addEventListener("click", async () => {
-    await practice.call("POST", `/api/v2/items/${id}/delete`);
+  onClick("delete", () => (modal.hidden = false));
+  onClick("delete-cancel", () => (modal.hidden = true));
+  const trusted = (event) => ({ "X-Practice-Trusted": String(event.isTrusted) });
+  onClick("delete-confirm", async (event) => {
+    await practice.call("POST", `/api/v2/items/${id}/delete`, undefined, trusted(event));
     location.href = `/member/${memberId}`;
   });
-  byTestId("item-hide-button").addEventListener("click", async () => {
-    await practice.call("PUT", `/api/v2/items/${id}/is_hidden`, { is_hidden: !isHidden });
+  onClick("hide", async (event) => {
+    await practice.call("PUT", `/api/v2/items/${id}/is_hidden`, { is_hidden: !isHidden }, trusted(event));
     location.reload();
   });
 }
 
-if (practice.data && practice.data.page === "session-refresh") resumeSession();
-if (practice.data && practice.data.page === "item") ownItem(practice.data);
+onClick("log-out", async () => {
+  await practice.call("POST", "/web/api/auth/logout");
+  location.href = "/";
+});
+
+// The banner and the dialog over the page; the answer is remembered by a cookie, as on the real site.
+function answered(overlay, cookies) {
+  for (const [name, value] of Object.entries(cookies)) document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`;
+  practice.ref(overlay).remove();
+}
+for (const answer of ["accept", "reject"]) {
+  onClick(`consent-${answer}`, () => {
+    const groups = answer === "accept" ? "C0001%3A1%2CC0002%3A1" : "C0001%3A1%2CC0002%3A0";
+    answered("consent", { OptanonAlertBoxClosed: new Date().toISOString(), OptanonConsent: `groups=${groups}` });
+  });
+}
+onClick("country-close", () => answered("country", { domain_selected: "true" }));
+
+const behaviours = { "session-refresh": resumeSession, "log-in": logIn, item: () => ownItem(practice.data) };
+if (practice.data && behaviours[practice.data.page]) behaviours[practice.data.page]();

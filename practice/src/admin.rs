@@ -2,12 +2,13 @@
 //!
 //! | call                                | what it does                                                          |
 //! | ----------------------------------- | --------------------------------------------------------------------- |
-//! | `POST members {login, language?}`   | makes the member unless there is one, signs them in once more         |
+//! | `POST members {login, ...}`         | makes the member unless there is one, signs them in once more         |
 //! | `GET records?since=N`               | everything accepted after record `N`, oldest first                    |
+//! | `GET requests`                      | how many requests there were, other than these                        |
 //! | `GET items`                         | everything there is, whether or not it shows yet                      |
 //! | `POST items {member_id, item, ...}` | puts an item in place without a record                                |
 //! | `GET`, `POST`, `DELETE script`      | the rules of [`crate::script`]: list, add one or several, clear       |
-//! | `GET`, `POST settings`              | delays and lifetimes                                                  |
+//! | `GET`, `POST settings`              | delays, lifetimes, how the pages look                                 |
 //! | `POST reset`                        | forgets everything but the records' file and numbering                |
 
 use std::net::IpAddr;
@@ -23,6 +24,8 @@ use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::photos;
+use crate::appearance::Appearance;
 use crate::clock;
 use crate::items::Item;
 use crate::listener::Peer;
@@ -30,13 +33,14 @@ use crate::ontology::Locale;
 use crate::script::Rule;
 use crate::session::{self, CSRF_TOKEN};
 use crate::site::Site;
-use crate::store::{Member, Settings};
+use crate::store::Settings;
 use crate::validate::{Body, FieldError, violations};
 
 pub fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/_practice/members", post(create_member))
         .route("/_practice/records", get(records))
+        .route("/_practice/requests", get(requests))
         .route("/_practice/items", get(items).post(create_item))
         .route(
             "/_practice/script",
@@ -73,27 +77,28 @@ struct NewMember {
     login: String,
     /// Absent leaves the language as it is; new members speak French.
     language: Option<Locale>,
+    /// Absent leaves the pages as they are for this member.
+    pages: Option<Appearance>,
 }
 
-/// Makes the member unless there is one of that login, and signs them in once more.
+/// Makes the member unless there is one of that login, and signs them in once more. The cookies are those that a
+/// person would copy out of their browser, the bot check's among them, which is good in no other.
 async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember>) -> Json<Value> {
     let mut state = site.lock();
-    let mut member = match state.member_by_login(&body.login) {
-        Some(member) => member.clone(),
-        None => {
-            let id = state.new_id();
-            Member {
-                id,
-                account_id: id + 900_000,
-                login: body.login,
-                language: Locale::Fr,
-            }
-        }
-    };
+    let mut member = session::member_named(&mut state, &body.login);
     member.language = body.language.unwrap_or(member.language);
+    member.pages = body.pages.or(member.pages);
     state.members.insert(member.id, member.clone());
     let tokens = session::sign_in(&mut state, &member);
     state.save();
+    let mut cookies = json!({
+        "access_token_web": tokens.access,
+        "refresh_token_web": tokens.refresh,
+        "datadome": clock::hex(&clock::random::<32>()),
+    });
+    for (name, value) in session::other_cookies(&member) {
+        cookies[name] = value.into();
+    }
     Json(json!({
         "id": member.id,
         "login": member.login,
@@ -101,16 +106,7 @@ async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember
         "csrf_token": CSRF_TOKEN,
         "access_token": tokens.access,
         "refresh_token": tokens.refresh,
-        "cookies": {
-            "access_token_web": tokens.access,
-            "refresh_token_web": tokens.refresh,
-            "_vinted_fr_session": clock::hex(&clock::random::<24>()),
-            "anon_id": clock::uuid(),
-            "v_uid": member.id.to_string(),
-            "v_sid": clock::hex(&clock::random::<8>()),
-            "v_udt": clock::hex(&clock::random::<12>()),
-            "anonymous-locale": member.language.code(),
-        },
+        "cookies": cookies,
     }))
 }
 
@@ -128,6 +124,11 @@ async fn records(State(site): State<Arc<Site>>, Query(query): Query<Since>) -> J
         .iter()
         .filter(|record| record["seq"].as_u64() > Some(query.since));
     Json(newer.map(|record| Value::clone(record)).collect())
+}
+
+/// How many requests there were since the site was started, other than to this API.
+async fn requests(State(site): State<Arc<Site>>) -> Json<Value> {
+    Json(json!({"count": site.requests()}))
 }
 
 /// Everything there is, whether or not it shows yet.
@@ -148,6 +149,9 @@ struct NewItem {
     member_id: u64,
     /// As the form would send it; photos need not be there.
     item: Body,
+    /// How many photos the site makes for it itself, different from any other.
+    #[serde(default)]
+    photos: u8,
     #[serde(default)]
     is_draft: bool,
     #[serde(default)]
@@ -159,6 +163,11 @@ async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -
     let mut state = site.lock();
     let Some(member) = state.members.get(&body.member_id).cloned() else {
         return StatusCode::NOT_FOUND.into_response();
+    };
+    let made = (0..body.photos).map(|_| photos::made_up(&mut state, member.id));
+    let made = match made.collect::<Result<Vec<_>, _>>() {
+        Ok(made) => made,
+        Err(refusal) => return refusal.into_response(),
     };
     let item = match body.item.into_item(member.language) {
         Ok(item) => item,
@@ -177,6 +186,7 @@ async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -
         create_time: now,
         list_time: Some(now),
         read_time: now,
+        photo_ids: [item.photo_ids.as_slice(), &made].concat(),
         ..item
     };
     let answer = state.edit_json(&item, member.language, &site.base_url);
@@ -224,19 +234,32 @@ async fn settings(State(site): State<Arc<Site>>) -> Json<Settings> {
 struct SomeSettings {
     default_visible_delay_ms: Option<i64>,
     access_token_ttl_s: Option<i64>,
+    refresh_grace_ms: Option<i64>,
+    revoke_access_on_refresh: Option<bool>,
+    pages: Option<Appearance>,
 }
 
 /// Changes the settings that are named; answers with all.
 async fn set_settings(State(site): State<Arc<Site>>, Json(body): Json<SomeSettings>) -> Json<Settings> {
+    fn set<T>(setting: &mut T, wish: Option<T>) {
+        if let Some(wish) = wish {
+            *setting = wish;
+        }
+    }
     let mut state = site.lock();
-    let now = state.settings.clone();
-    state.settings = Settings {
-        default_visible_delay_ms: body
-            .default_visible_delay_ms
-            .unwrap_or(now.default_visible_delay_ms),
-        access_token_ttl_s: body.access_token_ttl_s.unwrap_or(now.access_token_ttl_s),
-    };
-    Json(state.settings.clone())
+    let settings = &mut state.settings;
+    set(
+        &mut settings.default_visible_delay_ms,
+        body.default_visible_delay_ms,
+    );
+    set(&mut settings.access_token_ttl_s, body.access_token_ttl_s);
+    set(&mut settings.refresh_grace_ms, body.refresh_grace_ms);
+    set(
+        &mut settings.revoke_access_on_refresh,
+        body.revoke_access_on_refresh,
+    );
+    set(&mut settings.pages, body.pages);
+    Json(settings.clone())
 }
 
 async fn reset(State(site): State<Arc<Site>>) -> Json<Value> {

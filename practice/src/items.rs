@@ -32,6 +32,11 @@ pub struct Item {
     pub package_size_id: Option<u64>,
     pub is_unisex: bool,
     pub isbn: Option<String>,
+    /// Centimetres.
+    #[serde(default)]
+    pub measurement_length: Option<u64>,
+    #[serde(default)]
+    pub measurement_width: Option<u64>,
     pub photo_ids: Vec<u64>,
     /// UTC milliseconds.
     pub create_time: i64,
@@ -233,8 +238,8 @@ impl State {
             "is_hidden": item.is_hidden,
             "is_closed": false,
             "is_reserved": false,
-            "measurement_length": null,
-            "measurement_width": null,
+            "measurement_length": item.measurement_length,
+            "measurement_width": item.measurement_width,
         })
     }
 
@@ -261,6 +266,10 @@ impl State {
             "color_ids": item.color_ids,
             "material_ids": item.material_ids,
             "package_size_id": item.package_size_id,
+            "is_unisex": item.is_unisex,
+            "isbn": item.isbn,
+            "measurement_length": item.measurement_length,
+            "measurement_width": item.measurement_width,
             "photo_count": item.photo_ids.len(),
             "photo_ids": item.photo_ids,
             "photo_sha256s": hashes.iter().map(|photo| photo.sha256.as_str()).collect::<Vec<_>>(),

@@ -6,6 +6,7 @@
 //! record, written before the answer leaves.
 //!
 //! - `api` holds the JSON calls, one file per group; `pages` the HTML; `assets` the pages' script.
+//! - `appearance` says how the pages look and behave for one member.
 //! - `script` decides what misbehaviour befalls a request; `admin` is the API under `/_practice/`.
 //! - `ontology` reads the categories, brands, sizes and colours from `data/`.
 //!
@@ -14,6 +15,8 @@
 
 mod admin;
 mod api;
+mod appearance;
+mod bot_cookies;
 mod clock;
 mod items;
 mod listener;

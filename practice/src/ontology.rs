@@ -15,6 +15,7 @@ use serde::Deserialize;
 pub enum Locale {
     Fr,
     En,
+    De,
 }
 
 impl Locale {
@@ -23,6 +24,7 @@ impl Locale {
         match text.trim().get(..2)?.to_ascii_lowercase().as_str() {
             "fr" => Some(Self::Fr),
             "en" => Some(Self::En),
+            "de" => Some(Self::De),
             _ => None,
         }
     }
@@ -31,6 +33,7 @@ impl Locale {
         match self {
             Self::Fr => "fr",
             Self::En => "en",
+            Self::De => "de",
         }
     }
 
@@ -39,6 +42,7 @@ impl Locale {
         match self {
             Self::Fr => "fr-FR",
             Self::En => "en-FR",
+            Self::De => "de-FR",
         }
     }
 }
@@ -47,6 +51,7 @@ impl Locale {
 pub struct Text {
     fr: String,
     en: String,
+    de: String,
 }
 
 impl Text {
@@ -54,6 +59,7 @@ impl Text {
         match locale {
             Locale::Fr => &self.fr,
             Locale::En => &self.en,
+            Locale::De => &self.de,
         }
     }
 }
@@ -175,6 +181,22 @@ impl Ontology {
         self.catalog(id).filter(|catalog| catalog.children.is_empty())
     }
 
+    /// All categories that items can be put in, in the tree's order.
+    pub fn leaves(&self) -> Vec<&Catalog> {
+        fn below(list: &[Catalog]) -> Vec<&Catalog> {
+            list.iter()
+                .flat_map(|one| {
+                    if one.children.is_empty() {
+                        vec![one]
+                    } else {
+                        below(&one.children)
+                    }
+                })
+                .collect()
+        }
+        below(&self.catalogs)
+    }
+
     pub fn brand(&self, id: u64) -> Option<&Brand> {
         self.brands.iter().find(|brand| brand.id == id)
     }
@@ -262,9 +284,10 @@ mod tests {
     }
 
     #[test]
-    fn every_page_text_is_there_in_both_languages() {
+    fn every_page_text_is_there_in_every_language() {
         let keys = |locale| ontology().texts(locale).keys().collect::<Vec<_>>();
         assert_eq!(keys(Locale::Fr), keys(Locale::En));
+        assert_eq!(keys(Locale::Fr), keys(Locale::De));
         assert_eq!(
             (ontology().colors.len(), ontology().brands.len() > 100),
             (29, true)

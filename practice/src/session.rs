@@ -12,7 +12,10 @@ use serde_json::json;
 
 use crate::clock;
 use crate::ontology::Locale;
-use crate::store::{Member, Session, State};
+use crate::store::{Member, RefreshToken, Session, State};
+
+/// How long a refresh token lives (about a week, as seen 2026, confidence C).
+const REFRESH_TOKEN_MS: i64 = 7 * 24 * 3_600_000;
 
 /// The token that every page carries and every writing call repeats; a constant of the site's build.
 pub const CSRF_TOKEN: &str = "5b1e9f3c-7a42-4d60-9e0b-2f6c81d4a7e3";
@@ -38,6 +41,16 @@ pub struct Caller {
     pub member_id: u64,
     /// Signed in by an `Authorization` header, which no other site's page can make a browser send.
     pub bearer: bool,
+}
+
+/// Whom a request concerns, as far as its cookies tell: who calls, or else whose refresh token it carries.
+pub fn concerned<'a>(state: &'a State, headers: &HeaderMap) -> Option<&'a Member> {
+    let caller = caller(state, headers).map(|caller| caller.member_id);
+    let by_refresh = || {
+        let token = cookie(headers, "refresh_token_web")?;
+        state.refresh_tokens.get(token).map(|token| token.member_id)
+    };
+    state.members.get(&caller.or_else(by_refresh)?)
 }
 
 /// Who the headers say is calling, if their access token is known and has not expired.
@@ -91,19 +104,130 @@ pub struct Tokens {
     pub refresh: String,
 }
 
+impl Tokens {
+    /// The `Set-Cookie` lines that hand them to a browser; the page's script cannot read them.
+    pub fn set_cookies(&self) -> [String; 2] {
+        let set = |name: &str, value: &str| format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax");
+        [
+            set("access_token_web", &self.access),
+            set("refresh_token_web", &self.refresh),
+        ]
+    }
+}
+
+/// The member named `login`, made if there is none yet.
+pub fn member_named(state: &mut State, login: &str) -> Member {
+    if let Some(member) = state.member_by_login(login) {
+        return member.clone();
+    }
+    let id = state.new_id();
+    let member = Member {
+        id,
+        account_id: id + 900_000,
+        login: login.to_owned(),
+        language: Locale::Fr,
+        pages: None,
+    };
+    state.members.insert(id, member.clone());
+    member
+}
+
+/// The cookies that a browser gets besides the tokens when a member signs in.
+pub fn other_cookies(member: &Member) -> [(&'static str, String); 6] {
+    [
+        ("_vinted_fr_session", clock::hex(&clock::random::<24>())),
+        ("anon_id", clock::uuid()),
+        ("v_uid", member.id.to_string()),
+        ("v_sid", clock::hex(&clock::random::<8>())),
+        ("v_udt", clock::hex(&clock::random::<12>())),
+        ("anonymous-locale", member.language.code().to_owned()),
+    ]
+}
+
 /// Signs a member in once more; sessions that they already have stay good.
 pub fn sign_in(state: &mut State, member: &Member) -> Tokens {
+    let family = state.new_id();
+    issue(state, member, family)
+}
+
+/// Exchanges a refresh token for a new pair, and records that it did or refused to. A token is good once: its second
+/// use looks like a thief's, and ends every token that goes back to the same signing in.
+pub fn refresh(state: &mut State, token: &str) -> Option<Tokens> {
+    let now = clock::now_ms();
+    let known = state.refresh_tokens.get(token).cloned();
+    let member = known
+        .as_ref()
+        .and_then(|known| state.members.get(&known.member_id))
+        .cloned();
+    let tokens = known
+        .zip(member.clone())
+        .and_then(|(known, member)| exchange(state, token, known, &member, now));
+    let member_id = member.map_or(0, |member| member.id);
+    state.record(
+        "session_refresh",
+        member_id,
+        json!({"accepted": tokens.is_some()}),
+    );
+    state.save();
+    tokens
+}
+
+fn exchange(
+    state: &mut State,
+    token: &str,
+    known: RefreshToken,
+    member: &Member,
+    now: i64,
+) -> Option<Tokens> {
+    if known.expire_time <= now || state.ended_families.contains(&known.family) {
+        return None;
+    }
+    match known.use_time {
+        Some(used) if now - used >= state.settings.refresh_grace_ms => {
+            end_family(state, known.family);
+            return None;
+        }
+        Some(_) => {}
+        None => {
+            if let Some(kept) = state.refresh_tokens.get_mut(token) {
+                kept.use_time = Some(now);
+            }
+        }
+    }
+    if state.settings.revoke_access_on_refresh {
+        state.sessions.remove(&known.access);
+    }
+    Some(issue(state, member, known.family))
+}
+
+/// Ends every token that goes back to one signing in.
+pub fn end_family(state: &mut State, family: u64) {
+    state.ended_families.insert(family);
+    state.sessions.retain(|_, session| session.family != family);
+}
+
+fn issue(state: &mut State, member: &Member, family: u64) -> Tokens {
     let now = clock::now_ms();
     let expire_time = now + state.settings.access_token_ttl_s * 1_000;
+    let refresh_expire_time = now + REFRESH_TOKEN_MS;
     let access = token(member, "access", now, expire_time);
-    let refresh = token(member, "refresh", now, now + 7 * 24 * 3_600_000);
+    let refresh = token(member, "refresh", now, refresh_expire_time);
     let session = Session {
         member_id: member.id,
         expire_time,
+        family,
+    };
+    let refresh_token = RefreshToken {
+        member_id: member.id,
+        family,
+        access: access.clone(),
+        expire_time: refresh_expire_time,
+        use_time: None,
     };
     state.sessions.retain(|_, session| session.expire_time > now);
+    state.refresh_tokens.retain(|_, token| token.expire_time > now);
     state.sessions.insert(access.clone(), session);
-    state.refresh_tokens.insert(refresh.clone(), member.id);
+    state.refresh_tokens.insert(refresh.clone(), refresh_token);
     Tokens { access, refresh }
 }
 

@@ -1,6 +1,7 @@
 //! The site as its handlers share it, and its routes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -15,6 +16,7 @@ use crate::{Config, Error, admin, api, pages, script, session};
 #[derive(Debug)]
 pub struct Site {
     state: Mutex<State>,
+    requests: AtomicU64,
     /// Where pages and JSON say that photos are found.
     pub base_url: String,
 }
@@ -34,12 +36,23 @@ impl Site {
         }
         Ok(Self {
             state: Mutex::new(State::open(config)?),
+            requests: AtomicU64::new(0),
             base_url: format!("http://{shown}"),
         })
     }
 
     pub fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request that is not to the admin API.
+    pub fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many there were since it was started.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Who makes a JSON call that reads.

@@ -3,7 +3,7 @@
 //! One value behind one lock. After each change the whole of it is written beside the state file and moved into
 //! place; photo bytes are files of their own. Records are appended to their file one line at a time.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::appearance::Appearance;
 use crate::items::Item;
 use crate::ontology::Locale;
 use crate::script::Rule;
@@ -25,6 +26,9 @@ pub struct Member {
     pub account_id: u64,
     pub login: String,
     pub language: Locale,
+    /// Absent means as the settings say.
+    #[serde(default)]
+    pub pages: Option<Appearance>,
 }
 
 /// Whom an access token signs in, and for how long.
@@ -33,6 +37,22 @@ pub struct Session {
     pub member_id: u64,
     /// UTC milliseconds.
     pub expire_time: i64,
+    /// What all tokens share that go back to one signing in.
+    #[serde(default)]
+    pub family: u64,
+}
+
+/// What a refresh token is good for, or was.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RefreshToken {
+    pub member_id: u64,
+    pub family: u64,
+    /// The access token that came with it.
+    pub access: String,
+    /// UTC milliseconds.
+    pub expire_time: i64,
+    /// When it was exchanged for the first time. UTC milliseconds.
+    pub use_time: Option<i64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -56,6 +76,27 @@ pub struct Settings {
     pub default_visible_delay_ms: i64,
     /// How long a new access token lives, in seconds; about two hours on the real site (as seen 2026, confidence A).
     pub access_token_ttl_s: i64,
+    /// How long a refresh token still passes after its first use, in milliseconds.
+    #[serde(default)]
+    pub refresh_grace_ms: i64,
+    /// Whether a refresh ends the access token of before.
+    #[serde(default)]
+    pub revoke_access_on_refresh: bool,
+    /// How the pages look to members who have no wish of their own, and to guests.
+    #[serde(default)]
+    pub pages: Appearance,
+}
+
+impl Settings {
+    fn with_delay(default_visible_delay_ms: i64) -> Self {
+        Self {
+            default_visible_delay_ms,
+            access_token_ttl_s: 7_200,
+            refresh_grace_ms: 0,
+            revoke_access_on_refresh: true,
+            pages: Appearance::default(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,12 +104,22 @@ pub struct State {
     pub members: BTreeMap<u64, Member>,
     /// By access token.
     pub sessions: HashMap<String, Session>,
-    /// By refresh token, which is good for one use.
-    pub refresh_tokens: HashMap<String, u64>,
+    /// By refresh token; used ones stay, so that their second use is known for what it is.
+    #[serde(default, rename = "refreshes")]
+    pub refresh_tokens: HashMap<String, RefreshToken>,
+    /// Families of tokens that have ended.
+    #[serde(default)]
+    pub ended_families: BTreeSet<u64>,
+    /// Which user agent was given a bot check's cookie, by the cookie's value.
+    #[serde(default)]
+    pub bot_cookies: HashMap<String, String>,
     pub items: BTreeMap<u64, Item>,
     pub photos: BTreeMap<u64, Photo>,
     pub settings: Settings,
     next_id: u64,
+    /// Value and user agent of those that came without having been given, so that each is recorded once.
+    #[serde(skip)]
+    pub foreign_bot_cookies: HashSet<(String, String)>,
     #[serde(skip)]
     pub rules: Vec<Rule>,
     #[serde(skip)]
@@ -91,10 +142,13 @@ impl State {
             members: BTreeMap::new(),
             sessions: HashMap::new(),
             refresh_tokens: HashMap::new(),
+            ended_families: BTreeSet::new(),
+            bot_cookies: HashMap::new(),
             items: BTreeMap::new(),
             photos: BTreeMap::new(),
             settings,
             next_id: 3_000,
+            foreign_bot_cookies: HashSet::new(),
             rules: Vec::new(),
             records: Vec::new(),
             last_seq: 0,
@@ -104,10 +158,7 @@ impl State {
 
     /// Reads what an earlier run left, or begins empty.
     pub fn open(config: Config) -> Result<Self, Error> {
-        let settings = Settings {
-            default_visible_delay_ms: config.visible_delay_ms,
-            access_token_ttl_s: 7_200,
-        };
+        let settings = Settings::with_delay(config.visible_delay_ms);
         let mut state = match &config.state {
             Some(path) if path.exists() => {
                 let mut state: Self = parse(path, &read(path)?)?;
@@ -167,6 +218,12 @@ impl State {
     pub fn new_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
+    }
+
+    /// How the pages look to `member`, or to a guest.
+    pub fn pages_of(&self, member: Option<&Member>) -> Appearance {
+        let own = member.and_then(|member| member.pages.clone());
+        own.unwrap_or_else(|| self.settings.pages.clone())
     }
 
     pub fn member_by_login(&self, login: &str) -> Option<&Member> {

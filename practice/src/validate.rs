@@ -30,6 +30,8 @@ pub struct Body {
     pub color_ids: Option<Vec<u64>>,
     pub assigned_photos: Option<Vec<AssignedPhoto>>,
     pub item_attributes: Option<Vec<Attribute>>,
+    pub measurement_length: Option<u64>,
+    pub measurement_width: Option<u64>,
     /// Older callers name size and condition here.
     pub size_id: Option<u64>,
     pub status_id: Option<u64>,
@@ -109,6 +111,8 @@ impl Body {
             is_unisex: self.is_unisex.unwrap_or(false),
             package_size_id: self.package_size_id,
             color_ids: self.color_ids.unwrap_or_default(),
+            measurement_length: self.measurement_length,
+            measurement_width: self.measurement_width,
             ..Item::default()
         })
     }

@@ -368,7 +368,7 @@ fn free_address() -> Result<SocketAddr> {
 }
 
 /// All processes that have a folder's path in their command line.
-fn using(folder: &Path) -> Vec<Pid> {
+pub fn using(folder: &Path) -> Vec<Pid> {
     let Some(folder) = folder.to_str() else {
         return Vec::new();
     };

@@ -161,6 +161,19 @@ impl Site {
         self.get("script").await
     }
 
+    /// How many requests the site has got, other than to its admin API.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub async fn requests(&self) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Requests {
+            count: u64,
+        }
+        Ok(self.get::<Requests>("requests").await?.count)
+    }
+
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let response = self
             .http

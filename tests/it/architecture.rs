@@ -157,7 +157,9 @@ fn nothing_hides_that_a_program_drives_the_browser() {
         ["--user", "-agent"],
         ["setUser", "AgentOverride"],
         ["undetected", "_chromedriver"],
-        ["--proxy", "-server"],
+        ["addScript", "ToEvaluateOnNewDocument"],
+        ["puppeteer", "-extra"],
+        ["--headless=", "old"],
         ["disable-web", "-security"],
     ]
     .map(|parts| parts.concat().to_lowercase());
@@ -172,6 +174,15 @@ fn nothing_hides_that_a_program_drives_the_browser() {
         );
     }
     assert!(found.is_empty(), "{found:?}");
+}
+
+#[test]
+fn one_place_knows_of_a_proxy_for_the_browser() {
+    let switch = ["--proxy", "-server"].concat();
+    let found = sources().into_iter().filter(|(_, text)| text.contains(&switch));
+    let found: Vec<_> = found.map(|(path, _)| path).collect();
+    let home = PathBuf::from("connector/src/browser/launch.rs");
+    assert!(found.iter().all(|path| *path == home), "{found:?}");
 }
 
 /// Every source file of the house with its text, by its path from the root.

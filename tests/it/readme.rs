@@ -112,6 +112,18 @@ fn its_table_has_every_setting_and_its_example_is_the_one_that_is_built() {
     assert!(readme() == expected, "run this test once with UPDATE=1");
 }
 
+#[test]
+fn the_safety_notes_print_what_follows_from_each_challenge() {
+    let path = root().join("docs/safety.md");
+    let read = || fs::read_to_string(&path).expect("the safety notes");
+    let table = vintedbot_marketplace::challenge::Kind::table();
+    let expected = replaced(&read(), ("<!-- challenges -->\n", "<!-- /challenges -->"), &table);
+    if updating() {
+        fs::write(&path, &expected).expect("written");
+    }
+    assert!(read() == expected, "run this test once with UPDATE=1");
+}
+
 /// The text with something else between the first such opening and the closing after it.
 fn replaced(text: &str, (opening, closing): (&str, &str), between: &str) -> String {
     let (before, rest) = text.split_once(opening).expect("an opening");

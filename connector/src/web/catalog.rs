@@ -88,7 +88,7 @@ impl WebSession {
     async fn leaf(&self, id: i64) -> Result<Leaf, Error> {
         let asked = json!({ "attributes": [{ "code": "category", "value": [id] }] });
         let answer = self.json(&Call::post("item_upload/attributes", asked)).await?;
-        let emptied = |what| signs::emptied(what, self.base.to_string(), &answer);
+        let emptied = |what| signs::emptied(&self.detector, what, self.base.to_string(), &answer);
         let attributes =
             list(&answer, "attributes").map_err(|_| emptied(format!("category {id}: no attributes")))?;
         let rule = |code: &str, limit: u32| {

@@ -36,6 +36,8 @@ pub struct Account {
     /// The session that was imported for the site it works on.
     #[serde(default)]
     pub session: Option<AccountSession>,
+    /// Until when the site asked to be left alone; past, or absent: it did not.
+    pub quiet_until: Option<Millis>,
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
@@ -99,6 +101,7 @@ impl From<accounts::Model> for Account {
             member_id: row.member_id,
             member_login: row.member_login,
             publish_limit_per_minute: row.publish_limit_per_minute,
+            quiet_until: row.quiet_until,
             create_time: row.create_time,
             update_time: row.update_time,
             sequence: row.sequence,

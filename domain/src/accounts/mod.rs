@@ -8,6 +8,7 @@ mod get;
 mod lock;
 mod mode;
 mod pause;
+mod quiet;
 mod session;
 mod update;
 
@@ -24,6 +25,7 @@ pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
 pub use mode::{SetMode, set_mode};
 pub use pause::{pause, resume};
+pub use quiet::keep_quiet;
 pub use session::{
     AccountSession, Candidate, ImportSession, Imported, SessionSource, StoredSessions, Tried, candidate,
     check_session, checked, forget_session, import_session, require_session, settle_check, settle_import,

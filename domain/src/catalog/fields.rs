@@ -34,26 +34,28 @@ pub fn code(field: Field) -> &'static str {
     }
 }
 
-/// What a field is called (as seen on the site's form in French, 2026-11, confidence B; the English is ours).
+/// What a field is called (as seen on the site's form in French, 2026-11, confidence B; the English and the
+/// German are ours, but for the buttons).
 pub fn label(field: Field, language: Language) -> &'static str {
-    let (english, french) = match field {
-        Field::Photos => ("Photos", "Photos"),
-        Field::Title => ("Title", "Titre"),
-        Field::Description => ("Description", "Description"),
-        Field::Category => ("Category", "Catégorie"),
-        Field::Brand => ("Brand", "Marque"),
-        Field::Size => ("Size", "Taille"),
-        Field::Condition => ("Condition", "État"),
-        Field::Colors => ("Colours", "Couleurs"),
-        Field::Materials => ("Materials", "Matières"),
-        Field::Price => ("Price", "Prix"),
-        Field::PackageSize => ("Parcel size", "Format du colis"),
-        Field::Bump => ("Bump", "Booster"),
-        Field::SaveDraft => ("Save draft", "Sauvegarder le brouillon"),
-        Field::Publish => ("Publish", "Ajouter"),
+    let (english, french, german) = match field {
+        Field::Photos => ("Photos", "Photos", "Fotos"),
+        Field::Title => ("Title", "Titre", "Titel"),
+        Field::Description => ("Description", "Description", "Beschreibung"),
+        Field::Category => ("Category", "Catégorie", "Kategorie"),
+        Field::Brand => ("Brand", "Marque", "Marke"),
+        Field::Size => ("Size", "Taille", "Größe"),
+        Field::Condition => ("Condition", "État", "Zustand"),
+        Field::Colors => ("Colours", "Couleurs", "Farben"),
+        Field::Materials => ("Materials", "Matières", "Materialien"),
+        Field::Price => ("Price", "Prix", "Preis"),
+        Field::PackageSize => ("Parcel size", "Format du colis", "Paketgröße"),
+        Field::Bump => ("Bump", "Booster", "Pushen"),
+        Field::SaveDraft => ("Save draft", "Sauvegarder le brouillon", "Entwurf speichern"),
+        Field::Publish => ("Publish", "Ajouter", "Hochladen"),
     };
     match language {
-        Language::De | Language::En => english,
+        Language::De => german,
+        Language::En => english,
         Language::Fr => french,
     }
 }

@@ -133,6 +133,10 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     {
         return Ok(Err(outcome));
     }
+    if let Some(until) = account.quiet_until.filter(|until| *until > now) {
+        wait(tx, &row, Some(WaitReason::RateLimit), Some(until)).await?;
+        return Ok(Err(Outcome::At(until)));
+    }
     let lock = match accounts::acquire_lock(tx, &account_id, &claim.job.id, domain.settings.lease_ms).await? {
         Ok(lock) => lock,
         Err(until) => {

@@ -5,6 +5,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
 };
 use vintedbot_marketplace::FieldReading;
+use vintedbot_marketplace::challenge::AccountFollows;
 
 use super::job::{load, save, wait};
 use super::{EffectKind, EffectState, PublishJob, State, WaitReason, claims, open_effect};
@@ -36,7 +37,13 @@ pub enum Next {
         screenshot_key: Option<String>,
     },
     /// A challenge stopped it. With an effect open, its outcome is in doubt instead.
-    Blocked { reason: Reason, message: String },
+    Blocked {
+        reason: Reason,
+        message: String,
+        account: AccountFollows,
+    },
+    /// The site asked to be left alone until that time.
+    Quiet { until: Millis },
     /// It cannot succeed as it is.
     Failed { reason: Reason, message: String },
     /// It may succeed later.
@@ -118,12 +125,26 @@ async fn apply(
             save(tx, row, Kind::PublishJobReady).await?;
             Ok(Outcome::At(expire))
         }
-        Next::Blocked { reason, message } => {
-            accounts::pause(tx, &row.account_id, reason, &message, Some(&row.id)).await?;
+        Next::Blocked {
+            reason,
+            message,
+            account,
+        } => {
+            let has_effect = open_effect(tx, &row.id).await?.is_some();
+            if account == AccountFollows::GoesOn {
+                if has_effect {
+                    // The page said nothing about the click; the site is read again for it.
+                    let until = now + domain.settings.settle_poll_ms;
+                    wait(tx, &row, Some(WaitReason::Settling), Some(until)).await?;
+                    return Ok(Outcome::At(until));
+                }
+            } else {
+                accounts::pause(tx, &row.account_id, reason, &message, Some(&row.id)).await?;
+            }
             row.needs_manual = true;
             row.reason = Some(reason.name());
             row.message = Some(message);
-            if open_effect(tx, &row.id).await?.is_some() {
+            if has_effect {
                 // Its outcome is in doubt; once the account is resumed, the site is read for it.
                 let row = save(tx, row, Kind::PublishJobUpdated).await?;
                 wait_paused(tx, &row.id).await?;
@@ -179,6 +200,12 @@ async fn apply(
         Next::Later { until, why } => {
             let row = start_over(tx, row).await?;
             wait(tx, &row, Some(why), Some(until)).await?;
+            Ok(Outcome::At(until))
+        }
+        Next::Quiet { until } => {
+            accounts::keep_quiet(tx, &row.account_id, until).await?;
+            let row = start_over(tx, row).await?;
+            wait(tx, &row, Some(WaitReason::RateLimit), Some(until)).await?;
             Ok(Outcome::At(until))
         }
         Next::Ask { reason, message } => ask(tx, row, reason, message).await,

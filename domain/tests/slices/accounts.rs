@@ -26,7 +26,7 @@ async fn a_new_account_works_where_its_mode_says_and_is_connected_in_the_backgro
         .expect("made");
     assert_eq!(
         (manual.site.as_str(), manual.market.as_str(), manual.language),
-        ("vinted.de", "de", Language::En)
+        ("vinted.de", "de", Language::De)
     );
     assert!(manual.sequence > mock.sequence);
 

@@ -2,9 +2,10 @@
 //! nothing here or elsewhere answers such a check.
 //!
 //! The signs are data (`data/signs.toml`, which also says how each is compared); a new one is a rule there. A new kind
-//! of challenge is a value of [`Kind`] with its words. Sellers' own words must never make a verdict, so words count only
+//! of challenge is a value of [`Kind`] and a row of the table in `consequence`. Sellers' own words must never make a verdict, so words count only
 //! as whole titles, whole lines, or whole phrases on pages too short to be anything but a notice.
 
+mod consequence;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+pub use consequence::{AccountFollows, Consequence, JobFollows};
 use rules::{File, Place, View};
 
 /// What the site wants, or does.
@@ -74,61 +76,6 @@ impl Kind {
             Self::UnknownBlock => "UNKNOWN_BLOCK",
         }
     }
-
-    /// Whether only a person can get further; time heals the others.
-    pub fn needs_manual(self) -> bool {
-        self != Self::RateLimited
-    }
-
-    /// What happened, and what the person should do, in plain words.
-    fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Self::CaptchaInPage => (
-                "The site asks for proof that a person is there (a captcha).",
-                "Open the site in your own browser with this account, solve it there, then resume the account.",
-            ),
-            Self::CaptchaOnCall => (
-                "The site answered a request with a captcha.",
-                "Open the site in your own browser with this account, solve it there, then resume the account.",
-            ),
-            Self::Cloudflare => (
-                "The check in front of the site (Cloudflare) held the page back.",
-                "Open the site in your own browser and see whether it lets you in, wait a while, then resume the account.",
-            ),
-            Self::SecondFactor => (
-                "The site asks for a second factor, such as a code by text message or e-mail.",
-                "Log in to the site in your own browser, enter the code there, import the session again, then resume the account.",
-            ),
-            Self::AccountVerification => (
-                "The site wants this account to be verified (phone, e-mail or identity).",
-                "Follow the site's own steps in your browser or its app, then resume the account.",
-            ),
-            Self::LoginLost => (
-                "The site no longer takes this session: the account is logged out.",
-                "Log in to the site in your own browser, import the session again, then resume the account.",
-            ),
-            Self::SessionRefreshLoop => (
-                "The site cannot renew this session and keeps trying.",
-                "Log in to the site in your own browser, import the session again, then resume the account.",
-            ),
-            Self::RateLimited => (
-                "The site says that there were too many requests.",
-                "Wait; nothing more is sent until then. If it comes back, use longer pauses.",
-            ),
-            Self::Restricted => (
-                "The site has restricted what this account may do.",
-                "Read the site's message in your own browser or its app, and resume the account only when it is lifted.",
-            ),
-            Self::BrokenPage => (
-                "The site says that something went wrong with this page; an item that is gone looks like that too.",
-                "Look at the page in your own browser, then try again or say what became of the item.",
-            ),
-            Self::UnknownBlock => (
-                "The site refused without saying why.",
-                "Look at the screenshot and at the site in your own browser, then resume the account when it works there.",
-            ),
-        }
-    }
 }
 
 /// What can be seen of a page or of the answer to a call. What is not known stays at its default.
@@ -152,6 +99,8 @@ pub struct Signs {
     pub expected_json: bool,
     /// `code` of the JSON answer.
     pub json_code: Option<i64>,
+    /// What a well-formed answer left empty that is never empty for a person's browser.
+    pub emptied: Vec<String>,
 }
 
 /// The site wants a person.
@@ -236,14 +185,14 @@ pub fn detect(signs: &Signs) -> Option<Verdict> {
 
 fn verdict(kind: Kind, sign: String, signs: &Signs) -> Verdict {
     let retry_after_seconds = header(signs, "retry-after").and_then(|value| value.trim().parse().ok());
-    let (happened, advice) = kind.words();
+    let Consequence { happened, ask, .. } = kind.consequence();
     let wait = match (kind, retry_after_seconds) {
         (Kind::RateLimited, Some(seconds)) => format!(" It asks to wait {seconds} seconds."),
         _ => String::new(),
     };
     Verdict {
         kind,
-        message: format!("{happened}{wait} {advice}"),
+        message: format!("{happened}{wait} {ask}"),
         sign,
         needs_manual: kind.needs_manual(),
         retry_after_seconds,

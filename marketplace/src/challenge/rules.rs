@@ -23,6 +23,7 @@ pub(super) enum Place {
     Line,
     Status,
     Html,
+    Emptied,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -170,8 +171,8 @@ impl Rule {
     /// What is wrong with the rule itself.
     pub fn fault(&self) -> Option<&'static str> {
         let numbers = matches!(self.place, Place::Code | Place::Status);
-        if self.any.is_empty() != (self.place == Place::Html) {
-            return Some("`any` is needed, and only `html` has none");
+        if self.any.is_empty() != matches!(self.place, Place::Html | Place::Emptied) {
+            return Some("`any` is needed, and only `html` and `emptied` have none");
         }
         if self
             .any
@@ -211,6 +212,10 @@ impl Rule {
             Place::Html => view
                 .is_page_for_json()
                 .then(|| "page where JSON was asked for".to_owned()),
+            Place::Emptied => signs
+                .emptied
+                .first()
+                .map(|what| format!("emptied answer, {what}")),
             Place::Code => self.number(signs.json_code).map(|code| format!("code {code}")),
             Place::Status => self
                 .number(signs.status.map(i64::from))
@@ -252,7 +257,7 @@ impl Rule {
                 let phrase = fold(text);
                 view.lines.contains(&phrase) && !view.is_member_text(&phrase)
             }
-            Place::Code | Place::Status | Place::Html => false,
+            Place::Code | Place::Status | Place::Html | Place::Emptied => false,
         };
         let place = format!("{:?}", self.place).to_ascii_lowercase();
         holds.then(|| format!("{place} {text:?}"))

@@ -1,12 +1,13 @@
-//! Who am I, and a new pair of tokens.
+//! Who am I, signing in and out, and a new pair of tokens. Paths as seen 2026 (confidence A and B).
 
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, HeaderName, header};
 use axum::response::{AppendHeaders, IntoResponse};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Refusal;
@@ -19,6 +20,8 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/api/v2/users/current", get(current_user))
         .route("/api/v2/users/{id}/stats", get(stats))
         .route("/web/api/auth/refresh", post(refresh))
+        .route("/web/api/auth/oauth", post(sign_in))
+        .route("/web/api/auth/logout", post(sign_out))
 }
 
 async fn current_user(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Json<Value>, Refusal> {
@@ -60,26 +63,70 @@ async fn refresh(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<im
     if !session::has_csrf(&headers) {
         return Err(Refusal::AccessDenied);
     }
+    let token = cookie(&headers, "refresh_token_web").unwrap_or_default();
+    let tokens = session::refresh(&mut site.lock(), token).ok_or(Refusal::InvalidToken)?;
+    let body = json!({"access_token": tokens.access, "refresh_token": tokens.refresh, "code": 0});
+    Ok((AppendHeaders(set(tokens.set_cookies())), Json(body)))
+}
+
+fn set<const N: usize>(cookies: [String; N]) -> [(HeaderName, String); N] {
+    cookies.map(|cookie| (header::SET_COOKIE, cookie))
+}
+
+#[derive(Deserialize)]
+struct Credentials {
+    username: String,
+    password: String,
+}
+
+/// Signs in whoever names themselves, as a new member if need be: there is nothing here to protect.
+async fn sign_in(
+    State(site): State<Arc<Site>>,
+    headers: HeaderMap,
+    Json(credentials): Json<Credentials>,
+) -> Result<impl IntoResponse, Refusal> {
+    if !session::has_csrf(&headers) {
+        return Err(Refusal::AccessDenied);
+    }
+    let login = credentials.username.trim();
+    if login.is_empty() || credentials.password.is_empty() {
+        return Err(Refusal::WrongPassword);
+    }
     let mut state = site.lock();
-    let token = cookie(&headers, "refresh_token_web").ok_or(Refusal::InvalidToken)?;
-    let member_id = state.refresh_tokens.remove(token).ok_or(Refusal::InvalidToken)?;
-    let member = state
-        .members
-        .get(&member_id)
-        .cloned()
-        .ok_or(Refusal::InvalidToken)?;
+    let member = session::member_named(&mut state, login);
     let tokens = session::sign_in(&mut state, &member);
     state.save();
-    let set = |name: &str, value: &str| {
-        (
-            header::SET_COOKIE,
-            format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax"),
-        )
-    };
-    let cookies = [
-        set("access_token_web", &tokens.access),
-        set("refresh_token_web", &tokens.refresh),
-    ];
-    let body = json!({"access_token": tokens.access, "refresh_token": tokens.refresh, "code": 0});
-    Ok((AppendHeaders(cookies), Json(body)))
+    let others = session::other_cookies(&member).map(|(name, value)| {
+        let hidden = if name == "_vinted_fr_session" {
+            "; HttpOnly"
+        } else {
+            ""
+        };
+        format!("{name}={value}; Path=/{hidden}; SameSite=Lax")
+    });
+    let datadome = format!(
+        "datadome={}; Path=/; SameSite=Lax",
+        clock::hex(&clock::random::<32>())
+    );
+    let body = json!({"access_token": tokens.access, "user_id": member.id, "code": 0});
+    Ok((
+        AppendHeaders(set(tokens.set_cookies())),
+        AppendHeaders(set(others)),
+        AppendHeaders(set([datadome])),
+        Json(body),
+    ))
+}
+
+/// Ends the session in this browser; the member's other sessions stay.
+async fn sign_out(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<impl IntoResponse, Refusal> {
+    site.writer(&headers)?;
+    let mut state = site.lock();
+    let family = cookie(&headers, "access_token_web").and_then(|token| state.sessions.get(token));
+    if let Some(family) = family.map(|session| session.family) {
+        session::end_family(&mut state, family);
+        state.save();
+    }
+    let gone = ["access_token_web", "refresh_token_web", "_vinted_fr_session"]
+        .map(|name| format!("{name}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax"));
+    Ok((AppendHeaders(set(gone)), Json(json!({"code": 0}))))
 }

@@ -41,7 +41,7 @@ struct Upload {
 }
 
 /// Whether the click behind a call was a trusted event, as the page's script says; `None` where there was no page.
-fn trusted(headers: &HeaderMap) -> Option<bool> {
+pub(super) fn trusted(headers: &HeaderMap) -> Option<bool> {
     match headers.get("x-practice-trusted")?.as_bytes() {
         b"true" => Some(true),
         b"false" => Some(false),

@@ -3,7 +3,7 @@
 mod auth;
 mod items;
 mod ontology;
-mod photos;
+pub mod photos;
 mod wardrobe;
 
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use crate::validate::FieldError;
 #[derive(Debug)]
 pub enum Refusal {
     InvalidToken,
+    WrongPassword,
     AccessDenied,
     NotFound,
     PhotoUpload,
@@ -36,6 +37,12 @@ impl IntoResponse for Refusal {
                 100,
                 "invalid_authentication_token",
                 "Invalid token",
+            ),
+            Self::WrongPassword => (
+                StatusCode::UNAUTHORIZED,
+                10,
+                "invalid_user",
+                "Wrong user name or password",
             ),
             Self::AccessDenied => (StatusCode::FORBIDDEN, 106, "access_denied", "Access denied"),
             Self::NotFound => (StatusCode::NOT_FOUND, 104, "not_found", "Not found"),

@@ -16,6 +16,9 @@ use crate::site::Site;
 
 /// How many brands one answer holds.
 const BRANDS: usize = 20;
+/// How many categories the site suggests for photos, and how far apart in its list.
+const SUGGESTIONS: usize = 3;
+const SUGGESTION_STEP: usize = 7;
 const COLOR_LIMIT: u64 = 2;
 const MATERIAL_LIMIT: u64 = 3;
 
@@ -24,6 +27,10 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/api/v2/item_upload/catalogs", get(catalogs))
         .route("/api/v2/item_upload/attributes", post(attributes))
         .route("/api/v2/item_upload/brands", get(brands))
+        .route(
+            "/api/v2/item_upload/suggestions/categories",
+            get(suggested_categories),
+        )
         .route("/api/v2/item_upload/colors", get(colors))
         .route("/api/v2/item_upload/conditions", get(conditions))
         .route("/api/v2/item_upload/size_groups", get(size_groups))
@@ -192,6 +199,37 @@ async fn brands(
         rows.push(row(NO_BRAND, no_brand, None));
     }
     Ok(Json(json!({"brands": rows, "code": 0})))
+}
+
+#[derive(Deserialize)]
+struct Photos {
+    photo_ids: String,
+}
+
+/// What the site makes of photos: the same for the same bytes, and as often wrong as right.
+async fn suggested_categories(
+    State(site): State<Arc<Site>>,
+    Query(query): Query<Photos>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Refusal> {
+    let acting = site.reader(&headers)?;
+    let state = site.lock();
+    let photo = query
+        .photo_ids
+        .split(',')
+        .next_back()
+        .and_then(|id| id.parse().ok())
+        .and_then(|id: u64| state.photos.get(&id))
+        .filter(|photo| photo.member_id == acting.member.id)
+        .ok_or(Refusal::NotFound)?;
+    let digest = photo.sha256.bytes().map(usize::from).sum::<usize>();
+    let leaves = ontology().leaves();
+    let row = |nth: usize| {
+        let leaf = leaves[(digest + nth * SUGGESTION_STEP) % leaves.len()];
+        json!({"id": leaf.id, "title": leaf.title.get(acting.locale)})
+    };
+    let rows: Vec<_> = (0..SUGGESTIONS).map(row).collect();
+    Ok(Json(json!({"catalogs": rows, "code": 0})))
 }
 
 async fn colors(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Json<Value>, Refusal> {

@@ -1,5 +1,6 @@
 //! Photos: uploaded one by one, kept byte for byte, recorded with every metadata value found in them.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use axum::extract::multipart::MultipartError;
@@ -9,13 +10,18 @@ use axum::response::IntoResponse;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
+use image::{ImageFormat, Rgb, RgbImage};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Refusal;
 use crate::site::Site;
-use crate::store::{Photo, photo_record};
+use crate::store::{self, Photo, photo_record};
 use crate::{clock, metadata};
+
+/// The size of photos that the site makes itself, in pixels.
+const WIDTH: u32 = 600;
+const HEIGHT: u32 = 800;
 
 /// The most that one photo may hold, in bytes.
 const PHOTO_LIMIT: usize = 30 << 20;
@@ -48,33 +54,65 @@ async fn upload(
             _ => {}
         }
     }
-    let header = metadata::header(&bytes)
-        .filter(|_| of_item)
-        .ok_or(Refusal::PhotoUpload)?;
+    if !of_item {
+        return Err(Refusal::PhotoUpload);
+    }
     let found = metadata::read(&bytes);
-    let sha256 = clock::hex(&Sha256::digest(&bytes));
-
     let mut state = site.lock();
-    let photo = Photo {
+    let photo = photo(&mut state, member.id, temp_uuid, bytes)?;
+    let answer = state.photo_json(&photo, 1, &site.base_url);
+    let mut record = photo_record(&photo);
+    record["metadata"] = json!(found);
+    keep(&mut state, photo)?;
+    state.record("photo", member.id, record);
+    state.save();
+    Ok(Json(answer))
+}
+
+fn photo(
+    state: &mut store::State,
+    member_id: u64,
+    temp_uuid: String,
+    bytes: Bytes,
+) -> Result<Photo, Refusal> {
+    let header = metadata::header(&bytes).ok_or(Refusal::PhotoUpload)?;
+    Ok(Photo {
         id: state.new_id(),
-        member_id: member.id,
+        member_id,
         temp_uuid,
-        sha256,
+        sha256: clock::hex(&Sha256::digest(&bytes)),
         content_type: header.content_type.to_owned(),
         width: header.width,
         height: header.height,
         bytes,
-    };
-    let answer = state.photo_json(&photo, 1, &site.base_url);
-    let mut record = photo_record(&photo);
-    record["metadata"] = json!(found);
-    if let Err(error) = state.keep_photo(photo) {
+    })
+}
+
+fn keep(state: &mut store::State, photo: Photo) -> Result<(), Refusal> {
+    state.keep_photo(photo).map_err(|error| {
         tracing::error!(%error, "a photo could not be kept");
-        return Err(Refusal::Server);
-    }
-    state.record("photo", member.id, record);
-    state.save();
-    Ok(Json(answer))
+        Refusal::Server
+    })
+}
+
+/// A JPEG of coloured stripes, kept for a member as if uploaded long ago.
+pub fn made_up(state: &mut store::State, member_id: u64) -> Result<u64, Refusal> {
+    let colors = clock::random::<9>();
+    let stripes = RgbImage::from_fn(WIDTH, HEIGHT, |_, y| {
+        let stripe = (y * 3 / HEIGHT) as usize * 3;
+        Rgb([colors[stripe], colors[stripe + 1], colors[stripe + 2]])
+    });
+    let mut bytes = Vec::new();
+    stripes
+        .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Jpeg)
+        .map_err(|error| {
+            tracing::error!(%error, "a photo could not be made");
+            Refusal::Server
+        })?;
+    let photo = photo(state, member_id, clock::uuid(), bytes.into())?;
+    let id = photo.id;
+    keep(state, photo)?;
+    Ok(id)
 }
 
 /// The photo's own bytes, whichever size is asked for.

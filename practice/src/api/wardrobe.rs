@@ -10,8 +10,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Refusal;
-use crate::clock;
+use super::items::trusted;
+use crate::items::Item;
 use crate::site::Site;
+use crate::{clock, store};
 
 pub fn routes() -> Router<Arc<Site>> {
     Router::new()
@@ -83,9 +85,12 @@ async fn set_hidden(
     let item = item.ok_or(Refusal::NotFound)?;
     item.is_hidden = body.is_hidden;
     let item = item.clone();
-    let record = state.item_record(&item);
-    state.record("item_edited", member.id, record);
-    state.save();
+    let kind = if body.is_hidden {
+        "item_hidden"
+    } else {
+        "item_unhidden"
+    };
+    note(&mut state, kind, &item, &headers);
     Ok(ok())
 }
 
@@ -104,10 +109,15 @@ async fn delete(
         return Err(Refusal::NotFound);
     }
     let item = state.items.remove(&id).ok_or(Refusal::NotFound)?;
-    let record = state.item_record(&item);
-    state.record("item_deleted", member.id, record);
-    state.save();
+    note(&mut state, "item_deleted", &item, &headers);
     Ok(ok())
+}
+
+fn note(state: &mut store::State, kind: &str, item: &Item, headers: &HeaderMap) {
+    let mut record = state.item_record(item);
+    record["trusted"] = json!(trusted(headers));
+    state.record(kind, item.member_id, record);
+    state.save();
 }
 
 fn ok() -> Json<Value> {

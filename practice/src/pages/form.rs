@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use axum::http::header::REFERER;
 use axum::http::{HeaderMap, StatusCode, Uri};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use serde_json::{Value, json};
 
 use super::layout::{Visitor, escape};
+use super::markup::Generation;
 use crate::clock;
 use crate::items::{Item, price_text};
 use crate::ontology::{Catalog, Locale, ontology, text};
@@ -15,8 +17,22 @@ use crate::site::{Acting, Site};
 
 pub async fn new(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) -> Response {
     match Visitor::signed_in(&site, &headers, &uri) {
+        Ok((visitor, _)) if visitor.pages.sell_link_only && !followed_a_link(&headers) => {
+            Redirect::to("/").into_response()
+        }
         Ok((visitor, acting)) => form(&visitor, &acting, None),
         Err(redirect) => redirect.into_response(),
+    }
+}
+
+/// Whether a person's click on a page of this site led here, as the browser says itself; one that says nothing of the
+/// kind at least tells where it comes from.
+fn followed_a_link(headers: &HeaderMap) -> bool {
+    let says = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
+    if headers.contains_key("sec-fetch-site") {
+        says("sec-fetch-site", "same-origin") && says("sec-fetch-user", "?1")
+    } else {
+        headers.contains_key(REFERER)
     }
 }
 
@@ -69,6 +85,8 @@ fn saved(item: &Item, photos: &[Value], locale: Locale) -> Value {
         "packageSizeId": item.package_size_id,
         "isUnisex": item.is_unisex,
         "isbn": item.isbn,
+        "measurementLength": item.measurement_length,
+        "measurementWidth": item.measurement_width,
         "photos": photos,
     })
 }
@@ -79,47 +97,52 @@ fn form(visitor: &Visitor, acting: &Acting, item: Option<(&Item, Vec<Value>)>) -
     let is_draft = item.as_ref().is_none_or(|(item, _)| item.is_draft);
     let heading = if item.is_some() { "edit_title" } else { "new_title" };
     let mut buttons = String::new();
-    let mut button = |testid: &str, key: &str| {
+    let mut button = |name: &str, key: &str| {
         let label = t(key);
         buttons.push_str(&format!(
-            r#"<button type="button" data-testid="{testid}">{label}</button>"#
+            r#"<button type="button" data-ref="{name}" data-testid="upload-form-{name}-button">{label}</button>"#
         ));
     };
     if item.is_some() && is_draft {
-        button("upload-form-delete-draft-button", "delete_draft");
+        button("delete-draft", "delete_draft");
     }
     if is_draft {
-        button("upload-form-save-draft-button", "save_draft");
+        button("save-draft", "save_draft");
     }
-    button(
-        "upload-form-save-button",
-        if is_draft { "publish" } else { "save" },
-    );
+    button("save", if is_draft { "publish" } else { "save" });
+    let generation = Generation::of(visitor.pages.markup);
+    let (area, grid) = match generation.photos {
+        Some(area) => (
+            format!(r#" data-testid="{area}""#),
+            format!(r#" data-testid="{area}-grid""#),
+        ),
+        None => (String::new(), String::new()),
+    };
     let body = format!(
         r#"<h1>{heading}</h1>
 <div id="upload-form">
-<section class="field" data-field="photos" id="photos" data-testid="media-upload">
+<section class="field" data-field="photos" data-ref="field-photos" id="photos"{area}>
 <p>{photos}</p>
-<div class="dropzone" data-testid="dropzone">
-<div class="grid" data-testid="media-upload-grid"></div>
-<button type="button" data-testid="add-photos-icon-button">{add_photos}</button>
+<div class="dropzone" data-ref="dropzone" data-testid="dropzone">
+<div class="grid" data-ref="photo-grid"{grid}></div>
+<button type="button" data-ref="add-photos" data-testid="add-photos-icon-button">{add_photos}</button>
 </div>
 </section>
-<section class="field" data-field="title"><label for="title">{title}</label>
-<input id="title" name="title" data-testid="title--input" type="text" placeholder="{title_hint}" autocomplete="off"></section>
-<section class="field" data-field="description"><label for="description">{description}</label>
-<textarea id="description" name="description" data-testid="description--input" rows="5"></textarea></section>
-<section class="field" data-field="category"><label for="category">{category}</label>
-<input id="category" name="category" data-testid="catalog-select-dropdown-input" type="text" readonly placeholder="{category_hint}"></section>
-<div id="attributes"></div>
-<section class="field" data-field="price"><label for="price">{price}</label>
-<input id="price" name="price" data-testid="price-input--input" type="text" inputmode="decimal" placeholder="{price_hint}" autocomplete="off"></section>
-<div id="parcel"></div>
-<section class="field" data-field="bump"><label><input type="checkbox" id="bump" name="bump" data-testid="bump-checkbox--input"> {bump}</label></section>
-<section class="field" data-field="form"></section>
+<section class="field" data-field="title" data-ref="field-title"><label for="title">{title}</label>
+<input id="title" name="title" data-ref="title" data-testid="title--input" type="text" placeholder="{title_hint}" autocomplete="off"></section>
+<section class="field" data-field="description" data-ref="field-description"><label for="description">{description}</label>
+<textarea id="description" name="description" data-ref="description" data-testid="description--input" rows="5"></textarea></section>
+<section class="field" data-field="category" data-ref="field-category"><label for="{category_id}">{category}</label>
+<input {category_attributes} data-ref="category" type="text" readonly placeholder="{category_hint}"></section>
+<div id="attributes" data-ref="attributes"></div>
+<section class="field" data-field="price" data-ref="field-price"><label for="price">{price}</label>
+<input id="price" name="price" data-ref="price" data-testid="price-input--input" type="text" inputmode="decimal" placeholder="{price_hint}" autocomplete="off"></section>
+<div id="parcel" data-ref="parcel"></div>
+<section class="field" data-field="bump" data-ref="field-bump"><label><input type="checkbox" id="bump" name="bump" data-ref="bump" data-testid="bump-checkbox--input"> {bump}</label></section>
+<section class="field" data-field="form" data-ref="field-form"></section>
 <div class="buttons">{buttons}</div>
 </div>
-<script src="/assets/form.js" defer></script>"#,
+<script src="/assets/form.js" type="module"></script>"#,
         heading = t(heading),
         photos = t("photos"),
         add_photos = t("add_photos"),
@@ -127,6 +150,8 @@ fn form(visitor: &Visitor, acting: &Acting, item: Option<(&Item, Vec<Value>)>) -
         title_hint = t("title_hint"),
         description = t("description"),
         category = t("category"),
+        category_id = generation.category.id,
+        category_attributes = generation.category.attributes(),
         category_hint = t("category_hint"),
         price = t("price"),
         price_hint = t("price_hint"),
@@ -134,6 +159,8 @@ fn form(visitor: &Visitor, acting: &Acting, item: Option<(&Item, Vec<Value>)>) -
     );
     let data = json!({
         "page": "form",
+        "pages": visitor.pages,
+        "generation": generation,
         "memberId": acting.member.id,
         "uploadSessionId": clock::uuid(),
         "currency": crate::items::CURRENCY,

@@ -94,11 +94,11 @@ pub async fn show(
     let own = if item.member_id == acting.member.id {
         format!(
             r#"<a href="/items/{id}/edit" data-testid="item-edit-button">{edit}</a>
-<button type="button" data-testid="item-hide-button">{hide}</button>
-<button type="button" data-testid="item-delete-button">{delete}</button>
-<div data-testid="item-delete-modal" hidden><p>{ask}</p>
-<button type="button" data-testid="item-delete-confirmation-button">{delete}</button>
-<button type="button" data-testid="item-delete-cancelation-button">{cancel}</button></div>"#,
+<button type="button" data-ref="hide" data-testid="item-hide-button">{hide}</button>
+<button type="button" data-ref="delete" data-testid="item-delete-button">{delete}</button>
+<div class="modal" data-ref="delete-modal" data-testid="item-delete-modal" hidden><p>{ask}</p>
+<button type="button" data-ref="delete-confirm" data-testid="item-delete-confirmation-button">{delete}</button>
+<button type="button" data-ref="delete-cancel" data-testid="item-delete-cancelation-button">{cancel}</button></div>"#,
             edit = t("edit"),
             hide = t(if item.is_hidden { "unhide" } else { "hide" }),
             delete = t("delete"),

@@ -5,6 +5,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
+use crate::appearance::Appearance;
 use crate::ontology::{Locale, ontology, text};
 use crate::session::{self, CSRF_TOKEN, cookie};
 use crate::site::{Acting, Site};
@@ -34,6 +35,7 @@ pub fn script_json(value: &Value) -> String {
 pub struct Visitor {
     pub acting: Option<Acting>,
     pub locale: Locale,
+    pub pages: Appearance,
 }
 
 impl Visitor {
@@ -44,10 +46,19 @@ impl Visitor {
             .and_then(|caller| state.members.get(&caller.member_id))
             .cloned();
         let locale = session::page_locale(headers, member.as_ref());
+        let mut pages = state.pages_of(member.as_ref());
+        pages.cookie_banner &= cookie(headers, "OptanonAlertBoxClosed").is_none();
+        pages.country_dialog &= cookie(headers, "domain_selected").is_none();
         Self {
             acting: member.map(|member| Acting { member, locale }),
             locale,
+            pages,
         }
+    }
+
+    /// The same visitor, shown as somebody who is not signed in.
+    pub fn signed_out(self) -> Self {
+        Self { acting: None, ..self }
     }
 
     /// The signed-in member, or the redirect that sends the visitor to sign in: through a refresh where there is a
@@ -77,8 +88,10 @@ impl Visitor {
                     r#"<a href="/inbox" data-testid="header-conversations-button">✉</a>
 <button type="button" data-testid="header-notification-button">🔔</button>
 <a href="/member/{id}" id="user-menu-button" data-testid="user-menu-button"><img alt="{login}" width="24" height="24" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="></a>
-<a href="/items/new" class="sell" data-testid="prohibited-listing-education-upload-button">{sell}</a>"#,
+<a href="/items/new" class="sell" data-testid="prohibited-listing-education-upload-button">{sell}</a>
+<button type="button" data-ref="log-out" data-testid="user-menu--logout-button">{log_out}</button>"#,
                     sell = text(locale, "sell"),
+                    log_out = text(locale, "log_out"),
                 )
             }
             None => format!(
@@ -112,16 +125,48 @@ impl Visitor {
 <main>
 {body}
 </main>
+{overlays}
 <script>self.__next_f=self.__next_f||[];self.__next_f.push({pushed})</script>
-<script type="application/json" id="page-state">{state}</script>
+<script type="application/json" id="page-state" data-ref="page-state">{state}</script>
 <script src="/assets/site.js"></script>
 </body>
 </html>
 "#,
             lang = locale.code(),
             title = escape(title),
+            overlays = self.overlays(),
         );
         (status, Html(html)).into_response()
+    }
+
+    /// The banner and the dialog that lie over every page until they are answered (ids as seen 2026, confidence B).
+    fn overlays(&self) -> String {
+        let t = |key: &str| escape(text(self.locale, key));
+        let mut overlays = String::new();
+        if self.pages.country_dialog {
+            overlays.push_str(&format!(
+                r#"<div class="overlay" data-ref="country" data-testid="domain-select-modal--overlay">
+<div class="modal" role="dialog" data-testid="domain-select-modal">
+<button type="button" data-ref="country-close" data-testid="domain-select-modal-close-button" aria-label="{close}">✕</button>
+<h2>{title}</h2><p>{stay}</p></div></div>"#,
+                close = t("close"),
+                title = t("country_title"),
+                stay = t("country_stay"),
+            ));
+        }
+        if self.pages.cookie_banner {
+            overlays.push_str(&format!(
+                r#"<div id="onetrust-consent-sdk" data-ref="consent"><div class="onetrust-pc-dark-filter"></div>
+<div id="onetrust-banner-sdk" role="dialog"><h2>{title}</h2><p>{words}</p>
+<button type="button" id="onetrust-reject-all-handler" data-ref="consent-reject">{reject}</button>
+<button type="button" id="onetrust-accept-btn-handler" data-ref="consent-accept">{accept}</button></div></div>"#,
+                title = t("cookies_title"),
+                words = t("cookies_text"),
+                reject = t("cookies_reject"),
+                accept = t("cookies_accept"),
+            ));
+        }
+        overlays
     }
 
     /// The page for what is not there: a deleted draft, another member's editor.

@@ -84,13 +84,16 @@ impl Rig {
     }
 
     pub async fn member(&self, login: &str) -> Member {
-        let made = self
-            .admin(Method::POST, "members", json!({"login": login, "language": "en"}))
-            .await;
+        self.member_with(json!({"login": login, "language": "en"})).await
+    }
+
+    /// A member as the admin API makes them of `wishes`.
+    pub async fn member_with(&self, wishes: Value) -> Member {
+        let made = self.admin(Method::POST, "members", wishes).await;
         Member {
             id: made["id"].as_u64().expect("an id"),
             csrf: made["csrf_token"].as_str().expect("a token").to_owned(),
-            cookies: made["cookies"].clone(),
+            cookies: importable(&made["cookies"]),
             base: self.url(""),
             client: self.client.clone(),
         }
@@ -110,6 +113,13 @@ impl Rig {
         let all = all.as_array().expect("a list").clone();
         all.into_iter().filter(|record| record["kind"] == kind).collect()
     }
+}
+
+/// What may be carried over to another client: all but the bot check's cookie.
+fn importable(cookies: &Value) -> Value {
+    let mut cookies = cookies.clone();
+    cookies.as_object_mut().expect("cookies").remove("datadome");
+    cookies
 }
 
 async fn bind(config: &Config) -> Running {

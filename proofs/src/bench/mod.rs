@@ -3,6 +3,7 @@
 //!
 //! Each measurement is a module that returns rows of the table; a new one is another module, and a line in [`measure`].
 
+mod browser;
 pub mod echo;
 mod fixture;
 mod live;
@@ -45,6 +46,7 @@ pub async fn run(python: &Path) -> Result<bool> {
 
 async fn measure(table: &mut Table, python: &Path, folder: &Path) {
     table.add("photos", photos::measure(python, folder).await);
+    table.add("the browser", browser::measure(folder).await);
     if let Err(error) = measure_instance(table, folder).await {
         table.add("the instance", Err(error));
     }

@@ -38,3 +38,11 @@ pub fn resident_kib(pid: u32) -> Result<u64> {
     let number = line.and_then(|line| line.split_whitespace().next());
     Ok(number.context("the process has ended")?.parse()?)
 }
+
+/// Memory of a process that is in RAM, in KiB, with pages that it shares counted in parts.
+pub fn proportional_kib(pid: u32) -> Result<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    Ok(number.context("the process has ended")?.parse()?)
+}

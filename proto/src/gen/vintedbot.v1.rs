@@ -431,6 +431,10 @@ pub struct Account {
     /// entered without one. Output only.
     #[prost(message, optional, tag = "15")]
     pub session: ::core::option::Option<Session>,
+    /// Until when nothing is asked of the site, because it said that there were too many requests. In the past, or absent: it is
+    /// not left alone. Output only.
+    #[prost(message, optional, tag = "16")]
+    pub quiet_until_time: ::core::option::Option<::prost_types::Timestamp>,
 }
 /// Nested message and enum types in `Account`.
 pub mod account {

@@ -9,6 +9,7 @@ import { ListingService } from "./gen/vintedbot/v1/listing_pb.js";
 import { MarketplaceSearchService } from "./gen/vintedbot/v1/marketplace_search_pb.js";
 import { MediaService } from "./gen/vintedbot/v1/media_pb.js";
 import { PublishService } from "./gen/vintedbot/v1/publish_pb.js";
+import { WardrobeService } from "./gen/vintedbot/v1/wardrobe_pb.js";
 
 /** Where the server is and who calls. */
 export interface VintedbotOptions {
@@ -28,6 +29,7 @@ export interface Vintedbot {
   media: Client<typeof MediaService>;
   listings: Client<typeof ListingService>;
   publish: Client<typeof PublishService>;
+  wardrobe: Client<typeof WardrobeService>;
   events: Client<typeof EventService>;
   search: Client<typeof MarketplaceSearchService>;
 }
@@ -55,6 +57,7 @@ export function createVintedbotOn(transport: Transport): Vintedbot {
     media: createClient(MediaService, transport),
     listings: createClient(ListingService, transport),
     publish: createClient(PublishService, transport),
+    wardrobe: createClient(WardrobeService, transport),
     events: createClient(EventService, transport),
     search: createClient(MarketplaceSearchService, transport),
   };

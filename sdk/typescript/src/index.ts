@@ -21,3 +21,4 @@ export * from "./gen/vintedbot/v1/money_pb.js";
 export * from "./gen/vintedbot/v1/names_pb.js";
 export * from "./gen/vintedbot/v1/publish_pb.js";
 export * from "./gen/vintedbot/v1/violation_pb.js";
+export * from "./gen/vintedbot/v1/wardrobe_pb.js";

@@ -20,6 +20,7 @@ pub fn to_proto(source: Account) -> v1::Account {
         update_time: Some(timestamp(source.update_time)),
         sequence: unsigned(source.sequence),
         session: None,
+        quiet_until_time: source.quiet_until.map(timestamp),
         id: source.id,
         display_name: source.display_name,
         market: source.market,

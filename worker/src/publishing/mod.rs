@@ -8,20 +8,21 @@ mod publish;
 mod reconcile;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use vintedbot_domain::jobs::Claim;
 use vintedbot_domain::publishing::attempt::{self as plans, Plan};
 use vintedbot_domain::publishing::outcome::{self, Next};
-use vintedbot_domain::publishing::{StepOutcome, WaitReason, steps};
+use vintedbot_domain::publishing::{StepOutcome, steps};
 use vintedbot_domain::{Domain, Reason, Result};
-use vintedbot_marketplace::challenge::Kind;
+use vintedbot_marketplace::challenge::{AccountFollows, Kind};
 use vintedbot_marketplace::{Error as SiteError, Evidence};
 
 use crate::Worker;
 use crate::stage::Stage;
 
-/// How long to leave a site alone that asked for it without saying how long.
-const RATE_LIMIT_PAUSE_MS: i64 = 15 * 60 * 1000;
+/// The longest that a site is left alone because it says so; a day's silence is for a person to think about.
+const QUIET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Does what a claimed publish job needs now, and lets go of it.
 pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
@@ -76,19 +77,22 @@ pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
         message: message.clone(),
     };
     Ok(match error {
-        SiteError::Challenge { verdict, .. } if !verdict.needs_manual => {
-            let pause = verdict
-                .retry_after_seconds
-                .and_then(|seconds| i64::try_from(seconds).ok());
-            let pause = pause.map_or(RATE_LIMIT_PAUSE_MS, |seconds| seconds.saturating_mul(1000));
-            Next::Later {
-                until: domain.store.now().await? + pause,
-                why: WaitReason::BackOff,
+        SiteError::Challenge { verdict, .. } => match verdict.kind.consequence().account {
+            AccountFollows::Quiet(time) => {
+                let time = verdict
+                    .retry_after_seconds
+                    .map_or(time, Duration::from_secs)
+                    .min(QUIET_MAX);
+                let pause = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+                Next::Quiet {
+                    until: domain.store.now().await? + pause,
+                }
             }
-        }
-        SiteError::Challenge { verdict, .. } => Next::Blocked {
-            reason: challenge_reason(verdict.kind),
-            message,
+            account => Next::Blocked {
+                reason: challenge_reason(verdict.kind),
+                message,
+                account,
+            },
         },
         SiteError::Refused { .. } => failed(Reason::SiteRefused),
         SiteError::FieldNotFound { .. } => failed(Reason::FieldNotFound),

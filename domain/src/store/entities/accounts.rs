@@ -27,6 +27,8 @@ pub struct Model {
     pub sequence: i64,
     /// What is shown of the session in use on this site, as JSON.
     pub session: Option<String>,
+    /// Until when the site asked to be left alone.
+    pub quiet_until: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -116,3 +116,25 @@ fn a_file_that_cannot_work_is_refused() {
         assert!(Detector::parse(&rule(body)).is_err(), "{body}");
     }
 }
+
+#[test]
+fn every_kind_stops_the_job_or_leaves_the_site_alone() {
+    for kind in Kind::ALL {
+        let Consequence {
+            job, account, ask, ..
+        } = kind.consequence();
+        let is_quiet = matches!(account, AccountFollows::Quiet(_));
+        assert_eq!(job == JobFollows::Waits, is_quiet, "{}", kind.name());
+        assert!(ask.len() > 20, "{} asks nothing of anybody", kind.name());
+    }
+}
+
+#[test]
+fn an_answer_emptied_for_robots_is_a_block_and_nothing_else_is() {
+    let emptied = Signs {
+        emptied: vec!["category 30: no attributes".to_owned()],
+        ..call(200, "{\"attributes\": null, \"code\": 0}")
+    };
+    assert_eq!(kind(&emptied), Some(Kind::UnknownBlock));
+    assert_eq!(kind(&call(200, "{\"attributes\": [], \"code\": 0}")), None);
+}

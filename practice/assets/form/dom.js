@@ -1,0 +1,83 @@
+// What the parts of the form share: making nodes, lists that open, warnings, the overlay of a rehearsed challenge.
+//
+// Nodes are held, not looked up: what they are called may be changed under the form's feet.
+
+export const { texts, data } = practice;
+export const generation = data.generation;
+export const api = "/api/v2/item_upload";
+
+// Every field's section, by the name that the site's refusals use.
+export const sections = new Map();
+for (const name of ["photos", "title", "description", "category", "price", "bump", "form"]) {
+  sections.set(name, practice.ref(`field-${name}`));
+}
+
+export function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value !== null && value !== undefined && value !== false) element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+export function loader(base) {
+  return make("p", { class: "loader", "data-testid": `${base}--loader` }, texts.loading);
+}
+
+// One row of a list: a list item of its own, or, in older generations, a cell inside one.
+export function row(attributes, ...children) {
+  const more = attributes.class ? ` ${attributes.class}` : "";
+  const cell = make(generation.piles ? "div" : "li", { ...attributes, class: `web_ui__Cell__cell${more}` }, ...children);
+  return generation.piles ? make("li", { class: "pile__element" }, cell) : cell;
+}
+
+// Lists: one open at a time; a click outside closes it.
+let open = null;
+export function close() {
+  if (open) open.content.remove();
+  open = null;
+}
+export function dropdown(input, section, base, fill) {
+  input.addEventListener("click", () => {
+    const was = open && open.input === input;
+    close();
+    if (was) return;
+    const content = make("div", { class: "dropdown", "data-testid": `${base}-content` });
+    section.append(content);
+    open = { input, content };
+    fill(content);
+  });
+}
+document.addEventListener("click", (event) => {
+  if (open && event.target.isConnected && !open.content.contains(event.target) && event.target !== open.input) close();
+});
+
+let warnings = [];
+export function warn(name, text) {
+  const place = sections.get(name) || sections.get("form");
+  const warning = make("div", { class: "web_ui__Validation__warning", role: "alert" }, text);
+  place.append(warning);
+  warnings.push(warning);
+}
+export function clearWarnings() {
+  for (const warning of warnings) warning.remove();
+  warnings = [];
+}
+
+// A dialog over the whole page, which only its own button takes away.
+export function dialog(name, title, text, label) {
+  const dismiss = make("button", { type: "button", "data-testid": `${name}--close` }, label);
+  const overlay = make("div", { class: "overlay", "data-testid": `${name}--overlay` },
+    make("div", { class: "modal", role: "dialog", "data-testid": name }, make("h2", null, title), make("p", null, text), dismiss));
+  dismiss.addEventListener("click", () => overlay.remove());
+  document.body.append(overlay);
+}
+
+// A rehearsed challenge appears right after the field `step` was touched. Says whether it did.
+export function touched(step) {
+  if (self.practiceOverlayAt !== step) return false;
+  practice.challenge();
+  return true;
+}

@@ -1,0 +1,58 @@
+//! Watches for the cookies of bot checks. Such a cookie belongs to the browser that it was given to; one that arrives
+//! from anywhere else was carried over, which a check would take for an evasion. It leaves a record.
+
+use axum::http::header::{COOKIE, SET_COOKIE, USER_AGENT};
+use axum::http::{HeaderMap, HeaderValue};
+use serde_json::json;
+
+use crate::session;
+use crate::store::State;
+
+/// As seen 2026 (confidence A).
+const NAMES: [&str; 3] = ["datadome", "cf_clearance", "__cf_bm"];
+
+fn pairs(line: &HeaderValue) -> impl Iterator<Item = (&str, &str)> {
+    let pairs = line.to_str().unwrap_or_default().split(';');
+    pairs.filter_map(|pair| pair.trim().split_once('='))
+}
+
+fn user_agent(headers: &HeaderMap) -> String {
+    let value = headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
+}
+
+/// Records every bot check's cookie that this user agent was not given by the site; each once.
+pub fn inspect(state: &mut State, headers: &HeaderMap, path: &str) {
+    let user_agent = user_agent(headers);
+    let sent = headers.get_all(COOKIE).into_iter().flat_map(pairs);
+    let foreign: Vec<_> = sent
+        .filter(|(name, value)| NAMES.contains(name) && !value.is_empty())
+        .filter(|(_, value)| state.bot_cookies.get(*value) != Some(&user_agent))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    for (name, value) in foreign {
+        let member_id = session::concerned(state, headers).map_or(0, |member| member.id);
+        if state.foreign_bot_cookies.insert((value, user_agent.clone())) {
+            let facts = json!({"cookie": name, "user_agent": user_agent, "path": path});
+            state.record("foreign_bot_cookie", member_id, facts);
+        }
+    }
+}
+
+/// Remembers whom an answer gives such cookies to.
+pub fn remember(state: &mut State, request: &HeaderMap, response: &HeaderMap) {
+    let user_agent = user_agent(request);
+    let set = response.get_all(SET_COOKIE).into_iter();
+    let given: Vec<_> = set
+        .filter_map(|line| pairs(line).next())
+        .filter(|(name, _)| NAMES.contains(name))
+        .map(|(_, value)| value.to_owned())
+        .collect();
+    let some = !given.is_empty();
+    for value in given {
+        state.bot_cookies.insert(value, user_agent.clone());
+    }
+    if some {
+        state.save();
+    }
+}

@@ -1,0 +1,155 @@
+//! Scripted misbehaviour: rules that say what befalls which request.
+//!
+//! A rule names an operation and what to do; the admin API adds and removes rules. What concerns the request as a
+//! whole (latency, challenges, an answer that is lost) happens here, around the handler: `instead` answers in the
+//! handler's place, `spoil` changes what it answered. What concerns the thing accepted (twins, hiding, delays) is
+//! handed to the handler as [`Fired`]. To add a behaviour, add a field to [`Do`] and act on it in one of these places.
+
+mod behaviour;
+mod instead;
+mod operation;
+mod spoil;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::Value;
+
+pub use self::behaviour::{Challenge, Do, Mutation, Rule};
+pub use self::operation::Operation;
+use crate::api::Refusal;
+use crate::listener::Peer;
+use crate::pages::Visitor;
+use crate::site::Site;
+use crate::{bot_cookies, clock, session, store};
+
+/// The most that a JSON request may hold, in bytes.
+const JSON_LIMIT: usize = 1 << 20;
+
+/// The behaviours that struck one request, in the order of their rules.
+#[derive(Clone, Debug, Default)]
+pub struct Fired(Arc<Vec<Do>>);
+
+impl Fired {
+    pub fn any(&self, is: impl Fn(&Do) -> bool) -> bool {
+        self.0.iter().any(is)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Do> {
+        self.0.iter()
+    }
+}
+
+/// A request as the behaviours see it.
+pub struct Asked {
+    pub operation: Operation,
+    /// Path and query.
+    pub target: String,
+    pub visitor: Visitor,
+}
+
+/// Lets the rules strike a request, around its handler.
+pub async fn stage(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.uri().path().starts_with("/_practice/") {
+        return next.run(request).await;
+    }
+    site.count();
+    let headers = request.headers().clone();
+    bot_cookies::inspect(&mut site.lock(), &headers, request.uri().path());
+    let mut response = strike(&site, &peer, request, next).await;
+    bot_cookies::remember(&mut site.lock(), &headers, response.headers());
+    let headers = response.headers_mut();
+    // When a kept-alive connection breaks, Chromium sends the request again by itself, a POST too (measured: four
+    // times for one click), and the records would count the browser's doing as the client's.
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    // The frames and scripts of a bot check name its hosts, as they do on the real site; nothing is fetched from there.
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("frame-src 'self'; script-src 'self' 'unsafe-inline'"),
+    );
+    response
+}
+
+async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Response {
+    let Some(operation) = Operation::of(request.method(), request.uri().path()) else {
+        return next.run(request).await;
+    };
+    let (parts, body) = request.into_parts();
+    let is_json = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let (body, sent_title) = if is_json {
+        match Limited::new(body, JSON_LIMIT).collect().await {
+            Ok(collected) => {
+                let bytes = collected.to_bytes();
+                let title = title_in(&bytes);
+                (Body::from(bytes), title)
+            }
+            Err(_too_long_or_cut) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        }
+    } else {
+        (body, None)
+    };
+    let mut request = Request::from_parts(parts, body);
+
+    let visitor = Visitor::of(site, request.headers());
+    let fired = {
+        let mut state = site.lock();
+        let member_id = session::concerned(&state, request.headers()).map(|member| member.id);
+        let titles: Vec<_> = sent_title
+            .into_iter()
+            .chain(stored_title(&state, request.uri().path()))
+            .collect();
+        let struck = state.rules.iter_mut().filter_map(|rule| {
+            rule.strikes(operation, member_id, &titles)
+                .then(|| rule.action.clone())
+        });
+        Fired(Arc::new(struck.collect()))
+    };
+    let asked = Asked {
+        operation,
+        target: request.uri().to_string(),
+        visitor,
+    };
+
+    let latency = fired.iter().map(|action| action.latency_ms).sum();
+    tokio::time::sleep(Duration::from_millis(latency)).await;
+    if let Some(answer) = instead::answer(&fired, &asked, peer) {
+        return answer;
+    }
+    request.extensions_mut().insert(fired.clone());
+    let response = next.run(request).await;
+    if response.status().is_success() {
+        if fired.any(|action| action.accept_then_cut) {
+            peer.cut();
+        }
+        if fired.any(|action| action.accept_then_500) {
+            return Refusal::Server.into_response();
+        }
+        return spoil::spoilt(response, &fired, &asked).await;
+    }
+    response
+}
+
+fn title_in(json: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    let body = value.get("item").or_else(|| value.get("draft"))?;
+    body.get("title")?.as_str().map(str::to_owned)
+}
+
+fn stored_title(state: &store::State, path: &str) -> Option<String> {
+    let id = path.split('/').find_map(|part| part.parse().ok())?;
+    state.item(id, clock::now_ms()).map(|item| item.title.clone())
+}

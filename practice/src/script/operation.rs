@@ -1,0 +1,164 @@
+//! What a request is for.
+
+use axum::http::Method;
+use serde::{Deserialize, Serialize};
+
+/// What a request is for; a rule names one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Every operation named below.
+    Any,
+    Photo,
+    SaveDraft,
+    Publish,
+    EditItem,
+    DeleteDraft,
+    DeleteItem,
+    HideItem,
+    Wardrobe,
+    Item,
+    CurrentUser,
+    Refresh,
+    /// What the login page sends.
+    SignIn,
+    /// Everything that the form asks for: the next eight, and what else there may be.
+    Ontology,
+    Categories,
+    /// The fields that a category asks for, sizes, conditions and materials among them.
+    Attributes,
+    Brands,
+    Sizes,
+    Conditions,
+    Colors,
+    PackageSizes,
+    Suggestions,
+    Home,
+    Form,
+    EditForm,
+    ItemPage,
+    MemberPage,
+}
+
+impl Operation {
+    pub fn of(method: &Method, path: &str) -> Option<Self> {
+        let parts: Vec<_> = path.trim_matches('/').split('/').collect();
+        let found = match (method.as_str(), parts.as_slice()) {
+            ("POST", ["api", "v2", "photos"]) => Self::Photo,
+            ("POST", ["api", "v2", "items", _, "delete"]) => Self::DeleteItem,
+            ("PUT", ["api", "v2", "items", _, "is_hidden"]) => Self::HideItem,
+            ("GET", ["api", "v2", "wardrobe", _, "items"]) => Self::Wardrobe,
+            ("GET", ["api", "v2", "users", "current"]) => Self::CurrentUser,
+            ("POST", ["web", "api", "auth", "refresh"]) => Self::Refresh,
+            ("POST", ["web", "api", "auth", "oauth"]) => Self::SignIn,
+            ("GET", ["api", "v2", "catalogs", _, "package_sizes"]) => Self::PackageSizes,
+            (_, ["api", "v2", "item_upload", rest @ ..]) => Self::of_upload(method, rest),
+            (_, ["api", "v2", "catalogs", ..]) => Self::Ontology,
+            ("GET", [""]) => Self::Home,
+            ("GET", ["items", "new"]) => Self::Form,
+            ("GET", ["items", _, "edit"]) => Self::EditForm,
+            ("GET", ["items", _]) => Self::ItemPage,
+            ("GET", ["member", id]) if id.parse::<u64>().is_ok() => Self::MemberPage,
+            _ => return None,
+        };
+        Some(found)
+    }
+
+    fn of_upload(method: &Method, path: &[&str]) -> Self {
+        match (method.as_str(), path) {
+            ("POST", ["drafts"]) | ("PUT", ["drafts", _]) => Self::SaveDraft,
+            ("DELETE", ["drafts", _]) => Self::DeleteDraft,
+            ("POST", ["drafts", _, "completion"] | ["items"]) => Self::Publish,
+            ("PUT", ["items", _]) => Self::EditItem,
+            ("GET", ["items", _]) => Self::Item,
+            (_, ["catalogs", ..]) => Self::Categories,
+            (_, ["attributes"]) => Self::Attributes,
+            (_, ["brands"]) => Self::Brands,
+            (_, ["size_groups"]) => Self::Sizes,
+            (_, ["conditions"]) => Self::Conditions,
+            (_, ["colors"]) => Self::Colors,
+            (_, ["suggestions", ..]) => Self::Suggestions,
+            _ => Self::Ontology,
+        }
+    }
+
+    /// Whether a rule on this strikes a request for `other`.
+    pub fn covers(self, other: Self) -> bool {
+        self == other || self == Self::Any || (self == Self::Ontology && other.is_of_ontology())
+    }
+
+    fn is_of_ontology(self) -> bool {
+        matches!(
+            self,
+            Self::Ontology
+                | Self::Categories
+                | Self::Attributes
+                | Self::Brands
+                | Self::Sizes
+                | Self::Conditions
+                | Self::Colors
+                | Self::PackageSizes
+                | Self::Suggestions
+        )
+    }
+
+    /// Whether a browser navigates to it, instead of a script calling it.
+    pub fn is_page(self) -> bool {
+        matches!(
+            self,
+            Self::Home | Self::Form | Self::EditForm | Self::ItemPage | Self::MemberPage
+        )
+    }
+
+    pub fn is_form(self) -> bool {
+        matches!(self, Self::Form | Self::EditForm)
+    }
+
+    /// Whether it only reads, so that its answer may be made and then spoilt.
+    pub fn only_reads(self) -> bool {
+        self.is_of_ontology() || matches!(self, Self::Wardrobe | Self::Item | Self::CurrentUser | Self::Any)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_step_of_the_form_has_a_call_of_its_own_and_the_ontology_is_all_of_them() {
+        for (method, path, operation) in [
+            (Method::GET, "/api/v2/item_upload/catalogs", Operation::Categories),
+            (
+                Method::POST,
+                "/api/v2/item_upload/attributes",
+                Operation::Attributes,
+            ),
+            (Method::GET, "/api/v2/item_upload/brands", Operation::Brands),
+            (Method::GET, "/api/v2/item_upload/size_groups", Operation::Sizes),
+            (
+                Method::GET,
+                "/api/v2/item_upload/conditions",
+                Operation::Conditions,
+            ),
+            (Method::GET, "/api/v2/item_upload/colors", Operation::Colors),
+            (
+                Method::GET,
+                "/api/v2/catalogs/7030/package_sizes",
+                Operation::PackageSizes,
+            ),
+            (
+                Method::GET,
+                "/api/v2/item_upload/suggestions/categories",
+                Operation::Suggestions,
+            ),
+        ] {
+            assert_eq!(Operation::of(&method, path), Some(operation), "{path}");
+            assert!(Operation::Ontology.covers(operation), "{path}");
+        }
+        assert_eq!(
+            Operation::of(&Method::POST, "/api/v2/item_upload/items"),
+            Some(Operation::Publish)
+        );
+        assert!(!Operation::Ontology.covers(Operation::Publish));
+    }
+}

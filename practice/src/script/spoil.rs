@@ -1,0 +1,155 @@
+//! Changes to what a handler has answered: a page under a captcha or an alert box, JSON that was emptied or that
+//! carries what nobody knows.
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+
+use super::{Asked, Challenge, Fired, Mutation};
+use crate::ontology::text;
+use crate::pages::{challenge, script_json};
+
+/// `response` as the behaviours leave it.
+pub async fn spoilt(response: Response, fired: &Fired, asked: &Asked) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let is = |wanted: &str| kind.is_some_and(|kind| kind.as_bytes().starts_with(wanted.as_bytes()));
+    let (is_html, is_json) = (is("text/html"), is("application/json"));
+    if is_html && asked.operation.is_page() {
+        let (head, end) = insertions(fired, asked);
+        if !(head.is_empty() && end.is_empty()) {
+            return rewritten(response, |body| insert(&body, &head, &end)).await;
+        }
+    }
+    if is_json && fired.any(|action| action.challenge == Some(Challenge::EmptiedJson)) {
+        return rewritten(response, |body| edited(&body, empty)).await;
+    }
+    if is_json && fired.any(|action| action.odd_shapes) {
+        return rewritten(response, |body| edited(&body, odd)).await;
+    }
+    response
+}
+
+async fn rewritten(response: Response, change: impl FnOnce(Bytes) -> Bytes) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let Ok(body) = body.collect().await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    let body = change(body.to_bytes());
+    parts
+        .headers
+        .insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    Response::from_parts(parts, Body::from(body))
+}
+
+/// What goes to the beginning of a page's head and to the end of its body.
+fn insertions(fired: &Fired, asked: &Asked) -> (String, String) {
+    let (mut head, mut end) = (String::new(), String::new());
+    if asked.operation.is_form() {
+        let mutations: Vec<&Mutation> = fired.iter().flat_map(|action| &action.mutate).collect();
+        if !mutations.is_empty() {
+            let rules = script_json(&json!(mutations));
+            head.push_str(&format!(
+                r#"<script>self.practiceMutations={rules}</script><script src="/assets/mutate.js"></script>"#
+            ));
+        }
+        if let Some(step) = fired.iter().find_map(|action| action.overlay_at) {
+            let step = script_json(&json!(step));
+            head.push_str(&format!("<script>self.practiceOverlayAt={step}</script>"));
+        }
+    }
+    if fired.any(|action| action.challenge == Some(Challenge::CaptchaInPage)) {
+        end.push_str(&challenge::overlay(asked.visitor.locale));
+    }
+    if fired.any(|action| action.alert_box) {
+        let words = script_json(&json!(text(asked.visitor.locale, "welcome")));
+        end.push_str(&format!(
+            "<script>addEventListener(\"load\",()=>alert({words}))</script>"
+        ));
+    }
+    (head, end)
+}
+
+fn insert(page: &Bytes, head: &str, end: &str) -> Bytes {
+    let page = String::from_utf8_lossy(page);
+    let page = page.replacen("<head>", &format!("<head>{head}"), 1);
+    let body_end = page.rfind("</body>").unwrap_or(page.len());
+    let (before, after) = page.split_at(body_end);
+    format!("{before}{end}{after}").into()
+}
+
+fn edited(body: &Bytes, edit: impl FnOnce(&mut Value)) -> Bytes {
+    let Ok(mut json) = serde_json::from_slice(body) else {
+        return body.clone();
+    };
+    edit(&mut json);
+    json.to_string().into()
+}
+
+/// Every list without its entries, every object without its content, as a bot check empties answers that it lets
+/// through (as seen 2026, confidence A).
+fn empty(json: &mut Value) {
+    for value in json
+        .as_object_mut()
+        .into_iter()
+        .flat_map(|object| object.values_mut())
+    {
+        match value {
+            Value::Array(list) => list.clear(),
+            Value::Object(object) => object.clear(),
+            _ => {}
+        }
+    }
+}
+
+/// Fields of readings that are null or absent where another field tells the same or where the item has none.
+const NULLABLE: [&str; 13] = [
+    "size",
+    "brand",
+    "status",
+    "brand_dto",
+    "size_id",
+    "status_id",
+    "view_count",
+    "favourite_count",
+    "item_closing_action",
+    "isbn",
+    "real_name",
+    "email",
+    "url",
+];
+
+/// Unknown fields in every object and list of kinds; every second row of a list with nulls, a single thing too.
+fn odd(json: &mut Value) {
+    let strange = json!({"kind": "practice_unknown", "values": [1, null, {"deep": true}]});
+    let Some(answer) = json.as_object_mut() else {
+        return;
+    };
+    for value in answer.values_mut() {
+        match value {
+            Value::Array(rows) => {
+                for (n, row) in rows.iter_mut().enumerate() {
+                    make_odd(row, n % 2 == 1, &strange);
+                }
+            }
+            one @ Value::Object(_) => make_odd(one, true, &strange),
+            _ => {}
+        }
+    }
+    answer.insert("practice_unknown".into(), strange);
+}
+
+fn make_odd(thing: &mut Value, with_nulls: bool, strange: &Value) {
+    let Some(fields) = thing.as_object_mut() else {
+        return;
+    };
+    if with_nulls {
+        for name in NULLABLE {
+            if let Some(field) = fields.get_mut(name) {
+                *field = Value::Null;
+            }
+        }
+    }
+    fields.insert("practice_unknown".into(), strange.clone());
+}
