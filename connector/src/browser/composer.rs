@@ -18,7 +18,7 @@ use super::write::Click;
 use crate::active::Attempt;
 use crate::pacing::Pace;
 use crate::reading;
-use crate::web::WebSession;
+use crate::web::{SignedIn, WebSession};
 
 /// How long a form whose fields have all been proved may take to show them all together.
 const FILLED_SHOWS_WITHIN: Duration = Duration::from_secs(2);
@@ -39,9 +39,14 @@ pub(crate) struct BrowserComposer {
     pace: Pace,
     page: Page,
     ready: Ready,
+    /// What the browser was given.
+    signed_in: Option<Arc<SignedIn>>,
     launched: Launched,
     attempt: Attempt,
 }
+
+/// How long a browser may take to say which cookies it has.
+const TELLS_WITHIN: Duration = Duration::from_secs(2);
 
 impl BrowserComposer {
     pub(crate) async fn start(
@@ -69,6 +74,7 @@ impl BrowserComposer {
             pace,
             page,
             ready: Ready::Nothing,
+            signed_in: None,
             launched,
             attempt,
         })
@@ -87,14 +93,29 @@ impl BrowserComposer {
     }
 
     /// Hands the session's cookies to the browser before it has been anywhere.
-    async fn sign_in(&self, steps: &dyn StepObserver) -> Result<(), Error> {
+    async fn sign_in(&mut self, steps: &dyn StepObserver) -> Result<(), Error> {
         let signed_in = self.session.signed_in().await?;
+        self.signed_in = Some(Arc::clone(&signed_in));
         for (name, value) in &signed_in.cookies {
             let site = self.session.base.as_str();
             self.page.traffic.set_cookie(name, value, site).await?;
         }
         self.step(steps, FillStep::SignedIn, &signed_in.member.login)
             .await
+    }
+
+    /// Stores the session as the browser has it now: its pages renew it too, and then what we have is worth nothing.
+    async fn harvest(&self) {
+        let Some(signed_in) = &self.signed_in else { return };
+        let harvest = async {
+            let cookies = self.page.traffic.cookies(self.session.base.as_str()).await?;
+            self.session.harvest(signed_in, cookies).await
+        };
+        match tokio::time::timeout(TELLS_WITHIN, harvest).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the browser's cookies were not read back"),
+            Err(_) => tracing::debug!("the browser did not say its cookies in time"),
+        }
     }
 
     /// Opens the empty form. The site sometimes answers a direct visit with its home page, from where its own link leads
@@ -225,6 +246,7 @@ impl Composer for BrowserComposer {
         self.ready = Ready::Nothing;
         self.sign_in(steps).await?;
         self.open_form().await?;
+        self.harvest().await;
         self.step(steps, FillStep::FormOpened, "/items/new").await?;
         if let Err(error) = self.fill_fields(steps).await {
             if !matches!(error, Error::Challenge { .. } | Error::Stopped(_)) {
@@ -249,6 +271,7 @@ impl Composer for BrowserComposer {
         self.sign_in(steps).await?;
         let path = format!("/items/{remote_id}/edit");
         self.page.open(&path).await?;
+        self.harvest().await;
         self.clear_the_view().await?;
         if self.page.comes(Key::Title, COMES_WITHIN).await?.is_none() {
             self.page.look().await?;
@@ -308,6 +331,7 @@ impl Composer for BrowserComposer {
     }
 
     async fn quit(self: Box<Self>) -> Ending {
+        self.harvest().await;
         let Self {
             launched,
             page,

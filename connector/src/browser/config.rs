@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
+use url::Url;
 use vintedbot_marketplace::Error;
 
 /// Names under which distributions ship Chromium, then Chrome, which the same driver drives.
@@ -28,6 +29,8 @@ pub struct BrowserConfig {
     pub chromedriver: PathBuf,
     /// Without a window on a screen.
     pub headless: bool,
+    /// What it reaches the site through; absent on the practice site.
+    pub proxy: Option<Url>,
 }
 
 impl BrowserConfig {
@@ -49,6 +52,7 @@ impl BrowserConfig {
                 browser_binary,
                 chromedriver,
                 headless,
+                proxy: None,
             })),
             (None, _) if is_named => Err(Error::Browser(
                 "a driver is named, but no browser is found".to_owned(),

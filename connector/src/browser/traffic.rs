@@ -126,6 +126,19 @@ impl Traffic {
             .map(drop)
     }
 
+    /// The cookies that the browser would send to an address, by name.
+    pub(crate) async fn cookies(&self, url: &str) -> Result<Vec<(String, String)>, Error> {
+        let asked = self
+            .session
+            .send_raw("Network.getCookies", json!({ "urls": [url] }));
+        let answer = asked.await.map_err(broken)?;
+        let cookies = answer["cookies"].as_array().into_iter().flatten();
+        let text = |cookie: &serde_json::Value, key: &str| cookie[key].as_str().map(str::to_owned);
+        Ok(cookies
+            .filter_map(|cookie| Some((text(cookie, "name")?, text(cookie, "value")?)))
+            .collect())
+    }
+
     /// Where the log ends now.
     pub(crate) fn mark(&self) -> usize {
         self.shared.log().exchanges.len()
