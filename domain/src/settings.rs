@@ -20,6 +20,10 @@ pub struct Settings {
     pub publish_per_minute: i64,
     /// Publications in any minute, each account.
     pub publish_per_minute_account: i64,
+    /// Sessions that an owner may import in any hour.
+    pub imports_per_hour: i64,
+    /// New photos that an owner may upload in any minute.
+    pub uploads_per_minute: i64,
     /// How long after a commit an intent still allows its click.
     pub click_window_ms: Millis,
     /// The longest that a request to the site can take.
@@ -84,6 +88,10 @@ impl Settings {
             (
                 self.max_claims >= 2,
                 "max_claims must be at least 2: one attempt, one to clean up",
+            ),
+            (
+                self.imports_per_hour >= 1 && self.uploads_per_minute >= 1,
+                "imports_per_hour and uploads_per_minute must be at least 1",
             ),
             (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
         ];

@@ -10,6 +10,7 @@ mod effects;
 mod publishing;
 mod queue;
 mod schedules;
+mod sessions;
 mod stage;
 
 use std::path::PathBuf;

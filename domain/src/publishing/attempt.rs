@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use vintedbot_marketplace::Seat;
+use vintedbot_marketplace::{Seat, SeatLock};
 
 use super::job::{load, save, wait};
 use super::outcome::{Ended, end_in};
@@ -152,7 +152,13 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         revision,
         revision_hash: row.revision_hash.clone(),
         draft_remote_id: row.draft_remote_id.clone(),
-        seat: accounts::seat(&Account::from(account)),
+        seat: Seat {
+            lock: Some(SeatLock {
+                holder: lock.holder.clone(),
+                epoch: lock.epoch,
+            }),
+            ..accounts::seat(&Account::from(account))
+        },
         lock,
     };
     row.wait_reason = None;

@@ -48,10 +48,7 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     }
     let listing = listings::get(domain, caller, &prepare.listing_id).await?;
     let account = accounts::get(domain, caller, &listing.account_id).await?;
-    if account.site != "practice" {
-        let message = format!("account {} has no session on {}", account.id, account.site);
-        return Err(Error::rejected(Reason::SessionRequired, message).with("account_id", &account.id));
-    }
+    accounts::require_session(&account, domain.store.now().await?)?;
     if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
     }
