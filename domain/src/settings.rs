@@ -22,6 +22,10 @@ pub struct Settings {
     pub publish_per_minute_account: i64,
     /// Changes of items that are on the site, in any minute, each account.
     pub changes_per_minute_account: i64,
+    /// Sessions that an owner may import in any hour.
+    pub imports_per_hour: i64,
+    /// New photos that an owner may upload in any minute.
+    pub uploads_per_minute: i64,
     /// How long after a commit an intent still allows its click.
     pub click_window_ms: Millis,
     /// The longest that a request to the site can take.
@@ -101,6 +105,10 @@ impl Settings {
             (
                 self.schedule_late_ms >= 0 && self.screenshots_keep_ms >= 0,
                 "schedule_late_ms and screenshots_keep_ms must not be below 0",
+            ),
+            (
+                self.imports_per_hour >= 1 && self.uploads_per_minute >= 1,
+                "imports_per_hour and uploads_per_minute must be at least 1",
             ),
             (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
         ];

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod challenge;
 mod composer;
 mod content;
+pub mod cookies;
 mod error;
 mod fold;
 pub mod hosts;
@@ -25,4 +26,4 @@ pub use content::{CategoryChoice, Field, ItemContent, Language, Money, Named, Ph
 pub use error::{Error, WriteError};
 pub use fold::fold;
 pub use remote::{DriverKind, Marketplace, Member, OwnItem, RemoteItem, RemotePhoto, Seat, SeatLock};
-pub use session::{Cookies, LostSession, Renewal, Session, Sessions};
+pub use session::{CANDIDATE, Cookies, LostSession, Renewal, Session, Sessions};

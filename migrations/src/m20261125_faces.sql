@@ -1,8 +1,8 @@
 CREATE TABLE sessions (
     account_id TEXT NOT NULL REFERENCES accounts (id),
+    site TEXT NOT NULL,
     slot TEXT NOT NULL,
     owner_id TEXT NOT NULL REFERENCES owners (id),
-    site TEXT NOT NULL,
     state TEXT NOT NULL,
     generation BIGINT NOT NULL,
     sealed TEXT NOT NULL,
@@ -18,8 +18,10 @@ CREATE TABLE sessions (
     refresh_started BIGINT,
     refresh_holder TEXT,
     retried BOOLEAN NOT NULL,
-    PRIMARY KEY (account_id, slot)
+    job_id TEXT,
+    PRIMARY KEY (account_id, site, slot)
 );
+ALTER TABLE accounts ADD COLUMN session TEXT;
 CREATE TABLE wardrobe_imports (
     id TEXT PRIMARY KEY,
     owner_id TEXT NOT NULL REFERENCES owners (id),

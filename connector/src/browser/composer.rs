@@ -1,14 +1,14 @@
 //! One attempt in a real browser: what may be asked of it, in which order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::future::BoxFuture;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{
-    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Cookies, Ending, Error, FillStep,
-    Filled, Frame, Permit, Published, Saved, StepObserver, Window, WriteError,
+    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Ending, Error, FillStep, Filled, Frame,
+    Permit, Published, Saved, StepObserver, Window, WriteError,
 };
 
 use super::BrowserConfig;
@@ -19,10 +19,10 @@ use super::write::Click;
 use crate::active::Attempt;
 use crate::pacing::Pace;
 use crate::reading;
-use crate::web::WebSession;
+use crate::web::{SignedIn, WebSession};
 
-/// Is given the cookies that the browser holds for the site, whenever they may have changed.
-pub(crate) type Harvest = Arc<dyn Fn(Cookies) -> BoxFuture<'static, ()> + Send + Sync>;
+/// How long a browser may take to say which cookies it has.
+const TELLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which click the open page is ready for.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,7 +41,8 @@ pub(crate) struct BrowserComposer {
     pub(super) pace: Pace,
     pub(super) page: Page,
     pub(super) ready: Ready,
-    harvest: Option<Harvest>,
+    /// What the browser was given.
+    signed_in: Option<Arc<SignedIn>>,
     launched: Launched,
     attempt: Attempt,
 }
@@ -51,7 +52,6 @@ pub(crate) struct Equipment {
     pub(crate) selectors: Arc<Selectors>,
     pub(crate) detector: Arc<Detector>,
     pub(crate) pace: Pace,
-    pub(crate) harvest: Option<Harvest>,
 }
 
 impl BrowserComposer {
@@ -78,7 +78,7 @@ impl BrowserComposer {
             pace: equipment.pace,
             page,
             ready: Ready::Nothing,
-            harvest: equipment.harvest,
+            signed_in: None,
             launched,
             attempt,
         })
@@ -118,8 +118,9 @@ impl BrowserComposer {
     }
 
     /// Hands the session's cookies to the browser before it has been anywhere.
-    pub(super) async fn sign_in(&self, steps: &dyn StepObserver) -> Result<(), Error> {
+    pub(super) async fn sign_in(&mut self, steps: &dyn StepObserver) -> Result<(), Error> {
         let signed_in = self.session.signed_in().await?;
+        self.signed_in = Some(Arc::clone(&signed_in));
         for (name, value) in &signed_in.cookies {
             let site = self.session.base.as_str();
             self.page.traffic.set_cookie(name, value, site).await?;
@@ -136,12 +137,17 @@ impl BrowserComposer {
         self.page.uncover().await
     }
 
-    /// Gives away the cookies as the browser holds them now: the site renews them as it likes.
+    /// Stores the session as the browser has it now: its pages renew it too, and then what we have is worth nothing.
     pub(super) async fn harvest(&self) {
-        let Some(harvest) = &self.harvest else { return };
-        match self.page.traffic.cookies(self.session.base.as_str()).await {
-            Ok(cookies) => harvest(cookies).await,
-            Err(error) => tracing::warn!(%error, "the browser's cookies cannot be read"),
+        let Some(signed_in) = &self.signed_in else { return };
+        let harvest = async {
+            let cookies = self.page.traffic.cookies(self.session.base.as_str()).await?;
+            self.session.harvest(signed_in, cookies).await
+        };
+        match tokio::time::timeout(TELLS_WITHIN, harvest).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the browser's cookies were not read back"),
+            Err(_) => tracing::debug!("the browser did not say its cookies in time"),
         }
     }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::{Access, access};
+use url::Url;
 use vintedbot_marketplace::Error;
 
 /// Names under which distributions ship Chromium, then Chrome, which the same driver drives.
@@ -34,6 +35,8 @@ pub struct BrowserConfig {
     pub headless: bool,
     /// The longest that a page may take to load.
     pub page_load_timeout: Duration,
+    /// What it reaches the site through; absent on the practice site.
+    pub proxy: Option<Url>,
 }
 
 impl BrowserConfig {
@@ -56,6 +59,7 @@ impl BrowserConfig {
                 chromedriver,
                 headless,
                 page_load_timeout: PAGE_LOADS_WITHIN,
+                proxy: None,
             })),
             (None, _) if is_named => Err(Error::Browser(
                 "a driver is named, but no browser is found".to_owned(),

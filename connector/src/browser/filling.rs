@@ -22,7 +22,7 @@ const QUIET_FOR: Duration = Duration::from_millis(200);
 const QUIET_WITHIN: Duration = Duration::from_secs(5);
 
 impl BrowserComposer {
-    pub(super) async fn filled(&self, steps: &dyn StepObserver) -> Result<Filled, Error> {
+    pub(super) async fn filled(&mut self, steps: &dyn StepObserver) -> Result<Filled, Error> {
         self.sign_in(steps).await?;
         self.open_form().await?;
         self.step(steps, FillStep::FormOpened, "/items/new", Some(Key::Title))
@@ -61,7 +61,7 @@ impl BrowserComposer {
     }
 
     /// Opens the form with an item in it.
-    pub(super) async fn open_editor(&self, path: &str, steps: &dyn StepObserver) -> Result<(), Error> {
+    pub(super) async fn open_editor(&mut self, path: &str, steps: &dyn StepObserver) -> Result<(), Error> {
         self.sign_in(steps).await?;
         self.go_to(path).await?;
         self.form_comes().await?;

@@ -15,7 +15,7 @@ use crate::text;
 impl BrowserComposer {
     /// The page of an own item, ready for the click that changes it.
     pub(super) async fn opened_item(
-        &self,
+        &mut self,
         remote_id: &str,
         kind: ChangeKind,
         steps: &dyn StepObserver,
@@ -41,7 +41,12 @@ impl BrowserComposer {
         Ok((filled, click))
     }
 
-    async fn edited(&self, remote_id: &str, item: &Value, steps: &dyn StepObserver) -> Result<Filled, Error> {
+    async fn edited(
+        &mut self,
+        remote_id: &str,
+        item: &Value,
+        steps: &dyn StepObserver,
+    ) -> Result<Filled, Error> {
         let mut content = self.request.content.clone();
         if self.request.keeps_photos {
             // Nobody knows their hashes; that there are as many as before is all there is to prove.
@@ -94,7 +99,7 @@ impl BrowserComposer {
     }
 
     async fn own_page(
-        &self,
+        &mut self,
         remote_id: &str,
         item: &Value,
         kind: ChangeKind,

@@ -274,6 +274,9 @@ async fn port(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<u16, Error> {
 fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities, Error> {
     let mut switches: Vec<String> = SWITCHES.map(str::to_owned).to_vec();
     switches.push(format!("--user-data-dir={}", work_dir.join("profile").display()));
+    if let Some(proxy) = &config.proxy {
+        switches.push(format!("--proxy-server={proxy}"));
+    }
     if config.headless {
         switches.push("--headless=new".to_owned());
     }

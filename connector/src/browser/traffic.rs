@@ -9,7 +9,7 @@ use thirtyfour::cdp::{CdpSession, RawEvent};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
-use vintedbot_marketplace::{Cookies, Error};
+use vintedbot_marketplace::Error;
 
 use super::broken;
 
@@ -149,20 +149,6 @@ impl Traffic {
         self.ask("Network.setCookie", cookie).await.map(drop)
     }
 
-    /// The cookies that the browser would send to an address.
-    pub(crate) async fn cookies(&self, url: &str) -> Result<Cookies, Error> {
-        let answer = self.ask("Network.getCookies", json!({ "urls": [url] })).await?;
-        let all = answer["cookies"]
-            .as_array()
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        let pairs = all.iter().filter_map(|cookie| {
-            let text = |name: &str| cookie[name].as_str().map(str::to_owned);
-            Some((text("name")?, text("value")?))
-        });
-        Ok(Cookies(pairs.collect()))
-    }
-
     /// Waits until the page has asked nothing, and awaited no answer, for so long; at most as long as the limit.
     pub(crate) async fn quiet(&self, quiet_for: Duration, limit: Duration) {
         let settled = async {
@@ -193,6 +179,16 @@ impl Traffic {
     /// From now on no answer's text is read.
     pub(crate) fn stop_reading(&self) {
         self.shared.log().is_unread = true;
+    }
+
+    /// The cookies that the browser would send to an address, by name.
+    pub(crate) async fn cookies(&self, url: &str) -> Result<Vec<(String, String)>, Error> {
+        let answer = self.ask("Network.getCookies", json!({ "urls": [url] })).await?;
+        let cookies = answer["cookies"].as_array().into_iter().flatten();
+        let text = |cookie: &serde_json::Value, key: &str| cookie[key].as_str().map(str::to_owned);
+        Ok(cookies
+            .filter_map(|cookie| Some((text(cookie, "name")?, text(cookie, "value")?)))
+            .collect())
     }
 
     /// Where the log ends now.

@@ -152,12 +152,9 @@ async fn a_dialog_that_wants_a_statement_stops_for_the_person() {
     let seat = seat(Language::Fr);
     let photos = photos(1);
     let content = content(&site.plain(), &seat, &photos).await;
-    // A dialog of that name whose button says yes to something, and which nothing else closes.
-    let mut mine = vintedbot_marketplace::selectors::Selectors::embedded().clone();
-    let file =
-        "dialog_close = [{ css = '[data-testid=\"nothing\"]', seen = '2027-01', source = 'operator' }]";
-    mine.clone_from(&vintedbot_marketplace::selectors::Selectors::parse(file).expect("a whole file"));
-    let connector = site.browser_with(mine);
+    // As if its one button said yes to something: nothing is known that closes it.
+    let file = "dialog_close = [{ css = '#nothing', seen = '2027-01', source = 'operator' }]";
+    let connector = site.browser_with(Selectors::parse(file).expect("a whole file"));
     let catalog = CatalogIndex::new(connector.catalog(&seat).await.expect("the catalog is read"));
     let gucci = catalog.search_brands("gucci", 1)[0].clone();
     let mut content = content;

@@ -61,6 +61,10 @@ impl Site {
             pacing: Pacing::NONE,
             random: Arc::new(move || numbers.fetch_add(0x9E37_79B9, Ordering::Relaxed)),
             request_timeout: Duration::from_secs(10),
+            sessions: None,
+            proxy: None,
+            clock: Arc::new(now),
+            attempt_time: Duration::from_secs(300),
         })
         .expect("the site is on this machine")
     }
@@ -142,6 +146,12 @@ impl Site {
         };
         all.into_iter().filter(|record| record["kind"] == kind).collect()
     }
+}
+
+/// The machine's own time, in UTC milliseconds, by which the practice site's tokens end.
+pub fn now() -> i64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
 pub fn chromium() -> BrowserConfig {

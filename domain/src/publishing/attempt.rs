@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use vintedbot_marketplace::Seat;
+use vintedbot_marketplace::{Seat, SeatLock};
 
 use super::job::{load, save, wait};
 use super::outcome::{Ended, end_in};
@@ -172,6 +172,10 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         // Where the job was made for: what it left there is read there, wherever the account has moved since.
         seat: Seat {
             site: row.site.clone(),
+            lock: Some(SeatLock {
+                holder: lock.holder.clone(),
+                epoch: lock.epoch,
+            }),
             ..accounts::seat(&Account::from(account))
         },
         lock,

@@ -153,7 +153,7 @@ async fn apply(
                     return Ok(Outcome::At(until));
                 }
             } else {
-                accounts::pause(tx, &row.account_id, reason, &message, &row.id).await?;
+                accounts::pause(tx, &row.account_id, reason, &message, Some(&row.id)).await?;
             }
             row.needs_manual = true;
             row.reason = Some(reason.name());
@@ -169,6 +169,10 @@ async fn apply(
             Ok(Outcome::Wait)
         }
         Next::Failed { reason, message } => {
+            if open_effect(tx, &row.id).await?.is_some() {
+                // Whatever keeps the site from being read, what became of the click is still to be found out.
+                return ask(tx, row, reason, message).await;
+            }
             end_in(tx, row, Ended::Failed { reason, message }).await?;
             Ok(Outcome::Done)
         }

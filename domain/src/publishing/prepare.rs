@@ -52,7 +52,7 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     }
     let listing = listings::get(domain, caller, &prepare.listing_id).await?;
     let account = accounts::get(domain, caller, &listing.account_id).await?;
-    require_session(&account)?;
+    accounts::require_session(&account, domain.store.now().await?)?;
     refuse_state(listing.state, &listing.id)?;
     let hands_over = hands_over(domain, account.mode, prepare.hand_over)?;
     let content = listings::content_of(domain, &listing, &account)
@@ -119,15 +119,6 @@ fn hands_over(domain: &Domain, mode: Mode, wanted: Option<bool>) -> Result<bool>
         Some(wanted) => Ok(wanted),
         None => Ok(mode == Mode::Manual && domain.settings.browser_window),
     }
-}
-
-/// Only the practice site can be reached without a session.
-pub(super) fn require_session(account: &accounts::Account) -> Result<()> {
-    if account.site != "practice" {
-        let message = format!("account {} has no session on {}", account.id, account.site);
-        return Err(Error::rejected(Reason::SessionRequired, message).with("account_id", &account.id));
-    }
-    Ok(())
 }
 
 async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String> {
