@@ -111,7 +111,8 @@ async fn no_browser(world: &World) -> Result<()> {
 async fn refused_without(world: &World) -> Result<()> {
     let listing = world.listing(&world.account, "Sweat sans fenêtre").await?;
     let refusal = world.client.publish().hand_over(&listing.id).await;
-    refused(refusal, Code::FailedPrecondition, ErrorReason::ModeNotAllowed)
+    refused(refusal, Code::FailedPrecondition, ErrorReason::ModeNotAllowed)?;
+    Ok(())
 }
 
 async fn published(world: &World) -> Result<()> {
