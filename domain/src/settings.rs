@@ -20,6 +20,8 @@ pub struct Settings {
     pub publish_per_minute: i64,
     /// Publications in any minute, each account.
     pub publish_per_minute_account: i64,
+    /// Changes of items that are on the site, in any minute, each account.
+    pub changes_per_minute_account: i64,
     /// How long after a commit an intent still allows its click.
     pub click_window_ms: Millis,
     /// The longest that a request to the site can take.
@@ -87,6 +89,10 @@ impl Settings {
             (
                 self.publish_per_minute_account >= 1,
                 "publish_per_minute_account must be at least 1",
+            ),
+            (
+                self.changes_per_minute_account >= 1,
+                "changes_per_minute_account must be at least 1",
             ),
             (
                 self.max_claims >= 2,

@@ -10,6 +10,7 @@ mod composer;
 mod content;
 mod error;
 mod fold;
+pub mod hosts;
 pub mod limits;
 pub mod markets;
 mod remote;

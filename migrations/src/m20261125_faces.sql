@@ -54,3 +54,4 @@ CREATE UNIQUE INDEX effects_open_publish ON effects (account_id)
 DROP INDEX publish_jobs_open;
 CREATE UNIQUE INDEX publish_jobs_open ON publish_jobs (listing_id)
     WHERE state NOT IN ('PUBLISHED', 'DONE', 'FAILED', 'CANCELLED', 'EXPIRED');
+ALTER TABLE effects ADD COLUMN seen TEXT;

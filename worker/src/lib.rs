@@ -7,10 +7,13 @@
 mod accounts;
 mod dispatch;
 mod effects;
+mod photos;
 mod publishing;
 mod queue;
 mod schedules;
 mod stage;
+mod wardrobe;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -6,6 +6,8 @@
 
 mod catalog;
 pub(crate) mod client;
+pub(crate) mod outside;
+mod own;
 mod reads;
 mod signin;
 

@@ -36,6 +36,8 @@ pub enum Kind {
     Publish,
     /// Learns who an account is on its site and what the site offers; its subject is the account.
     ConnectAccount,
+    /// Reads an account's wardrobe; its subject is the import.
+    ImportWardrobe,
 }
 
 /// Where a job stands.

@@ -7,7 +7,8 @@ use vintedbot_marketplace::Seat;
 use super::job::{load, save, wait};
 use super::outcome::{Ended, end_in};
 use super::{
-    ComposerState, EffectKind, EffectState, Revision, State, WaitReason, budget, gate, open_effect, schedule,
+    ComposerState, EffectKind, EffectState, JobKind, Revision, State, WaitReason, budget, gate, open_effect,
+    schedule,
 };
 use crate::accounts::{self, Account, AccountLock, AccountState};
 use crate::clock::Millis;
@@ -243,12 +244,13 @@ async fn without_effect(
             end_in(tx, row.clone(), Ended::Expired).await?;
             Ok(Some(Outcome::Done))
         }
-        State::Confirmed => match budget::next_intent(tx, &domain.settings, account, now).await? {
+        State::Confirmed => match next_intent(tx, domain, row, account, now).await? {
             Some(free) => {
                 wait(tx, row, Some(WaitReason::RateLimit), Some(free)).await?;
                 Ok(Some(Outcome::At(free)))
             }
-            None => other_first(tx, domain, row, now).await,
+            None if row.kind == JobKind::Publish => other_first(tx, domain, row, now).await,
+            None => Ok(None),
         },
         State::Queued if row.hand_over => other_first(tx, domain, row, now).await,
         _ => Ok(None),
@@ -268,6 +270,20 @@ async fn other_first(
     let until = now + domain.settings.settle_poll_ms;
     wait(tx, row, Some(WaitReason::AccountBusy), Some(until)).await?;
     Ok(Some(Outcome::At(until)))
+}
+
+/// When the budget allows what a job is for, if not now.
+async fn next_intent(
+    tx: &Tx,
+    domain: &Domain,
+    row: &publish_jobs::Model,
+    account: &account_rows::Model,
+    now: Millis,
+) -> Result<Option<Millis>> {
+    match row.kind {
+        JobKind::Publish => budget::next_intent(tx, &domain.settings, account, now).await,
+        _ => budget::next_change(tx, &domain.settings, account, now).await,
+    }
 }
 
 /// What the rule of the intent keeps from happening: a job that forgets what it may have done.

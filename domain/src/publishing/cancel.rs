@@ -90,7 +90,7 @@ async fn cancel_row(
         jobs::requeue(tx, &work, now).await?;
         return save(tx, row, Kind::PublishJobUpdated).await;
     }
-    if effect.as_ref().is_some_and(|effect| effect.kind.publishes()) {
+    if effect.as_ref().is_some_and(|effect| effect.kind.is_final()) {
         return Err(Error::rejected(
             Reason::TooLate,
             "the click may have been made already; the job goes on until its outcome is known",

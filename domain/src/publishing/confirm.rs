@@ -4,7 +4,7 @@ use futures::FutureExt;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::job::{load_owned, save};
-use super::{EffectKind, EffectState, PublishJob, State, budget, revision, token};
+use super::{EffectKind, EffectState, JobKind, PublishJob, State, budget, revision, token};
 use crate::accounts::AccountState;
 use crate::clock::rfc3339;
 use crate::events::{Kind, PendingEvent};
@@ -99,13 +99,25 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
         .await?;
     let mut checks = of_consent(domain, &confirm.token, &row, listing.as_ref(), &account, now);
     let mut check = |kind, result: Result<()>| checks.push(Check::of(kind, result));
-    check(CheckKind::NoOpenEffect, no_open_effect(tx, &account).await?);
-    let free = budget::next_confirmation(tx, &domain.settings, &account, now).await?;
-    let free = free.max(budget::next_intent(tx, &domain.settings, &account, now).await?);
-    check(
-        CheckKind::RateLimit,
-        free.map_or(Ok(()), |free| Err(rate_limited(free, now))),
-    );
+    if row.kind == JobKind::Publish {
+        check(CheckKind::NoOpenEffect, no_open_effect(tx, &account).await?);
+        let free = budget::next_confirmation(tx, &domain.settings, &account, now).await?;
+        let free = free.max(budget::next_intent(tx, &domain.settings, &account, now).await?);
+        check(
+            CheckKind::RateLimit,
+            free.map_or(Ok(()), |free| Err(rate_limited(free, now, "publish_per_minute"))),
+        );
+    } else {
+        // Changes of a listing come one after the other, since it has one job at a time.
+        check(CheckKind::NoOpenEffect, Ok(()));
+        let free = budget::next_change(tx, &domain.settings, &account, now).await?;
+        check(
+            CheckKind::RateLimit,
+            free.map_or(Ok(()), |free| {
+                Err(rate_limited(free, now, "changes_per_minute_account"))
+            }),
+        );
+    }
 
     if confirm.dry_run {
         return Ok(Confirmed {
@@ -119,7 +131,9 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
     let job = consume(tx, row, now, None).await?;
     requests::remember(tx, owner_id, request_id, METHOD, &parameters, &job.id).await?;
-    set_listing_state(tx, listing, ListingState::Publishing, now).await?;
+    if job.kind == JobKind::Publish {
+        set_listing_state(tx, listing, ListingState::Publishing, now).await?;
+    }
     Ok(Confirmed { job, checks })
 }
 
@@ -269,14 +283,14 @@ async fn no_open_effect(tx: &Tx, account: &accounts::Model) -> Result<Result<()>
     })
 }
 
-fn rate_limited(free: i64, now: i64) -> Error {
+fn rate_limited(free: i64, now: i64, limit: &str) -> Error {
     let wait = free - now;
     let message = format!(
-        "too many publications in a minute; the next is possible in {} s",
+        "too much in a minute; the next is possible in {} s",
         (wait + 999) / 1000
     );
     Error::rejected(Reason::RateLimited, message)
-        .with("limit", "publish_per_minute")
+        .with("limit", limit)
         .with("available_time", rfc3339(free))
         .retry_after(wait)
 }

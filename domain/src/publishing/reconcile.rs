@@ -223,6 +223,7 @@ mod tests {
             note: None,
             decide_time: None,
             watch_until: None,
+            seen: None,
         }
     }
 

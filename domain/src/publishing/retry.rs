@@ -3,9 +3,10 @@
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use super::change::not_published;
 use super::job::{load_owned, save};
 use super::prepare::already_published;
-use super::{PublishJob, State, open_effect, revision};
+use super::{JobKind, PublishJob, State, open_effect, revision};
 use crate::accounts::AccountState;
 use crate::events::Kind;
 use crate::identity::Caller;
@@ -71,7 +72,13 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
     }
     let listing = listings::Entity::find_by_id(&row.listing_id).one(tx).await?;
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
-    if listing.state == ListingState::Published {
+    if row.kind != JobKind::Publish {
+        let is_there =
+            listing.state == ListingState::Published && listing.remote_item_id == row.remote_item_id;
+        if !is_there {
+            return Err(not_published(&listing.id));
+        }
+    } else if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
     }
     if revision::listing_hash(&listing)? != row.listing_hash {

@@ -318,6 +318,7 @@ fn settings() -> Settings {
         signed_url_ms: 600_000,
         publish_per_minute: 5,
         publish_per_minute_account: 1,
+        changes_per_minute_account: 10,
         click_window_ms: 10_000,
         request_timeout_ms: 20_000,
         settle_ms: 60_000,

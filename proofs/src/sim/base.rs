@@ -258,6 +258,7 @@ fn settings() -> Settings {
         signed_url_ms: 3_600_000,
         publish_per_minute: 1_000,
         publish_per_minute_account: 1_000,
+        changes_per_minute_account: 1_000,
         click_window_ms: 1_000,
         request_timeout_ms: 3_000,
         settle_ms: 20_000,

@@ -1,6 +1,7 @@
 //! The way of listings to the marketplace, in two steps: prepare, look, confirm.
 
 use futures::TryStreamExt as _;
+use vintedbot_proto::v1::prepare_change_request::{Change, Delete, Edit, Hide, Unhide};
 use vintedbot_proto::v1::publish_job::State;
 use vintedbot_proto::v1::publish_job::waiting::Why;
 use vintedbot_proto::v1::publish_service_client::PublishServiceClient;
@@ -9,9 +10,10 @@ use vintedbot_proto::v1::schedule_publish_request::When;
 use vintedbot_proto::v1::watch_response::Message;
 use vintedbot_proto::v1::{
     CancelPublishJobRequest, ConfirmPublishRequest, ConfirmPublishResponse, Confirmation,
-    GetPublishJobRequest, ListPublishJobsRequest, ListPublishStepsRequest, ListScreenshotsRequest, LocalTime,
-    PreparePublishRequest, PublishJob, PublishStep, ResolvePublishJobRequest, ResourceType,
-    RetryPublishJobRequest, SchedulePublishRequest, Screenshot, WatchRequest,
+    GetPublishJobRequest, ListPublishJobsRequest, ListPublishStepsRequest, ListScreenshotsRequest,
+    ListingInput, LocalTime, PrepareChangeRequest, PreparePublishRequest, PublishJob, PublishStep,
+    ResolvePublishJobRequest, ResourceType, RetryPublishJobRequest, SchedulePublishRequest, Screenshot,
+    WatchRequest,
 };
 
 use crate::call::{Calls, Present as _, call};
@@ -54,6 +56,49 @@ impl Publish {
             .change(request, call!(PublishServiceClient::prepare_publish))
             .await?;
         answer.publish_job.present("publish job")
+    }
+
+    /// Prepares a change of an item that is on the site: an edit, hiding, showing again, deleting. From there it goes on as a
+    /// publication does: [`settled`](Self::settled), look, [`confirm`](Self::confirm).
+    pub async fn prepare_change(&self, request: PrepareChangeRequest) -> Result<PublishJob> {
+        let answer = self
+            .calls
+            .change(request, call!(PublishServiceClient::prepare_change))
+            .await?;
+        answer.publish_job.present("publish job")
+    }
+
+    /// Prepares new values for an item: those that are present in `listing`.
+    pub async fn edit(&self, listing_id: impl Into<String>, listing: ListingInput) -> Result<PublishJob> {
+        let edit = Edit {
+            listing: Some(listing),
+            ..Default::default()
+        };
+        self.prepared(listing_id.into(), Change::Edit(edit)).await
+    }
+
+    /// Prepares to hide an item from others.
+    pub async fn hide(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
+        self.prepared(listing_id.into(), Change::Hide(Hide {})).await
+    }
+
+    /// Prepares to show a hidden item again.
+    pub async fn unhide(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
+        self.prepared(listing_id.into(), Change::Unhide(Unhide {})).await
+    }
+
+    /// Prepares to delete an item for good.
+    pub async fn delete(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
+        self.prepared(listing_id.into(), Change::Delete(Delete {})).await
+    }
+
+    async fn prepared(&self, listing_id: String, change: Change) -> Result<PublishJob> {
+        let request = PrepareChangeRequest {
+            listing_id,
+            change: Some(change),
+            ..Default::default()
+        };
+        self.prepare_change(request).await
     }
 
     /// Makes every check that a confirmation would have to pass, and changes nothing.

@@ -1,6 +1,7 @@
 //! `PublishService`: prepare, look, confirm, at once or for later; and what can be done about a job that stopped.
 
 mod act;
+mod change;
 mod confirm;
 mod prepare;
 mod read;
@@ -94,8 +95,8 @@ impl PublishService for Service {
 
     async fn prepare_change(
         &self,
-        _request: Request<v1::PrepareChangeRequest>,
+        request: Request<v1::PrepareChangeRequest>,
     ) -> Result<Response<v1::PrepareChangeResponse>, Status> {
-        Err(Status::unimplemented("PrepareChange"))
+        Ok(change::prepare(&self.0, request).await?)
     }
 }

@@ -51,6 +51,7 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
         site: account.site.clone(),
         listing_id: listing.id.clone(),
         content,
+        change: None,
     };
     let (text, hash) = revision.freeze().expect("freezes");
     let reading = FieldReading {

@@ -1,6 +1,7 @@
 //! The handler of publish jobs: one attempt, from its plan to what is written down about it.
 
 mod attempt;
+mod changing;
 mod compose;
 mod hand_over;
 mod observer;

@@ -16,7 +16,7 @@ use crate::stage::Stage;
 
 /// Clicks that may leave no trace before a person is asked instead of clicking once more: more than crashes and lost requests
 /// come together, and few enough to end.
-const TRACELESS_CLICKS: u64 = 8;
+pub const TRACELESS_CLICKS: u64 = 8;
 
 /// Reads the site once, and decides as far as that goes.
 pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Next> {
@@ -138,14 +138,7 @@ async fn apply(
                 hand_over::not_used(domain, &effect.id).await?;
                 return Ok(Next::AsItIs);
             }
-            outcome::not_done(
-                domain,
-                &effect.id,
-                "not there after the settling window",
-                true,
-                &strays,
-            )
-            .await?;
+            outcome::not_done(domain, &effect.id, outcome::TRACELESS, true, &strays).await?;
             steps::note(domain, &work.job_id, step, "not done; tried again").await?;
             Ok(at_once)
         }
