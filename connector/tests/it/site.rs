@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use vintedbot_connector::{BrowserConfig, Config, Connector, Pacing};
+use vintedbot_domain::clock::{Clock as _, SystemClock};
 use vintedbot_marketplace::catalog::CatalogIndex;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
@@ -61,6 +62,10 @@ impl Site {
             pacing: Pacing::NONE,
             random: Arc::new(move || numbers.fetch_add(0x9E37_79B9, Ordering::Relaxed)),
             request_timeout: Duration::from_secs(10),
+            sessions: None,
+            proxy: None,
+            clock: Arc::new(|| SystemClock.now()),
+            attempt_time: Duration::from_secs(60),
         })
         .expect("the site is on this machine")
     }

@@ -6,5 +6,6 @@ pub mod database;
 pub mod postgres;
 pub mod published;
 pub mod refusals;
+pub mod sessions;
 pub mod watched;
 pub mod world;
