@@ -14,7 +14,7 @@ use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
-use support::{canary, kinds, published, refusals, scheduled, windows};
+use support::{canary, kinds, published, refusals, scheduled, sessions, windows};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
 use vintedbot_sdk::v1::publish_job::State;
@@ -71,6 +71,8 @@ async fn chapters(world: &mut World) -> Result<()> {
     done("challenged");
     reconciled(world).await.context("reconciled")?;
     done("reconciled");
+    sessions::tell(world).await.context("sessions")?;
+    done("sessions");
     asked(world).await.context("asked")?;
     done("asked");
     restarted(world).await.context("restarted")?;

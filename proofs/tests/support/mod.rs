@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod published;
 pub mod refusals;
 pub mod scheduled;
+pub mod sessions;
 pub mod watched;
 pub mod windows;
 pub mod world;
