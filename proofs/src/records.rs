@@ -234,6 +234,23 @@ impl Site {
         Ok(())
     }
 
+    /// Puts an item into a member's wardrobe, as if it had been there before; see the site's admin API for what it is made of.
+    ///
+    /// # Errors
+    ///
+    /// The site does not answer, or does not understand the item.
+    pub async fn put_item(&self, body: &Value) -> Result<Value> {
+        let request = self.http.post(format!("{}/_practice/items", self.url)).json(body);
+        let response = request.send().await?;
+        let status = response.status();
+        let text = response.text().await?;
+        ensure!(
+            status.is_success(),
+            "the practice site refused the item {body}: {text}"
+        );
+        Ok(serde_json::from_str(&text)?)
+    }
+
     /// The site's script, each rule with how often it has `struck`.
     ///
     /// # Errors

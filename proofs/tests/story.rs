@@ -14,7 +14,7 @@ use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
-use support::{canary, kinds, published, refusals, scheduled, sessions, windows};
+use support::{canary, changes, kinds, published, refusals, scheduled, sessions, wardrobe, windows};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
 use vintedbot_sdk::v1::publish_job::State;
@@ -62,6 +62,12 @@ async fn chapters(world: &mut World) -> Result<()> {
         // What is refused never comes as far as the form.
         refusals::tell(world).await.context("refused")?;
         done("refused");
+    }
+    if !world.is_browser {
+        changes::tell(world).await.context("changes")?;
+        done("changed");
+        wardrobe::tell(world).await.context("wardrobe")?;
+        done("wardrobe");
     }
     cancelled(world).await.context("cancelled")?;
     challenged(world).await.context("challenged")?;
