@@ -13,7 +13,7 @@ SIM_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
-.PHONY: help run demo test lint audit generate crash browser sim bench compiler node chromium postgres
+.PHONY: help run demo test lint audit generate crash browser sim bench compiler node chromium screen postgres
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -26,7 +26,7 @@ demo: compiler chromium ## Photos become a listing on the practice site, in a re
 	cargo build --quiet --bin vintedbot
 	@$(PROOF) demo
 
-test: lint $(VENV)/bin/grpcurl chromium postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser and simulation.
+test: lint $(VENV)/bin/grpcurl chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser and simulation.
 	cargo build --bin vintedbot
 	cargo $(TEST) --workspace
 	cargo test --workspace --doc --quiet
@@ -79,6 +79,10 @@ $(NODE_STAMP): sdk/typescript/package-lock.json
 chromium:
 	@[ -n "$${BROWSER_BINARY:-}" ] || scripts/need chromium chromium
 	@[ -n "$${CHROMEDRIVER:-}" ] || scripts/need chromedriver chromium-driver
+
+# A screen that nobody sees, for windows that a person is to see.
+screen:
+	@scripts/need Xvfb xvfb
 
 postgres:
 	@scripts/need initdb postgresql

@@ -1,5 +1,7 @@
 //! Writing to the practice site without a browser: the JSON calls that its form makes, in the form's order.
 
+mod changes;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -20,6 +22,7 @@ enum Ready {
     Nothing,
     Draft { body: Value },
     Completion { remote_id: String, body: Value },
+    Change(changes::Request),
 }
 
 pub(crate) struct Browserless {
@@ -100,17 +103,12 @@ impl Browserless {
         })
     }
 
-    async fn send(
-        &self,
-        path: &str,
-        body: Value,
-        permit: &dyn Permit,
-    ) -> Result<(Value, Evidence), WriteError> {
+    async fn send(&self, call: &Call<'_>, permit: &dyn Permit) -> Result<(Value, Evidence), WriteError> {
         let signed_in = self.session.signed_in().await.map_err(WriteError::NotSent)?;
         if !permit.still_valid() {
             return Err(WriteError::NotSent(not_permitted()));
         }
-        self.session.write(&signed_in, &Call::post(path, body)).await
+        self.session.write(&signed_in, call).await
     }
 }
 
@@ -198,7 +196,7 @@ impl Composer for Browserless {
                 "no filled form to save".to_owned(),
             )));
         };
-        let (answer, _) = self.send("item_upload/drafts", body, permit).await?;
+        let (answer, _) = self.send(&Call::post("item_upload/drafts", body), permit).await?;
         Ok(Saved {
             remote_id: saved_id(&answer),
         })
@@ -211,7 +209,7 @@ impl Composer for Browserless {
             )));
         };
         let path = format!("item_upload/drafts/{remote_id}/completion");
-        let (answer, evidence) = self.send(&path, body, permit).await?;
+        let (answer, evidence) = self.send(&Call::post(&path, body), permit).await?;
         Ok(Published {
             remote_id: saved_id(&answer),
             evidence,
@@ -220,19 +218,30 @@ impl Composer for Browserless {
 
     async fn open_item(
         &mut self,
-        _remote_id: &str,
-        _kind: ChangeKind,
-        _steps: &dyn StepObserver,
+        remote_id: &str,
+        kind: ChangeKind,
+        steps: &dyn StepObserver,
     ) -> Result<Filled, Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+        self.ready = Ready::Nothing;
+        let (filled, request) = self.open_for_change(remote_id, kind, steps).await?;
+        self.ready = Ready::Change(request);
+        Ok(filled)
     }
 
-    async fn change(&mut self, _permit: &dyn Permit) -> Result<Changed, WriteError> {
-        Err(WriteError::NotSent(Error::Unavailable("to come".to_owned())))
+    async fn change(&mut self, permit: &dyn Permit) -> Result<Changed, WriteError> {
+        let Ready::Change(request) = std::mem::replace(&mut self.ready, Ready::Nothing) else {
+            return Err(WriteError::NotSent(Error::Shape(
+                "no open item to change".to_owned(),
+            )));
+        };
+        let (_, evidence) = self.send(&request.call(), permit).await?;
+        Ok(Changed { evidence })
     }
 
     async fn hand_over(&mut self) -> Result<(), Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+        Err(Error::Browser(
+            "plain requests have no window that a person can see".to_owned(),
+        ))
     }
 
     async fn window(&mut self) -> Window {

@@ -43,6 +43,7 @@ use browser::{BrowserComposer, Equipment};
 use browserless::Browserless;
 use discreet::Discreet;
 use pacing::Pace;
+use web::outside::{self, Allowed};
 use web::{Memory, Reach, WebSession};
 
 /// The time, in UTC milliseconds.
@@ -206,12 +207,17 @@ impl Marketplace for Connector {
         session.told(session.item(remote_id).await).await
     }
 
-    async fn own_item(&self, _: &Seat, _remote_id: &str) -> Result<Option<OwnItem>, Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+    async fn own_item(&self, seat: &Seat, remote_id: &str) -> Result<Option<OwnItem>, Error> {
+        self.session(seat)?.own_item(remote_id).await
     }
 
-    async fn photo(&self, _: &Seat, _url: &str, _max_bytes: usize) -> Result<Bytes, Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+    async fn photo(&self, seat: &Seat, url: &str, max_bytes: usize) -> Result<Bytes, Error> {
+        let allowed = match &self.config.practice_url {
+            Some(base) if seat.site == PRACTICE => Allowed::Practice(base),
+            _ if seat.site == PRACTICE => return Err(Error::NoSession(seat.site.clone())),
+            _ => Allowed::Hosts(vintedbot_marketplace::hosts::has_photos),
+        };
+        outside::fetch(url, &allowed, self.config.request_timeout, max_bytes).await
     }
 
     async fn try_session(&self, seat: &Seat, session: &Session) -> Result<Member, Error> {

@@ -11,6 +11,7 @@ mod content;
 pub mod cookies;
 mod error;
 mod fold;
+pub mod hosts;
 pub mod limits;
 pub mod markets;
 mod remote;

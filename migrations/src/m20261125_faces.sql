@@ -50,6 +50,10 @@ ALTER TABLE publish_jobs ADD COLUMN hand_over BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE publish_jobs ADD COLUMN changes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE publish_steps ADD COLUMN selector TEXT;
 ALTER TABLE publish_steps ADD COLUMN thumbnail_key TEXT;
+DROP INDEX effects_open_publish;
+CREATE UNIQUE INDEX effects_open_publish ON effects (account_id)
+    WHERE kind IN ('PUBLISH', 'HAND_OVER') AND state IN ('INTENDED', 'UNCONFIRMED');
 DROP INDEX publish_jobs_open;
 CREATE UNIQUE INDEX publish_jobs_open ON publish_jobs (listing_id)
     WHERE state NOT IN ('PUBLISHED', 'DONE', 'FAILED', 'CANCELLED', 'EXPIRED');
+ALTER TABLE effects ADD COLUMN seen TEXT;

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vintedbot_connector::{BrowserConfig, Connector, Pacing};
+use vintedbot_domain::Domain;
 use vintedbot_domain::accounts::Mode;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::settings::Settings;
@@ -48,6 +49,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let practice = start_practice(&config).await?;
     let practice_url = practice_url(&config, practice.as_ref());
     let connector = Arc::new(connect(&config, &practice_url, &config.settings())?);
+    let domain = &with_window(domain, connector.driver());
     if arguments.seed && started.first_start && config.settings().session_mode == Mode::Mock {
         super::seed::fill(&config, domain, &started.owner_id, &practice_url)
             .await
@@ -117,6 +119,18 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     }
     println!("ended: {}", ended?);
     Ok(())
+}
+
+/// The same domain, told whether there is a window that a person can see.
+fn with_window(domain: &Domain, driver: DriverKind) -> Domain {
+    let settings = Settings {
+        browser_window: driver == DriverKind::Browser { headless: false },
+        ..(*domain.settings).clone()
+    };
+    Domain {
+        settings: Arc::new(settings),
+        ..domain.clone()
+    }
 }
 
 /// Resolves at Ctrl-C or SIGTERM.

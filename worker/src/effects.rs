@@ -7,7 +7,7 @@ use vintedbot_domain::publishing::gate::{self, Intent, Proposal, Shut};
 use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::{StepOutcome, WaitReason, steps};
 use vintedbot_domain::{Domain, Reason, Result};
-use vintedbot_marketplace::{Composer, Error as SiteError, Permit, Published, WriteError};
+use vintedbot_marketplace::{Changed, Composer, Error as SiteError, Permit, Published, WriteError};
 
 use crate::Worker;
 use crate::publishing::{describe, evidence_of, next_of};
@@ -103,6 +103,64 @@ pub async fn publish(
     Stage::PublishClicked.reached().await;
     match result {
         Ok(published) => Ok(Ok((intent.effect_id, published))),
+        Err(error) => failed(domain, &intent, &job_id, Stage::PublishClicked, error)
+            .await
+            .map(Err),
+    }
+}
+
+/// Leaves the filled window to the person, once: to ask for it was the consent, and an item may come of it. Answers with the
+/// intent, whose outcome the caller finds out.
+pub async fn hand_over(
+    worker: &Worker,
+    claim: &Claim,
+    proposal: Proposal,
+    composer: &mut dyn Composer,
+) -> Result<Written<String>> {
+    let domain = &worker.domain;
+    let intent = match gate::intend(domain, claim, proposal).await? {
+        Ok(intent) => intent,
+        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
+    let given = composer.hand_over().await;
+    if let Err(error) = given {
+        // The window may be seen all the same: whoever watches it finds out.
+        tracing::warn!(%error, "a window could not be brought before the person");
+    }
+    Ok(Ok(intent.effect_id))
+}
+
+/// Makes a change of an item, once. Answers with the intent, whose outcome the caller writes down, and with what the site said.
+pub async fn change(
+    worker: &Worker,
+    claim: &Claim,
+    proposal: Proposal,
+    composer: &mut dyn Composer,
+) -> Result<Written<(String, Changed)>> {
+    let domain = &worker.domain;
+    let job_id = proposal.job_id.clone();
+    let intent = match gate::intend(domain, claim, proposal).await? {
+        Ok(intent) => intent,
+        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
+    };
+    Stage::PublishIntended.reached().await;
+    let ticket = Ticket {
+        intent: &intent,
+        domain,
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
+    let write = composer.change(&ticket);
+    let result = limited(domain, write).await;
+    Stage::PublishClicked.reached().await;
+    match result {
+        Ok(changed) => Ok(Ok((intent.effect_id, changed))),
         Err(error) => failed(domain, &intent, &job_id, Stage::PublishClicked, error)
             .await
             .map(Err),

@@ -7,11 +7,14 @@
 mod accounts;
 mod dispatch;
 mod effects;
+mod photos;
 mod publishing;
 mod queue;
 mod schedules;
 mod sessions;
 mod stage;
+mod wardrobe;
+mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -8,6 +8,8 @@
 mod catalog;
 pub(crate) mod client;
 mod jar;
+pub(crate) mod outside;
+mod own;
 mod reads;
 mod renewal;
 mod session;

@@ -38,6 +38,8 @@ pub enum Kind {
     Publish,
     /// Learns who an account is on its site and what the site offers; its subject is the account.
     ConnectAccount,
+    /// Reads an account's wardrobe; its subject is the import.
+    ImportWardrobe,
     /// Tries an imported session on the site; its subject is the account.
     ImportSession,
     /// Asks the site who is logged in with the account's session; its subject is the account.

@@ -337,7 +337,7 @@ fn needs_category(kind: NameKind) -> bool {
 }
 
 /// A thing of the catalogue by its id, wherever it is offered.
-pub(super) fn by_id(index: &CatalogIndex, kind: NameKind, id: i64) -> Option<Named> {
+pub(crate) fn by_id(index: &CatalogIndex, kind: NameKind, id: i64) -> Option<Named> {
     let all = index.catalog();
     let find = |list: &[Named]| list.iter().find(|named| named.id == id).cloned();
     match kind {

@@ -1,13 +1,14 @@
 //! A listing as others see it.
 
 use serde::{Deserialize, Serialize};
-use vintedbot_marketplace::{Money, Named};
+use vintedbot_marketplace::{Money, Named, OwnItem};
 
 use super::ListingState;
 use super::row::ChoiceNames;
 use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::listings;
+use crate::wardrobe::{Difference, Seen, seen::differences};
 
 /// One thing for sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Listing {
     /// In order; the first is the main one.
     pub photo_ids: Vec<String>,
     pub remote: Option<Remote>,
+    /// What is remembered of the item, for the rules; not told to anybody.
+    #[serde(skip)]
+    pub seen: Option<Seen>,
     /// The publish job that has not ended.
     pub active_publish_job_id: Option<String>,
     pub create_time: Millis,
@@ -53,11 +57,31 @@ pub struct Remote {
     pub under_review: bool,
     /// `practice`, or the market's site such as `vinted.fr`.
     pub site: String,
+    /// What was seen on the site and is not so here.
+    #[serde(default)]
+    pub differences: Vec<Difference>,
+    #[serde(default)]
+    pub read_time: Option<Millis>,
+    /// As last seen: sold, or taken off by the site.
+    #[serde(default)]
+    pub closed: bool,
+    /// As last seen.
+    #[serde(default)]
+    pub reserved: bool,
+    /// As last seen: only a draft there.
+    #[serde(default)]
+    pub draft: bool,
 }
 
 impl From<listings::Model> for Listing {
     fn from(row: listings::Model) -> Self {
         let names = ChoiceNames::of(&row);
+        let seen = row.remote_seen.as_ref().map(|_| Seen::of(&row));
+        let last = seen.as_ref().and_then(|seen| seen.item.as_ref());
+        let is = |flag: fn(&OwnItem) -> bool| last.is_some_and(flag);
+        let (closed, reserved) = (is(|item| item.is_closed), is(|item| item.is_reserved));
+        let draft = row.state == ListingState::Draft && is(|item| item.is_draft);
+        let differences = differences(&row);
         let list = |ids: &str, names: Vec<String>| -> Vec<Named> {
             let ids: Vec<i64> = serde_json::from_str(ids).unwrap_or_default();
             let mut names = names.into_iter();
@@ -95,7 +119,13 @@ impl From<listings::Model> for Listing {
                 hidden: row.hidden,
                 under_review: row.under_review,
                 site: row.remote_site.unwrap_or_default(),
+                differences,
+                read_time: row.remote_read_time,
+                closed,
+                reserved,
+                draft,
             }),
+            seen,
             id: row.id,
             owner_id: row.owner_id,
             account_id: row.account_id,

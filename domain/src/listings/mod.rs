@@ -9,8 +9,10 @@
 mod content;
 mod create;
 mod delete;
+mod edited;
 mod from_photos;
 mod get;
+mod imported;
 mod input;
 mod listing;
 mod preview;
@@ -25,13 +27,16 @@ pub use content::content_of;
 pub use create::{NewListing, create};
 pub use delete::delete;
 pub(crate) use delete::delete_all;
+pub(crate) use edited::{as_it_is, edited};
 pub use from_photos::{NewListingFromPhotos, create_from_photos};
 pub use get::{Filter, get, list};
+pub(crate) use imported::{Imported, find, insert_imported, take_over_item, take_over_said};
+pub(crate) use input::by_id;
 pub use input::{ListingInput, NameOrId};
 pub use listing::{Listing, Remote};
 pub use preview::{Detail, Preview, preview};
 pub use price::price_text;
-pub(crate) use row::set_active_job;
+pub(crate) use row::{get_row, load, require_photos, save, set_active_job};
 pub use update::{Update, update};
 
 /// Where a listing stands.

@@ -125,6 +125,16 @@ pub(super) struct Fresh<'a> {
 
 /// Makes a listing, its event pending. Returns its id.
 pub(super) async fn insert(tx: &Tx, fresh: Fresh<'_>, draft: &Draft) -> Result<String> {
+    insert_as(tx, fresh, draft, |_| {}).await
+}
+
+/// The same, with what else there is to say in its row.
+pub(super) async fn insert_as(
+    tx: &Tx,
+    fresh: Fresh<'_>,
+    draft: &Draft,
+    complete: impl FnOnce(&mut listings::Model) + Send,
+) -> Result<String> {
     require_photos(tx, fresh.owner_id, &draft.photo_ids).await?;
     let now = tx.now().await?;
     let mut row = listings::Model {
@@ -161,6 +171,7 @@ pub(super) async fn insert(tx: &Tx, fresh: Fresh<'_>, draft: &Draft) -> Result<S
         remote_read_time: None,
     };
     draft.apply(&mut row, &super::input::ALL)?;
+    complete(&mut row);
     listings::Entity::insert(row.clone().into_active_model())
         .exec_without_returning(tx)
         .await?;
@@ -171,7 +182,7 @@ pub(super) async fn insert(tx: &Tx, fresh: Fresh<'_>, draft: &Draft) -> Result<S
 }
 
 /// Writes a changed row, its event pending. `photo_ids` are its photos where these have changed.
-pub(super) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[String]>) -> Result<()> {
+pub(crate) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[String]>) -> Result<()> {
     row.update_time = tx.now().await?;
     row.clone().into_active_model().reset_all().update(tx).await?;
     if let Some(photo_ids) = photo_ids {
@@ -204,8 +215,17 @@ pub(crate) async fn set_active_job(tx: &Tx, listing_id: &str, job_id: Option<&st
     save(tx, row, None).await
 }
 
+/// The caller's listing's row as it is at this moment, for those who have to lock something else first.
+pub(crate) async fn get_row(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::Model> {
+    listings::Entity::find_by_id(id)
+        .one(tx)
+        .await?
+        .filter(|row| row.owner_id == owner_id)
+        .ok_or_else(|| Error::not_found("listing", id))
+}
+
 /// The caller's listing's row, locked until the end of the transaction.
-pub(super) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::Model> {
+pub(crate) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::Model> {
     tx.locked(listings::Entity::find_by_id(id))
         .one(tx)
         .await?
@@ -214,7 +234,7 @@ pub(super) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::
 }
 
 /// Refuses photos that are not the owner's. Locks them in the order of their ids, so that none is deleted meanwhile.
-pub(super) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String]) -> Result<()> {
+pub(crate) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }

@@ -29,7 +29,8 @@ const METHOD: &str = "UpdateListing";
 /// Changes a listing here. A confirmation made before becomes stale.
 ///
 /// # Errors
-/// As `create`; RESOURCE_CHANGED; PUBLISH_JOB_OPEN while its publishing is under way or undecided.
+/// As `create`; RESOURCE_CHANGED; PUBLISH_JOB_OPEN while its publishing is under way or undecided; ALREADY_PUBLISHED for
+/// one that is on the site, where it is changed by `publishing::prepare_change`.
 pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<Listing> {
     let (reader, request_id) = (domain.store.reader(), update.request_id.as_deref());
     if requests::check(reader, &caller.owner_id, request_id, METHOD, &update)
@@ -38,7 +39,7 @@ pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<
     {
         return get(domain, caller, &update.id).await;
     }
-    let fields = fields(&update)?;
+    let fields = fields(&update.mask, &update.listing)?;
     let current = get(domain, caller, &update.id).await?;
     let account = accounts::get(domain, caller, &current.account_id).await?;
     let draft = take_over(
@@ -92,15 +93,22 @@ fn check_state(row: &listings::Model, expected_sequence: Option<i64>) -> Result<
         let message = "the listing is being published; wait until that is decided";
         return Err(Error::rejected(Reason::PublishJobOpen, message).with("publish_job_id", job_id));
     }
+    if row.state == ListingState::Published {
+        let message = "the listing is on the site; PrepareChange changes it there, and here with it";
+        let item_id = row.remote_item_id.clone().unwrap_or_default();
+        return Err(Error::rejected(Reason::AlreadyPublished, message)
+            .with("listing_id", &row.id)
+            .with("remote_item_id", item_id));
+    }
     Ok(())
 }
 
-fn fields(update: &Update) -> Result<Vec<Field>> {
-    if update.mask.is_empty() {
-        return Ok(update.listing.present());
+/// The fields that a mask names; of an empty one, those that are present.
+pub(super) fn fields(mask: &[String], listing: &ListingInput) -> Result<Vec<Field>> {
+    if mask.is_empty() {
+        return Ok(listing.present());
     }
-    let unknown: Vec<_> = update
-        .mask
+    let unknown: Vec<_> = mask
         .iter()
         .filter(|name| !ALL.iter().any(|field| path(*field) == name.as_str()))
         .map(|name| {
@@ -116,6 +124,6 @@ fn fields(update: &Update) -> Result<Vec<Field>> {
     // In our own order, since some depend on others.
     Ok(ALL
         .into_iter()
-        .filter(|field| update.mask.iter().any(|name| name == path(*field)))
+        .filter(|field| mask.iter().any(|name| name == path(*field)))
         .collect())
 }

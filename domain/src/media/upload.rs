@@ -60,6 +60,14 @@ pub async fn upload(
     upload_as(domain, &caller.owner_id, new, request_id).await
 }
 
+/// Stores a photo that we have fetched for an owner.
+///
+/// # Errors
+/// As [`upload`].
+pub async fn store(domain: &Domain, owner_id: &str, new: NewPhoto) -> Result<Uploaded> {
+    upload_as(domain, owner_id, new, None).await
+}
+
 pub(super) async fn upload_as(
     domain: &Domain,
     owner_id: &str,

@@ -1,8 +1,9 @@
-//! How many publications are allowed in a minute, counted from the ledger and from confirmations.
+//! How many publications are allowed in a minute, counted from the ledger and from confirmations; and how many changes of
+//! items that are on the site, which are counted apart: taking something off is never to wait for putting something on.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
-use super::EffectKind;
+use super::{EffectKind, JobKind};
 use crate::Result;
 use crate::clock::Millis;
 use crate::settings::Settings;
@@ -49,7 +50,10 @@ pub(super) async fn next_confirmation(
     let query = publish_jobs::Entity::find()
         .select_only()
         .column(publish_jobs::Column::ConfirmTime)
+        .filter(publish_jobs::Column::Kind.eq(JobKind::Publish))
         .filter(publish_jobs::Column::ConfirmTime.gt(now - MINUTE))
+        // A yes for a later time takes its share then.
+        .filter(publish_jobs::Column::ScheduleTime.is_null())
         .order_by_desc(publish_jobs::Column::ConfirmTime);
     let everywhere: Vec<Millis> = query
         .clone()
@@ -65,6 +69,28 @@ pub(super) async fn next_confirmation(
         .all(connection)
         .await?;
     Ok(free_at(&everywhere, settings.publish_per_minute).max(free_at(&here, limit)))
+}
+
+/// When the next change of an item may be intended, if not now.
+pub(super) async fn next_change(
+    connection: &impl ConnectionTrait,
+    settings: &Settings,
+    account: &accounts::Model,
+    now: Millis,
+) -> Result<Option<Millis>> {
+    let limit = settings.changes_per_minute_account;
+    let here: Vec<Millis> = effects::Entity::find()
+        .select_only()
+        .column(effects::Column::IntentTime)
+        .filter(effects::Column::AccountId.eq(account.id.as_str()))
+        .filter(effects::Column::Kind.is_in(EffectKind::CHANGES))
+        .filter(effects::Column::IntentTime.gt(now - MINUTE))
+        .order_by_desc(effects::Column::IntentTime)
+        .limit(limit.unsigned_abs())
+        .into_tuple()
+        .all(connection)
+        .await?;
+    Ok(free_at(&here, limit))
 }
 
 fn account_limit(settings: &Settings, account: &accounts::Model) -> i64 {

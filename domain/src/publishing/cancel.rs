@@ -15,8 +15,9 @@ use crate::{Domain, Error, Reason, Result, requests};
 
 const METHOD: &str = "CancelPublishJob";
 
-/// Cancels a job. One that is at work right now ends at its next step; one past its intent answers TOO_LATE; one that was
-/// cancelled already answers as it did.
+/// Cancels a job. One that is at work right now ends at its next step; one whose window is the person's ends when the window
+/// is closed and the site shows that they were not faster; one past its intent answers TOO_LATE; one that was cancelled
+/// already answers as it did.
 pub async fn cancel(
     domain: &Domain,
     caller: &Caller,
@@ -76,10 +77,20 @@ async fn cancel_row(
             .with("state", super::state_name(row.state)));
     }
     let effect = open_effect(tx, &row.id).await?;
-    if effect
+    let at_window = effect
         .as_ref()
-        .is_some_and(|effect| effect.kind == EffectKind::Publish)
-    {
+        .is_some_and(|effect| effect.kind == EffectKind::HandOver);
+    if at_window && !row.needs_manual {
+        // The window is closed first, and then the site is asked whether the person was faster.
+        row.cancel_requested = true;
+        row.reason = Some(reason.name());
+        row.message = Some(message.to_owned());
+        let work = super::work_of(tx, &row.id).await?;
+        let now = tx.now().await?;
+        jobs::requeue(tx, &work, now).await?;
+        return save(tx, row, Kind::PublishJobUpdated).await;
+    }
+    if effect.as_ref().is_some_and(|effect| effect.kind.is_final()) {
         return Err(Error::rejected(
             Reason::TooLate,
             "the click may have been made already; the job goes on until its outcome is known",

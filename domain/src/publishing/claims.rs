@@ -1,17 +1,28 @@
 //! Which item on the site is whose: each at most once per account.
 
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+};
 
 use crate::store::Tx;
 use crate::store::entities::{publish_jobs, remote_items};
 use crate::{Error, Reason, Result};
 
-/// Claims an item for a job's listing. The same claim again is fine; somebody else's is REMOTE_ITEM_TAKEN.
+/// Claims an item for a job's listing. The same claim again is fine, also where the listing was imported from that item;
+/// another listing's is REMOTE_ITEM_TAKEN.
 pub(super) async fn claim_item(tx: &Tx, job: &publish_jobs::Model, remote_item_id: &str) -> Result<()> {
     let key = (job.account_id.clone(), remote_item_id.to_owned());
     if let Some(taken) = remote_items::Entity::find_by_id(key).one(tx).await? {
         if taken.publish_job_id == job.id {
+            return Ok(());
+        }
+        if taken.listing_id == job.listing_id {
+            let taken = remote_items::Model {
+                publish_job_id: job.id.clone(),
+                ..taken
+            };
+            taken.into_active_model().reset_all().update(tx).await?;
             return Ok(());
         }
         return Err(

@@ -17,14 +17,27 @@ use crate::keys::sha256_hex;
 use crate::listings::{Listing, ListingState};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, effects, listings, publish_jobs};
+use crate::wardrobe::Seen;
+use crate::wardrobe::seen::Pairing;
 use crate::{Domain, Reason, Result};
 
 /// How a job ends.
 #[derive(Clone, Debug)]
 pub enum Ended<'a> {
-    Published { hidden: bool, url: Option<String> },
-    Failed { reason: Reason, message: String },
-    Cancelled { reason: Reason, message: &'a str },
+    Published {
+        hidden: bool,
+        url: Option<String>,
+    },
+    /// A change of an item is made.
+    Done,
+    Failed {
+        reason: Reason,
+        message: String,
+    },
+    Cancelled {
+        reason: Reason,
+        message: &'a str,
+    },
     Expired,
 }
 
@@ -120,6 +133,7 @@ async fn apply(
             row.screenshot_key = screenshot_key;
             row.confirm_expire_time = Some(expire);
             row.state = State::AwaitingConfirmation;
+            super::schedule::say_if_missed(&mut row);
             row.wait_reason = None;
             row.wait_until = None;
             save(tx, row, Kind::PublishJobReady).await?;
@@ -293,6 +307,12 @@ pub(super) async fn end_in(tx: &Tx, mut row: publish_jobs::Model, ended: Ended<'
             row.message = None;
             Kind::PublishJobPublished
         }
+        Ended::Done => {
+            row.state = State::Done;
+            row.reason = None;
+            row.message = None;
+            Kind::PublishJobDone
+        }
         Ended::Failed { reason, message } => {
             row.state = State::Failed;
             row.reason = Some(reason.name());
@@ -333,6 +353,12 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
         listing.remote_url.clone_from(&row.remote_url);
         listing.remote_site = Some(row.site.clone());
         listing.publish_time = Some(now);
+        remember_photos(tx, row, &mut listing).await?;
+    } else if row.state == State::Done {
+        super::changed::apply(row, &mut listing)?;
+        let photo_ids: Vec<String> = serde_json::from_str(&listing.photo_ids)?;
+        listing.active_publish_job_id = listing.active_publish_job_id.filter(|active| *active != row.id);
+        return crate::listings::save(tx, listing, Some(&photo_ids)).await;
     } else if listing.state == ListingState::Publishing {
         listing.state = ListingState::Draft;
     }
@@ -343,6 +369,30 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
         Kind::ListingUpdated,
         &Listing::from(listing),
     )?);
+    Ok(())
+}
+
+/// What the site calls the photos of an item that was just published is known from its draft.
+async fn remember_photos(tx: &Tx, row: &publish_jobs::Model, listing: &mut listings::Model) -> Result<()> {
+    let effect = effects::Entity::find()
+        .filter(effects::Column::PublishJobId.eq(row.id.as_str()))
+        .filter(effects::Column::Kind.eq(EffectKind::Publish))
+        .filter(effects::Column::State.eq(EffectState::Done))
+        .one(tx)
+        .await?;
+    let there: Vec<String> = match effect {
+        Some(effect) => serde_json::from_str(&effect.target_photo_ids)?,
+        None => Vec::new(),
+    };
+    let here: Vec<String> = serde_json::from_str(&listing.photo_ids)?;
+    let pairing = (there.len() == here.len()).then_some(Pairing { there, here });
+    let seen = Seen {
+        pairing,
+        ..Seen::default()
+    };
+    listing.remote_seen = Some(serde_json::to_string(&seen)?);
+    listing.remote_differences = "[]".to_owned();
+    listing.remote_read_time = None;
     Ok(())
 }
 
@@ -384,7 +434,7 @@ async fn set_effect(tx: &Tx, effect: effects::Model) -> Result<effects::Model> {
 }
 
 /// The effect, locked, if it is still open. The account's row is locked before it, as everywhere.
-async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
+pub(super) async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
     let Some(effect) = effects::Entity::find_by_id(effect_id).one(tx).await? else {
         return Ok(None);
     };
@@ -393,6 +443,15 @@ async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
         .await?;
     let effect = tx.locked(effects::Entity::find_by_id(effect_id)).one(tx).await?;
     Ok(effect.filter(|effect| matches!(effect.state, EffectState::Intended | EffectState::Unconfirmed)))
+}
+
+/// An effect as it is, while its outcome is open.
+pub async fn effect(domain: &Domain, effect_id: &str) -> Result<Option<effects::Model>> {
+    let open = [EffectState::Intended, EffectState::Unconfirmed];
+    Ok(effects::Entity::find_by_id(effect_id)
+        .filter(effects::Column::State.is_in(open))
+        .one(domain.store.reader())
+        .await?)
 }
 
 /// A draft of ours is on the site. Needs no claim: it is what happened.
@@ -517,7 +576,7 @@ pub async fn unconfirmed(domain: &Domain, effect_id: &str, note: &str) -> Result
                     ..effect
                 };
                 set_effect(tx, doubt).await?;
-                if kind == EffectKind::Publish {
+                if kind.is_final() {
                     let row = load(tx, &job_id).await?;
                     save(
                         tx,
@@ -562,7 +621,7 @@ pub async fn not_done(
                 let mut all: Vec<String> = serde_json::from_str(&row.stray_drafts)?;
                 all.extend(strays);
                 row.stray_drafts = serde_json::to_string(&all)?;
-                if effect.kind == EffectKind::Publish {
+                if effect.kind.is_final() {
                     row.state = State::Confirmed;
                     row.needs_manual = false;
                     if crate::sabotage::skips("reconcile") {
@@ -577,13 +636,16 @@ pub async fn not_done(
         .await
 }
 
+/// The note of an effect that the site does not show.
+pub const TRACELESS: &str = "not there after the settling window";
+
 /// How many clicks of a job were settled as not done because the site did not show what they should have made.
 pub async fn clicks_without_trace(domain: &Domain, job_id: &str) -> Result<u64> {
     Ok(effects::Entity::find()
         .filter(effects::Column::PublishJobId.eq(job_id))
-        .filter(effects::Column::Kind.eq(EffectKind::Publish))
+        .filter(effects::Column::Kind.ne(EffectKind::DraftSave))
         .filter(effects::Column::State.eq(EffectState::NotDone))
-        .filter(effects::Column::WatchUntil.is_not_null())
+        .filter(effects::Column::Note.eq(TRACELESS))
         .count(domain.store.reader())
         .await?)
 }

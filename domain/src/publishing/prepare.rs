@@ -6,13 +6,15 @@ use serde::Serialize;
 
 use super::job::save;
 use super::{JobKind, PublishJob, Revision, State, revision};
-use crate::accounts::{self, AccountState};
+use crate::accounts::{self, AccountState, Mode};
+use crate::clock::Millis;
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::jobs::{self, NewJob};
 use crate::listings::{self, ListingState};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, listings as listing_rows, publish_jobs};
+use crate::wardrobe::{Seen, Words, compare};
 use crate::{Domain, Error, Reason, Result, requests};
 
 /// What to prepare.
@@ -21,6 +23,8 @@ pub struct Prepare {
     pub listing_id: String,
     /// Whether nothing is left on the site, not even a draft.
     pub dry_run: bool,
+    /// Whether the filled window is left to the person. Not said: where they confirm every write, and there is a window.
+    pub hand_over: Option<bool>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
@@ -49,9 +53,8 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     let listing = listings::get(domain, caller, &prepare.listing_id).await?;
     let account = accounts::get(domain, caller, &listing.account_id).await?;
     accounts::require_session(&account, domain.store.now().await?)?;
-    if listing.state == ListingState::Published {
-        return Err(already_published(&listing.id));
-    }
+    refuse_state(listing.state, &listing.id)?;
+    let hands_over = hands_over(domain, account.mode, prepare.hand_over)?;
     let content = listings::content_of(domain, &listing, &account)
         .await
         .map_err(|error| match error {
@@ -65,6 +68,7 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
         site: account.site.clone(),
         listing_id: listing.id.clone(),
         content,
+        change: None,
     };
     let (text, hash) = revision.freeze()?;
     let owner_id = caller.owner_id.clone();
@@ -84,6 +88,7 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
                     text,
                     hash,
                     sequence: frozen_sequence,
+                    hand_over: hands_over,
                 };
                 let id = insert(tx, &prepare, frozen).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;
@@ -95,12 +100,25 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     super::get(domain, caller, &id).await
 }
 
-struct Frozen<'a> {
-    owner_id: &'a str,
-    text: String,
-    hash: String,
+pub(super) struct Frozen<'a> {
+    pub owner_id: &'a str,
+    pub text: String,
+    pub hash: String,
     /// The listing's sequence when it was frozen.
-    sequence: i64,
+    pub sequence: i64,
+    pub hand_over: bool,
+}
+
+/// Whether a job hands its window over.
+fn hands_over(domain: &Domain, mode: Mode, wanted: Option<bool>) -> Result<bool> {
+    match wanted {
+        Some(true) if !domain.settings.browser_window => Err(Error::rejected(
+            Reason::ModeNotAllowed,
+            "there is no window to hand over: that takes a browser, and BROWSER_HEADLESS=false",
+        )),
+        Some(wanted) => Ok(wanted),
+        None => Ok(mode == Mode::Manual && domain.settings.browser_window),
+    }
 }
 
 async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String> {
@@ -115,9 +133,7 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
             "the listing was changed at the same moment; call again",
         ));
     }
-    if listing.state == ListingState::Published {
-        return Err(already_published(&listing.id));
-    }
+    refuse_state(listing.state, &listing.id)?;
     let account = account_rows::Entity::find_by_id(&listing.account_id)
         .one(tx)
         .await?;
@@ -146,18 +162,43 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         .with("publish_job_id", open.id));
     }
     let now = tx.now().await?;
-    let row = publish_jobs::Model {
+    let mut row = fresh(tx, frozen, prepare.dry_run, &listing, account.site, now)?;
+    row.draft_remote_id = draft_of(&listing);
+    submit(tx, row, now).await
+}
+
+/// The site's own draft that the listing was imported from, while the listing says the same: to publish it is to publish that
+/// draft, not a second one. A listing that was edited here since is saved as a draft anew, and the other stays as it is.
+fn draft_of(listing: &listing_rows::Model) -> Option<String> {
+    let seen = Seen::of(listing);
+    let item = seen.item.as_ref().filter(|item| item.is_draft)?;
+    let said = seen.said(&listings::Listing::from(listing.clone()));
+    let same = listing.remote_item_id.as_ref() == Some(&item.id)
+        && compare::compare(&said, item, Words::NONE).is_empty();
+    same.then(|| item.id.clone())
+}
+
+/// The row of a new job.
+pub(super) fn fresh(
+    tx: &Tx,
+    frozen: Frozen<'_>,
+    dry_run: bool,
+    listing: &listing_rows::Model,
+    site: String,
+    now: Millis,
+) -> Result<publish_jobs::Model> {
+    Ok(publish_jobs::Model {
         id: tx.id(),
         owner_id: frozen.owner_id.to_owned(),
         account_id: listing.account_id.clone(),
         listing_id: listing.id.clone(),
-        site: account.site,
+        site,
         state: State::Queued,
-        dry_run: prepare.dry_run,
+        dry_run,
         prepare_number: 1,
         revision: frozen.text,
         revision_hash: frozen.hash,
-        listing_hash: revision::listing_hash(&listing)?,
+        listing_hash: revision::listing_hash(listing)?,
         read_back: None,
         read_back_hash: None,
         screenshot_key: None,
@@ -183,9 +224,13 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         sequence: 0,
         kind: JobKind::Publish,
         schedule_time: None,
-        hand_over: false,
+        hand_over: frozen.hand_over,
         changes: "[]".to_owned(),
-    };
+    })
+}
+
+/// Writes a new job with its row of work.
+pub(super) async fn submit(tx: &Tx, row: publish_jobs::Model, now: Millis) -> Result<String> {
     publish_jobs::Entity::insert(row.clone().into_active_model())
         .exec_without_returning(tx)
         .await?;
@@ -213,6 +258,7 @@ async fn prepare_anew(
     let row = publish_jobs::Model {
         state: State::Queued,
         dry_run: prepare.dry_run,
+        hand_over: frozen.hand_over,
         prepare_number: open.prepare_number + 1,
         revision: frozen.text,
         revision_hash: frozen.hash,
@@ -220,13 +266,29 @@ async fn prepare_anew(
         read_back: None,
         read_back_hash: None,
         confirm_expire_time: None,
+        schedule_time: None,
+        reason: None,
+        message: None,
         // A draft of what was frozen before does not hold what is frozen now.
-        draft_remote_id: None,
+        draft_remote_id: draft_of(listing),
         ..open
     };
     let work = super::work_of(tx, &row.id).await?;
     jobs::requeue(tx, &work, tx.now().await?).await?;
     Ok(save(tx, row, Kind::PublishJobUpdated).await?.id)
+}
+
+/// Refuses a listing that is on the site, and one that was there: selling it again takes a listing of its own.
+fn refuse_state(state: ListingState, listing_id: &str) -> Result<()> {
+    match state {
+        ListingState::Published => Err(already_published(listing_id)),
+        ListingState::Deleted => Err(Error::rejected(
+            Reason::NotPublished,
+            "the listing was on the site and was deleted there; a second item is a second listing",
+        )
+        .with("listing_id", listing_id)),
+        ListingState::Draft | ListingState::Publishing => Ok(()),
+    }
 }
 
 pub(super) fn already_published(listing_id: &str) -> Error {

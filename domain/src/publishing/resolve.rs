@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::job::load_owned;
 use super::outcome::{Ended, end_in, settle};
-use super::{EffectKind, EffectState, PublishJob, State, claims, open_effect};
+use super::{EffectState, JobKind, PublishJob, State, claims, open_effect};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::{Domain, Error, Reason, Result, requests};
@@ -13,7 +13,7 @@ use crate::{Domain, Error, Reason, Result, requests};
 /// What the person saw on the site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Resolution {
-    /// It is there, as this item.
+    /// It is there, as this item; of a change, that it is made, and the item may go without saying.
     Published { remote_item_id: String },
     /// It is not there.
     NotPublished,
@@ -30,13 +30,12 @@ pub async fn resolve(
     resolution: Resolution,
     request_id: Option<String>,
 ) -> Result<PublishJob> {
-    if let Resolution::Published { remote_item_id } = &resolution {
-        let digits = !remote_item_id.is_empty() && remote_item_id.bytes().all(|byte| byte.is_ascii_digit());
+    if let Resolution::Published { remote_item_id } = &resolution
+        && !remote_item_id.is_empty()
+    {
+        let digits = remote_item_id.bytes().all(|byte| byte.is_ascii_digit());
         if !digits || remote_item_id.len() > 20 {
-            return Err(Error::invalid(
-                "published.remote_item_id",
-                "the number in the address of the item's page",
-            ));
+            return Err(no_item_id());
         }
     }
     let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
@@ -78,6 +77,16 @@ async fn run(
                 .with("state", super::state_name(row.state))
         })?;
     match resolution {
+        // Of a change, the item is known: what is said is that it was made.
+        Resolution::Published { remote_item_id } if effect.kind.changes() => {
+            let known = row.remote_item_id.clone().unwrap_or_default();
+            if !remote_item_id.is_empty() && *remote_item_id != known {
+                return Err(no_item_id());
+            }
+            settle(tx, effect, EffectState::Done, Some(&known), "said by a person").await?;
+            end_in(tx, row, Ended::Done).await
+        }
+        Resolution::Published { remote_item_id } if remote_item_id.is_empty() => Err(no_item_id()),
         Resolution::Published { remote_item_id } => {
             claims::claim_item(tx, &row, remote_item_id).await?;
             settle(
@@ -100,14 +109,17 @@ async fn run(
             .await
         }
         Resolution::NotPublished => {
-            let watched = effect.kind == EffectKind::Publish;
+            let watched = effect.kind.publishes();
             let effect = settle(tx, effect, EffectState::NotDone, None, "said by a person").await?;
             if watched {
                 super::outcome::watch(tx, &effect, watch_ms).await?;
             }
             // The draft that was to become the item may be half of one: the next attempt saves its own.
             row.draft_remote_id = None;
-            let message = "a person said that it was not published";
+            let message = match row.kind {
+                JobKind::Publish => "a person said that it was not published",
+                _ => "a person said that the change was not made",
+            };
             end_in(
                 tx,
                 row,
@@ -119,4 +131,11 @@ async fn run(
             .await
         }
     }
+}
+
+fn no_item_id() -> Error {
+    Error::invalid(
+        "published.remote_item_id",
+        "the number in the address of the item's page",
+    )
 }

@@ -3,9 +3,10 @@
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
+use super::change::not_published;
 use super::job::{load_owned, save};
 use super::prepare::already_published;
-use super::{PublishJob, State, open_effect, revision};
+use super::{JobKind, PublishJob, State, open_effect, revision};
 use crate::accounts::AccountState;
 use crate::events::Kind;
 use crate::identity::Caller;
@@ -17,8 +18,8 @@ use crate::{Domain, Error, Reason, Result, requests};
 
 const METHOD: &str = "RetryPublishJob";
 
-/// Queues a stopped job again. One that was confirmed and then blocked goes on to publish; any other is prepared anew, and
-/// has to be confirmed again. A job whose outcome is unknown is refused: that would be how items are published twice.
+/// Queues a stopped job again. One that was confirmed and then blocked goes on to publish, unless its scheduled time has
+/// passed by too far; any other is prepared anew, and has to be confirmed again. A job whose outcome is unknown is refused: that would be how items are published twice.
 pub async fn retry(
     domain: &Domain,
     caller: &Caller,
@@ -71,7 +72,13 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
     }
     let listing = listings::Entity::find_by_id(&row.listing_id).one(tx).await?;
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
-    if listing.state == ListingState::Published {
+    if row.kind != JobKind::Publish {
+        let is_there =
+            listing.state == ListingState::Published && listing.remote_item_id == row.remote_item_id;
+        if !is_there {
+            return Err(not_published(&listing.id));
+        }
+    } else if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
     }
     if revision::listing_hash(&listing)? != row.listing_hash {
@@ -94,8 +101,14 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
         .with("publish_job_id", other.id));
     }
     if row.state == State::Blocked && row.confirm_time.is_some() {
-        row.state = State::Confirmed;
+        // A yes for a time is one for that time: how late it is by now is looked at once more.
+        row.state = if row.schedule_time.is_some() {
+            State::Scheduled
+        } else {
+            State::Confirmed
+        };
     } else {
+        row.schedule_time = None;
         row.state = State::Queued;
         row.prepare_number += 1;
         row.confirm_time = None;

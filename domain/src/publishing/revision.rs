@@ -1,10 +1,11 @@
 //! What is approved: an immutable, canonical text of everything that the site is told, and its hash.
 
 use serde::{Deserialize, Serialize};
-use vintedbot_marketplace::ItemContent;
+use vintedbot_marketplace::{ChangeKind, ItemContent};
 
 use crate::keys::sha256_hex;
 use crate::store::entities::listings;
+use crate::wardrobe::Said;
 use crate::{Error, Result};
 
 /// A frozen listing. Its JSON, with the fields in this order, is the canonical encoding.
@@ -17,6 +18,27 @@ pub struct Revision {
     pub site: String,
     pub listing_id: String,
     pub content: ItemContent,
+    /// What is done to an item that is on the site already; absent for a publication.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// A change of an item that is on the site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub kind: ChangeKind,
+    /// The item's id there.
+    pub remote_id: String,
+    /// Whether its photos stay as they are.
+    pub keeps_photos: bool,
+    /// Whether what was changed on the site since is overwritten.
+    pub overwrite_remote: bool,
+    /// What the listing said when the change was frozen, which is what the site is believed to have.
+    pub before: Said,
+    /// What the item will say; of its photos, as far as it is known.
+    pub after: Said,
+    /// Ids of our photos of it, in order.
+    pub photo_ids: Vec<String>,
 }
 
 impl Revision {

@@ -318,6 +318,7 @@ fn settings() -> Settings {
         signed_url_ms: 600_000,
         publish_per_minute: 5,
         publish_per_minute_account: 1,
+        changes_per_minute_account: 10,
         imports_per_hour: 20,
         uploads_per_minute: 600,
         click_window_ms: 10_000,
@@ -334,5 +335,8 @@ fn settings() -> Settings {
         watch_ms: 7 * 24 * 3_600_000,
         events_keep_ms: 7 * 24 * 3_600_000,
         jobs_keep_ms: 30 * 24 * 3_600_000,
+        screenshots_keep_ms: 30 * 24 * 3_600_000,
+        schedule_late_ms: 3_600_000,
+        browser_window: false,
     }
 }

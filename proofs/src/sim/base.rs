@@ -258,6 +258,7 @@ fn settings() -> Settings {
         signed_url_ms: 3_600_000,
         publish_per_minute: 1_000,
         publish_per_minute_account: 1_000,
+        changes_per_minute_account: 1_000,
         imports_per_hour: 20,
         uploads_per_minute: 600,
         click_window_ms: 1_000,
@@ -274,5 +275,8 @@ fn settings() -> Settings {
         watch_ms: 600_000,
         events_keep_ms: 86_400_000,
         jobs_keep_ms: 86_400_000,
+        screenshots_keep_ms: 30 * 24 * 3_600_000,
+        schedule_late_ms: 15_000,
+        browser_window: false,
     }
 }

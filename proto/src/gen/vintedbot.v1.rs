@@ -107,7 +107,8 @@ pub enum ErrorReason {
     SessionOtherMember = 69,
     /// FAILED_PRECONDITION. The listing cannot be published yet; BadRequest lists everything that is missing or wrong.
     ListingIncomplete = 70,
-    /// FAILED_PRECONDITION. The listing is on the marketplace. Metadata: `listing_id`, `remote_item_id`.
+    /// FAILED_PRECONDITION. The listing is on the marketplace; PrepareChange changes it there. Metadata: `listing_id`,
+    /// `remote_item_id`.
     AlreadyPublished = 71,
     /// FAILED_PRECONDITION. A publish job that has not ended stands in the way. Metadata: `publish_job_id`.
     PublishJobOpen = 72,
@@ -137,7 +138,8 @@ pub enum ErrorReason {
     PossibleDuplicate = 83,
     /// On jobs only. Tried as often as allowed without success.
     AttemptsExhausted = 84,
-    /// FAILED_PRECONDITION. The listing is not on the marketplace, so that nothing can be changed there. Metadata: `listing_id`.
+    /// FAILED_PRECONDITION, and on jobs. The listing is not on the marketplace, or not any more, so that nothing can be changed
+    /// there. Metadata: `listing_id`.
     NotPublished = 85,
     /// FAILED_PRECONDITION, and on jobs. The item was changed on the site since it was last read; look at the listing's
     /// `remote.differences`, then accept them or say that they are to be overwritten. Metadata: `listing_id`.
@@ -5480,7 +5482,8 @@ pub mod listing_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Changes a listing here. A confirm token made before becomes stale. Refused with PUBLISH_JOB_OPEN while its publishing
-        /// is under way or undecided. Scope: listings:write.
+        /// is under way or undecided, and with ALREADY_PUBLISHED for one that is on the marketplace: PrepareChange changes it there,
+        /// and here with it. Scope: listings:write.
         pub async fn update_listing(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateListingRequest>,
@@ -5608,7 +5611,8 @@ pub mod listing_service_server {
             tonic::Status,
         >;
         /// Changes a listing here. A confirm token made before becomes stale. Refused with PUBLISH_JOB_OPEN while its publishing
-        /// is under way or undecided. Scope: listings:write.
+        /// is under way or undecided, and with ALREADY_PUBLISHED for one that is on the marketplace: PrepareChange changes it there,
+        /// and here with it. Scope: listings:write.
         async fn update_listing(
             &self,
             request: tonic::Request<super::UpdateListingRequest>,
@@ -6763,7 +6767,8 @@ pub struct CancelPublishJobRequest {
 /// The cancelled job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CancelPublishJobResponse {
-    /// The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published.
+    /// The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published,
+    /// unless a person at its window was faster.
     #[prost(message, optional, tag = "1")]
     pub publish_job: ::core::option::Option<PublishJob>,
 }
@@ -6802,20 +6807,22 @@ pub mod resolve_publish_job_request {
     /// The item was published.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct Published {
-        /// The site's id of it, as in its address. Required. Refused with REMOTE_ITEM_TAKEN if another listing has it.
+        /// The site's id of it, as in its address. Required, unless the job is a change: then the item is known, and this says
+        /// that the change is made. Refused with REMOTE_ITEM_TAKEN if another listing has it.
         #[prost(string, tag = "1")]
         pub remote_item_id: ::prost::alloc::string::String,
     }
-    /// The item was not published.
+    /// The item was not published; of a change: it was not made.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
     pub struct NotPublished {}
     /// What the person found on the site. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Outcome {
-        /// The item is there.
+        /// The item is there; of a change: it is made.
         #[prost(message, tag = "2")]
         Published(Published),
-        /// The item is not there. The job ends FAILED, and the site is watched for 7 days for a late one.
+        /// The item is not there, and the site is watched for 7 days for a late one; of a change: it is not made. The job ends
+        /// FAILED.
         #[prost(message, tag = "3")]
         NotPublished(NotPublished),
     }
@@ -7125,7 +7132,9 @@ pub mod publish_service_client {
         }
         /// Freezes the listing, checks it against the site's limits (all violations at once, LISTING_INCOMPLETE) and makes a job
         /// that fills the site's form and reads it back. Refused with PUBLISH_JOB_OPEN while another job of the listing has not
-        /// ended, except that one awaiting its confirmation is prepared again under the same id, and with ALREADY_PUBLISHED.
+        /// ended, except that one awaiting its confirmation is prepared again under the same id, with ALREADY_PUBLISHED, and with
+        /// NOT_PUBLISHED where the item was deleted on the site: a second item is a second listing. A listing that was imported from
+        /// a draft on the site, and says what that says, is published from that draft; edited here since, it gets a draft of its own.
         /// Watch tells when it is ready. Scope: publish:prepare.
         pub async fn prepare_publish(
             &mut self,
@@ -7213,8 +7222,11 @@ pub mod publish_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
-        /// look like is read back and photographed, and nothing is changed before ConfirmPublish. Refused with NOT_PUBLISHED, with
-        /// PUBLISH_JOB_OPEN, and with REMOTE_CHANGED where the item was changed on the site since. Scope: publish:prepare.
+        /// look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
+        /// item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
+        /// confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
+        /// was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
+        /// Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
         pub async fn prepare_change(
             &mut self,
             request: impl tonic::IntoRequest<super::PrepareChangeRequest>,
@@ -7291,7 +7303,9 @@ pub mod publish_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Stops a job before the click that publishes; after it, TOO_LATE. Cancelling twice is no error. Scope: publish:prepare.
+        /// Stops a job before the click that publishes; after it, TOO_LATE. A window that was handed over is closed first: the job
+        /// ends CANCELLED when the site shows that the person was not faster, else PUBLISHED. Cancelling twice is no error. Scope:
+        /// publish:prepare.
         pub async fn cancel_publish_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelPublishJobRequest>,
@@ -7318,8 +7332,9 @@ pub mod publish_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Goes on with a job that is BLOCKED or FAILED, from the same approved content: one that was confirmed publishes, any
-        /// other is prepared again. Refused with JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
+        /// Goes on with a job that is BLOCKED, FAILED or EXPIRED, from the same approved content: one that was confirmed and then
+        /// blocked publishes, unless its scheduled time has passed by too far; any other is prepared again. Refused with
+        /// JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
         /// the account is resumed, and with CONFIRMATION_STALE if the listing was edited. Scope: publish:prepare.
         pub async fn retry_publish_job(
             &mut self,
@@ -7347,7 +7362,8 @@ pub mod publish_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Answers what the server could not find out: whether an UNCONFIRMED job's item was published. Scope: publish:confirm.
+        /// Answers what the server could not find out: whether an UNCONFIRMED job's item was published, or its change made. Scope:
+        /// publish:confirm.
         pub async fn resolve_publish_job(
             &mut self,
             request: impl tonic::IntoRequest<super::ResolvePublishJobRequest>,
@@ -7445,7 +7461,9 @@ pub mod publish_service_server {
     pub trait PublishService: std::marker::Send + std::marker::Sync + 'static {
         /// Freezes the listing, checks it against the site's limits (all violations at once, LISTING_INCOMPLETE) and makes a job
         /// that fills the site's form and reads it back. Refused with PUBLISH_JOB_OPEN while another job of the listing has not
-        /// ended, except that one awaiting its confirmation is prepared again under the same id, and with ALREADY_PUBLISHED.
+        /// ended, except that one awaiting its confirmation is prepared again under the same id, with ALREADY_PUBLISHED, and with
+        /// NOT_PUBLISHED where the item was deleted on the site: a second item is a second listing. A listing that was imported from
+        /// a draft on the site, and says what that says, is published from that draft; edited here since, it gets a draft of its own.
         /// Watch tells when it is ready. Scope: publish:prepare.
         async fn prepare_publish(
             &self,
@@ -7476,8 +7494,11 @@ pub mod publish_service_server {
             tonic::Status,
         >;
         /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
-        /// look like is read back and photographed, and nothing is changed before ConfirmPublish. Refused with NOT_PUBLISHED, with
-        /// PUBLISH_JOB_OPEN, and with REMOTE_CHANGED where the item was changed on the site since. Scope: publish:prepare.
+        /// look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
+        /// item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
+        /// confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
+        /// was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
+        /// Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
         async fn prepare_change(
             &self,
             request: tonic::Request<super::PrepareChangeRequest>,
@@ -7501,7 +7522,9 @@ pub mod publish_service_server {
             tonic::Response<super::ListPublishJobsResponse>,
             tonic::Status,
         >;
-        /// Stops a job before the click that publishes; after it, TOO_LATE. Cancelling twice is no error. Scope: publish:prepare.
+        /// Stops a job before the click that publishes; after it, TOO_LATE. A window that was handed over is closed first: the job
+        /// ends CANCELLED when the site shows that the person was not faster, else PUBLISHED. Cancelling twice is no error. Scope:
+        /// publish:prepare.
         async fn cancel_publish_job(
             &self,
             request: tonic::Request<super::CancelPublishJobRequest>,
@@ -7509,8 +7532,9 @@ pub mod publish_service_server {
             tonic::Response<super::CancelPublishJobResponse>,
             tonic::Status,
         >;
-        /// Goes on with a job that is BLOCKED or FAILED, from the same approved content: one that was confirmed publishes, any
-        /// other is prepared again. Refused with JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
+        /// Goes on with a job that is BLOCKED, FAILED or EXPIRED, from the same approved content: one that was confirmed and then
+        /// blocked publishes, unless its scheduled time has passed by too far; any other is prepared again. Refused with
+        /// JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
         /// the account is resumed, and with CONFIRMATION_STALE if the listing was edited. Scope: publish:prepare.
         async fn retry_publish_job(
             &self,
@@ -7519,7 +7543,8 @@ pub mod publish_service_server {
             tonic::Response<super::RetryPublishJobResponse>,
             tonic::Status,
         >;
-        /// Answers what the server could not find out: whether an UNCONFIRMED job's item was published. Scope: publish:confirm.
+        /// Answers what the server could not find out: whether an UNCONFIRMED job's item was published, or its change made. Scope:
+        /// publish:confirm.
         async fn resolve_publish_job(
             &self,
             request: tonic::Request<super::ResolvePublishJobRequest>,
@@ -8463,7 +8488,9 @@ pub mod wardrobe_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Takes what changed on the site over into the listing here, as it was last read. Scope: listings:write.
+        /// Takes what changed on the site over into the listing here, as it was last read; one whose item is gone becomes DELETED.
+        /// Photos come too where they could be fetched, else their difference stays. Refused with NOT_PUBLISHED where there is no
+        /// item, and with PUBLISH_JOB_OPEN. Scope: listings:write.
         pub async fn accept_remote_changes(
             &mut self,
             request: impl tonic::IntoRequest<super::AcceptRemoteChangesRequest>,
@@ -8527,7 +8554,9 @@ pub mod wardrobe_service_server {
             tonic::Response<super::GetWardrobeImportResponse>,
             tonic::Status,
         >;
-        /// Takes what changed on the site over into the listing here, as it was last read. Scope: listings:write.
+        /// Takes what changed on the site over into the listing here, as it was last read; one whose item is gone becomes DELETED.
+        /// Photos come too where they could be fetched, else their difference stays. Refused with NOT_PUBLISHED where there is no
+        /// item, and with PUBLISH_JOB_OPEN. Scope: listings:write.
         async fn accept_remote_changes(
             &self,
             request: tonic::Request<super::AcceptRemoteChangesRequest>,

@@ -11,7 +11,9 @@ use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
 use tonic::{Request, Status};
 
 use crate::call::Calls;
-use crate::{Accounts, Auth, Catalog, Error, Events, Listings, Media, Publish, Result, RetryPolicy, Search};
+use crate::{
+    Accounts, Auth, Catalog, Error, Events, Listings, Media, Publish, Result, RetryPolicy, Search, Wardrobe,
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -49,6 +51,14 @@ impl Client {
     #[must_use]
     pub fn accounts(&self) -> Accounts {
         Accounts {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// What an account already has on the marketplace, brought here.
+    #[must_use]
+    pub fn wardrobe(&self) -> Wardrobe {
+        Wardrobe {
             calls: self.calls.clone(),
         }
     }

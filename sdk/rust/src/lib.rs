@@ -27,6 +27,7 @@ mod retry;
 mod search;
 mod upload;
 mod values;
+mod wardrobe;
 mod watch;
 
 pub use accounts::Accounts;
@@ -48,4 +49,5 @@ pub use values::{id, mask, money, name};
 /// The contract's messages and enums: what goes into methods and comes out of them.
 pub use vintedbot_proto::v1;
 pub use vintedbot_proto::v1::ErrorReason;
+pub use wardrobe::Wardrobe;
 pub use watch::Watch;

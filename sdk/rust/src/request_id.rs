@@ -33,5 +33,7 @@ changes! {
     CreateApiTokenRequest RevokeApiTokenRequest
     UploadPhotoRequest CreateUploadUrlRequest DeletePhotoRequest
     CreateListingRequest CreateListingFromPhotosRequest UpdateListingRequest DeleteListingRequest
-    PreparePublishRequest ConfirmPublishRequest CancelPublishJobRequest RetryPublishJobRequest ResolvePublishJobRequest
+    ImportWardrobeRequest AcceptRemoteChangesRequest
+    PreparePublishRequest PrepareChangeRequest ConfirmPublishRequest SchedulePublishRequest CancelPublishJobRequest
+    RetryPublishJobRequest ResolvePublishJobRequest
 }

@@ -1,10 +1,11 @@
 //! Listings, what callers say about them, and how they will look.
 
 use vintedbot_domain::listings::{Listing, ListingInput, ListingState, NameOrId, Preview};
+use vintedbot_domain::wardrobe::Difference;
 use vintedbot_marketplace::Money;
 use vintedbot_marketplace::limits::{Violation, ViolationKind};
 use vintedbot_proto::v1;
-use vintedbot_proto::v1::listing::{Remote, State};
+use vintedbot_proto::v1::listing::{Remote, RemoteDifference, State};
 use vintedbot_proto::v1::violation::Code;
 
 use super::{Fields, catalog, photo, timestamp, unsigned};
@@ -18,11 +19,11 @@ pub fn to_proto(source: Listing) -> v1::Listing {
         hidden: remote.hidden,
         under_review: remote.under_review,
         site: remote.site,
-        differences: Vec::new(),
-        read_time: None,
-        closed: false,
-        reserved: false,
-        draft: false,
+        differences: remote.differences.into_iter().map(difference).collect(),
+        read_time: remote.read_time.map(timestamp),
+        closed: remote.closed,
+        reserved: remote.reserved,
+        draft: remote.draft,
     });
     v1::Listing {
         state: state(source.state).into(),
@@ -44,6 +45,14 @@ pub fn to_proto(source: Listing) -> v1::Listing {
         account_id: source.account_id,
         title: source.title,
         description: source.description,
+    }
+}
+
+fn difference(difference: Difference) -> RemoteDifference {
+    RemoteDifference {
+        field: difference.field,
+        here: difference.here,
+        there: difference.there,
     }
 }
 

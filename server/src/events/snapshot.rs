@@ -6,13 +6,13 @@ use std::collections::VecDeque;
 use vintedbot_domain::events::{Resource as DomainResource, ResourceType};
 use vintedbot_domain::identity::Caller;
 use vintedbot_domain::paging::PageRequest;
-use vintedbot_domain::{Domain, accounts, identity, listings, media, publishing};
+use vintedbot_domain::{Domain, accounts, identity, listings, media, publishing, wardrobe};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::resource::Resource;
 use vintedbot_proto::v1::watch_response::{self, Message};
 
 use super::watch::Filter;
-use crate::convert::{account, api_token, event, listing, photo, publish_job};
+use crate::convert::{account, api_token, event, listing, photo, publish_job, wardrobe as convert_import};
 use crate::errors::Problem;
 use crate::signed::Signer;
 
@@ -76,8 +76,7 @@ impl Snapshot {
             ResourceType::Photo => reading.photos().await?,
             ResourceType::Listing => reading.listings().await?,
             ResourceType::PublishJob => reading.publish_jobs().await?,
-            // Added with the service.
-            ResourceType::WardrobeImport => (Vec::new(), None),
+            ResourceType::WardrobeImport => reading.wardrobe_imports().await?,
         };
         if next.is_none() {
             self.types.pop_front();
@@ -166,6 +165,13 @@ impl Reading<'_> {
         )
         .await?;
         Ok(self.page_of(page, |one| Resource::Listing(listing::to_proto(one))))
+    }
+
+    async fn wardrobe_imports(&self) -> Result<Page, Problem> {
+        let page = wardrobe::list(self.domain, self.caller, &self.page()).await?;
+        Ok(self.page_of(page, |one| {
+            Resource::WardrobeImport(convert_import::to_proto(one))
+        }))
     }
 
     async fn publish_jobs(&self) -> Result<Page, Problem> {

@@ -1,5 +1,8 @@
 //! `WardrobeService`: what an account already has on the site, brought here.
 
+mod accept;
+mod import;
+
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
 use vintedbot_proto::v1;
@@ -18,22 +21,22 @@ struct Service(ServerState);
 impl WardrobeService for Service {
     async fn import_wardrobe(
         &self,
-        _request: Request<v1::ImportWardrobeRequest>,
+        request: Request<v1::ImportWardrobeRequest>,
     ) -> Result<Response<v1::ImportWardrobeResponse>, Status> {
-        Err(Status::unimplemented("ImportWardrobe"))
+        Ok(import::import(&self.0, request).await?)
     }
 
     async fn get_wardrobe_import(
         &self,
-        _request: Request<v1::GetWardrobeImportRequest>,
+        request: Request<v1::GetWardrobeImportRequest>,
     ) -> Result<Response<v1::GetWardrobeImportResponse>, Status> {
-        Err(Status::unimplemented("GetWardrobeImport"))
+        Ok(import::get(&self.0, request).await?)
     }
 
     async fn accept_remote_changes(
         &self,
-        _request: Request<v1::AcceptRemoteChangesRequest>,
+        request: Request<v1::AcceptRemoteChangesRequest>,
     ) -> Result<Response<v1::AcceptRemoteChangesResponse>, Status> {
-        Err(Status::unimplemented("AcceptRemoteChanges"))
+        Ok(accept::accept(&self.0, request).await?)
     }
 }

@@ -66,6 +66,7 @@ impl Rehearsal {
         let settings = Settings {
             publish_per_minute: 1_000,
             publish_per_minute_account: 1_000,
+            changes_per_minute_account: 1_000,
             confirm_token_ms: CONFIRM_TOKEN,
             settle_ms: 4_000,
             settle_poll_ms: 200,

@@ -10,7 +10,9 @@ use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::store::entities::effects;
 use vintedbot_marketplace::{Error as SiteError, Stopped};
 
-use super::{compose, prepare as preparing, publish as publishing, reconcile as reconciling, stopped};
+use super::{
+    changing, compose, prepare as preparing, publish as publishing, reconcile as reconciling, stopped,
+};
 use crate::Worker;
 
 /// The composer's attempt at preparing.
@@ -18,17 +20,25 @@ pub async fn prepare(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next
     if let Err(next) = compose::end_leftovers(worker, &work.seat.account_id).await? {
         return Ok(next);
     }
+    let change = work.revision.change.as_ref();
+    let item = match change {
+        None => None,
+        Some(change) => match kept(worker, claim, work, changing::look(worker, work, change)).await? {
+            Ok(item) => Some(item),
+            Err(next) => return Ok(next),
+        },
+    };
     let mut running = match compose::start(worker, claim, work).await? {
         Ok(running) => running,
         Err(error) => return stopped(worker, &work.job_id, "COMPOSER_STARTED", &error).await,
     };
-    let result = kept(
-        worker,
-        claim,
-        work,
-        preparing::run(worker, claim, work, &mut running),
-    )
-    .await;
+    let attempt = async {
+        match change.zip(item.as_ref()) {
+            Some((change, item)) => changing::prepare(worker, claim, work, change, item, &mut running).await,
+            None => preparing::run(worker, claim, work, &mut running).await,
+        }
+    };
+    let result = kept(worker, claim, work, attempt).await;
     compose::quit(&worker.domain, running).await?;
     crate::stage::Stage::PreparedUnrecorded.reached().await;
     result
@@ -39,17 +49,24 @@ pub async fn publish(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next
     if let Err(next) = compose::end_leftovers(worker, &work.seat.account_id).await? {
         return Ok(next);
     }
+    let change = work.revision.change.as_ref();
+    if let Some(change) = change {
+        let before = changing::before_making(worker, work, change);
+        if let Err(next) = kept(worker, claim, work, before).await? {
+            return Ok(next);
+        }
+    }
     let mut running = match compose::start(worker, claim, work).await? {
         Ok(running) => running,
         Err(error) => return stopped(worker, &work.job_id, "COMPOSER_STARTED", &error).await,
     };
-    let result = kept(
-        worker,
-        claim,
-        work,
-        publishing::run(worker, claim, work, &mut running),
-    )
-    .await;
+    let attempt = async {
+        match change {
+            Some(change) => changing::make(worker, claim, work, change, &mut running).await,
+            None => publishing::run(worker, claim, work, &mut running).await,
+        }
+    };
+    let result = kept(worker, claim, work, attempt).await;
     compose::quit(&worker.domain, running).await?;
     result
 }
@@ -59,16 +76,22 @@ pub async fn reconcile(worker: &Worker, claim: &Claim, work: &Work, effect: effe
     if let Err(next) = compose::end_leftovers(worker, &work.seat.account_id).await? {
         return Ok(next);
     }
-    kept(worker, claim, work, reconciling::run(worker, work, effect)).await
+    match &work.revision.change {
+        Some(change) => {
+            let attempt = changing::reconcile(worker, work, change, effect);
+            kept(worker, claim, work, attempt).await
+        }
+        None => kept(worker, claim, work, reconciling::run(worker, work, effect)).await,
+    }
 }
 
 /// Runs an attempt while its leases live. The gate refuses one whose lease is lost, so that it need not be torn down.
-async fn kept(
+pub async fn kept<T>(
     worker: &Worker,
     claim: &Claim,
     work: &Work,
-    attempt: impl Future<Output = Result<Next>>,
-) -> Result<Next> {
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
     let settings = &worker.domain.settings;
     let heartbeat = Duration::from_millis(u64::try_from(settings.heartbeat_ms).unwrap_or(1_000));
     let keeper = async {

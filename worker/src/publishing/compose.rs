@@ -69,8 +69,10 @@ async fn launch(
     work_dir: PathBuf,
 ) -> Result<std::result::Result<Box<dyn Composer>, SiteError>> {
     let content = work.revision.content.clone();
+    let change = work.revision.change.as_ref();
+    let keeps_photos = change.is_some_and(|change| change.keeps_photos);
     let mut photos = Vec::with_capacity(content.photo_sha256s.len());
-    for sha256 in &content.photo_sha256s {
+    for sha256 in content.photo_sha256s.iter().filter(|_| !keeps_photos) {
         let bytes = worker
             .domain
             .files
@@ -90,7 +92,7 @@ async fn launch(
                 work_dir,
                 content,
                 photos,
-                keeps_photos: false,
+                keeps_photos,
             },
         )
         .await)

@@ -1,7 +1,9 @@
 //! The handler of publish jobs: one attempt, from its plan to what is written down about it.
 
 mod attempt;
+mod changing;
 mod compose;
+mod hand_over;
 mod observer;
 mod prepare;
 mod publish;
@@ -34,6 +36,9 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         Plan::Tidy(outcome) => {
             compose::tidy(worker, claim).await?;
             return plans::let_go(domain, claim, outcome).await;
+        }
+        Plan::Prepare(work) if work.hand_over => {
+            (work.lock.clone(), hand_over::run(worker, claim, &work).await?)
         }
         Plan::Prepare(work) => (work.lock.clone(), attempt::prepare(worker, claim, &work).await?),
         Plan::Publish(work) => (work.lock.clone(), attempt::publish(worker, claim, &work).await?),

@@ -87,5 +87,6 @@ pub fn proposal(
         known_remote_ids: wardrobe.iter().map(|item| item.id.clone()).collect(),
         target_remote_id: target.map(|item| item.id.clone()),
         target_photo_ids: target.map(|item| item.photo_ids.clone()).unwrap_or_default(),
+        seen: None,
     }
 }

@@ -26,6 +26,8 @@ pub struct Model {
     pub note: Option<String>,
     pub decide_time: Option<i64>,
     pub watch_until: Option<i64>,
+    /// The item that is to be changed, as it was read right before the intent.
+    pub seen: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

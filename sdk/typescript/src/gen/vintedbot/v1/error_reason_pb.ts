@@ -347,7 +347,8 @@ export enum ErrorReason {
   LISTING_INCOMPLETE = 70,
 
   /**
-   * FAILED_PRECONDITION. The listing is on the marketplace. Metadata: `listing_id`, `remote_item_id`.
+   * FAILED_PRECONDITION. The listing is on the marketplace; PrepareChange changes it there. Metadata: `listing_id`,
+   * `remote_item_id`.
    *
    * @generated from enum value: ERROR_REASON_ALREADY_PUBLISHED = 71;
    */
@@ -447,7 +448,8 @@ export enum ErrorReason {
   ATTEMPTS_EXHAUSTED = 84,
 
   /**
-   * FAILED_PRECONDITION. The listing is not on the marketplace, so that nothing can be changed there. Metadata: `listing_id`.
+   * FAILED_PRECONDITION, and on jobs. The listing is not on the marketplace, or not any more, so that nothing can be changed
+   * there. Metadata: `listing_id`.
    *
    * @generated from enum value: ERROR_REASON_NOT_PUBLISHED = 85;
    */

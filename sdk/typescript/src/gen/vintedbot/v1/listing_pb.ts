@@ -992,7 +992,8 @@ export const ListingService: GenService<{
   },
   /**
    * Changes a listing here. A confirm token made before becomes stale. Refused with PUBLISH_JOB_OPEN while its publishing
-   * is under way or undecided. Scope: listings:write.
+   * is under way or undecided, and with ALREADY_PUBLISHED for one that is on the marketplace: PrepareChange changes it there,
+   * and here with it. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.UpdateListing
    */

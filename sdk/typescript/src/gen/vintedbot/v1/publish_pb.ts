@@ -1257,7 +1257,8 @@ export const CancelPublishJobRequestSchema: GenMessage<CancelPublishJobRequest> 
  */
 export type CancelPublishJobResponse = Message<"vintedbot.v1.CancelPublishJobResponse"> & {
   /**
-   * The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published.
+   * The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published,
+   * unless a person at its window was faster.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1340,7 +1341,7 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
    */
   outcome: {
     /**
-     * The item is there.
+     * The item is there; of a change: it is made.
      *
      * @generated from field: vintedbot.v1.ResolvePublishJobRequest.Published published = 2;
      */
@@ -1348,7 +1349,8 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
     case: "published";
   } | {
     /**
-     * The item is not there. The job ends FAILED, and the site is watched for 7 days for a late one.
+     * The item is not there, and the site is watched for 7 days for a late one; of a change: it is not made. The job ends
+     * FAILED.
      *
      * @generated from field: vintedbot.v1.ResolvePublishJobRequest.NotPublished not_published = 3;
      */
@@ -1378,7 +1380,8 @@ export const ResolvePublishJobRequestSchema: GenMessage<ResolvePublishJobRequest
  */
 export type ResolvePublishJobRequest_Published = Message<"vintedbot.v1.ResolvePublishJobRequest.Published"> & {
   /**
-   * The site's id of it, as in its address. Required. Refused with REMOTE_ITEM_TAKEN if another listing has it.
+   * The site's id of it, as in its address. Required, unless the job is a change: then the item is known, and this says
+   * that the change is made. Refused with REMOTE_ITEM_TAKEN if another listing has it.
    *
    * @generated from field: string remote_item_id = 1;
    */
@@ -1393,7 +1396,7 @@ export const ResolvePublishJobRequest_PublishedSchema: GenMessage<ResolvePublish
   messageDesc(file_vintedbot_v1_publish, 16, 0);
 
 /**
- * The item was not published.
+ * The item was not published; of a change: it was not made.
  *
  * @generated from message vintedbot.v1.ResolvePublishJobRequest.NotPublished
  */
@@ -1881,7 +1884,9 @@ export const PublishService: GenService<{
   /**
    * Freezes the listing, checks it against the site's limits (all violations at once, LISTING_INCOMPLETE) and makes a job
    * that fills the site's form and reads it back. Refused with PUBLISH_JOB_OPEN while another job of the listing has not
-   * ended, except that one awaiting its confirmation is prepared again under the same id, and with ALREADY_PUBLISHED.
+   * ended, except that one awaiting its confirmation is prepared again under the same id, with ALREADY_PUBLISHED, and with
+   * NOT_PUBLISHED where the item was deleted on the site: a second item is a second listing. A listing that was imported from
+   * a draft on the site, and says what that says, is published from that draft; edited here since, it gets a draft of its own.
    * Watch tells when it is ready. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PreparePublish
@@ -1918,8 +1923,11 @@ export const PublishService: GenService<{
   },
   /**
    * Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
-   * look like is read back and photographed, and nothing is changed before ConfirmPublish. Refused with NOT_PUBLISHED, with
-   * PUBLISH_JOB_OPEN, and with REMOTE_CHANGED where the item was changed on the site since. Scope: publish:prepare.
+   * look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
+   * item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
+   * confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
+   * was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
+   * Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PrepareChange
    */
@@ -1949,7 +1957,9 @@ export const PublishService: GenService<{
     output: typeof ListPublishJobsResponseSchema;
   },
   /**
-   * Stops a job before the click that publishes; after it, TOO_LATE. Cancelling twice is no error. Scope: publish:prepare.
+   * Stops a job before the click that publishes; after it, TOO_LATE. A window that was handed over is closed first: the job
+   * ends CANCELLED when the site shows that the person was not faster, else PUBLISHED. Cancelling twice is no error. Scope:
+   * publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.CancelPublishJob
    */
@@ -1959,8 +1969,9 @@ export const PublishService: GenService<{
     output: typeof CancelPublishJobResponseSchema;
   },
   /**
-   * Goes on with a job that is BLOCKED or FAILED, from the same approved content: one that was confirmed publishes, any
-   * other is prepared again. Refused with JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
+   * Goes on with a job that is BLOCKED, FAILED or EXPIRED, from the same approved content: one that was confirmed and then
+   * blocked publishes, unless its scheduled time has passed by too far; any other is prepared again. Refused with
+   * JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
    * the account is resumed, and with CONFIRMATION_STALE if the listing was edited. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.RetryPublishJob
@@ -1971,7 +1982,8 @@ export const PublishService: GenService<{
     output: typeof RetryPublishJobResponseSchema;
   },
   /**
-   * Answers what the server could not find out: whether an UNCONFIRMED job's item was published. Scope: publish:confirm.
+   * Answers what the server could not find out: whether an UNCONFIRMED job's item was published, or its change made. Scope:
+   * publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.ResolvePublishJob
    */

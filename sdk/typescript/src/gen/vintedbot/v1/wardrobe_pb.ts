@@ -348,7 +348,9 @@ export const WardrobeService: GenService<{
     output: typeof GetWardrobeImportResponseSchema;
   },
   /**
-   * Takes what changed on the site over into the listing here, as it was last read. Scope: listings:write.
+   * Takes what changed on the site over into the listing here, as it was last read; one whose item is gone becomes DELETED.
+   * Photos come too where they could be fetched, else their difference stays. Refused with NOT_PUBLISHED where there is no
+   * item, and with PUBLISH_JOB_OPEN. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.WardrobeService.AcceptRemoteChanges
    */

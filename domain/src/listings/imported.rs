@@ -1,0 +1,119 @@
+//! Listings of items that are on the site already, and what they take over from there.
+
+use sea_orm::EntityTrait;
+use vintedbot_marketplace::{Field, Money, Named, OwnItem};
+
+use super::ListingState;
+use super::input::ALL;
+use super::row::{Draft, Fresh, insert_as};
+use crate::Result;
+use crate::store::Tx;
+use crate::store::entities::listings;
+use crate::wardrobe::{Said, Words};
+
+/// Writes what an item says into a listing's row; its photos where ours are given.
+pub(crate) fn take_over_item(
+    row: &mut listings::Model,
+    item: &OwnItem,
+    words: Words<'_>,
+    photo_ids: Option<&[String]>,
+) -> Result<()> {
+    let draft = draft_of(item, words, photo_ids.unwrap_or_default());
+    let fields = ALL
+        .into_iter()
+        .filter(|field| *field != Field::Photos || photo_ids.is_some());
+    draft.apply(row, &fields.collect::<Vec<_>>())
+}
+
+/// Writes what was approved of a change into a listing's row.
+pub(crate) fn take_over_said(row: &mut listings::Model, said: &Said, photo_ids: &[String]) -> Result<()> {
+    let said = said.clone();
+    let draft = Draft {
+        title: said.title,
+        description: said.description,
+        price: said.price,
+        category: said.category,
+        brand: said.brand,
+        size: said.size,
+        condition: said.condition,
+        colors: said.colors,
+        materials: said.materials,
+        package_size: said.package_size,
+        photo_ids: photo_ids.to_vec(),
+    };
+    draft.apply(row, &ALL)
+}
+
+/// An item that becomes a listing.
+pub(crate) struct Imported<'a> {
+    pub owner_id: &'a str,
+    pub account_id: &'a str,
+    pub site: &'a str,
+    pub currency: &'a str,
+    pub item: &'a OwnItem,
+    pub photo_ids: &'a [String],
+    /// What is remembered of the item.
+    pub seen: String,
+}
+
+/// Makes a listing of an item: PUBLISHED, or DRAFT where the site has it as a draft. Its event is pending. Returns its id.
+pub(crate) async fn insert_imported(tx: &Tx, imported: Imported<'_>, words: Words<'_>) -> Result<String> {
+    let Imported { item, site, .. } = imported;
+    let draft = draft_of(item, words, imported.photo_ids);
+    let fresh = Fresh {
+        owner_id: imported.owner_id,
+        account_id: imported.account_id,
+        currency: imported.currency,
+    };
+    let now = tx.now().await?;
+    insert_as(tx, fresh, &draft, |row| {
+        if !item.is_draft {
+            row.state = ListingState::Published;
+            row.publish_time = Some(now);
+        }
+        row.hidden = item.is_hidden;
+        row.remote_item_id = Some(item.id.clone());
+        row.remote_url = Some(item.url.clone());
+        row.remote_site = Some(site.to_owned());
+        row.remote_seen = Some(imported.seen);
+        row.remote_read_time = Some(now);
+    })
+    .await
+}
+
+/// The row, locked until the end of the transaction; `None` for one that was deleted here.
+pub(crate) async fn find(tx: &Tx, id: &str) -> Result<Option<listings::Model>> {
+    Ok(tx.locked(listings::Entity::find_by_id(id)).one(tx).await?)
+}
+
+fn draft_of(item: &OwnItem, words: Words<'_>, photo_ids: &[String]) -> Draft {
+    let named = |field, id, said: Option<&str>| Named {
+        id,
+        name: storable(&words.name(field, id, said)),
+    };
+    let one = |field, id: Option<i64>| id.map(|id| named(field, id, None));
+    let several = |field, ids: &[i64]| ids.iter().map(|id| named(field, *id, None)).collect();
+    Draft {
+        title: storable(&item.title),
+        description: storable(&item.description),
+        price: item
+            .price
+            .clone()
+            .filter(|price: &Money| !price.currency.is_empty()),
+        category: one(Field::Category, item.category_id),
+        brand: item
+            .brand_id
+            .map(|id| named(Field::Brand, id, item.brand.as_deref())),
+        size: one(Field::Size, item.size_id),
+        condition: one(Field::Condition, item.condition_id),
+        colors: several(Field::Colors, &item.color_ids),
+        materials: several(Field::Materials, &item.material_ids),
+        package_size: one(Field::PackageSize, item.package_size_id),
+        photo_ids: photo_ids.to_vec(),
+    }
+}
+
+/// PostgreSQL keeps no NUL.
+fn storable(text: &str) -> String {
+    text.replace('\0', "")
+}

@@ -1,0 +1,255 @@
+//! `PrepareChange`: freezes a change of an item that is on the site, and queues a job that prepares it.
+//!
+//! From there a change goes the way of a publication: prepared, looked at, confirmed, through the gate, and reconciled where
+//! its outcome is not known. The listing here goes on saying what the site is known to have until the change is made.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use serde::Serialize;
+use vintedbot_marketplace::ChangeKind;
+
+use super::job::save;
+use super::prepare::{Frozen, fresh, submit};
+use super::revision::{Change, listing_hash};
+use super::{JobKind, PublishJob, Revision, State};
+use crate::accounts::{self, AccountState};
+use crate::events::Kind;
+use crate::identity::Caller;
+use crate::listings::{self, Listing, ListingInput, ListingState};
+use crate::store::Tx;
+use crate::store::entities::{accounts as account_rows, publish_jobs};
+use crate::{Domain, Error, Reason, Result, Violation, jobs, requests};
+
+/// What to do to an item.
+#[derive(Clone, Debug, Serialize)]
+pub enum Wanted {
+    Edit {
+        listing: ListingInput,
+        /// Names of the fields to take. Empty: every field that is present.
+        mask: Vec<String>,
+        /// Whether what was changed on the site since is overwritten.
+        overwrite_remote: bool,
+    },
+    Hide,
+    Unhide,
+    Delete,
+}
+
+impl Wanted {
+    fn kind(&self) -> JobKind {
+        match self {
+            Self::Edit { .. } => JobKind::Edit,
+            Self::Hide => JobKind::Hide,
+            Self::Unhide => JobKind::Unhide,
+            Self::Delete => JobKind::Delete,
+        }
+    }
+}
+
+/// A change to prepare.
+#[derive(Clone, Debug, Serialize)]
+pub struct PrepareChange {
+    pub listing_id: String,
+    pub change: Wanted,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
+const METHOD: &str = "PrepareChange";
+
+/// Validates a change, all violations at once, freezes it, and makes a job.
+///
+/// # Errors
+/// NOT_PUBLISHED; PUBLISH_JOB_OPEN, except that a job of the same kind that awaits its confirmation is prepared again under
+/// the same id; violations, also of a change that changes nothing; ACCOUNT_PAUSED.
+pub async fn prepare_change(domain: &Domain, caller: &Caller, prepare: PrepareChange) -> Result<PublishJob> {
+    let (reader, request_id) = (domain.store.reader(), prepare.request_id.as_deref());
+    if let Some(id) = requests::check(reader, &caller.owner_id, request_id, METHOD, &prepare).await? {
+        return super::get(domain, caller, &id).await;
+    }
+    let listing = listings::get(domain, caller, &prepare.listing_id).await?;
+    let account = accounts::get(domain, caller, &listing.account_id).await?;
+    accounts::require_session(&account, domain.store.now().await?)?;
+    let (change, content) = frozen(domain, &account, &listing, &prepare.change).await?;
+    let photo_ids = (!change.keeps_photos).then(|| change.photo_ids.clone());
+    let revision = Revision {
+        version: 1,
+        owner_id: caller.owner_id.clone(),
+        account_id: account.id.clone(),
+        site: account.site.clone(),
+        listing_id: listing.id.clone(),
+        content,
+        change: Some(change),
+    };
+    let (text, hash) = revision.freeze()?;
+    let (owner_id, sequence) = (caller.owner_id.clone(), listing.sequence);
+    let id = domain
+        .store
+        .write(move |tx| {
+            let (prepare, text, hash) = (prepare.clone(), text.clone(), hash.clone());
+            let (owner_id, photo_ids) = (owner_id.clone(), photo_ids.clone());
+            async move {
+                let request_id = prepare.request_id.as_deref();
+                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &prepare).await? {
+                    return Ok(id);
+                }
+                if let Some(photo_ids) = photo_ids {
+                    listings::require_photos(tx, &owner_id, &photo_ids)
+                        .await
+                        .map_err(in_edit)?;
+                }
+                let frozen = Frozen {
+                    owner_id: &owner_id,
+                    text,
+                    hash,
+                    sequence,
+                    hand_over: false,
+                };
+                let id = insert(tx, &prepare, frozen).await?;
+                requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;
+                Ok(id)
+            }
+            .boxed()
+        })
+        .await?;
+    super::get(domain, caller, &id).await
+}
+
+/// The change as it will be approved.
+async fn frozen(
+    domain: &Domain,
+    account: &accounts::Account,
+    listing: &Listing,
+    wanted: &Wanted,
+) -> Result<(Change, vintedbot_marketplace::ItemContent)> {
+    let remote = listing
+        .remote
+        .as_ref()
+        .filter(|remote| listing.state == ListingState::Published && remote.site == account.site)
+        .ok_or_else(|| not_published(&listing.id))?;
+    let (kind, overwrites) = match wanted {
+        Wanted::Edit { overwrite_remote, .. } => (ChangeKind::Edit, *overwrite_remote),
+        Wanted::Hide => (ChangeKind::Hide, false),
+        Wanted::Unhide => (ChangeKind::Unhide, false),
+        Wanted::Delete => (ChangeKind::Delete, false),
+    };
+    let edited = match wanted {
+        Wanted::Edit {
+            listing: input, mask, ..
+        } => listings::edited(domain, account, listing, input, mask)
+            .await
+            .map_err(in_edit)?,
+        _ => listings::as_it_is(domain, account, listing).await?,
+    };
+    // Putting back what the site has changed is a change there, although it is none here.
+    let puts_back = overwrites && !remote.differences.is_empty();
+    let is_change = match wanted {
+        Wanted::Edit { .. } => edited.is_change || puts_back,
+        Wanted::Hide => !remote.hidden,
+        Wanted::Unhide => remote.hidden,
+        Wanted::Delete => true,
+    };
+    if !is_change {
+        let field = match wanted {
+            Wanted::Edit { .. } => "edit.listing",
+            _ => "change",
+        };
+        return Err(Error::invalid(field, "that is how the item is already"));
+    }
+    let other_photos = remote.differences.iter().any(|each| each.field == "photos");
+    let keeps_photos = edited.keeps_photos && !(overwrites && other_photos);
+    let change = Change {
+        kind,
+        remote_id: remote.item_id.clone(),
+        keeps_photos,
+        overwrite_remote: overwrites,
+        before: listing.seen.clone().unwrap_or_default().said(listing),
+        after: edited.said,
+        photo_ids: edited.photo_ids,
+    };
+    Ok((change, edited.content))
+}
+
+async fn insert(tx: &Tx, prepare: &PrepareChange, frozen: Frozen<'_>) -> Result<String> {
+    // The account before the listing, as everywhere.
+    let unlocked = listings::get_row(tx, frozen.owner_id, &prepare.listing_id).await?;
+    let account = tx
+        .locked(account_rows::Entity::find_by_id(&unlocked.account_id))
+        .one(tx)
+        .await?;
+    let account = account.ok_or_else(|| Error::not_found("account", &unlocked.account_id))?;
+    let open = publish_jobs::Entity::find()
+        .filter(publish_jobs::Column::ListingId.eq(unlocked.id.as_str()))
+        .filter(publish_jobs::Column::State.is_not_in(State::ENDED));
+    let open = tx.locked(open).one(tx).await?;
+    let listing = listings::load(tx, frozen.owner_id, &prepare.listing_id).await?;
+    if listing.sequence != frozen.sequence {
+        return Err(Error::rejected(
+            Reason::ResourceChanged,
+            "the listing was changed at the same moment; call again",
+        ));
+    }
+    if account.state == AccountState::Paused {
+        return Err(Error::rejected(
+            Reason::AccountPaused,
+            "the account is paused; look at why, then call ResumeAccount",
+        )
+        .with("account_id", &account.id)
+        .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
+    }
+    let kind = prepare.change.kind();
+    let item_id = listing.remote_item_id.clone();
+    match open {
+        Some(open) if open.kind == kind && open.state == State::AwaitingConfirmation => {
+            let row = publish_jobs::Model {
+                state: State::Queued,
+                prepare_number: open.prepare_number + 1,
+                revision: frozen.text,
+                revision_hash: frozen.hash,
+                listing_hash: listing_hash(&listing)?,
+                read_back: None,
+                read_back_hash: None,
+                confirm_expire_time: None,
+                changes: "[]".to_owned(),
+                ..open
+            };
+            let work = super::work_of(tx, &row.id).await?;
+            jobs::requeue(tx, &work, tx.now().await?).await?;
+            Ok(save(tx, row, Kind::PublishJobUpdated).await?.id)
+        }
+        Some(open) => Err(Error::rejected(
+            Reason::PublishJobOpen,
+            "the listing has a publish job that has not ended",
+        )
+        .with("publish_job_id", open.id)),
+        None => {
+            let now = tx.now().await?;
+            let mut row = fresh(tx, frozen, true, &listing, account.site, now)?;
+            row.kind = kind;
+            row.remote_item_id = item_id;
+            row.remote_url.clone_from(&listing.remote_url);
+            row.hidden = listing.hidden;
+            submit(tx, row, now).await
+        }
+    }
+}
+
+/// Where a violation of an edit stands in the request.
+fn in_edit(error: Error) -> Error {
+    let moved = |violation: Violation| Violation {
+        field: format!("edit.{}", violation.field),
+        ..violation
+    };
+    match error {
+        Error::Invalid(violations) => Error::Invalid(violations.into_iter().map(moved).collect()),
+        other => other,
+    }
+}
+
+pub(super) fn not_published(listing_id: &str) -> Error {
+    Error::rejected(
+        Reason::NotPublished,
+        "the listing has no item on the site that could be changed",
+    )
+    .with("listing_id", listing_id)
+}

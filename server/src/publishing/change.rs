@@ -1,0 +1,58 @@
+//! `PrepareChange`.
+
+use tonic::{Request, Response};
+use vintedbot_domain::identity::Scope;
+use vintedbot_domain::publishing::{self, PrepareChange, Wanted};
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::prepare_change_request::Change;
+
+use crate::convert::{Fields, listing, publish_job};
+use crate::errors::Problem;
+use crate::signed::Signer;
+use crate::state::ServerState;
+use crate::{auth, calls};
+
+pub async fn prepare(
+    state: &ServerState,
+    request: Request<v1::PrepareChangeRequest>,
+) -> Result<Response<v1::PrepareChangeResponse>, Problem> {
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::PublishPrepare)?;
+    let call = calls::call(&request);
+    let prepare = read(request.into_inner())?;
+    let job = publishing::prepare_change(&state.domain, &caller, prepare).await?;
+    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    Ok(Response::new(v1::PrepareChangeResponse {
+        publish_job: Some(job),
+    }))
+}
+
+fn read(request: v1::PrepareChangeRequest) -> Result<PrepareChange, Problem> {
+    let mut fields = Fields::default();
+    let listing_id = fields.id("listing_id", request.listing_id);
+    let request_id = fields.optional_id("request_id", request.request_id);
+    let change = fields.required("change", request.change);
+    let change = change.map(|change| wanted(&mut fields, change));
+    let prepare = change.map(|change| PrepareChange {
+        listing_id,
+        change,
+        request_id,
+    });
+    fields.done_with(prepare)
+}
+
+fn wanted(fields: &mut Fields, change: Change) -> Wanted {
+    match change {
+        Change::Edit(edit) => {
+            let input = fields.required("edit.listing", edit.listing).unwrap_or_default();
+            Wanted::Edit {
+                listing: listing::input(fields, input),
+                mask: edit.update_mask.map(|mask| mask.paths).unwrap_or_default(),
+                overwrite_remote: edit.overwrite_remote,
+            }
+        }
+        Change::Hide(_) => Wanted::Hide,
+        Change::Unhide(_) => Wanted::Unhide,
+        Change::Delete(_) => Wanted::Delete,
+    }
+}
