@@ -251,6 +251,35 @@ impl Site {
         Ok(serde_json::from_str(&text)?)
     }
 
+    /// All records as the site wrote them, with every field of what it accepted.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub async fn whole_records(&self) -> Result<Vec<Value>> {
+        self.get("records").await
+    }
+
+    /// Makes a member whose pages are particular ones.
+    ///
+    /// # Errors
+    ///
+    /// The site does not answer, or does not understand it.
+    pub async fn add_member(&self, member: &Value) -> Result<()> {
+        let request = self
+            .http
+            .post(format!("{}/_practice/members", self.url))
+            .json(member);
+        let response = request.send().await?;
+        let status = response.status();
+        ensure!(
+            status.is_success(),
+            "the practice site refused the member {member}: {}",
+            response.text().await?
+        );
+        Ok(())
+    }
+
     /// The site's script, each rule with how often it has `struck`.
     ///
     /// # Errors
