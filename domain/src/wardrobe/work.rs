@@ -306,7 +306,10 @@ async fn make(
     words: Words<'_>,
 ) -> Result<Placed> {
     // The account's lock keeps publications of it from committing an intent meanwhile.
-    lock_account(tx, claim).await?;
+    let account = lock_account(tx, claim).await?;
+    if account.is_none_or(|account| account.delete_time.is_some()) {
+        return Err(Error::not_found("account", &begun.account.id));
+    }
     claim.require_live(tx).await?;
     let key = (begun.account.id.clone(), item.id.clone());
     let claimed = remote_items::Entity::find_by_id(key).one(tx).await?;
