@@ -13,7 +13,7 @@ SIM_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
-.PHONY: help run demo test lint audit generate crash sim bench compiler node browser postgres
+.PHONY: help run demo test lint audit generate crash browser sim bench compiler node chromium screen postgres
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -22,17 +22,18 @@ run: compiler ## Builds and runs an instance in mock mode, filled with example d
 	cargo build --quiet --bin vintedbot
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec target/debug/vintedbot serve --seed
 
-demo: compiler browser ## Photos become a listing on the practice site, in a real browser. [PHOTOS=dir TITLE=text PRACTICE_URL=url]
+demo: compiler chromium ## Photos become a listing on the practice site, in a real browser. [PHOTOS=dir TITLE=text PRACTICE_URL=url]
 	cargo build --quiet --bin vintedbot
 	@$(PROOF) demo
 
-test: lint $(VENV)/bin/grpcurl browser postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash and simulation.
+test: lint $(VENV)/bin/grpcurl chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser and simulation.
 	cargo build --bin vintedbot
 	cargo $(TEST) --workspace
 	cargo test --workspace --doc --quiet
 	$(NPM) test
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
 	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
+	$(MAKE) browser CASES=12
 
 lint: compiler node ## Formatting, clippy, the contract's lint, types.
 	cargo fmt --all --check
@@ -48,13 +49,16 @@ generate: compiler node ## Generates the code for the contract anew, in Rust and
 	UPDATE=1 cargo test --quiet -p vintedbot-proto --test drift
 	$(NPM) run generate
 
-crash: compiler browser ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n SABOTAGE=rule]
+crash: compiler chromium ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n SABOTAGE=rule]
 	@$(PROOF) crash
+
+browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n SABOTAGE=rule]
+	@$(PROOF) browser
 
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
 	@cargo run --quiet $(SIM_PROFILE) -p vintedbot-proofs --bin sim $(if $(SABOTAGE),--features sabotage)
 
-bench: compiler browser $(VENV)/imaging ## Measures photos, the browser, reads, events and start-up, each beside a yardstick where there is one.
+bench: compiler chromium $(VENV)/imaging ## Measures photos, the browser, reads, events and start-up, each beside a yardstick where there is one.
 	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench
 	target/release/bench
 
@@ -72,9 +76,13 @@ $(NODE_STAMP): sdk/typescript/package-lock.json
 	$(NPM) ci --no-fund --no-audit
 	@touch $@
 
-browser:
+chromium:
 	@[ -n "$${BROWSER_BINARY:-}" ] || scripts/need chromium chromium
 	@[ -n "$${CHROMEDRIVER:-}" ] || scripts/need chromedriver chromium-driver
+
+# A screen that nobody sees, for windows that a person is to see.
+screen:
+	@scripts/need Xvfb xvfb
 
 postgres:
 	@scripts/need initdb postgresql

@@ -41,6 +41,8 @@ pub struct Config {
     pub database_url: String,
     pub allowed_origins: String,
     pub encryption_key: String,
+    pub encryption_keys_old: String,
+    pub proxy_url: String,
     pub browser: Browser,
     pub browser_headless: bool,
     pub browser_binary: PathBuf,

@@ -49,6 +49,7 @@ pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
         Some(file) => Keys::from_file(file, &*ids)?,
         None => Keys::from_setting(&config.encryption_key)?,
     };
+    let keys = keys.with_older(&config.encryption_keys_old)?;
     let (feed, bell) = (Feed::default(), Bell::default());
     let store = store.with_after_commit(Arc::new(Wakes {
         feed: feed.clone(),

@@ -239,7 +239,9 @@ impl Composer for Browserless {
     }
 
     async fn hand_over(&mut self) -> Result<(), Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+        Err(Error::Browser(
+            "plain requests have no window that a person can see".to_owned(),
+        ))
     }
 
     async fn window(&mut self) -> Window {
@@ -254,7 +256,7 @@ impl Composer for Browserless {
 }
 
 /// The steps that one field each stands behind, in the form's order.
-const FIELD_STEPS: [(Field, FillStep); 10] = [
+pub(crate) const FIELD_STEPS: [(Field, FillStep); 10] = [
     (Field::Title, FillStep::TitleFilled),
     (Field::Description, FillStep::DescriptionFilled),
     (Field::Category, FillStep::CategoryChosen),

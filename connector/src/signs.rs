@@ -68,3 +68,76 @@ pub(crate) fn emptied(detector: &Detector, what: String, url: String, answer: &V
         None => Error::Shape(what),
     }
 }
+
+/// What the form cannot do without: the end of a call's path, and the list in its answer that is never empty.
+const NEVER_EMPTY: [(&str, &str); 4] = [
+    ("/item_upload/catalogs", "catalogs"),
+    ("/item_upload/attributes", "attributes"),
+    ("/item_upload/colors", "colors"),
+    ("/package_sizes", "package_sizes"),
+];
+
+/// Where photos are sent to; each gets an id.
+const UPLOADS: &str = "/api/v2/photos";
+
+/// The error for a call of the form that was answered well, and with nothing.
+pub(crate) fn emptied_call(detector: &Detector, signs: &Signs) -> Option<Error> {
+    let url = Url::parse(&signs.url).ok()?;
+    let answer: Value = serde_json::from_str(&signs.text).ok().filter(Value::is_object)?;
+    if signs.status != Some(200) || answer["code"].as_i64().unwrap_or(0) != 0 {
+        return None;
+    }
+    let path = url.path();
+    let (what, is_emptied) = if path.ends_with(UPLOADS) {
+        (
+            "photo",
+            [&answer["id"], &answer["photo"]["id"]]
+                .iter()
+                .all(|id| id.is_null()),
+        )
+    } else {
+        let (_, list) = NEVER_EMPTY.iter().find(|(end, _)| path.ends_with(end))?;
+        (*list, answer[*list].as_array().is_none_or(Vec::is_empty))
+    };
+    is_emptied.then(|| emptied(detector, what.to_owned(), signs.url.clone(), &answer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_good_answer_without_what_the_form_needs_is_an_emptied_one() {
+        let detector = Detector::embedded();
+        for (path, text, is_emptied) in [
+            ("/api/v2/item_upload/colors", r#"{"colors":[],"code":0}"#, true),
+            (
+                "/api/v2/item_upload/colors",
+                r#"{"colors":[{"id":1}],"code":0}"#,
+                false,
+            ),
+            ("/api/v2/item_upload/attributes", r#"{"code":0}"#, true),
+            (
+                "/api/v2/catalogs/5/package_sizes",
+                r#"{"package_sizes":[]}"#,
+                true,
+            ),
+            ("/api/v2/photos", r#"{"code":0}"#, true),
+            ("/api/v2/photos", r#"{"id":7}"#, false),
+            ("/api/v2/item_upload/brands", r#"{"brands":[],"code":0}"#, false),
+            ("/api/v2/item_upload/colors", r#"{"colors":[],"code":99}"#, false),
+        ] {
+            let signs = Signs {
+                url: format!("https://www.vinted.fr{path}"),
+                status: Some(200),
+                text: text.to_owned(),
+                ..Signs::default()
+            };
+            assert_eq!(
+                emptied_call(detector, &signs).is_some(),
+                is_emptied,
+                "{path} {text}"
+            );
+        }
+    }
+}

@@ -25,6 +25,7 @@ pub enum Reason {
     HandedOver,
     JobState,
     ListingIncomplete,
+    MessageTooLarge,
     ModeNotAllowed,
     NameAmbiguous,
     NameUnknown,

@@ -22,6 +22,10 @@ pub struct Settings {
     pub publish_per_minute_account: i64,
     /// Changes of items that are on the site, in any minute, each account.
     pub changes_per_minute_account: i64,
+    /// Sessions that an owner may import in any hour.
+    pub imports_per_hour: i64,
+    /// New photos that an owner may upload in any minute.
+    pub uploads_per_minute: i64,
     /// How long after a commit an intent still allows its click.
     pub click_window_ms: Millis,
     /// The longest that a request to the site can take.
@@ -45,9 +49,16 @@ pub struct Settings {
     pub max_failures: i64,
     /// How long what was settled as not done is watched for.
     pub watch_ms: Millis,
-    /// How long events, ended jobs and screenshots are kept.
+    /// How long events and ended jobs are kept.
     pub events_keep_ms: Millis,
     pub jobs_keep_ms: Millis,
+    /// How long screenshots, small pictures and page texts of ended publish jobs are kept.
+    pub screenshots_keep_ms: Millis,
+    /// By how much a scheduled time may have passed for the job still to be published by itself.
+    pub schedule_late_ms: Millis,
+    /// Whether attempts have a window that a person can see. Not set by anybody: known when the browser is.
+    #[serde(skip)]
+    pub browser_window: bool,
 }
 
 impl Settings {
@@ -90,6 +101,14 @@ impl Settings {
             (
                 self.max_claims >= 2,
                 "max_claims must be at least 2: one attempt, one to clean up",
+            ),
+            (
+                self.schedule_late_ms >= 0 && self.screenshots_keep_ms >= 0,
+                "schedule_late_ms and screenshots_keep_ms must not be below 0",
+            ),
+            (
+                self.imports_per_hour >= 1 && self.uploads_per_minute >= 1,
+                "imports_per_hour and uploads_per_minute must be at least 1",
             ),
             (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
         ];

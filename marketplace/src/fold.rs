@@ -6,7 +6,7 @@ use unicode_normalization::char::is_combining_mark;
 /// The text in lower case, without accents, each run of anything but letters and digits a single space.
 ///
 /// A decimal sign between two digits stays, as a point: `38,5` is not `38`.
-pub(crate) fn fold(text: &str) -> String {
+pub fn fold(text: &str) -> String {
     let plain: Vec<char> = text
         .nfkd()
         .filter(|c| !is_combining_mark(*c))

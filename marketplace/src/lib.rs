@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod challenge;
 mod composer;
 mod content;
+pub mod cookies;
 mod error;
 mod fold;
 pub mod hosts;
@@ -23,5 +24,6 @@ pub use composer::{
 };
 pub use content::{CategoryChoice, Field, ItemContent, Language, Money, Named, PhotoFile};
 pub use error::{Error, WriteError};
+pub use fold::fold;
 pub use remote::{DriverKind, Marketplace, Member, OwnItem, RemoteItem, RemotePhoto, Seat, SeatLock};
-pub use session::{Cookies, LostSession, Renewal, Session, Sessions};
+pub use session::{CANDIDATE, Cookies, LostSession, Renewal, Session, Sessions};

@@ -120,7 +120,8 @@ pub trait Marketplace: Send + Sync + 'static {
     /// `max_bytes`.
     async fn photo(&self, seat: &Seat, url: &str, max_bytes: usize) -> Result<Bytes, Error>;
 
-    /// Tries a session that is not stored, without renewing it: who is logged in with it.
+    /// Tries a session that was imported ([`CANDIDATE`](crate::CANDIDATE)): who is logged in with it. It is renewed only
+    /// where the site does not take its access token any more.
     async fn try_session(&self, seat: &Seat, session: &Session) -> Result<Member, Error>;
 
     /// Forgets what is kept in memory about the account's session.

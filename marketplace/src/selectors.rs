@@ -10,6 +10,10 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::fold::fold;
+
+mod any;
+
 macro_rules! keys {
     ($($(#[doc = $doc:literal])+ $key:ident = $name:literal $(, $placeholder:literal)?;)+) => {
         /// An element, or a kind of element, of the site's pages.
@@ -49,6 +53,16 @@ keys! {
     CookieReject = "cookie_reject";
     /// Closes the question which country's site is meant.
     CountryDialogClose = "country_dialog_close";
+    /// Any dialog over the page.
+    Dialog = "dialog";
+    /// The dialog that asks for a proof that the item is genuine.
+    AuthenticityDialog = "authenticity_dialog";
+    /// In such a dialog: closes it, stating nothing.
+    DialogClose = "dialog_close";
+    /// A row of any opened list, in markup that gives rows no name.
+    ListRow = "list_row";
+    /// What is ticked in an opened list that takes several choices.
+    ListTicked = "list_ticked";
 
     /// The hidden file input. Its node can be made anew by the page: find it again for each use.
     PhotoInput = "photo_input";
@@ -143,13 +157,41 @@ keys! {
     FieldAlert = "field_alert";
     /// The form has crashed.
     CrashDialog = "crash_dialog";
-    /// Any dialog over the page, such as the one that asks for a proof that the item is genuine.
-    Dialog = "dialog";
 
     /// An item's card on the member page.
     MemberItem = "member_item", "{id}";
     /// What such a card says about the item's state ("Draft", "Sold").
     MemberItemStatus = "member_item_status", "{id}";
+
+    /// Leads from the member's own item to its edit page.
+    ItemEdit = "item_edit";
+    /// Hides the member's own item, or shows it again.
+    ItemHide = "item_hide";
+    /// Asks to delete the member's own item.
+    ItemDelete = "item_delete";
+    /// Asks whether that is meant.
+    ItemDeleteModal = "item_delete_modal";
+    /// Deletes it.
+    ItemDeleteConfirm = "item_delete_confirm";
+}
+
+impl Key {
+    /// The elements without which the form cannot be filled.
+    pub const FORM_FIELDS: [Self; 13] = [
+        Self::PhotoInput,
+        Self::Title,
+        Self::Description,
+        Self::CategoryInput,
+        Self::BrandInput,
+        Self::SizeInput,
+        Self::ConditionInput,
+        Self::ColorInput,
+        Self::MaterialInput,
+        Self::Price,
+        Self::PackageSizeOption,
+        Self::PackageSizeRadio,
+        Self::Publish,
+    ];
 }
 
 /// How a selector is known.
@@ -175,9 +217,23 @@ pub struct Selector {
     /// The month in which it was last seen, `YYYY-MM`.
     pub seen: String,
     pub source: Source,
+    /// What the element says when it is another one after all, such as the button beside the one that is meant.
+    #[serde(default)]
+    pub unless_text: Vec<String>,
 }
 
 impl Selector {
+    /// The CSS for whatever id or number.
+    pub fn css_for_any(&self) -> String {
+        any::widened(&self.css)
+    }
+
+    /// Whether the element's text shows that it is another one.
+    pub fn is_ruled_out_by(&self, text: &str) -> bool {
+        let text = fold(text);
+        self.unless_text.iter().any(|other| fold(other) == text)
+    }
+
     /// The CSS with the placeholder replaced. A value that CSS could read as anything but a name is refused by being
     /// left out: only letters, digits, `-` and `_` of it are used.
     pub fn css_for(&self, value: impl Display) -> String {
@@ -317,9 +373,16 @@ mod tests {
             css.contains(&"[data-testid^='size-group-'][data-testid$='-grid-option-208']".to_owned()),
             "{css:?}"
         );
-        assert_eq!(Selectors::embedded().css(Key::CategoryRow, 30), ["#catalog-30"]);
+        assert_eq!(Selectors::embedded().css(Key::CategoryRow, 30)[0], "#catalog-30");
         let hostile = Selectors::embedded().css(Key::CategoryRow, "30, #bump");
-        assert_eq!(hostile, ["#catalog-30bump"]);
+        assert_eq!(hostile[0], "#catalog-30bump");
+    }
+
+    #[test]
+    fn a_button_that_says_what_its_neighbour_says_is_ruled_out() {
+        let draft = &Selectors::embedded().of(Key::SaveDraft)[0];
+        assert!(draft.is_ruled_out_by(" hochladen ") && draft.is_ruled_out_by("Ajouter"));
+        assert!(!draft.is_ruled_out_by("Entwurf speichern") && !draft.is_ruled_out_by(""));
     }
 
     #[test]

@@ -25,6 +25,15 @@ impl Cookies {
     }
 }
 
+impl<'a> IntoIterator for &'a Cookies {
+    type Item = (&'a String, &'a String);
+    type IntoIter = std::collections::btree_map::Iter<'a, String, String>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
 impl fmt::Debug for Cookies {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
@@ -37,10 +46,14 @@ impl Drop for Cookies {
     }
 }
 
+/// The generation of a session that was imported and is to be tried on the site. It is renewed as any other is, and stored
+/// where it came from.
+pub const CANDIDATE: i64 = 0;
+
 /// A session as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Grows by one with each import and each renewal; whoever stores compares it.
+    /// Grows by one with each import and each renewal; whoever stores compares it. [`CANDIDATE`]: it is being tried.
     pub generation: i64,
     pub cookies: Cookies,
     /// The user agent of the browser that it comes from, for plain reads.

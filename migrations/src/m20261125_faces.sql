@@ -1,8 +1,8 @@
 CREATE TABLE sessions (
     account_id TEXT NOT NULL REFERENCES accounts (id),
+    site TEXT NOT NULL,
     slot TEXT NOT NULL,
     owner_id TEXT NOT NULL REFERENCES owners (id),
-    site TEXT NOT NULL,
     state TEXT NOT NULL,
     generation BIGINT NOT NULL,
     sealed TEXT NOT NULL,
@@ -18,8 +18,10 @@ CREATE TABLE sessions (
     refresh_started BIGINT,
     refresh_holder TEXT,
     retried BOOLEAN NOT NULL,
-    PRIMARY KEY (account_id, slot)
+    job_id TEXT,
+    PRIMARY KEY (account_id, site, slot)
 );
+ALTER TABLE accounts ADD COLUMN session TEXT;
 CREATE TABLE wardrobe_imports (
     id TEXT PRIMARY KEY,
     owner_id TEXT NOT NULL REFERENCES owners (id),
@@ -48,6 +50,9 @@ ALTER TABLE publish_jobs ADD COLUMN hand_over BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE publish_jobs ADD COLUMN changes TEXT NOT NULL DEFAULT '[]';
 ALTER TABLE publish_steps ADD COLUMN selector TEXT;
 ALTER TABLE publish_steps ADD COLUMN thumbnail_key TEXT;
+DROP INDEX effects_open_publish;
+CREATE UNIQUE INDEX effects_open_publish ON effects (account_id)
+    WHERE kind IN ('PUBLISH', 'HAND_OVER') AND state IN ('INTENDED', 'UNCONFIRMED');
 DROP INDEX publish_jobs_open;
 CREATE UNIQUE INDEX publish_jobs_open ON publish_jobs (listing_id)
     WHERE state NOT IN ('PUBLISHED', 'DONE', 'FAILED', 'CANCELLED', 'EXPIRED');

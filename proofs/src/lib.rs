@@ -1,6 +1,7 @@
 //! The proofs that the promises hold, and the parts that they share.
 
 pub mod bench;
+pub mod browser;
 pub mod crash;
 pub mod demo;
 pub mod instance;

@@ -14,7 +14,7 @@ use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
-use support::{canary, changes, kinds, published, refusals, wardrobe};
+use support::{canary, changes, kinds, published, refusals, scheduled, sessions, wardrobe, windows};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
 use vintedbot_sdk::v1::publish_job::State;
@@ -39,6 +39,13 @@ async fn the_story_on_postgresql() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_with_a_real_browser() -> Result<()> {
     tell(World::open(None, Browser::Required).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_in_the_persons_own_hands() -> Result<()> {
+    let mut world = World::open(None, Browser::Required).await?;
+    let told = windows::tell(&mut world).await;
+    world.close(told).await
 }
 
 async fn tell(mut world: World) -> Result<()> {
@@ -70,10 +77,14 @@ async fn chapters(world: &mut World) -> Result<()> {
     done("challenged");
     reconciled(world).await.context("reconciled")?;
     done("reconciled");
+    sessions::tell(world).await.context("sessions")?;
+    done("sessions");
     asked(world).await.context("asked")?;
     done("asked");
     restarted(world).await.context("restarted")?;
     done("restarted");
+    scheduled::tell(world).await.context("scheduled")?;
+    done("scheduled");
     if !world.is_browser {
         expired(world).await.context("expired")?;
     }

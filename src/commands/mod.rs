@@ -3,5 +3,6 @@
 pub mod practice;
 pub mod schedules;
 pub mod seed;
+pub mod selectors;
 pub mod serve;
 pub mod token;

@@ -204,6 +204,7 @@ impl Seeding {
         let prepare = Prepare {
             listing_id: listing_id.to_owned(),
             dry_run: true,
+            hand_over: None,
             request_id: None,
         };
         Ok(publishing::prepare(&self.domain, &self.caller, prepare).await?.id)

@@ -6,9 +6,14 @@ use futures::FutureExt;
 use vintedbot_domain::accounts as domain_accounts;
 use vintedbot_domain::jobs::{Claim, Outcome};
 use vintedbot_domain::{Reason, Result};
+use vintedbot_marketplace::challenge::{AccountFollows, Verdict};
 use vintedbot_marketplace::{Error as SiteError, Seat};
 
 use crate::Worker;
+use crate::publishing::challenge_reason;
+
+/// The longest that a site is left alone because it asked for it, as for publish jobs.
+const QUIET_MAX_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Reads the member and the catalog of the account's site, and stores both.
 pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
@@ -16,9 +21,16 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
     let account_id = claim.job.subject_id.clone().unwrap_or_default();
     let outcome = match domain_accounts::seat_of(domain, &account_id).await? {
         None => Outcome::Done,
+        // Somebody has to look first; once they have resumed it, the next turn of the schedule comes here.
+        Some(_) if domain_accounts::is_paused(domain, &account_id).await? => Outcome::Done,
         Some(seat) => match read(worker, &seat).await {
             Ok(()) => Outcome::Done,
-            Err(Failure::Site(SiteError::NoSession(_))) => Outcome::Done,
+            // That it has none, or one of no use, is written down already.
+            Err(Failure::Site(SiteError::NoSession(_) | SiteError::SessionInvalid(_))) => Outcome::Done,
+            Err(Failure::Site(SiteError::Challenge { verdict, .. })) => {
+                challenged(worker, &account_id, &verdict).await?;
+                Outcome::Done
+            }
             Err(Failure::Site(error)) => Outcome::Retry {
                 error: error.to_string(),
             },
@@ -33,6 +45,35 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         .write(move |tx| {
             let (claim, outcome) = (claim.clone(), outcome.clone());
             async move { claim.finish(tx, &outcome, &back_off).await }.boxed()
+        })
+        .await
+}
+
+/// The site asks for a person: what follows for the account follows here too, although no publish job met it.
+pub async fn challenged(worker: &Worker, account_id: &str, verdict: &Verdict) -> Result<()> {
+    let domain = &worker.domain;
+    let (account_id, reason) = (account_id.to_owned(), challenge_reason(verdict.kind));
+    let message = verdict.message.clone();
+    let quiet_until = match verdict.kind.consequence().account {
+        AccountFollows::GoesOn => return Ok(()),
+        AccountFollows::Quiet(time) => {
+            let seconds = verdict.retry_after_seconds.unwrap_or(time.as_secs());
+            let pause = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
+            Some(domain.store.now().await?.saturating_add(pause.min(QUIET_MAX_MS)))
+        }
+        AccountFollows::Paused | AccountFollows::LoggedOut => None,
+    };
+    domain
+        .store
+        .write(move |tx| {
+            let (account_id, message) = (account_id.clone(), message.clone());
+            async move {
+                match quiet_until {
+                    Some(until) => domain_accounts::keep_quiet(tx, &account_id, until).await,
+                    None => domain_accounts::pause(tx, &account_id, reason, &message, None).await,
+                }
+            }
+            .boxed()
         })
         .await
 }
@@ -57,6 +98,7 @@ impl From<vintedbot_domain::Error> for Failure {
 async fn read(worker: &Worker, seat: &Seat) -> std::result::Result<(), Failure> {
     let member = worker.marketplace.member(seat).await?;
     let domain = &worker.domain;
+    domain_accounts::checked(domain, &seat.account_id, &seat.site, &member).await?;
     if domain_accounts::needs_catalog(domain, seat).await? {
         let catalog = worker.marketplace.catalog(seat).await?;
         domain.catalogs.save(&domain.store, &seat.site, catalog).await?;

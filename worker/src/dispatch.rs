@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vintedbot_domain::{Result, jobs};
 
 use crate::stage::Stage;
-use crate::{Worker, accounts, publishing, wardrobe};
+use crate::{Worker, accounts, publishing, sessions, wardrobe};
 
 /// Claims a job and works on it. `false`: it was not due, or somebody else has it.
 pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
@@ -26,6 +26,8 @@ pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
         jobs::Kind::Publish => publishing::run(worker, &claim).await?,
         jobs::Kind::ConnectAccount => accounts::connect(worker, &claim).await?,
         jobs::Kind::ImportWardrobe => wardrobe::run(worker, &claim).await?,
+        jobs::Kind::ImportSession => sessions::import(worker, &claim).await?,
+        jobs::Kind::CheckSession => sessions::check(worker, &claim).await?,
     }
     Ok(true)
 }

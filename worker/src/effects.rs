@@ -109,6 +109,31 @@ pub async fn publish(
     }
 }
 
+/// Leaves the filled window to the person, once: to ask for it was the consent, and an item may come of it. Answers with the
+/// intent, whose outcome the caller finds out.
+pub async fn hand_over(
+    worker: &Worker,
+    claim: &Claim,
+    proposal: Proposal,
+    composer: &mut dyn Composer,
+) -> Result<Written<String>> {
+    let domain = &worker.domain;
+    let intent = match gate::intend(domain, claim, proposal).await? {
+        Ok(intent) => intent,
+        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
+    let given = composer.hand_over().await;
+    if let Err(error) = given {
+        // The window may be seen all the same: whoever watches it finds out.
+        tracing::warn!(%error, "a window could not be brought before the person");
+    }
+    Ok(Ok(intent.effect_id))
+}
+
 /// Makes a change of an item, once. Answers with the intent, whose outcome the caller writes down, and with what the site said.
 pub async fn change(
     worker: &Worker,

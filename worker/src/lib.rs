@@ -11,6 +11,7 @@ mod photos;
 mod publishing;
 mod queue;
 mod schedules;
+mod sessions;
 mod stage;
 mod wardrobe;
 mod words;

@@ -3,6 +3,7 @@
 //! Attempts, back-off and time-outs live in the job table, so apalis is asked for none of them, and its handler always
 //! answers Ok. Its worker is started again under a new name whenever it ends before the drain.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use apalis::prelude::{
 use futures::channel::mpsc::unbounded;
 use futures::lock::Mutex;
 use futures::{Sink, SinkExt, StreamExt};
-use tokio::sync::{Semaphore, mpsc::UnboundedReceiver};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc::UnboundedReceiver};
 use tokio_util::task::TaskTracker;
 
 use crate::Worker;
@@ -85,10 +86,21 @@ async fn ring(job_id: String, hands: Data<Hands>) {
     let Ok(permit) = permits.acquire_owned().await else {
         return;
     };
-    tasks.spawn(async move {
+    let work = async move {
         if let Err(error) = worker.work_on(&job_id).await {
             tracing::error!(%error, job_id, "an attempt could not be written down; its lease runs out");
         }
-        drop(permit);
-    });
+    };
+    tasks.spawn(HAND.scope(RefCell::new(Some(permit)), work));
+}
+
+tokio::task_local! {
+    /// The hand that a task has for as long as it works on its job.
+    static HAND: RefCell<Option<OwnedSemaphorePermit>>;
+}
+
+/// Frees this task's hand for another job: what it does from here on is to wait for a person.
+pub fn free_hand() {
+    // Who drives a worker by hand has none to free.
+    let _ = HAND.try_with(RefCell::take);
 }

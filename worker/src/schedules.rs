@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use vintedbot_domain::publishing::watch;
+use vintedbot_domain::publishing::{film, watch};
 use vintedbot_domain::{Result, accounts, events, jobs, requests};
 
 use crate::Worker;
 
 /// Rings for work that is due or abandoned.
 const SWEEPER: &str = "sweeper";
-/// Forgets old events and ended jobs.
+/// Forgets old events, ended jobs, and what they looked like.
 const RETENTION: &str = "retention";
 /// Looks for what was settled as not published and appears all the same.
 const LEDGER_WATCH: &str = "ledger_watch";
@@ -82,8 +82,10 @@ async fn forget(worker: &Worker) -> Result<String> {
     let gone_events = events::retain(&domain.store, now - domain.settings.events_keep_ms).await?;
     let gone_jobs = jobs::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
     let gone_requests = requests::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
+    let gone_pictures = film::forget(domain, now - domain.settings.screenshots_keep_ms).await?;
     Ok(format!(
-        "removed {gone_events} events, {gone_jobs} jobs and {gone_requests} request ids"
+        "removed {gone_events} events, {gone_jobs} jobs, {gone_requests} request ids and the pictures of \
+         {gone_pictures} publish jobs"
     ))
 }
 

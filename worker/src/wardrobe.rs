@@ -213,7 +213,7 @@ async fn stopped(worker: &Worker, claim: &Claim, begun: &Begun, error: &SiteErro
                     .store
                     .write(move |tx| {
                         let (account_id, why) = (account_id.clone(), why.clone());
-                        async move { accounts::pause(tx, &account_id, reason, &why, "").await }.boxed()
+                        async move { accounts::pause(tx, &account_id, reason, &why, None).await }.boxed()
                     })
                     .await?;
             }

@@ -1,4 +1,4 @@
-//! One attempt in a real browser: the steps in order, and the two clicks that cannot be taken back.
+//! One attempt in a real browser: what may be asked of it, in which order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,40 +7,51 @@ use async_trait::async_trait;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{
-    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Ending, Error, Field, FillStep, Filled,
-    Frame, Permit, Published, Saved, StepObserver, Window, WriteError,
+    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Ending, Error, FillStep, Filled, Frame,
+    Permit, Published, Saved, StepObserver, Window, WriteError,
 };
 
 use super::BrowserConfig;
+use super::filling::OPENED_SHOWS_WITHIN;
 use super::launch::Launched;
-use super::page::{COMES_WITHIN, Page, within};
+use super::page::{COMES_WITHIN, Page};
 use super::write::Click;
 use crate::active::Attempt;
 use crate::pacing::Pace;
 use crate::reading;
-use crate::web::WebSession;
+use crate::web::{SignedIn, WebSession};
 
-/// How long a form whose fields have all been proved may take to show them all together.
-const FILLED_SHOWS_WITHIN: Duration = Duration::from_secs(2);
-/// How long a form that is opened with an item in it may take to show all of it.
-const OPENED_SHOWS_WITHIN: Duration = Duration::from_secs(15);
+/// How long a browser may take to say which cookies it has.
+const TELLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which click the open page is ready for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ready {
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Ready {
     Nothing,
     Draft,
     Publish,
+    Change(Click),
+    /// The window is the person's: no click of ours, whatever is asked.
+    HandedOver,
 }
 
 pub(crate) struct BrowserComposer {
-    session: Arc<WebSession>,
-    request: ComposerRequest,
-    pace: Pace,
-    page: Page,
-    ready: Ready,
+    pub(super) session: Arc<WebSession>,
+    pub(super) request: ComposerRequest,
+    pub(super) pace: Pace,
+    pub(super) page: Page,
+    pub(super) ready: Ready,
+    /// What the browser was given.
+    signed_in: Option<Arc<SignedIn>>,
     launched: Launched,
     attempt: Attempt,
+}
+
+/// What an attempt is made with.
+pub(crate) struct Equipment {
+    pub(crate) selectors: Arc<Selectors>,
+    pub(crate) detector: Arc<Detector>,
+    pub(crate) pace: Pace,
 }
 
 impl BrowserComposer {
@@ -48,9 +59,7 @@ impl BrowserComposer {
         config: &BrowserConfig,
         session: Arc<WebSession>,
         request: ComposerRequest,
-        selectors: Arc<Selectors>,
-        detector: Arc<Detector>,
-        pace: Pace,
+        equipment: Equipment,
         attempt: Attempt,
     ) -> Result<Self, Error> {
         let (launched, traffic) = Launched::start(config, &request.work_dir).await?;
@@ -59,159 +68,138 @@ impl BrowserComposer {
             launched.driver.clone(),
             traffic,
             session.base.clone(),
-            selectors,
-            detector,
+            equipment.selectors,
+            equipment.detector,
             own_words,
         );
         Ok(Self {
             session,
             request,
-            pace,
+            pace: equipment.pace,
             page,
             ready: Ready::Nothing,
+            signed_in: None,
             launched,
             attempt,
         })
     }
 
-    async fn step(&self, steps: &dyn StepObserver, step: FillStep, detail: &str) -> Result<(), Error> {
+    /// Tells of a step that was done, with a picture of the page and the selector by which its field was found.
+    pub(super) async fn step(
+        &self,
+        steps: &dyn StepObserver,
+        step: FillStep,
+        detail: &str,
+        by: Option<Key>,
+    ) -> Result<(), Error> {
+        if step != FillStep::SignedIn {
+            self.page.uncover().await?;
+        }
         let frame = Frame {
             step,
             detail: detail.to_owned(),
-            selector: None,
-            picture: None,
+            selector: by.and_then(|key| self.page.found_by(key)),
+            picture: self.page.thumbnail().await,
         };
         steps.reached(frame).await?;
         self.pace.pause().await;
         Ok(())
     }
 
+    /// Begins anew with a page that is ready for nothing; never with one that was handed over.
+    pub(super) fn begin(&mut self) -> Result<(), Error> {
+        if self.ready == Ready::HandedOver {
+            return Err(Error::Browser(
+                "the window was handed over to the person".to_owned(),
+            ));
+        }
+        self.ready = Ready::Nothing;
+        Ok(())
+    }
+
     /// Hands the session's cookies to the browser before it has been anywhere.
-    async fn sign_in(&self, steps: &dyn StepObserver) -> Result<(), Error> {
+    pub(super) async fn sign_in(&mut self, steps: &dyn StepObserver) -> Result<(), Error> {
         let signed_in = self.session.signed_in().await?;
+        self.signed_in = Some(Arc::clone(&signed_in));
         for (name, value) in &signed_in.cookies {
             let site = self.session.base.as_str();
             self.page.traffic.set_cookie(name, value, site).await?;
         }
-        self.step(steps, FillStep::SignedIn, &signed_in.member.login)
+        self.step(steps, FillStep::SignedIn, &signed_in.member.login, None)
             .await
     }
 
-    /// Opens the empty form. The site sometimes answers a direct visit with its home page, from where its own link leads
-    /// to the form (as seen 2026, confidence A).
-    async fn open_form(&mut self) -> Result<(), Error> {
-        self.page.open("/items/new").await?;
-        if self.page.url().await?.path() == "/" && self.page.press(Key::SellButton, COMES_WITHIN).await? {
-            let arrived = within!(COMES_WITHIN, {
-                Ok((self.page.url().await?.path() == "/items/new").then_some(()))
-            });
-            arrived?;
-            self.page.look().await?;
-        }
-        self.clear_the_view().await?;
-        if self.page.comes(Key::Title, COMES_WITHIN).await?.is_none() {
-            self.page.look().await?;
-            return Err(self.page.not_found("form").await);
-        }
-        Ok(())
+    /// The page of an address, with nothing over it.
+    pub(super) async fn go_to(&self, path: &str) -> Result<(), Error> {
+        let opened = self.page.open(path).await;
+        self.harvest().await;
+        opened?;
+        self.page.uncover().await
     }
 
-    /// Answers what lies over every page at a first visit: no cookies but the needed ones, no other country's site.
-    async fn clear_the_view(&self) -> Result<(), Error> {
-        for key in [Key::CountryDialogClose, Key::CookieReject] {
-            if self.page.visible(key).await?.is_some() {
-                self.page.press(key, COMES_WITHIN).await?;
-            }
-        }
-        Ok(())
-    }
-
-    async fn fill_fields(&mut self, steps: &dyn StepObserver) -> Result<(), Error> {
-        let content = self.request.content.clone();
-        self.page
-            .fill_photos(&self.request.work_dir.join("photos"), &self.request.photos)
-            .await?;
-        self.step(
-            steps,
-            FillStep::PhotosUploaded,
-            &self.request.photos.len().to_string(),
-        )
-        .await?;
-        self.page.fill_text(&content, Field::Title).await?;
-        self.step(steps, FillStep::TitleFilled, &content.title).await?;
-        self.page.fill_text(&content, Field::Description).await?;
-        self.step(steps, FillStep::DescriptionFilled, "").await?;
-        self.page.choose_category(&content, &content.category).await?;
-        self.chosen(steps, FillStep::CategoryChosen, Field::Category)
-            .await?;
-        if let Some(brand) = &content.brand {
-            self.page.choose_brand(&content, brand).await?;
-            self.chosen(steps, FillStep::BrandChosen, Field::Brand).await?;
-        }
-        if let Some(size) = &content.size {
-            self.page.choose_one(&content, Field::Size, size).await?;
-            self.chosen(steps, FillStep::SizeChosen, Field::Size).await?;
-        }
-        if let Some(condition) = &content.condition {
-            self.page
-                .choose_one(&content, Field::Condition, condition)
-                .await?;
-            self.chosen(steps, FillStep::ConditionChosen, Field::Condition)
-                .await?;
-        }
-        if !content.colors.is_empty() {
-            self.page
-                .choose_many(&content, Field::Colors, &content.colors)
-                .await?;
-            self.chosen(steps, FillStep::ColorsChosen, Field::Colors).await?;
-        }
-        if !content.materials.is_empty() {
-            self.page
-                .choose_many(&content, Field::Materials, &content.materials)
-                .await?;
-            self.chosen(steps, FillStep::MaterialsChosen, Field::Materials)
-                .await?;
-        }
-        self.page.fill_text(&content, Field::Price).await?;
-        self.chosen(steps, FillStep::PriceFilled, Field::Price).await?;
-        if let Some(package) = &content.package_size {
-            self.page.choose_package(&content, package).await?;
-            self.chosen(steps, FillStep::PackageSizeChosen, Field::PackageSize)
-                .await?;
-        }
-        Ok(())
-    }
-
-    async fn chosen(&self, steps: &dyn StepObserver, step: FillStep, field: Field) -> Result<(), Error> {
-        self.step(steps, step, &reading::approved(&self.request.content, field))
-            .await
-    }
-
-    /// Reads the whole form back and photographs it.
-    async fn prove(&mut self, steps: &dyn StepObserver, shows_within: Duration) -> Result<Filled, Error> {
-        let read_back = match self.page.read_back(&self.request.content, shows_within).await {
-            Ok(read_back) => read_back,
-            Err(error) => {
-                // A challenge that came over the form is what went wrong, not the field under it.
-                self.page.look().await?;
-                return Err(error);
-            }
+    /// Stores the session as the browser has it now: its pages renew it too, and then what we have is worth nothing.
+    pub(super) async fn harvest(&self) {
+        let Some(signed_in) = &self.signed_in else { return };
+        let harvest = async {
+            let cookies = self.page.traffic.cookies(self.session.base.as_str()).await?;
+            self.session.harvest(signed_in, cookies).await
         };
-        self.step(steps, FillStep::ReadBack, "").await?;
-        self.page.look().await?;
-        let evidence = self.page.evidence().await;
-        self.step(steps, FillStep::ScreenshotTaken, &evidence.url).await?;
-        Ok(Filled { read_back, evidence })
+        match tokio::time::timeout(TELLS_WITHIN, harvest).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "the browser's cookies were not read back"),
+            Err(_) => tracing::debug!("the browser did not say its cookies in time"),
+        }
+    }
+
+    /// The error that says most about what went wrong: a challenge over a page before a field under it, and what the
+    /// page looks like with one that has no picture yet.
+    pub(super) async fn explained(&self, error: Error) -> Error {
+        if matches!(
+            error,
+            Error::Challenge { .. } | Error::Stopped(_) | Error::Browser(_)
+        ) {
+            return error;
+        }
+        match self.page.look().await {
+            Err(challenge @ Error::Challenge { .. }) => return challenge,
+            Err(Error::Unusable { what, evidence }) if !matches!(error, Error::Unusable { .. }) => {
+                return self.pictured(Error::Unusable { what, evidence }).await;
+            }
+            _ => {}
+        }
+        self.pictured(error).await
+    }
+
+    async fn pictured(&self, error: Error) -> Error {
+        match error {
+            Error::Unusable { what, evidence } if evidence.url.is_empty() => Error::Unusable {
+                what,
+                evidence: Box::new(self.page.evidence().await),
+            },
+            other => other,
+        }
     }
 
     /// The page is used up by a click, whatever comes of it: nothing is ever clicked twice.
-    fn take(&mut self, wanted: Ready) -> Result<(), WriteError> {
-        if std::mem::replace(&mut self.ready, Ready::Nothing) == wanted {
-            return Ok(());
+    fn take(&mut self, wanted: impl Fn(&Ready) -> bool) -> Result<Ready, WriteError> {
+        if self.ready == Ready::HandedOver {
+            return Err(WriteError::NotSent(Error::Browser(
+                "the window was handed over to the person".to_owned(),
+            )));
+        }
+        let ready = std::mem::replace(&mut self.ready, Ready::Nothing);
+        if wanted(&ready) {
+            return Ok(ready);
         }
         Err(WriteError::NotSent(Error::Browser(
             "the page is not ready for this click".to_owned(),
         )))
+    }
+
+    async fn click(&self, click: Click, permit: &dyn Permit) -> Result<Option<String>, WriteError> {
+        let clicked = self.page.click_once(click, permit).await;
+        self.harvest().await;
+        clicked
     }
 }
 
@@ -222,23 +210,18 @@ impl Composer for BrowserComposer {
     }
 
     async fn fill(&mut self, steps: &dyn StepObserver) -> Result<Filled, Error> {
-        self.ready = Ready::Nothing;
-        self.sign_in(steps).await?;
-        self.open_form().await?;
-        self.step(steps, FillStep::FormOpened, "/items/new").await?;
-        if let Err(error) = self.fill_fields(steps).await {
-            if !matches!(error, Error::Challenge { .. } | Error::Stopped(_)) {
-                self.page.look().await?;
+        self.begin()?;
+        match self.filled(steps).await {
+            Ok(filled) => {
+                self.ready = Ready::Draft;
+                Ok(filled)
             }
-            return Err(error);
+            Err(error) => Err(self.explained(error).await),
         }
-        let filled = self.prove(steps, FILLED_SHOWS_WITHIN).await?;
-        self.ready = Ready::Draft;
-        Ok(filled)
     }
 
     async fn open_draft(&mut self, remote_id: &str, steps: &dyn StepObserver) -> Result<Filled, Error> {
-        self.ready = Ready::Nothing;
+        self.begin()?;
         let not_a_draft = || Error::NotADraft {
             remote_id: remote_id.to_owned(),
         };
@@ -246,40 +229,46 @@ impl Composer for BrowserComposer {
         if item["is_draft"] != true {
             return Err(not_a_draft());
         }
-        self.sign_in(steps).await?;
-        let path = format!("/items/{remote_id}/edit");
-        self.page.open(&path).await?;
-        self.clear_the_view().await?;
-        if self.page.comes(Key::Title, COMES_WITHIN).await?.is_none() {
-            self.page.look().await?;
-            return Err(self.page.not_found("form").await);
+        let opened = async {
+            let path = format!("/items/{remote_id}/edit");
+            self.open_editor(&path, steps).await?;
+            // What is on sale already has no button to save it as a draft.
+            let is_draft = self.page.comes(Key::SaveDraft, COMES_WITHIN).await?.is_some();
+            if !is_draft || self.page.url().await?.path() != path {
+                return Err(not_a_draft());
+            }
+            let filled = self
+                .prove(&self.request.content, steps, OPENED_SHOWS_WITHIN)
+                .await?;
+            // The form shows names; the ids behind them are in the site's own answer.
+            reading::mismatch(&reading::of_item(&self.request.content, &item), &filled.evidence)?;
+            Ok(filled)
+        };
+        match opened.await {
+            Ok(filled) => {
+                self.ready = Ready::Publish;
+                Ok(filled)
+            }
+            Err(error) => Err(self.explained(error).await),
         }
-        // What is on sale already has no button to save it as a draft.
-        let is_draft = self.page.comes(Key::SaveDraft, COMES_WITHIN).await?.is_some();
-        if !is_draft || self.page.url().await?.path() != path {
-            return Err(not_a_draft());
-        }
-        self.step(steps, FillStep::FormOpened, &path).await?;
-        let filled = self.prove(steps, OPENED_SHOWS_WITHIN).await?;
-        // The form shows names; the ids behind them are in the site's own answer.
-        reading::mismatch(&reading::of_item(&self.request.content, &item), &filled.evidence)?;
-        self.ready = Ready::Publish;
-        Ok(filled)
     }
 
     async fn look(&mut self) -> Result<(), Error> {
+        if self.ready == Ready::HandedOver {
+            return Ok(());
+        }
         self.page.look().await
     }
 
     async fn save_draft(&mut self, permit: &dyn Permit) -> Result<Saved, WriteError> {
-        self.take(Ready::Draft)?;
-        let remote_id = self.page.click_once(Click::SaveDraft, permit).await?;
+        self.take(|ready| *ready == Ready::Draft)?;
+        let remote_id = self.click(Click::SaveDraft, permit).await?;
         Ok(Saved { remote_id })
     }
 
     async fn publish(&mut self, permit: &dyn Permit) -> Result<Published, WriteError> {
-        self.take(Ready::Publish)?;
-        let remote_id = self.page.click_once(Click::Publish, permit).await?;
+        self.take(|ready| *ready == Ready::Publish)?;
+        let remote_id = self.click(Click::Publish, permit).await?;
         Ok(Published {
             remote_id,
             evidence: self.page.evidence().await,
@@ -288,26 +277,51 @@ impl Composer for BrowserComposer {
 
     async fn open_item(
         &mut self,
-        _remote_id: &str,
-        _kind: ChangeKind,
-        _steps: &dyn StepObserver,
+        remote_id: &str,
+        kind: ChangeKind,
+        steps: &dyn StepObserver,
     ) -> Result<Filled, Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+        self.begin()?;
+        match self.opened_item(remote_id, kind, steps).await {
+            Ok((filled, click)) => {
+                self.ready = Ready::Change(click);
+                Ok(filled)
+            }
+            Err(error) => Err(self.explained(error).await),
+        }
     }
 
-    async fn change(&mut self, _permit: &dyn Permit) -> Result<Changed, WriteError> {
-        Err(WriteError::NotSent(Error::Unavailable("to come".to_owned())))
+    async fn change(&mut self, permit: &dyn Permit) -> Result<Changed, WriteError> {
+        let ready = self.take(|ready| matches!(ready, Ready::Change(_)))?;
+        if let Ready::Change(click) = ready {
+            self.click(click, permit).await?;
+        }
+        Ok(Changed {
+            evidence: self.page.evidence().await,
+        })
     }
 
     async fn hand_over(&mut self) -> Result<(), Error> {
-        Err(Error::Unavailable("to come".to_owned()))
+        self.begin()?;
+        if self.launched.is_headless {
+            return Err(Error::Browser(
+                "it has no window that a person could see".to_owned(),
+            ));
+        }
+        self.page.traffic.stop_reading();
+        self.ready = Ready::HandedOver;
+        Ok(())
     }
 
     async fn window(&mut self) -> Window {
-        Window::Closed
+        match self.page.traffic.shows().await {
+            Some(url) if self.launched.is_running() => Window::Open(url),
+            _ => Window::Closed,
+        }
     }
 
     async fn quit(self: Box<Self>) -> Ending {
+        self.harvest().await;
         let Self {
             launched,
             page,

@@ -1,8 +1,10 @@
 //! Which browser and which driver.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Access, access};
+use url::Url;
 use vintedbot_marketplace::Error;
 
 /// Names under which distributions ship Chromium, then Chrome, which the same driver drives.
@@ -21,6 +23,9 @@ const FOLDERS: [&str; 4] = [
     "/opt/google/chrome",
 ];
 
+/// How long a page may take to load unless something else is said.
+const PAGE_LOADS_WITHIN: Duration = Duration::from_secs(45);
+
 /// The browser that attempts are made with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserConfig {
@@ -28,6 +33,10 @@ pub struct BrowserConfig {
     pub chromedriver: PathBuf,
     /// Without a window on a screen.
     pub headless: bool,
+    /// The longest that a page may take to load.
+    pub page_load_timeout: Duration,
+    /// What it reaches the site through; absent on the practice site.
+    pub proxy: Option<Url>,
 }
 
 impl BrowserConfig {
@@ -49,6 +58,8 @@ impl BrowserConfig {
                 browser_binary,
                 chromedriver,
                 headless,
+                page_load_timeout: PAGE_LOADS_WITHIN,
+                proxy: None,
             })),
             (None, _) if is_named => Err(Error::Browser(
                 "a driver is named, but no browser is found".to_owned(),

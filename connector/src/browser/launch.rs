@@ -13,6 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use vintedbot_marketplace::{ComposerIdentity, Ending, Error, Process};
 
+use super::failure::{not_started, versions_differ};
 use super::traffic::Traffic;
 use super::{BrowserConfig, broken};
 use crate::process;
@@ -20,7 +21,6 @@ use crate::web::client;
 
 const DRIVER_STARTS_WITHIN: Duration = Duration::from_secs(20);
 const SESSION_STARTS_WITHIN: Duration = Duration::from_secs(60);
-const PAGE_LOADS_WITHIN: Duration = Duration::from_secs(45);
 /// How long a browser may take to close by itself before it is killed.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
@@ -41,6 +41,7 @@ const SWITCHES: [&str; 7] = [
 pub(crate) struct Launched {
     pub(crate) driver: WebDriver,
     pub(crate) identity: ComposerIdentity,
+    pub(crate) is_headless: bool,
     child: Child,
     folder: Folder,
 }
@@ -84,7 +85,7 @@ impl Launched {
         let driver = WebDriver::builder(url.clone(), capabilities(config, work_dir)?)
             .client(client::local(SESSION_STARTS_WITHIN)?)
             .await
-            .map_err(broken)?;
+            .map_err(not_started)?;
         // The session is ended here and nowhere else: the library's own way of doing it blocks a whole thread.
         driver.clone().leak().map_err(broken)?;
         let browser = driver
@@ -105,18 +106,47 @@ impl Launched {
         let launched = Self {
             driver,
             identity,
+            is_headless: config.headless,
             child,
             folder,
         };
-        launched.set_timeouts().await?;
+        launched.same_version()?;
+        launched.set_timeouts(config.page_load_timeout).await?;
         let traffic = launched.listen().await?;
         Ok((launched, traffic))
     }
 
-    async fn set_timeouts(&self) -> Result<(), Error> {
+    /// A driver that drives the browser of another version says so only when something does not work.
+    fn same_version(&self) -> Result<(), Error> {
+        let capabilities = self.driver.capabilities();
+        let text =
+            |value: Option<&serde_json::Value>| value.and_then(serde_json::Value::as_str).map(str::to_owned);
+        let browser = text(capabilities.get("browserVersion"));
+        let driver = text(
+            capabilities
+                .get("chrome")
+                .map(|chrome| &chrome["chromedriverVersion"]),
+        );
+        let (Some(browser), Some(driver)) = (browser, driver) else {
+            return Ok(());
+        };
+        let major = |version: &str| version.split('.').next().map(str::to_owned);
+        if major(&browser) == major(&driver) {
+            return Ok(());
+        }
+        let number = driver.split(' ').next().unwrap_or_default();
+        Err(versions_differ(number, &browser))
+    }
+
+    /// Whether the browser's process is still there.
+    pub(crate) fn is_running(&self) -> bool {
+        self.identity.browser.as_ref().is_none_or(process::is_running)
+    }
+
+    async fn set_timeouts(&self, page_load: Duration) -> Result<(), Error> {
         let timeouts = TimeoutConfiguration::new(
             Some(Duration::from_secs(20)),
-            Some(PAGE_LOADS_WITHIN),
+            Some(page_load),
             Some(Duration::ZERO),
         );
         self.driver.update_timeouts(timeouts).await.map_err(broken)
@@ -134,6 +164,11 @@ impl Launched {
                 "its network events belong to another window".to_owned(),
             ));
         }
+        let denied = json!({ "behavior": "deny" });
+        session
+            .send_raw("Browser.setDownloadBehavior", denied)
+            .await
+            .map_err(broken)?;
         Traffic::listen(session).await
     }
 
@@ -239,6 +274,9 @@ async fn port(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<u16, Error> {
 fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities, Error> {
     let mut switches: Vec<String> = SWITCHES.map(str::to_owned).to_vec();
     switches.push(format!("--user-data-dir={}", work_dir.join("profile").display()));
+    if let Some(proxy) = &config.proxy {
+        switches.push(format!("--proxy-server={proxy}"));
+    }
     if config.headless {
         switches.push("--headless=new".to_owned());
     }
@@ -255,7 +293,7 @@ fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities,
     });
     for (name, value) in [
         ("browserName", json!("chrome")),
-        ("unhandledPromptBehavior", json!("dismiss")),
+        ("unhandledPromptBehavior", json!("dismiss and notify")),
         ("goog:chromeOptions", options),
     ] {
         capabilities.set(name, value).map_err(broken)?;

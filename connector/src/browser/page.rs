@@ -1,27 +1,30 @@
-//! Finding and pressing things on the page that is open, and looking whether the site wants a person.
+//! The page that is open in one browser: going there, and looking whether the site wants a person.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use thirtyfour::error::{WebDriverError, WebDriverErrorInner, WebDriverResult};
-use thirtyfour::{By, WebDriver, WebElement};
+use thirtyfour::error::WebDriverResult;
+use thirtyfour::{WebDriver, WebElement};
 use url::Url;
 use vintedbot_marketplace::challenge::{Detector, Signs};
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{Error, Evidence};
 
 use super::broken;
+use super::failure::{failed, no_page, not_reached, unusable};
 use super::traffic::{Exchange, Traffic};
+use crate::signs;
 
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long an element may take to come once it is due.
 pub(crate) const COMES_WITHIN: Duration = Duration::from_secs(10);
-/// The tallest picture that Chromium takes in one piece.
-const TALLEST: f64 = 16_000.0;
+
+/// Where the browser says that there is no page.
+const NO_PAGE: &str = "chrome-error:";
 
 /// What the page shows, in one reading.
 const VIEW: &str = r"
@@ -38,6 +41,7 @@ return {
   frames: [...document.querySelectorAll('iframe, frame')].filter(shown).map((frame) => frame.src),
   elements: arguments[0].filter((css) => [...document.querySelectorAll(css)].some(shown)),
   alerts: [...document.querySelectorAll(arguments[1])].map((alert) => alert.innerText),
+  covered: [...document.querySelectorAll(arguments[2])].some(shown),
   status: (entry && entry.responseStatus) || null,
 };";
 
@@ -49,6 +53,7 @@ struct View {
     frames: Vec<String>,
     elements: Vec<String>,
     alerts: Vec<String>,
+    covered: bool,
     status: Option<u16>,
 }
 
@@ -71,30 +76,21 @@ macro_rules! within {
 
 pub(crate) use within;
 
-/// An element by its key, and the id or number of the one that is meant where the key has many.
-#[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
-    pub(crate) key: Key,
-    pub(crate) value: &'a str,
-}
-
-impl From<Key> for Target<'_> {
-    fn from(key: Key) -> Self {
-        Self { key, value: "" }
-    }
-}
-
 /// The page that is open in one browser.
 pub(crate) struct Page {
     pub(crate) driver: WebDriver,
     pub(crate) traffic: Traffic,
     pub(crate) base: Url,
-    selectors: Arc<Selectors>,
+    pub(crate) selectors: Arc<Selectors>,
     detector: Arc<Detector>,
     /// The item's own words, which are never a sign of anything.
     member_texts: Vec<String>,
     /// Up to where the page's calls have been looked at.
-    looked_at: usize,
+    looked_at: AtomicUsize,
+    /// Where the page's calls begin: what was asked before belongs to other pages.
+    opened_at: AtomicUsize,
+    /// By which selector each kind of element was last found.
+    found_by: Mutex<HashMap<Key, String>>,
 }
 
 impl Page {
@@ -113,34 +109,44 @@ impl Page {
             selectors,
             detector,
             member_texts,
-            looked_at: 0,
+            looked_at: AtomicUsize::new(0),
+            opened_at: AtomicUsize::new(0),
+            found_by: Mutex::default(),
         }
     }
 
     /// Goes to a page of the site and looks for a challenge there.
-    pub(crate) async fn open(&mut self, path: &str) -> Result<(), Error> {
+    pub(crate) async fn open(&self, path: &str) -> Result<(), Error> {
         let url = self.base.join(path).map_err(broken)?;
-        self.driver
-            .goto(url.as_str())
-            .await
-            .map_err(|error| match *error {
-                // The browser works, and says why the site does not come.
-                WebDriverErrorInner::UnknownError(_) | WebDriverErrorInner::WebDriverTimeout(_) => {
-                    Error::Unavailable(error.to_string())
-                }
-                _ => broken(error),
-            })?;
-        self.look().await
+        let mark = self.traffic.mark();
+        self.opened_at.store(mark, Ordering::Relaxed);
+        // What the page before was answered does not speak against the next one.
+        self.looked_at.store(mark, Ordering::Relaxed);
+        let gone = self.driver.goto(url.as_str()).await.map_err(not_reached);
+        // What came in the place of a page, or a challenge, says more than the driver does.
+        match self.look().await {
+            Err(error @ (Error::Challenge { .. } | Error::Unusable { .. })) if gone.is_ok() => Err(error),
+            Err(error @ Error::Challenge { .. }) => Err(error),
+            looked => gone.and(looked),
+        }
     }
 
     /// The address that is open.
     pub(crate) async fn url(&self) -> Result<Url, Error> {
-        self.driver.current_url().await.map_err(broken)
+        self.driver.current_url().await.map_err(failed)
     }
 
     /// Whether the site wants a person, as the page shows it and as its calls were answered.
-    pub(crate) async fn look(&mut self) -> Result<(), Error> {
+    pub(crate) async fn look(&self) -> Result<(), Error> {
+        self.glance().await.map(drop)
+    }
+
+    /// The same; and whether something else lies over the page that can be taken away.
+    pub(crate) async fn glance(&self) -> Result<bool, Error> {
         let view = self.view().await?;
+        if view.url.starts_with(NO_PAGE) {
+            return Err(self.no_page());
+        }
         // What the form says under its fields is about what was entered, in whatever words.
         let mut harmless = self.member_texts.clone();
         harmless.extend(view.alerts);
@@ -154,26 +160,54 @@ impl Page {
             member_texts: harmless,
             ..Signs::default()
         };
-        let mut verdict = self.detector.detect(&signs);
-        let exchanges = self.traffic.since(self.looked_at).unwrap_or_default();
-        self.looked_at += exchanges.iter().take_while(|exchange| exchange.complete).count();
-        if verdict.is_none() {
-            verdict = exchanges
-                .iter()
-                .filter_map(|exchange| self.signs_of_call(exchange))
-                .find_map(|signs| self.detector.detect(&signs));
+        self.judge(&signs).await?;
+        let looked_at = self.looked_at.load(Ordering::Relaxed);
+        let calls = self.traffic.since(looked_at).unwrap_or_default();
+        // A call that is still under way is looked at again when it is answered.
+        let answered = calls.iter().take_while(|exchange| exchange.complete).count();
+        for exchange in &calls {
+            if exchange.is_download() {
+                return Err(unusable("a file to download in the place of a page"));
+            }
+            if let Some(signs) = self.call_signs(exchange) {
+                self.judge(&signs).await?;
+                if let Some(error) = signs::emptied_call(&self.detector, &signs) {
+                    return Err(error);
+                }
+            }
         }
-        match verdict {
+        self.looked_at.store(looked_at + answered, Ordering::Relaxed);
+        Ok(view.covered)
+    }
+
+    /// Why the browser shows a page of its own.
+    fn no_page(&self) -> Error {
+        let all = self
+            .traffic
+            .since(self.opened_at.load(Ordering::Relaxed))
+            .unwrap_or_default();
+        let failed = all.iter().rev().find(|each| each.is_document && each.failed);
+        no_page(failed.map_or("no connection", |each| each.failure.as_str()))
+    }
+
+    async fn judge(&self, signs: &Signs) -> Result<(), Error> {
+        match self.detector.detect(signs) {
             None => Ok(()),
-            Some(verdict) => Err(Error::Challenge {
-                verdict,
-                evidence: Box::new(self.evidence().await),
-            }),
+            Some(verdict) => {
+                let mut evidence = self.evidence().await;
+                if evidence.page_text.is_empty() {
+                    signs.text.clone_into(&mut evidence.page_text);
+                }
+                Err(Error::Challenge {
+                    verdict,
+                    evidence: Box::new(evidence),
+                })
+            }
         }
     }
 
-    /// A call of the page to its own site, as the detector wants to see it.
-    pub(crate) fn signs_of_call(&self, exchange: &Exchange) -> Option<Signs> {
+    /// The answer to one of the page's calls to its own site, as the detector wants it.
+    fn call_signs(&self, exchange: &Exchange) -> Option<Signs> {
         let url = Url::parse(&exchange.url).ok()?;
         let is_call = url.origin() == self.base.origin() && url.path().contains("/api/");
         // The page itself renews its session after a 401, and goes to the login page when it cannot.
@@ -194,10 +228,32 @@ impl Page {
         })
     }
 
+    /// The category that the form last asked the site's questions for; `None` where it did not ask on this page.
+    pub(crate) fn asked_category(&self) -> Option<i64> {
+        let exchanges = self.traffic.since(self.opened_at.load(Ordering::Relaxed))?;
+        exchanges.iter().rev().find_map(|exchange| {
+            let asked: Value = serde_json::from_str(exchange.sent.as_deref()?).ok()?;
+            let attributes = asked["attributes"].as_array()?;
+            let category = attributes.iter().find(|each| each["code"] == "category")?;
+            crate::text::number(category["value"].as_array()?.first()?)
+        })
+    }
+
+    pub(crate) fn remember(&self, key: Key, css: &str) {
+        let mut found_by = self.found_by.lock().unwrap_or_else(PoisonError::into_inner);
+        found_by.insert(key, css.to_owned());
+    }
+
+    /// By which selector an element of this kind was last found.
+    pub(crate) fn found_by(&self, key: Key) -> Option<String> {
+        let found_by = self.found_by.lock().unwrap_or_else(PoisonError::into_inner);
+        found_by.get(&key).cloned()
+    }
+
     /// What a person looks at afterwards. What the browser cannot give any more is left out.
     pub(crate) async fn evidence(&self) -> Evidence {
         let screenshot = match self.screenshot().await {
-            Ok(png) => Some(png.into()),
+            Ok(png) => Some(png),
             Err(error) => {
                 tracing::warn!(%error, "no screenshot could be taken");
                 None
@@ -214,162 +270,33 @@ impl Page {
         }
     }
 
-    /// The element, if it is on the page now.
-    pub(crate) async fn there(&self, target: impl Into<Target<'_>>) -> Result<Option<WebElement>, Error> {
-        let target = target.into();
-        for css in self.selectors.css(target.key, target.value) {
-            match self.driver.find(By::Css(css)).await {
-                Ok(element) => return Ok(Some(element)),
-                Err(error) if is_missing(&error) => {}
-                Err(error) => return Err(broken(error)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// The element, if it is on the page and can be seen now.
-    pub(crate) async fn visible(&self, target: impl Into<Target<'_>>) -> Result<Option<WebElement>, Error> {
-        let target = target.into();
-        for css in self.selectors.css(target.key, target.value) {
-            match self.driver.find_all(By::Css(css)).await {
-                Ok(elements) => {
-                    for element in elements {
-                        if element.is_displayed().await.unwrap_or(false) {
-                            return Ok(Some(element));
-                        }
-                    }
-                }
-                Err(error) if is_missing(&error) => {}
-                Err(error) => return Err(broken(error)),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Every element of a key, by the first of its selectors that finds any.
-    pub(crate) async fn all(&self, key: Key) -> Result<Vec<WebElement>, Error> {
-        for selector in self.selectors.of(key) {
-            let found = self
-                .driver
-                .find_all(By::Css(selector.css.clone()))
-                .await
-                .map_err(broken)?;
-            if !found.is_empty() {
-                return Ok(found);
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    /// The visible element, once it comes; `None` when it does not come in time.
-    pub(crate) async fn comes(
-        &self,
-        target: impl Into<Target<'_>>,
-        limit: Duration,
-    ) -> Result<Option<WebElement>, Error> {
-        let target = target.into();
-        within!(limit, self.visible(target).await)
-    }
-
-    /// Presses the element once it is there and nothing covers it; `false` when that does not come about in time.
-    pub(crate) async fn press(&self, target: impl Into<Target<'_>>, limit: Duration) -> Result<bool, Error> {
-        let target = target.into();
-        let pressed = within!(limit, {
-            let Some(element) = self.visible(target).await? else {
-                return Ok(None);
-            };
-            match element.click().await {
-                Ok(()) => Ok(Some(())),
-                Err(error) if is_not_clicked(&error) => Ok(None),
-                Err(error) => Err(broken(error)),
-            }
-        });
-        Ok(pressed?.is_some())
-    }
-
-    /// The error for a field that is nowhere to be found.
-    pub(crate) async fn not_found(&self, field: &str) -> Error {
-        Error::FieldNotFound {
-            field: field.to_owned(),
-            evidence: Box::new(self.evidence().await),
-        }
-    }
-
-    /// The texts of all validation messages that the form shows.
-    pub(crate) async fn alerts(&self) -> Result<Vec<String>, Error> {
-        let mut texts = Vec::new();
-        for alert in self.all(Key::FieldAlert).await? {
-            let text = alert.text().await.unwrap_or_default();
-            if !text.trim().is_empty() {
-                texts.push(text.trim().to_owned());
-            }
-        }
-        Ok(texts)
-    }
-
     async fn view(&self) -> Result<View, Error> {
         let css: Vec<&str> = self.detector.element_selectors().collect();
-        let alerts: Vec<&str> = self
-            .selectors
-            .of(Key::FieldAlert)
-            .iter()
-            .map(|selector| selector.css.as_str())
-            .collect();
+        let alerts = self.joined(&[Key::FieldAlert]);
+        let covers = self.joined(&[
+            Key::CountryDialogClose,
+            Key::CookieReject,
+            Key::Dialog,
+            Key::CrashDialog,
+        ]);
         let seen = self
             .driver
-            .execute(VIEW, vec![json!(css), json!(alerts.join(", "))])
+            .execute(VIEW, vec![json!(css), json!(alerts), json!(covers)])
             .await
-            .map_err(broken)?;
-        seen.convert().map_err(broken)
+            .map_err(failed)?;
+        seen.convert().map_err(failed)
     }
 
-    /// The whole page as PNG, also what has to be scrolled to.
-    async fn screenshot(&self) -> Result<Vec<u8>, Error> {
-        let cdp = self.driver.cdp();
-        let metrics = cdp
-            .send_raw("Page.getLayoutMetrics", json!({}))
-            .await
-            .map_err(broken)?;
-        let size = &metrics["cssContentSize"];
-        let (width, height) = (
-            size["width"].as_f64().unwrap_or(1280.0),
-            size["height"].as_f64().unwrap_or(1600.0),
-        );
-        let whole = json!({
-            "format": "png",
-            "captureBeyondViewport": true,
-            "clip": { "x": 0, "y": 0, "width": width, "height": height.min(TALLEST), "scale": 1 },
-        });
-        let picture = cdp
-            .send_raw("Page.captureScreenshot", whole)
-            .await
-            .map_err(broken)?;
-        STANDARD
-            .decode(picture["data"].as_str().unwrap_or_default())
-            .map_err(broken)
+    fn joined(&self, keys: &[Key]) -> String {
+        let selectors = keys.iter().flat_map(|key| self.selectors.of(*key));
+        selectors
+            .map(|each| each.css.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
 /// What an element shows as its value.
 pub(crate) async fn value(element: &WebElement) -> WebDriverResult<String> {
     Ok(element.prop("value").await?.unwrap_or_default())
-}
-
-fn is_missing(error: &WebDriverError) -> bool {
-    matches!(
-        **error,
-        WebDriverErrorInner::NoSuchElement(_) | WebDriverErrorInner::StaleElementReference(_)
-    )
-}
-
-/// Whether the driver says that a click was not made at all.
-pub(crate) fn is_not_clicked(error: &WebDriverError) -> bool {
-    is_missing(error)
-        || matches!(
-            **error,
-            WebDriverErrorInner::ElementClickIntercepted(_)
-                | WebDriverErrorInner::ElementNotInteractable(_)
-                | WebDriverErrorInner::InvalidElementState(_)
-                | WebDriverErrorInner::MoveTargetOutOfBounds(_)
-        )
 }

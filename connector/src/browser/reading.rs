@@ -3,31 +3,44 @@
 use std::time::Duration;
 
 use vintedbot_marketplace::selectors::Key;
-use vintedbot_marketplace::{Error, Field, FieldReading, ItemContent};
+use vintedbot_marketplace::{Error, Field, FieldReading, ItemContent, fold};
 
-use super::broken;
-use super::page::{Page, Target, value, within};
+use super::failure::failed;
+use super::find::Target;
+use super::page::{Page, value, within};
 use crate::reading::{self, FIELDS};
+
+/// The element that shows what a field holds.
+pub(crate) fn shown_by(field: Field) -> Key {
+    match field {
+        Field::Photos => Key::PhotoInput,
+        Field::Title => Key::Title,
+        Field::Description => Key::Description,
+        Field::Category => Key::CategoryInput,
+        Field::Brand => Key::BrandInput,
+        Field::Size => Key::SizeInput,
+        Field::Condition => Key::ConditionInput,
+        Field::Colors => Key::ColorInput,
+        Field::Materials => Key::MaterialInput,
+        Field::Price => Key::Price,
+        Field::PackageSize => Key::PackageSizeOption,
+        Field::Bump => Key::Bump,
+        Field::SaveDraft => Key::SaveDraft,
+        Field::Publish => Key::Publish,
+    }
+}
 
 impl Page {
     /// What a field of the form shows; `None` when the form has no such field.
     pub(crate) async fn seen(&self, content: &ItemContent, field: Field) -> Result<Option<String>, Error> {
-        let input = match field {
+        match field {
             Field::Photos => return Ok(Some(self.all(Key::PhotosReady).await?.len().to_string())),
             Field::PackageSize => return self.package_seen(content).await,
-            Field::Title => Key::Title,
-            Field::Description => Key::Description,
-            Field::Category => Key::CategoryInput,
-            Field::Brand => Key::BrandInput,
-            Field::Size => Key::SizeInput,
-            Field::Condition => Key::ConditionInput,
-            Field::Colors => Key::ColorInput,
-            Field::Materials => Key::MaterialInput,
-            Field::Price => Key::Price,
             Field::Bump | Field::SaveDraft | Field::Publish => return Ok(None),
-        };
-        match self.there(input).await? {
-            Some(input) => Ok(Some(value(&input).await.map_err(broken)?)),
+            _ => {}
+        }
+        match self.find(shown_by(field)).await? {
+            Some(input) => Ok(Some(value(&input).await.map_err(failed)?)),
             None => Ok(None),
         }
     }
@@ -38,21 +51,40 @@ impl Page {
             return Ok(None);
         };
         let id = choice.id.to_string();
-        let Some(radio) = self
-            .there(Target {
-                key: Key::PackageSizeRadio,
-                value: &id,
-            })
-            .await?
-        else {
+        let cell = self.find(Target::new(Key::PackageSizeOption, &id)).await?;
+        let radio = self.find(Target::new(Key::PackageSizeRadio, &id)).await?;
+        let (Some(cell), Some(radio)) = (cell, radio) else {
             return Ok(None);
         };
-        let is_chosen = radio.is_selected().await.map_err(broken)?;
+        let is_chosen = radio.is_selected().await.map_err(failed)?
+            && says(&cell.text().await.map_err(failed)?, &choice.name);
         Ok(Some(if is_chosen {
             choice.name.clone()
         } else {
             String::new()
         }))
+    }
+
+    /// Whether a field that shows this holds what was approved.
+    pub(crate) fn holds(&self, content: &ItemContent, field: Field, seen: &str) -> bool {
+        // Two categories may have one name; which one the form means shows in what it asks the site.
+        let is_meant = field != Field::Category
+            || self
+                .asked_category()
+                .is_none_or(|asked| asked == content.category.id);
+        is_meant && reading::agrees(content, field, seen)
+    }
+
+    /// The fields that do not show what was approved, in the form's order.
+    pub(crate) async fn differing(&self, content: &ItemContent) -> Result<Vec<Field>, Error> {
+        let mut differing = Vec::new();
+        for field in FIELDS {
+            let seen = self.seen(content, field).await?;
+            if !self.holds(content, field, seen.as_deref().unwrap_or_default()) {
+                differing.push(field);
+            }
+        }
+        Ok(differing)
     }
 
     /// Every field that the form shows, all of them proved to be what was approved, at the latest after this time.
@@ -63,13 +95,8 @@ impl Page {
     ) -> Result<Vec<FieldReading>, Error> {
         self.keep_bump_off().await?;
         let settled = within!(shows_within, {
-            for field in FIELDS {
-                let seen = self.seen(content, field).await?;
-                if !reading::agrees(content, field, seen.as_deref().unwrap_or_default()) {
-                    return Ok(None);
-                }
-            }
-            Ok(Some(()))
+            let differing = self.differing(content).await?;
+            Ok(differing.is_empty().then_some(()))
         });
         settled?;
         let mut readings = Vec::new();
@@ -81,7 +108,7 @@ impl Page {
                 }
                 return Err(self.not_found(field.name()).await);
             };
-            if !reading::agrees(content, field, &seen) {
+            if !self.holds(content, field, &seen) {
                 return Err(self.mismatch(field, &approved, &seen).await);
             }
             readings.push(FieldReading {
@@ -93,4 +120,21 @@ impl Page {
         }
         Ok(readings)
     }
+
+    pub(crate) async fn mismatch(&self, field: Field, approved: &str, seen: &str) -> Error {
+        let other = self.asked_category().filter(|_| field == Field::Category);
+        let seen = other.map_or(seen.to_owned(), |id| format!("{seen} (category {id})"));
+        Error::Mismatch {
+            field: field.name().to_owned(),
+            approved: approved.to_owned(),
+            seen,
+            evidence: Box::new(self.evidence().await),
+        }
+    }
+}
+
+/// Whether a row's text holds a name, in whole words.
+pub(crate) fn says(text: &str, name: &str) -> bool {
+    let name = fold(name);
+    name.is_empty() || format!(" {} ", fold(text)).contains(&format!(" {name} "))
 }

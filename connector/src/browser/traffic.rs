@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use thirtyfour::cdp::{CdpSession, RawEvent};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
@@ -16,6 +16,11 @@ use super::broken;
 /// How much of the answers' bodies the browser keeps for us, in bytes.
 const BODY_BUFFER: u32 = 16 * 1024 * 1024;
 
+/// How long the browser may take to say which address it shows.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// Where the form asks what it has to ask for in a category (as seen 2026, confidence A).
+const ASKED_FOR_CATEGORY: &str = "/item_upload/attributes";
+
 /// One request of the page for a document or for data, with its answer as far as it has come.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
@@ -23,6 +28,8 @@ pub(crate) struct Exchange {
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) is_document: bool,
+    /// What was sent, where the form asks what a category wants to know; no other text is kept.
+    pub(crate) sent: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) content_type: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -30,6 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) body: Option<String>,
     /// No answer came, or it broke off.
     pub(crate) failed: bool,
+    /// What the browser says about that.
+    pub(crate) failure: String,
     /// Nothing more is going to be learned about it.
     pub(crate) complete: bool,
 }
@@ -42,13 +51,24 @@ impl Exchange {
             method: method.to_owned(),
             url: url.to_owned(),
             is_document: false,
+            sent: None,
             status: None,
             content_type: String::new(),
             headers: Vec::new(),
             body: None,
             failed: false,
+            failure: String::new(),
             complete: false,
         }
+    }
+
+    /// Whether a file came where a page should have come.
+    pub(crate) fn is_download(&self) -> bool {
+        let says = |header: &(String, String)| {
+            header.0 == "content-disposition"
+                && header.1.trim_start().to_lowercase().starts_with("attachment")
+        };
+        self.is_document && self.headers.iter().any(says)
     }
 }
 
@@ -57,6 +77,8 @@ struct Log {
     exchanges: Vec<Exchange>,
     /// Events were lost, so that what is not in the log may have happened all the same.
     is_incomplete: bool,
+    /// Nobody wants to know any more what the answers say.
+    is_unread: bool,
 }
 
 #[derive(Default)]
@@ -115,15 +137,58 @@ impl Traffic {
         })
     }
 
+    /// Asks the browser itself, past the driver.
+    pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Value, Error> {
+        self.session.send_raw(method, params).await.map_err(broken)
+    }
+
     /// Gives the browser a cookie for the one host of an address. It goes this way because what is sent through the
     /// driver stands in its client's debug log.
     pub(crate) async fn set_cookie(&self, name: &str, value: &str, url: &str) -> Result<(), Error> {
         let cookie = json!({ "name": name, "value": value, "url": url });
-        self.session
-            .send_raw("Network.setCookie", cookie)
-            .await
-            .map_err(broken)
-            .map(drop)
+        self.ask("Network.setCookie", cookie).await.map(drop)
+    }
+
+    /// Waits until the page has asked nothing, and awaited no answer, for so long; at most as long as the limit.
+    pub(crate) async fn quiet(&self, quiet_for: Duration, limit: Duration) {
+        let settled = async {
+            loop {
+                let busy = {
+                    let log = self.shared.log();
+                    log.exchanges
+                        .iter()
+                        .any(|exchange| !exchange.complete && !exchange.is_document)
+                };
+                let changed = tokio::time::timeout(quiet_for, self.shared.changed.notified()).await;
+                if changed.is_err() && !busy {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(limit, settled).await;
+    }
+
+    /// The address that the window shows, asked of the browser alone: a driver would answer an open question in the
+    /// person's place. `None` when the window or the browser is gone.
+    pub(crate) async fn shows(&self) -> Option<String> {
+        let asked = self.ask("Target.getTargetInfo", json!({}));
+        let answer = tokio::time::timeout(ANSWERS_WITHIN, asked).await.ok()?.ok()?;
+        answer["targetInfo"]["url"].as_str().map(str::to_owned)
+    }
+
+    /// From now on no answer's text is read.
+    pub(crate) fn stop_reading(&self) {
+        self.shared.log().is_unread = true;
+    }
+
+    /// The cookies that the browser would send to an address, by name.
+    pub(crate) async fn cookies(&self, url: &str) -> Result<Vec<(String, String)>, Error> {
+        let answer = self.ask("Network.getCookies", json!({ "urls": [url] })).await?;
+        let cookies = answer["cookies"].as_array().into_iter().flatten();
+        let text = |cookie: &serde_json::Value, key: &str| cookie[key].as_str().map(str::to_owned);
+        Ok(cookies
+            .filter_map(|cookie| Some((text(cookie, "name")?, text(cookie, "value")?)))
+            .collect())
     }
 
     /// Where the log ends now.
@@ -184,9 +249,13 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
             // A redirect comes as a new request under the same id; the log keeps both.
             let request = &params["request"];
             let text = |name: &str| request[name].as_str().unwrap_or_default();
+            let sent = text("url")
+                .ends_with(ASKED_FOR_CATEGORY)
+                .then(|| text("postData").to_owned());
             shared.log().exchanges.push(Exchange {
                 request_id: request_id.to_owned(),
                 is_document: kind == "Document",
+                sent,
                 ..Exchange::asked(text("method"), text("url"))
             });
             shared.changed.notify_waiters();
@@ -205,12 +274,15 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
                 .collect();
         }),
         "Network.loadingFinished" => {
-            let has_words = shared.log().exchanges.iter().rev().any(|each| {
-                let is_words = ["json", "html"]
-                    .iter()
-                    .any(|kind| each.content_type.contains(kind));
-                each.request_id == request_id && is_words && !each.is_document
-            });
+            let log = shared.log();
+            let has_words = !log.is_unread
+                && log.exchanges.iter().rev().any(|each| {
+                    let is_words = ["json", "html"]
+                        .iter()
+                        .any(|kind| each.content_type.contains(kind));
+                    each.request_id == request_id && is_words && !each.is_document
+                });
+            drop(log);
             // Asked for aside: whoever waits here misses the events that come meanwhile.
             let (session, shared, request_id) = (session.clone(), Arc::clone(shared), request_id.to_owned());
             tokio::spawn(async move {
@@ -227,6 +299,10 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
         }
         "Network.loadingFailed" => shared.update(request_id, |exchange| {
             exchange.failed = true;
+            params["errorText"]
+                .as_str()
+                .unwrap_or_default()
+                .clone_into(&mut exchange.failure);
             exchange.complete = true;
         }),
         _ => {}

@@ -6,10 +6,11 @@ use serde_json::Value;
 use thirtyfour::WebElement;
 use url::Url;
 use vintedbot_marketplace::selectors::Key;
-use vintedbot_marketplace::{Error, Field, Permit, WriteError};
+use vintedbot_marketplace::{Error, Permit, WriteError};
 
-use super::broken;
-use super::page::{COMES_WITHIN, LOOK_EVERY, Page, is_not_clicked};
+use super::failure::{failed, is_not_clicked};
+use super::find::name_of;
+use super::page::{COMES_WITHIN, LOOK_EVERY, Page};
 use super::traffic::Exchange;
 use crate::browserless::{not_permitted, saved_id};
 use crate::web;
@@ -19,36 +20,54 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(45);
 /// How long a message must stand without any request before it counts as the form's own refusal.
 const QUIET_FOR: Duration = Duration::from_secs(1);
 
-/// Which of the form's two last buttons.
-#[derive(Clone, Copy, PartialEq, Eq)]
+/// A page that has been told that all is well and goes nowhere is not waited for much longer.
+const LANDS_WITHIN: Duration = Duration::from_secs(20);
+
+/// A click that counts; on an own item that is on sale, the item's id.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Click {
     SaveDraft,
     Publish,
+    SaveItem(String),
+    Hide(String),
+    Delete(String),
 }
 
 impl Click {
-    fn field(self) -> Field {
+    fn key(&self) -> Key {
         match self {
-            Self::SaveDraft => Field::SaveDraft,
-            Self::Publish => Field::Publish,
+            Self::SaveDraft => Key::SaveDraft,
+            Self::Publish | Self::SaveItem(_) => Key::Publish,
+            Self::Hide(_) => Key::ItemHide,
+            Self::Delete(_) => Key::ItemDeleteConfirm,
         }
     }
 
-    fn key(self) -> Key {
+    /// The paths of the requests that it makes the page send (as seen 2026, confidence A; hiding B).
+    fn paths(&self) -> Vec<String> {
         match self {
-            Self::SaveDraft => Key::SaveDraft,
-            Self::Publish => Key::Publish,
+            // Choices are asked for by POST too.
+            Self::SaveDraft | Self::Publish => {
+                vec!["/item_upload/drafts".to_owned(), "/item_upload/items".to_owned()]
+            }
+            Self::SaveItem(id) => vec![format!("/item_upload/items/{id}")],
+            Self::Hide(id) | Self::Delete(id) => vec![format!("/items/{id}/")],
         }
+    }
+
+    /// Whether the answer names what was saved.
+    fn names_the_item(&self) -> bool {
+        matches!(self, Self::SaveDraft | Self::Publish | Self::SaveItem(_))
     }
 
     /// The page that the site goes to when all went well (as seen 2026, confidence A; the item's page in older forms).
-    fn lands_on(self, url: &Url) -> bool {
+    fn lands_on(&self, url: &Url) -> bool {
         let path = url.path();
-        path.starts_with("/member/")
-            || (self == Self::Publish
-                && path.starts_with("/items/")
-                && !path.ends_with("/edit")
-                && path != "/items/new")
+        let is_item_page = path.starts_with("/items/") && !path.ends_with("/edit") && path != "/items/new";
+        match self {
+            Self::SaveDraft | Self::Delete(_) => path.starts_with("/member/"),
+            Self::Publish | Self::SaveItem(_) | Self::Hide(_) => path.starts_with("/member/") || is_item_page,
+        }
     }
 }
 
@@ -67,11 +86,14 @@ enum Answer {
 impl Page {
     /// Clicks once, and waits for what comes of it. The item's id, where the site's answer was seen.
     pub(super) async fn click_once(
-        &mut self,
+        &self,
         click: Click,
         permit: &dyn Permit,
     ) -> Result<Option<String>, WriteError> {
-        let button = self.ready_button(click).await.map_err(WriteError::NotSent)?;
+        let button = match self.ready_button(&click).await {
+            Ok(button) => button,
+            Err(error) => return Err(WriteError::NotSent(error)),
+        };
         let mark = self.traffic.mark();
         if self.traffic.since(mark).is_none() {
             return Err(WriteError::NotSent(Error::Browser(
@@ -83,10 +105,14 @@ impl Page {
         }
         match button.click().await {
             Ok(()) => {}
-            Err(error) if is_not_clicked(&error) => return Err(WriteError::NotSent(broken(error))),
-            Err(error) => return Err(WriteError::Unknown(broken(error))),
+            // What lies over the button may be a challenge.
+            Err(error) if is_not_clicked(&error) => {
+                let covered = self.look().await.err().unwrap_or_else(|| failed(error));
+                return Err(WriteError::NotSent(covered));
+            }
+            Err(error) => return Err(WriteError::Unknown(failed(error))),
         }
-        match tokio::time::timeout(ANSWERS_WITHIN, self.outcome(click, mark)).await {
+        match tokio::time::timeout(ANSWERS_WITHIN, self.outcome(&click, mark)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(WriteError::Unknown(Error::Unavailable(
                 "no answer to the click came in time".to_owned(),
@@ -94,17 +120,26 @@ impl Page {
         }
     }
 
-    /// The button, in view, on a page without a challenge.
-    async fn ready_button(&mut self, click: Click) -> Result<WebElement, Error> {
-        self.look().await?;
+    /// The button, in view, on a page without a challenge and with nothing over it.
+    async fn ready_button(&self, click: &Click) -> Result<WebElement, Error> {
+        self.uncover().await?;
+        if let Click::Delete(_) = click {
+            // Asks first, and deletes nothing yet.
+            let is_asked = self.press(Key::ItemDelete, COMES_WITHIN).await?
+                && self.comes(Key::ItemDeleteModal, COMES_WITHIN).await?.is_some();
+            if !is_asked {
+                return Err(self.not_found(name_of(Key::ItemDelete)).await);
+            }
+            self.look().await?;
+        }
         let Some(button) = self.comes(click.key(), COMES_WITHIN).await? else {
-            return Err(self.not_found(click.field().name()).await);
+            return Err(self.not_found(name_of(click.key())).await);
         };
-        button.scroll_into_view().await.map_err(broken)?;
+        button.scroll_into_view().await.map_err(failed)?;
         Ok(button)
     }
 
-    async fn outcome(&mut self, click: Click, mark: usize) -> Result<Option<String>, WriteError> {
+    async fn outcome(&self, click: &Click, mark: usize) -> Result<Option<String>, WriteError> {
         let mut quiet = Duration::ZERO;
         loop {
             let Some(exchanges) = self.traffic.since(mark) else {
@@ -112,10 +147,21 @@ impl Page {
                     "the page's requests got out of sight".to_owned(),
                 )));
             };
-            match self.answer(&exchanges) {
+            match self.answer(click, &exchanges) {
                 Answer::Accepted { remote_id } => {
-                    self.landing(click).await.map_err(WriteError::Unknown)?;
-                    return Ok(remote_id);
+                    if *click == Click::SaveDraft && self.has_published(&exchanges) {
+                        let what = "the site published what was to be saved as a draft";
+                        return Err(WriteError::Unknown(Error::Shape(what.to_owned())));
+                    }
+                    let landed = tokio::time::timeout(LANDS_WITHIN, self.landing(click)).await;
+                    return match landed {
+                        Ok(landed) => landed.map(|()| remote_id).map_err(WriteError::Unknown),
+                        // It said what it has saved; where it goes from there is its own affair.
+                        Err(_) if remote_id.is_some() => Ok(remote_id),
+                        Err(_) => Err(WriteError::Unknown(Error::Unavailable(
+                            "the page did not go on after the site's answer".to_owned(),
+                        ))),
+                    };
                 }
                 Answer::Refused(violations) => {
                     let evidence = Box::new(self.evidence().await);
@@ -152,7 +198,7 @@ impl Page {
     }
 
     /// Waits for the page that follows a success, and looks there too.
-    async fn landing(&mut self, click: Click) -> Result<(), Error> {
+    async fn landing(&self, click: &Click) -> Result<(), Error> {
         while !click.lands_on(&self.url().await?) {
             self.look().await?;
             tokio::time::sleep(LOOK_EVERY).await;
@@ -161,11 +207,12 @@ impl Page {
     }
 
     /// The site may be asked more than once, as after a session's renewal; the surest thing known decides.
-    fn answer(&self, exchanges: &[Exchange]) -> Answer {
+    fn answer(&self, click: &Click, exchanges: &[Exchange]) -> Answer {
+        let paths = click.paths();
         let writes = exchanges
             .iter()
-            .filter(|exchange| self.is_saving(exchange))
-            .map(told);
+            .filter(|exchange| self.is_saving(exchange, &paths))
+            .map(|exchange| told(exchange, click.names_the_item()));
         writes.fold(Answer::NoRequest, |known, next| match (known, next) {
             (Answer::Accepted { remote_id: Some(id) }, _) => Answer::Accepted { remote_id: Some(id) },
             (_, accepted @ Answer::Accepted { .. }) => accepted,
@@ -175,20 +222,30 @@ impl Page {
         })
     }
 
-    fn is_saving(&self, exchange: &Exchange) -> bool {
+    /// Whether a request went out that publishes.
+    fn has_published(&self, exchanges: &[Exchange]) -> bool {
+        let publishes = |exchange: &&Exchange| {
+            exchange.url.contains("/item_upload/items") || exchange.url.ends_with("/completion")
+        };
+        let paths = Click::Publish.paths();
+        exchanges
+            .iter()
+            .filter(|exchange| self.is_saving(exchange, &paths))
+            .any(|exchange| publishes(&exchange))
+    }
+
+    fn is_saving(&self, exchange: &Exchange, paths: &[String]) -> bool {
         let Ok(url) = Url::parse(&exchange.url) else {
             return false;
         };
-        // Choices are asked for by POST too.
-        let saves = ["/item_upload/drafts", "/item_upload/items"]
-            .iter()
-            .any(|path| url.path().contains(path));
+        let saves = paths.iter().any(|path| url.path().contains(path.as_str()));
         url.origin() == self.base.origin() && saves && !matches!(exchange.method.as_str(), "GET" | "OPTIONS")
     }
 }
 
-/// What one saving request came to.
-fn told(exchange: &Exchange) -> Answer {
+/// What one saving request came to. An answer that has to name the item and does not has been emptied by something that
+/// stands before the site, which then has saved nothing (as seen 2026, confidence A).
+fn told(exchange: &Exchange, names_the_item: bool) -> Answer {
     if !exchange.complete {
         return Answer::Waiting;
     }
@@ -205,6 +262,9 @@ fn told(exchange: &Exchange) -> Answer {
         200..300 => match serde_json::from_str::<Value>(body) {
             Ok(json) if json["code"].as_i64().unwrap_or(0) != 0 => {
                 Answer::Unclear(format!("the site answered with code {}", json["code"]))
+            }
+            Ok(json) if names_the_item && !json["item"].is_object() && !json["draft"].is_object() => {
+                Answer::Unclear("the site left its answer empty".to_owned())
             }
             Ok(json) if json.is_object() => Answer::Accepted {
                 remote_id: saved_id(&json),
@@ -233,7 +293,7 @@ mod tests {
     }
 
     fn said(exchange: &Exchange) -> &'static str {
-        match told(exchange) {
+        match told(exchange, true) {
             Answer::NoRequest => "no request",
             Answer::Waiting => "waiting",
             Answer::Accepted { remote_id: Some(_) } => "accepted with an id",
@@ -248,7 +308,7 @@ mod tests {
         let refused = r#"{"code":99,"errors":[{"field":"title","value":"too long"}]}"#;
         for (status, body, expected) in [
             (Some(200), r#"{"draft":{"id":7},"code":0}"#, "accepted with an id"),
-            (Some(200), r#"{"code":0}"#, "accepted"),
+            (Some(200), r#"{"code":0}"#, "unclear"),
             (Some(200), "", "accepted"),
             (Some(200), r#"{"code":105}"#, "unclear"),
             (Some(200), "<html></html>", "unclear"),

@@ -1,39 +1,51 @@
 //! The one place that makes an HTTP client.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::cookie::Jar;
+use reqwest::Proxy;
 use reqwest::redirect::{Attempt, Policy};
 use url::Url;
 use vintedbot_marketplace::Error;
 
+use super::jar::OwnJar;
+
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 const MOST_REDIRECTS: usize = 5;
 
-/// A client for one session on one site: its cookies go to that site alone, and no redirect leads anywhere else.
+/// How this program calls itself where nobody's browser stands behind a request.
+pub(crate) const OWN_NAME: &str = concat!("vintedbot/", env!("CARGO_PKG_VERSION"));
+
+/// A client for one session on one site: its cookies go to that site alone, and no redirect leads anywhere else. A real site
+/// is only ever spoken to over https.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the guarded constructor that all others are to use"
 )]
 pub(crate) fn guarded(
     base: &Url,
-    cookies: &BTreeMap<String, String>,
+    jar: &Arc<OwnJar>,
+    user_agent: &str,
+    proxy: Option<&Url>,
     timeout: Duration,
 ) -> Result<reqwest::Client, Error> {
-    let jar = Jar::default();
-    for (name, value) in cookies {
-        // Without a domain a cookie belongs to this host alone.
-        jar.add_cookie_str(&format!("{name}={value}; Path=/"), base);
-    }
-    reqwest::Client::builder()
-        .cookie_provider(Arc::new(jar))
+    let builder = reqwest::Client::builder()
+        .cookie_provider(Arc::clone(jar))
         .connect_timeout(CONNECTS_WITHIN)
         .timeout(timeout)
         .redirect(Policy::custom(stay))
+        .https_only(base.scheme() == "https")
+        // What the environment says about proxies is nobody's decision here.
         .no_proxy()
-        .user_agent(concat!("vintedbot/", env!("CARGO_PKG_VERSION")))
+        .user_agent(user_agent);
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(
+            Proxy::all(proxy.as_str())
+                .map_err(|_| Error::Unavailable("the address of the proxy cannot be used".to_owned()))?,
+        ),
+        None => builder,
+    };
+    builder
         .build()
         .map_err(|error| Error::Unavailable(error.to_string()))
 }

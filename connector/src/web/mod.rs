@@ -1,31 +1,37 @@
 //! The web session: plain requests to the site's own JSON calls, as its pages make them.
 //!
-//! `client` is the only place that makes an HTTP client, `signin` gets a session, `reads` asks who and what is there,
-//! `catalog` what can be chosen. Every answer passes the challenge detector before anybody sees it. To add a call: write
+//! `client` is the only place that makes an HTTP client and `jar` has its cookies; `signin` enters with a session, `session`
+//! says whose it is and when to renew it, `renewal` does so; `reads` asks who and what is there, `catalog` what can be
+//! chosen. Every answer passes the challenge detector before anybody sees it. To add a call: write
 //! a method in the fitting file, on top of [`WebSession::json`].
 
 mod catalog;
 pub(crate) mod client;
+mod jar;
 pub(crate) mod outside;
 mod own;
 mod reads;
+mod renewal;
+mod session;
 mod signin;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE};
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
-use tokio::sync::Mutex;
 use url::Url;
 use vintedbot_marketplace::challenge::Detector;
-use vintedbot_marketplace::{Error, Evidence, Language, WriteError};
+use vintedbot_marketplace::{Error, Evidence, Language, LostSession, Seat, WriteError};
 
+pub(crate) use session::{Memory, Reach};
 pub(crate) use signin::SignedIn;
 
+use session::Origin;
+
+use crate::discreet::Redactor;
 use crate::signs::Reply;
 
 /// The code in an answer that refuses what was entered (as seen 2026, confidence A).
@@ -33,14 +39,16 @@ const VALIDATION_ERROR: i64 = 99;
 /// The code in an answer about something that is not there (as seen 2026, confidence A).
 const NOT_FOUND: i64 = 104;
 
-/// One member's session on one site. Signed in at first use, and again when the site no longer knows it.
+/// One member's session on one site, as whoever holds this seat uses it. Entered at first use, and again when the site no
+/// longer knows it.
 pub(crate) struct WebSession {
     pub(crate) base: Url,
-    login: String,
     language: Language,
-    timeout: Duration,
     detector: Arc<Detector>,
-    current: Mutex<Option<Arc<SignedIn>>>,
+    seat: Seat,
+    origin: Origin,
+    memory: Arc<Memory>,
+    reach: Arc<Reach>,
 }
 
 /// What is sent along.
@@ -105,43 +113,9 @@ impl NoAnswer {
 }
 
 impl WebSession {
-    pub(crate) fn new(
-        base: Url,
-        login: String,
-        language: Language,
-        timeout: Duration,
-        detector: Arc<Detector>,
-    ) -> Self {
-        Self {
-            base,
-            login,
-            language,
-            timeout,
-            detector,
-            current: Mutex::new(None),
-        }
-    }
-
-    /// The session, signed in now if it was not.
-    pub(crate) async fn signed_in(&self) -> Result<Arc<SignedIn>, Error> {
-        let mut current = self.current.lock().await;
-        if let Some(signed_in) = &*current {
-            return Ok(Arc::clone(signed_in));
-        }
-        let signed_in = Arc::new(self.sign_in().await?);
-        *current = Some(Arc::clone(&signed_in));
-        Ok(signed_in)
-    }
-
-    /// Forgets a session that the site does not know any more, unless somebody else has already renewed it.
-    async fn forget(&self, stale: &Arc<SignedIn>) {
-        let mut current = self.current.lock().await;
-        if current
-            .as_ref()
-            .is_some_and(|current| Arc::ptr_eq(current, stale))
-        {
-            *current = None;
-        }
+    /// What takes this session's values out of texts.
+    pub(crate) fn redactor(&self) -> Redactor {
+        self.memory.redactor()
     }
 
     /// Asks, and answers with the JSON object of a good answer. An answer 401 renews the session and asks once more.
@@ -189,9 +163,13 @@ impl WebSession {
         let first = self.signed_in().await?;
         let mut reply = self.send(&first, call).await.map_err(NoAnswer::into_error)?;
         if reply.status == 401 {
-            self.forget(&first).await;
-            let second = self.signed_in().await?;
+            let second = self.signed_in_anew(&first).await?;
             reply = self.send(&second, call).await.map_err(NoAnswer::into_error)?;
+            if reply.status == 401
+                && let Some(session) = &second.session
+            {
+                return Err(self.lost(session, LostSession::Refused).await);
+            }
         }
         // A missing thing may be answered with a page where an object was asked for (as seen 2026, confidence A).
         let wants_json = reply.status != 404;
@@ -212,6 +190,10 @@ impl WebSession {
             .query(&call.query)
             .header(ACCEPT, "application/json, text/plain, */*")
             .header("X-CSRF-Token", csrf);
+        let request = match signed_in.anonymous_id() {
+            Some(id) => request.header("X-Anon-Id", id),
+            None => request,
+        };
         let request = match &call.payload {
             Payload::Nothing => request,
             Payload::Json(json) => request.json(json),

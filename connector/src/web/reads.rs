@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use vintedbot_marketplace::{Error, Member, Money, RemoteItem};
 
+use super::signin::member_in;
 use super::{Call, WebSession};
 use crate::text;
 
@@ -15,15 +16,7 @@ const MOST_PAGES: u64 = 500;
 
 impl WebSession {
     pub(crate) async fn member(&self) -> Result<Member, Error> {
-        let json = self.json(&Call::get("users/current")).await?;
-        let user = &json["user"];
-        match (text::id(&user["id"]), user["login"].as_str()) {
-            (Some(id), Some(login)) => Ok(Member {
-                id,
-                login: login.to_owned(),
-            }),
-            _ => Err(Error::Shape("users/current names no user".to_owned())),
-        }
+        member_in(&self.json(&Call::get("users/current")).await?)
     }
 
     /// Every item, or an error: a reading with a hole in it would let an item look as if it were not there.

@@ -1,20 +1,30 @@
-//! Getting a session: on the practice site, by asking its admin API for one.
+//! A session that the site knew when it was made: an imported one, or one that the practice site's admin API gives to whoever
+//! asks.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use vintedbot_marketplace::{Error, Member};
+use vintedbot_marketplace::cookies::Rules;
+use vintedbot_marketplace::{Cookies, Error, Member, Session};
 
-use super::{NoAnswer, WebSession, client, unexpected};
+use super::client::{self, OWN_NAME};
+use super::jar::OwnJar;
+use super::{Call, NoAnswer, WebSession, good, unexpected};
+use crate::signs::Reply;
 use crate::text;
 
 /// A session that the site knew when it was made.
 pub(crate) struct SignedIn {
     pub(crate) client: reqwest::Client,
     pub(crate) member: Member,
-    pub(crate) cookies: BTreeMap<String, String>,
+    /// As they were then, to be handed to a browser.
+    pub(crate) cookies: Cookies,
+    /// What was imported; absent for one that the practice site gave.
+    pub(super) session: Option<Session>,
+    jar: Arc<OwnJar>,
     csrf_token: OnceCell<String>,
 }
 
@@ -25,14 +35,22 @@ struct PracticeMember {
     cookies: BTreeMap<String, String>,
 }
 
+/// What the site says to an imported session.
+pub(super) enum Entered {
+    In(Box<SignedIn>),
+    /// It does not know its access token any more.
+    Stale,
+}
+
 impl WebSession {
+    /// Asks the practice site for a session.
     pub(super) async fn sign_in(&self) -> Result<SignedIn, Error> {
-        let anonymous = client::guarded(&self.base, &BTreeMap::new(), self.timeout)?;
+        let anonymous = self.client(Cookies::default(), OWN_NAME)?.0;
         let url = self
             .base
             .join("/_practice/members")
             .map_err(|error| Error::Shape(error.to_string()))?;
-        let body = json!({ "login": self.login, "language": self.language.code() });
+        let body = json!({ "login": self.seat.practice_login, "language": self.language.code() });
         let reply = self
             .exchange(anonymous.post(url).json(&body))
             .await
@@ -40,21 +58,90 @@ impl WebSession {
         if !(200..300).contains(&reply.status) {
             return Err(unexpected(&reply));
         }
-        let member: PracticeMember = reply
+        let mut member: PracticeMember = reply
             .json
             .clone()
             .and_then(|json| serde_json::from_value(json).ok())
             .ok_or_else(|| unexpected(&reply))?;
         let id = text::id(&member.id).ok_or_else(|| unexpected(&reply))?;
+        // Given to somebody's browser, which this is not.
+        let rules = Rules::embedded();
+        member.cookies.retain(|name, _| !rules.is_of_bot_check(name));
+        let cookies = Cookies(member.cookies);
+        let (client, jar) = self.client(cookies.clone(), OWN_NAME)?;
         Ok(SignedIn {
-            client: client::guarded(&self.base, &member.cookies, self.timeout)?,
+            client,
             member: Member {
                 id,
                 login: member.login,
             },
-            cookies: member.cookies,
+            cookies,
+            session: None,
+            jar,
             csrf_token: OnceCell::new(),
         })
+    }
+
+    /// Enters with an imported session, and learns whose it is.
+    pub(super) async fn enter(&self, session: Session) -> Result<Entered, Error> {
+        let (client, jar) = self.client(session.cookies.clone(), &session.user_agent)?;
+        let nobody = Member {
+            id: String::new(),
+            login: String::new(),
+        };
+        let mut signed_in = SignedIn {
+            client,
+            member: nobody,
+            cookies: session.cookies.clone(),
+            session: Some(session),
+            jar,
+            csrf_token: OnceCell::new(),
+        };
+        let call = Call::get("users/current");
+        let reply = self.send(&signed_in, &call).await.map_err(NoAnswer::into_error)?;
+        if reply.status == 401 {
+            return Ok(Entered::Stale);
+        }
+        reply.judge(&self.detector, true)?;
+        signed_in.member = member_in(&good(&reply)?)?;
+        Ok(Entered::In(Box::new(signed_in)))
+    }
+
+    /// A client with these cookies, and where they are kept from now on.
+    pub(super) fn client(
+        &self,
+        cookies: Cookies,
+        user_agent: &str,
+    ) -> Result<(reqwest::Client, Arc<OwnJar>), Error> {
+        self.memory.hide(&cookies);
+        let jar = Arc::new(OwnJar::new(&self.base, cookies));
+        let proxy = self
+            .reach
+            .proxy
+            .as_ref()
+            .filter(|_| self.base.scheme() == "https");
+        let client = client::guarded(&self.base, &jar, user_agent, proxy, self.reach.timeout)?;
+        Ok((client, jar))
+    }
+
+    /// The token that a client's pages have; see [`SignedIn::csrf_token`].
+    pub(super) async fn csrf_token(&self, client: &reqwest::Client) -> Result<String, Error> {
+        let reply = self.exchange(client.get(self.base.clone())).await;
+        let reply = reply.map_err(NoAnswer::into_error)?;
+        reply.judge(&self.detector, false)?;
+        token_in(&reply)
+    }
+}
+
+/// Who an answer to `users/current` is about.
+pub(super) fn member_in(json: &Value) -> Result<Member, Error> {
+    let user = &json["user"];
+    match (text::id(&user["id"]), user["login"].as_str()) {
+        (Some(id), Some(login)) => Ok(Member {
+            id,
+            login: login.to_owned(),
+        }),
+        _ => Err(Error::Shape("users/current names no user".to_owned())),
     }
 }
 
@@ -62,19 +149,25 @@ impl SignedIn {
     /// The token that the site's pages send with every request. It is the same for everybody until the site is built
     /// anew, and stands in every page (as seen 2026, confidence A).
     pub(super) async fn csrf_token(&self, session: &WebSession) -> Result<&str, Error> {
-        let token = self.csrf_token.get_or_try_init(|| async {
-            let page = session.exchange(self.client.get(session.base.clone()));
-            let reply = page.await.map_err(NoAnswer::into_error)?;
-            reply.judge(&session.detector, false)?;
-            token_in(&reply.text)
-                .ok_or_else(|| Error::Shape(format!("no CSRF token in the page {}", reply.url.path())))
-        });
+        let token = self
+            .csrf_token
+            .get_or_try_init(|| session.csrf_token(&self.client));
         token.await.map(String::as_str)
+    }
+
+    /// What calls repeat as `X-Anon-Id` (as seen 2026, confidence A).
+    pub(super) fn anonymous_id(&self) -> Option<String> {
+        self.jar.get(&Rules::embedded().anonymous_id)
     }
 }
 
+fn token_in(reply: &Reply) -> Result<String, Error> {
+    token_of(&reply.text)
+        .ok_or_else(|| Error::Shape(format!("no CSRF token in the page {}", reply.url.path())))
+}
+
 /// The token in a page: in its data as `CSRF_TOKEN`, in older pages in a `meta` tag.
-fn token_in(page: &str) -> Option<String> {
+fn token_of(page: &str) -> Option<String> {
     let after_name = |name: &str, skipped: &[char]| {
         let rest = &page[page.find(name)? + name.len()..];
         let rest = rest.trim_start_matches(skipped);
@@ -93,14 +186,14 @@ mod tests {
     fn the_csrf_token_is_found_in_data_and_in_a_meta_tag() {
         let expected = Some("75f6c9fa-dc8e-4e52".to_owned());
         assert_eq!(
-            token_in(r#"self.push([1,"{\"CSRF_TOKEN\":\"75f6c9fa-dc8e-4e52\",\"x\":1}"])"#),
+            token_of(r#"self.push([1,"{\"CSRF_TOKEN\":\"75f6c9fa-dc8e-4e52\",\"x\":1}"])"#),
             expected
         );
-        assert_eq!(token_in(r#"{"CSRF_TOKEN": "75f6c9fa-dc8e-4e52"}"#), expected);
+        assert_eq!(token_of(r#"{"CSRF_TOKEN": "75f6c9fa-dc8e-4e52"}"#), expected);
         assert_eq!(
-            token_in(r#"<meta name="csrf-token" content="75f6c9fa-dc8e-4e52">"#),
+            token_of(r#"<meta name="csrf-token" content="75f6c9fa-dc8e-4e52">"#),
             expected
         );
-        assert_eq!(token_in("<html></html>"), None);
+        assert_eq!(token_of("<html></html>"), None);
     }
 }

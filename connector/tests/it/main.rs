@@ -6,6 +6,12 @@
 )]
 
 mod browser;
+mod browser_changes;
+mod browser_check;
+mod browser_faces;
+mod browser_mutations;
+mod browser_pages;
+mod browser_window;
 mod browserless;
 mod leftovers;
 mod reads;

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use vintedbot_connector::{BrowserConfig, Config, Connector, Pacing};
+use vintedbot_domain::clock::{Clock as _, SystemClock};
 use vintedbot_marketplace::catalog::CatalogIndex;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
@@ -61,6 +62,10 @@ impl Site {
             pacing: Pacing::NONE,
             random: Arc::new(move || numbers.fetch_add(0x9E37_79B9, Ordering::Relaxed)),
             request_timeout: Duration::from_secs(10),
+            sessions: None,
+            proxy: None,
+            clock: Arc::new(|| SystemClock.now()),
+            attempt_time: Duration::from_secs(60),
         })
         .expect("the site is on this machine")
     }
@@ -74,11 +79,23 @@ impl Site {
     }
 
     pub fn browser_with(&self, selectors: Selectors) -> Connector {
-        let found = BrowserConfig::find(None, None, true).expect("nothing is named");
-        self.connector(
-            Some(found.expect("Chromium and chromedriver are installed")),
-            selectors,
-        )
+        self.connector(Some(chromium()), selectors)
+    }
+
+    /// A browser of other ways than the installed one has.
+    pub fn browser_as(&self, browser: BrowserConfig) -> Connector {
+        self.connector(Some(browser), Selectors::embedded().clone())
+    }
+
+    /// Makes the pages that a seat's member sees particular ones.
+    pub async fn pages(&self, seat: &Seat, pages: Value) {
+        let member =
+            json!({ "login": seat.practice_login, "language": seat.language.code(), "pages": pages });
+        self.admin("POST", "members", member).await;
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://{}", self.running.local_addr())
     }
 
     pub fn request(&self, content: ItemContent, photos: Vec<PhotoFile>) -> ComposerRequest {
@@ -90,7 +107,7 @@ impl Site {
         }
     }
 
-    fn work_dir(&self) -> PathBuf {
+    pub fn work_dir(&self) -> PathBuf {
         self.folder.path().join(format!(
             "attempt-{}",
             self.attempts.fetch_add(1, Ordering::Relaxed)
@@ -130,6 +147,11 @@ impl Site {
         };
         all.into_iter().filter(|record| record["kind"] == kind).collect()
     }
+}
+
+pub fn chromium() -> BrowserConfig {
+    let found = BrowserConfig::find(None, None, true).expect("nothing is named");
+    found.expect("Chromium and chromedriver are installed")
 }
 
 pub fn seat(language: Language) -> Seat {
@@ -193,18 +215,60 @@ pub async fn content(connector: &Connector, seat: &Seat, photos: &[PhotoFile]) -
     }
 }
 
+/// The first thing in what the site accepted that is not what was approved, by id.
+pub fn difference(record: &Value, content: &ItemContent) -> Option<String> {
+    let one = |choice: &Option<Named>| json!(choice.as_ref().map(|choice| choice.id));
+    let many = |choices: &[Named]| {
+        let mut ids: Vec<i64> = choices.iter().map(|choice| choice.id).collect();
+        ids.sort_unstable();
+        json!(ids)
+    };
+    let sorted = |name: &str| {
+        let mut ids: Vec<i64> = record[name]
+            .as_array()
+            .map(|all| all.iter().filter_map(Value::as_i64).collect())
+            .unwrap_or_default();
+        ids.sort_unstable();
+        json!(ids)
+    };
+    let expected = [
+        ("title", json!(content.title)),
+        ("description", json!(content.description)),
+        ("price_minor", json!(content.price.minor_units)),
+        ("catalog_id", json!(content.category.id)),
+        ("brand_id", one(&content.brand)),
+        ("size_id", one(&content.size)),
+        ("status_id", one(&content.condition)),
+        ("color_ids", many(&content.colors)),
+        ("material_ids", many(&content.materials)),
+        ("package_size_id", one(&content.package_size)),
+        ("photo_sha256s", json!(content.photo_sha256s)),
+    ];
+    expected.into_iter().find_map(|(name, expected)| {
+        let seen = if name.ends_with("_ids") {
+            sorted(name)
+        } else {
+            record[name].clone()
+        };
+        (seen != expected).then(|| format!("{name}: {seen} where {expected} was approved"))
+    })
+}
+
 /// Remembers the steps that it is told of, and may stop at one.
 #[derive(Default)]
 pub struct Steps {
     pub reached: Mutex<Vec<FillStep>>,
+    pub frames: Mutex<Vec<Frame>>,
     pub stop_at: Option<FillStep>,
 }
 
 #[async_trait]
 impl StepObserver for Steps {
     async fn reached(&self, frame: Frame) -> Result<(), Stopped> {
-        self.reached.lock().await.push(frame.step);
-        if self.stop_at == Some(frame.step) {
+        let step = frame.step;
+        self.reached.lock().await.push(step);
+        self.frames.lock().await.push(frame);
+        if self.stop_at == Some(step) {
             Err(Stopped("the test says so".to_owned()))
         } else {
             Ok(())

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::markets::{Market, PRACTICE};
 use vintedbot_marketplace::{Language, Seat};
 
-use super::{AccountState, Mode};
+use super::{AccountSession, AccountState, Mode};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent, Resource, ResourceType};
 use crate::store::Tx;
@@ -33,6 +33,9 @@ pub struct Account {
     pub member_login: Option<String>,
     /// Absent: the setting for accounts.
     pub publish_limit_per_minute: Option<i64>,
+    /// The session that was imported for the site it works on.
+    #[serde(default)]
+    pub session: Option<AccountSession>,
     /// Until when the site asked to be left alone; past, or absent: it did not.
     pub quiet_until: Option<Millis>,
     pub create_time: Millis,
@@ -83,6 +86,10 @@ impl From<accounts::Model> for Account {
                     time,
                     publish_job_id: row.pause_publish_job_id,
                 }),
+            session: row
+                .session
+                .as_deref()
+                .and_then(|session| serde_json::from_str(session).ok()),
             language: Language::from_code(&row.language).unwrap_or(Language::En),
             id: row.id,
             owner_id: row.owner_id,

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use vintedbot_marketplace::Seat;
 
 use super::account::save;
-use super::{Account, seat};
+use super::{Account, AccountState, seat};
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::jobs::{self, NewJob};
@@ -59,6 +59,14 @@ pub async fn seat_of(domain: &Domain, account_id: &str) -> Result<Option<Seat>> 
     Ok(row
         .filter(|row| row.delete_time.is_none())
         .map(|row| seat(&Account::from(row))))
+}
+
+/// Whether nothing is to be asked of the account's site now, because a person has to look first.
+pub async fn is_paused(domain: &Domain, account_id: &str) -> Result<bool> {
+    let row = accounts::Entity::find_by_id(account_id)
+        .one(domain.store.reader())
+        .await?;
+    Ok(row.is_some_and(|row| row.state == AccountState::Paused))
 }
 
 /// Whether what the seat's site offers, in its language, was never read or is a day old.

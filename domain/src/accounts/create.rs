@@ -73,6 +73,7 @@ pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result
                     update_time: now,
                     delete_time: None,
                     sequence: 0,
+                    session: None,
                     quiet_until: None,
                 };
                 accounts::Entity::insert(row.clone().into_active_model())

@@ -5,6 +5,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 
 use super::Account;
 use super::account::load;
+use super::session;
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::listings;
@@ -37,6 +38,7 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
                 let row = load(tx, &owner_id, &id).await?;
                 refuse_open_jobs(tx, publish_jobs::Column::AccountId, &id).await?;
                 listings::delete_all(tx, &id).await?;
+                session::forget_all(tx, &id).await?;
                 let now = tx.now().await?;
                 let row = accounts::Model {
                     delete_time: Some(now),

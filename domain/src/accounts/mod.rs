@@ -9,6 +9,7 @@ mod lock;
 mod mode;
 mod pause;
 mod quiet;
+mod session;
 mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use account::load;
 pub use account::{Account, Pause, seat};
-pub use connection::{needs_catalog, queue_all, record_member, seat_of};
+pub use connection::{is_paused, needs_catalog, queue_all, record_member, seat_of};
 pub use create::{NewAccount, create};
 pub use delete::delete;
 pub(crate) use delete::refuse_open_jobs;
@@ -25,6 +26,10 @@ pub use lock::{AccountLock, acquire_lock};
 pub use mode::{SetMode, set_mode};
 pub use pause::{pause, resume};
 pub use quiet::keep_quiet;
+pub use session::{
+    AccountSession, Candidate, ImportSession, Imported, SessionSource, StoredSessions, Tried, candidate,
+    check_session, checked, forget_session, import_session, require_session, settle_check, settle_import,
+};
 pub(crate) use update::changed;
 pub use update::{Update, update};
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use vintedbot_marketplace::markets::Market;
 
 use super::account::{load, save, site_of};
-use super::{Account, Mode, connection};
+use super::{Account, Mode, connection, session};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::publishing::State;
@@ -74,9 +74,8 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
     let moved = site != row.site;
     let mut row = accounts::Model { mode, site, ..row };
     if moved {
-        // Who it is there has to be learnt anew.
-        row.member_id = None;
-        row.member_login = None;
+        // Who it is there has to be learnt anew, unless it has a session there.
+        row = session::moved(tx, row).await?;
         connection::queue(tx, &row).await?;
     }
     let id = row.id.clone();

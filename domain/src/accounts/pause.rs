@@ -12,13 +12,13 @@ use crate::store::Tx;
 use crate::store::entities::accounts;
 use crate::{Domain, Error, Reason, Result, publishing, requests};
 
-/// Pauses an account because of what a publish job met. An account that is paused already keeps its first reason.
+/// Pauses an account because of what a job met, with the publish job that has the evidence, where it was one. An account that is paused already keeps its first reason.
 pub async fn pause(
     tx: &Tx,
     account_id: &str,
     reason: Reason,
     message: &str,
-    publish_job_id: &str,
+    publish_job_id: Option<&str>,
 ) -> Result<()> {
     let row = tx
         .locked(accounts::Entity::find_by_id(account_id))
@@ -33,7 +33,7 @@ pub async fn pause(
     row.pause_reason = Some(reason.name());
     row.pause_message = Some(message.to_owned());
     row.pause_time = Some(now);
-    row.pause_publish_job_id = Some(publish_job_id.to_owned());
+    row.pause_publish_job_id = publish_job_id.map(str::to_owned);
     row.update_time = now;
     accounts::Entity::update_many()
         .col_expr(accounts::Column::State, Expr::value(row.state))

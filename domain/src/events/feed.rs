@@ -39,6 +39,8 @@ pub enum Ephemeral {
         outcome: String,
         message: String,
         time: i64,
+        selector: Option<String>,
+        thumbnail_key: Option<String>,
     },
 }
 

@@ -6,6 +6,7 @@
 //!
 //! A new kind: a variant of [`Kind`] and a handler in the worker crate.
 
+mod answer;
 mod bell;
 mod claim;
 mod schedule;
@@ -17,6 +18,7 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
 use serde::{Deserialize, Serialize};
 
+pub use answer::{Answer, answer, answer_of, note};
 pub use bell::{Bell, HORIZON};
 pub use claim::{BackOff, Claim, Outcome, claim, requeue};
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
@@ -38,6 +40,10 @@ pub enum Kind {
     ConnectAccount,
     /// Reads an account's wardrobe; its subject is the import.
     ImportWardrobe,
+    /// Tries an imported session on the site; its subject is the account.
+    ImportSession,
+    /// Asks the site who is logged in with the account's session; its subject is the account.
+    CheckSession,
 }
 
 /// Where a job stands.

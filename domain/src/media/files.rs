@@ -10,7 +10,7 @@ use std::path::Path as FsPath;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt as _};
+use futures::stream::{BoxStream, StreamExt as _, TryStreamExt as _};
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
@@ -72,7 +72,9 @@ impl PhotoFiles {
         })?;
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(failed)?
-            .with_fsync(true);
+            .with_fsync(true)
+            // A folder whose last file is removed goes with it.
+            .with_automatic_cleanup(true);
         Ok(Self {
             store: Arc::new(store),
         })
@@ -132,6 +134,33 @@ impl PhotoFiles {
             Err(Error::NotFound { .. }) => Ok(()),
             other => other,
         }
+    }
+
+    /// Names of the folders right below a folder.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn folders(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let below = Path::from(folder);
+        let found = self.store.list_with_delimiter(Some(&below)).await;
+        let found = found.map_err(failed)?.common_prefixes;
+        Ok(found
+            .iter()
+            .filter_map(|path| path.filename().map(str::to_owned))
+            .collect())
+    }
+
+    /// Keys of all files in a folder.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn list(&self, folder: &str) -> Result<Vec<String>, Error> {
+        let below = Path::from(folder);
+        let found = self.store.list(Some(&below));
+        found
+            .map(|meta| meta.map(|meta| meta.location.to_string()).map_err(failed))
+            .try_collect()
+            .await
     }
 
     /// Whether there is a file under `key`.

@@ -6,9 +6,11 @@
 mod delete;
 pub mod files;
 mod get;
+mod limit;
 mod photo;
 pub mod pipeline;
 mod signed;
+mod thumbnail;
 mod ticket;
 mod upload;
 
@@ -16,6 +18,7 @@ pub use delete::delete;
 pub use get::{by_ids, get, list};
 pub use photo::{NearDuplicate, Photo};
 pub use signed::{MediaFile, open_signed, photo_url, signed_path};
+pub(crate) use thumbnail::thumbnail;
 pub use ticket::{Ticket, redeem_ticket, upload_ticket};
 pub use upload::{NewPhoto, Uploaded, store, upload, upload_many};
 pub(crate) use upload::{prepare, store_all};

@@ -2,11 +2,14 @@
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use vintedbot_marketplace::Seat;
+use vintedbot_marketplace::{Seat, SeatLock};
 
 use super::job::{load, save, wait};
 use super::outcome::{Ended, end_in};
-use super::{ComposerState, EffectState, JobKind, Revision, State, WaitReason, budget, open_effect};
+use super::{
+    ComposerState, EffectKind, EffectState, JobKind, Revision, State, WaitReason, budget, gate, open_effect,
+    schedule,
+};
 use crate::accounts::{self, Account, AccountLock, AccountState};
 use crate::clock::Millis;
 use crate::events::Kind;
@@ -26,6 +29,10 @@ pub struct Work {
     pub revision: Revision,
     pub revision_hash: String,
     pub draft_remote_id: Option<String>,
+    /// Whether the filled window goes to the person.
+    pub hand_over: bool,
+    /// Of what the person saw in the form when they confirmed.
+    pub read_back_hash: Option<String>,
     pub seat: Seat,
     pub lock: AccountLock,
 }
@@ -120,6 +127,8 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     if let Some(effect) = &effect
         && effect.state == EffectState::Intended
         && now < effect.reconcile_after
+        // A window whose holder is gone is closed first, and counts from then.
+        && effect.kind != EffectKind::HandOver
     {
         wait(tx, &row, Some(WaitReason::Settling), Some(effect.reconcile_after)).await?;
         return Ok(Err(Outcome::At(effect.reconcile_after)));
@@ -127,6 +136,12 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     if account.state == AccountState::Paused {
         wait(tx, &row, Some(WaitReason::AccountPaused), None).await?;
         return Ok(Err(Outcome::Wait));
+    }
+    if effect.is_none() && !row.cancel_requested {
+        row = match schedule::arrive(tx, domain, &account, row, now).await? {
+            Ok(row) => row,
+            Err(outcome) => return Ok(Err(outcome)),
+        };
     }
     if effect.is_none()
         && let Some(outcome) = without_effect(tx, domain, claim, &row, &account, now).await?
@@ -152,7 +167,17 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         revision,
         revision_hash: row.revision_hash.clone(),
         draft_remote_id: row.draft_remote_id.clone(),
-        seat: accounts::seat(&Account::from(account)),
+        hand_over: row.hand_over,
+        read_back_hash: row.read_back_hash.clone(),
+        // Where the job was made for: what it left there is read there, wherever the account has moved since.
+        seat: Seat {
+            site: row.site.clone(),
+            lock: Some(SeatLock {
+                holder: lock.holder.clone(),
+                epoch: lock.epoch,
+            }),
+            ..accounts::seat(&Account::from(account))
+        },
         lock,
     };
     row.wait_reason = None;
@@ -228,10 +253,27 @@ async fn without_effect(
                 wait(tx, row, Some(WaitReason::RateLimit), Some(free)).await?;
                 Ok(Some(Outcome::At(free)))
             }
+            None if row.kind == JobKind::Publish => other_first(tx, domain, row, now).await,
             None => Ok(None),
         },
+        State::Queued if row.hand_over => other_first(tx, domain, row, now).await,
         _ => Ok(None),
     }
+}
+
+/// Another publication of the account that is undecided comes first: no form is filled in vain meanwhile.
+async fn other_first(
+    tx: &Tx,
+    domain: &Domain,
+    row: &publish_jobs::Model,
+    now: Millis,
+) -> Result<Option<Outcome>> {
+    if !gate::undecided_elsewhere(tx, &row.account_id).await? {
+        return Ok(None);
+    }
+    let until = now + domain.settings.settle_poll_ms;
+    wait(tx, row, Some(WaitReason::AccountBusy), Some(until)).await?;
+    Ok(Some(Outcome::At(until)))
 }
 
 /// When the budget allows what a job is for, if not now.

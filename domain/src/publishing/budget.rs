@@ -52,6 +52,8 @@ pub(super) async fn next_confirmation(
         .column(publish_jobs::Column::ConfirmTime)
         .filter(publish_jobs::Column::Kind.eq(JobKind::Publish))
         .filter(publish_jobs::Column::ConfirmTime.gt(now - MINUTE))
+        // A yes for a later time takes its share then.
+        .filter(publish_jobs::Column::ScheduleTime.is_null())
         .order_by_desc(publish_jobs::Column::ConfirmTime);
     let everywhere: Vec<Millis> = query
         .clone()

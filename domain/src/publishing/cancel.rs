@@ -5,7 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::job::{load_owned, save};
 use super::outcome::{Ended, end_in};
-use super::{EffectState, PublishJob, State, open_effect};
+use super::{EffectKind, EffectState, PublishJob, State, open_effect};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::jobs;
@@ -15,8 +15,9 @@ use crate::{Domain, Error, Reason, Result, requests};
 
 const METHOD: &str = "CancelPublishJob";
 
-/// Cancels a job. One that is at work right now ends at its next step; one past its intent answers TOO_LATE; one that was
-/// cancelled already answers as it did.
+/// Cancels a job. One that is at work right now ends at its next step; one whose window is the person's ends when the window
+/// is closed and the site shows that they were not faster; one past its intent answers TOO_LATE; one that was cancelled
+/// already answers as it did.
 pub async fn cancel(
     domain: &Domain,
     caller: &Caller,
@@ -76,6 +77,19 @@ async fn cancel_row(
             .with("state", super::state_name(row.state)));
     }
     let effect = open_effect(tx, &row.id).await?;
+    let at_window = effect
+        .as_ref()
+        .is_some_and(|effect| effect.kind == EffectKind::HandOver);
+    if at_window && !row.needs_manual {
+        // The window is closed first, and then the site is asked whether the person was faster.
+        row.cancel_requested = true;
+        row.reason = Some(reason.name());
+        row.message = Some(message.to_owned());
+        let work = super::work_of(tx, &row.id).await?;
+        let now = tx.now().await?;
+        jobs::requeue(tx, &work, now).await?;
+        return save(tx, row, Kind::PublishJobUpdated).await;
+    }
     if effect.as_ref().is_some_and(|effect| effect.kind.is_final()) {
         return Err(Error::rejected(
             Reason::TooLate,

@@ -69,7 +69,7 @@ pub async fn prepare_change(domain: &Domain, caller: &Caller, prepare: PrepareCh
     }
     let listing = listings::get(domain, caller, &prepare.listing_id).await?;
     let account = accounts::get(domain, caller, &listing.account_id).await?;
-    super::prepare::require_session(&account)?;
+    accounts::require_session(&account, domain.store.now().await?)?;
     let (change, content) = frozen(domain, &account, &listing, &prepare.change).await?;
     let photo_ids = (!change.keeps_photos).then(|| change.photo_ids.clone());
     let revision = Revision {
@@ -103,6 +103,7 @@ pub async fn prepare_change(domain: &Domain, caller: &Caller, prepare: PrepareCh
                     text,
                     hash,
                     sequence,
+                    hand_over: false,
                 };
                 let id = insert(tx, &prepare, frozen).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;

@@ -43,6 +43,15 @@ pub struct Check {
     pub refusal: Option<Error>,
 }
 
+impl Check {
+    fn of(kind: CheckKind, result: Result<()>) -> Self {
+        Self {
+            kind,
+            refusal: result.err(),
+        }
+    }
+}
+
 /// The answer to a confirmation.
 #[derive(Debug)]
 pub struct Confirmed {
@@ -68,14 +77,7 @@ pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Resu
 
 async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Result<Confirmed> {
     // The gate locks the account first, then the job; so does everybody.
-    let unlocked = publish_jobs::Entity::find_by_id(&confirm.job_id).one(tx).await?;
-    let unlocked = unlocked.filter(|row| row.owner_id == owner_id);
-    let unlocked = unlocked.ok_or_else(|| Error::not_found("publish job", &confirm.job_id))?;
-    let account = tx
-        .locked(accounts::Entity::find_by_id(&unlocked.account_id))
-        .one(tx)
-        .await?;
-    let account = account.ok_or_else(|| Error::not_found("account", &unlocked.account_id))?;
+    let account = super::lock_account_of(tx, owner_id, &confirm.job_id).await?;
     let row = load_owned(tx, owner_id, &confirm.job_id).await?;
     let now = tx.now().await?;
 
@@ -90,24 +92,13 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
             checks: Vec::new(),
         });
     }
+    not_handed_over(&row)?;
     let listing = tx
         .locked(listings::Entity::find_by_id(&row.listing_id))
         .one(tx)
         .await?;
-    let mut checks = Vec::new();
-    let mut check = |kind, result: Result<()>| {
-        checks.push(Check {
-            kind,
-            refusal: result.err(),
-        })
-    };
-    check(
-        CheckKind::Token,
-        token::check(&domain.keys, &confirm.token, &row).and_then(|()| unexpired(&row, now)),
-    );
-    check(CheckKind::JobState, awaits_confirmation(&row));
-    check(CheckKind::Revision, is_unedited(&row, listing.as_ref()));
-    check(CheckKind::Account, may_act(&row, &account));
+    let mut checks = of_consent(domain, &confirm.token, &row, listing.as_ref(), &account, now);
+    let mut check = |kind, result: Result<()>| checks.push(Check::of(kind, result));
     if row.kind == JobKind::Publish {
         check(CheckKind::NoOpenEffect, no_open_effect(tx, &account).await?);
         let free = budget::next_confirmation(tx, &domain.settings, &account, now).await?;
@@ -138,30 +129,79 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
         return Err(failed);
     }
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
-    let job = consume(tx, row, now).await?;
+    let job = consume(tx, row, now, None).await?;
     requests::remember(tx, owner_id, request_id, METHOD, &parameters, &job.id).await?;
     if job.kind == JobKind::Publish {
-        set_listing_publishing(tx, listing, now).await?;
+        set_listing_state(tx, listing, ListingState::Publishing, now).await?;
     }
     Ok(Confirmed { job, checks })
 }
 
-/// The compare-and-set that consumes the token: the row is locked and its state has been checked.
-async fn consume(tx: &Tx, row: publish_jobs::Model, now: i64) -> Result<PublishJob> {
+/// What makes a confirmation one: a genuine token of a job that awaits it, for what the listing still is, on an account
+/// that may act.
+pub(super) fn of_consent(
+    domain: &Domain,
+    token: &str,
+    row: &publish_jobs::Model,
+    listing: Option<&listings::Model>,
+    account: &accounts::Model,
+    now: i64,
+) -> Vec<Check> {
+    let genuine = token::check(&domain.keys, token, row).and_then(|()| unexpired(row, now));
+    vec![
+        Check::of(CheckKind::Token, genuine),
+        Check::of(CheckKind::JobState, awaits_confirmation(row)),
+        Check::of(CheckKind::Revision, is_unedited(row, listing)),
+        Check::of(CheckKind::Account, may_act(row, account)),
+    ]
+}
+
+/// The compare-and-set that consumes the token: the row is locked and its state has been checked. With a time, the job
+/// waits for that.
+pub(super) async fn consume(
+    tx: &Tx,
+    row: publish_jobs::Model,
+    now: i64,
+    schedule_time: Option<i64>,
+) -> Result<PublishJob> {
+    let (state, kind) = match schedule_time {
+        None => (State::Confirmed, Kind::PublishJobConfirmed),
+        Some(_) => (State::Scheduled, Kind::PublishJobScheduled),
+    };
     let row = publish_jobs::Model {
-        state: State::Confirmed,
+        state,
         confirm_time: Some(now),
+        schedule_time,
+        reason: None,
+        message: None,
         wait_reason: None,
         wait_until: None,
         ..row
     };
     let work = super::work_of(tx, &row.id).await?;
-    jobs::requeue(tx, &work, now).await?;
-    save(tx, row, Kind::PublishJobConfirmed).await
+    jobs::requeue(tx, &work, schedule_time.unwrap_or(now)).await?;
+    save(tx, row, kind).await
 }
 
-async fn set_listing_publishing(tx: &Tx, mut listing: listings::Model, now: i64) -> Result<()> {
-    listing.state = ListingState::Publishing;
+/// What a person at the window does there is not to be confirmed here.
+pub(super) fn not_handed_over(row: &publish_jobs::Model) -> Result<()> {
+    if row.state == State::HandedOver {
+        return Err(Error::rejected(
+            Reason::HandedOver,
+            "the filled window is in the person's own hands, who publishes there",
+        )
+        .with("publish_job_id", &row.id));
+    }
+    Ok(())
+}
+
+pub(super) async fn set_listing_state(
+    tx: &Tx,
+    mut listing: listings::Model,
+    state: ListingState,
+    now: i64,
+) -> Result<()> {
+    listing.state = state;
     listing.update_time = now;
     listing.clone().into_active_model().reset_all().update(tx).await?;
     tx.emit(PendingEvent::changed(
@@ -197,7 +237,7 @@ fn awaits_confirmation(row: &publish_jobs::Model) -> Result<()> {
         .with("state", super::state_name(row.state)))
 }
 
-fn is_unedited(row: &publish_jobs::Model, listing: Option<&listings::Model>) -> Result<()> {
+pub(super) fn is_unedited(row: &publish_jobs::Model, listing: Option<&listings::Model>) -> Result<()> {
     match listing {
         Some(listing) if revision::listing_hash(listing)? == row.listing_hash => Ok(()),
         _ => Err(Error::rejected(
@@ -229,7 +269,7 @@ fn may_act(row: &publish_jobs::Model, account: &accounts::Model) -> Result<()> {
 async fn no_open_effect(tx: &Tx, account: &accounts::Model) -> Result<Result<()>> {
     let open = effects::Entity::find()
         .filter(effects::Column::AccountId.eq(account.id.as_str()))
-        .filter(effects::Column::Kind.eq(EffectKind::Publish))
+        .filter(effects::Column::Kind.is_in(EffectKind::PUBLISHES))
         .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]))
         .one(tx)
         .await?;

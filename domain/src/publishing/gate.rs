@@ -5,14 +5,16 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait;
 use vintedbot_marketplace::OwnItem;
 
+use super::confirm::set_listing_state;
 use super::job::{load, save};
 use super::{EffectKind, EffectState, Revision, State, budget, open_effect};
 use crate::accounts::{AccountLock, AccountState};
 use crate::clock::{Clock, Millis};
 use crate::events::Kind;
 use crate::jobs::Claim;
+use crate::listings::ListingState;
 use crate::store::Tx;
-use crate::store::entities::{accounts, effects, publish_jobs};
+use crate::store::entities::{accounts, effects, listings, publish_jobs};
 use crate::{Domain, Result};
 
 /// What is to be done, and what it rests on.
@@ -71,7 +73,7 @@ pub async fn intend(
     claim: &Claim,
     proposal: Proposal,
 ) -> Result<std::result::Result<Intent, Shut>> {
-    let deadline = domain.clock.since_boot() + domain.settings.click_window_ms;
+    let deadline = domain.clock.since_boot() + open_for(domain, proposal.kind);
     let (domain_, claim) = (domain.clone(), claim.clone());
     let committed = domain
         .store
@@ -103,24 +105,21 @@ async fn commit(
         return Ok(Err(shut));
     }
     let now = tx.now().await?;
-    let free = if proposal.kind.changes() {
-        budget::next_change(tx, &domain.settings, &account, now).await?
-    } else {
-        None
+    if proposal.kind.publishes() && undecided_elsewhere(tx, &account.id).await? {
+        return Ok(Err(Shut::Undecided));
+    }
+    let free = match proposal.kind {
+        EffectKind::Publish => budget::next_intent(tx, &domain.settings, &account, now).await?,
+        kind if kind.changes() => budget::next_change(tx, &domain.settings, &account, now).await?,
+        _ => None,
     };
     if let Some(free) = free {
         return Ok(Err(Shut::RateLimited(free)));
     }
-    if proposal.kind == EffectKind::Publish {
-        if let Some(free) = budget::next_intent(tx, &domain.settings, &account, now).await? {
-            return Ok(Err(Shut::RateLimited(free)));
-        }
-        if undecided_elsewhere(tx, &account.id).await? {
-            return Ok(Err(Shut::Undecided));
-        }
-    }
     let id = insert(tx, domain, claim, proposal, &row, now).await?;
-    if proposal.kind.is_final() {
+    if proposal.kind == EffectKind::HandOver {
+        hand_over(tx, domain, row, now).await?;
+    } else if proposal.kind.is_final() {
         let publishing = publish_jobs::Model {
             state: State::Publishing,
             ..row
@@ -128,6 +127,31 @@ async fn commit(
         save(tx, publishing, Kind::PublishJobPublishing).await?;
     }
     Ok(Ok(id))
+}
+
+/// How long an intent allows what it is for: a click, or a person at the window.
+fn open_for(domain: &Domain, kind: EffectKind) -> Millis {
+    match kind {
+        EffectKind::HandOver => domain.settings.confirm_token_ms,
+        _ => domain.settings.click_window_ms,
+    }
+}
+
+/// The window is the person's from this commit on, and the listing stays what the form says.
+async fn hand_over(tx: &Tx, domain: &Domain, row: publish_jobs::Model, now: Millis) -> Result<()> {
+    let listing = tx
+        .locked(listings::Entity::find_by_id(&row.listing_id))
+        .one(tx)
+        .await?;
+    if let Some(listing) = listing {
+        set_listing_state(tx, listing, ListingState::Publishing, now).await?;
+    }
+    let handed = publish_jobs::Model {
+        state: State::HandedOver,
+        confirm_expire_time: Some(now + open_for(domain, EffectKind::HandOver)),
+        ..row
+    };
+    save(tx, handed, Kind::PublishJobHandedOver).await.map(drop)
 }
 
 /// Whether the claim, the lock and the consent do not stand any more, or another effect is open.
@@ -177,11 +201,11 @@ fn consents(row: &publish_jobs::Model, kind: EffectKind) -> bool {
     }
 }
 
-async fn undecided_elsewhere(tx: &Tx, account_id: &str) -> Result<bool> {
+pub(super) async fn undecided_elsewhere(tx: &Tx, account_id: &str) -> Result<bool> {
     use sea_orm::{ColumnTrait, QueryFilter};
     let open = effects::Entity::find()
         .filter(effects::Column::AccountId.eq(account_id))
-        .filter(effects::Column::Kind.eq(EffectKind::Publish))
+        .filter(effects::Column::Kind.is_in(EffectKind::PUBLISHES))
         .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]));
     Ok(open.one(tx).await?.is_some())
 }
@@ -195,7 +219,7 @@ async fn insert(
     now: Millis,
 ) -> Result<String> {
     let id = tx.id();
-    let not_after = now + domain.settings.click_window_ms;
+    let not_after = now + open_for(domain, proposal.kind);
     let reconcile_after = not_after + domain.settings.request_timeout_ms;
     let effect = effects::ActiveModel {
         id: Set(id.clone()),

@@ -15,14 +15,18 @@ pub mod changed;
 mod claims;
 pub mod composers;
 mod confirm;
+pub mod film;
 pub mod gate;
+pub mod hand_over;
 mod job;
+mod local_time;
 pub mod outcome;
 mod prepare;
 pub mod reconcile;
 mod resolve;
 mod retry;
 mod revision;
+mod schedule;
 pub mod steps;
 mod token;
 pub mod watch;
@@ -34,13 +38,16 @@ use vintedbot_marketplace::ChangeKind;
 pub use cancel::{cancel, cancel_for_mode_change};
 pub use change::{PrepareChange, Wanted, prepare_change};
 pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
+pub use film::film_strip;
 pub use job::{
     FieldChange, Filter, PublishJob, WaitReason, get, get_revision, get_with_token, list, list_steps,
 };
+pub use local_time::{LocalTime, Repeated};
 pub use prepare::{Prepare, prepare};
 pub use resolve::{Resolution, resolve};
 pub use retry::retry;
 pub use revision::{Change, Revision};
+pub use schedule::{Schedule, When, schedule};
 pub use steps::StepOutcome;
 
 use crate::events::Kind;
@@ -130,8 +137,15 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
+    /// Those after which an item may be visible to everybody. Of one account, only one may be undecided at a time.
+    pub const PUBLISHES: [Self; 2] = [Self::Publish, Self::HandOver];
+
     /// Those that change an item that is on the site already.
     pub const CHANGES: [Self; 4] = [Self::Edit, Self::Hide, Self::Unhide, Self::Delete];
+
+    pub fn publishes(self) -> bool {
+        Self::PUBLISHES.contains(&self)
+    }
 
     /// The effect that makes a change.
     pub fn of_change(kind: ChangeKind) -> Self {
@@ -150,7 +164,7 @@ impl EffectKind {
 
     /// Whether it is what its job is for, after which the job cannot be taken back.
     pub fn is_final(self) -> bool {
-        self == Self::Publish || self.changes()
+        self.publishes() || self.changes()
     }
 
     /// The kind of job that it belongs to.

@@ -133,6 +133,7 @@ async fn apply(
             row.screenshot_key = screenshot_key;
             row.confirm_expire_time = Some(expire);
             row.state = State::AwaitingConfirmation;
+            super::schedule::say_if_missed(&mut row);
             row.wait_reason = None;
             row.wait_until = None;
             save(tx, row, Kind::PublishJobReady).await?;
@@ -152,7 +153,7 @@ async fn apply(
                     return Ok(Outcome::At(until));
                 }
             } else {
-                accounts::pause(tx, &row.account_id, reason, &message, &row.id).await?;
+                accounts::pause(tx, &row.account_id, reason, &message, Some(&row.id)).await?;
             }
             row.needs_manual = true;
             row.reason = Some(reason.name());
@@ -168,6 +169,10 @@ async fn apply(
             Ok(Outcome::Wait)
         }
         Next::Failed { reason, message } => {
+            if open_effect(tx, &row.id).await?.is_some() {
+                // Whatever keeps the site from being read, what became of the click is still to be found out.
+                return ask(tx, row, reason, message).await;
+            }
             end_in(tx, row, Ended::Failed { reason, message }).await?;
             Ok(Outcome::Done)
         }
@@ -438,6 +443,15 @@ pub(super) async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects
         .await?;
     let effect = tx.locked(effects::Entity::find_by_id(effect_id)).one(tx).await?;
     Ok(effect.filter(|effect| matches!(effect.state, EffectState::Intended | EffectState::Unconfirmed)))
+}
+
+/// An effect as it is, while its outcome is open.
+pub async fn effect(domain: &Domain, effect_id: &str) -> Result<Option<effects::Model>> {
+    let open = [EffectState::Intended, EffectState::Unconfirmed];
+    Ok(effects::Entity::find_by_id(effect_id)
+        .filter(effects::Column::State.is_in(open))
+        .one(domain.store.reader())
+        .await?)
 }
 
 /// A draft of ours is on the site. Needs no claim: it is what happened.

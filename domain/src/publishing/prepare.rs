@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::job::save;
 use super::{JobKind, PublishJob, Revision, State, revision};
-use crate::accounts::{self, AccountState};
+use crate::accounts::{self, AccountState, Mode};
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::identity::Caller;
@@ -23,6 +23,8 @@ pub struct Prepare {
     pub listing_id: String,
     /// Whether nothing is left on the site, not even a draft.
     pub dry_run: bool,
+    /// Whether the filled window is left to the person. Not said: where they confirm every write, and there is a window.
+    pub hand_over: Option<bool>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
@@ -50,8 +52,9 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
     }
     let listing = listings::get(domain, caller, &prepare.listing_id).await?;
     let account = accounts::get(domain, caller, &listing.account_id).await?;
-    require_session(&account)?;
+    accounts::require_session(&account, domain.store.now().await?)?;
     refuse_state(listing.state, &listing.id)?;
+    let hands_over = hands_over(domain, account.mode, prepare.hand_over)?;
     let content = listings::content_of(domain, &listing, &account)
         .await
         .map_err(|error| match error {
@@ -85,6 +88,7 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
                     text,
                     hash,
                     sequence: frozen_sequence,
+                    hand_over: hands_over,
                 };
                 let id = insert(tx, &prepare, frozen).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;
@@ -102,15 +106,19 @@ pub(super) struct Frozen<'a> {
     pub hash: String,
     /// The listing's sequence when it was frozen.
     pub sequence: i64,
+    pub hand_over: bool,
 }
 
-/// Only the practice site can be reached without a session.
-pub(super) fn require_session(account: &accounts::Account) -> Result<()> {
-    if account.site != "practice" {
-        let message = format!("account {} has no session on {}", account.id, account.site);
-        return Err(Error::rejected(Reason::SessionRequired, message).with("account_id", &account.id));
+/// Whether a job hands its window over.
+fn hands_over(domain: &Domain, mode: Mode, wanted: Option<bool>) -> Result<bool> {
+    match wanted {
+        Some(true) if !domain.settings.browser_window => Err(Error::rejected(
+            Reason::ModeNotAllowed,
+            "there is no window to hand over: that takes a browser, and BROWSER_HEADLESS=false",
+        )),
+        Some(wanted) => Ok(wanted),
+        None => Ok(mode == Mode::Manual && domain.settings.browser_window),
     }
-    Ok(())
 }
 
 async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String> {
@@ -216,7 +224,7 @@ pub(super) fn fresh(
         sequence: 0,
         kind: JobKind::Publish,
         schedule_time: None,
-        hand_over: false,
+        hand_over: frozen.hand_over,
         changes: "[]".to_owned(),
     })
 }
@@ -250,6 +258,7 @@ async fn prepare_anew(
     let row = publish_jobs::Model {
         state: State::Queued,
         dry_run: prepare.dry_run,
+        hand_over: frozen.hand_over,
         prepare_number: open.prepare_number + 1,
         revision: frozen.text,
         revision_hash: frozen.hash,
@@ -257,6 +266,9 @@ async fn prepare_anew(
         read_back: None,
         read_back_hash: None,
         confirm_expire_time: None,
+        schedule_time: None,
+        reason: None,
+        message: None,
         // A draft of what was frozen before does not hold what is frozen now.
         draft_remote_id: draft_of(listing),
         ..open

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use vintedbot_marketplace::{ItemContent, RemoteItem};
 
-use super::{EffectKind, EffectState, claims};
+use super::{EffectKind, EffectState, claims, hand_over};
 use crate::clock::Millis;
 use crate::store::entities::effects;
 use crate::{Domain, Result};
@@ -69,7 +69,7 @@ fn newcomers<'a>(
         .collect()
 }
 
-fn looks_like(item: &RemoteItem, content: &ItemContent) -> bool {
+pub(super) fn looks_like(item: &RemoteItem, content: &ItemContent) -> bool {
     let same_photos = item.photo_ids.is_empty() || item.photo_ids.len() == content.photo_sha256s.len();
     item.title == content.title && item.price == content.price && same_photos
 }
@@ -105,11 +105,8 @@ pub fn decide(
                 },
             }
         }
-        EffectKind::HandOver
-        | EffectKind::Edit
-        | EffectKind::Hide
-        | EffectKind::Unhide
-        | EffectKind::Delete => Decision::Ask,
+        EffectKind::HandOver => hand_over::decide(effect, content, claimed, &reading.wardrobe, settled),
+        EffectKind::Edit | EffectKind::Hide | EffectKind::Unhide | EffectKind::Delete => Decision::Ask,
         EffectKind::Publish => match &reading.target {
             Some(item) if !item.is_draft => done(item),
             Some(_) if settled => Decision::NotDone { strays: Vec::new() },
@@ -143,7 +140,7 @@ fn is_equal(item: &RemoteItem, content: &ItemContent, reading: &Reading) -> bool
     })
 }
 
-fn done(item: &RemoteItem) -> Decision {
+pub(super) fn done(item: &RemoteItem) -> Decision {
     Decision::Done {
         remote_id: item.id.clone(),
         url: item.url.clone(),

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::job::load_owned;
 use super::outcome::{Ended, end_in, settle};
-use super::{EffectKind, EffectState, JobKind, PublishJob, State, claims, open_effect};
+use super::{EffectState, JobKind, PublishJob, State, claims, open_effect};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::{Domain, Error, Reason, Result, requests};
@@ -109,7 +109,7 @@ async fn run(
             .await
         }
         Resolution::NotPublished => {
-            let watched = effect.kind == EffectKind::Publish;
+            let watched = effect.kind.publishes();
             let effect = settle(tx, effect, EffectState::NotDone, None, "said by a person").await?;
             if watched {
                 super::outcome::watch(tx, &effect, watch_ms).await?;

@@ -18,8 +18,8 @@ use crate::{Domain, Error, Reason, Result, requests};
 
 const METHOD: &str = "RetryPublishJob";
 
-/// Queues a stopped job again. One that was confirmed and then blocked goes on to publish; any other is prepared anew, and
-/// has to be confirmed again. A job whose outcome is unknown is refused: that would be how items are published twice.
+/// Queues a stopped job again. One that was confirmed and then blocked goes on to publish, unless its scheduled time has
+/// passed by too far; any other is prepared anew, and has to be confirmed again. A job whose outcome is unknown is refused: that would be how items are published twice.
 pub async fn retry(
     domain: &Domain,
     caller: &Caller,
@@ -101,8 +101,14 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
         .with("publish_job_id", other.id));
     }
     if row.state == State::Blocked && row.confirm_time.is_some() {
-        row.state = State::Confirmed;
+        // A yes for a time is one for that time: how late it is by now is looked at once more.
+        row.state = if row.schedule_time.is_some() {
+            State::Scheduled
+        } else {
+            State::Confirmed
+        };
     } else {
+        row.schedule_time = None;
         row.state = State::Queued;
         row.prepare_number += 1;
         row.confirm_time = None;

@@ -6,8 +6,10 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use vintedbot_marketplace::{Evidence, Stopped};
 
+use super::film;
 use crate::events::Ephemeral;
 use crate::jobs::Claim;
+use crate::media::thumbnail;
 use crate::store::Tx;
 use crate::store::entities::{publish_jobs, publish_steps};
 use crate::{Domain, Result};
@@ -30,21 +32,44 @@ impl StepOutcome {
     }
 }
 
+/// A step that was done: how, and what the page looked like then.
+#[derive(Clone, Debug, Default)]
+pub struct Reached {
+    pub step: &'static str,
+    pub message: String,
+    /// The CSS by which it found its field.
+    pub selector: Option<String>,
+    /// PNG of the window.
+    pub picture: Option<Bytes>,
+}
+
 /// Records a step that was done, and says when the attempt is to stop: its job was cancelled, or its claim is lost.
 pub async fn reached(
     domain: &Domain,
     claim: &Claim,
     job_id: &str,
-    step: &str,
-    message: &str,
+    reached: Reached,
 ) -> Result<std::result::Result<(), Stopped>> {
     let (claim, job_id) = (claim.clone(), job_id.to_owned());
-    let (owned_step, owned_message) = (step.to_owned(), message.to_owned());
+    let Reached {
+        step,
+        message,
+        selector,
+        picture,
+    } = reached;
+    let kept = Kept {
+        thumbnail: match picture {
+            Some(picture) => keep_thumbnail(domain, &job_id, picture).await,
+            None => None,
+        },
+        selector,
+        ..Kept::default()
+    };
     let told = domain
         .store
         .write(move |tx| {
             let (claim, job_id) = (claim.clone(), job_id.clone());
-            let (step, message) = (owned_step.clone(), owned_message.clone());
+            let (message, kept) = (message.clone(), kept.clone());
             async move {
                 if claim.require_live(tx).await.is_err() {
                     return Ok(Err(Stopped("the claim was lost".to_owned())));
@@ -53,7 +78,7 @@ pub async fn reached(
                 if row.cancel_requested {
                     return Ok(Err(Stopped("cancelled".to_owned())));
                 }
-                let written = write(tx, &row, &step, StepOutcome::Done, &message, Kept::default()).await?;
+                let written = write(tx, &row, step, StepOutcome::Done, &message, kept).await?;
                 Ok(Ok((row.owner_id, written)))
             }
             .boxed()
@@ -101,15 +126,32 @@ struct Kept {
     /// Key in the file store, and size.
     screenshot: Option<(String, i64)>,
     page_text: Option<String>,
+    /// Key of the small picture.
+    thumbnail: Option<String>,
+    selector: Option<String>,
+}
+
+/// Keeps a small picture of a step. Without one the film strip has a gap, and nothing else is lost.
+async fn keep_thumbnail(domain: &Domain, job_id: &str, picture: Bytes) -> Option<String> {
+    let jpeg = thumbnail(picture).await?;
+    let key = format!("{}/{}.jpg", film::folder(job_id), domain.ids.id());
+    match domain.files.put(&key, jpeg).await {
+        Ok(()) => Some(key),
+        Err(error) => {
+            tracing::warn!(job_id, %error, "a step's picture could not be kept");
+            None
+        }
+    }
 }
 
 async fn keep(domain: &Domain, job_id: &str, evidence: &Evidence) -> Result<Kept> {
-    let name = format!("screenshots/{job_id}/{}", domain.ids.id());
+    let name = format!("{}/{}", film::folder(job_id), domain.ids.id());
     let mut kept = Kept::default();
     if let Some(png) = &evidence.screenshot {
         let key = format!("{name}.png");
         domain.files.put(&key, png.clone()).await?;
         kept.screenshot = Some((key, i64::try_from(png.len()).unwrap_or(i64::MAX)));
+        kept.thumbnail = keep_thumbnail(domain, job_id, png.clone()).await;
     }
     if !evidence.page_text.is_empty() {
         let key = format!("{name}.txt");
@@ -177,8 +219,8 @@ async fn write(
         screenshot_key: Set(screenshot_key),
         screenshot_bytes: Set(screenshot_bytes),
         page_text_key: Set(kept.page_text),
-        selector: Set(None),
-        thumbnail_key: Set(None),
+        selector: Set(kept.selector.clone()),
+        thumbnail_key: Set(kept.thumbnail.clone()),
     };
     publish_steps::Entity::insert(step_row)
         .exec_without_returning(tx)
@@ -191,5 +233,7 @@ async fn write(
         outcome: outcome.name().to_owned(),
         message: message.to_owned(),
         time,
+        selector: kept.selector,
+        thumbnail_key: kept.thumbnail,
     })
 }

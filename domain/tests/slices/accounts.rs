@@ -175,7 +175,7 @@ async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
             .store
             .write(move |tx| {
                 let id = id.clone();
-                async move { accounts::pause(tx, &id, reason, message, "job").await }.boxed()
+                async move { accounts::pause(tx, &id, reason, message, Some("job")).await }.boxed()
             })
             .await
             .expect("pauses");

@@ -493,6 +493,7 @@ async fn a_listing_names_its_publish_job_until_that_ends() {
     let prepare = Prepare {
         listing_id: listing.id.clone(),
         dry_run: true,
+        hand_over: None,
         request_id: None,
     };
     let job = publishing::prepare(&world.domain, &world.caller, prepare)

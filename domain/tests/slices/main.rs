@@ -4,10 +4,14 @@
 
 mod accounts;
 mod catalog;
+mod desk;
+mod films;
 mod identity;
 mod instance;
 mod listings;
 mod media;
 mod paging;
 mod requests;
+mod schedules;
 mod support;
+mod windows;

@@ -1,8 +1,9 @@
 //! The demo: the whole chain from photos to a published listing, written with the Rust SDK as a script's author would.
 //!
-//! `story` is what happens, `show` what is printed meanwhile, `verdict` what the practice site's records say of it in the
+//! `story` is what happens, `show` what is printed meanwhile, `film` the page with every step, `verdict` what the practice site's records say of it in the
 //! end. The demo fails when the two differ in anything.
 
+mod film;
 mod show;
 mod story;
 mod verdict;
@@ -53,7 +54,7 @@ pub async fn run(options: Options) -> Result<bool> {
     let is_right = played?;
     ended?;
     if is_right {
-        // What is left in the folder is what was printed: screenshots and records.
+        // What is left in the folder is what was printed: screenshots, the film and records.
         tokio::fs::remove_dir_all(folder.join("data")).await?;
     }
     Ok(is_right)
@@ -87,6 +88,11 @@ async fn play(stage: &mut Stage, options: &Options, folder: &Path) -> Result<boo
         .await?;
     let mut told = story::Told::default();
     let end = story::tell(&mut told, &client, &site, options, folder).await;
+    match film::write(&told, &client, folder).await {
+        Ok(file) => println!("\nstep by step, with pictures: {}", file.display()),
+        Err(error) if end.is_ok() => return Err(error.context("the film strip")),
+        Err(error) => println!("\nno film strip: {error:#}"),
+    }
     // Nobody acts any more when the records are read.
     instance.stop().await?;
     let verdict = verdict::judge(&told, end, &site, before).await?;

@@ -259,6 +259,8 @@ fn settings() -> Settings {
         publish_per_minute: 1_000,
         publish_per_minute_account: 1_000,
         changes_per_minute_account: 1_000,
+        imports_per_hour: 20,
+        uploads_per_minute: 600,
         click_window_ms: 1_000,
         request_timeout_ms: 3_000,
         settle_ms: 20_000,
@@ -273,5 +275,8 @@ fn settings() -> Settings {
         watch_ms: 600_000,
         events_keep_ms: 86_400_000,
         jobs_keep_ms: 86_400_000,
+        screenshots_keep_ms: 30 * 24 * 3_600_000,
+        schedule_late_ms: 15_000,
+        browser_window: false,
     }
 }

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio_util::sync::CancellationToken;
 use vintedbot_domain::clock::{Clock as _, Millis};
-use vintedbot_domain::publishing::{self, Confirm, Prepare, PublishJob, Resolution, State};
+use vintedbot_domain::publishing::{self, Confirm, Prepare, PublishJob, Resolution, Schedule, State, When};
 use vintedbot_domain::{Domain, accounts};
 use vintedbot_worker::{Config, Worker};
 
@@ -41,6 +41,8 @@ struct Plan {
     script: Script,
     /// For each process in turn, its last moment.
     deaths: Vec<u64>,
+    /// The first yes is one for so much later.
+    schedules_in: Option<Millis>,
     cancels_at: Option<u32>,
     by_hand_at: Option<u32>,
     dry_run: bool,
@@ -74,6 +76,7 @@ fn plan(random: &mut StdRng, base: &Base) -> Plan {
             challenges: u32::from(random.random_bool(0.1)),
         },
         deaths,
+        schedules_in: random.random_bool(0.2).then(|| random.random_range(1..120_000)),
         cancels_at: random.random_bool(0.1).then(|| random.random_range(1..80)),
         by_hand_at: random.random_bool(0.03).then(|| random.random_range(1..80)),
         dry_run: random.random_bool(0.5),
@@ -112,6 +115,7 @@ pub async fn run(base: &Base, seed: u64) -> Result<Report> {
     let prepare = Prepare {
         listing_id: base.listing_id.clone(),
         dry_run: plan.dry_run,
+        hand_over: None,
         request_id: None,
     };
     let job = publishing::prepare(&base.domain, &base.caller, prepare).await?;
@@ -260,7 +264,20 @@ impl Run<'_> {
                     dry_run: false,
                     request_id: None,
                 };
-                let first = publishing::confirm(domain, caller, confirm.clone()).await;
+                let first = match plan.schedules_in.filter(|_| job.prepare_number == 1) {
+                    Some(later) => {
+                        let schedule = Schedule {
+                            job_id: confirm.job_id.clone(),
+                            token: confirm.token.clone(),
+                            when: When::At(self.base.clock.now() + later),
+                            request_id: None,
+                        };
+                        publishing::schedule(domain, caller, schedule).await.map(drop)
+                    }
+                    None => publishing::confirm(domain, caller, confirm.clone())
+                        .await
+                        .map(drop),
+                };
                 if first.is_ok() && publishing::confirm(domain, caller, confirm).await.is_ok() {
                     bail!("a confirmation was used twice");
                 }
@@ -321,8 +338,8 @@ impl Run<'_> {
         self.base.check_log().await.context("the event log")?;
         if std::env::var_os("SIM_TRACE").is_some() {
             println!(
-                "script {:?}\ndeaths {:?} cancel {:?} by hand {:?}",
-                plan.script, plan.deaths, plan.cancels_at, plan.by_hand_at
+                "script {:?}\ndeaths {:?} schedule {:?} cancel {:?} by hand {:?}",
+                plan.script, plan.deaths, plan.schedules_in, plan.cancels_at, plan.by_hand_at
             );
             println!("rested {rested} publications {publications} job {job:#?}");
             self.base.print_steps(&self.job_id).await?;

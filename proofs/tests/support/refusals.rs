@@ -25,6 +25,8 @@ use super::world::World;
 ///
 /// Something is accepted, refused for another reason, or stored in part.
 pub async fn tell(world: &World) -> Result<()> {
+    // Work that ended a moment ago may still keep what the page looked like.
+    sleep(Duration::from_millis(500)).await;
     let before = Stored::of(world).await?;
     photos(world).await.context("photos")?;
     listings(world).await.context("listings")?;

@@ -6767,7 +6767,8 @@ pub struct CancelPublishJobRequest {
 /// The cancelled job.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CancelPublishJobResponse {
-    /// The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published.
+    /// The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published,
+    /// unless a person at its window was faster.
     #[prost(message, optional, tag = "1")]
     pub publish_job: ::core::option::Option<PublishJob>,
 }
@@ -7302,7 +7303,9 @@ pub mod publish_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Stops a job before the click that publishes; after it, TOO_LATE. Cancelling twice is no error. Scope: publish:prepare.
+        /// Stops a job before the click that publishes; after it, TOO_LATE. A window that was handed over is closed first: the job
+        /// ends CANCELLED when the site shows that the person was not faster, else PUBLISHED. Cancelling twice is no error. Scope:
+        /// publish:prepare.
         pub async fn cancel_publish_job(
             &mut self,
             request: impl tonic::IntoRequest<super::CancelPublishJobRequest>,
@@ -7329,8 +7332,9 @@ pub mod publish_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Goes on with a job that is BLOCKED or FAILED, from the same approved content: one that was confirmed publishes, any
-        /// other is prepared again. Refused with JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
+        /// Goes on with a job that is BLOCKED, FAILED or EXPIRED, from the same approved content: one that was confirmed and then
+        /// blocked publishes, unless its scheduled time has passed by too far; any other is prepared again. Refused with
+        /// JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
         /// the account is resumed, and with CONFIRMATION_STALE if the listing was edited. Scope: publish:prepare.
         pub async fn retry_publish_job(
             &mut self,
@@ -7518,7 +7522,9 @@ pub mod publish_service_server {
             tonic::Response<super::ListPublishJobsResponse>,
             tonic::Status,
         >;
-        /// Stops a job before the click that publishes; after it, TOO_LATE. Cancelling twice is no error. Scope: publish:prepare.
+        /// Stops a job before the click that publishes; after it, TOO_LATE. A window that was handed over is closed first: the job
+        /// ends CANCELLED when the site shows that the person was not faster, else PUBLISHED. Cancelling twice is no error. Scope:
+        /// publish:prepare.
         async fn cancel_publish_job(
             &self,
             request: tonic::Request<super::CancelPublishJobRequest>,
@@ -7526,8 +7532,9 @@ pub mod publish_service_server {
             tonic::Response<super::CancelPublishJobResponse>,
             tonic::Status,
         >;
-        /// Goes on with a job that is BLOCKED or FAILED, from the same approved content: one that was confirmed publishes, any
-        /// other is prepared again. Refused with JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
+        /// Goes on with a job that is BLOCKED, FAILED or EXPIRED, from the same approved content: one that was confirmed and then
+        /// blocked publishes, unless its scheduled time has passed by too far; any other is prepared again. Refused with
+        /// JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
         /// the account is resumed, and with CONFIRMATION_STALE if the listing was edited. Scope: publish:prepare.
         async fn retry_publish_job(
             &self,

@@ -6,12 +6,14 @@ use vintedbot_proto::v1::publish_job::State;
 use vintedbot_proto::v1::publish_job::waiting::Why;
 use vintedbot_proto::v1::publish_service_client::PublishServiceClient;
 use vintedbot_proto::v1::resolve_publish_job_request::{NotPublished, Outcome, Published};
+use vintedbot_proto::v1::schedule_publish_request::When;
 use vintedbot_proto::v1::watch_response::Message;
 use vintedbot_proto::v1::{
     CancelPublishJobRequest, ConfirmPublishRequest, ConfirmPublishResponse, Confirmation,
     GetPublishJobRequest, ListPublishJobsRequest, ListPublishStepsRequest, ListScreenshotsRequest,
-    ListingInput, PrepareChangeRequest, PreparePublishRequest, PublishJob, PublishStep,
-    ResolvePublishJobRequest, ResourceType, RetryPublishJobRequest, Screenshot, WatchRequest,
+    ListingInput, LocalTime, PrepareChangeRequest, PreparePublishRequest, PublishJob, PublishStep,
+    ResolvePublishJobRequest, ResourceType, RetryPublishJobRequest, SchedulePublishRequest, Screenshot,
+    WatchRequest,
 };
 
 use crate::call::{Calls, Present as _, call};
@@ -31,6 +33,17 @@ impl Publish {
     pub async fn prepare(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
         let request = PreparePublishRequest {
             listing_id: listing_id.into(),
+            ..Default::default()
+        };
+        self.prepare_publish(request).await
+    }
+
+    /// Prepares a listing, and leaves the filled window to the person at the instance's screen, who publishes there or not.
+    /// [`settled`](Self::settled) comes back as soon as the window is theirs; [`ended`](Self::ended) when they are done.
+    pub async fn hand_over(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
+        let request = PreparePublishRequest {
+            listing_id: listing_id.into(),
+            hand_over: Some(true),
             ..Default::default()
         };
         self.prepare_publish(request).await
@@ -117,7 +130,60 @@ impl Publish {
             .await
     }
 
-    /// One job, with its confirmation if it awaits one and the token has the scope `publish:confirm`.
+    /// Publishes what was prepared at a moment in the next 90 days. Consumes the confirmation now.
+    pub async fn schedule(
+        &self,
+        job_id: impl Into<String>,
+        confirmation: &Confirmation,
+        time: std::time::SystemTime,
+    ) -> Result<PublishJob> {
+        self.schedule_for(job_id.into(), confirmation, When::Time(time.into()))
+            .await
+    }
+
+    /// Publishes what was prepared when a clock in that place shows `date_time`: `2026-03-29T18:30` in `Europe/Paris`. A time
+    /// that the clocks there skip or show twice is refused, with what can be said instead.
+    pub async fn schedule_local(
+        &self,
+        job_id: impl Into<String>,
+        confirmation: &Confirmation,
+        date_time: impl Into<String>,
+        time_zone: impl Into<String>,
+    ) -> Result<PublishJob> {
+        let local = LocalTime {
+            date_time: date_time.into(),
+            time_zone: time_zone.into(),
+            ..Default::default()
+        };
+        self.schedule_for(job_id.into(), confirmation, When::LocalTime(local))
+            .await
+    }
+
+    async fn schedule_for(
+        &self,
+        job_id: String,
+        confirmation: &Confirmation,
+        when: When,
+    ) -> Result<PublishJob> {
+        self.schedule_publish(SchedulePublishRequest {
+            job_id,
+            confirmation: Some(confirmation.clone()),
+            when: Some(when),
+            ..Default::default()
+        })
+        .await
+    }
+
+    /// Schedules, with all that can be said about it.
+    pub async fn schedule_publish(&self, request: SchedulePublishRequest) -> Result<PublishJob> {
+        let answer = self
+            .calls
+            .change(request, call!(PublishServiceClient::schedule_publish))
+            .await?;
+        answer.publish_job.present("publish job")
+    }
+
+    /// One job, with its film strip, and with its confirmation if it awaits one and the token has the scope `publish:confirm`.
     pub async fn get(&self, id: impl Into<String>) -> Result<PublishJob> {
         let request = GetPublishJobRequest { id: id.into() };
         let answer = self
@@ -136,7 +202,20 @@ impl Publish {
     /// Waits until a job has ended or goes no further without a person, and gives it as it is then: awaiting its
     /// confirmation, published, blocked by a challenge, … Needs the scope `events:read`. Takes as long as it takes.
     pub async fn settled(&self, id: impl Into<String>) -> Result<PublishJob> {
-        let id = id.into();
+        self.watched(id.into(), is_settled).await
+    }
+
+    /// Waits until a job has ended, or asks a person what became of it: so also through the time that its window is the
+    /// person's, or that it waits for its scheduled time.
+    pub async fn ended(&self, id: impl Into<String>) -> Result<PublishJob> {
+        self.watched(id.into(), |job| {
+            let is_put_off = matches!(job.state(), State::HandedOver | State::Scheduled);
+            is_settled(job) && !is_put_off
+        })
+        .await
+    }
+
+    async fn watched(&self, id: String, is_done: impl Fn(&PublishJob) -> bool) -> Result<PublishJob> {
         let mut watch = Watch::begin(self.calls.clone(), WatchRequest::default());
         // The first message says that from here on nothing is missed.
         while let Some(message) = watch.try_next().await? {
@@ -149,7 +228,7 @@ impl Publish {
             };
             if is_news {
                 let job = self.get(&id).await?;
-                if is_settled(&job) {
+                if is_done(&job) {
                     return Ok(job);
                 }
             }

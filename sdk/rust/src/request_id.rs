@@ -30,9 +30,11 @@ macro_rules! changes {
 
 changes! {
     CreateAccountRequest UpdateAccountRequest DeleteAccountRequest SetModeRequest ResumeAccountRequest
+    ImportSessionRequest ForgetSessionRequest
     CreateApiTokenRequest RevokeApiTokenRequest
     UploadPhotoRequest CreateUploadUrlRequest DeletePhotoRequest
     CreateListingRequest CreateListingFromPhotosRequest UpdateListingRequest DeleteListingRequest
     ImportWardrobeRequest AcceptRemoteChangesRequest
-    PreparePublishRequest PrepareChangeRequest ConfirmPublishRequest CancelPublishJobRequest RetryPublishJobRequest ResolvePublishJobRequest
+    PreparePublishRequest PrepareChangeRequest ConfirmPublishRequest SchedulePublishRequest CancelPublishJobRequest
+    RetryPublishJobRequest ResolvePublishJobRequest
 }

@@ -166,7 +166,12 @@ fn resource(
 }
 
 /// Something in progress, where the caller's token may read it.
-pub fn ephemeral(caller: &Caller, ephemeral: &Ephemeral, now: Millis) -> Option<v1::Ephemeral> {
+pub fn ephemeral(
+    signer: &Signer<'_>,
+    caller: &Caller,
+    ephemeral: &Ephemeral,
+    now: Millis,
+) -> Option<v1::Ephemeral> {
     let (scope, time, progress) = match ephemeral {
         Ephemeral::Photos {
             request_id,
@@ -190,6 +195,8 @@ pub fn ephemeral(caller: &Caller, ephemeral: &Ephemeral, now: Millis) -> Option<
             outcome,
             message,
             time,
+            selector,
+            thumbnail_key,
         } => {
             let step = v1::PublishStep {
                 number: *number,
@@ -199,8 +206,8 @@ pub fn ephemeral(caller: &Caller, ephemeral: &Ephemeral, now: Millis) -> Option<
                 message: message.clone(),
                 time: Some(timestamp(*time)),
                 screenshot_id: String::new(),
-                selector: String::new(),
-                thumbnail_url: String::new(),
+                selector: selector.clone().unwrap_or_default(),
+                thumbnail_url: publish_job::thumbnail_url(signer, thumbnail_key.as_deref()),
             };
             let progress = v1::ephemeral::PublishStepProgress {
                 publish_job_id: publish_job_id.clone(),

@@ -174,7 +174,12 @@ fn check_kind(kind: CheckKind) -> confirm::check::Kind {
     }
 }
 
-pub fn step(row: publish_steps::Model) -> v1::PublishStep {
+/// Steps with addresses of their small pictures.
+pub fn steps(signer: &Signer<'_>, rows: Vec<publish_steps::Model>) -> Vec<v1::PublishStep> {
+    rows.into_iter().map(|row| step(signer, row)).collect()
+}
+
+fn step(signer: &Signer<'_>, row: publish_steps::Model) -> v1::PublishStep {
     v1::PublishStep {
         number: row.number,
         attempt: small(row.attempt),
@@ -188,8 +193,14 @@ pub fn step(row: publish_steps::Model) -> v1::PublishStep {
         message: row.message,
         time: Some(timestamp(row.time)),
         selector: row.selector.unwrap_or_default(),
-        thumbnail_url: String::new(),
+        thumbnail_url: thumbnail_url(signer, row.thumbnail_key.as_deref()),
     }
+}
+
+/// The address of a step's small picture. Empty: there is none.
+pub fn thumbnail_url(signer: &Signer<'_>, key: Option<&str>) -> String {
+    let address = key.and_then(|key| signer.file(key, "image/jpeg"));
+    address.map(|address| address.url).unwrap_or_default()
 }
 
 /// The contract's outcome of a name in the step log.

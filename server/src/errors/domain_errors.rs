@@ -123,7 +123,7 @@ pub(super) fn code(reason: Reason) -> Code {
         Reason::NotFound => Code::NotFound,
         Reason::RequestIdReused => Code::AlreadyExists,
         Reason::ResourceChanged => Code::Aborted,
-        Reason::RateLimited | Reason::StorageFull => Code::ResourceExhausted,
+        Reason::MessageTooLarge | Reason::RateLimited | Reason::StorageFull => Code::ResourceExhausted,
         Reason::CursorExpired => Code::OutOfRange,
         Reason::CatalogNotReady | Reason::SiteUnavailable => Code::Unavailable,
         Reason::ValidationFailed

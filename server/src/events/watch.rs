@@ -299,7 +299,8 @@ impl Watcher {
             }
         };
         let now = self.state.domain.clock.now();
-        if takes && let Some(ephemeral) = convert::ephemeral(&self.caller, ephemeral, now) {
+        let signer = Signer::new(&self.state.domain, &self.call);
+        if takes && let Some(ephemeral) = convert::ephemeral(&signer, &self.caller, ephemeral, now) {
             // No place in the log, and so no cursor.
             let message = Some(Message::Ephemeral(ephemeral));
             self.ready.push_back(v1::WatchResponse {

@@ -13,7 +13,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use vintedbot_domain::identity::{Caller, Scopes};
 use vintedbot_domain::media::files::photo_key;
-use vintedbot_domain::publishing::{self, PublishJob, Revision};
+use vintedbot_domain::publishing::{self, PublishJob, Revision, Step};
 
 use super::problem;
 use crate::calls::Call;
@@ -26,7 +26,8 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;mar
     h1{margin:.2em 0}.price{font-size:1.4em;font-weight:600}.text{white-space:pre-wrap}\
     .photos img{height:14rem;margin:0 .5rem .5rem 0;border-radius:.4rem}.shot{max-width:100%;border:1px solid #ccc}\
     table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.3rem .6rem;text-align:left;\
-    vertical-align:top;overflow-wrap:anywhere}.differs td{background:#fde8e8}.note{color:#666}";
+    vertical-align:top;overflow-wrap:anywhere}.differs td{background:#fde8e8}.note{color:#666}.film{display:flex;flex-wrap:wrap;gap:.6rem}\
+    .film figure{width:10rem;margin:0;font-size:.75em;overflow-wrap:anywhere}.film img{width:100%;border:1px solid #ccc}";
 
 pub async fn get(State(state): State<ServerState>, Path(signed): Path<String>) -> Response {
     match page(&state, &signed).await {
@@ -53,7 +54,8 @@ async fn page(state: &ServerState, signed: &str) -> Result<Response, Problem> {
     };
     let signer = Signer::new(&state.domain, &here);
     let nonce = URL_SAFE_NO_PAD.encode(&state.domain.ids.secret()[..16]);
-    let html = render(&signer, &job, &revision, &nonce)?;
+    let steps = publishing::film_strip(&state.domain, &caller, &preview.job_id).await?;
+    let html = render(&signer, &job, &revision, &steps, &nonce)?;
     let policy = format!(
         "default-src 'none'; img-src 'self'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; \
          frame-ancestors 'none'"
@@ -74,6 +76,7 @@ fn render(
     signer: &Signer<'_>,
     job: &PublishJob,
     revision: &Revision,
+    steps: &[Step],
     nonce: &str,
 ) -> Result<String, Problem> {
     let content = &revision.content;
@@ -140,6 +143,7 @@ fn render(
             format_args!("<h2>The form</h2><img class=\"shot\" src=\"{url}\" alt=\"The filled form\">"),
         );
     }
+    film(&mut html, signer, steps);
     write(
         &mut html,
         format_args!(
@@ -150,6 +154,39 @@ fn render(
         ),
     );
     Ok(html)
+}
+
+/// What was done, step by step, where there is a picture of it or where it stopped.
+fn film(html: &mut String, signer: &Signer<'_>, steps: &[Step]) {
+    let shown: Vec<_> = steps
+        .iter()
+        .filter(|step| step.thumbnail_key.is_some() || step.outcome != "DONE")
+        .collect();
+    if shown.is_empty() {
+        return;
+    }
+    html.push_str("<h2>Step by step</h2><div class=\"film\">");
+    for step in shown {
+        html.push_str("<figure>");
+        let picture = step.thumbnail_key.as_deref();
+        if let Some(picture) = picture.and_then(|key| signer.file(key, "image/jpeg")) {
+            write(
+                html,
+                format_args!("<img src=\"{}\" alt=\"\" loading=\"lazy\">", escape(&picture.url)),
+            );
+        }
+        write(
+            html,
+            format_args!(
+                "<figcaption>{}. {} {}<br>{}</figcaption></figure>",
+                step.attempt,
+                escape(&step.step),
+                escape(&step.outcome),
+                escape(&step.message)
+            ),
+        );
+    }
+    html.push_str("</div>");
 }
 
 fn write(html: &mut String, text: std::fmt::Arguments<'_>) {

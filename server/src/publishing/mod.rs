@@ -1,10 +1,11 @@
-//! `PublishService`: prepare, look, confirm; and what can be done about a job that stopped.
+//! `PublishService`: prepare, look, confirm, at once or for later; and what can be done about a job that stopped.
 
 mod act;
 mod change;
 mod confirm;
 mod prepare;
 mod read;
+mod schedule;
 
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
@@ -87,9 +88,9 @@ impl PublishService for Service {
 
     async fn schedule_publish(
         &self,
-        _request: Request<v1::SchedulePublishRequest>,
+        request: Request<v1::SchedulePublishRequest>,
     ) -> Result<Response<v1::SchedulePublishResponse>, Status> {
-        Err(Status::unimplemented("SchedulePublish"))
+        Ok(schedule::schedule(&self.0, request).await?)
     }
 
     async fn prepare_change(

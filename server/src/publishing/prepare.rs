@@ -31,6 +31,7 @@ fn read(request: v1::PreparePublishRequest) -> Result<Prepare, Problem> {
     let prepare = Prepare {
         listing_id: fields.id("listing_id", request.listing_id),
         dry_run: request.dry_run.unwrap_or(true),
+        hand_over: request.hand_over,
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(prepare)

@@ -32,8 +32,13 @@ pub async fn get(
     let confirmation = token
         .filter(|_| may_confirm)
         .map(|(token, expire_time)| publish_job::confirmation(token, expire_time, job.revision_hash.clone()));
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
-    let job = v1::PublishJob { confirmation, ..job };
+    let steps = publishing::film_strip(&state.domain, &caller, &id).await?;
+    let signer = Signer::new(&state.domain, &call);
+    let job = v1::PublishJob {
+        confirmation,
+        film_strip: publish_job::steps(&signer, steps),
+        ..publish_job::to_proto(&signer, job)
+    };
     Ok(Response::new(v1::GetPublishJobResponse {
         publish_job: Some(job),
     }))
@@ -93,6 +98,7 @@ pub async fn list_steps(
 ) -> Result<Response<v1::ListPublishStepsResponse>, Problem> {
     let caller = auth::caller(&request)?;
     caller.require(Scope::PublishRead)?;
+    let call = calls::call(&request);
     let request = request.into_inner();
     let mut fields = Fields::default();
     let job_id = fields.id("job_id", request.job_id);
@@ -108,7 +114,7 @@ pub async fn list_steps(
     let steps = publishing::list_steps(&state.domain, &caller, &job_id, after, window.to_read()).await?;
     let page = window.close(keys, steps, |step| step.number)?;
     Ok(Response::new(v1::ListPublishStepsResponse {
-        steps: page.items.into_iter().map(publish_job::step).collect(),
+        steps: publish_job::steps(&Signer::new(&state.domain, &call), page.items),
         next_page_token: page.next_page_token,
     }))
 }

@@ -49,6 +49,8 @@ fn settings() -> Settings {
         publish_per_minute: 5,
         publish_per_minute_account: 1,
         changes_per_minute_account: 10,
+        imports_per_hour: 20,
+        uploads_per_minute: 600,
         click_window_ms: 10_000,
         request_timeout_ms: 10_000,
         settle_ms: 10_000,
@@ -63,6 +65,9 @@ fn settings() -> Settings {
         watch_ms: 60_000,
         events_keep_ms: 60_000,
         jobs_keep_ms: 60_000,
+        screenshots_keep_ms: 30 * 24 * 3_600_000,
+        schedule_late_ms: 3_600_000,
+        browser_window: false,
     }
 }
 

@@ -3,6 +3,7 @@
 use futures::FutureExt as _;
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
 use tonic::Code;
+use tonic_types::StatusExt as _;
 use vintedbot_domain::events::{Kind, PendingEvent};
 use vintedbot_domain::identity::Scope;
 use vintedbot_domain::publishing::{JobKind, PublishJob, Revision, State};
@@ -13,6 +14,7 @@ use vintedbot_proto::v1::publish_service_client::PublishServiceClient;
 
 use crate::harness::{self, Connection, Instance, http, reason};
 
+const THUMBNAIL: &str = "screenshots/j/0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b18.jpg";
 const TITLE: &str = "<script>alert(1)</script> & co";
 
 /// A job as the worker leaves it when it has filled the form: it awaits its confirmation.
@@ -118,8 +120,8 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
                     screenshot_key: row.screenshot_key.clone().filter(|_| number == 3),
                     screenshot_bytes: Some(7),
                     page_text_key: None,
-                    selector: None,
-                    thumbnail_key: None,
+                    selector: (number == 3).then(|| "#title".to_owned()),
+                    thumbnail_key: (number == 3).then(|| THUMBNAIL.to_owned()),
                 };
                 publish_steps::Entity::insert(step.into_active_model())
                     .exec_without_returning(tx)
@@ -301,6 +303,130 @@ async fn a_dry_run_is_the_default_and_a_wrong_token_is_its_error_too() {
     assert_eq!(
         get(instance.connect().await, &row.id).await.state(),
         v1::publish_job::State::AwaitingConfirmation
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_shows_its_film_strip_with_pictures_that_need_no_token() {
+    let instance = harness::start().await;
+    let row = prepared(&instance).await;
+    let jpeg = bytes::Bytes::from_static(b"a small picture");
+    instance
+        .domain
+        .files
+        .put(THUMBNAIL, jpeg.clone())
+        .await
+        .expect("is kept");
+    let job = get(instance.connect().await, &row.id).await;
+    let numbers: Vec<_> = job.film_strip.iter().map(|step| step.number).collect();
+    assert_eq!(numbers, [1, 2, 3], "oldest first");
+    let step = &job.film_strip[2];
+    assert_eq!(step.selector, "#title");
+    assert!(job.film_strip[0].thumbnail_url.is_empty());
+    let picture = http().get(&step.thumbnail_url).send().await.expect("answers");
+    assert_eq!(picture.headers()[http::header::CONTENT_TYPE], "image/jpeg");
+    assert_eq!(picture.bytes().await.expect("a body"), jpeg);
+    let page = http().get(&job.preview_url).send().await.expect("answers");
+    let html = page.text().await.expect("a body");
+    assert!(
+        html.contains("<div class=\"film\"><figure><img src=\"/media/"),
+        "{html}"
+    );
+    let mut client = PublishServiceClient::new(instance.connect().await);
+    let listed = client
+        .list_publish_jobs(v1::ListPublishJobsRequest::default())
+        .await;
+    let listed = listed.expect("lists").into_inner().publish_jobs;
+    assert!(
+        listed[0].film_strip.is_empty(),
+        "only of the one that is asked for"
+    );
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_time_is_told_by_its_field_before_any_token_is_looked_at() {
+    use v1::schedule_publish_request::When;
+    let instance = harness::start().await;
+    let row = prepared(&instance).await;
+    let mut client = PublishServiceClient::new(instance.connect().await);
+    let local = |date_time: &str, time_zone: &str, repeated_time| {
+        Some(When::LocalTime(v1::LocalTime {
+            date_time: date_time.to_owned(),
+            time_zone: time_zone.to_owned(),
+            repeated_time,
+        }))
+    };
+    for (when, field, says) in [
+        (None, "when", "required"),
+        (
+            Some(When::Time(prost_types::Timestamp { seconds: 1, nanos: 0 })),
+            "time",
+            "in the future",
+        ),
+        (
+            local("2030-03-31T02:30", "Europe/Paris", 0),
+            "local_time.date_time",
+            "2030-03-31T03:00:00+02:00",
+        ),
+        (
+            local("2030-10-27T02:30", "Europe/Paris", 0),
+            "local_time.repeated_time",
+            "LATER for 2030-10-27T02:30:00+01:00",
+        ),
+        (
+            local("2030-10-27T02:30", "Europe/Paris", 7),
+            "local_time.repeated_time",
+            "7",
+        ),
+        (
+            local("2030-10-27T02:30", "Paris", 0),
+            "local_time.time_zone",
+            "IANA",
+        ),
+    ] {
+        let request = v1::SchedulePublishRequest {
+            job_id: row.id.clone(),
+            when,
+            ..Default::default()
+        };
+        let status = client.schedule_publish(request).await.expect_err("is refused");
+        assert_eq!(reason(&status), "VALIDATION_FAILED");
+        let told = status.get_error_details();
+        let violations = &told.bad_request().expect("violations").field_violations;
+        assert_eq!(violations[0].field, field);
+        assert!(violations[0].description.contains(says), "{violations:?}");
+    }
+    let soon = instance.domain.clock.now() + 3_600_000;
+    let request = v1::SchedulePublishRequest {
+        job_id: row.id.clone(),
+        when: Some(When::Time(prost_types::Timestamp {
+            seconds: soon / 1000,
+            nanos: 0,
+        })),
+        ..Default::default()
+    };
+    let status = client.schedule_publish(request).await.expect_err("is refused");
+    assert_eq!(reason(&status), "CONFIRMATION_REQUIRED");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_window_is_not_handed_over_where_there_is_none() {
+    let instance = harness::start().await;
+    let account = instance.make_account("one").await;
+    let listing = instance.make_listing(&account.id, "A thing").await;
+    let mut client = PublishServiceClient::new(instance.connect().await);
+    let request = v1::PreparePublishRequest {
+        listing_id: listing.id,
+        hand_over: Some(true),
+        ..Default::default()
+    };
+    let status = client.prepare_publish(request).await.expect_err("is refused");
+    assert_eq!(
+        (status.code(), reason(&status).as_str()),
+        (Code::FailedPrecondition, "MODE_NOT_ALLOWED")
     );
     instance.stop().await;
 }

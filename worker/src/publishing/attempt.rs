@@ -86,7 +86,7 @@ pub async fn reconcile(worker: &Worker, claim: &Claim, work: &Work, effect: effe
 }
 
 /// Runs an attempt while its leases live. The gate refuses one whose lease is lost, so that it need not be torn down.
-async fn kept<T>(
+pub async fn kept<T>(
     worker: &Worker,
     claim: &Claim,
     work: &Work,

@@ -3,6 +3,7 @@
 mod attempt;
 mod changing;
 mod compose;
+mod hand_over;
 mod observer;
 mod prepare;
 mod publish;
@@ -17,7 +18,7 @@ use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::{StepOutcome, steps};
 use vintedbot_domain::{Domain, Reason, Result};
 use vintedbot_marketplace::challenge::{AccountFollows, Kind};
-use vintedbot_marketplace::{Error as SiteError, Evidence};
+use vintedbot_marketplace::{Error as SiteError, Evidence, LostSession};
 
 use crate::Worker;
 use crate::stage::Stage;
@@ -35,6 +36,9 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         Plan::Tidy(outcome) => {
             compose::tidy(worker, claim).await?;
             return plans::let_go(domain, claim, outcome).await;
+        }
+        Plan::Prepare(work) if work.hand_over => {
+            (work.lock.clone(), hand_over::run(worker, claim, &work).await?)
         }
         Plan::Prepare(work) => (work.lock.clone(), attempt::prepare(worker, claim, &work).await?),
         Plan::Publish(work) => (work.lock.clone(), attempt::publish(worker, claim, &work).await?),
@@ -104,8 +108,20 @@ pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
             reason: Reason::PageUnusable,
             message,
         },
-        SiteError::NoSession(_) => failed(Reason::SessionRequired),
-        SiteError::SessionInvalid(_) => failed(Reason::SessionInvalid),
+        // As a login that the site has lost: the job stops where it is, until a person brings a session.
+        SiteError::NoSession(_) => Next::Blocked {
+            reason: Reason::SessionRequired,
+            message,
+            account: AccountFollows::LoggedOut,
+        },
+        SiteError::SessionInvalid(why) => Next::Blocked {
+            reason: match why {
+                LostSession::LostInRefresh => Reason::SessionLostInRefresh,
+                LostSession::Refused | LostSession::Expired => Reason::SessionInvalid,
+            },
+            message,
+            account: AccountFollows::LoggedOut,
+        },
         SiteError::SessionBusy | SiteError::Sessions(_) => Next::Again {
             reason: Reason::SiteUnavailable,
             message,
@@ -143,7 +159,7 @@ pub fn evidence_of(error: &SiteError) -> Option<&Evidence> {
     }
 }
 
-fn challenge_reason(kind: Kind) -> Reason {
+pub fn challenge_reason(kind: Kind) -> Reason {
     match kind {
         Kind::CaptchaInPage => Reason::ChallengeCaptcha,
         Kind::CaptchaOnCall => Reason::ChallengeBotCheck,

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use vintedbot_domain::jobs::Claim;
 use vintedbot_domain::publishing::outcome::Next;
-use vintedbot_domain::publishing::steps;
+use vintedbot_domain::publishing::steps::{self, Reached};
 use vintedbot_marketplace::{Frame, StepObserver, Stopped};
 
 use crate::Worker;
@@ -31,8 +31,12 @@ impl StepObserver for Observer<'_> {
             &self.worker.domain,
             self.claim,
             self.job_id,
-            frame.step.name(),
-            &frame.detail,
+            Reached {
+                step: frame.step.name(),
+                message: frame.detail,
+                selector: frame.selector,
+                picture: frame.picture,
+            },
         )
         .await;
         Stage::Fill(frame.step).reached().await;

@@ -1,15 +1,16 @@
 //! Finding out what became of an effect whose holder died or got no answer.
 
 use vintedbot_domain::publishing::attempt::Work;
+use vintedbot_domain::publishing::hand_over::{self, Closed};
 use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::reconcile::{self, Decision, Reading};
 use vintedbot_domain::publishing::{EffectKind, EffectState, WaitReason, steps};
 use vintedbot_domain::store::entities::effects;
-use vintedbot_domain::{Reason, Result};
+use vintedbot_domain::{Domain, Reason, Result};
 use vintedbot_marketplace::Error as SiteError;
 
 use super::attempt::limited;
-use super::{compose, stopped};
+use super::{compose, hand_over as window, stopped};
 use crate::Worker;
 use crate::stage::Stage;
 
@@ -20,7 +21,10 @@ pub const TRACELESS_CLICKS: u64 = 8;
 /// Reads the site once, and decides as far as that goes.
 pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Next> {
     let domain = &worker.domain;
-    if effect.state == EffectState::Intended {
+    if effect.state == EffectState::Intended && effect.kind == EffectKind::HandOver {
+        // Its browser was ended just now, as far as it can be.
+        give_back(domain, work, &effect).await?;
+    } else if effect.state == EffectState::Intended {
         // Its time is over: from here on the settling window runs.
         outcome::unconfirmed(
             domain,
@@ -38,9 +42,22 @@ pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result
     Stage::SiteRead.reached().await;
     let now = domain.store.now().await?;
     let decision = reconcile::decide(&effect, content, &claimed, &reading, now);
+    if effect.kind == EffectKind::HandOver {
+        let seen = hand_over::seen(&effect, content, &claimed, &reading.wardrobe);
+        window::note_draft(worker, work, &effect, &seen).await?;
+    }
     let next = apply(worker, work, &effect, decision, now).await?;
     Stage::Reconciled.reached().await;
     Ok(next)
+}
+
+/// The window of an attempt whose holder is gone is nobody's any more.
+async fn give_back(domain: &Domain, work: &Work, effect: &effects::Model) -> Result<()> {
+    let is_over = domain.store.now().await? >= effect.not_after;
+    let why = if is_over { Closed::InTime } else { Closed::WithUs };
+    hand_over::closed(domain, &effect.id, why).await?;
+    let message = "the window was closed: the program that watched it had ended";
+    steps::note(domain, &work.job_id, "WINDOW_WATCHED", message).await
 }
 
 async fn read(
@@ -98,7 +115,7 @@ async fn apply(
         }
         Decision::NotDone { strays } => {
             if !compose::has_ended(domain, &work.seat.account_id, &effect.composer_id).await?
-                && effect.kind == EffectKind::Publish
+                && effect.kind.publishes()
             {
                 let message = "it cannot be proven that the earlier attempt has ended".to_owned();
                 return Ok(Next::Ask {
@@ -115,6 +132,11 @@ async fn apply(
                     reason: Reason::OutcomeUnknown,
                     message,
                 });
+            }
+            if effect.kind == EffectKind::HandOver {
+                steps::note(domain, &work.job_id, step, "nothing was published at the window").await?;
+                hand_over::not_used(domain, &effect.id).await?;
+                return Ok(Next::AsItIs);
             }
             outcome::not_done(domain, &effect.id, outcome::TRACELESS, true, &strays).await?;
             steps::note(domain, &work.job_id, step, "not done; tried again").await?;

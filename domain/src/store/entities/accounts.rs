@@ -25,6 +25,8 @@ pub struct Model {
     pub update_time: i64,
     pub delete_time: Option<i64>,
     pub sequence: i64,
+    /// What is shown of the session in use on this site, as JSON.
+    pub session: Option<String>,
     /// Until when the site asked to be left alone.
     pub quiet_until: Option<i64>,
 }

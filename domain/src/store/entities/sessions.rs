@@ -1,4 +1,4 @@
-//! Sessions on the site, sealed: per account the one in use, and one that is being tried.
+//! Sessions on the site, sealed: per account and site the one in use, and one that is being tried.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,12 +8,13 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub account_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
+    pub site: String,
+    #[sea_orm(primary_key, auto_increment = false)]
     pub slot: crate::accounts::SessionSlot,
     pub owner_id: String,
-    pub site: String,
     pub state: crate::accounts::SessionState,
     pub generation: i64,
-    /// Cookies and user agent, encrypted.
+    /// Cookies and user agent, encrypted. Empty: erased, because they are of no use any more.
     pub sealed: String,
     pub cookie_names: String,
     pub member_id: Option<String>,
@@ -26,9 +27,12 @@ pub struct Model {
     pub expire_time: Option<i64>,
     /// When a renewal was begun whose end is not written down.
     pub refresh_started: Option<i64>,
+    /// Who began it: the holder of the account's lock, and the lock's epoch.
     pub refresh_holder: Option<String>,
     /// Whether the tokens of before were tried once after such a renewal.
     pub retried: bool,
+    /// The job that tries a candidate.
+    pub job_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1257,7 +1257,8 @@ export const CancelPublishJobRequestSchema: GenMessage<CancelPublishJobRequest> 
  */
 export type CancelPublishJobResponse = Message<"vintedbot.v1.CancelPublishJobResponse"> & {
   /**
-   * The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published.
+   * The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published,
+   * unless a person at its window was faster.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1956,7 +1957,9 @@ export const PublishService: GenService<{
     output: typeof ListPublishJobsResponseSchema;
   },
   /**
-   * Stops a job before the click that publishes; after it, TOO_LATE. Cancelling twice is no error. Scope: publish:prepare.
+   * Stops a job before the click that publishes; after it, TOO_LATE. A window that was handed over is closed first: the job
+   * ends CANCELLED when the site shows that the person was not faster, else PUBLISHED. Cancelling twice is no error. Scope:
+   * publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.CancelPublishJob
    */
@@ -1966,8 +1969,9 @@ export const PublishService: GenService<{
     output: typeof CancelPublishJobResponseSchema;
   },
   /**
-   * Goes on with a job that is BLOCKED or FAILED, from the same approved content: one that was confirmed publishes, any
-   * other is prepared again. Refused with JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
+   * Goes on with a job that is BLOCKED, FAILED or EXPIRED, from the same approved content: one that was confirmed and then
+   * blocked publishes, unless its scheduled time has passed by too far; any other is prepared again. Refused with
+   * JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
    * the account is resumed, and with CONFIRMATION_STALE if the listing was edited. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.RetryPublishJob

@@ -1,7 +1,13 @@
-//! The instance's master key, and what is derived from it.
+//! The instance's master key, older ones that still open what they closed, and what is derived from them.
 //!
 //! Signed texts look like `<key id>.<payload>.<tag>`: an HMAC-SHA-256 under a key of the purpose's own, so that one made
-//! for one purpose means nothing for another. Nothing here encrypts; a payload can be read by whoever holds it.
+//! for one purpose means nothing for another. A signed payload can be read by whoever holds it; what nobody is to read is
+//! sealed (`seal`).
+//!
+//! To change the key: start with the new one as `ENCRYPTION_KEY` and the one before among `ENCRYPTION_KEYS_OLD`. New
+//! texts are made with the new key, old ones stay good, and what is sealed is sealed anew whenever it is written.
+
+mod seal;
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -17,6 +23,8 @@ use zeroize::Zeroizing;
 
 use crate::ids::Ids;
 use crate::{Error, Result};
+
+pub use seal::{Opened, Record, Sealed};
 
 /// What a signed text is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,42 +50,89 @@ impl Purpose {
     }
 }
 
-/// Signs and verifies. Its Debug output tells the key's id alone.
+/// Signs and verifies, seals and opens. Its Debug output tells the keys' ids alone.
 pub struct Keys {
+    /// What everything new is made with.
+    current: Master,
+    /// What was made with these stays good.
+    older: Vec<Master>,
+}
+
+struct Master {
     id: String,
-    master: Zeroizing<[u8; 32]>,
+    bytes: Zeroizing<[u8; 32]>,
+}
+
+impl Master {
+    fn new(bytes: [u8; 32]) -> Self {
+        let mut digest = Sha256::new();
+        digest.update(b"vintedbot key id");
+        digest.update(bytes);
+        let id = hex(&digest.finalize()[..4]);
+        Self {
+            id,
+            bytes: Zeroizing::new(bytes),
+        }
+    }
+
+    /// A key of a purpose's own.
+    fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
+        let mut key = Zeroizing::new([0u8; 32]);
+        Hkdf::<Sha256>::new(None, &*self.bytes)
+            .expand(label, &mut *key)
+            .expect("32 bytes are a valid length for HKDF-SHA-256");
+        key
+    }
+
+    fn mac(&self, purpose: Purpose, payload: &str) -> Hmac<Sha256> {
+        let key = self.derive(purpose.label());
+        let mut mac = Hmac::<Sha256>::new_from_slice(&*key).expect("HMAC takes a key of any length");
+        mac.update(payload.as_bytes());
+        mac
+    }
 }
 
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let older: Vec<_> = self.older.iter().map(|key| &key.id).collect();
         f.debug_struct("Keys")
-            .field("id", &self.id)
+            .field("id", &self.current.id)
+            .field("older", &older)
             .finish_non_exhaustive()
     }
 }
 
 impl Keys {
     pub fn new(master: [u8; 32]) -> Self {
-        let mut digest = Sha256::new();
-        digest.update(b"vintedbot key id");
-        digest.update(master);
-        let id = hex(&digest.finalize()[..4]);
         Self {
-            id,
-            master: Zeroizing::new(master),
+            current: Master::new(master),
+            older: Vec::new(),
         }
+    }
+
+    /// The same, with keys of before that still open what they closed: from `ENCRYPTION_KEYS_OLD`, separated by commas,
+    /// each written as `ENCRYPTION_KEY` is.
+    pub fn with_older(mut self, setting: &str) -> Result<Self> {
+        for text in setting.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+            let master = master_from(text, "each of ENCRYPTION_KEYS_OLD")?;
+            if master.id != self.current.id {
+                self.older.push(master);
+            }
+        }
+        Ok(self)
+    }
+
+    fn by_id(&self, id: &str) -> Option<&Master> {
+        std::iter::once(&self.current)
+            .chain(&self.older)
+            .find(|key| key.id == id)
     }
 
     /// From `ENCRYPTION_KEY`: 32 bytes as 64 hex digits or as base64.
     pub fn from_setting(text: &str) -> Result<Self> {
-        let text = text.trim();
-        let bytes = if text.len() == 64 { unhex(text) } else { None };
-        let bytes = bytes
-            .or_else(|| base64::engine::general_purpose::STANDARD.decode(text).ok())
-            .or_else(|| URL_SAFE_NO_PAD.decode(text).ok());
-        let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-        key.map(Self::new).ok_or_else(|| {
-            Error::Internal("ENCRYPTION_KEY must be 32 bytes, as 64 hex digits or as base64".to_owned())
+        Ok(Self {
+            current: master_from(text, "ENCRYPTION_KEY")?,
+            older: Vec::new(),
         })
     }
 
@@ -112,31 +167,31 @@ impl Keys {
     /// Signs a payload for a purpose.
     pub fn sign(&self, purpose: Purpose, payload: &str) -> String {
         let payload = URL_SAFE_NO_PAD.encode(payload);
-        let tag = URL_SAFE_NO_PAD.encode(self.mac(purpose, &payload).finalize().into_bytes());
-        format!("{}.{payload}.{tag}", self.id)
+        let tag = URL_SAFE_NO_PAD.encode(self.current.mac(purpose, &payload).finalize().into_bytes());
+        format!("{}.{payload}.{tag}", self.current.id)
     }
 
     /// The payload of a text that was signed by us for this purpose; compared in constant time.
     pub fn verify(&self, purpose: Purpose, signed: &str) -> Option<String> {
         let mut parts = signed.splitn(3, '.');
         let (id, payload, tag) = (parts.next()?, parts.next()?, parts.next()?);
-        if id != self.id {
-            return None;
-        }
+        let key = self.by_id(id)?;
         let tag = URL_SAFE_NO_PAD.decode(tag).ok()?;
-        self.mac(purpose, payload).verify_slice(&tag).ok()?;
+        key.mac(purpose, payload).verify_slice(&tag).ok()?;
         String::from_utf8(URL_SAFE_NO_PAD.decode(payload).ok()?).ok()
     }
+}
 
-    fn mac(&self, purpose: Purpose, payload: &str) -> Hmac<Sha256> {
-        let mut key = Zeroizing::new([0u8; 32]);
-        Hkdf::<Sha256>::new(None, &*self.master)
-            .expand(purpose.label(), &mut *key)
-            .expect("32 bytes are a valid length for HKDF-SHA-256");
-        let mut mac = Hmac::<Sha256>::new_from_slice(&*key).expect("HMAC takes a key of any length");
-        mac.update(payload.as_bytes());
-        mac
-    }
+fn master_from(text: &str, what: &str) -> Result<Master> {
+    let text = text.trim();
+    let bytes = if text.len() == 64 { unhex(text) } else { None };
+    let bytes = bytes
+        .or_else(|| base64::engine::general_purpose::STANDARD.decode(text).ok())
+        .or_else(|| URL_SAFE_NO_PAD.decode(text).ok())
+        .map(Zeroizing::new);
+    let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
+    key.map(Master::new)
+        .ok_or_else(|| Error::Internal(format!("{what} must be 32 bytes, as 64 hex digits or as base64")))
 }
 
 /// SHA-256 of bytes, in hex.
@@ -167,6 +222,20 @@ mod tests {
         assert_eq!(keys.verify(Purpose::Media, &signed), None);
         assert_eq!(Keys::new([8; 32]).verify(Purpose::Cursor, &signed), None);
         assert_eq!(keys.verify(Purpose::Cursor, &signed.replace('.', "")), None);
+    }
+
+    #[test]
+    fn what_an_older_key_signed_stays_good_while_it_is_named() {
+        let signed = Keys::new([7; 32]).sign(Purpose::Cursor, "owner|1");
+        let keys = Keys::new([8; 32])
+            .with_older(&format!("{}, ", hex(&[7; 32])))
+            .expect("a key");
+        assert_eq!(keys.verify(Purpose::Cursor, &signed).as_deref(), Some("owner|1"));
+        assert!(
+            keys.sign(Purpose::Cursor, "x")
+                .starts_with(&Keys::new([8; 32]).current.id)
+        );
+        assert!(Keys::new([8; 32]).with_older("short").is_err());
     }
 
     #[test]

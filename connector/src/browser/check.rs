@@ -1,0 +1,139 @@
+//! Which selectors find anything on a page. Nothing is clicked, nothing is entered, and nobody is logged in.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+use vintedbot_marketplace::Error;
+use vintedbot_marketplace::selectors::{Key, Selector, Selectors};
+
+use super::BrowserConfig;
+use super::failure::not_reached;
+use super::launch::Launched;
+use super::traffic::Traffic;
+
+/// A page that is opened from the network draws its form by itself, once it is there.
+const QUIET_FOR: Duration = Duration::from_millis(700);
+const QUIET_WITHIN: Duration = Duration::from_secs(15);
+
+/// One kind of element, as a page has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    pub key: Key,
+    /// The selector that finds it; where none does, the newest. For keys with an id, whatever the id.
+    pub css: String,
+    /// How many elements it finds, hidden ones too.
+    pub count: usize,
+}
+
+/// Opens a page in a browser of its own, without any cookies, and looks which keys are on it. Of a saved page, no script
+/// is run and nothing is asked of the network.
+///
+/// # Errors
+/// The browser does not start, or the page cannot be opened.
+pub async fn check_selectors(
+    browser: &BrowserConfig,
+    selectors: &Selectors,
+    page: &Url,
+    work_dir: &Path,
+) -> Result<Vec<Checked>, Error> {
+    let (launched, traffic) = Launched::start(browser, work_dir).await?;
+    let checked = look(&launched, &traffic, selectors, page).await;
+    drop(traffic);
+    launched.end().await;
+    checked
+}
+
+async fn look(
+    launched: &Launched,
+    traffic: &Traffic,
+    selectors: &Selectors,
+    page: &Url,
+) -> Result<Vec<Checked>, Error> {
+    let is_saved = page.scheme() == "file";
+    if is_saved {
+        let lifeless = [
+            ("Emulation.setScriptExecutionDisabled", json!({ "value": true })),
+            (
+                "Network.setBlockedURLs",
+                json!({ "urls": ["http://*", "https://*", "ws://*", "wss://*", "ftp://*"] }),
+            ),
+            (
+                "Network.emulateNetworkConditions",
+                json!({ "offline": true, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 }),
+            ),
+        ];
+        for (method, params) in lifeless {
+            traffic.ask(method, params).await?;
+        }
+    }
+    launched.driver.goto(page.as_str()).await.map_err(not_reached)?;
+    if !is_saved {
+        traffic.quiet(QUIET_FOR, QUIET_WITHIN).await;
+    }
+    let document = traffic.ask("DOM.getDocument", json!({ "depth": 0 })).await?;
+    let document = Document {
+        traffic,
+        root: document["root"]["nodeId"].clone(),
+    };
+    let mut checked = Vec::new();
+    for key in Key::ALL.iter().copied() {
+        let mut best: Option<Checked> = None;
+        for selector in selectors.of(key) {
+            let css = selector.css_for_any();
+            let mut nodes = document.all(&css).await?;
+            if key.placeholder().is_some() {
+                nodes = document.numbered(selector, &nodes).await?;
+            }
+            let count = nodes.len();
+            if best.as_ref().is_none_or(|best| best.count == 0 && count > 0) {
+                best = Some(Checked { key, css, count });
+            }
+        }
+        checked.extend(best);
+    }
+    Ok(checked)
+}
+
+/// The page as the browser holds it, asked without any script.
+struct Document<'a> {
+    traffic: &'a Traffic,
+    root: Value,
+}
+
+impl Document<'_> {
+    async fn all(&self, css: &str) -> Result<BTreeSet<i64>, Error> {
+        let asked = json!({ "nodeId": self.root, "selector": css });
+        let found = self.traffic.ask("DOM.querySelectorAll", asked).await?;
+        let nodes = found["nodeIds"].as_array().map(Vec::as_slice).unwrap_or_default();
+        Ok(nodes.iter().filter_map(Value::as_i64).collect())
+    }
+
+    /// Those of the nodes that the selector finds for some number that stands in their names.
+    async fn numbered(&self, selector: &Selector, nodes: &BTreeSet<i64>) -> Result<BTreeSet<i64>, Error> {
+        let mut numbers = BTreeSet::new();
+        for node in nodes {
+            let asked = json!({ "nodeId": node });
+            let answer = self.traffic.ask("DOM.getAttributes", asked).await?;
+            let attributes = answer["attributes"]
+                .as_array()
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            for text in attributes
+                .iter()
+                .filter_map(Value::as_str)
+                .filter(|text| text.len() < 200)
+            {
+                let parts = text.split(|c: char| !c.is_ascii_digit());
+                numbers.extend(parts.filter(|part| !part.is_empty()).map(str::to_owned));
+            }
+        }
+        let mut found = BTreeSet::new();
+        for number in numbers {
+            found.extend(self.all(&selector.css_for(&number)).await?);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,348 @@
+//! Finding elements by what the selectors' file says about them.
+//!
+//! The site's ids and test ids say the same thing twice over. Where they say different things (an id that now stands
+//! elsewhere, a second element of the same name), no field is filled on the strength of one of them: the field is
+//! reported as not found, so that nothing wrong is ever entered.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use thirtyfour::{By, WebElement};
+use vintedbot_marketplace::selectors::Key;
+use vintedbot_marketplace::{Error, Field, fold};
+
+use super::broken;
+use super::failure::{failed, is_missing, is_not_clicked};
+use super::page::{Page, within};
+
+/// Of the looks at a page that something is awaited on, each so manieth is for a challenge too.
+const CHALLENGE_EVERY: u32 = 15;
+/// How often selectors that contradict each other are asked again: a page that is being redrawn may hold things twice.
+const DOUBTS: u32 = 4;
+const DOUBT_LASTS: Duration = Duration::from_millis(150);
+
+const FIND: &str = r"
+const [lists, showing] = arguments;
+const shown = (one) => {
+  const box = one.getBoundingClientRect();
+  return box.width > 0 && box.height > 0 && one.checkVisibility({ visibilityProperty: true });
+};
+const outermost = (all) => all.filter((one) => !all.some((other) => other !== one && other.contains(one)));
+const found = lists.map((css) => outermost([...document.querySelectorAll(css)].filter((one) => !showing || shown(one))));
+const at = found.findIndex((list) => list.length === 1);
+if (at < 0) {
+  const some = found.findIndex((list) => list.length > 1);
+  return some < 0 ? { at: null, element: null, doubt: false } : { at: some, element: found[some][0], doubt: true };
+}
+const one = found[at][0];
+const same = (other) => other === one || other.contains(one) || one.contains(other);
+return { at, element: one, doubt: found.some((list) => list.length > 0 && !list.some(same)) };";
+
+/// The rows of an opened list that have no name of their own, nor anything in them that has one.
+const NAMELESS_ROWS: &str = r"
+const [css] = arguments;
+const shown = (one) => one.checkVisibility({ visibilityProperty: true });
+const rows = [...document.querySelectorAll(css)].filter(shown);
+const named = (one) => one.matches('[id], [data-testid]') || one.querySelector('[id], [data-testid]');
+return rows.some(named) ? [] : rows.map((row) => ({ row, text: row.innerText }));";
+
+#[derive(Deserialize)]
+struct Found {
+    at: Option<usize>,
+    element: Value,
+    doubt: bool,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    row: Value,
+    text: String,
+}
+
+/// An element by its key, and the id or number of the one that is meant where the key has many.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) key: Key,
+    pub(crate) value: &'a str,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn new(key: Key, value: &'a str) -> Self {
+        Self { key, value }
+    }
+}
+
+impl From<Key> for Target<'_> {
+    fn from(key: Key) -> Self {
+        Self { key, value: "" }
+    }
+}
+
+/// What an element is called when it cannot be found.
+pub(crate) fn name_of(key: Key) -> &'static str {
+    let field = match key {
+        Key::PhotoInput | Key::PhotoArea | Key::PhotoReady | Key::PhotosReady | Key::PhotoDelete => {
+            Field::Photos
+        }
+        Key::Title => Field::Title,
+        Key::Description => Field::Description,
+        Key::CategoryInput | Key::CategoryRow | Key::CategorySearch => Field::Category,
+        Key::BrandInput | Key::BrandRow | Key::BrandSearch | Key::BrandNone => Field::Brand,
+        Key::SizeInput | Key::SizeOption => Field::Size,
+        Key::ConditionInput | Key::ConditionOption => Field::Condition,
+        Key::ColorInput | Key::ColorOption => Field::Colors,
+        Key::MaterialInput | Key::MaterialOption => Field::Materials,
+        Key::Price => Field::Price,
+        Key::PackageSizeArea | Key::PackageSizeOption | Key::PackageSizeRadio => Field::PackageSize,
+        Key::Bump => Field::Bump,
+        Key::SaveDraft => Field::SaveDraft,
+        Key::Publish => Field::Publish,
+        other => return other.name(),
+    };
+    field.name()
+}
+
+/// Whether an element is read to prove what stands in the form, or its click cannot be taken back: of these there must
+/// be no doubt. Rows of lists are proved by what their input shows afterwards.
+fn is_decisive(key: Key) -> bool {
+    matches!(
+        key,
+        Key::PhotoInput
+            | Key::Title
+            | Key::Description
+            | Key::CategoryInput
+            | Key::BrandInput
+            | Key::SizeInput
+            | Key::ConditionInput
+            | Key::ColorInput
+            | Key::MaterialInput
+            | Key::Price
+            | Key::PackageSizeOption
+            | Key::PackageSizeRadio
+            | Key::Bump
+            | Key::SaveDraft
+            | Key::Publish
+            | Key::ItemHide
+            | Key::ItemDelete
+            | Key::ItemDeleteConfirm
+    )
+}
+
+/// The site hides these behind what it draws itself.
+fn is_hidden(key: Key) -> bool {
+    matches!(key, Key::PhotoInput | Key::PackageSizeRadio | Key::Bump)
+}
+
+impl Page {
+    /// The element, if it is on the page now and, unless the site hides its like, can be seen.
+    pub(crate) async fn find(&self, target: impl Into<Target<'_>>) -> Result<Option<WebElement>, Error> {
+        let target = target.into();
+        let mut doubts = 0;
+        loop {
+            let Some((element, is_sure)) = self.find_once(target).await? else {
+                return Ok(None);
+            };
+            if is_sure || !is_decisive(target.key) {
+                return Ok(Some(element));
+            }
+            doubts += 1;
+            if doubts > DOUBTS {
+                return Err(self.not_found(name_of(target.key)).await);
+            }
+            tokio::time::sleep(DOUBT_LASTS).await;
+        }
+    }
+
+    async fn find_once(&self, target: Target<'_>) -> Result<Option<(WebElement, bool)>, Error> {
+        let selectors = self.selectors.of(target.key);
+        let css: Vec<String> = selectors.iter().map(|each| each.css_for(target.value)).collect();
+        let answer = self
+            .driver
+            .execute(FIND, vec![json!(css), json!(!is_hidden(target.key))])
+            .await
+            .map_err(failed)?;
+        let found: Found = answer.convert().map_err(failed)?;
+        let Some(at) = found.at else {
+            return Ok(None);
+        };
+        let element = WebElement::from_json(found.element, self.driver.handle().clone()).map_err(failed)?;
+        let mut is_sure = !found.doubt;
+        if let Some(selector) = selectors.get(at).filter(|each| !each.unless_text.is_empty()) {
+            let text = match element.text().await {
+                Err(error) if is_missing(&error) => return Ok(None),
+                text => text.map_err(failed)?,
+            };
+            is_sure &= !selector.is_ruled_out_by(&text);
+        }
+        if let Some(css) = css.get(at) {
+            self.remember(target.key, css);
+        }
+        Ok(Some((element, is_sure)))
+    }
+
+    /// Every element of a key, by the first of its selectors that finds any.
+    pub(crate) async fn all(&self, key: Key) -> Result<Vec<WebElement>, Error> {
+        for selector in self.selectors.of(key) {
+            let found = self
+                .driver
+                .find_all(By::Css(selector.css.clone()))
+                .await
+                .map_err(failed)?;
+            if !found.is_empty() {
+                return Ok(found);
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// The element, once it comes; `None` when it does not come in time. A challenge that comes instead is an error.
+    pub(crate) async fn comes(
+        &self,
+        target: impl Into<Target<'_>>,
+        limit: Duration,
+    ) -> Result<Option<WebElement>, Error> {
+        let target = target.into();
+        let mut looks = 0;
+        within!(limit, {
+            self.look_now_and_then(&mut looks).await?;
+            self.find(target).await
+        })
+    }
+
+    /// Presses the element once it is there and nothing covers it; `false` when that does not come about in time.
+    pub(crate) async fn press(&self, target: impl Into<Target<'_>>, limit: Duration) -> Result<bool, Error> {
+        let target = target.into();
+        let mut looks = 0;
+        let pressed = within!(limit, {
+            self.look_now_and_then(&mut looks).await?;
+            let Some(element) = self.find(target).await? else {
+                return Ok(None);
+            };
+            self.click(&element).await
+        });
+        Ok(pressed?.is_some())
+    }
+
+    /// Presses a row or an option, by its id, or, where rows have no names at all, by what it says. `says` decides
+    /// whether what the row says allows to press it.
+    pub(crate) async fn press_row(
+        &self,
+        target: Target<'_>,
+        name: &str,
+        says: impl Fn(&str) -> bool,
+        limit: Duration,
+    ) -> Result<bool, Error> {
+        let mut looks = 0;
+        let pressed = within!(limit, {
+            self.look_now_and_then(&mut looks).await?;
+            let Some(row) = self.row(target, name).await? else {
+                return Ok(None);
+            };
+            match row.text().await {
+                Err(error) if is_missing(&error) => return Ok(None),
+                Err(error) => return Err(failed(error)),
+                Ok(text) if !says(&text) => {
+                    tracing::warn!(
+                        key = target.key.name(),
+                        value = target.value,
+                        text,
+                        "a row says something else"
+                    );
+                    return Err(self.not_found(name_of(target.key)).await);
+                }
+                Ok(_) => {}
+            }
+            self.click(&row).await
+        });
+        Ok(pressed?.is_some())
+    }
+
+    /// The row by its id; by its text alone in an open list of nameless rows of which exactly one says this.
+    pub(crate) async fn row(&self, target: Target<'_>, name: &str) -> Result<Option<WebElement>, Error> {
+        if let Some(row) = self.find(target).await? {
+            return Ok(Some(row));
+        }
+        let css: Vec<&str> = self
+            .selectors
+            .of(Key::ListRow)
+            .iter()
+            .map(|each| each.css.as_str())
+            .collect();
+        let answer = self
+            .driver
+            .execute(NAMELESS_ROWS, vec![json!(css.join(", "))])
+            .await
+            .map_err(failed)?;
+        let rows: Vec<Row> = answer.convert().map_err(failed)?;
+        let name = fold(name);
+        let mut same = rows.into_iter().filter(|row| {
+            let first_line = row.text.trim().lines().next().unwrap_or_default();
+            fold(&row.text) == name || fold(first_line) == name
+        });
+        match (same.next(), same.next()) {
+            (Some(row), None) => {
+                self.remember(target.key, &format!("{} by its text", css.join(", ")));
+                WebElement::from_json(row.row, self.driver.handle().clone())
+                    .map(Some)
+                    .map_err(failed)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Clicks, if nothing lies over the element; what the page may lay over it is taken away first.
+    async fn click(&self, element: &WebElement) -> Result<Option<()>, Error> {
+        match element.click().await {
+            Ok(()) => Ok(Some(())),
+            Err(error) if is_not_clicked(&error) => {
+                self.uncover().await?;
+                Ok(None)
+            }
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    async fn look_now_and_then(&self, looks: &mut u32) -> Result<(), Error> {
+        *looks += 1;
+        if *looks % CHALLENGE_EVERY == 0 {
+            self.uncover().await?;
+        }
+        Ok(())
+    }
+
+    /// The error for a field that is nowhere to be found, or found in more than one place.
+    pub(crate) async fn not_found(&self, field: &str) -> Error {
+        Error::FieldNotFound {
+            field: field.to_owned(),
+            evidence: Box::new(self.evidence().await),
+        }
+    }
+
+    /// The texts of all validation messages that the form shows.
+    pub(crate) async fn alerts(&self) -> Result<Vec<String>, Error> {
+        let mut texts = Vec::new();
+        for alert in self.all(Key::FieldAlert).await? {
+            let text = alert.text().await.unwrap_or_default();
+            if !text.trim().is_empty() {
+                texts.push(text.trim().to_owned());
+            }
+        }
+        Ok(texts)
+    }
+
+    /// What is ticked in the open list: each one's number, from its name.
+    pub(crate) async fn ticked(&self) -> Result<Vec<i64>, Error> {
+        let mut ids = Vec::new();
+        for tick in self.all(Key::ListTicked).await? {
+            for attribute in ["data-testid", "id"] {
+                let name = tick.attr(attribute).await.map_err(broken)?.unwrap_or_default();
+                if let Some(id) = name.rsplit('-').next().and_then(|id| id.parse().ok()) {
+                    ids.push(id);
+                    break;
+                }
+            }
+        }
+        Ok(ids)
+    }
+}

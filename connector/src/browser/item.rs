@@ -1,0 +1,199 @@
+//! Changing what is on sale: the form with an item in it, and the buttons on the item's own page.
+
+use serde_json::Value;
+use vintedbot_marketplace::selectors::Key;
+use vintedbot_marketplace::{ChangeKind, Error, Field, FieldReading, FillStep, Filled, StepObserver};
+
+use super::composer::BrowserComposer;
+use super::filling::{FILLED_SHOWS_WITHIN, OPENED_SHOWS_WITHIN};
+use super::page::{COMES_WITHIN, within};
+use super::write::Click;
+use crate::browserless::FIELD_STEPS;
+use crate::reading::{self, FIELDS};
+use crate::text;
+
+impl BrowserComposer {
+    /// The page of an own item, ready for the click that changes it.
+    pub(super) async fn opened_item(
+        &mut self,
+        remote_id: &str,
+        kind: ChangeKind,
+        steps: &dyn StepObserver,
+    ) -> Result<(Filled, Click), Error> {
+        let not_found = || Error::NotFound {
+            remote_id: remote_id.to_owned(),
+        };
+        let item = self.session.item_json(remote_id).await?.ok_or_else(not_found)?;
+        if item["is_draft"] == true || text::id(&item["id"]).as_deref() != Some(remote_id) {
+            return Err(not_found());
+        }
+        if kind == ChangeKind::Edit {
+            let filled = self.edited(remote_id, &item, steps).await?;
+            return Ok((filled, Click::SaveItem(remote_id.to_owned())));
+        }
+        let filled = self.own_page(remote_id, &item, kind, steps).await?;
+        let id = remote_id.to_owned();
+        let click = if kind == ChangeKind::Delete {
+            Click::Delete(id)
+        } else {
+            Click::Hide(id)
+        };
+        Ok((filled, click))
+    }
+
+    async fn edited(
+        &mut self,
+        remote_id: &str,
+        item: &Value,
+        steps: &dyn StepObserver,
+    ) -> Result<Filled, Error> {
+        let mut content = self.request.content.clone();
+        if self.request.keeps_photos {
+            // Nobody knows their hashes; that there are as many as before is all there is to prove.
+            let count = item["photos"].as_array().map_or(0, Vec::len);
+            content.photo_sha256s = vec![String::new(); count];
+        }
+        let path = format!("/items/{remote_id}/edit");
+        self.open_editor(&path, steps).await?;
+        if self.page.url().await?.path() != path || self.page.find(Key::SaveDraft).await?.is_some() {
+            return Err(Error::NotFound {
+                remote_id: remote_id.to_owned(),
+            });
+        }
+        self.shows_the_item(item).await?;
+        if !self.request.keeps_photos {
+            self.page.remove_photos().await?;
+            self.fill_photos(steps).await?;
+        }
+        let changed = changed(&reading::of_item(&content, item));
+        for (field, _) in FIELD_STEPS {
+            if changed.contains(&field) {
+                self.fill(&content, field, steps).await?;
+            }
+        }
+        self.repair(&content).await?;
+        self.prove(&content, steps, FILLED_SHOWS_WITHIN).await
+    }
+
+    /// Waits until the form shows the item as the site told it: before that, nothing in it can be compared.
+    async fn shows_the_item(&self, item: &Value) -> Result<(), Error> {
+        let title = text::normalised(item["title"].as_str().unwrap_or_default());
+        let photos = item["photos"].as_array().map_or(0, Vec::len);
+        let shown = within!(OPENED_SHOWS_WITHIN, {
+            let seen = self.page.seen(&self.request.content, Field::Title).await?;
+            let is_there = seen.is_some_and(|seen| text::normalised(&seen) == title)
+                && self.page.all(Key::PhotosReady).await?.len() == photos
+                && self.page.find(Key::BrandInput).await?.is_some() == item["brand_id"].is_number();
+            Ok(is_there.then_some(()))
+        });
+        shown?;
+        let seen = self
+            .page
+            .seen(&self.request.content, Field::Title)
+            .await?
+            .unwrap_or_default();
+        if text::normalised(&seen) == title {
+            return Ok(());
+        }
+        Err(self.page.mismatch(Field::Title, &title, &seen).await)
+    }
+
+    async fn own_page(
+        &mut self,
+        remote_id: &str,
+        item: &Value,
+        kind: ChangeKind,
+        steps: &dyn StepObserver,
+    ) -> Result<Filled, Error> {
+        self.sign_in(steps).await?;
+        let path = format!("/items/{remote_id}");
+        self.go_to(&path).await?;
+        let button = if kind == ChangeKind::Delete {
+            Key::ItemDelete
+        } else {
+            Key::ItemHide
+        };
+        if self.page.comes(button, COMES_WITHIN).await?.is_none() {
+            self.page.look().await?;
+            return Err(self.page.not_found(button.name()).await);
+        }
+        // The site puts words behind the number (`/items/123-blue-jumper`).
+        let url = self.page.url().await?;
+        let shown = url.path().trim_start_matches("/items/");
+        let is_its_page = shown == remote_id || shown.starts_with(&format!("{remote_id}-"));
+        let evidence = self.page.evidence().await;
+        let title = item["title"].as_str().unwrap_or_default();
+        if !is_its_page || !text::normalised(&evidence.page_text).contains(&text::normalised(title)) {
+            return Err(Error::Mismatch {
+                field: Field::Title.name().to_owned(),
+                approved: title.to_owned(),
+                seen: url.to_string(),
+                evidence: Box::new(evidence),
+            });
+        }
+        self.step(steps, FillStep::FormOpened, &path, Some(button))
+            .await?;
+        let read_back = own_readings(item, kind);
+        reading::mismatch(&read_back, &evidence)?;
+        self.step(steps, FillStep::ScreenshotTaken, &evidence.url, None)
+            .await?;
+        Ok(Filled { read_back, evidence })
+    }
+}
+
+/// The fields that hold something else than was approved, by the site's own ids.
+fn changed(readings: &[FieldReading]) -> Vec<Field> {
+    let differs = |field: &Field| {
+        let of_field = |reading: &&FieldReading| reading.field == field.name();
+        readings
+            .iter()
+            .find(of_field)
+            .is_some_and(|reading| !reading.matches)
+    };
+    FIELDS.into_iter().filter(differs).collect()
+}
+
+/// Which item it is, and that it is not yet as it is to be: the button that hides also shows again.
+fn own_readings(item: &Value, kind: ChangeKind) -> Vec<FieldReading> {
+    let title = item["title"].as_str().unwrap_or_default();
+    let mut readings = vec![FieldReading {
+        field: Field::Title.name().to_owned(),
+        approved: title.to_owned(),
+        seen: title.to_owned(),
+        matches: true,
+    }];
+    if kind != ChangeKind::Delete {
+        let wanted = kind == ChangeKind::Unhide;
+        let is_hidden = item["is_hidden"] == true;
+        readings.push(FieldReading {
+            field: "is_hidden".to_owned(),
+            approved: wanted.to_string(),
+            seen: is_hidden.to_string(),
+            matches: wanted == is_hidden,
+        });
+    }
+    readings
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use vintedbot_marketplace::Evidence;
+
+    use super::*;
+
+    #[test]
+    fn an_item_that_is_hidden_already_is_not_hidden_again() {
+        for (kind, is_hidden, expected) in [
+            (ChangeKind::Hide, false, true),
+            (ChangeKind::Hide, true, false),
+            (ChangeKind::Unhide, true, true),
+            (ChangeKind::Unhide, false, false),
+            (ChangeKind::Delete, true, true),
+        ] {
+            let item = json!({"title": "Pull", "is_hidden": is_hidden});
+            let fits = reading::mismatch(&own_readings(&item, kind), &Evidence::default()).is_ok();
+            assert_eq!(fits, expected, "{kind:?} {is_hidden}");
+        }
+    }
+}

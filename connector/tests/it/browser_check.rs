@@ -1,0 +1,130 @@
+//! Which selectors find anything on a page.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use url::Url;
+use vintedbot_connector::{Checked, check_selectors};
+use vintedbot_marketplace::selectors::{Key, Selectors};
+use vintedbot_marketplace::{Language, Marketplace};
+
+use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+
+fn count(checked: &[Checked], key: Key) -> usize {
+    checked
+        .iter()
+        .find(|each| each.key == key)
+        .expect("every key is looked at")
+        .count
+}
+
+/// Lets a visitor without cookies see a page as its member sees it: what is asked for here is asked of the site with the
+/// member's cookies.
+async fn with_cookies(site: &str, cookies: &Value) -> String {
+    let site = site.trim_start_matches("http://").to_owned();
+    let cookies: Vec<String> = cookies
+        .as_object()
+        .expect("an object")
+        .iter()
+        .filter(|(name, _)| *name != "datadome")
+        .map(|(name, value)| format!("{name}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    let cookies = cookies.join("; ");
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut visitor, _)) = listener.accept().await {
+            let (site, cookies) = (site.clone(), cookies.clone());
+            tokio::spawn(async move {
+                let mut asked = vec![0; 65536];
+                let read = visitor.read(&mut asked).await.unwrap_or(0);
+                let asked = String::from_utf8_lossy(&asked[..read]);
+                let head: Vec<&str> = asked
+                    .split("\r\n")
+                    .filter(|line| !line.to_lowercase().starts_with("cookie:"))
+                    .collect();
+                let asked = head
+                    .join("\r\n")
+                    .replacen("\r\n", &format!("\r\nCookie: {cookies}\r\n"), 1);
+                let mut upstream = TcpStream::connect(&site).await.expect("the site is there");
+                upstream
+                    .write_all(asked.as_bytes())
+                    .await
+                    .expect("the request is sent");
+                let _ = tokio::io::copy_bidirectional(&mut upstream, &mut visitor).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn the_form_of_every_generation_is_found_whole_and_nothing_is_clicked() {
+    for markup in ["2023", "2026-05", "2026-07", "2026-09"] {
+        let site = Site::start().await;
+        let seat = seat(Language::Fr);
+        let photos = photos(1);
+        let plain = site.plain();
+        let content = content(&plain, &seat, &photos).await;
+        let mut composer = plain
+            .compose(&seat, site.request(content, photos))
+            .await
+            .expect("an attempt");
+        composer.fill(&Steps::default()).await.expect("a filled form");
+        let draft = composer.save_draft(&Allowed).await.expect("a draft").remote_id;
+        composer.quit().await;
+        let member = json!({ "login": seat.practice_login, "language": "fr", "pages": { "markup": markup } });
+        let member = site.admin("POST", "members", member).await;
+        let before = site.admin("GET", "records", json!(null)).await;
+        let door = with_cookies(&site.url(), &member["cookies"]).await;
+        let page = format!("{door}/items/{}/edit", draft.expect("an id"));
+        let page = Url::parse(&page).expect("an address");
+        let checked = check_selectors(&chromium(), Selectors::embedded(), &page, &site.work_dir())
+            .await
+            .expect("a page");
+        for key in Key::FORM_FIELDS {
+            assert!(count(&checked, key) > 0, "{markup}: {}", key.name());
+        }
+        assert_eq!(count(&checked, Key::PackageSizeOption), 3);
+        assert_eq!(count(&checked, Key::CategoryRow), 0, "no list was opened");
+        assert_eq!(before, site.admin("GET", "records", json!(null)).await);
+    }
+}
+
+#[tokio::test]
+async fn a_saved_page_runs_no_script_and_asks_nobody() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    let counter = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("saved page.html");
+    let page = format!(
+        "<!doctype html><title>saved</title><link rel=stylesheet href='http://127.0.0.1:{port}/a.css'>\
+         <input id=title><img src='http://127.0.0.1:{port}/a.png'><li id='catalog-5'></li><li id='catalog-6'></li>\
+         <script src='http://127.0.0.1:{port}/a.js'></script>\
+         <script>document.getElementById('title').remove(); fetch('http://127.0.0.1:{port}/b')</script>"
+    );
+    std::fs::write(&path, page).expect("a file");
+    let url = Url::from_file_path(&path).expect("an absolute path");
+    let checked = check_selectors(
+        &chromium(),
+        Selectors::embedded(),
+        &url,
+        &folder.path().join("work"),
+    )
+    .await
+    .expect("a page");
+    assert_eq!(count(&checked, Key::Title), 1, "its script was not run");
+    assert_eq!(count(&checked, Key::CategoryRow), 2);
+    assert_eq!(count(&checked, Key::Price), 0);
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}

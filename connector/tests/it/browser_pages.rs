@@ -1,0 +1,202 @@
+//! Pages that are none, and browsers that are gone: each a typed error, and no browser left running.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use vintedbot_connector::{BrowserConfig, is_running};
+use vintedbot_marketplace::challenge::Kind;
+use vintedbot_marketplace::{Ending, Error, Language, Marketplace, WriteError};
+
+use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+
+/// What filling the form comes to when the form is like this, and that nothing is left running.
+async fn filling(rule: Value) -> Error {
+    let site = Site::start().await;
+    let connector = site.browser_as(BrowserConfig {
+        page_load_timeout: Duration::from_secs(3),
+        ..chromium()
+    });
+    let seat = seat(Language::Fr);
+    let photos = photos(1);
+    let content = content(&connector, &seat, &photos).await;
+    site.script(rule).await;
+    let request = site.request(content, photos);
+    let work_dir = request.work_dir.clone();
+    let mut composer = connector.compose(&seat, request).await.expect("a browser");
+    let identity = composer.identity();
+    let error = composer.fill(&Steps::default()).await.expect_err("no form");
+    assert_eq!(composer.quit().await, Ending::Ended);
+    for process in [identity.driver, identity.browser].into_iter().flatten() {
+        assert!(!is_running(&process), "{process:?}");
+    }
+    assert!(!work_dir.exists());
+    assert!(site.records("draft_saved").await.is_empty());
+    error
+}
+
+async fn is_unusable(rule: Value, said: &str) {
+    match filling(rule).await {
+        Error::Unusable { what, evidence } => {
+            assert!(what.contains(said), "{what}");
+            assert!(!evidence.url.is_empty(), "{what}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn an_endless_redirect_is_no_page() {
+    is_unusable(json!({ "on": "form", "do": "redirect_loop" }), "redirect").await;
+}
+
+#[tokio::test]
+async fn a_page_that_never_finishes_is_no_page() {
+    is_unusable(json!({ "on": "form", "do": "never_finishes" }), "never finishes").await;
+}
+
+#[tokio::test]
+async fn an_alert_box_is_no_page() {
+    is_unusable(json!({ "on": "form", "do": "alert_box" }), "alert box").await;
+}
+
+#[tokio::test]
+async fn a_download_is_no_page_and_is_not_kept() {
+    is_unusable(json!({ "on": "form", "do": "download" }), "download").await;
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_is_an_unavailable_site() {
+    let error = filling(json!({ "on": "form", "do": "reset" })).await;
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_overlay_over_a_field_is_a_challenge_and_not_a_missing_field() {
+    for step in ["description", "brand", "photos"] {
+        match filling(json!({ "on": "form", "do": { "overlay_at": step } })).await {
+            Error::Challenge { verdict, evidence } => {
+                assert_eq!(verdict.kind, Kind::CaptchaInPage, "{step}");
+                assert!(evidence.screenshot.is_some());
+            }
+            other => panic!("{step}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_emptied_answer_is_a_challenge_before_and_unknown_after_the_click() {
+    match filling(json!({ "on": "colors", "do": { "challenge": "emptied_json" } })).await {
+        Error::Challenge { verdict, .. } => assert_eq!(verdict.kind, Kind::UnknownBlock),
+        other => panic!("{other:?}"),
+    }
+    let site = Site::start().await;
+    let connector = site.browser();
+    let seat = seat(Language::En);
+    let photos = photos(1);
+    let content = content(&connector, &seat, &photos).await;
+    let mut composer = connector
+        .compose(&seat, site.request(content, photos))
+        .await
+        .expect("a browser");
+    composer.fill(&Steps::default()).await.expect("a filled form");
+    site.script(json!({ "on": "save_draft", "do": { "challenge": "emptied_json" } }))
+        .await;
+    let saved = composer.save_draft(&Allowed).await;
+    assert!(matches!(saved, Err(WriteError::Unknown(_))), "{saved:?}");
+    composer.quit().await;
+    assert!(site.records("draft_saved").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_browser_that_dies_under_an_attempt_is_said_to_be_gone() {
+    let site = Site::start().await;
+    let connector = site.browser();
+    let seat = seat(Language::Fr);
+    let photos = photos(1);
+    let content = content(&connector, &seat, &photos).await;
+    let mut composer = connector
+        .compose(&seat, site.request(content, photos))
+        .await
+        .expect("a browser");
+    let browser = composer.identity().browser.expect("its process is known");
+    let pid = rustix::process::Pid::from_raw(browser.pid as i32).expect("a process");
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it was there");
+    let error = composer.fill(&Steps::default()).await.expect_err("no browser");
+    assert!(matches!(error, Error::Browser(_)), "{error:?}");
+    assert_eq!(composer.quit().await, Ending::Ended);
+}
+
+fn script(folder: &Path, text: &str) -> PathBuf {
+    let path = folder.join("driver");
+    std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a folder to write to");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("a file of ours");
+    path
+}
+
+/// What starting an attempt with this driver comes to.
+async fn starting_with(chromedriver: PathBuf) -> Error {
+    let site = Site::start().await;
+    let seat = seat(Language::Fr);
+    let content = content(&site.plain(), &seat, &[]).await;
+    let connector = site.browser_as(BrowserConfig {
+        chromedriver,
+        ..chromium()
+    });
+    match connector.compose(&seat, site.request(content, Vec::new())).await {
+        Err(error) => error,
+        Ok(_) => panic!("it started"),
+    }
+}
+
+#[tokio::test]
+async fn a_driver_that_is_missing_is_said_to_be() {
+    let error = starting_with("/nonexistent/chromedriver".into()).await;
+    assert!(
+        matches!(&error, Error::Browser(said) if said.contains("/nonexistent/chromedriver")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_driver_that_ends_at_once_is_said_to_have_ended() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let error = starting_with(script(folder.path(), "exit 3")).await;
+    assert!(
+        matches!(&error, Error::Browser(said) if said.contains("ended before")),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_driver_of_another_version_is_named_with_the_browsers() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut asked = [0; 4096];
+            let _ = stream.read(&mut asked).await;
+            let body = json!({ "value": {
+                "error": "session not created", "stacktrace": "",
+                "message": "session not created: This version of ChromeDriver only supports Chrome version 99\n\
+                            Current browser version is 154.0.8037.57 with binary path /usr/bin/chromium",
+            }})
+            .to_string();
+            let answer = format!(
+                "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let said = format!("echo 'ChromeDriver was started successfully on port {port}.'; exec sleep 60");
+    let error = starting_with(script(folder.path(), &said)).await;
+    match error {
+        Error::Browser(said) => assert!(said.contains("99") && said.contains("154.0.8037.57"), "{said}"),
+        other => panic!("{other:?}"),
+    }
+}

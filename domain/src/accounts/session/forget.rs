@@ -1,0 +1,80 @@
+//! `ForgetSession`: the cookies are erased here, and what needs them stops.
+
+use futures::FutureExt;
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use vintedbot_marketplace::markets::PRACTICE;
+
+use crate::accounts::account::{load, save};
+use crate::accounts::{Account, connection, pause};
+use crate::events::Kind;
+use crate::identity::Caller;
+use crate::publishing::State;
+use crate::store::Tx;
+use crate::store::entities::{accounts, publish_jobs, sessions};
+use crate::{Domain, Reason, Result, requests};
+
+const METHOD: &str = "ForgetSession";
+const STOPPED: &str = "The session was forgotten, and jobs that have not ended need one. Import a session to go on, or cancel them.";
+
+/// Erases every session of an account here, one that is being tried too. An account of the real site whose jobs need one is
+/// paused. Forgetting none is no error.
+pub async fn forget_session(
+    domain: &Domain,
+    caller: &Caller,
+    account_id: &str,
+    request_id: Option<String>,
+) -> Result<Account> {
+    let (owner_id, id) = (caller.owner_id.clone(), account_id.to_owned());
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if requests::check(tx, &owner_id, request_id, METHOD, &id)
+                    .await?
+                    .is_some()
+                {
+                    return Ok(());
+                }
+                let account = load(tx, &owner_id, &id).await?;
+                if forget_all(tx, &id).await? > 0 {
+                    forgotten(tx, account).await?;
+                }
+                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
+            }
+            .boxed()
+        })
+        .await?;
+    crate::accounts::get(domain, caller, account_id).await
+}
+
+async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {
+    let is_real = account.site != PRACTICE;
+    let account = accounts::Model {
+        session: None,
+        ..account
+    };
+    let id = account.id.clone();
+    // Whoever keeps it in memory finds out when the account is next looked at, which is now.
+    connection::queue(tx, &account).await?;
+    save(tx, account, Kind::AccountSessionForgotten).await?;
+    let open = publish_jobs::Entity::find()
+        .filter(publish_jobs::Column::AccountId.eq(id.as_str()))
+        .filter(publish_jobs::Column::State.is_not_in(State::ENDED))
+        .count(tx)
+        .await?;
+    if is_real && open > 0 {
+        pause(tx, &id, Reason::SessionRequired, STOPPED, None).await?;
+    }
+    Ok(())
+}
+
+/// Erases every session of an account. Returns how many there were.
+pub(in crate::accounts) async fn forget_all(tx: &Tx, account_id: &str) -> Result<u64> {
+    let gone = sessions::Entity::delete_many()
+        .filter(sessions::Column::AccountId.eq(account_id))
+        .exec(tx)
+        .await?;
+    Ok(gone.rows_affected)
+}

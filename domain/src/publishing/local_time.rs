@@ -1,0 +1,232 @@
+//! A wall-clock time in a place, and the moment that it is. Clocks skip an hour when they are put forward and show one
+//! twice when they are put back; neither is guessed at.
+
+use std::sync::LazyLock;
+
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
+use jiff::{Timestamp, ToSpan};
+
+use crate::clock::Millis;
+use crate::{Error, Result};
+
+/// The time zones that this program brings along: the same on every machine.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// Date and time as a clock in a place shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalTime {
+    /// `2026-03-29T18:30`, with seconds or without.
+    pub date_time: String,
+    /// `Europe/Paris`.
+    pub time_zone: String,
+    /// Which of two, where the clocks show it twice.
+    pub repeated: Option<Repeated>,
+}
+
+/// Which one of a time that the clocks show twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    Earlier,
+    Later,
+}
+
+impl LocalTime {
+    /// The moment that is meant.
+    ///
+    /// # Errors
+    /// A violation that says what to write instead: for a skipped time the nearest ones that there are, for a repeated one
+    /// both moments.
+    pub fn resolve(&self) -> Result<Millis> {
+        let time = self.date_time()?;
+        let zone = self.zone()?;
+        let ambiguous = zone.to_ambiguous_timestamp(time);
+        let moment = match ambiguous.offset() {
+            AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible(),
+            AmbiguousOffset::Gap { .. } => return Err(self.skipped(&zone, time)),
+            AmbiguousOffset::Fold { .. } => match self.repeated {
+                Some(Repeated::Earlier) => ambiguous.earlier(),
+                Some(Repeated::Later) => ambiguous.later(),
+                None => {
+                    let (earlier, later) = (ambiguous.clone().earlier(), ambiguous.later());
+                    return Err(self.shown_twice(&zone, earlier.ok(), later.ok()));
+                }
+            },
+        };
+        moment
+            .map(Timestamp::as_millisecond)
+            .map_err(|_| Error::invalid("local_time.date_time", "a time far out of reach"))
+    }
+
+    fn date_time(&self) -> Result<DateTime> {
+        ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
+            .iter()
+            .find_map(|form| DateTime::strptime(form, &self.date_time).ok())
+            .ok_or_else(|| {
+                Error::invalid(
+                    "local_time.date_time",
+                    "a date and a time without an offset, like 2026-03-29T18:30 or 2026-03-29T18:30:00",
+                )
+            })
+    }
+
+    fn zone(&self) -> Result<TimeZone> {
+        ZONES.get(&self.time_zone).map_err(|_| {
+            Error::invalid(
+                "local_time.time_zone",
+                "an IANA name of a time zone, like Europe/Paris",
+            )
+        })
+    }
+
+    fn skipped(&self, zone: &TimeZone, time: DateTime) -> Error {
+        let nearest = || {
+            let before = zone.to_ambiguous_timestamp(time).earlier().ok()?;
+            let change = zone.following(before).next()?.timestamp();
+            let last = change.checked_sub(1.minute()).ok()?;
+            Some((clock(zone, last), clock(zone, change)))
+        };
+        let nearest = nearest().map_or_else(String::new, |(last, first)| {
+            format!("; the nearest times are {last} and {first}")
+        });
+        Error::invalid(
+            "local_time.date_time",
+            format!(
+                "there is no {} in {}: the clocks are put forward over it{nearest}",
+                self.date_time, self.time_zone
+            ),
+        )
+    }
+
+    fn shown_twice(&self, zone: &TimeZone, earlier: Option<Timestamp>, later: Option<Timestamp>) -> Error {
+        let named = |moment: Option<Timestamp>| moment.map(|moment| clock(zone, moment)).unwrap_or_default();
+        Error::invalid(
+            "local_time.repeated_time",
+            format!(
+                "the clocks in {} show {} twice; say EARLIER for {} or LATER for {}",
+                self.time_zone,
+                self.date_time,
+                named(earlier),
+                named(later)
+            ),
+        )
+    }
+}
+
+/// A moment as a clock shows it, with how far it is from UTC.
+fn clock(zone: &TimeZone, moment: Timestamp) -> String {
+    moment
+        .to_zoned_datetime(zone.clone())
+        .strftime("%Y-%m-%dT%H:%M:%S%:z")
+        .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::rfc3339;
+
+    fn at(date_time: &str, time_zone: &str, repeated: Option<Repeated>) -> Result<String, String> {
+        let local = LocalTime {
+            date_time: date_time.to_owned(),
+            time_zone: time_zone.to_owned(),
+            repeated,
+        };
+        local.resolve().map(rfc3339).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_time_means_another_moment_in_summer_than_in_winter() {
+        for (date_time, zone, moment) in [
+            ("2026-01-15T18:30", "Europe/Paris", "2026-01-15T17:30:00.000Z"),
+            ("2026-07-15T18:30:15", "Europe/Paris", "2026-07-15T16:30:15.000Z"),
+            ("2026-01-15T18:30", "America/New_York", "2026-01-15T23:30:00.000Z"),
+            ("2026-07-15T18:30", "America/New_York", "2026-07-15T22:30:00.000Z"),
+            // The last minute before the clocks change and the first after it.
+            ("2026-03-29T01:59", "Europe/Paris", "2026-03-29T00:59:00.000Z"),
+            ("2026-03-29T03:00", "Europe/Paris", "2026-03-29T01:00:00.000Z"),
+            ("2026-10-25T01:59", "Europe/Paris", "2026-10-24T23:59:00.000Z"),
+            ("2026-10-25T03:00", "Europe/Paris", "2026-10-25T02:00:00.000Z"),
+            ("2026-03-08T03:00", "America/New_York", "2026-03-08T07:00:00.000Z"),
+        ] {
+            assert_eq!(
+                at(date_time, zone, None).as_deref(),
+                Ok(moment),
+                "{date_time} {zone}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_time_that_the_clocks_skip_is_refused_with_the_nearest_ones() {
+        for (date_time, zone, nearest) in [
+            (
+                "2026-03-29T02:30",
+                "Europe/Paris",
+                "2026-03-29T01:59:00+01:00 and 2026-03-29T03:00:00+02:00",
+            ),
+            (
+                "2026-03-08T02:00",
+                "America/New_York",
+                "2026-03-08T01:59:00-05:00 and 2026-03-08T03:00:00-04:00",
+            ),
+        ] {
+            let refused = at(date_time, zone, Some(Repeated::Later)).expect_err("there is no such time");
+            assert!(refused.contains(nearest), "{refused}");
+            assert!(refused.contains("local_time.date_time"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_the_clocks_show_twice_has_to_be_told_apart() {
+        for (date_time, zone, earlier, later, named) in [
+            (
+                "2026-10-25T02:30",
+                "Europe/Paris",
+                "2026-10-25T00:30:00.000Z",
+                "2026-10-25T01:30:00.000Z",
+                "EARLIER for 2026-10-25T02:30:00+02:00 or LATER for 2026-10-25T02:30:00+01:00",
+            ),
+            (
+                "2026-11-01T01:15",
+                "America/New_York",
+                "2026-11-01T05:15:00.000Z",
+                "2026-11-01T06:15:00.000Z",
+                "EARLIER for 2026-11-01T01:15:00-04:00 or LATER for 2026-11-01T01:15:00-05:00",
+            ),
+        ] {
+            assert_eq!(
+                at(date_time, zone, Some(Repeated::Earlier)).as_deref(),
+                Ok(earlier)
+            );
+            assert_eq!(at(date_time, zone, Some(Repeated::Later)).as_deref(), Ok(later));
+            let refused = at(date_time, zone, None).expect_err("which one");
+            assert!(refused.contains(named), "{refused}");
+            assert!(refused.contains("local_time.repeated_time"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_or_no_place_is_refused_by_its_field() {
+        for date_time in [
+            "",
+            "2026-03-29",
+            "18:30",
+            "2026-02-30T10:00",
+            "2026-03-29T18:30Z",
+            "2026-03-29T18:30+02:00",
+            "2026-03-29 18:30",
+            "2026-03-29T18:30:00.5",
+        ] {
+            let refused = at(date_time, "Europe/Paris", None).expect_err(date_time);
+            assert!(
+                refused.contains("local_time.date_time"),
+                "{date_time:?}: {refused}"
+            );
+        }
+        for zone in ["", "Paris", "Europe/Atlantis", "+02:00", "../etc/passwd"] {
+            let refused = at("2026-05-01T10:00", zone, None).expect_err(zone);
+            assert!(refused.contains("local_time.time_zone"), "{zone:?}: {refused}");
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! `make browser`: generations, languages, challenges and the steps at which they strike, every pair of them, in a real
+//! Chromium. Ends with status 0 only when each case came out as it has to and nothing was published past a challenge.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use vintedbot_connector::BrowserConfig;
+use vintedbot_proofs::browser::{self, Options};
+
+/// Drives a real browser through the practice site's many faces.
+#[derive(Parser)]
+struct Arguments {
+    /// At most so many cases. Without it, all: about 40 minutes at most.
+    #[arg(long, env = "CASES")]
+    cases: Option<usize>,
+    /// Of the order of the cases.
+    #[arg(long, env = "SEED", default_value_t = 1)]
+    seed: u64,
+    /// A protecting rule to switch off: `detector`. The proof has to fail then.
+    #[arg(long, env = "SABOTAGE", default_value = "")]
+    sabotage: String,
+}
+
+#[tokio::main]
+async fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let rules = ["", "detector"];
+    ensure!(
+        rules.contains(&arguments.sabotage.as_str()),
+        "there is no rule {} to switch off",
+        arguments.sabotage
+    );
+    let from = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
+    let (binary, driver) = (from("BROWSER_BINARY"), from("CHROMEDRIVER"));
+    let (binary, driver) = (
+        binary.as_deref().map(AsRef::as_ref),
+        driver.as_deref().map(AsRef::as_ref),
+    );
+    let browser =
+        BrowserConfig::find(binary, driver, true)?.context("no Chromium with its driver was found")?;
+    let options = Options {
+        cases: arguments.cases,
+        seed: arguments.seed,
+        is_blind: arguments.sabotage == "detector",
+    };
+    let report = browser::run(&options, browser).await?;
+    println!("{report}");
+    Ok(if report.is_good() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,295 @@
+//! Windows in the person's own hands: everything that a person can do there, and everything that can happen to us meanwhile.
+//! What became of each is told by the site's records.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::time::{Instant, sleep, timeout};
+use vintedbot_proofs::records::What;
+use vintedbot_sdk::v1::listing;
+use vintedbot_sdk::v1::publish_job::State;
+use vintedbot_sdk::v1::{EventKind, PublishJob};
+use vintedbot_sdk::{Code, ErrorReason};
+
+use super::person::{Person, Screen};
+use super::refusals::refused;
+use super::world::World;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const PUBLISH: &str = "upload-form-save-button";
+const SAVE_DRAFT: &str = "upload-form-save-draft-button";
+
+/// All of it, on a screen of its own.
+///
+/// # Errors
+///
+/// It is not so.
+pub async fn tell(world: &mut World) -> Result<()> {
+    let screen = Screen::start().await?;
+    refused_without(world).await.context("without a window")?;
+    world.instance.stop().await?;
+    world.instance.set("DISPLAY", &screen.display);
+    world.instance.set("BROWSER_HEADLESS", "false");
+    world.restart().await?;
+    published(world).await.context("published")?;
+    drafted(world).await.context("a draft saved, and closed")?;
+    drafted_then_published(world)
+        .await
+        .context("a draft saved, then published")?;
+    closed(world).await.context("closed")?;
+    left(world).await.context("left")?;
+    changed(world).await.context("changed")?;
+    cancelled(world).await.context("cancelled")?;
+    drained(world).await.context("drained")?;
+    killed(world).await.context("killed")?;
+    expired(world).await.context("expired")?;
+    Ok(())
+}
+
+/// What came of a title on the site: drafts saved and items published.
+async fn on_site(world: &World, title: &str) -> Result<(usize, usize)> {
+    let records = world.site.records(0).await?;
+    let saved = records
+        .iter()
+        .filter(|record| matches!(&record.what, What::DraftSaved(item) if item.title == title));
+    Ok((saved.count(), world.published(title).await?.len()))
+}
+
+/// A listing whose filled window is open.
+async fn handed_over(world: &World, title: &str) -> Result<PublishJob> {
+    let listing = world.listing(&world.account, title).await?;
+    let publish = world.client.publish();
+    let job = publish.hand_over(&listing.id).await?;
+    let job = world.settled(&job.id, State::HandedOver).await?;
+    ensure!(
+        job.hand_over && !job.read_back.is_empty() && job.confirmation.is_none(),
+        "{job:?}"
+    );
+    let waits = job.waiting.as_ref().and_then(|waiting| waiting.until);
+    ensure!(
+        waits.is_some(),
+        "nobody is told until when the window is theirs: {job:?}"
+    );
+    Ok(job)
+}
+
+async fn sit_down(world: &World) -> Result<Person> {
+    Person::sit_down(&world.data_dir().join("attempts")).await
+}
+
+/// Waits until a job is over, however long its window is open.
+async fn ended(world: &World, job: &PublishJob, wanted: State, reason: ErrorReason) -> Result<PublishJob> {
+    let ended = timeout(PATIENCE, world.client.publish().ended(&job.id)).await;
+    let job = ended.with_context(|| format!("job {} goes on and on", job.id))??;
+    ensure!(
+        job.state() == wanted && job.reason() == reason,
+        "not {wanted:?} ({reason:?}): {job:?}"
+    );
+    no_browser(world).await?;
+    Ok(job)
+}
+
+/// Nothing of a window is left.
+async fn no_browser(world: &World) -> Result<()> {
+    let attempts = world.data_dir().join("attempts");
+    let attempts = attempts.to_str().context("a path")?;
+    let until = Instant::now() + Duration::from_secs(15);
+    loop {
+        let processes = std::fs::read_dir("/proc")?.flatten();
+        let left = processes
+            .filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok())
+            .filter(|line| String::from_utf8_lossy(line).contains(attempts))
+            .count();
+        if left == 0 {
+            return Ok(());
+        }
+        ensure!(Instant::now() < until, "{left} processes of a window are left");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+async fn refused_without(world: &World) -> Result<()> {
+    let listing = world.listing(&world.account, "Sweat sans fenêtre").await?;
+    let refusal = world.client.publish().hand_over(&listing.id).await;
+    refused(refusal, Code::FailedPrecondition, ErrorReason::ModeNotAllowed).map(drop)
+}
+
+async fn published(world: &World) -> Result<()> {
+    let title = "Sweat publié à la main";
+    let job = handed_over(world, title).await?;
+    world
+        .watched
+        .wait_for(EventKind::PublishJobHandedOver, &job.id)
+        .await?;
+    let confirmation = Default::default();
+    let refusal = world.client.publish().confirm(&job.id, &confirmation).await;
+    refused(refusal, Code::FailedPrecondition, ErrorReason::HandedOver)?;
+    sit_down(world).await?.click(PUBLISH).await?;
+    let job = ended(world, &job, State::Published, ErrorReason::Unspecified).await?;
+    ensure!(
+        !job.remote_item_id.is_empty() && !job.remote_url.is_empty(),
+        "{job:?}"
+    );
+    ensure!(on_site(world, title).await? == (0, 1));
+    let listing = world.client.listings().get(&job.listing_id).await?;
+    ensure!(listing.state() == listing::State::Published, "{listing:?}");
+    Ok(())
+}
+
+async fn drafted(world: &World) -> Result<()> {
+    let title = "Sweat gardé en brouillon";
+    let job = handed_over(world, title).await?;
+    let person = sit_down(world).await?;
+    person.click(SAVE_DRAFT).await?;
+    person.arrives("/member/").await?;
+    person.close().await?;
+    let job = ended(world, &job, State::Cancelled, ErrorReason::WindowClosed).await?;
+    ensure!(!job.draft_remote_id.is_empty(), "{job:?}");
+    ensure!(on_site(world, title).await? == (1, 0));
+    Ok(())
+}
+
+async fn drafted_then_published(world: &World) -> Result<()> {
+    let title = "Sweat brouillon puis publié";
+    let job = handed_over(world, title).await?;
+    let person = sit_down(world).await?;
+    person.click(SAVE_DRAFT).await?;
+    person.arrives("/member/").await?;
+    let until = Instant::now() + PATIENCE;
+    let draft_id = loop {
+        let now = world.client.publish().get(&job.id).await?;
+        ensure!(
+            now.state() == State::HandedOver,
+            "a saved draft is no end: {now:?}"
+        );
+        if !now.draft_remote_id.is_empty() {
+            break now.draft_remote_id;
+        }
+        ensure!(Instant::now() < until, "the draft is not seen");
+        sleep(Duration::from_millis(50)).await;
+    };
+    person
+        .go(&format!("{}/items/{draft_id}/edit", world.site.url()))
+        .await?;
+    person.click(PUBLISH).await?;
+    ended(world, &job, State::Published, ErrorReason::Unspecified).await?;
+    ensure!(on_site(world, title).await? == (1, 1));
+    Ok(())
+}
+
+async fn closed(world: &World) -> Result<()> {
+    let title = "Sweat fenêtre fermée";
+    let job = handed_over(world, title).await?;
+    sit_down(world).await?.close().await?;
+    let job = ended(world, &job, State::Cancelled, ErrorReason::WindowClosed).await?;
+    ensure!(on_site(world, title).await? == (0, 0));
+    let listing = world.client.listings().get(&job.listing_id).await?;
+    ensure!(
+        listing.state() == listing::State::Draft && listing.active_publish_job_id.is_empty(),
+        "{listing:?}"
+    );
+    Ok(())
+}
+
+async fn left(world: &World) -> Result<()> {
+    let title = "Sweat fenêtre quittée";
+    let job = handed_over(world, title).await?;
+    sit_down(world).await?.go("about:blank").await?;
+    ended(world, &job, State::Cancelled, ErrorReason::WindowClosed).await?;
+    ensure!(on_site(world, title).await? == (0, 0));
+    Ok(())
+}
+
+/// The person published something else than the form had held: that is not decided without them.
+async fn changed(world: &World) -> Result<()> {
+    let title = "Sweat changé à la main";
+    let changed = "Sweat changé, en mieux";
+    let job = handed_over(world, title).await?;
+    let person = sit_down(world).await?;
+    person.write("#title", changed).await?;
+    person.click(PUBLISH).await?;
+    let job = ended(world, &job, State::Unconfirmed, ErrorReason::OutcomeUnknown).await?;
+    ensure!(job.needs_manual, "{job:?}");
+    let items = world.published(changed).await?;
+    ensure!(items.len() == 1, "{items:?}");
+    let id = items[0].item_id.to_string();
+    let job = world.client.publish().resolve_published(&job.id, &id).await?;
+    ensure!(
+        job.state() == State::Published && job.remote_item_id == id,
+        "{job:?}"
+    );
+    Ok(())
+}
+
+/// Cancelled while the window is open: it is closed, and whoever was faster has won.
+async fn cancelled(world: &World) -> Result<()> {
+    let title = "Sweat annulé à la fenêtre";
+    let job = handed_over(world, title).await?;
+    world.client.publish().cancel(&job.id).await?;
+    ended(world, &job, State::Cancelled, ErrorReason::CancelledByPerson).await?;
+    ensure!(on_site(world, title).await? == (0, 0));
+
+    let title = "Sweat annulé trop tard";
+    let job = handed_over(world, title).await?;
+    let person = sit_down(world).await?;
+    person.click(PUBLISH).await?;
+    person.arrives("/member/").await?;
+    // Too late is an answer too, where it has been seen already.
+    drop(world.client.publish().cancel(&job.id).await);
+    ended(world, &job, State::Published, ErrorReason::Unspecified).await?;
+    ensure!(on_site(world, title).await? == (0, 1));
+    Ok(())
+}
+
+/// The process is asked to end while the window is open: it ends in time, and opens no second one.
+async fn drained(world: &mut World) -> Result<()> {
+    let title = "Sweat à l'arrêt";
+    let job = handed_over(world, title).await?;
+    timeout(Duration::from_secs(10), world.instance.stop())
+        .await
+        .context("the drain takes too long")??;
+    no_browser(world).await?;
+    world.restart().await?;
+    let job = ended(world, &job, State::Cancelled, ErrorReason::WindowClosed).await?;
+    ensure!(job.prepare_attempts == 1, "a second window was opened: {job:?}");
+    ensure!(on_site(world, title).await? == (0, 0));
+    Ok(())
+}
+
+/// The process is killed while the window is open, which stays: what the person did there until it is taken over counts.
+async fn killed(world: &mut World) -> Result<()> {
+    for (title, publishes, wanted, reason) in [
+        ("Sweat tué", false, State::Cancelled, ErrorReason::WindowClosed),
+        (
+            "Sweat tué et publié",
+            true,
+            State::Published,
+            ErrorReason::Unspecified,
+        ),
+    ] {
+        let job = handed_over(world, title).await?;
+        world.instance.kill().await?;
+        if publishes {
+            let person = sit_down(world).await?;
+            person.click(PUBLISH).await?;
+            person.arrives("/member/").await?;
+        }
+        world.restart().await?;
+        let job = ended(world, &job, wanted, reason).await?;
+        ensure!(job.prepare_attempts == 1, "a second window was opened: {job:?}");
+        ensure!(on_site(world, title).await? == (0, usize::from(publishes)));
+    }
+    Ok(())
+}
+
+/// Nobody comes to the window in time.
+async fn expired(world: &mut World) -> Result<()> {
+    world.instance.stop().await?;
+    world.instance.set("CONFIRM_TOKEN_MS", "3000");
+    world.restart().await?;
+    let title = "Sweat oublié";
+    let job = handed_over(world, title).await?;
+    ended(world, &job, State::Expired, ErrorReason::ConfirmationExpired).await?;
+    ensure!(on_site(world, title).await? == (0, 0));
+    Ok(())
+}
