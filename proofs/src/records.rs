@@ -33,13 +33,18 @@ pub enum What {
     ItemHidden(Item),
     ItemUnhidden(Item),
     ItemDeleted(Item),
+    /// Somebody asked for new tokens.
     SessionRefresh(Refresh),
     ForeignBotCookie(BotCookie),
+    /// Anything else.
+    #[serde(other)]
+    Other,
 }
 
-/// A renewal of a session that was asked for.
+/// A request for new tokens.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Refresh {
+    /// Whether the old ones were good.
     pub accepted: bool,
 }
 
@@ -48,6 +53,24 @@ pub struct Refresh {
 pub struct BotCookie {
     pub cookie: String,
     pub path: String,
+}
+
+/// A member, signed in once more.
+#[derive(Clone, Debug, Deserialize)]
+pub struct SignedIn {
+    pub id: u64,
+    pub login: String,
+    /// What a browser of theirs has now, a bot check's cookie among it.
+    pub cookies: BTreeMap<String, String>,
+}
+
+impl SignedIn {
+    /// The cookies as a browser sends them.
+    #[must_use]
+    pub fn header(&self) -> String {
+        let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
+        pairs.collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// A photo as it reached the site.
@@ -149,6 +172,48 @@ impl Site {
         Ok(self.records(0).await?.last().map_or(0, |record| record.seq))
     }
 
+    /// Signs a member in as a person does in a browser of their own, and makes the member where there is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub async fn sign_in(&self, login: &str) -> Result<SignedIn> {
+        let request = self.http.post(format!("{}/_practice/members", self.url));
+        let answer = request
+            .json(&serde_json::json!({ "login": login }))
+            .send()
+            .await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    /// Changes the settings that are named.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub async fn set(&self, settings: &Value) -> Result<()> {
+        let request = self.http.post(format!("{}/_practice/settings", self.url));
+        request.json(settings).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// Requests for new tokens since a record: those that were granted, and those that were refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub async fn refreshes(&self, since: u64) -> Result<(usize, usize)> {
+        let records = self.records(since).await?;
+        let asked = |wanted: bool| {
+            let refreshes = records.iter().filter_map(|record| match &record.what {
+                What::SessionRefresh(refresh) => Some(refresh),
+                _ => None,
+            });
+            refreshes.filter(|refresh| refresh.accepted == wanted).count()
+        };
+        Ok((asked(true), asked(false)))
+    }
+
     /// Adds a rule behind those in the site's script.
     ///
     /// # Errors
@@ -167,6 +232,23 @@ impl Site {
             response.text().await?
         );
         Ok(())
+    }
+
+    /// Puts an item into a member's wardrobe, as if it had been there before; see the site's admin API for what it is made of.
+    ///
+    /// # Errors
+    ///
+    /// The site does not answer, or does not understand the item.
+    pub async fn put_item(&self, body: &Value) -> Result<Value> {
+        let request = self.http.post(format!("{}/_practice/items", self.url)).json(body);
+        let response = request.send().await?;
+        let status = response.status();
+        let text = response.text().await?;
+        ensure!(
+            status.is_success(),
+            "the practice site refused the item {body}: {text}"
+        );
+        Ok(serde_json::from_str(&text)?)
     }
 
     /// All records as the site wrote them, with every field of what it accepted.

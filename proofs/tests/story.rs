@@ -14,7 +14,7 @@ use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
-use support::{canary, kinds, published, refusals, scheduled, windows};
+use support::{canary, changes, kinds, published, refusals, scheduled, sessions, wardrobe, windows};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
 use vintedbot_sdk::v1::publish_job::State;
@@ -63,6 +63,12 @@ async fn chapters(world: &mut World) -> Result<()> {
         refusals::tell(world).await.context("refused")?;
         done("refused");
     }
+    if !world.is_browser {
+        changes::tell(world).await.context("changes")?;
+        done("changed");
+        wardrobe::tell(world).await.context("wardrobe")?;
+        done("wardrobe");
+    }
     cancelled(world).await.context("cancelled")?;
     challenged(world).await.context("challenged")?;
     if !world.is_browser {
@@ -71,6 +77,8 @@ async fn chapters(world: &mut World) -> Result<()> {
     done("challenged");
     reconciled(world).await.context("reconciled")?;
     done("reconciled");
+    sessions::tell(world).await.context("sessions")?;
+    done("sessions");
     asked(world).await.context("asked")?;
     done("asked");
     restarted(world).await.context("restarted")?;

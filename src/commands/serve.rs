@@ -9,9 +9,10 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 use vintedbot_connector::{BrowserConfig, Connector, Pacing};
 use vintedbot_domain::Domain;
-use vintedbot_domain::accounts::Mode;
+use vintedbot_domain::accounts::{Mode, StoredSessions};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::settings::Settings;
 use vintedbot_marketplace::challenge::Detector;
@@ -48,7 +49,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     } = &instance::open(&config, config.settings()).await?;
     let practice = start_practice(&config).await?;
     let practice_url = practice_url(&config, practice.as_ref());
-    let connector = Arc::new(connect(&config, &practice_url, &config.settings())?);
+    let connector = Arc::new(connect(&config, &practice_url, domain)?);
     let domain = &with_window(domain, connector.driver());
     if arguments.seed && started.first_start && config.settings().session_mode == Mode::Mock {
         super::seed::fill(&config, domain, &started.owner_id, &practice_url)
@@ -109,6 +110,8 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         if !server.is_finished() {
             (&mut server).await??;
         }
+        // What the site renewed is stored before the process ends.
+        connector.drained().await;
         Ok::<(), anyhow::Error>(())
     };
     if tokio::time::timeout(DRAIN, both).await.is_err() {
@@ -170,7 +173,10 @@ pub fn practice_url(config: &Config, running: Option<&Running>) -> String {
 }
 
 /// The connector that the settings describe.
-pub fn connect(config: &Config, practice_url: &str, settings: &Settings) -> Result<Connector> {
+pub fn connect(config: &Config, practice_url: &str, domain: &Domain) -> Result<Connector> {
+    let settings = &domain.settings;
+    let clock = Arc::clone(&domain.clock);
+    let attempt_ms = settings.attempt_timeout_ms + settings.click_window_ms + settings.request_timeout_ms;
     let pause = Duration::from_millis(config.pacing_ms);
     let ids = SystemIds;
     Ok(Connector::new(vintedbot_connector::Config {
@@ -184,6 +190,10 @@ pub fn connect(config: &Config, practice_url: &str, settings: &Settings) -> Resu
         },
         random: Arc::new(move || u64::from_le_bytes(ids.secret()[..8].try_into().unwrap_or_default())),
         request_timeout: Duration::from_millis(u64::try_from(settings.request_timeout_ms)?),
+        sessions: Some(Arc::new(StoredSessions::new(domain.clone()))),
+        proxy: proxy(config)?,
+        clock: Arc::new(move || clock.now()),
+        attempt_time: Duration::from_millis(u64::try_from(attempt_ms)?),
     })?)
 }
 
@@ -194,6 +204,15 @@ pub fn selectors(config: &Config) -> Result<Selectors> {
     };
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     Selectors::parse(&text).with_context(|| file.display().to_string())
+}
+
+/// The proxy for real sites. What is wrong with it is said without its address, which may have a password in it.
+fn proxy(config: &Config) -> Result<Option<Url>> {
+    let text = config.proxy_url.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(text.parse().context("proxy_url is not an address")?))
 }
 
 fn find_browser(config: &Config) -> Result<Option<BrowserConfig>> {

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use vintedbot_connector::{BrowserConfig, Config, Connector, Pacing};
+use vintedbot_domain::clock::{Clock as _, SystemClock};
 use vintedbot_marketplace::catalog::CatalogIndex;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
@@ -63,8 +64,8 @@ impl Site {
             request_timeout: Duration::from_secs(10),
             sessions: None,
             proxy: None,
-            clock: Arc::new(now),
-            attempt_time: Duration::from_secs(300),
+            clock: Arc::new(|| SystemClock.now()),
+            attempt_time: Duration::from_secs(60),
         })
         .expect("the site is on this machine")
     }
@@ -146,12 +147,6 @@ impl Site {
         };
         all.into_iter().filter(|record| record["kind"] == kind).collect()
     }
-}
-
-/// The machine's own time, in UTC milliseconds, by which the practice site's tokens end.
-pub fn now() -> i64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
-    now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
 pub fn chromium() -> BrowserConfig {

@@ -6,6 +6,7 @@
 mod delete;
 pub mod files;
 mod get;
+mod limit;
 mod photo;
 pub mod pipeline;
 mod signed;

@@ -147,6 +147,7 @@ pub(crate) async fn prepare(
     new: Vec<NewPhoto>,
     request_id: Option<&str>,
 ) -> Result<Prepared> {
+    super::limit::check(domain, owner_id, new.len()).await?;
     let violations: Vec<_> = new
         .iter()
         .enumerate()

@@ -200,6 +200,7 @@ impl Desk {
             known_remote_ids: known.iter().map(|id| (*id).to_owned()).collect(),
             target_remote_id: None,
             target_photo_ids: Vec::new(),
+            seen: None,
         };
         gate::intend(&self.world.domain, claim, proposal)
             .await

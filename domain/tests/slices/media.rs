@@ -277,3 +277,37 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
     );
     assert_eq!(violated(huge), ["size_bytes", "request_id"]);
 }
+
+#[tokio::test]
+async fn a_minute_has_room_for_so_many_new_photos_and_says_when_it_has_again() {
+    let world = World::new().await;
+    let domain = vintedbot_domain::Domain {
+        settings: std::sync::Arc::new(vintedbot_domain::settings::Settings {
+            uploads_per_minute: 2,
+            ..(*world.domain.settings).clone()
+        }),
+        ..world.domain.clone()
+    };
+    for seed in 1..=2 {
+        media::upload(&domain, &world.caller, picture(seed), None)
+            .await
+            .expect("there is room");
+        world.clock.advance(20_000);
+    }
+    let refused = media::upload(&domain, &world.caller, picture(3), None).await;
+    let Err(vintedbot_domain::Error::Rejected(rejection)) = refused else {
+        panic!("it was taken");
+    };
+    assert_eq!(rejection.reason, Reason::RateLimited);
+    assert_eq!(rejection.metadata["limit"], "uploads_per_minute");
+    assert_eq!(rejection.retry_after_ms, Some(20_000));
+    world.clock.advance(20_000);
+    media::upload(&domain, &world.caller, picture(3), None)
+        .await
+        .expect("the first one is a minute old");
+    // Somebody else has a minute of their own.
+    let stranger = world.stranger().await;
+    media::upload(&domain, &stranger, picture(4), None)
+        .await
+        .expect("there is room");
+}

@@ -8,6 +8,7 @@ use vintedbot_domain::listings::{self, ListingInput, ListingState, Update};
 use vintedbot_domain::publishing::attempt::Plan;
 use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::publishing::{self, Confirm, LocalTime, Schedule, State, WaitReason, When};
+use vintedbot_marketplace::challenge::AccountFollows;
 
 use super::desk::Desk;
 use super::support::{START, reason, request_id, violated};
@@ -351,6 +352,7 @@ async fn block(desk: &Desk, job_id: &str) {
     let next = Next::Blocked {
         reason: Reason::ChallengeCaptcha,
         message: "a captcha".to_owned(),
+        account: AccountFollows::Paused,
     };
     desk.conclude(&claim, &work, next).await;
     let blocked = desk.get(job_id).await;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Operation;
+use super::echo::Echo;
 use crate::validate::FieldError;
 
 /// A kind of challenge or block, in the form that fits a page or a call (see [`crate::pages::challenge`]).
@@ -101,6 +102,10 @@ pub struct Mutation {
 pub struct Do {
     /// The answer waits this long before anything else happens, in milliseconds.
     pub latency_ms: u64,
+    /// The request takes effect, is recorded, and is answered only after this long, in milliseconds.
+    pub answer_late_ms: u64,
+    /// The answer repeats the caller's access token; the request has no effect.
+    pub echo_token: Option<Echo>,
     /// A page with a captcha in a frame, status 200; also where JSON was expected.
     pub captcha_page: bool,
     /// The bot check's 403: JSON with a captcha address on calls, a page with its frame on navigation.

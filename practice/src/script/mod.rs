@@ -6,6 +6,7 @@
 //! handed to the handler as [`Fired`]. To add a behaviour, add a field to [`Do`] and act on it in one of these places.
 
 mod behaviour;
+mod echo;
 mod instead;
 mod operation;
 mod spoil;
@@ -143,9 +144,15 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
     if let Some(answer) = instead::answer(&fired, &asked, peer) {
         return answer;
     }
+    let echo = fired.iter().find_map(|action| action.echo_token);
+    if let Some(answer) = echo.and_then(|echo| echo::answer(echo, request.headers())) {
+        return answer;
+    }
     request.extensions_mut().insert(fired.clone());
     let response = next.run(request).await;
     if response.status().is_success() {
+        let late = fired.iter().map(|action| action.answer_late_ms).sum();
+        tokio::time::sleep(Duration::from_millis(late)).await;
         if fired.any(|action| action.accept_then_cut) {
             peer.cut();
         }

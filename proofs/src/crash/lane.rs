@@ -1,5 +1,7 @@
 //! One instance that is killed over and over: it takes cells from the plan and brings each listing to its end.
 
+mod changes;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use vintedbot_sdk::{Error, Upload, id, money};
 use vintedbot_worker::Stage;
 
 use super::listing::{Run, Seen};
-use super::plan::{Cell, Kill, Phase, Script, is_reached};
+use super::plan::{Cell, Kill, Phase, Script, What, is_reached};
 use super::victim::{Pace, Victim};
 use crate::instance::Browser;
 use crate::photos;
@@ -85,6 +87,22 @@ impl<'a> Lane<'a> {
     /// Makes an instance in its folder, with an account and a photo, and measures how long a job takes that nothing
     /// befalls.
     pub async fn open(folder: &Path, site: &'a Site, browser: Browser, sabotage: &str) -> Result<Self> {
+        let mut lane = Self::bare(folder, site, browser, sabotage).await?;
+        let calm = Cell {
+            word: format!("first-{}", SystemIds.id()),
+            what: What::Publish,
+            dry_run: true,
+            script: Script::Nothing,
+            kills: Vec::new(),
+        };
+        let outcome = lane.run(&calm).await?;
+        match outcome.ended {
+            Ended::Published { .. } => Ok(lane),
+            other => bail!("a job that nothing befell was not published: {other:?}"),
+        }
+    }
+
+    async fn bare(folder: &Path, site: &'a Site, browser: Browser, sabotage: &str) -> Result<Self> {
         let (pace, limit) = match browser {
             Browser::Off => (Pace::BROWSERLESS, LIMIT),
             Browser::Required => (Pace::BROWSER, BROWSER_LIMIT),
@@ -115,7 +133,7 @@ impl<'a> Lane<'a> {
             .await?;
         let photo_id = photo.photo.context("the upload's answer")?.id;
         let unknown = Duration::from_secs(1);
-        let mut lane = Self {
+        Ok(Self {
             victim,
             pace,
             is_browser: browser == Browser::Required,
@@ -130,19 +148,7 @@ impl<'a> Lane<'a> {
             limit,
             seen_seq: 0,
             held_until: 0,
-        };
-        let word = format!("first-{}", SystemIds.id());
-        let calm = Cell {
-            word,
-            dry_run: true,
-            script: Script::Nothing,
-            kills: Vec::new(),
-        };
-        let outcome = lane.run(&calm).await?;
-        match outcome.ended {
-            Ended::Published { .. } => Ok(lane),
-            other => bail!("a job that nothing befell was not published: {other:?}"),
-        }
+        })
     }
 
     /// Ends the instance in an orderly way, the processes too that it left behind. Says how many of those there were.
@@ -157,9 +163,18 @@ impl<'a> Lane<'a> {
     /// Brings one listing to its end, through its kills.
     pub async fn run(&mut self, cell: &Cell) -> Result<Outcome> {
         let title = format!("Sweat gris {}", cell.word);
-        if let Some(rule) = cell.script.rule(&cell.word) {
+        if let Some(rule) = cell.script.rule(cell.what, &cell.word) {
             self.site.add_rule(&rule).await?;
         }
+        self.arm_first(cell, is_reached).await?;
+        let listing_id = self.create_listing(&title).await?;
+        let mut run = Run::new(cell, listing_id, Instant::now() + self.limit);
+        let job = self.drive(&mut run).await?;
+        self.conclude(run, title, job).await
+    }
+
+    /// Has a process that halts where the first kill is to be made, if that comes while preparing.
+    async fn arm_first(&mut self, cell: &Cell, is_reached: fn(Stage, Phase, bool) -> bool) -> Result<()> {
         let armed = cell.kills.first().and_then(|kill| match kill {
             Kill::At {
                 stage,
@@ -173,15 +188,18 @@ impl<'a> Lane<'a> {
             // Else it would halt at what an earlier cell has left to be tidied.
             sleep(millis(self.held_until - now)).await;
         }
-        self.arm(armed).await?;
-        let listing_id = self.create_listing(&title).await?;
-        let mut run = Run::new(cell, listing_id, Instant::now() + self.limit);
+        self.arm(armed).await
+    }
+
+    /// Calls, kills and starts again until the job goes no further. `None`: not in time.
+    async fn drive(&mut self, run: &mut Run<'_>) -> Result<Option<PublishJob>> {
+        let cell = run.cell;
         let began = Instant::now();
         run.set_timer(Phase::Prepare, self.usual.prepare);
         let mut confirmed_at = None;
         let job = loop {
             if self.victim.is_halted() || run.timer.is_some_and(|timer| timer <= Instant::now()) {
-                self.kill(&mut run).await?;
+                self.kill(run).await?;
                 continue;
             }
             if Instant::now() > run.deadline {
@@ -195,7 +213,7 @@ impl<'a> Lane<'a> {
             match seen {
                 Seen::Going => sleep(LOOK_EVERY.min(timer.saturating_duration_since(Instant::now()))).await,
                 Seen::ToConfirm(confirmation) => {
-                    self.arm_for_publishing(&run).await?;
+                    self.arm_for_publishing(run).await?;
                     if cell.kills.is_empty() {
                         self.usual.prepare = began.elapsed();
                     }
@@ -205,7 +223,7 @@ impl<'a> Lane<'a> {
                 }
                 Seen::Ended(job) => match run.left.front() {
                     // It was quicker than usual; the kill is made all the same.
-                    Some(Kill::Random { .. }) => self.kill(&mut run).await?,
+                    Some(Kill::Random { .. }) => self.kill(run).await?,
                     // The stages that follow the last commit are reached a moment after that is seen.
                     Some(Kill::At { .. }) if self.halts_soon().await => {}
                     _ => break Some(job),
@@ -223,7 +241,7 @@ impl<'a> Lane<'a> {
             self.usual.restart = elapsed + millis(self.pace.successor_after_ms());
         }
         self.held_until = run.last_kill + self.pace.successor_after_ms() + SWEEP_MS;
-        self.conclude(run, title, job.map(|job| *job)).await
+        Ok(job.map(|job| *job))
     }
 
     async fn conclude(&mut self, run: Run<'_>, title: String, job: Option<PublishJob>) -> Result<Outcome> {

@@ -6,13 +6,20 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
-use vintedbot_sdk::Error;
+use vintedbot_sdk::v1::prepare_change_request::{Change, Delete, Edit, Hide};
 use vintedbot_sdk::v1::publish_job::State;
-use vintedbot_sdk::v1::{ConfirmPublishRequest, Confirmation, PreparePublishRequest, PublishJob};
+use vintedbot_sdk::v1::{
+    ConfirmPublishRequest, Confirmation, ListingInput, PrepareChangeRequest, PreparePublishRequest,
+    PublishJob,
+};
+use vintedbot_sdk::{Error, money};
 use vintedbot_worker::Stage;
 
-use super::plan::{Cell, Kill, Phase};
+use super::plan::{Cell, Kill, Phase, What};
 use super::victim::Victim;
+
+/// What a cell that changes the price asks for, in minor units.
+pub const NEW_PRICE: i64 = 1_200;
 
 /// One cell under way.
 pub struct Run<'c> {
@@ -64,6 +71,11 @@ impl<'c> Run<'c> {
         }
     }
 
+    /// The job, once it is known.
+    pub fn job_id(&self) -> Option<&str> {
+        self.job_id.as_deref()
+    }
+
     /// Sets when the next kill is due, if it is one at a random moment of this phase.
     pub fn set_timer(&mut self, phase: Phase, usual: Duration) {
         if let Some(Kill::Random { from, part }) = self.left.front()
@@ -77,6 +89,14 @@ impl<'c> Run<'c> {
     pub async fn look(&mut self, victim: &Victim) -> Result<Seen> {
         let publish = victim.client.publish();
         let called = match (&self.job_id, &self.confirmation) {
+            (None, _) if self.cell.what != What::Publish => {
+                let request = PrepareChangeRequest {
+                    listing_id: self.listing_id.clone(),
+                    change: Some(change(self.cell)),
+                    request_id: self.prepare_request.clone(),
+                };
+                publish.prepare_change(request).await
+            }
             (None, _) => {
                 let request = PreparePublishRequest {
                     listing_id: self.listing_id.clone(),
@@ -117,11 +137,39 @@ impl<'c> Run<'c> {
             (State::AwaitingConfirmation, Some(confirmation)) if self.confirmation.is_none() => {
                 Seen::ToConfirm(confirmation.clone())
             }
-            (State::Published | State::Failed | State::Cancelled | State::Expired | State::Blocked, _) => {
-                Seen::Ended(Box::new(job))
-            }
+            (
+                State::Published
+                | State::Done
+                | State::Failed
+                | State::Cancelled
+                | State::Expired
+                | State::Blocked,
+                _,
+            ) => Seen::Ended(Box::new(job)),
             _ if job.needs_manual => Seen::Ended(Box::new(job)),
             _ => Seen::Going,
         })
+    }
+}
+
+/// The change that a cell asks for.
+fn change(cell: &Cell) -> Change {
+    let edit = |listing| {
+        Change::Edit(Edit {
+            listing: Some(listing),
+            ..Default::default()
+        })
+    };
+    match cell.what {
+        What::Publish | What::Edit => edit(ListingInput {
+            description: format!("Porté trois fois, {}.", cell.word),
+            ..Default::default()
+        }),
+        What::Price => edit(ListingInput {
+            price: Some(money(NEW_PRICE, "EUR")),
+            ..Default::default()
+        }),
+        What::Hide => Change::Hide(Hide {}),
+        What::Delete => Change::Delete(Delete {}),
     }
 }

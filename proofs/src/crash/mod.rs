@@ -2,9 +2,10 @@
 //! then the practice site's records say what was published, and how often.
 //!
 //! [`plan`] says what is killed and when, [`victim`] is the process that it befalls, [`lane`] brings one [`listing`] after
-//! another to its end, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
+//! another to its end, [`changing`] does the same with changes of items that are on the site, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
 //! mislead is a variant of [`plan::Script`].
 
+mod changing;
 mod lane;
 mod listing;
 mod plan;
@@ -20,8 +21,9 @@ use anyhow::Result;
 
 use crate::instance::{Browser, Practice};
 use crate::records::{self, Site};
+use changing::{AT_THE_GATE, Changes};
 use lane::{Ended, Lane, Outcome};
-use plan::Cell;
+use plan::{Cell, What};
 pub use report::Report;
 
 /// Instances at work at the same time; most of their time they wait for a lease to run out.
@@ -30,6 +32,10 @@ const LANES: usize = 8;
 const BROWSER_LANES: usize = 2;
 /// Listings after which a lane goes on with a fresh instance, so that its wardrobe stays short.
 const CELLS_PER_INSTANCE: usize = 50;
+/// Of so many kills, one befalls a change of an item.
+const CHANGES_SHARE: usize = 5;
+/// Instances that change items at the same time.
+const CHANGE_LANES: usize = 4;
 
 /// Instances that went wrong one after another, after which a lane ends: whatever it is does not pass.
 const GIVEN_UP_AFTER: usize = 3;
@@ -63,7 +69,9 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         outcomes: Mutex::new(Vec::new()),
         errors: Mutex::new(Vec::new()),
         leftovers: AtomicUsize::new(0),
+        changes: Mutex::default(),
     };
+    let changes = Queue::new(changing::cells(options.kills / CHANGES_SHARE, options.seed).into());
     let browserless = Queue::new(plan::browserless(options.kills, options.seed).into());
     let browser = Queue::new(plan::browser(options.browser_kills, options.seed).into());
     let lanes = (0..LANES).map(|_| work.lane(&browserless, Browser::Off));
@@ -73,6 +81,8 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         futures::future::join_all(browser_lanes),
     )
     .await;
+    let change_lanes = (0..CHANGE_LANES).map(|number| work.change_lane(&changes, number == 0));
+    futures::future::join_all(change_lanes).await;
     practice.stop().await?;
     Ok(Report {
         // The site's own file, read after all is over: what came late counts too.
@@ -80,6 +90,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         outcomes: work.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner),
         errors: work.errors.into_inner().unwrap_or_else(PoisonError::into_inner),
         leftovers: work.leftovers.into_inner(),
+        changes: work.changes.into_inner().unwrap_or_else(PoisonError::into_inner),
     })
 }
 
@@ -94,6 +105,7 @@ struct Work {
     outcomes: Mutex<Vec<Outcome>>,
     errors: Mutex<Vec<String>>,
     leftovers: AtomicUsize,
+    changes: Mutex<Changes>,
 }
 
 impl Work {
@@ -134,6 +146,60 @@ impl Work {
                         cell.kills, cell.script, cell.dry_run
                     );
                     result = Err(error.context(cell));
+                    break;
+                }
+            }
+        }
+        let left = lane.close().await;
+        self.leftovers.fetch_add(left?, Ordering::Relaxed);
+        result
+    }
+
+    /// The same for changes of items; one of the lanes also cancels some at the gate.
+    async fn change_lane(&self, queue: &Queue, asks_the_gate: bool) {
+        let mut asks_the_gate = asks_the_gate;
+        let mut errors_in_a_row = 0;
+        while errors_in_a_row < GIVEN_UP_AFTER && (asks_the_gate || !lock(queue).is_empty()) {
+            match self.changing_instance(queue, asks_the_gate).await {
+                Ok(()) => (errors_in_a_row, asks_the_gate) = (0, false),
+                Err(error) => {
+                    errors_in_a_row += 1;
+                    lock(&self.errors).push(format!("{error:#}"));
+                }
+            }
+        }
+    }
+
+    async fn changing_instance(&self, queue: &Queue, asks_the_gate: bool) -> Result<()> {
+        let number = self.instances.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.join(format!("instance-{number}"));
+        let count = CELLS_PER_INSTANCE.min(lock(queue).len() + AT_THE_GATE);
+        let (mut lane, mut items) =
+            Lane::open_for_changes(&folder, &self.site, &self.sabotage, count).await?;
+        let mut result = Ok(());
+        if asks_the_gate {
+            for what in [What::Price, What::Delete].into_iter().cycle().take(AT_THE_GATE) {
+                let Some(item) = items.pop() else { break };
+                match lane.cancel_at_the_gate(what, item).await {
+                    Ok(cancelled) => lock(&self.changes).cancelled.push(cancelled),
+                    Err(error) => result = Err(error.context("cancelling at the gate")),
+                }
+            }
+        }
+        while let Some(item) = items.pop() {
+            let Some(cell) = lock(queue).pop_front() else {
+                break;
+            };
+            match lane.change(&cell, item).await {
+                Ok(outcome) => {
+                    let is_clean = !matches!(outcome.ended, changing::Ended::Neither(_));
+                    lock(&self.changes).outcomes.push(outcome);
+                    if !is_clean {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    result = Err(error.context(format!("instance-{number}, {cell:?}")));
                     break;
                 }
             }

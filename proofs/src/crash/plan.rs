@@ -58,6 +58,14 @@ pub enum Script {
     WithheldThen500,
     /// The same, and the line is cut.
     WithheldThenCut,
+    /// It makes the change, and answers with status 500.
+    ChangedThen500,
+    /// It makes the change, and cuts the line.
+    ChangedThenCut,
+    /// It makes the change, and cuts the line; readings show the item as it was for a while.
+    ChangedSeenLate,
+    /// It cuts the line, and makes no change.
+    ChangeLost,
 }
 
 impl Script {
@@ -65,7 +73,7 @@ impl Script {
     pub const LATE_MS: i64 = 2_000;
 
     /// The rule for the practice site, for the listing with this word in its title.
-    pub fn rule(self, title_word: &str) -> Option<Value> {
+    pub fn rule(self, what: What, title_word: &str) -> Option<Value> {
         let late = Self::LATE_MS;
         let (on, action) = match self {
             Self::Nothing => return None,
@@ -89,6 +97,13 @@ impl Script {
                 let action = json!({"new_id_on_publish": true, "never_list": true, "accept_then_cut": true});
                 ("publish", action)
             }
+            Self::ChangedThen500 => (what.operation(), json!({"accept_then_500": true})),
+            Self::ChangedThenCut => (what.operation(), json!({"accept_then_cut": true})),
+            Self::ChangedSeenLate => {
+                let action = json!({"accept_then_cut": true, "delay_visible_ms": late});
+                (what.operation(), action)
+            }
+            Self::ChangeLost => (what.operation(), json!({"reset": true})),
         };
         Some(json!({"on": on, "title_contains": title_word, "times": 1, "do": action}))
     }
@@ -104,10 +119,23 @@ impl Script {
     /// How long after the click its result shows.
     pub fn shows_after_ms(self) -> i64 {
         match self {
-            Self::PublishedSeenLate | Self::PublishedElsewhereLate => Self::LATE_MS,
+            Self::PublishedSeenLate | Self::PublishedElsewhereLate | Self::ChangedSeenLate => Self::LATE_MS,
             _ => 0,
         }
     }
+}
+
+/// What is done on the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// A listing is published.
+    Publish,
+    /// An item that is there gets another description.
+    Edit,
+    /// An item that is there gets another price.
+    Price,
+    Hide,
+    Delete,
 }
 
 /// One listing and what befalls it.
@@ -115,10 +143,23 @@ impl Script {
 pub struct Cell {
     /// A word of its title that no other cell has.
     pub word: String,
+    pub what: What,
     /// Whether preparing leaves no draft on the site.
     pub dry_run: bool,
     pub script: Script,
     pub kills: Vec<Kill>,
+}
+
+impl What {
+    /// What the practice site calls the request that does it.
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Edit | Self::Price => "edit_item",
+            Self::Hide => "hide_item",
+            Self::Delete => "delete_item",
+        }
+    }
 }
 
 /// Cells with exactly `kills` kills, for the driver without a browser.
@@ -173,7 +214,7 @@ pub fn browser(kills: usize, seed: u64) -> Vec<Cell> {
     named(cells, 'b')
 }
 
-fn named(mut cells: Vec<Cell>, letter: char) -> Vec<Cell> {
+pub(super) fn named(mut cells: Vec<Cell>, letter: char) -> Vec<Cell> {
     for (number, cell) in cells.iter_mut().enumerate() {
         cell.word = format!("{letter}{number:05}");
     }
@@ -183,6 +224,7 @@ fn named(mut cells: Vec<Cell>, letter: char) -> Vec<Cell> {
 fn cell(dry_run: bool, script: Script, kills: Vec<Kill>) -> Cell {
     Cell {
         word: String::new(),
+        what: What::Publish,
         dry_run,
         script,
         kills,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use vintedbot_worker::Stage;
 
+use super::changing::Changes;
 use super::lane::{Ended, Outcome};
 use super::plan::{Kill, Phase};
 use crate::records::Record;
@@ -16,6 +17,7 @@ pub struct Report {
     pub(super) errors: Vec<String>,
     /// Processes that instances had left behind when they ended.
     pub(super) leftovers: usize,
+    pub(super) changes: Changes,
 }
 
 /// What became of a listing.
@@ -96,6 +98,7 @@ impl Report {
                 problems.push(of(format!("decided {late} ms after it could be known")));
             }
         }
+        problems.extend(self.changes.problems(&self.records));
         if self.leftovers > 0 {
             problems.push(format!(
                 "{} processes of a browser were left behind",
@@ -222,6 +225,7 @@ impl fmt::Display for Report {
             }
         }
         writeln!(f, "browser: {} kills", self.kills(true))?;
+        self.changes.write(f, &self.records)?;
         write!(
             f,
             "crash: {} kills, {} published twice, {} lost, {} undecided",

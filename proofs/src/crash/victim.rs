@@ -51,7 +51,7 @@ impl Pace {
         self.lease_ms.max(self.click_window_ms + self.request_timeout_ms)
     }
 
-    fn settings(&self) -> [(&'static str, i64); 10] {
+    fn settings(&self) -> [(&'static str, i64); 11] {
         [
             ("LEASE_MS", self.lease_ms),
             ("HEARTBEAT_MS", self.heartbeat_ms),
@@ -64,6 +64,7 @@ impl Pace {
             // Budgets have a test of their own.
             ("PUBLISH_PER_MINUTE", 100_000),
             ("PUBLISH_PER_MINUTE_ACCOUNT", 100_000),
+            ("CHANGES_PER_MINUTE_ACCOUNT", 100_000),
         ]
     }
 }

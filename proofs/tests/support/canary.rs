@@ -1,4 +1,4 @@
-//! The canaries: tokens whose every trace would be a leak, and the places where they are looked for.
+//! The canaries: tokens and cookies whose every trace would be a leak, and the places where they are looked for.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -42,14 +42,20 @@ pub async fn search(world: &World) -> Result<()> {
         "no log tells of any call"
     );
     let planted = world.data_dir().join("media").join("planted");
-    std::fs::write(&planted, format!("token={}", secrets[0].1))?;
-    let end = &secrets[0].1[secrets[0].1.len() - ENOUGH..];
-    let found = holding(&places_in_files(world)?, end);
+    let leak: Vec<_> = secrets
+        .iter()
+        .map(|(name, secret)| format!("{name}={secret}"))
+        .collect();
+    std::fs::write(&planted, leak.join("\n"))?;
+    let places = places_in_files(world)?;
     std::fs::remove_file(&planted)?;
-    ensure!(
-        found.len() == 1 && found[0].ends_with("planted"),
-        "a planted leak is not found: {found:?}"
-    );
+    for (name, secret) in &secrets {
+        let found = holding(&places, &secret[secret.len() - ENOUGH..]);
+        ensure!(
+            found.len() == 1 && found[0].ends_with("planted"),
+            "a planted leak of {name} is not found: {found:?}"
+        );
+    }
 
     for name in PRIVATE {
         let mode = std::fs::metadata(world.data_dir().join(name))

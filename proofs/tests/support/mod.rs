@@ -1,14 +1,18 @@
 //! What the story is told with. To add a chapter, add a function in `story.rs`, or a module here where it needs room.
 
 pub mod canary;
+pub mod changes;
 pub mod consent;
 pub mod database;
+pub mod hand;
 pub mod kinds;
 pub mod person;
 pub mod postgres;
 pub mod published;
 pub mod refusals;
 pub mod scheduled;
+pub mod sessions;
+pub mod wardrobe;
 pub mod watched;
 pub mod windows;
 pub mod world;

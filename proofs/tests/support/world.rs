@@ -385,6 +385,7 @@ fn pace(is_browser: bool) -> Vec<(&'static str, &'static str)> {
         ("SETTLE_MS", "3000"),
         ("SETTLE_POLL_MS", "200"),
         ("PUBLISH_PER_MINUTE", "1000"),
+        ("CHANGES_PER_MINUTE_ACCOUNT", "1000"),
         ("LOG", "debug,h2=info"),
     ];
     pace.extend(if is_browser {

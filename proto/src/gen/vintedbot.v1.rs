@@ -1131,8 +1131,10 @@ pub mod account_service_client {
         /// Takes over the session that the person has in a browser of their own: its cookies and that browser's user agent. The
         /// session is tried on the site before anything is kept, until the call's deadline; the answer names the member. Cookies
         /// that a bot check issued to the other browser are dropped, always. A session that was there before is replaced only by
-        /// one that works. Refused with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, with
-        /// the reason of a challenge that the site answers with, or with RATE_LIMITED. Scope: accounts:write.
+        /// one that works. Success ends a pause whose cause was the session; blocked jobs stay blocked until they are retried. Of
+        /// two imports at once the later one counts, and the other is refused with RESOURCE_CHANGED. Refused with
+        /// SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, SITE_UNAVAILABLE, with the reason
+        /// of a challenge that the site answers with, with MESSAGE_TOO_LARGE, or with RATE_LIMITED. Scope: accounts:write.
         pub async fn import_session(
             &mut self,
             request: impl tonic::IntoRequest<super::ImportSessionRequest>,
@@ -1157,8 +1159,8 @@ pub mod account_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AccountService", "ImportSession"));
             self.inner.unary(req, path, codec).await
         }
-        /// Asks the site who is logged in, with the session as it is; renews it first where it is about to end. Refused with
-        /// SESSION_REQUIRED where there is none. Scope: accounts:write.
+        /// Asks the site who is logged in, with the session as it is; renews it first where it is about to end. One that is INVALID
+        /// is not asked about. Refused with SESSION_REQUIRED where there is none, and with ACCOUNT_PAUSED. Scope: accounts:write.
         pub async fn check_session(
             &mut self,
             request: impl tonic::IntoRequest<super::CheckSessionRequest>,
@@ -1183,8 +1185,9 @@ pub mod account_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AccountService", "CheckSession"));
             self.inner.unary(req, path, codec).await
         }
-        /// Erases the session here. On the site it stays: log out there to end it. Jobs that need it stop. Forgetting none is no
-        /// error. Scope: accounts:write.
+        /// Erases the account's sessions here, on whatever site. On the site they stay: log out there to end one. An account of the
+        /// real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported. Forgetting none is no error. Scope:
+        /// accounts:write.
         pub async fn forget_session(
             &mut self,
             request: impl tonic::IntoRequest<super::ForgetSessionRequest>,
@@ -1283,8 +1286,10 @@ pub mod account_service_server {
         /// Takes over the session that the person has in a browser of their own: its cookies and that browser's user agent. The
         /// session is tried on the site before anything is kept, until the call's deadline; the answer names the member. Cookies
         /// that a bot check issued to the other browser are dropped, always. A session that was there before is replaced only by
-        /// one that works. Refused with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, with
-        /// the reason of a challenge that the site answers with, or with RATE_LIMITED. Scope: accounts:write.
+        /// one that works. Success ends a pause whose cause was the session; blocked jobs stay blocked until they are retried. Of
+        /// two imports at once the later one counts, and the other is refused with RESOURCE_CHANGED. Refused with
+        /// SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, SITE_UNAVAILABLE, with the reason
+        /// of a challenge that the site answers with, with MESSAGE_TOO_LARGE, or with RATE_LIMITED. Scope: accounts:write.
         async fn import_session(
             &self,
             request: tonic::Request<super::ImportSessionRequest>,
@@ -1292,8 +1297,8 @@ pub mod account_service_server {
             tonic::Response<super::ImportSessionResponse>,
             tonic::Status,
         >;
-        /// Asks the site who is logged in, with the session as it is; renews it first where it is about to end. Refused with
-        /// SESSION_REQUIRED where there is none. Scope: accounts:write.
+        /// Asks the site who is logged in, with the session as it is; renews it first where it is about to end. One that is INVALID
+        /// is not asked about. Refused with SESSION_REQUIRED where there is none, and with ACCOUNT_PAUSED. Scope: accounts:write.
         async fn check_session(
             &self,
             request: tonic::Request<super::CheckSessionRequest>,
@@ -1301,8 +1306,9 @@ pub mod account_service_server {
             tonic::Response<super::CheckSessionResponse>,
             tonic::Status,
         >;
-        /// Erases the session here. On the site it stays: log out there to end it. Jobs that need it stop. Forgetting none is no
-        /// error. Scope: accounts:write.
+        /// Erases the account's sessions here, on whatever site. On the site they stay: log out there to end one. An account of the
+        /// real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported. Forgetting none is no error. Scope:
+        /// accounts:write.
         async fn forget_session(
             &self,
             request: tonic::Request<super::ForgetSessionRequest>,

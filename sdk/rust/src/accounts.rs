@@ -2,7 +2,8 @@
 
 use vintedbot_proto::v1::account_service_client::AccountServiceClient;
 use vintedbot_proto::v1::{
-    Account, CreateAccountRequest, DeleteAccountRequest, GetAccountRequest, ListAccountsRequest,
+    Account, CheckSessionRequest, CreateAccountRequest, DeleteAccountRequest, ForgetSessionRequest,
+    GetAccountRequest, ImportSessionRequest, ImportSessionResponse, ListAccountsRequest,
     ResumeAccountRequest, SetModeRequest, SetModeResponse, UpdateAccountRequest,
 };
 
@@ -69,6 +70,38 @@ impl Accounts {
         self.calls
             .change(request, call!(AccountServiceClient::set_mode))
             .await
+    }
+
+    /// Takes over the session that the person has in a browser of their own, once the site has taken it.
+    pub async fn import_session(&self, request: ImportSessionRequest) -> Result<ImportSessionResponse> {
+        self.calls
+            .change(request, call!(AccountServiceClient::import_session))
+            .await
+    }
+
+    /// Asks the site whether the account's session still works.
+    pub async fn check_session(&self, account_id: impl Into<String>) -> Result<Account> {
+        let request = CheckSessionRequest {
+            account_id: account_id.into(),
+        };
+        let answer = self
+            .calls
+            .read(request, call!(AccountServiceClient::check_session))
+            .await?;
+        answer.account.present("account")
+    }
+
+    /// Erases the account's session on the server; on the site it stays.
+    pub async fn forget_session(&self, account_id: impl Into<String>) -> Result<Account> {
+        let request = ForgetSessionRequest {
+            account_id: account_id.into(),
+            ..Default::default()
+        };
+        let answer = self
+            .calls
+            .change(request, call!(AccountServiceClient::forget_session))
+            .await?;
+        answer.account.present("account")
     }
 
     /// Says that the cause of a pause is dealt with.

@@ -30,6 +30,7 @@ macro_rules! changes {
 
 changes! {
     CreateAccountRequest UpdateAccountRequest DeleteAccountRequest SetModeRequest ResumeAccountRequest
+    ImportSessionRequest ForgetSessionRequest
     CreateApiTokenRequest RevokeApiTokenRequest
     UploadPhotoRequest CreateUploadUrlRequest DeletePhotoRequest
     CreateListingRequest CreateListingFromPhotosRequest UpdateListingRequest DeleteListingRequest

@@ -4,6 +4,7 @@ mod change;
 mod create;
 mod mode;
 mod read;
+mod session;
 
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
@@ -72,22 +73,22 @@ impl AccountService for Service {
 
     async fn import_session(
         &self,
-        _request: Request<v1::ImportSessionRequest>,
+        request: Request<v1::ImportSessionRequest>,
     ) -> Result<Response<v1::ImportSessionResponse>, Status> {
-        Err(Status::unimplemented("ImportSession"))
+        Ok(session::import(&self.0, request).await?)
     }
 
     async fn check_session(
         &self,
-        _request: Request<v1::CheckSessionRequest>,
+        request: Request<v1::CheckSessionRequest>,
     ) -> Result<Response<v1::CheckSessionResponse>, Status> {
-        Err(Status::unimplemented("CheckSession"))
+        Ok(session::check(&self.0, request).await?)
     }
 
     async fn forget_session(
         &self,
-        _request: Request<v1::ForgetSessionRequest>,
+        request: Request<v1::ForgetSessionRequest>,
     ) -> Result<Response<v1::ForgetSessionResponse>, Status> {
-        Err(Status::unimplemented("ForgetSession"))
+        Ok(session::forget(&self.0, request).await?)
     }
 }

@@ -1,6 +1,6 @@
 //! Accounts.
 
-use vintedbot_domain::accounts::{Account, AccountState, Mode, Pause};
+use vintedbot_domain::accounts::{Account, AccountSession, AccountState, Mode, Pause, SessionState};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::account;
 
@@ -19,12 +19,32 @@ pub fn to_proto(source: Account) -> v1::Account {
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
         sequence: unsigned(source.sequence),
-        session: None,
+        session: source.session.map(session),
         quiet_until_time: source.quiet_until.map(timestamp),
         id: source.id,
         display_name: source.display_name,
         market: source.market,
         site: source.site,
+    }
+}
+
+fn session(session: AccountSession) -> v1::Session {
+    v1::Session {
+        state: match session.state {
+            SessionState::Active => v1::session::State::Active,
+            SessionState::Invalid => v1::session::State::Invalid,
+        }
+        .into(),
+        reason: session.reason.map(errors::reason).unwrap_or_default().into(),
+        reason_message: session.message.unwrap_or_default(),
+        member_id: session.member_id,
+        member_login: session.member_login,
+        cookie_names: session.cookie_names,
+        generation: session.generation,
+        import_time: Some(timestamp(session.import_time)),
+        check_time: session.check_time.map(timestamp),
+        refresh_time: session.refresh_time.map(timestamp),
+        expire_time: session.expire_time.map(timestamp),
     }
 }
 

@@ -73,7 +73,11 @@ impl Rehearsal {
             back_off_ms: 100,
             ..config.settings()
         };
-        let connector = Arc::new(serve::connect(&config, practice_url, &settings)?);
+        let rehearsed = Domain {
+            settings: Arc::new(settings.clone()),
+            ..domain.clone()
+        };
+        let connector = Arc::new(serve::connect(&config, practice_url, &rehearsed)?);
         let clock = Arc::new(Earlier(SystemClock));
         let domain = |settings: Settings| Domain {
             settings: Arc::new(settings),

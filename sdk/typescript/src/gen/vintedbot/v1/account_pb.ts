@@ -1072,8 +1072,10 @@ export const AccountService: GenService<{
    * Takes over the session that the person has in a browser of their own: its cookies and that browser's user agent. The
    * session is tried on the site before anything is kept, until the call's deadline; the answer names the member. Cookies
    * that a bot check issued to the other browser are dropped, always. A session that was there before is replaced only by
-   * one that works. Refused with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, with
-   * the reason of a challenge that the site answers with, or with RATE_LIMITED. Scope: accounts:write.
+   * one that works. Success ends a pause whose cause was the session; blocked jobs stay blocked until they are retried. Of
+   * two imports at once the later one counts, and the other is refused with RESOURCE_CHANGED. Refused with
+   * SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, SITE_UNAVAILABLE, with the reason
+   * of a challenge that the site answers with, with MESSAGE_TOO_LARGE, or with RATE_LIMITED. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ImportSession
    */
@@ -1083,8 +1085,8 @@ export const AccountService: GenService<{
     output: typeof ImportSessionResponseSchema;
   },
   /**
-   * Asks the site who is logged in, with the session as it is; renews it first where it is about to end. Refused with
-   * SESSION_REQUIRED where there is none. Scope: accounts:write.
+   * Asks the site who is logged in, with the session as it is; renews it first where it is about to end. One that is INVALID
+   * is not asked about. Refused with SESSION_REQUIRED where there is none, and with ACCOUNT_PAUSED. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.CheckSession
    */
@@ -1094,8 +1096,9 @@ export const AccountService: GenService<{
     output: typeof CheckSessionResponseSchema;
   },
   /**
-   * Erases the session here. On the site it stays: log out there to end it. Jobs that need it stop. Forgetting none is no
-   * error. Scope: accounts:write.
+   * Erases the account's sessions here, on whatever site. On the site they stay: log out there to end one. An account of the
+   * real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported. Forgetting none is no error. Scope:
+   * accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ForgetSession
    */
