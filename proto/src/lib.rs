@@ -5,6 +5,7 @@
 //! beside the others, and needs nothing here.
 
 /// Messages, clients and servers of the package `vintedbot.v1`.
+#[expect(clippy::large_enum_variant, reason = "it is generated, and as the contract has it")]
 #[rustfmt::skip]
 #[path = "gen/vintedbot.v1.rs"]
 pub mod v1;

@@ -46,6 +46,7 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
         "Media",
         "Listing",
         "Publish",
+        "Wardrobe",
         "Event",
         "MarketplaceSearch",
     ];
@@ -65,6 +66,8 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
         .args(["-c", &script])
         .current_dir(home.path())
         .env("ADDRESS", &instance.address)
+        .env("PRACTICE", &instance.practice_url)
+        .env("EXAMPLES", root().join("examples"))
         .env("PATH", search_path())
         .kill_on_drop(true)
         .output();
@@ -74,7 +77,7 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
     let run = run.expect("bash starts");
     assert!(run.status.success(), "{}", said(&run));
     let published = instance.records("item_published").await;
-    assert_eq!(published.len(), before + 1, "{}", said(&run));
+    assert_eq!(published.len(), before + 2, "{}", said(&run));
     assert_eq!(published[before]["title"], "Sweat gris chiné");
     let refusal = fs::read_to_string(home.path().join("error.txt")).expect("error.txt");
     assert!(refusal.contains("Unimplemented"), "{refusal}");
@@ -93,7 +96,7 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
     assert!(run.status.success(), "{}", said(&run));
     assert_eq!(
         instance.records("item_published").await.len(),
-        before + 2,
+        before + 3,
         "{}",
         said(&run)
     );

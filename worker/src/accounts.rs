@@ -10,10 +10,7 @@ use vintedbot_marketplace::challenge::{AccountFollows, Verdict};
 use vintedbot_marketplace::{Error as SiteError, Seat};
 
 use crate::Worker;
-use crate::publishing::challenge_reason;
-
-/// The longest that a site is left alone because it asked for it, as for publish jobs.
-const QUIET_MAX_MS: i64 = 24 * 60 * 60 * 1_000;
+use crate::publishing::{challenge_reason, millis};
 
 /// Reads the member and the catalog of the account's site, and stores both.
 pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
@@ -21,8 +18,8 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
     let account_id = claim.job.subject_id.clone().unwrap_or_default();
     let outcome = match domain_accounts::seat_of(domain, &account_id).await? {
         None => Outcome::Done,
-        // Somebody has to look first; once they have resumed it, the next turn of the schedule comes here.
-        Some(_) if domain_accounts::is_paused(domain, &account_id).await? => Outcome::Done,
+        // Once it may be asked again, the next turn of the schedule comes here.
+        Some(_) if domain_accounts::is_left_alone(domain, &account_id).await? => Outcome::Done,
         Some(seat) => match read(worker, &seat).await {
             Ok(()) => Outcome::Done,
             // That it has none, or one of no use, is written down already.
@@ -54,14 +51,12 @@ pub async fn challenged(worker: &Worker, account_id: &str, verdict: &Verdict) ->
     let domain = &worker.domain;
     let (account_id, reason) = (account_id.to_owned(), challenge_reason(verdict.kind));
     let message = verdict.message.clone();
-    let quiet_until = match verdict.kind.consequence().account {
-        AccountFollows::GoesOn => return Ok(()),
-        AccountFollows::Quiet(time) => {
-            let seconds = verdict.retry_after_seconds.unwrap_or(time.as_secs());
-            let pause = i64::try_from(seconds).unwrap_or(i64::MAX).saturating_mul(1_000);
-            Some(domain.store.now().await?.saturating_add(pause.min(QUIET_MAX_MS)))
-        }
-        AccountFollows::Paused | AccountFollows::LoggedOut => None,
+    if verdict.kind.consequence().account == AccountFollows::GoesOn {
+        return Ok(());
+    }
+    let quiet_until = match verdict.quiet_for() {
+        Some(time) => Some(domain.store.now().await?.saturating_add(millis(time))),
+        None => None,
     };
     domain
         .store

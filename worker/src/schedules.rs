@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use vintedbot_domain::publishing::{film, watch};
 use vintedbot_domain::{Result, accounts, events, jobs, requests};
+use vintedbot_marketplace::Error as SiteError;
 
 use crate::Worker;
 
@@ -98,6 +99,9 @@ async fn watch_ledger(worker: &Worker) -> Result<String> {
             Err(error) => {
                 unread += 1;
                 tracing::warn!(%error, account_id = seat.account_id, "a watched account could not be read");
+                if let SiteError::Challenge { verdict, .. } = &error {
+                    crate::accounts::challenged(worker, &seat.account_id, verdict).await?;
+                }
             }
         }
     }

@@ -305,7 +305,7 @@ impl Page {
 
     async fn look_now_and_then(&self, looks: &mut u32) -> Result<(), Error> {
         *looks += 1;
-        if *looks % CHALLENGE_EVERY == 0 {
+        if looks.is_multiple_of(CHALLENGE_EVERY) {
             self.uncover().await?;
         }
         Ok(())

@@ -19,6 +19,8 @@ use super::{BrowserConfig, broken};
 use crate::process;
 use crate::web::client;
 
+const ENDED_EARLY: &str = "the driver ended before it said its port";
+const DRIVER_STARTS: usize = 3;
 const DRIVER_STARTS_WITHIN: Duration = Duration::from_secs(20);
 const SESSION_STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// How long a browser may take to close by itself before it is killed.
@@ -80,7 +82,7 @@ impl Launched {
             .create(scratch(work_dir))
             .await
             .map_err(broken)?;
-        let (child, url) = start_driver(&config.chromedriver, work_dir).await?;
+        let (child, url) = driver_on_a_port(&config.chromedriver, work_dir).await?;
         let driver_process = child.id().and_then(process::by_pid);
         let driver = WebDriver::builder(url.clone(), capabilities(config, work_dir)?)
             .client(client::local(SESSION_STARTS_WITHIN)?)
@@ -228,6 +230,20 @@ async fn wipe(work_dir: &Path) {
     process::wipe(scratch(work_dir)).await;
 }
 
+/// A driver that found its port. Two that start at once may choose the same one, and one of them ends at once, having
+/// done nothing: it is started again.
+async fn driver_on_a_port(chromedriver: &Path, work_dir: &Path) -> Result<(Child, String), Error> {
+    for _ in 1..DRIVER_STARTS {
+        match start_driver(chromedriver, work_dir).await {
+            Err(Error::Browser(said)) if said == ENDED_EARLY => {
+                tracing::info!("{said}: it is started again");
+            }
+            started => return started,
+        }
+    }
+    start_driver(chromedriver, work_dir).await
+}
+
 async fn start_driver(chromedriver: &Path, work_dir: &Path) -> Result<(Child, String), Error> {
     let mut child = Command::new(chromedriver)
         .arg("--port=0")
@@ -266,9 +282,7 @@ async fn port(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<u16, Error> {
             return Ok(port);
         }
     }
-    Err(Error::Browser(
-        "the driver ended before it said its port".to_owned(),
-    ))
+    Err(Error::Browser(ENDED_EARLY.to_owned()))
 }
 
 fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities, Error> {

@@ -12,9 +12,10 @@ use super::page::Page;
 
 /// The topmost dialog: what it says, whether it wants an answer, and the button that closes it without one.
 const DIALOG: &str = r"
-const [dialogs, closes, authenticity, crash] = arguments;
+const [dialogs, closes, authenticity, crash, ours] = arguments;
 const shown = (one) => one.checkVisibility({ visibilityProperty: true });
-const open = [...document.querySelectorAll(dialogs)].filter(shown);
+const isOurs = (one) => one.matches(ours) || one.querySelector(ours);
+const open = [...document.querySelectorAll(dialogs)].filter((one) => shown(one) && !isOurs(one));
 const dialog = open[open.length - 1];
 if (!dialog) return null;
 const asks = [...dialog.querySelectorAll('input, select, textarea, [role=radio], [role=checkbox]')].some(shown);
@@ -64,6 +65,8 @@ impl Page {
             Key::DialogClose,
             Key::AuthenticityDialog,
             Key::CrashDialog,
+            // The question that we ask for ourselves when we delete.
+            Key::ItemDeleteModal,
         ];
         let answer = self
             .driver

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use thirtyfour::error::WebDriverResult;
 use thirtyfour::{WebDriver, WebElement};
 use url::Url;
-use vintedbot_marketplace::challenge::{Detector, Signs};
+use vintedbot_marketplace::challenge::{Detector, Kind, Signs};
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{Error, Evidence};
 
@@ -160,22 +160,41 @@ impl Page {
             member_texts: harmless,
             ..Signs::default()
         };
-        self.judge(&signs).await?;
+        let mut verdict = self.detector.detect(&signs).map(|verdict| (verdict, signs.text));
         let looked_at = self.looked_at.load(Ordering::Relaxed);
         let calls = self.traffic.since(looked_at).unwrap_or_default();
-        // A call that is still under way is looked at again when it is answered.
-        let answered = calls.iter().take_while(|exchange| exchange.complete).count();
+        let mut emptied = None;
         for exchange in &calls {
             if exchange.is_download() {
                 return Err(unusable("a file to download in the place of a page"));
             }
-            if let Some(signs) = self.call_signs(exchange) {
-                self.judge(&signs).await?;
-                if let Some(error) = signs::emptied_call(&self.detector, &signs) {
-                    return Err(error);
-                }
+            let Some(signs) = self.call_signs(exchange) else {
+                continue;
+            };
+            emptied = emptied.or_else(|| signs::emptied_call(&self.detector, &signs));
+            // A form says that something went wrong, the answer to its call says what.
+            if verdict.as_ref().is_none_or(|(known, _)| is_vague(known.kind))
+                && let Some(told) = self.detector.detect(&signs)
+                && (verdict.is_none() || !is_vague(told.kind))
+            {
+                verdict = Some((told, signs.text));
             }
         }
+        if let Some((verdict, text)) = verdict {
+            let mut evidence = self.evidence().await;
+            if evidence.page_text.is_empty() {
+                evidence.page_text = text;
+            }
+            return Err(Error::Challenge {
+                verdict,
+                evidence: Box::new(evidence),
+            });
+        }
+        if let Some(error) = emptied {
+            return Err(error);
+        }
+        // A call that is still under way is looked at again when it is answered.
+        let answered = calls.iter().take_while(|exchange| exchange.complete).count();
         self.looked_at.store(looked_at + answered, Ordering::Relaxed);
         Ok(view.covered)
     }
@@ -188,22 +207,6 @@ impl Page {
             .unwrap_or_default();
         let failed = all.iter().rev().find(|each| each.is_document && each.failed);
         no_page(failed.map_or("no connection", |each| each.failure.as_str()))
-    }
-
-    async fn judge(&self, signs: &Signs) -> Result<(), Error> {
-        match self.detector.detect(signs) {
-            None => Ok(()),
-            Some(verdict) => {
-                let mut evidence = self.evidence().await;
-                if evidence.page_text.is_empty() {
-                    signs.text.clone_into(&mut evidence.page_text);
-                }
-                Err(Error::Challenge {
-                    verdict,
-                    evidence: Box::new(evidence),
-                })
-            }
-        }
     }
 
     /// The answer to one of the page's calls to its own site, as the detector wants it.
@@ -294,6 +297,11 @@ impl Page {
             .collect::<Vec<_>>()
             .join(", ")
     }
+}
+
+/// Whether a verdict leaves open what is the matter.
+fn is_vague(kind: Kind) -> bool {
+    matches!(kind, Kind::BrokenPage | Kind::UnknownBlock)
 }
 
 /// What an element shows as its value.

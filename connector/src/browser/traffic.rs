@@ -18,6 +18,8 @@ const BODY_BUFFER: u32 = 16 * 1024 * 1024;
 
 /// How long the browser may take to say which address it shows.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+/// How often a page is looked at for whether it has come to rest.
+const RESTS_FOR: Duration = Duration::from_millis(50);
 /// Where the form asks what it has to ask for in a category (as seen 2026, confidence A).
 const ASKED_FOR_CATEGORY: &str = "/item_upload/attributes";
 
@@ -149,20 +151,29 @@ impl Traffic {
         self.ask("Network.setCookie", cookie).await.map(drop)
     }
 
-    /// Waits until the page has asked nothing, and awaited no answer, for so long; at most as long as the limit.
+    /// Waits until the page has asked its site nothing, and awaited no answer, for so long; at most as long as the limit.
+    /// What pages tell others about their visitors never comes to rest, and does not count.
     pub(crate) async fn quiet(&self, quiet_for: Duration, limit: Duration) {
         let settled = async {
-            loop {
-                let busy = {
+            let mut rested = Duration::ZERO;
+            let mut before = 0;
+            while rested < quiet_for {
+                let (count, is_waiting) = {
                     let log = self.shared.log();
-                    log.exchanges
-                        .iter()
-                        .any(|exchange| !exchange.complete && !exchange.is_document)
+                    let calls = || {
+                        log.exchanges
+                            .iter()
+                            .filter(|exchange| exchange.url.contains("/api/"))
+                    };
+                    (calls().count(), calls().any(|exchange| !exchange.complete))
                 };
-                let changed = tokio::time::timeout(quiet_for, self.shared.changed.notified()).await;
-                if changed.is_err() && !busy {
-                    return;
+                if is_waiting || count != before {
+                    rested = Duration::ZERO;
+                } else {
+                    rested += RESTS_FOR;
                 }
+                before = count;
+                tokio::time::sleep(RESTS_FOR).await;
             }
         };
         let _ = tokio::time::timeout(limit, settled).await;

@@ -61,12 +61,15 @@ pub async fn seat_of(domain: &Domain, account_id: &str) -> Result<Option<Seat>> 
         .map(|row| seat(&Account::from(row))))
 }
 
-/// Whether nothing is to be asked of the account's site now, because a person has to look first.
-pub async fn is_paused(domain: &Domain, account_id: &str) -> Result<bool> {
+/// Whether nothing may be asked of the account's site now: a person has to look first, or the site wants to be left alone.
+pub async fn is_left_alone(domain: &Domain, account_id: &str) -> Result<bool> {
     let row = accounts::Entity::find_by_id(account_id)
         .one(domain.store.reader())
         .await?;
-    Ok(row.is_some_and(|row| row.state == AccountState::Paused))
+    let now = domain.store.now().await?;
+    Ok(row.is_some_and(|row| {
+        row.state == AccountState::Paused || row.quiet_until.is_some_and(|until| until > now)
+    }))
 }
 
 /// Whether what the seat's site offers, in its language, was never read or is a day old.

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use account::load;
 pub use account::{Account, Pause, seat};
-pub use connection::{is_paused, needs_catalog, queue_all, record_member, seat_of};
+pub use connection::{is_left_alone, needs_catalog, queue_all, record_member, seat_of};
 pub use create::{NewAccount, create};
 pub use delete::delete;
 pub(crate) use delete::refuse_open_jobs;

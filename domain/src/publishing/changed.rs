@@ -232,3 +232,219 @@ pub(super) fn apply(job: &publish_jobs::Model, listing: &mut listing_rows::Model
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use vintedbot_marketplace::{Money, RemotePhoto};
+
+    use super::*;
+    use crate::publishing::EffectKind;
+
+    const NOW: Millis = 10_000;
+
+    fn euros(minor_units: i64) -> Option<Money> {
+        let currency = "EUR".to_owned();
+        Some(Money {
+            minor_units,
+            currency,
+        })
+    }
+
+    fn item(price: i64, photo: &str) -> OwnItem {
+        OwnItem {
+            id: "50".to_owned(),
+            title: "Jumper".to_owned(),
+            description: "Warm".to_owned(),
+            price: euros(price),
+            category_id: None,
+            brand_id: None,
+            brand: None,
+            size_id: None,
+            condition_id: None,
+            color_ids: Vec::new(),
+            material_ids: Vec::new(),
+            package_size_id: None,
+            photos: vec![RemotePhoto {
+                id: photo.to_owned(),
+                url: None,
+            }],
+            is_draft: false,
+            is_hidden: false,
+            is_closed: false,
+            is_reserved: false,
+            url: "https://site.invalid/items/50".to_owned(),
+        }
+    }
+
+    fn said(price: i64) -> Said {
+        Said {
+            title: "Jumper".to_owned(),
+            description: "Warm".to_owned(),
+            price: euros(price),
+            category: None,
+            brand: None,
+            size: None,
+            condition: None,
+            colors: Vec::new(),
+            materials: Vec::new(),
+            package_size: None,
+            photos: Photos::Count(1),
+            hidden: None,
+            closed: None,
+        }
+    }
+
+    fn change(kind: ChangeKind, keeps_photos: bool) -> Change {
+        Change {
+            kind,
+            remote_id: "50".to_owned(),
+            keeps_photos,
+            overwrite_remote: false,
+            before: said(900),
+            after: said(700),
+            photo_ids: Vec::new(),
+        }
+    }
+
+    /// An effect on the item at 9.00 with the photo `p1`, whose settling window is over at that time.
+    fn effect(kind: ChangeKind, settle_until: Millis) -> effects::Model {
+        effects::Model {
+            id: "effect".to_owned(),
+            owner_id: "owner".to_owned(),
+            account_id: "account".to_owned(),
+            site: "practice".to_owned(),
+            publish_job_id: "job".to_owned(),
+            kind: EffectKind::of_change(kind),
+            state: EffectState::Unconfirmed,
+            claim_epoch: 1,
+            composer_id: "composer".to_owned(),
+            intent_time: 0,
+            not_after: 1,
+            reconcile_after: 2,
+            settle_until,
+            known_remote_ids: "[]".to_owned(),
+            target_remote_id: Some("50".to_owned()),
+            target_photo_ids: "[\"p1\"]".to_owned(),
+            remote_id: None,
+            note: None,
+            decide_time: None,
+            watch_until: None,
+            seen: serde_json::to_string(&item(900, "p1")).ok(),
+        }
+    }
+
+    /// What is decided before and after the end of the settling window.
+    fn decided(change: &Change, item: Option<&OwnItem>, is_listed: bool) -> [Decision; 2] {
+        [NOW + 1, NOW]
+            .map(|settle_until| decide(&effect(change.kind, settle_until), change, item, is_listed, NOW))
+    }
+
+    #[test]
+    fn an_edit_is_made_when_the_item_is_what_was_approved() {
+        let edit = change(ChangeKind::Edit, true);
+        assert_eq!(decided(&edit, Some(&item(700, "p1")), true), [Decision::Done; 2]);
+    }
+
+    #[test]
+    fn an_edit_is_not_made_when_the_item_is_as_before_after_the_settling_window() {
+        let edit = change(ChangeKind::Edit, true);
+        let expected = [Decision::NotYet, Decision::NotDone];
+        assert_eq!(decided(&edit, Some(&item(900, "p1")), true), expected);
+    }
+
+    #[test]
+    fn an_edit_of_an_item_that_is_neither_or_gone_is_asked_about() {
+        let edit = change(ChangeKind::Edit, true);
+        let expected = [Decision::NotYet, Decision::Ask];
+        assert_eq!(decided(&edit, Some(&item(800, "p1")), true), expected);
+        assert_eq!(
+            decided(&edit, Some(&item(700, "p9")), true),
+            expected,
+            "other photos"
+        );
+        assert_eq!(decided(&edit, None, false), expected);
+    }
+
+    #[test]
+    fn photos_are_replaced_when_none_of_the_old_is_left() {
+        let edit = change(ChangeKind::Edit, false);
+        assert_eq!(decided(&edit, Some(&item(700, "p2")), true), [Decision::Done; 2]);
+        let half = [Decision::NotYet, Decision::Ask];
+        assert_eq!(decided(&edit, Some(&item(700, "p1")), true), half);
+    }
+
+    #[test]
+    fn hiding_and_showing_are_read_from_the_flag() {
+        let hidden = OwnItem {
+            is_hidden: true,
+            ..item(900, "p1")
+        };
+        let shown = item(900, "p1");
+        let undone = [Decision::NotYet, Decision::NotDone];
+        for (kind, made, not_made) in [
+            (ChangeKind::Hide, &hidden, &shown),
+            (ChangeKind::Unhide, &shown, &hidden),
+        ] {
+            assert_eq!(
+                decided(&change(kind, true), Some(made), true),
+                [Decision::Done; 2]
+            );
+            assert_eq!(decided(&change(kind, true), Some(not_made), true), undone);
+        }
+    }
+
+    #[test]
+    fn a_deletion_is_made_when_neither_the_item_nor_the_wardrobe_shows_it() {
+        let delete = change(ChangeKind::Delete, true);
+        assert_eq!(decided(&delete, None, false), [Decision::Done; 2]);
+        let there = item(900, "p1");
+        assert_eq!(
+            decided(&delete, Some(&there), true),
+            [Decision::NotYet, Decision::NotDone]
+        );
+        let asked = [Decision::NotYet, Decision::Ask];
+        assert_eq!(decided(&delete, None, true), asked, "the wardrobe still lists it");
+        assert_eq!(
+            decided(&delete, Some(&there), false),
+            asked,
+            "it is read, and not listed"
+        );
+    }
+
+    #[test]
+    fn nothing_is_settled_while_the_intent_may_still_be_acted_on() {
+        let delete = change(ChangeKind::Delete, true);
+        let open = effects::Model {
+            state: EffectState::Intended,
+            ..effect(ChangeKind::Delete, 0)
+        };
+        assert_eq!(
+            decide(&open, &delete, Some(&item(900, "p1")), true, NOW),
+            Decision::NotYet
+        );
+    }
+
+    #[test]
+    fn what_is_approved_already_needs_no_click() {
+        assert!(is_made_already(&change(ChangeKind::Edit, true), &item(700, "p1")));
+        assert!(!is_made_already(
+            &change(ChangeKind::Edit, true),
+            &item(900, "p1")
+        ));
+        let unknown = Photos::New {
+            count: 1,
+            old: Vec::new(),
+        };
+        let edit = Change {
+            after: Said {
+                photos: unknown,
+                ..said(700)
+            },
+            ..change(ChangeKind::Edit, false)
+        };
+        assert!(
+            !is_made_already(&edit, &item(700, "p1")),
+            "whose photos these are is not known"
+        );
+    }
+}

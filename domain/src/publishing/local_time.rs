@@ -48,7 +48,7 @@ impl LocalTime {
                 Some(Repeated::Earlier) => ambiguous.earlier(),
                 Some(Repeated::Later) => ambiguous.later(),
                 None => {
-                    let (earlier, later) = (ambiguous.clone().earlier(), ambiguous.later());
+                    let (earlier, later) = (ambiguous.earlier(), ambiguous.later());
                     return Err(self.shown_twice(&zone, earlier.ok(), later.ok()));
                 }
             },

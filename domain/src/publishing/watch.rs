@@ -31,8 +31,10 @@ pub async fn watched_accounts(domain: &Domain) -> Result<Vec<Seat>> {
         .filter(account_rows::Column::DeleteTime.is_null())
         .all(domain.store.reader())
         .await?;
+    let now = domain.store.now().await?;
     Ok(rows
         .into_iter()
+        .filter(|row| row.quiet_until.is_none_or(|until| until <= now))
         .map(|row| accounts::seat(&Account::from(row)))
         .collect())
 }

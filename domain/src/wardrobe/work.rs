@@ -306,7 +306,10 @@ async fn make(
     words: Words<'_>,
 ) -> Result<Placed> {
     // The account's lock keeps publications of it from committing an intent meanwhile.
-    lock_account(tx, claim).await?;
+    let account = lock_account(tx, claim).await?;
+    if account.is_none_or(|account| account.delete_time.is_some()) {
+        return Err(Error::not_found("account", &begun.account.id));
+    }
     claim.require_live(tx).await?;
     let key = (begun.account.id.clone(), item.id.clone());
     let claimed = remote_items::Entity::find_by_id(key).one(tx).await?;
@@ -413,8 +416,8 @@ pub async fn missing(domain: &Domain, begun: &Begun, listed: &[String]) -> Resul
         .await?;
     let is_missing = |row: &listing_rows::Model| {
         let id = row.remote_item_id.as_ref();
-        // What was published a moment ago may be listed late.
-        let settled = row.publish_time.is_none_or(|time| time < old_enough);
+        // What was published a moment ago, and never read since, may be listed late.
+        let settled = row.remote_read_time.is_some() || row.publish_time.is_none_or(|time| time < old_enough);
         settled && id.is_some_and(|id| !listed.contains(id))
     };
     Ok(rows.into_iter().filter(is_missing).map(Listing::from).collect())

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Kind;
+use super::{Kind, Verdict};
 
 /// What becomes of the job that met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +39,21 @@ pub struct Consequence {
 
 /// How long to leave a site alone that asked for it without saying how long.
 const QUIET: Duration = Duration::from_secs(15 * 60);
+/// The longest that a site is left alone because it says so; a day's silence is for a person to think about.
+const QUIET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Verdict {
+    /// How long the site is to be left alone, where that is what follows: as it says, within reason, or else as usual.
+    pub fn quiet_for(&self) -> Option<Duration> {
+        match self.kind.consequence().account {
+            AccountFollows::Quiet(usual) => {
+                let said = self.retry_after_seconds.map(Duration::from_secs);
+                Some(said.unwrap_or(usual).min(QUIET_MAX))
+            }
+            _ => None,
+        }
+    }
+}
 
 impl Kind {
     /// What follows from it.

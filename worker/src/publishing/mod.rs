@@ -23,9 +23,6 @@ use vintedbot_marketplace::{Error as SiteError, Evidence, LostSession};
 use crate::Worker;
 use crate::stage::Stage;
 
-/// The longest that a site is left alone because it says so; a day's silence is for a person to think about.
-const QUIET_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// Does what a claimed publish job needs now, and lets go of it.
 pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
     let domain = &worker.domain;
@@ -82,21 +79,14 @@ pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
         message: message.clone(),
     };
     Ok(match error {
-        SiteError::Challenge { verdict, .. } => match verdict.kind.consequence().account {
-            AccountFollows::Quiet(time) => {
-                let time = verdict
-                    .retry_after_seconds
-                    .map_or(time, Duration::from_secs)
-                    .min(QUIET_MAX);
-                let pause = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-                Next::Quiet {
-                    until: domain.store.now().await? + pause,
-                }
-            }
-            account => Next::Blocked {
+        SiteError::Challenge { verdict, .. } => match verdict.quiet_for() {
+            Some(time) => Next::Quiet {
+                until: domain.store.now().await? + millis(time),
+            },
+            None => Next::Blocked {
                 reason: challenge_reason(verdict.kind),
                 message,
-                account,
+                account: verdict.kind.consequence().account,
             },
         },
         SiteError::Refused { .. } => failed(Reason::SiteRefused),
@@ -137,6 +127,11 @@ pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
         },
         SiteError::Stopped(_) => Next::AsItIs,
     })
+}
+
+/// A duration in the database's milliseconds.
+pub fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// The sentence that a person reads.
