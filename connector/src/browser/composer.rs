@@ -154,10 +154,7 @@ impl BrowserComposer {
     /// The error that says most about what went wrong: a challenge over a page before a field under it, and what the
     /// page looks like with one that has no picture yet.
     pub(super) async fn explained(&self, error: Error) -> Error {
-        if matches!(
-            error,
-            Error::Challenge { .. } | Error::Stopped(_) | Error::Browser(_)
-        ) {
+        if matches!(error, Error::Challenge { .. } | Error::Stopped(_)) {
             return error;
         }
         match self.page.look().await {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use thirtyfour::error::WebDriverResult;
 use vintedbot_marketplace::selectors::Key;
 use vintedbot_marketplace::{Error, Field, FieldReading, ItemContent, fold};
 
-use super::failure::failed;
+use super::failure::{failed, is_missing};
 use super::find::Target;
 use super::page::{Page, value, within};
 use crate::reading::{self, FIELDS};
@@ -40,7 +41,7 @@ impl Page {
             _ => {}
         }
         match self.find(shown_by(field)).await? {
-            Some(input) => Ok(Some(value(&input).await.map_err(failed)?)),
+            Some(input) => there(value(&input).await),
             None => Ok(None),
         }
     }
@@ -56,8 +57,11 @@ impl Page {
         let (Some(cell), Some(radio)) = (cell, radio) else {
             return Ok(None);
         };
-        let is_chosen = radio.is_selected().await.map_err(failed)?
-            && says(&cell.text().await.map_err(failed)?, &choice.name);
+        let (Some(is_selected), Some(text)) = (there(radio.is_selected().await)?, there(cell.text().await)?)
+        else {
+            return Ok(None);
+        };
+        let is_chosen = is_selected && says(&text, &choice.name);
         Ok(Some(if is_chosen {
             choice.name.clone()
         } else {
@@ -130,6 +134,15 @@ impl Page {
             seen,
             evidence: Box::new(self.evidence().await),
         }
+    }
+}
+
+/// What was read of an element; nothing of one that the page has made anew meanwhile.
+fn there<T>(read: WebDriverResult<T>) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) if is_missing(&error) => Ok(None),
+        Err(error) => Err(failed(error)),
     }
 }
 

@@ -21,14 +21,10 @@ use crate::store::entities::{accounts as account_rows, publish_jobs};
 use crate::{Domain, Error, Reason, Result, Violation, jobs, requests};
 
 /// What to do to an item.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one of it in a call, and never many"
-)]
 #[derive(Clone, Debug, Serialize)]
 pub enum Wanted {
     Edit {
-        listing: ListingInput,
+        listing: Box<ListingInput>,
         /// Names of the fields to take. Empty: every field that is present.
         mask: Vec<String>,
         /// Whether what was changed on the site since is overwritten.
