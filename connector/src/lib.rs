@@ -156,6 +156,13 @@ impl Connector {
         let url = host.and_then(|host| Url::parse(&format!("https://{host}")).ok());
         url.ok_or_else(no_session)
     }
+
+    fn pace(&self) -> Pace {
+        Pace {
+            pacing: self.config.pacing,
+            random: Arc::clone(&self.config.random),
+        }
+    }
 }
 
 /// The browser cannot be told a proxy's password, and no message may repeat it.
@@ -207,8 +214,17 @@ impl Marketplace for Connector {
         session.told(session.item(remote_id).await).await
     }
 
-    async fn own_item(&self, seat: &Seat, remote_id: &str) -> Result<Option<OwnItem>, Error> {
-        self.session(seat)?.own_item(remote_id).await
+    async fn own_item(
+        &self,
+        seat: &Seat,
+        remote_id: &str,
+        listed: Option<&RemoteItem>,
+    ) -> Result<Option<OwnItem>, Error> {
+        if listed.is_some() {
+            self.pace().pause().await;
+        }
+        let session = self.session(seat)?;
+        session.told(session.own_item(remote_id, listed).await).await
     }
 
     async fn photo(&self, seat: &Seat, url: &str, max_bytes: usize) -> Result<Bytes, Error> {
@@ -248,10 +264,7 @@ impl Marketplace for Connector {
             .told(session.lasting(self.config.attempt_time).await)
             .await?;
         let attempt = self.active.enter(&request.work_dir);
-        let pace = Pace {
-            pacing: self.config.pacing,
-            random: Arc::clone(&self.config.random),
-        };
+        let pace = self.pace();
         let composer: Box<dyn Composer> = match &self.config.browser {
             Some(browser) => {
                 let browser = BrowserConfig {

@@ -114,7 +114,15 @@ pub trait Marketplace: Send + Sync + 'static {
     async fn item(&self, seat: &Seat, remote_id: &str) -> Result<Option<RemoteItem>, Error>;
 
     /// One own item with everything that its owner can change; `None` when the site says that there is none with that id.
-    async fn own_item(&self, seat: &Seat, remote_id: &str) -> Result<Option<OwnItem>, Error>;
+    ///
+    /// `listed` is the same item in a wardrobe that was just read, where many are read one after the other: it has what the
+    /// item's own answer may lack, and such readings are paced.
+    async fn own_item(
+        &self,
+        seat: &Seat,
+        remote_id: &str,
+        listed: Option<&RemoteItem>,
+    ) -> Result<Option<OwnItem>, Error>;
 
     /// The bytes of a photo on the site, fetched without cookies and from the site's own picture hosts alone; at most
     /// `max_bytes`.

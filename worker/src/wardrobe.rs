@@ -9,7 +9,7 @@ use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::wardrobe::work::{self, Begun, Known, Placed};
 use vintedbot_domain::{Reason, Result, accounts};
 use vintedbot_marketplace::challenge::AccountFollows;
-use vintedbot_marketplace::{Error as SiteError, OwnItem};
+use vintedbot_marketplace::{Error as SiteError, OwnItem, RemoteItem};
 
 use crate::words::Words;
 use crate::{Worker, photos, publishing};
@@ -85,7 +85,7 @@ async fn read(worker: &Worker, claim: &Claim, begun: &mut Begun) -> std::result:
         if worker.drain.is_cancelled() {
             return Err(Stop::Drained);
         }
-        bring(worker, claim, begun, &listed.id).await?;
+        bring(worker, claim, begun, listed).await?;
         begun.counts.done += 1;
         let now = domain.store.now().await?;
         if begun.counts.done - told.0 >= TOLD_EVERY || now - told.1 >= TOLD_AFTER_MS {
@@ -97,7 +97,7 @@ async fn read(worker: &Worker, claim: &Claim, begun: &mut Begun) -> std::result:
     for listing in work::missing(domain, begun, &ids).await? {
         let item_id = listing.remote.as_ref().map(|remote| remote.item_id.clone());
         let item_id = item_id.unwrap_or_default();
-        match worker.marketplace.own_item(&begun.seat, &item_id).await {
+        match worker.marketplace.own_item(&begun.seat, &item_id, None).await {
             Ok(None) => {
                 work::gone(domain, claim, &listing).await?;
                 begun.counts.differing += 1;
@@ -116,15 +116,16 @@ async fn bring(
     worker: &Worker,
     claim: &Claim,
     begun: &mut Begun,
-    item_id: &str,
+    listed: &RemoteItem,
 ) -> std::result::Result<(), Stop> {
-    let domain = &worker.domain;
+    let (domain, item_id) = (&worker.domain, listed.id.as_str());
     // Before the item is read: a listing that changes meanwhile is not compared with what is older.
     let known = work::known(domain, begun, item_id).await?;
     if matches!(known, Known::Ours) {
         return Ok(());
     }
-    let item = match worker.marketplace.own_item(&begun.seat, item_id).await {
+    let reading = worker.marketplace.own_item(&begun.seat, item_id, Some(listed));
+    let item = match reading.await {
         Ok(Some(item)) => item,
         Ok(None) => {
             begun.counts.failed += 1;

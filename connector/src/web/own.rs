@@ -1,14 +1,18 @@
 //! An own item with everything that its owner can change.
 
 use serde_json::Value;
-use vintedbot_marketplace::{Error, OwnItem, RemotePhoto};
+use vintedbot_marketplace::{Error, OwnItem, RemoteItem, RemotePhoto};
 
 use super::WebSession;
 use crate::text;
 
 impl WebSession {
     /// One own item; `None` when the site says that there is none with that id.
-    pub(crate) async fn own_item(&self, remote_id: &str) -> Result<Option<OwnItem>, Error> {
+    pub(crate) async fn own_item(
+        &self,
+        remote_id: &str,
+        listed: Option<&RemoteItem>,
+    ) -> Result<Option<OwnItem>, Error> {
         let Some(json) = self.item_json(remote_id).await? else {
             return Ok(None);
         };
@@ -16,7 +20,10 @@ impl WebSession {
         let lacks = |flag: &str| json[flag].as_bool().is_none();
         if lacks("is_hidden") || lacks("is_closed") {
             // The wardrobe has these flags for certain (as seen 2026, confidence A), the form's answer perhaps.
-            let wardrobe = self.wardrobe().await?;
+            let wardrobe = match listed {
+                Some(listed) => vec![listed.clone()],
+                None => self.wardrobe().await?,
+            };
             if let Some(listed) = wardrobe.iter().find(|listed| listed.id == item.id) {
                 item.is_hidden = listed.is_hidden;
                 item.is_closed = listed.is_closed;

@@ -307,7 +307,12 @@ impl Marketplace for Market {
             .find(|item| item.id == remote_id))
     }
 
-    async fn own_item(&self, _: &Seat, _remote_id: &str) -> Result<Option<OwnItem>, Error> {
+    async fn own_item(
+        &self,
+        _: &Seat,
+        _remote_id: &str,
+        _listed: Option<&RemoteItem>,
+    ) -> Result<Option<OwnItem>, Error> {
         Err(Error::Unavailable("not part of the simulation".to_owned()))
     }
 

@@ -35,7 +35,11 @@ pub async fn look(
     change: &Change,
 ) -> Result<std::result::Result<OwnItem, Next>> {
     let domain = &worker.domain;
-    let read = limited(worker, worker.marketplace.own_item(&work.seat, &change.remote_id)).await;
+    let read = limited(
+        worker,
+        worker.marketplace.own_item(&work.seat, &change.remote_id, None),
+    )
+    .await;
     let item = match read {
         Ok(Some(item)) => item,
         Ok(None) => return gone(worker, work).await.map(Err),
@@ -155,7 +159,10 @@ pub async fn before_making(
 ) -> Result<std::result::Result<(), Next>> {
     let domain = &worker.domain;
     let read = async {
-        let item = worker.marketplace.own_item(&work.seat, &change.remote_id).await?;
+        let item = worker
+            .marketplace
+            .own_item(&work.seat, &change.remote_id, None)
+            .await?;
         let is_listed = match (change.kind, &item) {
             (ChangeKind::Delete, None) => is_listed(worker, work, change).await?,
             _ => item.is_some(),
@@ -225,7 +232,11 @@ async fn made_item(worker: &Worker, work: &Work, change: &Change) -> Option<OwnI
     if change.kind == ChangeKind::Delete {
         return None;
     }
-    let read = limited(worker, worker.marketplace.own_item(&work.seat, &change.remote_id)).await;
+    let read = limited(
+        worker,
+        worker.marketplace.own_item(&work.seat, &change.remote_id, None),
+    )
+    .await;
     read.ok()
         .flatten()
         .filter(|item| changed::is_made_already(change, item))
@@ -278,7 +289,10 @@ async fn read_and_decide(
     effect: &effects::Model,
 ) -> Result<std::result::Result<(Decision, Option<OwnItem>), Next>> {
     let read = async {
-        let item = worker.marketplace.own_item(&work.seat, &change.remote_id).await?;
+        let item = worker
+            .marketplace
+            .own_item(&work.seat, &change.remote_id, None)
+            .await?;
         let is_listed = match change.kind {
             ChangeKind::Delete => is_listed(worker, work, change).await?,
             _ => item.is_some(),
