@@ -233,6 +233,19 @@ pub fn covering(seed: u64) -> Vec<Case> {
     cases
 }
 
+/// Cases in which a form goes on as if nothing were the matter, and only the answer to a call tells: where nothing tells a
+/// challenge, these are published.
+#[must_use]
+pub fn unnoticed() -> Vec<Case> {
+    let case = |(at, kind)| Case {
+        generation: GENERATIONS[at % GENERATIONS.len()],
+        language: LANGUAGES[at % LANGUAGES.len()],
+        surroundings: "suggesting",
+        challenge: Some((kind, Place::Call("suggestions"))),
+    };
+    KINDS.into_iter().enumerate().rev().map(case).collect()
+}
+
 fn all_with(challenge: Option<(&'static str, Place)>) -> Vec<Case> {
     let mut all = Vec::new();
     for generation in GENERATIONS {
