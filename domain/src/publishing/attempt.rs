@@ -31,8 +31,6 @@ pub struct Work {
     pub draft_remote_id: Option<String>,
     /// Whether the filled window goes to the person.
     pub hand_over: bool,
-    /// Of what the person saw in the form when they confirmed.
-    pub read_back_hash: Option<String>,
     pub seat: Seat,
     pub lock: AccountLock,
 }
@@ -168,7 +166,6 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         revision_hash: row.revision_hash.clone(),
         draft_remote_id: row.draft_remote_id.clone(),
         hand_over: row.hand_over,
-        read_back_hash: row.read_back_hash.clone(),
         // Where the job was made for: what it left there is read there, wherever the account has moved since.
         seat: Seat {
             site: row.site.clone(),

@@ -24,7 +24,7 @@ use crate::{Domain, Error, Reason, Result, Violation, jobs, requests};
 #[derive(Clone, Debug, Serialize)]
 pub enum Wanted {
     Edit {
-        listing: ListingInput,
+        listing: Box<ListingInput>,
         /// Names of the fields to take. Empty: every field that is present.
         mask: Vec<String>,
         /// Whether what was changed on the site since is overwritten.

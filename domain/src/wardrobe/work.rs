@@ -4,7 +4,7 @@
 
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, ExprTrait, IntoActiveModel, QueryFilter};
 use vintedbot_marketplace::{Field, OwnItem, Seat};
 
 use super::compare::{Words, compare};
@@ -356,6 +356,15 @@ async fn make(
             .exec_without_returning(tx)
             .await?;
     }
+    // Counted with it: an import that is killed goes on from this number.
+    wardrobe_imports::Entity::update_many()
+        .col_expr(
+            wardrobe_imports::Column::Created,
+            wardrobe_imports::Column::Created.into_expr().add(1),
+        )
+        .filter(wardrobe_imports::Column::Id.eq(begun.import_id.as_str()))
+        .exec(tx)
+        .await?;
     Ok(Placed::Created)
 }
 

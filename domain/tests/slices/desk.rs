@@ -128,31 +128,26 @@ impl Desk {
     /// Claims the first publish job that is due, and says what it needs. `None`: nothing needs an attempt.
     pub async fn next(&self) -> Option<(Claim, Plan)> {
         let domain = &self.world.domain;
-        loop {
-            let mut rows = Vec::new();
-            for id in jobs::sweep(&domain.store, 64).await.expect("the table") {
-                let claim = jobs::claim(&domain.store, &id, "desk", domain.settings.lease_ms).await;
-                let Some(claim) = claim.expect("the table") else {
-                    continue;
-                };
-                if claim.job.kind == jobs::Kind::Publish {
-                    rows.push(claim);
-                }
+        let mut rows = Vec::new();
+        for id in jobs::sweep(&domain.store, 64).await.expect("the table") {
+            let claim = jobs::claim(&domain.store, &id, "desk", domain.settings.lease_ms).await;
+            let Some(claim) = claim.expect("the table") else {
+                continue;
+            };
+            if claim.job.kind == jobs::Kind::Publish {
+                rows.push(claim);
             }
-            if rows.is_empty() {
-                return None;
-            }
-            let mut found = None;
-            for claim in rows {
-                match attempt::begin(domain, &claim).await.expect("is decided") {
-                    Plan::Nothing => {}
-                    plan if found.is_none() => found = Some((claim, plan)),
-                    // One at a time: the account's lock lets nobody else in.
-                    plan => panic!("two attempts at once: {plan:?}"),
-                }
-            }
-            return found;
         }
+        let mut found = None;
+        for claim in rows {
+            match attempt::begin(domain, &claim).await.expect("is decided") {
+                Plan::Nothing => {}
+                plan if found.is_none() => found = Some((claim, plan)),
+                // One at a time: the account's lock lets nobody else in.
+                plan => panic!("two attempts at once: {plan:?}"),
+            }
+        }
+        found
     }
 
     /// The same for one of several jobs that are due.

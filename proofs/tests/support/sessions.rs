@@ -176,8 +176,10 @@ async fn echoed(world: &World, account: &Account) -> Result<()> {
         let before = world.pages().len();
         evidence(world, &job).await?;
         let texts: Vec<_> = world.pages().into_iter().skip(before).collect();
+        // An address with it in is kept nowhere; the search for canaries sees to that.
         ensure!(
-            texts.iter().any(|(_, text)| text.contains("[removed]"))
+            place == "redirect"
+                || texts.iter().any(|(_, text)| text.contains("[removed]"))
                 || job.reason_message.contains("[removed]"),
             "nothing was repeated and taken out in {place}: {texts:?} {job:?}"
         );
@@ -191,28 +193,24 @@ async fn echoed(world: &World, account: &Account) -> Result<()> {
 
 /// The program is killed after the site has renewed the session, before it knows.
 async fn killed(world: &mut World, account: &Account) -> Result<()> {
-    world.site.set(&json!({"access_token_ttl_s": 1})).await?;
+    // A token that is about to end is renewed as soon as the account is looked at, which an import brings about.
+    world.site.set(&json!({"access_token_ttl_s": 120})).await?;
     let signed_in = sign_in(world, &account.member_login).await?;
     world.site.set(&json!({"access_token_ttl_s": 7_200})).await?;
     let accounts = world.client.accounts();
-    accounts
-        .import_session(request(account, signed_in.header()))
-        .await?;
-    sleep(Duration::from_millis(1_200)).await;
-
     let since = world.site.last_seq().await?;
     world
         .script("refresh", None, json!({"answer_late_ms": 20_000}))
         .await?;
-    let (client, id) = (world.client.clone(), account.id.clone());
-    let checking = tokio::spawn(async move { client.accounts().check_session(id).await });
+    accounts
+        .import_session(request(account, signed_in.header()))
+        .await?;
     let until = Instant::now() + Duration::from_secs(20);
     while world.site.refreshes(since).await? != (1, 0) {
         ensure!(Instant::now() < until, "the session was not renewed");
         sleep(Duration::from_millis(20)).await;
     }
     world.instance.kill().await?;
-    checking.abort();
     sleep(WAITED_OUT).await;
     world.restart().await?;
 

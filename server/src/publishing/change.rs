@@ -46,7 +46,7 @@ fn wanted(fields: &mut Fields, change: Change) -> Wanted {
         Change::Edit(edit) => {
             let input = fields.required("edit.listing", edit.listing).unwrap_or_default();
             Wanted::Edit {
-                listing: listing::input(fields, input),
+                listing: Box::new(listing::input(fields, input)),
                 mask: edit.update_mask.map(|mask| mask.paths).unwrap_or_default(),
                 overwrite_remote: edit.overwrite_remote,
             }
