@@ -169,7 +169,11 @@ fn challenges() -> Vec<(&'static str, Place)> {
         if kind != "emptied_json" {
             all.extend(PAGES.map(|page| (kind, Place::Page(page))));
         }
-        all.extend(CALLS.map(|call| (kind, Place::Call(call))));
+        // A site that suggests nothing answers the same.
+        let calls = CALLS
+            .into_iter()
+            .filter(|call| (kind, *call) != ("emptied_json", "suggestions"));
+        all.extend(calls.map(|call| (kind, Place::Call(call))));
     }
     all.extend(FIELDS.map(|field| ("captcha_in_page", Place::Over(field))));
     all
@@ -231,6 +235,20 @@ pub fn covering(seed: u64) -> Vec<Case> {
     }
     cases.extend(calm);
     cases
+}
+
+/// Cases in which a form goes on as if nothing were the matter, and only the answer to a call tells: where nothing tells a
+/// challenge, these are published.
+#[must_use]
+pub fn unnoticed() -> Vec<Case> {
+    let case = |(at, kind)| Case {
+        generation: GENERATIONS[at % GENERATIONS.len()],
+        language: LANGUAGES[at % LANGUAGES.len()],
+        surroundings: "suggesting",
+        challenge: Some((kind, Place::Call("suggestions"))),
+    };
+    let kinds = KINDS.into_iter().filter(|kind| *kind != "emptied_json");
+    kinds.enumerate().map(case).collect()
 }
 
 fn all_with(challenge: Option<(&'static str, Place)>) -> Vec<Case> {

@@ -22,7 +22,10 @@ pub fn verdicts(kind: &str, place: Place) -> Option<Vec<Kind>> {
         "session_refresh" if is_call => vec![Kind::LoginLost, Kind::SessionRefreshLoop],
         "session_refresh" => vec![Kind::SessionRefreshLoop],
         "rate_limit" => vec![Kind::RateLimited],
-        "restriction" => vec![Kind::Restricted],
+        // Only the code of a call is recorded; what a page says of it nobody knows, and a form that is missing stops.
+        "restriction" if is_call => vec![Kind::Restricted],
+        // An error of the site's server like any other, where we ask ourselves.
+        "broken_page" if place == Place::Call("item") => return None,
         "broken_page" if is_call => vec![Kind::BrokenPage, Kind::CaptchaInPage, Kind::UnknownBlock],
         "broken_page" => vec![Kind::BrokenPage],
         "unknown_block" => vec![Kind::UnknownBlock],

@@ -72,6 +72,9 @@ pub async fn run(options: &Options, browser: BrowserConfig) -> Result<Report> {
     };
     let detector = Arc::new(detector);
     let mut cases = cases::covering(options.seed);
+    if options.is_blind {
+        cases = cases::unnoticed();
+    }
     cases.truncate(options.cases.unwrap_or(usize::MAX));
     let count = cases.len();
     let outcomes = futures::stream::iter(cases)
