@@ -12,8 +12,10 @@ use crate::events::Kind;
 use crate::jobs::{self, NewJob};
 use crate::store::entities::{accounts, catalogs};
 use crate::store::{Store, Tx};
-use crate::{Domain, Error, Result};
+use crate::{Domain, Error, Reason, Result, publishing};
 
+/// Said of jobs that were prepared for somebody else.
+pub(super) const OTHER_MEMBER: &str = "the account is another member on the site now; prepare again";
 /// How long what a site offers is believed: its categories change a few times a year.
 const CATALOG_AGE_MAX: Millis = 24 * 60 * 60 * 1000;
 
@@ -95,6 +97,10 @@ pub async fn record_member(tx: &Tx, account_id: &str, member_id: &str, login: &s
     let row = row.ok_or_else(|| Error::not_found("account", account_id))?;
     if row.member_id.as_deref() == Some(member_id) && row.member_login.as_deref() == Some(login) {
         return Ok(());
+    }
+    if row.member_id.as_deref().is_some_and(|before| before != member_id) {
+        // What was approved was approved for the other one.
+        publishing::cancel_open(tx, &row.id, Reason::SessionOtherMember, OTHER_MEMBER).await?;
     }
     let row = accounts::Model {
         member_id: Some(member_id.to_owned()),

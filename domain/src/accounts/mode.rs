@@ -87,7 +87,7 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
         .filter(publish_jobs::Column::AccountId.eq(id.as_str()))
         .filter(publish_jobs::Column::State.is_not_in(State::ENDED));
     let open: Vec<String> = open.into_tuple().all(tx).await?;
-    publishing::cancel_for_mode_change(tx, &id).await?;
+    publishing::cancel_open(tx, &id, Reason::ModeChanged, "the account's mode was changed").await?;
     let stopped = Condition::any()
         .add(publish_jobs::Column::State.eq(State::Cancelled))
         .add(publish_jobs::Column::CancelRequested.eq(true));

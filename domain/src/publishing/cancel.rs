@@ -47,12 +47,12 @@ pub async fn cancel(
 
 /// Cancels every job of an account that has not passed its intent: what was approved for another site or mode no longer
 /// counts.
-pub async fn cancel_for_mode_change(tx: &Tx, account_id: &str) -> Result<()> {
+pub async fn cancel_open(tx: &Tx, account_id: &str, reason: Reason, message: &str) -> Result<()> {
     let open = publish_jobs::Entity::find()
         .filter(publish_jobs::Column::AccountId.eq(account_id))
         .filter(publish_jobs::Column::State.is_not_in(State::ENDED));
     for row in tx.locked(open).all(tx).await? {
-        match cancel_row(tx, row, Reason::ModeChanged, "the account's mode was changed").await {
+        match cancel_row(tx, row, reason, message).await {
             Ok(_) => {}
             Err(error) if error.reason() == Some(Reason::TooLate) => {}
             Err(error) => return Err(error),

@@ -35,7 +35,7 @@ use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter}
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::ChangeKind;
 
-pub use cancel::{cancel, cancel_for_mode_change};
+pub use cancel::{cancel, cancel_open};
 pub use change::{PrepareChange, Wanted, prepare_change};
 pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
 pub use film::film_strip;
@@ -247,6 +247,14 @@ async fn open_effect(tx: &Tx, job_id: &str) -> Result<Option<effects::Model>> {
         .filter(effects::Column::PublishJobId.eq(job_id))
         .filter(effects::Column::State.is_in(open));
     Ok(tx.locked(query).one(tx).await?)
+}
+
+/// Whether anything that was done on the account's site is undecided.
+pub async fn is_undecided(tx: &Tx, account_id: &str) -> Result<bool> {
+    let open = effects::Entity::find()
+        .filter(effects::Column::AccountId.eq(account_id))
+        .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]));
+    Ok(open.one(tx).await?.is_some())
 }
 
 /// Locks the account of a caller's job, which comes before the job itself.

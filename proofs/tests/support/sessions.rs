@@ -35,7 +35,35 @@ pub async fn tell(world: &mut World) -> Result<()> {
     if !world.is_browser {
         killed(world, &account).await.context("killed")?;
     }
+    switched(world, &account).await.context("switched")?;
     forgotten(world, &account).await.context("forgotten")
+}
+
+/// What was approved for one member is never done as another.
+async fn switched(world: &World, account: &Account) -> Result<()> {
+    let title = "Sweat lavande, encore étiqueté";
+    let (_, job, confirmation) = world.prepared(account, title).await?;
+    let (accounts, publish) = (world.client.accounts(), world.client.publish());
+    for login in ["somebody-else", account.member_login.as_str()] {
+        let signed_in = sign_in(world, login).await?;
+        let other = ImportSessionRequest {
+            accept_other_member: true,
+            ..request(account, signed_in.header())
+        };
+        accounts.import_session(other).await?;
+        let stopped = publish.get(&job.id).await?;
+        ensure!(
+            stopped.state() == State::Cancelled && stopped.reason() == ErrorReason::SessionOtherMember,
+            "{stopped:?}"
+        );
+        refused(
+            publish.confirm(&job.id, &confirmation).await,
+            Code::FailedPrecondition,
+            ErrorReason::JobState,
+        )?;
+    }
+    ensure!(world.published(title).await?.is_empty());
+    Ok(())
 }
 
 /// Signs the account's member in, in a browser of their own, whose cookies must be found nowhere from now on.
@@ -252,8 +280,11 @@ fn is_invalid(session: &vintedbot_sdk::v1::Session) -> bool {
 
 async fn forgotten(world: &World, account: &Account) -> Result<()> {
     let accounts = world.client.accounts();
+    let (_, job, _) = world.prepared(account, "Sweat kaki, deux poches").await?;
     let forgotten = accounts.forget_session(&account.id).await?;
     ensure!(forgotten.session.is_none());
+    let stopped = world.client.publish().get(&job.id).await?;
+    ensure!(stopped.state() == State::Cancelled, "{stopped:?}");
     accounts
         .forget_session(&account.id)
         .await

@@ -103,7 +103,8 @@ pub enum ErrorReason {
     SessionInvalid = 67,
     /// INVALID_ARGUMENT. The cookies belong to another market's site. Metadata: `domains`, separated by commas, `site`.
     SessionWrongMarket = 68,
-    /// FAILED_PRECONDITION. The session is another member's than the account's. Metadata: `member_id`, `member_login`.
+    /// FAILED_PRECONDITION, and on jobs, which were prepared for the member of before. The session is another member's than the
+    /// account's. Metadata: `member_id`, `member_login`.
     SessionOtherMember = 69,
     /// FAILED_PRECONDITION. The listing cannot be published yet; BadRequest lists everything that is missing or wrong.
     ListingIncomplete = 70,
@@ -789,8 +790,9 @@ pub struct ImportSessionRequest {
     /// From when on the session is not to be used any more. Absent: for as long as the site takes it.
     #[prost(message, optional, tag = "5")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Whether a session of another member than before is taken; the account's listings stay with the old one's items. Absent:
-    /// no, refused with SESSION_OTHER_MEMBER.
+    /// Whether a session of another member than before is taken. It voids every confirm token of the account and cancels its
+    /// publish jobs that have not reached their click; while one that has is undecided it is refused with OUTCOME_UNKNOWN. The
+    /// account's listings stay with the old one's items. Absent: no, refused with SESSION_OTHER_MEMBER.
     #[prost(bool, tag = "6")]
     pub accept_other_member: bool,
     /// UUID that makes repeating this call safe: same id and parameters, same answer. Absent: every call imports.
@@ -1186,8 +1188,9 @@ pub mod account_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Erases the account's sessions here, on whatever site. On the site they stay: log out there to end one. An account of the
-        /// real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported. Forgetting none is no error. Scope:
-        /// accounts:write.
+        /// real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported; in MOCK mode, where the account
+        /// plays another member then, its publish jobs that have not reached their click are cancelled. Forgetting none is no
+        /// error. Scope: accounts:write.
         pub async fn forget_session(
             &mut self,
             request: impl tonic::IntoRequest<super::ForgetSessionRequest>,
@@ -1307,8 +1310,9 @@ pub mod account_service_server {
             tonic::Status,
         >;
         /// Erases the account's sessions here, on whatever site. On the site they stay: log out there to end one. An account of the
-        /// real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported. Forgetting none is no error. Scope:
-        /// accounts:write.
+        /// real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported; in MOCK mode, where the account
+        /// plays another member then, its publish jobs that have not reached their click are cancelled. Forgetting none is no
+        /// error. Scope: accounts:write.
         async fn forget_session(
             &self,
             request: tonic::Request<super::ForgetSessionRequest>,

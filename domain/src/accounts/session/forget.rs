@@ -11,7 +11,7 @@ use crate::identity::Caller;
 use crate::publishing::State;
 use crate::store::Tx;
 use crate::store::entities::{accounts, publish_jobs, sessions};
-use crate::{Domain, Reason, Result, requests};
+use crate::{Domain, Reason, Result, publishing, requests};
 
 const METHOD: &str = "ForgetSession";
 const STOPPED: &str = "The session was forgotten, and jobs that have not ended need one. Import a session to go on, or cancel them.";
@@ -64,7 +64,21 @@ async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {
         .filter(publish_jobs::Column::State.is_not_in(State::ENDED))
         .count(tx)
         .await?;
-    if is_real && open > 0 {
+    if open == 0 {
+        return Ok(());
+    }
+    if is_real {
+        return pause(tx, &id, Reason::SessionRequired, STOPPED, None).await;
+    }
+    // The account is the practice site's own member from now on, and nothing was approved for that one.
+    publishing::cancel_open(
+        tx,
+        &id,
+        Reason::SessionRequired,
+        "the session was forgotten; prepare again",
+    )
+    .await?;
+    if publishing::is_undecided(tx, &id).await? {
         pause(tx, &id, Reason::SessionRequired, STOPPED, None).await?;
     }
     Ok(())

@@ -396,6 +396,22 @@ async fn settle(
             .with("member_id", &member.id)
             .with("member_login", &member.login));
     }
+    if is_other {
+        // What was approved was approved for the other one; what may be done already has to be read as that one.
+        if publishing::is_undecided(tx, &account.id).await? {
+            return Ok(Answer::refused(
+                Reason::OutcomeUnknown,
+                "a click made as the member of before is undecided; it comes first: resolve it, then import again",
+            ));
+        }
+        publishing::cancel_open(
+            tx,
+            &account.id,
+            Reason::SessionOtherMember,
+            connection::OTHER_MEMBER,
+        )
+        .await?;
+    }
     promote(tx, domain, account, row, member).await?;
     Ok(Answer::Done)
 }

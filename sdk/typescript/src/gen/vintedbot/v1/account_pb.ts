@@ -841,8 +841,9 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
   expireTime?: Timestamp | undefined;
 
   /**
-   * Whether a session of another member than before is taken; the account's listings stay with the old one's items. Absent:
-   * no, refused with SESSION_OTHER_MEMBER.
+   * Whether a session of another member than before is taken. It voids every confirm token of the account and cancels its
+   * publish jobs that have not reached their click; while one that has is undecided it is refused with OUTCOME_UNKNOWN. The
+   * account's listings stay with the old one's items. Absent: no, refused with SESSION_OTHER_MEMBER.
    *
    * @generated from field: bool accept_other_member = 6;
    */
@@ -1097,8 +1098,9 @@ export const AccountService: GenService<{
   },
   /**
    * Erases the account's sessions here, on whatever site. On the site they stay: log out there to end one. An account of the
-   * real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported. Forgetting none is no error. Scope:
-   * accounts:write.
+   * real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported; in MOCK mode, where the account
+   * plays another member then, its publish jobs that have not reached their click are cancelled. Forgetting none is no
+   * error. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ForgetSession
    */

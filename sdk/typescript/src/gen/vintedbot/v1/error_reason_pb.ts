@@ -333,7 +333,8 @@ export enum ErrorReason {
   SESSION_WRONG_MARKET = 68,
 
   /**
-   * FAILED_PRECONDITION. The session is another member's than the account's. Metadata: `member_id`, `member_login`.
+   * FAILED_PRECONDITION, and on jobs, which were prepared for the member of before. The session is another member's than the
+   * account's. Metadata: `member_id`, `member_login`.
    *
    * @generated from enum value: ERROR_REASON_SESSION_OTHER_MEMBER = 69;
    */
