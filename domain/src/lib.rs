@@ -12,6 +12,7 @@ mod error;
 pub mod events;
 pub mod identity;
 pub mod ids;
+pub mod inbox;
 pub mod instance;
 pub mod jobs;
 pub mod keys;

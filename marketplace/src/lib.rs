@@ -1,7 +1,7 @@
-//! What a marketplace is, as the rest of the product sees it: the [`Marketplace`] and [`Composer`] traits, the types that
+//! What a marketplace is, as the rest of the product sees it: the [`Marketplace`], [`Composer`] and [`Inbox`] traits, the types that
 //! pass through them, and the site's limits, names and signs as data. Nothing here does I/O.
 //!
-//! To reach another site: implement the two traits in a crate of their own, and give it data files like those in
+//! To reach another site: implement the three traits in a crate of their own, and give it data files like those in
 //! `marketplace/data`.
 
 pub mod catalog;
@@ -12,6 +12,7 @@ pub mod cookies;
 mod error;
 mod fold;
 pub mod hosts;
+mod inbox;
 pub mod limits;
 pub mod markets;
 mod remote;
@@ -25,5 +26,9 @@ pub use composer::{
 pub use content::{CategoryChoice, Field, ItemContent, Language, Money, Named, PhotoFile};
 pub use error::{Error, WriteError};
 pub use fold::fold;
+pub use inbox::{
+    Button, Conversation, Entry, EntryContent, Inbox, InboxPage, InboxRow, Interlocutor, OutgoingReply, Side,
+    Transaction,
+};
 pub use remote::{DriverKind, Marketplace, Member, OwnItem, RemoteItem, RemotePhoto, Seat, SeatLock};
 pub use session::{CANDIDATE, Cookies, LostSession, Renewal, Session, Sessions};

@@ -19,6 +19,7 @@ pub struct Event {
     pub resource_type: ResourceType,
     pub resource_id: String,
     pub account_id: Option<String>,
+    pub thread_id: Option<String>,
     /// JSON of the resource after the change; `null` for one that is gone.
     pub payload: String,
 }
@@ -41,6 +42,7 @@ struct Row {
     resource_type: Option<ResourceType>,
     resource_id: Option<String>,
     account_id: Option<String>,
+    thread_id: Option<String>,
     payload: Option<String>,
 }
 
@@ -59,7 +61,7 @@ pub async fn read(store: &Store, owner_id: &str, after: i64, limit: u64) -> Resu
     let statement = Statement::from_sql_and_values(
         connection.get_database_backend(),
         "SELECT h.sequence AS head, h.floor AS floor, e.sequence AS sequence, e.time AS time, e.kind AS kind, \
-         e.resource_type AS resource_type, e.resource_id AS resource_id, e.account_id AS account_id, \
+         e.resource_type AS resource_type, e.resource_id AS resource_id, e.account_id AS account_id, e.thread_id AS thread_id, \
          e.payload AS payload \
          FROM event_heads h LEFT JOIN (SELECT * FROM events WHERE owner_id = $1 AND sequence > $2 \
          ORDER BY sequence LIMIT $3) e ON e.owner_id = h.owner_id WHERE h.owner_id = $1 ORDER BY e.sequence",
@@ -98,6 +100,7 @@ impl Row {
             resource_type: self.resource_type?,
             resource_id: self.resource_id?,
             account_id: self.account_id,
+            thread_id: self.thread_id,
             payload: self.payload?,
         })
     }

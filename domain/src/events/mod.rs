@@ -67,6 +67,24 @@ pub enum Kind {
     PublishJobHandedOver,
     PublishJobDone,
     PossibleDuplicate,
+    ThreadCreated,
+    ThreadUpdated,
+    ThreadDeleted,
+    ThreadDraftSaved,
+    MessageReceived,
+    MessageSent,
+    MessageUpdated,
+    ReplyCreated,
+    ReplyUpdated,
+    ReplySending,
+    ReplySent,
+    ReplyUnconfirmed,
+    ReplyFailed,
+    ReplyBlocked,
+    ReplyCancelled,
+    TemplateCreated,
+    TemplateUpdated,
+    TemplateDeleted,
 }
 
 /// What it happened to.
@@ -80,6 +98,10 @@ pub enum ResourceType {
     Listing,
     PublishJob,
     WardrobeImport,
+    Thread,
+    Message,
+    Reply,
+    Template,
 }
 
 impl ResourceType {
@@ -92,6 +114,10 @@ impl ResourceType {
             Self::Listing => "listings",
             Self::PublishJob => "publish_jobs",
             Self::WardrobeImport => "wardrobe_imports",
+            Self::Thread => "threads",
+            Self::Message => "messages",
+            Self::Reply => "replies",
+            Self::Template => "templates",
         }
     }
 }
@@ -104,6 +130,7 @@ pub struct PendingEvent {
     resource_type: ResourceType,
     resource_id: String,
     account_id: Option<String>,
+    thread_id: Option<String>,
     /// The resource after the change, an object with a `sequence`; `Null` for one that is gone.
     payload: serde_json::Value,
 }
@@ -125,6 +152,7 @@ impl PendingEvent {
             resource_type: R::TYPE,
             resource_id: resource.id().to_owned(),
             account_id: resource.account_id().map(str::to_owned),
+            thread_id: resource.thread_id().map(str::to_owned),
             payload: serde_json::Value::Null,
         }
     }
@@ -136,6 +164,10 @@ pub trait Resource: Serialize {
     fn id(&self) -> &str;
     fn owner_id(&self) -> &str;
     fn account_id(&self) -> Option<&str>;
+    /// The thread that it belongs to, where it is of the inbox.
+    fn thread_id(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Writes events with their sequences and stamps the rows that they speak of. Returns the owners, in id order.
@@ -163,6 +195,7 @@ pub(crate) async fn append(tx: &Tx, pending: Vec<PendingEvent>) -> Result<Vec<St
                 resource_type: Set(event.resource_type),
                 resource_id: Set(event.resource_id),
                 account_id: Set(event.account_id),
+                thread_id: Set(event.thread_id),
                 payload: Set(event.payload.to_string()),
             });
         }

@@ -16,13 +16,17 @@ pub enum Scope {
     PublishRead,
     PublishPrepare,
     PublishConfirm,
+    InboxRead,
+    InboxWrite,
+    InboxSend,
+    InboxConfirm,
     EventsRead,
     AuthManage,
 }
 
 impl Scope {
     /// Every scope, in the contract's order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::AccountsRead,
         Self::AccountsWrite,
         Self::CatalogRead,
@@ -33,6 +37,10 @@ impl Scope {
         Self::PublishRead,
         Self::PublishPrepare,
         Self::PublishConfirm,
+        Self::InboxRead,
+        Self::InboxWrite,
+        Self::InboxSend,
+        Self::InboxConfirm,
         Self::EventsRead,
         Self::AuthManage,
     ];
@@ -50,6 +58,10 @@ impl Scope {
             Self::PublishRead => "publish:read",
             Self::PublishPrepare => "publish:prepare",
             Self::PublishConfirm => "publish:confirm",
+            Self::InboxRead => "inbox:read",
+            Self::InboxWrite => "inbox:write",
+            Self::InboxSend => "inbox:send",
+            Self::InboxConfirm => "inbox:confirm",
             Self::EventsRead => "events:read",
             Self::AuthManage => "auth:manage",
         }

@@ -158,7 +158,7 @@ pub async fn done(domain: &Domain, effect_id: &str, item: Option<&OwnItem>, note
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(());
                 };
-                let row = load(tx, &effect.publish_job_id).await?;
+                let row = load(tx, &effect.subject_id).await?;
                 let remote_id = effect.target_remote_id.clone();
                 settle(tx, effect, EffectState::Done, remote_id.as_deref(), &note).await?;
                 end_done(tx, row, item).await
@@ -313,7 +313,7 @@ mod tests {
             owner_id: "owner".to_owned(),
             account_id: "account".to_owned(),
             site: "practice".to_owned(),
-            publish_job_id: "job".to_owned(),
+            subject_id: "job".to_owned(),
             kind: EffectKind::of_change(kind),
             state: EffectState::Unconfirmed,
             claim_epoch: 1,

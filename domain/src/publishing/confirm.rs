@@ -279,7 +279,7 @@ async fn no_open_effect(tx: &Tx, account: &accounts::Model) -> Result<Result<()>
             Reason::OutcomeUnknown,
             "another publication of this account is still undecided; it comes first",
         )
-        .with("publish_job_id", effect.publish_job_id)),
+        .with("publish_job_id", effect.subject_id)),
     })
 }
 

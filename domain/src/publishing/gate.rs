@@ -226,7 +226,7 @@ async fn insert(
         owner_id: Set(row.owner_id.clone()),
         account_id: Set(row.account_id.clone()),
         site: Set(row.site.clone()),
-        publish_job_id: Set(row.id.clone()),
+        subject_id: Set(row.id.clone()),
         kind: Set(proposal.kind),
         state: Set(EffectState::Intended),
         claim_epoch: Set(claim.epoch),

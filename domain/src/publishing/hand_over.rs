@@ -90,7 +90,7 @@ pub async fn turn(domain: &Domain, claim: &Claim, effect_id: &str) -> Result<Tur
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(Turn::Lost);
                 };
-                let row = load(tx, &effect.publish_job_id).await?;
+                let row = load(tx, &effect.subject_id).await?;
                 if claim.require_live(tx).await.is_err() {
                     return Ok(Turn::Lost);
                 }
@@ -120,7 +120,7 @@ pub async fn draft_saved(domain: &Domain, effect_id: &str, remote_id: &str) -> R
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(false);
                 };
-                let mut row = load(tx, &effect.publish_job_id).await?;
+                let mut row = load(tx, &effect.subject_id).await?;
                 if row.draft_remote_id.as_deref() == Some(remote_id.as_str()) {
                     return Ok(false);
                 }
@@ -148,7 +148,7 @@ pub async fn closed(domain: &Domain, effect_id: &str, why: Closed) -> Result<()>
                 let Some(effect) = effect.filter(|effect| effect.state == EffectState::Intended) else {
                     return Ok(());
                 };
-                let mut row = load(tx, &effect.publish_job_id).await?;
+                let mut row = load(tx, &effect.subject_id).await?;
                 let (reason, message) = match why {
                     Closed::ByPerson => (Reason::WindowClosed, BY_PERSON),
                     Closed::InTime => (Reason::ConfirmationExpired, "the window was not used in time"),
@@ -188,7 +188,7 @@ pub async fn not_used(domain: &Domain, effect_id: &str) -> Result<()> {
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(());
                 };
-                let row = load(tx, &effect.publish_job_id).await?;
+                let row = load(tx, &effect.subject_id).await?;
                 let effect = settle(
                     tx,
                     effect,
@@ -237,7 +237,7 @@ pub fn seen<'a>(
     let mut seen = Seen::default();
     for item in wardrobe {
         let owner = claimed.get(&item.id);
-        let is_ours = owner.is_some_and(|job| *job == effect.publish_job_id);
+        let is_ours = owner.is_some_and(|job| *job == effect.subject_id);
         let is_new = !known.contains(&item.id) && owner.is_none();
         if !is_ours && !is_new {
             continue;

@@ -244,7 +244,7 @@ async fn work_of(tx: &Tx, job_id: &str) -> Result<String> {
 async fn open_effect(tx: &Tx, job_id: &str) -> Result<Option<effects::Model>> {
     let open = [EffectState::Intended, EffectState::Unconfirmed];
     let query = effects::Entity::find()
-        .filter(effects::Column::PublishJobId.eq(job_id))
+        .filter(effects::Column::SubjectId.eq(job_id))
         .filter(effects::Column::State.is_in(open));
     Ok(tx.locked(query).one(tx).await?)
 }

@@ -375,7 +375,7 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
 /// What the site calls the photos of an item that was just published is known from its draft.
 async fn remember_photos(tx: &Tx, row: &publish_jobs::Model, listing: &mut listings::Model) -> Result<()> {
     let effect = effects::Entity::find()
-        .filter(effects::Column::PublishJobId.eq(row.id.as_str()))
+        .filter(effects::Column::SubjectId.eq(row.id.as_str()))
         .filter(effects::Column::Kind.eq(EffectKind::Publish))
         .filter(effects::Column::State.eq(EffectState::Done))
         .one(tx)
@@ -465,7 +465,7 @@ pub async fn draft_saved(domain: &Domain, effect_id: &str, remote_id: &str) -> R
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(());
                 };
-                let mut row = load(tx, &effect.publish_job_id).await?;
+                let mut row = load(tx, &effect.subject_id).await?;
                 claims::claim_item(tx, &row, &remote_id).await?;
                 settle(tx, effect, EffectState::Done, Some(&remote_id), "draft saved").await?;
                 row.draft_remote_id = Some(remote_id);
@@ -498,7 +498,7 @@ pub async fn published(
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(());
                 };
-                let row = load(tx, &effect.publish_job_id).await?;
+                let row = load(tx, &effect.subject_id).await?;
                 settle(tx, effect, EffectState::Done, Some(&remote_id), &note).await?;
                 end_published(tx, row, &remote_id, &url, hidden).await
             }
@@ -568,7 +568,7 @@ pub async fn unconfirmed(domain: &Domain, effect_id: &str, note: &str) -> Result
                     return Ok(());
                 }
                 let settle_until = tx.now().await? + settle_ms;
-                let (kind, job_id) = (effect.kind, effect.publish_job_id.clone());
+                let (kind, job_id) = (effect.kind, effect.subject_id.clone());
                 let doubt = effects::Model {
                     state: EffectState::Unconfirmed,
                     settle_until,
@@ -613,7 +613,7 @@ pub async fn not_done(
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(());
                 };
-                let mut row = load(tx, &effect.publish_job_id).await?;
+                let mut row = load(tx, &effect.subject_id).await?;
                 let effect = settle(tx, effect, EffectState::NotDone, None, &note).await?;
                 if watched && effect.kind == EffectKind::Publish {
                     watch(tx, &effect, watch_ms).await?;
@@ -642,7 +642,7 @@ pub const TRACELESS: &str = "not there after the settling window";
 /// How many clicks of a job were settled as not done because the site did not show what they should have made.
 pub async fn clicks_without_trace(domain: &Domain, job_id: &str) -> Result<u64> {
     Ok(effects::Entity::find()
-        .filter(effects::Column::PublishJobId.eq(job_id))
+        .filter(effects::Column::SubjectId.eq(job_id))
         .filter(effects::Column::Kind.ne(EffectKind::DraftSave))
         .filter(effects::Column::State.eq(EffectState::NotDone))
         .filter(effects::Column::Note.eq(TRACELESS))
@@ -661,7 +661,7 @@ pub async fn draft_gone(domain: &Domain, job_id: &str) -> Result<Next> {
             let (job_id, message) = (job_id.clone(), message.clone());
             async move {
                 let tried = effects::Entity::find()
-                    .filter(effects::Column::PublishJobId.eq(job_id.as_str()))
+                    .filter(effects::Column::SubjectId.eq(job_id.as_str()))
                     .filter(effects::Column::Kind.eq(EffectKind::Publish))
                     .order_by_desc(effects::Column::IntentTime)
                     .one(tx)

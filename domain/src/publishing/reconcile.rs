@@ -60,11 +60,7 @@ fn newcomers<'a>(
     wardrobe
         .iter()
         .filter(|item| !known.contains(&item.id))
-        .filter(|item| {
-            claimed
-                .get(&item.id)
-                .is_none_or(|job| *job == effect.publish_job_id)
-        })
+        .filter(|item| claimed.get(&item.id).is_none_or(|job| *job == effect.subject_id))
         .filter(|item| looks_like(item, content))
         .collect()
 }
@@ -207,7 +203,7 @@ mod tests {
             owner_id: "owner".to_owned(),
             account_id: "account".to_owned(),
             site: "practice".to_owned(),
-            publish_job_id: "job".to_owned(),
+            subject_id: "job".to_owned(),
             kind,
             state: EffectState::Unconfirmed,
             claim_epoch: 1,

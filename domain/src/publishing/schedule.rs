@@ -217,7 +217,7 @@ async fn keep(tx: &Tx, row: publish_jobs::Model) -> Result<publish_jobs::Model> 
 /// Whether a click that publishes was ever committed for the job: from then on it is finished, however late.
 async fn was_clicked(tx: &Tx, job_id: &str) -> Result<bool> {
     let clicked = effects::Entity::find()
-        .filter(effects::Column::PublishJobId.eq(job_id))
+        .filter(effects::Column::SubjectId.eq(job_id))
         .filter(effects::Column::Kind.eq(EffectKind::Publish));
     Ok(clicked.one(tx).await?.is_some())
 }

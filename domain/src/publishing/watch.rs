@@ -58,7 +58,7 @@ pub async fn compare(domain: &Domain, account_id: &str, wardrobe: &[RemoteItem])
                 let now = tx.now().await?;
                 let mut found = 0;
                 for effect in watched.all(tx).await? {
-                    let mut row = load(tx, &effect.publish_job_id).await?;
+                    let mut row = load(tx, &effect.subject_id).await?;
                     let content = Revision::thaw(&row.revision, &row.revision_hash)?.content;
                     let late = reconcile::candidates(&effect, &content, &claimed, &wardrobe)
                         .into_iter()

@@ -168,7 +168,7 @@ impl Base {
                 4,
             ),
             (
-                "SELECT intent_time, kind, state, COALESCE(note, '') || ' ' || COALESCE(remote_id, '') AS note FROM effects WHERE publish_job_id = $1 ORDER BY intent_time",
+                "SELECT intent_time, kind, state, COALESCE(note, '') || ' ' || COALESCE(remote_id, '') AS note FROM effects WHERE subject_id = $1 ORDER BY intent_time",
                 4,
             ),
         ] {

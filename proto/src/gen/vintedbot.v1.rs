@@ -171,6 +171,19 @@ pub enum ErrorReason {
     DraftLost = 98,
     /// On jobs only. The site sent something that is no usable page: an endless redirect, a page that never finishes, a file.
     PageUnusable = 99,
+    /// FAILED_PRECONDITION. A reply in this thread has not ended; metadata `reply_id`. See ListReplies.
+    ReplyOpen = 100,
+    /// FAILED_PRECONDITION. The reply's state does not allow this; metadata `state`.
+    ReplyState = 101,
+    /// FAILED_PRECONDITION. The site takes no reply in this thread.
+    ReplyNotAllowed = 102,
+    /// ABORTED. Another device has saved this draft since; metadata `version` is the present one. Get it, then save again.
+    DraftConflict = 103,
+    /// On replies only. A message of the account appeared in the thread, but with another text: look which it is, then
+    /// ResolveReply.
+    ReplyDiffers = 104,
+    /// FAILED_PRECONDITION. A template of this name is there already.
+    NameTaken = 105,
     /// On accounts and jobs only, as are all that begin with CHALLENGE: the site asks for a person. Nothing here answers such
     /// a check; open the site in your own browser, deal with it, then call ResumeAccount. This one: a captcha in a page.
     ChallengeCaptcha = 110,
@@ -274,6 +287,12 @@ impl ErrorReason {
             Self::BrowserLost => "ERROR_REASON_BROWSER_LOST",
             Self::DraftLost => "ERROR_REASON_DRAFT_LOST",
             Self::PageUnusable => "ERROR_REASON_PAGE_UNUSABLE",
+            Self::ReplyOpen => "ERROR_REASON_REPLY_OPEN",
+            Self::ReplyState => "ERROR_REASON_REPLY_STATE",
+            Self::ReplyNotAllowed => "ERROR_REASON_REPLY_NOT_ALLOWED",
+            Self::DraftConflict => "ERROR_REASON_DRAFT_CONFLICT",
+            Self::ReplyDiffers => "ERROR_REASON_REPLY_DIFFERS",
+            Self::NameTaken => "ERROR_REASON_NAME_TAKEN",
             Self::ChallengeCaptcha => "ERROR_REASON_CHALLENGE_CAPTCHA",
             Self::ChallengeBotCheck => "ERROR_REASON_CHALLENGE_BOT_CHECK",
             Self::ChallengeCloudflare => "ERROR_REASON_CHALLENGE_CLOUDFLARE",
@@ -367,6 +386,12 @@ impl ErrorReason {
             "ERROR_REASON_BROWSER_LOST" => Some(Self::BrowserLost),
             "ERROR_REASON_DRAFT_LOST" => Some(Self::DraftLost),
             "ERROR_REASON_PAGE_UNUSABLE" => Some(Self::PageUnusable),
+            "ERROR_REASON_REPLY_OPEN" => Some(Self::ReplyOpen),
+            "ERROR_REASON_REPLY_STATE" => Some(Self::ReplyState),
+            "ERROR_REASON_REPLY_NOT_ALLOWED" => Some(Self::ReplyNotAllowed),
+            "ERROR_REASON_DRAFT_CONFLICT" => Some(Self::DraftConflict),
+            "ERROR_REASON_REPLY_DIFFERS" => Some(Self::ReplyDiffers),
+            "ERROR_REASON_NAME_TAKEN" => Some(Self::NameTaken),
             "ERROR_REASON_CHALLENGE_CAPTCHA" => Some(Self::ChallengeCaptcha),
             "ERROR_REASON_CHALLENGE_BOT_CHECK" => Some(Self::ChallengeBotCheck),
             "ERROR_REASON_CHALLENGE_CLOUDFLARE" => Some(Self::ChallengeCloudflare),
@@ -438,6 +463,9 @@ pub struct Account {
     /// not left alone. Output only.
     #[prost(message, optional, tag = "16")]
     pub quiet_until_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How fresh its inbox is. Changes without an event in the log; Watch tells it as an ephemeral message. Output only.
+    #[prost(message, optional, tag = "17")]
+    pub inbox_freshness: ::core::option::Option<InboxFreshness>,
 }
 /// Nested message and enum types in `Account`.
 pub mod account {
@@ -547,6 +575,26 @@ pub mod account {
             }
         }
     }
+}
+/// When an account's inbox was last read on the site, and when it is read next.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InboxFreshness {
+    /// When it was last read completely: everything that the site had then is here. Absent: never. Output only, as is every
+    /// field here.
+    #[prost(message, optional, tag = "1")]
+    pub last_read_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it is read next. Absent: not by itself.
+    #[prost(message, optional, tag = "2")]
+    pub next_read_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Where it is read from: "practice", or the real site like "vinted.fr".
+    #[prost(string, tag = "3")]
+    pub source: ::prost::alloc::string::String,
+    /// Why the last try brought nothing. UNSPECIFIED: it did.
+    #[prost(enumeration = "ErrorReason", tag = "4")]
+    pub late_reason: i32,
+    /// The same in English, with what to do. Empty: nothing is wrong.
+    #[prost(string, tag = "5")]
+    pub late_message: ::prost::alloc::string::String,
 }
 /// A session on the site, as far as it may be shown: never its cookies' values.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1898,7 +1946,8 @@ pub struct ApiToken {
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
     /// What the token may do: any of "accounts:read", "accounts:write", "catalog:read", "media:read", "media:write",
-    /// "listings:read", "listings:write", "publish:read", "publish:prepare", "publish:confirm", "events:read", "auth:manage".
+    /// "listings:read", "listings:write", "publish:read", "publish:prepare", "publish:confirm", "inbox:read", "inbox:write", "inbox:send",
+    /// "inbox:confirm", "events:read", "auth:manage".
     #[prost(string, repeated, tag = "3")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// When it was made. Output only.
@@ -3890,6 +3939,2989 @@ pub struct Confirmation {
     #[prost(string, tag = "3")]
     pub revision_hash: ::prost::alloc::string::String,
 }
+/// An amount of money in one currency. Never a floating point number.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Money {
+    /// The amount in the currency's smallest unit: 1250 with "EUR" is 12.50 euro. May be negative only where a field says so.
+    #[prost(int64, tag = "1")]
+    pub minor_units: i64,
+    /// ISO 4217 code in capitals: "EUR", "GBP". Absent in a request means the currency of the account's market; never absent
+    /// in an answer.
+    #[prost(string, tag = "2")]
+    pub currency_code: ::prost::alloc::string::String,
+}
+/// The other side of threads: a member of the site.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Person {
+    /// UUID. Output only, as is every field here.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Where they are a member: "practice", or the real site like "vinted.fr".
+    #[prost(string, tag = "2")]
+    pub site: ::prost::alloc::string::String,
+    /// Their id on the site.
+    #[prost(string, tag = "3")]
+    pub member_id: ::prost::alloc::string::String,
+    /// Their login name, as it was last seen.
+    #[prost(string, tag = "4")]
+    pub login: ::prost::alloc::string::String,
+    /// Whether it is the site itself that speaks.
+    #[prost(bool, tag = "5")]
+    pub is_system: bool,
+}
+/// A conversation with one person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Thread {
+    /// UUID. Output only, as is every field here.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID of the account.
+    #[prost(string, tag = "2")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The site's id of the conversation.
+    #[prost(string, tag = "3")]
+    pub remote_id: ::prost::alloc::string::String,
+    /// The other side.
+    #[prost(message, optional, tag = "4")]
+    pub person: ::core::option::Option<Person>,
+    /// What it is about. Absent: nothing in particular.
+    #[prost(message, optional, tag = "5")]
+    pub item: ::core::option::Option<thread::Item>,
+    /// Absent: none yet.
+    #[prost(message, optional, tag = "6")]
+    pub transaction: ::core::option::Option<thread::Transaction>,
+    /// The beginning of the newest message, at most 200 characters, on one line.
+    #[prost(string, tag = "7")]
+    pub snippet: ::prost::alloc::string::String,
+    /// When the newest message was written.
+    #[prost(message, optional, tag = "8")]
+    pub last_message_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How many messages from the other side have not been read.
+    #[prost(int32, tag = "9")]
+    pub unread_count: i32,
+    /// Whether it counts as unread; also true after MarkThreads without an unread message.
+    #[prost(bool, tag = "10")]
+    pub unread: bool,
+    /// Whether the last word of a person is the other side's: they wait for an answer.
+    #[prost(bool, tag = "11")]
+    pub waiting_for_me: bool,
+    /// Whether an offer of the other side waits for an answer.
+    #[prost(bool, tag = "12")]
+    pub has_offer: bool,
+    /// Whether it is archived here.
+    #[prost(bool, tag = "13")]
+    pub archived: bool,
+    /// Until when it is put away. Absent, or past: it is not.
+    #[prost(message, optional, tag = "14")]
+    pub snooze_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Labels, in alphabetical order.
+    #[prost(string, repeated, tag = "15")]
+    pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The owner's note to themselves. Empty: none.
+    #[prost(string, tag = "16")]
+    pub note: ::prost::alloc::string::String,
+    /// What is being written. Absent: nothing.
+    #[prost(message, optional, tag = "17")]
+    pub draft: ::core::option::Option<thread::Draft>,
+    /// Whether the site takes replies in it.
+    #[prost(bool, tag = "18")]
+    pub reply_allowed: bool,
+    /// Whether the other side has read everything that the account wrote.
+    #[prost(bool, tag = "19")]
+    pub read_by_person: bool,
+    /// How many messages there are.
+    #[prost(int32, tag = "20")]
+    pub message_count: i32,
+    /// When it was first read here.
+    #[prost(message, optional, tag = "21")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it last changed here.
+    #[prost(message, optional, tag = "22")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Sequence of its last change in the owner's event log.
+    #[prost(uint64, tag = "23")]
+    pub sequence: u64,
+}
+/// Nested message and enum types in `Thread`.
+pub mod thread {
+    /// What was agreed on so far, as the site tells it.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Transaction {
+        /// The site's id.
+        #[prost(string, tag = "1")]
+        pub id: ::prost::alloc::string::String,
+        /// The site's own number of where it stands: 1 is open, 210 paid, 230 label sent, 430 cancelled, 450 completed.
+        #[prost(int32, tag = "2")]
+        pub status: i32,
+        /// Which side the account is on.
+        #[prost(enumeration = "transaction::Side", tag = "3")]
+        pub side: i32,
+        /// Whether several items go together.
+        #[prost(bool, tag = "4")]
+        pub is_bundle: bool,
+        /// Whether the item is reserved.
+        #[prost(bool, tag = "5")]
+        pub is_reserved: bool,
+        /// Whether it is completed.
+        #[prost(bool, tag = "6")]
+        pub is_completed: bool,
+        /// The price of the item or bundle, as now agreed or asked. Absent: not said by the site.
+        #[prost(message, optional, tag = "7")]
+        pub price: ::core::option::Option<super::Money>,
+    }
+    /// Nested message and enum types in `Transaction`.
+    pub mod transaction {
+        /// Which side the account is on.
+        #[derive(
+            Clone,
+            Copy,
+            Debug,
+            PartialEq,
+            Eq,
+            Hash,
+            PartialOrd,
+            Ord,
+            ::prost::Enumeration
+        )]
+        #[repr(i32)]
+        pub enum Side {
+            /// Not said by the site.
+            Unspecified = 0,
+            /// The account sells.
+            Seller = 1,
+            /// The account buys.
+            Buyer = 2,
+        }
+        impl Side {
+            /// String value of the enum field names used in the ProtoBuf definition.
+            ///
+            /// The values are not transformed in any way and thus are considered stable
+            /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+            pub fn as_str_name(&self) -> &'static str {
+                match self {
+                    Self::Unspecified => "SIDE_UNSPECIFIED",
+                    Self::Seller => "SIDE_SELLER",
+                    Self::Buyer => "SIDE_BUYER",
+                }
+            }
+            /// Creates an enum from field names used in the ProtoBuf definition.
+            pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+                match value {
+                    "SIDE_UNSPECIFIED" => Some(Self::Unspecified),
+                    "SIDE_SELLER" => Some(Self::Seller),
+                    "SIDE_BUYER" => Some(Self::Buyer),
+                    _ => None,
+                }
+            }
+        }
+    }
+    /// What it is about: one item, or the first of several.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Item {
+        /// Ids on the site; several in a bundle. Empty: the site does not say.
+        #[prost(string, repeated, tag = "1")]
+        pub remote_item_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+        /// Title.
+        #[prost(string, tag = "2")]
+        pub title: ::prost::alloc::string::String,
+        /// UUID of the listing here that is that item. Empty: none, or a bundle.
+        #[prost(string, tag = "3")]
+        pub listing_id: ::prost::alloc::string::String,
+        /// Address of its page. Empty: the site does not say.
+        #[prost(string, tag = "4")]
+        pub url: ::prost::alloc::string::String,
+        /// Whether it cannot be bought any more.
+        #[prost(bool, tag = "5")]
+        pub is_closed: bool,
+    }
+    /// What somebody is writing.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Draft {
+        /// The text; at most 4,000 characters.
+        #[prost(string, tag = "1")]
+        pub text: ::prost::alloc::string::String,
+        /// Grows by one with each save. 0: never saved.
+        #[prost(int64, tag = "2")]
+        pub version: i64,
+        /// When it was last saved.
+        #[prost(message, optional, tag = "3")]
+        pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    }
+}
+/// One entry of a conversation.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Message {
+    /// UUID. Output only, as is every field here.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID of the thread.
+    #[prost(string, tag = "2")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// UUID of the account.
+    #[prost(string, tag = "3")]
+    pub account_id: ::prost::alloc::string::String,
+    /// The site's id. Empty: the site gives entries of this kind none.
+    #[prost(string, tag = "4")]
+    pub remote_id: ::prost::alloc::string::String,
+    /// Who it is from.
+    #[prost(enumeration = "message::Author", tag = "5")]
+    pub author: i32,
+    /// What is said, as plain text: the words of a message, or the title and subtitle of what the site says.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+    /// Photos.
+    #[prost(message, repeated, tag = "12")]
+    pub attachments: ::prost::alloc::vec::Vec<message::Attachment>,
+    /// When it was written, by the site's clock.
+    #[prost(message, optional, tag = "13")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether the one it was written to has read it.
+    #[prost(bool, tag = "14")]
+    pub read: bool,
+    /// Whether the site hides it.
+    #[prost(bool, tag = "15")]
+    pub hidden: bool,
+    /// UUID of the reply here that it came of. Empty: it was written elsewhere.
+    #[prost(string, tag = "16")]
+    pub reply_id: ::prost::alloc::string::String,
+    /// Place in the thread; grows from message to message.
+    #[prost(int64, tag = "17")]
+    pub position: i64,
+    /// Sequence of its last change in the owner's event log. 0: it is history, read with its thread.
+    #[prost(uint64, tag = "18")]
+    pub sequence: u64,
+    /// What it is, where it is more than words. Absent: words and attachments alone.
+    #[prost(oneof = "message::Content", tags = "7, 8, 9, 10, 11")]
+    pub content: ::core::option::Option<message::Content>,
+}
+/// Nested message and enum types in `Message`.
+pub mod message {
+    /// An offer of the buyer, who asks for a price.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct OfferRequest {
+        /// The site's id of the offer.
+        #[prost(string, tag = "1")]
+        pub remote_id: ::prost::alloc::string::String,
+        /// The site's id of the transaction.
+        #[prost(string, tag = "2")]
+        pub transaction_id: ::prost::alloc::string::String,
+        /// The price that is asked for.
+        #[prost(message, optional, tag = "3")]
+        pub price: ::core::option::Option<super::Money>,
+        /// The price before. Absent: not said by the site.
+        #[prost(message, optional, tag = "4")]
+        pub original_price: ::core::option::Option<super::Money>,
+        /// Where it stands.
+        #[prost(enumeration = "offer_request::State", tag = "5")]
+        pub state: i32,
+        /// The site's own number of it.
+        #[prost(int32, tag = "6")]
+        pub status: i32,
+        /// Whether it is the one that counts now.
+        #[prost(bool, tag = "7")]
+        pub current: bool,
+    }
+    /// Nested message and enum types in `OfferRequest`.
+    pub mod offer_request {
+        /// Where it stands.
+        #[derive(
+            Clone,
+            Copy,
+            Debug,
+            PartialEq,
+            Eq,
+            Hash,
+            PartialOrd,
+            Ord,
+            ::prost::Enumeration
+        )]
+        #[repr(i32)]
+        pub enum State {
+            /// A number that is not known; see `status`.
+            Unspecified = 0,
+            /// Waits for the seller's answer.
+            Pending = 1,
+            /// Accepted.
+            Accepted = 2,
+            /// Rejected.
+            Rejected = 3,
+            /// Taken back.
+            Cancelled = 4,
+        }
+        impl State {
+            /// String value of the enum field names used in the ProtoBuf definition.
+            ///
+            /// The values are not transformed in any way and thus are considered stable
+            /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+            pub fn as_str_name(&self) -> &'static str {
+                match self {
+                    Self::Unspecified => "STATE_UNSPECIFIED",
+                    Self::Pending => "STATE_PENDING",
+                    Self::Accepted => "STATE_ACCEPTED",
+                    Self::Rejected => "STATE_REJECTED",
+                    Self::Cancelled => "STATE_CANCELLED",
+                }
+            }
+            /// Creates an enum from field names used in the ProtoBuf definition.
+            pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+                match value {
+                    "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                    "STATE_PENDING" => Some(Self::Pending),
+                    "STATE_ACCEPTED" => Some(Self::Accepted),
+                    "STATE_REJECTED" => Some(Self::Rejected),
+                    "STATE_CANCELLED" => Some(Self::Cancelled),
+                    _ => None,
+                }
+            }
+        }
+    }
+    /// An offer of the seller, who names a price.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct SellerOffer {
+        /// The site's id of the offer. Empty: not said.
+        #[prost(string, tag = "1")]
+        pub remote_id: ::prost::alloc::string::String,
+        /// The price.
+        #[prost(message, optional, tag = "2")]
+        pub price: ::core::option::Option<super::Money>,
+        /// The price before. Absent: not said by the site.
+        #[prost(message, optional, tag = "3")]
+        pub original_price: ::core::option::Option<super::Money>,
+        /// Whether it is the one that counts now.
+        #[prost(bool, tag = "4")]
+        pub current: bool,
+    }
+    /// Something that the site says about the transaction.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Status {
+        /// Headline, in the account's language.
+        #[prost(string, tag = "1")]
+        pub title: ::prost::alloc::string::String,
+        /// The rest.
+        #[prost(string, tag = "2")]
+        pub subtitle: ::prost::alloc::string::String,
+    }
+    /// Something that the site offers to do.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Action {
+        /// Headline, in the account's language.
+        #[prost(string, tag = "1")]
+        pub title: ::prost::alloc::string::String,
+        /// The rest.
+        #[prost(string, tag = "2")]
+        pub subtitle: ::prost::alloc::string::String,
+        /// Its buttons.
+        #[prost(message, repeated, tag = "3")]
+        pub buttons: ::prost::alloc::vec::Vec<action::Button>,
+    }
+    /// Nested message and enum types in `Action`.
+    pub mod action {
+        /// One button.
+        #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+        pub struct Button {
+            /// The site's name of the action, such as "get_shipping_label".
+            #[prost(string, tag = "1")]
+            pub action: ::prost::alloc::string::String,
+            /// What stands on it.
+            #[prost(string, tag = "2")]
+            pub title: ::prost::alloc::string::String,
+            /// Whether it is the main one.
+            #[prost(bool, tag = "3")]
+            pub primary: bool,
+        }
+    }
+    /// An entry of a kind that this version does not know.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Unknown {
+        /// The site's name of its kind.
+        #[prost(string, tag = "1")]
+        pub entity_type: ::prost::alloc::string::String,
+        /// The entry as it came, as JSON.
+        #[prost(string, tag = "2")]
+        pub json: ::prost::alloc::string::String,
+    }
+    /// A photo in a message.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Attachment {
+        /// Whether it is here.
+        #[prost(enumeration = "attachment::State", tag = "1")]
+        pub state: i32,
+        /// UUID of the photo. Empty: it is not here.
+        #[prost(string, tag = "2")]
+        pub photo_id: ::prost::alloc::string::String,
+        /// Why not, in English. Empty: nothing is wrong.
+        #[prost(string, tag = "3")]
+        pub message: ::prost::alloc::string::String,
+    }
+    /// Nested message and enum types in `Attachment`.
+    pub mod attachment {
+        /// Whether it is here.
+        #[derive(
+            Clone,
+            Copy,
+            Debug,
+            PartialEq,
+            Eq,
+            Hash,
+            PartialOrd,
+            Ord,
+            ::prost::Enumeration
+        )]
+        #[repr(i32)]
+        pub enum State {
+            /// Not said; never sent.
+            Unspecified = 0,
+            /// To be fetched.
+            Pending = 1,
+            /// Here: `photo_id`.
+            Stored = 2,
+            /// Could not be fetched; `message` says why.
+            Failed = 3,
+        }
+        impl State {
+            /// String value of the enum field names used in the ProtoBuf definition.
+            ///
+            /// The values are not transformed in any way and thus are considered stable
+            /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+            pub fn as_str_name(&self) -> &'static str {
+                match self {
+                    Self::Unspecified => "STATE_UNSPECIFIED",
+                    Self::Pending => "STATE_PENDING",
+                    Self::Stored => "STATE_STORED",
+                    Self::Failed => "STATE_FAILED",
+                }
+            }
+            /// Creates an enum from field names used in the ProtoBuf definition.
+            pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+                match value {
+                    "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                    "STATE_PENDING" => Some(Self::Pending),
+                    "STATE_STORED" => Some(Self::Stored),
+                    "STATE_FAILED" => Some(Self::Failed),
+                    _ => None,
+                }
+            }
+        }
+    }
+    /// Who it is from.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Author {
+        /// Not said; never sent.
+        Unspecified = 0,
+        /// The account itself, from here or elsewhere.
+        Account = 1,
+        /// The other side.
+        Person = 2,
+        /// The site.
+        Site = 3,
+    }
+    impl Author {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "AUTHOR_UNSPECIFIED",
+                Self::Account => "AUTHOR_ACCOUNT",
+                Self::Person => "AUTHOR_PERSON",
+                Self::Site => "AUTHOR_SITE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "AUTHOR_UNSPECIFIED" => Some(Self::Unspecified),
+                "AUTHOR_ACCOUNT" => Some(Self::Account),
+                "AUTHOR_PERSON" => Some(Self::Person),
+                "AUTHOR_SITE" => Some(Self::Site),
+                _ => None,
+            }
+        }
+    }
+    /// What it is, where it is more than words. Absent: words and attachments alone.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Content {
+        /// A buyer's offer.
+        #[prost(message, tag = "7")]
+        OfferRequest(OfferRequest),
+        /// A seller's price.
+        #[prost(message, tag = "8")]
+        SellerOffer(SellerOffer),
+        /// A state of the transaction.
+        #[prost(message, tag = "9")]
+        Status(Status),
+        /// Something to do.
+        #[prost(message, tag = "10")]
+        Action(Action),
+        /// Something that this version does not know.
+        #[prost(message, tag = "11")]
+        Unknown(Unknown),
+    }
+}
+/// The way of one reply to the other side.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Reply {
+    /// UUID. Output only, as is every field here.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID of the thread.
+    #[prost(string, tag = "2")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// UUID of the account.
+    #[prost(string, tag = "3")]
+    pub account_id: ::prost::alloc::string::String,
+    /// Where it stands.
+    #[prost(enumeration = "reply::State", tag = "4")]
+    pub state: i32,
+    /// The text, as it is sent.
+    #[prost(string, tag = "5")]
+    pub text: ::prost::alloc::string::String,
+    /// UUIDs of the photos that go with it.
+    #[prost(string, repeated, tag = "6")]
+    pub photo_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// SHA-256, in hexadecimal, of what is sent: what a confirmation approves.
+    #[prost(string, tag = "7")]
+    pub content_hash: ::prost::alloc::string::String,
+    /// From when on it is sent. Until then CancelReply takes it back for certain. Absent: it awaits its confirmation.
+    #[prost(message, optional, tag = "8")]
+    pub send_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Whether a person must act; `reason_message` says what to do.
+    #[prost(bool, tag = "9")]
+    pub needs_manual: bool,
+    /// Why it is where it is. UNSPECIFIED: nothing is wrong.
+    #[prost(enumeration = "ErrorReason", tag = "10")]
+    pub reason: i32,
+    /// The same in English, in the site's own words where it refused the text. Empty: nothing is wrong.
+    #[prost(string, tag = "11")]
+    pub reason_message: ::prost::alloc::string::String,
+    /// How often sending it was tried.
+    #[prost(int32, tag = "12")]
+    pub attempts: i32,
+    /// UUID of the message that came of it. Empty: not sent, or not read back yet.
+    #[prost(string, tag = "13")]
+    pub message_id: ::prost::alloc::string::String,
+    /// To be handed to ConfirmReply. Only in the answers of SendReply, RetryReply and GetReply while it awaits confirmation,
+    /// and only to the scope inbox:confirm.
+    #[prost(message, optional, tag = "14")]
+    pub confirmation: ::core::option::Option<Confirmation>,
+    /// When it was asked for.
+    #[prost(message, optional, tag = "15")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it last changed.
+    #[prost(message, optional, tag = "16")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended. Absent: it has not.
+    #[prost(message, optional, tag = "17")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Sequence of its last change in the owner's event log.
+    #[prost(uint64, tag = "18")]
+    pub sequence: u64,
+}
+/// Nested message and enum types in `Reply`.
+pub mod reply {
+    /// Where it stands.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not said; refused as a filter.
+        Unspecified = 0,
+        /// Prepared; waits for ConfirmReply.
+        AwaitingConfirmation = 1,
+        /// Sent when its undo window has passed and those before it have ended: `send_time`.
+        Queued = 2,
+        /// Being sent: it may be on its way.
+        Sending = 3,
+        /// Ended: the other side has it.
+        Sent = 4,
+        /// It may have been sent; the server is finding out, or a person is asked: `needs_manual`.
+        Unconfirmed = 5,
+        /// Ended: not sent; `reason` says why. May be retried.
+        Failed = 6,
+        /// Stopped before it was sent, because the site asks for a person. May be retried.
+        Blocked = 7,
+        /// Ended: taken back, not sent.
+        Cancelled = 8,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::AwaitingConfirmation => "STATE_AWAITING_CONFIRMATION",
+                Self::Queued => "STATE_QUEUED",
+                Self::Sending => "STATE_SENDING",
+                Self::Sent => "STATE_SENT",
+                Self::Unconfirmed => "STATE_UNCONFIRMED",
+                Self::Failed => "STATE_FAILED",
+                Self::Blocked => "STATE_BLOCKED",
+                Self::Cancelled => "STATE_CANCELLED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_AWAITING_CONFIRMATION" => Some(Self::AwaitingConfirmation),
+                "STATE_QUEUED" => Some(Self::Queued),
+                "STATE_SENDING" => Some(Self::Sending),
+                "STATE_SENT" => Some(Self::Sent),
+                "STATE_UNCONFIRMED" => Some(Self::Unconfirmed),
+                "STATE_FAILED" => Some(Self::Failed),
+                "STATE_BLOCKED" => Some(Self::Blocked),
+                "STATE_CANCELLED" => Some(Self::Cancelled),
+                _ => None,
+            }
+        }
+    }
+}
+/// Asks for threads. Filters are joined by "and".
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListThreadsRequest {
+    /// Only those of these accounts, by UUID. Empty: all.
+    #[prost(string, repeated, tag = "1")]
+    pub account_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only unread ones, or only read ones. Absent: both.
+    #[prost(bool, optional, tag = "2")]
+    pub unread: ::core::option::Option<bool>,
+    /// Only archived ones, or only others. Absent: only others.
+    #[prost(bool, optional, tag = "3")]
+    pub archived: ::core::option::Option<bool>,
+    /// Only those with an offer that waits for an answer, or only others. Absent: both.
+    #[prost(bool, optional, tag = "4")]
+    pub has_offer: ::core::option::Option<bool>,
+    /// Only those in which the other side waits for an answer, or only others. Absent: both.
+    #[prost(bool, optional, tag = "5")]
+    pub waiting_for_me: ::core::option::Option<bool>,
+    /// Only those that are put away, or only others. Absent: only others.
+    #[prost(bool, optional, tag = "6")]
+    pub snoozed: ::core::option::Option<bool>,
+    /// Only those with this label. Empty: all.
+    #[prost(string, tag = "7")]
+    pub label: ::prost::alloc::string::String,
+    /// Only those whose `sequence` is greater: what changed since. Absent: all.
+    #[prost(uint64, optional, tag = "8")]
+    pub changed_since_sequence: ::core::option::Option<u64>,
+    /// Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+    #[prost(int32, tag = "9")]
+    pub page_size: i32,
+    /// From the previous answer, with all other parameters unchanged. Absent: the first page.
+    #[prost(string, tag = "10")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of threads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListThreadsResponse {
+    /// The threads, the one with the newest message first.
+    #[prost(message, repeated, tag = "1")]
+    pub threads: ::prost::alloc::vec::Vec<Thread>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for one thread.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetThreadRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One thread.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetThreadResponse {
+    /// The thread.
+    #[prost(message, optional, tag = "1")]
+    pub thread: ::core::option::Option<Thread>,
+}
+/// Asks for the messages of a thread.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMessagesRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// Whether the oldest come first. Absent: the newest do.
+    #[prost(bool, tag = "2")]
+    pub oldest_first: bool,
+    /// Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// From the previous answer, with all other parameters unchanged. Absent: the first page.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of messages.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMessagesResponse {
+    /// The messages in the order asked for.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: ::prost::alloc::vec::Vec<Message>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for counts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetInboxCountsRequest {}
+/// How much there is. Deleted threads count nowhere; archived and snoozed ones only where it says so.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetInboxCountsResponse {
+    /// Of all accounts.
+    #[prost(message, optional, tag = "1")]
+    pub total: ::core::option::Option<get_inbox_counts_response::Counts>,
+    /// Of each account that has threads.
+    #[prost(message, repeated, tag = "2")]
+    pub accounts: ::prost::alloc::vec::Vec<get_inbox_counts_response::AccountCounts>,
+    /// Of each label in use, in alphabetical order.
+    #[prost(message, repeated, tag = "3")]
+    pub labels: ::prost::alloc::vec::Vec<get_inbox_counts_response::LabelCounts>,
+    /// Archived threads.
+    #[prost(int32, tag = "4")]
+    pub archived: i32,
+    /// Threads that are put away.
+    #[prost(int32, tag = "5")]
+    pub snoozed: i32,
+}
+/// Nested message and enum types in `GetInboxCountsResponse`.
+pub mod get_inbox_counts_response {
+    /// How many threads there are of one kind.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Counts {
+        /// Threads.
+        #[prost(int32, tag = "1")]
+        pub threads: i32,
+        /// Threads that are unread.
+        #[prost(int32, tag = "2")]
+        pub unread_threads: i32,
+        /// Unread messages in them.
+        #[prost(int32, tag = "3")]
+        pub unread_messages: i32,
+        /// Threads in which the other side waits for an answer.
+        #[prost(int32, tag = "4")]
+        pub waiting_for_me: i32,
+        /// Threads with an offer that waits for an answer.
+        #[prost(int32, tag = "5")]
+        pub with_offer: i32,
+    }
+    /// The counts of one account.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct AccountCounts {
+        /// UUID of the account.
+        #[prost(string, tag = "1")]
+        pub account_id: ::prost::alloc::string::String,
+        /// Its counts.
+        #[prost(message, optional, tag = "2")]
+        pub counts: ::core::option::Option<Counts>,
+    }
+    /// The counts of one label.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct LabelCounts {
+        /// The label.
+        #[prost(string, tag = "1")]
+        pub label: ::prost::alloc::string::String,
+        /// Its counts.
+        #[prost(message, optional, tag = "2")]
+        pub counts: ::core::option::Option<Counts>,
+    }
+}
+/// Asks for a person.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPersonRequest {
+    /// UUID of the person. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// A person, and everything with them.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetPersonResponse {
+    /// The person.
+    #[prost(message, optional, tag = "1")]
+    pub person: ::core::option::Option<Person>,
+    /// All threads with them, archived ones too, newest message first; at most 200.
+    #[prost(message, repeated, tag = "2")]
+    pub threads: ::prost::alloc::vec::Vec<Thread>,
+    /// All offers in these, newest first; at most 200.
+    #[prost(message, repeated, tag = "3")]
+    pub offers: ::prost::alloc::vec::Vec<get_person_response::Offer>,
+}
+/// Nested message and enum types in `GetPersonResponse`.
+pub mod get_person_response {
+    /// An offer in one of the threads.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Offer {
+        /// UUID of the thread.
+        #[prost(string, tag = "1")]
+        pub thread_id: ::prost::alloc::string::String,
+        /// UUID of the message.
+        #[prost(string, tag = "2")]
+        pub message_id: ::prost::alloc::string::String,
+        /// The offer.
+        #[prost(message, optional, tag = "3")]
+        pub offer: ::core::option::Option<super::message::OfferRequest>,
+        /// When it was made.
+        #[prost(message, optional, tag = "4")]
+        pub time: ::core::option::Option<::prost_types::Timestamp>,
+    }
+}
+/// Asks for threads to be marked.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkThreadsRequest {
+    /// UUIDs of the threads, 1 to 200. Required.
+    #[prost(string, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether they count as unread. Absent: as read.
+    #[prost(bool, tag = "2")]
+    pub unread: bool,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The marked threads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MarkThreadsResponse {
+    /// As they are now, in the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub threads: ::prost::alloc::vec::Vec<Thread>,
+}
+/// Asks for threads to be archived.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ArchiveThreadsRequest {
+    /// UUIDs of the threads, 1 to 200. Required.
+    #[prost(string, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether to take them out of the archive instead.
+    #[prost(bool, tag = "2")]
+    pub unarchive: bool,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The threads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ArchiveThreadsResponse {
+    /// As they are now, in the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub threads: ::prost::alloc::vec::Vec<Thread>,
+}
+/// Asks for labels to be put on and taken off.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LabelThreadsRequest {
+    /// UUIDs of the threads, 1 to 200. Required.
+    #[prost(string, repeated, tag = "1")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Labels to put on; each 1 to 50 characters, at most 20 on a thread.
+    #[prost(string, repeated, tag = "2")]
+    pub add: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Labels to take off. One that is not on a thread is no error.
+    #[prost(string, repeated, tag = "3")]
+    pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The threads.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LabelThreadsResponse {
+    /// As they are now, in the order of the request.
+    #[prost(message, repeated, tag = "1")]
+    pub threads: ::prost::alloc::vec::Vec<Thread>,
+}
+/// Asks for a thread to be put away.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnoozeThreadRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Until when; at most a year from now. Absent: it is brought back.
+    #[prost(message, optional, tag = "2")]
+    pub snooze_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The thread.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnoozeThreadResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub thread: ::core::option::Option<Thread>,
+}
+/// Writes a note.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetThreadNoteRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The note, at most 4,000 characters. Empty: there is none.
+    #[prost(string, tag = "2")]
+    pub note: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The thread.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetThreadNoteResponse {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub thread: ::core::option::Option<Thread>,
+}
+/// Asks for a thread to be hidden here.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteThreadRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The thread is hidden.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteThreadResponse {}
+/// Saves a draft.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveDraftRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// The text, at most 4,000 characters. Empty: the draft is thrown away.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// The version that was edited: `Thread.draft.version`, 0 where there is no draft. Required, so that nobody's words are
+    /// overwritten unseen.
+    #[prost(int64, optional, tag = "3")]
+    pub expected_version: ::core::option::Option<i64>,
+}
+/// The draft is saved.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SaveDraftResponse {
+    /// The draft as it is now, with its new version.
+    #[prost(message, optional, tag = "1")]
+    pub draft: ::core::option::Option<thread::Draft>,
+}
+/// Asks for a reply to be sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendReplyRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// What to say, 1 to 4,000 characters; may be empty only with photos. Sent as it is, without the space around it.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// UUIDs of photos that go with it, at most 5.
+    #[prost(string, repeated, tag = "3")]
+    pub photo_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether to wait for ConfirmReply in every mode.
+    #[prost(bool, tag = "4")]
+    pub manual: bool,
+    /// Whether to throw the thread's draft away as the reply is accepted. Absent: it stays.
+    #[prost(bool, tag = "5")]
+    pub clear_draft: bool,
+    /// UUID that makes repeating this call safe: same id and parameters, same reply. Absent: every call is a message.
+    #[prost(string, tag = "6")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendReplyResponse {
+    /// The reply as it was accepted.
+    #[prost(message, optional, tag = "1")]
+    pub reply: ::core::option::Option<Reply>,
+}
+/// Says yes to a reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmReplyRequest {
+    /// UUID of the reply. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What SendReply or GetReply showed. Required.
+    #[prost(message, optional, tag = "2")]
+    pub confirmation: ::core::option::Option<Confirmation>,
+    /// Whether to make the checks alone. Absent: yes.
+    #[prost(bool, optional, tag = "3")]
+    pub dry_run: ::core::option::Option<bool>,
+    /// UUID that makes repeating this call safe: the same answer. Any other gets CONFIRMATION_USED.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The confirmed reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmReplyResponse {
+    /// The reply, QUEUED; unchanged after a dry run.
+    #[prost(message, optional, tag = "1")]
+    pub reply: ::core::option::Option<Reply>,
+}
+/// Asks for a reply to be taken back.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelReplyRequest {
+    /// UUID of the reply. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelReplyResponse {
+    /// The reply, CANCELLED.
+    #[prost(message, optional, tag = "1")]
+    pub reply: ::core::option::Option<Reply>,
+}
+/// Asks for a reply to be tried again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryReplyRequest {
+    /// UUID of the reply. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: a repeated call may be refused with REPLY_STATE.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryReplyResponse {
+    /// The reply, QUEUED or AWAITING_CONFIRMATION.
+    #[prost(message, optional, tag = "1")]
+    pub reply: ::core::option::Option<Reply>,
+}
+/// Answers whether a reply was sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveReplyRequest {
+    /// UUID of the reply. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: a repeated call may be refused with REPLY_STATE.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+    /// What became of it. Required.
+    #[prost(oneof = "resolve_reply_request::Outcome", tags = "2, 3")]
+    pub outcome: ::core::option::Option<resolve_reply_request::Outcome>,
+}
+/// Nested message and enum types in `ResolveReplyRequest`.
+pub mod resolve_reply_request {
+    /// It was sent.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Sent {
+        /// UUID of the message here that it became. Empty: none that is here.
+        #[prost(string, tag = "1")]
+        pub message_id: ::prost::alloc::string::String,
+    }
+    /// It was not sent.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct NotSent {}
+    /// What became of it. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was sent.
+        #[prost(message, tag = "2")]
+        Sent(Sent),
+        /// It was not, and is not sent any more; RetryReply may follow.
+        #[prost(message, tag = "3")]
+        NotSent(NotSent),
+    }
+}
+/// The reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveReplyResponse {
+    /// The reply, SENT or FAILED.
+    #[prost(message, optional, tag = "1")]
+    pub reply: ::core::option::Option<Reply>,
+}
+/// Asks for one reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetReplyRequest {
+    /// UUID of the reply. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One reply.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetReplyResponse {
+    /// The reply.
+    #[prost(message, optional, tag = "1")]
+    pub reply: ::core::option::Option<Reply>,
+}
+/// Asks for replies.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListRepliesRequest {
+    /// Only those of this thread, by UUID. Empty: all.
+    #[prost(string, tag = "1")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// Only those in one of these states. Empty: all.
+    #[prost(enumeration = "reply::State", repeated, tag = "2")]
+    pub states: ::prost::alloc::vec::Vec<i32>,
+    /// Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+    #[prost(int32, tag = "3")]
+    pub page_size: i32,
+    /// From the previous answer, with all other parameters unchanged. Absent: the first page.
+    #[prost(string, tag = "4")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of replies.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListRepliesResponse {
+    /// The replies, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub replies: ::prost::alloc::vec::Vec<Reply>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for an account's inbox to be read now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncNowRequest {
+    /// UUID of the account. Required.
+    #[prost(string, tag = "1")]
+    pub account_id: ::prost::alloc::string::String,
+}
+/// What a reading brought.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncNowResponse {
+    /// Requests that were made to the site.
+    #[prost(int32, tag = "1")]
+    pub requests: i32,
+    /// Threads that were new.
+    #[prost(int32, tag = "2")]
+    pub new_threads: i32,
+    /// Messages that were new, in threads that were here before.
+    #[prost(int32, tag = "3")]
+    pub new_messages: i32,
+}
+/// Generated client implementations.
+pub mod inbox_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The conversations of all accounts in one inbox, and the replies sent from it.
+    #[derive(Debug, Clone)]
+    pub struct InboxServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl InboxServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> InboxServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InboxServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            InboxServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Lists threads, the one with the newest message first. Scope: inbox:read.
+        pub async fn list_threads(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListThreadsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/ListThreads",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "ListThreads"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one thread. Scope: inbox:read.
+        pub async fn get_thread(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetThreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetThreadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/GetThread",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "GetThread"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists a thread's messages. Scope: inbox:read.
+        pub async fn list_messages(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMessagesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMessagesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/ListMessages",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "ListMessages"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Counts threads and unread messages, for each account and each label. Scope: inbox:read.
+        pub async fn get_inbox_counts(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetInboxCountsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetInboxCountsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/GetInboxCounts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "GetInboxCounts"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets a person with all threads and offers between them and the owner's accounts on that site. Scope: inbox:read.
+        pub async fn get_person(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPersonRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPersonResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/GetPerson",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "GetPerson"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Marks threads as read or unread, all or none of them. Read ones are marked on the site too, where the account's mode
+        /// and session allow, soon after and without an answer here; the site knows no way to mark one unread. Scope: inbox:write.
+        pub async fn mark_threads(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MarkThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkThreadsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/MarkThreads",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "MarkThreads"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Archives threads, or takes them out of the archive, all or none of them. A new message from the other side takes a
+        /// thread out by itself. Nothing changes on the site. Scope: inbox:write.
+        pub async fn archive_threads(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ArchiveThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ArchiveThreadsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/ArchiveThreads",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "ArchiveThreads"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts labels on threads and takes others off, all or none of them. A label is made by its first use. Scope: inbox:write.
+        pub async fn label_threads(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LabelThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LabelThreadsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/LabelThreads",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "LabelThreads"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts a thread away until a time, or brings it back. A new message from the other side brings it back by itself. Scope:
+        /// inbox:write.
+        pub async fn snooze_thread(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SnoozeThreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SnoozeThreadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/SnoozeThread",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "SnoozeThread"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Writes the owner's note to themselves about a thread; the other side never sees it. Scope: inbox:write.
+        pub async fn set_thread_note(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetThreadNoteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetThreadNoteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/SetThreadNote",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "SetThreadNote"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Hides a thread here; on the site it stays. A new message from the other side brings it back. Refused with REPLY_OPEN
+        /// while a reply in it has not ended. Scope: inbox:write.
+        pub async fn delete_thread(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteThreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteThreadResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/DeleteThread",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "DeleteThread"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
+        /// another device has saved since `expected_version`; the answer's metadata `version` says which it is now, GetThread has
+        /// its text. Scope: inbox:write.
+        pub async fn save_draft(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SaveDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SaveDraftResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/SaveDraft",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "SaveDraft"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends a reply, once. In AUTOMATED and MOCK mode it is QUEUED and sent when its undo window has passed; in MANUAL mode,
+        /// or with `manual`, it is AWAITING_CONFIRMATION and sent after ConfirmReply. Replies of a thread are sent one after the
+        /// other, in the order in which they were asked for; the same text twice is two messages. Photos go as attachments.
+        /// Refused with REPLY_NOT_ALLOWED where the site says that the thread takes none. Scope: inbox:send.
+        pub async fn send_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendReplyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/SendReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "SendReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Says yes to a reply that awaits it. A dry run, which it is unless told otherwise, makes every check and changes
+        /// nothing. Scope: inbox:confirm.
+        pub async fn confirm_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConfirmReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfirmReplyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/ConfirmReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "ConfirmReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a reply back before it is being sent; after that, TOO_LATE. Cancelling twice is no error. Scope: inbox:send.
+        pub async fn cancel_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CancelReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelReplyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/CancelReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "CancelReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends a reply that is BLOCKED or FAILED again, with the same text. Refused with REPLY_STATE in every other state,
+        /// UNCONFIRMED above all, and with ACCOUNT_PAUSED until the account is resumed. In MANUAL mode one that was not confirmed
+        /// waits for its confirmation again. Scope: inbox:send.
+        pub async fn retry_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetryReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetryReplyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/RetryReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "RetryReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Answers what the server could not find out: whether an UNCONFIRMED reply was sent. Scope: inbox:confirm.
+        pub async fn resolve_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveReplyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/ResolveReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "ResolveReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one reply. Scope: inbox:read; the confirmation is shown only to inbox:confirm.
+        pub async fn get_reply(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReplyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/GetReply",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "GetReply"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists replies, newest first, without confirmations. Scope: inbox:read.
+        pub async fn list_replies(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListRepliesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRepliesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/ListReplies",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "ListReplies"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reads an account's inbox on the site now, and answers when that is done or has failed; where a reading is under way,
+        /// with that one. Limited to SYNC_NOW_PER_MINUTE a minute and account: RATE_LIMITED. Refused with ACCOUNT_PAUSED,
+        /// SESSION_REQUIRED, SITE_UNAVAILABLE, or the reason of a challenge. Scope: inbox:write.
+        pub async fn sync_now(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SyncNowRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SyncNowResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/SyncNow",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "SyncNow"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod inbox_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with InboxServiceServer.
+    #[async_trait]
+    pub trait InboxService: std::marker::Send + std::marker::Sync + 'static {
+        /// Lists threads, the one with the newest message first. Scope: inbox:read.
+        async fn list_threads(
+            &self,
+            request: tonic::Request<super::ListThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListThreadsResponse>,
+            tonic::Status,
+        >;
+        /// Gets one thread. Scope: inbox:read.
+        async fn get_thread(
+            &self,
+            request: tonic::Request<super::GetThreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetThreadResponse>,
+            tonic::Status,
+        >;
+        /// Lists a thread's messages. Scope: inbox:read.
+        async fn list_messages(
+            &self,
+            request: tonic::Request<super::ListMessagesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMessagesResponse>,
+            tonic::Status,
+        >;
+        /// Counts threads and unread messages, for each account and each label. Scope: inbox:read.
+        async fn get_inbox_counts(
+            &self,
+            request: tonic::Request<super::GetInboxCountsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetInboxCountsResponse>,
+            tonic::Status,
+        >;
+        /// Gets a person with all threads and offers between them and the owner's accounts on that site. Scope: inbox:read.
+        async fn get_person(
+            &self,
+            request: tonic::Request<super::GetPersonRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPersonResponse>,
+            tonic::Status,
+        >;
+        /// Marks threads as read or unread, all or none of them. Read ones are marked on the site too, where the account's mode
+        /// and session allow, soon after and without an answer here; the site knows no way to mark one unread. Scope: inbox:write.
+        async fn mark_threads(
+            &self,
+            request: tonic::Request<super::MarkThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::MarkThreadsResponse>,
+            tonic::Status,
+        >;
+        /// Archives threads, or takes them out of the archive, all or none of them. A new message from the other side takes a
+        /// thread out by itself. Nothing changes on the site. Scope: inbox:write.
+        async fn archive_threads(
+            &self,
+            request: tonic::Request<super::ArchiveThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ArchiveThreadsResponse>,
+            tonic::Status,
+        >;
+        /// Puts labels on threads and takes others off, all or none of them. A label is made by its first use. Scope: inbox:write.
+        async fn label_threads(
+            &self,
+            request: tonic::Request<super::LabelThreadsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::LabelThreadsResponse>,
+            tonic::Status,
+        >;
+        /// Puts a thread away until a time, or brings it back. A new message from the other side brings it back by itself. Scope:
+        /// inbox:write.
+        async fn snooze_thread(
+            &self,
+            request: tonic::Request<super::SnoozeThreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SnoozeThreadResponse>,
+            tonic::Status,
+        >;
+        /// Writes the owner's note to themselves about a thread; the other side never sees it. Scope: inbox:write.
+        async fn set_thread_note(
+            &self,
+            request: tonic::Request<super::SetThreadNoteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetThreadNoteResponse>,
+            tonic::Status,
+        >;
+        /// Hides a thread here; on the site it stays. A new message from the other side brings it back. Refused with REPLY_OPEN
+        /// while a reply in it has not ended. Scope: inbox:write.
+        async fn delete_thread(
+            &self,
+            request: tonic::Request<super::DeleteThreadRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteThreadResponse>,
+            tonic::Status,
+        >;
+        /// Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
+        /// another device has saved since `expected_version`; the answer's metadata `version` says which it is now, GetThread has
+        /// its text. Scope: inbox:write.
+        async fn save_draft(
+            &self,
+            request: tonic::Request<super::SaveDraftRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SaveDraftResponse>,
+            tonic::Status,
+        >;
+        /// Sends a reply, once. In AUTOMATED and MOCK mode it is QUEUED and sent when its undo window has passed; in MANUAL mode,
+        /// or with `manual`, it is AWAITING_CONFIRMATION and sent after ConfirmReply. Replies of a thread are sent one after the
+        /// other, in the order in which they were asked for; the same text twice is two messages. Photos go as attachments.
+        /// Refused with REPLY_NOT_ALLOWED where the site says that the thread takes none. Scope: inbox:send.
+        async fn send_reply(
+            &self,
+            request: tonic::Request<super::SendReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendReplyResponse>,
+            tonic::Status,
+        >;
+        /// Says yes to a reply that awaits it. A dry run, which it is unless told otherwise, makes every check and changes
+        /// nothing. Scope: inbox:confirm.
+        async fn confirm_reply(
+            &self,
+            request: tonic::Request<super::ConfirmReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfirmReplyResponse>,
+            tonic::Status,
+        >;
+        /// Takes a reply back before it is being sent; after that, TOO_LATE. Cancelling twice is no error. Scope: inbox:send.
+        async fn cancel_reply(
+            &self,
+            request: tonic::Request<super::CancelReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CancelReplyResponse>,
+            tonic::Status,
+        >;
+        /// Sends a reply that is BLOCKED or FAILED again, with the same text. Refused with REPLY_STATE in every other state,
+        /// UNCONFIRMED above all, and with ACCOUNT_PAUSED until the account is resumed. In MANUAL mode one that was not confirmed
+        /// waits for its confirmation again. Scope: inbox:send.
+        async fn retry_reply(
+            &self,
+            request: tonic::Request<super::RetryReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetryReplyResponse>,
+            tonic::Status,
+        >;
+        /// Answers what the server could not find out: whether an UNCONFIRMED reply was sent. Scope: inbox:confirm.
+        async fn resolve_reply(
+            &self,
+            request: tonic::Request<super::ResolveReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveReplyResponse>,
+            tonic::Status,
+        >;
+        /// Gets one reply. Scope: inbox:read; the confirmation is shown only to inbox:confirm.
+        async fn get_reply(
+            &self,
+            request: tonic::Request<super::GetReplyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetReplyResponse>,
+            tonic::Status,
+        >;
+        /// Lists replies, newest first, without confirmations. Scope: inbox:read.
+        async fn list_replies(
+            &self,
+            request: tonic::Request<super::ListRepliesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListRepliesResponse>,
+            tonic::Status,
+        >;
+        /// Reads an account's inbox on the site now, and answers when that is done or has failed; where a reading is under way,
+        /// with that one. Limited to SYNC_NOW_PER_MINUTE a minute and account: RATE_LIMITED. Refused with ACCOUNT_PAUSED,
+        /// SESSION_REQUIRED, SITE_UNAVAILABLE, or the reason of a challenge. Scope: inbox:write.
+        async fn sync_now(
+            &self,
+            request: tonic::Request<super::SyncNowRequest>,
+        ) -> std::result::Result<tonic::Response<super::SyncNowResponse>, tonic::Status>;
+    }
+    /// The conversations of all accounts in one inbox, and the replies sent from it.
+    #[derive(Debug)]
+    pub struct InboxServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> InboxServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for InboxServiceServer<T>
+    where
+        T: InboxService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/vintedbot.v1.InboxService/ListThreads" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListThreadsSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::ListThreadsRequest>
+                    for ListThreadsSvc<T> {
+                        type Response = super::ListThreadsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListThreadsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::list_threads(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListThreadsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/GetThread" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetThreadSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::GetThreadRequest>
+                    for GetThreadSvc<T> {
+                        type Response = super::GetThreadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetThreadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::get_thread(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetThreadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/ListMessages" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMessagesSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::ListMessagesRequest>
+                    for ListMessagesSvc<T> {
+                        type Response = super::ListMessagesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMessagesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::list_messages(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMessagesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/GetInboxCounts" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetInboxCountsSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::GetInboxCountsRequest>
+                    for GetInboxCountsSvc<T> {
+                        type Response = super::GetInboxCountsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetInboxCountsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::get_inbox_counts(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetInboxCountsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/GetPerson" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPersonSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::GetPersonRequest>
+                    for GetPersonSvc<T> {
+                        type Response = super::GetPersonResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPersonRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::get_person(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPersonSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/MarkThreads" => {
+                    #[allow(non_camel_case_types)]
+                    struct MarkThreadsSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::MarkThreadsRequest>
+                    for MarkThreadsSvc<T> {
+                        type Response = super::MarkThreadsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MarkThreadsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::mark_threads(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = MarkThreadsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/ArchiveThreads" => {
+                    #[allow(non_camel_case_types)]
+                    struct ArchiveThreadsSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::ArchiveThreadsRequest>
+                    for ArchiveThreadsSvc<T> {
+                        type Response = super::ArchiveThreadsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ArchiveThreadsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::archive_threads(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ArchiveThreadsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/LabelThreads" => {
+                    #[allow(non_camel_case_types)]
+                    struct LabelThreadsSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::LabelThreadsRequest>
+                    for LabelThreadsSvc<T> {
+                        type Response = super::LabelThreadsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LabelThreadsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::label_threads(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = LabelThreadsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/SnoozeThread" => {
+                    #[allow(non_camel_case_types)]
+                    struct SnoozeThreadSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::SnoozeThreadRequest>
+                    for SnoozeThreadSvc<T> {
+                        type Response = super::SnoozeThreadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SnoozeThreadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::snooze_thread(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SnoozeThreadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/SetThreadNote" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetThreadNoteSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::SetThreadNoteRequest>
+                    for SetThreadNoteSvc<T> {
+                        type Response = super::SetThreadNoteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetThreadNoteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::set_thread_note(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetThreadNoteSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/DeleteThread" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteThreadSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::DeleteThreadRequest>
+                    for DeleteThreadSvc<T> {
+                        type Response = super::DeleteThreadResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteThreadRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::delete_thread(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteThreadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/SaveDraft" => {
+                    #[allow(non_camel_case_types)]
+                    struct SaveDraftSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::SaveDraftRequest>
+                    for SaveDraftSvc<T> {
+                        type Response = super::SaveDraftResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SaveDraftRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::save_draft(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SaveDraftSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/SendReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendReplySvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::SendReplyRequest>
+                    for SendReplySvc<T> {
+                        type Response = super::SendReplyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::send_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/ConfirmReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfirmReplySvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::ConfirmReplyRequest>
+                    for ConfirmReplySvc<T> {
+                        type Response = super::ConfirmReplyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConfirmReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::confirm_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfirmReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/CancelReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct CancelReplySvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::CancelReplyRequest>
+                    for CancelReplySvc<T> {
+                        type Response = super::CancelReplyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CancelReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::cancel_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CancelReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/RetryReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetryReplySvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::RetryReplyRequest>
+                    for RetryReplySvc<T> {
+                        type Response = super::RetryReplyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetryReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::retry_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetryReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/ResolveReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveReplySvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::ResolveReplyRequest>
+                    for ResolveReplySvc<T> {
+                        type Response = super::ResolveReplyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::resolve_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/GetReply" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetReplySvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::GetReplyRequest>
+                    for GetReplySvc<T> {
+                        type Response = super::GetReplyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetReplyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::get_reply(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetReplySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/ListReplies" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListRepliesSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::ListRepliesRequest>
+                    for ListRepliesSvc<T> {
+                        type Response = super::ListRepliesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListRepliesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::list_replies(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListRepliesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/SyncNow" => {
+                    #[allow(non_camel_case_types)]
+                    struct SyncNowSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::SyncNowRequest>
+                    for SyncNowSvc<T> {
+                        type Response = super::SyncNowResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SyncNowRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::sync_now(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SyncNowSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for InboxServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "vintedbot.v1.InboxService";
+    impl<T> tonic::server::NamedService for InboxServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// A stored photo.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Photo {
@@ -4788,17 +7820,6 @@ pub mod media_service_server {
     impl<T> tonic::server::NamedService for MediaServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
-}
-/// An amount of money in one currency. Never a floating point number.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Money {
-    /// The amount in the currency's smallest unit: 1250 with "EUR" is 12.50 euro. May be negative only where a field says so.
-    #[prost(int64, tag = "1")]
-    pub minor_units: i64,
-    /// ISO 4217 code in capitals: "EUR", "GBP". Absent in a request means the currency of the account's market; never absent
-    /// in an answer.
-    #[prost(string, tag = "2")]
-    pub currency_code: ::prost::alloc::string::String,
 }
 /// One thing that is wrong with a request or that keeps a listing from being published.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -8201,6 +11222,867 @@ pub mod publish_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// A text with variables in double braces: "Hello {{person}}, the {{item_title}} is {{item_price}}." Those are all that there
+/// are; any other name in braces is refused.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Template {
+    /// UUID. Output only.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What it is called; 1 to 100 characters, one of its kind.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The text; 1 to 4,000 characters.
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+    /// Variables in the text, each once, in alphabetical order. Output only.
+    #[prost(string, repeated, tag = "4")]
+    pub variables: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// When it was made. Output only.
+    #[prost(message, optional, tag = "5")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it last changed. Output only.
+    #[prost(message, optional, tag = "6")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Sequence of its last change in the owner's event log. Output only.
+    #[prost(uint64, tag = "7")]
+    pub sequence: u64,
+}
+/// Asks for a new template.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTemplateRequest {
+    /// What it is called; 1 to 100 characters. Required.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The text; 1 to 4,000 characters. Required.
+    #[prost(string, tag = "2")]
+    pub text: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe: same id and parameters, same template. Absent: a repeated call is refused,
+    /// since the name is taken.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The new template.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTemplateResponse {
+    /// The template as it was stored.
+    #[prost(message, optional, tag = "1")]
+    pub template: ::core::option::Option<Template>,
+}
+/// Asks for templates.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListTemplatesRequest {
+    /// Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From the previous answer, with all other parameters unchanged. Absent: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of templates.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListTemplatesResponse {
+    /// The templates, by name.
+    #[prost(message, repeated, tag = "1")]
+    pub templates: ::prost::alloc::vec::Vec<Template>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for one template.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTemplateRequest {
+    /// UUID of the template. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One template.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetTemplateResponse {
+    /// The template.
+    #[prost(message, optional, tag = "1")]
+    pub template: ::core::option::Option<Template>,
+}
+/// Asks for a change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTemplateRequest {
+    /// UUID of the template. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The new values; only `name` and `text` can change. Required.
+    #[prost(message, optional, tag = "2")]
+    pub template: ::core::option::Option<Template>,
+    /// Which of these to take. Absent or empty: those that are not empty in `template`.
+    #[prost(message, optional, tag = "3")]
+    pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
+    /// The change is made only if the template's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
+    #[prost(uint64, optional, tag = "4")]
+    pub expected_sequence: ::core::option::Option<u64>,
+    /// UUID that makes repeating this call safe. Absent: repeating may apply the change again.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The changed template.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateTemplateResponse {
+    /// The template as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub template: ::core::option::Option<Template>,
+}
+/// Asks for a template to be removed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTemplateRequest {
+    /// UUID of the template. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The template is removed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteTemplateResponse {}
+/// Asks for a template to be filled.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PreviewTemplateRequest {
+    /// UUID of the thread that fills it. Required.
+    #[prost(string, tag = "3")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// What to fill. Required.
+    #[prost(oneof = "preview_template_request::Source", tags = "1, 2")]
+    pub source: ::core::option::Option<preview_template_request::Source>,
+}
+/// Nested message and enum types in `PreviewTemplateRequest`.
+pub mod preview_template_request {
+    /// What to fill. Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Source {
+        /// UUID of a template.
+        #[prost(string, tag = "1")]
+        TemplateId(::prost::alloc::string::String),
+        /// A text that is being written; at most 4,000 characters.
+        #[prost(string, tag = "2")]
+        Text(::prost::alloc::string::String),
+    }
+}
+/// The filled template.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PreviewTemplateResponse {
+    /// The text; what could not be filled stands there as it was, in its braces.
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    /// Variables that this thread does not fill, in alphabetical order. Empty: all are filled.
+    #[prost(string, repeated, tag = "2")]
+    pub unfilled_variables: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// Generated client implementations.
+pub mod template_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Texts that are used again and again, with gaps that a thread fills.
+    #[derive(Debug, Clone)]
+    pub struct TemplateServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl TemplateServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> TemplateServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TemplateServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TemplateServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Makes a template. Scope: inbox:write.
+        pub async fn create_template(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTemplateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.TemplateService/CreateTemplate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.TemplateService", "CreateTemplate"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists templates, by name. Scope: inbox:read.
+        pub async fn list_templates(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListTemplatesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTemplatesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.TemplateService/ListTemplates",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.TemplateService", "ListTemplates"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one template. Scope: inbox:read.
+        pub async fn get_template(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTemplateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.TemplateService/GetTemplate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.TemplateService", "GetTemplate"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes a template. Scope: inbox:write.
+        pub async fn update_template(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateTemplateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.TemplateService/UpdateTemplate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.TemplateService", "UpdateTemplate"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes a template. Scope: inbox:write.
+        pub async fn delete_template(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTemplateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.TemplateService/DeleteTemplate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.TemplateService", "DeleteTemplate"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Fills a template for a thread and sends nothing. Scope: inbox:read.
+        pub async fn preview_template(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PreviewTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewTemplateResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.TemplateService/PreviewTemplate",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.TemplateService", "PreviewTemplate"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod template_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TemplateServiceServer.
+    #[async_trait]
+    pub trait TemplateService: std::marker::Send + std::marker::Sync + 'static {
+        /// Makes a template. Scope: inbox:write.
+        async fn create_template(
+            &self,
+            request: tonic::Request<super::CreateTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateTemplateResponse>,
+            tonic::Status,
+        >;
+        /// Lists templates, by name. Scope: inbox:read.
+        async fn list_templates(
+            &self,
+            request: tonic::Request<super::ListTemplatesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListTemplatesResponse>,
+            tonic::Status,
+        >;
+        /// Gets one template. Scope: inbox:read.
+        async fn get_template(
+            &self,
+            request: tonic::Request<super::GetTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetTemplateResponse>,
+            tonic::Status,
+        >;
+        /// Changes a template. Scope: inbox:write.
+        async fn update_template(
+            &self,
+            request: tonic::Request<super::UpdateTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateTemplateResponse>,
+            tonic::Status,
+        >;
+        /// Removes a template. Scope: inbox:write.
+        async fn delete_template(
+            &self,
+            request: tonic::Request<super::DeleteTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteTemplateResponse>,
+            tonic::Status,
+        >;
+        /// Fills a template for a thread and sends nothing. Scope: inbox:read.
+        async fn preview_template(
+            &self,
+            request: tonic::Request<super::PreviewTemplateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PreviewTemplateResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Texts that are used again and again, with gaps that a thread fills.
+    #[derive(Debug)]
+    pub struct TemplateServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TemplateServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for TemplateServiceServer<T>
+    where
+        T: TemplateService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/vintedbot.v1.TemplateService/CreateTemplate" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateTemplateSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::CreateTemplateRequest>
+                    for CreateTemplateSvc<T> {
+                        type Response = super::CreateTemplateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateTemplateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::create_template(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateTemplateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.TemplateService/ListTemplates" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListTemplatesSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::ListTemplatesRequest>
+                    for ListTemplatesSvc<T> {
+                        type Response = super::ListTemplatesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListTemplatesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::list_templates(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListTemplatesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.TemplateService/GetTemplate" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetTemplateSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::GetTemplateRequest>
+                    for GetTemplateSvc<T> {
+                        type Response = super::GetTemplateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetTemplateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::get_template(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetTemplateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.TemplateService/UpdateTemplate" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateTemplateSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::UpdateTemplateRequest>
+                    for UpdateTemplateSvc<T> {
+                        type Response = super::UpdateTemplateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateTemplateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::update_template(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateTemplateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.TemplateService/DeleteTemplate" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteTemplateSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::DeleteTemplateRequest>
+                    for DeleteTemplateSvc<T> {
+                        type Response = super::DeleteTemplateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteTemplateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::delete_template(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteTemplateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.TemplateService/PreviewTemplate" => {
+                    #[allow(non_camel_case_types)]
+                    struct PreviewTemplateSvc<T: TemplateService>(pub Arc<T>);
+                    impl<
+                        T: TemplateService,
+                    > tonic::server::UnaryService<super::PreviewTemplateRequest>
+                    for PreviewTemplateSvc<T> {
+                        type Response = super::PreviewTemplateResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PreviewTemplateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as TemplateService>::preview_template(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PreviewTemplateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for TemplateServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "vintedbot.v1.TemplateService";
+    impl<T> tonic::server::NamedService for TemplateServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// One reading of an account's wardrobe.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WardrobeImport {
@@ -8837,7 +12719,7 @@ pub mod wardrobe_service_server {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Resource {
     /// The resource itself. Absent: a kind that this client does not know, or content that its token may not read.
-    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub resource: ::core::option::Option<resource::Resource>,
 }
 /// Nested message and enum types in `Resource`.
@@ -8863,6 +12745,18 @@ pub mod resource {
         /// An import of a wardrobe.
         #[prost(message, tag = "6")]
         WardrobeImport(super::WardrobeImport),
+        /// A thread.
+        #[prost(message, tag = "7")]
+        Thread(super::Thread),
+        /// A message.
+        #[prost(message, tag = "8")]
+        Message(super::Message),
+        /// A reply, without its confirmation.
+        #[prost(message, tag = "9")]
+        Reply(super::Reply),
+        /// A template.
+        #[prost(message, tag = "10")]
+        Template(super::Template),
     }
 }
 /// Asks for the stream of events.
@@ -8872,7 +12766,8 @@ pub struct WatchRequest {
     /// whose place is gone is refused with CURSOR_EXPIRED.
     #[prost(string, tag = "1")]
     pub cursor: ::prost::alloc::string::String,
-    /// Whether to send all present resources first. Ignored with a cursor. Absent: no.
+    /// Whether to send all present resources first: of the inbox its threads, and of their messages none, unless `thread_ids`
+    /// names the thread. Ignored with a cursor. Absent: no.
     #[prost(bool, tag = "2")]
     pub snapshot: bool,
     /// Only events of these kinds; a snapshot holds the resource types they speak of. Empty: all.
@@ -8881,6 +12776,13 @@ pub struct WatchRequest {
     /// Only what belongs to these accounts, by UUID; photos and API tokens belong to none. Empty: all.
     #[prost(string, repeated, tag = "4")]
     pub account_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only events about these. With `kinds`, both must hold. Empty: all.
+    #[prost(enumeration = "Topic", repeated, tag = "5")]
+    pub topics: ::prost::alloc::vec::Vec<i32>,
+    /// Of threads, messages and replies only those of these threads, by UUID; everything else passes as the other filters say.
+    /// Empty: all.
+    #[prost(string, repeated, tag = "6")]
+    pub thread_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// One message of the stream.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -8964,6 +12866,9 @@ pub struct Event {
     /// UUID of the account it belongs to. Empty: it belongs to none.
     #[prost(string, tag = "6")]
     pub account_id: ::prost::alloc::string::String,
+    /// UUID of the thread it belongs to, for threads, messages and replies. Empty for everything else.
+    #[prost(string, tag = "8")]
+    pub thread_id: ::prost::alloc::string::String,
     /// The resource after the event, or a later state of it; its own `sequence` tells. Absent: it was deleted.
     #[prost(message, optional, tag = "7")]
     pub resource: ::core::option::Option<Resource>,
@@ -8975,7 +12880,7 @@ pub struct Ephemeral {
     #[prost(message, optional, tag = "1")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
     /// What is in progress. Absent: a kind that this client does not know.
-    #[prost(oneof = "ephemeral::Progress", tags = "2, 3")]
+    #[prost(oneof = "ephemeral::Progress", tags = "2, 3, 4")]
     pub progress: ::core::option::Option<ephemeral::Progress>,
 }
 /// Nested message and enum types in `Ephemeral`.
@@ -9006,6 +12911,16 @@ pub mod ephemeral {
         #[prost(message, optional, tag = "2")]
         pub step: ::core::option::Option<super::PublishStep>,
     }
+    /// How fresh an account's inbox is.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct InboxFreshness {
+        /// UUID of the account.
+        #[prost(string, tag = "1")]
+        pub account_id: ::prost::alloc::string::String,
+        /// As Account.inbox_freshness.
+        #[prost(message, optional, tag = "2")]
+        pub freshness: ::core::option::Option<super::InboxFreshness>,
+    }
     /// What is in progress. Absent: a kind that this client does not know.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Progress {
@@ -9015,6 +12930,9 @@ pub mod ephemeral {
         /// A publish job.
         #[prost(message, tag = "3")]
         PublishStep(PublishStepProgress),
+        /// An account's inbox was read, or could not be.
+        #[prost(message, tag = "4")]
+        InboxFreshness(InboxFreshness),
     }
 }
 /// What happened.
@@ -9091,6 +13009,42 @@ pub enum EventKind {
     PublishJobScheduled = 73,
     /// A publish job ended with its change made on the marketplace.
     PublishJobDone = 74,
+    /// A thread was read for the first time, with its history.
+    ThreadCreated = 90,
+    /// A thread changed, here or on the site.
+    ThreadUpdated = 91,
+    /// A thread was hidden here.
+    ThreadDeleted = 92,
+    /// What is being written in a thread was saved.
+    ThreadDraftSaved = 93,
+    /// Something new came from the other side, or from the site.
+    MessageReceived = 94,
+    /// Something new was sent by the account, from here or elsewhere.
+    MessageSent = 95,
+    /// A message changed: an offer was answered, a text was hidden, a photo was fetched.
+    MessageUpdated = 96,
+    /// A reply was asked for.
+    ReplyCreated = 100,
+    /// A reply changed in a way that no other kind names.
+    ReplyUpdated = 101,
+    /// A reply is being sent.
+    ReplySending = 102,
+    /// A reply was sent.
+    ReplySent = 103,
+    /// Whether a reply was sent is not known.
+    ReplyUnconfirmed = 104,
+    /// A reply was not sent.
+    ReplyFailed = 105,
+    /// A reply stopped because the site asks for a person.
+    ReplyBlocked = 106,
+    /// A reply was taken back.
+    ReplyCancelled = 107,
+    /// A template was made.
+    TemplateCreated = 110,
+    /// A template changed.
+    TemplateUpdated = 111,
+    /// A template was removed.
+    TemplateDeleted = 112,
 }
 impl EventKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -9134,6 +13088,24 @@ impl EventKind {
             Self::PossibleDuplicate => "EVENT_KIND_POSSIBLE_DUPLICATE",
             Self::PublishJobScheduled => "EVENT_KIND_PUBLISH_JOB_SCHEDULED",
             Self::PublishJobDone => "EVENT_KIND_PUBLISH_JOB_DONE",
+            Self::ThreadCreated => "EVENT_KIND_THREAD_CREATED",
+            Self::ThreadUpdated => "EVENT_KIND_THREAD_UPDATED",
+            Self::ThreadDeleted => "EVENT_KIND_THREAD_DELETED",
+            Self::ThreadDraftSaved => "EVENT_KIND_THREAD_DRAFT_SAVED",
+            Self::MessageReceived => "EVENT_KIND_MESSAGE_RECEIVED",
+            Self::MessageSent => "EVENT_KIND_MESSAGE_SENT",
+            Self::MessageUpdated => "EVENT_KIND_MESSAGE_UPDATED",
+            Self::ReplyCreated => "EVENT_KIND_REPLY_CREATED",
+            Self::ReplyUpdated => "EVENT_KIND_REPLY_UPDATED",
+            Self::ReplySending => "EVENT_KIND_REPLY_SENDING",
+            Self::ReplySent => "EVENT_KIND_REPLY_SENT",
+            Self::ReplyUnconfirmed => "EVENT_KIND_REPLY_UNCONFIRMED",
+            Self::ReplyFailed => "EVENT_KIND_REPLY_FAILED",
+            Self::ReplyBlocked => "EVENT_KIND_REPLY_BLOCKED",
+            Self::ReplyCancelled => "EVENT_KIND_REPLY_CANCELLED",
+            Self::TemplateCreated => "EVENT_KIND_TEMPLATE_CREATED",
+            Self::TemplateUpdated => "EVENT_KIND_TEMPLATE_UPDATED",
+            Self::TemplateDeleted => "EVENT_KIND_TEMPLATE_DELETED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -9176,6 +13148,77 @@ impl EventKind {
             "EVENT_KIND_POSSIBLE_DUPLICATE" => Some(Self::PossibleDuplicate),
             "EVENT_KIND_PUBLISH_JOB_SCHEDULED" => Some(Self::PublishJobScheduled),
             "EVENT_KIND_PUBLISH_JOB_DONE" => Some(Self::PublishJobDone),
+            "EVENT_KIND_THREAD_CREATED" => Some(Self::ThreadCreated),
+            "EVENT_KIND_THREAD_UPDATED" => Some(Self::ThreadUpdated),
+            "EVENT_KIND_THREAD_DELETED" => Some(Self::ThreadDeleted),
+            "EVENT_KIND_THREAD_DRAFT_SAVED" => Some(Self::ThreadDraftSaved),
+            "EVENT_KIND_MESSAGE_RECEIVED" => Some(Self::MessageReceived),
+            "EVENT_KIND_MESSAGE_SENT" => Some(Self::MessageSent),
+            "EVENT_KIND_MESSAGE_UPDATED" => Some(Self::MessageUpdated),
+            "EVENT_KIND_REPLY_CREATED" => Some(Self::ReplyCreated),
+            "EVENT_KIND_REPLY_UPDATED" => Some(Self::ReplyUpdated),
+            "EVENT_KIND_REPLY_SENDING" => Some(Self::ReplySending),
+            "EVENT_KIND_REPLY_SENT" => Some(Self::ReplySent),
+            "EVENT_KIND_REPLY_UNCONFIRMED" => Some(Self::ReplyUnconfirmed),
+            "EVENT_KIND_REPLY_FAILED" => Some(Self::ReplyFailed),
+            "EVENT_KIND_REPLY_BLOCKED" => Some(Self::ReplyBlocked),
+            "EVENT_KIND_REPLY_CANCELLED" => Some(Self::ReplyCancelled),
+            "EVENT_KIND_TEMPLATE_CREATED" => Some(Self::TemplateCreated),
+            "EVENT_KIND_TEMPLATE_UPDATED" => Some(Self::TemplateUpdated),
+            "EVENT_KIND_TEMPLATE_DELETED" => Some(Self::TemplateDeleted),
+            _ => None,
+        }
+    }
+}
+/// What events are about, for those who want to hear of that alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Topic {
+    /// Not said; refused as a filter.
+    Unspecified = 0,
+    /// Accounts and their sessions.
+    Accounts = 1,
+    /// API tokens.
+    ApiTokens = 2,
+    /// Photos.
+    Photos = 3,
+    /// Listings and imports of a wardrobe.
+    Listings = 4,
+    /// Publish jobs.
+    Publishing = 5,
+    /// Threads, messages and replies.
+    Inbox = 6,
+    /// Templates.
+    Templates = 7,
+}
+impl Topic {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TOPIC_UNSPECIFIED",
+            Self::Accounts => "TOPIC_ACCOUNTS",
+            Self::ApiTokens => "TOPIC_API_TOKENS",
+            Self::Photos => "TOPIC_PHOTOS",
+            Self::Listings => "TOPIC_LISTINGS",
+            Self::Publishing => "TOPIC_PUBLISHING",
+            Self::Inbox => "TOPIC_INBOX",
+            Self::Templates => "TOPIC_TEMPLATES",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TOPIC_UNSPECIFIED" => Some(Self::Unspecified),
+            "TOPIC_ACCOUNTS" => Some(Self::Accounts),
+            "TOPIC_API_TOKENS" => Some(Self::ApiTokens),
+            "TOPIC_PHOTOS" => Some(Self::Photos),
+            "TOPIC_LISTINGS" => Some(Self::Listings),
+            "TOPIC_PUBLISHING" => Some(Self::Publishing),
+            "TOPIC_INBOX" => Some(Self::Inbox),
+            "TOPIC_TEMPLATES" => Some(Self::Templates),
             _ => None,
         }
     }
@@ -9198,6 +13241,14 @@ pub enum ResourceType {
     PublishJob = 5,
     /// A WardrobeImport.
     WardrobeImport = 6,
+    /// A Thread.
+    Thread = 7,
+    /// A Message.
+    Message = 8,
+    /// A Reply.
+    Reply = 9,
+    /// A Template.
+    Template = 10,
 }
 impl ResourceType {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -9213,6 +13264,10 @@ impl ResourceType {
             Self::Listing => "RESOURCE_TYPE_LISTING",
             Self::PublishJob => "RESOURCE_TYPE_PUBLISH_JOB",
             Self::WardrobeImport => "RESOURCE_TYPE_WARDROBE_IMPORT",
+            Self::Thread => "RESOURCE_TYPE_THREAD",
+            Self::Message => "RESOURCE_TYPE_MESSAGE",
+            Self::Reply => "RESOURCE_TYPE_REPLY",
+            Self::Template => "RESOURCE_TYPE_TEMPLATE",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -9225,6 +13280,10 @@ impl ResourceType {
             "RESOURCE_TYPE_LISTING" => Some(Self::Listing),
             "RESOURCE_TYPE_PUBLISH_JOB" => Some(Self::PublishJob),
             "RESOURCE_TYPE_WARDROBE_IMPORT" => Some(Self::WardrobeImport),
+            "RESOURCE_TYPE_THREAD" => Some(Self::Thread),
+            "RESOURCE_TYPE_MESSAGE" => Some(Self::Message),
+            "RESOURCE_TYPE_REPLY" => Some(Self::Reply),
+            "RESOURCE_TYPE_TEMPLATE" => Some(Self::Template),
             _ => None,
         }
     }

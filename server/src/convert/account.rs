@@ -21,6 +21,7 @@ pub fn to_proto(source: Account) -> v1::Account {
         sequence: unsigned(source.sequence),
         session: source.session.map(session),
         quiet_until_time: source.quiet_until.map(timestamp),
+        inbox_freshness: None,
         id: source.id,
         display_name: source.display_name,
         market: source.market,

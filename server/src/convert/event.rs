@@ -4,6 +4,7 @@ use vintedbot_domain::accounts::Account;
 use vintedbot_domain::clock::Millis;
 use vintedbot_domain::events::{Ephemeral, Event, Kind, ResourceType};
 use vintedbot_domain::identity::{ApiToken, Caller, Scope};
+use vintedbot_domain::inbox::{Message, Reply, Template, Thread};
 use vintedbot_domain::listings::Listing;
 use vintedbot_domain::media::Photo;
 use vintedbot_domain::publishing::PublishJob;
@@ -11,7 +12,9 @@ use vintedbot_domain::wardrobe::WardrobeImport;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::ephemeral::Progress;
 
-use super::{account, api_token, listing, photo, publish_job, small, timestamp, unsigned, wardrobe};
+use super::{
+    account, api_token, inbox, listing, photo, publish_job, small, template, timestamp, unsigned, wardrobe,
+};
 use crate::signed::Signer;
 
 pub fn kind(kind: Kind) -> v1::EventKind {
@@ -50,6 +53,24 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::PublishJobHandedOver => v1::EventKind::PublishJobHandedOver,
         Kind::PublishJobDone => v1::EventKind::PublishJobDone,
         Kind::PossibleDuplicate => v1::EventKind::PossibleDuplicate,
+        Kind::ThreadCreated => v1::EventKind::ThreadCreated,
+        Kind::ThreadUpdated => v1::EventKind::ThreadUpdated,
+        Kind::ThreadDeleted => v1::EventKind::ThreadDeleted,
+        Kind::ThreadDraftSaved => v1::EventKind::ThreadDraftSaved,
+        Kind::MessageReceived => v1::EventKind::MessageReceived,
+        Kind::MessageSent => v1::EventKind::MessageSent,
+        Kind::MessageUpdated => v1::EventKind::MessageUpdated,
+        Kind::ReplyCreated => v1::EventKind::ReplyCreated,
+        Kind::ReplyUpdated => v1::EventKind::ReplyUpdated,
+        Kind::ReplySending => v1::EventKind::ReplySending,
+        Kind::ReplySent => v1::EventKind::ReplySent,
+        Kind::ReplyUnconfirmed => v1::EventKind::ReplyUnconfirmed,
+        Kind::ReplyFailed => v1::EventKind::ReplyFailed,
+        Kind::ReplyBlocked => v1::EventKind::ReplyBlocked,
+        Kind::ReplyCancelled => v1::EventKind::ReplyCancelled,
+        Kind::TemplateCreated => v1::EventKind::TemplateCreated,
+        Kind::TemplateUpdated => v1::EventKind::TemplateUpdated,
+        Kind::TemplateDeleted => v1::EventKind::TemplateDeleted,
     }
 }
 
@@ -88,6 +109,19 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::PublishJobScheduled
         | K::PublishJobDone
         | K::PossibleDuplicate => Some(ResourceType::PublishJob),
+        K::ThreadCreated | K::ThreadUpdated | K::ThreadDeleted | K::ThreadDraftSaved => {
+            Some(ResourceType::Thread)
+        }
+        K::MessageReceived | K::MessageSent | K::MessageUpdated => Some(ResourceType::Message),
+        K::ReplyCreated
+        | K::ReplyUpdated
+        | K::ReplySending
+        | K::ReplySent
+        | K::ReplyUnconfirmed
+        | K::ReplyFailed
+        | K::ReplyBlocked
+        | K::ReplyCancelled => Some(ResourceType::Reply),
+        K::TemplateCreated | K::TemplateUpdated | K::TemplateDeleted => Some(ResourceType::Template),
     }
 }
 
@@ -99,6 +133,10 @@ pub fn resource_type(resource_type: ResourceType) -> v1::ResourceType {
         ResourceType::Listing => v1::ResourceType::Listing,
         ResourceType::PublishJob => v1::ResourceType::PublishJob,
         ResourceType::WardrobeImport => v1::ResourceType::WardrobeImport,
+        ResourceType::Thread => v1::ResourceType::Thread,
+        ResourceType::Message => v1::ResourceType::Message,
+        ResourceType::Reply => v1::ResourceType::Reply,
+        ResourceType::Template => v1::ResourceType::Template,
     }
 }
 
@@ -111,6 +149,23 @@ pub fn scope_of(resource_type: ResourceType) -> Scope {
         ResourceType::Listing => Scope::ListingsRead,
         ResourceType::PublishJob => Scope::PublishRead,
         ResourceType::WardrobeImport => Scope::ListingsRead,
+        ResourceType::Thread | ResourceType::Message | ResourceType::Reply | ResourceType::Template => {
+            Scope::InboxRead
+        }
+    }
+}
+
+/// What a topic speaks of; none for "not said".
+pub fn resource_types_of(topic: v1::Topic) -> Option<&'static [ResourceType]> {
+    match topic {
+        v1::Topic::Unspecified => None,
+        v1::Topic::Accounts => Some(&[ResourceType::Account]),
+        v1::Topic::ApiTokens => Some(&[ResourceType::ApiToken]),
+        v1::Topic::Photos => Some(&[ResourceType::Photo]),
+        v1::Topic::Listings => Some(&[ResourceType::Listing, ResourceType::WardrobeImport]),
+        v1::Topic::Publishing => Some(&[ResourceType::PublishJob]),
+        v1::Topic::Inbox => Some(&[ResourceType::Thread, ResourceType::Message, ResourceType::Reply]),
+        v1::Topic::Templates => Some(&[ResourceType::Template]),
     }
 }
 
@@ -135,6 +190,7 @@ pub fn event(signer: &Signer<'_>, caller: &Caller, event: &Event) -> v1::Event {
         resource_type: resource_type(event.resource_type).into(),
         resource_id: event.resource_id.clone(),
         account_id: event.account_id.clone().unwrap_or_default(),
+        thread_id: event.thread_id.clone().unwrap_or_default(),
         resource,
     }
 }
@@ -159,6 +215,10 @@ fn resource(
         ResourceType::WardrobeImport => R::WardrobeImport(wardrobe::to_proto(serde_json::from_str::<
             WardrobeImport,
         >(payload)?)),
+        ResourceType::Thread => R::Thread(inbox::thread(serde_json::from_str::<Thread>(payload)?)),
+        ResourceType::Message => R::Message(inbox::message(serde_json::from_str::<Message>(payload)?)),
+        ResourceType::Reply => R::Reply(inbox::reply(serde_json::from_str::<Reply>(payload)?)),
+        ResourceType::Template => R::Template(template::to_proto(serde_json::from_str::<Template>(payload)?)),
     };
     Ok(v1::Resource {
         resource: Some(resource),

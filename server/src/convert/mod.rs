@@ -5,9 +5,11 @@ pub mod account;
 pub mod api_token;
 pub mod catalog;
 pub mod event;
+pub mod inbox;
 pub mod listing;
 pub mod photo;
 pub mod publish_job;
+pub mod template;
 pub mod wardrobe;
 
 use prost_types::Timestamp;

@@ -122,7 +122,7 @@ pub(super) fn code(reason: Reason) -> Code {
         }
         Reason::NotFound => Code::NotFound,
         Reason::RequestIdReused => Code::AlreadyExists,
-        Reason::ResourceChanged => Code::Aborted,
+        Reason::ResourceChanged | Reason::DraftConflict => Code::Aborted,
         Reason::MessageTooLarge | Reason::RateLimited | Reason::StorageFull => Code::ResourceExhausted,
         Reason::CursorExpired => Code::OutOfRange,
         Reason::CatalogNotReady | Reason::SiteUnavailable => Code::Unavailable,
@@ -154,6 +154,10 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::PublishJobOpen
         | Reason::RemoteChanged
         | Reason::RemoteItemTaken
+        | Reason::NameTaken
+        | Reason::ReplyNotAllowed
+        | Reason::ReplyOpen
+        | Reason::ReplyState
         | Reason::ResourceInUse
         | Reason::SessionInvalid
         | Reason::SessionOtherMember
@@ -181,6 +185,7 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::PageUnusable
         | Reason::PossibleDuplicate
         | Reason::ReadBackMismatch
+        | Reason::ReplyDiffers
         | Reason::ScheduleMissed
         | Reason::SessionLostInRefresh
         | Reason::SiteChanged

@@ -77,6 +77,9 @@ impl Snapshot {
             ResourceType::Listing => reading.listings().await?,
             ResourceType::PublishJob => reading.publish_jobs().await?,
             ResourceType::WardrobeImport => reading.wardrobe_imports().await?,
+            ResourceType::Thread | ResourceType::Message | ResourceType::Reply | ResourceType::Template => {
+                (Vec::new(), None)
+            }
         };
         if next.is_none() {
             self.types.pop_front();

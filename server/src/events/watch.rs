@@ -121,6 +121,10 @@ pub(super) struct Filter {
     kinds: HashSet<v1::EventKind>,
     /// Empty: every account, and what belongs to none.
     accounts: HashSet<String>,
+    /// Empty: every type.
+    types: HashSet<ResourceType>,
+    /// Empty: every thread.
+    threads: HashSet<String>,
 }
 
 impl Filter {
@@ -133,23 +137,45 @@ impl Filter {
         for (at, id) in request.account_ids.iter().enumerate() {
             accounts.insert(fields.id(&format!("account_ids[{at}]"), id.clone()));
         }
+        let topics = fields.enumerations("topics", &request.topics, convert::resource_types_of);
+        let mut threads = HashSet::new();
+        for (at, id) in request.thread_ids.iter().enumerate() {
+            threads.insert(fields.id(&format!("thread_ids[{at}]"), id.clone()));
+        }
         fields.done(Self {
             kinds: kinds.into_iter().collect(),
             accounts,
+            types: topics.into_iter().flatten().copied().collect(),
+            threads,
         })
     }
 
     fn takes(&self, event: &Event) -> bool {
         (self.kinds.is_empty() || self.kinds.contains(&convert::kind(event.kind)))
+            && (self.types.is_empty() || self.types.contains(&event.resource_type))
             && self.takes_account(event.account_id.as_deref())
+            && self.takes_thread(event.thread_id.as_deref())
+    }
+
+    /// What belongs to no thread passes.
+    pub fn takes_thread(&self, thread_id: Option<&str>) -> bool {
+        self.threads.is_empty() || thread_id.is_none_or(|id| self.threads.contains(id))
+    }
+
+    /// The threads that are asked for alone; empty: none in particular.
+    pub fn threads(&self) -> &HashSet<String> {
+        &self.threads
     }
 
     pub fn takes_account(&self, account_id: Option<&str>) -> bool {
         self.accounts.is_empty() || account_id.is_some_and(|id| self.accounts.contains(id))
     }
 
-    /// Whether any kind that is asked for speaks of such a resource.
+    /// Whether any kind and topic that is asked for speaks of such a resource.
     pub fn takes_type(&self, resource_type: ResourceType) -> bool {
+        if !self.types.is_empty() && !self.types.contains(&resource_type) {
+            return false;
+        }
         let mut types = self
             .kinds
             .iter()

@@ -10,7 +10,8 @@ pub struct Model {
     pub owner_id: String,
     pub account_id: String,
     pub site: String,
-    pub publish_job_id: String,
+    /// The publish job or the reply that it is for.
+    pub subject_id: String,
     pub kind: crate::publishing::EffectKind,
     pub state: crate::publishing::EffectState,
     pub claim_epoch: i64,

@@ -15,6 +15,7 @@ pub struct Model {
     pub resource_id: String,
     pub account_id: Option<String>,
     pub payload: String,
+    pub thread_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

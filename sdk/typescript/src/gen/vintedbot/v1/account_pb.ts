@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/account.proto.
  */
 export const file_vintedbot_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aW50ZWRib3QvdjEvYWNjb3VudC5wcm90bxIMdmludGVkYm90LnYxIroGCgdBY2NvdW50EgoKAmlkGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIOCgZtYXJrZXQYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSDAoEc2l0ZRgFIAEoCRIoCgRtb2RlGAYgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZRIqCgVzdGF0ZRgHIAEoDjIbLnZpbnRlZGJvdC52MS5BY2NvdW50LlN0YXRlEioKBXBhdXNlGAggASgLMhsudmludGVkYm90LnYxLkFjY291bnQuUGF1c2USFAoMbWVtYmVyX2xvZ2luGAkgASgJEhEKCW1lbWJlcl9pZBgKIAEoCRIlChhwdWJsaXNoX2xpbWl0X3Blcl9taW51dGUYCyABKAVIAIgBARIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGA4gASgEEiYKB3Nlc3Npb24YDyABKAsyFS52aW50ZWRib3QudjEuU2Vzc2lvbhI0ChBxdWlldF91bnRpbF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBqFAQoFUGF1c2USKQoGcmVhc29uGAEgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEg8KB21lc3NhZ2UYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFgoOcHVibGlzaF9qb2JfaWQYBCABKAkiUAoETW9kZRIUChBNT0RFX1VOU1BFQ0lGSUVEEAASDQoJTU9ERV9NT0NLEAESDwoLTU9ERV9NQU5VQUwQAhISCg5NT0RFX0FVVE9NQVRFRBADIkIKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfQUNUSVZFEAESEAoMU1RBVEVfUEFVU0VEEAJCGwoZX3B1Ymxpc2hfbGltaXRfcGVyX21pbnV0ZSLUAwoHU2Vzc2lvbhIqCgVzdGF0ZRgBIAEoDjIbLnZpbnRlZGJvdC52MS5TZXNzaW9uLlN0YXRlEikKBnJlYXNvbhgCIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgDIAEoCRIRCgltZW1iZXJfaWQYBCABKAkSFAoMbWVtYmVyX2xvZ2luGAUgASgJEhQKDGNvb2tpZV9uYW1lcxgGIAMoCRISCgpnZW5lcmF0aW9uGAcgASgDEi8KC2ltcG9ydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjaGVja190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZWZyZXNoX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhEKDVNUQVRFX0lOVkFMSUQQAiKaAQoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSFAoMZGlzcGxheV9uYW1lGAEgASgJEg4KBm1hcmtldBgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRItCgRtb2RlGAQgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZUgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCBwoFX21vZGUiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudCI8ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUudmludGVkYm90LnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KEUdldEFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJIjwKEkdldEFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQixQEKFFVwZGF0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEiYKB2FjY291bnQYAiABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50IjYKFERlbGV0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlQWNjb3VudFJlc3BvbnNlInoKDlNldE1vZGVSZXF1ZXN0EgoKAmlkGAEgASgJEigKBG1vZGUYAiABKA4yGi52aW50ZWRib3QudjEuQWNjb3VudC5Nb2RlEh4KFmF1dG9tYXRlZF9hY2tub3dsZWRnZWQYAyABKAgSEgoKcmVxdWVzdF9pZBgEIAEoCSJcCg9TZXRNb2RlUmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50EiEKGWNhbmNlbGxlZF9wdWJsaXNoX2pvYl9pZHMYAiADKAkiNgoUUmVzdW1lQWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI/ChVSZXN1bWVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50It0BChRJbXBvcnRTZXNzaW9uUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEhcKDWNvb2tpZV9oZWFkZXIYAiABKAlIABIYCg5icm93c2VyX2V4cG9ydBgDIAEoCUgAEhIKCnVzZXJfYWdlbnQYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE2FjY2VwdF9vdGhlcl9tZW1iZXIYBiABKAgSEgoKcmVxdWVzdF9pZBgHIAEoCUIICgZzb3VyY2UicQoVSW1wb3J0U2Vzc2lvblJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIXCg9kcm9wcGVkX2Nvb2tpZXMYAiADKAkSFwoPbWlzc2luZ19jb29raWVzGAMgAygJIikKE0NoZWNrU2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSI+ChRDaGVja1Nlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQiPgoURm9yZ2V0U2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIj8KFUZvcmdldFNlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQy8wYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlElUKDExpc3RBY2NvdW50cxIhLnZpbnRlZGJvdC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlEk8KCkdldEFjY291bnQSHy52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlc3BvbnNlElgKDVVwZGF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlc3BvbnNlElgKDURlbGV0ZUFjY291bnQSIi52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlc3BvbnNlEkYKB1NldE1vZGUSHC52aW50ZWRib3QudjEuU2V0TW9kZVJlcXVlc3QaHS52aW50ZWRib3QudjEuU2V0TW9kZVJlc3BvbnNlElgKDVJlc3VtZUFjY291bnQSIi52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlc3BvbnNlElgKDUltcG9ydFNlc3Npb24SIi52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlc3BvbnNlElUKDENoZWNrU2Vzc2lvbhIhLnZpbnRlZGJvdC52MS5DaGVja1Nlc3Npb25SZXF1ZXN0GiIudmludGVkYm90LnYxLkNoZWNrU2Vzc2lvblJlc3BvbnNlElgKDUZvcmdldFNlc3Npb24SIi52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_error_reason]);
+  fileDesc("Chp2aW50ZWRib3QvdjEvYWNjb3VudC5wcm90bxIMdmludGVkYm90LnYxIvEGCgdBY2NvdW50EgoKAmlkGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIOCgZtYXJrZXQYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSDAoEc2l0ZRgFIAEoCRIoCgRtb2RlGAYgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZRIqCgVzdGF0ZRgHIAEoDjIbLnZpbnRlZGJvdC52MS5BY2NvdW50LlN0YXRlEioKBXBhdXNlGAggASgLMhsudmludGVkYm90LnYxLkFjY291bnQuUGF1c2USFAoMbWVtYmVyX2xvZ2luGAkgASgJEhEKCW1lbWJlcl9pZBgKIAEoCRIlChhwdWJsaXNoX2xpbWl0X3Blcl9taW51dGUYCyABKAVIAIgBARIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGA4gASgEEiYKB3Nlc3Npb24YDyABKAsyFS52aW50ZWRib3QudjEuU2Vzc2lvbhI0ChBxdWlldF91bnRpbF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1Cg9pbmJveF9mcmVzaG5lc3MYESABKAsyHC52aW50ZWRib3QudjEuSW5ib3hGcmVzaG5lc3MahQEKBVBhdXNlEikKBnJlYXNvbhgBIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1Ymxpc2hfam9iX2lkGAQgASgJIlAKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg0KCU1PREVfTU9DSxABEg8KC01PREVfTUFOVUFMEAISEgoOTU9ERV9BVVRPTUFURUQQAyJCCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhAKDFNUQVRFX1BBVVNFRBACQhsKGV9wdWJsaXNoX2xpbWl0X3Blcl9taW51dGUizgEKDkluYm94RnJlc2huZXNzEjIKDmxhc3RfcmVhZF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5uZXh0X3JlYWRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc291cmNlGAMgASgJEi4KC2xhdGVfcmVhc29uGAQgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEhQKDGxhdGVfbWVzc2FnZRgFIAEoCSLUAwoHU2Vzc2lvbhIqCgVzdGF0ZRgBIAEoDjIbLnZpbnRlZGJvdC52MS5TZXNzaW9uLlN0YXRlEikKBnJlYXNvbhgCIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgDIAEoCRIRCgltZW1iZXJfaWQYBCABKAkSFAoMbWVtYmVyX2xvZ2luGAUgASgJEhQKDGNvb2tpZV9uYW1lcxgGIAMoCRISCgpnZW5lcmF0aW9uGAcgASgDEi8KC2ltcG9ydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjaGVja190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZWZyZXNoX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhEKDVNUQVRFX0lOVkFMSUQQAiKaAQoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSFAoMZGlzcGxheV9uYW1lGAEgASgJEg4KBm1hcmtldBgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRItCgRtb2RlGAQgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZUgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCBwoFX21vZGUiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudCI8ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUudmludGVkYm90LnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KEUdldEFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJIjwKEkdldEFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQixQEKFFVwZGF0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEiYKB2FjY291bnQYAiABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50IjYKFERlbGV0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlQWNjb3VudFJlc3BvbnNlInoKDlNldE1vZGVSZXF1ZXN0EgoKAmlkGAEgASgJEigKBG1vZGUYAiABKA4yGi52aW50ZWRib3QudjEuQWNjb3VudC5Nb2RlEh4KFmF1dG9tYXRlZF9hY2tub3dsZWRnZWQYAyABKAgSEgoKcmVxdWVzdF9pZBgEIAEoCSJcCg9TZXRNb2RlUmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50EiEKGWNhbmNlbGxlZF9wdWJsaXNoX2pvYl9pZHMYAiADKAkiNgoUUmVzdW1lQWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI/ChVSZXN1bWVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50It0BChRJbXBvcnRTZXNzaW9uUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEhcKDWNvb2tpZV9oZWFkZXIYAiABKAlIABIYCg5icm93c2VyX2V4cG9ydBgDIAEoCUgAEhIKCnVzZXJfYWdlbnQYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE2FjY2VwdF9vdGhlcl9tZW1iZXIYBiABKAgSEgoKcmVxdWVzdF9pZBgHIAEoCUIICgZzb3VyY2UicQoVSW1wb3J0U2Vzc2lvblJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIXCg9kcm9wcGVkX2Nvb2tpZXMYAiADKAkSFwoPbWlzc2luZ19jb29raWVzGAMgAygJIikKE0NoZWNrU2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSI+ChRDaGVja1Nlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQiPgoURm9yZ2V0U2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIj8KFUZvcmdldFNlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQy8wYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlElUKDExpc3RBY2NvdW50cxIhLnZpbnRlZGJvdC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlEk8KCkdldEFjY291bnQSHy52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlc3BvbnNlElgKDVVwZGF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlc3BvbnNlElgKDURlbGV0ZUFjY291bnQSIi52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlc3BvbnNlEkYKB1NldE1vZGUSHC52aW50ZWRib3QudjEuU2V0TW9kZVJlcXVlc3QaHS52aW50ZWRib3QudjEuU2V0TW9kZVJlc3BvbnNlElgKDVJlc3VtZUFjY291bnQSIi52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlc3BvbnNlElgKDUltcG9ydFNlc3Npb24SIi52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlc3BvbnNlElUKDENoZWNrU2Vzc2lvbhIhLnZpbnRlZGJvdC52MS5DaGVja1Nlc3Npb25SZXF1ZXN0GiIudmludGVkYm90LnYxLkNoZWNrU2Vzc2lvblJlc3BvbnNlElgKDUZvcmdldFNlc3Npb24SIi52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_error_reason]);
 
 /**
  * An account on the marketplace.
@@ -135,6 +135,13 @@ export type Account = Message<"vintedbot.v1.Account"> & {
    * @generated from field: google.protobuf.Timestamp quiet_until_time = 16;
    */
   quietUntilTime?: Timestamp | undefined;
+
+  /**
+   * How fresh its inbox is. Changes without an event in the log; Watch tells it as an ephemeral message. Output only.
+   *
+   * @generated from field: vintedbot.v1.InboxFreshness inbox_freshness = 17;
+   */
+  inboxFreshness?: InboxFreshness | undefined;
 };
 
 /**
@@ -262,6 +269,56 @@ export const Account_StateSchema: GenEnum<Account_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_account, 0, 1);
 
 /**
+ * When an account's inbox was last read on the site, and when it is read next.
+ *
+ * @generated from message vintedbot.v1.InboxFreshness
+ */
+export type InboxFreshness = Message<"vintedbot.v1.InboxFreshness"> & {
+  /**
+   * When it was last read completely: everything that the site had then is here. Absent: never. Output only, as is every
+   * field here.
+   *
+   * @generated from field: google.protobuf.Timestamp last_read_time = 1;
+   */
+  lastReadTime?: Timestamp | undefined;
+
+  /**
+   * When it is read next. Absent: not by itself.
+   *
+   * @generated from field: google.protobuf.Timestamp next_read_time = 2;
+   */
+  nextReadTime?: Timestamp | undefined;
+
+  /**
+   * Where it is read from: "practice", or the real site like "vinted.fr".
+   *
+   * @generated from field: string source = 3;
+   */
+  source: string;
+
+  /**
+   * Why the last try brought nothing. UNSPECIFIED: it did.
+   *
+   * @generated from field: vintedbot.v1.ErrorReason late_reason = 4;
+   */
+  lateReason: ErrorReason;
+
+  /**
+   * The same in English, with what to do. Empty: nothing is wrong.
+   *
+   * @generated from field: string late_message = 5;
+   */
+  lateMessage: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.InboxFreshness.
+ * Use `create(InboxFreshnessSchema)` to create a new message.
+ */
+export const InboxFreshnessSchema: GenMessage<InboxFreshness> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_account, 1);
+
+/**
  * A session on the site, as far as it may be shown: never its cookies' values.
  *
  * @generated from message vintedbot.v1.Session
@@ -350,7 +407,7 @@ export type Session = Message<"vintedbot.v1.Session"> & {
  * Use `create(SessionSchema)` to create a new message.
  */
 export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 1);
+  messageDesc(file_vintedbot_v1_account, 2);
 
 /**
  * Whether it can be used.
@@ -384,7 +441,7 @@ export enum Session_State {
  * Describes the enum vintedbot.v1.Session.State.
  */
 export const Session_StateSchema: GenEnum<Session_State> = /*@__PURE__*/
-  enumDesc(file_vintedbot_v1_account, 1, 0);
+  enumDesc(file_vintedbot_v1_account, 2, 0);
 
 /**
  * Asks for a new account.
@@ -433,7 +490,7 @@ export type CreateAccountRequest = Message<"vintedbot.v1.CreateAccountRequest"> 
  * Use `create(CreateAccountRequestSchema)` to create a new message.
  */
 export const CreateAccountRequestSchema: GenMessage<CreateAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 2);
+  messageDesc(file_vintedbot_v1_account, 3);
 
 /**
  * The new account.
@@ -454,7 +511,7 @@ export type CreateAccountResponse = Message<"vintedbot.v1.CreateAccountResponse"
  * Use `create(CreateAccountResponseSchema)` to create a new message.
  */
 export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 3);
+  messageDesc(file_vintedbot_v1_account, 4);
 
 /**
  * Asks for the owner's accounts.
@@ -482,7 +539,7 @@ export type ListAccountsRequest = Message<"vintedbot.v1.ListAccountsRequest"> & 
  * Use `create(ListAccountsRequestSchema)` to create a new message.
  */
 export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 4);
+  messageDesc(file_vintedbot_v1_account, 5);
 
 /**
  * A page of accounts.
@@ -510,7 +567,7 @@ export type ListAccountsResponse = Message<"vintedbot.v1.ListAccountsResponse"> 
  * Use `create(ListAccountsResponseSchema)` to create a new message.
  */
 export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 5);
+  messageDesc(file_vintedbot_v1_account, 6);
 
 /**
  * Asks for one account.
@@ -531,7 +588,7 @@ export type GetAccountRequest = Message<"vintedbot.v1.GetAccountRequest"> & {
  * Use `create(GetAccountRequestSchema)` to create a new message.
  */
 export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 6);
+  messageDesc(file_vintedbot_v1_account, 7);
 
 /**
  * One account.
@@ -552,7 +609,7 @@ export type GetAccountResponse = Message<"vintedbot.v1.GetAccountResponse"> & {
  * Use `create(GetAccountResponseSchema)` to create a new message.
  */
 export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 7);
+  messageDesc(file_vintedbot_v1_account, 8);
 
 /**
  * Asks for a change of an account.
@@ -602,7 +659,7 @@ export type UpdateAccountRequest = Message<"vintedbot.v1.UpdateAccountRequest"> 
  * Use `create(UpdateAccountRequestSchema)` to create a new message.
  */
 export const UpdateAccountRequestSchema: GenMessage<UpdateAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 8);
+  messageDesc(file_vintedbot_v1_account, 9);
 
 /**
  * The changed account.
@@ -623,7 +680,7 @@ export type UpdateAccountResponse = Message<"vintedbot.v1.UpdateAccountResponse"
  * Use `create(UpdateAccountResponseSchema)` to create a new message.
  */
 export const UpdateAccountResponseSchema: GenMessage<UpdateAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 9);
+  messageDesc(file_vintedbot_v1_account, 10);
 
 /**
  * Asks for an account to be removed from here.
@@ -651,7 +708,7 @@ export type DeleteAccountRequest = Message<"vintedbot.v1.DeleteAccountRequest"> 
  * Use `create(DeleteAccountRequestSchema)` to create a new message.
  */
 export const DeleteAccountRequestSchema: GenMessage<DeleteAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 10);
+  messageDesc(file_vintedbot_v1_account, 11);
 
 /**
  * The account is removed.
@@ -666,7 +723,7 @@ export type DeleteAccountResponse = Message<"vintedbot.v1.DeleteAccountResponse"
  * Use `create(DeleteAccountResponseSchema)` to create a new message.
  */
 export const DeleteAccountResponseSchema: GenMessage<DeleteAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 11);
+  messageDesc(file_vintedbot_v1_account, 12);
 
 /**
  * Asks for another mode.
@@ -709,7 +766,7 @@ export type SetModeRequest = Message<"vintedbot.v1.SetModeRequest"> & {
  * Use `create(SetModeRequestSchema)` to create a new message.
  */
 export const SetModeRequestSchema: GenMessage<SetModeRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 12);
+  messageDesc(file_vintedbot_v1_account, 13);
 
 /**
  * The account in its mode.
@@ -737,7 +794,7 @@ export type SetModeResponse = Message<"vintedbot.v1.SetModeResponse"> & {
  * Use `create(SetModeResponseSchema)` to create a new message.
  */
 export const SetModeResponseSchema: GenMessage<SetModeResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 13);
+  messageDesc(file_vintedbot_v1_account, 14);
 
 /**
  * Asks for a pause to end.
@@ -765,7 +822,7 @@ export type ResumeAccountRequest = Message<"vintedbot.v1.ResumeAccountRequest"> 
  * Use `create(ResumeAccountRequestSchema)` to create a new message.
  */
 export const ResumeAccountRequestSchema: GenMessage<ResumeAccountRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 14);
+  messageDesc(file_vintedbot_v1_account, 15);
 
 /**
  * The account after its pause.
@@ -786,7 +843,7 @@ export type ResumeAccountResponse = Message<"vintedbot.v1.ResumeAccountResponse"
  * Use `create(ResumeAccountResponseSchema)` to create a new message.
  */
 export const ResumeAccountResponseSchema: GenMessage<ResumeAccountResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 15);
+  messageDesc(file_vintedbot_v1_account, 16);
 
 /**
  * Brings a session from the person's own browser.
@@ -862,7 +919,7 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
  * Use `create(ImportSessionRequestSchema)` to create a new message.
  */
 export const ImportSessionRequestSchema: GenMessage<ImportSessionRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 16);
+  messageDesc(file_vintedbot_v1_account, 17);
 
 /**
  * What came of an import.
@@ -897,7 +954,7 @@ export type ImportSessionResponse = Message<"vintedbot.v1.ImportSessionResponse"
  * Use `create(ImportSessionResponseSchema)` to create a new message.
  */
 export const ImportSessionResponseSchema: GenMessage<ImportSessionResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 17);
+  messageDesc(file_vintedbot_v1_account, 18);
 
 /**
  * Asks whether the session still works.
@@ -918,7 +975,7 @@ export type CheckSessionRequest = Message<"vintedbot.v1.CheckSessionRequest"> & 
  * Use `create(CheckSessionRequestSchema)` to create a new message.
  */
 export const CheckSessionRequestSchema: GenMessage<CheckSessionRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 18);
+  messageDesc(file_vintedbot_v1_account, 19);
 
 /**
  * What the site says about the session.
@@ -939,7 +996,7 @@ export type CheckSessionResponse = Message<"vintedbot.v1.CheckSessionResponse"> 
  * Use `create(CheckSessionResponseSchema)` to create a new message.
  */
 export const CheckSessionResponseSchema: GenMessage<CheckSessionResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 19);
+  messageDesc(file_vintedbot_v1_account, 20);
 
 /**
  * Asks for the session to be erased here.
@@ -967,7 +1024,7 @@ export type ForgetSessionRequest = Message<"vintedbot.v1.ForgetSessionRequest"> 
  * Use `create(ForgetSessionRequestSchema)` to create a new message.
  */
 export const ForgetSessionRequestSchema: GenMessage<ForgetSessionRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 20);
+  messageDesc(file_vintedbot_v1_account, 21);
 
 /**
  * The session is erased.
@@ -988,7 +1045,7 @@ export type ForgetSessionResponse = Message<"vintedbot.v1.ForgetSessionResponse"
  * Use `create(ForgetSessionResponseSchema)` to create a new message.
  */
 export const ForgetSessionResponseSchema: GenMessage<ForgetSessionResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_account, 21);
+  messageDesc(file_vintedbot_v1_account, 22);
 
 /**
  * The owner's accounts on the marketplace, and how far the server may go with each.

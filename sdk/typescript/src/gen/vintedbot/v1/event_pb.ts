@@ -6,16 +6,20 @@ import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobu
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Account } from "./account_pb.js";
+import type { Account, InboxFreshness } from "./account_pb.js";
 import { file_vintedbot_v1_account } from "./account_pb.js";
 import type { ApiToken } from "./auth_pb.js";
 import { file_vintedbot_v1_auth } from "./auth_pb.js";
+import type { Message as Message$1, Reply, Thread } from "./inbox_pb.js";
+import { file_vintedbot_v1_inbox } from "./inbox_pb.js";
 import type { Listing } from "./listing_pb.js";
 import { file_vintedbot_v1_listing } from "./listing_pb.js";
 import type { Photo } from "./media_pb.js";
 import { file_vintedbot_v1_media } from "./media_pb.js";
 import type { PublishJob, PublishStep } from "./publish_pb.js";
 import { file_vintedbot_v1_publish } from "./publish_pb.js";
+import type { Template } from "./template_pb.js";
+import { file_vintedbot_v1_template } from "./template_pb.js";
 import type { WardrobeImport } from "./wardrobe_pb.js";
 import { file_vintedbot_v1_wardrobe } from "./wardrobe_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -24,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/event.proto.
  */
 export const file_vintedbot_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("Chh2aW50ZWRib3QvdjEvZXZlbnQucHJvdG8SDHZpbnRlZGJvdC52MSKnAgoIUmVzb3VyY2USKAoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50SAASKwoJYXBpX3Rva2VuGAIgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuSAASJAoFcGhvdG8YAyABKAsyEy52aW50ZWRib3QudjEuUGhvdG9IABIoCgdsaXN0aW5nGAQgASgLMhUudmludGVkYm90LnYxLkxpc3RpbmdIABIvCgtwdWJsaXNoX2pvYhgFIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iSAASNwoPd2FyZHJvYmVfaW1wb3J0GAYgASgLMhwudmludGVkYm90LnYxLldhcmRyb2JlSW1wb3J0SABCCgoIcmVzb3VyY2UibQoMV2F0Y2hSZXF1ZXN0Eg4KBmN1cnNvchgBIAEoCRIQCghzbmFwc2hvdBgCIAEoCBImCgVraW5kcxgDIAMoDjIXLnZpbnRlZGJvdC52MS5FdmVudEtpbmQSEwoLYWNjb3VudF9pZHMYBCADKAki9gMKDVdhdGNoUmVzcG9uc2USDgoGY3Vyc29yGAEgASgJEjgKCHNuYXBzaG90GAIgASgLMiQudmludGVkYm90LnYxLldhdGNoUmVzcG9uc2UuU25hcHNob3RIABI/CgxzbmFwc2hvdF9lbmQYAyABKAsyJy52aW50ZWRib3QudjEuV2F0Y2hSZXNwb25zZS5TbmFwc2hvdEVuZEgAEiQKBWV2ZW50GAQgASgLMhMudmludGVkYm90LnYxLkV2ZW50SAASPAoKY2hlY2twb2ludBgFIAEoCzImLnZpbnRlZGJvdC52MS5XYXRjaFJlc3BvbnNlLkNoZWNrcG9pbnRIABIsCgllcGhlbWVyYWwYBiABKAsyFy52aW50ZWRib3QudjEuRXBoZW1lcmFsSAAafAoIU25hcHNob3QSMQoNcmVzb3VyY2VfdHlwZRgBIAEoDjIaLnZpbnRlZGJvdC52MS5SZXNvdXJjZVR5cGUSEwoLcmVzb3VyY2VfaWQYAiABKAkSKAoIcmVzb3VyY2UYAyABKAsyFi52aW50ZWRib3QudjEuUmVzb3VyY2UaHwoLU25hcHNob3RFbmQSEAoIc2VxdWVuY2UYASABKAQaHgoKQ2hlY2twb2ludBIQCghzZXF1ZW5jZRgBIAEoBEIJCgdtZXNzYWdlIvABCgVFdmVudBIQCghzZXF1ZW5jZRgBIAEoBBIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgRraW5kGAMgASgOMhcudmludGVkYm90LnYxLkV2ZW50S2luZBIxCg1yZXNvdXJjZV90eXBlGAQgASgOMhoudmludGVkYm90LnYxLlJlc291cmNlVHlwZRITCgtyZXNvdXJjZV9pZBgFIAEoCRISCgphY2NvdW50X2lkGAYgASgJEigKCHJlc291cmNlGAcgASgLMhYudmludGVkYm90LnYxLlJlc291cmNlIuwCCglFcGhlbWVyYWwSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoGcGhvdG9zGAIgASgLMiUudmludGVkYm90LnYxLkVwaGVtZXJhbC5QaG90b1Byb2dyZXNzSAASQwoMcHVibGlzaF9zdGVwGAMgASgLMisudmludGVkYm90LnYxLkVwaGVtZXJhbC5QdWJsaXNoU3RlcFByb2dyZXNzSAAaUwoNUGhvdG9Qcm9ncmVzcxISCgpyZXF1ZXN0X2lkGAEgASgJEgwKBGRvbmUYAiABKAUSDQoFdG90YWwYAyABKAUSEQoJZmlsZV9uYW1lGAQgASgJGlYKE1B1Ymxpc2hTdGVwUHJvZ3Jlc3MSFgoOcHVibGlzaF9qb2JfaWQYASABKAkSJwoEc3RlcBgCIAEoCzIZLnZpbnRlZGJvdC52MS5QdWJsaXNoU3RlcEIKCghwcm9ncmVzcyroCQoJRXZlbnRLaW5kEhoKFkVWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIeChpFVkVOVF9LSU5EX0FDQ09VTlRfQ1JFQVRFRBABEh4KGkVWRU5UX0tJTkRfQUNDT1VOVF9VUERBVEVEEAISHgoaRVZFTlRfS0lORF9BQ0NPVU5UX0RFTEVURUQQAxIjCh9FVkVOVF9LSU5EX0FDQ09VTlRfTU9ERV9DSEFOR0VEEAQSHQoZRVZFTlRfS0lORF9BQ0NPVU5UX1BBVVNFRBAFEh4KGkVWRU5UX0tJTkRfQUNDT1VOVF9SRVNVTUVEEAYSJwojRVZFTlRfS0lORF9BQ0NPVU5UX1NFU1NJT05fSU1QT1JURUQQBxIqCiZFVkVOVF9LSU5EX0FDQ09VTlRfU0VTU0lPTl9JTlZBTElEQVRFRBAIEigKJEVWRU5UX0tJTkRfQUNDT1VOVF9TRVNTSU9OX0ZPUkdPVFRFThAJEiAKHEVWRU5UX0tJTkRfQVBJX1RPS0VOX0NSRUFURUQQFBIgChxFVkVOVF9LSU5EX0FQSV9UT0tFTl9SRVZPS0VEEBUSHAoYRVZFTlRfS0lORF9QSE9UT19DUkVBVEVEEB4SHAoYRVZFTlRfS0lORF9QSE9UT19ERUxFVEVEEB8SHgoaRVZFTlRfS0lORF9MSVNUSU5HX0NSRUFURUQQKBIeChpFVkVOVF9LSU5EX0xJU1RJTkdfVVBEQVRFRBApEh4KGkVWRU5UX0tJTkRfTElTVElOR19ERUxFVEVEECoSJgoiRVZFTlRfS0lORF9XQVJEUk9CRV9JTVBPUlRfQ1JFQVRFRBAyEiYKIkVWRU5UX0tJTkRfV0FSRFJPQkVfSU1QT1JUX1VQREFURUQQMxIkCiBFVkVOVF9LSU5EX1dBUkRST0JFX0lNUE9SVF9FTkRFRBA0EiIKHkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQ1JFQVRFRBA8EiIKHkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfVVBEQVRFRBA9EiAKHEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfUkVBRFkQPhIkCiBFVkVOVF9LSU5EX1BVQkxJU0hfSk9CX0NPTkZJUk1FRBA/EiUKIUVWRU5UX0tJTkRfUFVCTElTSF9KT0JfUFVCTElTSElORxBAEiYKIkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfVU5DT05GSVJNRUQQQRIiCh5FVkVOVF9LSU5EX1BVQkxJU0hfSk9CX0JMT0NLRUQQQhImCiJFVkVOVF9LSU5EX1BVQkxJU0hfSk9CX0hBTkRFRF9PVkVSEEMSJAogRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9QVUJMSVNIRUQQRBIhCh1FVkVOVF9LSU5EX1BVQkxJU0hfSk9CX0ZBSUxFRBBFEiQKIEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQ0FOQ0VMTEVEEEYSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9FWFBJUkVEEEcSIQodRVZFTlRfS0lORF9QT1NTSUJMRV9EVVBMSUNBVEUQSBIkCiBFVkVOVF9LSU5EX1BVQkxJU0hfSk9CX1NDSEVEVUxFRBBJEh8KG0VWRU5UX0tJTkRfUFVCTElTSF9KT0JfRE9ORRBKKtsBCgxSZXNvdXJjZVR5cGUSHQoZUkVTT1VSQ0VfVFlQRV9VTlNQRUNJRklFRBAAEhkKFVJFU09VUkNFX1RZUEVfQUNDT1VOVBABEhsKF1JFU09VUkNFX1RZUEVfQVBJX1RPS0VOEAISFwoTUkVTT1VSQ0VfVFlQRV9QSE9UTxADEhkKFVJFU09VUkNFX1RZUEVfTElTVElORxAEEh0KGVJFU09VUkNFX1RZUEVfUFVCTElTSF9KT0IQBRIhCh1SRVNPVVJDRV9UWVBFX1dBUkRST0JFX0lNUE9SVBAGMlIKDEV2ZW50U2VydmljZRJCCgVXYXRjaBIaLnZpbnRlZGJvdC52MS5XYXRjaFJlcXVlc3QaGy52aW50ZWRib3QudjEuV2F0Y2hSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_timestamp, file_vintedbot_v1_account, file_vintedbot_v1_auth, file_vintedbot_v1_listing, file_vintedbot_v1_media, file_vintedbot_v1_publish, file_vintedbot_v1_wardrobe]);
+  fileDesc("Chh2aW50ZWRib3QvdjEvZXZlbnQucHJvdG8SDHZpbnRlZGJvdC52MSLLAwoIUmVzb3VyY2USKAoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50SAASKwoJYXBpX3Rva2VuGAIgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuSAASJAoFcGhvdG8YAyABKAsyEy52aW50ZWRib3QudjEuUGhvdG9IABIoCgdsaXN0aW5nGAQgASgLMhUudmludGVkYm90LnYxLkxpc3RpbmdIABIvCgtwdWJsaXNoX2pvYhgFIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iSAASNwoPd2FyZHJvYmVfaW1wb3J0GAYgASgLMhwudmludGVkYm90LnYxLldhcmRyb2JlSW1wb3J0SAASJgoGdGhyZWFkGAcgASgLMhQudmludGVkYm90LnYxLlRocmVhZEgAEigKB21lc3NhZ2UYCCABKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZUgAEiQKBXJlcGx5GAkgASgLMhMudmludGVkYm90LnYxLlJlcGx5SAASKgoIdGVtcGxhdGUYCiABKAsyFi52aW50ZWRib3QudjEuVGVtcGxhdGVIAEIKCghyZXNvdXJjZSKmAQoMV2F0Y2hSZXF1ZXN0Eg4KBmN1cnNvchgBIAEoCRIQCghzbmFwc2hvdBgCIAEoCBImCgVraW5kcxgDIAMoDjIXLnZpbnRlZGJvdC52MS5FdmVudEtpbmQSEwoLYWNjb3VudF9pZHMYBCADKAkSIwoGdG9waWNzGAUgAygOMhMudmludGVkYm90LnYxLlRvcGljEhIKCnRocmVhZF9pZHMYBiADKAki9gMKDVdhdGNoUmVzcG9uc2USDgoGY3Vyc29yGAEgASgJEjgKCHNuYXBzaG90GAIgASgLMiQudmludGVkYm90LnYxLldhdGNoUmVzcG9uc2UuU25hcHNob3RIABI/CgxzbmFwc2hvdF9lbmQYAyABKAsyJy52aW50ZWRib3QudjEuV2F0Y2hSZXNwb25zZS5TbmFwc2hvdEVuZEgAEiQKBWV2ZW50GAQgASgLMhMudmludGVkYm90LnYxLkV2ZW50SAASPAoKY2hlY2twb2ludBgFIAEoCzImLnZpbnRlZGJvdC52MS5XYXRjaFJlc3BvbnNlLkNoZWNrcG9pbnRIABIsCgllcGhlbWVyYWwYBiABKAsyFy52aW50ZWRib3QudjEuRXBoZW1lcmFsSAAafAoIU25hcHNob3QSMQoNcmVzb3VyY2VfdHlwZRgBIAEoDjIaLnZpbnRlZGJvdC52MS5SZXNvdXJjZVR5cGUSEwoLcmVzb3VyY2VfaWQYAiABKAkSKAoIcmVzb3VyY2UYAyABKAsyFi52aW50ZWRib3QudjEuUmVzb3VyY2UaHwoLU25hcHNob3RFbmQSEAoIc2VxdWVuY2UYASABKAQaHgoKQ2hlY2twb2ludBIQCghzZXF1ZW5jZRgBIAEoBEIJCgdtZXNzYWdlIoMCCgVFdmVudBIQCghzZXF1ZW5jZRgBIAEoBBIoCgR0aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIlCgRraW5kGAMgASgOMhcudmludGVkYm90LnYxLkV2ZW50S2luZBIxCg1yZXNvdXJjZV90eXBlGAQgASgOMhoudmludGVkYm90LnYxLlJlc291cmNlVHlwZRITCgtyZXNvdXJjZV9pZBgFIAEoCRISCgphY2NvdW50X2lkGAYgASgJEhEKCXRocmVhZF9pZBgIIAEoCRIoCghyZXNvdXJjZRgHIAEoCzIWLnZpbnRlZGJvdC52MS5SZXNvdXJjZSKGBAoJRXBoZW1lcmFsEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjcKBnBob3RvcxgCIAEoCzIlLnZpbnRlZGJvdC52MS5FcGhlbWVyYWwuUGhvdG9Qcm9ncmVzc0gAEkMKDHB1Ymxpc2hfc3RlcBgDIAEoCzIrLnZpbnRlZGJvdC52MS5FcGhlbWVyYWwuUHVibGlzaFN0ZXBQcm9ncmVzc0gAEkEKD2luYm94X2ZyZXNobmVzcxgEIAEoCzImLnZpbnRlZGJvdC52MS5FcGhlbWVyYWwuSW5ib3hGcmVzaG5lc3NIABpTCg1QaG90b1Byb2dyZXNzEhIKCnJlcXVlc3RfaWQYASABKAkSDAoEZG9uZRgCIAEoBRINCgV0b3RhbBgDIAEoBRIRCglmaWxlX25hbWUYBCABKAkaVgoTUHVibGlzaFN0ZXBQcm9ncmVzcxIWCg5wdWJsaXNoX2pvYl9pZBgBIAEoCRInCgRzdGVwGAIgASgLMhkudmludGVkYm90LnYxLlB1Ymxpc2hTdGVwGlUKDkluYm94RnJlc2huZXNzEhIKCmFjY291bnRfaWQYASABKAkSLwoJZnJlc2huZXNzGAIgASgLMhwudmludGVkYm90LnYxLkluYm94RnJlc2huZXNzQgoKCHByb2dyZXNzKpsOCglFdmVudEtpbmQSGgoWRVZFTlRfS0lORF9VTlNQRUNJRklFRBAAEh4KGkVWRU5UX0tJTkRfQUNDT1VOVF9DUkVBVEVEEAESHgoaRVZFTlRfS0lORF9BQ0NPVU5UX1VQREFURUQQAhIeChpFVkVOVF9LSU5EX0FDQ09VTlRfREVMRVRFRBADEiMKH0VWRU5UX0tJTkRfQUNDT1VOVF9NT0RFX0NIQU5HRUQQBBIdChlFVkVOVF9LSU5EX0FDQ09VTlRfUEFVU0VEEAUSHgoaRVZFTlRfS0lORF9BQ0NPVU5UX1JFU1VNRUQQBhInCiNFVkVOVF9LSU5EX0FDQ09VTlRfU0VTU0lPTl9JTVBPUlRFRBAHEioKJkVWRU5UX0tJTkRfQUNDT1VOVF9TRVNTSU9OX0lOVkFMSURBVEVEEAgSKAokRVZFTlRfS0lORF9BQ0NPVU5UX1NFU1NJT05fRk9SR09UVEVOEAkSIAocRVZFTlRfS0lORF9BUElfVE9LRU5fQ1JFQVRFRBAUEiAKHEVWRU5UX0tJTkRfQVBJX1RPS0VOX1JFVk9LRUQQFRIcChhFVkVOVF9LSU5EX1BIT1RPX0NSRUFURUQQHhIcChhFVkVOVF9LSU5EX1BIT1RPX0RFTEVURUQQHxIeChpFVkVOVF9LSU5EX0xJU1RJTkdfQ1JFQVRFRBAoEh4KGkVWRU5UX0tJTkRfTElTVElOR19VUERBVEVEECkSHgoaRVZFTlRfS0lORF9MSVNUSU5HX0RFTEVURUQQKhImCiJFVkVOVF9LSU5EX1dBUkRST0JFX0lNUE9SVF9DUkVBVEVEEDISJgoiRVZFTlRfS0lORF9XQVJEUk9CRV9JTVBPUlRfVVBEQVRFRBAzEiQKIEVWRU5UX0tJTkRfV0FSRFJPQkVfSU1QT1JUX0VOREVEEDQSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9DUkVBVEVEEDwSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9VUERBVEVEED0SIAocRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9SRUFEWRA+EiQKIEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQ09ORklSTUVEED8SJQohRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9QVUJMSVNISU5HEEASJgoiRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9VTkNPTkZJUk1FRBBBEiIKHkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQkxPQ0tFRBBCEiYKIkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfSEFOREVEX09WRVIQQxIkCiBFVkVOVF9LSU5EX1BVQkxJU0hfSk9CX1BVQkxJU0hFRBBEEiEKHUVWRU5UX0tJTkRfUFVCTElTSF9KT0JfRkFJTEVEEEUSJAogRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9DQU5DRUxMRUQQRhIiCh5FVkVOVF9LSU5EX1BVQkxJU0hfSk9CX0VYUElSRUQQRxIhCh1FVkVOVF9LSU5EX1BPU1NJQkxFX0RVUExJQ0FURRBIEiQKIEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfU0NIRURVTEVEEEkSHwobRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9ET05FEEoSHQoZRVZFTlRfS0lORF9USFJFQURfQ1JFQVRFRBBaEh0KGUVWRU5UX0tJTkRfVEhSRUFEX1VQREFURUQQWxIdChlFVkVOVF9LSU5EX1RIUkVBRF9ERUxFVEVEEFwSIQodRVZFTlRfS0lORF9USFJFQURfRFJBRlRfU0FWRUQQXRIfChtFVkVOVF9LSU5EX01FU1NBR0VfUkVDRUlWRUQQXhIbChdFVkVOVF9LSU5EX01FU1NBR0VfU0VOVBBfEh4KGkVWRU5UX0tJTkRfTUVTU0FHRV9VUERBVEVEEGASHAoYRVZFTlRfS0lORF9SRVBMWV9DUkVBVEVEEGQSHAoYRVZFTlRfS0lORF9SRVBMWV9VUERBVEVEEGUSHAoYRVZFTlRfS0lORF9SRVBMWV9TRU5ESU5HEGYSGQoVRVZFTlRfS0lORF9SRVBMWV9TRU5UEGcSIAocRVZFTlRfS0lORF9SRVBMWV9VTkNPTkZJUk1FRBBoEhsKF0VWRU5UX0tJTkRfUkVQTFlfRkFJTEVEEGkSHAoYRVZFTlRfS0lORF9SRVBMWV9CTE9DS0VEEGoSHgoaRVZFTlRfS0lORF9SRVBMWV9DQU5DRUxMRUQQaxIfChtFVkVOVF9LSU5EX1RFTVBMQVRFX0NSRUFURUQQbhIfChtFVkVOVF9LSU5EX1RFTVBMQVRFX1VQREFURUQQbxIfChtFVkVOVF9LSU5EX1RFTVBMQVRFX0RFTEVURUQQcCqqAQoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABISCg5UT1BJQ19BQ0NPVU5UUxABEhQKEFRPUElDX0FQSV9UT0tFTlMQAhIQCgxUT1BJQ19QSE9UT1MQAxISCg5UT1BJQ19MSVNUSU5HUxAEEhQKEFRPUElDX1BVQkxJU0hJTkcQBRIPCgtUT1BJQ19JTkJPWBAGEhMKD1RPUElDX1RFTVBMQVRFUxAHKsUCCgxSZXNvdXJjZVR5cGUSHQoZUkVTT1VSQ0VfVFlQRV9VTlNQRUNJRklFRBAAEhkKFVJFU09VUkNFX1RZUEVfQUNDT1VOVBABEhsKF1JFU09VUkNFX1RZUEVfQVBJX1RPS0VOEAISFwoTUkVTT1VSQ0VfVFlQRV9QSE9UTxADEhkKFVJFU09VUkNFX1RZUEVfTElTVElORxAEEh0KGVJFU09VUkNFX1RZUEVfUFVCTElTSF9KT0IQBRIhCh1SRVNPVVJDRV9UWVBFX1dBUkRST0JFX0lNUE9SVBAGEhgKFFJFU09VUkNFX1RZUEVfVEhSRUFEEAcSGQoVUkVTT1VSQ0VfVFlQRV9NRVNTQUdFEAgSFwoTUkVTT1VSQ0VfVFlQRV9SRVBMWRAJEhoKFlJFU09VUkNFX1RZUEVfVEVNUExBVEUQCjJSCgxFdmVudFNlcnZpY2USQgoFV2F0Y2gSGi52aW50ZWRib3QudjEuV2F0Y2hSZXF1ZXN0GhsudmludGVkYm90LnYxLldhdGNoUmVzcG9uc2UwAWIGcHJvdG8z", [file_google_protobuf_timestamp, file_vintedbot_v1_account, file_vintedbot_v1_auth, file_vintedbot_v1_inbox, file_vintedbot_v1_listing, file_vintedbot_v1_media, file_vintedbot_v1_publish, file_vintedbot_v1_template, file_vintedbot_v1_wardrobe]);
 
 /**
  * A resource as it is. Confirmations are left out, always.
@@ -85,6 +89,38 @@ export type Resource = Message<"vintedbot.v1.Resource"> & {
      */
     value: WardrobeImport;
     case: "wardrobeImport";
+  } | {
+    /**
+     * A thread.
+     *
+     * @generated from field: vintedbot.v1.Thread thread = 7;
+     */
+    value: Thread;
+    case: "thread";
+  } | {
+    /**
+     * A message.
+     *
+     * @generated from field: vintedbot.v1.Message message = 8;
+     */
+    value: Message$1;
+    case: "message";
+  } | {
+    /**
+     * A reply, without its confirmation.
+     *
+     * @generated from field: vintedbot.v1.Reply reply = 9;
+     */
+    value: Reply;
+    case: "reply";
+  } | {
+    /**
+     * A template.
+     *
+     * @generated from field: vintedbot.v1.Template template = 10;
+     */
+    value: Template;
+    case: "template";
   } | { case: undefined; value?: undefined };
 };
 
@@ -110,7 +146,8 @@ export type WatchRequest = Message<"vintedbot.v1.WatchRequest"> & {
   cursor: string;
 
   /**
-   * Whether to send all present resources first. Ignored with a cursor. Absent: no.
+   * Whether to send all present resources first: of the inbox its threads, and of their messages none, unless `thread_ids`
+   * names the thread. Ignored with a cursor. Absent: no.
    *
    * @generated from field: bool snapshot = 2;
    */
@@ -129,6 +166,21 @@ export type WatchRequest = Message<"vintedbot.v1.WatchRequest"> & {
    * @generated from field: repeated string account_ids = 4;
    */
   accountIds: string[];
+
+  /**
+   * Only events about these. With `kinds`, both must hold. Empty: all.
+   *
+   * @generated from field: repeated vintedbot.v1.Topic topics = 5;
+   */
+  topics: Topic[];
+
+  /**
+   * Of threads, messages and replies only those of these threads, by UUID; everything else passes as the other filters say.
+   * Empty: all.
+   *
+   * @generated from field: repeated string thread_ids = 6;
+   */
+  threadIds: string[];
 };
 
 /**
@@ -334,6 +386,13 @@ export type Event = Message<"vintedbot.v1.Event"> & {
   accountId: string;
 
   /**
+   * UUID of the thread it belongs to, for threads, messages and replies. Empty for everything else.
+   *
+   * @generated from field: string thread_id = 8;
+   */
+  threadId: string;
+
+  /**
    * The resource after the event, or a later state of it; its own `sequence` tells. Absent: it was deleted.
    *
    * @generated from field: vintedbot.v1.Resource resource = 7;
@@ -382,6 +441,14 @@ export type Ephemeral = Message<"vintedbot.v1.Ephemeral"> & {
      */
     value: Ephemeral_PublishStepProgress;
     case: "publishStep";
+  } | {
+    /**
+     * An account's inbox was read, or could not be.
+     *
+     * @generated from field: vintedbot.v1.Ephemeral.InboxFreshness inbox_freshness = 4;
+     */
+    value: Ephemeral_InboxFreshness;
+    case: "inboxFreshness";
   } | { case: undefined; value?: undefined };
 };
 
@@ -461,6 +528,34 @@ export type Ephemeral_PublishStepProgress = Message<"vintedbot.v1.Ephemeral.Publ
  */
 export const Ephemeral_PublishStepProgressSchema: GenMessage<Ephemeral_PublishStepProgress> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 4, 1);
+
+/**
+ * How fresh an account's inbox is.
+ *
+ * @generated from message vintedbot.v1.Ephemeral.InboxFreshness
+ */
+export type Ephemeral_InboxFreshness = Message<"vintedbot.v1.Ephemeral.InboxFreshness"> & {
+  /**
+   * UUID of the account.
+   *
+   * @generated from field: string account_id = 1;
+   */
+  accountId: string;
+
+  /**
+   * As Account.inbox_freshness.
+   *
+   * @generated from field: vintedbot.v1.InboxFreshness freshness = 2;
+   */
+  freshness?: InboxFreshness | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.Ephemeral.InboxFreshness.
+ * Use `create(Ephemeral_InboxFreshnessSchema)` to create a new message.
+ */
+export const Ephemeral_InboxFreshnessSchema: GenMessage<Ephemeral_InboxFreshness> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_event, 4, 2);
 
 /**
  * What happened.
@@ -712,6 +807,132 @@ export enum EventKind {
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_DONE = 74;
    */
   PUBLISH_JOB_DONE = 74,
+
+  /**
+   * A thread was read for the first time, with its history.
+   *
+   * @generated from enum value: EVENT_KIND_THREAD_CREATED = 90;
+   */
+  THREAD_CREATED = 90,
+
+  /**
+   * A thread changed, here or on the site.
+   *
+   * @generated from enum value: EVENT_KIND_THREAD_UPDATED = 91;
+   */
+  THREAD_UPDATED = 91,
+
+  /**
+   * A thread was hidden here.
+   *
+   * @generated from enum value: EVENT_KIND_THREAD_DELETED = 92;
+   */
+  THREAD_DELETED = 92,
+
+  /**
+   * What is being written in a thread was saved.
+   *
+   * @generated from enum value: EVENT_KIND_THREAD_DRAFT_SAVED = 93;
+   */
+  THREAD_DRAFT_SAVED = 93,
+
+  /**
+   * Something new came from the other side, or from the site.
+   *
+   * @generated from enum value: EVENT_KIND_MESSAGE_RECEIVED = 94;
+   */
+  MESSAGE_RECEIVED = 94,
+
+  /**
+   * Something new was sent by the account, from here or elsewhere.
+   *
+   * @generated from enum value: EVENT_KIND_MESSAGE_SENT = 95;
+   */
+  MESSAGE_SENT = 95,
+
+  /**
+   * A message changed: an offer was answered, a text was hidden, a photo was fetched.
+   *
+   * @generated from enum value: EVENT_KIND_MESSAGE_UPDATED = 96;
+   */
+  MESSAGE_UPDATED = 96,
+
+  /**
+   * A reply was asked for.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_CREATED = 100;
+   */
+  REPLY_CREATED = 100,
+
+  /**
+   * A reply changed in a way that no other kind names.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_UPDATED = 101;
+   */
+  REPLY_UPDATED = 101,
+
+  /**
+   * A reply is being sent.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_SENDING = 102;
+   */
+  REPLY_SENDING = 102,
+
+  /**
+   * A reply was sent.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_SENT = 103;
+   */
+  REPLY_SENT = 103,
+
+  /**
+   * Whether a reply was sent is not known.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_UNCONFIRMED = 104;
+   */
+  REPLY_UNCONFIRMED = 104,
+
+  /**
+   * A reply was not sent.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_FAILED = 105;
+   */
+  REPLY_FAILED = 105,
+
+  /**
+   * A reply stopped because the site asks for a person.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_BLOCKED = 106;
+   */
+  REPLY_BLOCKED = 106,
+
+  /**
+   * A reply was taken back.
+   *
+   * @generated from enum value: EVENT_KIND_REPLY_CANCELLED = 107;
+   */
+  REPLY_CANCELLED = 107,
+
+  /**
+   * A template was made.
+   *
+   * @generated from enum value: EVENT_KIND_TEMPLATE_CREATED = 110;
+   */
+  TEMPLATE_CREATED = 110,
+
+  /**
+   * A template changed.
+   *
+   * @generated from enum value: EVENT_KIND_TEMPLATE_UPDATED = 111;
+   */
+  TEMPLATE_UPDATED = 111,
+
+  /**
+   * A template was removed.
+   *
+   * @generated from enum value: EVENT_KIND_TEMPLATE_DELETED = 112;
+   */
+  TEMPLATE_DELETED = 112,
 }
 
 /**
@@ -719,6 +940,75 @@ export enum EventKind {
  */
 export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_event, 0);
+
+/**
+ * What events are about, for those who want to hear of that alone.
+ *
+ * @generated from enum vintedbot.v1.Topic
+ */
+export enum Topic {
+  /**
+   * Not said; refused as a filter.
+   *
+   * @generated from enum value: TOPIC_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Accounts and their sessions.
+   *
+   * @generated from enum value: TOPIC_ACCOUNTS = 1;
+   */
+  ACCOUNTS = 1,
+
+  /**
+   * API tokens.
+   *
+   * @generated from enum value: TOPIC_API_TOKENS = 2;
+   */
+  API_TOKENS = 2,
+
+  /**
+   * Photos.
+   *
+   * @generated from enum value: TOPIC_PHOTOS = 3;
+   */
+  PHOTOS = 3,
+
+  /**
+   * Listings and imports of a wardrobe.
+   *
+   * @generated from enum value: TOPIC_LISTINGS = 4;
+   */
+  LISTINGS = 4,
+
+  /**
+   * Publish jobs.
+   *
+   * @generated from enum value: TOPIC_PUBLISHING = 5;
+   */
+  PUBLISHING = 5,
+
+  /**
+   * Threads, messages and replies.
+   *
+   * @generated from enum value: TOPIC_INBOX = 6;
+   */
+  INBOX = 6,
+
+  /**
+   * Templates.
+   *
+   * @generated from enum value: TOPIC_TEMPLATES = 7;
+   */
+  TEMPLATES = 7,
+}
+
+/**
+ * Describes the enum vintedbot.v1.Topic.
+ */
+export const TopicSchema: GenEnum<Topic> = /*@__PURE__*/
+  enumDesc(file_vintedbot_v1_event, 1);
 
 /**
  * What a resource is. Its id alone does not say.
@@ -774,13 +1064,41 @@ export enum ResourceType {
    * @generated from enum value: RESOURCE_TYPE_WARDROBE_IMPORT = 6;
    */
   WARDROBE_IMPORT = 6,
+
+  /**
+   * A Thread.
+   *
+   * @generated from enum value: RESOURCE_TYPE_THREAD = 7;
+   */
+  THREAD = 7,
+
+  /**
+   * A Message.
+   *
+   * @generated from enum value: RESOURCE_TYPE_MESSAGE = 8;
+   */
+  MESSAGE = 8,
+
+  /**
+   * A Reply.
+   *
+   * @generated from enum value: RESOURCE_TYPE_REPLY = 9;
+   */
+  REPLY = 9,
+
+  /**
+   * A Template.
+   *
+   * @generated from enum value: RESOURCE_TYPE_TEMPLATE = 10;
+   */
+  TEMPLATE = 10,
 }
 
 /**
  * Describes the enum vintedbot.v1.ResourceType.
  */
 export const ResourceTypeSchema: GenEnum<ResourceType> = /*@__PURE__*/
-  enumDesc(file_vintedbot_v1_event, 1);
+  enumDesc(file_vintedbot_v1_event, 2);
 
 /**
  * Everything that happens, live and without gaps.

@@ -1,0 +1,146 @@
+//! An entry of a conversation.
+
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+use vintedbot_marketplace::{Button, Money};
+
+use crate::clock::Millis;
+use crate::events::{Resource, ResourceType};
+use crate::store::entities::messages;
+
+/// Who a message is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Author {
+    Account,
+    Person,
+    Site,
+}
+
+/// What a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum MessageKind {
+    Message,
+    OfferRequest,
+    SellerOffer,
+    Status,
+    Action,
+    Unknown,
+}
+
+/// What a message says beside its words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Content {
+    OfferRequest {
+        transaction_id: Option<String>,
+        price: Option<Money>,
+        original_price: Option<Money>,
+        /// The site's own number: 10 pending, 20 accepted, 30 rejected, 40 cancelled.
+        status: Option<i64>,
+        current: bool,
+    },
+    SellerOffer {
+        price: Option<Money>,
+        original_price: Option<Money>,
+        current: bool,
+    },
+    Status {
+        title: String,
+        subtitle: String,
+    },
+    Action {
+        title: String,
+        subtitle: String,
+        buttons: Vec<Button>,
+    },
+    Unknown {
+        entity_type: String,
+        json: String,
+    },
+}
+
+/// Whether a photo of a message is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AttachmentState {
+    Pending,
+    Stored,
+    Failed,
+}
+
+/// A photo in a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attachment {
+    pub state: AttachmentState,
+    /// Where the site has it.
+    pub url: String,
+    pub photo_id: Option<String>,
+    pub message: String,
+}
+
+/// An entry of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    pub id: String,
+    pub owner_id: String,
+    pub account_id: String,
+    pub thread_id: String,
+    pub remote_id: Option<String>,
+    pub kind: MessageKind,
+    pub author: Author,
+    pub text: String,
+    pub content: Option<Content>,
+    pub attachments: Vec<Attachment>,
+    pub time: Millis,
+    pub position: i64,
+    pub read: bool,
+    pub hidden: bool,
+    pub reply_id: Option<String>,
+    pub sequence: i64,
+}
+
+impl From<messages::Model> for Message {
+    fn from(row: messages::Model) -> Self {
+        Self {
+            content: row
+                .content
+                .as_deref()
+                .and_then(|text| serde_json::from_str(text).ok()),
+            attachments: serde_json::from_str(&row.attachments).unwrap_or_default(),
+            id: row.id,
+            owner_id: row.owner_id,
+            account_id: row.account_id,
+            thread_id: row.thread_id,
+            remote_id: row.remote_id,
+            kind: row.kind,
+            author: row.author,
+            text: row.text,
+            time: row.time,
+            position: row.position,
+            read: row.read,
+            hidden: row.hidden,
+            reply_id: row.reply_id,
+            sequence: row.sequence,
+        }
+    }
+}
+
+impl Resource for Message {
+    const TYPE: ResourceType = ResourceType::Message;
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn owner_id(&self) -> &str {
+        &self.owner_id
+    }
+    fn account_id(&self) -> Option<&str> {
+        Some(&self.account_id)
+    }
+    fn thread_id(&self) -> Option<&str> {
+        Some(&self.thread_id)
+    }
+}

@@ -1,0 +1,48 @@
+//! Conversations on the site, with what is kept about them here.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "threads")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: String,
+    pub owner_id: String,
+    pub account_id: String,
+    pub site: String,
+    pub remote_id: String,
+    pub person_id: String,
+    /// Title of the item, or what the site calls the conversation.
+    pub subject: String,
+    pub listing_id: Option<String>,
+    /// JSON of [`vintedbot_marketplace::Transaction`].
+    pub transaction_state: Option<String>,
+    pub snippet: String,
+    pub last_message_time: i64,
+    pub unread_count: i64,
+    pub unread: bool,
+    pub waiting_for_me: bool,
+    pub has_offer: bool,
+    pub archived: bool,
+    pub snooze_until: Option<i64>,
+    /// JSON list, in alphabetical order.
+    pub labels: String,
+    pub note: String,
+    pub draft_text: Option<String>,
+    pub draft_version: i64,
+    pub draft_time: Option<i64>,
+    pub reply_allowed: bool,
+    pub read_by_person: bool,
+    pub message_count: i64,
+    /// The row of the site's inbox as it was when the conversation was last read, as JSON; absent where it may have changed within the same second.
+    pub listed: Option<String>,
+    pub create_time: i64,
+    pub update_time: i64,
+    pub delete_time: Option<i64>,
+    pub sequence: i64,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

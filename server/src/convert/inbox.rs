@@ -1,0 +1,231 @@
+//! Threads, messages and replies.
+
+use vintedbot_domain::inbox::{
+    Attachment, AttachmentState, Author, Content, Draft, Item, Message, Person, Reply, ReplyState, Thread,
+};
+use vintedbot_marketplace::{Money, Side, Transaction};
+use vintedbot_proto::v1;
+
+use super::{small, timestamp, unsigned};
+use crate::errors;
+
+pub fn person(source: Person) -> v1::Person {
+    v1::Person {
+        id: source.id,
+        site: source.site,
+        member_id: source.member_id,
+        login: source.login,
+        is_system: source.is_system,
+    }
+}
+
+pub fn thread(source: Thread) -> v1::Thread {
+    let has_draft = !source.draft.text.is_empty() || source.draft.version > 0;
+    v1::Thread {
+        person: Some(person(source.person)),
+        item: source.item.map(item),
+        transaction: source.transaction.map(transaction),
+        snippet: source.snippet,
+        last_message_time: Some(timestamp(source.last_message_time)),
+        unread_count: small(source.unread_count),
+        unread: source.unread,
+        waiting_for_me: source.waiting_for_me,
+        has_offer: source.has_offer,
+        archived: source.archived,
+        snooze_time: source.snooze_until.map(timestamp),
+        labels: source.labels,
+        note: source.note,
+        draft: has_draft.then(|| draft(source.draft)),
+        reply_allowed: source.reply_allowed,
+        read_by_person: source.read_by_person,
+        message_count: small(source.message_count),
+        create_time: Some(timestamp(source.create_time)),
+        update_time: Some(timestamp(source.update_time)),
+        sequence: unsigned(source.sequence),
+        id: source.id,
+        account_id: source.account_id,
+        remote_id: source.remote_id,
+    }
+}
+
+pub fn draft(source: Draft) -> v1::thread::Draft {
+    v1::thread::Draft {
+        text: source.text,
+        version: source.version,
+        update_time: source.update_time.map(timestamp),
+    }
+}
+
+fn item(source: Item) -> v1::thread::Item {
+    v1::thread::Item {
+        remote_item_ids: source.remote_item_ids,
+        title: source.title,
+        listing_id: source.listing_id.unwrap_or_default(),
+        url: source.url.unwrap_or_default(),
+        is_closed: source.is_closed,
+    }
+}
+
+fn transaction(source: Transaction) -> v1::thread::Transaction {
+    use v1::thread::transaction::Side as S;
+    let side = match source.side {
+        None => S::Unspecified,
+        Some(Side::Seller) => S::Seller,
+        Some(Side::Buyer) => S::Buyer,
+    };
+    v1::thread::Transaction {
+        id: source.id,
+        status: small(source.status.unwrap_or_default()),
+        side: side.into(),
+        is_bundle: source.is_bundle,
+        is_reserved: source.is_reserved,
+        is_completed: source.is_completed,
+        price: source.price.map(money),
+    }
+}
+
+fn money(source: Money) -> v1::Money {
+    v1::Money {
+        minor_units: source.minor_units,
+        currency_code: source.currency,
+    }
+}
+
+pub fn message(source: Message) -> v1::Message {
+    let author = match source.author {
+        Author::Account => v1::message::Author::Account,
+        Author::Person => v1::message::Author::Person,
+        Author::Site => v1::message::Author::Site,
+    };
+    v1::Message {
+        author: author.into(),
+        text: source.text,
+        content: source
+            .content
+            .map(|said| content(source.remote_id.clone().unwrap_or_default(), said)),
+        attachments: source.attachments.into_iter().map(attachment).collect(),
+        time: Some(timestamp(source.time)),
+        read: source.read,
+        hidden: source.hidden,
+        reply_id: source.reply_id.unwrap_or_default(),
+        position: source.position,
+        sequence: unsigned(source.sequence),
+        id: source.id,
+        thread_id: source.thread_id,
+        account_id: source.account_id,
+        remote_id: source.remote_id.unwrap_or_default(),
+    }
+}
+
+fn content(remote_id: String, source: Content) -> v1::message::Content {
+    use v1::message::Content as C;
+    match source {
+        Content::OfferRequest {
+            transaction_id,
+            price,
+            original_price,
+            status,
+            current,
+        } => C::OfferRequest(v1::message::OfferRequest {
+            remote_id,
+            transaction_id: transaction_id.unwrap_or_default(),
+            price: price.map(money),
+            original_price: original_price.map(money),
+            state: offer_state(status).into(),
+            status: small(status.unwrap_or_default()),
+            current,
+        }),
+        Content::SellerOffer {
+            price,
+            original_price,
+            current,
+        } => C::SellerOffer(v1::message::SellerOffer {
+            remote_id,
+            price: price.map(money),
+            original_price: original_price.map(money),
+            current,
+        }),
+        Content::Status { title, subtitle } => C::Status(v1::message::Status { title, subtitle }),
+        Content::Action {
+            title,
+            subtitle,
+            buttons,
+        } => C::Action(v1::message::Action {
+            title,
+            subtitle,
+            buttons: buttons
+                .into_iter()
+                .map(|button| v1::message::action::Button {
+                    action: button.action,
+                    title: button.title,
+                    primary: button.primary,
+                })
+                .collect(),
+        }),
+        Content::Unknown { entity_type, json } => C::Unknown(v1::message::Unknown { entity_type, json }),
+    }
+}
+
+/// The site's numbers of an offer's state (as seen 2026, confidence A).
+fn offer_state(status: Option<i64>) -> v1::message::offer_request::State {
+    use v1::message::offer_request::State as S;
+    match status {
+        Some(10) => S::Pending,
+        Some(20) => S::Accepted,
+        Some(30) => S::Rejected,
+        Some(40) => S::Cancelled,
+        _ => S::Unspecified,
+    }
+}
+
+fn attachment(source: Attachment) -> v1::message::Attachment {
+    use v1::message::attachment::State as S;
+    let state = match source.state {
+        AttachmentState::Pending => S::Pending,
+        AttachmentState::Stored => S::Stored,
+        AttachmentState::Failed => S::Failed,
+    };
+    v1::message::Attachment {
+        state: state.into(),
+        photo_id: source.photo_id.unwrap_or_default(),
+        message: source.message,
+    }
+}
+
+/// A reply, without its confirmation.
+pub fn reply(source: Reply) -> v1::Reply {
+    v1::Reply {
+        state: reply_state(source.state).into(),
+        text: source.text,
+        photo_ids: source.photo_ids,
+        content_hash: source.content_hash,
+        send_time: source.send_time.map(timestamp),
+        needs_manual: source.needs_manual,
+        reason: source.reason.map(errors::reason).unwrap_or_default().into(),
+        reason_message: source.message,
+        attempts: small(source.attempts),
+        message_id: source.message_id.unwrap_or_default(),
+        confirmation: None,
+        create_time: Some(timestamp(source.create_time)),
+        update_time: Some(timestamp(source.update_time)),
+        end_time: source.end_time.map(timestamp),
+        sequence: unsigned(source.sequence),
+        id: source.id,
+        thread_id: source.thread_id,
+        account_id: source.account_id,
+    }
+}
+
+pub fn reply_state(state: ReplyState) -> v1::reply::State {
+    use v1::reply::State as S;
+    match state {
+        ReplyState::AwaitingConfirmation => S::AwaitingConfirmation,
+        ReplyState::Queued => S::Queued,
+        ReplyState::Sending => S::Sending,
+        ReplyState::Sent => S::Sent,
+        ReplyState::Unconfirmed => S::Unconfirmed,
+        ReplyState::Failed => S::Failed,
+        ReplyState::Blocked => S::Blocked,
+        ReplyState::Cancelled => S::Cancelled,
+    }
+}
