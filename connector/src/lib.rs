@@ -10,6 +10,7 @@ mod active;
 mod browser;
 mod browserless;
 mod discreet;
+mod inbox;
 mod pacing;
 mod process;
 mod reading;

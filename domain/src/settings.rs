@@ -22,6 +22,12 @@ pub struct Settings {
     pub publish_per_minute_account: i64,
     /// Changes of items that are on the site, in any minute, each account.
     pub changes_per_minute_account: i64,
+    /// How long a reply that needs no confirmation can be taken back before it is sent.
+    pub reply_undo_ms: Millis,
+    /// Replies that may be sent in any minute, each account.
+    pub replies_per_minute_account: i64,
+    /// Readings of its inbox that may be asked for in any minute, each account.
+    pub sync_now_per_minute: i64,
     /// Sessions that an owner may import in any hour.
     pub imports_per_hour: i64,
     /// New photos that an owner may upload in any minute.
@@ -111,6 +117,11 @@ impl Settings {
                 "imports_per_hour and uploads_per_minute must be at least 1",
             ),
             (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
+            (self.reply_undo_ms >= 0, "reply_undo_ms must not be below 0"),
+            (
+                self.replies_per_minute_account >= 1 && self.sync_now_per_minute >= 1,
+                "replies_per_minute_account and sync_now_per_minute must be at least 1",
+            ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
             Some((_, message)) => Err(Error::Internal((*message).to_owned())),

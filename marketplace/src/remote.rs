@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
-use crate::{Composer, ComposerIdentity, ComposerRequest, Ending, Error, Language, Money, Session};
+use crate::{Composer, ComposerIdentity, ComposerRequest, Ending, Error, Inbox, Language, Money, Session};
 
 /// An account's place on a site: everything that a connector needs to know to act for it.
 #[derive(Clone, Debug)]
@@ -95,9 +95,10 @@ pub enum DriverKind {
     Browserless,
 }
 
-/// A site that listings can be published on. Reads only; what writes is the [`Composer`].
+/// A site that listings can be published on, with its inbox. Reads only; what writes is the [`Composer`], and
+/// [`Inbox::send_reply`].
 #[async_trait]
-pub trait Marketplace: Send + Sync + 'static {
+pub trait Marketplace: Inbox {
     /// How writes reach the site.
     fn driver(&self) -> DriverKind;
 

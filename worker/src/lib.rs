@@ -7,9 +7,11 @@
 mod accounts;
 mod dispatch;
 mod effects;
+mod inbox;
 mod photos;
 mod publishing;
 mod queue;
+mod replies;
 mod schedules;
 mod sessions;
 mod stage;

@@ -44,6 +44,12 @@ pub enum Kind {
     ImportSession,
     /// Asks the site who is logged in with the account's session; its subject is the account.
     CheckSession,
+    /// Reads an account's inbox; its subject is the account.
+    SyncInbox,
+    /// Marks a thread as read on the site; its subject is the thread.
+    MarkThreadRead,
+    /// Everything that a reply needs done; its subject is the reply.
+    SendReply,
 }
 
 /// Where a job stands.

@@ -4,6 +4,7 @@
 mod actor;
 mod base;
 mod clock;
+mod inbox;
 mod site;
 mod world;
 

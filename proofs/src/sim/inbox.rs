@@ -1,0 +1,34 @@
+//! Nobody writes to anybody in the simulation.
+
+use async_trait::async_trait;
+use vintedbot_marketplace::{Conversation, Error, Inbox, InboxPage, OutgoingReply, Permit, Seat, WriteError};
+
+use super::site::Market;
+
+#[async_trait]
+impl Inbox for Market {
+    async fn inbox_page(&self, _: &Seat, _: u32) -> Result<InboxPage, Error> {
+        Err(no_inbox())
+    }
+
+    async fn conversation(&self, _: &Seat, _: &str) -> Result<Option<Conversation>, Error> {
+        Err(no_inbox())
+    }
+
+    async fn mark_read(&self, _: &Seat, _: &str) -> Result<(), Error> {
+        Err(no_inbox())
+    }
+
+    async fn send_reply(
+        &self,
+        _: &Seat,
+        _: &dyn Permit,
+        _: &OutgoingReply,
+    ) -> Result<Option<String>, WriteError> {
+        Err(WriteError::NotSent(no_inbox()))
+    }
+}
+
+fn no_inbox() -> Error {
+    Error::Unavailable("not part of the simulation".to_owned())
+}
