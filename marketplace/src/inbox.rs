@@ -56,6 +56,18 @@ pub struct Conversation {
     pub entries: Vec<Entry>,
 }
 
+impl Conversation {
+    /// Whether an entry was written by the account, whose own id is `member_id` as far as it is known. Whoever writes in a
+    /// conversation of two and is not the other one is it.
+    pub fn is_own(&self, entry: &Entry, member_id: Option<&str>) -> bool {
+        match (&entry.member_id, &self.person) {
+            (None, _) => false,
+            (Some(author), Some(person)) => *author != person.member_id,
+            (Some(author), None) => member_id == Some(author.as_str()),
+        }
+    }
+}
+
 /// What was agreed on in a conversation so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {

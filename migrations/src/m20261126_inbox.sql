@@ -107,7 +107,6 @@ CREATE TABLE replies (
     send_time BIGINT,
     confirm_expire_time BIGINT,
     confirm_time BIGINT,
-    cancel_requested BOOLEAN NOT NULL,
     needs_manual BOOLEAN NOT NULL,
     reason TEXT,
     message TEXT,
@@ -167,6 +166,8 @@ CREATE UNIQUE INDEX effects_open_publish ON effects (account_id)
     WHERE kind IN ('PUBLISH', 'HAND_OVER') AND state IN ('INTENDED', 'UNCONFIRMED');
 CREATE UNIQUE INDEX effects_open_reply ON effects (account_id, target_remote_id)
     WHERE kind = 'REPLY' AND state IN ('INTENDED', 'UNCONFIRMED');
+CREATE UNIQUE INDEX effects_reply_message ON effects (account_id, site, remote_id)
+    WHERE kind = 'REPLY' AND remote_id IS NOT NULL;
 CREATE UNIQUE INDEX effects_open_job ON effects (subject_id) WHERE state IN ('INTENDED', 'UNCONFIRMED');
 CREATE INDEX effects_intent ON effects (kind, intent_time);
 CREATE INDEX effects_watch ON effects (watch_until) WHERE watch_until IS NOT NULL;

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use vintedbot_domain::inbox::replies::attempt::Work as ReplyWork;
+use vintedbot_domain::inbox::replies::outcome::Next as ReplyNext;
+use vintedbot_domain::inbox::replies::{gate as reply_gate, outcome as reply_outcome};
 use vintedbot_domain::jobs::Claim;
 use vintedbot_domain::publishing::gate::{self, Intent, Proposal, Shut};
 use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::{StepOutcome, WaitReason, steps};
 use vintedbot_domain::{Domain, Reason, Result};
-use vintedbot_marketplace::{Changed, Composer, Error as SiteError, Permit, Published, WriteError};
+use vintedbot_marketplace::{
+    Changed, Composer, Error as SiteError, OutgoingReply, Permit, Published, WriteError,
+};
 
 use crate::Worker;
 use crate::publishing::{describe, evidence_of, next_of};
@@ -259,4 +264,68 @@ async fn settling(domain: &Domain) -> Result<Next> {
         until: domain.store.now().await?,
         why: WaitReason::Settling,
     })
+}
+
+/// Sends a reply, once, and writes down what became of it. What follows where it was not sent for certain; none: it was.
+pub async fn send_reply(
+    worker: &Worker,
+    claim: &Claim,
+    work: &ReplyWork,
+    reply: &OutgoingReply,
+    own_message_ids: &[String],
+) -> Result<Option<ReplyNext>> {
+    let domain = &worker.domain;
+    let intent = match reply_gate::intend(domain, claim, work, own_message_ids).await? {
+        Ok(intent) => intent,
+        Err(reply_gate::Shut::Later(until)) => return Ok(Some(ReplyNext::Later { until })),
+        Err(reply_gate::Shut::ClaimLost | reply_gate::Shut::Changed) => return Ok(Some(ReplyNext::AsItIs)),
+    };
+    Stage::ReplyIntended.reached().await;
+    let ticket = Ticket {
+        intent: &intent,
+        domain,
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
+    let sending = worker.marketplace.send_reply(&work.seat, &ticket, reply);
+    let result = limited(domain, sending).await;
+    Stage::ReplySent.reached().await;
+    let effect_id = &intent.effect_id;
+    let next = match result {
+        Ok(Some(remote_id)) => {
+            reply_outcome::delivered(domain, effect_id, Some(&remote_id), "said by the site").await?;
+            None
+        }
+        Ok(None) => {
+            let note = "the site took it and did not say as which message";
+            reply_outcome::unconfirmed(domain, effect_id, false, note).await?;
+            Some(ReplyNext::AsItIs)
+        }
+        Err(WriteError::NotSent(error)) => {
+            reply_outcome::not_sent(domain, effect_id, "the request was not made").await?;
+            Some(crate::replies::stopped(worker, &error).await?)
+        }
+        Err(WriteError::Refused(error)) => {
+            reply_outcome::not_sent(domain, effect_id, "the site refused it").await?;
+            Some(match crate::replies::stopped(worker, &error).await? {
+                // A challenge or a quiet time are told as such; anything else is the site's word on this text.
+                next @ (ReplyNext::Blocked { .. } | ReplyNext::Quiet { .. }) => next,
+                _ => ReplyNext::Failed {
+                    reason: Reason::SiteRefused,
+                    message: describe(&error),
+                },
+            })
+        }
+        Err(WriteError::Unknown(error)) => {
+            reply_outcome::unconfirmed(domain, effect_id, false, &error.to_string()).await?;
+            Some(match &error {
+                SiteError::Challenge { .. } => crate::replies::stopped(worker, &error).await?,
+                _ => ReplyNext::AsItIs,
+            })
+        }
+    };
+    Stage::ReplyRecorded.reached().await;
+    Ok(next)
 }

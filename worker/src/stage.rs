@@ -40,10 +40,28 @@ pub enum Stage {
     SiteRead,
     /// It is decided and written down; the claim is still held.
     Reconciled,
+    /// A conversation was read for a reply.
+    ConversationRead,
+    /// The intent to send a reply is committed; the request is not made.
+    ReplyIntended,
+    /// The request was made, and what came of it is not written down.
+    ReplySent,
+    /// What came of it is written down; the claim is still held.
+    ReplyRecorded,
 }
 
 impl Stage {
-    /// Every stage.
+    /// Every stage of an attempt at a reply.
+    pub const OF_REPLIES: [Self; 6] = [
+        Self::Claimed,
+        Self::ConversationRead,
+        Self::ReplyIntended,
+        Self::ReplySent,
+        Self::ReplyRecorded,
+        Self::Reconciled,
+    ];
+
+    /// Every stage of an attempt at publishing.
     pub fn all() -> impl Iterator<Item = Self> {
         let before = [
             Self::Claimed,
@@ -89,6 +107,10 @@ impl Stage {
             Self::LeftoversEnded => "LEFTOVERS_ENDED",
             Self::SiteRead => "SITE_READ",
             Self::Reconciled => "RECONCILED",
+            Self::ConversationRead => "CONVERSATION_READ",
+            Self::ReplyIntended => "REPLY_INTENDED",
+            Self::ReplySent => "REPLY_SENT",
+            Self::ReplyRecorded => "REPLY_RECORDED",
         }
     }
 

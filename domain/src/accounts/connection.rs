@@ -6,13 +6,13 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use vintedbot_marketplace::Seat;
 
 use super::account::save;
-use super::{Account, AccountState, seat};
+use super::{Account, AccountState, open, seat};
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::jobs::{self, NewJob};
 use crate::store::entities::{accounts, catalogs};
 use crate::store::{Store, Tx};
-use crate::{Domain, Error, Reason, Result, publishing};
+use crate::{Domain, Error, Reason, Result};
 
 /// Said of jobs that were prepared for somebody else.
 pub(super) const OTHER_MEMBER: &str = "the account is another member on the site now; prepare again";
@@ -100,7 +100,7 @@ pub async fn record_member(tx: &Tx, account_id: &str, member_id: &str, login: &s
     }
     if row.member_id.as_deref().is_some_and(|before| before != member_id) {
         // What was approved was approved for the other one.
-        publishing::cancel_open(tx, &row.id, Reason::SessionOtherMember, OTHER_MEMBER).await?;
+        open::cancel(tx, &row.id, Reason::SessionOtherMember, OTHER_MEMBER).await?;
     }
     let row = accounts::Model {
         member_id: Some(member_id.to_owned()),

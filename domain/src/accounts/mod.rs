@@ -7,6 +7,7 @@ mod delete;
 mod get;
 mod lock;
 mod mode;
+mod open;
 mod pause;
 mod quiet;
 mod session;

@@ -6,13 +6,13 @@ use serde::Serialize;
 use vintedbot_marketplace::markets::Market;
 
 use super::account::{load, save, site_of};
-use super::{Account, Mode, connection, session};
+use super::{Account, Mode, connection, open, session};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::publishing::State;
 use crate::store::Tx;
 use crate::store::entities::{accounts, publish_jobs};
-use crate::{Domain, Error, Reason, Result, publishing, requests};
+use crate::{Domain, Error, Reason, Result, requests};
 
 /// A change of mode.
 #[derive(Clone, Debug, Serialize)]
@@ -81,20 +81,20 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
     let id = row.id.clone();
     save(tx, row, Kind::AccountModeChanged).await?;
 
-    let open = publish_jobs::Entity::find()
+    let open_jobs = publish_jobs::Entity::find()
         .select_only()
         .column(publish_jobs::Column::Id)
         .filter(publish_jobs::Column::AccountId.eq(id.as_str()))
         .filter(publish_jobs::Column::State.is_not_in(State::ENDED));
-    let open: Vec<String> = open.into_tuple().all(tx).await?;
-    publishing::cancel_open(tx, &id, Reason::ModeChanged, "the account's mode was changed").await?;
+    let open_jobs: Vec<String> = open_jobs.into_tuple().all(tx).await?;
+    open::cancel(tx, &id, Reason::ModeChanged, "the account's mode was changed").await?;
     let stopped = Condition::any()
         .add(publish_jobs::Column::State.eq(State::Cancelled))
         .add(publish_jobs::Column::CancelRequested.eq(true));
     Ok(publish_jobs::Entity::find()
         .select_only()
         .column(publish_jobs::Column::Id)
-        .filter(publish_jobs::Column::Id.is_in(open))
+        .filter(publish_jobs::Column::Id.is_in(open_jobs))
         .filter(stopped)
         .into_tuple()
         .all(tx)

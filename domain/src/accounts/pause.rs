@@ -5,12 +5,12 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::account::{load, save};
-use super::{Account, AccountState};
+use super::{Account, AccountState, open};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::accounts;
-use crate::{Domain, Error, Reason, Result, publishing, requests};
+use crate::{Domain, Error, Reason, Result, requests};
 
 /// Pauses an account because of what a job met, with the publish job that has the evidence, where it was one. An account that is paused already keeps its first reason.
 pub async fn pause(
@@ -95,7 +95,7 @@ pub async fn resume(
                         ..row
                     };
                     save(tx, row, Kind::AccountResumed).await?;
-                    publishing::wake_account(tx, &id).await?;
+                    open::wake(tx, &id).await?;
                 }
                 requests::remember(tx, &owner_id, request_id, RESUME, &id, &id).await
             }

@@ -44,6 +44,10 @@ pub struct Intent {
 }
 
 impl Intent {
+    pub(crate) fn new(effect_id: String, deadline: Millis) -> Self {
+        Self { effect_id, deadline }
+    }
+
     /// Whether the click may still be made.
     pub fn still_valid(&self, clock: &dyn Clock) -> bool {
         clock.since_boot() < self.deadline
@@ -82,7 +86,7 @@ pub async fn intend(
             async move { commit(tx, &domain, &claim, &proposal).await }.boxed()
         })
         .await?;
-    Ok(committed.map(|effect_id| Intent { effect_id, deadline }))
+    Ok(committed.map(|effect_id| Intent::new(effect_id, deadline)))
 }
 
 async fn commit(
@@ -186,7 +190,7 @@ async fn shut(
 /// A draft is private: asking for one that stays, or confirming, is consent to it. To publish takes a confirmation.
 fn consents(row: &publish_jobs::Model, kind: EffectKind) -> bool {
     let confirmed = row.state == State::Confirmed && row.confirm_time.is_some();
-    if row.kind != kind.job_kind() {
+    if Some(row.kind) != kind.job_kind() {
         return false;
     }
     match kind {
@@ -198,6 +202,7 @@ fn consents(row: &publish_jobs::Model, kind: EffectKind) -> bool {
         | EffectKind::Delete => confirmed,
         // To ask for the window is the consent.
         EffectKind::HandOver => row.state == State::Preparing && row.hand_over,
+        EffectKind::Reply => false,
     }
 }
 

@@ -134,6 +134,8 @@ pub enum EffectKind {
     Hide,
     Unhide,
     Delete,
+    /// Sends a reply into a conversation.
+    Reply,
 }
 
 impl EffectKind {
@@ -167,14 +169,16 @@ impl EffectKind {
         self.publishes() || self.changes()
     }
 
-    /// The kind of job that it belongs to.
-    fn job_kind(self) -> JobKind {
+    /// The kind of publish job that it belongs to.
+    fn job_kind(self) -> Option<JobKind> {
         match self {
-            Self::DraftSave | Self::Publish | Self::HandOver => JobKind::Publish,
-            Self::Edit => JobKind::Edit,
-            Self::Hide => JobKind::Hide,
-            Self::Unhide => JobKind::Unhide,
-            Self::Delete => JobKind::Delete,
+            Self::DraftSave | Self::Publish | Self::HandOver => Some(JobKind::Publish),
+            Self::Edit => Some(JobKind::Edit),
+            Self::Hide => Some(JobKind::Hide),
+            Self::Unhide => Some(JobKind::Unhide),
+            Self::Delete => Some(JobKind::Delete),
+            // It has no publish job.
+            Self::Reply => None,
         }
     }
 }

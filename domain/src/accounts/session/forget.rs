@@ -5,6 +5,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use vintedbot_marketplace::markets::PRACTICE;
 
 use crate::accounts::account::{load, save};
+use crate::accounts::open;
 use crate::accounts::{Account, connection, pause};
 use crate::events::Kind;
 use crate::identity::Caller;
@@ -71,7 +72,7 @@ async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {
         return pause(tx, &id, Reason::SessionRequired, STOPPED, None).await;
     }
     // The account is the practice site's own member from now on, and nothing was approved for that one.
-    publishing::cancel_open(
+    open::cancel(
         tx,
         &id,
         Reason::SessionRequired,

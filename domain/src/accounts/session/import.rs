@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::{joined, locked_account, locked_row, open, put, save_with, seal, without_its_pause};
 use crate::accounts::account::load;
+use crate::accounts::open;
 use crate::accounts::{Account, SessionSlot, SessionState, connection, seat};
 use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
@@ -404,7 +405,7 @@ async fn settle(
                 "a click made as the member of before is undecided; it comes first: resolve it, then import again",
             ));
         }
-        publishing::cancel_open(
+        open::cancel(
             tx,
             &account.id,
             Reason::SessionOtherMember,
@@ -467,7 +468,7 @@ async fn promote(
             Kind::AccountResumed,
             &Account::from(shown),
         )?);
-        publishing::wake_account(tx, &account_id).await?;
+        open::wake(tx, &account_id).await?;
     }
     Ok(())
 }

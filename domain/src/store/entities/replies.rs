@@ -22,7 +22,6 @@ pub struct Model {
     pub send_time: Option<i64>,
     pub confirm_expire_time: Option<i64>,
     pub confirm_time: Option<i64>,
-    pub cancel_requested: bool,
     pub needs_manual: bool,
     pub reason: Option<String>,
     pub message: Option<String>,

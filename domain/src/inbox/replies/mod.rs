@@ -1,0 +1,173 @@
+//! Replies: asked for, taken back or confirmed, sent exactly once.
+//!
+//! What callers ask for: [`send()`], [`confirm()`], [`cancel()`], [`retry()`], [`resolve()`], each a file. What the worker
+//! does: [`attempt::begin`] says what a claimed reply needs, [`gate::intend`] is the only way to the site, [`outcome`] writes
+//! down what became of it, [`mod@reconcile`] finds out where that is not known.
+//!
+//! Every transaction that touches several of them locks in this order: account, thread, reply, work row, effect.
+
+pub mod attempt;
+mod cancel;
+mod confirm;
+pub mod gate;
+mod get;
+pub mod outcome;
+pub mod reconcile;
+mod resolve;
+mod retry;
+mod send;
+mod token;
+
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use vintedbot_marketplace::fold;
+
+pub use cancel::{cancel, cancel_open};
+pub use confirm::{Confirm, confirm};
+pub use get::{Filter, get, get_with_token, list};
+pub use resolve::{Resolution, resolve};
+pub use retry::retry;
+pub use send::{Send, send};
+
+use super::{Reply, ReplyState};
+use crate::accounts::AccountState;
+use crate::clock::Millis;
+use crate::events::{Kind, PendingEvent};
+use crate::publishing::{EffectKind, EffectState};
+use crate::store::Tx;
+use crate::store::entities::{accounts, effects, jobs as work_rows, replies};
+use crate::{Error, Reason, Result, jobs};
+
+/// The longest text, in characters.
+pub const TEXT_MAX: usize = 4_000;
+/// Photos that go with a reply, at most.
+pub const PHOTOS_MAX: usize = 5;
+
+/// The unique key of a reply's row of work.
+fn work_key(reply_id: &str) -> String {
+    format!("reply/{reply_id}")
+}
+
+/// Lets a reply's row of work be done from `due` on.
+async fn requeue(tx: &Tx, reply: &replies::Model, due: Millis) -> Result<()> {
+    let work = jobs::NewJob {
+        kind: jobs::Kind::SendReply,
+        owner_id: Some(reply.owner_id.clone()),
+        account_id: Some(reply.account_id.clone()),
+        subject_id: reply.id.clone(),
+        due_time: due,
+        unique_key: Some(work_key(&reply.id)),
+    };
+    // The row that waits for it, or a new one after the last has ended.
+    let id = jobs::enqueue(tx, work).await?;
+    jobs::requeue(tx, &id, due).await
+}
+
+/// The row of a reply, locked until the end of the transaction.
+async fn load(tx: &Tx, id: &str) -> Result<replies::Model> {
+    let row = tx.locked(replies::Entity::find_by_id(id)).one(tx).await?;
+    row.ok_or_else(|| Error::not_found("reply", id))
+}
+
+/// The caller's reply and its account, both locked, the account first.
+async fn load_owned(tx: &Tx, owner_id: &str, id: &str) -> Result<(accounts::Model, replies::Model)> {
+    let found = replies::Entity::find_by_id(id).one(tx).await?;
+    let found = found
+        .filter(|row| row.owner_id == owner_id)
+        .ok_or_else(|| Error::not_found("reply", id))?;
+    let account = lock_account(tx, &found.account_id).await?;
+    Ok((account, load(tx, id).await?))
+}
+
+async fn lock_account(tx: &Tx, id: &str) -> Result<accounts::Model> {
+    let account = tx.locked(accounts::Entity::find_by_id(id)).one(tx).await?;
+    account.ok_or_else(|| Error::not_found("account", id))
+}
+
+/// Writes a row that was loaded for it, and says what happened.
+async fn save(tx: &Tx, mut row: replies::Model, kind: Kind) -> Result<Reply> {
+    row.update_time = tx.now().await?;
+    row.end_time = row
+        .state
+        .has_ended()
+        .then(|| row.end_time.unwrap_or(row.update_time));
+    row.clone().into_active_model().reset_all().update(tx).await?;
+    let reply = Reply::from(row);
+    tx.emit(PendingEvent::changed(kind, &reply)?);
+    Ok(reply)
+}
+
+/// The effect of a reply whose outcome is open, if there is one.
+async fn open_effect(tx: &Tx, reply_id: &str) -> Result<Option<effects::Model>> {
+    let query = effects::Entity::find()
+        .filter(effects::Column::SubjectId.eq(reply_id))
+        .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]));
+    Ok(tx.locked(query).one(tx).await?)
+}
+
+/// Queues the replies of an account that waited because it was paused.
+pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
+    let waiting = work_rows::Entity::find()
+        .filter(work_rows::Column::AccountId.eq(account_id))
+        .filter(work_rows::Column::Kind.eq(jobs::Kind::SendReply))
+        .filter(work_rows::Column::State.eq(jobs::State::Waiting));
+    let now = tx.now().await?;
+    for work in waiting.all(tx).await? {
+        jobs::requeue(tx, &work.id, now).await?;
+    }
+    Ok(())
+}
+
+/// The reply that a message of ours came of, by the message's id on the site.
+pub(crate) async fn reply_of_message(
+    tx: &Tx,
+    account_id: &str,
+    site: &str,
+    message_remote_id: &str,
+) -> Result<Option<String>> {
+    let effect = effects::Entity::find()
+        .filter(effects::Column::Kind.eq(EffectKind::Reply))
+        .filter(effects::Column::AccountId.eq(account_id))
+        .filter(effects::Column::Site.eq(site))
+        .filter(effects::Column::RemoteId.eq(message_remote_id))
+        .one(tx)
+        .await?;
+    Ok(effect.map(|effect| effect.subject_id))
+}
+
+/// Texts that are the same to a reader: the site may change space, line ends and the form of letters.
+fn normalised(text: &str) -> String {
+    fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether the account may act on the site that the reply was written for.
+fn may_act(row: &replies::Model, account: &accounts::Model) -> Result<()> {
+    if account.delete_time.is_some() || account.site != row.site {
+        return Err(Error::rejected(
+            Reason::ModeChanged,
+            "the account's mode was changed since the reply was written",
+        ));
+    }
+    not_paused(account)
+}
+
+fn not_paused(account: &accounts::Model) -> Result<()> {
+    if account.state == AccountState::Paused {
+        return Err(Error::rejected(
+            Reason::AccountPaused,
+            "the account is paused; look at why, then call ResumeAccount",
+        )
+        .with("account_id", &account.id)
+        .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
+    }
+    Ok(())
+}
+
+fn wrong_state(row: &replies::Model, message: &str) -> Error {
+    Error::rejected(Reason::ReplyState, message)
+        .with("reply_id", &row.id)
+        .with("state", state_name(row.state))
+}
+
+fn state_name(state: ReplyState) -> String {
+    sea_orm::ActiveEnum::to_value(&state)
+}

@@ -1,0 +1,51 @@
+//! The confirm token of a reply: proof that its holder was shown what is to be sent.
+
+use crate::clock::Millis;
+use crate::keys::{Keys, Purpose};
+use crate::store::entities::replies;
+use crate::{Error, Reason, Result};
+
+fn claims(row: &replies::Model) -> Option<String> {
+    let expire = row.confirm_expire_time?;
+    let numbers = format!("{}|{expire}", row.prepare_number);
+    let parts = [
+        "reply",
+        &row.owner_id,
+        &row.account_id,
+        &row.site,
+        &row.id,
+        &row.content_hash,
+        &numbers,
+    ];
+    Some(parts.join("|"))
+}
+
+/// The token of a reply that awaits its confirmation, and until when it may be used.
+pub(super) fn issue(keys: &Keys, row: &replies::Model) -> Option<(String, Millis)> {
+    Some((
+        keys.sign(Purpose::Confirmation, &claims(row)?),
+        row.confirm_expire_time?,
+    ))
+}
+
+/// Checks that a token is this reply's, for what it says now. Says nothing about time and use.
+pub(super) fn check(keys: &Keys, token: &str, row: &replies::Model) -> Result<()> {
+    if token.is_empty() {
+        return Err(Error::rejected(
+            Reason::ConfirmationRequired,
+            "a confirm token is required; GetReply shows it",
+        ));
+    }
+    let given = keys.verify(Purpose::Confirmation, token);
+    match given {
+        Some(given) if Some(&given) == claims(row).as_ref() => Ok(()),
+        Some(given) if given.split('|').nth(4) == Some(row.id.as_str()) => Err(Error::rejected(
+            Reason::ConfirmationStale,
+            "the reply was prepared anew since this token was made; look at it again",
+        )),
+        _ => Err(Error::rejected(
+            Reason::ConfirmationInvalid,
+            "the confirm token is not one for this reply",
+        )),
+    }
+}
