@@ -6,9 +6,10 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 use vintedbot_domain::events::{Kind, PendingEvent};
 use vintedbot_domain::identity::Scope;
-use vintedbot_domain::publishing::{JobKind, PublishJob, Revision, State};
+use vintedbot_domain::publishing::{Change, FieldChange, JobKind, PublishJob, Revision, State};
 use vintedbot_domain::store::entities::{publish_jobs, publish_steps};
-use vintedbot_marketplace::{CategoryChoice, FieldReading, ItemContent, Money, Named};
+use vintedbot_domain::wardrobe::compare::{Photos, Said};
+use vintedbot_marketplace::{CategoryChoice, ChangeKind, FieldReading, ItemContent, Money, Named};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::publish_service_client::PublishServiceClient;
 
@@ -19,6 +20,22 @@ const TITLE: &str = "<script>alert(1)</script> & co";
 
 /// A job as the worker leaves it when it has filled the form: it awaits its confirmation.
 async fn prepared(instance: &Instance) -> publish_jobs::Model {
+    prepared_as(instance, None, &[]).await
+}
+
+/// The same, of a job that changes an item.
+async fn prepared_as(
+    instance: &Instance,
+    change: Option<Change>,
+    changes: &[FieldChange],
+) -> publish_jobs::Model {
+    let kind = match change.as_ref().map(|change| change.kind) {
+        None => JobKind::Publish,
+        Some(ChangeKind::Edit) => JobKind::Edit,
+        Some(ChangeKind::Hide) => JobKind::Hide,
+        Some(ChangeKind::Unhide) => JobKind::Unhide,
+        Some(ChangeKind::Delete) => JobKind::Delete,
+    };
     let account = instance.make_account("one").await;
     let listing = instance.make_listing(&account.id, "A thing").await;
     let named = |id: i64, name: &str| Named {
@@ -51,7 +68,7 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
         site: account.site.clone(),
         listing_id: listing.id.clone(),
         content,
-        change: None,
+        change,
     };
     let (text, hash) = revision.freeze().expect("freezes");
     let reading = FieldReading {
@@ -96,10 +113,10 @@ async fn prepared(instance: &Instance) -> publish_jobs::Model {
         update_time: now,
         end_time: None,
         sequence: 0,
-        kind: JobKind::Publish,
+        kind,
         schedule_time: None,
         hand_over: false,
-        changes: "[]".to_owned(),
+        changes: serde_json::to_string(changes).expect("JSON"),
     };
     let written = row.clone();
     let write = instance.domain.store.write(move |tx| {
@@ -211,6 +228,7 @@ async fn the_preview_page_shows_what_will_be_published_escaped_and_without_the_c
         html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp; co"),
         "{html}"
     );
+    assert!(!html.contains("What changes on the site"));
     assert!(html.contains("29.05 EUR") && html.contains("Worn &lt;b&gt;twice&lt;/b&gt;"));
     assert!(
         html.contains("src=\"/media/"),
@@ -224,6 +242,50 @@ async fn the_preview_page_shows_what_will_be_published_escaped_and_without_the_c
         .await
         .expect("answers");
     assert_eq!(altered.status(), 404);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn the_preview_page_of_a_change_shows_what_was_and_what_will_be() {
+    let instance = harness::start().await;
+    let said = Said {
+        title: TITLE.to_owned(),
+        description: String::new(),
+        price: None,
+        category: None,
+        brand: None,
+        size: None,
+        condition: None,
+        colors: Vec::new(),
+        materials: Vec::new(),
+        package_size: None,
+        photos: Photos::Count(1),
+        hidden: None,
+        closed: None,
+    };
+    let change = Change {
+        kind: ChangeKind::Edit,
+        remote_id: "77".to_owned(),
+        keeps_photos: true,
+        overwrite_remote: false,
+        before: said.clone(),
+        after: said,
+        photo_ids: Vec::new(),
+    };
+    let title = FieldChange {
+        field: "title".to_owned(),
+        before: "Was <i>this</i>".to_owned(),
+        after: "Is that".to_owned(),
+    };
+    let row = prepared_as(&instance, Some(change), &[title]).await;
+    let job = get(instance.connect().await, &row.id).await;
+    let page = http().get(&job.preview_url).send().await.expect("answers");
+    let html = page.text().await.expect("a body");
+    assert!(html.contains("<p>Changes item 77.</p>"), "{html}");
+    assert!(
+        html.contains("<tr><td>title</td><td>Was &lt;i&gt;this&lt;/i&gt;</td><td>Is that</td></tr>"),
+        "{html}"
+    );
     instance.stop().await;
 }
 
