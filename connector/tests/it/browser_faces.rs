@@ -91,6 +91,16 @@ async fn rows_of_2023_without_any_names_are_chosen_by_what_they_say() {
     let photos = photos(1);
     let content = content(&site.plain(), &seat, &photos).await;
     assert!(content.size.is_some() && content.brand.is_some() && !content.colors.is_empty());
+    // There is nothing else that they are found by.
+    let unread = "list_row = [{ css = '#gone', seen = '2027-01', source = 'operator' }]";
+    let connector = site.browser_with(Selectors::parse(unread).expect("a whole file"));
+    let request = site.request(content.clone(), photos.clone());
+    let mut composer = connector.compose(&seat, request).await.expect("a browser");
+    match composer.fill(&Steps::default()).await {
+        Err(Error::FieldNotFound { field, .. }) => assert_eq!(field, "category"),
+        other => panic!("{other:?}"),
+    }
+    composer.quit().await;
     let record = published(&site, &seat, &content, &photos).await;
     assert_eq!(difference(&record, &content), None);
 }
