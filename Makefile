@@ -52,7 +52,7 @@ generate: compiler node ## Generates the code for the contract anew, in Rust and
 crash: compiler chromium ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n SABOTAGE=rule]
 	@$(PROOF) crash
 
-browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n SABOTAGE=rule]
+browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n CASE=text SABOTAGE=rule]
 	@$(PROOF) browser
 
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]

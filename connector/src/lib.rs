@@ -35,7 +35,7 @@ use vintedbot_marketplace::{
     RemoteItem, Seat, Session, Sessions,
 };
 
-pub use browser::{BrowserConfig, Checked, check_selectors};
+pub use browser::{BrowserConfig, Checked, CheckedPage, check_selectors};
 pub use pacing::{Pacing, Random};
 pub use process::{is_running, this_process};
 

@@ -1,11 +1,13 @@
 //! `vintedbot selectors`: looks which of the site's elements are found on a page, clicking nothing and logged in as nobody.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Subcommand;
 use url::Url;
-use vintedbot_connector::{BrowserConfig, Checked, check_selectors};
+use vintedbot_connector::{BrowserConfig, Checked, CheckedPage, check_selectors};
+use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Key;
 
 use super::serve;
@@ -14,8 +16,8 @@ use crate::config::Config;
 /// What to do with selectors.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prints, for every element, the selector that finds it on a page, and how often. Succeeds when every field of the
-    /// form is found.
+    /// Prints, for every element, the selector that finds it on a page, and how often; before that, where the site sent
+    /// the browser on to, and what it shows in the place of its page. Succeeds when every field of the form is found.
     Check {
         /// The address of a page, or a page saved as a file, of which no script is run and which asks nobody for anything.
         page: String,
@@ -26,7 +28,8 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<()> {
     let Command::Check { page } = command;
     let config = Config::load()?;
-    let selectors = serve::selectors(&config)?;
+    let selectors = Arc::new(serve::selectors(&config)?);
+    let detector = Arc::new(Detector::embedded().clone());
     let (binary, driver) = (
         serve::set(&config.browser_binary),
         serve::set(&config.chromedriver),
@@ -34,9 +37,10 @@ pub async fn run(command: Command) -> Result<()> {
     let browser = BrowserConfig::find(binary, driver, true)?
         .context("no Chromium with its driver was found; set BROWSER_BINARY and CHROMEDRIVER")?;
     let work_dir = std::env::temp_dir().join(format!("vintedbot-selectors-{}", std::process::id()));
-    let checked = check_selectors(&browser, &selectors, &address(&page)?, &work_dir).await?;
-    print!("{}", table(&checked));
-    let missing = missing(&checked);
+    let asked = address(&page)?;
+    let checked = check_selectors(&browser, selectors, detector, &asked, &work_dir).await?;
+    print!("{}{}", heading(&asked, &checked), table(&checked.elements));
+    let missing = missing(&checked.elements);
     if !missing.is_empty() {
         bail!("fields of the form that were not found: {}", missing.join(", "));
     }
@@ -54,6 +58,22 @@ fn address(page: &str) -> Result<Url> {
         Ok(url) if url.scheme() == "file" => bail!("there is no file {}", url.path()),
         _ => bail!("{page} is no file that is there, and no address of a page"),
     }
+}
+
+/// What page it is, where it is another than was asked for.
+fn heading(asked: &Url, checked: &CheckedPage) -> String {
+    let mut lines = String::new();
+    if checked.url != *asked {
+        lines.push_str(&format!("redirected to {}\n", checked.url));
+    }
+    if let Some(verdict) = &checked.verdict {
+        lines.push_str(&format!(
+            "the site shows {} by its {}\n",
+            verdict.kind.name(),
+            verdict.sign
+        ));
+    }
+    lines
 }
 
 fn table(checked: &[Checked]) -> String {
@@ -86,6 +106,8 @@ fn missing(checked: &[Checked]) -> Vec<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use vintedbot_marketplace::challenge::Signs;
+
     use super::*;
 
     #[test]
@@ -105,6 +127,27 @@ mod tests {
             "title          #title   found (1)\nbrand_input    #brand   missing\ncookie_reject  #reject  missing\n"
         );
         assert_eq!(missing(&checked), ["brand_input"]);
+    }
+
+    #[test]
+    fn a_page_that_is_another_than_was_asked_for_is_named_with_what_it_shows() {
+        let asked = Url::parse("https://www.vinted.fr/items/new").expect("an address");
+        let mut checked = CheckedPage {
+            url: asked.clone(),
+            verdict: None,
+            elements: Vec::new(),
+        };
+        assert_eq!(heading(&asked, &checked), "");
+        checked.url = Url::parse("https://www.vinted.fr/member/login").expect("an address");
+        checked.verdict = vintedbot_marketplace::challenge::detect(&Signs {
+            url: checked.url.to_string(),
+            ..Signs::default()
+        });
+        assert_eq!(
+            heading(&asked, &checked),
+            "redirected to https://www.vinted.fr/member/login\n\
+             the site shows LOGIN_LOST by its path \"/member/login\" (confidence A)\n"
+        );
     }
 
     #[test]

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use url::Url;
 use vintedbot_marketplace::Error;
+use vintedbot_marketplace::challenge::{Detector, Verdict};
 use vintedbot_marketplace::selectors::{Key, Selector, Selectors};
 
 use super::BrowserConfig;
 use super::failure::not_reached;
 use super::launch::Launched;
+use super::page::Page;
 use super::traffic::Traffic;
 
 /// A page that is opened from the network draws its form by itself, once it is there.
@@ -28,6 +31,17 @@ pub struct Checked {
     pub count: usize,
 }
 
+/// What a page turned out to be.
+#[derive(Clone, Debug)]
+pub struct CheckedPage {
+    /// Where the browser ended up, which is elsewhere than it was sent to where the site sends visitors on.
+    pub url: Url,
+    /// What the site wants or says instead of its page. Not told of a saved page.
+    pub verdict: Option<Verdict>,
+    /// Every kind of element, in the order of the keys.
+    pub elements: Vec<Checked>,
+}
+
 /// Opens a page in a browser of its own, without any cookies, and looks which keys are on it. Of a saved page, no script
 /// is run and nothing is asked of the network.
 ///
@@ -35,25 +49,24 @@ pub struct Checked {
 /// The browser does not start, or the page cannot be opened.
 pub async fn check_selectors(
     browser: &BrowserConfig,
-    selectors: &Selectors,
-    page: &Url,
+    selectors: Arc<Selectors>,
+    detector: Arc<Detector>,
+    url: &Url,
     work_dir: &Path,
-) -> Result<Vec<Checked>, Error> {
+) -> Result<CheckedPage, Error> {
     let (launched, traffic) = Launched::start(browser, work_dir).await?;
-    let checked = look(&launched, &traffic, selectors, page).await;
-    drop(traffic);
+    let driver = launched.driver.clone();
+    let page = Page::new(driver, traffic, url.clone(), selectors, detector, Vec::new());
+    let checked = look(&page, url).await;
+    drop(page);
     launched.end().await;
     checked
 }
 
-async fn look(
-    launched: &Launched,
-    traffic: &Traffic,
-    selectors: &Selectors,
-    page: &Url,
-) -> Result<Vec<Checked>, Error> {
-    let is_saved = page.scheme() == "file";
-    if is_saved {
+async fn look(page: &Page, url: &Url) -> Result<CheckedPage, Error> {
+    let traffic = &page.traffic;
+    let mut verdict = None;
+    if url.scheme() == "file" {
         let lifeless = [
             ("Emulation.setScriptExecutionDisabled", json!({ "value": true })),
             (
@@ -68,20 +81,22 @@ async fn look(
         for (method, params) in lifeless {
             traffic.ask(method, params).await?;
         }
-    }
-    launched.driver.goto(page.as_str()).await.map_err(not_reached)?;
-    if !is_saved {
+        page.driver.goto(url.as_str()).await.map_err(not_reached)?;
+    } else {
+        verdict = verdict_of(page.open(url.as_str()).await)?;
         traffic.quiet(QUIET_FOR, QUIET_WITHIN).await;
+        // The page's own script may have led elsewhere, or been answered with a challenge.
+        verdict = verdict.or(verdict_of(page.look().await)?);
     }
     let document = traffic.ask("DOM.getDocument", json!({ "depth": 0 })).await?;
     let document = Document {
         traffic,
         root: document["root"]["nodeId"].clone(),
     };
-    let mut checked = Vec::new();
+    let mut elements = Vec::new();
     for key in Key::ALL.iter().copied() {
         let mut best: Option<Checked> = None;
-        for selector in selectors.of(key) {
+        for selector in page.selectors.of(key) {
             let css = selector.css_for_any();
             let mut nodes = document.all(&css).await?;
             if key.placeholder().is_some() {
@@ -92,9 +107,22 @@ async fn look(
                 best = Some(Checked { key, css, count });
             }
         }
-        checked.extend(best);
+        elements.extend(best);
     }
-    Ok(checked)
+    Ok(CheckedPage {
+        url: page.url().await?,
+        verdict,
+        elements,
+    })
+}
+
+/// What the site wants of its visitor; what else went wrong is an error.
+fn verdict_of(looked: Result<(), Error>) -> Result<Option<Verdict>, Error> {
+    match looked {
+        Ok(()) => Ok(None),
+        Err(Error::Challenge { verdict, .. }) => Ok(Some(verdict)),
+        Err(error) => Err(error),
+    }
 }
 
 /// The page as the browser holds it, asked without any script.

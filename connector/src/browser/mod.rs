@@ -27,7 +27,7 @@ mod write;
 
 use vintedbot_marketplace::Error;
 
-pub use check::{Checked, check_selectors};
+pub use check::{Checked, CheckedPage, check_selectors};
 pub(crate) use composer::{BrowserComposer, Equipment};
 pub use config::BrowserConfig;
 pub(crate) use launch::end_leftover;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use thirtyfour::error::WebDriverResult;
 use thirtyfour::{WebDriver, WebElement};
 use url::Url;
-use vintedbot_marketplace::challenge::{Detector, Kind, Signs};
+use vintedbot_marketplace::challenge::{Detector, Kind, Signs, Verdict};
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{Error, Evidence};
 
@@ -22,6 +22,10 @@ use crate::signs;
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long an element may take to come once it is due.
 pub(crate) const COMES_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a form that complains has to have asked nothing before its complaint is judged, and the longest wait for that.
+const TOLD_AFTER: Duration = Duration::from_millis(50);
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 /// Where the browser says that there is no page.
 const NO_PAGE: &str = "chrome-error:";
@@ -127,7 +131,16 @@ impl Page {
         match self.look().await {
             Err(error @ (Error::Challenge { .. } | Error::Unusable { .. })) if gone.is_ok() => Err(error),
             Err(error @ Error::Challenge { .. }) => Err(error),
+            Ok(()) if gone.is_ok() => self.is_in_service().await,
             looked => gone.and(looked),
+        }
+    }
+
+    /// Whether the site had the page to give: its servers being down is nothing that a person can mend.
+    async fn is_in_service(&self) -> Result<(), Error> {
+        match self.view().await?.status {
+            Some(status @ 500..) => Err(Error::Unavailable(format!("status {status}"))),
+            _ => Ok(()),
         }
     }
 
@@ -149,6 +162,7 @@ impl Page {
         }
         // What the form says under its fields is about what was entered, in whatever words.
         let mut harmless = self.member_texts.clone();
+        let has_alerts = !view.alerts.is_empty();
         harmless.extend(view.alerts);
         let signs = Signs {
             url: view.url,
@@ -161,6 +175,11 @@ impl Page {
             ..Signs::default()
         };
         let mut verdict = self.detector.detect(&signs).map(|verdict| (verdict, signs.text));
+        let is_vague = |verdict: &Verdict| weight(verdict.kind) < Weight::Plain;
+        if has_alerts || verdict.as_ref().is_some_and(|(verdict, _)| is_vague(verdict)) {
+            // Why the form complains stands in an answer that may still be on its way to us.
+            self.traffic.quiet(TOLD_AFTER, TOLD_WITHIN).await;
+        }
         let looked_at = self.looked_at.load(Ordering::Relaxed);
         let calls = self.traffic.since(looked_at).unwrap_or_default();
         let mut emptied = None;
@@ -171,11 +190,15 @@ impl Page {
             let Some(signs) = self.call_signs(exchange) else {
                 continue;
             };
-            emptied = emptied.or_else(|| signs::emptied_call(&self.detector, &signs));
+            let Some(told) = self.detector.detect(&signs) else {
+                // An operator's own signs may not have it: it is no answer all the same.
+                emptied = emptied.or_else(|| signs.emptied.into_iter().next());
+                continue;
+            };
             // A form says that something went wrong, the answer to its call says what.
-            if verdict.as_ref().is_none_or(|(known, _)| is_vague(known.kind))
-                && let Some(told) = self.detector.detect(&signs)
-                && (verdict.is_none() || !is_vague(told.kind))
+            if verdict
+                .as_ref()
+                .is_none_or(|(known, _)| weight(known.kind) < weight(told.kind))
             {
                 verdict = Some((told, signs.text));
             }
@@ -190,8 +213,8 @@ impl Page {
                 evidence: Box::new(evidence),
             });
         }
-        if let Some(error) = emptied {
-            return Err(error);
+        if let Some(what) = emptied {
+            return Err(Error::Shape(what));
         }
         // A call that is still under way is looked at again when it is answered.
         let answered = calls.iter().take_while(|exchange| exchange.complete).count();
@@ -219,16 +242,18 @@ impl Page {
         }
         let text = exchange.body.clone().unwrap_or_default();
         let json: Option<Value> = serde_json::from_str(&text).ok();
-        Some(Signs {
+        let mut signs = Signs {
             url: exchange.url.clone(),
             status: exchange.status,
             headers: exchange.headers.clone(),
             content_type: Some(exchange.content_type.clone()),
-            expected_json: exchange.status != Some(404),
+            expected_json: true,
             json_code: json.and_then(|json| json["code"].as_i64()),
             text,
             ..Signs::default()
-        })
+        };
+        signs.emptied = signs::emptied_in(&signs).map(str::to_owned).into_iter().collect();
+        Some(signs)
     }
 
     /// The category that the form last asked the site's questions for; `None` where it did not ask on this page.
@@ -299,9 +324,22 @@ impl Page {
     }
 }
 
-/// Whether a verdict leaves open what is the matter.
-fn is_vague(kind: Kind) -> bool {
-    matches!(kind, Kind::BrokenPage | Kind::UnknownBlock)
+/// How much a verdict says about what is the matter.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// Something.
+    Wrong,
+    /// A refusal.
+    Refused,
+    Plain,
+}
+
+fn weight(kind: Kind) -> Weight {
+    match kind {
+        Kind::BrokenPage => Weight::Wrong,
+        Kind::UnknownBlock => Weight::Refused,
+        _ => Weight::Plain,
+    }
 }
 
 /// What an element shows as its value.

@@ -174,6 +174,8 @@ impl Page {
                 }
                 Answer::NoRequest if !self.alerts().await.map_err(WriteError::Unknown)?.is_empty() => {
                     if quiet >= QUIET_FOR {
+                        // A challenge may be why nothing was sent, and the message may be an older one.
+                        self.look().await.map_err(WriteError::Unknown)?;
                         return Err(self.refused_by_the_form().await);
                     }
                     quiet += LOOK_EVERY;

@@ -171,9 +171,7 @@ impl WebSession {
                 return Err(self.lost(session, LostSession::Refused).await);
             }
         }
-        // A missing thing may be answered with a page where an object was asked for (as seen 2026, confidence A).
-        let wants_json = reply.status != 404;
-        reply.judge(&self.detector, wants_json)?;
+        reply.judge(&self.detector, true)?;
         Ok(reply)
     }
 

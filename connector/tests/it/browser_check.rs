@@ -1,5 +1,6 @@
 //! Which selectors find anything on a page.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -7,11 +8,20 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
-use vintedbot_connector::{Checked, check_selectors};
+use vintedbot_connector::{Checked, CheckedPage, check_selectors};
+use vintedbot_marketplace::challenge::{Detector, Kind};
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{Language, Marketplace};
 
 use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+
+async fn check(page: &Url, work_dir: &Path) -> CheckedPage {
+    let selectors = Arc::new(Selectors::embedded().clone());
+    let detector = Arc::new(Detector::embedded().clone());
+    check_selectors(&chromium(), selectors, detector, page, work_dir)
+        .await
+        .expect("a page")
+}
 
 fn count(checked: &[Checked], key: Key) -> usize {
     checked
@@ -82,9 +92,9 @@ async fn the_form_of_every_generation_is_found_whole_and_nothing_is_clicked() {
         let door = with_cookies(&site.url(), &member["cookies"]).await;
         let page = format!("{door}/items/{}/edit", draft.expect("an id"));
         let page = Url::parse(&page).expect("an address");
-        let checked = check_selectors(&chromium(), Selectors::embedded(), &page, &site.work_dir())
-            .await
-            .expect("a page");
+        let checked = check(&page, &site.work_dir()).await;
+        assert_eq!((&checked.url, &checked.verdict), (&page, &None));
+        let checked = checked.elements;
         for key in Key::FORM_FIELDS {
             assert!(count(&checked, key) > 0, "{markup}: {}", key.name());
         }
@@ -115,16 +125,25 @@ async fn a_saved_page_runs_no_script_and_asks_nobody() {
     );
     std::fs::write(&path, page).expect("a file");
     let url = Url::from_file_path(&path).expect("an absolute path");
-    let checked = check_selectors(
-        &chromium(),
-        Selectors::embedded(),
-        &url,
-        &folder.path().join("work"),
-    )
-    .await
-    .expect("a page");
+    let checked = check(&url, &folder.path().join("work")).await;
+    assert_eq!((&checked.url, &checked.verdict), (&url, &None));
+    let checked = checked.elements;
     assert_eq!(count(&checked, Key::Title), 1, "its script was not run");
     assert_eq!(count(&checked, Key::CategoryRow), 2);
     assert_eq!(count(&checked, Key::Price), 0);
     assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn who_is_sent_to_the_login_is_told_so() {
+    let site = Site::start().await;
+    let asked = Url::parse(&format!("{}/items/new", site.url())).expect("an address");
+    let checked = check(&asked, &site.work_dir()).await;
+    assert!(
+        checked.url.path().starts_with("/member/"),
+        "{} where nobody is logged in",
+        checked.url
+    );
+    assert_eq!(checked.verdict.map(|verdict| verdict.kind), Some(Kind::LoginLost));
+    assert_eq!(count(&checked.elements, Key::Title), 0);
 }

@@ -49,6 +49,62 @@ async fn the_generation_of_2023_is_passed_in_german_under_banner_and_dialog() {
     .await;
 }
 
+/// Rules that take id and test id from every row of the form's lists, and from what is in them.
+fn nameless_rows() -> Value {
+    let numbered = [
+        "catalog",
+        "suggested-brand",
+        "brand",
+        "condition",
+        "color",
+        "material",
+    ];
+    let mut names: Vec<String> = numbered
+        .iter()
+        .flat_map(|name| (1..=9).map(move |digit| format!("{name}-{digit}*")))
+        .collect();
+    names.extend(numbered.map(|name| format!("{name}-radio-*")));
+    names.extend(numbered.map(|name| format!("{name}-checkbox-*")));
+    names.extend(
+        [
+            "catalog-navigation-back",
+            "empty-brand",
+            "custom-select-brand",
+            "size-group-*",
+        ]
+        .map(str::to_owned),
+    );
+    let drop = |attribute: &'static str| {
+        let one = move |name: &String| json!({ "attribute": attribute, "value": name, "how": "drop" });
+        names.iter().map(one).collect::<Vec<_>>()
+    };
+    json!([drop("id"), drop("data-testid")].concat())
+}
+
+#[tokio::test]
+async fn rows_of_2023_without_any_names_are_chosen_by_what_they_say() {
+    let site = Site::start().await;
+    let seat = seat(Language::Fr);
+    site.pages(&seat, json!({ "markup": "2023" })).await;
+    site.script(json!({ "on": "form", "do": { "mutate": nameless_rows() } }))
+        .await;
+    let photos = photos(1);
+    let content = content(&site.plain(), &seat, &photos).await;
+    assert!(content.size.is_some() && content.brand.is_some() && !content.colors.is_empty());
+    // There is nothing else that they are found by.
+    let unread = "list_row = [{ css = '#gone', seen = '2027-01', source = 'operator' }]";
+    let connector = site.browser_with(Selectors::parse(unread).expect("a whole file"));
+    let request = site.request(content.clone(), photos.clone());
+    let mut composer = connector.compose(&seat, request).await.expect("a browser");
+    match composer.fill(&Steps::default()).await {
+        Err(Error::FieldNotFound { field, .. }) => assert_eq!(field, "category"),
+        other => panic!("{other:?}"),
+    }
+    composer.quit().await;
+    let record = published(&site, &seat, &content, &photos).await;
+    assert_eq!(difference(&record, &content), None);
+}
+
 #[tokio::test]
 async fn the_generation_of_may_2026_is_passed_in_french_with_categories_found_in_the_photos() {
     a_face_is_passed(

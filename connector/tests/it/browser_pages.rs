@@ -88,6 +88,33 @@ async fn an_overlay_over_a_field_is_a_challenge_and_not_a_missing_field() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_refused_says_more_than_the_form_that_breaks_over_it() {
+    for (on, challenge, expected) in [
+        ("attributes", "unknown_block", Kind::UnknownBlock),
+        ("attributes", "emptied_json", Kind::UnknownBlock),
+        ("photo", "unknown_block", Kind::UnknownBlock),
+        ("photo", "rate_limit", Kind::RateLimited),
+        ("photo", "second_factor", Kind::SecondFactor),
+    ] {
+        match filling(json!({ "on": on, "do": { "challenge": challenge } })).await {
+            Error::Challenge { verdict, evidence } => {
+                assert_eq!(verdict.kind, expected, "{challenge} at {on}");
+                assert!(evidence.screenshot.is_some(), "{challenge} at {on}");
+            }
+            other => panic!("{challenge} at {on}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_form_that_is_not_there_is_a_broken_page_and_not_a_missing_field() {
+    match filling(json!({ "on": "form", "do": { "challenge": "broken_page" } })).await {
+        Error::Challenge { verdict, .. } => assert_eq!(verdict.kind, Kind::BrokenPage),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn an_emptied_answer_is_a_challenge_before_and_unknown_after_the_click() {
     match filling(json!({ "on": "colors", "do": { "challenge": "emptied_json" } })).await {
         Error::Challenge { verdict, .. } => assert_eq!(verdict.kind, Kind::UnknownBlock),

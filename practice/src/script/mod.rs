@@ -33,6 +33,9 @@ use crate::{bot_cookies, clock, session, store};
 /// The most that a JSON request may hold, in bytes.
 const JSON_LIMIT: usize = 1 << 20;
 
+/// The most that is read of a request that is answered before its handler, in bytes: more than any photo has.
+const UNREAD_LIMIT: usize = 32 << 20;
+
 /// How long a request that was reset stays so, in milliseconds: Chromium sends one on a connection that it had opened
 /// in advance again by itself, which would undo the reset unseen.
 const RESET_MS: i64 = 250;
@@ -142,6 +145,8 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
     let latency = fired.iter().map(|action| action.latency_ms).sum();
     tokio::time::sleep(Duration::from_millis(latency)).await;
     if let Some(answer) = instead::answer(&fired, &asked, peer) {
+        // A connection that closes under an upload breaks in the browser, and takes the answer with it.
+        let _ = Limited::new(request.into_body(), UNREAD_LIMIT).collect().await;
         return answer;
     }
     let echo = fired.iter().find_map(|action| action.echo_token);

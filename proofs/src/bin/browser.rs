@@ -14,6 +14,9 @@ struct Arguments {
     /// At most so many cases. Without it, all: about 40 minutes at most.
     #[arg(long, env = "CASES")]
     cases: Option<usize>,
+    /// Only cases whose line says this, such as `unknown_block at Call("attributes")` or `2023 de`.
+    #[arg(long, env = "CASE", default_value = "")]
+    case: String,
     /// Of the order of the cases.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
@@ -41,6 +44,7 @@ async fn main() -> Result<ExitCode> {
         BrowserConfig::find(binary, driver, true)?.context("no Chromium with its driver was found")?;
     let options = Options {
         cases: arguments.cases,
+        named: arguments.case,
         seed: arguments.seed,
         is_blind: arguments.sabotage == "detector",
     };

@@ -27,6 +27,8 @@ const AT_A_TIME: usize = 2;
 pub struct Options {
     /// At most so many cases; absent means all.
     pub cases: Option<usize>,
+    /// Only those whose line says this.
+    pub named: String,
     /// Of the cases' order and of what is not compelled in them.
     pub seed: u64,
     /// Whether nothing tells a challenge.
@@ -75,6 +77,7 @@ pub async fn run(options: &Options, browser: BrowserConfig) -> Result<Report> {
     if options.is_blind {
         cases = cases::unnoticed();
     }
+    cases.retain(|case| case.to_string().contains(&options.named));
     cases.truncate(options.cases.unwrap_or(usize::MAX));
     let count = cases.len();
     let outcomes = futures::stream::iter(cases)

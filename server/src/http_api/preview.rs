@@ -1,4 +1,4 @@
-//! `GET /preview/{signed}`: what a publish job is about to publish, for a person to look at.
+//! `GET /preview/{signed}`: what a publish job is about to publish or to change, for a person to look at.
 //!
 //! Everything on the page is escaped and nothing on it runs. The confirm token is not on it: who may look need not be who
 //! may confirm.
@@ -13,7 +13,7 @@ use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
 use vintedbot_domain::identity::{Caller, Scopes};
 use vintedbot_domain::media::files::photo_key;
-use vintedbot_domain::publishing::{self, PublishJob, Revision, Step};
+use vintedbot_domain::publishing::{self, JobKind, PublishJob, Revision, Step};
 
 use super::problem;
 use crate::calls::Call;
@@ -98,6 +98,7 @@ fn render(
             format_args!("<p class=\"note\">{}</p>", escape(&job.message)),
         );
     }
+    changes(&mut html, job, revision);
     html.push_str("<p class=\"photos\">");
     for (number, sha256) in content.photo_sha256s.iter().enumerate() {
         let key = photo_key(sha256).map_err(vintedbot_domain::Error::from)?;
@@ -154,6 +155,41 @@ fn render(
         ),
     );
     Ok(html)
+}
+
+/// What a job does to an item that is on the site already; nothing for a publication.
+fn changes(html: &mut String, job: &PublishJob, revision: &Revision) {
+    let does = match job.kind {
+        JobKind::Publish => return,
+        JobKind::Edit => "Changes",
+        JobKind::Hide => "Hides",
+        JobKind::Unhide => "Shows again",
+        JobKind::Delete => "Deletes, for good,",
+    };
+    let item = revision
+        .change
+        .as_ref()
+        .map_or("", |change| change.remote_id.as_str());
+    write(
+        html,
+        format_args!(
+            "<h2>What changes on the site</h2><p>{does} item {}.</p>\
+             <table><tr><th>Field</th><th>Before</th><th>After</th></tr>",
+            escape(item)
+        ),
+    );
+    for change in &job.changes {
+        write(
+            html,
+            format_args!(
+                "<tr><td>{}</td><td>{}</td><td>{}</td></tr>",
+                escape(&change.field),
+                escape(&change.before),
+                escape(&change.after)
+            ),
+        );
+    }
+    html.push_str("</table>");
 }
 
 /// What was done, step by step, where there is a picture of it or where it stopped.

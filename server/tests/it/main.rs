@@ -6,6 +6,7 @@ mod catalog;
 mod errors;
 mod harness;
 mod logs;
+mod preview;
 mod publishing;
 mod records;
 mod transport;

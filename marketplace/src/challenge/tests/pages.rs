@@ -236,6 +236,53 @@ fn a_broken_page_says_so_in_a_line_of_its_own() {
 }
 
 #[test]
+fn a_page_that_is_not_there_is_a_broken_one_in_every_language() {
+    let answered = |status| Signs {
+        status: Some(status),
+        text: "Ups, nic tu nie ma".to_owned(),
+        ..page("/items/1/edit")
+    };
+    for (status, expected) in [
+        (200, None),
+        (404, Some(Kind::BrokenPage)),
+        (410, Some(Kind::BrokenPage)),
+        (500, Some(Kind::BrokenPage)),
+        (502, None),
+        (503, None),
+    ] {
+        assert_eq!(kind(&answered(status)), expected, "{status}");
+    }
+    let checked = Signs {
+        headers: headers(&[("cf-mitigated", "challenge")]),
+        ..answered(404)
+    };
+    assert_eq!(kind(&checked), Some(Kind::Cloudflare), "the surer sign decides");
+}
+
+#[test]
+fn a_broken_page_says_so_in_the_words_of_its_market() {
+    for line in [
+        "Désolé, une erreur est survenue.",
+        "Désolés, une erreur s'est produite",
+        "Désolés, une erreur s’est produite !",
+        "Entschuldigung, etwas ist schiefgelaufen",
+        "Leider ist etwas schiefgelaufen.",
+        "Oeps! Er is iets misgegaan",
+    ] {
+        let said = Signs {
+            text: format!("Vinted\n{line}\n"),
+            ..page("/items/1/edit")
+        };
+        assert_eq!(kind(&said), Some(Kind::BrokenPage), "{line}");
+        let in_a_sentence = Signs {
+            text: format!("{line} mit dem Reißverschluss"),
+            ..page("/items/1/edit")
+        };
+        assert_eq!(detect(&in_a_sentence), None, "{line}");
+    }
+}
+
+#[test]
 fn elements_give_challenges_away() {
     let selectors: Vec<_> = Detector::embedded().element_selectors().collect();
     for (css, expected) in [
