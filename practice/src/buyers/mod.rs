@@ -7,12 +7,10 @@ mod history;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
-use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::photos;
@@ -76,9 +74,8 @@ pub fn chance(seed: u64) -> StdRng {
 /// Lets buyers act at their pace until the site stops.
 pub async fn live(site: Arc<Site>, buyers: Buyers, stop: CancellationToken) {
     let mut chance = chance(buyers.seed);
-    let mut pace = tokio::time::interval(buyers.pace.max(Duration::from_millis(1)));
-    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(pace.tick()).await.is_some() {
+    let pause = || stop.run_until_cancelled(tokio::time::sleep(buyers.pace));
+    while pause().await.is_some() {
         let mut state = site.lock();
         if step(&mut state, &mut chance, clock::now_ms()) {
             state.save();
