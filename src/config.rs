@@ -51,6 +51,7 @@ pub struct Config {
     pub pacing_ms: u64,
     pub practice_url: String,
     pub practice_listen: SocketAddr,
+    pub practice_buyers_s: u64,
     pub sync_interval_min: i64,
     pub log: String,
     pub log_format: LogFormat,

@@ -2,10 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::Args;
-use vintedbot_practice::{Config, Practice};
+use vintedbot_practice::{Buyers, Config, Practice};
 
 /// Where the practice site listens, and what it writes down.
 #[derive(Args)]
@@ -19,6 +20,12 @@ pub struct Arguments {
     /// A file in which members, items and photos survive a restart.
     #[arg(long)]
     state: Option<PathBuf>,
+    /// Seconds from one thing that a buyer does to the next; without it, buyers do nothing by themselves.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
+    buyers: Option<u64>,
+    /// Where the buyers' chances begin: with the same seed they do the same.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
 }
 
 /// Runs the practice site until it is interrupted.
@@ -26,6 +33,10 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config {
         records: arguments.records,
         state: arguments.state,
+        buyers: arguments.buyers.map(|pace| Buyers {
+            pace: Duration::from_secs(pace),
+            seed: arguments.seed,
+        }),
         ..Config::default()
     };
     let site = Practice::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)), config).await?;

@@ -88,7 +88,7 @@ impl Seeding {
                     .with_context(|| garment.title.to_owned())?;
             }
         }
-        Ok(())
+        self.site.recall_buyers(SELLERS.len()).await
     }
 
     /// Makes an account and waits until its site's catalogue has been read.

@@ -18,7 +18,7 @@ use vintedbot_domain::settings::Settings;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{DriverKind, Marketplace};
-use vintedbot_practice::{Practice, Running};
+use vintedbot_practice::{Buyers, Practice, Running};
 use vintedbot_worker::Worker;
 
 use crate::config::{Browser, Config};
@@ -156,12 +156,21 @@ pub async fn start_practice(config: &Config) -> Result<Option<Running>> {
     let site = vintedbot_practice::Config {
         records: Some(folder.join("records.jsonl")),
         state: Some(folder.join("state.json")),
+        buyers: buyers(config),
         ..vintedbot_practice::Config::default()
     };
     let site = Practice::bind(config.practice_listen, site).await;
     Ok(Some(site.with_context(|| {
         format!("practice_listen = {}", config.practice_listen)
     })?))
+}
+
+/// The practice site's buyers, whom every start finds in another humour.
+fn buyers(config: &Config) -> Option<Buyers> {
+    (config.practice_buyers_s > 0).then(|| Buyers {
+        pace: Duration::from_secs(config.practice_buyers_s),
+        seed: u64::from_le_bytes(SystemIds.secret()[..8].try_into().unwrap_or_default()),
+    })
 }
 
 /// Where the practice site is.

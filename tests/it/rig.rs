@@ -64,6 +64,7 @@ impl Home {
         let usual = [
             ("LISTEN", "127.0.0.1:0"),
             ("PRACTICE_LISTEN", "127.0.0.1:0"),
+            ("PRACTICE_BUYERS_S", "0"),
             ("DATA_DIR", "data"),
             ("BROWSER", "off"),
             ("PACING_MS", "0"),

@@ -1,9 +1,9 @@
-//! Tells the practice site how to misbehave, through its admin API.
+//! Tells the practice site how to misbehave and what has been said there, through its admin API.
 
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -27,12 +27,21 @@ impl Site {
 
     /// Adds a rule to the site's script.
     pub async fn misbehave(&self, rule: &Value) -> Result<()> {
-        let rule = rule.to_string();
-        let answer = tokio::time::timeout(PATIENCE, self.post("/_practice/script", &rule));
+        self.ask("/_practice/script", rule).await
+    }
+
+    /// Lets so many sellers of whom nobody has wanted anything yet have heard from buyers.
+    pub async fn recall_buyers(&self, sellers: usize) -> Result<()> {
+        self.ask("/_practice/buyers", &json!({"steps": sellers})).await
+    }
+
+    async fn ask(&self, path: &str, wish: &Value) -> Result<()> {
+        let wish = wish.to_string();
+        let answer = tokio::time::timeout(PATIENCE, self.post(path, &wish));
         let answer = answer.await.context("the practice site does not answer")??;
         match answer.split_whitespace().nth(1) {
             Some("200") => Ok(()),
-            _ => bail!("the practice site refused a rule: {answer}"),
+            _ => bail!("the practice site refused {path}: {answer}"),
         }
     }
 
