@@ -22,6 +22,7 @@ CREATE TABLE threads (
     last_message_time BIGINT NOT NULL,
     unread_count BIGINT NOT NULL,
     unread BOOLEAN NOT NULL,
+    remote_unread BOOLEAN NOT NULL,
     waiting_for_me BOOLEAN NOT NULL,
     has_offer BOOLEAN NOT NULL,
     archived BOOLEAN NOT NULL,
@@ -89,6 +90,8 @@ CREATE TABLE inbox_syncs (
     next_read_time BIGINT,
     late_reason TEXT,
     late_message TEXT,
+    asked TEXT NOT NULL,
+    member_id TEXT,
     PRIMARY KEY (account_id, site)
 );
 CREATE TABLE replies (
