@@ -8,6 +8,7 @@ use super::account::load;
 use super::session;
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
+use crate::inbox;
 use crate::listings;
 use crate::publishing::State;
 use crate::store::Tx;
@@ -16,11 +17,11 @@ use crate::{Domain, Error, Reason, Result, requests};
 
 const METHOD: &str = "DeleteAccount";
 
-/// Removes an account and its listings from here, and nothing from the site. What it published stays known, so that no item
+/// Removes an account, its listings and its inbox from here, and nothing from the site. What it published stays known, so that no item
 /// is ever claimed twice.
 ///
 /// # Errors
-/// PUBLISH_JOB_OPEN while one of its publish jobs has not ended.
+/// PUBLISH_JOB_OPEN while one of its publish jobs has not ended, REPLY_OPEN while one of its replies has not.
 pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
     let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
     domain
@@ -38,6 +39,7 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
                 let row = load(tx, &owner_id, &id).await?;
                 refuse_open_jobs(tx, publish_jobs::Column::AccountId, &id).await?;
                 listings::delete_all(tx, &id).await?;
+                inbox::forget_account(tx, &row).await?;
                 session::forget_all(tx, &id).await?;
                 let now = tx.now().await?;
                 let row = accounts::Model {

@@ -200,7 +200,7 @@ async fn a_first_reading_is_history_with_one_event() {
             (2, Author::Account, MessageKind::Message, false, 0),
             (3, Author::Person, MessageKind::OfferRequest, false, 0),
             (4, Author::Person, MessageKind::Message, false, 0),
-            (5, Author::Site, MessageKind::Status, false, 0),
+            (5, Author::Site, MessageKind::Status, true, 0),
         ]
     );
     assert_eq!(messages[2].text, "15,00\u{a0}€");

@@ -58,7 +58,8 @@ pub(super) fn compare(
     for (at, read) in reads.iter().enumerate() {
         let is_read = match read.author {
             Author::Account => reading.read_by_person,
-            Author::Person | Author::Site => !thread.unread || at < reading.read_until,
+            Author::Person => !thread.unread || at < reading.read_until,
+            Author::Site => true,
         };
         if let Some(place) = places.get(&read.key) {
             let row = &changes.all[*place];
