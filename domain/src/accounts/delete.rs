@@ -40,6 +40,7 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
                 refuse_open_jobs(tx, publish_jobs::Column::AccountId, &id).await?;
                 listings::delete_all(tx, &id).await?;
                 inbox::forget_account(tx, &row).await?;
+                inbox::sync::turns::forget(tx, &id).await?;
                 session::forget_all(tx, &id).await?;
                 let now = tx.now().await?;
                 let row = accounts::Model {

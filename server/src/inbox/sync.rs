@@ -1,26 +1,28 @@
-//! `SyncNow`.
+//! `SyncNow`: waits for what the worker reads, until the caller's deadline ends the call; the reading goes on then.
 
-use tonic::{Code, Request, Response};
+use tonic::{Request, Response};
 use vintedbot_domain::identity::Scope;
+use vintedbot_domain::inbox::sync;
 use vintedbot_proto::v1;
-use vintedbot_proto::v1::ErrorReason;
 
 use crate::auth;
+use crate::convert::{Fields, small};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
 pub async fn sync_now(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::SyncNowRequest>,
 ) -> Result<Response<v1::SyncNowResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxWrite)?;
-    Err(not_yet())
-}
-
-fn not_yet() -> Problem {
-    Problem::new(
-        Code::Unimplemented,
-        ErrorReason::Unimplemented,
-        "this server cannot do that yet",
-    )
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxWrite)?;
+    let mut fields = Fields::default();
+    let account_id = fields.id("account_id", request.into_inner().account_id);
+    let account_id = fields.done(account_id)?;
+    let counts = sync::sync_now(&state.domain, &caller, &account_id).await?;
+    Ok(Response::new(v1::SyncNowResponse {
+        requests: small(counts.requests),
+        new_threads: small(counts.new_threads),
+        new_messages: small(counts.new_messages),
+    }))
 }
