@@ -4,12 +4,15 @@
 //! | ----------------------------------- | --------------------------------------------------------------------- |
 //! | `POST members {login, ...}`         | makes the member unless there is one, signs them in once more         |
 //! | `GET records?since=N`               | everything accepted after record `N`, oldest first                    |
-//! | `GET requests`                      | how many requests there were, other than these                        |
+//! | `GET requests`                      | how many requests there were, other than these, in all and by path    |
 //! | `GET items`                         | everything there is, whether or not it shows yet                      |
 //! | `POST items {member_id, item, ...}` | puts an item in place without a record                                |
+//! | `... conversations`, `POST buyers`  | see [`inbox`]: what buyers do and what came of it                     |
 //! | `GET`, `POST`, `DELETE script`      | the rules of [`crate::script`]: list, add one or several, clear       |
 //! | `GET`, `POST settings`              | delays, lifetimes, how the pages look                                 |
 //! | `POST reset`                        | forgets everything but the records' file and numbering                |
+
+mod inbox;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -48,6 +51,7 @@ pub fn routes() -> Router<Arc<Site>> {
         )
         .route("/_practice/settings", get(settings).post(set_settings))
         .route("/_practice/reset", post(reset))
+        .merge(inbox::routes())
         .layer(from_fn(loopback_only))
 }
 
@@ -130,7 +134,8 @@ async fn records(State(site): State<Arc<Site>>, Query(query): Query<Since>) -> J
 
 /// How many requests there were since the site was started, other than to this API.
 async fn requests(State(site): State<Arc<Site>>) -> Json<Value> {
-    Json(json!({"count": site.requests()}))
+    let requests = site.requests();
+    Json(json!({"count": requests.values().sum::<u64>(), "paths": requests}))
 }
 
 /// Everything there is, whether or not it shows yet.

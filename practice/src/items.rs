@@ -15,6 +15,11 @@ pub struct Item {
     pub member_id: u64,
     pub is_draft: bool,
     pub is_hidden: bool,
+    /// Whether it has been sold.
+    #[serde(default)]
+    pub is_closed: bool,
+    #[serde(default)]
+    pub is_reserved: bool,
     /// The id that it had as a draft, once published.
     pub draft_id: Option<u64>,
     pub title: String,
@@ -107,7 +112,7 @@ pub fn price_text(minor: i64) -> String {
     format!("{},{:02}\u{a0}€", minor / 100, minor % 100)
 }
 
-fn money(minor: Option<i64>) -> Value {
+pub fn money(minor: Option<i64>) -> Value {
     minor.map_or(
         Value::Null,
         |minor| json!({"amount": decimal(minor), "currency_code": CURRENCY}),
@@ -193,13 +198,13 @@ impl State {
             "status": item.condition_id.and_then(|id| ontology().condition_title(id, locale)).unwrap_or(""),
             "photos": self.photos_json(item, base_url),
             "url": format!("{base_url}/items/{}", item.id),
-            "is_closed": false,
+            "is_closed": item.is_closed,
             "is_hidden": item.is_hidden,
             "is_draft": item.is_draft,
-            "is_reserved": false,
+            "is_reserved": item.is_reserved,
             "view_count": 0,
             "favourite_count": 0,
-            "item_closing_action": null,
+            "item_closing_action": item.is_closed.then_some("sold"),
         })
     }
 
@@ -236,8 +241,8 @@ impl State {
             "isbn": item.isbn,
             "is_draft": item.is_draft,
             "is_hidden": item.is_hidden,
-            "is_closed": false,
-            "is_reserved": false,
+            "is_closed": item.is_closed,
+            "is_reserved": item.is_reserved,
             "measurement_length": item.measurement_length,
             "measurement_width": item.measurement_width,
         })

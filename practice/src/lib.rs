@@ -7,6 +7,7 @@
 //!
 //! - `api` holds the JSON calls, one file per group; `pages` the HTML; `assets` the pages' script.
 //! - `appearance` says how the pages look and behave for one member.
+//! - `inbox` holds what is said between members; `buyers` those who say it by themselves.
 //! - `script` decides what misbehaviour befalls a request; `admin` is the API under `/_practice/`.
 //! - `ontology` reads the categories, brands, sizes and colours from `data/`.
 //!
@@ -17,7 +18,9 @@ mod admin;
 mod api;
 mod appearance;
 mod bot_cookies;
+mod buyers;
 mod clock;
+mod inbox;
 mod items;
 mod listener;
 mod metadata;
@@ -56,6 +59,17 @@ pub struct Config {
     pub state: Option<PathBuf>,
     /// How long a change of what is listed takes to show in wardrobe and member page, in milliseconds.
     pub visible_delay_ms: i64,
+    /// Whether buyers act by themselves; absent means that only the admin API moves them.
+    pub buyers: Option<Buyers>,
+}
+
+/// Buyers who act by themselves on whatever is for sale.
+#[derive(Clone, Copy, Debug)]
+pub struct Buyers {
+    /// How long it is from one thing that a buyer does to the next.
+    pub pace: Duration,
+    /// Where their chances begin.
+    pub seed: u64,
 }
 
 impl Default for Config {
@@ -64,6 +78,7 @@ impl Default for Config {
             records: None,
             state: None,
             visible_delay_ms: 1_500,
+            buyers: None,
         }
     }
 }
@@ -98,7 +113,11 @@ impl Practice {
         let listener = CuttableListener(TcpListener::bind(addr).await.map_err(listen)?);
         let local_addr = listener.local_addr().map_err(listen)?;
         let stop = CancellationToken::new();
+        let buyers = config.buyers;
         let site = Arc::new(Site::open(local_addr, config)?);
+        if let Some(buyers) = buyers {
+            tokio::spawn(buyers::live(Arc::clone(&site), buyers, stop.clone()));
+        }
         let service = site::router(site).into_make_service_with_connect_info::<Peer>();
         let server = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let task = tokio::spawn(server.into_future());

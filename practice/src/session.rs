@@ -120,6 +120,11 @@ pub fn member_named(state: &mut State, login: &str) -> Member {
     if let Some(member) = state.member_by_login(login) {
         return member.clone();
     }
+    new_member(state, login)
+}
+
+/// A new member, whose login nobody else may have.
+pub fn new_member(state: &mut State, login: &str) -> Member {
     let id = state.new_id();
     let member = Member {
         id,
@@ -127,6 +132,8 @@ pub fn member_named(state: &mut State, login: &str) -> Member {
         login: login.to_owned(),
         language: Locale::Fr,
         pages: None,
+        photo_id: None,
+        is_system: false,
     };
     state.members.insert(id, member.clone());
     member

@@ -1,11 +1,11 @@
 //! The site as its handlers share it, and its routes.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use axum::middleware::from_fn_with_state;
 
 use crate::api::Refusal;
@@ -16,7 +16,7 @@ use crate::{Config, Error, admin, api, pages, script, session};
 #[derive(Debug)]
 pub struct Site {
     state: Mutex<State>,
-    requests: AtomicU64,
+    requests: Mutex<BTreeMap<String, u64>>,
     /// Where pages and JSON say that photos are found.
     pub base_url: String,
 }
@@ -36,7 +36,7 @@ impl Site {
         }
         Ok(Self {
             state: Mutex::new(State::open(config)?),
-            requests: AtomicU64::new(0),
+            requests: Mutex::default(),
             base_url: format!("http://{shown}"),
         })
     }
@@ -46,13 +46,20 @@ impl Site {
     }
 
     /// Counts a request that is not to the admin API.
-    pub fn count(&self) {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+    pub fn count(&self, method: &Method, path: &str) {
+        let parts = path.split('/').map(|part| {
+            let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+            if is_number { "{id}" } else { part }
+        });
+        let name = format!("{method} {}", parts.collect::<Vec<_>>().join("/"));
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        *requests.entry(name).or_default() += 1;
     }
 
-    /// How many there were since it was started.
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    /// How many there were since it was started, by method and path with its numbers left out.
+    pub fn requests(&self) -> BTreeMap<String, u64> {
+        let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.clone()
     }
 
     /// Who makes a JSON call that reads.

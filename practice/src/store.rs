@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::appearance::Appearance;
+use crate::inbox::Conversation;
 use crate::items::Item;
 use crate::ontology::Locale;
 use crate::script::Rule;
@@ -29,6 +30,11 @@ pub struct Member {
     /// Absent means as the settings say.
     #[serde(default)]
     pub pages: Option<Appearance>,
+    #[serde(default)]
+    pub photo_id: Option<u64>,
+    /// Whether it is the site itself that writes under this name.
+    #[serde(default)]
+    pub is_system: bool,
 }
 
 /// Whom an access token signs in, and for how long.
@@ -115,6 +121,8 @@ pub struct State {
     pub bot_cookies: HashMap<String, String>,
     pub items: BTreeMap<u64, Item>,
     pub photos: BTreeMap<u64, Photo>,
+    #[serde(default)]
+    pub conversations: BTreeMap<u64, Conversation>,
     pub settings: Settings,
     next_id: u64,
     /// Value and client of those that came without having been given, so that each is recorded once.
@@ -149,6 +157,7 @@ impl State {
             bot_cookies: HashMap::new(),
             items: BTreeMap::new(),
             photos: BTreeMap::new(),
+            conversations: BTreeMap::new(),
             settings,
             next_id: 3_000,
             foreign_bot_cookies: HashSet::new(),

@@ -42,10 +42,11 @@ async fn current_user(State(site): State<Arc<Site>>, headers: HeaderMap) -> Resu
 
 async fn stats(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Json<Value>, Refusal> {
     let member = site.reader(&headers)?.member;
-    let items = site.lock().wardrobe(member.id, false, clock::now_ms()).len();
+    let state = site.lock();
+    let items = state.wardrobe(member.id, false, clock::now_ms()).len();
     Ok(Json(json!({
         "stats": {
-            "unread_msg_count": 0,
+            "unread_msg_count": state.unread(member.id),
             "unread_private_msg_count": 0,
             "unread_notification_count": 0,
             "item_count": items,

@@ -188,6 +188,8 @@ fn replacing(old: Item, mut item: Item) -> Item {
     item.id = old.id;
     item.draft_id = old.draft_id;
     item.is_hidden = old.is_hidden;
+    item.is_closed = old.is_closed;
+    item.is_reserved = old.is_reserved;
     item.create_time = old.create_time;
     item.before = Some(Box::new(Item { before: None, ..old }));
     item

@@ -1,9 +1,12 @@
 //! The site's JSON calls, one file per group, and the envelope of their refusals.
 
 mod auth;
+mod inbox;
 mod items;
+mod offers;
 mod ontology;
 pub mod photos;
+mod replies;
 mod wardrobe;
 
 use std::sync::Arc;
@@ -13,6 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::json;
 
+use crate::ontology::{Locale, text};
 use crate::site::Site;
 use crate::validate::FieldError;
 
@@ -26,6 +30,9 @@ pub enum Refusal {
     PhotoUpload,
     PhotoTooBig,
     Validation(Vec<FieldError>),
+    /// What a message says; in the words for it in the writer's language.
+    Harassment(Locale),
+    EmailSharing(Locale),
     Server,
 }
 
@@ -54,6 +61,18 @@ impl IntoResponse for Refusal {
                 "The photo is too big",
             ),
             Self::Validation(_) => (StatusCode::BAD_REQUEST, 99, "validation_error", "Check the form"),
+            Self::Harassment(locale) => (
+                StatusCode::BAD_REQUEST,
+                134,
+                "harassment",
+                text(*locale, "harassment"),
+            ),
+            Self::EmailSharing(locale) => (
+                StatusCode::BAD_REQUEST,
+                136,
+                "email_sharing",
+                text(*locale, "email_sharing"),
+            ),
             Self::Server => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 105,
@@ -76,8 +95,11 @@ impl IntoResponse for Refusal {
 pub fn routes() -> Router<Arc<Site>> {
     Router::new()
         .merge(auth::routes())
+        .merge(inbox::routes())
         .merge(items::routes())
+        .merge(offers::routes())
         .merge(ontology::routes())
         .merge(photos::routes())
+        .merge(replies::routes())
         .merge(wardrobe::routes())
 }

@@ -45,16 +45,20 @@ async fn upload(
         StatusCode::PAYLOAD_TOO_LARGE => Refusal::PhotoTooBig,
         _ => Refusal::PhotoUpload,
     };
-    let (mut temp_uuid, mut bytes, mut of_item) = (String::new(), Bytes::new(), false);
+    let (mut temp_uuid, mut bytes, mut kind_known) = (String::new(), Bytes::new(), false);
     while let Some(field) = form.next_field().await.map_err(refused)? {
         match field.name() {
-            Some("photo[type]") => of_item = field.text().await.map_err(refused)? == "item",
+            // How photos of messages are called is not known.
+            Some("photo[type]") => {
+                let kind = field.text().await.map_err(refused)?;
+                kind_known = kind == "item" || kind == "message";
+            }
             Some("photo[temp_uuid]") => temp_uuid = field.text().await.map_err(refused)?,
             Some("photo[file]") => bytes = field.bytes().await.map_err(refused)?,
             _ => {}
         }
     }
-    if !of_item {
+    if !kind_known {
         return Err(Refusal::PhotoUpload);
     }
     let found = metadata::read(&bytes);

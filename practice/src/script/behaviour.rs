@@ -36,6 +36,14 @@ pub enum Challenge {
     EmptiedJson,
 }
 
+/// An answer as the script spells it out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scripted {
+    pub status: u16,
+    pub json: Value,
+}
+
 /// A step of the form after which an overlay appears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +114,8 @@ pub struct Do {
     pub answer_late_ms: u64,
     /// The answer repeats the caller's access token; the request has no effect.
     pub echo_token: Option<Echo>,
+    /// This is the answer; the request has no effect.
+    pub answer: Option<Scripted>,
     /// A page with a captcha in a frame, status 200; also where JSON was expected.
     pub captcha_page: bool,
     /// The bot check's 403: JSON with a captcha address on calls, a page with its frame on navigation.
@@ -130,6 +140,10 @@ pub struct Do {
     pub reset: bool,
     /// Readings carry fields that nobody knows, and nulls where the real site has them.
     pub odd_shapes: bool,
+    /// Fields of these names are missing in the answer, however deep they are.
+    pub leave_out: Vec<String>,
+    /// Times in inbox and conversations have milliseconds.
+    pub millis: bool,
     /// The request takes effect, is recorded, and is answered with status 500.
     pub accept_then_500: bool,
     /// The request takes effect, is recorded, and the connection closes without an answer.
@@ -142,10 +156,13 @@ pub struct Do {
     pub never_list: bool,
     /// It is accepted, but hidden from others, as while under review.
     pub hide: bool,
-    /// It is accepted twice: two records, two ids.
+    /// It is accepted twice: two records, two ids. Inbox and conversations that are read have every entry twice.
     pub twin: bool,
-    /// Fields that the site changes in what it accepts: `title`, `description`, `price` (a decimal number).
+    /// Fields that the site changes in what it accepts: `title`, `description`, `price` (a decimal number), and a
+    /// reply's `body`.
     pub alter: Option<Map<String, Value>>,
+    /// A reply's text is kept with other whitespace than it was sent with.
+    pub alter_whitespace: bool,
     /// A published draft gets a new id.
     pub new_id_on_publish: bool,
     /// It is refused with this error under this field.
@@ -168,7 +185,7 @@ pub struct Rule {
     pub on: Operation,
     /// Only requests of this member.
     pub member: Option<u64>,
-    /// Only requests about an item whose title contains this, case ignored.
+    /// Only requests about an item whose title, or replies whose text, contains this, case ignored.
     pub title_contains: Option<String>,
     /// How often it strikes; absent means always.
     pub times: Option<u64>,

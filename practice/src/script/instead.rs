@@ -1,5 +1,6 @@
 //! Answers given in the place of a handler's: the request has no effect.
 
+use axum::Json;
 use axum::body::Body;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -32,6 +33,10 @@ pub fn answer(fired: &Fired, asked: &Asked, peer: &Peer) -> Option<Response> {
         .find_map(|kind| challenge::answer(kind, asked))
     {
         return Some(answer);
+    }
+    if let Some(scripted) = fired.iter().find_map(|action| action.answer.clone()) {
+        let status = StatusCode::from_u16(scripted.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return Some((status, Json(scripted.json)).into_response());
     }
     if fired.any(|action| action.redirect_loop) {
         return Some(Redirect::to("/redirect/there").into_response());

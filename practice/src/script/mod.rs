@@ -69,7 +69,7 @@ pub async fn stage(
     if request.uri().path().starts_with("/_practice/") {
         return next.run(request).await;
     }
-    site.count();
+    site.count(request.method(), request.uri().path());
     let headers = request.headers().clone();
     bot_cookies::inspect(&mut site.lock(), &headers, request.uri().path());
     let mut response = strike(&site, &peer, request, next).await;
@@ -166,11 +166,20 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
 
 fn title_in(json: &[u8]) -> Option<String> {
     let value: Value = serde_json::from_slice(json).ok()?;
+    if let Some(text) = value.pointer("/reply/body") {
+        return text.as_str().map(str::to_owned);
+    }
     let body = value.get("item").or_else(|| value.get("draft"))?;
     body.get("title")?.as_str().map(str::to_owned)
 }
 
 fn stored_title(state: &store::State, path: &str) -> Option<String> {
     let id = path.split('/').find_map(|part| part.parse().ok())?;
+    if let Some(conversation) = state.conversations.get(&id) {
+        return conversation
+            .transaction
+            .as_ref()
+            .map(|deal| deal.item_title.clone());
+    }
     state.item(id, clock::now_ms()).map(|item| item.title.clone())
 }

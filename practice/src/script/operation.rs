@@ -18,6 +18,16 @@ pub enum Operation {
     HideItem,
     Wardrobe,
     Item,
+    Inbox,
+    InboxStats,
+    Conversation,
+    Reply,
+    MarkRead,
+    DeleteConversation,
+    /// The seller names a price.
+    Offer,
+    /// The seller answers what a buyer asks for.
+    OfferAnswer,
     CurrentUser,
     Refresh,
     /// What the login page sends.
@@ -52,6 +62,21 @@ impl Operation {
             ("POST", ["web", "api", "auth", "refresh"]) => Self::Refresh,
             ("POST", ["web", "api", "auth", "oauth"]) => Self::SignIn,
             ("GET", ["api", "v2", "catalogs", _, "package_sizes"]) => Self::PackageSizes,
+            ("GET", ["api", "v2", "inbox"]) => Self::Inbox,
+            (_, ["api", "v2", "conversations", rest @ ..]) => return Self::of_conversation(method, rest),
+            ("POST", ["api", "v2", "transactions", _, "offers"]) => Self::Offer,
+            (
+                "PUT",
+                [
+                    "api",
+                    "v2",
+                    "transactions",
+                    _,
+                    "offer_requests",
+                    _,
+                    "accept" | "reject",
+                ],
+            ) => Self::OfferAnswer,
             (_, ["api", "v2", "item_upload", rest @ ..]) => Self::of_upload(method, rest),
             (_, ["api", "v2", "catalogs", ..]) => Self::Ontology,
             ("GET", [""]) => Self::Home,
@@ -62,6 +87,17 @@ impl Operation {
             _ => return None,
         };
         Some(found)
+    }
+
+    fn of_conversation(method: &Method, path: &[&str]) -> Option<Self> {
+        Some(match (method.as_str(), path) {
+            ("GET", ["stats"]) => Self::InboxStats,
+            ("GET", [_]) => Self::Conversation,
+            ("DELETE", [_]) => Self::DeleteConversation,
+            ("POST", [_, "replies"]) => Self::Reply,
+            ("PUT", [_, "mark_as_read"]) => Self::MarkRead,
+            _ => return None,
+        })
     }
 
     fn of_upload(method: &Method, path: &[&str]) -> Self {
@@ -116,7 +152,16 @@ impl Operation {
 
     /// Whether it only reads, so that its answer may be made and then spoilt.
     pub fn only_reads(self) -> bool {
-        self.is_of_ontology() || matches!(self, Self::Wardrobe | Self::Item | Self::CurrentUser)
+        self.is_of_ontology()
+            || matches!(
+                self,
+                Self::Wardrobe
+                    | Self::Item
+                    | Self::CurrentUser
+                    | Self::Inbox
+                    | Self::InboxStats
+                    | Self::Conversation
+            )
     }
 }
 

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 
-use super::{Asked, Challenge, Fired, Mutation};
+use super::{Asked, Challenge, Fired, Mutation, Operation};
 use crate::ontology::text;
 use crate::pages::{challenge, script_json};
 
@@ -22,13 +22,31 @@ pub async fn spoilt(response: Response, fired: &Fired, asked: &Asked) -> Respons
             return rewritten(response, |body| insert(&body, &head, &end)).await;
         }
     }
-    if is_json && fired.any(|action| action.challenge == Some(Challenge::EmptiedJson)) {
-        return rewritten(response, |body| edited(&body, empty)).await;
+    let emptied = fired.any(|action| action.challenge == Some(Challenge::EmptiedJson));
+    let odd_shapes = fired.any(|action| action.odd_shapes);
+    let is_inbox = matches!(asked.operation, Operation::Inbox | Operation::Conversation);
+    let twins = is_inbox && fired.any(|action| action.twin);
+    let left_out: Vec<&str> = fired
+        .iter()
+        .flat_map(|action| &action.leave_out)
+        .map(String::as_str)
+        .collect();
+    if !is_json || !(emptied || odd_shapes || twins || !left_out.is_empty()) {
+        return response;
     }
-    if is_json && fired.any(|action| action.odd_shapes) {
-        return rewritten(response, |body| edited(&body, odd)).await;
-    }
-    response
+    let spoil = |json: &mut Value| {
+        if emptied {
+            empty(json);
+        }
+        if odd_shapes {
+            odd(json);
+        }
+        if twins {
+            double(json);
+        }
+        leave_out(json, &left_out);
+    };
+    rewritten(response, |body| edited(&body, spoil)).await
 }
 
 async fn rewritten(response: Response, change: impl FnOnce(Bytes) -> Bytes) -> Response {
@@ -104,7 +122,7 @@ fn empty(json: &mut Value) {
 }
 
 /// Fields of readings that are null or absent where another field tells the same or where the item has none.
-const NULLABLE: [&str; 13] = [
+const NULLABLE: [&str; 16] = [
     "size",
     "brand",
     "status",
@@ -118,9 +136,13 @@ const NULLABLE: [&str; 13] = [
     "real_name",
     "email",
     "url",
+    "badge",
+    "item_id",
+    "reaction",
 ];
 
-/// Unknown fields in every object and list of kinds; every second row of a list with nulls, a single thing too.
+/// Unknown fields in every object and list of kinds; every second row of a list with nulls, a single thing too. What is
+/// said in a conversation comes with an entry of an unknown kind, which has no time.
 fn odd(json: &mut Value) {
     let strange = json!({"kind": "practice_unknown", "values": [1, null, {"deep": true}]});
     let Some(answer) = json.as_object_mut() else {
@@ -135,6 +157,17 @@ fn odd(json: &mut Value) {
             }
             one @ Value::Object(_) => make_odd(one, true, &strange),
             _ => {}
+        }
+    }
+    if let Some(conversation) = answer.get_mut("conversation") {
+        if let Some(transaction) = conversation.get_mut("transaction") {
+            make_odd(transaction, true, &strange);
+        }
+        if let Some(Value::Array(entries)) = conversation.get_mut("messages") {
+            for entry in entries.iter_mut().flat_map(|entry| entry.get_mut("entity")) {
+                make_odd(entry, true, &strange);
+            }
+            entries.push(json!({"entity_type": "practice_unknown", "entity": strange.clone()}));
         }
     }
     answer.insert("practice_unknown".into(), strange);
@@ -152,4 +185,24 @@ fn make_odd(thing: &mut Value, with_nulls: bool, strange: &Value) {
         }
     }
     fields.insert("practice_unknown".into(), strange.clone());
+}
+
+/// Every row of the inbox and every entry of a conversation twice.
+fn double(json: &mut Value) {
+    for lists in ["/conversations", "/conversation/messages"] {
+        if let Some(Value::Array(list)) = json.pointer_mut(lists) {
+            *list = list.iter().flat_map(|one| [one.clone(), one.clone()]).collect();
+        }
+    }
+}
+
+fn leave_out(json: &mut Value, names: &[&str]) {
+    match json {
+        Value::Array(list) => list.iter_mut().for_each(|one| leave_out(one, names)),
+        Value::Object(fields) => {
+            fields.retain(|name, _| !names.contains(&name.as_str()));
+            fields.values_mut().for_each(|one| leave_out(one, names));
+        }
+        _ => {}
+    }
 }

@@ -39,6 +39,7 @@ impl Rig {
             records: Some(records_file.clone()),
             state: Some(folder.path().join("state.json")),
             visible_delay_ms: 0,
+            buyers: None,
         };
         let site = bind(&config).await;
         let client = reqwest::Client::builder()
@@ -97,6 +98,26 @@ impl Rig {
             base: self.url(""),
             client: self.client.clone(),
         }
+    }
+
+    /// An item of the member's that has been there before, at 20.00.
+    pub async fn item(&self, member: &Member, title: &str) -> u64 {
+        let item = json!({"title": title, "price": 20, "catalog_id": HOODIES});
+        let wish = json!({"member_id": member.id, "item": item, "photos": 1});
+        let made = self.admin(Method::POST, "items", wish).await;
+        made["item"]["id"].as_u64().expect("an id")
+    }
+
+    /// A buyer writes to the member about items; answers with what the admin API says of it.
+    pub async fn conversation(&self, member: &Member, item_ids: &[u64], text: &str) -> Value {
+        let wish = json!({"member_id": member.id, "item_ids": item_ids, "text": text});
+        self.admin(Method::POST, "conversations", wish).await
+    }
+
+    /// Something happens in a conversation.
+    pub async fn act(&self, conversation: &Value, act: Value) -> Value {
+        let path = format!("conversations/{}", conversation["id"]);
+        self.admin(Method::POST, &path, act).await
     }
 
     pub async fn script(&self, rule: Value) {
@@ -166,6 +187,23 @@ impl Member {
         let (status, body) = self.call(Method::GET, path, Value::Null).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
+    }
+
+    /// A conversation of theirs as the site shows it.
+    pub async fn conversation(&self, conversation: &Value) -> Value {
+        let path = format!("/api/v2/conversations/{}", conversation["id"]);
+        self.get(&path).await["conversation"].clone()
+    }
+
+    /// Replies with a text and nothing else.
+    pub async fn reply(&self, conversation: &Value, text: &str) -> (StatusCode, Value) {
+        let path = format!("/api/v2/conversations/{}/replies", conversation["id"]);
+        let reply = json!({
+            "body": text,
+            "photo_temp_uuids": null,
+            "is_personal_data_sharing_check_skipped": false,
+        });
+        self.call(Method::POST, &path, json!({"reply": reply})).await
     }
 
     pub async fn upload(&self, photo: Vec<u8>) -> (StatusCode, Value) {
