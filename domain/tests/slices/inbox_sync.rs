@@ -14,10 +14,10 @@ use vintedbot_marketplace::{
 use super::support::{START, World};
 
 const ME: &str = "100";
-const BUYER: &str = "200";
+pub const BUYER: &str = "200";
 
 /// A world whose account is known on its site.
-async fn world() -> (World, Account) {
+pub async fn world() -> (World, Account) {
     let (world, account) = World::with_account().await;
     let id = account.id.clone();
     world
@@ -40,7 +40,7 @@ fn buyer() -> Interlocutor {
     }
 }
 
-fn row(update_time: i64, unread: bool) -> InboxRow {
+pub fn row(update_time: i64, unread: bool) -> InboxRow {
     InboxRow {
         conversation_id: "9".to_owned(),
         update_time: Some(update_time),
@@ -57,7 +57,7 @@ fn euros(minor_units: i64) -> Option<Money> {
     })
 }
 
-fn entry(member: Option<&str>, time: i64, id: Option<&str>, content: EntryContent) -> Entry {
+pub fn entry(member: Option<&str>, time: i64, id: Option<&str>, content: EntryContent) -> Entry {
     Entry {
         remote_id: id.map(str::to_owned),
         member_id: member.map(str::to_owned),
@@ -94,7 +94,7 @@ fn status(time: i64, title: &str) -> Entry {
     entry(None, time, None, content)
 }
 
-fn conversation(unread: bool, entries: Vec<Entry>) -> Conversation {
+pub fn conversation(unread: bool, entries: Vec<Entry>) -> Conversation {
     Conversation {
         id: "9".to_owned(),
         person: Some(buyer()),
@@ -108,7 +108,7 @@ fn conversation(unread: bool, entries: Vec<Entry>) -> Conversation {
     }
 }
 
-async fn store(world: &World, account: &Account, row: Option<InboxRow>, read: &Conversation) -> Stored {
+pub async fn store(world: &World, account: &Account, row: Option<InboxRow>, read: &Conversation) -> Stored {
     let (id, read) = (account.id.clone(), read.clone());
     world
         .domain
@@ -126,7 +126,7 @@ async fn store(world: &World, account: &Account, row: Option<InboxRow>, read: &C
         .expect("is stored")
 }
 
-async fn thread(world: &World) -> threads::Model {
+pub async fn thread(world: &World) -> threads::Model {
     let mut all = threads::Entity::find()
         .all(world.domain.store.reader())
         .await
@@ -135,7 +135,7 @@ async fn thread(world: &World) -> threads::Model {
     all.remove(0)
 }
 
-async fn stored_messages(world: &World) -> Vec<messages::Model> {
+pub async fn stored_messages(world: &World) -> Vec<messages::Model> {
     messages::Entity::find()
         .order_by_asc(messages::Column::Position)
         .all(world.domain.store.reader())
@@ -144,12 +144,12 @@ async fn stored_messages(world: &World) -> Vec<messages::Model> {
 }
 
 /// Kinds of events since that many.
-async fn kinds_since(world: &World, count: usize) -> Vec<Kind> {
+pub async fn kinds_since(world: &World, count: usize) -> Vec<Kind> {
     let events = world.events().await;
     events.into_iter().skip(count).map(|event| event.kind).collect()
 }
 
-async fn count(world: &World) -> usize {
+pub async fn count(world: &World) -> usize {
     world.events().await.len()
 }
 

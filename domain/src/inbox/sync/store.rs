@@ -17,6 +17,10 @@ use crate::{Error, Result, listings};
 
 /// A row of the inbox may still change within the second that it names; the site's clock must be this far past it.
 const SETTLED_MS: Millis = 2_000;
+/// How late an entry may come to show in its conversation after its inbox lists it.
+const SHOWN_LATE_MS: Millis = 15 * 60_000;
+/// The site names times to the second.
+const SECOND: Millis = 1_000;
 /// The longest snippet, in characters.
 const SNIPPET_MAX: usize = 200;
 /// The site's number of an offer that waits for its answer (as seen 2026, confidence A).
@@ -61,12 +65,6 @@ pub async fn store_in(
     };
     let mut thread = before.clone();
     thread.person_id.clone_from(&person.id);
-    if let Some(row) = row {
-        let is_settled = row
-            .update_time
-            .is_none_or(|time| reading_time - time >= SETTLED_MS);
-        thread.listed = is_settled.then(|| serde_json::to_string(row)).transpose()?;
-    }
     let reading = Reading {
         read_by_person: conversation.read_by_person,
         time: reading_time,
@@ -74,6 +72,10 @@ pub async fn store_in(
     };
     let changes = changes::compare(tx, &thread, rows, &reads, &reading)?;
     describe(tx, &mut thread, conversation, &changes).await?;
+    if let Some(row) = row {
+        let is_settled = is_settled(row, &reads, reading_time);
+        thread.listed = is_settled.then(|| serde_json::to_string(row)).transpose()?;
+    }
 
     if is_new {
         let row = thread.clone().into_active_model();
@@ -105,6 +107,19 @@ pub async fn store_in(
         is_new,
         new_messages: if is_new { 0 } else { changes.new_messages() },
     })
+}
+
+/// Whether a reading has everything that its row speaks of, so that the conversation need not be read again while the row
+/// stays as it is.
+fn is_settled(row: &InboxRow, reads: &[Read], site_time: Millis) -> bool {
+    let Some(update_time) = row.update_time else {
+        return true;
+    };
+    let newest = reads.iter().filter_map(|read| read.time).max();
+    // The row may speak of an entry that the conversation does not show yet; or of what is none, and then never does.
+    let is_shown = newest.is_none_or(|newest| newest + SECOND > update_time);
+    let pause = if is_shown { SETTLED_MS } else { SHOWN_LATE_MS };
+    site_time - update_time >= pause
 }
 
 /// What only says how it was read, nobody sees.
