@@ -57,14 +57,17 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Whether an entry was written by the account, whose own id is `member_id` as far as it is known. Whoever writes in a
-    /// conversation of two and is not the other one is it.
-    pub fn is_own(&self, entry: &Entry, member_id: Option<&str>) -> bool {
-        match (&entry.member_id, &self.person) {
-            (None, _) => false,
-            (Some(author), Some(person)) => *author != person.member_id,
-            (Some(author), None) => member_id == Some(author.as_str()),
-        }
+    /// Whether an entry may be the account's own, whose id is `member_id` as far as it is known: written under that id, or by
+    /// somebody who is not the other one.
+    pub fn may_be_own(&self, entry: &Entry, member_id: Option<&str>) -> bool {
+        let Some(author) = entry.member_id.as_deref() else {
+            return false;
+        };
+        let is_other = self
+            .person
+            .as_ref()
+            .is_none_or(|person| person.member_id == author);
+        member_id == Some(author) || !is_other
     }
 }
 

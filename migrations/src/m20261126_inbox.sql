@@ -22,6 +22,7 @@ CREATE TABLE threads (
     last_message_time BIGINT NOT NULL,
     unread_count BIGINT NOT NULL,
     unread BOOLEAN NOT NULL,
+    remote_unread BOOLEAN NOT NULL,
     waiting_for_me BOOLEAN NOT NULL,
     has_offer BOOLEAN NOT NULL,
     archived BOOLEAN NOT NULL,
@@ -41,15 +42,24 @@ CREATE TABLE threads (
     sequence BIGINT NOT NULL,
     UNIQUE (account_id, site, remote_id)
 );
-CREATE INDEX threads_owner ON threads (owner_id, last_message_time DESC, id DESC) WHERE delete_time IS NULL;
-CREATE INDEX threads_account ON threads (owner_id, account_id, last_message_time DESC, id DESC) WHERE delete_time IS NULL;
+CREATE INDEX threads_owner ON threads (owner_id, last_message_time DESC, id DESC)
+    WHERE delete_time IS NULL AND NOT archived;
+CREATE INDEX threads_account ON threads (owner_id, account_id, last_message_time DESC, id DESC)
+    WHERE delete_time IS NULL AND NOT archived;
+CREATE INDEX threads_archived ON threads (owner_id, last_message_time DESC, id DESC)
+    WHERE delete_time IS NULL AND archived;
 CREATE INDEX threads_unread ON threads (owner_id, last_message_time DESC, id DESC)
     WHERE delete_time IS NULL AND unread;
 CREATE INDEX threads_waiting ON threads (owner_id, last_message_time DESC, id DESC)
     WHERE delete_time IS NULL AND waiting_for_me;
 CREATE INDEX threads_offer ON threads (owner_id, last_message_time DESC, id DESC)
     WHERE delete_time IS NULL AND has_offer;
+CREATE INDEX threads_snoozed ON threads (owner_id, last_message_time DESC, id DESC)
+    WHERE delete_time IS NULL AND snooze_until IS NOT NULL;
 CREATE INDEX threads_sequence ON threads (owner_id, sequence);
+CREATE INDEX threads_ids ON threads (owner_id, id) WHERE delete_time IS NULL;
+CREATE INDEX threads_counts ON threads (owner_id, account_id, archived, snooze_until, unread, unread_count, waiting_for_me,
+    has_offer) WHERE delete_time IS NULL;
 CREATE INDEX threads_person ON threads (person_id);
 CREATE TABLE thread_labels (
     thread_id TEXT NOT NULL REFERENCES threads (id),
@@ -89,6 +99,8 @@ CREATE TABLE inbox_syncs (
     next_read_time BIGINT,
     late_reason TEXT,
     late_message TEXT,
+    asked TEXT NOT NULL,
+    member_id TEXT,
     PRIMARY KEY (account_id, site)
 );
 CREATE TABLE replies (
@@ -119,6 +131,7 @@ CREATE TABLE replies (
 );
 CREATE INDEX replies_owner ON replies (owner_id, create_time DESC, id DESC);
 CREATE INDEX replies_thread ON replies (thread_id, number);
+CREATE INDEX replies_open ON replies (owner_id, id) WHERE end_time IS NULL;
 CREATE TABLE templates (
     id TEXT PRIMARY KEY,
     owner_id TEXT NOT NULL REFERENCES owners (id),

@@ -1,8 +1,8 @@
 //! What clients call: gRPC, gRPC-web and plain HTTP on one port.
 //!
 //! - [`serve`] puts it together; `transport` says in which order a call passes through what.
-//! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `publishing`, `events`), one file per
-//!   group of operations. A handler takes the authenticated caller, converts the request (`convert`, collecting every
+//! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `publishing`, `inbox`, `templates`,
+//!   `events`), one file per group of operations. A handler takes the authenticated caller, converts the request (`convert`, collecting every
 //!   violation), calls one domain function, and converts the answer back.
 //! - `errors` is the one mapping from domain errors to what a caller is told.
 //! - `http` holds what is not gRPC: health, signed photos and uploads, the preview page.
@@ -19,12 +19,14 @@ mod errors;
 mod events;
 mod http_api;
 mod identity;
+mod inbox;
 mod listings;
 mod media;
 mod publishing;
 mod search;
 mod signed;
 mod state;
+mod templates;
 mod transport;
 mod wardrobe;
 

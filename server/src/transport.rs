@@ -98,6 +98,8 @@ async fn grpc(state: &ServerState) -> Result<Router, Error> {
     crate::listings::add(&mut routes, state);
     crate::publishing::add(&mut routes, state);
     crate::wardrobe::add(&mut routes, state);
+    crate::inbox::add(&mut routes, state);
+    crate::templates::add(&mut routes, state);
     crate::events::add(&mut routes, state);
     crate::search::add(&mut routes, state);
     let reflection = || {

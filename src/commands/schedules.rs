@@ -40,13 +40,15 @@ pub async fn run(command: Command) -> Result<()> {
     {
         jobs::update_schedule(&store, &id, every_seconds.map(|seconds| seconds * 1000), enabled).await?;
     }
+    let schedules = jobs::list_schedules(&store).await?;
+    let width = schedules.iter().map(|row| row.id.len()).max().unwrap_or_default();
     println!(
-        "{:<16} {:>9} {:<8} {:>15} {:>15} {:<8} message",
+        "{:<width$} {:>9} {:<8} {:>15} {:>15} {:<8} message",
         "schedule", "every", "enabled", "last run", "next run", "outcome"
     );
-    for row in jobs::list_schedules(&store).await? {
+    for row in schedules {
         println!(
-            "{:<16} {:>8}s {:<8} {:>15} {:>15} {:<8} {}",
+            "{:<width$} {:>8}s {:<8} {:>15} {:>15} {:<8} {}",
             row.id,
             row.interval_ms / 1000,
             row.enabled,

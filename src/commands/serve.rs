@@ -88,6 +88,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         DriverKind::Browser { headless } => println!("browser worker: ready (headless={headless})"),
         DriverKind::Browserless => println!("browser worker: off, browserless driver"),
     }
+    println!("inbox sync: every {} minutes", config.sync_interval_min);
     if let Some(file) = key_file {
         println!("key file: {}", file.display());
     }

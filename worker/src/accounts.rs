@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use vintedbot_domain::accounts as domain_accounts;
+use vintedbot_domain::inbox::sync::turns;
 use vintedbot_domain::jobs::{Claim, Outcome};
 use vintedbot_domain::{Reason, Result};
 use vintedbot_marketplace::challenge::{AccountFollows, Verdict};
@@ -21,7 +22,11 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         // Once it may be asked again, the next turn of the schedule comes here.
         Some(_) if domain_accounts::is_left_alone(domain, &account_id).await? => Outcome::Done,
         Some(seat) => match read(worker, &seat).await {
-            Ok(()) => Outcome::Done,
+            Ok(()) => {
+                // Now that it is known who it is, its conversations can be read.
+                turns::ensure(domain, &account_id, worker.config.sync_interval_ms).await?;
+                Outcome::Done
+            }
             // That it has none, or one of no use, is written down already.
             Err(Failure::Site(SiteError::NoSession(_) | SiteError::SessionInvalid(_))) => Outcome::Done,
             Err(Failure::Site(SiteError::Challenge { verdict, .. })) => {

@@ -39,7 +39,7 @@ pub struct Config {
     pub work_dir: PathBuf,
     /// The name of this machine, so that a process number in the database means something.
     pub host: String,
-    /// How often each account's session and catalog are looked at, as written at first start.
+    /// How often each account's inbox is read, as written when the account is first connected.
     pub sync_interval_ms: i64,
 }
 
@@ -105,11 +105,7 @@ impl Worker {
     pub async fn run(self) -> Result<(), Error> {
         let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
         jobs::open_worker(&self.domain.store, &self.identity).await?;
-        jobs::write_defaults(
-            &self.domain.store,
-            &schedules::defaults(self.config.sync_interval_ms),
-        )
-        .await?;
+        jobs::write_defaults(&self.domain.store, &schedules::DEFAULTS).await?;
         // Timers of the process before are gone with it.
         self.domain
             .bell

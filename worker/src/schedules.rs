@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use vintedbot_domain::inbox::sync::turns;
 use vintedbot_domain::publishing::{film, watch};
 use vintedbot_domain::{Result, accounts, events, jobs, requests};
 use vintedbot_marketplace::Error as SiteError;
@@ -20,14 +21,12 @@ const LEDGER_WATCH: &str = "ledger_watch";
 const ACCOUNT_SYNC: &str = "account_sync";
 
 /// Every schedule with its interval in milliseconds, as written at first start.
-pub fn defaults(sync_interval_ms: i64) -> [(&'static str, i64); 4] {
-    [
-        (SWEEPER, 5_000),
-        (RETENTION, 3_600_000),
-        (LEDGER_WATCH, 900_000),
-        (ACCOUNT_SYNC, sync_interval_ms),
-    ]
-}
+pub const DEFAULTS: [(&str, i64); 4] = [
+    (SWEEPER, 5_000),
+    (RETENTION, 3_600_000),
+    (LEDGER_WATCH, 900_000),
+    (ACCOUNT_SYNC, 3_600_000),
+];
 
 /// How often the table is looked at; no schedule can run more often.
 const TICK: Duration = Duration::from_millis(500);
@@ -59,6 +58,9 @@ async fn tick(worker: &Worker) -> Result<()> {
             ACCOUNT_SYNC => accounts::queue_all(&domain.store)
                 .await
                 .map(|queued| format!("queued {queued}")),
+            id if turns::account_of(id).is_some() => {
+                turns::take(domain, turns::account_of(id).unwrap_or_default()).await
+            }
             _ => Ok("this program knows no such schedule".to_owned()),
         };
         if let Err(error) = &outcome {

@@ -122,7 +122,7 @@ fn given_up() -> Answer {
 }
 
 /// What the person is told of an error.
-fn refusal(error: &SiteError) -> Answer {
+pub fn refusal(error: &SiteError) -> Answer {
     let reason = match error {
         SiteError::Challenge { verdict, .. } => match verdict.kind.consequence().account {
             AccountFollows::LoggedOut => Reason::SessionInvalid,

@@ -60,15 +60,15 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
     }
 }
 
-/// Renews the claim until it is lost.
-async fn keep(worker: &Worker, claim: &Claim) {
+/// Renews a claim until it is lost.
+pub async fn keep(worker: &Worker, claim: &Claim) {
     let settings = &worker.domain.settings;
     let heartbeat = Duration::from_millis(u64::try_from(settings.heartbeat_ms).unwrap_or(1_000));
     loop {
         tokio::time::sleep(heartbeat).await;
         match claim.renew(&worker.domain.store, settings.lease_ms).await {
             Ok(true) => {}
-            Ok(false) => return tracing::warn!("an import's claim was lost; its successor goes on"),
+            Ok(false) => return tracing::warn!("a claim was lost; its successor goes on"),
             Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
         }
     }
@@ -228,7 +228,8 @@ async fn stopped(worker: &Worker, claim: &Claim, begun: &Begun, error: &SiteErro
     }
 }
 
-async fn let_go(worker: &Worker, claim: &Claim, outcome: Outcome) -> Result<()> {
+/// Lets go of a claim that is still held.
+pub async fn let_go(worker: &Worker, claim: &Claim, outcome: Outcome) -> Result<()> {
     let (claim, back_off) = (claim.clone(), worker.domain.settings.back_off());
     worker
         .domain

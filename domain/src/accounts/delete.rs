@@ -17,7 +17,7 @@ use crate::{Domain, Error, Reason, Result, requests};
 
 const METHOD: &str = "DeleteAccount";
 
-/// Removes an account and its listings from here, and nothing from the site. What it published stays known, so that no item
+/// Removes an account, its listings and its inbox from here, and nothing from the site. What it published stays known, so that no item
 /// is ever claimed twice.
 ///
 /// # Errors
@@ -38,8 +38,9 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
                 }
                 let row = load(tx, &owner_id, &id).await?;
                 refuse_open_jobs(tx, publish_jobs::Column::AccountId, &id).await?;
-                inbox::delete_all(tx, &id).await?;
                 listings::delete_all(tx, &id).await?;
+                inbox::forget_account(tx, &row).await?;
+                inbox::sync::turns::forget(tx, &id).await?;
                 session::forget_all(tx, &id).await?;
                 let now = tx.now().await?;
                 let row = accounts::Model {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, broadcast};
 
 use super::{Event, log};
+use crate::inbox::sync::Freshness;
 use crate::store::{Committed, Store};
 
 /// Events that a watcher may lag behind before it reads the log itself.
@@ -41,6 +42,11 @@ pub enum Ephemeral {
         time: i64,
         selector: Option<String>,
         thumbnail_key: Option<String>,
+    },
+    /// An account's inbox was read, or could not be.
+    InboxFreshness {
+        account_id: String,
+        freshness: Freshness,
     },
 }
 

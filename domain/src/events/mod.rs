@@ -199,9 +199,14 @@ pub(crate) async fn append(tx: &Tx, pending: Vec<PendingEvent>) -> Result<Vec<St
                 payload: Set(event.payload.to_string()),
             });
         }
-        events::Entity::insert_many(rows)
-            .exec_without_returning(tx)
-            .await?;
+        // Engines limit how many values one statement may carry.
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(500));
+            events::Entity::insert_many(rows)
+                .exec_without_returning(tx)
+                .await?;
+            rows = rest;
+        }
     }
     Ok(owners)
 }

@@ -67,8 +67,9 @@ pub async fn take_due(store: &Store) -> Result<Vec<Due>> {
                 let now = tx.now().await?;
                 let mut taken = Vec::new();
                 for row in waiting {
+                    let pause = pause(&row, &tx.secret());
                     let updated = schedules::Entity::update_many()
-                        .col_expr(schedules::Column::NextRun, Expr::value(now + row.interval_ms))
+                        .col_expr(schedules::Column::NextRun, Expr::value(now + pause))
                         .col_expr(schedules::Column::LastRun, Expr::value(now))
                         .filter(schedules::Column::Id.eq(row.id.as_str()))
                         .filter(schedules::Column::NextRun.eq(row.next_run))
@@ -84,6 +85,17 @@ pub async fn take_due(store: &Store) -> Result<Vec<Due>> {
             .boxed()
         })
         .await
+}
+
+/// How long until the next turn. Turns of accounts (`kind:account`) come up to a tenth earlier or later, so that those of
+/// many accounts do not stay together.
+fn pause(row: &Schedule, random: &[u8; 32]) -> Millis {
+    if !row.id.contains(':') {
+        return row.interval_ms;
+    }
+    let [first, second, ..] = random;
+    let share = f64::from(u16::from_le_bytes([*first, *second])) / f64::from(u16::MAX);
+    row.interval_ms + (row.interval_ms as f64 * 0.1 * (2.0 * share - 1.0)) as Millis
 }
 
 /// Records how a run went.
@@ -151,4 +163,25 @@ pub async fn update_schedule(
             .boxed()
         })
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_of_accounts_are_moved_by_up_to_a_tenth() {
+        let row = |id: &str| Schedule {
+            id: id.to_owned(),
+            interval_ms: 300_000,
+            enabled: true,
+            next_run: 0,
+            last_run: None,
+            last_outcome: None,
+            last_message: None,
+        };
+        assert_eq!(pause(&row("sweeper"), &[0; 32]), 300_000);
+        assert_eq!(pause(&row("inbox_sync:1"), &[0; 32]), 270_000);
+        assert_eq!(pause(&row("inbox_sync:1"), &[255; 32]), 330_000);
+    }
 }

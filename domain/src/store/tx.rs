@@ -69,6 +69,11 @@ impl Tx {
         self.ids.id()
     }
 
+    /// Random bytes.
+    pub fn secret(&self) -> [u8; 32] {
+        self.ids.secret()
+    }
+
     /// Appends an event, written with its sequence when the closure has ended well.
     pub fn emit(&self, event: PendingEvent) {
         self.pending

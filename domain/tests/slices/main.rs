@@ -7,6 +7,8 @@ mod catalog;
 mod desk;
 mod films;
 mod identity;
+mod inbox_reading;
+mod inbox_sync;
 mod instance;
 mod listings;
 mod media;

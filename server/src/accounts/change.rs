@@ -5,8 +5,9 @@ use vintedbot_domain::accounts::{self, Update};
 use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 
+use super::shown;
 use crate::auth;
-use crate::convert::{Fields, account, signed};
+use crate::convert::{Fields, signed};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -19,7 +20,7 @@ pub async fn update(
     let update = read(request.into_inner())?;
     let account = accounts::update(&state.domain, &caller, update).await?;
     Ok(Response::new(v1::UpdateAccountResponse {
-        account: Some(account::to_proto(account)),
+        account: Some(shown(state, account).await?),
     }))
 }
 

@@ -5,6 +5,7 @@ use vintedbot_domain::accounts::{self, NewAccount};
 use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 
+use super::shown;
 use crate::auth;
 use crate::convert::{Fields, account};
 use crate::errors::Problem;
@@ -19,7 +20,7 @@ pub async fn create(
     let new = read(request.into_inner())?;
     let account = accounts::create(&state.domain, &caller, new).await?;
     Ok(Response::new(v1::CreateAccountResponse {
-        account: Some(account::to_proto(account)),
+        account: Some(shown(state, account).await?),
     }))
 }
 

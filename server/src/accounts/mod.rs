@@ -8,14 +8,24 @@ mod session;
 
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
+use vintedbot_domain::accounts::Account;
+use vintedbot_domain::inbox::sync;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::account_service_server::{AccountService, AccountServiceServer};
 
+use crate::convert::account;
+use crate::errors::Problem;
 use crate::state::ServerState;
 
 pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
     let limit = state.config.max_message_bytes;
     routes.add_service(AccountServiceServer::new(Service(state.clone())).max_decoding_message_size(limit));
+}
+
+/// An account as it is shown, with how fresh its inbox is.
+async fn shown(state: &ServerState, account: Account) -> Result<v1::Account, Problem> {
+    let fresh = sync::freshness_of(&state.domain, &account).await?;
+    Ok(account::with_freshness(account, fresh))
 }
 
 struct Service(ServerState);

@@ -5,6 +5,7 @@ use vintedbot_domain::accounts::{self, Mode, SetMode};
 use vintedbot_domain::identity::Scope;
 use vintedbot_proto::v1;
 
+use super::shown;
 use crate::auth;
 use crate::convert::{Fields, account};
 use crate::errors::Problem;
@@ -19,7 +20,7 @@ pub async fn set_mode(
     let set = read(request.into_inner())?;
     let (account, cancelled_publish_job_ids) = accounts::set_mode(&state.domain, &caller, set).await?;
     Ok(Response::new(v1::SetModeResponse {
-        account: Some(account::to_proto(account)),
+        account: Some(shown(state, account).await?),
         cancelled_publish_job_ids,
     }))
 }
@@ -50,6 +51,6 @@ pub async fn resume(
     let (id, request_id) = fields.done((id, request_id))?;
     let account = accounts::resume(&state.domain, &caller, &id, request_id).await?;
     Ok(Response::new(v1::ResumeAccountResponse {
-        account: Some(account::to_proto(account)),
+        account: Some(shown(state, account).await?),
     }))
 }

@@ -1,11 +1,13 @@
 //! `GetAccount`, `ListAccounts`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::accounts;
+use vintedbot_domain::accounts::{self, Account};
 use vintedbot_domain::identity::Scope;
+use vintedbot_domain::inbox::sync;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
+use super::shown;
 use crate::auth;
 use crate::convert::{Fields, account};
 use crate::errors::Problem;
@@ -22,7 +24,7 @@ pub async fn get(
     let id = fields.done(id)?;
     let account = accounts::get(&state.domain, &caller, &id).await?;
     Ok(Response::new(v1::GetAccountResponse {
-        account: Some(account::to_proto(account)),
+        account: Some(shown(state, account).await?),
     }))
 }
 
@@ -38,8 +40,13 @@ pub async fn list(
         token: request.page_token,
     };
     let page = accounts::list(&state.domain, &caller, &page).await?;
+    let mut fresh = sync::freshness(&state.domain, &page.items).await?;
+    let shown = |one: Account| {
+        let fresh = fresh.remove(&one.id).unwrap_or_default();
+        account::with_freshness(one, fresh)
+    };
     Ok(Response::new(v1::ListAccountsResponse {
-        accounts: page.items.into_iter().map(account::to_proto).collect(),
+        accounts: page.items.into_iter().map(shown).collect(),
         next_page_token: page.next_page_token,
     }))
 }

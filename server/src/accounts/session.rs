@@ -8,8 +8,9 @@ use vintedbot_proto::v1;
 use vintedbot_proto::v1::import_session_request::Source;
 use zeroize::Zeroizing;
 
+use super::shown;
 use crate::auth;
-use crate::convert::{Fields, account};
+use crate::convert::Fields;
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -22,7 +23,7 @@ pub async fn import(
     let import = read(request.into_inner())?;
     let imported = accounts::import_session(&state.domain, &caller, import).await?;
     Ok(Response::new(v1::ImportSessionResponse {
-        account: Some(account::to_proto(imported.account)),
+        account: Some(shown(state, imported.account).await?),
         dropped_cookies: imported.dropped,
         missing_cookies: imported.missing,
     }))
@@ -61,7 +62,7 @@ pub async fn check(
     let id = fields.done(id)?;
     let account = accounts::check_session(&state.domain, &caller, &id).await?;
     Ok(Response::new(v1::CheckSessionResponse {
-        account: Some(account::to_proto(account)),
+        account: Some(shown(state, account).await?),
     }))
 }
 
@@ -78,6 +79,6 @@ pub async fn forget(
     let (id, request_id) = fields.done((id, request_id))?;
     let account = accounts::forget_session(&state.domain, &caller, &id, request_id).await?;
     Ok(Response::new(v1::ForgetSessionResponse {
-        account: Some(account::to_proto(account)),
+        account: Some(shown(state, account).await?),
     }))
 }

@@ -1,6 +1,7 @@
 //! Accounts.
 
 use vintedbot_domain::accounts::{Account, AccountSession, AccountState, Mode, Pause, SessionState};
+use vintedbot_domain::inbox::sync::Freshness;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::account;
 
@@ -26,6 +27,24 @@ pub fn to_proto(source: Account) -> v1::Account {
         display_name: source.display_name,
         market: source.market,
         site: source.site,
+    }
+}
+
+/// An account with how fresh its inbox is.
+pub fn with_freshness(source: Account, fresh: Freshness) -> v1::Account {
+    v1::Account {
+        inbox_freshness: Some(freshness(fresh)),
+        ..to_proto(source)
+    }
+}
+
+pub fn freshness(source: Freshness) -> v1::InboxFreshness {
+    v1::InboxFreshness {
+        last_read_time: source.last_read_time.map(timestamp),
+        next_read_time: source.next_read_time.map(timestamp),
+        source: source.source,
+        late_reason: source.late_reason.map(errors::reason).unwrap_or_default().into(),
+        late_message: source.late_message,
     }
 }
 

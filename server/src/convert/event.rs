@@ -275,6 +275,16 @@ pub fn ephemeral(
             };
             (Scope::PublishRead, *time, Progress::PublishStep(progress))
         }
+        Ephemeral::InboxFreshness {
+            account_id,
+            freshness,
+        } => {
+            let fresh = v1::ephemeral::InboxFreshness {
+                account_id: account_id.clone(),
+                freshness: Some(account::freshness(freshness.clone())),
+            };
+            (Scope::AccountsRead, now, Progress::InboxFreshness(fresh))
+        }
     };
     caller.scopes.contains(scope).then(|| v1::Ephemeral {
         time: Some(timestamp(time)),

@@ -1,7 +1,8 @@
 //! Threads, messages and replies.
 
 use vintedbot_domain::inbox::{
-    Attachment, AttachmentState, Author, Content, Draft, Item, Message, Person, Reply, ReplyState, Thread,
+    Attachment, AttachmentState, Author, Content, Counts, Draft, InboxCounts, Item, Message, Person,
+    PersonPage, Reply, ReplyState, Thread,
 };
 use vintedbot_marketplace::{Money, Side, Transaction};
 use vintedbot_proto::v1;
@@ -16,6 +17,57 @@ pub fn person(source: Person) -> v1::Person {
         member_id: source.member_id,
         login: source.login,
         is_system: source.is_system,
+    }
+}
+
+/// A person's page.
+pub fn person_page(source: PersonPage) -> v1::GetPersonResponse {
+    v1::GetPersonResponse {
+        person: Some(person(source.person)),
+        threads: source.threads.into_iter().map(thread).collect(),
+        offers: source.offers.into_iter().filter_map(offer).collect(),
+    }
+}
+
+fn offer(source: Message) -> Option<v1::get_person_response::Offer> {
+    let message = message(source);
+    let Some(v1::message::Content::OfferRequest(offer)) = message.content else {
+        return None;
+    };
+    Some(v1::get_person_response::Offer {
+        thread_id: message.thread_id,
+        message_id: message.id,
+        offer: Some(offer),
+        time: message.time,
+    })
+}
+
+pub fn counts(source: InboxCounts) -> v1::GetInboxCountsResponse {
+    use v1::get_inbox_counts_response as r;
+    let count = |counts: Counts| r::Counts {
+        threads: small(counts.threads),
+        unread_threads: small(counts.unread_threads),
+        unread_messages: small(counts.unread_messages),
+        waiting_for_me: small(counts.waiting_for_me),
+        with_offer: small(counts.with_offer),
+    };
+    let accounts = source
+        .accounts
+        .into_iter()
+        .map(|(account_id, counts)| r::AccountCounts {
+            account_id,
+            counts: Some(count(counts)),
+        });
+    let labels = source.labels.into_iter().map(|(label, counts)| r::LabelCounts {
+        label,
+        counts: Some(count(counts)),
+    });
+    v1::GetInboxCountsResponse {
+        total: Some(count(source.total)),
+        accounts: accounts.collect(),
+        labels: labels.collect(),
+        archived: small(source.archived),
+        snoozed: small(source.snoozed),
     }
 }
 

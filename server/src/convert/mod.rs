@@ -50,6 +50,13 @@ impl Fields {
         Some(value)
     }
 
+    /// Several UUIDs.
+    pub fn ids(&mut self, field: &str, values: Vec<String>) -> Vec<String> {
+        let each = values.into_iter().enumerate();
+        each.map(|(at, value)| self.id(&format!("{field}[{at}]"), value))
+            .collect()
+    }
+
     fn check_uuid(&mut self, field: &str, value: &str) {
         if value.len() != 36 || Uuid::try_parse(value).is_err() {
             self.wrong(field, "must be a UUID like 0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17");

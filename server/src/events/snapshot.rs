@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use vintedbot_domain::events::{Resource as DomainResource, ResourceType};
 use vintedbot_domain::identity::Caller;
+use vintedbot_domain::inbox::sync;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::{Domain, accounts, identity, listings, media, publishing, wardrobe};
 use vintedbot_proto::v1;
@@ -146,7 +147,11 @@ impl Reading<'_> {
 
     async fn accounts(&self) -> Result<Page, Problem> {
         let page = accounts::list(self.domain, self.caller, &self.page()).await?;
-        Ok(self.page_of(page, |one| Resource::Account(account::to_proto(one))))
+        let fresh = sync::freshness(self.domain, &page.items).await?;
+        Ok(self.page_of(page, |one| {
+            let fresh = fresh.get(&one.id).cloned().unwrap_or_default();
+            Resource::Account(account::with_freshness(one, fresh))
+        }))
     }
 
     async fn api_tokens(&self) -> Result<Page, Problem> {

@@ -323,6 +323,11 @@ impl Watcher {
             Ephemeral::PublishStep { publish_job_id, .. } => {
                 self.filter.takes_type(ResourceType::PublishJob) && self.takes_job(publish_job_id).await?
             }
+            Ephemeral::InboxFreshness { account_id, .. } => {
+                let is_asked = [ResourceType::Account, ResourceType::Thread];
+                is_asked.iter().any(|one| self.filter.takes_type(*one))
+                    && self.filter.takes_account(Some(account_id))
+            }
         };
         let now = self.state.domain.clock.now();
         let signer = Signer::new(&self.state.domain, &self.call);

@@ -34,7 +34,7 @@ use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::publishing::{EffectKind, EffectState};
 use crate::store::Tx;
-use crate::store::entities::{accounts, effects, jobs as work_rows, replies};
+use crate::store::entities::{accounts, effects, jobs as work_rows, messages, replies};
 use crate::{Error, Reason, Result, jobs};
 
 /// The longest text, in characters.
@@ -117,21 +117,28 @@ pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// The reply that a message of ours came of, by the message's id on the site.
-pub(crate) async fn reply_of_message(
-    tx: &Tx,
-    account_id: &str,
-    site: &str,
-    message_remote_id: &str,
-) -> Result<Option<String>> {
+/// Joins a message of the account that is read for the first time to the reply that it came of, if it did.
+pub(super) async fn join(tx: &Tx, site: &str, message: &mut messages::Model) -> Result<()> {
+    let Some(remote_id) = message.remote_id.as_deref() else {
+        return Ok(());
+    };
     let effect = effects::Entity::find()
         .filter(effects::Column::Kind.eq(EffectKind::Reply))
-        .filter(effects::Column::AccountId.eq(account_id))
+        .filter(effects::Column::AccountId.eq(message.account_id.as_str()))
         .filter(effects::Column::Site.eq(site))
-        .filter(effects::Column::RemoteId.eq(message_remote_id))
+        .filter(effects::Column::RemoteId.eq(remote_id))
         .one(tx)
         .await?;
-    Ok(effect.map(|effect| effect.subject_id))
+    if let Some(effect) = effect {
+        let row = load(tx, &effect.subject_id).await?;
+        message.reply_id = Some(row.id.clone());
+        let row = replies::Model {
+            message_id: Some(message.id.clone()),
+            ..row
+        };
+        save(tx, row, Kind::ReplyUpdated).await?;
+    }
+    Ok(())
 }
 
 /// Texts that are the same to a reader: the site may change space, line ends and the form of letters.

@@ -94,7 +94,7 @@ fn own<'a>(
 ) -> impl Iterator<Item = (&'a str, &'a str, usize)> {
     let entries = conversation.entries.iter();
     entries.filter_map(move |entry| match &entry.content {
-        EntryContent::Message { body, photo_urls } if conversation.is_own(entry, member_id) => {
+        EntryContent::Message { body, photo_urls } if conversation.may_be_own(entry, member_id) => {
             Some((entry.remote_id.as_deref()?, body.as_str(), photo_urls.len()))
         }
         _ => None,

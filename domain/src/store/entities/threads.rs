@@ -21,6 +21,8 @@ pub struct Model {
     pub last_message_time: i64,
     pub unread_count: i64,
     pub unread: bool,
+    /// Whether the site counted it as unread when it was last read there.
+    pub remote_unread: bool,
     pub waiting_for_me: bool,
     pub has_offer: bool,
     pub archived: bool,

@@ -1,0 +1,151 @@
+//! `MarkThreads`, `ArchiveThreads`, `LabelThreads`: many threads, all or none.
+
+use serde::Serialize;
+
+use super::Thread;
+use super::change::{Change, change};
+use super::row::labels_of;
+use super::text::{BULK_MAX, LABEL_MAX, LABELS_MAX, check_name};
+use crate::events::Kind;
+use crate::identity::Caller;
+use crate::{Domain, Error, Result, Violation};
+
+/// Threads that count as read or unread from now on.
+#[derive(Clone, Debug, Serialize)]
+pub struct Mark {
+    pub ids: Vec<String>,
+    pub unread: bool,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
+/// Threads that go into the archive or out of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Archive {
+    pub ids: Vec<String>,
+    pub unarchive: bool,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
+/// Threads that get labels and lose others.
+#[derive(Clone, Debug, Serialize)]
+pub struct Label {
+    pub ids: Vec<String>,
+    pub add: Vec<String>,
+    pub remove: Vec<String>,
+    #[serde(skip)]
+    pub request_id: Option<String>,
+}
+
+/// Marks threads. What becomes read and was unread on the site is marked there by a job.
+pub async fn mark(domain: &Domain, caller: &Caller, mark: Mark) -> Result<Vec<Thread>> {
+    check_count(&mark.ids)?;
+    let unread = mark.unread;
+    let wanted = Change {
+        method: "MarkThreads",
+        kind: Kind::ThreadUpdated,
+        ids: mark.ids.clone(),
+        request_id: mark.request_id.clone(),
+        parameters: mark,
+    };
+    change(domain, caller, wanted, move |row, _| {
+        row.unread = unread;
+        if !unread {
+            row.unread_count = 0;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Archives threads, which ends their being put away: a thread is in one place at a time.
+pub async fn archive(domain: &Domain, caller: &Caller, archive: Archive) -> Result<Vec<Thread>> {
+    check_count(&archive.ids)?;
+    let archived = !archive.unarchive;
+    let wanted = Change {
+        method: "ArchiveThreads",
+        kind: Kind::ThreadUpdated,
+        ids: archive.ids.clone(),
+        request_id: archive.request_id.clone(),
+        parameters: archive,
+    };
+    change(domain, caller, wanted, move |row, _| {
+        row.archived = archived;
+        if archived {
+            row.snooze_until = None;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Puts labels on threads and takes others off.
+///
+/// # Errors
+/// All violations at once; one more where a thread would have too many.
+pub async fn label(domain: &Domain, caller: &Caller, mut label: Label) -> Result<Vec<Thread>> {
+    check_count(&label.ids)?;
+    let trim = |labels: &mut Vec<String>| {
+        for label in labels {
+            *label = label.trim().to_owned();
+        }
+    };
+    trim(&mut label.add);
+    trim(&mut label.remove);
+    check_labels(&label)?;
+    let (add, remove) = (label.add.clone(), label.remove.clone());
+    let wanted = Change {
+        method: "LabelThreads",
+        kind: Kind::ThreadUpdated,
+        ids: label.ids.clone(),
+        request_id: label.request_id.clone(),
+        parameters: label,
+    };
+    change(domain, caller, wanted, move |row, _| {
+        let mut labels = labels_of(row);
+        labels.extend(add.iter().cloned());
+        labels.retain(|label| !remove.contains(label));
+        labels.sort();
+        labels.dedup();
+        if labels.len() > LABELS_MAX {
+            let text = format!("thread {} would have more than {LABELS_MAX} labels", row.id);
+            return Err(Error::invalid("add", text));
+        }
+        row.labels = serde_json::to_string(&labels)?;
+        Ok(())
+    })
+    .await
+}
+
+fn check_count(ids: &[String]) -> Result<()> {
+    if (1..=BULK_MAX).contains(&ids.len()) {
+        Ok(())
+    } else {
+        Err(Error::invalid("ids", format!("must be 1 to {BULK_MAX} threads")))
+    }
+}
+
+fn check_labels(label: &Label) -> Result<()> {
+    let mut violations = Vec::new();
+    for (field, labels) in [("add", &label.add), ("remove", &label.remove)] {
+        let each = labels.iter().enumerate();
+        violations.extend(each.filter_map(|(at, one)| check_name(&format!("{field}[{at}]"), one, LABEL_MAX)));
+    }
+    let both = label
+        .add
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| label.remove.contains(one));
+    violations.extend(
+        both.map(|(at, one)| Violation::new(format!("add[{at}]"), format!("{one:?} is to be taken off too"))),
+    );
+    if label.add.is_empty() && label.remove.is_empty() {
+        violations.push(Violation::new("add", "no label is named, here or in remove"));
+    }
+    if violations.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(violations))
+    }
+}

@@ -1,0 +1,103 @@
+//! `DeleteThread`, and what goes with an account.
+
+use futures::FutureExt;
+use sea_orm::sea_query::Query;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+
+use super::Thread;
+use super::open::refuse_open_replies;
+use super::row::{load, present};
+use crate::events::{Kind, PendingEvent};
+use crate::identity::Caller;
+use crate::store::Tx;
+use crate::store::entities::{accounts, inbox_syncs, messages, people, replies, thread_labels, threads};
+use crate::{Domain, Result, requests};
+
+const METHOD: &str = "DeleteThread";
+
+/// Hides a thread here. Its row stays, so that the next reading of the inbox does not take it for a new one.
+///
+/// # Errors
+/// REPLY_OPEN while a reply of it has not ended.
+pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
+    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if requests::check(tx, &owner_id, request_id, METHOD, &id)
+                    .await?
+                    .is_some()
+                {
+                    return Ok(());
+                }
+                let (row, person) = load(tx, &owner_id, &id).await?;
+                refuse_open_replies(tx, replies::Column::ThreadId, &id).await?;
+                let now = tx.now().await?;
+                let row = threads::Model {
+                    delete_time: Some(now),
+                    update_time: now,
+                    ..row
+                };
+                row.clone().into_active_model().reset_all().update(tx).await?;
+                tx.emit(PendingEvent::gone(Kind::ThreadDeleted, &Thread::of(row, person)));
+                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// Removes everything of an account's inbox, which has no reply that has not ended: what others wrote to somebody is not kept
+/// when they leave.
+pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result<()> {
+    refuse_open_replies(tx, replies::Column::AccountId, &account.id).await?;
+    let of_account = threads::Column::AccountId.eq(account.id.as_str());
+    for (row, person) in present(&account.owner_id)
+        .filter(of_account.clone())
+        .all(tx)
+        .await?
+    {
+        tx.emit(PendingEvent::gone(Kind::ThreadDeleted, &Thread::of(row, person)));
+    }
+    let ids: Vec<String> = threads::Entity::find()
+        .select_only()
+        .column(threads::Column::Id)
+        .filter(of_account.clone())
+        .into_tuple()
+        .all(tx)
+        .await?;
+    // Engines limit how many values one statement may carry.
+    for ids in ids.chunks(500) {
+        let ids = || ids.iter().map(String::as_str);
+        thread_labels::Entity::delete_many()
+            .filter(thread_labels::Column::ThreadId.is_in(ids()))
+            .exec(tx)
+            .await?;
+        messages::Entity::delete_many()
+            .filter(messages::Column::ThreadId.is_in(ids()))
+            .exec(tx)
+            .await?;
+        replies::Entity::delete_many()
+            .filter(replies::Column::ThreadId.is_in(ids()))
+            .exec(tx)
+            .await?;
+    }
+    threads::Entity::delete_many().filter(of_account).exec(tx).await?;
+    inbox_syncs::Entity::delete_many()
+        .filter(inbox_syncs::Column::AccountId.eq(account.id.as_str()))
+        .exec(tx)
+        .await?;
+    let known = Query::select()
+        .column(threads::Column::PersonId)
+        .from(threads::Entity)
+        .to_owned();
+    people::Entity::delete_many()
+        .filter(people::Column::OwnerId.eq(account.owner_id.as_str()))
+        .filter(people::Column::Id.not_in_subquery(known))
+        .exec(tx)
+        .await?;
+    requests::forget(tx, &ids).await
+}

@@ -1,0 +1,58 @@
+//! `ListMessages`.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationDef, RelationTrait,
+};
+
+use super::{Message, get};
+use crate::identity::Caller;
+use crate::paging::{self, Page, PageRequest, Window};
+use crate::store::entities::messages::{Column, Entity};
+use crate::store::entities::threads;
+use crate::{Domain, Result};
+
+/// To the thread that a message belongs to.
+pub(super) fn to_thread() -> RelationDef {
+    Entity::belongs_to(threads::Entity)
+        .from(Column::ThreadId)
+        .to(threads::Column::Id)
+        .into()
+}
+
+/// The messages of a thread, newest or oldest first.
+pub async fn list_messages(
+    domain: &Domain,
+    caller: &Caller,
+    thread_id: &str,
+    oldest_first: bool,
+    page: &PageRequest,
+) -> Result<Page<Message>> {
+    let method = (caller.owner_id.as_str(), "ListMessages");
+    let parameters = (thread_id, oldest_first);
+    let window = Window::<i64>::open(&domain.keys, paging::RESOURCES, method, &parameters, page)?;
+    let mut query = Entity::find()
+        .join(JoinType::InnerJoin, to_thread())
+        .filter(Column::ThreadId.eq(thread_id))
+        .filter(threads::Column::OwnerId.eq(caller.owner_id.as_str()))
+        .filter(threads::Column::DeleteTime.is_null());
+    if let Some(after) = window.after {
+        let behind = if oldest_first {
+            Column::Position.gt(after)
+        } else {
+            Column::Position.lt(after)
+        };
+        query = query.filter(behind);
+    }
+    query = if oldest_first {
+        query.order_by_asc(Column::Position)
+    } else {
+        query.order_by_desc(Column::Position)
+    };
+    let rows = query.limit(window.to_read()).all(domain.store.reader()).await?;
+    if rows.is_empty() {
+        // There are no messages, or no such thread.
+        get(domain, caller, thread_id).await?;
+    }
+    let messages = rows.into_iter().map(Message::from).collect();
+    window.close(&domain.keys, messages, |message: &Message| message.position)
+}

@@ -1,0 +1,57 @@
+//! `GetPerson`.
+
+use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect};
+
+use super::messages::to_thread;
+use super::row::present;
+use super::{Message, MessageKind, Person, Thread};
+use crate::identity::Caller;
+use crate::store::entities::{messages, people, threads};
+use crate::{Domain, Error, Result};
+
+/// The most threads, and the most offers, that a person's page shows.
+const MAX: u64 = 200;
+
+/// A person, and everything with them.
+#[derive(Clone, Debug)]
+pub struct PersonPage {
+    pub person: Person,
+    /// Newest message first, archived ones too.
+    pub threads: Vec<Thread>,
+    /// Offers in these threads, newest first.
+    pub offers: Vec<Message>,
+}
+
+/// A person with the threads and offers between them and all of the caller's accounts.
+pub async fn person(domain: &Domain, caller: &Caller, id: &str) -> Result<PersonPage> {
+    let reader = domain.store.reader();
+    let person = people::Entity::find_by_id(id)
+        .filter(people::Column::OwnerId.eq(caller.owner_id.as_str()))
+        .one(reader)
+        .await?
+        .ok_or_else(|| Error::not_found("person", id))?;
+    let rows = present(&caller.owner_id)
+        .filter(threads::Column::PersonId.eq(id))
+        .order_by_desc(threads::Column::LastMessageTime)
+        .order_by_desc(threads::Column::Id)
+        .limit(MAX)
+        .all(reader)
+        .await?;
+    let offers = messages::Entity::find()
+        .join(JoinType::InnerJoin, to_thread())
+        .filter(messages::Column::Kind.eq(MessageKind::OfferRequest))
+        .filter(threads::Column::Id.is_in(rows.iter().map(|(row, _)| row.id.as_str())))
+        .order_by_desc(messages::Column::Time)
+        .order_by_desc(messages::Column::Id)
+        .limit(MAX)
+        .all(reader)
+        .await?;
+    Ok(PersonPage {
+        person: person.into(),
+        threads: rows
+            .into_iter()
+            .map(|(row, person)| Thread::of(row, person))
+            .collect(),
+        offers: offers.into_iter().map(Message::from).collect(),
+    })
+}
