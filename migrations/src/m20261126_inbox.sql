@@ -99,6 +99,8 @@ CREATE TABLE inbox_syncs (
     next_read_time BIGINT,
     late_reason TEXT,
     late_message TEXT,
+    asked TEXT NOT NULL,
+    member_id TEXT,
     PRIMARY KEY (account_id, site)
 );
 CREATE TABLE replies (

@@ -80,6 +80,9 @@ pub struct Attachment {
     pub url: String,
     pub photo_id: Option<String>,
     pub message: String,
+    /// How often fetching it failed.
+    #[serde(default)]
+    pub attempts: u32,
 }
 
 /// An entry of a conversation.

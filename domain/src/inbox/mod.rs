@@ -1,6 +1,7 @@
 //! The conversations of all accounts, as they were read on the site, and what is kept about them here.
 //!
 //! - `thread`, `message`, `reply`, `template` are the resources that callers see.
+//! - [`sync`] brings here what the site has.
 //! - `get`, `list`, `messages`, `counts` and `person` read; each list is one select.
 //! - `bulk`, `shelve` and `draft` change what is kept here about a thread, and nothing on the site. They say in a closure how
 //!   the row is to be; `change` locks it, compares, writes, and tells.
@@ -23,6 +24,7 @@ mod person;
 mod reply;
 mod row;
 mod shelve;
+pub mod sync;
 mod template;
 mod templates;
 mod text;

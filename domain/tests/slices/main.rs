@@ -8,6 +8,7 @@ mod conversations;
 mod desk;
 mod films;
 mod identity;
+mod inbox_sync;
 mod instance;
 mod listings;
 mod media;

@@ -17,6 +17,10 @@ pub struct Model {
     pub next_read_time: Option<i64>,
     pub late_reason: Option<String>,
     pub late_message: Option<String>,
+    /// JSON list of the times of the last minute at which somebody asked for a reading.
+    pub asked: String,
+    /// Whose inbox it was; another member's is read from the beginning.
+    pub member_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,0 +1,480 @@
+//! Entries of a conversation as rows: what tells one from the others, who it is from, what it says, and what becomes of a
+//! row when its entry is read again.
+
+use std::collections::HashMap;
+
+use vintedbot_marketplace::{Conversation, Entry, EntryContent, Interlocutor, Language, Money};
+
+use crate::clock::Millis;
+use crate::inbox::{Attachment, AttachmentState, Author, Content, MessageKind};
+use crate::listings::price_text;
+use crate::store::entities::messages;
+use crate::{Error, Result};
+
+/// Who is on which side of a conversation.
+pub(super) struct Sides<'a> {
+    /// Absent: it is not known yet who the account is on its site.
+    pub account: Option<&'a str>,
+    pub person: Option<&'a Interlocutor>,
+}
+
+impl Sides<'_> {
+    fn author(&self, member_id: Option<&str>) -> Author {
+        let Some(id) = member_id else {
+            return Author::Site;
+        };
+        if self.account == Some(id) {
+            return Author::Account;
+        }
+        match self.person {
+            Some(person) if person.member_id == id && person.is_system => Author::Site,
+            Some(person) if person.member_id == id => Author::Person,
+            // There are two sides, and it is not the other one.
+            Some(person) if self.account.is_none() && !person.member_id.is_empty() => Author::Account,
+            _ => Author::Person,
+        }
+    }
+}
+
+/// An entry as it was read.
+#[derive(Clone, Debug)]
+pub(super) struct Read {
+    pub key: String,
+    pub remote_id: Option<String>,
+    pub kind: MessageKind,
+    pub author: Author,
+    pub text: String,
+    pub content: Option<Content>,
+    pub photo_urls: Vec<String>,
+    pub time: Option<Millis>,
+    pub hidden: bool,
+}
+
+/// A conversation's entries in its order, each key once: of two entries that claim to be the same, the later one counts.
+pub(super) fn read_all(conversation: &Conversation, sides: &Sides<'_>, language: Language) -> Vec<Read> {
+    let mut counts: HashMap<String, u32> = HashMap::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut reads: Vec<Read> = Vec::with_capacity(conversation.entries.len());
+    for entry in &conversation.entries {
+        let read = read(entry, sides, language, &mut counts);
+        match places.get(&read.key) {
+            Some(place) => reads[*place] = read,
+            None => {
+                places.insert(read.key.clone(), reads.len());
+                reads.push(read);
+            }
+        }
+    }
+    reads
+}
+
+fn read(entry: &Entry, sides: &Sides<'_>, language: Language, counts: &mut HashMap<String, u32>) -> Read {
+    let (kind, name) = kind_of(&entry.content);
+    let remote_id = entry
+        .remote_id
+        .as_deref()
+        .map(storable)
+        .filter(|id| !id.is_empty());
+    let key = match &remote_id {
+        Some(id) => format!("{name}:{id}"),
+        None => {
+            let time = entry.time.map(|time| time.to_string()).unwrap_or_default();
+            let alike = format!("{name}:{time}");
+            let number = counts.entry(alike.clone()).or_default();
+            *number += 1;
+            format!("{alike}:{number}")
+        }
+    };
+    let (text, content, photo_urls) = said(&entry.content, language);
+    Read {
+        key,
+        remote_id,
+        kind,
+        author: sides.author(entry.member_id.as_deref()),
+        text,
+        content,
+        photo_urls,
+        time: entry.time,
+        hidden: entry.hidden,
+    }
+}
+
+fn kind_of(content: &EntryContent) -> (MessageKind, String) {
+    match content {
+        EntryContent::Message { .. } => (MessageKind::Message, "message".to_owned()),
+        EntryContent::OfferRequest { .. } => (MessageKind::OfferRequest, "offer_request".to_owned()),
+        EntryContent::SellerOffer { .. } => (MessageKind::SellerOffer, "seller_offer".to_owned()),
+        EntryContent::Status { .. } => (MessageKind::Status, "status".to_owned()),
+        EntryContent::Action { .. } => (MessageKind::Action, "action".to_owned()),
+        // Two unknown kinds may count their ids each for itself.
+        EntryContent::Unknown { entity_type, .. } => {
+            (MessageKind::Unknown, format!("unknown:{}", storable(entity_type)))
+        }
+    }
+}
+
+fn said(content: &EntryContent, language: Language) -> (String, Option<Content>, Vec<String>) {
+    let price = |price: &Option<Money>| {
+        price
+            .as_ref()
+            .map(|price| price_text(price, language))
+            .unwrap_or_default()
+    };
+    match content {
+        EntryContent::Message { body, photo_urls } => (storable(body), None, photo_urls.clone()),
+        EntryContent::OfferRequest {
+            transaction_id,
+            price: asked,
+            original_price,
+            status,
+            current,
+        } => {
+            let content = Content::OfferRequest {
+                transaction_id: transaction_id.clone(),
+                price: asked.clone(),
+                original_price: original_price.clone(),
+                status: *status,
+                current: *current,
+            };
+            (price(asked), Some(content), Vec::new())
+        }
+        EntryContent::SellerOffer {
+            price: named,
+            original_price,
+            current,
+        } => {
+            let content = Content::SellerOffer {
+                price: named.clone(),
+                original_price: original_price.clone(),
+                current: *current,
+            };
+            (price(named), Some(content), Vec::new())
+        }
+        EntryContent::Status { title, subtitle } => {
+            let content = Content::Status {
+                title: title.clone(),
+                subtitle: subtitle.clone(),
+            };
+            (joined(title, subtitle), Some(content), Vec::new())
+        }
+        EntryContent::Action {
+            title,
+            subtitle,
+            buttons,
+        } => {
+            let content = Content::Action {
+                title: title.clone(),
+                subtitle: subtitle.clone(),
+                buttons: buttons.clone(),
+            };
+            (joined(title, subtitle), Some(content), Vec::new())
+        }
+        EntryContent::Unknown { entity_type, json } => {
+            let content = Content::Unknown {
+                entity_type: entity_type.clone(),
+                json: json.clone(),
+            };
+            (String::new(), Some(content), Vec::new())
+        }
+    }
+}
+
+fn joined(title: &str, subtitle: &str) -> String {
+    let parts: Vec<&str> = [title, subtitle]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
+    storable(&parts.join("\n"))
+}
+
+/// A text that every database takes: PostgreSQL refuses NUL.
+pub(super) fn storable(text: &str) -> String {
+    text.replace('\0', "")
+}
+
+/// What a new row needs besides its entry.
+pub(super) struct Place<'a> {
+    pub id: String,
+    pub owner_id: &'a str,
+    pub account_id: &'a str,
+    pub thread_id: &'a str,
+    pub position: i64,
+    pub time: Millis,
+    pub is_read: bool,
+}
+
+/// The row of an entry that was not here before.
+pub(super) fn row(read: &Read, place: Place<'_>) -> Result<messages::Model> {
+    let attachments: Vec<Attachment> = read.photo_urls.iter().map(|url| pending(url)).collect();
+    Ok(messages::Model {
+        id: place.id,
+        owner_id: place.owner_id.to_owned(),
+        account_id: place.account_id.to_owned(),
+        thread_id: place.thread_id.to_owned(),
+        remote_key: read.key.clone(),
+        remote_id: read.remote_id.clone(),
+        kind: read.kind,
+        author: read.author,
+        text: read.text.clone(),
+        content: read.content.as_ref().map(serde_json::to_string).transpose()?,
+        attachments: serde_json::to_string(&attachments)?,
+        time: place.time,
+        position: place.position,
+        read: place.is_read,
+        hidden: read.hidden,
+        reply_id: None,
+        sequence: 0,
+    })
+}
+
+fn pending(url: &str) -> Attachment {
+    Attachment {
+        state: AttachmentState::Pending,
+        url: url.to_owned(),
+        photo_id: None,
+        message: String::new(),
+        attempts: 0,
+    }
+}
+
+/// A row after its entry was read again. What is empty now and was not before stays, unless the site hides it: emptied
+/// answers are a way in which the site keeps programs out.
+pub(super) fn merged(row: &messages::Model, read: &Read, is_read: bool) -> Result<messages::Model> {
+    let text = if read.text.is_empty() && !read.hidden {
+        row.text.clone()
+    } else {
+        read.text.clone()
+    };
+    let before: Option<Content> = row
+        .content
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
+    let content = match (&before, &read.content) {
+        (Some(before), Some(now)) if !read.hidden => Some(filled(now.clone(), before)),
+        (Some(before), None) => Some(before.clone()),
+        (_, now) => now.clone(),
+    };
+    Ok(messages::Model {
+        text,
+        content: content.as_ref().map(serde_json::to_string).transpose()?,
+        attachments: attachments(row, read)?,
+        time: read.time.unwrap_or(row.time),
+        read: row.read || is_read,
+        hidden: read.hidden,
+        ..row.clone()
+    })
+}
+
+/// What is said now, with what was said before where now it is missing.
+fn filled(now: Content, before: &Content) -> Content {
+    let or = |now: String, before: &String| if now.is_empty() { before.clone() } else { now };
+    match (now, before) {
+        (
+            Content::OfferRequest {
+                transaction_id,
+                price,
+                original_price,
+                status,
+                current,
+            },
+            Content::OfferRequest {
+                transaction_id: transaction_before,
+                price: price_before,
+                original_price: original_before,
+                status: status_before,
+                ..
+            },
+        ) => Content::OfferRequest {
+            transaction_id: transaction_id.or_else(|| transaction_before.clone()),
+            price: price.or_else(|| price_before.clone()),
+            original_price: original_price.or_else(|| original_before.clone()),
+            status: status.or(*status_before),
+            current,
+        },
+        (
+            Content::SellerOffer {
+                price,
+                original_price,
+                current,
+            },
+            Content::SellerOffer {
+                price: price_before,
+                original_price: original_before,
+                ..
+            },
+        ) => Content::SellerOffer {
+            price: price.or_else(|| price_before.clone()),
+            original_price: original_price.or_else(|| original_before.clone()),
+            current,
+        },
+        (
+            Content::Status { title, subtitle },
+            Content::Status {
+                title: title_before,
+                subtitle: subtitle_before,
+            },
+        ) => Content::Status {
+            title: or(title, title_before),
+            subtitle: or(subtitle, subtitle_before),
+        },
+        (
+            Content::Action {
+                title,
+                subtitle,
+                buttons,
+            },
+            Content::Action {
+                title: title_before,
+                subtitle: subtitle_before,
+                buttons: buttons_before,
+            },
+        ) => Content::Action {
+            title: or(title, title_before),
+            subtitle: or(subtitle, subtitle_before),
+            buttons: if buttons.is_empty() {
+                buttons_before.clone()
+            } else {
+                buttons
+            },
+        },
+        (now, _) => now,
+    }
+}
+
+/// Photos are told apart by their place: their addresses may be signed anew with every reading.
+fn attachments(row: &messages::Model, read: &Read) -> Result<String> {
+    let mut attachments: Vec<Attachment> = parsed(row)?;
+    if read.photo_urls.is_empty() && read.hidden {
+        return Ok("[]".to_owned());
+    }
+    for (place, url) in read.photo_urls.iter().enumerate() {
+        match attachments.get_mut(place) {
+            Some(attachment) if attachment.state == AttachmentState::Pending => {
+                attachment.url.clone_from(url)
+            }
+            Some(_) => {}
+            None => attachments.push(pending(url)),
+        }
+    }
+    Ok(serde_json::to_string(&attachments)?)
+}
+
+/// The photos of a row.
+pub(super) fn parsed(row: &messages::Model) -> Result<Vec<Attachment>> {
+    serde_json::from_str(&row.attachments)
+        .map_err(|error| Error::Internal(format!("attachments of message {}: {error}", row.id)))
+}
+
+/// Whether somebody who looks at the message sees that it changed. Addresses of photos that are not here yet nobody sees.
+pub(super) fn looks_changed(before: &messages::Model, after: &messages::Model) -> Result<bool> {
+    let without_addresses = |row: &messages::Model| -> Result<messages::Model> {
+        let mut attachments = parsed(row)?;
+        for attachment in &mut attachments {
+            attachment.url.clear();
+        }
+        Ok(messages::Model {
+            attachments: serde_json::to_string(&attachments)?,
+            ..row.clone()
+        })
+    };
+    Ok(without_addresses(before)? != without_addresses(after)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(id: Option<&str>, member: Option<&str>, body: &str) -> Entry {
+        Entry {
+            remote_id: id.map(str::to_owned),
+            member_id: member.map(str::to_owned),
+            time: Some(1_000),
+            content: EntryContent::Message {
+                body: body.to_owned(),
+                photo_urls: Vec::new(),
+            },
+            hidden: false,
+        }
+    }
+
+    fn conversation(entries: Vec<Entry>) -> Conversation {
+        Conversation {
+            id: "1".to_owned(),
+            person: None,
+            subtitle: String::new(),
+            unread: false,
+            reply_allowed: true,
+            read_by_account: true,
+            read_by_person: true,
+            transaction: None,
+            entries,
+        }
+    }
+
+    fn keys(entries: Vec<Entry>) -> Vec<String> {
+        let sides = Sides {
+            account: Some("1"),
+            person: None,
+        };
+        let reads = read_all(&conversation(entries), &sides, Language::En);
+        reads.into_iter().map(|read| read.key).collect()
+    }
+
+    #[test]
+    fn an_entry_is_known_by_its_id_and_one_without_by_kind_time_and_number() {
+        let status = |title: &str| Entry {
+            content: EntryContent::Status {
+                title: title.to_owned(),
+                subtitle: String::new(),
+            },
+            ..message(None, None, "")
+        };
+        let timeless = Entry {
+            time: None,
+            ..status("c")
+        };
+        let keys = keys(vec![
+            message(Some("7"), Some("2"), "a"),
+            status("a"),
+            status("b"),
+            timeless,
+            message(Some("7"), Some("2"), "b"),
+        ]);
+        assert_eq!(keys, ["message:7", "status:1000:1", "status:1000:2", "status::1"]);
+    }
+
+    #[test]
+    fn authors_are_told_by_elimination_where_it_is_not_known_who_the_account_is() {
+        let person = Interlocutor {
+            member_id: "2".to_owned(),
+            login: "b".to_owned(),
+            is_system: false,
+        };
+        let system = Interlocutor {
+            is_system: true,
+            ..person.clone()
+        };
+        for (account, person, member, expected) in [
+            (Some("1"), Some(&person), Some("1"), Author::Account),
+            (Some("1"), Some(&person), Some("2"), Author::Person),
+            (Some("1"), Some(&person), None, Author::Site),
+            (Some("1"), Some(&system), Some("2"), Author::Site),
+            (None, Some(&person), Some("1"), Author::Account),
+            (None, Some(&person), Some("2"), Author::Person),
+            (Some("1"), None, Some("2"), Author::Person),
+            (None, None, Some("1"), Author::Person),
+        ] {
+            let sides = Sides { account, person };
+            assert_eq!(
+                sides.author(member),
+                expected,
+                "{account:?} {person:?} {member:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nul_is_left_out() {
+        assert_eq!(keys(vec![message(Some("1\0"), None, "")]), ["message:1"]);
+    }
+}

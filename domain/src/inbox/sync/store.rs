@@ -1,0 +1,393 @@
+//! Storing one conversation.
+
+use std::collections::HashSet;
+
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use vintedbot_marketplace::{Conversation, InboxRow, Interlocutor, Language, Transaction};
+
+use super::changes::{self, Changes, Reading};
+use super::entry::{self, Read, Sides, storable};
+use crate::clock::Millis;
+use crate::events::{Kind, PendingEvent};
+use crate::inbox::{Author, Content, Thread};
+use crate::store::Tx;
+use crate::store::entities::{accounts, messages, people, remote_items, threads};
+use crate::{Error, Result, listings};
+
+/// A row of the inbox may still change within the second that it names; the site's clock must be this far past it.
+const SETTLED_MS: Millis = 2_000;
+/// The longest snippet, in characters.
+const SNIPPET_MAX: usize = 200;
+/// The site's number of an offer that waits for its answer (as seen 2026, confidence A).
+const PENDING: i64 = 10;
+
+/// What storing a conversation brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    pub thread_id: String,
+    /// Whether it was read for the first time.
+    pub is_new: bool,
+    /// Entries that were new, in a thread that was here before.
+    pub new_messages: i64,
+}
+
+/// Writes a conversation as it was just read, with its events. `row` is what the inbox said of it, where that is why it was
+/// read, and `site_time` the site's clock then. The caller holds the account's row.
+pub async fn store_in(
+    tx: &Tx,
+    account: &accounts::Model,
+    row: Option<&InboxRow>,
+    site_time: Option<Millis>,
+    conversation: &Conversation,
+) -> Result<Stored> {
+    let remote_id = storable(row.map_or(&conversation.id, |row| &row.conversation_id));
+    let found = find(tx, account, &remote_id).await?;
+    let now = tx.now().await?;
+    let reading_time = site_time.unwrap_or(now);
+    let told = conversation.person.as_ref();
+    let told = told.or_else(|| row.and_then(|row| row.person.as_ref()));
+    let (person, is_renamed) = person(tx, account, found.as_ref(), told, now).await?;
+    let reads = read_all(account, &person, conversation);
+    let rows = match &found {
+        Some(thread) => rows_of(tx, &thread.id).await?,
+        None => Vec::new(),
+    };
+
+    let is_new = found.is_none();
+    let before = match found {
+        Some(thread) => thread,
+        None => fresh(account, tx.id(), remote_id, &person.id, row, now),
+    };
+    let mut thread = before.clone();
+    thread.person_id.clone_from(&person.id);
+    if let Some(row) = row {
+        let is_settled = row
+            .update_time
+            .is_none_or(|time| reading_time - time >= SETTLED_MS);
+        thread.listed = is_settled.then(|| serde_json::to_string(row)).transpose()?;
+    }
+    let reading = Reading {
+        read_by_person: conversation.read_by_person,
+        time: reading_time,
+        read_until: mark(&mut thread, is_unread(conversation, row), &rows, &reads, is_new),
+    };
+    let changes = changes::compare(tx, &thread, rows, &reads, &reading)?;
+    describe(tx, &mut thread, conversation, &changes).await?;
+
+    if is_new {
+        let row = thread.clone().into_active_model();
+        threads::Entity::insert(row).exec_without_returning(tx).await?;
+        changes.write(tx).await?;
+        let thread = Thread::of(thread.clone(), person);
+        tx.emit(PendingEvent::changed(Kind::ThreadCreated, &thread)?);
+    } else {
+        changes.write(tx).await?;
+        // One that is hidden here, and stays so, is nobody's news.
+        let is_seen = thread.delete_time.is_none();
+        if is_seen {
+            changes.tell(tx)?;
+        }
+        let looks_changed = is_renamed || looks_changed(&before, &thread);
+        if looks_changed {
+            thread.update_time = now;
+        }
+        if thread != before {
+            thread.clone().into_active_model().reset_all().update(tx).await?;
+        }
+        if looks_changed && is_seen {
+            let thread = Thread::of(thread.clone(), person);
+            tx.emit(PendingEvent::changed(Kind::ThreadUpdated, &thread)?);
+        }
+    }
+    Ok(Stored {
+        thread_id: thread.id,
+        is_new,
+        new_messages: if is_new { 0 } else { changes.new_messages() },
+    })
+}
+
+/// What only says how it was read, nobody sees.
+fn looks_changed(before: &threads::Model, after: &threads::Model) -> bool {
+    let after = threads::Model {
+        listed: before.listed.clone(),
+        remote_unread: before.remote_unread,
+        ..after.clone()
+    };
+    after != *before
+}
+
+async fn find(tx: &Tx, account: &accounts::Model, remote_id: &str) -> Result<Option<threads::Model>> {
+    let thread = threads::Entity::find()
+        .filter(threads::Column::AccountId.eq(account.id.as_str()))
+        .filter(threads::Column::Site.eq(account.site.as_str()))
+        .filter(threads::Column::RemoteId.eq(remote_id));
+    Ok(tx.locked(thread).one(tx).await?)
+}
+
+async fn rows_of(tx: &Tx, thread_id: &str) -> Result<Vec<messages::Model>> {
+    Ok(messages::Entity::find()
+        .filter(messages::Column::ThreadId.eq(thread_id))
+        .order_by_asc(messages::Column::Position)
+        .all(tx)
+        .await?)
+}
+
+fn read_all(account: &accounts::Model, person: &people::Model, conversation: &Conversation) -> Vec<Read> {
+    let other = Interlocutor {
+        member_id: person.member_id.clone(),
+        login: person.login.clone(),
+        is_system: person.is_system,
+    };
+    let sides = Sides {
+        account: account.member_id.as_deref(),
+        person: (!other.member_id.is_empty()).then_some(&other),
+    };
+    let language = Language::from_code(&account.language).unwrap_or(Language::En);
+    entry::read_all(conversation, &sides, language)
+}
+
+/// The other side's row, made or brought up to date; a thread keeps the one it has where the site does not say. Tells
+/// whether a name changed.
+async fn person(
+    tx: &Tx,
+    account: &accounts::Model,
+    thread: Option<&threads::Model>,
+    told: Option<&Interlocutor>,
+    now: Millis,
+) -> Result<(people::Model, bool)> {
+    let told = told.filter(|person| !person.member_id.is_empty());
+    if let (None, Some(thread)) = (told, thread) {
+        let row = people::Entity::find_by_id(&thread.person_id).one(tx).await?;
+        let row = row.ok_or_else(|| Error::Internal(format!("thread {} has no person", thread.id)))?;
+        return Ok((row, false));
+    }
+    let new = people::Model {
+        id: tx.id(),
+        owner_id: account.owner_id.clone(),
+        site: account.site.clone(),
+        member_id: told.map(|person| storable(&person.member_id)).unwrap_or_default(),
+        login: told.map(|person| storable(&person.login)).unwrap_or_default(),
+        is_system: told.is_some_and(|person| person.is_system),
+        create_time: now,
+    };
+    let key = [
+        people::Column::OwnerId,
+        people::Column::Site,
+        people::Column::MemberId,
+    ];
+    // Another account of the owner may meet the same person at the same moment.
+    people::Entity::insert(new.clone().into_active_model())
+        .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
+        .exec_without_returning(tx)
+        .await?;
+    let row = people::Entity::find()
+        .filter(people::Column::OwnerId.eq(new.owner_id.as_str()))
+        .filter(people::Column::Site.eq(new.site.as_str()))
+        .filter(people::Column::MemberId.eq(new.member_id.as_str()))
+        .one(tx)
+        .await?;
+    let row = row.ok_or_else(|| Error::Internal(format!("person {} was not written", new.member_id)))?;
+    let login = if new.login.is_empty() {
+        &row.login
+    } else {
+        &new.login
+    };
+    if *login == row.login && new.is_system == row.is_system {
+        return Ok((row, false));
+    }
+    let row = people::Model {
+        login: login.clone(),
+        is_system: new.is_system,
+        ..row
+    };
+    row.clone().into_active_model().reset_all().update(tx).await?;
+    Ok((row, true))
+}
+
+fn fresh(
+    account: &accounts::Model,
+    id: String,
+    remote_id: String,
+    person_id: &str,
+    row: Option<&InboxRow>,
+    now: Millis,
+) -> threads::Model {
+    threads::Model {
+        id,
+        owner_id: account.owner_id.clone(),
+        account_id: account.id.clone(),
+        site: account.site.clone(),
+        remote_id,
+        person_id: person_id.to_owned(),
+        subject: String::new(),
+        listing_id: None,
+        transaction_state: None,
+        snippet: String::new(),
+        last_message_time: row.and_then(|row| row.update_time).unwrap_or(now),
+        unread_count: 0,
+        unread: false,
+        remote_unread: false,
+        waiting_for_me: false,
+        has_offer: false,
+        archived: false,
+        snooze_until: None,
+        labels: "[]".to_owned(),
+        note: String::new(),
+        draft_text: None,
+        draft_version: 0,
+        draft_time: None,
+        reply_allowed: false,
+        read_by_person: false,
+        message_count: 0,
+        listed: None,
+        create_time: now,
+        update_time: now,
+        delete_time: None,
+        sequence: 0,
+    }
+}
+
+/// Whether the account has not read the conversation on the site. Said in three places, each of which may be missing.
+fn is_unread(conversation: &Conversation, row: Option<&InboxRow>) -> bool {
+    (conversation.unread || row.is_some_and(|row| row.unread)) && !conversation.read_by_account
+}
+
+/// Says what is unread, and takes the thread out of everywhere it was put away to where the other side has written. Answers
+/// up to which entry those that are read now count as read.
+fn mark(
+    thread: &mut threads::Model,
+    is_unread: bool,
+    rows: &[messages::Model],
+    reads: &[Read],
+    is_new: bool,
+) -> usize {
+    let was_unread = thread.remote_unread;
+    thread.remote_unread = is_unread;
+    if is_new {
+        // What the account has answered to, it has read.
+        let answered = reads.iter().rposition(|read| read.author == Author::Account);
+        let read_until = answered.map_or(0, |place| place + 1);
+        thread.unread = thread.remote_unread;
+        if thread.unread {
+            thread.unread_count = from_person(&reads[read_until..]);
+        }
+        return read_until;
+    }
+    let known: HashSet<&str> = rows.iter().map(|row| row.remote_key.as_str()).collect();
+    let new = reads.iter().filter(|read| !known.contains(read.key.as_str()));
+    let new = from_person(new);
+    if new > 0 {
+        thread.archived = false;
+        thread.snooze_until = None;
+        thread.delete_time = None;
+    }
+    if thread.remote_unread && (new > 0 || !was_unread) {
+        thread.unread = true;
+        thread.unread_count += new;
+    } else if was_unread && !thread.remote_unread {
+        thread.unread = false;
+        thread.unread_count = 0;
+    }
+    0
+}
+
+fn from_person<'a>(reads: impl IntoIterator<Item = &'a Read>) -> i64 {
+    let theirs = reads.into_iter().filter(|read| read.author == Author::Person);
+    theirs.count() as i64
+}
+
+/// Says what the thread is about and where it stands. What the site does not say any more stays as it was.
+async fn describe(
+    tx: &Tx,
+    thread: &mut threads::Model,
+    conversation: &Conversation,
+    changes: &Changes,
+) -> Result<()> {
+    let before: Option<Transaction> = thread
+        .transaction_state
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
+    let transaction = match (&conversation.transaction, before) {
+        (Some(now), Some(before)) if now.id == before.id || now.id.is_empty() => {
+            Some(filled(now.clone(), before))
+        }
+        (Some(now), _) => Some(now.clone()),
+        (None, before) => before,
+    };
+    let title = transaction.as_ref().map(|one| storable(&one.item_title));
+    let title = title.filter(|title| !title.is_empty());
+    let subject = title.unwrap_or_else(|| storable(&conversation.subtitle));
+    if !subject.is_empty() {
+        thread.subject = subject;
+    }
+    if let Some(transaction) = &transaction {
+        thread.transaction_state = Some(serde_json::to_string(transaction)?);
+        thread.listing_id = listing_of(tx, &thread.account_id, transaction).await?;
+    }
+    thread.reply_allowed = conversation.reply_allowed;
+    thread.read_by_person = conversation.read_by_person;
+    thread.message_count = changes.count();
+    if let Some(newest) = changes.newest() {
+        thread.snippet = snippet(&newest.text);
+        thread.last_message_time = newest.time;
+    }
+    thread.waiting_for_me = changes
+        .last_word()
+        .is_some_and(|row| row.author == Author::Person);
+    thread.has_offer = changes.all().iter().any(is_open_offer);
+    Ok(())
+}
+
+fn filled(now: Transaction, before: Transaction) -> Transaction {
+    let or = |now: String, before| if now.is_empty() { before } else { now };
+    Transaction {
+        id: before.id,
+        status: now.status.or(before.status),
+        side: now.side.or(before.side),
+        item_ids: if now.item_ids.is_empty() {
+            before.item_ids
+        } else {
+            now.item_ids
+        },
+        item_title: or(now.item_title, before.item_title),
+        item_url: now.item_url.or(before.item_url),
+        price: now.price.or(before.price),
+        ..now
+    }
+}
+
+/// The listing whose claimed item the transaction is about; none for a bundle.
+async fn listing_of(tx: &Tx, account_id: &str, transaction: &Transaction) -> Result<Option<String>> {
+    let [item_id] = transaction.item_ids.as_slice() else {
+        return Ok(None);
+    };
+    if transaction.is_bundle {
+        return Ok(None);
+    }
+    let key = (account_id.to_owned(), storable(item_id));
+    let Some(claimed) = remote_items::Entity::find_by_id(key).one(tx).await? else {
+        return Ok(None);
+    };
+    let listing = listings::find(tx, &claimed.listing_id).await?;
+    Ok(listing.map(|listing| listing.id))
+}
+
+fn is_open_offer(row: &messages::Model) -> bool {
+    let content = row.content.as_deref().map(serde_json::from_str::<Content>);
+    row.author == Author::Person
+        && matches!(
+            content,
+            Some(Ok(Content::OfferRequest {
+                status: Some(PENDING),
+                current: true,
+                ..
+            }))
+        )
+}
+
+/// The beginning of a text, on one line.
+fn snippet(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    line.chars().take(SNIPPET_MAX).collect()
+}
