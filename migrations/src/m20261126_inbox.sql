@@ -59,7 +59,7 @@ CREATE INDEX threads_snoozed ON threads (owner_id, last_message_time DESC, id DE
 CREATE INDEX threads_sequence ON threads (owner_id, sequence);
 CREATE INDEX threads_ids ON threads (owner_id, id) WHERE delete_time IS NULL;
 CREATE INDEX threads_counts ON threads (owner_id, account_id, archived, snooze_until, unread, unread_count, waiting_for_me,
-    has_offer) WHERE delete_time IS NULL;
+    has_offer, delete_time) WHERE delete_time IS NULL;
 CREATE INDEX threads_person ON threads (person_id);
 CREATE TABLE thread_labels (
     thread_id TEXT NOT NULL REFERENCES threads (id),

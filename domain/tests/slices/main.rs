@@ -4,6 +4,7 @@
 
 mod accounts;
 mod catalog;
+mod conversations;
 mod desk;
 mod films;
 mod identity;
@@ -16,4 +17,7 @@ mod paging;
 mod requests;
 mod schedules;
 mod support;
+mod templates;
+mod thread_changes;
+mod threads;
 mod windows;

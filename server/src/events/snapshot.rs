@@ -7,13 +7,16 @@ use vintedbot_domain::events::{Resource as DomainResource, ResourceType};
 use vintedbot_domain::identity::Caller;
 use vintedbot_domain::inbox::sync;
 use vintedbot_domain::paging::PageRequest;
-use vintedbot_domain::{Domain, accounts, identity, listings, media, publishing, wardrobe};
+use vintedbot_domain::{Domain, Error, accounts, identity, inbox, listings, media, publishing, wardrobe};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::resource::Resource;
 use vintedbot_proto::v1::watch_response::{self, Message};
 
 use super::watch::Filter;
-use crate::convert::{account, api_token, event, listing, photo, publish_job, wardrobe as convert_import};
+use crate::convert::{
+    account, api_token, event, inbox as convert_inbox, listing, photo, publish_job, template,
+    wardrobe as convert_import,
+};
 use crate::errors::Problem;
 use crate::signed::Signer;
 
@@ -32,6 +35,8 @@ struct Place {
     page_token: String,
     /// Publish jobs: create time and id of the last one seen.
     job: Option<(i64, String)>,
+    /// Messages: how many of the threads that are asked for have been read.
+    threads_read: usize,
 }
 
 /// One page of one type, and whether the type has more.
@@ -46,6 +51,10 @@ impl Snapshot {
             ResourceType::Listing,
             ResourceType::PublishJob,
             ResourceType::WardrobeImport,
+            ResourceType::Thread,
+            ResourceType::Message,
+            ResourceType::Reply,
+            ResourceType::Template,
         ];
         Self {
             types: all.into_iter().filter(|one| filter.takes_type(*one)).collect(),
@@ -78,9 +87,10 @@ impl Snapshot {
             ResourceType::Listing => reading.listings().await?,
             ResourceType::PublishJob => reading.publish_jobs().await?,
             ResourceType::WardrobeImport => reading.wardrobe_imports().await?,
-            ResourceType::Thread | ResourceType::Message | ResourceType::Reply | ResourceType::Template => {
-                (Vec::new(), None)
-            }
+            ResourceType::Thread => reading.threads().await?,
+            ResourceType::Message => reading.thread_messages().await?,
+            ResourceType::Reply => reading.replies().await?,
+            ResourceType::Template => reading.templates().await?,
         };
         if next.is_none() {
             self.types.pop_front();
@@ -111,9 +121,9 @@ impl Reading<'_> {
         page: vintedbot_domain::paging::Page<R>,
         convert: impl Fn(R) -> Resource,
     ) -> Page {
-        let next = (!page.next_page_token.is_empty()).then_some(Place {
+        let next = (!page.next_page_token.is_empty()).then(|| Place {
             page_token: page.next_page_token,
-            job: None,
+            ..Place::default()
         });
         (self.messages(page.items, convert), next)
     }
@@ -126,7 +136,8 @@ impl Reading<'_> {
         let readable = self.caller.scopes.contains(event::scope_of(R::TYPE));
         let wanted = items
             .into_iter()
-            .filter(|item| self.filter.takes_account(item.account_id()));
+            .filter(|item| self.filter.takes_account(item.account_id()))
+            .filter(|item| self.filter.takes_thread(item.thread_id()));
         wanted
             .map(|item| {
                 let resource_id = item.id().to_owned();
@@ -182,6 +193,58 @@ impl Reading<'_> {
         }))
     }
 
+    async fn threads(&self) -> Result<Page, Problem> {
+        let convert = |one| Resource::Thread(convert_inbox::thread(one));
+        if self.filter.threads().is_empty() {
+            let page = inbox::list_all(self.domain, self.caller, &self.page()).await?;
+            return Ok(self.page_of(page, convert));
+        }
+        let mut threads = Vec::new();
+        for id in self.filter.threads() {
+            match inbox::get(self.domain, self.caller, id).await {
+                Ok(thread) => threads.push(thread),
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok((self.messages(threads, convert), None))
+    }
+
+    /// The messages of the threads that are asked for, thread by thread; of none where none is named.
+    async fn thread_messages(&self) -> Result<Page, Problem> {
+        let mut threads: Vec<_> = self.filter.threads().iter().collect();
+        threads.sort();
+        let Some(thread_id) = threads.get(self.place.threads_read) else {
+            return Ok((Vec::new(), None));
+        };
+        let next_thread = Place {
+            threads_read: self.place.threads_read + 1,
+            ..Place::default()
+        };
+        let page = match inbox::list_messages(self.domain, self.caller, thread_id, true, &self.page()).await {
+            Ok(page) => page,
+            // Of a thread that is not there, there is nothing to show.
+            Err(Error::NotFound { .. }) => return Ok((Vec::new(), Some(next_thread))),
+            Err(error) => return Err(error.into()),
+        };
+        let (messages, more) = self.page_of(page, |one| Resource::Message(convert_inbox::message(one)));
+        let next = more.map_or(next_thread, |place| Place {
+            threads_read: self.place.threads_read,
+            ..place
+        });
+        Ok((messages, Some(next)))
+    }
+
+    async fn replies(&self) -> Result<Page, Problem> {
+        let page = inbox::open_replies(self.domain, self.caller, &self.page()).await?;
+        Ok(self.page_of(page, |one| Resource::Reply(convert_inbox::reply(one))))
+    }
+
+    async fn templates(&self) -> Result<Page, Problem> {
+        let page = inbox::list_templates(self.domain, self.caller, &self.page()).await?;
+        Ok(self.page_of(page, |one| Resource::Template(template::to_proto(one))))
+    }
+
     async fn publish_jobs(&self) -> Result<Page, Problem> {
         let (filter, after) = (publishing::Filter::default(), self.place.job.clone());
         let jobs = publishing::list(
@@ -193,8 +256,8 @@ impl Reading<'_> {
         )
         .await?;
         let next = jobs.last().map(|job| Place {
-            page_token: String::new(),
             job: Some((job.create_time, job.id.clone())),
+            ..Place::default()
         });
         Ok((
             self.messages(jobs, |one| {
