@@ -95,6 +95,22 @@ impl Client {
         }
     }
 
+    /// The conversations of all accounts, and what is answered in them.
+    #[must_use]
+    pub fn inbox(&self) -> Inbox {
+        Inbox {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// Texts that are used again.
+    #[must_use]
+    pub fn templates(&self) -> Templates {
+        Templates {
+            calls: self.calls.clone(),
+        }
+    }
+
     /// Everything that happens.
     #[must_use]
     pub fn events(&self) -> Events {

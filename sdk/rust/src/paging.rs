@@ -71,6 +71,10 @@ lists! {
     ListPublishJobsRequest => ListPublishJobsResponse.publish_jobs: v1::PublishJob;
     ListPublishStepsRequest => ListPublishStepsResponse.steps: v1::PublishStep;
     ListScreenshotsRequest => ListScreenshotsResponse.screenshots: v1::Screenshot;
+    ListThreadsRequest => ListThreadsResponse.threads: v1::Thread;
+    ListMessagesRequest => ListMessagesResponse.messages: v1::Message;
+    ListRepliesRequest => ListRepliesResponse.replies: v1::Reply;
+    ListTemplatesRequest => ListTemplatesResponse.templates: v1::Template;
     SearchItemsRequest => SearchItemsResponse.items: v1::search_items_response::Item;
 }
 

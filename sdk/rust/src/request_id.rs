@@ -37,4 +37,8 @@ changes! {
     ImportWardrobeRequest AcceptRemoteChangesRequest
     PreparePublishRequest PrepareChangeRequest ConfirmPublishRequest SchedulePublishRequest CancelPublishJobRequest
     RetryPublishJobRequest ResolvePublishJobRequest
+    MarkThreadsRequest ArchiveThreadsRequest LabelThreadsRequest SnoozeThreadRequest SetThreadNoteRequest
+    DeleteThreadRequest
+    SendReplyRequest ConfirmReplyRequest CancelReplyRequest RetryReplyRequest ResolveReplyRequest
+    CreateTemplateRequest UpdateTemplateRequest DeleteTemplateRequest
 }

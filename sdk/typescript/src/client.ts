@@ -5,10 +5,12 @@ import { AccountService } from "./gen/vintedbot/v1/account_pb.js";
 import { AuthService } from "./gen/vintedbot/v1/auth_pb.js";
 import { CatalogService } from "./gen/vintedbot/v1/catalog_pb.js";
 import { EventService } from "./gen/vintedbot/v1/event_pb.js";
+import { InboxService } from "./gen/vintedbot/v1/inbox_pb.js";
 import { ListingService } from "./gen/vintedbot/v1/listing_pb.js";
 import { MarketplaceSearchService } from "./gen/vintedbot/v1/marketplace_search_pb.js";
 import { MediaService } from "./gen/vintedbot/v1/media_pb.js";
 import { PublishService } from "./gen/vintedbot/v1/publish_pb.js";
+import { TemplateService } from "./gen/vintedbot/v1/template_pb.js";
 import { WardrobeService } from "./gen/vintedbot/v1/wardrobe_pb.js";
 
 /** Where the server is and who calls. */
@@ -30,6 +32,8 @@ export interface Vintedbot {
   listings: Client<typeof ListingService>;
   publish: Client<typeof PublishService>;
   wardrobe: Client<typeof WardrobeService>;
+  inbox: Client<typeof InboxService>;
+  templates: Client<typeof TemplateService>;
   events: Client<typeof EventService>;
   search: Client<typeof MarketplaceSearchService>;
 }
@@ -58,6 +62,8 @@ export function createVintedbotOn(transport: Transport): Vintedbot {
     listings: createClient(ListingService, transport),
     publish: createClient(PublishService, transport),
     wardrobe: createClient(WardrobeService, transport),
+    inbox: createClient(InboxService, transport),
+    templates: createClient(TemplateService, transport),
     events: createClient(EventService, transport),
     search: createClient(MarketplaceSearchService, transport),
   };

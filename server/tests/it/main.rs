@@ -3,13 +3,17 @@
 
 mod authentication;
 mod catalog;
+mod conversations;
 mod errors;
 mod harness;
+mod inbox;
 mod logs;
 mod preview;
 mod publishing;
 mod records;
+mod templates;
 mod transport;
 mod upload;
 mod watch;
+mod watch_inbox;
 mod web;
