@@ -12,7 +12,8 @@ use tonic::{Request, Status};
 
 use crate::call::Calls;
 use crate::{
-    Accounts, Auth, Catalog, Error, Events, Listings, Media, Publish, Result, RetryPolicy, Search, Wardrobe,
+    Accounts, Auth, Catalog, Error, Events, Inbox, Listings, Media, Publish, Result, RetryPolicy, Search,
+    Templates, Wardrobe,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

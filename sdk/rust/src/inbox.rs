@@ -13,8 +13,8 @@ use vintedbot_proto::v1::{
     GetInboxCountsRequest, GetInboxCountsResponse, GetPersonRequest, GetPersonResponse, GetReplyRequest,
     GetThreadRequest, LabelThreadsRequest, ListMessagesRequest, ListRepliesRequest, ListThreadsRequest,
     MarkThreadsRequest, Message, Reply, ResolveReplyRequest, RetryReplyRequest, SaveDraftRequest,
-    SendReplyRequest, SetThreadNoteRequest, SnoozeThreadRequest, SyncNowRequest, SyncNowResponse, Thread, Topic,
-    WatchRequest,
+    SendReplyRequest, SetThreadNoteRequest, SnoozeThreadRequest, SyncNowRequest, SyncNowResponse, Thread,
+    Topic, WatchRequest,
 };
 
 use crate::call::{Calls, Present as _, call};
@@ -30,8 +30,7 @@ pub struct Inbox {
 impl Inbox {
     /// Threads, the one with the newest message first.
     pub fn list(&self, request: ListThreadsRequest) -> Paged<Thread> {
-        self.calls
-            .pages(request, call!(InboxServiceClient::list_threads))
+        self.calls.pages(request, call!(InboxServiceClient::list_threads))
     }
 
     /// One thread.
@@ -328,8 +327,7 @@ impl Inbox {
 
     /// Replies, newest first, without confirmations.
     pub fn replies(&self, request: ListRepliesRequest) -> Paged<Reply> {
-        self.calls
-            .pages(request, call!(InboxServiceClient::list_replies))
+        self.calls.pages(request, call!(InboxServiceClient::list_replies))
     }
 
     /// Waits until a reply has ended or goes no further without a person, and gives it as it is then. Needs the scope

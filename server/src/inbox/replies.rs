@@ -1,74 +1,198 @@
 //! `SendReply`, `ConfirmReply`, `CancelReply`, `RetryReply`, `ResolveReply`, `GetReply`, `ListReplies`.
 
-use tonic::{Code, Request, Response};
-use vintedbot_domain::identity::Scope;
+use tonic::{Request, Response};
+use vintedbot_domain::identity::{Caller, Scope};
+use vintedbot_domain::inbox::Reply;
+use vintedbot_domain::inbox::ReplyState;
+use vintedbot_domain::inbox::replies::{self, Confirm, Filter, Resolution, Send};
+use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
-use vintedbot_proto::v1::ErrorReason;
+use vintedbot_proto::v1::resolve_reply_request::Outcome;
 
 use crate::auth;
+use crate::convert::{Fields, inbox as convert, timestamp};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
 pub async fn send(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::SendReplyRequest>,
 ) -> Result<Response<v1::SendReplyResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxSend)?;
-    Err(not_yet())
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxSend)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let photo_ids = request.photo_ids.into_iter().enumerate();
+    let send = Send {
+        thread_id: fields.id("thread_id", request.thread_id),
+        text: request.text,
+        photo_ids: photo_ids
+            .map(|(at, id)| fields.id(&format!("photo_ids[{at}]"), id))
+            .collect(),
+        manual: request.manual,
+        clear_draft: request.clear_draft,
+        request_id: fields.request_id(request.request_id),
+    };
+    let reply = replies::send(&state.domain, &caller, fields.done(send)?).await?;
+    let reply = with_confirmation(state, &caller, reply).await?;
+    Ok(Response::new(v1::SendReplyResponse { reply: Some(reply) }))
 }
 
 pub async fn confirm(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::ConfirmReplyRequest>,
 ) -> Result<Response<v1::ConfirmReplyResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxConfirm)?;
-    Err(not_yet())
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxConfirm)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let confirm = Confirm {
+        id: fields.id("id", request.id),
+        token: request
+            .confirmation
+            .map(|confirmation| confirmation.confirm_token)
+            .unwrap_or_default(),
+        dry_run: request.dry_run.unwrap_or(true),
+        request_id: fields.request_id(request.request_id),
+    };
+    let reply = replies::confirm(&state.domain, &caller, fields.done(confirm)?).await?;
+    let reply = with_confirmation(state, &caller, reply).await?;
+    Ok(Response::new(v1::ConfirmReplyResponse { reply: Some(reply) }))
 }
 
 pub async fn cancel(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::CancelReplyRequest>,
 ) -> Result<Response<v1::CancelReplyResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxSend)?;
-    Err(not_yet())
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxSend)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let ids = (fields.id("id", request.id), fields.request_id(request.request_id));
+    let (id, request_id) = fields.done(ids)?;
+    let reply = replies::cancel(&state.domain, &caller, &id, request_id).await?;
+    Ok(Response::new(v1::CancelReplyResponse {
+        reply: Some(convert::reply(reply)),
+    }))
 }
 
 pub async fn retry(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::RetryReplyRequest>,
 ) -> Result<Response<v1::RetryReplyResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxSend)?;
-    Err(not_yet())
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxSend)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let ids = (fields.id("id", request.id), fields.request_id(request.request_id));
+    let (id, request_id) = fields.done(ids)?;
+    let reply = replies::retry(&state.domain, &caller, &id, request_id).await?;
+    let reply = with_confirmation(state, &caller, reply).await?;
+    Ok(Response::new(v1::RetryReplyResponse { reply: Some(reply) }))
 }
 
 pub async fn resolve(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::ResolveReplyRequest>,
 ) -> Result<Response<v1::ResolveReplyResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxConfirm)?;
-    Err(not_yet())
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxConfirm)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let resolution = match request.outcome {
+        Some(Outcome::Sent(sent)) if sent.message_id.is_empty() => Resolution::Sent { message_id: None },
+        Some(Outcome::Sent(sent)) => Resolution::Sent {
+            message_id: Some(fields.id("sent.message_id", sent.message_id)),
+        },
+        Some(Outcome::NotSent(_)) => Resolution::NotSent,
+        None => {
+            fields.wrong("outcome", "is required: `sent` or `not_sent`");
+            Resolution::NotSent
+        }
+    };
+    let ids = (
+        fields.id("id", request.id),
+        resolution,
+        fields.request_id(request.request_id),
+    );
+    let (id, resolution, request_id) = fields.done(ids)?;
+    let reply = replies::resolve(&state.domain, &caller, &id, resolution, request_id).await?;
+    Ok(Response::new(v1::ResolveReplyResponse {
+        reply: Some(convert::reply(reply)),
+    }))
 }
 
 pub async fn get(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::GetReplyRequest>,
 ) -> Result<Response<v1::GetReplyResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxRead)?;
-    Err(not_yet())
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxRead)?;
+    let mut fields = Fields::default();
+    let id = fields.id("id", request.into_inner().id);
+    let id = fields.done(id)?;
+    let (reply, token) = replies::get_with_token(&state.domain, &caller, &id).await?;
+    Ok(Response::new(v1::GetReplyResponse {
+        reply: Some(confirmable(&caller, reply, token)),
+    }))
 }
 
 pub async fn list(
-    _: &ServerState,
+    state: &ServerState,
     request: Request<v1::ListRepliesRequest>,
 ) -> Result<Response<v1::ListRepliesResponse>, Problem> {
-    auth::caller(&request)?.require(Scope::InboxRead)?;
-    Err(not_yet())
+    let caller = auth::caller(&request)?;
+    caller.require(Scope::InboxRead)?;
+    let request = request.into_inner();
+    let mut fields = Fields::default();
+    let filter = Filter {
+        thread_id: fields.optional_id("thread_id", request.thread_id),
+        states: fields.enumerations("states", &request.states, state_of),
+    };
+    let page = PageRequest {
+        size: request.page_size,
+        token: request.page_token,
+    };
+    let page = replies::list(&state.domain, &caller, &fields.done(filter)?, &page).await?;
+    Ok(Response::new(v1::ListRepliesResponse {
+        replies: page.items.into_iter().map(convert::reply).collect(),
+        next_page_token: page.next_page_token,
+    }))
 }
 
-fn not_yet() -> Problem {
-    Problem::new(
-        Code::Unimplemented,
-        ErrorReason::Unimplemented,
-        "this server cannot do that yet",
-    )
+/// A reply that was just made or changed, with its confirmation as it is by now.
+async fn with_confirmation(state: &ServerState, caller: &Caller, reply: Reply) -> Result<v1::Reply, Problem> {
+    if reply.state != ReplyState::AwaitingConfirmation {
+        return Ok(convert::reply(reply));
+    }
+    let (reply, token) = replies::get_with_token(&state.domain, caller, &reply.id).await?;
+    Ok(confirmable(caller, reply, token))
+}
+
+fn confirmable(caller: &Caller, reply: Reply, token: Option<(String, i64)>) -> v1::Reply {
+    let hash = reply.content_hash.clone();
+    let token = token.filter(|_| caller.scopes.contains(Scope::InboxConfirm));
+    v1::Reply {
+        confirmation: token.map(|(confirm_token, expire_time)| v1::Confirmation {
+            confirm_token,
+            expire_time: Some(timestamp(expire_time)),
+            revision_hash: hash,
+        }),
+        ..convert::reply(reply)
+    }
+}
+
+fn state_of(state: v1::reply::State) -> Option<ReplyState> {
+    use v1::reply::State as S;
+    Some(match state {
+        S::Unspecified => return None,
+        S::AwaitingConfirmation => ReplyState::AwaitingConfirmation,
+        S::Queued => ReplyState::Queued,
+        S::Sending => ReplyState::Sending,
+        S::Sent => ReplyState::Sent,
+        S::Unconfirmed => ReplyState::Unconfirmed,
+        S::Failed => ReplyState::Failed,
+        S::Blocked => ReplyState::Blocked,
+        S::Cancelled => ReplyState::Cancelled,
+    })
 }
