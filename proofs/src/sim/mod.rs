@@ -4,6 +4,7 @@
 mod actor;
 mod base;
 mod clock;
+mod market;
 mod site;
 mod world;
 
