@@ -5,6 +5,7 @@
 mod accounts;
 mod catalog;
 mod desk;
+mod doubt;
 mod films;
 mod identity;
 mod instance;
