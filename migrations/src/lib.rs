@@ -9,6 +9,7 @@ use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait
 
 mod m20261121_spine;
 mod m20261125_faces;
+mod m20261126_members;
 
 /// The oldest program version that may run on the newest schema.
 pub const OLDEST_PROGRAM: &str = "0.1.0";
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_spine::Migration),
             Box::new(m20261125_faces::Migration),
+            Box::new(m20261126_members::Migration),
         ]
     }
 }

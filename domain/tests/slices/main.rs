@@ -15,4 +15,5 @@ mod paging;
 mod requests;
 mod schedules;
 mod support;
+mod wardrobe;
 mod windows;

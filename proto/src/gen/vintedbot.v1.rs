@@ -798,13 +798,13 @@ pub struct ImportSessionRequest {
     /// UUID that makes repeating this call safe: same id and parameters, same answer. Absent: every call imports.
     #[prost(string, tag = "7")]
     pub request_id: ::prost::alloc::string::String,
-    /// Where the cookies come from; at most 64 KiB. Required.
+    /// Where the cookies come from; at most 64 KiB, and no cookie with two values. Required.
     #[prost(oneof = "import_session_request::Source", tags = "2, 3")]
     pub source: ::core::option::Option<import_session_request::Source>,
 }
 /// Nested message and enum types in `ImportSessionRequest`.
 pub mod import_session_request {
-    /// Where the cookies come from; at most 64 KiB. Required.
+    /// Where the cookies come from; at most 64 KiB, and no cookie with two values. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Source {
         /// The value of the `Cookie` header that the browser sends to the site: "name=value; name=value".
@@ -6232,7 +6232,7 @@ pub mod publish_job {
             AccountPaused = 4,
             /// The pause before another attempt.
             BackOff = 5,
-            /// The site to show what became of a click.
+            /// The site to show what became of a click. While its answer may still come, `until` is when it is looked for without.
             Settling = 6,
             /// A person to confirm.
             Confirmation = 7,
@@ -7234,9 +7234,11 @@ pub mod publish_service_client {
         /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
         /// look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
         /// item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
-        /// confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
-        /// was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
-        /// Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
+        /// confirmation, with SESSION_OTHER_MEMBER where the item belongs to a member that the account was before, and with
+        /// VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item was changed on the
+        /// site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more, also after a job that
+        /// is DONE, where the site altered what it accepted. Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope:
+        /// publish:prepare.
         pub async fn prepare_change(
             &mut self,
             request: impl tonic::IntoRequest<super::PrepareChangeRequest>,
@@ -7506,9 +7508,11 @@ pub mod publish_service_server {
         /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
         /// look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
         /// item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
-        /// confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
-        /// was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
-        /// Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
+        /// confirmation, with SESSION_OTHER_MEMBER where the item belongs to a member that the account was before, and with
+        /// VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item was changed on the
+        /// site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more, also after a job that
+        /// is DONE, where the site altered what it accepted. Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope:
+        /// publish:prepare.
         async fn prepare_change(
             &self,
             request: tonic::Request<super::PrepareChangeRequest>,
