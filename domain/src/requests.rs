@@ -1,9 +1,10 @@
 //! Idempotency: a call repeated with the same `request_id` finds what the first one made.
 //!
 //! [`check`] before the change, [`remember`] after it, both in the change's own transaction; [`forget`] with the deletion
-//! of what was made. A `request_id` belongs to one owner, one method and one set of parameters.
+//! of what was made; [`once`] does it all for a call that is told nothing but an id. A `request_id` belongs to one owner, one method and one set of parameters.
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
@@ -11,10 +12,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::clock::Millis;
+use crate::identity::Caller;
 use crate::keys::sha256_hex;
 use crate::store::entities::requests;
 use crate::store::{Store, Tx};
-use crate::{Error, Reason, Result};
+use crate::{Domain, Error, Reason, Result};
 
 /// The id of what the same call made earlier; `None` for a call without `request_id` and for a new one.
 ///
@@ -80,6 +82,36 @@ pub async fn remember(
         .into());
     }
     Ok(())
+}
+
+/// Does to the owner's resource of that id what a call asks for.
+pub type Act = for<'a> fn(tx: &'a Tx, owner_id: &'a str, id: &'a str) -> BoxFuture<'a, Result<()>>;
+
+/// Does what a call asks for, in a transaction of its own; the same call again does nothing.
+pub async fn once(
+    domain: &Domain,
+    caller: &Caller,
+    method: &'static str,
+    id: &str,
+    request_id: Option<String>,
+    act: Act,
+) -> Result<()> {
+    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    domain
+        .store
+        .write(move |tx| {
+            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            async move {
+                let request_id = request_id.as_deref();
+                if check(tx, &owner_id, request_id, method, &id).await?.is_some() {
+                    return Ok(());
+                }
+                act(tx, &owner_id, &id).await?;
+                remember(tx, &owner_id, request_id, method, &id, &id).await
+            }
+            .boxed()
+        })
+        .await
 }
 
 /// Forgets the calls that made or changed something, because it is gone.

@@ -80,6 +80,7 @@ struct Cookie {
     value: Zeroizing<String>,
     /// Absent: it was not told.
     domain: Option<String>,
+    path: String,
 }
 
 impl Rules {
@@ -114,10 +115,10 @@ impl Rules {
 
     /// Takes what belongs to the market's site, and leaves out what a bot check gave to the other browser. Of repeated
     /// names the last one that is not empty counts: an anonymous visit first sets an empty token (as seen 2026,
-    /// confidence A).
+    /// confidence A). Which of two values one cookie has is not guessed.
     ///
     /// # Errors
-    /// It is too large, is malformed, is of another market, or is no whole session.
+    /// It is too large, is malformed, gives a cookie two values, is of another market, or is no whole session.
     pub fn take(&self, source: &Source<'_>, market: &Market) -> Result<Brought, Error> {
         let (Source::Header(text) | Source::Export(text)) = source;
         if text.len() > MAX_BYTES {
@@ -130,6 +131,7 @@ impl Rules {
         if given.len() > MOST_COOKIES {
             return Err(Error::Malformed(format!("{} cookies are too many", given.len())));
         }
+        self.refuse_two_values(&given)?;
         let mut kept: BTreeMap<String, String> = BTreeMap::new();
         let (mut dropped, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
         for cookie in given {
@@ -174,6 +176,25 @@ impl Rules {
     }
 }
 
+impl Rules {
+    /// Exports tell cookies of one name apart by where they are sent; a header does not.
+    fn refuse_two_values(&self, given: &[Cookie]) -> Result<(), Error> {
+        let mut values: BTreeMap<_, &str> = BTreeMap::new();
+        let telling = |cookie: &&Cookie| !cookie.value.is_empty() && !self.is_of_bot_check(&cookie.name);
+        for cookie in given.iter().filter(telling) {
+            let key = (&cookie.name, &cookie.domain, &cookie.path);
+            let before = values.insert(key, &cookie.value);
+            if before.is_some_and(|before| before != cookie.value.as_str()) {
+                return Err(Error::Malformed(format!(
+                    "cookie {:?} is given twice, with different values",
+                    shown(&cookie.name)
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
 fn header(text: &str) -> Result<Vec<Cookie>, Error> {
     let text = text.trim();
     refuse_control_characters(text)?;
@@ -190,6 +211,7 @@ fn header(text: &str) -> Result<Vec<Cookie>, Error> {
             name: name.trim().to_owned(),
             value: Zeroizing::new(value.trim().to_owned()),
             domain: None,
+            path: "/".to_owned(),
         });
     }
     if cookies.is_empty() {
@@ -226,6 +248,7 @@ fn export(text: &str) -> Result<Vec<Cookie>, Error> {
             name,
             value: Zeroizing::new(value),
             domain: domain.map(|domain| normal(&domain)),
+            path: text("path").unwrap_or_else(|| "/".to_owned()),
         });
     }
     if cookies.is_empty() {
@@ -285,15 +308,15 @@ fn check(cookie: &Cookie) -> Result<(), Error> {
     if is_name && is_value {
         return Ok(());
     }
-    let shown: String = cookie
-        .name
-        .chars()
-        .filter(char::is_ascii_graphic)
-        .take(64)
-        .collect();
     Err(Error::Malformed(format!(
-        "cookie {shown:?} has characters that no cookie can have"
+        "cookie {:?} has characters that no cookie can have",
+        shown(&cookie.name)
     )))
+}
+
+/// A name as errors repeat it.
+fn shown(name: &str) -> String {
+    name.chars().filter(char::is_ascii_graphic).take(64).collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait
 mod m20261121_spine;
 mod m20261125_faces;
 mod m20261126_inbox;
+mod m20261126_members;
 
 /// The oldest program version that may run on the newest schema.
 pub const OLDEST_PROGRAM: &str = "0.1.0";
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_spine::Migration),
             Box::new(m20261125_faces::Migration),
             Box::new(m20261126_inbox::Migration),
+            Box::new(m20261126_members::Migration),
         ]
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use vintedbot_domain::inbox::replies::attempt::Work as ReplyWork;
 use vintedbot_domain::inbox::replies::outcome::Next as ReplyNext;
 use vintedbot_domain::inbox::replies::{gate as reply_gate, outcome as reply_outcome};
@@ -11,7 +12,7 @@ use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::{StepOutcome, WaitReason, steps};
 use vintedbot_domain::{Domain, Reason, Result};
 use vintedbot_marketplace::{
-    Changed, Composer, Error as SiteError, OutgoingReply, Permit, Published, WriteError,
+    Changed, Composer, Error as SiteError, OutgoingReply, Permit, Published, Saved, WriteError,
 };
 
 use crate::Worker;
@@ -32,6 +33,39 @@ impl Permit for Ticket<'_> {
     }
 }
 
+/// A writing method of the form.
+type Click<T> =
+    for<'a> fn(&'a mut dyn Composer, &'a dyn Permit) -> BoxFuture<'a, std::result::Result<T, WriteError>>;
+
+/// Commits an intent and clicks, once. Answers with the effect's id, whose outcome the caller writes down, and with what the
+/// site said. `stages` are those right after the commit and right after the click.
+async fn write<T>(
+    worker: &Worker,
+    claim: &Claim,
+    proposal: Proposal,
+    composer: &mut dyn Composer,
+    click: Click<T>,
+    stages: [Stage; 2],
+) -> Result<Written<(String, T)>> {
+    let (domain, [intended, clicked]) = (&worker.domain, stages);
+    let job_id = proposal.job_id.clone();
+    let intent = match gate::intend(domain, claim, proposal).await? {
+        Ok(intent) => intent,
+        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
+    };
+    intended.reached().await;
+    let ticket = Ticket {
+        intent: &intent,
+        domain,
+    };
+    let result = limited(domain, click(composer, &ticket)).await;
+    clicked.reached().await;
+    match result {
+        Ok(said) => Ok(Ok((intent.effect_id, said))),
+        Err(error) => failed(domain, &intent, &job_id, clicked, error).await.map(Err),
+    }
+}
+
 /// Saves a draft, once. Answers with its id on the site.
 pub async fn save_draft(
     worker: &Worker,
@@ -39,79 +73,58 @@ pub async fn save_draft(
     proposal: Proposal,
     composer: &mut dyn Composer,
 ) -> Result<Written<String>> {
-    let domain = &worker.domain;
-    let job_id = proposal.job_id.clone();
-    let intent = match gate::intend(domain, claim, proposal).await? {
-        Ok(intent) => intent,
-        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
-    };
-    Stage::DraftIntended.reached().await;
-    let ticket = Ticket {
-        intent: &intent,
-        domain,
-    };
+    let (domain, job_id) = (&worker.domain, proposal.job_id.clone());
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the module that the rule points to"
     )]
-    let write = composer.save_draft(&ticket);
-    let result = limited(domain, write).await;
-    Stage::DraftClicked.reached().await;
-    let saved = match result {
-        Ok(saved) => saved,
-        Err(error) => {
-            return failed(domain, &intent, &job_id, Stage::DraftClicked, error)
-                .await
-                .map(Err);
-        }
+    let click: Click<Saved> = |composer, permit| composer.save_draft(permit);
+    let stages = [Stage::DraftIntended, Stage::DraftClicked];
+    let (effect_id, saved) = match write(worker, claim, proposal, composer, click, stages).await? {
+        Ok(written) => written,
+        Err(next) => return Ok(Err(next)),
     };
     let Some(remote_id) = saved.remote_id else {
-        outcome::unconfirmed(domain, &intent.effect_id, "the draft's id was not seen").await?;
+        outcome::unconfirmed(domain, &effect_id, "the draft's id was not seen").await?;
         return Ok(Err(settling(domain).await?));
     };
-    outcome::draft_saved(domain, &intent.effect_id, &remote_id).await?;
-    steps::note(
-        domain,
-        &job_id,
-        Stage::DraftRecorded.name(),
-        &format!("draft {remote_id}"),
-    )
-    .await?;
-    Stage::DraftRecorded.reached().await;
+    outcome::draft_saved(domain, &effect_id, &remote_id).await?;
+    let (step, note) = (Stage::DraftRecorded, format!("draft {remote_id}"));
+    steps::note(domain, &job_id, step.name(), &note).await?;
+    step.reached().await;
     Ok(Ok(remote_id))
 }
 
-/// Publishes a draft, once. Answers with the intent, whose outcome the caller writes down, and with what the site said.
+/// Publishes a draft, once. Answers with the effect's id, whose outcome the caller writes down, and with what the site said.
 pub async fn publish(
     worker: &Worker,
     claim: &Claim,
     proposal: Proposal,
     composer: &mut dyn Composer,
 ) -> Result<Written<(String, Published)>> {
-    let domain = &worker.domain;
-    let job_id = proposal.job_id.clone();
-    let intent = match gate::intend(domain, claim, proposal).await? {
-        Ok(intent) => intent,
-        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
-    };
-    Stage::PublishIntended.reached().await;
-    let ticket = Ticket {
-        intent: &intent,
-        domain,
-    };
     #[expect(
         clippy::disallowed_methods,
         reason = "this is the module that the rule points to"
     )]
-    let write = composer.publish(&ticket);
-    let result = limited(domain, write).await;
-    Stage::PublishClicked.reached().await;
-    match result {
-        Ok(published) => Ok(Ok((intent.effect_id, published))),
-        Err(error) => failed(domain, &intent, &job_id, Stage::PublishClicked, error)
-            .await
-            .map(Err),
-    }
+    let click: Click<Published> = |composer, permit| composer.publish(permit);
+    let stages = [Stage::PublishIntended, Stage::PublishClicked];
+    write(worker, claim, proposal, composer, click, stages).await
+}
+
+/// Makes a change of an item, once. Answers as [`publish`].
+pub async fn change(
+    worker: &Worker,
+    claim: &Claim,
+    proposal: Proposal,
+    composer: &mut dyn Composer,
+) -> Result<Written<(String, Changed)>> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
+    let click: Click<Changed> = |composer, permit| composer.change(permit);
+    let stages = [Stage::PublishIntended, Stage::PublishClicked];
+    write(worker, claim, proposal, composer, click, stages).await
 }
 
 /// Leaves the filled window to the person, once: to ask for it was the consent, and an item may come of it. Answers with the
@@ -137,39 +150,6 @@ pub async fn hand_over(
         tracing::warn!(%error, "a window could not be brought before the person");
     }
     Ok(Ok(intent.effect_id))
-}
-
-/// Makes a change of an item, once. Answers with the intent, whose outcome the caller writes down, and with what the site said.
-pub async fn change(
-    worker: &Worker,
-    claim: &Claim,
-    proposal: Proposal,
-    composer: &mut dyn Composer,
-) -> Result<Written<(String, Changed)>> {
-    let domain = &worker.domain;
-    let job_id = proposal.job_id.clone();
-    let intent = match gate::intend(domain, claim, proposal).await? {
-        Ok(intent) => intent,
-        Err(shut) => return Ok(Err(next_of_shut(domain, shut).await?)),
-    };
-    Stage::PublishIntended.reached().await;
-    let ticket = Ticket {
-        intent: &intent,
-        domain,
-    };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "this is the module that the rule points to"
-    )]
-    let write = composer.change(&ticket);
-    let result = limited(domain, write).await;
-    Stage::PublishClicked.reached().await;
-    match result {
-        Ok(changed) => Ok(Ok((intent.effect_id, changed))),
-        Err(error) => failed(domain, &intent, &job_id, Stage::PublishClicked, error)
-            .await
-            .map(Err),
-    }
 }
 
 /// A write that takes longer than the click's window and the longest request has an unknown outcome.

@@ -16,7 +16,6 @@ mod schedules;
 mod sessions;
 mod stage;
 mod wardrobe;
-mod words;
 
 use std::path::PathBuf;
 use std::sync::Arc;

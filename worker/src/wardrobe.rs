@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures::FutureExt;
 use vintedbot_domain::jobs::{Claim, Outcome};
 use vintedbot_domain::publishing::outcome::Next;
-use vintedbot_domain::wardrobe::work::{self, Begun, Known, Placed};
+use vintedbot_domain::wardrobe::Vocabulary;
+use vintedbot_domain::wardrobe::items::{self, Known, Placed};
+use vintedbot_domain::wardrobe::work::{self, Begun};
 use vintedbot_domain::{Reason, Result, accounts};
 use vintedbot_marketplace::challenge::AccountFollows;
 use vintedbot_marketplace::{Error as SiteError, OwnItem, RemoteItem};
 
-use crate::words::Words;
 use crate::{Worker, photos, publishing};
 
 /// How often progress is told: after so many items, or so much time.
@@ -94,12 +95,12 @@ async fn read(worker: &Worker, claim: &Claim, begun: &mut Begun) -> std::result:
         }
     }
     let ids: Vec<String> = wardrobe.into_iter().map(|item| item.id).collect();
-    for listing in work::missing(domain, begun, &ids).await? {
+    for listing in items::missing(domain, begun, &ids).await? {
         let item_id = listing.remote.as_ref().map(|remote| remote.item_id.clone());
         let item_id = item_id.unwrap_or_default();
         match worker.marketplace.own_item(&begun.seat, &item_id, None).await {
             Ok(None) => {
-                work::gone(domain, claim, &listing).await?;
+                items::gone(domain, claim, begun, &listing).await?;
                 begun.counts.differing += 1;
             }
             // It is there all the same: the list was behind.
@@ -120,7 +121,7 @@ async fn bring(
 ) -> std::result::Result<(), Stop> {
     let (domain, item_id) = (&worker.domain, listed.id.as_str());
     // Before the item is read: a listing that changes meanwhile is not compared with what is older.
-    let known = work::known(domain, begun, item_id).await?;
+    let known = items::known(domain, begun, item_id).await?;
     if matches!(known, Known::Ours) {
         return Ok(());
     }
@@ -143,18 +144,19 @@ async fn bring(
     };
     match known {
         Known::Listing(listing) => {
-            let fetched = match work::has_other_photos(&listing, &item) {
+            let fetched = match items::has_other_photos(&listing, &item) {
                 true => fetch(worker, begun, &item).await?.all(),
                 false => None,
             };
-            let words = Words::of(domain, &begun.seat).await;
-            if work::compare_known(domain, claim, &listing, &item, fetched, words.as_words()).await? {
+            let words = Vocabulary::of(domain, &begun.seat.site, begun.seat.language).await;
+            let words = words.as_words();
+            if items::compare_known(domain, claim, begun, &listing, &item, fetched, words).await? {
                 begun.counts.differing += 1;
             }
         }
         Known::New => {
             let fetched = fetch(worker, begun, &item).await?;
-            match work::place(domain, claim, begun, &item, &fetched.photo_ids).await? {
+            match items::place(domain, claim, begun, &item, &fetched.photo_ids).await? {
                 Placed::Created => begun.counts.created += 1,
                 Placed::Known => {}
                 Placed::Undecided => begun.counts.problem(

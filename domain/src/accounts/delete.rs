@@ -23,39 +23,28 @@ const METHOD: &str = "DeleteAccount";
 /// # Errors
 /// PUBLISH_JOB_OPEN while one of its publish jobs has not ended, REPLY_OPEN while one of its replies has not.
 pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
-            async move {
-                let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &id)
-                    .await?
-                    .is_some()
-                {
-                    return Ok(());
-                }
-                let row = load(tx, &owner_id, &id).await?;
-                refuse_open_jobs(tx, publish_jobs::Column::AccountId, &id).await?;
-                listings::delete_all(tx, &id).await?;
-                inbox::forget_account(tx, &row).await?;
-                inbox::sync::turns::forget(tx, &id).await?;
-                session::forget_all(tx, &id).await?;
-                let now = tx.now().await?;
-                let row = accounts::Model {
-                    delete_time: Some(now),
-                    update_time: now,
-                    ..row
-                };
-                row.clone().into_active_model().reset_all().update(tx).await?;
-                tx.emit(PendingEvent::gone(Kind::AccountDeleted, &Account::from(row)));
-                requests::forget(tx, std::slice::from_ref(&id)).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
-            }
-            .boxed()
-        })
-        .await
+    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
+        run(tx, owner_id, id).boxed()
+    })
+    .await
+}
+
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
+    let row = load(tx, owner_id, id).await?;
+    refuse_open_jobs(tx, publish_jobs::Column::AccountId, id).await?;
+    listings::delete_all(tx, id).await?;
+    inbox::forget_account(tx, &row).await?;
+    inbox::sync::turns::forget(tx, id).await?;
+    session::forget_all(tx, id).await?;
+    let now = tx.now().await?;
+    let row = accounts::Model {
+        delete_time: Some(now),
+        update_time: now,
+        ..row
+    };
+    row.clone().into_active_model().reset_all().update(tx).await?;
+    tx.emit(PendingEvent::gone(Kind::AccountDeleted, &Account::from(row)));
+    requests::forget(tx, &[id.to_owned()]).await
 }
 
 /// Refuses with PUBLISH_JOB_OPEN where a publish job that has not ended stands in the way.

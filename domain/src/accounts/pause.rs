@@ -71,36 +71,26 @@ pub async fn resume(
     id: &str,
     request_id: Option<String>,
 ) -> Result<Account> {
-    let (owner_id, account_id) = (caller.owner_id.clone(), id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), account_id.clone(), request_id.clone());
-            async move {
-                let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, RESUME, &id)
-                    .await?
-                    .is_some()
-                {
-                    return Ok(());
-                }
-                let row = load(tx, &owner_id, &id).await?;
-                if row.state == AccountState::Paused {
-                    let row = accounts::Model {
-                        state: AccountState::Active,
-                        pause_reason: None,
-                        pause_message: None,
-                        pause_time: None,
-                        pause_publish_job_id: None,
-                        ..row
-                    };
-                    save(tx, row, Kind::AccountResumed).await?;
-                    open::wake(tx, &id).await?;
-                }
-                requests::remember(tx, &owner_id, request_id, RESUME, &id, &id).await
-            }
-            .boxed()
-        })
-        .await?;
+    requests::once(domain, caller, RESUME, id, request_id, |tx, owner_id, id| {
+        run(tx, owner_id, id).boxed()
+    })
+    .await?;
     super::get(domain, caller, id).await
+}
+
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
+    let row = load(tx, owner_id, id).await?;
+    if row.state != AccountState::Paused {
+        return Ok(());
+    }
+    let row = accounts::Model {
+        state: AccountState::Active,
+        pause_reason: None,
+        pause_message: None,
+        pause_time: None,
+        pause_publish_job_id: None,
+        ..row
+    };
+    save(tx, row, Kind::AccountResumed).await?;
+    open::wake(tx, id).await
 }

@@ -197,25 +197,10 @@ pub async fn revoke_token(
     id: &str,
     request_id: Option<String>,
 ) -> Result<ApiToken> {
-    let (owner_id, token_id) = (caller.owner_id.clone(), id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), token_id.clone(), request_id.clone());
-            async move {
-                let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, REVOKE, &id)
-                    .await?
-                    .is_none()
-                {
-                    revoke(tx, &owner_id, &id).await?;
-                    requests::remember(tx, &owner_id, request_id, REVOKE, &id, &id).await?;
-                }
-                Ok(())
-            }
-            .boxed()
-        })
-        .await?;
+    requests::once(domain, caller, REVOKE, id, request_id, |tx, owner_id, id| {
+        revoke(tx, owner_id, id).boxed()
+    })
+    .await?;
     read(domain, id).await
 }
 

@@ -18,27 +18,16 @@ const METHOD: &str = "DeleteListing";
 /// # Errors
 /// PUBLISH_JOB_OPEN while a publish job of it has not ended.
 pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
-            async move {
-                let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &id)
-                    .await?
-                    .is_some()
-                {
-                    return Ok(());
-                }
-                let row = load(tx, &owner_id, &id).await?;
-                accounts::refuse_open_jobs(tx, publish_jobs::Column::ListingId, &id).await?;
-                remove(tx, vec![row]).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
-            }
-            .boxed()
-        })
-        .await
+    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
+        run(tx, owner_id, id).boxed()
+    })
+    .await
+}
+
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
+    let row = load(tx, owner_id, id).await?;
+    accounts::refuse_open_jobs(tx, publish_jobs::Column::ListingId, id).await?;
+    remove(tx, vec![row]).await
 }
 
 /// Deletes every listing of an account, which has no publish job that has not ended.

@@ -24,25 +24,19 @@ pub async fn cancel(
     id: &str,
     request_id: Option<String>,
 ) -> Result<PublishJob> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
-            async move {
-                let request_id = request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &id).await? {
-                    return Ok(load_owned(tx, &owner_id, &id).await?.into());
-                }
-                super::lock_account_of(tx, &owner_id, &id).await?;
-                let row = load_owned(tx, &owner_id, &id).await?;
-                let job = cancel_row(tx, row, Reason::CancelledByPerson, "cancelled").await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await?;
-                Ok(job)
-            }
-            .boxed()
-        })
+    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
+        run(tx, owner_id, id).boxed()
+    })
+    .await?;
+    super::get(domain, caller, id).await
+}
+
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
+    super::lock_account_of(tx, owner_id, id).await?;
+    let row = load_owned(tx, owner_id, id).await?;
+    cancel_row(tx, row, Reason::CancelledByPerson, "cancelled")
         .await
+        .map(drop)
 }
 
 /// Cancels every job of an account that has not passed its intent: what was approved for another site or mode no longer

@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde::Serialize;
 use vintedbot_marketplace::ChangeKind;
 
+use super::claims;
 use super::job::save;
 use super::prepare::{Frozen, fresh, submit};
 use super::revision::{Change, listing_hash};
@@ -61,7 +62,8 @@ const METHOD: &str = "PrepareChange";
 ///
 /// # Errors
 /// NOT_PUBLISHED; PUBLISH_JOB_OPEN, except that a job of the same kind that awaits its confirmation is prepared again under
-/// the same id; violations, also of a change that changes nothing; ACCOUNT_PAUSED.
+/// the same id; violations, also of a change that changes nothing; ACCOUNT_PAUSED; SESSION_OTHER_MEMBER where the item belongs
+/// to a member that the account was before.
 pub async fn prepare_change(domain: &Domain, caller: &Caller, prepare: PrepareChange) -> Result<PublishJob> {
     let (reader, request_id) = (domain.store.reader(), prepare.request_id.as_deref());
     if let Some(id) = requests::check(reader, &caller.owner_id, request_id, METHOD, &prepare).await? {
@@ -199,6 +201,7 @@ async fn insert(tx: &Tx, prepare: &PrepareChange, frozen: Frozen<'_>) -> Result<
     }
     let kind = prepare.change.kind();
     let item_id = listing.remote_item_id.clone();
+    claims::require_own(tx, &account, item_id.as_deref()).await?;
     match open {
         Some(open) if open.kind == kind && open.state == State::AwaitingConfirmation => {
             let row = publish_jobs::Model {

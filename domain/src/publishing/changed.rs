@@ -1,7 +1,7 @@
 //! What became of a change of an item: decided from readings of the site, and written down.
 
 use futures::FutureExt;
-use vintedbot_marketplace::{ChangeKind, OwnItem};
+use vintedbot_marketplace::{ChangeKind, Field, OwnItem};
 
 use super::job::load;
 use super::outcome::{Ended, end_in, load_open, settle};
@@ -12,7 +12,7 @@ use crate::store::Tx;
 use crate::store::entities::{effects, listings as listing_rows, publish_jobs};
 use crate::wardrobe::reading::{self, Reading};
 use crate::wardrobe::seen::Pairing;
-use crate::wardrobe::{Difference, Photos, Said, Seen, Words, compare};
+use crate::wardrobe::{Difference, Photos, Said, Seen, Vocabulary, Words, compare};
 use crate::{Domain, Result, listings};
 
 /// What a reading of the site says about a change in doubt.
@@ -56,16 +56,26 @@ pub fn decide(
 
 /// Whether an item is what was approved.
 fn is_made(effect: &effects::Model, change: &Change, item: &OwnItem) -> bool {
+    is_what_was_approved(change, approved_photos(effect, change), item)
+}
+
+/// The photos that an item has after the change, told by those that it had right before the intent.
+fn approved_photos(effect: &effects::Model, change: &Change) -> Photos {
     let before: Vec<String> = serde_json::from_str(&effect.target_photo_ids).unwrap_or_default();
-    let photos = if change.keeps_photos {
+    if change.keeps_photos {
         Photos::Are(before)
     } else {
         Photos::New {
             count: change.after.photos.count(),
             old: before,
         }
-    };
-    is_what_was_approved(change, photos, item)
+    }
+}
+
+/// Whether the photos of an item that was read after a change are others than the listing will have.
+pub fn has_other_photos(change: &Change, item: &OwnItem) -> bool {
+    let differences = compare::compare(&change.after, item, Words::NONE);
+    differences.iter().any(|each| each.field == Field::Photos.name())
 }
 
 /// Whether an item that was just read needs no change any more.
@@ -147,21 +157,31 @@ pub async fn note_changes(domain: &Domain, job_id: &str, changes: &[Difference])
         .await
 }
 
-/// The change is made. Needs no claim: it is what happened. `item` is the item as it was read afterwards.
-pub async fn done(domain: &Domain, effect_id: &str, item: Option<&OwnItem>, note: &str) -> Result<()> {
-    let (effect_id, item, note) = (effect_id.to_owned(), item.cloned(), note.to_owned());
+/// An item as it was read after a change of it.
+#[derive(Clone, Debug)]
+pub struct ReadAfter {
+    pub item: OwnItem,
+    /// Our copies of its photos, where these are others than the listing's.
+    pub fetched: Option<Vec<String>>,
+    pub words: Vocabulary,
+}
+
+/// The change is made. Needs no claim: it is what happened. What the site altered in what it accepted is kept with the listing,
+/// as an import would.
+pub async fn done(domain: &Domain, effect_id: &str, after: Option<ReadAfter>, note: &str) -> Result<()> {
+    let (effect_id, note) = (effect_id.to_owned(), note.to_owned());
     domain
         .store
         .write(move |tx| {
-            let (effect_id, item, note) = (effect_id.clone(), item.clone(), note.clone());
+            let (effect_id, after, note) = (effect_id.clone(), after.clone(), note.clone());
             async move {
                 let Some(effect) = load_open(tx, &effect_id).await? else {
                     return Ok(());
                 };
                 let row = load(tx, &effect.subject_id).await?;
                 let remote_id = effect.target_remote_id.clone();
-                settle(tx, effect, EffectState::Done, remote_id.as_deref(), &note).await?;
-                end_done(tx, row, item).await
+                let effect = settle(tx, effect, EffectState::Done, remote_id.as_deref(), &note).await?;
+                end_done(tx, row, Some(&effect), after).await
             }
             .boxed()
         })
@@ -169,40 +189,55 @@ pub async fn done(domain: &Domain, effect_id: &str, item: Option<&OwnItem>, note
 }
 
 /// The item is what was approved without a write of ours that is open: somebody made the change by hand.
-pub async fn found_done(domain: &Domain, job_id: &str, item: Option<&OwnItem>) -> Result<()> {
-    let (job_id, item) = (job_id.to_owned(), item.cloned());
+pub async fn found_done(domain: &Domain, job_id: &str, after: Option<ReadAfter>) -> Result<()> {
+    let job_id = job_id.to_owned();
     domain
         .store
         .write(move |tx| {
-            let (job_id, item) = (job_id.clone(), item.clone());
+            let (job_id, after) = (job_id.clone(), after.clone());
             async move {
                 let row = load(tx, &job_id).await?;
                 if row.state.has_ended() {
                     return Ok(());
                 }
-                end_done(tx, row, item).await
+                end_done(tx, row, None, after).await
             }
             .boxed()
         })
         .await
 }
 
-async fn end_done(tx: &Tx, row: publish_jobs::Model, item: Option<OwnItem>) -> Result<()> {
-    let (id, job) = (row.listing_id.clone(), end_in(tx, row, Ended::Done).await?);
-    let Some(item) = item.filter(|_| job.kind != super::JobKind::Delete) else {
+async fn end_done(
+    tx: &Tx,
+    row: publish_jobs::Model,
+    effect: Option<&effects::Model>,
+    after: Option<ReadAfter>,
+) -> Result<()> {
+    let change = Revision::thaw(&row.revision, &row.revision_hash)?.change;
+    let id = row.listing_id.clone();
+    end_in(tx, row, Ended::Done).await?;
+    let (Some(after), Some(change)) = (after, change.filter(|change| change.kind != ChangeKind::Delete))
+    else {
         return Ok(());
     };
+    let ReadAfter { item, fetched, words } = after;
+    if effect.is_some_and(|effect| is_as_before(effect, &item) && !is_made(effect, &change, &item)) {
+        // The site shows late what it accepted: nothing is known of that yet.
+        return Ok(());
+    }
     let Some(row) = listings::find(tx, &id).await? else {
         return Ok(());
     };
-    // The site may have altered what it accepted.
     let listing = listings::Listing::from(row.clone());
-    let said = Seen::of(&row).said(&listing);
-    let differences = compare::compare(&said, &item, Words::NONE);
+    let mut said = Seen::of(&row).said(&listing);
+    if let Some(effect) = effect.filter(|_| !change.keeps_photos) {
+        // One of the old ones that is still there is not one of the listing's.
+        said.photos = approved_photos(effect, &change);
+    }
     let reading = Reading {
+        differences: compare::compare(&said, &item, words.as_words()),
         item: Some(item),
-        differences,
-        fetched: None,
+        fetched,
     };
     reading::note(tx, row, reading).await
 }

@@ -225,6 +225,11 @@ fn awaits_confirmation(row: &publish_jobs::Model) -> Result<()> {
     if row.state == State::AwaitingConfirmation {
         return Ok(());
     }
+    if row.state == State::Cancelled {
+        return Err(Error::rejected(Reason::JobState, "the job was cancelled")
+            .with("publish_job_id", &row.id)
+            .with("state", super::state_name(row.state)));
+    }
     if row.confirm_time.is_some() {
         return Err(
             Error::rejected(Reason::ConfirmationUsed, "this confirmation was used already")

@@ -4,13 +4,13 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::FieldReading;
 
-use super::{JobKind, Revision, State, token};
+use super::{EffectState, JobKind, Revision, State, token};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent, Resource, ResourceType};
 use crate::identity::Caller;
 use crate::store::Tx;
-use crate::store::entities::{publish_jobs, publish_steps};
-use crate::{Domain, Error, Reason, Result};
+use crate::store::entities::{effects, jobs as work_rows, publish_jobs, publish_steps};
+use crate::{Domain, Error, Reason, Result, jobs};
 
 /// Why a job that is not running is not, and until when as far as that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,7 +162,10 @@ pub struct Filter {
 
 /// One publish job of the caller.
 pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<PublishJob> {
-    Ok(find(domain, caller, id).await?.into())
+    let mut job = [find(domain, caller, id).await?.into()];
+    outlook(domain, &mut job).await?;
+    let [job] = job;
+    Ok(job)
 }
 
 /// One publish job of the caller, with the token that confirms it and that token's end, both as of the same moment. No
@@ -178,7 +181,10 @@ pub async fn get_with_token(
     } else {
         None
     };
-    Ok((row.into(), token))
+    let mut job = [row.into()];
+    outlook(domain, &mut job).await?;
+    let [job] = job;
+    Ok((job, token))
 }
 
 /// The revision that a job of the caller publishes.
@@ -230,7 +236,34 @@ pub async fn list(
         .limit(limit)
         .all(domain.store.reader())
         .await?;
-    Ok(rows.into_iter().map(PublishJob::from).collect())
+    let mut jobs: Vec<_> = rows.into_iter().map(PublishJob::from).collect();
+    outlook(domain, &mut jobs).await?;
+    Ok(jobs)
+}
+
+/// Says of clicks whose outcome nobody has written down when the site is read for it at the latest: as soon as whoever made
+/// them, dead or alive, holds the job no more and cannot act any more.
+async fn outlook(domain: &Domain, found: &mut [PublishJob]) -> Result<()> {
+    let is_silent = |job: &&mut PublishJob| job.state == State::Publishing && job.wait_reason.is_none();
+    for job in found.iter_mut().filter(is_silent) {
+        let reader = domain.store.reader();
+        let effect = effects::Entity::find()
+            .filter(effects::Column::SubjectId.eq(job.id.as_str()))
+            .filter(effects::Column::State.eq(EffectState::Intended))
+            .one(reader)
+            .await?;
+        let work = work_rows::Entity::find()
+            .filter(work_rows::Column::UniqueKey.eq(super::work_key(&job.id)))
+            .filter(work_rows::Column::State.eq(jobs::State::Running))
+            .one(reader)
+            .await?;
+        if let Some(effect) = effect {
+            let lease_until = work.and_then(|work| work.lease_until).unwrap_or_default();
+            job.wait_reason = Some(WaitReason::Settling);
+            job.wait_until = Some(effect.reconcile_after.max(lease_until));
+        }
+    }
+    Ok(())
 }
 
 /// Steps of a job of the caller after `after`, in order.

@@ -3,12 +3,12 @@
 
 use std::sync::LazyLock;
 
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan};
 
 use crate::clock::Millis;
-use crate::{Error, Result};
+use crate::{Error, Result, Violation};
 
 /// The time zones that this program brings along: the same on every machine.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
@@ -38,8 +38,13 @@ impl LocalTime {
     /// A violation that says what to write instead: for a skipped time the nearest ones that there are, for a repeated one
     /// both moments.
     pub fn resolve(&self) -> Result<Millis> {
-        let time = self.date_time()?;
-        let zone = self.zone()?;
+        let (time, zone) = match (self.date_time(), self.zone()) {
+            (Ok(time), Ok(zone)) => (time, zone),
+            (time, zone) => {
+                let violations = [time.err(), zone.err()].into_iter().flatten();
+                return Err(Error::Invalid(violations.collect()));
+            }
+        };
         let ambiguous = zone.to_ambiguous_timestamp(time);
         let moment = match ambiguous.offset() {
             AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible(),
@@ -58,24 +63,34 @@ impl LocalTime {
             .map_err(|_| Error::invalid("local_time.date_time", "a time far out of reach"))
     }
 
-    fn date_time(&self) -> Result<DateTime> {
+    fn date_time(&self) -> std::result::Result<DateTime, Violation> {
         ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
             .iter()
             .find_map(|form| DateTime::strptime(form, &self.date_time).ok())
-            .ok_or_else(|| {
-                Error::invalid(
-                    "local_time.date_time",
-                    "a date and a time without an offset, like 2026-03-29T18:30 or 2026-03-29T18:30:00",
-                )
-            })
+            .ok_or_else(|| Violation::new("local_time.date_time", self.what_is_wrong()))
     }
 
-    fn zone(&self) -> Result<TimeZone> {
+    /// Of what has the form of a time and is none: which part of it there is not.
+    fn what_is_wrong(&self) -> String {
+        let form: String = self.date_time.chars().map(digits_as_zeros).collect();
+        let (day, hour) = self.date_time.split_once('T').unwrap_or_default();
+        if form != "0000-00-00T00:00" && form != "0000-00-00T00:00:00" {
+            "a date and a time without an offset, like 2026-03-29T18:30 or 2026-03-29T18:30:00".to_owned()
+        } else if Date::strptime("%Y-%m-%d", day).is_err() {
+            format!("there is no day {day} in the calendar")
+        } else {
+            format!("there is no time {hour}: the hours of a day are 00:00 to 23:59")
+        }
+    }
+
+    fn zone(&self) -> std::result::Result<TimeZone, Violation> {
         ZONES.get(&self.time_zone).map_err(|_| {
-            Error::invalid(
-                "local_time.time_zone",
-                "an IANA name of a time zone, like Europe/Paris",
-            )
+            let expected = "an IANA name of a time zone, like Europe/Paris";
+            let message = match self.time_zone.as_str() {
+                "" => expected.to_owned(),
+                unknown => format!("there is no time zone {unknown:?}; {expected}"),
+            };
+            Violation::new("local_time.time_zone", message)
         })
     }
 
@@ -111,6 +126,10 @@ impl LocalTime {
             ),
         )
     }
+}
+
+fn digits_as_zeros(letter: char) -> char {
+    if letter.is_ascii_digit() { '0' } else { letter }
 }
 
 /// A moment as a clock shows it, with how far it is from UTC.
@@ -224,6 +243,21 @@ mod tests {
                 "{date_time:?}: {refused}"
             );
         }
+        for (date_time, told) in [
+            ("2026-02-30T10:00", "there is no day 2026-02-30"),
+            ("2026-13-01T10:00:00", "there is no day 2026-13-01"),
+            ("2026-03-29T24:30", "there is no time 24:30"),
+            ("2026-03-29T18:75:00", "there is no time 18:75:00"),
+        ] {
+            let refused = at(date_time, "Europe/Paris", None).expect_err(date_time);
+            assert!(refused.contains(told), "{date_time:?}: {refused}");
+        }
+        let both = at("2026-02-30T10:00", "Europe/Atlantis", None).expect_err("neither is there");
+        assert!(
+            both.contains("there is no day 2026-02-30")
+                && both.contains("there is no time zone \"Europe/Atlantis\""),
+            "{both}"
+        );
         for zone in ["", "Paris", "Europe/Atlantis", "+02:00", "../etc/passwd"] {
             let refused = at("2026-05-01T10:00", zone, None).expect_err(zone);
             assert!(refused.contains("local_time.time_zone"), "{zone:?}: {refused}");

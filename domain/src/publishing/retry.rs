@@ -4,6 +4,7 @@ use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::change::not_published;
+use super::claims;
 use super::job::{load_owned, save};
 use super::prepare::already_published;
 use super::{JobKind, PublishJob, State, open_effect, revision};
@@ -26,26 +27,14 @@ pub async fn retry(
     id: &str,
     request_id: Option<String>,
 ) -> Result<PublishJob> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
-            async move {
-                let request_id = request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &id).await? {
-                    return Ok(load_owned(tx, &owner_id, &id).await?.into());
-                }
-                let job = run(tx, &owner_id, &id).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await?;
-                Ok(job)
-            }
-            .boxed()
-        })
-        .await
+    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
+        run(tx, owner_id, id).boxed()
+    })
+    .await?;
+    super::get(domain, caller, id).await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
     let account = super::lock_account_of(tx, owner_id, id).await?;
     let mut row = load_owned(tx, owner_id, id).await?;
     if !matches!(row.state, State::Blocked | State::Failed | State::Expired)
@@ -78,6 +67,7 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
         if !is_there {
             return Err(not_published(&listing.id));
         }
+        claims::require_own(tx, &account, row.remote_item_id.as_deref()).await?;
     } else if listing.state == ListingState::Published {
         return Err(already_published(&listing.id));
     }
@@ -135,5 +125,5 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<PublishJob> {
     let work = jobs::enqueue(tx, work).await?;
     jobs::requeue(tx, &work, now).await?;
     set_active_job(tx, &row.listing_id, Some(&row.id)).await?;
-    save(tx, row, Kind::PublishJobUpdated).await
+    save(tx, row, Kind::PublishJobUpdated).await.map(drop)
 }

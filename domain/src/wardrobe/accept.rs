@@ -7,6 +7,7 @@ use vintedbot_marketplace::{Field, OwnItem};
 
 use super::compare::{Difference, Words};
 use super::seen::{Pairing, Seen, differences};
+use super::vocabulary::Vocabulary;
 use crate::identity::Caller;
 use crate::listings::{self, Listing, ListingState};
 use crate::store::Tx;
@@ -32,18 +33,12 @@ const METHOD: &str = "AcceptRemoteChanges";
 pub async fn accept(domain: &Domain, caller: &Caller, accept: Accept) -> Result<Listing> {
     let listing = listings::get(domain, caller, &accept.listing_id).await?;
     let account = accounts::get(domain, caller, &listing.account_id).await?;
-    // What the choices are called; where the site's offer was not read, the site's own names are all there is.
-    let index = domain
-        .catalogs
-        .get(&domain.store, &account.site, account.language)
-        .await
-        .ok();
+    let words = Vocabulary::of(domain, &account.site, account.language).await;
     let owner_id = caller.owner_id.clone();
     domain
         .store
         .write(move |tx| {
-            let (owner_id, accept, index, language) =
-                (owner_id.clone(), accept.clone(), index.clone(), account.language);
+            let (owner_id, accept, words) = (owner_id.clone(), accept.clone(), words.clone());
             async move {
                 let request_id = accept.request_id.as_deref();
                 if requests::check(tx, &owner_id, request_id, METHOD, &accept)
@@ -52,11 +47,7 @@ pub async fn accept(domain: &Domain, caller: &Caller, accept: Accept) -> Result<
                 {
                     return Ok(());
                 }
-                let words = Words {
-                    index: index.as_deref(),
-                    language,
-                };
-                take_over(tx, &owner_id, &accept.listing_id, words).await?;
+                take_over(tx, &owner_id, &accept.listing_id, words.as_words()).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &accept, &accept.listing_id).await
             }
             .boxed()

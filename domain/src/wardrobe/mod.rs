@@ -1,14 +1,16 @@
 //! What an account already has on the site, brought here, and what changed there since.
 //!
-//! [`import()`] asks for a reading; the worker does it with [`work`], item by item, each in a transaction of its own, so that
-//! one that is killed goes on by beginning anew and finds what is here already. [`mod@compare`] says in which fields an item
-//! differs from its listing; [`reading::note`] keeps that with the listing, and [`accept()`] takes it over.
+//! [`import()`] asks for a reading; the worker does it with [`work`] and [`items`], item by item, each in a transaction of its
+//! own, so that one that is killed goes on by beginning anew and finds what is here already. [`mod@compare`] says in which
+//! fields an item differs from its listing; [`reading::note`] keeps that with the listing, and [`accept()`] takes it over.
 
 mod accept;
 pub mod compare;
 mod import;
+pub mod items;
 pub mod reading;
 pub mod seen;
+mod vocabulary;
 pub mod work;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
@@ -18,6 +20,7 @@ pub use accept::{Accept, accept};
 pub use compare::{Difference, Photos, Said, Words};
 pub use import::{ImportWardrobe, get, import, list};
 pub use seen::Seen;
+pub use vocabulary::Vocabulary;
 
 use crate::Reason;
 use crate::clock::Millis;

@@ -1,14 +1,15 @@
 //! Keeping with a listing what was read of its item.
 
 use futures::FutureExt;
-use sea_orm::EntityTrait;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_marketplace::{Field, OwnItem};
 
 use super::compare::Difference;
 use super::seen::{Pairing, Seen, differences};
 use crate::listings::{ListingState, save};
+use crate::publishing::{JobKind, State};
 use crate::store::Tx;
-use crate::store::entities::listings;
+use crate::store::entities::{listings, publish_jobs};
 use crate::{Domain, Result};
 
 /// What was read of an item, and in what it differs from its listing.
@@ -54,6 +55,15 @@ pub async fn keep(domain: &Domain, listing_id: &str, reading: Reading) -> Result
         .await
 }
 
+/// Whether a job of ours has deleted a listing's item, and it was not just found missing.
+async fn was_deleted(tx: &Tx, listing_id: &str) -> Result<bool> {
+    let deletion = publish_jobs::Entity::find()
+        .filter(publish_jobs::Column::ListingId.eq(listing_id))
+        .filter(publish_jobs::Column::Kind.eq(JobKind::Delete))
+        .filter(publish_jobs::Column::State.eq(State::Done));
+    Ok(deletion.one(tx).await?.is_some())
+}
+
 /// Writes a reading into a listing's row, which is locked. An event tells it only where it is news.
 pub(crate) async fn note(tx: &Tx, row: listings::Model, reading: Reading) -> Result<()> {
     let mut after = row.clone();
@@ -82,6 +92,15 @@ pub(crate) async fn note(tx: &Tx, row: listings::Model, reading: Reading) -> Res
             after.publish_time = Some(tx.now().await?);
             is_news = true;
         }
+        if row.state == ListingState::Deleted && !was_deleted(tx, &row.id).await? {
+            // It was only not to be seen for a while.
+            after.state = if item.is_draft {
+                ListingState::Draft
+            } else {
+                ListingState::Published
+            };
+            is_news = true;
+        }
         seen.item = Some(item);
         seen.fetched = reading.fetched;
     }
@@ -92,7 +111,6 @@ pub(crate) async fn note(tx: &Tx, row: listings::Model, reading: Reading) -> Res
         return save(tx, after, None).await;
     }
     use sea_orm::sea_query::Expr;
-    use sea_orm::{ColumnTrait, QueryFilter};
     listings::Entity::update_many()
         .col_expr(listings::Column::RemoteSeen, Expr::value(after.remote_seen))
         .col_expr(

@@ -207,6 +207,31 @@ async fn a_cancelled_schedule_never_comes() {
 }
 
 #[tokio::test]
+async fn a_yes_to_what_was_cancelled_is_told_so() {
+    let desk = Desk::open().await;
+    let (domain, caller) = (&desk.world.domain, &desk.world.caller);
+    let (job, token) = desk.prepared("Taken back").await;
+    let at = When::At(domain.clock.now() + HOUR);
+    desk.try_schedule(&job.id, &token, at)
+        .await
+        .expect("is scheduled");
+    publishing::cancel(domain, caller, &job.id, None)
+        .await
+        .expect("in time");
+    let confirm = Confirm {
+        job_id: job.id,
+        token,
+        dry_run: false,
+        request_id: None,
+    };
+    let refused = publishing::confirm(domain, caller, confirm)
+        .await
+        .expect_err("no more");
+    assert_eq!(refused.reason(), Some(Reason::JobState));
+    assert!(refused.to_string().contains("was cancelled"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_change_of_mode_takes_every_schedule_back() {
     let desk = Desk::open().await;
     let job = desk.scheduled("Of another mode", HOUR).await;

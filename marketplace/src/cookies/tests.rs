@@ -52,8 +52,8 @@ fn good_headers_are_taken() {
             ["anon_id", "v_uid", "v_sid", "v_udt", "anonymous-locale"]
         );
     }
-    // A value may hold what separates names from values, and of repeated names the last counts.
-    let brought = take(&format!("{WHOLE}; anon_id=1; anon_id=a=b==")).expect("taken");
+    // A value may hold what separates names from values, and may be given twice.
+    let brought = take(&format!("{WHOLE}; anon_id=; anon_id=a=b==; anon_id=a=b==")).expect("taken");
     assert_eq!(brought.cookies.get("anon_id"), Some("a=b=="));
 }
 
@@ -109,6 +109,28 @@ fn bad_headers_are_refused_without_a_value_in_the_words() {
     }
     let large = format!("{WHOLE}; x={}", "y".repeat(1_000_000));
     assert_eq!(take(&large), Err(Error::TooLarge { bytes: large.len() }));
+}
+
+#[test]
+fn a_cookie_with_two_values_is_refused_by_its_name() {
+    let refused = |result: Result<Brought, Error>| match result {
+        Err(Error::Malformed(text)) => text,
+        other => panic!("{other:?}"),
+    };
+    let text = refused(take(&format!("{WHOLE}; access_token_web=secret")));
+    assert!(
+        text.contains("\"access_token_web\"") && !text.contains("secret"),
+        "{text}"
+    );
+    let with = |rest: &str| exported(".vinted.fr").replacen('[', &format!("[{rest},"), 1);
+    let other = r#"{"name": "refresh_token_web", "value": "other", "domain": ".vinted.fr"}"#;
+    let text = refused(take_export(&with(other), "fr"));
+    assert!(text.contains("\"refresh_token_web\""), "{text}");
+    let elsewhere =
+        r#"{"name": "refresh_token_web", "value": "other", "domain": ".vinted.fr", "path": "/web"}"#;
+    take_export(&with(elsewhere), "fr").expect("that is another cookie");
+    let check = "datadome=a; datadome=b";
+    take(&format!("{WHOLE}; {check}")).expect("what is dropped does not matter");
 }
 
 #[test]

@@ -366,6 +366,7 @@ pub fn is_reached(stage: Stage, phase: Phase, dry_run: bool) -> bool {
             phase == Phase::Publish
         }
         Stage::SiteRead | Stage::Reconciled => false,
+        Stage::ConversationRead | Stage::ReplyIntended | Stage::ReplySent | Stage::ReplyRecorded => false,
     }
 }
 

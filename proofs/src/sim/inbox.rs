@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use vintedbot_marketplace::{Conversation, Error, Inbox, InboxPage, OutgoingReply, Permit, Seat, WriteError};
 
-use super::site::Market;
+use super::market::Market;
 
 #[async_trait]
 impl Inbox for Market {

@@ -5,6 +5,7 @@ mod actor;
 mod base;
 mod clock;
 mod inbox;
+mod market;
 mod site;
 mod world;
 

@@ -16,7 +16,8 @@ use vintedbot_worker::{Config, Worker};
 
 use super::actor::{Actor, forget_the_dead, is_running};
 use super::base::Base;
-use super::site::{Answer, Market, Script, Site};
+use super::market::Market;
+use super::site::{Answer, Script, Site};
 
 /// Turns after which a run that has not come to rest is lost.
 const MAX_TURNS: u32 = 3_000;

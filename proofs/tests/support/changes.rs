@@ -1,7 +1,10 @@
 //! Items that are on the site are changed: edited, hidden, shown again, deleted; each once, and never against what the site has.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
+use tokio::time::sleep;
 use vintedbot_proofs::records::{Item, What};
 use vintedbot_sdk::v1::prepare_change_request::{Change, Edit};
 use vintedbot_sdk::v1::publish_job::{Kind, State};
@@ -43,6 +46,8 @@ pub async fn tell(world: &World) -> Result<()> {
     }
     challenged(world, &listing).await.context("challenged")?;
     cancelled(world, &listing).await.context("cancelled")?;
+    altered(world, &listing).await.context("altered")?;
+    shown_late(world, &listing).await.context("shown late")?;
     deleted(world, &listing).await.context("deleted")?;
     gone(world).await.context("gone")
 }
@@ -335,6 +340,47 @@ async fn cancelled(world: &World, listing: &Listing) -> Result<()> {
         after.price == Some(money(3_500, "EUR")) && after.state() == listing::State::Published,
         "{after:?}"
     );
+    Ok(())
+}
+
+/// What the site alters in what it accepts is shown as soon as the job is done, as an import shows it.
+async fn altered(world: &World, listing: &Listing) -> Result<()> {
+    let (listings, wardrobe) = (world.client.listings(), world.client.wardrobe());
+    let action = json!({"alter": {"price": 41.5}});
+    world.script("edit_item", Some(&listing.title), action).await?;
+    let job = world.client.publish().edit(&listing.id, priced(3_800)).await?;
+    confirmed(world, &job, State::Done).await?;
+    let after = listings.get(&listing.id).await?;
+    ensure!(after.price == Some(money(3_800, "EUR")), "{after:?}");
+    let shown = after.remote.context("it is on the site")?.differences;
+    ensure!(
+        shown.len() == 1 && shown[0].field == "price" && shown[0].there.starts_with("41,50"),
+        "{shown:?}"
+    );
+    let import = wardrobe.import(&world.account.id).await?;
+    wardrobe.ended(&import.id).await?;
+    let read = listings.get(&listing.id).await?;
+    let read = read.remote.context("it is on the site")?.differences;
+    ensure!(read == shown, "an import shows {read:?}, the job {shown:?}");
+    let accepted = wardrobe.accept(&listing.id).await?;
+    ensure!(accepted.price == Some(money(4_150, "EUR")), "{accepted:?}");
+    Ok(())
+}
+
+/// What the site shows late is no difference.
+async fn shown_late(world: &World, listing: &Listing) -> Result<()> {
+    let late = Duration::from_secs(2);
+    let action = json!({"delay_visible_ms": 2_000});
+    world.script("edit_item", Some(&listing.title), action).await?;
+    let job = world.client.publish().edit(&listing.id, priced(3_900)).await?;
+    confirmed(world, &job, State::Done).await?;
+    let after = world.client.listings().get(&listing.id).await?;
+    ensure!(
+        after.price == Some(money(3_900, "EUR"))
+            && after.remote.is_some_and(|remote| remote.differences.is_empty()),
+        "it is taken for altered"
+    );
+    sleep(late).await;
     Ok(())
 }
 

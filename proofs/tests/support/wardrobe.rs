@@ -6,12 +6,16 @@ use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
-use vintedbot_sdk::money;
+use vintedbot_sdk::v1::import_session_request::Source;
 use vintedbot_sdk::v1::publish_job::State;
 use vintedbot_sdk::v1::wardrobe_import::State as Import;
-use vintedbot_sdk::v1::{Account, EventKind, ListListingsRequest, Listing, WardrobeImport, listing};
+use vintedbot_sdk::v1::{
+    Account, EventKind, ImportSessionRequest, ListListingsRequest, Listing, WardrobeImport, listing,
+};
+use vintedbot_sdk::{Code, ErrorReason, money};
 
 use super::hand::Hand;
+use super::refusals::refused;
 use super::world::{World, seller};
 
 /// Tells of a wardrobe.
@@ -30,6 +34,7 @@ pub async fn tell(world: &mut World) -> Result<()> {
     published_from_its_draft(world, &account)
         .await
         .context("its draft")?;
+    another_member(world, &account).await.context("another member")?;
     killed(world, &account, &hand).await.context("killed")
 }
 
@@ -164,6 +169,42 @@ async fn published_from_its_draft(world: &World, account: &Account) -> Result<()
     );
     let import = ended(world, account).await?;
     ensure!((import.created, import.differing) == (0, 0), "{import:?}");
+    Ok(())
+}
+
+/// Another member's wardrobe says nothing about the items of the member that the account was before, nor are these changed.
+async fn another_member(world: &World, account: &Account) -> Result<()> {
+    let here = listings(world, account).await?;
+    let first = titled(&here, "Pull importé 1")?;
+    become_member(world, account, "somebody-else").await?;
+    let import = ended(world, account).await?;
+    ensure!((import.created, import.differing) == (0, 0), "{import:?}");
+    let seen = world.client.listings().get(&first.id).await?;
+    let remote = seen.remote.context("it is on the site")?;
+    ensure!(remote.differences.is_empty(), "{:?}", remote.differences);
+    let publish = world.client.publish();
+    let hidden = publish.hide(&first.id).await;
+    refused(hidden, Code::FailedPrecondition, ErrorReason::SessionOtherMember)?;
+
+    become_member(world, account, &account.member_login).await?;
+    let import = ended(world, account).await?;
+    ensure!((import.created, import.differing) == (0, 0), "{import:?}");
+    let job = publish.hide(&first.id).await?;
+    world.ready(&job.id).await?;
+    publish.cancel(&job.id).await?;
+    Ok(())
+}
+
+async fn become_member(world: &World, account: &Account, login: &str) -> Result<()> {
+    let signed_in = world.site.sign_in(login).await?;
+    let request = ImportSessionRequest {
+        account_id: account.id.clone(),
+        user_agent: "Mozilla/5.0 (X11; Linux x86_64) Chrome/142.0.0.0".to_owned(),
+        source: Some(Source::CookieHeader(signed_in.header())),
+        accept_other_member: true,
+        ..Default::default()
+    };
+    world.client.accounts().import_session(request).await?;
     Ok(())
 }
 

@@ -846,13 +846,13 @@ pub struct ImportSessionRequest {
     /// UUID that makes repeating this call safe: same id and parameters, same answer. Absent: every call imports.
     #[prost(string, tag = "7")]
     pub request_id: ::prost::alloc::string::String,
-    /// Where the cookies come from; at most 64 KiB. Required.
+    /// Where the cookies come from; at most 64 KiB, and no cookie with two values. Required.
     #[prost(oneof = "import_session_request::Source", tags = "2, 3")]
     pub source: ::core::option::Option<import_session_request::Source>,
 }
 /// Nested message and enum types in `ImportSessionRequest`.
 pub mod import_session_request {
-    /// Where the cookies come from; at most 64 KiB. Required.
+    /// Where the cookies come from; at most 64 KiB, and no cookie with two values. Required.
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Source {
         /// The value of the `Cookie` header that the browser sends to the site: "name=value; name=value".
@@ -5356,7 +5356,7 @@ pub mod inbox_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Archives threads, or takes them out of the archive, all or none of them. A new message from the other side takes a
-        /// thread out by itself. Nothing changes on the site. Scope: inbox:write.
+        /// thread out by itself. One that was put away is so no more. Nothing changes on the site. Scope: inbox:write.
         pub async fn archive_threads(
             &mut self,
             request: impl tonic::IntoRequest<super::ArchiveThreadsRequest>,
@@ -5406,8 +5406,8 @@ pub mod inbox_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.InboxService", "LabelThreads"));
             self.inner.unary(req, path, codec).await
         }
-        /// Puts a thread away until a time, or brings it back. A new message from the other side brings it back by itself. Scope:
-        /// inbox:write.
+        /// Puts a thread away until a time, which takes it out of the archive, or brings it back. A new message from the other side
+        /// brings it back by itself. Scope: inbox:write.
         pub async fn snooze_thread(
             &mut self,
             request: impl tonic::IntoRequest<super::SnoozeThreadRequest>,
@@ -5485,7 +5485,7 @@ pub mod inbox_service_client {
         }
         /// Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
         /// another device has saved since `expected_version`; the answer's metadata `version` says which it is now, GetThread has
-        /// its text. Scope: inbox:write.
+        /// its text. A text that is there already is no conflict, so that repeating is safe. Scope: inbox:write.
         pub async fn save_draft(
             &mut self,
             request: impl tonic::IntoRequest<super::SaveDraftRequest>,
@@ -5783,7 +5783,7 @@ pub mod inbox_service_server {
             tonic::Status,
         >;
         /// Archives threads, or takes them out of the archive, all or none of them. A new message from the other side takes a
-        /// thread out by itself. Nothing changes on the site. Scope: inbox:write.
+        /// thread out by itself. One that was put away is so no more. Nothing changes on the site. Scope: inbox:write.
         async fn archive_threads(
             &self,
             request: tonic::Request<super::ArchiveThreadsRequest>,
@@ -5799,8 +5799,8 @@ pub mod inbox_service_server {
             tonic::Response<super::LabelThreadsResponse>,
             tonic::Status,
         >;
-        /// Puts a thread away until a time, or brings it back. A new message from the other side brings it back by itself. Scope:
-        /// inbox:write.
+        /// Puts a thread away until a time, which takes it out of the archive, or brings it back. A new message from the other side
+        /// brings it back by itself. Scope: inbox:write.
         async fn snooze_thread(
             &self,
             request: tonic::Request<super::SnoozeThreadRequest>,
@@ -5827,7 +5827,7 @@ pub mod inbox_service_server {
         >;
         /// Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
         /// another device has saved since `expected_version`; the answer's metadata `version` says which it is now, GetThread has
-        /// its text. Scope: inbox:write.
+        /// its text. A text that is there already is no conflict, so that repeating is safe. Scope: inbox:write.
         async fn save_draft(
             &self,
             request: tonic::Request<super::SaveDraftRequest>,
@@ -9253,7 +9253,7 @@ pub mod publish_job {
             AccountPaused = 4,
             /// The pause before another attempt.
             BackOff = 5,
-            /// The site to show what became of a click.
+            /// The site to show what became of a click. While its answer may still come, `until` is when it is looked for without.
             Settling = 6,
             /// A person to confirm.
             Confirmation = 7,
@@ -10255,9 +10255,11 @@ pub mod publish_service_client {
         /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
         /// look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
         /// item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
-        /// confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
-        /// was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
-        /// Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
+        /// confirmation, with SESSION_OTHER_MEMBER where the item belongs to a member that the account was before, and with
+        /// VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item was changed on the
+        /// site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more, also after a job that
+        /// is DONE, where the site altered what it accepted. Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope:
+        /// publish:prepare.
         pub async fn prepare_change(
             &mut self,
             request: impl tonic::IntoRequest<super::PrepareChangeRequest>,
@@ -10527,9 +10529,11 @@ pub mod publish_service_server {
         /// Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
         /// look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
         /// item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
-        /// confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
-        /// was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
-        /// Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
+        /// confirmation, with SESSION_OTHER_MEMBER where the item belongs to a member that the account was before, and with
+        /// VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item was changed on the
+        /// site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more, also after a job that
+        /// is DONE, where the site altered what it accepted. Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope:
+        /// publish:prepare.
         async fn prepare_change(
             &self,
             request: tonic::Request<super::PrepareChangeRequest>,

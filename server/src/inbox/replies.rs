@@ -22,16 +22,13 @@ pub async fn send(
     caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
-    let photo_ids = request.photo_ids.into_iter().enumerate();
     let send = Send {
         thread_id: fields.id("thread_id", request.thread_id),
         text: request.text,
-        photo_ids: photo_ids
-            .map(|(at, id)| fields.id(&format!("photo_ids[{at}]"), id))
-            .collect(),
+        photo_ids: fields.ids("photo_ids", request.photo_ids),
         manual: request.manual,
         clear_draft: request.clear_draft,
-        request_id: fields.request_id(request.request_id),
+        request_id: fields.optional_id("request_id", request.request_id),
     };
     let reply = replies::send(&state.domain, &caller, fields.done(send)?).await?;
     let reply = with_confirmation(state, &caller, reply).await?;
@@ -53,7 +50,7 @@ pub async fn confirm(
             .map(|confirmation| confirmation.confirm_token)
             .unwrap_or_default(),
         dry_run: request.dry_run.unwrap_or(true),
-        request_id: fields.request_id(request.request_id),
+        request_id: fields.optional_id("request_id", request.request_id),
     };
     let reply = replies::confirm(&state.domain, &caller, fields.done(confirm)?).await?;
     let reply = with_confirmation(state, &caller, reply).await?;
@@ -68,7 +65,10 @@ pub async fn cancel(
     caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
-    let ids = (fields.id("id", request.id), fields.request_id(request.request_id));
+    let ids = (
+        fields.id("id", request.id),
+        fields.optional_id("request_id", request.request_id),
+    );
     let (id, request_id) = fields.done(ids)?;
     let reply = replies::cancel(&state.domain, &caller, &id, request_id).await?;
     Ok(Response::new(v1::CancelReplyResponse {
@@ -84,7 +84,10 @@ pub async fn retry(
     caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
-    let ids = (fields.id("id", request.id), fields.request_id(request.request_id));
+    let ids = (
+        fields.id("id", request.id),
+        fields.optional_id("request_id", request.request_id),
+    );
     let (id, request_id) = fields.done(ids)?;
     let reply = replies::retry(&state.domain, &caller, &id, request_id).await?;
     let reply = with_confirmation(state, &caller, reply).await?;
@@ -113,7 +116,7 @@ pub async fn resolve(
     let ids = (
         fields.id("id", request.id),
         resolution,
-        fields.request_id(request.request_id),
+        fields.optional_id("request_id", request.request_id),
     );
     let (id, resolution, request_id) = fields.done(ids)?;
     let reply = replies::resolve(&state.domain, &caller, &id, resolution, request_id).await?;
@@ -146,7 +149,9 @@ pub async fn list(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let filter = Filter {
-        thread_id: fields.optional_id("thread_id", request.thread_id),
+        thread_id: fields
+            .optional_id("thread_id", request.thread_id)
+            .unwrap_or_default(),
         states: fields.enumerations("states", &request.states, state_of),
     };
     let page = PageRequest {

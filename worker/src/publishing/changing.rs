@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use vintedbot_domain::jobs::Claim;
 use vintedbot_domain::publishing::attempt::Work;
-use vintedbot_domain::publishing::changed::{self, Decision};
+use vintedbot_domain::publishing::changed::{self, Decision, ReadAfter};
 use vintedbot_domain::publishing::gate::Proposal;
 use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::{Change, EffectKind, EffectState, WaitReason, steps};
 use vintedbot_domain::store::entities::effects;
+use vintedbot_domain::wardrobe::Vocabulary;
 use vintedbot_domain::wardrobe::compare::{self, Difference};
 use vintedbot_domain::wardrobe::reading::{self, Reading};
-use vintedbot_domain::{Reason, Result};
+use vintedbot_domain::{Domain, Reason, Result};
 use vintedbot_marketplace::{ChangeKind, Error as SiteError, Field, FillStep, Filled, OwnItem};
 
 use super::attempt::limited;
@@ -21,7 +22,6 @@ use super::observer::Observer;
 use super::reconcile::TRACELESS_CLICKS;
 use super::stopped;
 use crate::stage::Stage;
-use crate::words::Words;
 use crate::{Worker, effects as writes, photos};
 
 /// The step at which an item is read.
@@ -48,7 +48,7 @@ pub async fn look(
     if change.overwrite_remote {
         return Ok(Ok(item));
     }
-    let words = Words::of(domain, &work.seat).await;
+    let words = words_of(domain, work).await;
     let differences = compare::compare(&change.before, &item, words.as_words());
     let fetched = match differences.iter().any(|each| each.field == Field::Photos.name()) {
         true => photos::fetch(worker, &work.seat, &work.revision.owner_id, &item)
@@ -75,6 +75,10 @@ pub async fn look(
     }))
 }
 
+async fn words_of(domain: &Domain, work: &Work) -> Vocabulary {
+    Vocabulary::of(domain, &work.seat.site, work.seat.language).await
+}
+
 async fn gone(worker: &Worker, work: &Work) -> Result<Next> {
     reading::keep(&worker.domain, &work.revision.listing_id, Reading::gone()).await?;
     Ok(Next::Failed {
@@ -97,7 +101,7 @@ pub async fn prepare(
         Ok(opened) => opened,
         Err(next) => return Ok(next),
     };
-    let words = Words::of(domain, &work.seat).await;
+    let words = words_of(domain, work).await;
     let changes = match change.kind {
         ChangeKind::Edit => compare::changes(item, &change.after, words.as_words())
             .into_iter()
@@ -171,7 +175,8 @@ pub async fn before_making(
     };
     match limited(worker, read).await {
         Ok((Some(item), _)) if changed::is_made_already(change, &item) => {
-            changed::found_done(domain, &work.job_id, Some(&item)).await?;
+            let after = as_read(worker, work, change, item).await;
+            changed::found_done(domain, &work.job_id, Some(after)).await?;
             Ok(Err(Next::AsItIs))
         }
         Ok((None, false)) if change.kind == ChangeKind::Delete => {
@@ -216,8 +221,8 @@ pub async fn make(
     };
     match writes::change(worker, claim, proposal, &mut *running.composer).await? {
         Ok((effect_id, made)) => {
-            let item = made_item(worker, work, change).await;
-            changed::done(&worker.domain, &effect_id, item.as_ref(), "the site said so").await?;
+            let after = read_after(worker, work, change).await;
+            changed::done(&worker.domain, &effect_id, after, "the site said so").await?;
             let step = Stage::PublishRecorded.name();
             steps::photographed(&worker.domain, &work.job_id, step, &made.evidence).await?;
             Stage::PublishRecorded.reached().await;
@@ -227,8 +232,9 @@ pub async fn make(
     }
 }
 
-/// The item after the change, where the site shows it so already: what it calls new photos is known by that.
-async fn made_item(worker: &Worker, work: &Work, change: &Change) -> Option<OwnItem> {
+/// The item after the change, as far as it can be read: what the site made of it, and what it calls new photos. The change
+/// is made whatever this says.
+async fn read_after(worker: &Worker, work: &Work, change: &Change) -> Option<ReadAfter> {
     if change.kind == ChangeKind::Delete {
         return None;
     }
@@ -237,9 +243,21 @@ async fn made_item(worker: &Worker, work: &Work, change: &Change) -> Option<OwnI
         worker.marketplace.own_item(&work.seat, &change.remote_id, None),
     )
     .await;
-    read.ok()
-        .flatten()
-        .filter(|item| changed::is_made_already(change, item))
+    Some(as_read(worker, work, change, read.ok()??).await)
+}
+
+async fn as_read(worker: &Worker, work: &Work, change: &Change, item: OwnItem) -> ReadAfter {
+    let fetched = if changed::has_other_photos(change, &item) {
+        let fetched = photos::fetch(worker, &work.seat, &work.revision.owner_id, &item).await;
+        fetched.ok().and_then(photos::Fetched::all)
+    } else {
+        None
+    };
+    ReadAfter {
+        fetched,
+        words: words_of(&worker.domain, work).await,
+        item,
+    }
 }
 
 async fn is_listed(worker: &Worker, work: &Work, change: &Change) -> std::result::Result<bool, SiteError> {
@@ -277,7 +295,7 @@ pub async fn reconcile(
             decision = Decision::NotYet;
         }
     }
-    let next = apply(worker, work, &effect, decision, item.as_ref()).await?;
+    let next = apply(worker, work, change, &effect, decision, item).await?;
     Stage::Reconciled.reached().await;
     Ok(next)
 }
@@ -315,9 +333,10 @@ async fn read_and_decide(
 async fn apply(
     worker: &Worker,
     work: &Work,
+    change: &Change,
     effect: &effects::Model,
     decision: Decision,
-    item: Option<&OwnItem>,
+    item: Option<OwnItem>,
 ) -> Result<Next> {
     let domain = &worker.domain;
     let step = Stage::Reconciled.name();
@@ -333,7 +352,11 @@ async fn apply(
     Ok(match decision {
         Decision::Done => {
             steps::note(domain, &work.job_id, step, "the change is made").await?;
-            changed::done(domain, &effect.id, item, "found by reading").await?;
+            let after = match item {
+                Some(item) => Some(as_read(worker, work, change, item).await),
+                None => None,
+            };
+            changed::done(domain, &effect.id, after, "found by reading").await?;
             at_once
         }
         Decision::NotDone => {

@@ -25,29 +25,24 @@ pub async fn forget_session(
     account_id: &str,
     request_id: Option<String>,
 ) -> Result<Account> {
-    let (owner_id, id) = (caller.owner_id.clone(), account_id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
-            async move {
-                let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &id)
-                    .await?
-                    .is_some()
-                {
-                    return Ok(());
-                }
-                let account = load(tx, &owner_id, &id).await?;
-                if forget_all(tx, &id).await? > 0 {
-                    forgotten(tx, account).await?;
-                }
-                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
-            }
-            .boxed()
-        })
-        .await?;
+    requests::once(
+        domain,
+        caller,
+        METHOD,
+        account_id,
+        request_id,
+        |tx, owner_id, id| run(tx, owner_id, id).boxed(),
+    )
+    .await?;
     crate::accounts::get(domain, caller, account_id).await
+}
+
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
+    let account = load(tx, owner_id, id).await?;
+    match forget_all(tx, id).await? {
+        0 => Ok(()),
+        _ => forgotten(tx, account).await,
+    }
 }
 
 async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {

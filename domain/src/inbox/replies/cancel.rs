@@ -18,40 +18,29 @@ const METHOD: &str = "CancelReply";
 /// # Errors
 /// TOO_LATE past the intent; REPLY_STATE where it has ended otherwise.
 pub async fn cancel(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<Reply> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
-        .store
-        .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
-            async move {
-                let (_, row) = load_owned(tx, &owner_id, &id).await?;
-                let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &id)
-                    .await?
-                    .is_some()
-                {
-                    return Ok(row.into());
-                }
-                let reply = match row.state {
-                    ReplyState::Cancelled => row.into(),
-                    ReplyState::Sending | ReplyState::Sent | ReplyState::Unconfirmed => {
-                        return Err(Error::rejected(
-                            Reason::TooLate,
-                            "the reply may be with the other side already",
-                        )
-                        .with("reply_id", &row.id));
-                    }
-                    ReplyState::Failed => {
-                        return Err(wrong_state(&row, "the reply has ended: it was not sent"));
-                    }
-                    _ => end(tx, row, Reason::CancelledByPerson, "taken back").await?,
-                };
-                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await?;
-                Ok(reply)
-            }
-            .boxed()
-        })
-        .await
+    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
+        run(tx, owner_id, id).boxed()
+    })
+    .await?;
+    super::get(domain, caller, id).await
+}
+
+async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
+    let (_, row) = load_owned(tx, owner_id, id).await?;
+    match row.state {
+        ReplyState::Cancelled => Ok(()),
+        ReplyState::Sending | ReplyState::Sent | ReplyState::Unconfirmed => Err(Error::rejected(
+            Reason::TooLate,
+            "the reply may be with the other side already",
+        )
+        .with("reply_id", &row.id)),
+        ReplyState::Failed => Err(wrong_state(&row, "the reply has ended: it was not sent")),
+        ReplyState::AwaitingConfirmation | ReplyState::Queued | ReplyState::Blocked => {
+            end(tx, row, Reason::CancelledByPerson, "taken back")
+                .await
+                .map(drop)
+        }
+    }
 }
 
 /// Takes back every reply of an account that has not passed its intent: what was written for another site, member or mode is

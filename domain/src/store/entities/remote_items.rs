@@ -13,6 +13,8 @@ pub struct Model {
     pub publish_job_id: String,
     pub listing_id: String,
     pub claim_time: i64,
+    /// The member whose it is on the site. Absent: not known.
+    pub member_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -859,7 +859,7 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
   accountId: string;
 
   /**
-   * Where the cookies come from; at most 64 KiB. Required.
+   * Where the cookies come from; at most 64 KiB, and no cookie with two values. Required.
    *
    * @generated from oneof vintedbot.v1.ImportSessionRequest.source
    */

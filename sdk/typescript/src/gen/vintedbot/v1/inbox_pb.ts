@@ -2651,7 +2651,7 @@ export const InboxService: GenService<{
   },
   /**
    * Archives threads, or takes them out of the archive, all or none of them. A new message from the other side takes a
-   * thread out by itself. Nothing changes on the site. Scope: inbox:write.
+   * thread out by itself. One that was put away is so no more. Nothing changes on the site. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.ArchiveThreads
    */
@@ -2671,8 +2671,8 @@ export const InboxService: GenService<{
     output: typeof LabelThreadsResponseSchema;
   },
   /**
-   * Puts a thread away until a time, or brings it back. A new message from the other side brings it back by itself. Scope:
-   * inbox:write.
+   * Puts a thread away until a time, which takes it out of the archive, or brings it back. A new message from the other side
+   * brings it back by itself. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SnoozeThread
    */
@@ -2705,7 +2705,7 @@ export const InboxService: GenService<{
   /**
    * Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
    * another device has saved since `expected_version`; the answer's metadata `version` says which it is now, GetThread has
-   * its text. Scope: inbox:write.
+   * its text. A text that is there already is no conflict, so that repeating is safe. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SaveDraft
    */

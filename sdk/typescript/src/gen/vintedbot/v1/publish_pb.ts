@@ -343,7 +343,7 @@ export enum PublishJob_Waiting_Why {
   BACK_OFF = 5,
 
   /**
-   * The site to show what became of a click.
+   * The site to show what became of a click. While its answer may still come, `until` is when it is looked for without.
    *
    * @generated from enum value: WHY_SETTLING = 6;
    */
@@ -1925,9 +1925,11 @@ export const PublishService: GenService<{
    * Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
    * look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
    * item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
-   * confirmation, and with VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item
-   * was changed on the site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more.
-   * Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
+   * confirmation, with SESSION_OTHER_MEMBER where the item belongs to a member that the account was before, and with
+   * VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item was changed on the
+   * site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more, also after a job that
+   * is DONE, where the site altered what it accepted. Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope:
+   * publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PrepareChange
    */
