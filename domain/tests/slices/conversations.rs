@@ -193,7 +193,6 @@ pub async fn reply(world: &World, thread_id: &str) -> replies::Model {
         send_time: Some(START),
         confirm_expire_time: None,
         confirm_time: None,
-        cancel_requested: false,
         needs_manual: false,
         reason: None,
         message: None,
