@@ -33,12 +33,24 @@ pub enum What {
     ItemHidden(Item),
     ItemUnhidden(Item),
     ItemDeleted(Item),
+    /// A reply into a conversation.
+    Reply(Reply),
     /// Somebody asked for new tokens.
     SessionRefresh(Refresh),
     ForeignBotCookie(BotCookie),
     /// Anything else.
     #[serde(other)]
     Other,
+}
+
+/// A reply as it was accepted.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Reply {
+    pub conversation_id: u64,
+    pub message_id: u64,
+    /// As it was sent.
+    pub body: String,
+    pub photo_sha256s: Vec<String>,
 }
 
 /// A request for new tokens.
@@ -240,13 +252,25 @@ impl Site {
     ///
     /// The site does not answer, or does not understand the item.
     pub async fn put_item(&self, body: &Value) -> Result<Value> {
-        let request = self.http.post(format!("{}/_practice/items", self.url)).json(body);
+        self.post("items", body).await
+    }
+
+    /// Has the site make or do something.
+    ///
+    /// # Errors
+    ///
+    /// The site does not answer, or refuses.
+    pub async fn post(&self, what: &str, body: &Value) -> Result<Value> {
+        let request = self
+            .http
+            .post(format!("{}/_practice/{what}", self.url))
+            .json(body);
         let response = request.send().await?;
         let status = response.status();
         let text = response.text().await?;
         ensure!(
             status.is_success(),
-            "the practice site refused the item {body}: {text}"
+            "the practice site refused {what} {body}: {text}"
         );
         Ok(serde_json::from_str(&text)?)
     }

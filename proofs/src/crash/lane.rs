@@ -1,6 +1,7 @@
 //! One instance that is killed over and over: it takes cells from the plan and brings each listing to its end.
 
 mod changes;
+mod replies;
 
 use std::path::Path;
 use std::time::Duration;

@@ -2,9 +2,10 @@
 //! then the practice site's records say what was published, and how often.
 //!
 //! [`plan`] says what is killed and when, [`victim`] is the process that it befalls, [`lane`] brings one [`listing`] after
-//! another to its end, [`changing`] does the same with changes of items that are on the site, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
+//! another to its end, [`changing`] does the same with changes of items that are on the site and [`answering`] with replies, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
 //! mislead is a variant of [`plan::Script`].
 
+mod answering;
 mod changing;
 mod lane;
 mod listing;
@@ -34,8 +35,10 @@ const BROWSER_LANES: usize = 2;
 const CELLS_PER_INSTANCE: usize = 50;
 /// Of so many kills, one befalls a change of an item.
 const CHANGES_SHARE: usize = 5;
-/// Instances that change items at the same time.
+/// Instances that change items, or answer buyers, at the same time.
 const CHANGE_LANES: usize = 4;
+/// Of so many kills, one befalls a reply.
+const REPLIES_SHARE: usize = 5;
 
 /// Instances that went wrong one after another, after which a lane ends: whatever it is does not pass.
 const GIVEN_UP_AFTER: usize = 3;
@@ -70,6 +73,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         errors: Mutex::new(Vec::new()),
         leftovers: AtomicUsize::new(0),
         changes: Mutex::default(),
+        replies: Mutex::default(),
     };
     let changes = Queue::new(changing::cells(options.kills / CHANGES_SHARE, options.seed).into());
     let browserless = Queue::new(plan::browserless(options.kills, options.seed).into());
@@ -83,6 +87,12 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     .await;
     let change_lanes = (0..CHANGE_LANES).map(|number| work.change_lane(&changes, number == 0));
     futures::future::join_all(change_lanes).await;
+    let replies = Mutex::new(VecDeque::from(answering::cells(
+        options.kills / REPLIES_SHARE,
+        options.seed,
+    )));
+    let reply_lanes = (0..CHANGE_LANES).map(|_| work.reply_lane(&replies));
+    futures::future::join_all(reply_lanes).await;
     practice.stop().await?;
     Ok(Report {
         // The site's own file, read after all is over: what came late counts too.
@@ -91,6 +101,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         errors: work.errors.into_inner().unwrap_or_else(PoisonError::into_inner),
         leftovers: work.leftovers.into_inner(),
         changes: work.changes.into_inner().unwrap_or_else(PoisonError::into_inner),
+        replies: work.replies.into_inner().unwrap_or_else(PoisonError::into_inner),
     })
 }
 
@@ -106,6 +117,7 @@ struct Work {
     errors: Mutex<Vec<String>>,
     leftovers: AtomicUsize,
     changes: Mutex<Changes>,
+    replies: Mutex<Vec<answering::Outcome>>,
 }
 
 impl Work {
@@ -194,6 +206,48 @@ impl Work {
                 Ok(outcome) => {
                     let is_clean = !matches!(outcome.ended, changing::Ended::Neither(_));
                     lock(&self.changes).outcomes.push(outcome);
+                    if !is_clean {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    result = Err(error.context(format!("instance-{number}, {cell:?}")));
+                    break;
+                }
+            }
+        }
+        let left = lane.close().await;
+        self.leftovers.fetch_add(left?, Ordering::Relaxed);
+        result
+    }
+
+    /// The same for replies.
+    async fn reply_lane(&self, queue: &Mutex<VecDeque<answering::Cell>>) {
+        let mut errors_in_a_row = 0;
+        while errors_in_a_row < GIVEN_UP_AFTER && !lock(queue).is_empty() {
+            match self.answering_instance(queue).await {
+                Ok(()) => errors_in_a_row = 0,
+                Err(error) => {
+                    errors_in_a_row += 1;
+                    lock(&self.errors).push(format!("{error:#}"));
+                }
+            }
+        }
+    }
+
+    async fn answering_instance(&self, queue: &Mutex<VecDeque<answering::Cell>>) -> Result<()> {
+        let number = self.instances.fetch_add(1, Ordering::Relaxed);
+        let folder = self.folder.join(format!("instance-{number}"));
+        let mut lane = Lane::open_for_replies(&folder, &self.site, &self.sabotage).await?;
+        let mut result = Ok(());
+        for _ in 0..CELLS_PER_INSTANCE {
+            let Some(cell) = lock(queue).pop_front() else {
+                break;
+            };
+            match lane.reply(&cell).await {
+                Ok(outcome) => {
+                    let is_clean = !matches!(outcome.ended, answering::Ended::Neither(_));
+                    lock(&self.replies).push(outcome);
                     if !is_clean {
                         break;
                     }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use vintedbot_worker::Stage;
 
+use super::answering;
 use super::changing::Changes;
 use super::lane::{Ended, Outcome};
 use super::plan::{Kill, Phase};
@@ -18,6 +19,7 @@ pub struct Report {
     /// Processes that instances had left behind when they ended.
     pub(super) leftovers: usize,
     pub(super) changes: Changes,
+    pub(super) replies: Vec<answering::Outcome>,
 }
 
 /// What became of a listing.
@@ -48,6 +50,7 @@ impl Report {
         self.outcomes
             .iter()
             .all(|outcome| matches!(self.verdict(outcome), Verdict::Once | Verdict::Asked))
+            && answering::is_good(&self.replies, &self.records)
             && self.problems().is_empty()
     }
 
@@ -99,6 +102,7 @@ impl Report {
             }
         }
         problems.extend(self.changes.problems(&self.records));
+        problems.extend(answering::problems(&self.replies, &self.records));
         if self.leftovers > 0 {
             problems.push(format!(
                 "{} processes of a browser were left behind",
@@ -226,6 +230,7 @@ impl fmt::Display for Report {
         }
         writeln!(f, "browser: {} kills", self.kills(true))?;
         self.changes.write(f, &self.records)?;
+        answering::write(f, &self.replies, &self.records)?;
         write!(
             f,
             "crash: {} kills, {} published twice, {} lost, {} undecided",

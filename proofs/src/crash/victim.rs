@@ -51,7 +51,7 @@ impl Pace {
         self.lease_ms.max(self.click_window_ms + self.request_timeout_ms)
     }
 
-    fn settings(&self) -> [(&'static str, i64); 11] {
+    fn settings(&self) -> [(&'static str, i64); 14] {
         [
             ("LEASE_MS", self.lease_ms),
             ("HEARTBEAT_MS", self.heartbeat_ms),
@@ -65,6 +65,9 @@ impl Pace {
             ("PUBLISH_PER_MINUTE", 100_000),
             ("PUBLISH_PER_MINUTE_ACCOUNT", 100_000),
             ("CHANGES_PER_MINUTE_ACCOUNT", 100_000),
+            ("REPLIES_PER_MINUTE_ACCOUNT", 100_000),
+            ("SYNC_NOW_PER_MINUTE", 100_000),
+            ("REPLY_UNDO_MS", 0),
         ]
     }
 }
