@@ -14,7 +14,7 @@ use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
-use support::{canary, changes, kinds, published, refusals, scheduled, sessions, wardrobe, windows};
+use support::{canary, changes, inbox, kinds, published, refusals, scheduled, sessions, wardrobe, windows};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
 use vintedbot_sdk::v1::publish_job::State;
@@ -68,6 +68,8 @@ async fn chapters(world: &mut World) -> Result<()> {
         done("changed");
         wardrobe::tell(world).await.context("wardrobe")?;
         done("wardrobe");
+        inbox::tell(world).await.context("inbox")?;
+        done("inbox");
     }
     cancelled(world).await.context("cancelled")?;
     challenged(world).await.context("challenged")?;

@@ -5,6 +5,7 @@ pub mod changes;
 pub mod consent;
 pub mod database;
 pub mod hand;
+pub mod inbox;
 pub mod kinds;
 pub mod person;
 pub mod postgres;

@@ -65,6 +65,15 @@ impl Watched {
         })
     }
 
+    /// How many events came so far.
+    pub fn count(&self) -> usize {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .events
+            .len()
+    }
+
     /// Waits for an event of this kind about this resource.
     ///
     /// # Errors

@@ -386,6 +386,9 @@ fn pace(is_browser: bool) -> Vec<(&'static str, &'static str)> {
         ("SETTLE_POLL_MS", "200"),
         ("PUBLISH_PER_MINUTE", "1000"),
         ("CHANGES_PER_MINUTE_ACCOUNT", "1000"),
+        ("REPLIES_PER_MINUTE_ACCOUNT", "1000"),
+        ("SYNC_NOW_PER_MINUTE", "1000"),
+        ("REPLY_UNDO_MS", "1500"),
         ("LOG", "debug,h2=info"),
     ];
     pace.extend(if is_browser {
