@@ -14,7 +14,7 @@ use vintedbot_marketplace::{
 
 use crate::active::Attempt;
 use crate::pacing::Pace;
-use crate::web::{Call, Payload, WebSession};
+use crate::web::{Call, WebSession};
 use crate::{process, reading, text};
 
 /// What the next writing call would send.
@@ -76,19 +76,7 @@ impl Browserless {
     async fn upload_photos(&self) -> Result<Vec<String>, Error> {
         let mut ids = Vec::new();
         for photo in &self.request.photos {
-            let call = Call {
-                method: reqwest::Method::POST,
-                path: "photos",
-                query: Vec::new(),
-                payload: Payload::Photo {
-                    upload_session_id: self.upload_session_id.clone(),
-                    content_type: photo.content_type.clone(),
-                    bytes: photo.bytes.clone(),
-                },
-            };
-            let answer = self.session.json(&call).await?;
-            let id = text::id(&answer["id"]).or_else(|| text::id(&answer["photo"]["id"]));
-            ids.push(id.ok_or_else(|| Error::Shape("an uploaded photo got no id".to_owned()))?);
+            ids.push(self.session.upload(&self.upload_session_id, photo).await?.id);
         }
         Ok(ids)
     }

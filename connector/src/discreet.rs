@@ -168,7 +168,8 @@ async fn told(session: &WebSession, filled: Result<Filled, Error>) -> Result<Fil
     Ok(session.redactor().filled(filled))
 }
 
-async fn written<T>(session: &WebSession, result: Result<T, WriteError>) -> Result<T, WriteError> {
+/// What others may know of a writing call.
+pub(crate) async fn written<T>(session: &WebSession, result: Result<T, WriteError>) -> Result<T, WriteError> {
     let (wrap, error): (fn(Error) -> WriteError, Error) = match result {
         Ok(value) => return Ok(value),
         Err(WriteError::NotSent(error)) => (WriteError::NotSent, error),

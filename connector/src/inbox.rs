@@ -3,32 +3,36 @@
 use async_trait::async_trait;
 use vintedbot_marketplace::{Conversation, Error, Inbox, InboxPage, OutgoingReply, Permit, Seat, WriteError};
 
-use crate::Connector;
+use crate::{Connector, discreet};
 
 #[async_trait]
 impl Inbox for Connector {
-    async fn inbox_page(&self, _: &Seat, _: u32) -> Result<InboxPage, Error> {
-        Err(to_come())
+    async fn inbox_page(&self, seat: &Seat, page: u32) -> Result<InboxPage, Error> {
+        if page > 1 {
+            self.pace().pause().await;
+        }
+        let session = self.session(seat)?;
+        session.told(session.inbox_page(page).await).await
     }
 
-    async fn conversation(&self, _: &Seat, _: &str) -> Result<Option<Conversation>, Error> {
-        Err(to_come())
+    async fn conversation(&self, seat: &Seat, conversation_id: &str) -> Result<Option<Conversation>, Error> {
+        self.pace().pause().await;
+        let session = self.session(seat)?;
+        session.told(session.conversation(conversation_id).await).await
     }
 
-    async fn mark_read(&self, _: &Seat, _: &str) -> Result<(), Error> {
-        Err(to_come())
+    async fn mark_read(&self, seat: &Seat, conversation_id: &str) -> Result<(), Error> {
+        let session = self.session(seat)?;
+        session.told(session.mark_read(conversation_id).await).await
     }
 
     async fn send_reply(
         &self,
-        _: &Seat,
-        _: &dyn Permit,
-        _: &OutgoingReply,
+        seat: &Seat,
+        permit: &dyn Permit,
+        reply: &OutgoingReply,
     ) -> Result<Option<String>, WriteError> {
-        Err(WriteError::NotSent(to_come()))
+        let session = self.session(seat).map_err(WriteError::NotSent)?;
+        discreet::written(&session, session.send_reply(permit, reply).await).await
     }
-}
-
-fn to_come() -> Error {
-    Error::Unavailable("to come".to_owned())
 }

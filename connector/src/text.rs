@@ -1,5 +1,6 @@
 //! What a page or an answer says, in a form that can be compared with what was approved.
 
+use jiff::Timestamp;
 use serde_json::Value;
 use vintedbot_marketplace::Money;
 
@@ -43,13 +44,14 @@ pub(crate) fn decimal(minor_units: i64, sign: char) -> String {
     format!("{}{sign}{:02}", minor_units / 100, minor_units % 100)
 }
 
-/// The price in an answer: `{amount, currency_code}`, or a number or text beside a `currency`.
+/// The price in an answer: `{amount, currency_code}`, or a number or text beside a `currency`; a text may name its currency.
 pub(crate) fn money(price: &Value, currency_beside: Option<&str>) -> Option<Money> {
     let (amount, currency) = match price {
-        Value::Object(fields) => (
-            fields.get("amount")?,
-            fields.get("currency_code").and_then(Value::as_str),
-        ),
+        Value::Object(fields) => {
+            let named = fields.get("currency_code").or_else(|| fields.get("currency"));
+            (fields.get("amount")?, named.and_then(Value::as_str))
+        }
+        Value::String(text) => (price, currency_in(text)),
         other => (other, None),
     };
     let minor_units = match amount {
@@ -61,6 +63,74 @@ pub(crate) fn money(price: &Value, currency_beside: Option<&str>) -> Option<Mone
         minor_units,
         currency: currency.or(currency_beside)?.to_owned(),
     })
+}
+
+/// The currency that a written price names: by its code, or by a sign that stands for one alone.
+fn currency_in(price: &str) -> Option<&str> {
+    let sign = price.trim_matches(|char: char| {
+        char.is_ascii_digit() || char.is_whitespace() || matches!(char, ',' | '.' | '-')
+    });
+    match sign {
+        "€" => Some("EUR"),
+        "£" => Some("GBP"),
+        "zł" => Some("PLN"),
+        "Kč" => Some("CZK"),
+        "Ft" => Some("HUF"),
+        code if code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => Some(code),
+        _ => None,
+    }
+}
+
+/// A yes or no in any of the forms that answers give it in.
+pub(crate) fn flag(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(flag) => Some(*flag),
+        Value::Number(number) => number.as_i64().map(|number| number != 0),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A text; empty where there is none.
+pub(crate) fn string(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The entries of a list; none where there is none.
+pub(crate) fn list(value: &Value) -> &[Value] {
+    value.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+/// A time in UTC milliseconds, from text with an offset, or from seconds or milliseconds since 1970.
+pub(crate) fn time(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => since_1970(number.as_f64()?),
+        Value::String(text) => match text.trim().parse::<f64>() {
+            Ok(number) => since_1970(number),
+            Err(_) => written_time(text.trim()),
+        },
+        _ => None,
+    }
+}
+
+/// So many seconds are in the year 5138, and so many milliseconds in 1973: no time of the site's is read in the wrong unit.
+const FIRST_MILLIS: f64 = 1e11;
+/// The end of the year 9999.
+const LAST_MILLIS: f64 = 253_402_300_799_999.0;
+
+fn since_1970(number: f64) -> Option<i64> {
+    let millis = if number < FIRST_MILLIS {
+        number * 1_000.0
+    } else {
+        number
+    };
+    (millis > 0.0 && millis <= LAST_MILLIS).then_some(millis.round() as i64)
+}
+
+fn written_time(text: &str) -> Option<i64> {
+    let time: Option<Timestamp> = text.parse().ok();
+    let time = time.or_else(|| Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", text).ok());
+    time.map(Timestamp::as_millisecond)
 }
 
 /// An id that an answer gives as a number or as text.
@@ -123,6 +193,31 @@ mod tests {
         );
         assert_eq!(money(&json!("10.50"), Some("EUR")), expected);
         assert_eq!(money(&json!(10.5), Some("EUR")), expected);
+        for text in ["10,50 €", "EUR 10.50", "10.50 EUR"] {
+            assert_eq!(money(&json!(text), Some("GBP")), expected, "{text}");
+        }
         assert_eq!(money(&json!("10.50"), None), None);
+    }
+
+    #[test]
+    fn times_are_read_with_an_offset_and_as_numbers() {
+        for (value, expected) in [
+            (json!("2026-03-04T12:30:00+01:00"), Some(1_772_623_800_000)),
+            (json!("2026-03-04T11:30:00.250Z"), Some(1_772_623_800_250)),
+            (json!("2026-03-04 12:30:00 +0100"), Some(1_772_623_800_000)),
+            (json!(1_772_623_800), Some(1_772_623_800_000)),
+            (json!(1_772_623_800_250_i64), Some(1_772_623_800_250)),
+            (json!("1772623800"), Some(1_772_623_800_000)),
+            (json!(1_772_623_800.25), Some(1_772_623_800_250)),
+            (json!("2026-03-04T12:30:00"), None),
+            (json!("yesterday"), None),
+            (json!("NaN"), None),
+            (json!(-5), None),
+            (json!(1e300), None),
+            (json!(null), None),
+            (json!({"at": 1}), None),
+        ] {
+            assert_eq!(time(&value), expected, "{value}");
+        }
     }
 }

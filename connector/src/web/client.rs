@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Proxy;
 use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Proxy, StatusCode, retry};
 use url::Url;
 use vintedbot_marketplace::Error;
 
@@ -16,8 +16,8 @@ const MOST_REDIRECTS: usize = 5;
 /// How this program calls itself where nobody's browser stands behind a request.
 pub(crate) const OWN_NAME: &str = concat!("vintedbot/", env!("CARGO_PKG_VERSION"));
 
-/// A client for one session on one site: its cookies go to that site alone, and no redirect leads anywhere else. A real site
-/// is only ever spoken to over https.
+/// A client for one session on one site: its cookies go to that site alone, no redirect leads anywhere else, and nothing
+/// is sent twice by itself. A real site is only ever spoken to over https.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the guarded constructor that all others are to use"
@@ -34,6 +34,8 @@ pub(crate) fn guarded(
         .connect_timeout(CONNECTS_WITHIN)
         .timeout(timeout)
         .redirect(Policy::custom(stay))
+        // Whether something is sent a second time is for whoever sends it to say.
+        .retry(retry::never())
         .https_only(base.scheme() == "https")
         // What the environment says about proxies is nobody's decision here.
         .no_proxy()
@@ -51,8 +53,14 @@ pub(crate) fn guarded(
 }
 
 fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
-    let origin = attempt.previous().first().map(Url::origin);
-    if origin == Some(attempt.url().origin()) && attempt.previous().len() <= MOST_REDIRECTS {
+    let asked = attempt.previous().first();
+    let origin = asked.map(Url::origin);
+    // These two ask for the same request again, with all that it carries; a call may be one that writes.
+    let repeats = matches!(
+        attempt.status(),
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    ) && asked.is_some_and(|url| url.path().starts_with("/api/"));
+    if origin == Some(attempt.url().origin()) && attempt.previous().len() <= MOST_REDIRECTS && !repeats {
         attempt.follow()
     } else {
         attempt.stop()

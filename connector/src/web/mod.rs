@@ -2,18 +2,24 @@
 //!
 //! `client` is the only place that makes an HTTP client and `jar` has its cookies; `signin` enters with a session, `session`
 //! says whose it is and when to renew it, `renewal` does so; `reads` asks who and what is there, `catalog` what can be
-//! chosen. Every answer passes the challenge detector before anybody sees it. To add a call: write
+//! chosen; `inbox`, `conversation` and `entries` read what members write to each other, `reply` answers them, `uploads` sends
+//! photos. Every answer passes the challenge detector before anybody sees it. To add a call: write
 //! a method in the fitting file, on top of [`WebSession::json`].
 
 mod catalog;
 pub(crate) mod client;
+mod conversation;
+mod entries;
+mod inbox;
 mod jar;
 pub(crate) mod outside;
 mod own;
 mod reads;
 mod renewal;
+mod reply;
 mod session;
 mod signin;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -33,6 +39,7 @@ use session::Origin;
 
 use crate::discreet::Redactor;
 use crate::signs::Reply;
+use crate::text;
 
 /// The code in an answer that refuses what was entered (as seen 2026, confidence A).
 const VALIDATION_ERROR: i64 = 99;
@@ -78,6 +85,13 @@ impl<'a> Call<'a> {
             path,
             query: Vec::new(),
             payload: Payload::Nothing,
+        }
+    }
+
+    pub(crate) fn put(path: &'a str) -> Self {
+        Self {
+            method: Method::PUT,
+            ..Self::get(path)
         }
     }
 
@@ -144,11 +158,7 @@ impl WebSession {
         signed_in: &SignedIn,
         call: &Call<'_>,
     ) -> Result<(Value, Evidence), WriteError> {
-        let reply = match self.send(signed_in, call).await {
-            Ok(reply) => reply,
-            Err(NoAnswer::NotSent(error)) => return Err(WriteError::NotSent(error)),
-            Err(NoAnswer::Lost(error)) => return Err(WriteError::Unknown(error)),
-        };
+        let reply = self.once(signed_in, call).await?;
         reply.judge(&self.detector, true).map_err(WriteError::Unknown)?;
         if reply.status == 400
             && let Some(refusal) = refusal(&reply)
@@ -157,6 +167,16 @@ impl WebSession {
         }
         let json = good(&reply).map_err(WriteError::Unknown)?;
         Ok((json, reply.evidence()))
+    }
+
+    /// Sends once, and answers with whatever was answered.
+    async fn once(&self, signed_in: &SignedIn, call: &Call<'_>) -> Result<Reply, WriteError> {
+        self.send(signed_in, call)
+            .await
+            .map_err(|no_answer| match no_answer {
+                NoAnswer::NotSent(error) => WriteError::NotSent(error),
+                NoAnswer::Lost(error) => WriteError::Unknown(error),
+            })
     }
 
     async fn reply(&self, call: &Call<'_>) -> Result<Reply, Error> {
@@ -282,6 +302,12 @@ fn refusal(reply: &Reply) -> Option<Error> {
         violations: violations(json),
         evidence: Box::new(reply.evidence()),
     })
+}
+
+/// The code of an answer's envelope; `None` where it has none, or says that all is well.
+fn code_in(reply: &Reply) -> Option<i64> {
+    let code = text::number(&reply.json.as_ref()?["code"]);
+    code.filter(|code| *code != 0)
 }
 
 /// `errors[{field, value}]` of an answer, else its message.

@@ -1,0 +1,259 @@
+//! What stands in a conversation, entry by entry: `{entity_type, entity, created_at_ts}` (as seen 2026, confidence A).
+//!
+//! Every entry of an answer becomes one of ours: of a kind that is known, with whatever can be read of it, else
+//! [`EntryContent::Unknown`]. For a new kind: an arm in [`known`].
+
+use serde_json::Value;
+use vintedbot_marketplace::{Button, Entry, EntryContent, Money};
+
+use crate::text;
+
+/// As much as is kept of an entry that means nothing to us.
+const LONGEST_UNKNOWN: usize = 64 * 1024;
+
+pub(super) fn entry_in(json: &Value, currency: Option<&str>) -> Entry {
+    let kind = json["entity_type"].as_str().unwrap_or_default();
+    let entity = &json["entity"];
+    let content = known(kind, entity, currency).unwrap_or_else(|| EntryContent::Unknown {
+        entity_type: kind.to_owned(),
+        json: as_it_came(json),
+    });
+    let ids: &[&str] = match &content {
+        EntryContent::OfferRequest { .. } => &["offer_request_id", "id"],
+        EntryContent::SellerOffer { .. } => &["offer_id", "offer_request_id", "id"],
+        _ => &["id"],
+    };
+    let times = [
+        &json["created_at_ts"],
+        &json["created_at"],
+        &entity["created_at_ts"],
+        &entity["created_at"],
+    ];
+    Entry {
+        remote_id: ids.iter().find_map(|name| text::id(&entity[*name])),
+        member_id: text::id(&entity["user_id"]).or_else(|| text::id(&entity["user"]["id"])),
+        time: times.into_iter().find_map(text::time),
+        content,
+        hidden: text::flag(&entity["is_hidden"]).unwrap_or(false),
+    }
+}
+
+fn known(kind: &str, entity: &Value, currency: Option<&str>) -> Option<EntryContent> {
+    if !entity.is_object() {
+        return None;
+    }
+    let price = |name: &str| -> Option<Money> {
+        let beside = entity["currency"]
+            .as_str()
+            .or_else(|| entity["currency_code"].as_str());
+        text::money(&entity[name], beside.or(currency))
+    };
+    let current = || text::flag(&entity["current"]).unwrap_or(false);
+    Some(match kind {
+        "message" => EntryContent::Message {
+            body: text::string(&entity["body"]),
+            photo_urls: photo_urls(entity),
+        },
+        "offer_request_message" => EntryContent::OfferRequest {
+            transaction_id: text::id(&entity["transaction_id"]),
+            price: price("price"),
+            original_price: price("original_price"),
+            status: text::number(&entity["status"]),
+            current: current(),
+        },
+        "offer_message" => EntryContent::SellerOffer {
+            price: price("price"),
+            original_price: price("original_price"),
+            current: current(),
+        },
+        "status_message" => EntryContent::Status {
+            title: text::string(&entity["title"]),
+            subtitle: text::string(&entity["subtitle"]),
+        },
+        "action_message" => EntryContent::Action {
+            title: text::string(&entity["title"]),
+            subtitle: text::string(&entity["subtitle"]),
+            buttons: text::list(&entity["actions"]).iter().filter_map(button).collect(),
+        },
+        _ => return None,
+    })
+}
+
+fn button(json: &Value) -> Option<Button> {
+    json.is_object().then(|| Button {
+        action: text::string(&json["action"]),
+        title: text::string(&json["title"]),
+        primary: text::flag(&json["primary"]).unwrap_or(false),
+    })
+}
+
+/// The photos of a message, which older answers give as one (as seen 2026, confidence A): each once, its largest version.
+fn photo_urls(entity: &Value) -> Vec<String> {
+    let mut urls: Vec<String> = Vec::new();
+    for photos in [&entity["photos"], &entity["photo"]] {
+        let photos = match photos {
+            Value::Array(photos) => photos.as_slice(),
+            one => std::slice::from_ref(one),
+        };
+        for photo in photos {
+            let named = [photo, &photo["full_size_url"], &photo["url"]];
+            let url = named
+                .into_iter()
+                .find_map(|url| url.as_str().filter(|url| !url.is_empty()));
+            if let Some(url) = url.filter(|url| !urls.iter().any(|known| known == url)) {
+                urls.push(url.to_owned());
+            }
+        }
+    }
+    urls
+}
+
+/// An entry as JSON. One that is too long is cut, and is not whole then.
+fn as_it_came(json: &Value) -> String {
+    let mut text = json.to_string();
+    text.truncate(text.floor_char_boundary(LONGEST_UNKNOWN));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn shape() -> Vec<Entry> {
+        let json: Value =
+            serde_json::from_str(include_str!("../../tests/shapes/conversation.json")).expect("a fixture");
+        let messages = json["conversation"]["messages"].as_array().expect("a list");
+        messages
+            .iter()
+            .map(|entry| entry_in(entry, Some("EUR")))
+            .collect()
+    }
+
+    fn euros(minor_units: i64) -> Option<Money> {
+        Some(Money {
+            minor_units,
+            currency: "EUR".to_owned(),
+        })
+    }
+
+    #[test]
+    fn every_known_kind_is_read() {
+        let entries = shape();
+        let told: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.remote_id.as_deref(), entry.member_id.as_deref(), entry.time))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                (Some("700101"), Some("31007"), Some(1_772_600_400_000)),
+                (Some("700102"), Some("20001"), Some(1_772_604_000_000)),
+                (Some("90011"), Some("31007"), Some(1_772_607_600_000)),
+                (Some("90012"), Some("20001"), Some(1_772_611_200_000)),
+                (None, None, Some(1_772_614_800_000)),
+                (None, None, Some(1_772_618_400_000)),
+                (None, None, Some(1_772_623_800_000)),
+            ]
+        );
+        let contents: Vec<_> = entries.into_iter().map(|entry| entry.content).collect();
+        assert_eq!(
+            contents[..6],
+            [
+                EntryContent::Message {
+                    body: "Hello, is it still there?".to_owned(),
+                    photo_urls: Vec::new(),
+                },
+                EntryContent::Message {
+                    body: "It is. Here is the label.".to_owned(),
+                    photo_urls: vec!["https://images2.vinted.net/tc/00_label/full.jpg?s=aa".to_owned()],
+                },
+                EntryContent::OfferRequest {
+                    transaction_id: Some("55021".to_owned()),
+                    price: euros(1_500),
+                    original_price: euros(1_800),
+                    status: Some(10),
+                    current: true,
+                },
+                EntryContent::SellerOffer {
+                    price: euros(1_650),
+                    original_price: euros(1_800),
+                    current: false,
+                },
+                EntryContent::Status {
+                    title: "Paid".to_owned(),
+                    subtitle: "Five days are left to post it".to_owned(),
+                },
+                EntryContent::Action {
+                    title: "Post it".to_owned(),
+                    subtitle: "The label is ready".to_owned(),
+                    buttons: vec![Button {
+                        action: "get_shipping_label".to_owned(),
+                        title: "Get the label".to_owned(),
+                        primary: true,
+                    }],
+                },
+            ]
+        );
+        let EntryContent::Unknown { entity_type, json } = &contents[6] else {
+            panic!("{:?}", contents[6]);
+        };
+        assert_eq!(entity_type, "donation_message");
+        let kept: Value = serde_json::from_str(json).expect("JSON");
+        assert_eq!(kept["entity"]["charity"], "A cause");
+    }
+
+    #[test]
+    fn a_known_kind_without_its_entity_is_kept_as_it_came() {
+        for entity in [json!(null), json!("text"), json!([1])] {
+            let came = json!({"entity_type": "message", "entity": entity});
+            let entry = entry_in(&came, None);
+            let expected = EntryContent::Unknown {
+                entity_type: "message".to_owned(),
+                json: came.to_string(),
+            };
+            assert_eq!(entry.content, expected);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_an_unknown_entry_has_an_end() {
+        let came = json!({"entity_type": "essay", "entity": {"text": "é".repeat(100_000)}});
+        let EntryContent::Unknown { json, .. } = entry_in(&came, None).content else {
+            panic!("it is not known");
+        };
+        assert!(json.len() <= LONGEST_UNKNOWN && json.len() > LONGEST_UNKNOWN - 4);
+    }
+
+    #[test]
+    fn prices_and_photos_come_in_several_forms() {
+        let offer = json!({
+            "entity_type": "offer_request_message",
+            "entity": {"offer_request_id": "8", "price": "12,50 €", "original_price": 20, "status": "30", "current": 1},
+        });
+        let expected = EntryContent::OfferRequest {
+            transaction_id: None,
+            price: euros(1_250),
+            original_price: euros(2_000),
+            status: Some(30),
+            current: true,
+        };
+        assert_eq!(entry_in(&offer, Some("EUR")).content, expected);
+
+        let message = json!({
+            "entity_type": "message",
+            "entity": {"id": "5", "body": null, "photo": {"url": "https://a/1"}, "is_hidden": true, "photos": [
+                {"url": "https://a/1", "full_size_url": "https://a/full"}, "https://a/2", {"url": "https://a/1"}, null, 7,
+            ]},
+        });
+        let entry = entry_in(&message, None);
+        let expected = EntryContent::Message {
+            body: String::new(),
+            photo_urls: ["https://a/full", "https://a/2", "https://a/1"]
+                .map(str::to_owned)
+                .to_vec(),
+        };
+        assert_eq!((entry.content, entry.hidden), (expected, true));
+    }
+}

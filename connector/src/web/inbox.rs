@@ -1,0 +1,227 @@
+//! The list of conversations: `GET /inbox` and marking one as read (as seen 2026, confidence A and B).
+
+use serde_json::Value;
+use vintedbot_marketplace::{Error, InboxPage, InboxRow, Interlocutor};
+
+use super::{Call, WebSession, code_in, good};
+use crate::{signs, text};
+
+/// As many as the site's own pages ask for (as seen 2026, confidence A).
+const PER_PAGE: u64 = 20;
+/// Ids are numbers today; whatever else one may become, it has to fit into an address.
+const LONGEST_ID: usize = 64;
+
+/// Why an answer that is JSON cannot be used.
+#[derive(Debug)]
+pub(super) enum Flaw {
+    /// It lacks what it never lacks: the quiet form of a bot check.
+    Emptied(&'static str),
+    Strange(&'static str),
+}
+
+impl WebSession {
+    /// A page of the inbox, counted from 1.
+    pub(crate) async fn inbox_page(&self, page: u32) -> Result<InboxPage, Error> {
+        let call = Call::get("inbox").query("page", page).query("per_page", PER_PAGE);
+        let json = self.json(&call).await?;
+        page_in(&json, page).map_err(|flaw| self.flawed(flaw, call.path, &json))
+    }
+
+    /// Marks a conversation as read.
+    pub(crate) async fn mark_read(&self, conversation_id: &str) -> Result<(), Error> {
+        let path = format!("{}/mark_as_read", conversation_path(conversation_id)?);
+        let reply = self.reply(&Call::put(&path)).await?;
+        let is_gone = reply.status == 404 || code_in(&reply) == Some(super::NOT_FOUND);
+        if is_gone {
+            return Err(Error::NotFound {
+                remote_id: conversation_id.to_owned(),
+            });
+        }
+        // What it says is not known; that it says nothing is no complaint.
+        let is_silent = (200..300).contains(&reply.status) && reply.text.trim().is_empty();
+        if is_silent { Ok(()) } else { good(&reply).map(drop) }
+    }
+
+    pub(super) fn flawed(&self, flaw: Flaw, path: &str, answer: &Value) -> Error {
+        match flaw {
+            Flaw::Strange(what) => Error::Shape(format!("{path}: {what}")),
+            Flaw::Emptied(what) => {
+                let url = self.base.join(&format!("/api/v2/{path}"));
+                let url = url.map(String::from).unwrap_or_default();
+                signs::emptied(&self.detector, what.to_owned(), url, &without_texts(answer))
+            }
+        }
+    }
+}
+
+/// The path of a conversation, if its id can stand in one.
+pub(super) fn conversation_path(id: &str) -> Result<String, Error> {
+    if is_conversation_id(id) {
+        Ok(format!("conversations/{id}"))
+    } else {
+        Err(Error::Shape(format!("{id:?} is not a conversation's id")))
+    }
+}
+
+fn is_conversation_id(id: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(fits)
+}
+
+/// The page that an answer holds.
+pub(super) fn page_in(json: &Value, page: u32) -> Result<InboxPage, Flaw> {
+    let listed = match &json["conversations"] {
+        Value::Array(listed) => listed,
+        Value::Null => return Err(Flaw::Emptied("conversations")),
+        _ => return Err(Flaw::Strange("conversations is no list")),
+    };
+    let pagination = &json["pagination"];
+    let pages = text::number(&pagination["total_pages"]);
+    let total = text::number(&pagination["total_entries"]);
+    let per_page = text::number(&pagination["per_page"]).filter(|count| *count > 0);
+    let shown_before = |pages: i64| per_page.unwrap_or(PER_PAGE as i64).saturating_mul(pages);
+    let page = i64::from(page);
+    if listed.is_empty() {
+        // The totals say whether there is nothing; without them, it is not said that there is nothing.
+        let expects_more = match (total, pages) {
+            (Some(total), _) => total > shown_before(page - 1),
+            (None, Some(pages)) => page > 1 && page <= pages,
+            (None, None) => true,
+        };
+        if expects_more {
+            return Err(Flaw::Emptied("conversations"));
+        }
+    }
+    let rows: Vec<InboxRow> = listed.iter().filter_map(row).collect();
+    let has_more = match (pages, total) {
+        (Some(pages), _) => Some(page < pages),
+        (None, Some(total)) => Some(shown_before(page) < total),
+        (None, None) => None,
+    };
+    Ok(InboxPage {
+        unreadable: u32::try_from(listed.len() - rows.len()).unwrap_or(u32::MAX),
+        rows,
+        has_more,
+        site_time: text::time(&pagination["time"]),
+    })
+}
+
+fn row(json: &Value) -> Option<InboxRow> {
+    Some(InboxRow {
+        conversation_id: text::id(&json["id"]).filter(|id| is_conversation_id(id))?,
+        update_time: text::time(&json["updated_at"]),
+        description: text::string(&json["description"]),
+        unread: text::flag(&json["unread"]).unwrap_or(false),
+        person: person(&json["opposite_user"]),
+    })
+}
+
+/// The other side; `None` where it is not said who that is.
+pub(super) fn person(json: &Value) -> Option<Interlocutor> {
+    Some(Interlocutor {
+        member_id: text::id(&json["id"])?,
+        login: text::string(&json["login"]),
+        is_system: text::flag(&json["is_system"]).unwrap_or(false),
+    })
+}
+
+/// What an answer is made of, without what members say in it.
+fn without_texts(json: &Value) -> Value {
+    match json {
+        Value::String(_) => Value::from("…"),
+        Value::Array(entries) => entries.iter().map(without_texts).collect(),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            Value::Object(
+                fields
+                    .map(|(name, value)| (name.clone(), without_texts(value)))
+                    .collect(),
+            )
+        }
+        other => other.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn page(json: &Value, number: u32) -> InboxPage {
+        page_in(json, number).expect("a page")
+    }
+
+    #[test]
+    fn a_row_says_what_it_can() {
+        let json: Value =
+            serde_json::from_str(include_str!("../../tests/shapes/inbox.json")).expect("a fixture");
+        let read = page(&json, 1);
+        assert_eq!((read.unreadable, read.has_more), (0, Some(true)));
+        assert_eq!(read.site_time, Some(1_772_700_000_000));
+        assert_eq!(
+            read.rows[0],
+            InboxRow {
+                conversation_id: "880011".to_owned(),
+                update_time: Some(1_772_623_800_000),
+                description: "Would you take 15?".to_owned(),
+                unread: true,
+                person: Some(Interlocutor {
+                    member_id: "31007".to_owned(),
+                    login: "lena_k".to_owned(),
+                    is_system: false,
+                }),
+            }
+        );
+        assert_eq!(
+            read.rows[1],
+            InboxRow {
+                conversation_id: "880012".to_owned(),
+                update_time: Some(1_772_620_000_000),
+                description: String::new(),
+                unread: false,
+                person: None,
+            }
+        );
+    }
+
+    #[test]
+    fn rows_without_a_usable_id_are_counted() {
+        let rows = json!([{"id": 1}, {"id": null}, {}, "row", {"id": "../2"}, {"id": "a-7"}]);
+        let read = page(&json!({"conversations": rows}), 1);
+        let ids: Vec<_> = read.rows.iter().map(|row| row.conversation_id.as_str()).collect();
+        assert_eq!((ids, read.unreadable), (vec!["1", "a-7"], 4));
+        assert_eq!((read.has_more, read.site_time), (None, None));
+    }
+
+    #[test]
+    fn nothing_there_is_only_believed_where_the_totals_say_so() {
+        let empty = |pagination: Value| json!({"conversations": [], "pagination": pagination, "code": 0});
+        assert!(page(&empty(json!({"total_entries": 0})), 1).rows.is_empty());
+        assert!(page(&empty(json!({"total_pages": 1})), 1).rows.is_empty());
+        assert!(page(&empty(json!({"total_entries": "40"})), 3).rows.is_empty());
+        for (answer, number) in [
+            (empty(json!({"total_entries": 1})), 1),
+            (empty(json!({"total_entries": 41, "per_page": 20})), 3),
+            (empty(json!({"total_pages": 3})), 2),
+            (empty(json!({})), 1),
+            (empty(Value::Null), 2),
+            (json!({}), 1),
+            (json!({"conversations": null}), 1),
+        ] {
+            let read = page_in(&answer, number);
+            assert!(matches!(read, Err(Flaw::Emptied(_))), "{answer}");
+        }
+        let other = page_in(&json!({"conversations": {}}), 1);
+        assert!(matches!(other, Err(Flaw::Strange(_))));
+    }
+
+    #[test]
+    fn what_is_kept_of_an_emptied_answer_has_no_words_in_it() {
+        let answer = json!({"conversation": {"description": "my address is", "ids": [1, "two"]}, "code": 0});
+        assert_eq!(
+            without_texts(&answer),
+            json!({"conversation": {"description": "…", "ids": [1, "…"]}, "code": 0})
+        );
+    }
+}
