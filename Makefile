@@ -13,7 +13,7 @@ SIM_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
-.PHONY: help run demo test lint audit generate crash browser sim bench compiler node chromium screen postgres
+.PHONY: help run demo test lint audit generate crash browser sim streams bench compiler node chromium screen postgres
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -26,13 +26,14 @@ demo: compiler chromium ## Photos become a listing on the practice site, in a re
 	cargo build --quiet --bin vintedbot
 	@$(PROOF) demo
 
-test: lint $(VENV)/bin/grpcurl chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser and simulation.
+test: lint $(VENV)/bin/grpcurl chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser, streams and simulation.
 	cargo build --bin vintedbot
 	cargo $(TEST) --workspace
 	cargo test --workspace --doc --quiet
 	$(NPM) test
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
 	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
+	$(MAKE) streams CUTS=300
 	$(MAKE) browser CASES=12
 
 lint: compiler node ## Formatting, clippy, the contract's lint, types.
@@ -57,6 +58,9 @@ browser: compiler chromium ## The site's many faces in a real browser, met by ev
 
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
 	@cargo run --quiet $(SIM_PROFILE) -p vintedbot-proofs --bin sim $(if $(SABOTAGE),--features sabotage)
+
+streams: compiler ## Cuts watchers off over and over, and compares what they got with the event log. [CUTS=n SEED=n SABOTAGE=rule]
+	@$(PROOF) streams
 
 bench: compiler chromium $(VENV)/imaging ## Measures photos, the browser, reads, events and start-up, each beside a yardstick where there is one.
 	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench

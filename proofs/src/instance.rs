@@ -381,3 +381,21 @@ pub fn using(folder: &Path) -> Vec<Pid> {
         })
         .collect()
 }
+
+/// Builds the program that halts where it is told to, and whose rules can be switched off; any other build can do neither.
+///
+/// # Errors
+///
+/// It cannot be built.
+pub fn build_for_harm() -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let arguments = ["build", "--quiet", "--bin", "vintedbot", "--features", "sabotage"];
+    let status = std::process::Command::new(cargo)
+        .args(arguments)
+        .current_dir(workspace)
+        .status()
+        .context("cargo")?;
+    anyhow::ensure!(status.success(), "vintedbot could not be built");
+    Ok(())
+}

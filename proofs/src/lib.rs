@@ -8,3 +8,4 @@ pub mod instance;
 pub mod photos;
 pub mod records;
 pub mod sim;
+pub mod streams;

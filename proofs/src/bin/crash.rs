@@ -1,11 +1,12 @@
 //! `make crash`: kills `vintedbot` at every stage and at random, with and without a browser, and counts what was published.
 //! Ends with status 0 only when nothing was published twice, lost, or left to a person who need not be asked.
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use vintedbot_proofs::crash::{self, Options};
+use vintedbot_proofs::instance::build_for_harm;
 
 /// Kills that show the harm of a rule that is switched off.
 const SABOTAGED_KILLS: usize = 60;
@@ -37,7 +38,7 @@ async fn main() -> Result<ExitCode> {
         "there is no rule {} to switch off",
         arguments.sabotage
     );
-    build()?;
+    build_for_harm()?;
     let options = Options {
         kills: arguments
             .kills
@@ -58,18 +59,4 @@ async fn main() -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-/// Builds the program that halts where it is told to; any other build cannot be killed at a stage.
-fn build() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let arguments = ["build", "--quiet", "--bin", "vintedbot", "--features", "sabotage"];
-    let status = Command::new(cargo)
-        .args(arguments)
-        .current_dir(workspace)
-        .status()
-        .context("cargo")?;
-    ensure!(status.success(), "vintedbot could not be built");
-    Ok(())
 }

@@ -1,0 +1,149 @@
+//! A TCP proxy that cuts the connection through it when it is told to, wherever in a frame that is.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Bytes from the server after which a stream counts as established: more than what opens a connection, and less than the
+/// first message with it.
+const ESTABLISHED: u64 = 200;
+/// Not to cut.
+const NEVER: i64 = i64::MAX;
+
+/// Between one watcher and the server.
+pub struct Proxy {
+    address: SocketAddr,
+    line: Arc<Line>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// The newest connection.
+#[derive(Default)]
+struct Line {
+    /// Bytes that the server has sent over it.
+    received: AtomicU64,
+    /// Bytes from the server that still pass.
+    left: AtomicI64,
+    is_open: AtomicBool,
+    /// Rings when there is something to cut.
+    told: Notify,
+    /// How many connections were cut.
+    cuts: AtomicU64,
+}
+
+impl Proxy {
+    /// Listens, and leads to the server at `url`.
+    pub async fn start(url: &str) -> Result<Self> {
+        let server: SocketAddr = url.trim_start_matches("http://").parse()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let line = Arc::new(Line::default());
+        let shared = Arc::clone(&line);
+        let task = tokio::spawn(async move {
+            let mut newest = None;
+            while let Ok((client, _)) = listener.accept().await {
+                // One at a time: who comes again has lost the one before.
+                drop(newest.take());
+                let line = Arc::clone(&shared);
+                newest = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+                    line.received.store(0, Ordering::SeqCst);
+                    line.left.store(NEVER, Ordering::SeqCst);
+                    line.is_open.store(true, Ordering::SeqCst);
+                    let _ = forward(client, server, &line).await;
+                    line.is_open.store(false, Ordering::SeqCst);
+                })));
+            }
+        });
+        Ok(Self {
+            address,
+            line,
+            _task: AbortOnDropHandle::new(task),
+        })
+    }
+
+    /// Where the watcher calls.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Whether a stream is running through it.
+    pub fn is_established(&self) -> bool {
+        self.line.is_open.load(Ordering::SeqCst) && self.line.received.load(Ordering::SeqCst) > ESTABLISHED
+    }
+
+    /// Waits for an established stream, and cuts it when the server has sent so many bytes more, or nothing for a while.
+    /// `false`: it was cut otherwise meanwhile.
+    pub async fn cut(&self, after_bytes: i64, limit: Duration) -> Result<bool> {
+        let established = async {
+            while !self.is_established() {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(limit, established)
+            .await
+            .context("a watcher did not come back")?;
+        let before = self.line.cuts.load(Ordering::SeqCst);
+        self.line.left.store(after_bytes, Ordering::SeqCst);
+        self.line.told.notify_one();
+        let cut = async {
+            while self.line.is_open.load(Ordering::SeqCst) && self.line.cuts.load(Ordering::SeqCst) == before
+            {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        // A quiet stream is cut between two frames.
+        if timeout(Duration::from_millis(100), cut).await.is_err() {
+            self.line.left.store(0, Ordering::SeqCst);
+            self.line.told.notify_one();
+            while self.line.is_open.load(Ordering::SeqCst) && self.line.cuts.load(Ordering::SeqCst) == before
+            {
+                sleep(Duration::from_millis(1)).await;
+            }
+        }
+        Ok(self.line.cuts.load(Ordering::SeqCst) > before)
+    }
+}
+
+async fn forward(client: TcpStream, server: SocketAddr, line: &Line) -> std::io::Result<()> {
+    let server = TcpStream::connect(server).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let (mut from_client, mut to_client) = client.into_split();
+    let (mut from_server, mut to_server) = server.into_split();
+    let up = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
+    let down = async {
+        let mut buffer = vec![0; 4_096];
+        loop {
+            if line.left.load(Ordering::SeqCst) <= 0 {
+                line.cuts.fetch_add(1, Ordering::SeqCst);
+                return Ok(());
+            }
+            let read = tokio::select! {
+                read = from_server.read(&mut buffer) => read?,
+                () = line.told.notified() => continue,
+            };
+            if read == 0 {
+                return Ok(());
+            }
+            let left = line.left.load(Ordering::SeqCst);
+            let passes = usize::try_from(left.max(0)).unwrap_or(usize::MAX).min(read);
+            to_client.write_all(&buffer[..passes]).await?;
+            line.received.fetch_add(passes as u64, Ordering::SeqCst);
+            if left != NEVER {
+                line.left.fetch_sub(read as i64, Ordering::SeqCst);
+            }
+        }
+    };
+    tokio::select! {
+        ended = up => ended,
+        ended = down => ended,
+    }
+}

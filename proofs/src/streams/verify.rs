@@ -1,0 +1,189 @@
+//! Compares what watchers got with the log, in a process that saw neither.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use rusqlite::{Connection, OpenFlags};
+use serde::{Deserialize, Serialize};
+
+use super::watcher::{Delivery, Footer, Header};
+
+/// Problems that are told one by one.
+const PROBLEMS_MAX: usize = 20;
+
+/// What the comparison says.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    pub deliveries: usize,
+    /// Events of the log that a watcher should have got, and did not.
+    pub lost: usize,
+    /// Events that came once more.
+    pub doubled: usize,
+    pub problems: Vec<String>,
+}
+
+/// An event of the log.
+#[derive(Clone, Debug)]
+pub struct Logged {
+    pub sequence: u64,
+    pub resource_type: String,
+    pub resource_id: String,
+}
+
+/// Compares every watcher's file in a folder with the table of events.
+///
+/// # Errors
+///
+/// There is nothing to compare, or a file is not one of a watcher's.
+pub fn compare(folder: &Path, database: &Path) -> Result<Compared> {
+    let log = read_log(database)?;
+    let mut compared = Compared::default();
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if !name.starts_with("watcher-") {
+            continue;
+        }
+        files += 1;
+        let text = std::fs::read_to_string(&path)?;
+        one(name, &text, &log, &mut compared).with_context(|| name.to_owned())?;
+    }
+    ensure!(files > 0, "no watcher left a file");
+    compared.problems.truncate(PROBLEMS_MAX);
+    Ok(compared)
+}
+
+fn read_log(database: &Path) -> Result<Vec<Logged>> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let owners: i64 = connection.query_row("SELECT COUNT(DISTINCT owner_id) FROM events", [], |row| {
+        row.get(0)
+    })?;
+    ensure!(owners == 1, "{owners} owners have events");
+    let mut statement =
+        connection.prepare("SELECT sequence, resource_type, resource_id FROM events ORDER BY sequence")?;
+    let rows = statement.query_map([], |row| {
+        Ok(Logged {
+            sequence: row.get::<_, i64>(0)?.unsigned_abs(),
+            resource_type: row.get(1)?,
+            resource_id: row.get(2)?,
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+/// Compares one watcher's file.
+fn one(name: &str, text: &str, log: &[Logged], compared: &mut Compared) -> Result<()> {
+    let lines: Vec<&str> = text.lines().collect();
+    let [first, middle @ .., last] = lines.as_slice() else {
+        anyhow::bail!("it has neither a beginning nor an end");
+    };
+    let header: Header = serde_json::from_str(first)?;
+    let footer: Footer = serde_json::from_str(last)?;
+    if let Some(why) = &footer.broken_off {
+        compared.problems.push(format!("{name} broke off: {why}"));
+    }
+    let mut got: BTreeMap<u64, usize> = BTreeMap::new();
+    let mut before = 0;
+    for line in middle {
+        let delivery: Delivery = serde_json::from_str(line)?;
+        compared.deliveries += 1;
+        *got.entry(delivery.sequence).or_default() += 1;
+        if delivery.sequence <= before {
+            compared.problems.push(format!(
+                "{name}: event {} came after event {before}",
+                delivery.sequence
+            ));
+        }
+        before = delivery.sequence;
+        let logged = log
+            .binary_search_by_key(&delivery.sequence, |event| event.sequence)
+            .ok()
+            .map(|at| &log[at]);
+        let is_wanted = logged.is_some_and(|event| {
+            event.resource_id == delivery.resource_id
+                && event.sequence > header.from
+                && (!header.is_filtered || event.resource_type == "TEMPLATE")
+        });
+        if !is_wanted {
+            compared
+                .problems
+                .push(format!("{name}: event {} was not to come", delivery.sequence));
+        }
+    }
+    compared.doubled += got.values().map(|count| count - 1).sum::<usize>();
+    for event in log {
+        let is_due = event.sequence > header.from
+            && event.sequence <= footer.to
+            && (!header.is_filtered || event.resource_type == "TEMPLATE");
+        if is_due && !got.contains_key(&event.sequence) {
+            compared.lost += 1;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log() -> Vec<Logged> {
+        (1..=6)
+            .map(|sequence| Logged {
+                sequence,
+                resource_type: if sequence % 2 == 0 { "TEMPLATE" } else { "LISTING" }.to_owned(),
+                resource_id: format!("r{sequence}"),
+            })
+            .collect()
+    }
+
+    fn compared(is_filtered: bool, sequences: &[u64]) -> Compared {
+        let mut lines = vec![serde_json::to_string(&Header { from: 2, is_filtered }).expect("JSON")];
+        lines.extend(sequences.iter().map(|sequence| {
+            let delivery = Delivery {
+                sequence: *sequence,
+                resource_id: format!("r{sequence}"),
+            };
+            serde_json::to_string(&delivery).expect("JSON")
+        }));
+        let footer = Footer {
+            to: 6,
+            broken_off: None,
+        };
+        lines.push(serde_json::to_string(&footer).expect("JSON"));
+        let mut compared = Compared::default();
+        one("watcher", &lines.join("\n"), &log(), &mut compared).expect("a file");
+        compared
+    }
+
+    #[test]
+    fn everything_once_is_no_harm() {
+        let whole = compared(false, &[3, 4, 5, 6]);
+        assert_eq!((whole.lost, whole.doubled, whole.problems.len()), (0, 0, 0));
+        let filtered = compared(true, &[4, 6]);
+        assert_eq!(
+            (filtered.lost, filtered.doubled, filtered.problems.len()),
+            (0, 0, 0)
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_lost_and_what_comes_again_is_doubled() {
+        let missing = compared(false, &[3, 5, 6]);
+        assert_eq!((missing.lost, missing.doubled), (1, 0));
+        let again = compared(false, &[3, 4, 4, 5, 6]);
+        assert_eq!((again.lost, again.doubled), (0, 1));
+        assert_eq!(again.problems.len(), 1);
+    }
+
+    #[test]
+    fn what_was_not_to_come_is_a_problem() {
+        assert_eq!(compared(true, &[3, 4, 6]).problems.len(), 1);
+        assert_eq!(compared(false, &[2, 3, 4, 5, 6]).problems.len(), 1);
+        assert_eq!(compared(false, &[4, 3, 5, 6]).problems.len(), 1);
+    }
+}
