@@ -275,6 +275,15 @@ impl Site {
         Ok(serde_json::from_str(&text)?)
     }
 
+    /// What the site says at one of its admin addresses.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub async fn get_value(&self, what: &str) -> Result<Value> {
+        self.get(what).await
+    }
+
     /// All records as the site wrote them, with every field of what it accepted.
     ///
     /// # Errors

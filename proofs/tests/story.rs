@@ -69,6 +69,7 @@ async fn chapters(world: &mut World) -> Result<()> {
         wardrobe::tell(world).await.context("wardrobe")?;
         done("wardrobe");
         inbox::tell(world).await.context("inbox")?;
+        inbox::killed(world).await.context("inbox, killed")?;
         done("inbox");
     }
     cancelled(world).await.context("cancelled")?;

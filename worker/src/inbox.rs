@@ -115,10 +115,9 @@ async fn read(
             watermark = page.rows.iter().filter_map(|row| row.update_time).max();
         }
         odd.rows += page.unreadable;
-        let is_new_page = page
-            .rows
-            .iter()
-            .fold(false, |any, row| seen.insert(row.conversation_id.clone()) || any);
+        let seen_before = seen.len();
+        seen.extend(page.rows.iter().map(|row| row.conversation_id.clone()));
+        let is_new_page = seen.len() > seen_before;
         let changed = work::changed(&worker.domain, begun, &page.rows).await?;
         let is_changed = changed.contains(&true);
         // The oldest first, so that what follows from another comes after it.

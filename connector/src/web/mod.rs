@@ -12,6 +12,8 @@ mod conversation;
 mod entries;
 mod inbox;
 mod jar;
+#[cfg(test)]
+mod mutated;
 pub(crate) mod outside;
 mod own;
 mod reads;

@@ -15,6 +15,7 @@ mod instance;
 mod listings;
 mod media;
 mod paging;
+mod replies;
 mod requests;
 mod schedules;
 mod support;

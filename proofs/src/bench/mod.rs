@@ -6,6 +6,8 @@
 mod browser;
 pub mod echo;
 mod fixture;
+mod idle;
+mod inbox;
 mod live;
 mod load;
 mod photos;
@@ -60,7 +62,7 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         practice_url: practice.site.url().to_owned(),
         // Chromium is another program, whose memory is not ours.
         browser: Browser::Off,
-        settings: Vec::new(),
+        settings: vec![("SYNC_NOW_PER_MINUTE".to_owned(), "1000".to_owned())],
     })?;
     let database = folder.join("data/vintedbot.sqlite");
     instance.start().await?;
@@ -71,12 +73,19 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
     instance.stop().await?;
 
     let listings = fixture::fill(&database, &sample)?;
+    let thread_id = inbox::fill(&database, &sample.account_id)?;
     instance.start().await?;
     table.add(
         "reads",
-        reads::measure(&instance, &database, &listings, folder).await,
+        reads::measure(&instance, &database, &listings, &thread_id, folder).await,
     );
     table.add("events", live::measure(&instance, &database, &sample).await);
+    let client = fixture::client(&instance).await?;
+    table.add(
+        "the inbox",
+        inbox::measure(&client, &practice.site, &sample.account_id).await,
+    );
+    table.add("watchers", idle::measure(&instance).await);
     instance.stop().await?;
     practice.stop().await
 }

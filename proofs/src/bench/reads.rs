@@ -1,4 +1,4 @@
-//! Reading listings, beside the two things that a read cannot do without: the same rows read by plain prepared SQLite
+//! Reading listings, threads and messages, beside the two things that a read cannot do without: the same rows read by plain prepared SQLite
 //! statements, and a bare gRPC server that answers with the same bytes under the same load.
 
 use std::path::Path;
@@ -17,7 +17,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use tonic::codegen::http::uri::PathAndQuery;
-use vintedbot_sdk::v1::{GetListingRequest, ListListingsRequest};
+use vintedbot_sdk::v1::{GetListingRequest, ListListingsRequest, ListMessagesRequest, ListThreadsRequest};
 
 use super::load::{self, Calls, Outcome, Target};
 use super::process::own_processor_time;
@@ -26,8 +26,8 @@ use crate::instance::Instance;
 
 const PROCESSOR_BAR: f64 = 1.5;
 const P99_BAR: Duration = Duration::from_millis(50);
-/// One call after the other, and the load that the bar on latency is for.
-const IN_FLIGHT: [usize; 2] = [1, 100];
+/// One call after the other, the load that the bar on latency is for, and ten times that.
+const IN_FLIGHT: [usize; 3] = [1, 100, 1_000];
 /// Ours and the bare server take turns.
 const ROUNDS: usize = 3;
 const TURN: Duration = Duration::from_millis(1_500);
@@ -49,6 +49,7 @@ pub async fn measure(
     instance: &Instance,
     database: &Path,
     listings: &[String],
+    thread_id: &str,
     folder: &Path,
 ) -> Result<Vec<Row>> {
     let token = std::fs::read_to_string(instance.token_file())?;
@@ -58,7 +59,12 @@ pub async fn measure(
         authorization: format!("Bearer {}", token.trim()).parse()?,
     };
     let owner_id: String = open(database)?.query_row("SELECT id FROM owners", [], |row| row.get(0))?;
-    let reads = [get(listings, &owner_id)?, list(owner_id)];
+    let reads = [
+        get(listings, &owner_id)?,
+        list(owner_id.clone()),
+        threads(owner_id),
+        messages(thread_id),
+    ];
     let mut rows = Vec::new();
     for read in &reads {
         rows.extend(measure_read(read, &ours, database, folder).await?);
@@ -94,6 +100,40 @@ fn list(owner_id: String) -> Read {
         parameters: vec![vec![owner_id]],
         calls: Arc::new(Calls {
             path: PathAndQuery::from_static("/vintedbot.v1.ListingService/ListListings"),
+            requests: vec![request.encode_to_vec().into()],
+        }),
+    }
+}
+
+fn threads(owner_id: String) -> Read {
+    let request = ListThreadsRequest {
+        page_size: 50,
+        ..Default::default()
+    };
+    Read {
+        name: "ListThreads, 50 of 100,000",
+        sql: "SELECT t.*, p.* FROM threads t JOIN people p ON p.id = t.person_id WHERE t.owner_id = ?1
+              AND t.delete_time IS NULL ORDER BY t.last_message_time DESC, t.id DESC LIMIT 50",
+        parameters: vec![vec![owner_id]],
+        calls: Arc::new(Calls {
+            path: PathAndQuery::from_static("/vintedbot.v1.InboxService/ListThreads"),
+            requests: vec![request.encode_to_vec().into()],
+        }),
+    }
+}
+
+fn messages(thread_id: &str) -> Read {
+    let request = ListMessagesRequest {
+        thread_id: thread_id.to_owned(),
+        page_size: 50,
+        ..Default::default()
+    };
+    Read {
+        name: "ListMessages, 50 of 1,000",
+        sql: "SELECT * FROM messages WHERE thread_id = ?1 ORDER BY position DESC LIMIT 50",
+        parameters: vec![vec![thread_id.to_owned()]],
+        calls: Arc::new(Calls {
+            path: PathAndQuery::from_static("/vintedbot.v1.InboxService/ListMessages"),
             requests: vec![request.encode_to_vec().into()],
         }),
     }
@@ -154,8 +194,12 @@ fn latency_row(name: &str, in_flight: usize, ours: &Outcome, bare: &Outcome) -> 
         measured: both(ours),
         yardstick: format!("bare gRPC {}", both(bare)),
         ratio: String::new(),
-        bar: format!("p99 {}", time(P99_BAR)),
-        is_met: ours.percentile(0.99) <= P99_BAR,
+        bar: if in_flight > 100 {
+            String::new()
+        } else {
+            format!("p99 {}", time(P99_BAR))
+        },
+        is_met: in_flight > 100 || ours.percentile(0.99) <= P99_BAR,
     }
 }
 

@@ -100,3 +100,140 @@ fn own<'a>(
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use vintedbot_marketplace::{Entry, Interlocutor, Language, Seat};
+
+    use super::*;
+
+    const NOW: Millis = 10_000;
+
+    fn work() -> Work {
+        Work {
+            reply_id: "reply".to_owned(),
+            owner_id: "owner".to_owned(),
+            account_id: "account".to_owned(),
+            conversation_id: "9".to_owned(),
+            member_id: Some("1".to_owned()),
+            text: "Oui, toujours là !".to_owned(),
+            photo_sha256s: Vec::new(),
+            content_hash: String::new(),
+            manual: false,
+            seat: Seat {
+                account_id: "account".to_owned(),
+                site: "practice".to_owned(),
+                language: Language::Fr,
+                practice_login: "seller".to_owned(),
+                lock: None,
+            },
+        }
+    }
+
+    fn effect(settle_until: Millis, note: Option<&str>) -> effects::Model {
+        effects::Model {
+            id: "effect".to_owned(),
+            owner_id: "owner".to_owned(),
+            account_id: "account".to_owned(),
+            site: "practice".to_owned(),
+            subject_id: "reply".to_owned(),
+            kind: EffectKind::Reply,
+            state: EffectState::Unconfirmed,
+            claim_epoch: 1,
+            composer_id: String::new(),
+            intent_time: 0,
+            not_after: 1,
+            reconcile_after: 2,
+            settle_until,
+            known_remote_ids: "[\"50\"]".to_owned(),
+            target_remote_id: Some("9".to_owned()),
+            target_photo_ids: "[]".to_owned(),
+            remote_id: None,
+            note: note.map(str::to_owned),
+            decide_time: None,
+            watch_until: None,
+            seen: None,
+        }
+    }
+
+    fn conversation(said: &[(&str, &str, &str)]) -> Conversation {
+        let entry = |(id, author, body): &(&str, &str, &str)| Entry {
+            remote_id: Some((*id).to_owned()),
+            member_id: Some((*author).to_owned()),
+            time: None,
+            content: EntryContent::Message {
+                body: (*body).to_owned(),
+                photo_urls: Vec::new(),
+            },
+            hidden: false,
+        };
+        Conversation {
+            id: "9".to_owned(),
+            person: Some(Interlocutor {
+                member_id: "2".to_owned(),
+                login: "camille".to_owned(),
+                is_system: false,
+            }),
+            subtitle: String::new(),
+            unread: false,
+            reply_allowed: true,
+            read_by_account: true,
+            read_by_person: false,
+            transaction: None,
+            entries: said.iter().map(entry).collect(),
+        }
+    }
+
+    fn decided(said: &[(&str, &str, &str)], settle_until: Millis, note: Option<&str>) -> Decision {
+        let claimed = HashSet::from(["60".to_owned()]);
+        let effect = effect(settle_until, note);
+        decide(&effect, &work(), &claimed, &conversation(said), NOW)
+    }
+
+    fn sent(remote_id: &str) -> Decision {
+        Decision::Sent {
+            remote_id: remote_id.to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_earliest_new_message_with_the_same_words_is_it() {
+        let text = "Oui, toujours là !";
+        assert_eq!(
+            decided(&[("70", "1", text), ("71", "1", text)], NOW + 1, None),
+            sent("70")
+        );
+        let spaced = "Oui,\u{a0}toujours  là\u{202f}!\r\n";
+        assert_eq!(decided(&[("70", "1", spaced)], NOW + 1, None), sent("70"));
+    }
+
+    #[test]
+    fn messages_of_before_of_others_and_of_other_replies_are_not_it() {
+        let text = "Oui, toujours là !";
+        for id in ["50", "60"] {
+            assert_eq!(
+                decided(&[(id, "1", text)], NOW + 1, None),
+                Decision::NotYet,
+                "{id}"
+            );
+        }
+        assert_eq!(decided(&[("70", "2", text)], NOW + 1, None), Decision::NotYet);
+        // Whoever is not the other one may be the account, whatever its id is known as.
+        assert_eq!(decided(&[("70", "77", text)], NOW + 1, None), sent("70"));
+    }
+
+    #[test]
+    fn nothing_counts_after_the_settling_window_alone_and_only_twice() {
+        assert_eq!(decided(&[], NOW + 1, None), Decision::NotYet);
+        assert_eq!(decided(&[], NOW + 1, Some(NOTHING_ONCE)), Decision::NotYet);
+        assert_eq!(decided(&[], NOW, None), Decision::NothingOnce);
+        assert_eq!(decided(&[], NOW, Some(NOTHING_ONCE)), Decision::NotSent);
+    }
+
+    #[test]
+    fn another_text_of_ours_is_for_a_person_to_judge() {
+        let other = [("70", "1", "Non, vendu")];
+        assert_eq!(decided(&other, NOW + 1, None), Decision::NotYet);
+        assert_eq!(decided(&other, NOW, Some(NOTHING_ONCE)), Decision::Differs);
+    }
+}

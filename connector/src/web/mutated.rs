@@ -1,0 +1,146 @@
+//! Answers of the inbox with anything missing, renamed, emptied or of another kind: whatever can be told is told, no entry and
+//! no row with an id is lost, and nothing panics.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::conversation::conversation_in;
+use super::inbox::page_in;
+use crate::text;
+
+/// What is done to one place of an answer.
+#[derive(Clone, Debug)]
+enum Change {
+    Drop,
+    Rename,
+    Put(Value),
+    Add(Value),
+}
+
+fn changes() -> impl Strategy<Value = Vec<(usize, Change)>> {
+    let odd = prop_oneof![
+        Just(Value::Null),
+        Just(json!([])),
+        Just(json!({})),
+        Just(json!("")),
+        Just(json!("…")),
+        Just(json!(-1)),
+        Just(json!(1.5)),
+        Just(json!(i64::MAX)),
+        Just(json!(u64::MAX)),
+        Just(json!(1e300)),
+        Just(json!(true)),
+        Just(json!([[{"id": 1}]])),
+        Just(json!({"id": {"id": []}})),
+        any::<i64>().prop_map(|number| json!(number)),
+        ".{0,20}".prop_map(|text| json!(text)),
+    ];
+    let change = prop_oneof![
+        Just(Change::Drop),
+        Just(Change::Rename),
+        odd.clone().prop_map(Change::Put),
+        odd.prop_map(Change::Add),
+    ];
+    proptest::collection::vec((any::<usize>(), change), 1..8)
+}
+
+/// How many places there are below a value.
+fn places(value: &Value) -> usize {
+    match value {
+        Value::Array(entries) => entries.iter().map(|entry| 1 + places(entry)).sum(),
+        Value::Object(fields) => fields.values().map(|field| 1 + places(field)).sum(),
+        _ => 0,
+    }
+}
+
+/// Changes the `at`th place below a value.
+fn apply(value: &mut Value, mut at: usize, change: &Change) {
+    let key = match value {
+        Value::Array(entries) => {
+            for (index, entry) in entries.iter_mut().enumerate() {
+                if at == 0 {
+                    match change {
+                        Change::Drop => drop(entries.remove(index)),
+                        Change::Rename => {}
+                        Change::Put(odd) => *entry = odd.clone(),
+                        Change::Add(odd) => entries.insert(index, odd.clone()),
+                    }
+                    return;
+                }
+                at -= 1;
+                let below = places(entry);
+                if at < below {
+                    return apply(entry, at, change);
+                }
+                at -= below;
+            }
+            return;
+        }
+        Value::Object(fields) => {
+            let mut found = None;
+            for (key, field) in fields.iter_mut() {
+                if at == 0 {
+                    found = Some(key.clone());
+                    break;
+                }
+                at -= 1;
+                let below = places(field);
+                if at < below {
+                    return apply(field, at, change);
+                }
+                at -= below;
+            }
+            found
+        }
+        _ => None,
+    };
+    if let (Value::Object(fields), Some(key)) = (value, key) {
+        match change {
+            Change::Drop => drop(fields.remove(&key)),
+            Change::Rename => {
+                if let Some(field) = fields.remove(&key) {
+                    fields.insert(format!("{key}_v2"), field);
+                }
+            }
+            Change::Put(odd) => drop(fields.insert(key, odd.clone())),
+            Change::Add(odd) => drop(fields.insert("new_field".to_owned(), odd.clone())),
+        }
+    }
+}
+
+fn mutated(shape: &str, changes: &[(usize, Change)]) -> Value {
+    let mut json: Value = serde_json::from_str(shape).expect("a fixture");
+    for (at, change) in changes {
+        let count = places(&json);
+        if count > 0 {
+            apply(&mut json, at % count, change);
+        }
+    }
+    json
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn no_row_with_an_id_is_lost(changes in changes()) {
+        let json = mutated(include_str!("../../tests/shapes/inbox.json"), &changes);
+        let Ok(page) = page_in(&json, 1) else { return Ok(()) };
+        let listed = json["conversations"].as_array().expect("it was read");
+        prop_assert_eq!(page.rows.len() + page.unreadable as usize, listed.len());
+        for row in listed {
+            let id = text::id(&row["id"]).filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+            if let Some(id) = id.filter(|id| !id.is_empty() && id.len() <= 20) {
+                prop_assert!(page.rows.iter().any(|read| read.conversation_id == id), "{}", id);
+            }
+        }
+    }
+
+    #[test]
+    fn no_entry_of_a_conversation_is_lost(changes in changes()) {
+        let json = mutated(include_str!("../../tests/shapes/conversation.json"), &changes);
+        let Ok(conversation) = conversation_in(&json, "880011", Some("EUR")) else { return Ok(()) };
+        let messages = json["conversation"]["messages"].as_array().expect("it was read");
+        prop_assert_eq!(conversation.entries.len(), messages.len());
+    }
+}

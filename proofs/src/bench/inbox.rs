@@ -1,0 +1,113 @@
+//! An inbox of a hundred thousand threads, written straight into the database; and what a reading of it costs where nothing is
+//! new.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result, ensure};
+use rusqlite::{Connection, params};
+use serde_json::json;
+use tokio::time::{Instant, sleep};
+use vintedbot_sdk::Client;
+
+use super::table::{Row, time};
+use crate::records::Site;
+
+const THREADS: u32 = 100_000;
+/// People who write; each has many threads, as in no real inbox, which makes reading them no easier.
+const PEOPLE: u32 = 1_000;
+/// Of the one thread whose messages are read.
+const MESSAGES: u32 = 1_000;
+const READINGS: u32 = 20;
+/// A row of the inbox is read once more when it changed within these.
+const SETTLES: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// Fills the database. Returns the id of the thread with many messages.
+pub fn fill(database: &Path, account_id: &str) -> Result<String> {
+    let mut connection = Connection::open(database)?;
+    let transaction = connection.transaction()?;
+    let owner_id: String = transaction.query_row("SELECT id FROM owners", [], |row| row.get(0))?;
+    let now: i64 = 1_790_000_000_000;
+    {
+        let mut person = transaction.prepare(
+            "INSERT INTO people (id, owner_id, site, member_id, login, is_system, create_time)
+             VALUES (?1, ?2, 'practice', ?1, ?1, FALSE, ?3)",
+        )?;
+        for number in 0..PEOPLE {
+            person.execute(params![format!("person-{number}"), owner_id, now])?;
+        }
+        let mut thread = transaction.prepare(
+            "INSERT INTO threads (id, owner_id, account_id, site, remote_id, person_id, subject, snippet,
+                last_message_time, unread_count, unread, remote_unread, waiting_for_me, has_offer, archived, labels,
+                note, draft_version, reply_allowed, read_by_person, message_count, create_time, update_time, sequence)
+             VALUES (?1, ?2, ?3, 'elsewhere', ?1, ?4, 'Sweat gris chiné', 'Bonjour, est-ce toujours disponible ?',
+                ?5, 1, ?6, ?6, ?6, FALSE, FALSE, '[]', '', 0, TRUE, FALSE, 3, ?5, ?5, 0)",
+        )?;
+        for number in 0..THREADS {
+            thread.execute(params![
+                thread_id(number),
+                owner_id,
+                account_id,
+                format!("person-{}", number % PEOPLE),
+                now - i64::from(number) * 1_000,
+                number % 3 == 0,
+            ])?;
+        }
+        let mut message = transaction.prepare(
+            "INSERT INTO messages (id, owner_id, account_id, thread_id, remote_key, remote_id, kind, author, text,
+                attachments, time, position, read, hidden, sequence)
+             VALUES (?1, ?2, ?3, ?4, 'message:' || ?5, ?5, 'MESSAGE', 'PERSON',
+                'Bonjour, est-ce que vous pourriez envoyer demain ?', '[]', ?6, ?5, FALSE, FALSE, 0)",
+        )?;
+        for number in 1..=MESSAGES {
+            message.execute(params![
+                format!("message-{number}"),
+                owner_id,
+                account_id,
+                thread_id(0),
+                number,
+                now + i64::from(number),
+            ])?;
+        }
+    }
+    transaction.commit()?;
+    connection.execute_batch("ANALYZE")?;
+    Ok(thread_id(0))
+}
+
+fn thread_id(number: u32) -> String {
+    format!("{:08x}-0000-7000-8000-{number:012x}", 0x019A_0000 - number)
+}
+
+/// A reading that finds nothing new: requests by the site's own count, and what it added to the event log.
+pub async fn measure(client: &Client, site: &Site, account_id: &str) -> Result<Vec<Row>> {
+    let member_id: u64 = client.accounts().get(account_id).await?.member_id.parse()?;
+    let many = json!({"member_id": member_id, "count": 50, "messages": 3});
+    site.post("conversations/many", &many).await?;
+    client.inbox().sync_now(account_id).await?;
+    sleep(SETTLES).await;
+    client.inbox().sync_now(account_id).await?;
+    let before = requests(site).await?;
+    let began = Instant::now();
+    for _ in 0..READINGS {
+        let read = client.inbox().sync_now(account_id).await?;
+        ensure!(read.new_messages == 0 && read.new_threads == 0, "{read:?}");
+    }
+    let took = began.elapsed() / READINGS;
+    let made = requests(site).await? - before;
+    Ok(vec![Row {
+        what: "sync with nothing new: requests to the site, time".to_owned(),
+        measured: format!("{:.1}, {}", made as f64 / f64::from(READINGS), time(took)),
+        yardstick: "the site's own count".to_owned(),
+        ratio: String::new(),
+        bar: "1 request".to_owned(),
+        is_met: made == u64::from(READINGS),
+    }])
+}
+
+async fn requests(site: &Site) -> Result<u64> {
+    let all = site.get_value("requests").await?;
+    let paths = all["paths"]
+        .as_object()
+        .context("the paths that were asked for")?;
+    Ok(paths.values().filter_map(serde_json::Value::as_u64).sum())
+}
