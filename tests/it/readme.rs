@@ -48,6 +48,8 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
         "Publish",
         "Wardrobe",
         "Event",
+        "Inbox",
+        "Template",
         "MarketplaceSearch",
     ];
     for service in services.map(|name| format!("{name}Service/")) {

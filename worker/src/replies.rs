@@ -82,7 +82,7 @@ async fn look(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Ne
         outcome::unconfirmed(domain, &effect.id, true, note).await?;
     }
     // What it was claimed as before this reading counts, and nothing that a later one claims.
-    let claimed = reconcile::claimed(domain, &work.account_id).await?;
+    let claimed = reconcile::claimed(domain, work).await?;
     let conversation = match read(worker, work).await? {
         Ok(conversation) => conversation,
         Err(next) => return Ok(next),

@@ -16,6 +16,8 @@ mod listings;
 mod media;
 mod paging;
 mod replies;
+mod reply_desk;
+mod reply_rules;
 mod requests;
 mod schedules;
 mod support;

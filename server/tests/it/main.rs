@@ -11,6 +11,7 @@ mod logs;
 mod preview;
 mod publishing;
 mod records;
+mod replies;
 mod templates;
 mod transport;
 mod upload;

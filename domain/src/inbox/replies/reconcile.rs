@@ -37,12 +37,13 @@ pub fn own_message_ids(conversation: &Conversation, member_id: Option<&str>) -> 
         .collect()
 }
 
-/// Ids of messages that replies of the account became.
-pub async fn claimed(domain: &Domain, account_id: &str) -> Result<HashSet<String>> {
+/// Ids of messages that replies of the account became on the site that this one is for; another site's ids say nothing here.
+pub async fn claimed(domain: &Domain, work: &Work) -> Result<HashSet<String>> {
     let ids: Vec<String> = effects::Entity::find()
         .select_only()
         .column(effects::Column::RemoteId)
-        .filter(effects::Column::AccountId.eq(account_id))
+        .filter(effects::Column::AccountId.eq(work.account_id.as_str()))
+        .filter(effects::Column::Site.eq(work.seat.site.as_str()))
         .filter(effects::Column::Kind.eq(EffectKind::Reply))
         .filter(effects::Column::RemoteId.is_not_null())
         .into_tuple()

@@ -5,7 +5,7 @@ use sea_orm::EntityTrait;
 use serde::Serialize;
 
 use super::outcome::{self, claim_message};
-use super::{load_owned, open_effect, save, wrong_state};
+use super::{load_owned, open_effect, requeue, save, wrong_state};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::inbox::{Author, Reply, ReplyState};
@@ -53,6 +53,8 @@ pub async fn resolve(
                 {
                     return Ok(row.into());
                 }
+                // Its row of work waits for this answer, and ends once the reply has.
+                requeue(tx, &row, tx.now().await?).await?;
                 let reply = run(tx, row, &resolution).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &parameters, &id).await?;
                 Ok(reply)
