@@ -10,7 +10,6 @@ use vintedbot_domain::inbox::replies::outcome::{self, Next};
 use vintedbot_domain::inbox::replies::{self, Confirm, Filter, Send};
 use vintedbot_domain::jobs::{self, Claim};
 use vintedbot_domain::publishing::gate::Intent;
-use vintedbot_domain::settings::Settings;
 use vintedbot_domain::store::entities::jobs as rows;
 
 use super::conversations::{Told, world_with};
@@ -48,14 +47,6 @@ impl ReplyDesk {
             account,
             thread_id,
         }
-    }
-
-    /// The same instance with other settings.
-    pub fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        let mut settings = (*self.world.domain.settings).clone();
-        change(&mut settings);
-        self.world.domain.settings = std::sync::Arc::new(settings);
-        self
     }
 
     pub async fn sql(&self, sql: &str) {

@@ -1,14 +1,18 @@
 //! Replies: what follows from modes, pauses, lost claims, and from what a person says.
 
+use sea_orm::EntityTrait;
 use vintedbot_domain::Reason;
 use vintedbot_domain::accounts::{self, Mode, SetMode};
 use vintedbot_domain::events::Kind;
 use vintedbot_domain::identity::Caller;
 use vintedbot_domain::inbox::replies::gate::Shut;
 use vintedbot_domain::inbox::replies::outcome::{self, Next};
+use vintedbot_domain::inbox::replies::reconcile::{self, Decision};
 use vintedbot_domain::inbox::replies::{self, Filter, Resolution};
 use vintedbot_domain::inbox::{Reply, ReplyState};
+use vintedbot_domain::store::entities::effects;
 use vintedbot_marketplace::challenge::AccountFollows;
+use vintedbot_marketplace::{Conversation, Entry, EntryContent, Interlocutor};
 
 use super::conversations::touch;
 use super::reply_desk::{ReplyDesk, to_send};
@@ -329,4 +333,68 @@ async fn replies_are_listed_newest_first_by_thread_and_state() {
         listed.items.iter().map(|reply| &reply.id).collect::<Vec<_>>(),
         [&second.id]
     );
+}
+
+#[tokio::test]
+async fn ok_sent_twice_on_purpose_is_two_messages() {
+    let desk = ReplyDesk::open().await;
+    let domain = &desk.world.domain;
+    let mut seen = Vec::new();
+    // The second begins from a reading that does not show the first one yet.
+    for remote_id in ["1", "2"] {
+        let reply = desk.send("ok").await;
+        desk.world.clock.advance(10_000);
+        let (claim, work) = desk.next_to_send().await;
+        let intent = desk.intend(&claim, &work).await.expect("is let through");
+        outcome::unconfirmed(domain, &intent.effect_id, false, "cut")
+            .await
+            .expect("is noted");
+        let effect = effects::Entity::find_by_id(&intent.effect_id)
+            .one(domain.store.reader())
+            .await;
+        let effect = effect.expect("the ledger").expect("is there");
+        let claimed = reconcile::claimed(domain, &work).await.expect("the ledger");
+        let both = conversation_of_mine(&["1", "2"], "ok");
+        let decision = reconcile::decide(&effect, &work, &claimed, &both, effect.intent_time);
+        let sent = Decision::Sent {
+            remote_id: remote_id.to_owned(),
+        };
+        assert_eq!(decision, sent);
+        outcome::delivered(domain, &intent.effect_id, Some(remote_id), "read")
+            .await
+            .expect("is settled");
+        desk.conclude(&claim, Next::AsItIs).await;
+        assert_eq!(desk.get(&reply.id).await.state, ReplyState::Sent);
+        seen.push(reply.id);
+    }
+    assert_ne!(seen[0], seen[1]);
+}
+
+/// A conversation in which the account wrote the same text as each of these messages.
+fn conversation_of_mine(ids: &[&str], text: &str) -> Conversation {
+    let entry = |id: &&str| Entry {
+        remote_id: Some((*id).to_owned()),
+        member_id: Some("100".to_owned()),
+        time: Some(START),
+        content: EntryContent::Message {
+            body: text.to_owned(),
+            photo_urls: Vec::new(),
+        },
+        hidden: false,
+    };
+    Conversation {
+        id: "9".to_owned(),
+        person: Some(Interlocutor {
+            member_id: "200".to_owned(),
+            login: "buyer".to_owned(),
+            is_system: false,
+        }),
+        subtitle: String::new(),
+        unread: false,
+        reply_allowed: true,
+        read_by_account: true,
+        read_by_person: true,
+        transaction: None,
+        entries: ids.iter().map(entry).collect(),
+    }
 }
