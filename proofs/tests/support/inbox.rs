@@ -12,7 +12,7 @@ use vintedbot_sdk::v1::{
 use vintedbot_sdk::{Code, ErrorReason, Upload};
 
 use super::refusals::refused;
-use super::world::World;
+use super::world::{World, seller};
 
 /// Tells of the inbox.
 ///
@@ -413,7 +413,8 @@ impl<'a> Desk<'a> {
 ///
 /// A conversation or a message is missing, or is there twice.
 pub async fn killed(world: &mut World) -> Result<()> {
-    let account = world.client.accounts().get(&world.account.id).await?;
+    // An inbox that was never read: all of its pages are due.
+    let account = seller(&world.client, "Inès", 60).await?;
     let member_id: u64 = account.member_id.parse()?;
     let many = json!({"member_id": member_id, "count": 40, "messages": 3});
     world.site.post("conversations/many", &many).await?;
