@@ -33,6 +33,14 @@ impl Inbox for Connector {
         reply: &OutgoingReply,
     ) -> Result<Option<String>, WriteError> {
         let session = self.session(seat).map_err(WriteError::NotSent)?;
+        // A token that ends on the way would end the attempt.
+        let requests = u32::try_from(reply.photos.len())
+            .unwrap_or(u32::MAX)
+            .saturating_add(2);
+        let lasting = session
+            .lasting(self.config.request_timeout.saturating_mul(requests))
+            .await;
+        session.told(lasting).await.map_err(WriteError::NotSent)?;
         discreet::written(&session, session.send_reply(permit, reply).await).await
     }
 }

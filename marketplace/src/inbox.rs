@@ -160,6 +160,8 @@ pub struct Button {
 /// What is to be sent into a conversation.
 #[derive(Clone, Debug)]
 pub struct OutgoingReply {
+    /// Ours, by which its uploads are told from those of other replies.
+    pub reply_id: String,
     pub conversation_id: String,
     pub text: String,
     pub photos: Vec<PhotoFile>,

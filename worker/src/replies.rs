@@ -54,6 +54,7 @@ async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
         });
     };
     let reply = OutgoingReply {
+        reply_id: work.reply_id.clone(),
         conversation_id: work.conversation_id.clone(),
         text: work.text.clone(),
         photos,

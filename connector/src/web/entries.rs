@@ -87,7 +87,8 @@ fn button(json: &Value) -> Option<Button> {
     })
 }
 
-/// The photos of a message, which older answers give as one (as seen 2026, confidence A): each once, its largest version.
+/// The photos of a message, each once, its largest version. Older answers give one alone (as seen 2026, confidence A), which
+/// counts where there is no list: it may be one of the list's, under another address.
 fn photo_urls(entity: &Value) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     for photos in [&entity["photos"], &entity["photo"]] {
@@ -95,6 +96,9 @@ fn photo_urls(entity: &Value) -> Vec<String> {
             Value::Array(photos) => photos.as_slice(),
             one => std::slice::from_ref(one),
         };
+        if !urls.is_empty() {
+            break;
+        }
         for photo in photos {
             let named = [photo, &photo["full_size_url"], &photo["url"]];
             let url = named

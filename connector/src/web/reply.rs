@@ -28,7 +28,7 @@ impl WebSession {
         let mut uuids = Vec::with_capacity(reply.photos.len());
         for photo in &reply.photos {
             // One of its own each: a reply names its photos by nothing else.
-            let uuid = named_by(&reply.conversation_id, uuids.len(), &photo.sha256);
+            let uuid = named_by(&reply.reply_id, uuids.len());
             let uploaded = self.upload(&uuid, photo).await.map_err(WriteError::NotSent)?;
             uuids.push(uploaded.temp_uuid);
         }
@@ -41,6 +41,8 @@ impl WebSession {
             }
         });
         let signed_in = self.signed_in().await.map_err(WriteError::NotSent)?;
+        // Asked for now, so that nothing stands between the permit and the request.
+        signed_in.csrf_token(self).await.map_err(WriteError::NotSent)?;
         if !permit.still_valid() {
             return Err(WriteError::NotSent(Error::Unavailable(
                 "the time in which it might be sent was over".to_owned(),
@@ -61,18 +63,15 @@ impl WebSession {
     }
 }
 
-/// The same photo for the same place is the same upload, however often it is tried.
-fn named_by(conversation_id: &str, at: usize, sha256: &str) -> String {
-    Uuid::new_v5(
-        &Uuid::NAMESPACE_OID,
-        format!("{conversation_id}/{at}/{sha256}").as_bytes(),
-    )
-    .to_string()
+/// The photo at the same place of the same reply is the same upload, however often that is tried.
+fn named_by(reply_id: &str, at: usize) -> String {
+    Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{reply_id}/{at}").as_bytes()).to_string()
 }
 
 /// The site's refusal of a text, in our words and its own.
 fn refused(answer: &Reply) -> Option<Error> {
-    let code = code_in(answer)?;
+    // With a fault of its own the site says nothing about what it did.
+    let code = code_in(answer).filter(|_| answer.status < 500)?;
     let (_, ours) = REFUSALS.iter().find(|(known, _)| *known == code)?;
     let json = answer.json.as_ref()?;
     let told = violations(json).into_iter().map(|(field, text)| {

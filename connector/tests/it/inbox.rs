@@ -41,6 +41,7 @@ impl Desk {
 
     fn reply(&self, text: &str) -> OutgoingReply {
         OutgoingReply {
+            reply_id: "reply-1".to_owned(),
             conversation_id: self.conversation_id.clone(),
             text: text.to_owned(),
             photos: Vec::new(),

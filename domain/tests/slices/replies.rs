@@ -14,7 +14,7 @@ use vintedbot_domain::store::entities::{effects, jobs as work_rows, replies as r
 use vintedbot_domain::{Error, Reason, Result};
 
 use crate::conversations::{Told, world_with};
-use crate::support::{World, reason, request_id, violated};
+use crate::support::{World, reason, violated};
 
 const WORKER: &str = "worker";
 
@@ -142,24 +142,6 @@ async fn what_cannot_be_sent_is_refused_and_nothing_is_stored() {
         .await
         .expect("reads");
     assert!(stored.is_empty());
-}
-
-#[tokio::test]
-async fn the_same_request_is_the_same_reply_and_the_same_text_is_not() {
-    let (world, _, thread_id) = desk().await;
-    let once = Send {
-        request_id: request_id(),
-        ..said(&thread_id, "ok")
-    };
-    let first = send(&world, once.clone()).await.expect("is taken");
-    assert_eq!(send(&world, once.clone()).await.expect("again").id, first.id);
-    let other = Send {
-        text: "no".to_owned(),
-        ..once
-    };
-    assert_eq!(reason(send(&world, other).await), Some(Reason::RequestIdReused));
-    let second = send(&world, said(&thread_id, "ok")).await.expect("is taken");
-    assert_ne!(second.id, first.id);
 }
 
 #[tokio::test]
@@ -305,30 +287,6 @@ async fn a_minute_has_room_for_so_many_replies() {
     );
     world.clock.advance(60_000);
     to_send(&world, &last).await;
-}
-
-#[tokio::test]
-async fn a_text_that_the_site_refused_is_not_sent_again_and_anything_else_that_failed_is() {
-    let (world, _, thread_id) = desk().await;
-    for (why, may_retry) in [(Reason::SiteRefused, false), (Reason::NotFound, true)] {
-        let reply = send(&world, said(&thread_id, "hello")).await.expect("is taken");
-        undo_passes(&world);
-        let (claim, _) = to_send(&world, &reply.id).await;
-        let failed = Next::Failed {
-            reason: why,
-            message: "the site's words".to_owned(),
-        };
-        outcome::conclude(&world.domain, &claim, failed)
-            .await
-            .expect("ends");
-        assert_eq!(get(&world, &reply.id).await.state, ReplyState::Failed);
-        let again = replies::retry(&world.domain, &world.caller, &reply.id, None).await;
-        if may_retry {
-            assert_eq!(again.expect("is queued").state, ReplyState::Queued);
-        } else {
-            assert_eq!(reason(again), Some(Reason::ReplyState));
-        }
-    }
 }
 
 #[tokio::test]

@@ -64,12 +64,7 @@ pub async fn cancel(
     let caller = auth::caller(&request)?;
     caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
-    let mut fields = Fields::default();
-    let ids = (
-        fields.id("id", request.id),
-        fields.optional_id("request_id", request.request_id),
-    );
-    let (id, request_id) = fields.done(ids)?;
+    let (id, request_id) = read(request.id, request.request_id)?;
     let reply = replies::cancel(&state.domain, &caller, &id, request_id).await?;
     Ok(Response::new(v1::CancelReplyResponse {
         reply: Some(convert::reply(reply)),
@@ -83,12 +78,7 @@ pub async fn retry(
     let caller = auth::caller(&request)?;
     caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
-    let mut fields = Fields::default();
-    let ids = (
-        fields.id("id", request.id),
-        fields.optional_id("request_id", request.request_id),
-    );
-    let (id, request_id) = fields.done(ids)?;
+    let (id, request_id) = read(request.id, request.request_id)?;
     let reply = replies::retry(&state.domain, &caller, &id, request_id).await?;
     let reply = with_confirmation(state, &caller, reply).await?;
     Ok(Response::new(v1::RetryReplyResponse { reply: Some(reply) }))
@@ -163,6 +153,12 @@ pub async fn list(
         replies: page.items.into_iter().map(convert::reply).collect(),
         next_page_token: page.next_page_token,
     }))
+}
+
+fn read(id: String, request_id: String) -> Result<(String, Option<String>), Problem> {
+    let mut fields = Fields::default();
+    let ids = (fields.id("id", id), fields.optional_id("request_id", request_id));
+    fields.done(ids)
 }
 
 /// A reply that was just made or changed, with its confirmation as it is by now.
