@@ -437,8 +437,8 @@ async fn photos_are_processed_beside_the_async_threads_even_when_callers_leave()
     let bytes = Bytes::from(jpeg(&scene(7, 200, 150), 90, Subsampling::S420, false));
     for _ in 0..20 {
         let call = process_off_thread(bytes.clone(), Limits::default());
-        let left = tokio::time::timeout(std::time::Duration::ZERO, call).await;
-        assert!(left.is_err());
+        // Its caller leaves at once, most often before it is done.
+        drop(tokio::time::timeout(std::time::Duration::ZERO, call).await);
     }
     let photo = process_off_thread(bytes.clone(), Limits::default())
         .await
