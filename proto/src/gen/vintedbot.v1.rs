@@ -1100,8 +1100,8 @@ pub mod account_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AccountService", "UpdateAccount"));
             self.inner.unary(req, path, codec).await
         }
-        /// Removes an account and its listings from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while one of its
-        /// publish jobs has not ended. Scope: accounts:write.
+        /// Removes an account, its listings and its inbox from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while
+        /// one of its publish jobs has not ended, and with REPLY_OPEN while one of its replies has not. Scope: accounts:write.
         pub async fn delete_account(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteAccountRequest>,
@@ -1310,8 +1310,8 @@ pub mod account_service_server {
             tonic::Response<super::UpdateAccountResponse>,
             tonic::Status,
         >;
-        /// Removes an account and its listings from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while one of its
-        /// publish jobs has not ended. Scope: accounts:write.
+        /// Removes an account, its listings and its inbox from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while
+        /// one of its publish jobs has not ended, and with REPLY_OPEN while one of its replies has not. Scope: accounts:write.
         async fn delete_account(
             &self,
             request: tonic::Request<super::DeleteAccountRequest>,

@@ -1094,8 +1094,8 @@ export const AccountService: GenService<{
     output: typeof UpdateAccountResponseSchema;
   },
   /**
-   * Removes an account and its listings from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while one of its
-   * publish jobs has not ended. Scope: accounts:write.
+   * Removes an account, its listings and its inbox from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while
+   * one of its publish jobs has not ended, and with REPLY_OPEN while one of its replies has not. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.DeleteAccount
    */
