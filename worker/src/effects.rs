@@ -252,10 +252,10 @@ pub async fn send_reply(
     claim: &Claim,
     work: &ReplyWork,
     reply: &OutgoingReply,
-    own_message_ids: &[String],
+    message_ids: &[String],
 ) -> Result<Option<ReplyNext>> {
     let domain = &worker.domain;
-    let intent = match reply_gate::intend(domain, claim, work, own_message_ids).await? {
+    let intent = match reply_gate::intend(domain, claim, work, message_ids).await? {
         Ok(intent) => intent,
         Err(reply_gate::Shut::Later(until)) => return Ok(Some(ReplyNext::Later { until })),
         Err(reply_gate::Shut::ClaimLost | reply_gate::Shut::Changed) => return Ok(Some(ReplyNext::AsItIs)),

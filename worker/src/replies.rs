@@ -36,6 +36,7 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
 
 /// Sends what was written, after a complete reading of the conversation.
 async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
+    let domain = &worker.domain;
     let conversation = match read(worker, work).await? {
         Ok(conversation) => conversation,
         Err(next) => return Ok(next),
@@ -59,7 +60,13 @@ async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
         text: work.text.clone(),
         photos,
     };
-    let known = reconcile::own_message_ids(&conversation, work.member_id.as_deref());
+    let known = reconcile::message_ids(&conversation);
+    if known.is_empty() && reconcile::has_messages(domain, work).await? {
+        return Ok(Next::Again {
+            reason: Reason::SiteChanged,
+            message: "the site shows none of the messages that it showed before".to_owned(),
+        });
+    }
     if let Some(next) = writes::send_reply(worker, claim, work, &reply, &known).await? {
         return Ok(next);
     }
@@ -105,6 +112,12 @@ async fn look(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Ne
             reason: Reason::ReplyDiffers,
             message: "a message of yours appeared in the thread, with another text; look whether it is this one, then \
                       call ResolveReply"
+                .to_owned(),
+        },
+        Decision::Incomplete => Next::Ask {
+            reason: Reason::OutcomeUnknown,
+            message: "the site does not show the whole thread, so that it cannot be known whether this was sent; look there, \
+                      then call ResolveReply"
                 .to_owned(),
         },
         Decision::NotSent => again(worker, work, &effect).await?,

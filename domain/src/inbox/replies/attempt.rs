@@ -25,6 +25,7 @@ pub struct Work {
     pub reply_id: String,
     pub owner_id: String,
     pub account_id: String,
+    pub thread_id: String,
     pub conversation_id: String,
     /// The account's own id on the site, as far as it is known.
     pub member_id: Option<String>,
@@ -227,6 +228,7 @@ async fn work(tx: &Tx, row: replies::Model, account: account_rows::Model) -> Res
         reply_id: row.id,
         owner_id: row.owner_id,
         account_id: row.account_id,
+        thread_id: row.thread_id,
         text: row.text,
         content_hash: row.content_hash,
     })

@@ -28,23 +28,23 @@ pub enum Shut {
     Later(Millis),
 }
 
-/// Commits an intent, or says why not. `own_message_ids` are all of the account's messages in a complete reading of the
+/// Commits an intent, or says why not. `message_ids` are all messages in a complete reading of the
 /// conversation made just before.
 pub async fn intend(
     domain: &Domain,
     claim: &Claim,
     work: &Work,
-    own_message_ids: &[String],
+    message_ids: &[String],
 ) -> Result<std::result::Result<Intent, Shut>> {
     let deadline = domain.clock.since_boot() + domain.settings.click_window_ms;
-    let own_message_ids = serde_json::to_string(own_message_ids)?;
+    let message_ids = serde_json::to_string(message_ids)?;
     let (domain_, claim, work) = (domain.clone(), claim.clone(), work.clone());
     let committed = domain
         .store
         .write(move |tx| {
             let (domain, claim, work) = (domain_.clone(), claim.clone(), work.clone());
-            let own_message_ids = own_message_ids.clone();
-            async move { commit(tx, &domain, &claim, &work, own_message_ids).await }.boxed()
+            let message_ids = message_ids.clone();
+            async move { commit(tx, &domain, &claim, &work, message_ids).await }.boxed()
         })
         .await?;
     Ok(committed.map(|effect_id| Intent::new(effect_id, deadline)))
@@ -55,7 +55,7 @@ async fn commit(
     domain: &Domain,
     claim: &Claim,
     work: &Work,
-    own_message_ids: String,
+    message_ids: String,
 ) -> Result<std::result::Result<String, Shut>> {
     let account = lock_account(tx, &work.account_id).await?;
     let row = load(tx, &work.reply_id).await?;
@@ -82,7 +82,7 @@ async fn commit(
         not_after: Set(not_after),
         reconcile_after: Set(reconcile_after),
         settle_until: Set(reconcile_after + domain.settings.settle_ms),
-        known_remote_ids: Set(own_message_ids),
+        known_remote_ids: Set(message_ids),
         target_remote_id: Set(Some(work.conversation_id.clone())),
         target_photo_ids: Set("[]".to_owned()),
         seen: Set(None),

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
-use vintedbot_marketplace::{Conversation, EntryContent};
+use vintedbot_marketplace::{Conversation, Entry, EntryContent};
 
 use super::attempt::Work;
 use super::normalised;
 use crate::clock::Millis;
+use crate::inbox::MessageKind;
 use crate::publishing::{EffectKind, EffectState};
-use crate::store::entities::effects;
+use crate::store::entities::{effects, messages};
 use crate::{Domain, Result};
 
 /// The first of two readings that have to show nothing.
@@ -28,13 +29,29 @@ pub enum Decision {
     NotSent,
     /// Something else of ours appeared.
     Differs,
+    /// The site does not show what it showed before, so that absence says nothing.
+    Incomplete,
 }
 
-/// Ids of the account's messages in a reading, as far as the site gives them any.
-pub fn own_message_ids(conversation: &Conversation, member_id: Option<&str>) -> Vec<String> {
-    own(conversation, member_id)
-        .map(|(id, _, _)| id.to_owned())
-        .collect()
+/// Ids of all messages in a reading, the other side's too: a later reading that lacks one of them is not complete.
+pub fn message_ids(conversation: &Conversation) -> Vec<String> {
+    let entries = conversation.entries.iter();
+    let messages = entries.filter(|entry| matches!(entry.content, EntryContent::Message { .. }));
+    messages.filter_map(|entry| entry.remote_id.clone()).collect()
+}
+
+/// Whether absence means anything in a reading: it shows all that the one before the sending showed, and nothing that may be
+/// a message which cannot be told. An emptied answer, or one of another shape, proves nothing.
+fn is_complete(known: &[String], conversation: &Conversation) -> bool {
+    let shown = message_ids(conversation);
+    let mut entries = conversation.entries.iter();
+    let is_told = |entry: &Entry| match &entry.content {
+        EntryContent::Message { .. } => entry.remote_id.is_some(),
+        // With nothing known to compare with, it may be a message under another name.
+        EntryContent::Unknown { .. } => !known.is_empty(),
+        _ => true,
+    };
+    !conversation.entries.is_empty() && known.iter().all(|id| shown.contains(id)) && entries.all(is_told)
 }
 
 /// Ids of messages that replies of the account became on the site that this one is for; another site's ids say nothing here.
@@ -50,6 +67,17 @@ pub async fn claimed(domain: &Domain, work: &Work) -> Result<HashSet<String>> {
         .all(domain.store.reader())
         .await?;
     Ok(ids.into_iter().collect())
+}
+
+/// Whether messages of the conversation are here already.
+pub async fn has_messages(domain: &Domain, work: &Work) -> Result<bool> {
+    let found = messages::Entity::find()
+        .filter(messages::Column::ThreadId.eq(work.thread_id.as_str()))
+        .filter(messages::Column::Kind.eq(MessageKind::Message))
+        .filter(messages::Column::RemoteId.is_not_null())
+        .one(domain.store.reader())
+        .await?;
+    Ok(found.is_some())
 }
 
 /// Decides what a complete reading says. Presence counts at once; absence only after the settling window, and twice.
@@ -81,6 +109,8 @@ pub fn decide(
         Decision::NotYet
     } else if !new.is_empty() {
         Decision::Differs
+    } else if !is_complete(&known, conversation) {
+        Decision::Incomplete
     } else if effect.note.as_deref() == Some(NOTHING_ONCE) {
         Decision::NotSent
     } else {
@@ -104,7 +134,7 @@ fn own<'a>(
 
 #[cfg(test)]
 mod tests {
-    use vintedbot_marketplace::{Entry, Interlocutor, Language, Seat};
+    use vintedbot_marketplace::{Interlocutor, Language, Seat};
 
     use super::*;
 
@@ -115,6 +145,7 @@ mod tests {
             reply_id: "reply".to_owned(),
             owner_id: "owner".to_owned(),
             account_id: "account".to_owned(),
+            thread_id: "thread".to_owned(),
             conversation_id: "9".to_owned(),
             member_id: Some("1".to_owned()),
             text: "Oui, toujours là !".to_owned(),
@@ -225,10 +256,24 @@ mod tests {
 
     #[test]
     fn nothing_counts_after_the_settling_window_alone_and_only_twice() {
-        assert_eq!(decided(&[], NOW + 1, None), Decision::NotYet);
-        assert_eq!(decided(&[], NOW + 1, Some(NOTHING_ONCE)), Decision::NotYet);
-        assert_eq!(decided(&[], NOW, None), Decision::NothingOnce);
-        assert_eq!(decided(&[], NOW, Some(NOTHING_ONCE)), Decision::NotSent);
+        let before = [("50", "1", "Bonjour")];
+        assert_eq!(decided(&before, NOW + 1, None), Decision::NotYet);
+        assert_eq!(decided(&before, NOW + 1, Some(NOTHING_ONCE)), Decision::NotYet);
+        assert_eq!(decided(&before, NOW, None), Decision::NothingOnce);
+        assert_eq!(decided(&before, NOW, Some(NOTHING_ONCE)), Decision::NotSent);
+    }
+
+    #[test]
+    fn an_emptied_reading_proves_nothing() {
+        for emptied in [vec![], vec![("51", "2", "Bonjour")]] {
+            assert_eq!(decided(&emptied, NOW, Some(NOTHING_ONCE)), Decision::Incomplete);
+            assert_eq!(decided(&emptied, NOW + 1, None), Decision::NotYet);
+        }
+        let mut nameless = conversation(&[("50", "1", "Bonjour"), ("", "1", "Salut")]);
+        nameless.entries[1].remote_id = None;
+        let effect = effect(NOW, Some(NOTHING_ONCE));
+        let decision = decide(&effect, &work(), &HashSet::new(), &nameless, NOW);
+        assert_eq!(decision, Decision::Incomplete);
     }
 
     #[test]
