@@ -78,7 +78,7 @@ fn thread_id(number: u32) -> String {
     format!("{:08x}-0000-7000-8000-{number:012x}", 0x019A_0000 - number)
 }
 
-/// A reading that finds nothing new: requests by the site's own count, and what it added to the event log.
+/// A reading that finds nothing new: requests by the site's own count.
 pub async fn measure(client: &Client, site: &Site, account_id: &str) -> Result<Vec<Row>> {
     let member_id: u64 = client.accounts().get(account_id).await?.member_id.parse()?;
     let many = json!({"member_id": member_id, "count": 50, "messages": 3});

@@ -113,7 +113,7 @@ fn threads(owner_id: String) -> Read {
     Read {
         name: "ListThreads, 50 of 100,000",
         sql: "SELECT t.*, p.* FROM threads t JOIN people p ON p.id = t.person_id WHERE t.owner_id = ?1
-              AND t.delete_time IS NULL ORDER BY t.last_message_time DESC, t.id DESC LIMIT 50",
+              AND t.delete_time IS NULL AND NOT t.archived ORDER BY t.last_message_time DESC, t.id DESC LIMIT 50",
         parameters: vec![vec![owner_id]],
         calls: Arc::new(Calls {
             path: PathAndQuery::from_static("/vintedbot.v1.InboxService/ListThreads"),
