@@ -125,11 +125,23 @@ async fn read(
         for (row, _) in rows.filter(|(_, is_changed)| *is_changed) {
             bring(worker, claim, begun, counts, &mut odd, &page, row).await?;
         }
+        if !is_new_page && page.has_more == Some(true) {
+            // It says that more follows, and shows the same again.
+            return Ok(unending());
+        }
         if !is_new_page || !goes_on(begun, number, &page, is_changed) {
-            break;
+            return Ok(odd.ended(watermark));
         }
     }
-    Ok(odd.ended(watermark))
+    Ok(unending())
+}
+
+/// Pages that lead nowhere: what is behind them is not here, so that nothing is said to be complete.
+fn unending() -> Ended {
+    Ended::Late {
+        reason: Reason::SiteChanged,
+        message: "the pages of the inbox do not come to an end; what was read is here".to_owned(),
+    }
 }
 
 /// What could not be understood.

@@ -1,10 +1,24 @@
-//! Fetching an item's photos from the site, and keeping copies of them.
+//! Fetching an item's photos from the site and keeping copies of them, and taking photos from the store to send them there.
 
+use vintedbot_domain::media::files::photo_key;
 use vintedbot_domain::media::{self, NewPhoto};
 use vintedbot_domain::{Error, Reason, Result};
-use vintedbot_marketplace::{OwnItem, Seat};
+use vintedbot_marketplace::{OwnItem, PhotoFile, Seat};
 
 use crate::Worker;
+
+/// The photos with these SHA-256, as they are sent to the site.
+pub async fn files(worker: &Worker, sha256s: &[String]) -> Result<Vec<PhotoFile>> {
+    let mut photos = Vec::with_capacity(sha256s.len());
+    for sha256 in sha256s {
+        photos.push(PhotoFile {
+            sha256: sha256.clone(),
+            content_type: "image/jpeg".to_owned(),
+            bytes: worker.domain.files.get(&photo_key(sha256)?).await?,
+        });
+    }
+    Ok(photos)
+}
 
 /// Our copies of an item's photos.
 #[derive(Debug, Default)]

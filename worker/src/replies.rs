@@ -8,17 +8,17 @@ use vintedbot_domain::inbox::replies::outcome::{self, Next};
 use vintedbot_domain::inbox::replies::reconcile::{self, Decision};
 use vintedbot_domain::inbox::sync;
 use vintedbot_domain::jobs::{self, Claim};
-use vintedbot_domain::media::files::photo_key;
 use vintedbot_domain::publishing::EffectState;
 use vintedbot_domain::publishing::outcome::Next as Follows;
 use vintedbot_domain::store::entities::effects;
 use vintedbot_domain::{Reason, Result};
-use vintedbot_marketplace::{Conversation, Error as SiteError, OutgoingReply, PhotoFile, Stopped};
+use vintedbot_marketplace::{Conversation, Error as SiteError, OutgoingReply, Stopped};
 
-use crate::Worker;
 use crate::effects as writes;
 use crate::publishing::{describe, next_of};
 use crate::stage::Stage;
+use crate::wardrobe::keep;
+use crate::{Worker, photos};
 
 /// Sendings that may leave no trace before a person is asked instead of sending once more.
 const TRACELESS_SENDINGS: u64 = 3;
@@ -48,17 +48,17 @@ async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
             message: "the site takes no reply in this thread".to_owned(),
         });
     }
-    let Some(photos) = photos(worker, work).await? else {
+    if work.photo_sha256s.iter().any(String::is_empty) {
         return Ok(Next::Failed {
             reason: Reason::NotFound,
             message: "a photo that was to go with it is not here any more".to_owned(),
         });
-    };
+    }
     let reply = OutgoingReply {
         reply_id: work.reply_id.clone(),
         conversation_id: work.conversation_id.clone(),
         text: work.text.clone(),
-        photos,
+        photos: photos::files(worker, &work.photo_sha256s).await?,
     };
     let known = reconcile::message_ids(&conversation);
     if known.is_empty() && reconcile::has_messages(domain, work).await? {
@@ -207,39 +207,12 @@ pub async fn stopped(worker: &Worker, error: &SiteError) -> Result<Next> {
     })
 }
 
-async fn photos(worker: &Worker, work: &Work) -> Result<Option<Vec<PhotoFile>>> {
-    let mut photos = Vec::with_capacity(work.photo_sha256s.len());
-    for sha256 in &work.photo_sha256s {
-        if sha256.is_empty() {
-            return Ok(None);
-        }
-        let bytes = worker.domain.files.get(&photo_key(sha256)?).await?;
-        photos.push(PhotoFile {
-            sha256: sha256.clone(),
-            content_type: "image/jpeg".to_owned(),
-            bytes,
-        });
-    }
-    Ok(Some(photos))
-}
-
-/// Runs an attempt while its lease lives. The gate refuses one whose lease is lost, so that it need not be torn down.
+/// Runs an attempt while its claim is renewed. The gate refuses one whose claim is lost, so that it need not be torn down.
 async fn kept<T>(worker: &Worker, claim: &Claim, attempt: impl Future<Output = Result<T>>) -> Result<T> {
-    let settings = &worker.domain.settings;
-    let heartbeat = Duration::from_millis(u64::try_from(settings.heartbeat_ms).unwrap_or(1_000));
-    let keeper = async {
-        loop {
-            tokio::time::sleep(heartbeat).await;
-            match claim.renew(&worker.domain.store, settings.lease_ms).await {
-                Ok(true) => {}
-                Ok(false) => std::future::pending().await,
-                // A database that does not answer now may answer before the lease runs out.
-                Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
-            }
-        }
-    };
+    tokio::pin!(attempt);
     tokio::select! {
-        result = attempt => result,
-        () = keeper => std::future::pending().await,
+        result = &mut attempt => return result,
+        () = keep(worker, claim) => {}
     }
+    attempt.await
 }

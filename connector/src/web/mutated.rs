@@ -125,8 +125,11 @@ proptest! {
     #[test]
     fn no_row_with_an_id_is_lost(changes in changes()) {
         let json = mutated(include_str!("../../tests/shapes/inbox.json"), &changes);
-        let Ok(page) = page_in(&json, 1) else { return Ok(()) };
-        let listed = json["conversations"].as_array().expect("it was read");
+        let read = page_in(&json, 1);
+        let listed = json["conversations"].as_array().map(Vec::as_slice).unwrap_or_default();
+        // Whatever else is wrong, what is listed is read.
+        prop_assert!(read.is_ok() || listed.is_empty());
+        let Ok(page) = read else { return Ok(()) };
         prop_assert_eq!(page.rows.len() + page.unreadable as usize, listed.len());
         for row in listed {
             let id = text::id(&row["id"]).filter(|id| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
@@ -139,8 +142,11 @@ proptest! {
     #[test]
     fn no_entry_of_a_conversation_is_lost(changes in changes()) {
         let json = mutated(include_str!("../../tests/shapes/conversation.json"), &changes);
-        let Ok(conversation) = conversation_in(&json, "880011", Some("EUR")) else { return Ok(()) };
-        let messages = json["conversation"]["messages"].as_array().expect("it was read");
+        let read = conversation_in(&json, "880011", Some("EUR"));
+        let messages = json["conversation"]["messages"].as_array();
+        let is_another = text::id(&json["conversation"]["id"]).is_some_and(|id| id != "880011");
+        prop_assert_eq!(read.is_ok(), messages.is_some() && !is_another);
+        let (Ok(conversation), Some(messages)) = (read, messages) else { return Ok(()) };
         prop_assert_eq!(conversation.entries.len(), messages.len());
     }
 }

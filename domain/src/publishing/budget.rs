@@ -79,11 +79,22 @@ pub(super) async fn next_change(
     now: Millis,
 ) -> Result<Option<Millis>> {
     let limit = settings.changes_per_minute_account;
+    next_of(connection, &account.id, &EffectKind::CHANGES, limit, now).await
+}
+
+/// When an account may intend the next effect of these kinds, of which a minute has room for so many; `None`: now.
+pub(crate) async fn next_of(
+    connection: &impl ConnectionTrait,
+    account_id: &str,
+    kinds: &[EffectKind],
+    limit: i64,
+    now: Millis,
+) -> Result<Option<Millis>> {
     let here: Vec<Millis> = effects::Entity::find()
         .select_only()
         .column(effects::Column::IntentTime)
-        .filter(effects::Column::AccountId.eq(account.id.as_str()))
-        .filter(effects::Column::Kind.is_in(EffectKind::CHANGES))
+        .filter(effects::Column::AccountId.eq(account_id))
+        .filter(effects::Column::Kind.is_in(kinds.iter().copied()))
         .filter(effects::Column::IntentTime.gt(now - MINUTE))
         .order_by_desc(effects::Column::IntentTime)
         .limit(limit.unsigned_abs())

@@ -8,7 +8,7 @@
 //! Every transaction that touches several of them locks in this order: account, publish job, work row, effect, listing.
 
 pub mod attempt;
-mod budget;
+pub(crate) mod budget;
 mod cancel;
 mod change;
 pub mod changed;

@@ -27,6 +27,7 @@ pub struct Compared {
 #[derive(Clone, Debug)]
 pub struct Logged {
     pub sequence: u64,
+    pub kind: String,
     pub resource_type: String,
     pub resource_id: String,
 }
@@ -64,13 +65,14 @@ fn read_log(database: &Path) -> Result<Vec<Logged>> {
         row.get(0)
     })?;
     ensure!(owners == 1, "{owners} owners have events");
-    let mut statement =
-        connection.prepare("SELECT sequence, resource_type, resource_id FROM events ORDER BY sequence")?;
+    let mut statement = connection
+        .prepare("SELECT sequence, kind, resource_type, resource_id FROM events ORDER BY sequence")?;
     let rows = statement.query_map([], |row| {
         Ok(Logged {
             sequence: row.get::<_, i64>(0)?.unsigned_abs(),
-            resource_type: row.get(1)?,
-            resource_id: row.get(2)?,
+            kind: row.get(1)?,
+            resource_type: row.get(2)?,
+            resource_id: row.get(3)?,
         })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
@@ -106,6 +108,7 @@ fn one(name: &str, text: &str, log: &[Logged], compared: &mut Compared) -> Resul
             .map(|at| &log[at]);
         let is_wanted = logged.is_some_and(|event| {
             event.resource_id == delivery.resource_id
+                && event.kind == delivery.kind
                 && event.sequence > header.from
                 && (!header.is_filtered || event.resource_type == "TEMPLATE")
         });
@@ -135,6 +138,7 @@ mod tests {
         (1..=6)
             .map(|sequence| Logged {
                 sequence,
+                kind: "CREATED".to_owned(),
                 resource_type: if sequence % 2 == 0 { "TEMPLATE" } else { "LISTING" }.to_owned(),
                 resource_id: format!("r{sequence}"),
             })
@@ -146,6 +150,7 @@ mod tests {
         lines.extend(sequences.iter().map(|sequence| {
             let delivery = Delivery {
                 sequence: *sequence,
+                kind: "CREATED".to_owned(),
                 resource_id: format!("r{sequence}"),
             };
             serde_json::to_string(&delivery).expect("JSON")

@@ -31,6 +31,8 @@ pub struct Header {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     pub sequence: u64,
+    /// Without the contract's prefix, as the log has it.
+    pub kind: String,
     pub resource_id: String,
 }
 
@@ -96,6 +98,11 @@ impl Watcher {
                     Ok(Some(Message::Event(event))) => {
                         let delivery = Delivery {
                             sequence: event.sequence,
+                            kind: event
+                                .kind()
+                                .as_str_name()
+                                .trim_start_matches("EVENT_KIND_")
+                                .to_owned(),
                             resource_id: event.resource_id,
                         };
                         writeln!(out, "{}", serde_json::to_string(&delivery)?)?;

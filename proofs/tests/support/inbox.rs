@@ -25,6 +25,7 @@ pub async fn tell(world: &World) -> Result<()> {
     desk.nothing_new().await.context("nothing new")?;
     desk.of_every_kind().await.context("of every kind")?;
     desk.emptied().await.context("emptied")?;
+    desk.unending().await.context("unending")?;
     desk.answered().await.context("answered")?;
     desk.taken_back().await.context("taken back")?;
     desk.in_doubt().await.context("in doubt")?;
@@ -210,6 +211,37 @@ impl<'a> Desk<'a> {
         }
         self.sync().await?;
         ensure!(self.messages().await? == before, "something was lost");
+        Ok(())
+    }
+
+    /// A list of pages that shows the same again and again was not read to its end.
+    async fn unending(&self) -> Result<()> {
+        let row = json!({
+            "id": self.conversation_id,
+            "description": "Encore",
+            "unread": false,
+            "updated_at": "2100-01-01T00:00:00+00:00",
+        });
+        let pagination = json!({"total_pages": 5, "total_entries": 100, "per_page": 20});
+        let answer =
+            json!({"status": 200, "json": {"conversations": [row], "pagination": pagination, "code": 0}});
+        let rule = json!({"on": "inbox", "times": 2, "do": {"answer": answer}});
+        self.world.site.add_rule(&rule).await?;
+        let inbox = self.world.client.inbox();
+        refused(
+            inbox.sync_now(&self.world.account.id).await,
+            Code::FailedPrecondition,
+            ErrorReason::SiteChanged,
+        )?;
+        // What is new is found all the same: it was not taken for the newest that there is.
+        let before = self.messages().await?.len();
+        self.happens(json!({"do": "write", "text": "Vous êtes là ?"}))
+            .await?;
+        self.sync().await?;
+        ensure!(
+            self.messages().await?.len() == before + 1,
+            "a message was passed over"
+        );
         Ok(())
     }
 

@@ -7,12 +7,10 @@ use vintedbot_domain::publishing::attempt::Work;
 use vintedbot_domain::publishing::composers::{self, ComposerRow};
 use vintedbot_domain::publishing::outcome::Next;
 use vintedbot_domain::{Domain, Result};
-use vintedbot_marketplace::{
-    Composer, ComposerIdentity, ComposerRequest, Ending, Error as SiteError, PhotoFile,
-};
+use vintedbot_marketplace::{Composer, ComposerIdentity, ComposerRequest, Ending, Error as SiteError};
 
-use crate::Worker;
 use crate::stage::Stage;
+use crate::{Worker, photos};
 
 /// A running composer with the row that a successor finds it by.
 pub struct Running {
@@ -71,19 +69,10 @@ async fn launch(
     let content = work.revision.content.clone();
     let change = work.revision.change.as_ref();
     let keeps_photos = change.is_some_and(|change| change.keeps_photos);
-    let mut photos = Vec::with_capacity(content.photo_sha256s.len());
-    for sha256 in content.photo_sha256s.iter().filter(|_| !keeps_photos) {
-        let bytes = worker
-            .domain
-            .files
-            .get(&vintedbot_domain::media::files::photo_key(sha256)?)
-            .await?;
-        photos.push(PhotoFile {
-            sha256: sha256.clone(),
-            content_type: "image/jpeg".to_owned(),
-            bytes,
-        });
-    }
+    let photos = match keeps_photos {
+        true => Vec::new(),
+        false => photos::files(worker, &content.photo_sha256s).await?,
+    };
     Ok(worker
         .marketplace
         .compose(

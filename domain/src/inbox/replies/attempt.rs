@@ -1,7 +1,7 @@
 //! Beginning an attempt: what a claimed reply needs done now, decided in one transaction.
 
 use futures::FutureExt;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use vintedbot_marketplace::Seat;
 
 use super::cancel::end;
@@ -11,13 +11,11 @@ use crate::clock::Millis;
 use crate::events::Kind;
 use crate::inbox::ReplyState;
 use crate::jobs::{Claim, Outcome};
-use crate::publishing::{EffectKind, EffectState};
+use crate::publishing::{EffectKind, EffectState, budget};
 use crate::settings::Settings;
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, effects, photos, replies, threads};
 use crate::{Domain, Error, Reason, Result};
-
-const MINUTE: Millis = 60_000;
 
 /// Everything that an attempt works from.
 #[derive(Clone, Debug)]
@@ -187,19 +185,7 @@ pub(super) async fn next_intent(
     now: Millis,
 ) -> Result<Option<Millis>> {
     let limit = settings.replies_per_minute_account;
-    let newest_first: Vec<Millis> = effects::Entity::find()
-        .select_only()
-        .column(effects::Column::IntentTime)
-        .filter(effects::Column::AccountId.eq(account_id))
-        .filter(effects::Column::Kind.eq(EffectKind::Reply))
-        .filter(effects::Column::IntentTime.gt(now - MINUTE))
-        .order_by_desc(effects::Column::IntentTime)
-        .limit(limit.unsigned_abs())
-        .into_tuple()
-        .all(tx)
-        .await?;
-    let full = i64::try_from(newest_first.len()).is_ok_and(|uses| uses >= limit);
-    Ok(newest_first.last().filter(|_| full).map(|oldest| oldest + MINUTE))
+    budget::next_of(tx, account_id, &[EffectKind::Reply], limit, now).await
 }
 
 async fn work(tx: &Tx, row: replies::Model, account: account_rows::Model) -> Result<Work> {
