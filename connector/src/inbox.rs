@@ -26,6 +26,24 @@ impl Inbox for Connector {
         session.told(session.mark_read(conversation_id).await).await
     }
 
+    async fn remove_conversation(
+        &self,
+        seat: &Seat,
+        permit: &dyn Permit,
+        conversation_id: &str,
+    ) -> Result<(), WriteError> {
+        let session = self.session(seat).map_err(WriteError::NotSent)?;
+        let lasting = session
+            .lasting(self.config.request_timeout.saturating_mul(2))
+            .await;
+        session.told(lasting).await.map_err(WriteError::NotSent)?;
+        discreet::written(
+            &session,
+            session.remove_conversation(permit, conversation_id).await,
+        )
+        .await
+    }
+
     async fn send_reply(
         &self,
         seat: &Seat,

@@ -57,6 +57,7 @@ pub enum Reason {
     ReplyState,
     ScopeNotGrantable,
     StorageFull,
+    ThreadRemovalOpen,
     TokenExpired,
     TokenInvalid,
     TokenMissing,

@@ -180,6 +180,15 @@ pub trait Inbox: Send + Sync + 'static {
     /// Marks a conversation as read. Marking it again changes nothing.
     async fn mark_read(&self, seat: &Seat, conversation_id: &str) -> Result<(), Error>;
 
+    /// Removes a conversation from the account's inbox, asking once; the other side keeps theirs. One that is not there any
+    /// more is removed.
+    async fn remove_conversation(
+        &self,
+        seat: &Seat,
+        permit: &dyn Permit,
+        conversation_id: &str,
+    ) -> Result<(), WriteError>;
+
     /// Sends a reply, once. Photos are uploaded first, which is private. Answers with the message's id, if the site says it.
     async fn send_reply(
         &self,

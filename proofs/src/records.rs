@@ -35,6 +35,8 @@ pub enum What {
     ItemDeleted(Item),
     /// A reply into a conversation.
     Reply(Reply),
+    /// A conversation was taken out of a member's inbox.
+    ConversationDeleted(Conversation),
     /// Somebody asked for new tokens.
     SessionRefresh(Refresh),
     ForeignBotCookie(BotCookie),
@@ -51,6 +53,12 @@ pub struct Reply {
     /// As it was sent.
     pub body: String,
     pub photo_sha256s: Vec<String>,
+}
+
+/// A conversation.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Conversation {
+    pub conversation_id: u64,
 }
 
 /// A request for new tokens.

@@ -14,7 +14,9 @@ use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
-use support::{canary, changes, inbox, kinds, published, refusals, scheduled, sessions, wardrobe, windows};
+use support::{
+    canary, changes, inbox, kinds, published, refusals, removal, scheduled, sessions, wardrobe, windows,
+};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
 use vintedbot_sdk::v1::publish_job::State;
@@ -70,6 +72,7 @@ async fn chapters(world: &mut World) -> Result<()> {
         done("wardrobe");
         inbox::tell(world).await.context("inbox")?;
         inbox::killed(world).await.context("inbox, killed")?;
+        removal::tell(world).await.context("removal")?;
         done("inbox");
     }
     cancelled(world).await.context("cancelled")?;

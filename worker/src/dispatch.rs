@@ -5,7 +5,7 @@ use std::sync::Arc;
 use vintedbot_domain::{Result, jobs};
 
 use crate::stage::Stage;
-use crate::{Worker, accounts, inbox, publishing, replies, sessions, wardrobe};
+use crate::{Worker, accounts, inbox, publishing, removal, replies, sessions, wardrobe};
 
 /// Claims a job and works on it. `false`: it was not due, or somebody else has it.
 pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
@@ -31,6 +31,7 @@ pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
         jobs::Kind::SyncInbox => inbox::sync(worker, &claim).await?,
         jobs::Kind::MarkThreadRead => inbox::mark_read(worker, &claim).await?,
         jobs::Kind::SendReply => replies::run(worker, &claim).await?,
+        jobs::Kind::RemoveThread => removal::run(worker, &claim).await?,
     }
     Ok(true)
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use vintedbot_domain::inbox::removal::attempt::{self as removal, Became};
 use vintedbot_domain::inbox::replies::attempt::Work as ReplyWork;
 use vintedbot_domain::inbox::replies::outcome::Next as ReplyNext;
 use vintedbot_domain::inbox::replies::{gate as reply_gate, outcome as reply_outcome};
@@ -307,5 +308,50 @@ pub async fn send_reply(
         }
     };
     Stage::ReplyRecorded.reached().await;
+    Ok(next)
+}
+
+/// Removes a conversation, once, and writes down what became of it. What follows where that is not that it is gone.
+pub async fn remove_thread(
+    worker: &Worker,
+    claim: &Claim,
+    work: &removal::Work,
+) -> Result<Option<ReplyNext>> {
+    let domain = &worker.domain;
+    let Some(intent) = removal::intend(domain, claim, work).await? else {
+        return Ok(Some(ReplyNext::AsItIs));
+    };
+    let ticket = Ticket {
+        intent: &intent,
+        domain,
+    };
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the module that the rule points to"
+    )]
+    let removing = worker
+        .marketplace
+        .remove_conversation(&work.seat, &ticket, &work.conversation_id);
+    let result = limited(domain, removing).await;
+    let (became, next) = match result {
+        Ok(()) => (Became::Removed, None),
+        Err(WriteError::NotSent(error) | WriteError::Refused(error)) => {
+            let note = describe(&error);
+            let next = crate::replies::stopped(worker, &error).await?;
+            (Became::NotRemoved { note }, Some(next))
+        }
+        Err(WriteError::Unknown(error)) => {
+            let became = Became::Unconfirmed {
+                held: false,
+                note: error.to_string(),
+            };
+            let next = match &error {
+                SiteError::Challenge { .. } => crate::replies::stopped(worker, &error).await?,
+                _ => ReplyNext::AsItIs,
+            };
+            (became, Some(next))
+        }
+    };
+    removal::became(domain, work, &intent.effect_id, became).await?;
     Ok(next)
 }

@@ -11,6 +11,7 @@ mod inbox;
 mod photos;
 mod publishing;
 mod queue;
+mod removal;
 mod replies;
 mod schedules;
 mod sessions;

@@ -12,7 +12,7 @@ use vintedbot_domain::publishing::EffectState;
 use vintedbot_domain::publishing::outcome::Next as Follows;
 use vintedbot_domain::store::entities::effects;
 use vintedbot_domain::{Reason, Result};
-use vintedbot_marketplace::{Conversation, Error as SiteError, OutgoingReply, Stopped};
+use vintedbot_marketplace::{Conversation, Error as SiteError, OutgoingReply, Seat, Stopped};
 
 use crate::effects as writes;
 use crate::publishing::{describe, next_of};
@@ -37,7 +37,7 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
 /// Sends what was written, after a complete reading of the conversation.
 async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
     let domain = &worker.domain;
-    let conversation = match read(worker, work).await? {
+    let conversation = match read_for(worker, work).await? {
         Ok(conversation) => conversation,
         Err(next) => return Ok(next),
     };
@@ -71,7 +71,7 @@ async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
         return Ok(next);
     }
     // So that the message is seen here at once, too. What it says decides nothing any more.
-    if let Err(next) = read(worker, work).await? {
+    if let Err(next) = read_for(worker, work).await? {
         tracing::info!(
             reply_id = work.reply_id,
             ?next,
@@ -91,7 +91,7 @@ async fn look(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Ne
     }
     // What it was claimed as before this reading counts, and nothing that a later one claims.
     let claimed = reconcile::claimed(domain, work).await?;
-    let conversation = match read(worker, work).await? {
+    let conversation = match read_for(worker, work).await? {
         Ok(conversation) => conversation,
         Err(next) => return Ok(next),
     };
@@ -152,32 +152,45 @@ async fn again(worker: &Worker, work: &Work, effect: &effects::Model) -> Result<
     Ok(Next::AsItIs)
 }
 
-fn later(worker: &Worker, now: i64) -> Next {
+pub fn later(worker: &Worker, now: i64) -> Next {
     Next::Later {
         until: now + worker.domain.settings.settle_poll_ms,
     }
 }
 
-/// A complete reading of the conversation, which is stored as any other.
-async fn read(worker: &Worker, work: &Work) -> Result<std::result::Result<Conversation, Next>> {
+/// A complete reading of a reply's conversation, which has to be there.
+async fn read_for(worker: &Worker, work: &Work) -> Result<std::result::Result<Conversation, Next>> {
+    let found = read(worker, &work.account_id, &work.seat, &work.conversation_id).await?;
+    Ok(found.and_then(|found| {
+        found.ok_or_else(|| Next::Failed {
+            reason: Reason::NotFound,
+            message: "the conversation is not on the site any more".to_owned(),
+        })
+    }))
+}
+
+/// A complete reading of a conversation, which is stored as any other; none where the site has no such conversation.
+pub async fn read(
+    worker: &Worker,
+    account_id: &str,
+    seat: &Seat,
+    conversation_id: &str,
+) -> Result<std::result::Result<Option<Conversation>, Next>> {
     let domain = &worker.domain;
     let limit = Duration::from_millis(u64::try_from(domain.settings.attempt_timeout_ms).unwrap_or(1_000));
     let reading = async {
         tokio::select! {
-            result = worker.marketplace.conversation(&work.seat, &work.conversation_id) => result,
+            result = worker.marketplace.conversation(seat, conversation_id) => result,
             () = tokio::time::sleep(limit) => Err(SiteError::Unavailable("the reading took too long".to_owned())),
             () = worker.drain.cancelled() => Err(SiteError::Stopped(Stopped("drained".to_owned()))),
         }
     };
     match reading.await {
         Ok(Some(conversation)) => {
-            sync::store(domain, &work.account_id, &work.seat.site, &conversation).await?;
-            Ok(Ok(conversation))
+            sync::store(domain, account_id, &seat.site, &conversation).await?;
+            Ok(Ok(Some(conversation)))
         }
-        Ok(None) => Ok(Err(Next::Failed {
-            reason: Reason::NotFound,
-            message: "the conversation is not on the site any more".to_owned(),
-        })),
+        Ok(None) => Ok(Ok(None)),
         Err(error) => Ok(Err(stopped(worker, &error).await?)),
     }
 }
@@ -208,7 +221,7 @@ pub async fn stopped(worker: &Worker, error: &SiteError) -> Result<Next> {
 }
 
 /// Runs an attempt while its claim is renewed. The gate refuses one whose claim is lost, so that it need not be torn down.
-async fn kept<T>(worker: &Worker, claim: &Claim, attempt: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn kept<T>(worker: &Worker, claim: &Claim, attempt: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::pin!(attempt);
     tokio::select! {
         result = &mut attempt => return result,

@@ -1,10 +1,11 @@
 //! The list of conversations: `GET /inbox` and marking one as read (as seen 2026, confidence A and B).
 
 use serde_json::Value;
-use vintedbot_marketplace::{Error, InboxPage, InboxRow, Interlocutor};
+use vintedbot_marketplace::{Error, InboxPage, InboxRow, Interlocutor, Permit, WriteError};
 
 use super::{Call, WebSession, code_in, good};
-use crate::{signs, text};
+use crate::signs::{self, Reply};
+use crate::text;
 
 /// As many as the site's own pages ask for (as seen 2026, confidence A).
 const PER_PAGE: u64 = 20;
@@ -31,15 +32,42 @@ impl WebSession {
     pub(crate) async fn mark_read(&self, conversation_id: &str) -> Result<(), Error> {
         let path = format!("{}/mark_as_read", conversation_path(conversation_id)?);
         let reply = self.reply(&Call::put(&path)).await?;
-        let is_gone = reply.status == 404 || code_in(&reply) == Some(super::NOT_FOUND);
-        if is_gone {
+        if is_gone(&reply) {
             return Err(Error::NotFound {
                 remote_id: conversation_id.to_owned(),
             });
         }
-        // What it says is not known; that it says nothing is no complaint.
-        let is_silent = (200..300).contains(&reply.status) && reply.text.trim().is_empty();
-        if is_silent { Ok(()) } else { good(&reply).map(drop) }
+        if is_silent(&reply) {
+            return Ok(());
+        }
+        good(&reply).map(drop)
+    }
+
+    /// Removes a conversation from the account's inbox: `DELETE /conversations/{id}` (as seen 2026, confidence B), once.
+    pub(crate) async fn remove_conversation(
+        &self,
+        permit: &dyn Permit,
+        conversation_id: &str,
+    ) -> Result<(), WriteError> {
+        let path = conversation_path(conversation_id).map_err(WriteError::NotSent)?;
+        let signed_in = self.signed_in().await.map_err(WriteError::NotSent)?;
+        // Asked for now, so that nothing stands between the permit and the request.
+        signed_in.csrf_token(self).await.map_err(WriteError::NotSent)?;
+        if !permit.still_valid() {
+            return Err(WriteError::NotSent(Error::Unavailable(
+                "the time in which it might be removed was over".to_owned(),
+            )));
+        }
+        let answer = self.once(&signed_in, &Call::delete(&path)).await?;
+        if answer.status == 401 {
+            // Who is not logged in has said nothing; the next attempt renews the session first.
+            return Err(WriteError::NotSent(Error::SessionBusy));
+        }
+        answer.judge(&self.detector, true).map_err(WriteError::Unknown)?;
+        if is_gone(&answer) || is_silent(&answer) {
+            return Ok(());
+        }
+        good(&answer).map(drop).map_err(WriteError::Unknown)
     }
 
     pub(super) fn flawed(&self, flaw: Flaw, path: &str, answer: &Value) -> Error {
@@ -52,6 +80,16 @@ impl WebSession {
             }
         }
     }
+}
+
+/// Whether the site says that there is no such conversation.
+fn is_gone(reply: &Reply) -> bool {
+    reply.status == 404 || code_in(reply) == Some(super::NOT_FOUND)
+}
+
+/// What these calls answer is not known; that one says nothing is no complaint.
+fn is_silent(reply: &Reply) -> bool {
+    (200..300).contains(&reply.status) && reply.text.trim().is_empty()
 }
 
 /// The path of a conversation, if its id can stand in one.

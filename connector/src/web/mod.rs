@@ -97,6 +97,13 @@ impl<'a> Call<'a> {
         }
     }
 
+    pub(crate) fn delete(path: &'a str) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+
     pub(crate) fn post(path: &'a str, json: Value) -> Self {
         Self {
             method: Method::POST,

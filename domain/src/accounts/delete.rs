@@ -21,7 +21,8 @@ const METHOD: &str = "DeleteAccount";
 /// is ever claimed twice.
 ///
 /// # Errors
-/// PUBLISH_JOB_OPEN while one of its publish jobs has not ended, REPLY_OPEN while one of its replies has not.
+/// PUBLISH_JOB_OPEN while one of its publish jobs has not ended, REPLY_OPEN while one of its replies has not, THREAD_REMOVAL_OPEN while a
+/// removal of one of its threads has not.
 pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
     requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
         run(tx, owner_id, id).boxed()

@@ -82,6 +82,7 @@ pub enum Kind {
     ReplyFailed,
     ReplyBlocked,
     ReplyCancelled,
+    ReplyPossibleDuplicate,
     TemplateCreated,
     TemplateUpdated,
     TemplateDeleted,

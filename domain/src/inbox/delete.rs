@@ -6,6 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 
 use super::Thread;
 use super::open::refuse_open_replies;
+use super::removal;
 use super::row::{load, present};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
@@ -54,6 +55,7 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
 /// when they leave.
 pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result<()> {
     refuse_open_replies(tx, replies::Column::AccountId, &account.id).await?;
+    removal::refuse_open(tx, threads::Column::AccountId, &account.id).await?;
     let of_account = threads::Column::AccountId.eq(account.id.as_str());
     for (row, person) in present(&account.owner_id)
         .filter(of_account.clone())

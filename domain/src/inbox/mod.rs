@@ -1,7 +1,7 @@
 //! The conversations of all accounts, as they were read on the site, and what is kept about them here.
 //!
 //! - `thread`, `message`, `reply`, `template` are the resources that callers see.
-//! - [`sync`] brings here what the site has; [`replies`] sends there.
+//! - [`sync`] brings here what the site has; [`replies`] sends there, [`removal`] removes a thread there.
 //! - `get`, `list`, `messages`, `counts` and `person` read; each list is one select.
 //! - `bulk`, `shelve` and `draft` change what is kept here about a thread, and nothing on the site. They say in a closure how
 //!   the row is to be; `change` locks it, compares, writes, and tells.
@@ -21,6 +21,7 @@ mod message;
 mod messages;
 mod open;
 mod person;
+pub mod removal;
 pub mod replies;
 mod reply;
 mod row;
@@ -43,6 +44,7 @@ pub use message::{Attachment, AttachmentState, Author, Content, Message, Message
 pub use messages::list_messages;
 pub use open::open_replies;
 pub use person::{PersonPage, person};
+pub use removal::{Removal, RemovalState};
 pub use reply::{Reply, ReplyState};
 pub use shelve::{Note, Snooze, set_note, snooze};
 pub use template::Template;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::Transaction;
 
+use super::Removal;
 use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::{people, threads};
@@ -64,6 +65,7 @@ pub struct Thread {
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
+    pub removal: Option<Removal>,
 }
 
 impl From<people::Model> for Person {
@@ -86,6 +88,7 @@ impl Thread {
             .as_deref()
             .and_then(|text| serde_json::from_str(text).ok());
         Self {
+            removal: Removal::of(&row),
             item: item(&row, transaction.as_ref()),
             transaction,
             person: person.into(),

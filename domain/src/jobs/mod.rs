@@ -50,6 +50,8 @@ pub enum Kind {
     MarkThreadRead,
     /// Everything that a reply needs done; its subject is the reply.
     SendReply,
+    /// Everything that the removal of a thread on its site needs done; its subject is the thread.
+    RemoveThread,
 }
 
 /// Where a job stands.

@@ -202,7 +202,7 @@ fn consents(row: &publish_jobs::Model, kind: EffectKind) -> bool {
         | EffectKind::Delete => confirmed,
         // To ask for the window is the consent.
         EffectKind::HandOver => row.state == State::Preparing && row.hand_over,
-        EffectKind::Reply => false,
+        EffectKind::Reply | EffectKind::ThreadRemoval => false,
     }
 }
 

@@ -136,6 +136,8 @@ pub enum EffectKind {
     Delete,
     /// Sends a reply into a conversation.
     Reply,
+    /// Removes a conversation from the account's inbox.
+    ThreadRemoval,
 }
 
 impl EffectKind {
@@ -178,7 +180,7 @@ impl EffectKind {
             Self::Unhide => Some(JobKind::Unhide),
             Self::Delete => Some(JobKind::Delete),
             // It has no publish job.
-            Self::Reply => None,
+            Self::Reply | Self::ThreadRemoval => None,
         }
     }
 }

@@ -102,9 +102,12 @@ pub fn decide(
             }
         }
         EffectKind::HandOver => hand_over::decide(effect, content, claimed, &reading.wardrobe, settled),
-        EffectKind::Edit | EffectKind::Hide | EffectKind::Unhide | EffectKind::Delete | EffectKind::Reply => {
-            Decision::Ask
-        }
+        EffectKind::Edit
+        | EffectKind::Hide
+        | EffectKind::Unhide
+        | EffectKind::Delete
+        | EffectKind::Reply
+        | EffectKind::ThreadRemoval => Decision::Ask,
         EffectKind::Publish => match &reading.target {
             Some(item) if !item.is_draft => done(item),
             Some(_) if settled => Decision::NotDone { strays: Vec::new() },

@@ -8,7 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_marketplace::{RemoteItem, Seat};
 
 use super::job::{load, save};
-use super::{EffectState, Revision, claims, reconcile};
+use super::{EffectKind, EffectState, Revision, claims, reconcile};
 use crate::accounts::{self, Account, AccountState};
 use crate::events::Kind;
 use crate::store::entities::{accounts as account_rows, effects};
@@ -16,7 +16,9 @@ use crate::{Domain, Reason, Result};
 
 /// Accounts whose site has to be looked at, with how to reach it.
 pub async fn watched_accounts(domain: &Domain) -> Result<Vec<Seat>> {
-    let effects = effects::Entity::find().filter(effects::Column::WatchUntil.is_not_null());
+    let effects = effects::Entity::find()
+        .filter(effects::Column::Kind.is_in(EffectKind::PUBLISHES))
+        .filter(effects::Column::WatchUntil.is_not_null());
     let mut ids: Vec<String> = effects
         .all(domain.store.reader())
         .await?
@@ -53,6 +55,7 @@ pub async fn compare(domain: &Domain, account_id: &str, wardrobe: &[RemoteItem])
                 let claimed: HashMap<String, String> = claims::claimed(tx, &account_id).await?;
                 let watched = effects::Entity::find()
                     .filter(effects::Column::AccountId.eq(account_id.as_str()))
+                    .filter(effects::Column::Kind.is_in(EffectKind::PUBLISHES))
                     .filter(effects::Column::State.eq(EffectState::NotDone))
                     .filter(effects::Column::WatchUntil.is_not_null());
                 let now = tx.now().await?;

@@ -160,7 +160,11 @@ async fn make(
 async fn may_be_ours(tx: &Tx, account_id: &str, item_id: &str) -> Result<bool> {
     let open = effects::Entity::find()
         .filter(effects::Column::AccountId.eq(account_id))
-        .filter(effects::Column::Kind.is_not_in(EffectKind::CHANGES))
+        .filter(effects::Column::Kind.is_in([
+            EffectKind::DraftSave,
+            EffectKind::Publish,
+            EffectKind::HandOver,
+        ]))
         .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]));
     for effect in open.all(tx).await? {
         let known: Vec<String> = serde_json::from_str(&effect.known_remote_ids)?;

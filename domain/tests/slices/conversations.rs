@@ -84,6 +84,12 @@ pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String 
         update_time: START,
         delete_time: None,
         sequence: 0,
+        removal_state: None,
+        removal_number: 0,
+        removal_hash: None,
+        removal_reason: None,
+        removal_message: None,
+        removal_time: None,
     };
     let entries: Vec<_> = (1..=told.messages)
         .map(|position| {

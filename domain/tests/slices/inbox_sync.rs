@@ -67,7 +67,7 @@ pub fn entry(member: Option<&str>, time: i64, id: Option<&str>, content: EntryCo
     }
 }
 
-fn says(member: &str, time: i64, id: &str, body: &str) -> Entry {
+pub fn says(member: &str, time: i64, id: &str, body: &str) -> Entry {
     let content = EntryContent::Message {
         body: body.to_owned(),
         photo_urls: Vec::new(),

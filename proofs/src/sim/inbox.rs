@@ -19,6 +19,10 @@ impl Inbox for Market {
         Err(no_inbox())
     }
 
+    async fn remove_conversation(&self, _: &Seat, _: &dyn Permit, _: &str) -> Result<(), WriteError> {
+        Err(WriteError::NotSent(no_inbox()))
+    }
+
     async fn send_reply(
         &self,
         _: &Seat,

@@ -11,6 +11,7 @@ pub mod person;
 pub mod postgres;
 pub mod published;
 pub mod refusals;
+pub mod removal;
 pub mod scheduled;
 pub mod sessions;
 pub mod wardrobe;

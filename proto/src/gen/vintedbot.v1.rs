@@ -184,6 +184,8 @@ pub enum ErrorReason {
     ReplyDiffers = 104,
     /// FAILED_PRECONDITION. A template of this name is there already.
     NameTaken = 105,
+    /// FAILED_PRECONDITION. The thread's removal on the site has not ended; see `Thread.removal`.
+    ThreadRemovalOpen = 106,
     /// On accounts and jobs only, as are all that begin with CHALLENGE: the site asks for a person. Nothing here answers such
     /// a check; open the site in your own browser, deal with it, then call ResumeAccount. This one: a captcha in a page.
     ChallengeCaptcha = 110,
@@ -293,6 +295,7 @@ impl ErrorReason {
             Self::DraftConflict => "ERROR_REASON_DRAFT_CONFLICT",
             Self::ReplyDiffers => "ERROR_REASON_REPLY_DIFFERS",
             Self::NameTaken => "ERROR_REASON_NAME_TAKEN",
+            Self::ThreadRemovalOpen => "ERROR_REASON_THREAD_REMOVAL_OPEN",
             Self::ChallengeCaptcha => "ERROR_REASON_CHALLENGE_CAPTCHA",
             Self::ChallengeBotCheck => "ERROR_REASON_CHALLENGE_BOT_CHECK",
             Self::ChallengeCloudflare => "ERROR_REASON_CHALLENGE_CLOUDFLARE",
@@ -392,6 +395,7 @@ impl ErrorReason {
             "ERROR_REASON_DRAFT_CONFLICT" => Some(Self::DraftConflict),
             "ERROR_REASON_REPLY_DIFFERS" => Some(Self::ReplyDiffers),
             "ERROR_REASON_NAME_TAKEN" => Some(Self::NameTaken),
+            "ERROR_REASON_THREAD_REMOVAL_OPEN" => Some(Self::ThreadRemovalOpen),
             "ERROR_REASON_CHALLENGE_CAPTCHA" => Some(Self::ChallengeCaptcha),
             "ERROR_REASON_CHALLENGE_BOT_CHECK" => Some(Self::ChallengeBotCheck),
             "ERROR_REASON_CHALLENGE_CLOUDFLARE" => Some(Self::ChallengeCloudflare),
@@ -1101,7 +1105,8 @@ pub mod account_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Removes an account, its listings and its inbox from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while
-        /// one of its publish jobs has not ended, and with REPLY_OPEN while one of its replies has not. Scope: accounts:write.
+        /// one of its publish jobs has not ended, with REPLY_OPEN while one of its replies has not, and
+        /// with THREAD_REMOVAL_OPEN while the removal of one of its threads has not. Scope: accounts:write.
         pub async fn delete_account(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteAccountRequest>,
@@ -1311,7 +1316,8 @@ pub mod account_service_server {
             tonic::Status,
         >;
         /// Removes an account, its listings and its inbox from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while
-        /// one of its publish jobs has not ended, and with REPLY_OPEN while one of its replies has not. Scope: accounts:write.
+        /// one of its publish jobs has not ended, with REPLY_OPEN while one of its replies has not, and
+        /// with THREAD_REMOVAL_OPEN while the removal of one of its threads has not. Scope: accounts:write.
         async fn delete_account(
             &self,
             request: tonic::Request<super::DeleteAccountRequest>,
@@ -4041,6 +4047,9 @@ pub struct Thread {
     /// Sequence of its last change in the owner's event log.
     #[prost(uint64, tag = "23")]
     pub sequence: u64,
+    /// Its removal on the site. Absent: nobody asked for it.
+    #[prost(message, optional, tag = "24")]
+    pub removal: ::core::option::Option<thread::Removal>,
 }
 /// Nested message and enum types in `Thread`.
 pub mod thread {
@@ -4146,6 +4155,80 @@ pub mod thread {
         /// When it was last saved.
         #[prost(message, optional, tag = "3")]
         pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    }
+    /// Its removal from the account's inbox on the site.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Removal {
+        /// Where it stands.
+        #[prost(enumeration = "removal::State", tag = "1")]
+        pub state: i32,
+        /// Why it is where it is. UNSPECIFIED: nothing is wrong.
+        #[prost(enumeration = "super::ErrorReason", tag = "2")]
+        pub reason: i32,
+        /// The same in English. Empty: nothing is wrong.
+        #[prost(string, tag = "3")]
+        pub reason_message: ::prost::alloc::string::String,
+        /// When that was last written.
+        #[prost(message, optional, tag = "4")]
+        pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    }
+    /// Nested message and enum types in `Removal`.
+    pub mod removal {
+        /// Where it stands.
+        #[derive(
+            Clone,
+            Copy,
+            Debug,
+            PartialEq,
+            Eq,
+            Hash,
+            PartialOrd,
+            Ord,
+            ::prost::Enumeration
+        )]
+        #[repr(i32)]
+        pub enum State {
+            /// Not said; never sent.
+            Unspecified = 0,
+            /// Confirmed, and waits for its turn.
+            Queued = 1,
+            /// The site is being asked: it may be removed.
+            Removing = 2,
+            /// It may be removed; the server is finding out by reading the site.
+            Unconfirmed = 3,
+            /// Ended: it is not in the account's inbox on the site any more.
+            Removed = 4,
+            /// Ended: it is there; `reason` says why. PrepareThreadRemoval may follow.
+            Failed = 5,
+        }
+        impl State {
+            /// String value of the enum field names used in the ProtoBuf definition.
+            ///
+            /// The values are not transformed in any way and thus are considered stable
+            /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+            pub fn as_str_name(&self) -> &'static str {
+                match self {
+                    Self::Unspecified => "STATE_UNSPECIFIED",
+                    Self::Queued => "STATE_QUEUED",
+                    Self::Removing => "STATE_REMOVING",
+                    Self::Unconfirmed => "STATE_UNCONFIRMED",
+                    Self::Removed => "STATE_REMOVED",
+                    Self::Failed => "STATE_FAILED",
+                }
+            }
+            /// Creates an enum from field names used in the ProtoBuf definition.
+            pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+                match value {
+                    "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                    "STATE_QUEUED" => Some(Self::Queued),
+                    "STATE_REMOVING" => Some(Self::Removing),
+                    "STATE_UNCONFIRMED" => Some(Self::Unconfirmed),
+                    "STATE_REMOVED" => Some(Self::Removed),
+                    "STATE_FAILED" => Some(Self::Failed),
+                    _ => None,
+                }
+            }
+        }
     }
 }
 /// One entry of a conversation.
@@ -4902,6 +4985,46 @@ pub struct DeleteThreadRequest {
 /// The thread is hidden.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteThreadResponse {}
+/// Asks for the removal of a thread on the site to be prepared.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrepareThreadRemovalRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// What would be removed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PrepareThreadRemovalResponse {
+    /// The thread as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub thread: ::core::option::Option<Thread>,
+    /// To be handed to ConfirmThreadRemoval. Its `revision_hash` stands for what is in the thread now.
+    #[prost(message, optional, tag = "2")]
+    pub confirmation: ::core::option::Option<Confirmation>,
+}
+/// Says yes to the removal of a thread on the site.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmThreadRemovalRequest {
+    /// UUID of the thread. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// What PrepareThreadRemoval showed. Required.
+    #[prost(message, optional, tag = "2")]
+    pub confirmation: ::core::option::Option<Confirmation>,
+    /// Whether to make the checks alone. Absent: yes.
+    #[prost(bool, optional, tag = "3")]
+    pub dry_run: ::core::option::Option<bool>,
+    /// UUID that makes repeating this call safe: the same answer. Any other gets CONFIRMATION_USED.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The thread.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConfirmThreadRemovalResponse {
+    /// As it is now, with its `removal`; unchanged after a dry run.
+    #[prost(message, optional, tag = "1")]
+    pub thread: ::core::option::Option<Thread>,
+}
 /// Saves a draft.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SaveDraftRequest {
@@ -5483,6 +5606,65 @@ pub mod inbox_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.InboxService", "DeleteThread"));
             self.inner.unary(req, path, codec).await
         }
+        /// First of two steps to remove a thread from the account's inbox on the site, where the other side keeps theirs: shows it
+        /// as it is now, with the confirmation that approves its removal. Changes nothing. Refused with REPLY_OPEN and
+        /// THREAD_REMOVAL_OPEN. Scope: inbox:confirm.
+        pub async fn prepare_thread_removal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::PrepareThreadRemovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareThreadRemovalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/PrepareThreadRemoval",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.InboxService", "PrepareThreadRemoval"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Second step: has the thread removed on the site, once; `Thread.removal` says where that stands. A dry run, which it is
+        /// unless told otherwise, makes every check and changes nothing. CONFIRMATION_STALE when something was written in it since;
+        /// what is written later still, before the site was asked, fails the removal with the same reason. The thread stays here
+        /// until DeleteThread. Scope: inbox:confirm.
+        pub async fn confirm_thread_removal(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConfirmThreadRemovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfirmThreadRemovalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/ConfirmThreadRemoval",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.InboxService", "ConfirmThreadRemoval"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
         /// another device has saved since `expected_version`; the answer's metadata `version` says which it is now, GetThread has
         /// its text. A text that is there already is no conflict, so that repeating is safe. Scope: inbox:write.
@@ -5823,6 +6005,27 @@ pub mod inbox_service_server {
             request: tonic::Request<super::DeleteThreadRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DeleteThreadResponse>,
+            tonic::Status,
+        >;
+        /// First of two steps to remove a thread from the account's inbox on the site, where the other side keeps theirs: shows it
+        /// as it is now, with the confirmation that approves its removal. Changes nothing. Refused with REPLY_OPEN and
+        /// THREAD_REMOVAL_OPEN. Scope: inbox:confirm.
+        async fn prepare_thread_removal(
+            &self,
+            request: tonic::Request<super::PrepareThreadRemovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::PrepareThreadRemovalResponse>,
+            tonic::Status,
+        >;
+        /// Second step: has the thread removed on the site, once; `Thread.removal` says where that stands. A dry run, which it is
+        /// unless told otherwise, makes every check and changes nothing. CONFIRMATION_STALE when something was written in it since;
+        /// what is written later still, before the site was asked, fails the removal with the same reason. The thread stays here
+        /// until DeleteThread. Scope: inbox:confirm.
+        async fn confirm_thread_removal(
+            &self,
+            request: tonic::Request<super::ConfirmThreadRemovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConfirmThreadRemovalResponse>,
             tonic::Status,
         >;
         /// Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
@@ -6462,6 +6665,98 @@ pub mod inbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteThreadSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/PrepareThreadRemoval" => {
+                    #[allow(non_camel_case_types)]
+                    struct PrepareThreadRemovalSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::PrepareThreadRemovalRequest>
+                    for PrepareThreadRemovalSvc<T> {
+                        type Response = super::PrepareThreadRemovalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::PrepareThreadRemovalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::prepare_thread_removal(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = PrepareThreadRemovalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/ConfirmThreadRemoval" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConfirmThreadRemovalSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::ConfirmThreadRemovalRequest>
+                    for ConfirmThreadRemovalSvc<T> {
+                        type Response = super::ConfirmThreadRemovalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConfirmThreadRemovalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::confirm_thread_removal(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConfirmThreadRemovalSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -13043,6 +13338,9 @@ pub enum EventKind {
     ReplyBlocked = 106,
     /// A reply was taken back.
     ReplyCancelled = 107,
+    /// A message with the text of a reply appeared after that was settled as not sent: the other side may have it twice, or
+    /// once where it was believed not to. `reason_message` names the message.
+    ReplyPossibleDuplicate = 108,
     /// A template was made.
     TemplateCreated = 110,
     /// A template changed.
@@ -13107,6 +13405,7 @@ impl EventKind {
             Self::ReplyFailed => "EVENT_KIND_REPLY_FAILED",
             Self::ReplyBlocked => "EVENT_KIND_REPLY_BLOCKED",
             Self::ReplyCancelled => "EVENT_KIND_REPLY_CANCELLED",
+            Self::ReplyPossibleDuplicate => "EVENT_KIND_REPLY_POSSIBLE_DUPLICATE",
             Self::TemplateCreated => "EVENT_KIND_TEMPLATE_CREATED",
             Self::TemplateUpdated => "EVENT_KIND_TEMPLATE_UPDATED",
             Self::TemplateDeleted => "EVENT_KIND_TEMPLATE_DELETED",
@@ -13167,6 +13466,7 @@ impl EventKind {
             "EVENT_KIND_REPLY_FAILED" => Some(Self::ReplyFailed),
             "EVENT_KIND_REPLY_BLOCKED" => Some(Self::ReplyBlocked),
             "EVENT_KIND_REPLY_CANCELLED" => Some(Self::ReplyCancelled),
+            "EVENT_KIND_REPLY_POSSIBLE_DUPLICATE" => Some(Self::ReplyPossibleDuplicate),
             "EVENT_KIND_TEMPLATE_CREATED" => Some(Self::TemplateCreated),
             "EVENT_KIND_TEMPLATE_UPDATED" => Some(Self::TemplateUpdated),
             "EVENT_KIND_TEMPLATE_DELETED" => Some(Self::TemplateDeleted),

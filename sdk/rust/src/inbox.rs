@@ -9,10 +9,11 @@ use vintedbot_proto::v1::resolve_reply_request::{NotSent, Outcome, Sent};
 use vintedbot_proto::v1::thread::Draft;
 use vintedbot_proto::v1::watch_response::Message as Watched;
 use vintedbot_proto::v1::{
-    ArchiveThreadsRequest, CancelReplyRequest, ConfirmReplyRequest, Confirmation, DeleteThreadRequest,
-    GetInboxCountsRequest, GetInboxCountsResponse, GetPersonRequest, GetPersonResponse, GetReplyRequest,
-    GetThreadRequest, LabelThreadsRequest, ListMessagesRequest, ListRepliesRequest, ListThreadsRequest,
-    MarkThreadsRequest, Message, Reply, ResolveReplyRequest, RetryReplyRequest, SaveDraftRequest,
+    ArchiveThreadsRequest, CancelReplyRequest, ConfirmReplyRequest, ConfirmThreadRemovalRequest,
+    Confirmation, DeleteThreadRequest, GetInboxCountsRequest, GetInboxCountsResponse, GetPersonRequest,
+    GetPersonResponse, GetReplyRequest, GetThreadRequest, LabelThreadsRequest, ListMessagesRequest,
+    ListRepliesRequest, ListThreadsRequest, MarkThreadsRequest, Message, PrepareThreadRemovalRequest,
+    PrepareThreadRemovalResponse, Reply, ResolveReplyRequest, RetryReplyRequest, SaveDraftRequest,
     SendReplyRequest, SetThreadNoteRequest, SnoozeThreadRequest, SyncNowRequest, SyncNowResponse, Thread,
     Topic, WatchRequest,
 };
@@ -180,6 +181,33 @@ impl Inbox {
             .change(request, call!(InboxServiceClient::delete_thread))
             .await?;
         Ok(())
+    }
+
+    /// First of two steps to remove a thread on the site: what would go, with the confirmation that approves it.
+    pub async fn prepare_removal(&self, id: impl Into<String>) -> Result<PrepareThreadRemovalResponse> {
+        let request = PrepareThreadRemovalRequest { id: id.into() };
+        self.calls
+            .read(request, call!(InboxServiceClient::prepare_thread_removal))
+            .await
+    }
+
+    /// Second step: has the thread removed on the site, once. `thread.removal` says where that stands.
+    pub async fn confirm_removal(
+        &self,
+        id: impl Into<String>,
+        confirmation: &Confirmation,
+    ) -> Result<Thread> {
+        let request = ConfirmThreadRemovalRequest {
+            id: id.into(),
+            confirmation: Some(confirmation.clone()),
+            dry_run: Some(false),
+            ..Default::default()
+        };
+        let answer = self
+            .calls
+            .change(request, call!(InboxServiceClient::confirm_thread_removal))
+            .await?;
+        answer.thread.present("thread")
     }
 
     /// Saves what is being written. `version` is that of the draft that was edited, `thread.draft.version`, or 0; where

@@ -38,7 +38,7 @@ changes! {
     PreparePublishRequest PrepareChangeRequest ConfirmPublishRequest SchedulePublishRequest CancelPublishJobRequest
     RetryPublishJobRequest ResolvePublishJobRequest
     MarkThreadsRequest ArchiveThreadsRequest LabelThreadsRequest SnoozeThreadRequest SetThreadNoteRequest
-    DeleteThreadRequest
+    DeleteThreadRequest ConfirmThreadRemovalRequest
     SendReplyRequest ConfirmReplyRequest CancelReplyRequest RetryReplyRequest ResolveReplyRequest
     CreateTemplateRequest UpdateTemplateRequest DeleteTemplateRequest
 }

@@ -68,6 +68,7 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::ReplyFailed => v1::EventKind::ReplyFailed,
         Kind::ReplyBlocked => v1::EventKind::ReplyBlocked,
         Kind::ReplyCancelled => v1::EventKind::ReplyCancelled,
+        Kind::ReplyPossibleDuplicate => v1::EventKind::ReplyPossibleDuplicate,
         Kind::TemplateCreated => v1::EventKind::TemplateCreated,
         Kind::TemplateUpdated => v1::EventKind::TemplateUpdated,
         Kind::TemplateDeleted => v1::EventKind::TemplateDeleted,
@@ -120,7 +121,8 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::ReplyUnconfirmed
         | K::ReplyFailed
         | K::ReplyBlocked
-        | K::ReplyCancelled => Some(ResourceType::Reply),
+        | K::ReplyCancelled
+        | K::ReplyPossibleDuplicate => Some(ResourceType::Reply),
         K::TemplateCreated | K::TemplateUpdated | K::TemplateDeleted => Some(ResourceType::Template),
     }
 }

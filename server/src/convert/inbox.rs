@@ -2,7 +2,7 @@
 
 use vintedbot_domain::inbox::{
     Attachment, AttachmentState, Author, Content, Counts, Draft, InboxCounts, Item, Message, Person,
-    PersonPage, Reply, ReplyState, Thread,
+    PersonPage, Removal, RemovalState, Reply, ReplyState, Thread,
 };
 use vintedbot_marketplace::{Money, Side, Transaction};
 use vintedbot_proto::v1;
@@ -94,9 +94,27 @@ pub fn thread(source: Thread) -> v1::Thread {
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
         sequence: unsigned(source.sequence),
+        removal: source.removal.map(removal),
         id: source.id,
         account_id: source.account_id,
         remote_id: source.remote_id,
+    }
+}
+
+fn removal(source: Removal) -> v1::thread::Removal {
+    use v1::thread::removal::State;
+    let state = match source.state {
+        RemovalState::Queued => State::Queued,
+        RemovalState::Removing => State::Removing,
+        RemovalState::Unconfirmed => State::Unconfirmed,
+        RemovalState::Removed => State::Removed,
+        RemovalState::Failed => State::Failed,
+    };
+    v1::thread::Removal {
+        state: state.into(),
+        reason: source.reason.map(errors::reason).unwrap_or_default().into(),
+        reason_message: source.message,
+        update_time: Some(timestamp(source.update_time)),
     }
 }
 

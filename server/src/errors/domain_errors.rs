@@ -162,6 +162,7 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::SessionInvalid
         | Reason::SessionOtherMember
         | Reason::SessionRequired
+        | Reason::ThreadRemovalOpen
         | Reason::TooLate
         | Reason::UploadUrlExpired
         // These stand on jobs and accounts; where one does refuse a call, the job is what forbids it.

@@ -4,6 +4,7 @@ mod bulk;
 mod change;
 mod overview;
 mod read;
+mod removal;
 mod replies;
 mod sync;
 
@@ -98,6 +99,20 @@ impl InboxService for Service {
         request: Request<v1::DeleteThreadRequest>,
     ) -> Result<Response<v1::DeleteThreadResponse>, Status> {
         Ok(change::delete(&self.0, request).await?)
+    }
+
+    async fn prepare_thread_removal(
+        &self,
+        request: Request<v1::PrepareThreadRemovalRequest>,
+    ) -> Result<Response<v1::PrepareThreadRemovalResponse>, Status> {
+        Ok(removal::prepare(&self.0, request).await?)
+    }
+
+    async fn confirm_thread_removal(
+        &self,
+        request: Request<v1::ConfirmThreadRemovalRequest>,
+    ) -> Result<Response<v1::ConfirmThreadRemovalResponse>, Status> {
+        Ok(removal::confirm(&self.0, request).await?)
     }
 
     async fn save_draft(

@@ -75,6 +75,8 @@ const SCOPES: &[(&str, &[Scope])] = &[
     ("InboxService/SnoozeThread", &[Scope::InboxWrite]),
     ("InboxService/SetThreadNote", &[Scope::InboxWrite]),
     ("InboxService/DeleteThread", &[Scope::InboxWrite]),
+    ("InboxService/PrepareThreadRemoval", &[Scope::InboxConfirm]),
+    ("InboxService/ConfirmThreadRemoval", &[Scope::InboxConfirm]),
     ("InboxService/SaveDraft", &[Scope::InboxWrite]),
     ("InboxService/SendReply", &[Scope::InboxSend]),
     ("InboxService/ConfirmReply", &[Scope::InboxConfirm]),

@@ -177,15 +177,22 @@ async fn comes_later(tx: &Tx, row: &replies::Model) -> Result<bool> {
     Ok(earlier > 0)
 }
 
-/// When the account's budget of replies allows the next one, if not now.
-pub(super) async fn next_intent(
+/// When the account's budget of replies, which removals of threads share, allows the next one, if not now.
+pub(in crate::inbox) async fn next_intent(
     tx: &Tx,
     settings: &Settings,
     account_id: &str,
     now: Millis,
 ) -> Result<Option<Millis>> {
     let limit = settings.replies_per_minute_account;
-    budget::next_of(tx, account_id, &[EffectKind::Reply], limit, now).await
+    budget::next_of(
+        tx,
+        account_id,
+        &[EffectKind::Reply, EffectKind::ThreadRemoval],
+        limit,
+        now,
+    )
+    .await
 }
 
 async fn work(tx: &Tx, row: replies::Model, account: account_rows::Model) -> Result<Work> {

@@ -2,7 +2,7 @@
 //!
 //! What callers ask for: [`send()`], [`confirm()`], [`cancel()`], [`retry()`], [`resolve()`], each a file. What the worker
 //! does: [`attempt::begin`] says what a claimed reply needs, [`gate::intend`] is the only way to the site, [`outcome`] writes
-//! down what became of it, [`mod@reconcile`] finds out where that is not known.
+//! down what became of it, [`mod@reconcile`] finds out where that is not known, `watch` looks for what comes late.
 //!
 //! Every transaction that touches several of them locks in this order: account, thread, reply, work row, effect.
 
@@ -17,6 +17,7 @@ mod resolve;
 mod retry;
 mod send;
 mod token;
+pub(in crate::inbox) mod watch;
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 use vintedbot_marketplace::fold;
@@ -78,7 +79,7 @@ async fn load_owned(tx: &Tx, owner_id: &str, id: &str) -> Result<(accounts::Mode
     Ok((account, load(tx, id).await?))
 }
 
-async fn lock_account(tx: &Tx, id: &str) -> Result<accounts::Model> {
+pub(super) async fn lock_account(tx: &Tx, id: &str) -> Result<accounts::Model> {
     let account = tx.locked(accounts::Entity::find_by_id(id)).one(tx).await?;
     account.ok_or_else(|| Error::not_found("account", id))
 }
@@ -96,19 +97,19 @@ async fn save(tx: &Tx, mut row: replies::Model, kind: Kind) -> Result<Reply> {
     Ok(reply)
 }
 
-/// The effect of a reply whose outcome is open, if there is one.
-async fn open_effect(tx: &Tx, reply_id: &str) -> Result<Option<effects::Model>> {
+/// The effect of a reply, or of a thread's removal, whose outcome is open, if there is one.
+pub(super) async fn open_effect(tx: &Tx, subject_id: &str) -> Result<Option<effects::Model>> {
     let query = effects::Entity::find()
-        .filter(effects::Column::SubjectId.eq(reply_id))
+        .filter(effects::Column::SubjectId.eq(subject_id))
         .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]));
     Ok(tx.locked(query).one(tx).await?)
 }
 
-/// Queues the replies of an account that waited because it was paused.
+/// Queues what is to be done in the conversations of an account and waited because it was paused.
 pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
     let waiting = work_rows::Entity::find()
         .filter(work_rows::Column::AccountId.eq(account_id))
-        .filter(work_rows::Column::Kind.eq(jobs::Kind::SendReply))
+        .filter(work_rows::Column::Kind.is_in([jobs::Kind::SendReply, jobs::Kind::RemoveThread]))
         .filter(work_rows::Column::State.eq(jobs::State::Waiting));
     let now = tx.now().await?;
     for work in waiting.all(tx).await? {
@@ -146,12 +147,16 @@ fn normalised(text: &str) -> String {
     fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// Whether the account may act on the site that the reply was written for.
 fn may_act(row: &replies::Model, account: &accounts::Model) -> Result<()> {
-    if account.delete_time.is_some() || account.site != row.site {
+    may_act_on(&row.site, account)
+}
+
+/// Whether the account may act on the site that something was approved for.
+pub(super) fn may_act_on(site: &str, account: &accounts::Model) -> Result<()> {
+    if account.delete_time.is_some() || account.site != site {
         return Err(Error::rejected(
             Reason::ModeChanged,
-            "the account's mode was changed since the reply was written",
+            "the account's mode was changed since",
         ));
     }
     not_paused(account)

@@ -4,7 +4,7 @@ use futures::FutureExt;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
 use vintedbot_marketplace::challenge::AccountFollows;
 
-use super::{load, lock_account, open_effect, save};
+use super::{load, lock_account, open_effect, save, watch};
 use crate::accounts;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
@@ -168,13 +168,18 @@ pub async fn delivered(domain: &Domain, effect_id: &str, remote_id: Option<&str>
     .await
 }
 
-/// It was provably not sent; the reply is as before its intent.
+/// It was not sent; the reply is as before its intent. Where that is only concluded from what the site shows, it is watched
+/// for.
 pub async fn not_sent(domain: &Domain, effect_id: &str, note: &str) -> Result<()> {
-    let note = note.to_owned();
+    let (note, watch_ms) = (note.to_owned(), domain.settings.watch_ms);
     on_effect(domain, effect_id, move |tx, effect, row| {
         let note = note.clone();
         async move {
-            settle(tx, effect, EffectState::NotDone, None, &note).await?;
+            if note == TRACELESS {
+                watch::settle_watched(tx, effect, &note, watch_ms).await?;
+            } else {
+                settle(tx, effect, EffectState::NotDone, None, &note).await?;
+            }
             let row = replies::Model {
                 state: ReplyState::Queued,
                 ..row
@@ -270,7 +275,7 @@ where
 }
 
 /// Settles an effect.
-pub(super) async fn settle(
+pub(in crate::inbox) async fn settle(
     tx: &Tx,
     effect: effects::Model,
     state: EffectState,

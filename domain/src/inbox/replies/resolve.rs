@@ -5,7 +5,7 @@ use sea_orm::EntityTrait;
 use serde::Serialize;
 
 use super::outcome::{self, claim_message};
-use super::{load_owned, open_effect, requeue, save, wrong_state};
+use super::{load_owned, open_effect, requeue, save, watch, wrong_state};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::inbox::{Author, Reply, ReplyState};
@@ -39,6 +39,7 @@ pub async fn resolve(
     request_id: Option<String>,
 ) -> Result<Reply> {
     let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    let watch_ms = domain.settings.watch_ms;
     domain
         .store
         .write(move |tx| {
@@ -55,7 +56,7 @@ pub async fn resolve(
                 }
                 // Its row of work waits for this answer, and ends once the reply has.
                 requeue(tx, &row, tx.now().await?).await?;
-                let reply = run(tx, row, &resolution).await?;
+                let reply = run(tx, row, &resolution, watch_ms).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &parameters, &id).await?;
                 Ok(reply)
             }
@@ -64,7 +65,7 @@ pub async fn resolve(
         .await
 }
 
-async fn run(tx: &Tx, row: replies::Model, resolution: &Resolution) -> Result<Reply> {
+async fn run(tx: &Tx, row: replies::Model, resolution: &Resolution, watch_ms: i64) -> Result<Reply> {
     let effect = open_effect(tx, &row.id).await?;
     let effect = effect
         .filter(|_| row.needs_manual && row.state == ReplyState::Unconfirmed)
@@ -72,7 +73,7 @@ async fn run(tx: &Tx, row: replies::Model, resolution: &Resolution) -> Result<Re
     let said = "said by a person";
     match resolution {
         Resolution::NotSent => {
-            outcome::settle(tx, effect, EffectState::NotDone, None, said).await?;
+            watch::settle_watched(tx, effect, said, watch_ms).await?;
             let row = replies::Model {
                 state: ReplyState::Failed,
                 needs_manual: false,

@@ -11,7 +11,7 @@ use super::changes::{self, Changes, Reading};
 use super::entry::{self, Read, Sides, storable};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
-use crate::inbox::{Author, Content, Thread};
+use crate::inbox::{Author, Content, RemovalState, Thread, replies};
 use crate::store::Tx;
 use crate::store::entities::{accounts, messages, people, remote_items, threads};
 use crate::{Domain, Error, Result, listings};
@@ -129,6 +129,7 @@ pub async fn store_in(
             tx.emit(PendingEvent::changed(Kind::ThreadUpdated, &thread)?);
         }
     }
+    replies::watch::compare(tx, &thread, changes.all()).await?;
     Ok(Stored {
         thread_id: thread.id,
         is_new,
@@ -287,6 +288,12 @@ fn fresh(
         update_time: now,
         delete_time: None,
         sequence: 0,
+        removal_state: None,
+        removal_number: 0,
+        removal_hash: None,
+        removal_reason: None,
+        removal_message: None,
+        removal_time: None,
     }
 }
 
@@ -323,6 +330,10 @@ fn mark(
         thread.archived = false;
         thread.snooze_until = None;
         thread.delete_time = None;
+        if thread.removal_state == Some(RemovalState::Removed) {
+            // It is back on the site.
+            thread.removal_state = None;
+        }
     }
     if thread.remote_unread && (new > 0 || !was_unread) {
         thread.unread = true;

@@ -2,6 +2,8 @@
 
 use sea_orm::entity::prelude::*;
 
+use crate::inbox::RemovalState;
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "threads")]
 pub struct Model {
@@ -42,6 +44,14 @@ pub struct Model {
     pub update_time: i64,
     pub delete_time: Option<i64>,
     pub sequence: i64,
+    pub removal_state: Option<RemovalState>,
+    /// How many removals were confirmed.
+    pub removal_number: i64,
+    /// What the last one was confirmed for.
+    pub removal_hash: Option<String>,
+    pub removal_reason: Option<String>,
+    pub removal_message: Option<String>,
+    pub removal_time: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1095,7 +1095,8 @@ export const AccountService: GenService<{
   },
   /**
    * Removes an account, its listings and its inbox from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while
-   * one of its publish jobs has not ended, and with REPLY_OPEN while one of its replies has not. Scope: accounts:write.
+   * one of its publish jobs has not ended, with REPLY_OPEN while one of its replies has not, and
+   * with THREAD_REMOVAL_OPEN while the removal of one of its threads has not. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.DeleteAccount
    */

@@ -18,7 +18,7 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/inbox.proto.
  */
 export const file_vintedbot_v1_inbox: GenFile = /*@__PURE__*/
-  fileDesc("Chh2aW50ZWRib3QvdjEvaW5ib3gucHJvdG8SDHZpbnRlZGJvdC52MSJXCgZQZXJzb24SCgoCaWQYASABKAkSDAoEc2l0ZRgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSDQoFbG9naW4YBCABKAkSEQoJaXNfc3lzdGVtGAUgASgIIt8ICgZUaHJlYWQSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIRCglyZW1vdGVfaWQYAyABKAkSJAoGcGVyc29uGAQgASgLMhQudmludGVkYm90LnYxLlBlcnNvbhInCgRpdGVtGAUgASgLMhkudmludGVkYm90LnYxLlRocmVhZC5JdGVtEjUKC3RyYW5zYWN0aW9uGAYgASgLMiAudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbhIPCgdzbmlwcGV0GAcgASgJEjUKEWxhc3RfbWVzc2FnZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgx1bnJlYWRfY291bnQYCSABKAUSDgoGdW5yZWFkGAogASgIEhYKDndhaXRpbmdfZm9yX21lGAsgASgIEhEKCWhhc19vZmZlchgMIAEoCBIQCghhcmNoaXZlZBgNIAEoCBIvCgtzbm9vemVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGbGFiZWxzGA8gAygJEgwKBG5vdGUYECABKAkSKQoFZHJhZnQYESABKAsyGi52aW50ZWRib3QudjEuVGhyZWFkLkRyYWZ0EhUKDXJlcGx5X2FsbG93ZWQYEiABKAgSFgoOcmVhZF9ieV9wZXJzb24YEyABKAgSFQoNbWVzc2FnZV9jb3VudBgUIAEoBRIvCgtjcmVhdGVfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBcgASgEGv8BCgtUcmFuc2FjdGlvbhIKCgJpZBgBIAEoCRIOCgZzdGF0dXMYAiABKAUSMwoEc2lkZRgDIAEoDjIlLnZpbnRlZGJvdC52MS5UaHJlYWQuVHJhbnNhY3Rpb24uU2lkZRIRCglpc19idW5kbGUYBCABKAgSEwoLaXNfcmVzZXJ2ZWQYBSABKAgSFAoMaXNfY29tcGxldGVkGAYgASgIEiIKBXByaWNlGAcgASgLMhMudmludGVkYm90LnYxLk1vbmV5Ij0KBFNpZGUSFAoQU0lERV9VTlNQRUNJRklFRBAAEg8KC1NJREVfU0VMTEVSEAESDgoKU0lERV9CVVlFUhACGmIKBEl0ZW0SFwoPcmVtb3RlX2l0ZW1faWRzGAEgAygJEg0KBXRpdGxlGAIgASgJEhIKCmxpc3RpbmdfaWQYAyABKAkSCwoDdXJsGAQgASgJEhEKCWlzX2Nsb3NlZBgFIAEoCBpXCgVEcmFmdBIMCgR0ZXh0GAEgASgJEg8KB3ZlcnNpb24YAiABKAMSLwoLdXBkYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsAMCgdNZXNzYWdlEgoKAmlkGAEgASgJEhEKCXRocmVhZF9pZBgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEhEKCXJlbW90ZV9pZBgEIAEoCRIsCgZhdXRob3IYBSABKA4yHC52aW50ZWRib3QudjEuTWVzc2FnZS5BdXRob3ISDAoEdGV4dBgGIAEoCRI7Cg1vZmZlcl9yZXF1ZXN0GAcgASgLMiIudmludGVkYm90LnYxLk1lc3NhZ2UuT2ZmZXJSZXF1ZXN0SAASOQoMc2VsbGVyX29mZmVyGAggASgLMiEudmludGVkYm90LnYxLk1lc3NhZ2UuU2VsbGVyT2ZmZXJIABIuCgZzdGF0dXMYCSABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5TdGF0dXNIABIuCgZhY3Rpb24YCiABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb25IABIwCgd1bmtub3duGAsgASgLMh0udmludGVkYm90LnYxLk1lc3NhZ2UuVW5rbm93bkgAEjUKC2F0dGFjaG1lbnRzGAwgAygLMiAudmludGVkYm90LnYxLk1lc3NhZ2UuQXR0YWNobWVudBIoCgR0aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRyZWFkGA4gASgIEg4KBmhpZGRlbhgPIAEoCBIQCghyZXBseV9pZBgQIAEoCRIQCghwb3NpdGlvbhgRIAEoAxIQCghzZXF1ZW5jZRgSIAEoBBrUAgoMT2ZmZXJSZXF1ZXN0EhEKCXJlbW90ZV9pZBgBIAEoCRIWCg50cmFuc2FjdGlvbl9pZBgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgEIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRI3CgVzdGF0ZRgFIAEoDjIoLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdC5TdGF0ZRIOCgZzdGF0dXMYBiABKAUSDwoHY3VycmVudBgHIAEoCCJuCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1BFTkRJTkcQARISCg5TVEFURV9BQ0NFUFRFRBACEhIKDlNUQVRFX1JFSkVDVEVEEAMSEwoPU1RBVEVfQ0FOQ0VMTEVEEAQaggEKC1NlbGxlck9mZmVyEhEKCXJlbW90ZV9pZBgBIAEoCRIiCgVwcmljZRgCIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIPCgdjdXJyZW50GAQgASgIGikKBlN0YXR1cxINCgV0aXRsZRgBIAEoCRIQCghzdWJ0aXRsZRgCIAEoCRqZAQoGQWN0aW9uEg0KBXRpdGxlGAEgASgJEhAKCHN1YnRpdGxlGAIgASgJEjQKB2J1dHRvbnMYAyADKAsyIy52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb24uQnV0dG9uGjgKBkJ1dHRvbhIOCgZhY3Rpb24YASABKAkSDQoFdGl0bGUYAiABKAkSDwoHcHJpbWFyeRgDIAEoCBosCgdVbmtub3duEhMKC2VudGl0eV90eXBlGAEgASgJEgwKBGpzb24YAiABKAkavQEKCkF0dGFjaG1lbnQSNQoFc3RhdGUYASABKA4yJi52aW50ZWRib3QudjEuTWVzc2FnZS5BdHRhY2htZW50LlN0YXRlEhAKCHBob3RvX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiVQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9QRU5ESU5HEAESEAoMU1RBVEVfU1RPUkVEEAISEAoMU1RBVEVfRkFJTEVEEAMiWAoGQXV0aG9yEhYKEkFVVEhPUl9VTlNQRUNJRklFRBAAEhIKDkFVVEhPUl9BQ0NPVU5UEAESEQoNQVVUSE9SX1BFUlNPThACEg8KC0FVVEhPUl9TSVRFEANCCQoHY29udGVudCLlBQoFUmVwbHkSCgoCaWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEhIKCmFjY291bnRfaWQYAyABKAkSKAoFc3RhdGUYBCABKA4yGS52aW50ZWRib3QudjEuUmVwbHkuU3RhdGUSDAoEdGV4dBgFIAEoCRIRCglwaG90b19pZHMYBiADKAkSFAoMY29udGVudF9oYXNoGAcgASgJEi0KCXNlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbmVlZHNfbWFudWFsGAkgASgIEikKBnJlYXNvbhgKIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgLIAEoCRIQCghhdHRlbXB0cxgMIAEoBRISCgptZXNzYWdlX2lkGA0gASgJEjAKDGNvbmZpcm1hdGlvbhgOIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24SLwoLY3JlYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYEiABKAQixQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASHwobU1RBVEVfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAESEAoMU1RBVEVfUVVFVUVEEAISEQoNU1RBVEVfU0VORElORxADEg4KClNUQVRFX1NFTlQQBBIVChFTVEFURV9VTkNPTkZJUk1FRBAFEhAKDFNUQVRFX0ZBSUxFRBAGEhEKDVNUQVRFX0JMT0NLRUQQBxITCg9TVEFURV9DQU5DRUxMRUQQCCLbAgoSTGlzdFRocmVhZHNSZXF1ZXN0EhMKC2FjY291bnRfaWRzGAEgAygJEhMKBnVucmVhZBgCIAEoCEgAiAEBEhUKCGFyY2hpdmVkGAMgASgISAGIAQESFgoJaGFzX29mZmVyGAQgASgISAKIAQESGwoOd2FpdGluZ19mb3JfbWUYBSABKAhIA4gBARIUCgdzbm9vemVkGAYgASgISASIAQESDQoFbGFiZWwYByABKAkSIwoWY2hhbmdlZF9zaW5jZV9zZXF1ZW5jZRgIIAEoBEgFiAEBEhEKCXBhZ2Vfc2l6ZRgJIAEoBRISCgpwYWdlX3Rva2VuGAogASgJQgkKB191bnJlYWRCCwoJX2FyY2hpdmVkQgwKCl9oYXNfb2ZmZXJCEQoPX3dhaXRpbmdfZm9yX21lQgoKCF9zbm9vemVkQhkKF19jaGFuZ2VkX3NpbmNlX3NlcXVlbmNlIlUKE0xpc3RUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh4KEEdldFRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkiOQoRR2V0VGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJlChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIUCgxvbGRlc3RfZmlyc3QYAiABKAgSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWAoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJwoIbWVzc2FnZXMYASADKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFwoVR2V0SW5ib3hDb3VudHNSZXF1ZXN0IrQEChZHZXRJbmJveENvdW50c1Jlc3BvbnNlEjoKBXRvdGFsGAEgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzEkQKCGFjY291bnRzGAIgAygLMjIudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQWNjb3VudENvdW50cxJACgZsYWJlbHMYAyADKAsyMC52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5MYWJlbENvdW50cxIQCghhcmNoaXZlZBgEIAEoBRIPCgdzbm9vemVkGAUgASgFGnYKBkNvdW50cxIPCgd0aHJlYWRzGAEgASgFEhYKDnVucmVhZF90aHJlYWRzGAIgASgFEhcKD3VucmVhZF9tZXNzYWdlcxgDIAEoBRIWCg53YWl0aW5nX2Zvcl9tZRgEIAEoBRISCgp3aXRoX29mZmVyGAUgASgFGmAKDUFjY291bnRDb3VudHMSEgoKYWNjb3VudF9pZBgBIAEoCRI7CgZjb3VudHMYAiABKAsyKy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5Db3VudHMaWQoLTGFiZWxDb3VudHMSDQoFbGFiZWwYASABKAkSOwoGY291bnRzGAIgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzIh4KEEdldFBlcnNvblJlcXVlc3QSCgoCaWQYASABKAkipQIKEUdldFBlcnNvblJlc3BvbnNlEiQKBnBlcnNvbhgBIAEoCzIULnZpbnRlZGJvdC52MS5QZXJzb24SJQoHdGhyZWFkcxgCIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSNQoGb2ZmZXJzGAMgAygLMiUudmludGVkYm90LnYxLkdldFBlcnNvblJlc3BvbnNlLk9mZmVyGosBCgVPZmZlchIRCgl0aHJlYWRfaWQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCRIxCgVvZmZlchgDIAEoCzIiLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdBIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFChJNYXJrVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEg4KBnVucmVhZBgCIAEoCBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKE01hcmtUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiSwoVQXJjaGl2ZVRocmVhZHNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIRCgl1bmFyY2hpdmUYAiABKAgSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChZBcmNoaXZlVGhyZWFkc1Jlc3BvbnNlEiUKB3RocmVhZHMYASADKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIlMKE0xhYmVsVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEgsKA2FkZBgCIAMoCRIOCgZyZW1vdmUYAyADKAkSEgoKcmVxdWVzdF9pZBgEIAEoCSI9ChRMYWJlbFRocmVhZHNSZXNwb25zZRIlCgd0aHJlYWRzGAEgAygLMhQudmludGVkYm90LnYxLlRocmVhZCJmChNTbm9vemVUaHJlYWRSZXF1ZXN0EgoKAmlkGAEgASgJEi8KC3Nub296ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKFFNub296ZVRocmVhZFJlc3BvbnNlEiQKBnRocmVhZBgBIAEoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiRAoUU2V0VGhyZWFkTm90ZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEbm90ZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIj0KFVNldFRocmVhZE5vdGVSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIjUKE0RlbGV0ZVRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIWChREZWxldGVUaHJlYWRSZXNwb25zZSJnChBTYXZlRHJhZnRSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEh0KEGV4cGVjdGVkX3ZlcnNpb24YAyABKANIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI+ChFTYXZlRHJhZnRSZXNwb25zZRIpCgVkcmFmdBgBIAEoCzIaLnZpbnRlZGJvdC52MS5UaHJlYWQuRHJhZnQifwoQU2VuZFJlcGx5UmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIRCglwaG90b19pZHMYAyADKAkSDgoGbWFudWFsGAQgASgIEhMKC2NsZWFyX2RyYWZ0GAUgASgIEhIKCnJlcXVlc3RfaWQYBiABKAkiNwoRU2VuZFJlcGx5UmVzcG9uc2USIgoFcmVwbHkYASABKAsyEy52aW50ZWRib3QudjEuUmVwbHkiiQEKE0NvbmZpcm1SZXBseVJlcXVlc3QSCgoCaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biI6ChRDb25maXJtUmVwbHlSZXNwb25zZRIiCgVyZXBseRgBIAEoCzITLnZpbnRlZGJvdC52MS5SZXBseSI0ChJDYW5jZWxSZXBseVJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI5ChNDYW5jZWxSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5IjMKEVJldHJ5UmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiOAoSUmV0cnlSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5It4BChNSZXNvbHZlUmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEjYKBHNlbnQYAiABKAsyJi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5TZW50SAASPQoIbm90X3NlbnQYAyABKAsyKS52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5Ob3RTZW50SAASEgoKcmVxdWVzdF9pZBgEIAEoCRoaCgRTZW50EhIKCm1lc3NhZ2VfaWQYASABKAkaCQoHTm90U2VudEIJCgdvdXRjb21lIjoKFFJlc29sdmVSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5Ih0KD0dldFJlcGx5UmVxdWVzdBIKCgJpZBgBIAEoCSI2ChBHZXRSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5InkKEkxpc3RSZXBsaWVzUmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSKQoGc3RhdGVzGAIgAygOMhkudmludGVkYm90LnYxLlJlcGx5LlN0YXRlEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlQKE0xpc3RSZXBsaWVzUmVzcG9uc2USJAoHcmVwbGllcxgBIAMoCzITLnZpbnRlZGJvdC52MS5SZXBseRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoOU3luY05vd1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSJOCg9TeW5jTm93UmVzcG9uc2USEAoIcmVxdWVzdHMYASABKAUSEwoLbmV3X3RocmVhZHMYAiABKAUSFAoMbmV3X21lc3NhZ2VzGAMgASgFMpgNCgxJbmJveFNlcnZpY2USUgoLTGlzdFRocmVhZHMSIC52aW50ZWRib3QudjEuTGlzdFRocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RUaHJlYWRzUmVzcG9uc2USTAoJR2V0VGhyZWFkEh4udmludGVkYm90LnYxLkdldFRocmVhZFJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0VGhyZWFkUmVzcG9uc2USVQoMTGlzdE1lc3NhZ2VzEiEudmludGVkYm90LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2USWwoOR2V0SW5ib3hDb3VudHMSIy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2USTAoJR2V0UGVyc29uEh4udmludGVkYm90LnYxLkdldFBlcnNvblJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0UGVyc29uUmVzcG9uc2USUgoLTWFya1RocmVhZHMSIC52aW50ZWRib3QudjEuTWFya1RocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLk1hcmtUaHJlYWRzUmVzcG9uc2USWwoOQXJjaGl2ZVRocmVhZHMSIy52aW50ZWRib3QudjEuQXJjaGl2ZVRocmVhZHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkFyY2hpdmVUaHJlYWRzUmVzcG9uc2USVQoMTGFiZWxUaHJlYWRzEiEudmludGVkYm90LnYxLkxhYmVsVGhyZWFkc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGFiZWxUaHJlYWRzUmVzcG9uc2USVQoMU25vb3plVGhyZWFkEiEudmludGVkYm90LnYxLlNub296ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuU25vb3plVGhyZWFkUmVzcG9uc2USWAoNU2V0VGhyZWFkTm90ZRIiLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVxdWVzdBojLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVzcG9uc2USVQoMRGVsZXRlVGhyZWFkEiEudmludGVkYm90LnYxLkRlbGV0ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuRGVsZXRlVGhyZWFkUmVzcG9uc2USTAoJU2F2ZURyYWZ0Eh4udmludGVkYm90LnYxLlNhdmVEcmFmdFJlcXVlc3QaHy52aW50ZWRib3QudjEuU2F2ZURyYWZ0UmVzcG9uc2USTAoJU2VuZFJlcGx5Eh4udmludGVkYm90LnYxLlNlbmRSZXBseVJlcXVlc3QaHy52aW50ZWRib3QudjEuU2VuZFJlcGx5UmVzcG9uc2USVQoMQ29uZmlybVJlcGx5EiEudmludGVkYm90LnYxLkNvbmZpcm1SZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuQ29uZmlybVJlcGx5UmVzcG9uc2USUgoLQ2FuY2VsUmVwbHkSIC52aW50ZWRib3QudjEuQ2FuY2VsUmVwbHlSZXF1ZXN0GiEudmludGVkYm90LnYxLkNhbmNlbFJlcGx5UmVzcG9uc2USTwoKUmV0cnlSZXBseRIfLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVxdWVzdBogLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVzcG9uc2USVQoMUmVzb2x2ZVJlcGx5EiEudmludGVkYm90LnYxLlJlc29sdmVSZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVzcG9uc2USSQoIR2V0UmVwbHkSHS52aW50ZWRib3QudjEuR2V0UmVwbHlSZXF1ZXN0Gh4udmludGVkYm90LnYxLkdldFJlcGx5UmVzcG9uc2USUgoLTGlzdFJlcGxpZXMSIC52aW50ZWRib3QudjEuTGlzdFJlcGxpZXNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RSZXBsaWVzUmVzcG9uc2USRgoHU3luY05vdxIcLnZpbnRlZGJvdC52MS5TeW5jTm93UmVxdWVzdBodLnZpbnRlZGJvdC52MS5TeW5jTm93UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_money]);
+  fileDesc("Chh2aW50ZWRib3QvdjEvaW5ib3gucHJvdG8SDHZpbnRlZGJvdC52MSJXCgZQZXJzb24SCgoCaWQYASABKAkSDAoEc2l0ZRgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSDQoFbG9naW4YBCABKAkSEQoJaXNfc3lzdGVtGAUgASgIIsQLCgZUaHJlYWQSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIRCglyZW1vdGVfaWQYAyABKAkSJAoGcGVyc29uGAQgASgLMhQudmludGVkYm90LnYxLlBlcnNvbhInCgRpdGVtGAUgASgLMhkudmludGVkYm90LnYxLlRocmVhZC5JdGVtEjUKC3RyYW5zYWN0aW9uGAYgASgLMiAudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbhIPCgdzbmlwcGV0GAcgASgJEjUKEWxhc3RfbWVzc2FnZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgx1bnJlYWRfY291bnQYCSABKAUSDgoGdW5yZWFkGAogASgIEhYKDndhaXRpbmdfZm9yX21lGAsgASgIEhEKCWhhc19vZmZlchgMIAEoCBIQCghhcmNoaXZlZBgNIAEoCBIvCgtzbm9vemVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGbGFiZWxzGA8gAygJEgwKBG5vdGUYECABKAkSKQoFZHJhZnQYESABKAsyGi52aW50ZWRib3QudjEuVGhyZWFkLkRyYWZ0EhUKDXJlcGx5X2FsbG93ZWQYEiABKAgSFgoOcmVhZF9ieV9wZXJzb24YEyABKAgSFQoNbWVzc2FnZV9jb3VudBgUIAEoBRIvCgtjcmVhdGVfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBcgASgEEi0KB3JlbW92YWwYGCABKAsyHC52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwa/wEKC1RyYW5zYWN0aW9uEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoBRIzCgRzaWRlGAMgASgOMiUudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbi5TaWRlEhEKCWlzX2J1bmRsZRgEIAEoCBITCgtpc19yZXNlcnZlZBgFIAEoCBIUCgxpc19jb21wbGV0ZWQYBiABKAgSIgoFcHJpY2UYByABKAsyEy52aW50ZWRib3QudjEuTW9uZXkiPQoEU2lkZRIUChBTSURFX1VOU1BFQ0lGSUVEEAASDwoLU0lERV9TRUxMRVIQARIOCgpTSURFX0JVWUVSEAIaYgoESXRlbRIXCg9yZW1vdGVfaXRlbV9pZHMYASADKAkSDQoFdGl0bGUYAiABKAkSEgoKbGlzdGluZ19pZBgDIAEoCRILCgN1cmwYBCABKAkSEQoJaXNfY2xvc2VkGAUgASgIGlcKBURyYWZ0EgwKBHRleHQYASABKAkSDwoHdmVyc2lvbhgCIAEoAxIvCgt1cGRhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaswIKB1JlbW92YWwSMQoFc3RhdGUYASABKA4yIi52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwuU3RhdGUSKQoGcmVhc29uGAIgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEhYKDnJlYXNvbl9tZXNzYWdlGAMgASgJEi8KC3VwZGF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKAAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9RVUVVRUQQARISCg5TVEFURV9SRU1PVklORxACEhUKEVNUQVRFX1VOQ09ORklSTUVEEAMSEQoNU1RBVEVfUkVNT1ZFRBAEEhAKDFNUQVRFX0ZBSUxFRBAFIsAMCgdNZXNzYWdlEgoKAmlkGAEgASgJEhEKCXRocmVhZF9pZBgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEhEKCXJlbW90ZV9pZBgEIAEoCRIsCgZhdXRob3IYBSABKA4yHC52aW50ZWRib3QudjEuTWVzc2FnZS5BdXRob3ISDAoEdGV4dBgGIAEoCRI7Cg1vZmZlcl9yZXF1ZXN0GAcgASgLMiIudmludGVkYm90LnYxLk1lc3NhZ2UuT2ZmZXJSZXF1ZXN0SAASOQoMc2VsbGVyX29mZmVyGAggASgLMiEudmludGVkYm90LnYxLk1lc3NhZ2UuU2VsbGVyT2ZmZXJIABIuCgZzdGF0dXMYCSABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5TdGF0dXNIABIuCgZhY3Rpb24YCiABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb25IABIwCgd1bmtub3duGAsgASgLMh0udmludGVkYm90LnYxLk1lc3NhZ2UuVW5rbm93bkgAEjUKC2F0dGFjaG1lbnRzGAwgAygLMiAudmludGVkYm90LnYxLk1lc3NhZ2UuQXR0YWNobWVudBIoCgR0aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRyZWFkGA4gASgIEg4KBmhpZGRlbhgPIAEoCBIQCghyZXBseV9pZBgQIAEoCRIQCghwb3NpdGlvbhgRIAEoAxIQCghzZXF1ZW5jZRgSIAEoBBrUAgoMT2ZmZXJSZXF1ZXN0EhEKCXJlbW90ZV9pZBgBIAEoCRIWCg50cmFuc2FjdGlvbl9pZBgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgEIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRI3CgVzdGF0ZRgFIAEoDjIoLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdC5TdGF0ZRIOCgZzdGF0dXMYBiABKAUSDwoHY3VycmVudBgHIAEoCCJuCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1BFTkRJTkcQARISCg5TVEFURV9BQ0NFUFRFRBACEhIKDlNUQVRFX1JFSkVDVEVEEAMSEwoPU1RBVEVfQ0FOQ0VMTEVEEAQaggEKC1NlbGxlck9mZmVyEhEKCXJlbW90ZV9pZBgBIAEoCRIiCgVwcmljZRgCIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIPCgdjdXJyZW50GAQgASgIGikKBlN0YXR1cxINCgV0aXRsZRgBIAEoCRIQCghzdWJ0aXRsZRgCIAEoCRqZAQoGQWN0aW9uEg0KBXRpdGxlGAEgASgJEhAKCHN1YnRpdGxlGAIgASgJEjQKB2J1dHRvbnMYAyADKAsyIy52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb24uQnV0dG9uGjgKBkJ1dHRvbhIOCgZhY3Rpb24YASABKAkSDQoFdGl0bGUYAiABKAkSDwoHcHJpbWFyeRgDIAEoCBosCgdVbmtub3duEhMKC2VudGl0eV90eXBlGAEgASgJEgwKBGpzb24YAiABKAkavQEKCkF0dGFjaG1lbnQSNQoFc3RhdGUYASABKA4yJi52aW50ZWRib3QudjEuTWVzc2FnZS5BdHRhY2htZW50LlN0YXRlEhAKCHBob3RvX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiVQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9QRU5ESU5HEAESEAoMU1RBVEVfU1RPUkVEEAISEAoMU1RBVEVfRkFJTEVEEAMiWAoGQXV0aG9yEhYKEkFVVEhPUl9VTlNQRUNJRklFRBAAEhIKDkFVVEhPUl9BQ0NPVU5UEAESEQoNQVVUSE9SX1BFUlNPThACEg8KC0FVVEhPUl9TSVRFEANCCQoHY29udGVudCLlBQoFUmVwbHkSCgoCaWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEhIKCmFjY291bnRfaWQYAyABKAkSKAoFc3RhdGUYBCABKA4yGS52aW50ZWRib3QudjEuUmVwbHkuU3RhdGUSDAoEdGV4dBgFIAEoCRIRCglwaG90b19pZHMYBiADKAkSFAoMY29udGVudF9oYXNoGAcgASgJEi0KCXNlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbmVlZHNfbWFudWFsGAkgASgIEikKBnJlYXNvbhgKIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgLIAEoCRIQCghhdHRlbXB0cxgMIAEoBRISCgptZXNzYWdlX2lkGA0gASgJEjAKDGNvbmZpcm1hdGlvbhgOIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24SLwoLY3JlYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYEiABKAQixQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASHwobU1RBVEVfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAESEAoMU1RBVEVfUVVFVUVEEAISEQoNU1RBVEVfU0VORElORxADEg4KClNUQVRFX1NFTlQQBBIVChFTVEFURV9VTkNPTkZJUk1FRBAFEhAKDFNUQVRFX0ZBSUxFRBAGEhEKDVNUQVRFX0JMT0NLRUQQBxITCg9TVEFURV9DQU5DRUxMRUQQCCLbAgoSTGlzdFRocmVhZHNSZXF1ZXN0EhMKC2FjY291bnRfaWRzGAEgAygJEhMKBnVucmVhZBgCIAEoCEgAiAEBEhUKCGFyY2hpdmVkGAMgASgISAGIAQESFgoJaGFzX29mZmVyGAQgASgISAKIAQESGwoOd2FpdGluZ19mb3JfbWUYBSABKAhIA4gBARIUCgdzbm9vemVkGAYgASgISASIAQESDQoFbGFiZWwYByABKAkSIwoWY2hhbmdlZF9zaW5jZV9zZXF1ZW5jZRgIIAEoBEgFiAEBEhEKCXBhZ2Vfc2l6ZRgJIAEoBRISCgpwYWdlX3Rva2VuGAogASgJQgkKB191bnJlYWRCCwoJX2FyY2hpdmVkQgwKCl9oYXNfb2ZmZXJCEQoPX3dhaXRpbmdfZm9yX21lQgoKCF9zbm9vemVkQhkKF19jaGFuZ2VkX3NpbmNlX3NlcXVlbmNlIlUKE0xpc3RUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh4KEEdldFRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkiOQoRR2V0VGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJlChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIUCgxvbGRlc3RfZmlyc3QYAiABKAgSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWAoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJwoIbWVzc2FnZXMYASADKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFwoVR2V0SW5ib3hDb3VudHNSZXF1ZXN0IrQEChZHZXRJbmJveENvdW50c1Jlc3BvbnNlEjoKBXRvdGFsGAEgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzEkQKCGFjY291bnRzGAIgAygLMjIudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQWNjb3VudENvdW50cxJACgZsYWJlbHMYAyADKAsyMC52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5MYWJlbENvdW50cxIQCghhcmNoaXZlZBgEIAEoBRIPCgdzbm9vemVkGAUgASgFGnYKBkNvdW50cxIPCgd0aHJlYWRzGAEgASgFEhYKDnVucmVhZF90aHJlYWRzGAIgASgFEhcKD3VucmVhZF9tZXNzYWdlcxgDIAEoBRIWCg53YWl0aW5nX2Zvcl9tZRgEIAEoBRISCgp3aXRoX29mZmVyGAUgASgFGmAKDUFjY291bnRDb3VudHMSEgoKYWNjb3VudF9pZBgBIAEoCRI7CgZjb3VudHMYAiABKAsyKy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5Db3VudHMaWQoLTGFiZWxDb3VudHMSDQoFbGFiZWwYASABKAkSOwoGY291bnRzGAIgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzIh4KEEdldFBlcnNvblJlcXVlc3QSCgoCaWQYASABKAkipQIKEUdldFBlcnNvblJlc3BvbnNlEiQKBnBlcnNvbhgBIAEoCzIULnZpbnRlZGJvdC52MS5QZXJzb24SJQoHdGhyZWFkcxgCIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSNQoGb2ZmZXJzGAMgAygLMiUudmludGVkYm90LnYxLkdldFBlcnNvblJlc3BvbnNlLk9mZmVyGosBCgVPZmZlchIRCgl0aHJlYWRfaWQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCRIxCgVvZmZlchgDIAEoCzIiLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdBIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFChJNYXJrVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEg4KBnVucmVhZBgCIAEoCBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKE01hcmtUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiSwoVQXJjaGl2ZVRocmVhZHNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIRCgl1bmFyY2hpdmUYAiABKAgSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChZBcmNoaXZlVGhyZWFkc1Jlc3BvbnNlEiUKB3RocmVhZHMYASADKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIlMKE0xhYmVsVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEgsKA2FkZBgCIAMoCRIOCgZyZW1vdmUYAyADKAkSEgoKcmVxdWVzdF9pZBgEIAEoCSI9ChRMYWJlbFRocmVhZHNSZXNwb25zZRIlCgd0aHJlYWRzGAEgAygLMhQudmludGVkYm90LnYxLlRocmVhZCJmChNTbm9vemVUaHJlYWRSZXF1ZXN0EgoKAmlkGAEgASgJEi8KC3Nub296ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKFFNub296ZVRocmVhZFJlc3BvbnNlEiQKBnRocmVhZBgBIAEoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiRAoUU2V0VGhyZWFkTm90ZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEbm90ZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIj0KFVNldFRocmVhZE5vdGVSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIjUKE0RlbGV0ZVRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIWChREZWxldGVUaHJlYWRSZXNwb25zZSIpChtQcmVwYXJlVGhyZWFkUmVtb3ZhbFJlcXVlc3QSCgoCaWQYASABKAkidgocUHJlcGFyZVRocmVhZFJlbW92YWxSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkEjAKDGNvbmZpcm1hdGlvbhgCIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24ikQEKG0NvbmZpcm1UaHJlYWRSZW1vdmFsUmVxdWVzdBIKCgJpZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEhQKB2RyeV9ydW4YAyABKAhIAIgBARISCgpyZXF1ZXN0X2lkGAQgASgJQgoKCF9kcnlfcnVuIkQKHENvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJnChBTYXZlRHJhZnRSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEh0KEGV4cGVjdGVkX3ZlcnNpb24YAyABKANIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI+ChFTYXZlRHJhZnRSZXNwb25zZRIpCgVkcmFmdBgBIAEoCzIaLnZpbnRlZGJvdC52MS5UaHJlYWQuRHJhZnQifwoQU2VuZFJlcGx5UmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIRCglwaG90b19pZHMYAyADKAkSDgoGbWFudWFsGAQgASgIEhMKC2NsZWFyX2RyYWZ0GAUgASgIEhIKCnJlcXVlc3RfaWQYBiABKAkiNwoRU2VuZFJlcGx5UmVzcG9uc2USIgoFcmVwbHkYASABKAsyEy52aW50ZWRib3QudjEuUmVwbHkiiQEKE0NvbmZpcm1SZXBseVJlcXVlc3QSCgoCaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biI6ChRDb25maXJtUmVwbHlSZXNwb25zZRIiCgVyZXBseRgBIAEoCzITLnZpbnRlZGJvdC52MS5SZXBseSI0ChJDYW5jZWxSZXBseVJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI5ChNDYW5jZWxSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5IjMKEVJldHJ5UmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiOAoSUmV0cnlSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5It4BChNSZXNvbHZlUmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEjYKBHNlbnQYAiABKAsyJi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5TZW50SAASPQoIbm90X3NlbnQYAyABKAsyKS52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5Ob3RTZW50SAASEgoKcmVxdWVzdF9pZBgEIAEoCRoaCgRTZW50EhIKCm1lc3NhZ2VfaWQYASABKAkaCQoHTm90U2VudEIJCgdvdXRjb21lIjoKFFJlc29sdmVSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5Ih0KD0dldFJlcGx5UmVxdWVzdBIKCgJpZBgBIAEoCSI2ChBHZXRSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5InkKEkxpc3RSZXBsaWVzUmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSKQoGc3RhdGVzGAIgAygOMhkudmludGVkYm90LnYxLlJlcGx5LlN0YXRlEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlQKE0xpc3RSZXBsaWVzUmVzcG9uc2USJAoHcmVwbGllcxgBIAMoCzITLnZpbnRlZGJvdC52MS5SZXBseRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoOU3luY05vd1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSJOCg9TeW5jTm93UmVzcG9uc2USEAoIcmVxdWVzdHMYASABKAUSEwoLbmV3X3RocmVhZHMYAiABKAUSFAoMbmV3X21lc3NhZ2VzGAMgASgFMvYOCgxJbmJveFNlcnZpY2USUgoLTGlzdFRocmVhZHMSIC52aW50ZWRib3QudjEuTGlzdFRocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RUaHJlYWRzUmVzcG9uc2USTAoJR2V0VGhyZWFkEh4udmludGVkYm90LnYxLkdldFRocmVhZFJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0VGhyZWFkUmVzcG9uc2USVQoMTGlzdE1lc3NhZ2VzEiEudmludGVkYm90LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2USWwoOR2V0SW5ib3hDb3VudHMSIy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2USTAoJR2V0UGVyc29uEh4udmludGVkYm90LnYxLkdldFBlcnNvblJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0UGVyc29uUmVzcG9uc2USUgoLTWFya1RocmVhZHMSIC52aW50ZWRib3QudjEuTWFya1RocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLk1hcmtUaHJlYWRzUmVzcG9uc2USWwoOQXJjaGl2ZVRocmVhZHMSIy52aW50ZWRib3QudjEuQXJjaGl2ZVRocmVhZHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkFyY2hpdmVUaHJlYWRzUmVzcG9uc2USVQoMTGFiZWxUaHJlYWRzEiEudmludGVkYm90LnYxLkxhYmVsVGhyZWFkc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGFiZWxUaHJlYWRzUmVzcG9uc2USVQoMU25vb3plVGhyZWFkEiEudmludGVkYm90LnYxLlNub296ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuU25vb3plVGhyZWFkUmVzcG9uc2USWAoNU2V0VGhyZWFkTm90ZRIiLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVxdWVzdBojLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVzcG9uc2USVQoMRGVsZXRlVGhyZWFkEiEudmludGVkYm90LnYxLkRlbGV0ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuRGVsZXRlVGhyZWFkUmVzcG9uc2USbQoUUHJlcGFyZVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuUHJlcGFyZVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLlByZXBhcmVUaHJlYWRSZW1vdmFsUmVzcG9uc2USbQoUQ29uZmlybVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuQ29uZmlybVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLkNvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USTAoJU2F2ZURyYWZ0Eh4udmludGVkYm90LnYxLlNhdmVEcmFmdFJlcXVlc3QaHy52aW50ZWRib3QudjEuU2F2ZURyYWZ0UmVzcG9uc2USTAoJU2VuZFJlcGx5Eh4udmludGVkYm90LnYxLlNlbmRSZXBseVJlcXVlc3QaHy52aW50ZWRib3QudjEuU2VuZFJlcGx5UmVzcG9uc2USVQoMQ29uZmlybVJlcGx5EiEudmludGVkYm90LnYxLkNvbmZpcm1SZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuQ29uZmlybVJlcGx5UmVzcG9uc2USUgoLQ2FuY2VsUmVwbHkSIC52aW50ZWRib3QudjEuQ2FuY2VsUmVwbHlSZXF1ZXN0GiEudmludGVkYm90LnYxLkNhbmNlbFJlcGx5UmVzcG9uc2USTwoKUmV0cnlSZXBseRIfLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVxdWVzdBogLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVzcG9uc2USVQoMUmVzb2x2ZVJlcGx5EiEudmludGVkYm90LnYxLlJlc29sdmVSZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVzcG9uc2USSQoIR2V0UmVwbHkSHS52aW50ZWRib3QudjEuR2V0UmVwbHlSZXF1ZXN0Gh4udmludGVkYm90LnYxLkdldFJlcGx5UmVzcG9uc2USUgoLTGlzdFJlcGxpZXMSIC52aW50ZWRib3QudjEuTGlzdFJlcGxpZXNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RSZXBsaWVzUmVzcG9uc2USRgoHU3luY05vdxIcLnZpbnRlZGJvdC52MS5TeW5jTm93UmVxdWVzdBodLnZpbnRlZGJvdC52MS5TeW5jTm93UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_money]);
 
 /**
  * The other side of threads: a member of the site.
@@ -235,6 +235,13 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
    * @generated from field: uint64 sequence = 23;
    */
   sequence: bigint;
+
+  /**
+   * Its removal on the site. Absent: nobody asked for it.
+   *
+   * @generated from field: vintedbot.v1.Thread.Removal removal = 24;
+   */
+  removal?: Thread_Removal | undefined;
 };
 
 /**
@@ -424,6 +431,103 @@ export type Thread_Draft = Message$1<"vintedbot.v1.Thread.Draft"> & {
  */
 export const Thread_DraftSchema: GenMessage<Thread_Draft> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 1, 2);
+
+/**
+ * Its removal from the account's inbox on the site.
+ *
+ * @generated from message vintedbot.v1.Thread.Removal
+ */
+export type Thread_Removal = Message$1<"vintedbot.v1.Thread.Removal"> & {
+  /**
+   * Where it stands.
+   *
+   * @generated from field: vintedbot.v1.Thread.Removal.State state = 1;
+   */
+  state: Thread_Removal_State;
+
+  /**
+   * Why it is where it is. UNSPECIFIED: nothing is wrong.
+   *
+   * @generated from field: vintedbot.v1.ErrorReason reason = 2;
+   */
+  reason: ErrorReason;
+
+  /**
+   * The same in English. Empty: nothing is wrong.
+   *
+   * @generated from field: string reason_message = 3;
+   */
+  reasonMessage: string;
+
+  /**
+   * When that was last written.
+   *
+   * @generated from field: google.protobuf.Timestamp update_time = 4;
+   */
+  updateTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.Thread.Removal.
+ * Use `create(Thread_RemovalSchema)` to create a new message.
+ */
+export const Thread_RemovalSchema: GenMessage<Thread_Removal> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_inbox, 1, 3);
+
+/**
+ * Where it stands.
+ *
+ * @generated from enum vintedbot.v1.Thread.Removal.State
+ */
+export enum Thread_Removal_State {
+  /**
+   * Not said; never sent.
+   *
+   * @generated from enum value: STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Confirmed, and waits for its turn.
+   *
+   * @generated from enum value: STATE_QUEUED = 1;
+   */
+  QUEUED = 1,
+
+  /**
+   * The site is being asked: it may be removed.
+   *
+   * @generated from enum value: STATE_REMOVING = 2;
+   */
+  REMOVING = 2,
+
+  /**
+   * It may be removed; the server is finding out by reading the site.
+   *
+   * @generated from enum value: STATE_UNCONFIRMED = 3;
+   */
+  UNCONFIRMED = 3,
+
+  /**
+   * Ended: it is not in the account's inbox on the site any more.
+   *
+   * @generated from enum value: STATE_REMOVED = 4;
+   */
+  REMOVED = 4,
+
+  /**
+   * Ended: it is there; `reason` says why. PrepareThreadRemoval may follow.
+   *
+   * @generated from enum value: STATE_FAILED = 5;
+   */
+  FAILED = 5,
+}
+
+/**
+ * Describes the enum vintedbot.v1.Thread.Removal.State.
+ */
+export const Thread_Removal_StateSchema: GenEnum<Thread_Removal_State> = /*@__PURE__*/
+  enumDesc(file_vintedbot_v1_inbox, 1, 3, 0);
 
 /**
  * One entry of a conversation.
@@ -2012,6 +2116,118 @@ export const DeleteThreadResponseSchema: GenMessage<DeleteThreadResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 25);
 
 /**
+ * Asks for the removal of a thread on the site to be prepared.
+ *
+ * @generated from message vintedbot.v1.PrepareThreadRemovalRequest
+ */
+export type PrepareThreadRemovalRequest = Message$1<"vintedbot.v1.PrepareThreadRemovalRequest"> & {
+  /**
+   * UUID of the thread. Required.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareThreadRemovalRequest.
+ * Use `create(PrepareThreadRemovalRequestSchema)` to create a new message.
+ */
+export const PrepareThreadRemovalRequestSchema: GenMessage<PrepareThreadRemovalRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_inbox, 26);
+
+/**
+ * What would be removed.
+ *
+ * @generated from message vintedbot.v1.PrepareThreadRemovalResponse
+ */
+export type PrepareThreadRemovalResponse = Message$1<"vintedbot.v1.PrepareThreadRemovalResponse"> & {
+  /**
+   * The thread as it is now.
+   *
+   * @generated from field: vintedbot.v1.Thread thread = 1;
+   */
+  thread?: Thread | undefined;
+
+  /**
+   * To be handed to ConfirmThreadRemoval. Its `revision_hash` stands for what is in the thread now.
+   *
+   * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
+   */
+  confirmation?: Confirmation | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.PrepareThreadRemovalResponse.
+ * Use `create(PrepareThreadRemovalResponseSchema)` to create a new message.
+ */
+export const PrepareThreadRemovalResponseSchema: GenMessage<PrepareThreadRemovalResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_inbox, 27);
+
+/**
+ * Says yes to the removal of a thread on the site.
+ *
+ * @generated from message vintedbot.v1.ConfirmThreadRemovalRequest
+ */
+export type ConfirmThreadRemovalRequest = Message$1<"vintedbot.v1.ConfirmThreadRemovalRequest"> & {
+  /**
+   * UUID of the thread. Required.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * What PrepareThreadRemoval showed. Required.
+   *
+   * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
+   */
+  confirmation?: Confirmation | undefined;
+
+  /**
+   * Whether to make the checks alone. Absent: yes.
+   *
+   * @generated from field: optional bool dry_run = 3;
+   */
+  dryRun?: boolean | undefined;
+
+  /**
+   * UUID that makes repeating this call safe: the same answer. Any other gets CONFIRMATION_USED.
+   *
+   * @generated from field: string request_id = 4;
+   */
+  requestId: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.ConfirmThreadRemovalRequest.
+ * Use `create(ConfirmThreadRemovalRequestSchema)` to create a new message.
+ */
+export const ConfirmThreadRemovalRequestSchema: GenMessage<ConfirmThreadRemovalRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_inbox, 28);
+
+/**
+ * The thread.
+ *
+ * @generated from message vintedbot.v1.ConfirmThreadRemovalResponse
+ */
+export type ConfirmThreadRemovalResponse = Message$1<"vintedbot.v1.ConfirmThreadRemovalResponse"> & {
+  /**
+   * As it is now, with its `removal`; unchanged after a dry run.
+   *
+   * @generated from field: vintedbot.v1.Thread thread = 1;
+   */
+  thread?: Thread | undefined;
+};
+
+/**
+ * Describes the message vintedbot.v1.ConfirmThreadRemovalResponse.
+ * Use `create(ConfirmThreadRemovalResponseSchema)` to create a new message.
+ */
+export const ConfirmThreadRemovalResponseSchema: GenMessage<ConfirmThreadRemovalResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_inbox, 29);
+
+/**
  * Saves a draft.
  *
  * @generated from message vintedbot.v1.SaveDraftRequest
@@ -2045,7 +2261,7 @@ export type SaveDraftRequest = Message$1<"vintedbot.v1.SaveDraftRequest"> & {
  * Use `create(SaveDraftRequestSchema)` to create a new message.
  */
 export const SaveDraftRequestSchema: GenMessage<SaveDraftRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 26);
+  messageDesc(file_vintedbot_v1_inbox, 30);
 
 /**
  * The draft is saved.
@@ -2066,7 +2282,7 @@ export type SaveDraftResponse = Message$1<"vintedbot.v1.SaveDraftResponse"> & {
  * Use `create(SaveDraftResponseSchema)` to create a new message.
  */
 export const SaveDraftResponseSchema: GenMessage<SaveDraftResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 27);
+  messageDesc(file_vintedbot_v1_inbox, 31);
 
 /**
  * Asks for a reply to be sent.
@@ -2122,7 +2338,7 @@ export type SendReplyRequest = Message$1<"vintedbot.v1.SendReplyRequest"> & {
  * Use `create(SendReplyRequestSchema)` to create a new message.
  */
 export const SendReplyRequestSchema: GenMessage<SendReplyRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 28);
+  messageDesc(file_vintedbot_v1_inbox, 32);
 
 /**
  * The reply.
@@ -2143,7 +2359,7 @@ export type SendReplyResponse = Message$1<"vintedbot.v1.SendReplyResponse"> & {
  * Use `create(SendReplyResponseSchema)` to create a new message.
  */
 export const SendReplyResponseSchema: GenMessage<SendReplyResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 29);
+  messageDesc(file_vintedbot_v1_inbox, 33);
 
 /**
  * Says yes to a reply.
@@ -2185,7 +2401,7 @@ export type ConfirmReplyRequest = Message$1<"vintedbot.v1.ConfirmReplyRequest"> 
  * Use `create(ConfirmReplyRequestSchema)` to create a new message.
  */
 export const ConfirmReplyRequestSchema: GenMessage<ConfirmReplyRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 30);
+  messageDesc(file_vintedbot_v1_inbox, 34);
 
 /**
  * The confirmed reply.
@@ -2206,7 +2422,7 @@ export type ConfirmReplyResponse = Message$1<"vintedbot.v1.ConfirmReplyResponse"
  * Use `create(ConfirmReplyResponseSchema)` to create a new message.
  */
 export const ConfirmReplyResponseSchema: GenMessage<ConfirmReplyResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 31);
+  messageDesc(file_vintedbot_v1_inbox, 35);
 
 /**
  * Asks for a reply to be taken back.
@@ -2234,7 +2450,7 @@ export type CancelReplyRequest = Message$1<"vintedbot.v1.CancelReplyRequest"> & 
  * Use `create(CancelReplyRequestSchema)` to create a new message.
  */
 export const CancelReplyRequestSchema: GenMessage<CancelReplyRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 32);
+  messageDesc(file_vintedbot_v1_inbox, 36);
 
 /**
  * The reply.
@@ -2255,7 +2471,7 @@ export type CancelReplyResponse = Message$1<"vintedbot.v1.CancelReplyResponse"> 
  * Use `create(CancelReplyResponseSchema)` to create a new message.
  */
 export const CancelReplyResponseSchema: GenMessage<CancelReplyResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 33);
+  messageDesc(file_vintedbot_v1_inbox, 37);
 
 /**
  * Asks for a reply to be tried again.
@@ -2283,7 +2499,7 @@ export type RetryReplyRequest = Message$1<"vintedbot.v1.RetryReplyRequest"> & {
  * Use `create(RetryReplyRequestSchema)` to create a new message.
  */
 export const RetryReplyRequestSchema: GenMessage<RetryReplyRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 34);
+  messageDesc(file_vintedbot_v1_inbox, 38);
 
 /**
  * The reply.
@@ -2304,7 +2520,7 @@ export type RetryReplyResponse = Message$1<"vintedbot.v1.RetryReplyResponse"> & 
  * Use `create(RetryReplyResponseSchema)` to create a new message.
  */
 export const RetryReplyResponseSchema: GenMessage<RetryReplyResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 35);
+  messageDesc(file_vintedbot_v1_inbox, 39);
 
 /**
  * Answers whether a reply was sent.
@@ -2355,7 +2571,7 @@ export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> 
  * Use `create(ResolveReplyRequestSchema)` to create a new message.
  */
 export const ResolveReplyRequestSchema: GenMessage<ResolveReplyRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 36);
+  messageDesc(file_vintedbot_v1_inbox, 40);
 
 /**
  * It was sent.
@@ -2376,7 +2592,7 @@ export type ResolveReplyRequest_Sent = Message$1<"vintedbot.v1.ResolveReplyReque
  * Use `create(ResolveReplyRequest_SentSchema)` to create a new message.
  */
 export const ResolveReplyRequest_SentSchema: GenMessage<ResolveReplyRequest_Sent> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 36, 0);
+  messageDesc(file_vintedbot_v1_inbox, 40, 0);
 
 /**
  * It was not sent.
@@ -2391,7 +2607,7 @@ export type ResolveReplyRequest_NotSent = Message$1<"vintedbot.v1.ResolveReplyRe
  * Use `create(ResolveReplyRequest_NotSentSchema)` to create a new message.
  */
 export const ResolveReplyRequest_NotSentSchema: GenMessage<ResolveReplyRequest_NotSent> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 36, 1);
+  messageDesc(file_vintedbot_v1_inbox, 40, 1);
 
 /**
  * The reply.
@@ -2412,7 +2628,7 @@ export type ResolveReplyResponse = Message$1<"vintedbot.v1.ResolveReplyResponse"
  * Use `create(ResolveReplyResponseSchema)` to create a new message.
  */
 export const ResolveReplyResponseSchema: GenMessage<ResolveReplyResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 37);
+  messageDesc(file_vintedbot_v1_inbox, 41);
 
 /**
  * Asks for one reply.
@@ -2433,7 +2649,7 @@ export type GetReplyRequest = Message$1<"vintedbot.v1.GetReplyRequest"> & {
  * Use `create(GetReplyRequestSchema)` to create a new message.
  */
 export const GetReplyRequestSchema: GenMessage<GetReplyRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 38);
+  messageDesc(file_vintedbot_v1_inbox, 42);
 
 /**
  * One reply.
@@ -2454,7 +2670,7 @@ export type GetReplyResponse = Message$1<"vintedbot.v1.GetReplyResponse"> & {
  * Use `create(GetReplyResponseSchema)` to create a new message.
  */
 export const GetReplyResponseSchema: GenMessage<GetReplyResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 39);
+  messageDesc(file_vintedbot_v1_inbox, 43);
 
 /**
  * Asks for replies.
@@ -2496,7 +2712,7 @@ export type ListRepliesRequest = Message$1<"vintedbot.v1.ListRepliesRequest"> & 
  * Use `create(ListRepliesRequestSchema)` to create a new message.
  */
 export const ListRepliesRequestSchema: GenMessage<ListRepliesRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 40);
+  messageDesc(file_vintedbot_v1_inbox, 44);
 
 /**
  * A page of replies.
@@ -2524,7 +2740,7 @@ export type ListRepliesResponse = Message$1<"vintedbot.v1.ListRepliesResponse"> 
  * Use `create(ListRepliesResponseSchema)` to create a new message.
  */
 export const ListRepliesResponseSchema: GenMessage<ListRepliesResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 41);
+  messageDesc(file_vintedbot_v1_inbox, 45);
 
 /**
  * Asks for an account's inbox to be read now.
@@ -2545,7 +2761,7 @@ export type SyncNowRequest = Message$1<"vintedbot.v1.SyncNowRequest"> & {
  * Use `create(SyncNowRequestSchema)` to create a new message.
  */
 export const SyncNowRequestSchema: GenMessage<SyncNowRequest> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 42);
+  messageDesc(file_vintedbot_v1_inbox, 46);
 
 /**
  * What a reading brought.
@@ -2580,7 +2796,7 @@ export type SyncNowResponse = Message$1<"vintedbot.v1.SyncNowResponse"> & {
  * Use `create(SyncNowResponseSchema)` to create a new message.
  */
 export const SyncNowResponseSchema: GenMessage<SyncNowResponse> = /*@__PURE__*/
-  messageDesc(file_vintedbot_v1_inbox, 43);
+  messageDesc(file_vintedbot_v1_inbox, 47);
 
 /**
  * The conversations of all accounts in one inbox, and the replies sent from it.
@@ -2701,6 +2917,31 @@ export const InboxService: GenService<{
     methodKind: "unary";
     input: typeof DeleteThreadRequestSchema;
     output: typeof DeleteThreadResponseSchema;
+  },
+  /**
+   * First of two steps to remove a thread from the account's inbox on the site, where the other side keeps theirs: shows it
+   * as it is now, with the confirmation that approves its removal. Changes nothing. Refused with REPLY_OPEN and
+   * THREAD_REMOVAL_OPEN. Scope: inbox:confirm.
+   *
+   * @generated from rpc vintedbot.v1.InboxService.PrepareThreadRemoval
+   */
+  prepareThreadRemoval: {
+    methodKind: "unary";
+    input: typeof PrepareThreadRemovalRequestSchema;
+    output: typeof PrepareThreadRemovalResponseSchema;
+  },
+  /**
+   * Second step: has the thread removed on the site, once; `Thread.removal` says where that stands. A dry run, which it is
+   * unless told otherwise, makes every check and changes nothing. CONFIRMATION_STALE when something was written in it since;
+   * what is written later still, before the site was asked, fails the removal with the same reason. The thread stays here
+   * until DeleteThread. Scope: inbox:confirm.
+   *
+   * @generated from rpc vintedbot.v1.InboxService.ConfirmThreadRemoval
+   */
+  confirmThreadRemoval: {
+    methodKind: "unary";
+    input: typeof ConfirmThreadRemovalRequestSchema;
+    output: typeof ConfirmThreadRemovalResponseSchema;
   },
   /**
    * Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
