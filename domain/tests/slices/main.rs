@@ -19,6 +19,7 @@ mod paging;
 mod removal;
 mod replies;
 mod reply_desk;
+mod reply_repeats;
 mod reply_rules;
 mod requests;
 mod schedules;

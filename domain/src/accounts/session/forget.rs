@@ -1,7 +1,7 @@
 //! `ForgetSession`: the cookies are erased here, and what needs them stops.
 
 use futures::FutureExt;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_marketplace::markets::PRACTICE;
 
 use crate::accounts::account::{load, save};
@@ -9,9 +9,8 @@ use crate::accounts::open;
 use crate::accounts::{Account, connection, pause};
 use crate::events::Kind;
 use crate::identity::Caller;
-use crate::publishing::State;
 use crate::store::Tx;
-use crate::store::entities::{accounts, publish_jobs, sessions};
+use crate::store::entities::{accounts, sessions};
 use crate::{Domain, Reason, Result, publishing, requests};
 
 const METHOD: &str = "ForgetSession";
@@ -55,12 +54,7 @@ async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {
     // Whoever keeps it in memory finds out when the account is next looked at, which is now.
     connection::queue(tx, &account).await?;
     save(tx, account, Kind::AccountSessionForgotten).await?;
-    let open = publish_jobs::Entity::find()
-        .filter(publish_jobs::Column::AccountId.eq(id.as_str()))
-        .filter(publish_jobs::Column::State.is_not_in(State::ENDED))
-        .count(tx)
-        .await?;
-    if open == 0 {
+    if !open::is_anything(tx, &id).await? {
         return Ok(());
     }
     if is_real {

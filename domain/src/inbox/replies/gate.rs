@@ -24,7 +24,7 @@ pub enum Shut {
     ClaimLost,
     /// It is not to be sent as things are: taken back, paused, another mode. Beginning anew finds out what follows.
     Changed,
-    /// Another reply of this conversation is undecided, or the budget of this minute is used up.
+    /// The site asked for quiet, another reply of this conversation is undecided, or the budget of this minute is used up.
     Later(Millis),
 }
 
@@ -118,6 +118,9 @@ async fn shut(
     let stands = row.state == ReplyState::Queued && row.content_hash == work.content_hash && consented;
     if !stands || may_act(row, account).is_err() {
         return Ok(Some(Shut::Changed));
+    }
+    if let Some(until) = account.quiet_until.filter(|until| *until > now) {
+        return Ok(Some(Shut::Later(until)));
     }
     let open = effects::Entity::find()
         .filter(effects::Column::AccountId.eq(account.id.as_str()))
