@@ -122,7 +122,7 @@ async fn an_expired_token_is_renewed_at_every_call_of_the_inbox_and_before_a_rep
     let desk = Desk::open().await;
     let seat = &desk.seat;
     let settings = |seconds: u64| json!({ "access_token_ttl_s": seconds });
-    for call in ["inbox", "conversation", "mark_read", "photo"] {
+    for call in ["inbox", "conversation", "mark_read", "reply", "photo"] {
         // Logged in for a second, by a connector that knows no more than that.
         desk.site.admin("POST", "settings", settings(1)).await;
         let connector = desk.site.plain();
@@ -139,6 +139,19 @@ async fn an_expired_token_is_renewed_at_every_call_of_the_inbox_and_before_a_rep
                 .mark_read(seat, &desk.conversation_id)
                 .await
                 .expect(call),
+            "reply" => {
+                // A writing call is not made twice, whatever the site says; the next attempt reads first.
+                let reply = desk.reply("Bonjour");
+                let sent = connector.send_reply(seat, &Allowed, &reply).await;
+                assert!(
+                    matches!(sent, Err(WriteError::NotSent(Error::SessionBusy))),
+                    "{sent:?}"
+                );
+                let read = connector.conversation(seat, &desk.conversation_id).await;
+                assert!(read.expect(call).is_some());
+                let sent = connector.send_reply(seat, &Allowed, &reply).await;
+                assert!(sent.expect(call).is_some());
+            }
             _ => {
                 let reply = OutgoingReply {
                     photos: photos(1),
@@ -149,7 +162,7 @@ async fn an_expired_token_is_renewed_at_every_call_of_the_inbox_and_before_a_rep
             }
         }
     }
-    assert_eq!(desk.taken("Voilà").await, 1);
+    assert_eq!((desk.taken("Bonjour").await, desk.taken("Voilà").await), (1, 1));
 }
 
 #[tokio::test]
