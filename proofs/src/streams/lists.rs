@@ -64,12 +64,16 @@ impl Lists {
         Ok(lists)
     }
 
-    /// Cuts the one so many times, wherever in a frame that is.
-    pub async fn cut(proxy: &Proxy, times: usize, seed: u64, limit: Duration) -> Result<usize> {
+    /// Cuts the one so many times, wherever in a frame that is, unless it breaks off before.
+    pub async fn cut(&self, proxy: &Proxy, times: usize, seed: u64, limit: Duration) -> Result<usize> {
         let mut random = StdRng::seed_from_u64(seed);
         let mut cuts = 0;
-        while cuts < times {
-            cuts += usize::from(proxy.cut(random.random_range(0..2_000), limit).await?);
+        while cuts < times && !self.cut.has_broken_off() {
+            match proxy.cut(random.random_range(0..2_000), limit).await {
+                Ok(is_cut) => cuts += usize::from(is_cut),
+                Err(_) if self.cut.has_broken_off() => {}
+                Err(error) => return Err(error),
+            }
         }
         Ok(cuts)
     }
@@ -144,6 +148,10 @@ impl Holder {
 
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn has_broken_off(&self) -> bool {
+        self.held().broken_off.is_some()
     }
 
     async fn waits(&self, limit: Duration, until: impl Fn(&Held) -> bool) -> bool {

@@ -171,7 +171,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let list_cuts = LIST_CUTS.min(options.cuts);
     let ((cuts, restarts), list_cuts) = tokio::try_join!(
         cut(options, &mut instance, &watchers),
-        Lists::cut(&list_proxy, list_cuts, options.seed, COMES_BACK_WITHIN),
+        lists.cut(&list_proxy, list_cuts, options.seed, COMES_BACK_WITHIN),
     )?;
     driver.stop().await?;
     let elapsed = began.elapsed();
