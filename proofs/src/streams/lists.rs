@@ -23,7 +23,7 @@ use super::proxy::Proxy;
 pub struct Compared {
     pub cuts: usize,
     pub threads: usize,
-    /// Changes that the list that was cut has taken in since its snapshot.
+    /// Changes that each has taken in since its snapshot.
     pub changes: usize,
     /// What is not as it is to be.
     pub problems: Vec<String>,
@@ -104,6 +104,12 @@ impl Lists {
             }
             if name == "cut" {
                 compared.changes = held.changes;
+            } else if compared.changes != held.changes {
+                // Both began before anything happened. A change that one of them missed may be hidden by the next one.
+                compared.problems.push(format!(
+                    "the cut list took in {} changes, and the other one {}",
+                    compared.changes, held.changes
+                ));
             }
             for id in told.keys().chain(held.threads.keys()) {
                 let (here, there) = (held.threads.get(id).map(shown), told.get(id).map(shown));

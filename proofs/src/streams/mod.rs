@@ -235,8 +235,9 @@ async fn cut(
             }
             // A few bytes more, and the frame that they belong to is never whole.
             let bytes = random.random_range(0..2_000);
-            if proxy.cut(bytes, COMES_BACK_WITHIN).await? {
-                cuts += 1;
+            tokio::select! {
+                is_cut = proxy.cut(bytes, COMES_BACK_WITHIN) => cuts += usize::from(is_cut?),
+                () = watcher.breaks_off() => {}
             }
         }
         if cuts / SAID_EVERY > said {

@@ -185,6 +185,13 @@ impl Watcher {
         self.broken_off().is_some()
     }
 
+    /// Comes back when it has given up.
+    pub async fn breaks_off(&self) {
+        while !self.has_broken_off() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub fn broken_off(&self) -> Option<String> {
         self.state
             .broken_off
