@@ -62,7 +62,7 @@ sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS
 streams: compiler ## Cuts watchers off over and over, and compares what they got with the event log. [CUTS=n SEED=n SABOTAGE=rule]
 	@$(PROOF) streams
 
-bench: compiler chromium $(VENV)/imaging ## Measures photos, the browser, reads, events and start-up, each beside a yardstick where there is one.
+bench: compiler chromium $(VENV)/imaging ## Measures photos, the browser, reads, events, the inbox, watchers and start-up, each beside a yardstick if there is one.
 	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench
 	target/release/bench
 

@@ -5,6 +5,8 @@ use url::Url;
 use vintedbot_marketplace::challenge::{Detector, Signs};
 use vintedbot_marketplace::{Error, Evidence};
 
+use crate::text;
+
 /// The answer to one plain request.
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -33,7 +35,7 @@ impl Reply {
             content_type: Some(self.content_type.clone()),
             text: self.text.clone(),
             expected_json,
-            json_code: self.json.as_ref().and_then(|json| json["code"].as_i64()),
+            json_code: self.json.as_ref().and_then(text::code),
             ..Signs::default()
         };
         match detector.detect(&signs) {
@@ -84,7 +86,7 @@ const UPLOADS: &str = "/api/v2/photos";
 pub(crate) fn emptied_in(signs: &Signs) -> Option<&'static str> {
     let url = Url::parse(&signs.url).ok()?;
     let answer: Value = serde_json::from_str(&signs.text).ok().filter(Value::is_object)?;
-    if signs.status != Some(200) || answer["code"].as_i64().unwrap_or(0) != 0 {
+    if signs.status != Some(200) || text::code(&answer).unwrap_or(0) != 0 {
         return None;
     }
     let path = url.path();

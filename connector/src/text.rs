@@ -81,6 +81,14 @@ fn currency_in(price: &str) -> Option<&str> {
     }
 }
 
+/// The code of an answer's envelope, if it has one. One that cannot be read is one that nobody knows.
+pub(crate) fn code(answer: &Value) -> Option<i64> {
+    match &answer["code"] {
+        Value::Null => None,
+        code => Some(number(code).unwrap_or(i64::MIN)),
+    }
+}
+
 /// A yes or no in any of the forms that answers give it in.
 pub(crate) fn flag(value: &Value) -> Option<bool> {
     match value {
@@ -197,6 +205,30 @@ mod tests {
             assert_eq!(money(&json!(text), Some("GBP")), expected, "{text}");
         }
         assert_eq!(money(&json!("10.50"), None), None);
+    }
+
+    #[test]
+    fn a_code_counts_in_every_form_and_one_that_cannot_be_read_is_none_that_says_yes() {
+        for (answer, expected) in [
+            (json!({"code": 0}), Some(0)),
+            (json!({"code": "0"}), Some(0)),
+            (json!({"code": "105"}), Some(105)),
+            (json!({"code": null}), None),
+            (json!({}), None),
+            (json!([]), None),
+        ] {
+            assert_eq!(code(&answer), expected, "{answer}");
+        }
+        for odd in [
+            json!("ok"),
+            json!(1.5),
+            json!([]),
+            json!({"code": 0}),
+            json!(true),
+            json!(""),
+        ] {
+            assert_ne!(code(&json!({"code": odd})).unwrap_or(0), 0, "{odd}");
+        }
     }
 
     #[test]

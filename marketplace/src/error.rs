@@ -77,7 +77,8 @@ pub enum WriteError {
     /// The click or the request was provably not made.
     #[error("not sent: {0}")]
     NotSent(#[source] Error),
-    /// The site answered with a refusal of what was entered (a validation error): it did nothing.
+    /// The site answered with a refusal of what was entered (a validation error), or of something that it needs first: it did
+    /// nothing.
     #[error("refused: {0}")]
     Refused(#[source] Error),
     /// It was made, and what became of it is not known.

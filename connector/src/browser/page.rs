@@ -248,7 +248,7 @@ impl Page {
             headers: exchange.headers.clone(),
             content_type: Some(exchange.content_type.clone()),
             expected_json: true,
-            json_code: json.and_then(|json| json["code"].as_i64()),
+            json_code: json.as_ref().and_then(crate::text::code),
             text,
             ..Signs::default()
         };

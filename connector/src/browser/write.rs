@@ -262,7 +262,7 @@ fn told(exchange: &Exchange, names_the_item: bool) -> Answer {
         // Nothing is done without a session; the page renews it and asks again.
         401 => Answer::Waiting,
         200..300 => match serde_json::from_str::<Value>(body) {
-            Ok(json) if json["code"].as_i64().unwrap_or(0) != 0 => {
+            Ok(json) if crate::text::code(&json).unwrap_or(0) != 0 => {
                 Answer::Unclear(format!("the site answered with code {}", json["code"]))
             }
             Ok(json) if names_the_item && !json["item"].is_object() && !json["draft"].is_object() => {

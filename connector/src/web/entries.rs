@@ -3,13 +3,15 @@
 //! Every entry of an answer becomes one of ours: of a kind that is known, with whatever can be read of it, else
 //! [`EntryContent::Unknown`]. For a new kind: an arm in [`known`].
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use vintedbot_marketplace::{Button, Entry, EntryContent, Money};
 
 use crate::text;
 
 /// As much as is kept of an entry that means nothing to us.
 const LONGEST_UNKNOWN: usize = 64 * 1024;
+/// As much of the beginning of a longer one: as text within JSON, it may grow to twice that.
+const BEGINNING: usize = LONGEST_UNKNOWN / 2 - 256;
 
 pub(super) fn entry_in(json: &Value, currency: Option<&str>) -> Entry {
     let kind = json["entity_type"].as_str().unwrap_or_default();
@@ -112,17 +114,18 @@ fn photo_urls(entity: &Value) -> Vec<String> {
     urls
 }
 
-/// An entry as JSON. One that is too long is cut, and is not whole then.
+/// An entry as JSON. Of one that is too long, JSON that says so, with its beginning as text.
 fn as_it_came(json: &Value) -> String {
-    let mut text = json.to_string();
-    text.truncate(text.floor_char_boundary(LONGEST_UNKNOWN));
-    text
+    let text = json.to_string();
+    if text.len() <= LONGEST_UNKNOWN {
+        return text;
+    }
+    let beginning = &text[..text.floor_char_boundary(BEGINNING)];
+    json!({ "cut": true, "bytes": text.len(), "beginning": beginning }).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn shape() -> Vec<Entry> {
@@ -133,6 +136,28 @@ mod tests {
             .iter()
             .map(|entry| entry_in(entry, Some("EUR")))
             .collect()
+    }
+
+    #[test]
+    fn what_is_kept_of_an_unknown_entry_is_json_however_long_it_is() {
+        for (filler, is_cut) in [("x".repeat(100), false), ("\"é\n".repeat(30_000), true)] {
+            let entry = json!({"entity_type": "poll", "entity": {"id": 5, "question": filler}});
+            let EntryContent::Unknown { json: kept, .. } = entry_in(&entry, None).content else {
+                panic!("a kind that nobody knows");
+            };
+            assert!(kept.len() <= LONGEST_UNKNOWN, "{}", kept.len());
+            let read: Value = serde_json::from_str(&kept).expect("JSON");
+            if is_cut {
+                assert_eq!(
+                    (&read["cut"], &read["bytes"]),
+                    (&json!(true), &json!(entry.to_string().len()))
+                );
+                let beginning = read["beginning"].as_str().expect("a text");
+                assert!(beginning.len() > 30_000 && entry.to_string().starts_with(beginning));
+            } else {
+                assert_eq!(read, entry);
+            }
+        }
     }
 
     fn euros(minor_units: i64) -> Option<Money> {
@@ -219,15 +244,6 @@ mod tests {
             };
             assert_eq!(entry.content, expected);
         }
-    }
-
-    #[test]
-    fn what_is_kept_of_an_unknown_entry_has_an_end() {
-        let came = json!({"entity_type": "essay", "entity": {"text": "é".repeat(100_000)}});
-        let EntryContent::Unknown { json, .. } = entry_in(&came, None).content else {
-            panic!("it is not known");
-        };
-        assert!(json.len() <= LONGEST_UNKNOWN && json.len() > LONGEST_UNKNOWN - 4);
     }
 
     #[test]

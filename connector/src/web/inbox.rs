@@ -164,7 +164,7 @@ pub(super) fn person(json: &Value) -> Option<Interlocutor> {
 }
 
 /// What an answer is made of, without what members say in it.
-fn without_texts(json: &Value) -> Value {
+pub(super) fn without_texts(json: &Value) -> Value {
     match json {
         Value::String(_) => Value::from("…"),
         Value::Array(entries) => entries.iter().map(without_texts).collect(),

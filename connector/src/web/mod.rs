@@ -154,8 +154,7 @@ impl WebSession {
     /// The same, with `None` when the site says that there is no such thing.
     pub(crate) async fn json_if_there(&self, call: &Call<'_>) -> Result<Option<Value>, Error> {
         let reply = self.reply(call).await?;
-        let code = reply.json.as_ref().and_then(|json| json["code"].as_i64());
-        if reply.status == 404 || code == Some(NOT_FOUND) {
+        if reply.status == 404 || code_in(&reply) == Some(NOT_FOUND) {
             return Ok(None);
         }
         good(&reply).map(Some)
@@ -293,7 +292,7 @@ fn good(reply: &Reply) -> Result<Value, Error> {
     let Some(json) = reply.json.as_ref().filter(|json| json.is_object()) else {
         return Err(unexpected(reply));
     };
-    let is_fine = (200..300).contains(&reply.status) && json["code"].as_i64().unwrap_or(0) == 0;
+    let is_fine = (200..300).contains(&reply.status) && text::code(json).unwrap_or(0) == 0;
     if is_fine {
         Ok(json.clone())
     } else {
@@ -304,7 +303,7 @@ fn good(reply: &Reply) -> Result<Value, Error> {
 /// The violations in an answer that refuses what was entered.
 fn refusal(reply: &Reply) -> Option<Error> {
     let json = reply.json.as_ref()?;
-    if json["code"].as_i64() != Some(VALIDATION_ERROR) {
+    if code_in(reply) != Some(VALIDATION_ERROR) {
         return None;
     }
     Some(Error::Refused {
@@ -315,7 +314,7 @@ fn refusal(reply: &Reply) -> Option<Error> {
 
 /// The code of an answer's envelope; `None` where it has none, or says that all is well.
 fn code_in(reply: &Reply) -> Option<i64> {
-    let code = text::number(&reply.json.as_ref()?["code"]);
+    let code = text::code(reply.json.as_ref()?);
     code.filter(|code| *code != 0)
 }
 
@@ -337,7 +336,7 @@ pub(crate) fn violations(json: &Value) -> Vec<(String, String)> {
 /// Whether an answer's text refuses what was entered.
 pub(crate) fn refused_in(status: u16, body: &str) -> Option<Vec<(String, String)>> {
     let json: Value = serde_json::from_str(body).ok()?;
-    (status == 400 && json["code"].as_i64() == Some(VALIDATION_ERROR)).then(|| violations(&json))
+    (status == 400 && text::code(&json) == Some(VALIDATION_ERROR)).then(|| violations(&json))
 }
 
 fn unexpected(reply: &Reply) -> Error {

@@ -175,6 +175,12 @@ fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
     use super::*;
 
     fn is_known(host: &str) -> bool {
@@ -255,5 +261,65 @@ mod tests {
         let url = Url::parse("https://localhost/x.jpg").expect("an address");
         let resolved = resolve(&url, &Allowed::Hosts(|_| true)).await;
         assert!(matches!(resolved, Err(Error::Shape(_))), "{resolved:?}");
+    }
+
+    /// A server that answers every request with this, and goes on with `more` for as long as it is listened to. Counts who came.
+    async fn server(head: String, more: &'static [u8]) -> (Url, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let url = format!("http://{}/x.jpg", listener.local_addr().expect("an address"));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
+                let mut request = [0; 1_024];
+                let _ = stream.read(&mut request).await;
+                let mut written = stream.write_all(head.as_bytes()).await;
+                while written.is_ok() && !more.is_empty() {
+                    written = stream.write_all(more).await;
+                }
+            }
+        });
+        (url.parse().expect("an address"), asked)
+    }
+
+    async fn fetched(url: &Url) -> Result<Bytes, Error> {
+        let allowed = Allowed::Practice(url);
+        fetch(url.as_str(), &allowed, Duration::from_secs(10), 10_000).await
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed_wherever_it_leads() {
+        let good = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        let (elsewhere, asked) = server(good.to_owned(), b"").await;
+        assert_eq!(fetched(&elsewhere).await.expect("a body"), "ok");
+        for status in [301, 302, 303, 307, 308] {
+            let head =
+                format!("HTTP/1.1 {status} Moved\r\nlocation: {elsewhere}\r\ncontent-length: 0\r\n\r\n");
+            let (redirecting, came) = server(head, b"").await;
+            let answer = fetched(&redirecting).await;
+            assert!(
+                matches!(answer, Err(Error::Unavailable(_))),
+                "{status}: {answer:?}"
+            );
+            assert_eq!(came.load(Ordering::SeqCst), 1);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 1, "by us, before the redirects");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_too_long_is_not_read_to_its_end() {
+        for (head, more) in [
+            // One that says so, one that says nothing, and one in parts; none of them ends.
+            ("content-length: 1000000000000", b"xxxxxxxx".as_slice()),
+            ("connection: close", b"xxxxxxxx".as_slice()),
+            ("transfer-encoding: chunked", b"8\r\nxxxxxxxx\r\n".as_slice()),
+        ] {
+            let (url, _) = server(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n"), more).await;
+            match fetched(&url).await {
+                Err(Error::Unavailable(why)) => assert!(why.contains("more than 10000 bytes"), "{why}"),
+                other => panic!("{head}: {other:?}"),
+            }
+        }
     }
 }

@@ -9,15 +9,16 @@ use vintedbot_marketplace::{
 
 use crate::site::{Allowed, Forbidden, Site, photos, seat};
 
-struct Desk {
-    site: Site,
-    connector: Connector,
-    seat: Seat,
-    conversation_id: String,
+/// A conversation with a buyer, on a site of its own.
+pub struct Desk {
+    pub site: Site,
+    pub connector: Connector,
+    pub seat: Seat,
+    pub conversation_id: String,
 }
 
 impl Desk {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let site = Site::start().await;
         let connector = site.plain();
         let seat = seat(Language::Fr);
@@ -34,12 +35,12 @@ impl Desk {
         }
     }
 
-    async fn script(&self, on: &str, action: Value) {
+    pub async fn script(&self, on: &str, action: Value) {
         let rule = json!({ "on": on, "times": 1, "do": action });
         self.site.script(rule).await;
     }
 
-    fn reply(&self, text: &str) -> OutgoingReply {
+    pub fn reply(&self, text: &str) -> OutgoingReply {
         OutgoingReply {
             reply_id: "reply-1".to_owned(),
             conversation_id: self.conversation_id.clone(),
@@ -48,14 +49,14 @@ impl Desk {
         }
     }
 
-    async fn send(&self, text: &str) -> Result<Option<String>, WriteError> {
+    pub async fn send(&self, text: &str) -> Result<Option<String>, WriteError> {
         self.connector
             .send_reply(&self.seat, &Allowed, &self.reply(text))
             .await
     }
 
     /// How often the site took a reply with this text.
-    async fn taken(&self, text: &str) -> usize {
+    pub async fn taken(&self, text: &str) -> usize {
         let records = self.site.records("reply").await;
         records.iter().filter(|record| record["body"] == text).count()
     }

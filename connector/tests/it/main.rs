@@ -16,4 +16,5 @@ mod browserless;
 mod inbox;
 mod leftovers;
 mod reads;
+mod replies;
 mod site;

@@ -49,6 +49,15 @@ impl Site {
     }
 
     fn connector(&self, browser: Option<BrowserConfig>, selectors: Selectors) -> Connector {
+        self.connector_within(browser, selectors, Duration::from_secs(10))
+    }
+
+    fn connector_within(
+        &self,
+        browser: Option<BrowserConfig>,
+        selectors: Selectors,
+        request_timeout: Duration,
+    ) -> Connector {
         let numbers = AtomicU64::new(7);
         Connector::new(Config {
             practice_url: Some(
@@ -61,7 +70,7 @@ impl Site {
             detector: Arc::new(Detector::embedded().clone()),
             pacing: Pacing::NONE,
             random: Arc::new(move || numbers.fetch_add(0x9E37_79B9, Ordering::Relaxed)),
-            request_timeout: Duration::from_secs(10),
+            request_timeout,
             sessions: None,
             proxy: None,
             clock: Arc::new(|| SystemClock.now()),
@@ -72,6 +81,11 @@ impl Site {
 
     pub fn plain(&self) -> Connector {
         self.connector(None, Selectors::embedded().clone())
+    }
+
+    /// One that waits so long for an answer.
+    pub fn patient_for(&self, request_timeout: Duration) -> Connector {
+        self.connector_within(None, Selectors::embedded().clone(), request_timeout)
     }
 
     pub fn browser(&self) -> Connector {

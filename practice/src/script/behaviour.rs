@@ -42,6 +42,9 @@ pub enum Challenge {
 pub struct Scripted {
     pub status: u16,
     pub json: Value,
+    /// Where it leads, for a redirect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
 }
 
 /// A step of the form after which an overlay appears.

@@ -36,7 +36,8 @@ pub fn answer(fired: &Fired, asked: &Asked, peer: &Peer) -> Option<Response> {
     }
     if let Some(scripted) = fired.iter().find_map(|action| action.answer.clone()) {
         let status = StatusCode::from_u16(scripted.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        return Some((status, Json(scripted.json)).into_response());
+        let location = scripted.location.map(|location| [(header::LOCATION, location)]);
+        return Some((status, location, Json(scripted.json)).into_response());
     }
     if fired.any(|action| action.redirect_loop) {
         return Some(Redirect::to("/redirect/there").into_response());

@@ -1,24 +1,32 @@
 //! The bare gRPC server beside which ours is measured: it answers each call with bytes that it read from a file at start,
-//! and does nothing else. [`Raw`] leaves messages as they are, so that a client of it costs little too.
+//! once or as a stream that stays open, and does nothing else. [`Raw`] leaves messages as they are, so that a client of it costs little too.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::task::{Context, Poll};
 
 use anyhow::{Context as _, Result};
 use bytes::{Buf as _, BufMut as _, Bytes};
+use futures::StreamExt as _;
 use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
 use tonic::body::Body;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::{Service, http};
-use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::server::{Grpc, NamedService, ServerStreamingService, UnaryService};
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-/// Serves each file's bytes under `/bench.Echo/N`, N its place among them, until the process is ended. Prints its address.
+use super::load::Target;
+
+/// Serves each file's bytes under `/bench.Echo/N`, N its place among them, and under `/bench.Echo/stream/N` as the first message
+/// of a stream that says nothing more, until the process is ended. Prints its address.
 ///
 /// # Errors
 ///
@@ -36,6 +44,34 @@ pub async fn serve(answers: &[PathBuf]) -> Result<()> {
         .add_service(echo)
         .serve_with_incoming(incoming)
         .await?)
+}
+
+/// The bare server, in a process of its own.
+pub struct Bare {
+    pub child: Child,
+    pub target: Target,
+}
+
+impl Bare {
+    /// Starts one that answers with `answer`.
+    pub async fn start(answer: &Bytes, ours: &Target, folder: &Path) -> Result<Self> {
+        let path = folder.join("answer");
+        std::fs::write(&path, answer)?;
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("echo")
+            .arg(&path)
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let output = child.stdout.take().context("the output is piped")?;
+        let url = BufReader::new(output).lines().next_line().await?;
+        let target = Target {
+            url: url.context("the bare server did not start")?,
+            pid: child.id().context("the bare server ended")?,
+            authorization: ours.authorization.clone(),
+        };
+        Ok(Self { child, target })
+    }
 }
 
 #[derive(Clone)]
@@ -57,11 +93,20 @@ impl Service<http::Request<Body>> for Echo {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let place = request.uri().path().rsplit('/').next();
-        let answer = place
+        let mut parts = request.uri().path().rsplit('/');
+        let answer = parts
+            .next()
             .and_then(|place| self.answers.get(place.parse::<usize>().ok()?))
             .cloned();
-        Box::pin(async move { Ok(Grpc::new(Raw).unary(Answer(answer), request).await) })
+        let is_stream = parts.next() == Some("stream");
+        Box::pin(async move {
+            let mut grpc = Grpc::new(Raw);
+            Ok(if is_stream {
+                grpc.server_streaming(Answer(answer), request).await
+            } else {
+                grpc.unary(Answer(answer), request).await
+            })
+        })
     }
 }
 
@@ -72,11 +117,29 @@ impl UnaryService<Bytes> for Answer {
     type Future = std::future::Ready<Result<Response<Bytes>, Status>>;
 
     fn call(&mut self, _: Request<Bytes>) -> Self::Future {
-        let answer = self
-            .0
+        std::future::ready(self.take().map(Response::new))
+    }
+}
+
+impl ServerStreamingService<Bytes> for Answer {
+    type Response = Bytes;
+    type ResponseStream = BoxStream<'static, Result<Bytes, Status>>;
+    type Future = std::future::Ready<Result<Response<Self::ResponseStream>, Status>>;
+
+    fn call(&mut self, _: Request<Bytes>) -> Self::Future {
+        let opened = self.take().map(|first| {
+            let stays_open = stream::once(std::future::ready(Ok(first))).chain(stream::pending());
+            Response::new(stays_open.boxed())
+        });
+        std::future::ready(opened)
+    }
+}
+
+impl Answer {
+    fn take(&mut self) -> Result<Bytes, Status> {
+        self.0
             .take()
-            .ok_or_else(|| Status::unimplemented("there is no such answer"));
-        std::future::ready(answer.map(Response::new))
+            .ok_or_else(|| Status::unimplemented("there is no such answer"))
     }
 }
 

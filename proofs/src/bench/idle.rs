@@ -1,52 +1,104 @@
-//! What a watcher costs while nothing happens: the server's memory for ten thousand of them, over a hundred connections.
+//! What a watcher costs while nothing happens: the server's memory for ten thousand of them, over a hundred connections and with
+//! one each, beside as many streams of a bare gRPC server that stay open as well.
+
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use futures::TryStreamExt as _;
-use futures::stream::FuturesUnordered;
 use tokio::time::{Duration, sleep};
-use vintedbot_sdk::v1::WatchRequest;
+use tonic::transport::Endpoint;
 
-use super::fixture;
-use super::process::resident_kib;
+use super::echo::Bare;
+use super::load::{self, Target};
+use super::process::{open_files, resident_kib};
 use super::table::Row;
+use super::watchers::Watchers;
 use crate::instance::Instance;
 
-const CONNECTIONS: usize = 100;
-const WATCHERS_EACH: usize = 100;
-const BAR_KIB: f64 = 20.0;
+/// The method that watches.
+pub const WATCH: &str = "/vintedbot.v1.EventService/Watch";
+const BARE: &str = "/bench.Echo/stream/0";
+const WATCHERS: usize = 10_000;
+/// Files of a process that are no connections of watchers.
+const OTHER_FILES: u64 = 200;
 /// Until what opening them took is given back.
-const SETTLES: Duration = Duration::from_secs(2);
+const SETTLES: Duration = Duration::from_secs(3);
 
-pub async fn measure(instance: &Instance) -> Result<Vec<Row>> {
-    let pid = instance.pid().context("it runs")?;
-    let before = resident_kib(pid)?;
-    let mut watches = Vec::with_capacity(CONNECTIONS * WATCHERS_EACH);
-    for _ in 0..CONNECTIONS {
-        let client = fixture::client(instance).await?;
-        let opening: FuturesUnordered<_> = (0..WATCHERS_EACH)
-            .map(|_| {
-                let mut watch = client.events().watch(WatchRequest::default());
-                async move {
-                    // The first message says that it is there.
-                    watch.try_next().await?;
-                    Ok::<_, anyhow::Error>(watch)
-                }
-            })
-            .collect();
-        watches.extend(opening.try_collect::<Vec<_>>().await?);
+/// How many connections share the watchers, and what one may cost.
+enum Bar {
+    Kib(f64),
+    Times(f64),
+}
+
+const CASES: [(usize, Bar); 2] = [(100, Bar::Kib(20.0)), (WATCHERS, Bar::Times(1.5))];
+
+/// Starts the instance anew for each case: memory that another one gave back would be taken for nothing. Leaves it running.
+pub async fn measure(instance: &mut Instance, folder: &Path) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (connections, bar) in CASES {
+        let each = WATCHERS / connections;
+        let how = if each == 1 {
+            "with a connection each".to_owned()
+        } else {
+            format!("over {connections} connections")
+        };
+        let what = format!("memory of an idle watcher, {WATCHERS} {how}");
+        let needed = u64::try_from(connections)? + OTHER_FILES;
+        if open_files() < needed {
+            rows.push(Row {
+                what,
+                measured: format!("not measured: {} files may be open here", open_files()),
+                yardstick: format!("{needed} are needed"),
+                ratio: String::new(),
+                bar: bar.to_string(),
+                is_met: false,
+            });
+            continue;
+        }
+        instance.stop().await?;
+        instance.start().await?;
+        let target = Target::of(instance)?;
+        let channel = Endpoint::from_shared(target.url.clone())?.connect().await?;
+        let (first, _) = load::stream(channel, &target.authorization, WATCH.parse()?).await?;
+        let ours = kib_each(&target, WATCH, connections).await?;
+        let mut bare = Bare::start(&first, &target, folder).await?;
+        let beside = kib_each(&bare.target, BARE, connections).await?;
+        bare.child.kill().await?;
+        let ratio = ours / beside;
+        rows.push(Row {
+            what,
+            measured: format!("{ours:.1} KiB"),
+            yardstick: format!("bare gRPC {beside:.1} KiB"),
+            ratio: format!("{ratio:.2}x"),
+            bar: bar.to_string(),
+            is_met: match bar {
+                Bar::Kib(most) => ours <= most,
+                Bar::Times(most) => ratio <= most,
+            },
+        });
     }
+    Ok(rows)
+}
+
+/// What a server's memory grows by for each stream.
+async fn kib_each(target: &Target, path: &str, connections: usize) -> Result<f64> {
+    // One by itself, so that what the first of all needs is not theirs.
+    drop(Watchers::start(target, path, 1, 1, 0).await?);
     sleep(SETTLES).await;
-    let after = resident_kib(pid)?;
-    let each = after.saturating_sub(before) as f64 / watches.len() as f64;
-    Ok(vec![Row {
-        what: format!(
-            "memory of an idle watcher, {} over {CONNECTIONS} connections",
-            watches.len()
-        ),
-        measured: format!("{each:.1} KiB"),
-        yardstick: format!("{:.1} MiB before them", before as f64 / 1024.0),
-        ratio: String::new(),
-        bar: format!("{BAR_KIB} KiB"),
-        is_met: each <= BAR_KIB,
-    }])
+    let before = resident_kib(target.pid)?;
+    let watchers = Watchers::start(target, path, connections, WATCHERS / connections, 0)
+        .await
+        .context("opening them")?;
+    sleep(SETTLES).await;
+    let grown = resident_kib(target.pid)?.saturating_sub(before);
+    drop(watchers);
+    Ok(grown as f64 / WATCHERS as f64)
+}
+
+impl std::fmt::Display for Bar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Kib(most) => write!(f, "{most:.0} KiB"),
+            Self::Times(most) => write!(f, "{most}x"),
+        }
+    }
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 use vintedbot_sdk::Client;
 
 use super::table::{Row, time};
+use super::witness::Look;
 use crate::records::Site;
 
 const THREADS: u32 = 100_000;
@@ -20,6 +21,10 @@ const MESSAGES: u32 = 1_000;
 const READINGS: u32 = 20;
 /// A row of the inbox is read once more when it changed within these.
 const SETTLES: std::time::Duration = std::time::Duration::from_secs(3);
+
+/// What an instance writes without a reading: that its worker is alive, when its schedules run next, and, of any call, when its
+/// token was last used.
+const BY_ITSELF: [&str; 3] = ["workers", "schedules", "api_tokens"];
 
 /// Fills the database. Returns the id of the thread with many messages.
 pub fn fill(database: &Path, account_id: &str) -> Result<String> {
@@ -78,8 +83,8 @@ fn thread_id(number: u32) -> String {
     format!("{:08x}-0000-7000-8000-{number:012x}", 0x019A_0000 - number)
 }
 
-/// A reading that finds nothing new: requests by the site's own count.
-pub async fn measure(client: &Client, site: &Site, account_id: &str) -> Result<Vec<Row>> {
+/// A reading that finds nothing new: requests by the site's own count, writes by a look at every row before and after.
+pub async fn measure(client: &Client, site: &Site, database: &Path, account_id: &str) -> Result<Vec<Row>> {
     let member_id: u64 = client.accounts().get(account_id).await?.member_id.parse()?;
     let many = json!({"member_id": member_id, "count": 50, "messages": 3});
     site.post("conversations/many", &many).await?;
@@ -89,19 +94,40 @@ pub async fn measure(client: &Client, site: &Site, account_id: &str) -> Result<V
     let before = requests(site).await?;
     let began = Instant::now();
     for _ in 0..READINGS {
-        let read = client.inbox().sync_now(account_id).await?;
-        ensure!(read.new_messages == 0 && read.new_threads == 0, "{read:?}");
+        nothing_new(client, account_id).await?;
     }
     let took = began.elapsed() / READINGS;
     let made = requests(site).await? - before;
-    Ok(vec![Row {
+    let asked = Row {
         what: "sync with nothing new: requests to the site, time".to_owned(),
         measured: format!("{:.1}, {}", made as f64 / f64::from(READINGS), time(took)),
         yardstick: "the site's own count".to_owned(),
         ratio: String::new(),
         bar: "1 request".to_owned(),
         is_met: made == u64::from(READINGS),
-    }])
+    };
+    let before = Look::at(database)?;
+    nothing_new(client, account_id).await?;
+    let mut written = Look::at(database)?.written_since(&before);
+    written.retain(|table, _| !BY_ITSELF.contains(&table.as_str()));
+    let told = written.iter().map(|(table, rows)| format!("{rows} of {table}"));
+    let wrote = Row {
+        what: "sync with nothing new: rows written".to_owned(),
+        measured: told.collect::<Vec<_>>().join(", "),
+        yardstick: "every row before and after, without those of other work".to_owned(),
+        ratio: String::new(),
+        bar: "1 of inbox_syncs, 1 of jobs".to_owned(),
+        is_met: written
+            .iter()
+            .all(|(table, rows)| *rows <= 1 && ["inbox_syncs", "jobs"].contains(&table.as_str())),
+    };
+    Ok(vec![asked, wrote])
+}
+
+async fn nothing_new(client: &Client, account_id: &str) -> Result<()> {
+    let read = client.inbox().sync_now(account_id).await?;
+    ensure!(read.new_messages == 0 && read.new_threads == 0, "{read:?}");
+    Ok(())
 }
 
 async fn requests(site: &Site) -> Result<u64> {

@@ -9,14 +9,15 @@ use futures::future::try_join_all;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::Instant;
-use tonic::Request;
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Streaming};
 
 use super::echo::Raw;
 use super::process::processor_time;
 use super::table::percentile;
+use crate::instance::Instance;
 
 /// Connections that share the calls in flight, when these are enough.
 const CONNECTIONS: usize = 4;
@@ -28,6 +29,18 @@ pub struct Target {
     pub pid: u32,
     /// Sent with each call.
     pub authorization: MetadataValue<Ascii>,
+}
+
+impl Target {
+    /// A running instance, called with its first token.
+    pub fn of(instance: &Instance) -> Result<Self> {
+        let token = std::fs::read_to_string(instance.token_file())?;
+        Ok(Self {
+            url: instance.url(),
+            pid: instance.pid().context("it runs")?,
+            authorization: format!("Bearer {}", token.trim()).parse()?,
+        })
+    }
 }
 
 /// What to call it with.
@@ -44,6 +57,8 @@ pub struct Outcome {
     pub latencies: Vec<Duration>,
     /// What the server used for all of them.
     pub processor_time: Duration,
+    /// How long that took, the last answers included.
+    pub elapsed: Duration,
 }
 
 impl Outcome {
@@ -57,11 +72,17 @@ impl Outcome {
         percentile(&self.latencies, part)
     }
 
+    /// Calls that were answered in a second.
+    pub fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)
+    }
+
     /// Adds what came of another run.
     pub fn extend(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.latencies.sort_unstable();
         self.processor_time += other.processor_time;
+        self.elapsed += other.elapsed;
     }
 }
 
@@ -70,7 +91,8 @@ pub async fn run(target: &Target, calls: &Arc<Calls>, in_flight: usize, lasts: D
     let endpoint = Endpoint::from_shared(target.url.clone())?.tcp_nodelay(true);
     let connections = try_join_all((0..CONNECTIONS.min(in_flight)).map(|_| endpoint.connect())).await?;
     let before = processor_time(target.pid)?;
-    let until = Instant::now() + lasts;
+    let began = Instant::now();
+    let until = began + lasts;
     let callers = connections
         .iter()
         .cycle()
@@ -89,9 +111,11 @@ pub async fn run(target: &Target, calls: &Arc<Calls>, in_flight: usize, lasts: D
     for caller in try_join_all(callers).await? {
         latencies.extend(caller?);
     }
+    let elapsed = began.elapsed();
     latencies.sort_unstable();
     Ok(Outcome {
         latencies,
+        elapsed,
         processor_time: processor_time(target.pid)? - before,
     })
 }
@@ -101,6 +125,24 @@ pub async fn once(target: &Target, calls: &Calls) -> Result<Bytes> {
     let channel = Endpoint::from_shared(target.url.clone())?.connect().await?;
     let request = calls.requests.first().context("there is a request")?;
     call(channel, &target.authorization, calls, request).await
+}
+
+/// Opens a stream; comes back when its first message is there, with it.
+pub async fn stream(
+    channel: Channel,
+    authorization: &MetadataValue<Ascii>,
+    path: PathAndQuery,
+) -> Result<(Bytes, Streaming<Bytes>)> {
+    let mut client = tonic::client::Grpc::new(channel);
+    client.ready().await?;
+    // A message without fields asks for everything.
+    let mut request = Request::new(Bytes::new());
+    request
+        .metadata_mut()
+        .insert("authorization", authorization.clone());
+    let mut stream = client.server_streaming(request, path, Raw).await?.into_inner();
+    let first = stream.message().await?.context("a stream ended at once")?;
+    Ok((first, stream))
 }
 
 struct Caller {

@@ -4,6 +4,7 @@
 //! Each measurement is a module that returns rows of the table; a new one is another module, and a line in [`measure`].
 
 mod browser;
+mod deliveries;
 pub mod echo;
 mod fixture;
 mod idle;
@@ -15,6 +16,8 @@ mod process;
 mod reads;
 mod start;
 mod table;
+pub mod watchers;
+mod witness;
 
 use std::path::Path;
 
@@ -33,6 +36,8 @@ pub async fn run(python: &Path) -> Result<bool> {
     if cfg!(debug_assertions) {
         println!("bench: this is a debug build, whose figures mean nothing");
     }
+    // What is started from here on may have as many, too: ten thousand connections are ten thousand files.
+    process::raise_open_files();
     let folder = tempfile::Builder::new().prefix("vintedbot-bench-").tempdir()?;
     let mut table = Table::default();
     tokio::select! {
@@ -83,9 +88,11 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
     let client = fixture::client(&instance).await?;
     table.add(
         "the inbox",
-        inbox::measure(&client, &practice.site, &sample.account_id).await,
+        inbox::measure(&client, &practice.site, &database, &sample.account_id).await,
     );
-    table.add("watchers", idle::measure(&instance).await);
+    drop(client);
+    table.add("deliveries", deliveries::measure(&instance, &sample).await);
+    table.add("watchers", idle::measure(&mut instance, folder).await);
     instance.stop().await?;
     practice.stop().await
 }

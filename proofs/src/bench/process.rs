@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
 /// `/proc` counts processor time in these: Linux holds USER_HZ at 100 on every common machine (time(7), proc(5)).
@@ -45,4 +46,20 @@ pub fn proportional_kib(pid: u32) -> Result<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
     let number = line.and_then(|line| line.split_whitespace().next());
     Ok(number.context("the process has ended")?.parse()?)
+}
+
+/// Lets this process, and what it starts, open as many files as it may.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    // Where it fails the limit stays as it is, and whoever needs more says so.
+    let _stays = setrlimit(Resource::Nofile, most);
+}
+
+/// How many files this process, and what it starts, may open.
+pub fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -2,33 +2,30 @@
 //! statements, and a bare gRPC server that answers with the same bytes under the same load.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
-use bytes::Bytes;
+use anyhow::{Result, ensure};
 use prost::Message as _;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
 use tokio::time::Instant;
 use tonic::codegen::http::uri::PathAndQuery;
 use vintedbot_sdk::v1::{GetListingRequest, ListListingsRequest, ListMessagesRequest, ListThreadsRequest};
 
+use super::echo::Bare;
 use super::load::{self, Calls, Outcome, Target};
 use super::process::own_processor_time;
-use super::table::{Row, time};
+use super::table::{Row, median, time};
 use crate::instance::Instance;
 
 const PROCESSOR_BAR: f64 = 1.5;
 const P99_BAR: Duration = Duration::from_millis(50);
 /// One call after the other, the load that the bar on latency is for, and ten times that.
 const IN_FLIGHT: [usize; 3] = [1, 100, 1_000];
-/// Ours and the bare server take turns.
+/// Ours, the bare server and plain SQLite take turns.
 const ROUNDS: usize = 3;
 const TURN: Duration = Duration::from_millis(1_500);
 const WARM_UP: Duration = Duration::from_millis(500);
@@ -52,12 +49,7 @@ pub async fn measure(
     thread_id: &str,
     folder: &Path,
 ) -> Result<Vec<Row>> {
-    let token = std::fs::read_to_string(instance.token_file())?;
-    let ours = Target {
-        url: instance.url(),
-        pid: instance.pid().context("it runs")?,
-        authorization: format!("Bearer {}", token.trim()).parse()?,
-    };
+    let ours = Target::of(instance)?;
     let owner_id: String = open(database)?.query_row("SELECT id FROM owners", [], |row| row.get(0))?;
     let reads = [
         get(listings, &owner_id)?,
@@ -141,18 +133,21 @@ fn messages(thread_id: &str) -> Read {
 
 async fn measure_read(read: &Read, ours: &Target, database: &Path, folder: &Path) -> Result<Vec<Row>> {
     let answer = load::once(ours, &read.calls).await?;
-    let mut echo = Echo::start(&answer, ours, folder).await?;
+    let mut echo = Bare::start(&answer, ours, folder).await?;
     let bare = Arc::new(Calls {
         path: PathAndQuery::from_static("/bench.Echo/0"),
         requests: read.calls.requests.clone(),
     });
-    let plain = plain_sqlite(read, database)?;
+    let connection = open(database)?;
+    plain_sqlite(read, &connection, WARM_UP)?;
     let mut rows = Vec::new();
     for in_flight in IN_FLIGHT {
         load::run(ours, &read.calls, in_flight, WARM_UP).await?;
         load::run(&echo.target, &bare, in_flight, WARM_UP).await?;
         let (mut our_outcome, mut bare_outcome) = (Outcome::default(), Outcome::default());
+        let mut plain = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
+            plain.push(plain_sqlite(read, &connection, TURN / 3)?);
             our_outcome.extend(load::run(ours, &read.calls, in_flight, TURN).await?);
             bare_outcome.extend(load::run(&echo.target, &bare, in_flight, TURN).await?);
         }
@@ -160,7 +155,7 @@ async fn measure_read(read: &Read, ours: &Target, database: &Path, folder: &Path
             read.name,
             in_flight,
             &our_outcome,
-            plain,
+            median(&mut plain),
             &bare_outcome,
         ));
         if in_flight > 1 {
@@ -187,10 +182,10 @@ fn processor_row(name: &str, in_flight: usize, ours: &Outcome, plain: Duration, 
 fn latency_row(name: &str, in_flight: usize, ours: &Outcome, bare: &Outcome) -> Row {
     let both = |outcome: &Outcome| {
         let [p50, p99] = [0.5, 0.99].map(|part| time(outcome.percentile(part)));
-        format!("p50 {p50}, p99 {p99}")
+        format!("{:.0} calls/s, p50 {p50}, p99 {p99}", outcome.per_second())
     };
     Row {
-        what: format!("{name}: latency, {in_flight} in flight"),
+        what: format!("{name}: calls per second, latency, {in_flight} in flight"),
         measured: both(ours),
         yardstick: format!("bare gRPC {}", both(bare)),
         ratio: String::new(),
@@ -204,63 +199,28 @@ fn latency_row(name: &str, in_flight: usize, ours: &Outcome, bare: &Outcome) -> 
 }
 
 /// Processor time of one read by SQLite alone, every column taken over.
-fn plain_sqlite(read: &Read, database: &Path) -> Result<Duration> {
-    let connection = open(database)?;
+fn plain_sqlite(read: &Read, connection: &Connection, lasts: Duration) -> Result<Duration> {
     let mut statement = connection.prepare(read.sql)?;
     let columns = statement.column_count();
-    let mut spent = Duration::ZERO;
     let mut reads: u32 = 0;
-    // The first turn warms up.
-    for turn in 0..=ROUNDS {
-        let (until, before) = (Instant::now() + TURN / 3, own_processor_time());
-        for parameters in read.parameters.iter().cycle() {
-            let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
-            let mut found = Vec::new();
-            while let Some(row) = rows.next()? {
-                let values = (0..columns).map(|column| row.get::<_, Value>(column));
-                found.push(values.collect::<Result<Vec<_>, _>>()?);
-            }
-            ensure!(!std::hint::black_box(found).is_empty(), "nothing was read");
-            reads += u32::from(turn > 0);
-            if Instant::now() >= until {
-                break;
-            }
+    let (until, before) = (Instant::now() + lasts, own_processor_time());
+    for parameters in read.parameters.iter().cycle() {
+        let mut rows = statement.query(rusqlite::params_from_iter(parameters))?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let values = (0..columns).map(|column| row.get::<_, Value>(column));
+            found.push(values.collect::<Result<Vec<_>, _>>()?);
         }
-        if turn > 0 {
-            spent += own_processor_time() - before;
+        ensure!(!std::hint::black_box(found).is_empty(), "nothing was read");
+        reads += 1;
+        if Instant::now() >= until {
+            break;
         }
     }
-    Ok(spent / reads.max(1))
+    Ok((own_processor_time() - before) / reads.max(1))
 }
 
 fn open(database: &Path) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     Ok(Connection::open_with_flags(database, flags)?)
-}
-
-/// The bare server, in a process of its own.
-struct Echo {
-    child: Child,
-    target: Target,
-}
-
-impl Echo {
-    async fn start(answer: &Bytes, ours: &Target, folder: &Path) -> Result<Self> {
-        let path = folder.join("answer");
-        std::fs::write(&path, answer)?;
-        let mut child = Command::new(std::env::current_exe()?)
-            .arg("echo")
-            .arg(&path)
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let output = child.stdout.take().context("the output is piped")?;
-        let url = BufReader::new(output).lines().next_line().await?;
-        let target = Target {
-            url: url.context("the bare server did not start")?,
-            pid: child.id().context("the bare server ended")?,
-            authorization: ours.authorization.clone(),
-        };
-        Ok(Self { child, target })
-    }
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use vintedbot_proofs::bench;
 
-/// Measures photos, start and rest, reads, and events.
+/// Measures photos, start and rest, reads, events, the inbox, and watchers.
 #[derive(Parser)]
 struct Arguments {
     /// The Python that has Pillow and imagehash.
@@ -22,6 +22,9 @@ enum Yardstick {
     /// Serves files as answers over bare gRPC; started by the measurement of reads.
     #[command(hide = true)]
     Echo { answers: Vec<PathBuf> },
+    /// Holds streams open, in a process of its own; started by the measurements of watchers.
+    #[command(hide = true)]
+    Watchers(bench::watchers::Options),
 }
 
 #[tokio::main]
@@ -29,6 +32,7 @@ async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let ended = match arguments.yardstick {
         Some(Yardstick::Echo { answers }) => bench::echo::serve(&answers).await.map(|()| true),
+        Some(Yardstick::Watchers(options)) => bench::watchers::hold(&options).await.map(|()| true),
         None => bench::run(&arguments.python).await,
     };
     match ended {

@@ -2,9 +2,10 @@
 //! and go on from their cursors; then another process compares what each of them got with the log itself.
 //!
 //! [`proxy`] stands between a watcher and the server and cuts, [`watcher`] writes down what comes, [`driver`] makes events,
-//! [`verify`] compares.
+//! [`verify`] compares; [`lists`] does the same for what two watchers hold in the end.
 
 mod driver;
+mod lists;
 mod proxy;
 pub mod verify;
 mod watcher;
@@ -18,16 +19,18 @@ use futures::TryStreamExt as _;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use tokio::time::{Instant, sleep};
+use tonic::metadata::{Ascii, MetadataValue};
 use vintedbot_sdk::v1::WatchRequest;
 use vintedbot_sdk::v1::watch_response::Message;
 use vintedbot_sdk::{Client, RetryPolicy};
 
 use crate::instance::{Browser, Instance, Practice, Setup};
-use driver::Driver;
+use driver::{Driver, Scene};
+use lists::Lists;
 use proxy::Proxy;
-use watcher::Watcher;
+use watcher::{Ask, Line, Watcher};
 
-/// Watchers at the same time; every other one asks for a part of the events alone.
+/// Watchers at the same time, who ask for all or for a part of the events, and go on in several ways.
 const WATCHERS: usize = 16;
 /// Of so many cuts, one is made by a restart of the server, which cuts every stream at once.
 const RESTARTS_SHARE: usize = 10;
@@ -35,6 +38,11 @@ const RESTARTS_SHARE: usize = 10;
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(60);
 /// Cuts between two words about how far it is.
 const SAID_EVERY: usize = 1_000;
+/// So many a second there have to be where that many cuts are asked for.
+const RATE: f64 = 100.0;
+const FULL_CUTS: usize = 10_000;
+/// Cuts of the one list.
+const LIST_CUTS: usize = 200;
 /// Starts that may fail because a passing connection has the instance's port.
 const STARTS: usize = 5;
 
@@ -51,32 +59,68 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Report {
     pub cuts: usize,
+    /// How many of them were made in the middle of a frame.
+    pub within_frames: u64,
     pub restarts: usize,
     pub events: u64,
     pub elapsed: Duration,
     pub compared: verify::Compared,
+    pub lists: lists::Compared,
 }
 
 impl Report {
     /// Whether every event came once.
     pub fn is_good(&self) -> bool {
-        self.compared.lost == 0 && self.compared.doubled == 0 && self.compared.problems.is_empty()
+        self.compared.lost == 0 && self.compared.doubled == 0 && self.problems().next().is_none()
+    }
+
+    fn rate(&self) -> f64 {
+        self.events as f64 / self.elapsed.as_secs_f64()
+    }
+
+    fn problems(&self) -> impl Iterator<Item = String> {
+        let told = |is_so: bool, problem: String| is_so.then_some(problem);
+        let others = [
+            told(
+                self.compared.gaps > 0,
+                format!("the log has {} gaps", self.compared.gaps),
+            ),
+            told(
+                self.within_frames == 0,
+                "no cut was in the middle of a frame".to_owned(),
+            ),
+            told(
+                self.cuts >= FULL_CUTS && self.rate() < RATE,
+                format!("{:.0} events a second are fewer than {RATE}", self.rate()),
+            ),
+        ];
+        let compared = self.compared.problems.iter().chain(&self.lists.problems);
+        compared.cloned().chain(others.into_iter().flatten())
     }
 }
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for problem in &self.compared.problems {
+        for problem in self.problems() {
             writeln!(f, "! {problem}")?;
         }
-        let rate = self.events as f64 / self.elapsed.as_secs_f64();
+        let rate = self.rate();
         writeln!(
             f,
-            "{WATCHERS} watchers, {} restarts, {} events in {:.0} s, {rate:.0} a second; {} deliveries compared",
+            "{WATCHERS} watchers, {} restarts, {} cuts within a frame, {} events in {:.0} s, {rate:.0} a second; {} deliveries compared",
             self.restarts,
+            self.within_frames,
             self.events,
             self.elapsed.as_secs_f64(),
             self.compared.deliveries,
+        )?;
+        writeln!(
+            f,
+            "lists: one of two was cut {} times; {} threads, {} changes, {} differences",
+            self.lists.cuts,
+            self.lists.threads,
+            self.lists.changes,
+            self.lists.problems.len()
         )?;
         write!(
             f,
@@ -105,25 +149,40 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     })?;
     instance.start().await?;
     let client = client(&instance.url(), &instance)?;
-    let began = Instant::now();
-    let before = head(&client).await?;
+    let scene = Scene::set(&client, &practice.site).await?;
+    let token = std::fs::read_to_string(instance.token_file())?;
+    let authorization: MetadataValue<Ascii> = format!("Bearer {}", token.trim()).parse()?;
     let mut watchers = Vec::with_capacity(WATCHERS);
     for number in 0..WATCHERS {
         let proxy = Proxy::start(&instance.url()).await?;
-        let through = self::client(&proxy.url(), &instance)?;
+        let line = Line {
+            client: self::client(&proxy.url(), &instance)?,
+            url: proxy.url(),
+            authorization: authorization.clone(),
+        };
         let file = folder.join(format!("watcher-{number}.jsonl"));
-        watchers.push((Watcher::begin(number, &through, file).await?, proxy));
+        watchers.push((Watcher::begin(Ask::of(number, &scene), line, file).await?, proxy));
     }
-    let driver = Driver::start(&client);
-    let cut = cut(options, &mut instance, &watchers).await;
-    let (cuts, restarts) = cut?;
+    let list_proxy = Proxy::start(&instance.url()).await?;
+    let through = self::client(&list_proxy.url(), &instance)?;
+    let lists = Lists::begin(&through, &client, COMES_BACK_WITHIN).await?;
+    let (began, before) = (Instant::now(), head(&client).await?);
+    let driver = Driver::start(&client, &scene);
+    let list_cuts = LIST_CUTS.min(options.cuts);
+    let ((cuts, restarts), list_cuts) = tokio::try_join!(
+        cut(options, &mut instance, &watchers),
+        lists.cut(&list_proxy, list_cuts, options.seed, COMES_BACK_WITHIN),
+    )?;
     driver.stop().await?;
+    let elapsed = began.elapsed();
     let end = head(&client).await?;
     for (watcher, _) in &watchers {
         watcher.reaches(end, COMES_BACK_WITHIN).await;
     }
-    let elapsed = began.elapsed();
-    for (watcher, _) in watchers {
+    let lists = lists.compared(&client, end, list_cuts, COMES_BACK_WITHIN).await?;
+    let mut within_frames = 0;
+    for (watcher, proxy) in watchers {
+        within_frames += proxy.cuts_within_frames();
         watcher.end(end).await?;
     }
     instance.stop().await?;
@@ -131,10 +190,12 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let compared = compare_elsewhere(folder, &data_dir.join("vintedbot.sqlite"))?;
     Ok(Report {
         cuts,
+        within_frames,
         restarts,
         events: end - before,
         elapsed,
         compared,
+        lists,
     })
 }
 
@@ -174,8 +235,9 @@ async fn cut(
             }
             // A few bytes more, and the frame that they belong to is never whole.
             let bytes = random.random_range(0..2_000);
-            if proxy.cut(bytes, COMES_BACK_WITHIN).await? {
-                cuts += 1;
+            tokio::select! {
+                is_cut = proxy.cut(bytes, COMES_BACK_WITHIN) => cuts += usize::from(is_cut?),
+                () = watcher.breaks_off() => {}
             }
         }
         if cuts / SAID_EVERY > said {

@@ -37,6 +37,42 @@ struct Line {
     told: Notify,
     /// How many connections were cut.
     cuts: AtomicU64,
+    /// How many of them where a frame of the server's had begun and not ended.
+    cuts_within_frames: AtomicU64,
+}
+
+/// Where in its frames the server's side of a connection is: each has nine bytes, of which the first three say how many follow
+/// (RFC 9113, 4.1).
+#[derive(Default)]
+struct Frames {
+    head: Vec<u8>,
+    left: usize,
+}
+
+impl Frames {
+    const HEAD: usize = 9;
+
+    fn pass(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.left > 0 {
+                let passed = self.left.min(bytes.len());
+                self.left -= passed;
+                bytes = &bytes[passed..];
+                continue;
+            }
+            let (head, rest) = bytes.split_at(bytes.len().min(Self::HEAD - self.head.len()));
+            self.head.extend_from_slice(head);
+            bytes = rest;
+            if let [a, b, c, _, _, _, _, _, _] = *self.head.as_slice() {
+                self.left = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                self.head.clear();
+            }
+        }
+    }
+
+    fn is_within_one(&self) -> bool {
+        self.left > 0 || !self.head.is_empty()
+    }
 }
 
 impl Proxy {
@@ -72,6 +108,11 @@ impl Proxy {
     /// Where the watcher calls.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many of its cuts were made in the middle of a frame.
+    pub fn cuts_within_frames(&self) -> u64 {
+        self.line.cuts_within_frames.load(Ordering::SeqCst)
     }
 
     /// Whether a stream is running through it.
@@ -121,8 +162,11 @@ async fn forward(client: TcpStream, server: SocketAddr, line: &Line) -> std::io:
     let up = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
     let down = async {
         let mut buffer = vec![0; 4_096];
+        let mut frames = Frames::default();
         loop {
             if line.left.load(Ordering::SeqCst) <= 0 {
+                let is_within = u64::from(frames.is_within_one());
+                line.cuts_within_frames.fetch_add(is_within, Ordering::SeqCst);
                 line.cuts.fetch_add(1, Ordering::SeqCst);
                 return Ok(());
             }
@@ -136,6 +180,7 @@ async fn forward(client: TcpStream, server: SocketAddr, line: &Line) -> std::io:
             let left = line.left.load(Ordering::SeqCst);
             let passes = usize::try_from(left.max(0)).unwrap_or(usize::MAX).min(read);
             to_client.write_all(&buffer[..passes]).await?;
+            frames.pass(&buffer[..passes]);
             line.received.fetch_add(passes as u64, Ordering::SeqCst);
             if left != NEVER {
                 line.left.fetch_sub(read as i64, Ordering::SeqCst);
@@ -145,5 +190,32 @@ async fn forward(client: TcpStream, server: SocketAddr, line: &Line) -> std::io:
     tokio::select! {
         ended = up => ended,
         ended = down => ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_frame_ends_is_known_however_its_bytes_come() {
+        let mut bytes = vec![0, 0, 3, 0, 0, 0, 0, 0, 1, 7, 7, 7];
+        bytes.extend([0, 0, 0, 4, 1, 0, 0, 0, 0]);
+        bytes.extend([0, 1, 0, 0, 0, 0, 0, 0, 1]);
+        bytes.extend([7; 256]);
+        for piece in [1, 5, 9, 4_096] {
+            let mut frames = Frames::default();
+            let mut ends = Vec::new();
+            for (number, part) in bytes.chunks(piece).enumerate() {
+                frames.pass(part);
+                if !frames.is_within_one() {
+                    ends.push(number * piece + part.len());
+                }
+            }
+            let expected = [12, 21, 286];
+            assert!(ends.iter().all(|end| expected.contains(end)), "{piece}: {ends:?}");
+            assert_eq!(ends.last(), Some(&286), "{piece}");
+            assert!(piece > 1 || ends == expected);
+        }
     }
 }

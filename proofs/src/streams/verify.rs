@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use rusqlite::{Connection, OpenFlags};
 use serde::{Deserialize, Serialize};
 
-use super::watcher::{Delivery, Footer, Header};
+use super::watcher::{Delivery, Footer, Header, Wanted};
 
 /// Problems that are told one by one.
 const PROBLEMS_MAX: usize = 20;
@@ -20,6 +20,8 @@ pub struct Compared {
     pub lost: usize,
     /// Events that came once more.
     pub doubled: usize,
+    /// Places of the log itself that hold no event, though its numbers have no gaps.
+    pub gaps: u64,
     pub problems: Vec<String>,
 }
 
@@ -30,6 +32,17 @@ pub struct Logged {
     pub kind: String,
     pub resource_type: String,
     pub resource_id: String,
+    pub account_id: Option<String>,
+    pub thread_id: Option<String>,
+}
+
+impl Wanted {
+    fn takes(&self, event: &Logged) -> bool {
+        let is_of = |wanted: &Option<String>, id: &Option<String>| wanted.is_none() || wanted == id;
+        (self.resource_types.is_empty() || self.resource_types.contains(&event.resource_type))
+            && is_of(&self.account_id, &event.account_id)
+            && (event.thread_id.is_none() || is_of(&self.thread_id, &event.thread_id))
+    }
 }
 
 /// Compares every watcher's file in a folder with the table of events.
@@ -38,8 +51,11 @@ pub struct Logged {
 ///
 /// There is nothing to compare, or a file is not one of a watcher's.
 pub fn compare(folder: &Path, database: &Path) -> Result<Compared> {
-    let log = read_log(database)?;
-    let mut compared = Compared::default();
+    let (log, head) = read_log(database)?;
+    let mut compared = Compared {
+        gaps: gaps(&log, head),
+        ..Compared::default()
+    };
     let mut files = 0;
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -59,23 +75,37 @@ pub fn compare(folder: &Path, database: &Path) -> Result<Compared> {
     Ok(compared)
 }
 
-fn read_log(database: &Path) -> Result<Vec<Logged>> {
+/// The log, and the place of its newest event as it says itself.
+fn read_log(database: &Path) -> Result<(Vec<Logged>, u64)> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let owners: i64 = connection.query_row("SELECT COUNT(DISTINCT owner_id) FROM events", [], |row| {
         row.get(0)
     })?;
     ensure!(owners == 1, "{owners} owners have events");
     let mut statement = connection
-        .prepare("SELECT sequence, kind, resource_type, resource_id FROM events ORDER BY sequence")?;
+        .prepare("SELECT sequence, kind, resource_type, resource_id, account_id, thread_id FROM events ORDER BY sequence")?;
     let rows = statement.query_map([], |row| {
         Ok(Logged {
             sequence: row.get::<_, i64>(0)?.unsigned_abs(),
             kind: row.get(1)?,
             resource_type: row.get(2)?,
             resource_id: row.get(3)?,
+            account_id: row.get(4)?,
+            thread_id: row.get(5)?,
         })
     })?;
-    Ok(rows.collect::<rusqlite::Result<_>>()?)
+    let log = rows.collect::<rusqlite::Result<_>>()?;
+    let head: i64 = connection.query_row("SELECT sequence FROM event_heads", [], |row| row.get(0))?;
+    Ok((log, head.unsigned_abs()))
+}
+
+/// How many places between the oldest event and the head hold none.
+fn gaps(log: &[Logged], head: u64) -> u64 {
+    let places = log
+        .first()
+        .map_or(0, |oldest| (head + 1).saturating_sub(oldest.sequence));
+    // The table's key lets no place hold two.
+    places.abs_diff(log.len() as u64)
 }
 
 /// Compares one watcher's file.
@@ -110,7 +140,7 @@ fn one(name: &str, text: &str, log: &[Logged], compared: &mut Compared) -> Resul
             event.resource_id == delivery.resource_id
                 && event.kind == delivery.kind
                 && event.sequence > header.from
-                && (!header.is_filtered || event.resource_type == "TEMPLATE")
+                && header.wanted.takes(event)
         });
         if !is_wanted {
             compared
@@ -120,9 +150,8 @@ fn one(name: &str, text: &str, log: &[Logged], compared: &mut Compared) -> Resul
     }
     compared.doubled += got.values().map(|count| count - 1).sum::<usize>();
     for event in log {
-        let is_due = event.sequence > header.from
-            && event.sequence <= footer.to
-            && (!header.is_filtered || event.resource_type == "TEMPLATE");
+        let is_due =
+            event.sequence > header.from && event.sequence <= footer.to && header.wanted.takes(event);
         if is_due && !got.contains_key(&event.sequence) {
             compared.lost += 1;
         }
@@ -141,12 +170,21 @@ mod tests {
                 kind: "CREATED".to_owned(),
                 resource_type: if sequence % 2 == 0 { "TEMPLATE" } else { "LISTING" }.to_owned(),
                 resource_id: format!("r{sequence}"),
+                account_id: (sequence > 4).then(|| "a".to_owned()),
+                thread_id: (sequence > 3).then(|| format!("t{}", sequence % 2)),
             })
             .collect()
     }
 
-    fn compared(is_filtered: bool, sequences: &[u64]) -> Compared {
-        let mut lines = vec![serde_json::to_string(&Header { from: 2, is_filtered }).expect("JSON")];
+    fn templates() -> Wanted {
+        Wanted {
+            resource_types: vec!["TEMPLATE".to_owned()],
+            ..Wanted::default()
+        }
+    }
+
+    fn compared(wanted: Wanted, sequences: &[u64]) -> Compared {
+        let mut lines = vec![serde_json::to_string(&Header { from: 2, wanted }).expect("JSON")];
         lines.extend(sequences.iter().map(|sequence| {
             let delivery = Delivery {
                 sequence: *sequence,
@@ -167,9 +205,9 @@ mod tests {
 
     #[test]
     fn everything_once_is_no_harm() {
-        let whole = compared(false, &[3, 4, 5, 6]);
+        let whole = compared(Wanted::default(), &[3, 4, 5, 6]);
         assert_eq!((whole.lost, whole.doubled, whole.problems.len()), (0, 0, 0));
-        let filtered = compared(true, &[4, 6]);
+        let filtered = compared(templates(), &[4, 6]);
         assert_eq!(
             (filtered.lost, filtered.doubled, filtered.problems.len()),
             (0, 0, 0)
@@ -177,18 +215,49 @@ mod tests {
     }
 
     #[test]
+    fn each_filter_takes_what_belongs_to_it() {
+        let account = Wanted {
+            account_id: Some("a".to_owned()),
+            ..Wanted::default()
+        };
+        // What belongs to no thread comes, too.
+        let thread = Wanted {
+            thread_id: Some("t0".to_owned()),
+            ..Wanted::default()
+        };
+        for (wanted, sequences) in [(account, [5, 6].as_slice()), (thread, &[3, 4, 6])] {
+            let compared = compared(wanted, sequences);
+            assert_eq!(
+                (compared.lost, compared.doubled, compared.problems.len()),
+                (0, 0, 0)
+            );
+        }
+    }
+
+    #[test]
+    fn a_log_with_a_hole_in_it_or_without_its_end_is_told() {
+        let mut log = log();
+        assert_eq!((gaps(&log, 6), gaps(&log, 7), gaps(&[], 0)), (0, 1, 0));
+        log.remove(2);
+        assert_eq!(gaps(&log, 6), 1);
+        // What is older was cleared away.
+        log.remove(0);
+        assert_eq!(gaps(&log, 6), 1);
+    }
+
+    #[test]
     fn what_is_missing_is_lost_and_what_comes_again_is_doubled() {
-        let missing = compared(false, &[3, 5, 6]);
+        let missing = compared(Wanted::default(), &[3, 5, 6]);
         assert_eq!((missing.lost, missing.doubled), (1, 0));
-        let again = compared(false, &[3, 4, 4, 5, 6]);
+        let again = compared(Wanted::default(), &[3, 4, 4, 5, 6]);
         assert_eq!((again.lost, again.doubled), (0, 1));
         assert_eq!(again.problems.len(), 1);
     }
 
     #[test]
     fn what_was_not_to_come_is_a_problem() {
-        assert_eq!(compared(true, &[3, 4, 6]).problems.len(), 1);
-        assert_eq!(compared(false, &[2, 3, 4, 5, 6]).problems.len(), 1);
-        assert_eq!(compared(false, &[4, 3, 5, 6]).problems.len(), 1);
+        assert_eq!(compared(templates(), &[3, 4, 6]).problems.len(), 1);
+        assert_eq!(compared(Wanted::default(), &[2, 3, 4, 5, 6]).problems.len(), 1);
+        assert_eq!(compared(Wanted::default(), &[4, 3, 5, 6]).problems.len(), 1);
     }
 }

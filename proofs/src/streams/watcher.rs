@@ -1,4 +1,7 @@
 //! One watcher, who writes down everything that comes.
+//!
+//! Some watch through the SDK, which goes on by itself where it was cut; the others by the bare generated client, as a program
+//! in another language would, and ask again themselves: from the last event, or from the last checkpoint.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -6,25 +9,107 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use serde::{Deserialize, Serialize};
-use tokio::time::{Instant, sleep};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use vintedbot_sdk::Client;
+use vintedbot_sdk::v1::event_service_client::EventServiceClient;
 use vintedbot_sdk::v1::watch_response::Message;
-use vintedbot_sdk::v1::{Topic, WatchRequest};
-use vintedbot_sdk::{Client, Watch};
+use vintedbot_sdk::v1::{Topic, WatchRequest, WatchResponse};
+
+use super::driver::Scene;
 
 /// After so many messages, some watchers begin a new watch with the last cursor, as another process would.
 const HANDED_ON_EVERY: u64 = 50;
+const BEGINS_WITHIN: Duration = Duration::from_secs(60);
+/// Before a bare client asks again.
+const BARE_WAITS: Duration = Duration::from_millis(20);
+
+/// What a watcher asked for; empty: everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// As the log names them.
+    pub resource_types: Vec<String>,
+    pub account_id: Option<String>,
+    /// What belongs to no thread comes all the same.
+    pub thread_id: Option<String>,
+}
+
+/// How a watcher goes on after a cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// The SDK does so.
+    Sdk,
+    /// The SDK does so, and now and then another watch begins with its cursor.
+    HandedOn,
+    /// The bare client, with the last event's cursor.
+    LastEvent,
+    /// The bare client, with the last checkpoint's cursor: what came after that is forgotten, and has to come again.
+    LastCheckpoint,
+}
+
+/// What a watcher asks for, and how.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    pub wanted: Wanted,
+    pub way: Way,
+    request: WatchRequest,
+}
+
+impl Ask {
+    /// The watcher with this number; every kind of filter and every way comes in turn.
+    pub fn of(number: usize, scene: &Scene) -> Self {
+        let templates = (Topic::Templates, ["TEMPLATE"].as_slice());
+        let inbox = (Topic::Inbox, ["THREAD", "MESSAGE", "REPLY"].as_slice());
+        let account = Some(scene.account_id());
+        let (topic, account_id, thread_id, way) = match number % 8 {
+            0 => (None, None, None, Way::Sdk),
+            1 => (Some(templates), None, None, Way::Sdk),
+            2 => (None, None, None, Way::HandedOn),
+            3 => (Some(templates), account, None, Way::HandedOn),
+            4 => (None, account, None, Way::LastEvent),
+            5 => (
+                Some(inbox),
+                None,
+                Some(scene.quiet_thread_id()),
+                Way::LastCheckpoint,
+            ),
+            6 => (None, None, None, Way::LastEvent),
+            _ => (None, None, Some(scene.busy_thread_id()), Way::Sdk),
+        };
+        let owned = |id: Option<&str>| id.map(str::to_owned);
+        Self {
+            way,
+            request: WatchRequest {
+                topics: topic.iter().map(|(topic, _)| (*topic).into()).collect(),
+                account_ids: owned(account_id).into_iter().collect(),
+                thread_ids: owned(thread_id).into_iter().collect(),
+                ..Default::default()
+            },
+            wanted: Wanted {
+                resource_types: topic
+                    .iter()
+                    .flat_map(|(_, types)| types.iter().map(|name| (*name).to_owned()))
+                    .collect(),
+                account_id: owned(account_id),
+                thread_id: owned(thread_id),
+            },
+        }
+    }
+}
 
 /// What a watcher's file begins with.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Header {
     /// The place in the log where it began.
     pub from: u64,
-    /// Whether it asked for templates alone.
-    pub is_filtered: bool,
+    pub wanted: Wanted,
 }
 
 /// An event as it came.
@@ -45,6 +130,16 @@ pub struct Footer {
     pub broken_off: Option<String>,
 }
 
+/// Where a watcher calls: the proxy, and as whom.
+#[derive(Clone)]
+pub struct Line {
+    /// For the ways of the SDK.
+    pub client: Client,
+    /// For the others.
+    pub url: String,
+    pub authorization: MetadataValue<Ascii>,
+}
+
 /// Watches in a task of its own.
 pub struct Watcher {
     state: Arc<State>,
@@ -62,73 +157,21 @@ struct State {
 
 impl Watcher {
     /// Begins to watch, from now on. One that came late in the log's life would have nothing to miss.
-    pub async fn begin(number: usize, client: &Client, file: PathBuf) -> Result<Self> {
-        let is_filtered = number % 2 == 1;
-        let request = WatchRequest {
-            topics: if is_filtered {
-                vec![Topic::Templates.into()]
-            } else {
-                Vec::new()
-            },
-            ..Default::default()
-        };
-        let mut watch = client.events().watch(request.clone());
-        let Some(Message::Checkpoint(first)) = watch.try_next().await? else {
-            bail!("a watch does not begin with a checkpoint");
-        };
-        let mut out = std::io::BufWriter::new(std::fs::File::create(&file)?);
-        let header = Header {
-            from: first.sequence,
-            is_filtered,
-        };
-        writeln!(out, "{}", serde_json::to_string(&header)?)?;
+    pub async fn begin(ask: Ask, line: Line, file: PathBuf) -> Result<Self> {
         let state = Arc::new(State::default());
-        state.seen.store(first.sequence, Ordering::SeqCst);
         let ended = CancellationToken::new();
-        let (shared, end, client) = (Arc::clone(&state), ended.clone(), client.clone());
-        let hands_on = number % 4 >= 2;
-        let task = tokio::spawn(async move {
-            let mut count = 0;
-            loop {
-                let next = tokio::select! {
-                    () = end.cancelled() => break,
-                    next = watch.try_next() => next,
-                };
-                match next {
-                    Ok(Some(Message::Event(event))) => {
-                        let delivery = Delivery {
-                            sequence: event.sequence,
-                            kind: event
-                                .kind()
-                                .as_str_name()
-                                .trim_start_matches("EVENT_KIND_")
-                                .to_owned(),
-                            resource_id: event.resource_id,
-                        };
-                        writeln!(out, "{}", serde_json::to_string(&delivery)?)?;
-                        shared.seen.fetch_max(event.sequence, Ordering::SeqCst);
-                    }
-                    Ok(Some(Message::Checkpoint(checkpoint))) => {
-                        shared.seen.fetch_max(checkpoint.sequence, Ordering::SeqCst);
-                    }
-                    Ok(Some(_)) => {}
-                    Ok(None) => {
-                        shared.breaks_off("it ended");
-                        break;
-                    }
-                    Err(error) => {
-                        shared.breaks_off(&error.to_string());
-                        break;
-                    }
-                }
-                count += 1;
-                if hands_on && count % HANDED_ON_EVERY == 0 {
-                    watch = handed_on(&client, &request, &watch);
-                }
-            }
-            out.flush()?;
-            Ok(())
-        });
+        let (tells, began) = oneshot::channel();
+        let book = Book {
+            out: std::io::BufWriter::new(std::fs::File::create(&file)?),
+            wanted: ask.wanted.clone(),
+            begins: Some(tells),
+            pending: Vec::new(),
+            keeps_from_checkpoints: ask.way == Way::LastCheckpoint,
+            state: Arc::clone(&state),
+        };
+        let task = tokio::spawn(watch(ask, line, book, ended.clone()));
+        let began = timeout(BEGINS_WITHIN, began).await;
+        began.context("a watch did not begin")??;
         Ok(Self {
             state,
             ended,
@@ -140,6 +183,13 @@ impl Watcher {
     /// Whether it gave up, for a reason that does not pass.
     pub fn has_broken_off(&self) -> bool {
         self.broken_off().is_some()
+    }
+
+    /// Comes back when it has given up.
+    pub async fn breaks_off(&self) {
+        while !self.has_broken_off() {
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     pub fn broken_off(&self) -> Option<String> {
@@ -173,16 +223,182 @@ impl Watcher {
     }
 }
 
-impl State {
+/// What a watcher writes down.
+struct Book {
+    out: std::io::BufWriter<std::fs::File>,
+    wanted: Wanted,
+    /// Where it began is told once.
+    begins: Option<oneshot::Sender<()>>,
+    /// What came and is not written yet.
+    pending: Vec<Delivery>,
+    /// Whether only what a checkpoint has followed is kept.
+    keeps_from_checkpoints: bool,
+    state: Arc<State>,
+}
+
+impl Book {
+    fn take(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::Event(event) => {
+                anyhow::ensure!(self.begins.is_none(), "a watch does not begin with a checkpoint");
+                self.pending.push(Delivery {
+                    sequence: event.sequence,
+                    kind: event
+                        .kind()
+                        .as_str_name()
+                        .trim_start_matches("EVENT_KIND_")
+                        .to_owned(),
+                    resource_id: event.resource_id,
+                });
+                if !self.keeps_from_checkpoints {
+                    self.keep(event.sequence)?;
+                }
+            }
+            Message::Checkpoint(checkpoint) => {
+                if let Some(begins) = self.begins.take() {
+                    let header = Header {
+                        from: checkpoint.sequence,
+                        wanted: self.wanted.clone(),
+                    };
+                    writeln!(self.out, "{}", serde_json::to_string(&header)?)?;
+                    let _nobody_waits = begins.send(());
+                }
+                self.keep(checkpoint.sequence)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Writes down what has come, which is everything up to a place in the log.
+    fn keep(&mut self, place: u64) -> Result<()> {
+        for delivery in self.pending.drain(..) {
+            writeln!(self.out, "{}", serde_json::to_string(&delivery)?)?;
+        }
+        self.state.seen.fetch_max(place, Ordering::SeqCst);
+        Ok(())
+    }
+
     fn breaks_off(&self, why: &str) {
-        *self.broken_off.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+        let mut broken_off = self
+            .state
+            .broken_off
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *broken_off = Some(why.to_owned());
     }
 }
 
-/// The same watch, begun anew from where the other one stands.
-fn handed_on(client: &Client, request: &WatchRequest, watch: &Watch) -> Watch {
-    client.events().watch(WatchRequest {
-        cursor: watch.cursor().to_owned(),
-        ..request.clone()
-    })
+async fn watch(ask: Ask, line: Line, mut book: Book, ended: CancellationToken) -> Result<()> {
+    let watching = async {
+        match ask.way {
+            Way::Sdk | Way::HandedOn => by_sdk(&ask, &line.client, &mut book).await,
+            Way::LastEvent | Way::LastCheckpoint => bare(&ask, &line, &mut book).await,
+        }
+    };
+    tokio::select! {
+        () = ended.cancelled() => {}
+        watched = watching => watched?,
+    }
+    // The rest is none that a cut took back.
+    book.keep(0)?;
+    book.out.flush()?;
+    Ok(())
+}
+
+async fn by_sdk(ask: &Ask, client: &Client, book: &mut Book) -> Result<()> {
+    let mut watch = client.events().watch(ask.request.clone());
+    let mut count = 0;
+    loop {
+        match watch.try_next().await {
+            Ok(Some(message)) => book.take(message)?,
+            Ok(None) => {
+                book.breaks_off("it ended");
+                return Ok(());
+            }
+            Err(error) => {
+                book.breaks_off(&error.to_string());
+                return Ok(());
+            }
+        }
+        count += 1;
+        if ask.way == Way::HandedOn && count % HANDED_ON_EVERY == 0 {
+            watch = client.events().watch(WatchRequest {
+                cursor: watch.cursor().to_owned(),
+                ..ask.request.clone()
+            });
+        }
+    }
+}
+
+async fn bare(ask: &Ask, line: &Line, book: &mut Book) -> Result<()> {
+    let channel = Endpoint::from_shared(line.url.clone())?.connect_lazy();
+    let mut cursor = String::new();
+    loop {
+        let request = WatchRequest {
+            cursor: cursor.clone(),
+            ..ask.request.clone()
+        };
+        let cut = until_cut(ask, line, channel.clone(), request, &mut cursor, book).await?;
+        // Whatever a broken line is told as; anything else is the server's word.
+        let passes = [
+            Code::Unavailable,
+            Code::Unknown,
+            Code::Internal,
+            Code::Cancelled,
+            Code::ResourceExhausted,
+        ];
+        if !passes.contains(&cut.code()) {
+            book.breaks_off(&cut.to_string());
+            return Ok(());
+        }
+        if book.keeps_from_checkpoints {
+            book.pending.clear();
+        }
+        sleep(BARE_WAITS).await;
+    }
+}
+
+/// Watches once, and answers with what ended it. Leaves the place to go on from in `cursor`.
+async fn until_cut(
+    ask: &Ask,
+    line: &Line,
+    channel: Channel,
+    request: WatchRequest,
+    cursor: &mut String,
+    book: &mut Book,
+) -> Result<Status> {
+    let authorization = line.authorization.clone();
+    let mut client = EventServiceClient::with_interceptor(channel, move |mut request: Request<()>| {
+        request
+            .metadata_mut()
+            .insert("authorization", authorization.clone());
+        Ok(request)
+    });
+    let mut stream = match client.watch(request).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => return Ok(status),
+    };
+    loop {
+        let WatchResponse {
+            cursor: place,
+            message,
+        } = match stream.message().await {
+            Ok(Some(response)) => response,
+            Ok(None) => return Ok(Status::unavailable("the server ended the stream")),
+            Err(status) => return Ok(status),
+        };
+        let Some(message) = message else { continue };
+        let is_place = match (&message, ask.way) {
+            (Message::Checkpoint(_), Way::LastCheckpoint) => true,
+            // Before the first event there is nothing but the place where it began.
+            (Message::Checkpoint(_), _) => cursor.is_empty(),
+            (Message::Event(_), way) => way != Way::LastCheckpoint,
+            _ => false,
+        };
+        if is_place {
+            *cursor = place;
+        }
+        book.take(message)?;
+    }
 }

@@ -4419,7 +4419,8 @@ pub mod message {
         /// The site's name of its kind.
         #[prost(string, tag = "1")]
         pub entity_type: ::prost::alloc::string::String,
-        /// The entry as it came, as JSON.
+        /// The entry as it came, as JSON. Of one over 64 KiB, an object with `cut`, which is true, its length in `bytes`, and its
+        /// `beginning` as text.
         #[prost(string, tag = "2")]
         pub json: ::prost::alloc::string::String,
     }

@@ -946,7 +946,8 @@ export type Message_Unknown = Message$1<"vintedbot.v1.Message.Unknown"> & {
   entityType: string;
 
   /**
-   * The entry as it came, as JSON.
+   * The entry as it came, as JSON. Of one over 64 KiB, an object with `cut`, which is true, its length in `bytes`, and its
+   * `beginning` as text.
    *
    * @generated from field: string json = 2;
    */
