@@ -16,5 +16,6 @@ mod browserless;
 mod inbox;
 mod leftovers;
 mod reads;
+mod removal;
 mod replies;
 mod site;
