@@ -115,7 +115,9 @@ async fn resolve(
         Allowed::Practice(_) => ip.is_loopback(),
         Allowed::Hosts(_) => is_public(ip),
         Allowed::Receivers(networks) => {
-            let named = networks.iter().any(|network| network.contains(&ip.to_canonical()));
+            let named = networks
+                .iter()
+                .any(|network| network.contains(&ip.to_canonical()));
             named || (url.scheme() == "https" && is_public(ip))
         }
     };

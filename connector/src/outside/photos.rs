@@ -32,11 +32,7 @@ pub(crate) async fn fetch(
     may_be_asked(&url, allowed)?;
     let fetched = async {
         let addresses = resolve(&url, allowed, &SystemResolver).await?;
-        let answer = client(&addresses)?
-            .get(url)
-            .send()
-            .await
-            .map_err(unavailable)?;
+        let answer = client(&addresses)?.get(url).send().await.map_err(unavailable)?;
         if answer.status().as_u16() != 200 {
             return Err(Error::Unavailable(format!("status {}", answer.status().as_u16())));
         }

@@ -93,7 +93,8 @@ impl Outside {
     }
 
     async fn addresses(&self, address: &str) -> Result<(Url, Vec<SocketAddr>), Trouble> {
-        let url = Url::parse(address).map_err(|error| Trouble::Refused(format!("it is no address: {error}")))?;
+        let url =
+            Url::parse(address).map_err(|error| Trouble::Refused(format!("it is no address: {error}")))?;
         let allowed = Allowed::Receivers(&self.networks);
         may_be_asked(&url, &allowed)?;
         let mut addresses = resolve(&url, &allowed, &*self.resolver).await?;
@@ -187,7 +188,10 @@ mod tests {
     }
 
     fn outside(networks: &[&str]) -> Outside {
-        let networks = networks.iter().map(|one| one.parse().expect("a network")).collect();
+        let networks = networks
+            .iter()
+            .map(|one| one.parse().expect("a network"))
+            .collect();
         Outside::resolving_by(networks, Arc::new(Names))
     }
 

@@ -33,7 +33,7 @@ pub use manage::{
 pub use outcome::{Answer, Sent, record};
 pub use payload::{TEST, body, type_of, types};
 pub use replay::{ReplayWindow, replay, replay_window, send_test};
-pub use schedule::{DISABLED_AFTER, RETRIES};
+pub use schedule::{DISABLED_AFTER, RETRIES, retry_after};
 pub use secret::Secret;
 pub use switch::{disable, enable};
 

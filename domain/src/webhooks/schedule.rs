@@ -34,6 +34,16 @@ pub(super) fn pause(failures: i64, wish: Option<Millis>, random: [u8; 32]) -> Op
     Some((base + jitter).max(wish))
 }
 
+/// What a `Retry-After` header asks for, in milliseconds from `now`: seconds, or a date. `None`: it says neither.
+pub fn retry_after(header: &str, now: Millis) -> Option<Millis> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u32>() {
+        return Some(Millis::from(seconds) * SECOND);
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(header).ok()?;
+    Some((date.timestamp_millis() - now).max(0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,6 +56,22 @@ mod tests {
             assert_eq!(pause(failures, None, [255; 32]), Some(base + base / 5));
         }
         assert_eq!(pause(10, None, [0; 32]), None);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = 1_445_412_480_000 - 90_000;
+        for (header, wish) in [
+            ("120", Some(120_000)),
+            (" 0 ", Some(0)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(90_000)),
+            ("Tue, 20 Oct 2015 07:28:00 GMT", Some(0)),
+            ("-5", None),
+            ("soon", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(retry_after(header, now), wish, "{header}");
+        }
     }
 
     #[test]
