@@ -7,7 +7,9 @@ use vintedbot_domain::events::{Resource as DomainResource, ResourceType};
 use vintedbot_domain::identity::Caller;
 use vintedbot_domain::inbox::sync;
 use vintedbot_domain::paging::PageRequest;
-use vintedbot_domain::{Domain, Error, accounts, identity, inbox, listings, media, publishing, wardrobe, webhooks};
+use vintedbot_domain::{
+    Domain, Error, accounts, identity, inbox, listings, media, publishing, wardrobe, webhooks,
+};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::resource::Resource;
 use vintedbot_proto::v1::watch_response::{self, Message};
