@@ -30,7 +30,11 @@ pub async fn an_old_secret_signs_until_its_time(stage: Stage) -> Result<()> {
         let claims = stage.claim(&endpoint).await?;
         stage.answered(&claims[0], 200, None).await?;
         let secrets = claims[0].secrets.iter();
-        Ok::<_, anyhow::Error>(secrets.map(|secret| secret.expose().to_owned()).collect::<Vec<_>>())
+        Ok::<_, anyhow::Error>(
+            secrets
+                .map(|secret| secret.expose().to_owned())
+                .collect::<Vec<_>>(),
+        )
     };
     assert_eq!(signing().await?, [own, first.expose()]);
     stage.pass(60_001);
@@ -45,26 +49,41 @@ pub async fn an_old_secret_signs_until_its_time(stage: Stage) -> Result<()> {
 }
 
 pub async fn what_is_not_as_it_must_be_is_refused(stage: Stage) -> Result<()> {
-    let make = async |url: &str, types: &[&str], description: &str, secret: Option<&str>, id: Option<&str>| {
-        let new = NewEndpoint {
-            endpoint: EndpointInput {
-                url: url.to_owned(),
-                description: description.to_owned(),
-                event_types: types.iter().map(|one| (*one).to_owned()).collect(),
-                ordered: false,
-            },
-            secret: secret.map(str::to_owned),
-            request_id: id.map(str::to_owned),
+    let make =
+        async |url: &str, types: &[&str], description: &str, secret: Option<&str>, id: Option<&str>| {
+            let new = NewEndpoint {
+                endpoint: EndpointInput {
+                    url: url.to_owned(),
+                    description: description.to_owned(),
+                    event_types: types.iter().map(|one| (*one).to_owned()).collect(),
+                    ordered: false,
+                },
+                secret: secret.map(str::to_owned),
+                request_id: id.map(str::to_owned),
+            };
+            webhooks::create(&stage.domain, &stage.caller, &Anywhere, new).await
         };
-        webhooks::create(&stage.domain, &stage.caller, &Anywhere, new).await
-    };
     let fine = "https://example.org/";
     assert_eq!(
         violated(make("", &["nonsense"], &"x".repeat(501), Some("whsec_AAA="), None).await),
-        ["endpoint.url", "endpoint.description", "endpoint.event_types", "secret"]
+        [
+            "endpoint.url",
+            "endpoint.description",
+            "endpoint.event_types",
+            "secret"
+        ]
     );
     assert_eq!(
-        violated(make(&format!("https://example.org/{}", "x".repeat(2_000)), &[], "", None, None).await),
+        violated(
+            make(
+                &format!("https://example.org/{}", "x".repeat(2_000)),
+                &[],
+                "",
+                None,
+                None
+            )
+            .await
+        ),
         ["endpoint.url"]
     );
     assert_eq!(
@@ -75,7 +94,11 @@ pub async fn what_is_not_as_it_must_be_is_refused(stage: Stage) -> Result<()> {
     let made = make(fine, &[], "mine", None, Some(&id)).await?;
     let again = make(fine, &[], "mine", None, Some(&id)).await?;
     assert_eq!(made.endpoint, again.endpoint);
-    assert!(made.secret.is_some_and(|secret| secret.expose().starts_with("whsec_")) && again.secret.is_none());
+    assert!(
+        made.secret
+            .is_some_and(|secret| secret.expose().starts_with("whsec_"))
+            && again.secret.is_none()
+    );
     assert_eq!(
         reason(make(fine, &[], "another", None, Some(&id)).await),
         Some(Reason::RequestIdReused)
@@ -94,7 +117,10 @@ pub async fn what_is_not_as_it_must_be_is_refused(stage: Stage) -> Result<()> {
         };
         webhooks::update(&stage.domain, &stage.caller, &Anywhere, update).await
     };
-    assert_eq!(violated(change("", &["url", "secret"], None).await), ["update_mask", "endpoint.url"]);
+    assert_eq!(
+        violated(change("", &["url", "secret"], None).await),
+        ["update_mask", "endpoint.url"]
+    );
     assert_eq!(
         reason(change("https://inside.example/", &[], None).await),
         Some(Reason::WebhookAddressRefused)

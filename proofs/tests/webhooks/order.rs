@@ -72,10 +72,16 @@ pub async fn a_claim_lasts_as_long_as_its_lease(stage: Stage) -> Result<()> {
     );
     assert_eq!(stage.look(&endpoint).await?.failing_since, None);
     webhooks::release(&stage.domain.store, &first[0]).await?;
-    assert!(stage.claim(&endpoint).await?.is_empty(), "it is not theirs to hand back");
+    assert!(
+        stage.claim(&endpoint).await?.is_empty(),
+        "it is not theirs to hand back"
+    );
     webhooks::release(&stage.domain.store, &second[0]).await?;
     assert_eq!(stage.claim(&endpoint).await?.len(), 1);
     stage.answered(&second[1], 500, None).await?;
-    assert_eq!(stage.deliveries(&endpoint).await?[1].state, DeliveryState::Delivered);
+    assert_eq!(
+        stage.deliveries(&endpoint).await?[1].state,
+        DeliveryState::Delivered
+    );
     stage.close().await
 }

@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
+use vintedbot_domain::Reason;
 use vintedbot_domain::events::{self, Kind};
 use vintedbot_domain::identity::{Caller, Scope};
+use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::webhooks::{self, EndpointInput, NewEndpoint, UpdateEndpoint, type_of};
-use vintedbot_domain::Reason;
 
 use crate::stage::{Anywhere, Stage, reason};
 
@@ -13,7 +14,10 @@ pub async fn every_event_becomes_one_delivery_of_each_endpoint_that_takes_it(sta
     stage.happens("before there is an endpoint").await?;
     let (all, _) = stage.endpoint("https://example.org/all", &[]).await?;
     let (some, _) = stage
-        .endpoint("https://example.org/some", &["template_created", "new_message_received"])
+        .endpoint(
+            "https://example.org/some",
+            &["template_created", "new_message_received"],
+        )
         .await?;
     for number in 0..300 {
         stage.happens(&format!("template {number}")).await?;
@@ -31,12 +35,19 @@ pub async fn every_event_becomes_one_delivery_of_each_endpoint_that_takes_it(sta
             }
             for claim in claims {
                 stage.answered(&claim, 204, None).await?;
-                bodies.push((claim.delivery.event_sequence, claim.delivery.webhook_id, claim.delivery.body));
+                bodies.push((
+                    claim.delivery.event_sequence,
+                    claim.delivery.webhook_id,
+                    claim.delivery.body,
+                ));
             }
         }
     };
     let of_all = claims(&all).await?;
-    let expected: Vec<_> = log.iter().filter(|event| event.sequence > all.sequence - 1).collect();
+    let expected: Vec<_> = log
+        .iter()
+        .filter(|event| event.sequence > all.sequence - 1)
+        .collect();
     assert_eq!(of_all.len(), expected.len());
     let mut ids: Vec<_> = of_all.iter().map(|(_, id, _)| id.clone()).collect();
     for ((sequence, _, body), event) in of_all.iter().zip(expected) {
@@ -61,25 +72,27 @@ pub async fn every_event_becomes_one_delivery_of_each_endpoint_that_takes_it(sta
         reason(webhooks::get(&stage.domain, &stranger, &all.id).await),
         Some(Reason::NotFound)
     );
-    let foreign = webhooks::list_deliveries(
-        &stage.domain,
-        &stranger,
-        &webhooks::Filter::default(),
-        &vintedbot_domain::paging::PageRequest::default(),
-    );
-    assert!(foreign.await?.items.is_empty());
+    let (all_of_them, first_page) = (webhooks::Filter::default(), PageRequest::default());
+    let foreign = webhooks::list_deliveries(&stage.domain, &stranger, &all_of_them, &first_page).await?;
+    assert!(foreign.items.is_empty());
     stage.close().await
 }
 
 pub async fn what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_passed_over(
     stage: Stage,
 ) -> Result<()> {
-    let (endpoint, _) = stage.endpoint("https://example.org/", &["template_created"]).await?;
+    let (endpoint, _) = stage
+        .endpoint("https://example.org/", &["template_created"])
+        .await?;
     stage.happens("one").await?;
     stage.pass(60_000);
     events::retain(&stage.domain.store, stage.now() - 1_000).await?;
     stage.pass_on().await?;
-    assert_eq!(stage.deliveries(&endpoint).await?.len(), 1, "the log waited for it");
+    assert_eq!(
+        stage.deliveries(&endpoint).await?.len(),
+        1,
+        "the log waited for it"
+    );
 
     webhooks::disable(&stage.domain, &stage.caller, &endpoint.id).await?;
     stage.happens("two").await?;
@@ -88,7 +101,12 @@ pub async fn what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_pas
     webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
     stage.happens("three").await?;
     stage.pass_on().await?;
-    let names: Vec<_> = stage.deliveries(&endpoint).await?.into_iter().map(|one| one.id).collect();
+    let names: Vec<_> = stage
+        .deliveries(&endpoint)
+        .await?
+        .into_iter()
+        .map(|one| one.id)
+        .collect();
     assert_eq!(names.len(), 2, "a disabled endpoint holds nothing up for ever");
 
     webhooks::disable(&stage.domain, &stage.caller, &endpoint.id).await?;
@@ -97,9 +115,17 @@ pub async fn what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_pas
     assert_eq!(stage.deliveries(&endpoint).await?.len(), 2);
     webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
     stage.pass_on().await?;
-    assert_eq!(stage.deliveries(&endpoint).await?.len(), 3, "what it missed follows");
+    assert_eq!(
+        stage.deliveries(&endpoint).await?.len(),
+        3,
+        "what it missed follows"
+    );
     stage.pass(1_000);
-    assert_eq!(webhooks::retain(&stage.domain.store, stage.now()).await?, 0, "none has ended");
+    assert_eq!(
+        webhooks::retain(&stage.domain.store, stage.now()).await?,
+        0,
+        "none has ended"
+    );
     stage.close().await
 }
 
@@ -118,7 +144,9 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
         request_id: None,
     };
     let made = webhooks::create(&stage.domain, &narrow, &Anywhere, new).await?;
-    let (wide, _) = stage.endpoint("https://example.org/wide", &["template_created"]).await?;
+    let (wide, _) = stage
+        .endpoint("https://example.org/wide", &["template_created"])
+        .await?;
     stage.happens("one").await?;
     stage.pass_on().await?;
     let body = async |endpoint: &webhooks::Endpoint, caller: &Caller| {
@@ -126,11 +154,17 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
         let detail = webhooks::get_delivery(&stage.domain, caller, &delivery.id).await?;
         Ok::<_, anyhow::Error>(detail.body)
     };
-    let sent = body(&made.endpoint, &stage.caller).await?.context("may be read")?;
+    let sent = body(&made.endpoint, &stage.caller)
+        .await?
+        .context("may be read")?;
     assert!(!sent.contains("Hello") && sent.contains("resource_id"), "{sent}");
     let sent = body(&wide, &stage.caller).await?.context("may be read")?;
     assert!(sent.contains("Hello"), "{sent}");
-    assert_eq!(body(&wide, &narrow).await?, None, "nor is it shown to whom it may not be");
+    assert_eq!(
+        body(&wide, &narrow).await?,
+        None,
+        "nor is it shown to whom it may not be"
+    );
 
     // Whoever leads an endpoint elsewhere is told no more than they may read.
     let update = UpdateEndpoint {
@@ -146,9 +180,17 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
     stage.pass_on().await?;
     let sent = body(&wide, &stage.caller).await?.context("may be read")?;
     assert!(!sent.contains("Hello"), "{sent}");
-    let kinds: Vec<_> = stage.events().await?.into_iter().map(|event| event.kind).collect();
+    let kinds: Vec<_> = stage
+        .events()
+        .await?
+        .into_iter()
+        .map(|event| event.kind)
+        .collect();
     assert!(kinds.contains(&Kind::WebhookEndpointCreated) && kinds.contains(&Kind::WebhookEndpointUpdated));
     let log = stage.events().await?;
-    assert!(log.iter().all(|event| !event.payload.contains("whsec_") && !event.payload.contains("secrets")));
+    assert!(
+        log.iter()
+            .all(|event| !event.payload.contains("whsec_") && !event.payload.contains("secrets"))
+    );
     stage.close().await
 }

@@ -63,14 +63,24 @@ pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result
     webhooks::disable(&stage.domain, &stage.caller, &endpoint.id).await?;
     stage.happens("missed").await?;
     assert_eq!(
-        reason(replay(&ReplayWindow { request_id: None, ..window.clone() }).await),
+        reason(
+            replay(&ReplayWindow {
+                request_id: None,
+                ..window.clone()
+            })
+            .await
+        ),
         Some(Reason::WebhookEndpointDisabled)
     );
     webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
     let missed = deliver_all(&stage, &endpoint).await?;
     assert_eq!(missed.len(), 1);
     stage.pass(1_000);
-    assert_eq!(webhooks::retain(&stage.domain.store, stage.now()).await?, 5, "all have ended");
+    assert_eq!(
+        webhooks::retain(&stage.domain.store, stage.now()).await?,
+        5,
+        "all have ended"
+    );
     let all = ReplayWindow {
         endpoint_id: endpoint.id.clone(),
         start_time: 0,
@@ -82,9 +92,15 @@ pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result
     assert_eq!(replay(&all).await?, 6);
     let again = deliver_all(&stage, &endpoint).await?;
     for id in first.iter().chain(&after).chain(&missed) {
-        assert!(again.contains(id), "an event keeps its id also when its delivery was forgotten");
+        assert!(
+            again.contains(id),
+            "an event keeps its id also when its delivery was forgotten"
+        );
     }
-    let since = ReplayWindow { start_time, ..all.clone() };
+    let since = ReplayWindow {
+        start_time,
+        ..all.clone()
+    };
     assert_eq!(replay(&since).await?, 1);
     let backwards = ReplayWindow {
         end_time: Some(0),
@@ -109,7 +125,10 @@ pub async fn one_delivery_is_sent_again_under_its_id(stage: Stage) -> Result<()>
     }
     assert_eq!(deliver_all(&stage, &endpoint).await?, first);
     let detail = webhooks::get_delivery(&stage.domain, &stage.caller, &delivery.id).await?;
-    assert_eq!(detail.attempts.iter().map(|one| one.number).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(
+        detail.attempts.iter().map(|one| one.number).collect::<Vec<_>>(),
+        [1, 2]
+    );
 
     let once = Some(SystemIds.id());
     let test = webhooks::send_test(&stage.domain, &stage.caller, &endpoint.id, once.clone()).await?;

@@ -60,15 +60,24 @@ pub async fn a_failure_is_tried_again_by_the_table_and_five_days_of_them_disable
         (EndpointState::Disabled, Some(DisableReason::Failing))
     );
     let last = stage.events().await?.pop().expect("an event");
-    assert_eq!((last.kind, last.resource_id), (Kind::WebhookEndpointDisabled, endpoint.id.clone()));
+    assert_eq!(
+        (last.kind, last.resource_id),
+        (Kind::WebhookEndpointDisabled, endpoint.id.clone())
+    );
     // What was under way when it was disabled is written down, and nothing else is begun.
     stage.answered(&claims[1], 500, None).await?;
     stage.pass(DISABLED_AFTER);
     assert!(stage.claim(&endpoint).await?.is_empty());
-    assert_eq!(stage.events().await?.pop().map(|event| event.sequence), Some(last.sequence));
+    assert_eq!(
+        stage.events().await?.pop().map(|event| event.sequence),
+        Some(last.sequence)
+    );
 
     let enabled = webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
-    assert_eq!((enabled.state, enabled.failing_since), (EndpointState::Enabled, None));
+    assert_eq!(
+        (enabled.state, enabled.failing_since),
+        (EndpointState::Enabled, None)
+    );
     let waiting = stage.claim(&endpoint).await?;
     assert_eq!(waiting.len(), 2, "what waited begins anew");
     stage.answered(&waiting[0], 200, None).await?;
@@ -94,7 +103,11 @@ pub async fn gone_disables_at_once_and_a_wish_to_be_left_alone_is_obeyed(stage: 
     stage.pass(RETRIES[2] * 6 / 5);
     let claims = stage.claim(&endpoint).await?;
     stage.answered(&claims[0], 299, None).await?;
-    assert_eq!(stage.look(&endpoint).await?.failing_since, None, "a success clears it");
+    assert_eq!(
+        stage.look(&endpoint).await?.failing_since,
+        None,
+        "a success clears it"
+    );
     stage.happens("two").await?;
     stage.pass_on().await?;
     let claims = stage.claim(&endpoint).await?;

@@ -287,7 +287,9 @@ where
             sleep(Duration::from_millis(20)).await;
         }
     };
-    timeout(PATIENCE, waited).await.with_context(|| format!("waited for: {what}"))?
+    timeout(PATIENCE, waited)
+        .await
+        .with_context(|| format!("waited for: {what}"))?
 }
 
 pub fn local(address: SocketAddr, path: &str) -> String {
