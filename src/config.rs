@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use figment::providers::{Env, Format as _, Toml};
 use figment::{Figment, Provider as _};
+use ipnet::IpNet;
 use serde::Deserialize;
 use vintedbot_domain::keys::sha256_hex;
 use vintedbot_domain::settings::Settings;
@@ -53,6 +54,7 @@ pub struct Config {
     pub practice_listen: SocketAddr,
     pub practice_buyers_s: u64,
     pub sync_interval_min: i64,
+    pub webhook_allowed_networks: String,
     pub log: String,
     pub log_format: LogFormat,
     pub concurrency: usize,
@@ -103,6 +105,7 @@ impl Config {
         if config.concurrency < 1 {
             bail!("concurrency must be at least 1");
         }
+        config.webhook_networks()?;
         // A browser is told where files are, and it does not know in which folder this was started.
         config.data_dir = std::path::absolute(&config.data_dir).context("data_dir")?;
         config.settings = Some(settings);
@@ -112,6 +115,20 @@ impl Config {
     /// The rules' part of the settings.
     pub fn settings(&self) -> Settings {
         self.settings.clone().expect("read() sets it")
+    }
+
+    /// Networks inside that webhooks may be sent to.
+    pub fn webhook_networks(&self) -> Result<Vec<IpNet>> {
+        let networks = self.webhook_allowed_networks.split(',').map(str::trim);
+        networks
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                let network = text.parse::<IpNet>();
+                network.with_context(|| {
+                    format!("webhook_allowed_networks: {text:?} is no network like 192.168.1.0/24")
+                })
+            })
+            .collect()
     }
 
     /// Where the database is.
@@ -156,6 +173,21 @@ mod tests {
         std::fs::write(&file, "publish_per_hour = 3\n").expect("written");
         let error = Config::read(&file).err().expect("refused").to_string();
         assert!(error.contains("publish_per_hour"), "{error}");
+    }
+
+    #[test]
+    fn a_network_that_is_none_is_refused_at_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.toml");
+        for (networks, count) in [
+            ("10.0.0.0/8, fd00::/8", Some(2)),
+            ("10.0.0.1", None),
+            ("home", None),
+        ] {
+            std::fs::write(&file, format!("webhook_allowed_networks = {networks:?}\n")).expect("written");
+            let read = Config::read(&file).and_then(|config| config.webhook_networks());
+            assert_eq!(read.ok().map(|networks| networks.len()), count, "{networks}");
+        }
     }
 
     #[test]

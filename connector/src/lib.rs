@@ -3,7 +3,8 @@
 //! [`Connector`] is the one [`Marketplace`] of the product. `web` reads, `browser` writes through Chromium,
 //! `browserless` writes to the practice site where there is no browser, `reading` compares what the site holds with what
 //! was approved, `process` ends what an attempt leaves behind. Selectors, limits and the signs of a challenge are data
-//! of the marketplace crate. `discreet` keeps a session's values out of everything that leaves here. To support another way of writing, implement `Composer` and choose it in
+//! of the marketplace crate. `outside` is the one way to
+//! addresses that somebody else wrote. `discreet` keeps a session's values out of everything that leaves here. To support another way of writing, implement `Composer` and choose it in
 //! [`Connector::compose`](Marketplace::compose).
 
 mod active;
@@ -11,6 +12,7 @@ mod browser;
 mod browserless;
 mod discreet;
 mod inbox;
+mod outside;
 mod pacing;
 mod process;
 mod reading;
@@ -36,6 +38,7 @@ use vintedbot_marketplace::{
 };
 
 pub use browser::{BrowserConfig, Checked, CheckedPage, check_selectors};
+pub use outside::{Outside, Post, Received, Resolver, SystemResolver};
 pub use pacing::{Pacing, Random};
 pub use process::{is_running, this_process};
 
@@ -43,8 +46,8 @@ use active::Active;
 use browser::{BrowserComposer, Equipment};
 use browserless::Browserless;
 use discreet::Discreet;
+use outside::Allowed;
 use pacing::Pace;
-use web::outside::{self, Allowed};
 use web::{Memory, Reach, WebSession};
 
 /// The time, in UTC milliseconds.

@@ -66,6 +66,8 @@ pub enum Reason {
     UploadUrlExpired,
     UploadUrlInvalid,
     ValidationFailed,
+    WebhookAddressRefused,
+    WebhookEndpointDisabled,
     // Why a publish job stopped. They stand in a job's `reason`, not in the answer to a call.
     AttemptsExhausted,
     BrowserUnavailable,

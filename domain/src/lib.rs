@@ -25,6 +25,7 @@ mod sabotage;
 pub mod settings;
 pub mod store;
 pub mod wardrobe;
+pub mod webhooks;
 
 pub use domain::{Domain, Wakes};
 pub(crate) use error::is_plain;

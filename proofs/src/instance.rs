@@ -92,6 +92,12 @@ impl Instance {
         self.setup.data_dir.join("api-token")
     }
 
+    /// Its SQLite database.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.setup.data_dir.join("vintedbot.sqlite")
+    }
+
     /// What it printed and logged, over all of its starts.
     #[must_use]
     pub fn log_file(&self) -> PathBuf {

@@ -2,7 +2,7 @@
 //!
 //! - [`serve`] puts it together; `transport` says in which order a call passes through what.
 //! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `publishing`, `inbox`, `templates`,
-//!   `events`), one file per group of operations. A handler takes the authenticated caller, converts the request (`convert`, collecting every
+//!   `events`, `webhooks`), one file per group of operations. A handler takes the authenticated caller, converts the request (`convert`, collecting every
 //!   violation), calls one domain function, and converts the answer back.
 //! - `errors` is the one mapping from domain errors to what a caller is told.
 //! - `http` holds what is not gRPC: health, signed photos and uploads, the preview page.
@@ -29,8 +29,12 @@ mod state;
 mod templates;
 mod transport;
 mod wardrobe;
+mod webhooks;
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use vintedbot_domain::webhooks::Targets;
 
 pub use transport::serve;
 
@@ -52,6 +56,8 @@ pub struct Config {
     pub upload_idle_timeout: Duration,
     /// How long calls may go on after the shutdown token before their connections are left behind.
     pub drain_timeout: Duration,
+    /// Says where webhooks may lead. Absent: no endpoint can be made.
+    pub webhook_targets: Option<Arc<dyn Targets>>,
 }
 
 impl Default for Config {
@@ -64,6 +70,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(60),
             upload_idle_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(8),
+            webhook_targets: None,
         }
     }
 }

@@ -101,6 +101,7 @@ async fn grpc(state: &ServerState) -> Result<Router, Error> {
     crate::inbox::add(&mut routes, state);
     crate::templates::add(&mut routes, state);
     crate::events::add(&mut routes, state);
+    crate::webhooks::add(&mut routes, state);
     crate::search::add(&mut routes, state);
     let reflection = || {
         tonic_reflection::server::Builder::configure()

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use url::Url;
-use vintedbot_connector::{BrowserConfig, Connector, Pacing};
+use vintedbot_connector::{BrowserConfig, Connector, Outside, Pacing};
 use vintedbot_domain::Domain;
 use vintedbot_domain::accounts::{Mode, StoredSessions};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
@@ -19,7 +19,7 @@ use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{DriverKind, Marketplace};
 use vintedbot_practice::{Buyers, Practice, Running};
-use vintedbot_worker::Worker;
+use vintedbot_worker::{OutsideTargets, Worker};
 
 use crate::config::{Browser, Config};
 use crate::instance::{self, Instance};
@@ -68,9 +68,14 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         host: config.host(),
         sync_interval_ms: config.sync_interval_min * 60_000,
     };
-    let worker = Worker::new(domain.clone(), connector.clone(), worker_config, drain.clone());
+    let outside = Arc::new(Outside::new(config.webhook_networks()?));
+    let worker = Worker::new(domain.clone(), connector.clone(), worker_config, drain.clone())
+        .with_webhooks(Arc::clone(&outside));
     let mut worker = tokio::spawn(worker.run());
-    let server_config = server_config(&config);
+    let server_config = vintedbot_server::Config {
+        webhook_targets: Some(Arc::new(OutsideTargets(outside))),
+        ..server_config(&config)
+    };
     let mut server = tokio::spawn(vintedbot_server::serve(
         listener,
         domain.clone(),

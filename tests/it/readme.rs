@@ -50,6 +50,7 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
         "Event",
         "Inbox",
         "Template",
+        "Webhook",
         "MarketplaceSearch",
     ];
     for service in services.map(|name| format!("{name}Service/")) {
@@ -60,7 +61,15 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
     }
 
     let home = Home::new();
-    let instance = home.start(&["--seed"], &[("PUBLISH_PER_MINUTE", "60")]).await;
+    let instance = home
+        .start(
+            &["--seed"],
+            &[
+                ("PUBLISH_PER_MINUTE", "60"),
+                ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8"),
+            ],
+        )
+        .await;
     let before = instance.records("item_published").await.len();
     let script = format!("set -eu\n{}", blocks.join("\n"));
     let mut shell = Command::new("bash");

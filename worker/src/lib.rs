@@ -17,18 +17,20 @@ mod schedules;
 mod sessions;
 mod stage;
 mod wardrobe;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vintedbot_connector::this_process;
+use vintedbot_connector::{Outside, this_process};
 use vintedbot_domain::Domain;
 use vintedbot_domain::jobs::{self, WorkerIdentity};
 use vintedbot_marketplace::{Marketplace, Process};
 
 pub use stage::Stage;
+pub use webhooks::OutsideTargets;
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct Worker {
     /// Cancelled when the process is to end: no new claims, and attempts stop before their intent.
     drain: CancellationToken,
     is_running: fn(&Process) -> bool,
+    /// How webhooks are sent; without it none are.
+    outside: Option<Arc<Outside>>,
 }
 
 impl Worker {
@@ -83,7 +87,15 @@ impl Worker {
             config,
             drain,
             is_running: vintedbot_connector::is_running,
+            outside: None,
         }
+    }
+
+    /// One that sends webhooks too.
+    #[must_use]
+    pub fn with_webhooks(mut self, outside: Arc<Outside>) -> Self {
+        self.outside = Some(outside);
+        self
     }
 
     /// A simulated worker: processes are what the simulation says they are.
@@ -113,6 +125,9 @@ impl Worker {
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
         tasks.spawn(schedules::run(Arc::clone(&worker)));
+        if let Some(outside) = worker.outside.clone() {
+            tasks.spawn(webhooks::run(Arc::clone(&worker), outside));
+        }
         queue::run(Arc::clone(&worker), rings, &tasks).await;
         tasks.close();
         tasks.wait().await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vintedbot_domain::inbox::sync::turns;
 use vintedbot_domain::publishing::{film, watch};
-use vintedbot_domain::{Result, accounts, events, jobs, requests};
+use vintedbot_domain::{Result, accounts, events, jobs, requests, webhooks};
 use vintedbot_marketplace::Error as SiteError;
 
 use crate::Worker;
@@ -86,8 +86,9 @@ async fn forget(worker: &Worker) -> Result<String> {
     let gone_jobs = jobs::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
     let gone_requests = requests::purge(&domain.store, now - domain.settings.jobs_keep_ms).await?;
     let gone_pictures = film::forget(domain, now - domain.settings.screenshots_keep_ms).await?;
+    let gone_deliveries = webhooks::retain(&domain.store, now - domain.settings.events_keep_ms).await?;
     Ok(format!(
-        "removed {gone_events} events, {gone_jobs} jobs, {gone_requests} request ids and the pictures of \
+        "removed {gone_events} events, {gone_deliveries} webhook deliveries, {gone_jobs} jobs, {gone_requests} request ids and the pictures of \
          {gone_pictures} publish jobs"
     ))
 }

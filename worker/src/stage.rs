@@ -48,6 +48,14 @@ pub enum Stage {
     ReplySent,
     /// What came of it is written down; the claim is still held.
     ReplyRecorded,
+    /// Deliveries are written for what the log had new; none is claimed.
+    WebhooksWritten,
+    /// A delivery is claimed; nothing is sent.
+    WebhookClaimed,
+    /// The receiver answered, and that is not written down.
+    WebhookSent,
+    /// It is written down.
+    WebhookRecorded,
 }
 
 impl Stage {
@@ -59,6 +67,14 @@ impl Stage {
         Self::ReplySent,
         Self::ReplyRecorded,
         Self::Reconciled,
+    ];
+
+    /// Every stage of a webhook's way.
+    pub const OF_WEBHOOKS: [Self; 4] = [
+        Self::WebhooksWritten,
+        Self::WebhookClaimed,
+        Self::WebhookSent,
+        Self::WebhookRecorded,
     ];
 
     /// Every stage of an attempt at publishing.
@@ -111,6 +127,10 @@ impl Stage {
             Self::ReplyIntended => "REPLY_INTENDED",
             Self::ReplySent => "REPLY_SENT",
             Self::ReplyRecorded => "REPLY_RECORDED",
+            Self::WebhooksWritten => "WEBHOOKS_WRITTEN",
+            Self::WebhookClaimed => "WEBHOOK_CLAIMED",
+            Self::WebhookSent => "WEBHOOK_SENT",
+            Self::WebhookRecorded => "WEBHOOK_RECORDED",
         }
     }
 

@@ -14,7 +14,6 @@ mod inbox;
 mod jar;
 #[cfg(test)]
 mod mutated;
-pub(crate) mod outside;
 mod own;
 mod reads;
 mod renewal;
@@ -353,7 +352,7 @@ fn unexpected(reply: &Reply) -> Error {
 }
 
 /// An error with its causes, for the causes are where it says what happened.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

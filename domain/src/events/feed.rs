@@ -63,6 +63,7 @@ pub enum Wake {
 #[derive(Clone, Default)]
 pub struct Feed {
     owners: Arc<Mutex<HashMap<String, Owner>>>,
+    webhooks: Arc<Notify>,
 }
 
 struct Owner {
@@ -97,8 +98,21 @@ impl Feed {
         receiver
     }
 
+    /// Hints that there may be something for webhooks to do.
+    pub fn hint_webhooks(&self) {
+        self.webhooks.notify_one();
+    }
+
+    /// Waits for such a hint. For the one dispatcher of this process.
+    pub async fn webhooks_hinted(&self) {
+        self.webhooks.notified().await;
+    }
+
     /// Hints that these owners' logs grew.
     pub fn hint(&self, committed: &Committed) {
+        if !committed.owners.is_empty() {
+            self.hint_webhooks();
+        }
         let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         for owner in committed.owners.iter().filter_map(|id| owners.get(id)) {
             owner.hint.notify_one();

@@ -57,7 +57,16 @@ pub async fn head(store: &Store, owner_id: &str) -> Result<i64> {
 /// Up to `limit` events after `after`. Floor and head are read in the same statement; a place below the floor, beyond the
 /// head, or followed by a gap is CURSOR_EXPIRED.
 pub async fn read(store: &Store, owner_id: &str, after: i64, limit: u64) -> Result<Page> {
-    let connection = store.reader();
+    read_in(store.reader(), owner_id, after, limit).await
+}
+
+/// The same on a connection of the caller's choice.
+pub(crate) async fn read_in(
+    connection: &impl ConnectionTrait,
+    owner_id: &str,
+    after: i64,
+    limit: u64,
+) -> Result<Page> {
     let statement = Statement::from_sql_and_values(
         connection.get_database_backend(),
         "SELECT h.sequence AS head, h.floor AS floor, e.sequence AS sequence, e.time AS time, e.kind AS kind, \

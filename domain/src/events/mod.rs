@@ -21,9 +21,11 @@ use serde::{Deserialize, Serialize};
 
 pub use cursor::Cursor;
 pub use feed::{Ephemeral, Feed, Wake};
+pub(crate) use log::read_in;
 pub use log::{Event, Page, head, read};
 pub use retain::retain;
 
+use crate::identity::Scope;
 use crate::store::Tx;
 use crate::store::entities::events;
 use crate::{Error, Result};
@@ -86,6 +88,10 @@ pub enum Kind {
     TemplateCreated,
     TemplateUpdated,
     TemplateDeleted,
+    WebhookEndpointCreated,
+    WebhookEndpointUpdated,
+    WebhookEndpointDisabled,
+    WebhookEndpointDeleted,
 }
 
 /// What it happened to.
@@ -103,6 +109,7 @@ pub enum ResourceType {
     Message,
     Reply,
     Template,
+    WebhookEndpoint,
 }
 
 impl ResourceType {
@@ -119,6 +126,20 @@ impl ResourceType {
             Self::Message => "messages",
             Self::Reply => "replies",
             Self::Template => "templates",
+            Self::WebhookEndpoint => "webhook_endpoints",
+        }
+    }
+
+    /// The scope without which a resource comes without its content.
+    pub fn read_scope(self) -> Scope {
+        match self {
+            Self::Account => Scope::AccountsRead,
+            Self::ApiToken => Scope::AuthManage,
+            Self::Photo => Scope::MediaRead,
+            Self::Listing | Self::WardrobeImport => Scope::ListingsRead,
+            Self::PublishJob => Scope::PublishRead,
+            Self::Thread | Self::Message | Self::Reply | Self::Template => Scope::InboxRead,
+            Self::WebhookEndpoint => Scope::WebhooksRead,
         }
     }
 }

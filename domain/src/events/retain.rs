@@ -8,7 +8,8 @@ use crate::clock::Millis;
 use crate::store::Store;
 use crate::store::entities::event_heads;
 
-/// Removes every owner's events from before `before`. Returns how many went.
+/// Removes every owner's events from before `before`, except for those that an enabled webhook endpoint has yet to take in.
+/// Returns how many went.
 pub async fn retain(store: &Store, before: Millis) -> Result<u64> {
     store
         .write(move |tx| {
@@ -21,7 +22,8 @@ pub async fn retain(store: &Store, before: Millis) -> Result<u64> {
                     // predecessors, all of them.
                     let floor = Statement::from_sql_and_values(
                         backend,
-                        "SELECT COALESCE(MIN(sequence) - 1, $1) AS floor FROM events WHERE owner_id = $2 AND time >= $3",
+                        "SELECT COALESCE(MIN(sequence) - 1, $1) AS floor FROM events WHERE owner_id = $2 AND (time >= $3 OR sequence > \
+                         (SELECT MIN(log_position) FROM webhook_endpoints WHERE owner_id = $2 AND state = 'ENABLED'))",
                         [Value::from(head.sequence), Value::from(head.owner_id.as_str()), Value::from(before)],
                     );
                     let Some(row) = tx.query_one_raw(floor).await? else { continue };

@@ -21,12 +21,14 @@ pub enum Scope {
     InboxSend,
     InboxConfirm,
     EventsRead,
+    WebhooksRead,
+    WebhooksWrite,
     AuthManage,
 }
 
 impl Scope {
     /// Every scope, in the contract's order.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::AccountsRead,
         Self::AccountsWrite,
         Self::CatalogRead,
@@ -42,6 +44,8 @@ impl Scope {
         Self::InboxSend,
         Self::InboxConfirm,
         Self::EventsRead,
+        Self::WebhooksRead,
+        Self::WebhooksWrite,
         Self::AuthManage,
     ];
 
@@ -63,6 +67,8 @@ impl Scope {
             Self::InboxSend => "inbox:send",
             Self::InboxConfirm => "inbox:confirm",
             Self::EventsRead => "events:read",
+            Self::WebhooksRead => "webhooks:read",
+            Self::WebhooksWrite => "webhooks:write",
             Self::AuthManage => "auth:manage",
         }
     }

@@ -18,12 +18,14 @@ const NONCE: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealed {
     Session,
+    WebhookSecrets,
 }
 
 impl Sealed {
     fn label(self) -> &'static str {
         match self {
             Self::Session => "vintedbot sealed session",
+            Self::WebhookSecrets => "vintedbot sealed webhook secrets",
         }
     }
 }

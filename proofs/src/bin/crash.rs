@@ -23,7 +23,7 @@ struct Arguments {
     /// Of the plan and its random moments.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
-    /// A protecting rule to switch off: `intent`, `reconcile` or `gate`. The proof has to fail then.
+    /// A protecting rule to switch off: `intent`, `reconcile`, `gate` or `webhooks`. The proof has to fail then.
     #[arg(long, env = "SABOTAGE", default_value = "")]
     sabotage: String,
 }
@@ -32,7 +32,7 @@ struct Arguments {
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let is_whole = arguments.sabotage.is_empty();
-    let rules = ["", "intent", "reconcile", "gate"];
+    let rules = ["", "intent", "reconcile", "gate", "webhooks"];
     ensure!(
         rules.contains(&arguments.sabotage.as_str()),
         "there is no rule {} to switch off",

@@ -2,7 +2,7 @@
 //! then the practice site's records say what was published, and how often.
 //!
 //! [`plan`] says what is killed and when, [`victim`] is the process that it befalls, [`lane`] brings one [`listing`] after
-//! another to its end, [`changing`] does the same with changes of items that are on the site and [`answering`] with replies, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
+//! another to its end, [`changing`] does the same with changes of items that are on the site and [`answering`] with replies, [`webhooks`] counts what arrives at a receiver, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
 //! mislead is a variant of [`plan::Script`].
 
 mod answering;
@@ -12,6 +12,7 @@ mod listing;
 mod plan;
 mod report;
 mod victim;
+mod webhooks;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ const CHANGES_SHARE: usize = 5;
 const CHANGE_LANES: usize = 4;
 /// Of so many kills, one befalls a reply.
 const REPLIES_SHARE: usize = 5;
+/// Of so many kills, one befalls webhooks.
+const WEBHOOKS_SHARE: usize = 5;
 
 /// Instances that went wrong one after another, after which a lane ends: whatever it is does not pass.
 const GIVEN_UP_AFTER: usize = 3;
@@ -74,6 +77,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         leftovers: AtomicUsize::new(0),
         changes: Mutex::default(),
         replies: Mutex::default(),
+        webhooks: Mutex::default(),
     };
     let changes = Queue::new(changing::cells(options.kills / CHANGES_SHARE, options.seed).into());
     let browserless = Queue::new(plan::browserless(options.kills, options.seed).into());
@@ -93,6 +97,11 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     )));
     let reply_lanes = (0..CHANGE_LANES).map(|_| work.reply_lane(&replies));
     futures::future::join_all(reply_lanes).await;
+    let rounds = Mutex::new(VecDeque::from(webhooks::rounds(
+        options.kills / WEBHOOKS_SHARE,
+        options.seed,
+    )));
+    futures::future::join_all((0..CHANGE_LANES).map(|_| work.webhook_lane(&rounds))).await;
     practice.stop().await?;
     Ok(Report {
         // The site's own file, read after all is over: what came late counts too.
@@ -102,6 +111,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         leftovers: work.leftovers.into_inner(),
         changes: work.changes.into_inner().unwrap_or_else(PoisonError::into_inner),
         replies: work.replies.into_inner().unwrap_or_else(PoisonError::into_inner),
+        webhooks: work.webhooks.into_inner().unwrap_or_else(PoisonError::into_inner),
     })
 }
 
@@ -118,6 +128,7 @@ struct Work {
     leftovers: AtomicUsize,
     changes: Mutex<Changes>,
     replies: Mutex<Vec<answering::Outcome>>,
+    webhooks: Mutex<Vec<webhooks::Outcome>>,
 }
 
 impl Work {
@@ -261,6 +272,21 @@ impl Work {
         let left = lane.close().await;
         self.leftovers.fetch_add(left?, Ordering::Relaxed);
         result
+    }
+
+    /// Takes rounds of webhooks until there are none, each with an instance of its own.
+    async fn webhook_lane(&self, rounds: &Mutex<VecDeque<Vec<webhooks::Kill>>>) {
+        loop {
+            let Some(kills) = lock(rounds).pop_front() else {
+                return;
+            };
+            let number = self.instances.fetch_add(1, Ordering::Relaxed);
+            let folder = self.folder.join(format!("instance-{number}"));
+            match webhooks::round(&folder, &self.site, &self.sabotage, &kills).await {
+                Ok(outcome) => lock(&self.webhooks).push(outcome),
+                Err(error) => lock(&self.errors).push(format!("instance-{number}, webhooks: {error:#}")),
+            }
+        }
     }
 
     fn note(&self, outcome: Outcome) {

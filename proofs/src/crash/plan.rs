@@ -367,6 +367,7 @@ pub fn is_reached(stage: Stage, phase: Phase, dry_run: bool) -> bool {
         }
         Stage::SiteRead | Stage::Reconciled => false,
         Stage::ConversationRead | Stage::ReplyIntended | Stage::ReplySent | Stage::ReplyRecorded => false,
+        Stage::WebhooksWritten | Stage::WebhookClaimed | Stage::WebhookSent | Stage::WebhookRecorded => false,
     }
 }
 

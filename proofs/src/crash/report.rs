@@ -9,6 +9,7 @@ use super::answering;
 use super::changing::Changes;
 use super::lane::{Ended, Outcome};
 use super::plan::{Kill, Phase};
+use super::webhooks;
 use crate::records::Record;
 
 /// Everything that was seen.
@@ -20,6 +21,7 @@ pub struct Report {
     pub(super) leftovers: usize,
     pub(super) changes: Changes,
     pub(super) replies: Vec<answering::Outcome>,
+    pub(super) webhooks: Vec<webhooks::Outcome>,
 }
 
 /// What became of a listing.
@@ -103,6 +105,7 @@ impl Report {
         }
         problems.extend(self.changes.problems(&self.records));
         problems.extend(answering::problems(&self.replies, &self.records));
+        problems.extend(webhooks::problems(&self.webhooks));
         if self.leftovers > 0 {
             problems.push(format!(
                 "{} processes of a browser were left behind",
@@ -231,6 +234,7 @@ impl fmt::Display for Report {
         writeln!(f, "browser: {} kills", self.kills(true))?;
         self.changes.write(f, &self.records)?;
         answering::write(f, &self.replies, &self.records)?;
+        webhooks::write(f, &self.webhooks)?;
         write!(
             f,
             "crash: {} kills, {} published twice, {} lost, {} undecided",

@@ -99,6 +99,7 @@ impl Victim {
             .map(|(name, value)| ((*name).to_owned(), value.to_string()))
             .collect();
         settings.push(("LOG".to_owned(), "warn".to_owned()));
+        settings.push(("WEBHOOK_ALLOWED_NETWORKS".to_owned(), "127.0.0.0/8".to_owned()));
         settings.push(("SABOTAGE".to_owned(), sabotage.to_owned()));
         let crash_file = folder.join("halted");
         settings.push(("CRASH_FILE".to_owned(), crash_file.display().to_string()));
@@ -156,6 +157,11 @@ impl Victim {
         let time = SystemClock.now();
         self.instance.kill().await?;
         Ok(time)
+    }
+
+    /// The database that it left behind.
+    pub fn database(&self) -> PathBuf {
+        self.instance.database()
     }
 
     /// Asks it to end, and waits for that.

@@ -207,6 +207,11 @@ pub enum ErrorReason {
     ChallengeRestriction = 118,
     /// The site answers 403 or shows a block of a kind that is not known.
     ChallengeBlocked = 119,
+    /// INVALID_ARGUMENT. Webhooks are not sent to this address: it leads into the server's own network, or is written in a way
+    /// that is not taken. Metadata: `url`.
+    WebhookAddressRefused = 120,
+    /// FAILED_PRECONDITION. The webhook endpoint is disabled; call EnableEndpoint first. Metadata: `endpoint_id`.
+    WebhookEndpointDisabled = 121,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -308,6 +313,8 @@ impl ErrorReason {
             Self::ChallengeRateLimit => "ERROR_REASON_CHALLENGE_RATE_LIMIT",
             Self::ChallengeRestriction => "ERROR_REASON_CHALLENGE_RESTRICTION",
             Self::ChallengeBlocked => "ERROR_REASON_CHALLENGE_BLOCKED",
+            Self::WebhookAddressRefused => "ERROR_REASON_WEBHOOK_ADDRESS_REFUSED",
+            Self::WebhookEndpointDisabled => "ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -410,6 +417,10 @@ impl ErrorReason {
             "ERROR_REASON_CHALLENGE_RATE_LIMIT" => Some(Self::ChallengeRateLimit),
             "ERROR_REASON_CHALLENGE_RESTRICTION" => Some(Self::ChallengeRestriction),
             "ERROR_REASON_CHALLENGE_BLOCKED" => Some(Self::ChallengeBlocked),
+            "ERROR_REASON_WEBHOOK_ADDRESS_REFUSED" => Some(Self::WebhookAddressRefused),
+            "ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED" => {
+                Some(Self::WebhookEndpointDisabled)
+            }
             _ => None,
         }
     }
@@ -1953,7 +1964,7 @@ pub struct ApiToken {
     pub name: ::prost::alloc::string::String,
     /// What the token may do: any of "accounts:read", "accounts:write", "catalog:read", "media:read", "media:write",
     /// "listings:read", "listings:write", "publish:read", "publish:prepare", "publish:confirm", "inbox:read", "inbox:write", "inbox:send",
-    /// "inbox:confirm", "events:read", "auth:manage".
+    /// "inbox:confirm", "events:read", "webhooks:read", "webhooks:write", "auth:manage".
     #[prost(string, repeated, tag = "3")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// When it was made. Output only.
@@ -13015,11 +13026,1821 @@ pub mod wardrobe_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Where events are sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WebhookEndpoint {
+    /// UUID. Output only.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The address that events are sent to: https on port 443 or from 1024 on, without a user, 2,000 bytes at most. Plain http,
+    /// and addresses inside the server's own network, only where WEBHOOK_ALLOWED_NETWORKS has all of its addresses.
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+    /// What it is for, in its owner's words; at most 500 characters.
+    #[prost(string, tag = "3")]
+    pub description: ::prost::alloc::string::String,
+    /// Types of events that are sent, as docs/webhooks.md names them. Empty: all.
+    #[prost(string, repeated, tag = "4")]
+    pub event_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Whether each event waits until the one before was taken, or given up. Absent or false: several are under way at once.
+    #[prost(bool, tag = "5")]
+    pub ordered: bool,
+    /// Whether anything is sent. Output only.
+    #[prost(enumeration = "webhook_endpoint::State", tag = "6")]
+    pub state: i32,
+    /// Why nothing is sent. Output only.
+    #[prost(enumeration = "webhook_endpoint::DisableReason", tag = "7")]
+    pub disable_reason: i32,
+    /// The same in a sentence. Empty: it is enabled. Output only.
+    #[prost(string, tag = "8")]
+    pub message: ::prost::alloc::string::String,
+    /// Until when a secret from before the last RotateSecret signs too. Absent: one secret signs. Output only.
+    #[prost(message, optional, tag = "9")]
+    pub old_secret_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Since when nothing but failures came back. Absent: the last attempt was taken, or there was none. Not logged as a
+    /// change. Output only.
+    #[prost(message, optional, tag = "10")]
+    pub failing_since: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was made. Output only.
+    #[prost(message, optional, tag = "11")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it last changed. Output only.
+    #[prost(message, optional, tag = "12")]
+    pub update_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Sequence of its last change in the owner's event log. Output only.
+    #[prost(uint64, tag = "13")]
+    pub sequence: u64,
+}
+/// Nested message and enum types in `WebhookEndpoint`.
+pub mod webhook_endpoint {
+    /// Whether anything is sent.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not said; never sent.
+        Unspecified = 0,
+        /// Events are sent.
+        Enabled = 1,
+        /// Nothing is sent; see `disable_reason`.
+        Disabled = 2,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Enabled => "STATE_ENABLED",
+                Self::Disabled => "STATE_DISABLED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_ENABLED" => Some(Self::Enabled),
+                "STATE_DISABLED" => Some(Self::Disabled),
+                _ => None,
+            }
+        }
+    }
+    /// Why nothing is sent.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum DisableReason {
+        /// It is enabled.
+        Unspecified = 0,
+        /// DisableEndpoint was called.
+        Person = 1,
+        /// The receiver answered 410.
+        Gone = 2,
+        /// For 5 days nothing but failures came back.
+        Failing = 3,
+    }
+    impl DisableReason {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "DISABLE_REASON_UNSPECIFIED",
+                Self::Person => "DISABLE_REASON_PERSON",
+                Self::Gone => "DISABLE_REASON_GONE",
+                Self::Failing => "DISABLE_REASON_FAILING",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "DISABLE_REASON_UNSPECIFIED" => Some(Self::Unspecified),
+                "DISABLE_REASON_PERSON" => Some(Self::Person),
+                "DISABLE_REASON_GONE" => Some(Self::Gone),
+                "DISABLE_REASON_FAILING" => Some(Self::Failing),
+                _ => None,
+            }
+        }
+    }
+}
+/// One event on its way to one endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WebhookDelivery {
+    /// UUID.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID of the endpoint.
+    #[prost(string, tag = "2")]
+    pub endpoint_id: ::prost::alloc::string::String,
+    /// The header `webhook-id`, the same on every repeat.
+    #[prost(string, tag = "3")]
+    pub webhook_id: ::prost::alloc::string::String,
+    /// Type of the event, as docs/webhooks.md names it; "test" for SendTest.
+    #[prost(string, tag = "4")]
+    pub event_type: ::prost::alloc::string::String,
+    /// Place of the event in the log. 0: a test.
+    #[prost(uint64, tag = "5")]
+    pub event_sequence: u64,
+    /// When it happened.
+    #[prost(message, optional, tag = "6")]
+    pub event_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How far it has come.
+    #[prost(enumeration = "webhook_delivery::State", tag = "7")]
+    pub state: i32,
+    /// How many attempts were begun.
+    #[prost(int32, tag = "8")]
+    pub attempts: i32,
+    /// When it is tried next; while it is being sent, when that is given up. Absent: it has ended.
+    #[prost(message, optional, tag = "9")]
+    pub next_attempt_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// HTTP status of the last answer. 0: none came.
+    #[prost(int32, tag = "10")]
+    pub last_status: i32,
+    /// When it was written.
+    #[prost(message, optional, tag = "11")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it was delivered or given up. Absent: neither yet.
+    #[prost(message, optional, tag = "12")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Nested message and enum types in `WebhookDelivery`.
+pub mod webhook_delivery {
+    /// How far it has come.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not said; refused as a filter.
+        Unspecified = 0,
+        /// To be sent at `next_attempt_time`, or being sent.
+        Pending = 1,
+        /// The receiver answered 2xx.
+        Delivered = 2,
+        /// Given up after ten attempts.
+        Failed = 3,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Pending => "STATE_PENDING",
+                Self::Delivered => "STATE_DELIVERED",
+                Self::Failed => "STATE_FAILED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_PENDING" => Some(Self::Pending),
+                "STATE_DELIVERED" => Some(Self::Delivered),
+                "STATE_FAILED" => Some(Self::Failed),
+                _ => None,
+            }
+        }
+    }
+}
+/// One request that carried a delivery, and what came back.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WebhookAttempt {
+    /// Counts from 1. One that is missing began, and the server ended before it wrote down what came of it.
+    #[prost(int32, tag = "1")]
+    pub number: i32,
+    /// The address that was asked.
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+    /// When it began.
+    #[prost(message, optional, tag = "3")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// How long it took, in milliseconds.
+    #[prost(int64, tag = "4")]
+    pub duration_ms: i64,
+    /// Headers of the request, by lower-case name.
+    #[prost(map = "string, string", tag = "5")]
+    pub request_headers: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// HTTP status. 0: no answer came.
+    #[prost(int32, tag = "6")]
+    pub status: i32,
+    /// Headers of the answer, by lower-case name; 8,192 bytes at most.
+    #[prost(map = "string, string", tag = "7")]
+    pub response_headers: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// What the answer said; 4,096 bytes at most, and nothing that is no UTF-8.
+    #[prost(string, tag = "8")]
+    pub response_body: ::prost::alloc::string::String,
+    /// Whether the answer said more than is kept here, or did not end in time.
+    #[prost(bool, tag = "9")]
+    pub truncated: bool,
+    /// Why it counts as failed, in words. Empty: it was taken.
+    #[prost(string, tag = "10")]
+    pub error: ::prost::alloc::string::String,
+}
+/// Asks for a new endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateEndpointRequest {
+    /// Where to; `url`, `description`, `event_types` and `ordered` count. Required.
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+    /// A secret of your own: "whsec\_" and 24 to 64 bytes as base64. Empty: one is made.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+    /// UUID. A call repeated with the same id and parameters finds the endpoint that the first one made, but not its secret:
+    /// where `secret` is empty, call RotateSecret. Absent: every call makes an endpoint.
+    #[prost(string, tag = "3")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The new endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateEndpointResponse {
+    /// The endpoint.
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+    /// The secret that signatures are verified with, shown this once: "whsec\_…". Empty: this call was repeated.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+}
+/// Asks for one endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEndpointRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetEndpointResponse {
+    /// The endpoint.
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+}
+/// Asks for endpoints.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEndpointsRequest {
+    /// Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+    #[prost(int32, tag = "1")]
+    pub page_size: i32,
+    /// From the previous answer, with all other parameters unchanged. Absent: the first page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of endpoints.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEndpointsResponse {
+    /// The endpoints, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub endpoints: ::prost::alloc::vec::Vec<WebhookEndpoint>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for a change.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateEndpointRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The new values; `url`, `description`, `event_types` and `ordered` can change. With a new `url`, what the caller's token
+    /// may not read is not sent any more. Required.
+    #[prost(message, optional, tag = "2")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+    /// Which of these to take. Absent or empty: those that are not empty in `endpoint`.
+    #[prost(message, optional, tag = "3")]
+    pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
+    /// The change is made only if the endpoint's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
+    #[prost(uint64, optional, tag = "4")]
+    pub expected_sequence: ::core::option::Option<u64>,
+    /// UUID that makes repeating this call safe. Absent: repeating may apply the change again.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The changed endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdateEndpointResponse {
+    /// The endpoint as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+}
+/// Asks for an endpoint to be removed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteEndpointRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The endpoint is removed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteEndpointResponse {}
+/// Asks for an endpoint to be left alone.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisableEndpointRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisableEndpointResponse {
+    /// The endpoint as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+}
+/// Asks for an endpoint to be sent to again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnableEndpointRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// The endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EnableEndpointResponse {
+    /// The endpoint as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+}
+/// Asks for a new secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateSecretRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// A secret of your own, as in CreateEndpointRequest. Empty: one is made.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+    /// Until when the old secret signs too; within 7 days from now. Absent: 24 hours from now.
+    #[prost(message, optional, tag = "3")]
+    pub old_secret_expire_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// UUID that makes repeating this call safe; as in CreateEndpointRequest, a repeated call is not told the secret. Absent:
+    /// repeating it makes another.
+    #[prost(string, tag = "4")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The new secret.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RotateSecretResponse {
+    /// The endpoint as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub endpoint: ::core::option::Option<WebhookEndpoint>,
+    /// The new secret, shown this once. Empty: this call was repeated.
+    #[prost(string, tag = "2")]
+    pub secret: ::prost::alloc::string::String,
+}
+/// Asks for a test.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendTestRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub endpoint_id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating it sends another.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The test is on its way.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendTestResponse {
+    /// The delivery.
+    #[prost(message, optional, tag = "1")]
+    pub delivery: ::core::option::Option<WebhookDelivery>,
+}
+/// Asks for deliveries.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListDeliveriesRequest {
+    /// Only those to this endpoint, by UUID. Absent: to all.
+    #[prost(string, tag = "1")]
+    pub endpoint_id: ::prost::alloc::string::String,
+    /// Only those in these states. Empty: all.
+    #[prost(enumeration = "webhook_delivery::State", repeated, tag = "2")]
+    pub states: ::prost::alloc::vec::Vec<i32>,
+    /// Only those of these types of events. Empty: all.
+    #[prost(string, repeated, tag = "3")]
+    pub event_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Only those of events from this time on. Absent: from the first.
+    #[prost(message, optional, tag = "4")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only those of events before this time. Absent: to the last.
+    #[prost(message, optional, tag = "5")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+    #[prost(int32, tag = "6")]
+    pub page_size: i32,
+    /// From the previous answer, with all other parameters unchanged. Absent: the first page.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// A page of deliveries.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListDeliveriesResponse {
+    /// The deliveries, newest first.
+    #[prost(message, repeated, tag = "1")]
+    pub deliveries: ::prost::alloc::vec::Vec<WebhookDelivery>,
+    /// For the next page. Empty: this was the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Asks for one delivery.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDeliveryRequest {
+    /// UUID of the delivery. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+/// One delivery.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDeliveryResponse {
+    /// The delivery.
+    #[prost(message, optional, tag = "1")]
+    pub delivery: ::core::option::Option<WebhookDelivery>,
+    /// The JSON that is sent. Empty: the token may not read it.
+    #[prost(string, tag = "2")]
+    pub body: ::prost::alloc::string::String,
+    /// Its attempts, oldest first; the last 100.
+    #[prost(message, repeated, tag = "3")]
+    pub attempts: ::prost::alloc::vec::Vec<WebhookAttempt>,
+}
+/// Asks for a delivery to be sent again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayDeliveryRequest {
+    /// UUID of the delivery. Required.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// UUID that makes repeating this call safe. Absent: repeating it sends it once more.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// The delivery is on its way again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayDeliveryResponse {
+    /// The delivery as it is now.
+    #[prost(message, optional, tag = "1")]
+    pub delivery: ::core::option::Option<WebhookDelivery>,
+}
+/// Asks for everything of a window to be sent again.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayDeliveriesRequest {
+    /// UUID of the endpoint. Required.
+    #[prost(string, tag = "1")]
+    pub endpoint_id: ::prost::alloc::string::String,
+    /// The first moment of the window. Required.
+    #[prost(message, optional, tag = "2")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The moment after its last. Absent: now.
+    #[prost(message, optional, tag = "3")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only these of the types that the endpoint takes. Empty: all of them.
+    #[prost(string, repeated, tag = "4")]
+    pub event_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// UUID that makes repeating this call safe: nothing is sent once more, and `replayed` is 0. Absent: repeating it sends
+    /// everything once more.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// It is on its way again.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayDeliveriesResponse {
+    /// How many deliveries were put on their way. Those that were on it already do not count.
+    #[prost(int64, tag = "1")]
+    pub replayed: i64,
+}
+/// Generated client implementations.
+pub mod webhook_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Events, sent as signed POST requests to addresses of your own, as Standard Webhooks 1.0 describes. At least once: every
+    /// repeat of an event carries the same `webhook-id`. docs/webhooks.md has each type of event with its JSON.
+    #[derive(Debug, Clone)]
+    pub struct WebhookServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl WebhookServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> WebhookServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> WebhookServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            WebhookServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Makes an endpoint, to which events are sent from now on. Its secret is in this answer and never again. What the
+        /// caller's token may not read is not sent there either. Scope: webhooks:write.
+        pub async fn create_endpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateEndpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/CreateEndpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "CreateEndpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one endpoint. Scope: webhooks:read.
+        pub async fn get_endpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEndpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/GetEndpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.WebhookService", "GetEndpoint"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists endpoints, newest first. Scope: webhooks:read.
+        pub async fn list_endpoints(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEndpointsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEndpointsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/ListEndpoints",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.WebhookService", "ListEndpoints"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Changes an endpoint. Scope: webhooks:write.
+        pub async fn update_endpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::UpdateEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateEndpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/UpdateEndpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "UpdateEndpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Removes an endpoint with its deliveries. Scope: webhooks:write.
+        pub async fn delete_endpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteEndpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/DeleteEndpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "DeleteEndpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Stops sending to an endpoint. Disabling twice is no error. Scope: webhooks:write.
+        pub async fn disable_endpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DisableEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DisableEndpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/DisableEndpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "DisableEndpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends to an endpoint again, also what happened while it was disabled as far as the log still has it. Enabling twice is
+        /// no error. Scope: webhooks:write.
+        pub async fn enable_endpoint(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EnableEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EnableEndpointResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/EnableEndpoint",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "EnableEndpoint"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again.
+        /// Scope: webhooks:write.
+        pub async fn rotate_secret(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RotateSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateSecretResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/RotateSecret",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.WebhookService", "RotateSecret"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends an event of type `test` to an endpoint. Scope: webhooks:write.
+        pub async fn send_test(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendTestRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendTestResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/SendTest",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.WebhookService", "SendTest"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists deliveries, newest first, without their bodies. Scope: webhooks:read.
+        pub async fn list_deliveries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListDeliveriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/ListDeliveries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "ListDeliveries"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gets one delivery with its body and its attempts. Scope: webhooks:read; a body that the token may not read is left out.
+        pub async fn get_delivery(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDeliveryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/GetDelivery",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.WebhookService", "GetDelivery"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends one delivery again, with the same `webhook-id`. Scope: webhooks:write.
+        pub async fn replay_delivery(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReplayDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayDeliveryResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/ReplayDelivery",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "ReplayDelivery"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Sends an endpoint everything again that happened in a window of time and that it takes, also what it was never sent.
+        /// Scope: webhooks:write.
+        pub async fn replay_deliveries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReplayDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayDeliveriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.WebhookService/ReplayDeliveries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.WebhookService", "ReplayDeliveries"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod webhook_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with WebhookServiceServer.
+    #[async_trait]
+    pub trait WebhookService: std::marker::Send + std::marker::Sync + 'static {
+        /// Makes an endpoint, to which events are sent from now on. Its secret is in this answer and never again. What the
+        /// caller's token may not read is not sent there either. Scope: webhooks:write.
+        async fn create_endpoint(
+            &self,
+            request: tonic::Request<super::CreateEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CreateEndpointResponse>,
+            tonic::Status,
+        >;
+        /// Gets one endpoint. Scope: webhooks:read.
+        async fn get_endpoint(
+            &self,
+            request: tonic::Request<super::GetEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetEndpointResponse>,
+            tonic::Status,
+        >;
+        /// Lists endpoints, newest first. Scope: webhooks:read.
+        async fn list_endpoints(
+            &self,
+            request: tonic::Request<super::ListEndpointsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEndpointsResponse>,
+            tonic::Status,
+        >;
+        /// Changes an endpoint. Scope: webhooks:write.
+        async fn update_endpoint(
+            &self,
+            request: tonic::Request<super::UpdateEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::UpdateEndpointResponse>,
+            tonic::Status,
+        >;
+        /// Removes an endpoint with its deliveries. Scope: webhooks:write.
+        async fn delete_endpoint(
+            &self,
+            request: tonic::Request<super::DeleteEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteEndpointResponse>,
+            tonic::Status,
+        >;
+        /// Stops sending to an endpoint. Disabling twice is no error. Scope: webhooks:write.
+        async fn disable_endpoint(
+            &self,
+            request: tonic::Request<super::DisableEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DisableEndpointResponse>,
+            tonic::Status,
+        >;
+        /// Sends to an endpoint again, also what happened while it was disabled as far as the log still has it. Enabling twice is
+        /// no error. Scope: webhooks:write.
+        async fn enable_endpoint(
+            &self,
+            request: tonic::Request<super::EnableEndpointRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EnableEndpointResponse>,
+            tonic::Status,
+        >;
+        /// Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again.
+        /// Scope: webhooks:write.
+        async fn rotate_secret(
+            &self,
+            request: tonic::Request<super::RotateSecretRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RotateSecretResponse>,
+            tonic::Status,
+        >;
+        /// Sends an event of type `test` to an endpoint. Scope: webhooks:write.
+        async fn send_test(
+            &self,
+            request: tonic::Request<super::SendTestRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendTestResponse>,
+            tonic::Status,
+        >;
+        /// Lists deliveries, newest first, without their bodies. Scope: webhooks:read.
+        async fn list_deliveries(
+            &self,
+            request: tonic::Request<super::ListDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListDeliveriesResponse>,
+            tonic::Status,
+        >;
+        /// Gets one delivery with its body and its attempts. Scope: webhooks:read; a body that the token may not read is left out.
+        async fn get_delivery(
+            &self,
+            request: tonic::Request<super::GetDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDeliveryResponse>,
+            tonic::Status,
+        >;
+        /// Sends one delivery again, with the same `webhook-id`. Scope: webhooks:write.
+        async fn replay_delivery(
+            &self,
+            request: tonic::Request<super::ReplayDeliveryRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayDeliveryResponse>,
+            tonic::Status,
+        >;
+        /// Sends an endpoint everything again that happened in a window of time and that it takes, also what it was never sent.
+        /// Scope: webhooks:write.
+        async fn replay_deliveries(
+            &self,
+            request: tonic::Request<super::ReplayDeliveriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayDeliveriesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Events, sent as signed POST requests to addresses of your own, as Standard Webhooks 1.0 describes. At least once: every
+    /// repeat of an event carries the same `webhook-id`. docs/webhooks.md has each type of event with its JSON.
+    #[derive(Debug)]
+    pub struct WebhookServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> WebhookServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for WebhookServiceServer<T>
+    where
+        T: WebhookService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/vintedbot.v1.WebhookService/CreateEndpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateEndpointSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::CreateEndpointRequest>
+                    for CreateEndpointSvc<T> {
+                        type Response = super::CreateEndpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateEndpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::create_endpoint(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateEndpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/GetEndpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetEndpointSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::GetEndpointRequest>
+                    for GetEndpointSvc<T> {
+                        type Response = super::GetEndpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetEndpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::get_endpoint(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetEndpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/ListEndpoints" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEndpointsSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::ListEndpointsRequest>
+                    for ListEndpointsSvc<T> {
+                        type Response = super::ListEndpointsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListEndpointsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::list_endpoints(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEndpointsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/UpdateEndpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct UpdateEndpointSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::UpdateEndpointRequest>
+                    for UpdateEndpointSvc<T> {
+                        type Response = super::UpdateEndpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::UpdateEndpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::update_endpoint(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = UpdateEndpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/DeleteEndpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteEndpointSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::DeleteEndpointRequest>
+                    for DeleteEndpointSvc<T> {
+                        type Response = super::DeleteEndpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteEndpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::delete_endpoint(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteEndpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/DisableEndpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct DisableEndpointSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::DisableEndpointRequest>
+                    for DisableEndpointSvc<T> {
+                        type Response = super::DisableEndpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DisableEndpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::disable_endpoint(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DisableEndpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/EnableEndpoint" => {
+                    #[allow(non_camel_case_types)]
+                    struct EnableEndpointSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::EnableEndpointRequest>
+                    for EnableEndpointSvc<T> {
+                        type Response = super::EnableEndpointResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EnableEndpointRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::enable_endpoint(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EnableEndpointSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/RotateSecret" => {
+                    #[allow(non_camel_case_types)]
+                    struct RotateSecretSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::RotateSecretRequest>
+                    for RotateSecretSvc<T> {
+                        type Response = super::RotateSecretResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RotateSecretRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::rotate_secret(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RotateSecretSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/SendTest" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendTestSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::SendTestRequest>
+                    for SendTestSvc<T> {
+                        type Response = super::SendTestResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendTestRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::send_test(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendTestSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/ListDeliveries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListDeliveriesSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::ListDeliveriesRequest>
+                    for ListDeliveriesSvc<T> {
+                        type Response = super::ListDeliveriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListDeliveriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::list_deliveries(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListDeliveriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/GetDelivery" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDeliverySvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::GetDeliveryRequest>
+                    for GetDeliverySvc<T> {
+                        type Response = super::GetDeliveryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDeliveryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::get_delivery(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDeliverySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/ReplayDelivery" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplayDeliverySvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::ReplayDeliveryRequest>
+                    for ReplayDeliverySvc<T> {
+                        type Response = super::ReplayDeliveryResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReplayDeliveryRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::replay_delivery(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplayDeliverySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.WebhookService/ReplayDeliveries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplayDeliveriesSvc<T: WebhookService>(pub Arc<T>);
+                    impl<
+                        T: WebhookService,
+                    > tonic::server::UnaryService<super::ReplayDeliveriesRequest>
+                    for ReplayDeliveriesSvc<T> {
+                        type Response = super::ReplayDeliveriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReplayDeliveriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as WebhookService>::replay_deliveries(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplayDeliveriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for WebhookServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "vintedbot.v1.WebhookService";
+    impl<T> tonic::server::NamedService for WebhookServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// A resource as it is. Confirmations are left out, always.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Resource {
     /// The resource itself. Absent: a kind that this client does not know, or content that its token may not read.
-    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "resource::Resource", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub resource: ::core::option::Option<resource::Resource>,
 }
 /// Nested message and enum types in `Resource`.
@@ -13057,6 +14878,9 @@ pub mod resource {
         /// A template.
         #[prost(message, tag = "10")]
         Template(super::Template),
+        /// A webhook endpoint, without its secret.
+        #[prost(message, tag = "11")]
+        WebhookEndpoint(super::WebhookEndpoint),
     }
 }
 /// Asks for the stream of events.
@@ -13348,6 +15172,14 @@ pub enum EventKind {
     TemplateUpdated = 111,
     /// A template was removed.
     TemplateDeleted = 112,
+    /// A webhook endpoint was made.
+    WebhookEndpointCreated = 120,
+    /// A webhook endpoint changed.
+    WebhookEndpointUpdated = 121,
+    /// Nothing is sent to a webhook endpoint any more: it answered 410, failed for 5 days, or a person said so.
+    WebhookEndpointDisabled = 122,
+    /// A webhook endpoint was removed.
+    WebhookEndpointDeleted = 123,
 }
 impl EventKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -13410,6 +15242,10 @@ impl EventKind {
             Self::TemplateCreated => "EVENT_KIND_TEMPLATE_CREATED",
             Self::TemplateUpdated => "EVENT_KIND_TEMPLATE_UPDATED",
             Self::TemplateDeleted => "EVENT_KIND_TEMPLATE_DELETED",
+            Self::WebhookEndpointCreated => "EVENT_KIND_WEBHOOK_ENDPOINT_CREATED",
+            Self::WebhookEndpointUpdated => "EVENT_KIND_WEBHOOK_ENDPOINT_UPDATED",
+            Self::WebhookEndpointDisabled => "EVENT_KIND_WEBHOOK_ENDPOINT_DISABLED",
+            Self::WebhookEndpointDeleted => "EVENT_KIND_WEBHOOK_ENDPOINT_DELETED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -13471,6 +15307,10 @@ impl EventKind {
             "EVENT_KIND_TEMPLATE_CREATED" => Some(Self::TemplateCreated),
             "EVENT_KIND_TEMPLATE_UPDATED" => Some(Self::TemplateUpdated),
             "EVENT_KIND_TEMPLATE_DELETED" => Some(Self::TemplateDeleted),
+            "EVENT_KIND_WEBHOOK_ENDPOINT_CREATED" => Some(Self::WebhookEndpointCreated),
+            "EVENT_KIND_WEBHOOK_ENDPOINT_UPDATED" => Some(Self::WebhookEndpointUpdated),
+            "EVENT_KIND_WEBHOOK_ENDPOINT_DISABLED" => Some(Self::WebhookEndpointDisabled),
+            "EVENT_KIND_WEBHOOK_ENDPOINT_DELETED" => Some(Self::WebhookEndpointDeleted),
             _ => None,
         }
     }
@@ -13495,6 +15335,8 @@ pub enum Topic {
     Inbox = 6,
     /// Templates.
     Templates = 7,
+    /// Webhook endpoints.
+    Webhooks = 8,
 }
 impl Topic {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -13511,6 +15353,7 @@ impl Topic {
             Self::Publishing => "TOPIC_PUBLISHING",
             Self::Inbox => "TOPIC_INBOX",
             Self::Templates => "TOPIC_TEMPLATES",
+            Self::Webhooks => "TOPIC_WEBHOOKS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -13524,6 +15367,7 @@ impl Topic {
             "TOPIC_PUBLISHING" => Some(Self::Publishing),
             "TOPIC_INBOX" => Some(Self::Inbox),
             "TOPIC_TEMPLATES" => Some(Self::Templates),
+            "TOPIC_WEBHOOKS" => Some(Self::Webhooks),
             _ => None,
         }
     }
@@ -13554,6 +15398,8 @@ pub enum ResourceType {
     Reply = 9,
     /// A Template.
     Template = 10,
+    /// A WebhookEndpoint.
+    WebhookEndpoint = 11,
 }
 impl ResourceType {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -13573,6 +15419,7 @@ impl ResourceType {
             Self::Message => "RESOURCE_TYPE_MESSAGE",
             Self::Reply => "RESOURCE_TYPE_REPLY",
             Self::Template => "RESOURCE_TYPE_TEMPLATE",
+            Self::WebhookEndpoint => "RESOURCE_TYPE_WEBHOOK_ENDPOINT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -13589,6 +15436,7 @@ impl ResourceType {
             "RESOURCE_TYPE_MESSAGE" => Some(Self::Message),
             "RESOURCE_TYPE_REPLY" => Some(Self::Reply),
             "RESOURCE_TYPE_TEMPLATE" => Some(Self::Template),
+            "RESOURCE_TYPE_WEBHOOK_ENDPOINT" => Some(Self::WebhookEndpoint),
             _ => None,
         }
     }

@@ -13,7 +13,7 @@ use tonic::{Request, Status};
 use crate::call::Calls;
 use crate::{
     Accounts, Auth, Catalog, Error, Events, Inbox, Listings, Media, Publish, Result, RetryPolicy, Search,
-    Templates, Wardrobe,
+    Templates, Wardrobe, Webhooks,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -116,6 +116,14 @@ impl Client {
     #[must_use]
     pub fn events(&self) -> Events {
         Events {
+            calls: self.calls.clone(),
+        }
+    }
+
+    /// Events, sent to addresses of one's own.
+    #[must_use]
+    pub fn webhooks(&self) -> Webhooks {
+        Webhooks {
             calls: self.calls.clone(),
         }
     }

@@ -31,6 +31,7 @@ mod upload;
 mod values;
 mod wardrobe;
 mod watch;
+mod webhooks;
 
 pub use accounts::Accounts;
 pub use auth::Auth;
@@ -55,3 +56,4 @@ pub use vintedbot_proto::v1;
 pub use vintedbot_proto::v1::ErrorReason;
 pub use wardrobe::Wardrobe;
 pub use watch::Watch;
+pub use webhooks::Webhooks;

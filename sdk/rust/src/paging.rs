@@ -75,6 +75,8 @@ lists! {
     ListMessagesRequest => ListMessagesResponse.messages: v1::Message;
     ListRepliesRequest => ListRepliesResponse.replies: v1::Reply;
     ListTemplatesRequest => ListTemplatesResponse.templates: v1::Template;
+    ListEndpointsRequest => ListEndpointsResponse.endpoints: v1::WebhookEndpoint;
+    ListDeliveriesRequest => ListDeliveriesResponse.deliveries: v1::WebhookDelivery;
     SearchItemsRequest => SearchItemsResponse.items: v1::search_items_response::Item;
 }
 

@@ -41,4 +41,6 @@ changes! {
     DeleteThreadRequest ConfirmThreadRemovalRequest
     SendReplyRequest ConfirmReplyRequest CancelReplyRequest RetryReplyRequest ResolveReplyRequest
     CreateTemplateRequest UpdateTemplateRequest DeleteTemplateRequest
+    CreateEndpointRequest UpdateEndpointRequest DeleteEndpointRequest RotateSecretRequest
+    SendTestRequest ReplayDeliveryRequest ReplayDeliveriesRequest
 }

@@ -12,6 +12,7 @@ import { MediaService } from "./gen/vintedbot/v1/media_pb.js";
 import { PublishService } from "./gen/vintedbot/v1/publish_pb.js";
 import { TemplateService } from "./gen/vintedbot/v1/template_pb.js";
 import { WardrobeService } from "./gen/vintedbot/v1/wardrobe_pb.js";
+import { WebhookService } from "./gen/vintedbot/v1/webhook_pb.js";
 
 /** Where the server is and who calls. */
 export interface VintedbotOptions {
@@ -35,6 +36,7 @@ export interface Vintedbot {
   inbox: Client<typeof InboxService>;
   templates: Client<typeof TemplateService>;
   events: Client<typeof EventService>;
+  webhooks: Client<typeof WebhookService>;
   search: Client<typeof MarketplaceSearchService>;
 }
 
@@ -65,6 +67,7 @@ export function createVintedbotOn(transport: Transport): Vintedbot {
     inbox: createClient(InboxService, transport),
     templates: createClient(TemplateService, transport),
     events: createClient(EventService, transport),
+    webhooks: createClient(WebhookService, transport),
     search: createClient(MarketplaceSearchService, transport),
   };
 }

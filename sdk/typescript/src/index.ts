@@ -24,3 +24,4 @@ export * from "./gen/vintedbot/v1/publish_pb.js";
 export * from "./gen/vintedbot/v1/template_pb.js";
 export * from "./gen/vintedbot/v1/violation_pb.js";
 export * from "./gen/vintedbot/v1/wardrobe_pb.js";
+export * from "./gen/vintedbot/v1/webhook_pb.js";

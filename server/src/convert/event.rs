@@ -9,11 +9,13 @@ use vintedbot_domain::listings::Listing;
 use vintedbot_domain::media::Photo;
 use vintedbot_domain::publishing::PublishJob;
 use vintedbot_domain::wardrobe::WardrobeImport;
+use vintedbot_domain::webhooks::Endpoint;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::ephemeral::Progress;
 
 use super::{
     account, api_token, inbox, listing, photo, publish_job, small, template, timestamp, unsigned, wardrobe,
+    webhook,
 };
 use crate::signed::Signer;
 
@@ -72,6 +74,10 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::TemplateCreated => v1::EventKind::TemplateCreated,
         Kind::TemplateUpdated => v1::EventKind::TemplateUpdated,
         Kind::TemplateDeleted => v1::EventKind::TemplateDeleted,
+        Kind::WebhookEndpointCreated => v1::EventKind::WebhookEndpointCreated,
+        Kind::WebhookEndpointUpdated => v1::EventKind::WebhookEndpointUpdated,
+        Kind::WebhookEndpointDisabled => v1::EventKind::WebhookEndpointDisabled,
+        Kind::WebhookEndpointDeleted => v1::EventKind::WebhookEndpointDeleted,
     }
 }
 
@@ -124,6 +130,10 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::ReplyCancelled
         | K::ReplyPossibleDuplicate => Some(ResourceType::Reply),
         K::TemplateCreated | K::TemplateUpdated | K::TemplateDeleted => Some(ResourceType::Template),
+        K::WebhookEndpointCreated
+        | K::WebhookEndpointUpdated
+        | K::WebhookEndpointDisabled
+        | K::WebhookEndpointDeleted => Some(ResourceType::WebhookEndpoint),
     }
 }
 
@@ -139,21 +149,7 @@ pub fn resource_type(resource_type: ResourceType) -> v1::ResourceType {
         ResourceType::Message => v1::ResourceType::Message,
         ResourceType::Reply => v1::ResourceType::Reply,
         ResourceType::Template => v1::ResourceType::Template,
-    }
-}
-
-/// The scope without which a resource comes without its content.
-pub fn scope_of(resource_type: ResourceType) -> Scope {
-    match resource_type {
-        ResourceType::Account => Scope::AccountsRead,
-        ResourceType::ApiToken => Scope::AuthManage,
-        ResourceType::Photo => Scope::MediaRead,
-        ResourceType::Listing => Scope::ListingsRead,
-        ResourceType::PublishJob => Scope::PublishRead,
-        ResourceType::WardrobeImport => Scope::ListingsRead,
-        ResourceType::Thread | ResourceType::Message | ResourceType::Reply | ResourceType::Template => {
-            Scope::InboxRead
-        }
+        ResourceType::WebhookEndpoint => v1::ResourceType::WebhookEndpoint,
     }
 }
 
@@ -168,13 +164,14 @@ pub fn resource_types_of(topic: v1::Topic) -> Option<&'static [ResourceType]> {
         v1::Topic::Publishing => Some(&[ResourceType::PublishJob]),
         v1::Topic::Inbox => Some(&[ResourceType::Thread, ResourceType::Message, ResourceType::Reply]),
         v1::Topic::Templates => Some(&[ResourceType::Template]),
+        v1::Topic::Webhooks => Some(&[ResourceType::WebhookEndpoint]),
     }
 }
 
 /// Something that happened, with what the caller's token may read of it. A payload that cannot be understood costs the
 /// event its content, not the stream its life.
 pub fn event(signer: &Signer<'_>, caller: &Caller, event: &Event) -> v1::Event {
-    let readable = caller.scopes.contains(scope_of(event.resource_type));
+    let readable = caller.scopes.contains(event.resource_type.read_scope());
     let resource = match event.payload.as_str() {
         "null" => None,
         payload if readable => Some(
@@ -221,6 +218,9 @@ fn resource(
         ResourceType::Message => R::Message(inbox::message(serde_json::from_str::<Message>(payload)?)),
         ResourceType::Reply => R::Reply(inbox::reply(serde_json::from_str::<Reply>(payload)?)),
         ResourceType::Template => R::Template(template::to_proto(serde_json::from_str::<Template>(payload)?)),
+        ResourceType::WebhookEndpoint => {
+            R::WebhookEndpoint(webhook::endpoint(serde_json::from_str::<Endpoint>(payload)?))
+        }
     };
     Ok(v1::Resource {
         resource: Some(resource),

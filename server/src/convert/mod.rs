@@ -11,6 +11,7 @@ pub mod photo;
 pub mod publish_job;
 pub mod template;
 pub mod wardrobe;
+pub mod webhook;
 
 use prost_types::Timestamp;
 use uuid::Uuid;

@@ -139,6 +139,7 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::SessionCookiesMissing
         | Reason::SessionWrongMarket
         | Reason::TooManyPhotos
+        | Reason::WebhookAddressRefused
         | Reason::ConfirmationRequired => Code::InvalidArgument,
         Reason::AccountPaused
         | Reason::AcknowledgementRequired
@@ -165,6 +166,7 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::ThreadRemovalOpen
         | Reason::TooLate
         | Reason::UploadUrlExpired
+        | Reason::WebhookEndpointDisabled
         // These stand on jobs and accounts; where one does refuse a call, the job is what forbids it.
         | Reason::AttemptsExhausted
         | Reason::BrowserUnavailable

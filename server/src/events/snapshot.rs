@@ -7,7 +7,9 @@ use vintedbot_domain::events::{Resource as DomainResource, ResourceType};
 use vintedbot_domain::identity::Caller;
 use vintedbot_domain::inbox::sync;
 use vintedbot_domain::paging::PageRequest;
-use vintedbot_domain::{Domain, Error, accounts, identity, inbox, listings, media, publishing, wardrobe};
+use vintedbot_domain::{
+    Domain, Error, accounts, identity, inbox, listings, media, publishing, wardrobe, webhooks,
+};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::resource::Resource;
 use vintedbot_proto::v1::watch_response::{self, Message};
@@ -15,7 +17,7 @@ use vintedbot_proto::v1::watch_response::{self, Message};
 use super::watch::Filter;
 use crate::convert::{
     account, api_token, event, inbox as convert_inbox, listing, photo, publish_job, template,
-    wardrobe as convert_import,
+    wardrobe as convert_import, webhook,
 };
 use crate::errors::Problem;
 use crate::signed::Signer;
@@ -55,6 +57,7 @@ impl Snapshot {
             ResourceType::Message,
             ResourceType::Reply,
             ResourceType::Template,
+            ResourceType::WebhookEndpoint,
         ];
         Self {
             types: all.into_iter().filter(|one| filter.takes_type(*one)).collect(),
@@ -91,6 +94,7 @@ impl Snapshot {
             ResourceType::Message => reading.thread_messages().await?,
             ResourceType::Reply => reading.replies().await?,
             ResourceType::Template => reading.templates().await?,
+            ResourceType::WebhookEndpoint => reading.webhook_endpoints().await?,
         };
         if next.is_none() {
             self.types.pop_front();
@@ -133,7 +137,7 @@ impl Reading<'_> {
         items: Vec<R>,
         convert: impl Fn(R) -> Resource,
     ) -> Vec<v1::WatchResponse> {
-        let readable = self.caller.scopes.contains(event::scope_of(R::TYPE));
+        let readable = self.caller.scopes.contains(R::TYPE.read_scope());
         let wanted = items
             .into_iter()
             .filter(|item| self.filter.takes_account(item.account_id()))
@@ -243,6 +247,11 @@ impl Reading<'_> {
     async fn templates(&self) -> Result<Page, Problem> {
         let page = inbox::list_templates(self.domain, self.caller, &self.page()).await?;
         Ok(self.page_of(page, |one| Resource::Template(template::to_proto(one))))
+    }
+
+    async fn webhook_endpoints(&self) -> Result<Page, Problem> {
+        let page = webhooks::list(self.domain, self.caller, &self.page()).await?;
+        Ok(self.page_of(page, |one| Resource::WebhookEndpoint(webhook::endpoint(one))))
     }
 
     async fn publish_jobs(&self) -> Result<Page, Problem> {

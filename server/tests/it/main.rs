@@ -18,3 +18,5 @@ mod upload;
 mod watch;
 mod watch_inbox;
 mod web;
+mod webhook_types;
+mod webhooks;

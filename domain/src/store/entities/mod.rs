@@ -30,4 +30,7 @@ pub mod templates;
 pub mod thread_labels;
 pub mod threads;
 pub mod wardrobe_imports;
+pub mod webhook_attempts;
+pub mod webhook_deliveries;
+pub mod webhook_endpoints;
 pub mod workers;

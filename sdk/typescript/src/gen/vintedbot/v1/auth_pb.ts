@@ -37,7 +37,7 @@ export type ApiToken = Message<"vintedbot.v1.ApiToken"> & {
   /**
    * What the token may do: any of "accounts:read", "accounts:write", "catalog:read", "media:read", "media:write",
    * "listings:read", "listings:write", "publish:read", "publish:prepare", "publish:confirm", "inbox:read", "inbox:write", "inbox:send",
-   * "inbox:confirm", "events:read", "auth:manage".
+   * "inbox:confirm", "events:read", "webhooks:read", "webhooks:write", "auth:manage".
    *
    * @generated from field: repeated string scopes = 3;
    */

@@ -1,0 +1,81 @@
+//! An endpoint as others see it.
+
+use sea_orm::{DeriveActiveEnum, EnumIter};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::events::{Resource, ResourceType};
+use crate::store::entities::webhook_endpoints;
+
+/// Whether anything is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum EndpointState {
+    Enabled,
+    Disabled,
+}
+
+/// Why nothing is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
+#[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DisableReason {
+    Person,
+    Gone,
+    Failing,
+}
+
+/// Where events are sent, without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub id: String,
+    pub owner_id: String,
+    pub url: String,
+    pub description: String,
+    /// Empty: all.
+    pub event_types: Vec<String>,
+    pub ordered: bool,
+    pub state: EndpointState,
+    pub disable_reason: Option<DisableReason>,
+    pub message: String,
+    pub old_secret_expire_time: Option<Millis>,
+    pub failing_since: Option<Millis>,
+    pub create_time: Millis,
+    pub update_time: Millis,
+    pub sequence: i64,
+}
+
+impl From<webhook_endpoints::Model> for Endpoint {
+    fn from(row: webhook_endpoints::Model) -> Self {
+        Self {
+            event_types: serde_json::from_str(&row.event_types).unwrap_or_default(),
+            message: row.message.unwrap_or_default(),
+            id: row.id,
+            owner_id: row.owner_id,
+            url: row.url,
+            description: row.description,
+            ordered: row.ordered,
+            state: row.state,
+            disable_reason: row.disable_reason,
+            old_secret_expire_time: row.old_secret_expire_time,
+            failing_since: row.failing_since,
+            create_time: row.create_time,
+            update_time: row.update_time,
+            sequence: row.sequence,
+        }
+    }
+}
+
+impl Resource for Endpoint {
+    const TYPE: ResourceType = ResourceType::WebhookEndpoint;
+    fn id(&self) -> &str {
+        &self.id
+    }
+    fn owner_id(&self) -> &str {
+        &self.owner_id
+    }
+    fn account_id(&self) -> Option<&str> {
+        None
+    }
+}

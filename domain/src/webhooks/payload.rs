@@ -1,0 +1,131 @@
+//! What is sent of an event: its type's name and its JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::rfc3339;
+use crate::events::{Event, Kind, ResourceType};
+use crate::identity::Scopes;
+use crate::{Error, Result};
+use sea_orm::{ActiveEnum as _, Iterable as _};
+
+/// What SendTest sends.
+pub const TEST: &str = "test";
+
+/// The type under which a kind of event is sent: its own name in small letters, but for four that receivers know by others.
+pub fn type_of(kind: Kind) -> String {
+    match kind {
+        Kind::MessageReceived => "new_message_received".to_owned(),
+        Kind::PublishJobPublished => "publish_job_complete".to_owned(),
+        Kind::AccountSessionInvalidated => "session_invalidated".to_owned(),
+        kind => kind.to_value().to_ascii_lowercase(),
+    }
+}
+
+/// Every type, in the order of the kinds.
+pub fn types() -> Vec<String> {
+    Kind::iter().map(type_of).collect()
+}
+
+/// The JSON of an event for somebody with these scopes. Never in it: confirmations, secrets and cookies, which no record
+/// has; files' keys and signed addresses of the site, which records have and nobody is told.
+pub fn body(event: &Event, scopes: &Scopes) -> Result<String> {
+    let mut data = json!({
+        "sequence": event.sequence,
+        "kind": event.kind,
+        "resource_type": event.resource_type,
+        "resource_id": event.resource_id,
+        "account_id": event.account_id,
+        "thread_id": event.thread_id,
+    });
+    if scopes.contains(event.resource_type.read_scope()) {
+        let stored: Value = serde_json::from_str(&event.payload)?;
+        data["resource"] = shown(event.resource_type, stored);
+    }
+    render(&type_of(event.kind), event.time, data)
+}
+
+/// The JSON of a test.
+pub fn test_body(endpoint_id: &str, time: i64) -> Result<String> {
+    let data = json!({"endpoint_id": endpoint_id, "message": "This is a test."});
+    render(TEST, time, data)
+}
+
+fn render(event_type: &str, time: i64, data: Value) -> Result<String> {
+    let body = json!({"type": event_type, "timestamp": rfc3339(time), "data": data});
+    serde_json::to_string(&body).map_err(Error::from)
+}
+
+/// A stored resource as it is told: times as RFC 3339, and nothing that is nobody's business.
+fn shown(resource_type: ResourceType, stored: Value) -> Value {
+    match stored {
+        Value::Object(object) => {
+            let shown = object.into_iter().filter_map(|(name, value)| {
+                let hidden = match name.as_str() {
+                    "owner_id" | "screenshot_key" => true,
+                    // A photo in a message is fetched by its `photo_id`; the site's own address of it is signed.
+                    "url" => resource_type == ResourceType::Message,
+                    _ => false,
+                };
+                let is_time = name == "time"
+                    || ["_time", "_until", "_since"]
+                        .iter()
+                        .any(|ending| name.ends_with(ending));
+                let value = match value.as_i64().filter(|_| is_time) {
+                    Some(time) => Value::String(rfc3339(time)),
+                    None => shown(resource_type, value),
+                };
+                (!hidden).then_some((name, value))
+            });
+            Value::Object(shown.collect::<Map<_, _>>())
+        }
+        Value::Array(list) => list.into_iter().map(|one| shown(resource_type, one)).collect(),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_event_has_exactly_one_type() {
+        let types = types();
+        let distinct: BTreeSet<_> = types.iter().collect();
+        assert_eq!(distinct.len(), types.len());
+        assert_eq!(types.len(), Kind::iter().count());
+        assert!(!distinct.contains(&TEST.to_owned()));
+        for asked in [
+            "new_message_received",
+            "publish_job_complete",
+            "publish_job_failed",
+            "session_invalidated",
+        ] {
+            assert!(distinct.contains(&asked.to_owned()), "{asked}");
+        }
+    }
+
+    #[test]
+    fn what_somebody_may_not_read_is_not_sent_to_them() {
+        let event = Event {
+            sequence: 7,
+            time: 0,
+            kind: Kind::MessageReceived,
+            resource_type: ResourceType::Message,
+            resource_id: "m".to_owned(),
+            account_id: None,
+            thread_id: None,
+            payload: r#"{"owner_id":"o","text":"hello","time":1000,"attachments":[{"url":"https://site/x?s=1","photo_id":"p"}]}"#.to_owned(),
+        };
+        let all = body(&event, &Scopes::all()).expect("JSON");
+        let value: Value = serde_json::from_str(&all).expect("JSON");
+        assert_eq!(value["type"], "new_message_received");
+        assert_eq!(
+            value["data"]["resource"],
+            json!({"text": "hello", "time": "1970-01-01T00:00:01.000Z", "attachments": [{"photo_id": "p"}]})
+        );
+        let none = body(&event, &Scopes::default()).expect("JSON");
+        assert!(!none.contains("hello") && !none.contains("resource\":"), "{none}");
+    }
+}

@@ -1,0 +1,84 @@
+//! When what failed is tried again.
+
+use crate::clock::Millis;
+
+const SECOND: Millis = 1_000;
+const MINUTE: Millis = 60 * SECOND;
+const HOUR: Millis = 60 * MINUTE;
+
+/// The pause before each attempt, the first included: what Standard Webhooks recommends, three days in all.
+pub const RETRIES: [Millis; 10] = [
+    0,
+    5 * SECOND,
+    5 * MINUTE,
+    30 * MINUTE,
+    2 * HOUR,
+    5 * HOUR,
+    10 * HOUR,
+    14 * HOUR,
+    20 * HOUR,
+    24 * HOUR,
+];
+/// An endpoint from which nothing but failures came for so long is disabled.
+pub const DISABLED_AFTER: Millis = 5 * 24 * HOUR;
+/// The longest that a receiver may put us off.
+const LONGEST_WISH: Millis = 24 * HOUR;
+
+/// The pause after that many failures; `None`: it is given up. Up to a fifth longer than in the table, so that what failed
+/// together does not come back together, and never shorter than the receiver wished.
+pub(super) fn pause(failures: i64, wish: Option<Millis>, random: [u8; 32]) -> Option<Millis> {
+    let base = *RETRIES.get(usize::try_from(failures).ok()?)?;
+    let [first, second, ..] = random;
+    let jitter = base / 5 * Millis::from(u16::from_be_bytes([first, second])) / Millis::from(u16::MAX);
+    let wish = wish.unwrap_or(0).clamp(0, LONGEST_WISH);
+    Some((base + jitter).max(wish))
+}
+
+/// What a `Retry-After` header asks for, in milliseconds from `now`: seconds, or a date. `None`: it says neither.
+pub fn retry_after(header: &str, now: Millis) -> Option<Millis> {
+    let header = header.trim();
+    if let Ok(seconds) = header.parse::<u32>() {
+        return Some(Millis::from(seconds) * SECOND);
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(header).ok()?;
+    Some((date.timestamp_millis() - now).max(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_follow_the_table_a_little_late_and_end_after_ten_attempts() {
+        for (failures, base) in RETRIES.iter().enumerate() {
+            let failures = i64::try_from(failures).expect("few");
+            assert_eq!(pause(failures, None, [0; 32]), Some(*base));
+            assert_eq!(pause(failures, None, [255; 32]), Some(base + base / 5));
+        }
+        assert_eq!(pause(10, None, [0; 32]), None);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = 1_445_412_480_000 - 90_000;
+        for (header, wish) in [
+            ("120", Some(120_000)),
+            (" 0 ", Some(0)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(90_000)),
+            ("Tue, 20 Oct 2015 07:28:00 GMT", Some(0)),
+            ("-5", None),
+            ("soon", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(retry_after(header, now), wish, "{header}");
+        }
+    }
+
+    #[test]
+    fn a_receiver_is_asked_no_sooner_than_it_wishes_but_cannot_wish_for_ever() {
+        assert_eq!(pause(1, Some(60_000), [0; 32]), Some(60_000));
+        assert_eq!(pause(2, Some(60_000), [0; 32]), Some(300_000));
+        assert_eq!(pause(1, Some(Millis::MAX), [0; 32]), Some(LONGEST_WISH));
+        assert_eq!(pause(1, Some(-5), [0; 32]), Some(5_000));
+    }
+}

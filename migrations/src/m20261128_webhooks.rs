@@ -1,0 +1,17 @@
+//! Webhooks: endpoints with their place in the event log, what is delivered to them, and each attempt at it.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "async_trait needs the lifetime as the trait has it: late-bound"
+)]
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        crate::run_script(manager, include_str!("m20261128_webhooks.sql")).await
+    }
+}

@@ -1,0 +1,307 @@
+//! What is killed while events are sent to a receiver, and what of them arrived by the receiver's own record.
+//!
+//! An instance has two endpoints, one of them ordered, both at a receiver in this process that only writes down what comes.
+//! While things happen, the instance is killed at each stage and at random. Afterwards its log says what happened: each event
+//! has to have arrived at both, as often as you like, but under one `webhook-id`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use rusqlite::{Connection, OpenFlags};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+use vintedbot_domain::ids::{Ids as _, SystemIds};
+use vintedbot_sdk::v1::{CreateEndpointRequest, WebhookEndpoint};
+use vintedbot_worker::Stage;
+
+use super::victim::{Pace, Victim};
+use crate::instance::Browser;
+use crate::records::Site;
+
+/// Kills in a round, each round with a fresh instance.
+const KILLS_PER_ROUND: usize = 25;
+/// Things that happen between two kills.
+const HAPPENINGS: usize = 4;
+/// How long a stage may take to be reached: a lease has to run out first.
+const HALTS_WITHIN: Duration = Duration::from_secs(15);
+/// How long everything may take to arrive after the last kill.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(45);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// The longest that a random kill waits, in milliseconds: most of what happens is sent by then.
+const RANDOM_MS: u64 = 120;
+const PATHS: [&str; 2] = ["/free", "/ordered"];
+/// The one type that the endpoints take.
+const TYPE: &str = "template_created";
+
+/// One SIGKILL.
+#[derive(Clone, Copy, Debug)]
+pub enum Kill {
+    At(Stage),
+    /// So many milliseconds after the last thing happened.
+    Random(u64),
+}
+
+/// What became of a round.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    kills: usize,
+    events: usize,
+    repeats: usize,
+    /// Events that did not arrive somewhere.
+    lost: Vec<String>,
+    problems: Vec<String>,
+}
+
+/// Rounds with exactly `kills` kills in all: every stage in turn, and random moments between.
+pub fn rounds(kills: usize, seed: u64) -> Vec<Vec<Kill>> {
+    let mut random = StdRng::seed_from_u64(seed ^ 5);
+    let all: Vec<Kill> = (0..kills)
+        .map(|number| match number % 2 {
+            0 => Kill::At(Stage::OF_WEBHOOKS[number / 2 % Stage::OF_WEBHOOKS.len()]),
+            _ => Kill::Random(random.random_range(0..RANDOM_MS)),
+        })
+        .collect();
+    all.chunks(KILLS_PER_ROUND).map(<[Kill]>::to_vec).collect()
+}
+
+/// Makes the kills of one round and compares what happened with what arrived.
+pub async fn round(folder: &Path, site: &Site, sabotage: &str, kills: &[Kill]) -> Result<Outcome> {
+    let receiver = Receiver::open().await?;
+    let mut victim = Victim::start(folder, site.url(), Browser::Off, Pace::BROWSERLESS, sabotage).await?;
+    for path in PATHS {
+        let request = CreateEndpointRequest {
+            endpoint: Some(WebhookEndpoint {
+                url: format!("http://{}{path}", receiver.address),
+                event_types: vec![TYPE.to_owned()],
+                ordered: path == "/ordered",
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        victim.client.webhooks().create_with(request).await?;
+    }
+    let mut outcome = Outcome::default();
+    for kill in kills {
+        let armed = match kill {
+            Kill::At(stage) => Some(*stage),
+            Kill::Random(_) => None,
+        };
+        if armed.is_some() {
+            victim.stop().await?;
+            victim.restart(armed).await?;
+        }
+        happen(&victim).await;
+        match kill {
+            Kill::Random(after) => sleep(Duration::from_millis(*after)).await,
+            Kill::At(stage) => {
+                let deadline = Instant::now() + HALTS_WITHIN;
+                while !victim.is_halted() && Instant::now() < deadline {
+                    sleep(LOOK_EVERY).await;
+                }
+                if !victim.is_halted() {
+                    outcome
+                        .problems
+                        .push(format!("{} was never reached", stage.name()));
+                }
+            }
+        }
+        victim.kill().await?;
+        outcome.kills += 1;
+        victim.restart(None).await?;
+    }
+    happen(&victim).await;
+    let deadline = Instant::now() + ARRIVES_WITHIN;
+    loop {
+        compare(&victim.database(), &receiver, &mut outcome)?;
+        if outcome.lost.is_empty() || Instant::now() > deadline {
+            break;
+        }
+        sleep(LOOK_EVERY * 10).await;
+    }
+    victim.stop().await?;
+    compare(&victim.database(), &receiver, &mut outcome)?;
+    Ok(outcome)
+}
+
+/// Things happen. Whether a call that fails made something, the log says.
+async fn happen(victim: &Victim) {
+    for _ in 0..HAPPENINGS {
+        drop(victim.client.templates().create(SystemIds.id(), "Hello").await);
+    }
+}
+
+/// What the log has against what arrived.
+fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Result<()> {
+    let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let mut statement = connection
+        .prepare("SELECT sequence FROM events WHERE kind = 'TEMPLATE_CREATED' ORDER BY sequence")?;
+    let happened = statement
+        .query_map([], |row| row.get::<_, i64>(0))?
+        .collect::<Result<Vec<_>, _>>()?;
+    ensure!(!happened.is_empty(), "nothing happened");
+    let arrived = receiver.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+    outcome.events = happened.len() * PATHS.len();
+    outcome.repeats = arrived.len();
+    outcome.lost.clear();
+    let mut ids: BTreeMap<(&str, i64), BTreeSet<&str>> = BTreeMap::new();
+    for one in arrived.iter() {
+        ids.entry((one.path.as_str(), one.sequence))
+            .or_default()
+            .insert(&one.id);
+    }
+    for path in PATHS {
+        for sequence in &happened {
+            match ids.get(&(path, *sequence)).map(BTreeSet::len) {
+                Some(1) => {}
+                None | Some(0) => outcome
+                    .lost
+                    .push(format!("event {sequence} never came to {path}")),
+                Some(_) => {
+                    let changed = format!("event {sequence} came to {path} under several ids");
+                    if !outcome.problems.contains(&changed) {
+                        outcome.problems.push(changed);
+                    }
+                }
+            }
+        }
+    }
+    let all: BTreeSet<_> = ids.values().flatten().collect();
+    let distinct = ids.values().map(BTreeSet::len).sum::<usize>();
+    if all.len() != distinct {
+        outcome.problems.push("two events came under one id".to_owned());
+    }
+    outcome.repeats -= ids.len();
+    Ok(())
+}
+
+/// Whether every promise was kept is whether there are none of these.
+pub fn problems(outcomes: &[Outcome]) -> Vec<String> {
+    let all = outcomes
+        .iter()
+        .flat_map(|outcome| outcome.problems.iter().chain(&outcome.lost));
+    all.map(|problem| format!("webhooks: {problem}")).collect()
+}
+
+/// The closing line.
+pub fn write(f: &mut fmt::Formatter<'_>, outcomes: &[Outcome]) -> fmt::Result {
+    if outcomes.is_empty() {
+        return Ok(());
+    }
+    let sum = |of: fn(&Outcome) -> usize| outcomes.iter().map(of).sum::<usize>();
+    writeln!(
+        f,
+        "webhooks: {} events to be sent, {} repeats",
+        sum(|one| one.events),
+        sum(|one| one.repeats)
+    )?;
+    writeln!(
+        f,
+        "crash webhooks: {} kills, {} lost",
+        sum(|one| one.kills),
+        sum(|one| one.lost.len())
+    )
+}
+
+/// One request as it came.
+struct Arrived {
+    path: String,
+    id: String,
+    sequence: i64,
+}
+
+/// Takes everything, and writes it down before it answers.
+struct Receiver {
+    address: std::net::SocketAddr,
+    arrived: Arc<Mutex<Vec<Arrived>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Receiver {
+    async fn open() -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let arrived = Arc::<Mutex<Vec<Arrived>>>::default();
+        let log = Arc::clone(&arrived);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let log = Arc::clone(&log);
+                tokio::spawn(async move { drop(take(stream, &log).await) });
+            }
+        });
+        Ok(Self {
+            address,
+            arrived,
+            task,
+        })
+    }
+}
+
+/// One connection: request after request.
+async fn take(mut stream: TcpStream, log: &Mutex<Vec<Arrived>>) -> Result<()> {
+    let mut bytes = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at;
+            }
+            ensure!(stream.read_buf(&mut bytes).await? > 0, "the line was closed");
+        };
+        let head = String::from_utf8(bytes[..end].to_vec())?;
+        let path = head.split(' ').nth(1).context("a path")?.to_owned();
+        let header = |name: &str| {
+            let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
+            let mut found = lines.filter(|(one, _)| one.eq_ignore_ascii_case(name));
+            found
+                .next()
+                .map(|(_, value)| value.to_owned())
+                .unwrap_or_default()
+        };
+        let length: usize = header("content-length").parse()?;
+        while bytes.len() < end + 4 + length {
+            ensure!(stream.read_buf(&mut bytes).await? > 0, "the line was cut");
+        }
+        let body: Value = serde_json::from_slice(&bytes[end + 4..end + 4 + length])?;
+        bytes.drain(..end + 4 + length);
+        log.lock().unwrap_or_else(PoisonError::into_inner).push(Arrived {
+            path,
+            id: header("webhook-id"),
+            sequence: body["data"]["sequence"].as_i64().unwrap_or_default(),
+        });
+        stream
+            .write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n")
+            .await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn webhooks_are_killed_exactly_as_often_as_asked_for_and_at_every_stage() {
+        for kills in [0, 1, 10, 200] {
+            assert_eq!(rounds(kills, 7).iter().map(Vec::len).sum::<usize>(), kills);
+        }
+        let all: Vec<_> = rounds(10, 7).concat();
+        for wanted in Stage::OF_WEBHOOKS {
+            assert!(
+                all.iter()
+                    .any(|kill| matches!(kill, Kill::At(stage) if *stage == wanted))
+            );
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Webhook endpoints, deliveries and attempts.
+
+use std::collections::HashMap;
+
+use vintedbot_domain::webhooks::{
+    Attempt, Delivery, DeliveryState, DisableReason, Endpoint, EndpointInput, EndpointState,
+};
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::webhook_delivery as delivery;
+use vintedbot_proto::v1::webhook_endpoint as endpoint;
+
+use super::{small, timestamp, unsigned};
+
+pub fn endpoint(source: Endpoint) -> v1::WebhookEndpoint {
+    v1::WebhookEndpoint {
+        id: source.id,
+        url: source.url,
+        description: source.description,
+        event_types: source.event_types,
+        ordered: source.ordered,
+        state: match source.state {
+            EndpointState::Enabled => endpoint::State::Enabled,
+            EndpointState::Disabled => endpoint::State::Disabled,
+        }
+        .into(),
+        disable_reason: match source.disable_reason {
+            None => endpoint::DisableReason::Unspecified,
+            Some(DisableReason::Person) => endpoint::DisableReason::Person,
+            Some(DisableReason::Gone) => endpoint::DisableReason::Gone,
+            Some(DisableReason::Failing) => endpoint::DisableReason::Failing,
+        }
+        .into(),
+        message: source.message,
+        old_secret_expire_time: source.old_secret_expire_time.map(timestamp),
+        failing_since: source.failing_since.map(timestamp),
+        create_time: Some(timestamp(source.create_time)),
+        update_time: Some(timestamp(source.update_time)),
+        sequence: unsigned(source.sequence),
+    }
+}
+
+/// What a person decides about an endpoint; everything else in the message is ours.
+pub fn input(source: v1::WebhookEndpoint) -> EndpointInput {
+    EndpointInput {
+        url: source.url,
+        description: source.description,
+        event_types: source.event_types,
+        ordered: source.ordered,
+    }
+}
+
+pub fn delivery(source: Delivery) -> v1::WebhookDelivery {
+    v1::WebhookDelivery {
+        id: source.id,
+        endpoint_id: source.endpoint_id,
+        webhook_id: source.webhook_id,
+        event_type: source.event_type,
+        event_sequence: unsigned(source.event_sequence.unwrap_or_default()),
+        event_time: Some(timestamp(source.event_time)),
+        state: match source.state {
+            DeliveryState::Pending => delivery::State::Pending,
+            DeliveryState::Delivered => delivery::State::Delivered,
+            DeliveryState::Failed => delivery::State::Failed,
+        }
+        .into(),
+        attempts: small(source.attempts),
+        next_attempt_time: source.next_attempt_time.map(timestamp),
+        last_status: small(source.last_status.unwrap_or_default()),
+        create_time: Some(timestamp(source.create_time)),
+        end_time: source.end_time.map(timestamp),
+    }
+}
+
+/// A state to filter by.
+pub fn from_state(state: delivery::State) -> Option<DeliveryState> {
+    match state {
+        delivery::State::Unspecified => None,
+        delivery::State::Pending => Some(DeliveryState::Pending),
+        delivery::State::Delivered => Some(DeliveryState::Delivered),
+        delivery::State::Failed => Some(DeliveryState::Failed),
+    }
+}
+
+pub fn attempt(source: Attempt) -> v1::WebhookAttempt {
+    v1::WebhookAttempt {
+        number: small(source.number),
+        url: source.url,
+        time: Some(timestamp(source.time)),
+        duration_ms: source.duration_ms,
+        request_headers: headers(source.request_headers),
+        status: small(source.status.unwrap_or_default()),
+        response_headers: headers(source.response_headers),
+        response_body: source.response_body,
+        truncated: source.truncated,
+        error: source.error.unwrap_or_default(),
+    }
+}
+
+/// By name; of several under one name, all, parted by commas, as HTTP reads them.
+fn headers(list: Vec<(String, String)>) -> HashMap<String, String> {
+    let mut map = HashMap::<String, String>::new();
+    for (name, value) in list {
+        map.entry(name)
+            .and_modify(|all| {
+                all.push_str(", ");
+                all.push_str(&value);
+            })
+            .or_insert(value);
+    }
+    map
+}
