@@ -11,6 +11,7 @@ mod m20261121_spine;
 mod m20261125_faces;
 mod m20261126_inbox;
 mod m20261126_members;
+mod m20261127_search;
 
 /// The oldest program version that may run on the newest schema.
 pub const OLDEST_PROGRAM: &str = "0.1.0";
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261125_faces::Migration),
             Box::new(m20261126_inbox::Migration),
             Box::new(m20261126_members::Migration),
+            Box::new(m20261127_search::Migration),
         ]
     }
 }
