@@ -13,6 +13,7 @@ mod publishing;
 mod queue;
 mod replies;
 mod schedules;
+mod search;
 mod sessions;
 mod stage;
 mod wardrobe;
@@ -112,6 +113,7 @@ impl Worker {
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
         tasks.spawn(schedules::run(Arc::clone(&worker)));
+        tasks.spawn(search::run(Arc::clone(&worker)));
         queue::run(Arc::clone(&worker), rings, &tasks).await;
         tasks.close();
         tasks.wait().await;

@@ -204,6 +204,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn whatever_is_typed_is_understood_or_refused(text in any::<String>()) {
             if let Ok(query) = Query::parse(&text) {

@@ -161,6 +161,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn nothing_that_is_marked_panics_and_nothing_is_lost(
             text in "\\PC{0,300}|[a-c éœﬁ'’\u{301}👍ﷺ]{0,300}", query in "\\PC{1,40}|[a-cé\"* 👍]{1,40}",

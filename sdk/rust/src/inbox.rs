@@ -13,8 +13,8 @@ use vintedbot_proto::v1::{
     GetInboxCountsRequest, GetInboxCountsResponse, GetPersonRequest, GetPersonResponse, GetReplyRequest,
     GetThreadRequest, LabelThreadsRequest, ListMessagesRequest, ListRepliesRequest, ListThreadsRequest,
     MarkThreadsRequest, Message, Reply, ResolveReplyRequest, RetryReplyRequest, SaveDraftRequest,
-    SendReplyRequest, SetThreadNoteRequest, SnoozeThreadRequest, SyncNowRequest, SyncNowResponse, Thread,
-    Topic, WatchRequest,
+    SearchRequest, SearchResult, SendReplyRequest, SetThreadNoteRequest, SnoozeThreadRequest, SyncNowRequest,
+    SyncNowResponse, Thread, Topic, WatchRequest,
 };
 
 use crate::call::{Calls, Present as _, call};
@@ -65,6 +65,12 @@ impl Inbox {
         self.calls
             .read(request, call!(InboxServiceClient::get_person))
             .await
+    }
+
+    /// Messages, threads, notes and people that have all the words of a query, newest first. Whether the index is complete is
+    /// only told by the call itself: see `SearchResponse` in [`v1`](crate::v1).
+    pub fn search(&self, request: SearchRequest) -> Paged<SearchResult> {
+        self.calls.pages(request, call!(InboxServiceClient::search))
     }
 
     /// Marks threads as read, soon on the site too.
