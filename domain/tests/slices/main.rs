@@ -2,6 +2,9 @@
 //!
 //! A new test: into the file of its slice, on a [`support::World`].
 
+#[path = "../../../proofs/tests/support/postgres.rs"]
+mod postgres;
+
 mod accounts;
 mod catalog;
 mod conversations;
@@ -20,6 +23,7 @@ mod reply_desk;
 mod reply_rules;
 mod requests;
 mod schedules;
+mod search;
 mod support;
 mod templates;
 mod thread_changes;
