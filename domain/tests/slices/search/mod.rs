@@ -25,7 +25,7 @@ pub struct Stage {
     pub engine: &'static str,
     pub world: World,
     pub account: Account,
-    _server: Option<Postgres>,
+    server: Option<Postgres>,
     _folder: TempDir,
 }
 
@@ -48,7 +48,7 @@ pub async fn stages() -> Vec<Stage> {
             engine,
             world,
             account,
-            _server: server,
+            server,
             _folder: folder,
         });
     }
@@ -64,6 +64,12 @@ pub struct Told<'a> {
 }
 
 impl Stage {
+    pub async fn end(self) {
+        if let Some(server) = self.server {
+            server.stop().await.expect("ends");
+        }
+    }
+
     /// Stores a conversation as a reading of the inbox does.
     pub async fn reads(&self, told: Told<'_>) -> Stored {
         reads(&self.world, &self.account, told).await

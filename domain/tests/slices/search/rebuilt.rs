@@ -47,6 +47,7 @@ async fn what_was_there_before_the_index_is_found_once_that_is_made() {
         for query in ["bonjour", "pull", "paul"] {
             assert_eq!(stage.finds(query).await.len(), 1, "{}: {query}", stage.engine);
         }
+        stage.end().await;
     }
 }
 
@@ -115,5 +116,6 @@ async fn nothing_that_is_written_or_hidden_meanwhile_is_lost_or_left() {
             assert_eq!(stage.finds(query).await.len(), 1, "{}: {query}", stage.engine);
         }
         assert!(stage.finds("m3x").await.is_empty(), "{}", stage.engine);
+        stage.end().await;
     }
 }
