@@ -68,7 +68,7 @@ async fn a_query_that_cannot_be_is_a_violation_of_its_field() {
         let status = client.search(request(query)).await.expect_err("a refusal");
         assert_eq!(
             (status.code(), reason(&status).as_str()),
-            (Code::InvalidArgument, "ERROR_REASON_VALIDATION_FAILED")
+            (Code::InvalidArgument, "VALIDATION_FAILED")
         );
         let details = status.get_error_details();
         let violations = details.bad_request().expect("violations");
