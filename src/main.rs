@@ -7,7 +7,7 @@ mod logging;
 
 use clap::{Parser, Subcommand};
 
-use commands::{practice, schedules, seed, selectors, serve, token};
+use commands::{practice, schedules, search, seed, selectors, serve, token};
 
 /// A self-hosted backend with which a seller runs their own account on the marketplace Vinted.
 #[derive(Parser)]
@@ -30,6 +30,9 @@ enum Command {
     /// Shows and changes what runs by itself.
     #[command(subcommand)]
     Schedules(schedules::Command),
+    /// Makes what finds things anew.
+    #[command(subcommand)]
+    Search(search::Command),
     /// Looks which of the site's elements are found on a page.
     #[command(subcommand)]
     Selectors(selectors::Command),
@@ -51,6 +54,7 @@ fn main() -> std::process::ExitCode {
             Command::Seed => seed::run().await,
             Command::Token => token::run().await,
             Command::Schedules(command) => schedules::run(command).await,
+            Command::Search(command) => search::run(command).await,
             Command::Selectors(command) => selectors::run(command).await,
         }
     });

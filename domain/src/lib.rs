@@ -22,6 +22,7 @@ pub mod paging;
 pub mod publishing;
 pub mod requests;
 mod sabotage;
+pub mod search;
 pub mod settings;
 pub mod store;
 pub mod wardrobe;

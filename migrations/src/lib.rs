@@ -12,6 +12,7 @@ mod m20261125_faces;
 mod m20261126_inbox;
 mod m20261126_members;
 mod m20261127_removals;
+mod m20261127_search;
 mod m20261128_webhooks;
 
 /// The oldest program version that may run on the newest schema.
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261126_inbox::Migration),
             Box::new(m20261126_members::Migration),
             Box::new(m20261127_removals::Migration),
+            Box::new(m20261127_search::Migration),
             Box::new(m20261128_webhooks::Migration),
         ]
     }

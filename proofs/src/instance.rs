@@ -143,6 +143,26 @@ impl Instance {
         Ok(())
     }
 
+    /// Runs another of the program's commands on its data, whether it is running or not.
+    ///
+    /// # Errors
+    ///
+    /// The command fails. The error has what it printed.
+    pub async fn run(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = command(&self.setup.data_dir)?;
+        command
+            .args(arguments)
+            .env("DATA_DIR", &self.setup.data_dir)
+            .envs(self.setup.settings.iter().cloned());
+        let output = command.output().await?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr);
+            bail!("vintedbot {}: {text}{error}", arguments.join(" "));
+        }
+        Ok(text)
+    }
+
     /// Whether it is running.
     pub fn is_running(&mut self) -> bool {
         self.program.as_mut().is_some_and(Program::is_running)

@@ -2,6 +2,7 @@
 
 pub mod practice;
 pub mod schedules;
+pub mod search;
 pub mod seed;
 pub mod selectors;
 pub mod serve;

@@ -5,5 +5,6 @@
 mod architecture;
 mod readme;
 mod rig;
+mod search;
 mod seeded;
 mod typescript;

@@ -14,6 +14,7 @@ mod queue;
 mod removal;
 mod replies;
 mod schedules;
+mod search;
 mod sessions;
 mod stage;
 mod wardrobe;
@@ -128,6 +129,7 @@ impl Worker {
         if let Some(outside) = worker.outside.clone() {
             tasks.spawn(webhooks::run(Arc::clone(&worker), outside));
         }
+        tasks.spawn(search::run(Arc::clone(&worker)));
         queue::run(Arc::clone(&worker), rings, &tasks).await;
         tasks.close();
         tasks.wait().await;

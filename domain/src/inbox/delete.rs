@@ -12,7 +12,7 @@ use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::{accounts, inbox_syncs, messages, people, replies, thread_labels, threads};
-use crate::{Domain, Result, requests};
+use crate::{Domain, Result, requests, search};
 
 const METHOD: &str = "DeleteThread";
 
@@ -43,6 +43,7 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
                     ..row
                 };
                 row.clone().into_active_model().reset_all().update(tx).await?;
+                search::keep::forget_threads(tx, std::slice::from_ref(&id)).await?;
                 tx.emit(PendingEvent::gone(Kind::ThreadDeleted, &Thread::of(row, person)));
                 requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
             }
@@ -71,6 +72,7 @@ pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result
         .into_tuple()
         .all(tx)
         .await?;
+    search::keep::forget_threads(tx, &ids).await?;
     // Engines limit how many values one statement may carry.
     for ids in ids.chunks(500) {
         let ids = || ids.iter().map(String::as_str);
@@ -96,10 +98,22 @@ pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result
         .column(threads::Column::PersonId)
         .from(threads::Entity)
         .to_owned();
-    people::Entity::delete_many()
+    let unknown = people::Entity::find()
         .filter(people::Column::OwnerId.eq(account.owner_id.as_str()))
-        .filter(people::Column::Id.not_in_subquery(known))
-        .exec(tx)
-        .await?;
+        .filter(people::Column::Id.not_in_subquery(known));
+    let unknown: Vec<String> = tx
+        .locked(unknown)
+        .all(tx)
+        .await?
+        .into_iter()
+        .map(|person| person.id)
+        .collect();
+    search::keep::forget_people(tx, &unknown).await?;
+    for ids in unknown.chunks(500) {
+        people::Entity::delete_many()
+            .filter(people::Column::Id.is_in(ids.iter().map(String::as_str)))
+            .exec(tx)
+            .await?;
+    }
     requests::forget(tx, &ids).await
 }

@@ -14,7 +14,7 @@ use crate::events::{Kind, PendingEvent};
 use crate::jobs::{self, NewJob};
 use crate::store::Tx;
 use crate::store::entities::{messages, people, thread_labels, threads};
-use crate::{Error, Result};
+use crate::{Error, Result, search};
 
 /// The threads of an owner that are not hidden, each with its person.
 pub(super) fn present(owner_id: &str) -> SelectTwoRequired<threads::Entity, people::Entity> {
@@ -89,6 +89,7 @@ pub(super) async fn save(
             mark_on_site(tx, &after, now).await?;
         }
     }
+    search::keep::thread(tx, Some(before), &after).await?;
     tx.emit(PendingEvent::changed(kind, &Thread::of(after, person))?);
     Ok(())
 }

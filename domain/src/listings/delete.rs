@@ -9,7 +9,7 @@ use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::{listing_photos, listings, publish_jobs};
-use crate::{Domain, Result, accounts, requests};
+use crate::{Domain, Result, accounts, requests, search};
 
 const METHOD: &str = "DeleteListing";
 
@@ -52,6 +52,7 @@ async fn remove(tx: &Tx, rows: Vec<listings::Model>) -> Result<()> {
             .exec(tx)
             .await?;
     }
+    search::keep::forget_listings(tx, &ids).await?;
     requests::forget(tx, &ids).await?;
     for row in rows {
         tx.emit(PendingEvent::gone(Kind::ListingDeleted, &Listing::from(row)));

@@ -8,7 +8,7 @@ use super::{Listing, ListingState};
 use crate::events::{Kind, PendingEvent};
 use crate::store::Tx;
 use crate::store::entities::{listing_photos, listings, photos};
-use crate::{Error, Result, Violation};
+use crate::{Error, Result, Violation, search};
 
 /// What a listing says, its names understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -176,6 +176,7 @@ pub(super) async fn insert_as(
         .exec_without_returning(tx)
         .await?;
     link_photos(tx, &row.id, &draft.photo_ids).await?;
+    search::keep::listing(tx, &row).await?;
     let id = row.id.clone();
     tx.emit(PendingEvent::changed(Kind::ListingCreated, &Listing::from(row))?);
     Ok(id)
@@ -192,6 +193,7 @@ pub(crate) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[
             .await?;
         link_photos(tx, &row.id, photo_ids).await?;
     }
+    search::keep::listing(tx, &row).await?;
     tx.emit(PendingEvent::changed(Kind::ListingUpdated, &Listing::from(row))?);
     Ok(())
 }

@@ -2,6 +2,9 @@
 //!
 //! A new test: into the file of its slice, on a [`support::World`].
 
+#[path = "../../../proofs/tests/support/postgres.rs"]
+mod postgres;
+
 mod accounts;
 mod catalog;
 mod conversations;
@@ -23,6 +26,7 @@ mod reply_repeats;
 mod reply_rules;
 mod requests;
 mod schedules;
+mod search;
 mod support;
 mod templates;
 mod thread_changes;

@@ -58,9 +58,14 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
+        Self::on("sqlite::memory:").await
+    }
+
+    /// One in a database of the caller's choice, which nobody else uses.
+    pub async fn on(database_url: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(TestClock::default());
-        let store = store::connect("sqlite::memory:", clock.clone(), Arc::new(SystemIds))
+        let store = store::connect(database_url, clock.clone(), Arc::new(SystemIds))
             .await
             .expect("opens");
         vintedbot_migrations::run_locked(store.writer())
@@ -104,7 +109,12 @@ impl World {
 
     /// One that knows what the practice site offers, and has an account there.
     pub async fn with_account() -> (Self, Account) {
-        let world = Self::new().await;
+        Self::with_account_on("sqlite::memory:").await
+    }
+
+    /// The same in a database of the caller's choice.
+    pub async fn with_account_on(database_url: &str) -> (Self, Account) {
+        let world = Self::on(database_url).await;
         world
             .domain
             .catalogs

@@ -14,6 +14,7 @@ mod load;
 mod photos;
 mod process;
 mod reads;
+mod search;
 mod start;
 mod table;
 pub mod watchers;
@@ -27,12 +28,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::instance::{Browser, Instance, Practice, Setup};
 use table::Table;
 
-/// Measures everything and prints the table. False: something could not be measured.
+/// Measures everything, or only search, and prints the table. False: something could not be measured.
 ///
 /// # Errors
 ///
 /// There is no folder to work in, or it was interrupted.
-pub async fn run(python: &Path) -> Result<bool> {
+pub async fn run(python: &Path, only_search: bool) -> Result<bool> {
     if cfg!(debug_assertions) {
         println!("bench: this is a debug build, whose figures mean nothing");
     }
@@ -41,7 +42,7 @@ pub async fn run(python: &Path) -> Result<bool> {
     let folder = tempfile::Builder::new().prefix("vintedbot-bench-").tempdir()?;
     let mut table = Table::default();
     tokio::select! {
-        () = measure(&mut table, python, folder.path()) => {}
+        () = measure(&mut table, python, folder.path(), only_search) => {}
         interrupted = interrupted() => {
             interrupted?;
             bail!("interrupted");
@@ -51,9 +52,13 @@ pub async fn run(python: &Path) -> Result<bool> {
     Ok(table.is_whole())
 }
 
-async fn measure(table: &mut Table, python: &Path, folder: &Path) {
+async fn measure(table: &mut Table, python: &Path, folder: &Path, only_search: bool) {
+    if only_search {
+        return table.add("search", search::measure(folder).await);
+    }
     table.add("photos", photos::measure(python, folder).await);
     table.add("the browser", browser::measure(folder).await);
+    table.add("search", search::measure(folder).await);
     if let Err(error) = measure_instance(table, folder).await {
         table.add("the instance", Err(error));
     }

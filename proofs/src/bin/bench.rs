@@ -14,11 +14,13 @@ struct Arguments {
     #[arg(long, env = "BENCH_PYTHON", default_value = "target/venv/bin/python")]
     python: PathBuf,
     #[command(subcommand)]
-    yardstick: Option<Yardstick>,
+    part: Option<Part>,
 }
 
 #[derive(Subcommand)]
-enum Yardstick {
+enum Part {
+    /// Measures only search, which takes most of the time.
+    Search,
     /// Serves files as answers over bare gRPC; started by the measurement of reads.
     #[command(hide = true)]
     Echo { answers: Vec<PathBuf> },
@@ -30,10 +32,10 @@ enum Yardstick {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let ended = match arguments.yardstick {
-        Some(Yardstick::Echo { answers }) => bench::echo::serve(&answers).await.map(|()| true),
-        Some(Yardstick::Watchers(options)) => bench::watchers::hold(&options).await.map(|()| true),
-        None => bench::run(&arguments.python).await,
+    let ended = match arguments.part {
+        Some(Part::Echo { answers }) => bench::echo::serve(&answers).await.map(|()| true),
+        Some(Part::Watchers(options)) => bench::watchers::hold(&options).await.map(|()| true),
+        part => bench::run(&arguments.python, part.is_some()).await,
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

@@ -3967,6 +3967,151 @@ pub struct Money {
     #[prost(string, tag = "2")]
     pub currency_code: ::prost::alloc::string::String,
 }
+/// A part of a snippet. The parts of one follow each other without anything between them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SnippetSegment {
+    /// Part of the text as it was written, or "…" where something is left out.
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+    /// Whether it is what answers the query.
+    #[prost(bool, tag = "2")]
+    pub highlighted: bool,
+}
+/// What InboxService.Search finds.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SearchResult {
+    /// What was found.
+    #[prost(enumeration = "search_result::Kind", tag = "1")]
+    pub kind: i32,
+    /// UUID of the account. Empty: a person, who may write to several.
+    #[prost(string, tag = "2")]
+    pub account_id: ::prost::alloc::string::String,
+    /// UUID of the thread. Empty: a person.
+    #[prost(string, tag = "3")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// UUID of the message. Empty: no message.
+    #[prost(string, tag = "4")]
+    pub message_id: ::prost::alloc::string::String,
+    /// UUID of the other side.
+    #[prost(string, tag = "5")]
+    pub person_id: ::prost::alloc::string::String,
+    /// By which results are ordered: when the message was written; of a thread or note, when the thread's newest message was; of
+    /// a person, when they were first seen.
+    #[prost(message, optional, tag = "6")]
+    pub time: ::core::option::Option<::prost_types::Timestamp>,
+    /// About 160 characters around the first place that answers.
+    #[prost(message, repeated, tag = "7")]
+    pub snippet: ::prost::alloc::vec::Vec<SnippetSegment>,
+}
+/// Nested message and enum types in `SearchResult`.
+pub mod search_result {
+    /// What was found.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Kind {
+        /// Not said; refused as a filter.
+        Unspecified = 0,
+        /// A message, by its text.
+        Message = 1,
+        /// A thread, by the title of what it is about.
+        Thread = 2,
+        /// A thread, by the owner's note about it.
+        Note = 3,
+        /// A person, by their login name.
+        Person = 4,
+    }
+    impl Kind {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "KIND_UNSPECIFIED",
+                Self::Message => "KIND_MESSAGE",
+                Self::Thread => "KIND_THREAD",
+                Self::Note => "KIND_NOTE",
+                Self::Person => "KIND_PERSON",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "KIND_UNSPECIFIED" => Some(Self::Unspecified),
+                "KIND_MESSAGE" => Some(Self::Message),
+                "KIND_THREAD" => Some(Self::Thread),
+                "KIND_NOTE" => Some(Self::Note),
+                "KIND_PERSON" => Some(Self::Person),
+                _ => None,
+            }
+        }
+    }
+}
+/// What to find.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SearchRequest {
+    /// What somebody typed; at most 1,024 bytes and 50 words. A result has all the words. Case, accents, ligatures and
+    /// punctuation do not count: "echarpe" finds "l'Écharpe". Words in quotes follow each other: ""tres bon etat"". A word with
+    /// a * behind it is the beginning of one, as is the last word by itself, as long as nothing stands behind it, not even a
+    /// space, and it has two letters: what somebody is still typing. An emoji is a word. Everything else only parts words; a
+    /// quote that nothing closes does not count. Without any word it is VALIDATION_FAILED.
+    #[prost(string, tag = "1")]
+    pub query: ::prost::alloc::string::String,
+    /// UUID; only of this account. Empty: of all.
+    #[prost(string, tag = "2")]
+    pub account_id: ::prost::alloc::string::String,
+    /// UUID; only with this person. Empty: with all.
+    #[prost(string, tag = "3")]
+    pub person_id: ::prost::alloc::string::String,
+    /// UUID; only in this thread. Empty: in all.
+    #[prost(string, tag = "4")]
+    pub thread_id: ::prost::alloc::string::String,
+    /// Only of these kinds. Empty: of all.
+    #[prost(enumeration = "search_result::Kind", repeated, tag = "5")]
+    pub kinds: ::prost::alloc::vec::Vec<i32>,
+    /// Only from this time on. Absent: from the beginning.
+    #[prost(message, optional, tag = "6")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only before this time. Absent: to the end.
+    #[prost(message, optional, tag = "7")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only messages with photos.
+    #[prost(bool, tag = "8")]
+    pub has_photo: bool,
+    /// Only messages that are offers, and threads with an offer that waits for its answer.
+    #[prost(bool, tag = "9")]
+    pub has_offer: bool,
+    /// Results a page; at most 200, 50 where absent.
+    #[prost(int32, tag = "10")]
+    pub page_size: i32,
+    /// From the page before; empty for the first.
+    #[prost(string, tag = "11")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// What was found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SearchResponse {
+    /// Newest first. It may be fewer than asked for, on a page that is not the last one too.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<SearchResult>,
+    /// For the next page. Empty: this is the last one. What comes meanwhile moves nothing from page to page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Whether everything is in the index. It is not for a while after an update of the program, or while the index is made anew
+    /// by `vintedbot search rebuild`; results may be missing until then.
+    #[prost(bool, tag = "3")]
+    pub index_complete: bool,
+}
 /// The other side of threads: a member of the site.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Person {
@@ -5464,6 +5609,29 @@ pub mod inbox_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.InboxService", "GetPerson"));
             self.inner.unary(req, path, codec).await
         }
+        /// Finds messages, threads, notes and people by their words, newest first; what is hidden by DeleteThread is not found. For
+        /// listings, see ListingService.SearchListings. Scope: inbox:read.
+        pub async fn search(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SearchRequest>,
+        ) -> std::result::Result<tonic::Response<super::SearchResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.InboxService/Search",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("vintedbot.v1.InboxService", "Search"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Marks threads as read or unread, all or none of them. Read ones are marked on the site too, where the account's mode
         /// and session allow, soon after and without an answer here; the site knows no way to mark one unread. Scope: inbox:write.
         pub async fn mark_threads(
@@ -5967,6 +6135,12 @@ pub mod inbox_service_server {
             tonic::Response<super::GetPersonResponse>,
             tonic::Status,
         >;
+        /// Finds messages, threads, notes and people by their words, newest first; what is hidden by DeleteThread is not found. For
+        /// listings, see ListingService.SearchListings. Scope: inbox:read.
+        async fn search(
+            &self,
+            request: tonic::Request<super::SearchRequest>,
+        ) -> std::result::Result<tonic::Response<super::SearchResponse>, tonic::Status>;
         /// Marks threads as read or unread, all or none of them. Read ones are marked on the site too, where the account's mode
         /// and session allow, soon after and without an answer here; the site knows no way to mark one unread. Scope: inbox:write.
         async fn mark_threads(
@@ -6407,6 +6581,51 @@ pub mod inbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetPersonSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.InboxService/Search" => {
+                    #[allow(non_camel_case_types)]
+                    struct SearchSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::SearchRequest>
+                    for SearchSvc<T> {
+                        type Response = super::SearchResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SearchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::search(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SearchSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -8621,6 +8840,57 @@ pub mod preview_listing_response {
         pub value: ::prost::alloc::string::String,
     }
 }
+/// What to find.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SearchListingsRequest {
+    /// As in InboxService.Search. All the words are of one listing, those of a phrase of one of its fields.
+    #[prost(string, tag = "1")]
+    pub query: ::prost::alloc::string::String,
+    /// UUID; only of this account. Empty: of all.
+    #[prost(string, tag = "2")]
+    pub account_id: ::prost::alloc::string::String,
+    /// Only made from this time on. Absent: from the beginning.
+    #[prost(message, optional, tag = "3")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only made before this time. Absent: to the end.
+    #[prost(message, optional, tag = "4")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Only listings with photos.
+    #[prost(bool, tag = "5")]
+    pub has_photo: bool,
+    /// Results a page; at most 200, 50 where absent.
+    #[prost(int32, tag = "6")]
+    pub page_size: i32,
+    /// From the page before; empty for the first.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+}
+/// What was found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SearchListingsResponse {
+    /// Made last, first. It may be fewer than asked for, on a page that is not the last one too.
+    #[prost(message, repeated, tag = "1")]
+    pub results: ::prost::alloc::vec::Vec<search_listings_response::Result>,
+    /// For the next page. Empty: this is the last one.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// Whether everything is in the index; see InboxService.Search.
+    #[prost(bool, tag = "3")]
+    pub index_complete: bool,
+}
+/// Nested message and enum types in `SearchListingsResponse`.
+pub mod search_listings_response {
+    /// A listing that was found.
+    #[derive(Clone, PartialEq, ::prost::Message)]
+    pub struct Result {
+        /// The listing.
+        #[prost(message, optional, tag = "1")]
+        pub listing: ::core::option::Option<super::Listing>,
+        /// About 160 characters around the first place that answers, of the first field that has one.
+        #[prost(message, repeated, tag = "2")]
+        pub snippet: ::prost::alloc::vec::Vec<super::SnippetSegment>,
+    }
+}
 /// Generated client implementations.
 pub mod listing_service_client {
     #![allow(
@@ -8819,6 +9089,33 @@ pub mod listing_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.ListingService", "ListListings"));
             self.inner.unary(req, path, codec).await
         }
+        /// Finds listings by the words of title, description and choices, newest first. Scope: listings:read.
+        pub async fn search_listings(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SearchListingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchListingsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/vintedbot.v1.ListingService/SearchListings",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("vintedbot.v1.ListingService", "SearchListings"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         /// Changes a listing here. A confirm token made before becomes stale. Refused with PUBLISH_JOB_OPEN while its publishing
         /// is under way or undecided, and with ALREADY_PUBLISHED for one that is on the marketplace: PrepareChange changes it there,
         /// and here with it. Scope: listings:write.
@@ -8946,6 +9243,14 @@ pub mod listing_service_server {
             request: tonic::Request<super::ListListingsRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListListingsResponse>,
+            tonic::Status,
+        >;
+        /// Finds listings by the words of title, description and choices, newest first. Scope: listings:read.
+        async fn search_listings(
+            &self,
+            request: tonic::Request<super::SearchListingsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SearchListingsResponse>,
             tonic::Status,
         >;
         /// Changes a listing here. A confirm token made before becomes stale. Refused with PUBLISH_JOB_OPEN while its publishing
@@ -9225,6 +9530,52 @@ pub mod listing_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListListingsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/vintedbot.v1.ListingService/SearchListings" => {
+                    #[allow(non_camel_case_types)]
+                    struct SearchListingsSvc<T: ListingService>(pub Arc<T>);
+                    impl<
+                        T: ListingService,
+                    > tonic::server::UnaryService<super::SearchListingsRequest>
+                    for SearchListingsSvc<T> {
+                        type Response = super::SearchListingsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SearchListingsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ListingService>::search_listings(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SearchListingsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -14,8 +14,8 @@ use vintedbot_proto::v1::{
     GetPersonResponse, GetReplyRequest, GetThreadRequest, LabelThreadsRequest, ListMessagesRequest,
     ListRepliesRequest, ListThreadsRequest, MarkThreadsRequest, Message, PrepareThreadRemovalRequest,
     PrepareThreadRemovalResponse, Reply, ResolveReplyRequest, RetryReplyRequest, SaveDraftRequest,
-    SendReplyRequest, SetThreadNoteRequest, SnoozeThreadRequest, SyncNowRequest, SyncNowResponse, Thread,
-    Topic, WatchRequest,
+    SearchRequest, SearchResponse, SearchResult, SendReplyRequest, SetThreadNoteRequest, SnoozeThreadRequest,
+    SyncNowRequest, SyncNowResponse, Thread, Topic, WatchRequest,
 };
 
 use crate::call::{Calls, Present as _, call};
@@ -66,6 +66,17 @@ impl Inbox {
         self.calls
             .read(request, call!(InboxServiceClient::get_person))
             .await
+    }
+
+    /// Messages, threads, notes and people that have all the words of a query, newest first. Whether the index is complete is
+    /// only told by [`Inbox::search_page`].
+    pub fn search(&self, request: SearchRequest) -> Paged<SearchResult> {
+        self.calls.pages(request, call!(InboxServiceClient::search))
+    }
+
+    /// One page of what [`Inbox::search`] finds.
+    pub async fn search_page(&self, request: SearchRequest) -> Result<SearchResponse> {
+        self.calls.read(request, call!(InboxServiceClient::search)).await
     }
 
     /// Marks threads as read, soon on the site too.

@@ -5,7 +5,8 @@ use vintedbot_proto::v1::listing_service_client::ListingServiceClient;
 use vintedbot_proto::v1::{
     CreateListingFromPhotosRequest, CreateListingFromPhotosResponse, CreateListingRequest,
     DeleteListingRequest, GetListingRequest, ListListingsRequest, Listing, ListingInput,
-    PreviewListingRequest, PreviewListingResponse, UpdateListingRequest,
+    PreviewListingRequest, PreviewListingResponse, SearchListingsRequest, UpdateListingRequest,
+    search_listings_response,
 };
 
 use crate::call::{Calls, Present as _, call};
@@ -63,6 +64,12 @@ impl Listings {
     pub fn list(&self, request: ListListingsRequest) -> Paged<Listing> {
         self.calls
             .pages(request, call!(ListingServiceClient::list_listings))
+    }
+
+    /// Listings that have all the words of a query, newest first.
+    pub fn search(&self, request: SearchListingsRequest) -> Paged<search_listings_response::Result> {
+        self.calls
+            .pages(request, call!(ListingServiceClient::search_listings))
     }
 
     /// Changes a listing; see [`mask`](crate::mask). A confirm token made before becomes stale.

@@ -74,6 +74,8 @@ lists! {
     ListThreadsRequest => ListThreadsResponse.threads: v1::Thread;
     ListMessagesRequest => ListMessagesResponse.messages: v1::Message;
     ListRepliesRequest => ListRepliesResponse.replies: v1::Reply;
+    SearchRequest => SearchResponse.results: v1::SearchResult;
+    SearchListingsRequest => SearchListingsResponse.results: v1::search_listings_response::Result;
     ListTemplatesRequest => ListTemplatesResponse.templates: v1::Template;
     ListEndpointsRequest => ListEndpointsResponse.endpoints: v1::WebhookEndpoint;
     ListDeliveriesRequest => ListDeliveriesResponse.deliveries: v1::WebhookDelivery;

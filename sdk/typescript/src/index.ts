@@ -21,6 +21,7 @@ export * from "./gen/vintedbot/v1/media_pb.js";
 export * from "./gen/vintedbot/v1/money_pb.js";
 export * from "./gen/vintedbot/v1/names_pb.js";
 export * from "./gen/vintedbot/v1/publish_pb.js";
+export * from "./gen/vintedbot/v1/search_pb.js";
 export * from "./gen/vintedbot/v1/template_pb.js";
 export * from "./gen/vintedbot/v1/violation_pb.js";
 export * from "./gen/vintedbot/v1/wardrobe_pb.js";

@@ -6,6 +6,7 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { callError, createVintedbotOn, ErrorReason } from "../src/index.js";
 import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
 import { InboxService, Reply_State, type SendReplyRequest } from "../src/gen/vintedbot/v1/inbox_pb.js";
+import { SearchResult_Kind } from "../src/gen/vintedbot/v1/search_pb.js";
 import { TemplateService } from "../src/gen/vintedbot/v1/template_pb.js";
 
 function scripted() {
@@ -14,6 +15,10 @@ function scripted() {
     service(InboxService, {
       listThreads: ({ unread }) => ({
         threads: [{ id: "t1", snippet: "Toujours disponible ?", unread: unread ?? false }],
+      }),
+      search: ({ query }) => ({
+        results: [{ kind: SearchResult_Kind.MESSAGE, snippet: [{ text: "L'" }, { text: query, highlighted: true }] }],
+        indexComplete: true,
       }),
       sendReply: (request) => {
         asked.push(request);
@@ -59,4 +64,12 @@ test("a template says what it could not fill", async () => {
   const { vintedbot } = scripted();
   const filled = await vintedbot.templates.previewTemplate({ source: { case: "templateId", value: "x" } });
   assert.deepEqual(filled.unfilledVariables, ["person"]);
+});
+
+test("what was found says what in it answers", async () => {
+  const { vintedbot } = scripted();
+  const { results, indexComplete } = await vintedbot.inbox.search({ query: "écharpe" });
+  assert.ok(indexComplete);
+  const marked = results[0]?.snippet.map(({ text, highlighted }) => (highlighted ? `[${text}]` : text));
+  assert.equal(marked?.join(""), "L'[écharpe]");
 });

@@ -9,6 +9,7 @@ pub mod inbox;
 pub mod listing;
 pub mod photo;
 pub mod publish_job;
+pub mod search;
 pub mod template;
 pub mod wardrobe;
 pub mod webhook;

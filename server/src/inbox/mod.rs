@@ -6,6 +6,7 @@ mod overview;
 mod read;
 mod removal;
 mod replies;
+mod search;
 mod sync;
 
 use tonic::service::RoutesBuilder;
@@ -57,6 +58,13 @@ impl InboxService for Service {
         request: Request<v1::GetPersonRequest>,
     ) -> Result<Response<v1::GetPersonResponse>, Status> {
         Ok(overview::person(&self.0, request).await?)
+    }
+
+    async fn search(
+        &self,
+        request: Request<v1::SearchRequest>,
+    ) -> Result<Response<v1::SearchResponse>, Status> {
+        Ok(search::search(&self.0, request).await?)
     }
 
     async fn mark_threads(

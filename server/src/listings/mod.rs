@@ -4,6 +4,7 @@ mod change;
 mod create;
 mod preview;
 mod read;
+mod search;
 
 use tonic::service::RoutesBuilder;
 use tonic::{Request, Response, Status};
@@ -47,6 +48,13 @@ impl ListingService for Service {
         request: Request<v1::ListListingsRequest>,
     ) -> Result<Response<v1::ListListingsResponse>, Status> {
         Ok(read::list(&self.0, request).await?)
+    }
+
+    async fn search_listings(
+        &self,
+        request: Request<v1::SearchListingsRequest>,
+    ) -> Result<Response<v1::SearchListingsResponse>, Status> {
+        Ok(search::search(&self.0, request).await?)
     }
 
     async fn update_listing(

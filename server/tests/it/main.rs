@@ -12,6 +12,7 @@ mod preview;
 mod publishing;
 mod records;
 mod replies;
+mod search;
 mod templates;
 mod transport;
 mod upload;

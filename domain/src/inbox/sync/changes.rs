@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
 use super::entry::{self, Place, Read};
-use crate::Result;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::inbox::{Author, Message, MessageKind, replies};
 use crate::store::Tx;
 use crate::store::entities::{messages, threads};
+use crate::{Result, search};
 
 /// Rows written with one statement: few enough for every database's limit of parameters.
 const CHUNK: usize = 500;
@@ -23,6 +23,8 @@ pub(super) struct Changes {
     new: Vec<usize>,
     /// Places in `all` of those that changed, and whether somebody who looks sees it.
     changed: Vec<(usize, bool)>,
+    /// Places in `all` of those that are found by other words than before, or were not here.
+    found: Vec<usize>,
 }
 
 /// What a reading says of its thread, for its messages.
@@ -54,6 +56,7 @@ pub(super) fn compare(
         all: rows,
         new: Vec::new(),
         changed: Vec::new(),
+        found: Vec::new(),
     };
     for (at, read) in reads.iter().enumerate() {
         let is_read = match read.author {
@@ -69,6 +72,9 @@ pub(super) fn compare(
                 changes
                     .changed
                     .push((*place, entry::looks_changed(row, &merged)?));
+                if search::keep::is_other(row, &merged) {
+                    changes.found.push(*place);
+                }
                 changes.all[*place] = merged;
             }
             continue;
@@ -85,6 +91,7 @@ pub(super) fn compare(
             is_read,
         };
         changes.new.push(changes.all.len());
+        changes.found.push(changes.all.len());
         changes.all.push(entry::row(read, place)?);
     }
     Ok(changes)
@@ -130,6 +137,11 @@ impl Changes {
             }
         }
         Ok(())
+    }
+
+    /// What is found by other words than before, or was not here.
+    pub fn found(&self) -> Vec<&messages::Model> {
+        self.found.iter().map(|place| &self.all[*place]).collect()
     }
 
     /// Writes what is new and what changed.

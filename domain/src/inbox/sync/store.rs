@@ -14,7 +14,7 @@ use crate::events::{Kind, PendingEvent};
 use crate::inbox::{Author, Content, RemovalState, Thread, replies};
 use crate::store::Tx;
 use crate::store::entities::{accounts, messages, people, remote_items, threads};
-use crate::{Domain, Error, Result, listings};
+use crate::{Domain, Error, Result, listings, search};
 
 /// A row of the inbox may still change within the second that it names; the site's clock must be this far past it.
 const SETTLED_MS: Millis = 2_000;
@@ -108,6 +108,9 @@ pub async fn store_in(
         let row = thread.clone().into_active_model();
         threads::Entity::insert(row).exec_without_returning(tx).await?;
         changes.write(tx).await?;
+        search::keep::thread(tx, None, &thread).await?;
+        search::keep::messages(tx, &thread, &changes.found()).await?;
+        search::keep::person(tx, &thread.person_id).await?;
         let thread = Thread::of(thread.clone(), person);
         tx.emit(PendingEvent::changed(Kind::ThreadCreated, &thread)?);
     } else {
@@ -123,6 +126,11 @@ pub async fn store_in(
         }
         if thread != before {
             thread.clone().into_active_model().reset_all().update(tx).await?;
+        }
+        search::keep::messages(tx, &thread, &changes.found()).await?;
+        search::keep::thread(tx, Some(&before), &thread).await?;
+        if is_renamed || before.person_id != thread.person_id {
+            search::keep::person(tx, &thread.person_id).await?;
         }
         if looks_changed && is_seen {
             let thread = Thread::of(thread.clone(), person);

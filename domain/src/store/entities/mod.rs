@@ -25,6 +25,8 @@ pub mod remote_items;
 pub mod replies;
 pub mod requests;
 pub mod schedules;
+pub mod search_documents;
+pub mod search_indexes;
 pub mod sessions;
 pub mod templates;
 pub mod thread_labels;

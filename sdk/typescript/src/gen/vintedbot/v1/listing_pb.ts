@@ -12,6 +12,8 @@ import type { Money } from "./money_pb.js";
 import { file_vintedbot_v1_money } from "./money_pb.js";
 import type { NameOrId, ResolvedName } from "./names_pb.js";
 import { file_vintedbot_v1_names } from "./names_pb.js";
+import type { SnippetSegment } from "./search_pb.js";
+import { file_vintedbot_v1_search } from "./search_pb.js";
 import type { Violation } from "./violation_pb.js";
 import { file_vintedbot_v1_violation } from "./violation_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/listing.proto.
  */
 export const file_vintedbot_v1_listing: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aW50ZWRib3QvdjEvbGlzdGluZy5wcm90bxIMdmludGVkYm90LnYxIosJCgdMaXN0aW5nEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSKgoFc3RhdGUYAyABKA4yGy52aW50ZWRib3QudjEuTGlzdGluZy5TdGF0ZRINCgV0aXRsZRgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIiCgVwcmljZRgGIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIsCghjYXRlZ29yeRgHIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKQoFYnJhbmQYCCABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEigKBHNpemUYCSABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEi0KCWNvbmRpdGlvbhgKIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKgoGY29sb3JzGAsgAygLMhoudmludGVkYm90LnYxLlJlc29sdmVkTmFtZRItCgltYXRlcmlhbHMYDCADKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEjAKDHBhY2thZ2Vfc2l6ZRgNIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSEQoJcGhvdG9faWRzGA4gAygJEiwKBnJlbW90ZRgPIAEoCzIcLnZpbnRlZGJvdC52MS5MaXN0aW5nLlJlbW90ZRIdChVhY3RpdmVfcHVibGlzaF9qb2JfaWQYECABKAkSLwoLY3JlYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgTIAEoBBqpAgoGUmVtb3RlEg8KB2l0ZW1faWQYASABKAkSCwoDdXJsGAIgASgJEjAKDHB1Ymxpc2hfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGaGlkZGVuGAQgASgIEhQKDHVuZGVyX3JldmlldxgFIAEoCBIMCgRzaXRlGAYgASgJEjsKC2RpZmZlcmVuY2VzGAcgAygLMiYudmludGVkYm90LnYxLkxpc3RpbmcuUmVtb3RlRGlmZmVyZW5jZRItCglyZWFkX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNsb3NlZBgJIAEoCBIQCghyZXNlcnZlZBgKIAEoCBINCgVkcmFmdBgLIAEoCBo+ChBSZW1vdGVEaWZmZXJlbmNlEg0KBWZpZWxkGAEgASgJEgwKBGhlcmUYAiABKAkSDQoFdGhlcmUYAyABKAkibQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIPCgtTVEFURV9EUkFGVBABEhQKEFNUQVRFX1BVQkxJU0hJTkcQAhITCg9TVEFURV9QVUJMSVNIRUQQAxIRCg1TVEFURV9ERUxFVEVEEAQijAMKDExpc3RpbmdJbnB1dBINCgV0aXRsZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIoCghjYXRlZ29yeRgEIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIlCgVicmFuZBgFIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIkCgRzaXplGAYgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEikKCWNvbmRpdGlvbhgHIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBImCgZjb2xvcnMYCCADKAsyFi52aW50ZWRib3QudjEuTmFtZU9ySWQSKQoJbWF0ZXJpYWxzGAkgAygLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiwKDHBhY2thZ2Vfc2l6ZRgKIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIRCglwaG90b19pZHMYCyADKAkiawoUQ3JlYXRlTGlzdGluZ1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRIrCgdsaXN0aW5nGAIgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBISCgpyZXF1ZXN0X2lkGAMgASgJIj8KFUNyZWF0ZUxpc3RpbmdSZXNwb25zZRImCgdsaXN0aW5nGAEgASgLMhUudmludGVkYm90LnYxLkxpc3Rpbmci6QEKHkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEkUKBnBob3RvcxgCIAMoCzI1LnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1JlcXVlc3QuTmV3UGhvdG8SKwoHbGlzdGluZxgDIAEoCzIaLnZpbnRlZGJvdC52MS5MaXN0aW5nSW5wdXQSEgoKcmVxdWVzdF9pZBgEIAEoCRorCghOZXdQaG90bxIMCgRkYXRhGAEgASgMEhEKCWZpbGVfbmFtZRgCIAEoCSJuCh9DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZxIjCgZwaG90b3MYAiADKAsyEy52aW50ZWRib3QudjEuUGhvdG8iHwoRR2V0TGlzdGluZ1JlcXVlc3QSCgoCaWQYASABKAkiPAoSR2V0TGlzdGluZ1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZyKVAQoTTGlzdExpc3RpbmdzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEisKBnN0YXRlcxgEIAMoDjIbLnZpbnRlZGJvdC52MS5MaXN0aW5nLlN0YXRlEhYKDnRpdGxlX2NvbnRhaW5zGAUgASgJIlgKFExpc3RMaXN0aW5nc1Jlc3BvbnNlEicKCGxpc3RpbmdzGAEgAygLMhUudmludGVkYm90LnYxLkxpc3RpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsoBChRVcGRhdGVMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCRIrCgdsaXN0aW5nGAIgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVMaXN0aW5nUmVzcG9uc2USJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nIjYKFERlbGV0ZUxpc3RpbmdSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlTGlzdGluZ1Jlc3BvbnNlIiMKFVByZXZpZXdMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCSKkAgoWUHJldmlld0xpc3RpbmdSZXNwb25zZRINCgV0aXRsZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgpwcmljZV90ZXh0GAMgASgJEjwKB2RldGFpbHMYBCADKAsyKy52aW50ZWRib3QudjEuUHJldmlld0xpc3RpbmdSZXNwb25zZS5EZXRhaWwSIwoGcGhvdG9zGAUgAygLMhMudmludGVkYm90LnYxLlBob3RvEgwKBHNpdGUYBiABKAkSKwoKdmlvbGF0aW9ucxgHIAMoCzIXLnZpbnRlZGJvdC52MS5WaW9sYXRpb24aNAoGRGV0YWlsEgwKBGNvZGUYASABKAkSDQoFbGFiZWwYAiABKAkSDQoFdmFsdWUYAyABKAkymwUKDkxpc3RpbmdTZXJ2aWNlElgKDUNyZWF0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ1Jlc3BvbnNlEnYKF0NyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zEiwudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdBotLnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1Jlc3BvbnNlEk8KCkdldExpc3RpbmcSHy52aW50ZWRib3QudjEuR2V0TGlzdGluZ1JlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0TGlzdGluZ1Jlc3BvbnNlElUKDExpc3RMaXN0aW5ncxIhLnZpbnRlZGJvdC52MS5MaXN0TGlzdGluZ3NSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RMaXN0aW5nc1Jlc3BvbnNlElgKDVVwZGF0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuVXBkYXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlTGlzdGluZ1Jlc3BvbnNlElgKDURlbGV0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuRGVsZXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlTGlzdGluZ1Jlc3BvbnNlElsKDlByZXZpZXdMaXN0aW5nEiMudmludGVkYm90LnYxLlByZXZpZXdMaXN0aW5nUmVxdWVzdBokLnZpbnRlZGJvdC52MS5QcmV2aWV3TGlzdGluZ1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_media, file_vintedbot_v1_money, file_vintedbot_v1_names, file_vintedbot_v1_violation]);
+  fileDesc("Chp2aW50ZWRib3QvdjEvbGlzdGluZy5wcm90bxIMdmludGVkYm90LnYxIosJCgdMaXN0aW5nEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSKgoFc3RhdGUYAyABKA4yGy52aW50ZWRib3QudjEuTGlzdGluZy5TdGF0ZRINCgV0aXRsZRgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIiCgVwcmljZRgGIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIsCghjYXRlZ29yeRgHIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKQoFYnJhbmQYCCABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEigKBHNpemUYCSABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEi0KCWNvbmRpdGlvbhgKIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKgoGY29sb3JzGAsgAygLMhoudmludGVkYm90LnYxLlJlc29sdmVkTmFtZRItCgltYXRlcmlhbHMYDCADKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEjAKDHBhY2thZ2Vfc2l6ZRgNIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSEQoJcGhvdG9faWRzGA4gAygJEiwKBnJlbW90ZRgPIAEoCzIcLnZpbnRlZGJvdC52MS5MaXN0aW5nLlJlbW90ZRIdChVhY3RpdmVfcHVibGlzaF9qb2JfaWQYECABKAkSLwoLY3JlYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgTIAEoBBqpAgoGUmVtb3RlEg8KB2l0ZW1faWQYASABKAkSCwoDdXJsGAIgASgJEjAKDHB1Ymxpc2hfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGaGlkZGVuGAQgASgIEhQKDHVuZGVyX3JldmlldxgFIAEoCBIMCgRzaXRlGAYgASgJEjsKC2RpZmZlcmVuY2VzGAcgAygLMiYudmludGVkYm90LnYxLkxpc3RpbmcuUmVtb3RlRGlmZmVyZW5jZRItCglyZWFkX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNsb3NlZBgJIAEoCBIQCghyZXNlcnZlZBgKIAEoCBINCgVkcmFmdBgLIAEoCBo+ChBSZW1vdGVEaWZmZXJlbmNlEg0KBWZpZWxkGAEgASgJEgwKBGhlcmUYAiABKAkSDQoFdGhlcmUYAyABKAkibQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIPCgtTVEFURV9EUkFGVBABEhQKEFNUQVRFX1BVQkxJU0hJTkcQAhITCg9TVEFURV9QVUJMSVNIRUQQAxIRCg1TVEFURV9ERUxFVEVEEAQijAMKDExpc3RpbmdJbnB1dBINCgV0aXRsZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIoCghjYXRlZ29yeRgEIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIlCgVicmFuZBgFIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIkCgRzaXplGAYgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEikKCWNvbmRpdGlvbhgHIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBImCgZjb2xvcnMYCCADKAsyFi52aW50ZWRib3QudjEuTmFtZU9ySWQSKQoJbWF0ZXJpYWxzGAkgAygLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiwKDHBhY2thZ2Vfc2l6ZRgKIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIRCglwaG90b19pZHMYCyADKAkiawoUQ3JlYXRlTGlzdGluZ1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRIrCgdsaXN0aW5nGAIgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBISCgpyZXF1ZXN0X2lkGAMgASgJIj8KFUNyZWF0ZUxpc3RpbmdSZXNwb25zZRImCgdsaXN0aW5nGAEgASgLMhUudmludGVkYm90LnYxLkxpc3Rpbmci6QEKHkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEkUKBnBob3RvcxgCIAMoCzI1LnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1JlcXVlc3QuTmV3UGhvdG8SKwoHbGlzdGluZxgDIAEoCzIaLnZpbnRlZGJvdC52MS5MaXN0aW5nSW5wdXQSEgoKcmVxdWVzdF9pZBgEIAEoCRorCghOZXdQaG90bxIMCgRkYXRhGAEgASgMEhEKCWZpbGVfbmFtZRgCIAEoCSJuCh9DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZxIjCgZwaG90b3MYAiADKAsyEy52aW50ZWRib3QudjEuUGhvdG8iHwoRR2V0TGlzdGluZ1JlcXVlc3QSCgoCaWQYASABKAkiPAoSR2V0TGlzdGluZ1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZyKVAQoTTGlzdExpc3RpbmdzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEisKBnN0YXRlcxgEIAMoDjIbLnZpbnRlZGJvdC52MS5MaXN0aW5nLlN0YXRlEhYKDnRpdGxlX2NvbnRhaW5zGAUgASgJIlgKFExpc3RMaXN0aW5nc1Jlc3BvbnNlEicKCGxpc3RpbmdzGAEgAygLMhUudmludGVkYm90LnYxLkxpc3RpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsoBChRVcGRhdGVMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCRIrCgdsaXN0aW5nGAIgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVMaXN0aW5nUmVzcG9uc2USJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nIjYKFERlbGV0ZUxpc3RpbmdSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlTGlzdGluZ1Jlc3BvbnNlIiMKFVByZXZpZXdMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCSKkAgoWUHJldmlld0xpc3RpbmdSZXNwb25zZRINCgV0aXRsZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgpwcmljZV90ZXh0GAMgASgJEjwKB2RldGFpbHMYBCADKAsyKy52aW50ZWRib3QudjEuUHJldmlld0xpc3RpbmdSZXNwb25zZS5EZXRhaWwSIwoGcGhvdG9zGAUgAygLMhMudmludGVkYm90LnYxLlBob3RvEgwKBHNpdGUYBiABKAkSKwoKdmlvbGF0aW9ucxgHIAMoCzIXLnZpbnRlZGJvdC52MS5WaW9sYXRpb24aNAoGRGV0YWlsEgwKBGNvZGUYASABKAkSDQoFbGFiZWwYAiABKAkSDQoFdmFsdWUYAyABKAki0gEKFVNlYXJjaExpc3RpbmdzUmVxdWVzdBINCgVxdWVyeRgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgloYXNfcGhvdG8YBSABKAgSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAki6AEKFlNlYXJjaExpc3RpbmdzUmVzcG9uc2USPAoHcmVzdWx0cxgBIAMoCzIrLnZpbnRlZGJvdC52MS5TZWFyY2hMaXN0aW5nc1Jlc3BvbnNlLlJlc3VsdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFgoOaW5kZXhfY29tcGxldGUYAyABKAgaXwoGUmVzdWx0EiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZxItCgdzbmlwcGV0GAIgAygLMhwudmludGVkYm90LnYxLlNuaXBwZXRTZWdtZW50MvgFCg5MaXN0aW5nU2VydmljZRJYCg1DcmVhdGVMaXN0aW5nEiIudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdSZXF1ZXN0GiMudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdSZXNwb25zZRJ2ChdDcmVhdGVMaXN0aW5nRnJvbVBob3RvcxIsLnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1JlcXVlc3QaLS52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ0Zyb21QaG90b3NSZXNwb25zZRJPCgpHZXRMaXN0aW5nEh8udmludGVkYm90LnYxLkdldExpc3RpbmdSZXF1ZXN0GiAudmludGVkYm90LnYxLkdldExpc3RpbmdSZXNwb25zZRJVCgxMaXN0TGlzdGluZ3MSIS52aW50ZWRib3QudjEuTGlzdExpc3RpbmdzUmVxdWVzdBoiLnZpbnRlZGJvdC52MS5MaXN0TGlzdGluZ3NSZXNwb25zZRJbCg5TZWFyY2hMaXN0aW5ncxIjLnZpbnRlZGJvdC52MS5TZWFyY2hMaXN0aW5nc1JlcXVlc3QaJC52aW50ZWRib3QudjEuU2VhcmNoTGlzdGluZ3NSZXNwb25zZRJYCg1VcGRhdGVMaXN0aW5nEiIudmludGVkYm90LnYxLlVwZGF0ZUxpc3RpbmdSZXF1ZXN0GiMudmludGVkYm90LnYxLlVwZGF0ZUxpc3RpbmdSZXNwb25zZRJYCg1EZWxldGVMaXN0aW5nEiIudmludGVkYm90LnYxLkRlbGV0ZUxpc3RpbmdSZXF1ZXN0GiMudmludGVkYm90LnYxLkRlbGV0ZUxpc3RpbmdSZXNwb25zZRJbCg5QcmV2aWV3TGlzdGluZxIjLnZpbnRlZGJvdC52MS5QcmV2aWV3TGlzdGluZ1JlcXVlc3QaJC52aW50ZWRib3QudjEuUHJldmlld0xpc3RpbmdSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_media, file_vintedbot_v1_money, file_vintedbot_v1_names, file_vintedbot_v1_search, file_vintedbot_v1_violation]);
 
 /**
  * One thing for sale.
@@ -944,6 +946,132 @@ export const PreviewListingResponse_DetailSchema: GenMessage<PreviewListingRespo
   messageDesc(file_vintedbot_v1_listing, 15, 0);
 
 /**
+ * What to find.
+ *
+ * @generated from message vintedbot.v1.SearchListingsRequest
+ */
+export type SearchListingsRequest = Message<"vintedbot.v1.SearchListingsRequest"> & {
+  /**
+   * As in InboxService.Search. All the words are of one listing, those of a phrase of one of its fields.
+   *
+   * @generated from field: string query = 1;
+   */
+  query: string;
+
+  /**
+   * UUID; only of this account. Empty: of all.
+   *
+   * @generated from field: string account_id = 2;
+   */
+  accountId: string;
+
+  /**
+   * Only made from this time on. Absent: from the beginning.
+   *
+   * @generated from field: google.protobuf.Timestamp start_time = 3;
+   */
+  startTime?: Timestamp | undefined;
+
+  /**
+   * Only made before this time. Absent: to the end.
+   *
+   * @generated from field: google.protobuf.Timestamp end_time = 4;
+   */
+  endTime?: Timestamp | undefined;
+
+  /**
+   * Only listings with photos.
+   *
+   * @generated from field: bool has_photo = 5;
+   */
+  hasPhoto: boolean;
+
+  /**
+   * Results a page; at most 200, 50 where absent.
+   *
+   * @generated from field: int32 page_size = 6;
+   */
+  pageSize: number;
+
+  /**
+   * From the page before; empty for the first.
+   *
+   * @generated from field: string page_token = 7;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message vintedbot.v1.SearchListingsRequest.
+ * Use `create(SearchListingsRequestSchema)` to create a new message.
+ */
+export const SearchListingsRequestSchema: GenMessage<SearchListingsRequest> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_listing, 16);
+
+/**
+ * What was found.
+ *
+ * @generated from message vintedbot.v1.SearchListingsResponse
+ */
+export type SearchListingsResponse = Message<"vintedbot.v1.SearchListingsResponse"> & {
+  /**
+   * Made last, first. It may be fewer than asked for, on a page that is not the last one too.
+   *
+   * @generated from field: repeated vintedbot.v1.SearchListingsResponse.Result results = 1;
+   */
+  results: SearchListingsResponse_Result[];
+
+  /**
+   * For the next page. Empty: this is the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * Whether everything is in the index; see InboxService.Search.
+   *
+   * @generated from field: bool index_complete = 3;
+   */
+  indexComplete: boolean;
+};
+
+/**
+ * Describes the message vintedbot.v1.SearchListingsResponse.
+ * Use `create(SearchListingsResponseSchema)` to create a new message.
+ */
+export const SearchListingsResponseSchema: GenMessage<SearchListingsResponse> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_listing, 17);
+
+/**
+ * A listing that was found.
+ *
+ * @generated from message vintedbot.v1.SearchListingsResponse.Result
+ */
+export type SearchListingsResponse_Result = Message<"vintedbot.v1.SearchListingsResponse.Result"> & {
+  /**
+   * The listing.
+   *
+   * @generated from field: vintedbot.v1.Listing listing = 1;
+   */
+  listing?: Listing | undefined;
+
+  /**
+   * About 160 characters around the first place that answers, of the first field that has one.
+   *
+   * @generated from field: repeated vintedbot.v1.SnippetSegment snippet = 2;
+   */
+  snippet: SnippetSegment[];
+};
+
+/**
+ * Describes the message vintedbot.v1.SearchListingsResponse.Result.
+ * Use `create(SearchListingsResponse_ResultSchema)` to create a new message.
+ */
+export const SearchListingsResponse_ResultSchema: GenMessage<SearchListingsResponse_Result> = /*@__PURE__*/
+  messageDesc(file_vintedbot_v1_listing, 17, 0);
+
+/**
  * Listings: what the owner sells, kept here. Nothing in this service reaches the marketplace; PublishService does.
  *
  * @generated from service vintedbot.v1.ListingService
@@ -989,6 +1117,16 @@ export const ListingService: GenService<{
     methodKind: "unary";
     input: typeof ListListingsRequestSchema;
     output: typeof ListListingsResponseSchema;
+  },
+  /**
+   * Finds listings by the words of title, description and choices, newest first. Scope: listings:read.
+   *
+   * @generated from rpc vintedbot.v1.ListingService.SearchListings
+   */
+  searchListings: {
+    methodKind: "unary";
+    input: typeof SearchListingsRequestSchema;
+    output: typeof SearchListingsResponseSchema;
   },
   /**
    * Changes a listing here. A confirm token made before becomes stale. Refused with PUBLISH_JOB_OPEN while its publishing

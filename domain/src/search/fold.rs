@@ -1,0 +1,226 @@
+//! How text becomes the words that are indexed and looked for: what a person takes for the same word is the same here.
+//!
+//! Folding is done here and nowhere else, so that both engines are handed words that they only have to compare.
+
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+
+/// Raised when words come out in another way than before: indexes that were made with another one are made anew.
+pub const VERSION: i64 = 1;
+/// The longest word, in characters; of a longer one, the beginning counts.
+const WORD_MAX: usize = 64;
+
+/// A word, and where in the text it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    pub text: String,
+    /// In bytes of the original.
+    pub place: Range<usize>,
+}
+
+/// The words of a text in their order: in lower case, without accents, ligatures taken apart. Whatever is neither a letter, a
+/// digit nor an emoji stands between words; the apostrophe too, but for that of a genitive: `l'écharpe` has the word
+/// `echarpe`, and `Levi's` is `levis`.
+pub fn words(text: &str) -> Vec<Word> {
+    let mut words = Words::default();
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        if is_combining_mark(c) || is_unseen(c) {
+            words.extend(&(at..end));
+        } else if is_emoji(c) {
+            words.alone(c, at..end);
+        } else if c.is_alphanumeric() {
+            for folded in c.nfkd().flat_map(char::to_lowercase).nfkd() {
+                words.fold(folded, at..end);
+            }
+        } else if !(is_apostrophe(c) && is_genitive(&text[end..])) {
+            words.end();
+        }
+    }
+    words.end();
+    words.done
+}
+
+#[derive(Default)]
+struct Words {
+    done: Vec<Word>,
+    text: String,
+    length: usize,
+    place: Range<usize>,
+}
+
+impl Words {
+    fn fold(&mut self, c: char, place: Range<usize>) {
+        let apart = match c {
+            'œ' => "oe",
+            'æ' => "ae",
+            'ß' => "ss",
+            'þ' => "th",
+            'ø' => "o",
+            'ł' => "l",
+            'đ' | 'ð' => "d",
+            'ħ' => "h",
+            'ŧ' => "t",
+            'ı' => "i",
+            'ŋ' => "n",
+            'ĸ' => "k",
+            'ς' => "σ",
+            _ if is_combining_mark(c) => return self.extend(&place),
+            _ if is_ideograph(c) => return self.alone(c, place),
+            _ if c.is_alphanumeric() => return self.push(c, place),
+            // What a compatible form has between its letters.
+            _ => return self.end(),
+        };
+        for c in apart.chars() {
+            self.push(c, place.clone());
+        }
+    }
+
+    fn push(&mut self, c: char, place: Range<usize>) {
+        if self.text.is_empty() {
+            self.place = place.clone();
+        }
+        self.place.end = place.end;
+        if self.length < WORD_MAX {
+            self.text.push(c);
+            self.length += 1;
+        }
+    }
+
+    /// What is a word by itself.
+    fn alone(&mut self, c: char, place: Range<usize>) {
+        self.end();
+        self.push(c, place);
+        self.end();
+    }
+
+    /// A mark belongs to what it stands behind.
+    fn extend(&mut self, mark: &Range<usize>) {
+        if !self.text.is_empty() {
+            self.place.end = mark.end;
+        } else if let Some(last) = self.done.last_mut().filter(|last| last.place.end == mark.start) {
+            last.place.end = mark.end;
+        }
+    }
+
+    fn end(&mut self) {
+        if !self.text.is_empty() {
+            self.done.push(Word {
+                text: std::mem::take(&mut self.text),
+                place: self.place.clone(),
+            });
+        }
+        self.length = 0;
+    }
+}
+
+fn is_apostrophe(c: char) -> bool {
+    matches!(
+        c,
+        '\'' | '\u{2019}' | '\u{2018}' | '\u{02BC}' | '\u{2032}' | '`' | '´'
+    )
+}
+
+/// Whether an `s`, and no more of the word, follows.
+fn is_genitive(rest: &str) -> bool {
+    let mut rest = rest.chars();
+    matches!(rest.next(), Some('s' | 'S'))
+        && !rest
+            .next()
+            .is_some_and(|c| c.is_alphanumeric() || is_combining_mark(c))
+}
+
+/// What stands in words without being seen: soft hyphens, joiners, marks of direction.
+fn is_unseen(c: char) -> bool {
+    matches!(
+        c,
+        '\u{00AD}' | '\u{200C}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}'
+            // Colours of skin.
+            | '\u{1F3FB}'..='\u{1F3FF}'
+    )
+}
+
+fn is_emoji(c: char) -> bool {
+    matches!(c, '\u{2600}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}')
+}
+
+/// Scripts that put nothing between words: each sign is one.
+fn is_ideograph(c: char) -> bool {
+    matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{20000}'..='\u{2FA1F}')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn folded(text: &str) -> String {
+        let words: Vec<String> = words(text).into_iter().map(|word| word.text).collect();
+        words.join(" ")
+    }
+
+    #[test]
+    fn what_a_person_takes_for_the_same_word_is_the_same() {
+        for (text, expected) in [
+            ("  Très BON état ", "tres bon etat"),
+            ("l'écharpe L\u{2019}Écharpe", "l echarpe l echarpe"),
+            ("Levi's, LEVI\u{2019}S levis", "levis levis levis"),
+            ("aujourd'hui c'est", "aujourd hui c est"),
+            ("Cœur, ÆTHER, Größe, STRAẞE", "coeur aether grosse strasse"),
+            (
+                "ﬁne Ångström Łódź Đorđe smørrebrød",
+                "fine angstrom lodz dorde smorrebrod",
+            ),
+            ("e\u{301}te\u{301} été", "ete ete"),
+            ("İstanbul ISPARTA ılık", "istanbul isparta ilik"),
+            ("ΟΔΟΣ οδος Οδός", "οδοσ οδοσ οδοσ"),
+            ("Nike™ H&M 38,5 t-shirt", "nike h m 38 5 t shirt"),
+            ("merci👍🏽beaucoup ❤️", "merci 👍 beaucoup ❤"),
+            ("שָׁלוֹם مرحبا", "שלום مرحبا"),
+            ("毛衣コート", "毛 衣 コ ー ト"),
+            ("so\u{AD}ft a\u{200B}b", "soft a b"),
+            ("** \"\" -- …", ""),
+            ("a\0b", "a b"),
+        ] {
+            assert_eq!(folded(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_knows_where_it_stands() {
+        let text = "« L'Écharpe e\u{301}te\u{301} »";
+        let places: Vec<&str> = words(text).into_iter().map(|word| &text[word.place]).collect();
+        assert_eq!(places, ["L", "Écharpe", "e\u{301}te\u{301}"]);
+    }
+
+    #[test]
+    fn of_a_word_without_end_its_beginning_counts() {
+        assert_eq!(words(&"é".repeat(5_000))[0].text, "e".repeat(WORD_MAX));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_is_folded_is_folded_already(text in "\\PC{0,60}|[ -~éœßİıﬁ'’\u{301}\u{AD}👍日0-9]{0,60}") {
+            let once = folded(&text);
+            prop_assert_eq!(folded(&once), once);
+        }
+
+        #[test]
+        fn words_stand_in_their_text_one_behind_the_other(text in any::<String>()) {
+            let mut before = 0..0;
+            for word in words(&text) {
+                // Of one character, there may be several.
+                prop_assert!(word.place.start >= before.start && word.place.end >= before.end);
+                prop_assert!(text.get(word.place.clone()).is_some_and(|part| !part.is_empty()));
+                prop_assert!(!word.text.is_empty() && word.text.chars().count() <= WORD_MAX);
+                prop_assert!(!word.text.contains([' ', '\'', '"', '~', '\\', '\0']));
+                before = word.place;
+            }
+        }
+    }
+}
