@@ -15,6 +15,7 @@ mod process;
 mod reads;
 mod start;
 mod table;
+mod webhooks;
 
 use std::path::Path;
 
@@ -62,7 +63,12 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         practice_url: practice.site.url().to_owned(),
         // Chromium is another program, whose memory is not ours.
         browser: Browser::Off,
-        settings: vec![("SYNC_NOW_PER_MINUTE".to_owned(), "1000".to_owned())],
+        settings: [
+            ("SYNC_NOW_PER_MINUTE", "1000"),
+            ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec(),
     })?;
     let database = folder.join("data/vintedbot.sqlite");
     instance.start().await?;
@@ -85,6 +91,7 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         "the inbox",
         inbox::measure(&client, &practice.site, &sample.account_id).await,
     );
+    table.add("webhooks", webhooks::measure(&instance, &database).await);
     table.add("watchers", idle::measure(&instance).await);
     instance.stop().await?;
     practice.stop().await
