@@ -6,6 +6,7 @@ pub mod crash;
 pub mod demo;
 pub mod instance;
 pub mod photos;
+pub mod receiver;
 pub mod records;
 pub mod sim;
 pub mod streams;

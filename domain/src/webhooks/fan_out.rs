@@ -14,7 +14,7 @@ use crate::identity::Scopes;
 use crate::keys::sha256_hex;
 use crate::store::entities::{event_heads, webhook_deliveries, webhook_endpoints};
 use crate::store::{Store, Tx};
-use crate::{Domain, Error, Reason, Result, sabotage};
+use crate::{Domain, Error, Reason, Result};
 
 /// Events that one transaction passes on: the writer is everybody's.
 const BATCH: u64 = 128;
@@ -59,10 +59,7 @@ pub async fn fan_out(domain: &Domain, endpoint_id: &str) -> Result<bool> {
                             .events
                             .last()
                             .map_or(endpoint.log_position, |event| event.sequence);
-                        // What is left out on purpose in a build for harm is never told.
-                        let last =
-                            last + i64::from(sabotage::skips("webhooks") && last > endpoint.log_position);
-                        (last.min(page.head), last < page.head)
+                        (last, last < page.head)
                     }
                     // Disabled for longer than the log lasts, or the database was restored: those events are gone.
                     Err(error) if error.reason() == Some(Reason::CursorExpired) => {

@@ -1,17 +1,18 @@
 //! What is sent of an event: its type's name and its JSON.
 
+use sea_orm::{ActiveEnum as _, Iterable as _};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::Result;
 use crate::clock::rfc3339;
 use crate::events::{Event, Kind, ResourceType};
 use crate::identity::Scopes;
-use crate::{Error, Result};
-use sea_orm::{ActiveEnum as _, Iterable as _};
 
 /// What SendTest sends.
 pub const TEST: &str = "test";
 
-/// The type under which a kind of event is sent: its own name in small letters, but for four that receivers know by others.
+/// The type under which a kind of event is sent: its own name in small letters, but for three that receivers know by others.
 pub fn type_of(kind: Kind) -> String {
     match kind {
         Kind::MessageReceived => "new_message_received".to_owned(),
@@ -29,18 +30,21 @@ pub fn types() -> Vec<String> {
 /// The JSON of an event for somebody with these scopes. Never in it: confirmations, secrets and cookies, which no record
 /// has; files' keys and signed addresses of the site, which records have and nobody is told.
 pub fn body(event: &Event, scopes: &Scopes) -> Result<String> {
-    let mut data = json!({
-        "sequence": event.sequence,
-        "kind": event.kind,
-        "resource_type": event.resource_type,
-        "resource_id": event.resource_id,
-        "account_id": event.account_id,
-        "thread_id": event.thread_id,
-    });
-    if scopes.contains(event.resource_type.read_scope()) {
-        let stored: Value = serde_json::from_str(&event.payload)?;
-        data["resource"] = shown(event.resource_type, stored);
-    }
+    let resource = if scopes.contains(event.resource_type.read_scope()) {
+        let stored = serde_json::from_str(&event.payload)?;
+        Some(shown(event.resource_type, stored))
+    } else {
+        None
+    };
+    let data = Data {
+        sequence: event.sequence,
+        kind: event.kind,
+        resource_type: event.resource_type,
+        resource_id: &event.resource_id,
+        account_id: event.account_id.as_deref(),
+        thread_id: event.thread_id.as_deref(),
+        resource,
+    };
     render(&type_of(event.kind), event.time, data)
 }
 
@@ -50,9 +54,34 @@ pub fn test_body(endpoint_id: &str, time: i64) -> Result<String> {
     render(TEST, time, data)
 }
 
-fn render(event_type: &str, time: i64, data: Value) -> Result<String> {
-    let body = json!({"type": event_type, "timestamp": rfc3339(time), "data": data});
-    serde_json::to_string(&body).map_err(Error::from)
+/// What is said of an event, in the order in which people read it.
+#[derive(Serialize)]
+struct Data<'a> {
+    sequence: i64,
+    kind: Kind,
+    resource_type: ResourceType,
+    resource_id: &'a str,
+    account_id: Option<&'a str>,
+    thread_id: Option<&'a str>,
+    /// Absent: not for whoever is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resource: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct Body<'a, D> {
+    r#type: &'a str,
+    timestamp: String,
+    data: D,
+}
+
+fn render(event_type: &str, time: i64, data: impl Serialize) -> Result<String> {
+    let body = Body {
+        r#type: event_type,
+        timestamp: rfc3339(time),
+        data,
+    };
+    Ok(serde_json::to_string(&body)?)
 }
 
 /// A stored resource as it is told: times as RFC 3339, and nothing that is nobody's business.

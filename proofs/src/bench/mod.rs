@@ -18,6 +18,7 @@ mod search;
 mod start;
 mod table;
 pub mod watchers;
+mod webhooks;
 mod witness;
 
 use std::path::Path;
@@ -72,7 +73,12 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         practice_url: practice.site.url().to_owned(),
         // Chromium is another program, whose memory is not ours.
         browser: Browser::Off,
-        settings: vec![("SYNC_NOW_PER_MINUTE".to_owned(), "1000".to_owned())],
+        settings: [
+            ("SYNC_NOW_PER_MINUTE", "1000"),
+            ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec(),
     })?;
     let database = folder.join("data/vintedbot.sqlite");
     instance.start().await?;
@@ -96,6 +102,7 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         inbox::measure(&client, &practice.site, &database, &sample.account_id).await,
     );
     drop(client);
+    table.add("webhooks", webhooks::measure(&instance, &database).await);
     table.add("deliveries", deliveries::measure(&instance, &sample).await);
     table.add("watchers", idle::measure(&mut instance, folder).await);
     instance.stop().await?;

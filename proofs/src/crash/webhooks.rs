@@ -7,16 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use rusqlite::{Connection, OpenFlags};
-use serde_json::Value;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_sdk::v1::{CreateEndpointRequest, WebhookEndpoint};
@@ -24,6 +20,7 @@ use vintedbot_worker::Stage;
 
 use super::victim::{Pace, Victim};
 use crate::instance::Browser;
+use crate::receiver::Receiver;
 use crate::records::Site;
 
 /// Kills in a round, each round with a fresh instance.
@@ -147,13 +144,13 @@ fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Resul
         .query_map([], |row| row.get::<_, i64>(0))?
         .collect::<Result<Vec<_>, _>>()?;
     ensure!(!happened.is_empty(), "nothing happened");
-    let arrived = receiver.arrived.lock().unwrap_or_else(PoisonError::into_inner);
+    let arrived = receiver.arrived();
     outcome.events = happened.len() * PATHS.len();
     outcome.repeats = arrived.len();
     outcome.lost.clear();
     let mut ids: BTreeMap<(&str, i64), BTreeSet<&str>> = BTreeMap::new();
     for one in arrived.iter() {
-        ids.entry((one.path.as_str(), one.sequence))
+        ids.entry((one.path.as_str(), one.sequence()))
             .or_default()
             .insert(&one.id);
     }
@@ -208,83 +205,6 @@ pub fn write(f: &mut fmt::Formatter<'_>, outcomes: &[Outcome]) -> fmt::Result {
         sum(|one| one.kills),
         sum(|one| one.lost.len())
     )
-}
-
-/// One request as it came.
-struct Arrived {
-    path: String,
-    id: String,
-    sequence: i64,
-}
-
-/// Takes everything, and writes it down before it answers.
-struct Receiver {
-    address: std::net::SocketAddr,
-    arrived: Arc<Mutex<Vec<Arrived>>>,
-    task: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Receiver {
-    async fn open() -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let arrived = Arc::<Mutex<Vec<Arrived>>>::default();
-        let log = Arc::clone(&arrived);
-        let task = tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let log = Arc::clone(&log);
-                tokio::spawn(async move { drop(take(stream, &log).await) });
-            }
-        });
-        Ok(Self {
-            address,
-            arrived,
-            task,
-        })
-    }
-}
-
-/// One connection: request after request.
-async fn take(mut stream: TcpStream, log: &Mutex<Vec<Arrived>>) -> Result<()> {
-    let mut bytes = Vec::new();
-    loop {
-        let end = loop {
-            if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
-                break at;
-            }
-            ensure!(stream.read_buf(&mut bytes).await? > 0, "the line was closed");
-        };
-        let head = String::from_utf8(bytes[..end].to_vec())?;
-        let path = head.split(' ').nth(1).context("a path")?.to_owned();
-        let header = |name: &str| {
-            let lines = head.split("\r\n").filter_map(|line| line.split_once(": "));
-            let mut found = lines.filter(|(one, _)| one.eq_ignore_ascii_case(name));
-            found
-                .next()
-                .map(|(_, value)| value.to_owned())
-                .unwrap_or_default()
-        };
-        let length: usize = header("content-length").parse()?;
-        while bytes.len() < end + 4 + length {
-            ensure!(stream.read_buf(&mut bytes).await? > 0, "the line was cut");
-        }
-        let body: Value = serde_json::from_slice(&bytes[end + 4..end + 4 + length])?;
-        bytes.drain(..end + 4 + length);
-        log.lock().unwrap_or_else(PoisonError::into_inner).push(Arrived {
-            path,
-            id: header("webhook-id"),
-            sequence: body["data"]["sequence"].as_i64().unwrap_or_default(),
-        });
-        stream
-            .write_all(b"HTTP/1.1 204 No Content\r\ncontent-length: 0\r\n\r\n")
-            .await?;
-    }
 }
 
 #[cfg(test)]

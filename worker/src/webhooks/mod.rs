@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use vintedbot_connector::Outside;
 use vintedbot_domain::webhooks;
-use vintedbot_domain::{Domain, Result};
+use vintedbot_domain::{Domain, Error, Result};
 
 pub use targets::OutsideTargets;
 
@@ -88,7 +88,10 @@ impl Dispatcher {
     async fn look(&mut self) -> Result<Duration> {
         let mut more = false;
         for endpoint_id in webhooks::behind(&self.domain().store).await? {
-            more |= webhooks::fan_out(self.domain(), &endpoint_id).await?;
+            match webhooks::fan_out(self.domain(), &endpoint_id).await {
+                Ok(goes_on) => more |= goes_on,
+                Err(error) => spared(&endpoint_id, &error),
+            }
             Stage::WebhooksWritten.reached().await;
         }
         let due = webhooks::due(&self.domain().store).await?;
@@ -98,8 +101,10 @@ impl Dispatcher {
             let free = hands
                 .saturating_sub(busy)
                 .min(HANDS_IN_ALL.saturating_sub(self.sending.len()));
-            if free > 0 {
-                self.send(endpoint_id, free).await?;
+            if free > 0
+                && let Err(error) = self.send(&endpoint_id, free).await
+            {
+                spared(&endpoint_id, &error);
             }
         }
         if more {
@@ -110,15 +115,15 @@ impl Dispatcher {
             .map_or(POLL, |next| Duration::from_millis(next.max(1).unsigned_abs())))
     }
 
-    async fn send(&mut self, endpoint_id: String, free: usize) -> Result<()> {
+    async fn send(&mut self, endpoint_id: &str, free: usize) -> Result<()> {
         let lease_ms = self.domain().settings.lease_ms;
-        let claims = webhooks::claim(self.domain(), &endpoint_id, free as u64, lease_ms).await?;
+        let claims = webhooks::claim(self.domain(), endpoint_id, free as u64, lease_ms).await?;
         for claim in claims {
-            *self.busy.entry(endpoint_id.clone()).or_default() += 1;
+            *self.busy.entry(endpoint_id.to_owned()).or_default() += 1;
             let (worker, outside, id) = (
                 Arc::clone(&self.worker),
                 Arc::clone(&self.outside),
-                endpoint_id.clone(),
+                endpoint_id.to_owned(),
             );
             self.sending.spawn(async move {
                 if let Err(error) = send::deliver(&worker, &outside, claim).await {
@@ -129,4 +134,9 @@ impl Dispatcher {
         }
         Ok(())
     }
+}
+
+/// What is wrong with one endpoint keeps nothing from the others; it is looked at again.
+fn spared(endpoint_id: &str, error: &Error) {
+    tracing::warn!(%error, endpoint_id, "a webhook endpoint could not be looked after; tried again");
 }
