@@ -121,7 +121,7 @@ async fn an_endpoint_is_made_changed_tested_replayed_disabled_and_removed() {
         .expect("lists")
         .into_inner()
         .deliveries;
-    assert_eq!(listed, [delivery.clone()]);
+    assert_eq!(listed, std::slice::from_ref(&delivery));
     let get = v1::GetDeliveryRequest {
         id: delivery.id.clone(),
     };
