@@ -17,7 +17,9 @@ function scripted() {
         threads: [{ id: "t1", snippet: "Toujours disponible ?", unread: unread ?? false }],
       }),
       search: ({ query }) => ({
-        results: [{ kind: SearchResult_Kind.MESSAGE, snippet: [{ text: "L'" }, { text: query, highlighted: true }] }],
+        results: [
+          { kind: SearchResult_Kind.MESSAGE, snippet: [{ text: "L'" }, { text: query, highlighted: true }] },
+        ],
         indexComplete: true,
       }),
       sendReply: (request) => {
