@@ -15,7 +15,8 @@ use support::published::evidence;
 use support::refusals::refused;
 use support::world::World;
 use support::{
-    canary, changes, inbox, kinds, published, refusals, removal, scheduled, sessions, wardrobe, windows,
+    canary, changes, inbox, inbox_killed, kinds, published, refusals, removal, scheduled, sessions, wardrobe,
+    windows,
 };
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::Browser;
@@ -71,7 +72,7 @@ async fn chapters(world: &mut World) -> Result<()> {
         wardrobe::tell(world).await.context("wardrobe")?;
         done("wardrobe");
         inbox::tell(world).await.context("inbox")?;
-        inbox::killed(world).await.context("inbox, killed")?;
+        inbox_killed::tell(world).await.context("inbox, killed")?;
         removal::tell(world).await.context("removal")?;
         done("inbox");
     }

@@ -6,6 +6,7 @@ pub mod consent;
 pub mod database;
 pub mod hand;
 pub mod inbox;
+pub mod inbox_killed;
 pub mod kinds;
 pub mod person;
 pub mod postgres;
