@@ -158,6 +158,8 @@ async fn received(answer: reqwest::Response) -> Received {
     };
     kept.truncated |= !tokio::time::timeout(BODY_TIME, read).await.unwrap_or(false);
     kept.body = String::from_utf8_lossy(&body).into_owned();
+    // What is no UTF-8 is longer in this way of writing it.
+    kept.body.truncate(kept.body.floor_char_boundary(BODY_MAX));
     kept
 }
 

@@ -1,4 +1,4 @@
-//! `CreateEndpoint`, `GetEndpoint`, `ListEndpoints`, `UpdateEndpoint`, `DeleteEndpoint`, `RotateSecret`.
+//! `CreateEndpoint`, `GetEndpoint`, `ListEndpoints`, `UpdateEndpoint`, `DeleteEndpoint`.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Query;
@@ -9,7 +9,6 @@ use serde::Serialize;
 
 use super::secret::{Secret, Secrets};
 use super::{Endpoint, EndpointState, Targets, types};
-use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::identity::{Caller, Scopes};
 use crate::keys::sha256_hex;
@@ -22,10 +21,6 @@ use crate::{Domain, Error, Reason, Result, Violation, accounts, is_plain, reques
 /// The longest address, in bytes, and the longest description, in characters.
 const URL_MAX: usize = 2_000;
 const DESCRIPTION_MAX: usize = 500;
-/// How long an old secret signs too where nobody says otherwise, and at most.
-const OVERLAP: Millis = 24 * 3_600_000;
-const OVERLAP_MAX: Millis = 7 * OVERLAP;
-
 /// What a person decides about an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EndpointInput {
@@ -64,19 +59,9 @@ pub struct UpdateEndpoint {
     pub request_id: Option<String>,
 }
 
-/// A new secret for an endpoint.
-#[derive(Clone, Debug)]
-pub struct Rotate {
-    pub id: String,
-    pub secret: Option<String>,
-    pub old_secret_expire_time: Option<Millis>,
-    pub request_id: Option<String>,
-}
-
 const CREATE: &str = "CreateEndpoint";
 const UPDATE: &str = "UpdateEndpoint";
 const DELETE: &str = "DeleteEndpoint";
-const ROTATE: &str = "RotateSecret";
 
 /// Makes an endpoint, which is sent what happens from now on and what its maker may read.
 ///
@@ -291,67 +276,6 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
     .await
 }
 
-/// Gives an endpoint a new secret; those of before sign too until their time.
-///
-/// # Errors
-/// Violations for a secret or a time that is not as it must be.
-pub async fn rotate_secret(domain: &Domain, caller: &Caller, rotate: Rotate) -> Result<CreatedEndpoint> {
-    let now = domain.store.now().await?;
-    let mut violations = Vec::new();
-    let given = own_secret(rotate.secret.as_deref(), &mut violations);
-    let until = rotate.old_secret_expire_time.unwrap_or(now + OVERLAP);
-    if until < now - OVERLAP || until > now + OVERLAP_MAX {
-        violations.push(Violation::new(
-            "old_secret_expire_time",
-            "must lie within 7 days from now",
-        ));
-    }
-    if !violations.is_empty() {
-        return Err(Error::Invalid(violations));
-    }
-    let secret = given.unwrap_or_else(|| Secret::generate(domain));
-    let parameters = (
-        rotate.id.clone(),
-        rotate.secret.map(sha256_hex),
-        rotate.old_secret_expire_time,
-    );
-    let (inner, owner_id, new, request_id) = (
-        domain.clone(),
-        caller.owner_id.clone(),
-        secret.clone(),
-        rotate.request_id,
-    );
-    let is_new = domain
-        .store
-        .write(move |tx| {
-            let (domain, owner_id, secret) = (inner.clone(), owner_id.clone(), new.clone());
-            let (parameters, request_id) = (parameters.clone(), request_id.clone());
-            async move {
-                let (id, request_id) = (parameters.0.as_str(), request_id.as_deref());
-                if requests::check(tx, &owner_id, request_id, ROTATE, &parameters)
-                    .await?
-                    .is_some()
-                {
-                    return Ok(false);
-                }
-                let mut row = load(tx, &owner_id, id).await?;
-                let mut secrets = Secrets::open(&domain, &owner_id, id, &row.secrets)?;
-                secrets.rotate(&secret, now, until);
-                row.secrets = secrets.seal(&domain, &owner_id, id)?;
-                row.old_secret_expire_time = secrets.old_expire_time();
-                save(tx, row, Kind::WebhookEndpointUpdated).await?;
-                requests::remember(tx, &owner_id, request_id, ROTATE, &parameters, id).await?;
-                Ok(true)
-            }
-            .boxed()
-        })
-        .await?;
-    Ok(CreatedEndpoint {
-        endpoint: get(domain, caller, &rotate.id).await?,
-        secret: is_new.then_some(secret),
-    })
-}
-
 /// The caller's endpoint's row, locked until the end of the transaction.
 pub(super) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<Model> {
     let query = Entity::find_by_id(id).filter(Column::OwnerId.eq(owner_id));
@@ -380,7 +304,7 @@ async fn lead_there(targets: &dyn Targets, url: &str) -> Result<()> {
     })
 }
 
-fn own_secret(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Secret> {
+pub(super) fn own_secret(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Secret> {
     match Secret::parse("secret", text?) {
         Ok(secret) => Some(secret),
         Err(violation) => {

@@ -16,6 +16,7 @@ mod manage;
 mod outcome;
 mod payload;
 mod replay;
+mod rotate;
 mod schedule;
 mod secret;
 mod switch;
@@ -27,12 +28,12 @@ pub use delivery::{Attempt, Delivery, DeliveryState, Detail, Filter, get_deliver
 pub use endpoint::{DisableReason, Endpoint, EndpointState};
 pub use fan_out::{behind, fan_out};
 pub use manage::{
-    CreatedEndpoint, EndpointInput, NewEndpoint, Rotate, UpdateEndpoint, create, delete, get, list,
-    rotate_secret, update,
+    CreatedEndpoint, EndpointInput, NewEndpoint, UpdateEndpoint, create, delete, get, list, update,
 };
 pub use outcome::{Answer, Sent, record};
 pub use payload::{TEST, body, type_of, types};
 pub use replay::{ReplayWindow, replay, replay_window, send_test};
+pub use rotate::{Rotate, rotate_secret};
 pub use schedule::{DISABLED_AFTER, RETRIES, retry_after};
 pub use secret::Secret;
 pub use switch::{disable, enable};

@@ -7,6 +7,9 @@ use tonic_types::StatusExt as _;
 use vintedbot_domain::identity::Scope;
 use vintedbot_domain::webhooks::Targets;
 use vintedbot_proto::v1;
+use vintedbot_proto::v1::event_service_client::EventServiceClient;
+use vintedbot_proto::v1::resource::Resource;
+use vintedbot_proto::v1::watch_response::Message;
 use vintedbot_proto::v1::webhook_service_client::WebhookServiceClient;
 use vintedbot_proto::v1::{webhook_delivery, webhook_endpoint};
 use vintedbot_server::Config;
@@ -224,6 +227,44 @@ async fn bad_input_is_a_typed_error() {
         .await
         .expect_err("no id, no window");
     assert_eq!(reason(&status), "VALIDATION_FAILED");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn a_watch_shows_endpoints_without_their_secrets() {
+    let instance = start().await;
+    let mut client = WebhookServiceClient::new(instance.connect().await);
+    let made = client
+        .create_endpoint(new("https://example.org/hooks", &[], ""))
+        .await
+        .expect("is made")
+        .into_inner();
+    let request = v1::WatchRequest {
+        snapshot: true,
+        topics: vec![v1::Topic::Webhooks.into()],
+        ..Default::default()
+    };
+    let mut watch = EventServiceClient::new(instance.connect().await)
+        .watch(request)
+        .await
+        .expect("watches")
+        .into_inner();
+    let mut shown = Vec::new();
+    while let Some(message) = watch.message().await.expect("a message") {
+        match message.message {
+            Some(Message::Snapshot(snapshot)) => shown.push(snapshot),
+            _ => break,
+        }
+    }
+    assert_eq!(shown.len(), 1);
+    assert_eq!(shown[0].resource_type(), v1::ResourceType::WebhookEndpoint);
+    let Some(Resource::WebhookEndpoint(endpoint)) =
+        shown[0].resource.clone().and_then(|resource| resource.resource)
+    else {
+        panic!("no endpoint: {shown:?}");
+    };
+    assert_eq!(Some(endpoint), made.endpoint);
+    assert!(!format!("{shown:?}").contains("whsec_"));
     instance.stop().await;
 }
 
