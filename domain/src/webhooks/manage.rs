@@ -324,6 +324,17 @@ fn check(field: &str, input: &mut EndpointInput, violations: &mut Vec<Violation>
                 format!("has more than {URL_MAX} bytes"),
             );
         }
+        // What is stored and shown is what is reached: none of the characters that parsers drop or read as others.
+        "url"
+            if input
+                .url
+                .contains(|c: char| c.is_control() || c.is_whitespace() || c == '\\' || !c.is_ascii()) =>
+        {
+            wrong(
+                "endpoint.url".to_owned(),
+                "must be ASCII without spaces, control characters and backslashes".to_owned(),
+            );
+        }
         "description"
             if input.description.chars().count() > DESCRIPTION_MAX || !is_plain(&input.description) =>
         {

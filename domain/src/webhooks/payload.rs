@@ -48,6 +48,18 @@ pub fn body(event: &Event, scopes: &Scopes) -> Result<String> {
     render(&type_of(event.kind), event.time, data)
 }
 
+/// A body as somebody with these scopes is told it: without the resource where they may not read it.
+pub fn narrowed(body: String, resource_type: Option<ResourceType>, scopes: &Scopes) -> Result<String> {
+    if resource_type.is_none_or(|resource_type| scopes.contains(resource_type.read_scope())) {
+        return Ok(body);
+    }
+    let mut value: Value = serde_json::from_str(&body)?;
+    if let Some(data) = value["data"].as_object_mut() {
+        data.remove("resource");
+    }
+    Ok(value.to_string())
+}
+
 /// The JSON of a test.
 pub fn test_body(endpoint_id: &str, time: i64) -> Result<String> {
     let data = json!({"endpoint_id": endpoint_id, "message": "This is a test."});

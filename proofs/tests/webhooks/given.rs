@@ -86,6 +86,20 @@ pub async fn what_is_not_as_it_must_be_is_refused(stage: Stage) -> Result<()> {
         ),
         ["endpoint.url"]
     );
+    for url in [
+        "https://example.org/\0",
+        "https://example.org/a\tb",
+        " https://example.org/",
+        "https:\\\\127.0.0.1/",
+        "https://1.1.1.1\\@127.0.0.1/",
+        "https://example.org/\u{202e}",
+    ] {
+        assert_eq!(
+            violated(make(url, &[], "", None, None).await),
+            ["endpoint.url"],
+            "{url:?}"
+        );
+    }
     assert_eq!(
         reason(make("https://inside.example/", &[], "", None, None).await),
         Some(Reason::WebhookAddressRefused)

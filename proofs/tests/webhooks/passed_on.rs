@@ -176,6 +176,12 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
         ..UpdateEndpoint::default()
     };
     webhooks::update(&stage.domain, &narrow, &Anywhere, update).await?;
+    // What was written before that is sent there without it, too.
+    let claims = stage.claim(&wide).await?;
+    assert!(
+        claims.len() == 1 && claims.iter().all(|claim| !claim.delivery.body.contains("Hello")),
+        "{claims:?}"
+    );
     stage.happens("two").await?;
     stage.pass_on().await?;
     let sent = body(&wide, &stage.caller).await?.context("may be read")?;

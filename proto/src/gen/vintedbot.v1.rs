@@ -13542,7 +13542,8 @@ pub struct WebhookDelivery {
     /// How many attempts were begun.
     #[prost(int32, tag = "8")]
     pub attempts: i32,
-    /// When it is tried next; while it is being sent, when that is given up. Absent: it has ended.
+    /// When it is tried next; while it is being sent, when that is given up. Not before
+    /// its endpoint is enabled. Absent: it has ended.
     #[prost(message, optional, tag = "9")]
     pub next_attempt_time: ::core::option::Option<::prost_types::Timestamp>,
     /// HTTP status of the last answer. 0: none came.

@@ -259,7 +259,8 @@ export type WebhookDelivery = Message<"vintedbot.v1.WebhookDelivery"> & {
   attempts: number;
 
   /**
-   * When it is tried next; while it is being sent, when that is given up. Absent: it has ended.
+   * When it is tried next; while it is being sent, when that is given up. Not before
+   * its endpoint is enabled. Absent: it has ended.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_time = 9;
    */
