@@ -29,9 +29,14 @@ pub fn words(text: &str) -> Vec<Word> {
         let end = at + c.len_utf8();
         if is_combining_mark(c) || is_unseen(c) {
             words.extend(&(at..end));
+        } else if is_half_flag(c) {
+            words.half_flag(c, at..end);
         } else if is_emoji(c) {
             words.alone(c, at..end);
         } else if c.is_alphanumeric() {
+            if words.is_half_flag() {
+                words.end();
+            }
             for folded in c.nfkd().flat_map(char::to_lowercase).nfkd() {
                 words.fold(folded, at..end);
             }
@@ -52,6 +57,22 @@ struct Words {
 }
 
 impl Words {
+    fn half_flag(&mut self, c: char, place: Range<usize>) {
+        let is_second = self.is_half_flag();
+        if !is_second {
+            self.end();
+        }
+        self.push(c, place);
+        if is_second {
+            self.end();
+        }
+    }
+
+    /// Whether the word that was begun is half of a flag.
+    fn is_half_flag(&self) -> bool {
+        self.text.chars().next().is_some_and(is_half_flag)
+    }
+
     fn fold(&mut self, c: char, place: Range<usize>) {
         let apart = match c {
             'œ' => "oe",
@@ -143,7 +164,16 @@ fn is_unseen(c: char) -> bool {
 }
 
 fn is_emoji(c: char) -> bool {
-    matches!(c, '\u{2600}'..='\u{27BF}' | '\u{2B00}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}')
+    matches!(
+        c,
+        '\u{203C}' | '\u{2049}' | '\u{2190}'..='\u{21FF}' | '\u{2300}'..='\u{23FF}' | '\u{25A0}'..='\u{27BF}'
+            | '\u{2900}'..='\u{297F}' | '\u{2B00}'..='\u{2BFF}' | '\u{1F000}'..='\u{1FAFF}'
+    )
+}
+
+/// Two of these are a flag.
+fn is_half_flag(c: char) -> bool {
+    matches!(c, '\u{1F1E6}'..='\u{1F1FF}')
 }
 
 /// Scripts that put nothing between words: each sign is one.
@@ -179,6 +209,7 @@ mod tests {
             ("ΟΔΟΣ οδος Οδός", "οδοσ οδοσ οδοσ"),
             ("Nike™ H&M 38,5 t-shirt", "nike h m 38 5 t shirt"),
             ("merci👍🏽beaucoup ❤️", "merci 👍 beaucoup ❤"),
+            ("⌚⏰▶️ 🇫🇷🇬🇷a 🇫b", "⌚ ⏰ ▶ 🇫🇷 🇬🇷 a 🇫 b"),
             ("שָׁלוֹם مرحبا", "שלום مرحبا"),
             ("毛衣コート", "毛 衣 コ ー ト"),
             ("so\u{AD}ft a\u{200B}b", "soft a b"),
@@ -205,7 +236,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_folded_is_folded_already(text in "\\PC{0,60}|[ -~éœßİıﬁ'’\u{301}\u{AD}👍日0-9]{0,60}") {
+        fn what_is_folded_is_folded_already(text in "\\PC{0,60}|[ -~éœßİıﬁ'’\u{301}\u{AD}👍日0-9🇫🇷⌚]{0,60}") {
             let once = folded(&text);
             prop_assert_eq!(folded(&once), once);
         }
