@@ -146,6 +146,14 @@ fn generated() -> String {
     text
 }
 
+/// Lines, those of JSON without the order of their fields, which depends on what else is built.
+fn lines(text: &str) -> impl Iterator<Item = Value> {
+    text.lines().map(|line| {
+        let json = serde_json::from_str(line).ok().filter(Value::is_object);
+        json.unwrap_or_else(|| Value::from(line))
+    })
+}
+
 #[test]
 fn the_documentation_has_every_type_with_the_json_that_is_sent() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/webhooks.md");
@@ -158,7 +166,7 @@ fn the_documentation_has_every_type_with_the_json_that_is_sent() {
         return;
     }
     assert!(
-        written == fresh,
+        lines(written).eq(lines(&fresh)),
         "docs/webhooks.md is not as events are sent; UPDATE=1 cargo nextest run -p vintedbot-server webhook_types writes it anew"
     );
     for event_type in types() {
