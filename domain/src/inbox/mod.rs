@@ -11,6 +11,7 @@
 
 mod bulk;
 mod change;
+mod claimed;
 mod counts;
 mod delete;
 mod draft;

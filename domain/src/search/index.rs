@@ -34,7 +34,7 @@ pub(super) fn first_id(time: Millis) -> i64 {
 }
 
 /// Writes documents of an owner in the place of those that were there of the same things.
-pub(super) async fn put(tx: &Tx, owner_id: &str, documents: Vec<Document>) -> Result<()> {
+pub(super) async fn put(tx: &Tx, owner_id: &str, mut documents: Vec<Document>) -> Result<()> {
     if documents.is_empty() {
         return Ok(());
     }
@@ -49,6 +49,8 @@ pub(super) async fn put(tx: &Tx, owner_id: &str, documents: Vec<Document>) -> Re
     for (kind, ids) in by_kind {
         remove(tx, kind, ids).await?;
     }
+    // FTS5 gathers what comes in the order of its ids in memory, and writes a segment at each step back.
+    documents.sort_by_key(|document| document.time);
     for chunk in documents.chunks(CHUNK) {
         insert(tx, number, chunk).await?;
     }
@@ -152,7 +154,7 @@ async fn insert(tx: &Tx, number: i64, documents: &[Document]) -> Result<()> {
         let written = insert_where_free(tx, &waiting).await?;
         let (done, left): (Vec<_>, Vec<_>) =
             waiting.into_iter().partition(|entry| written.contains(&entry.id));
-        write_words(tx, &done).await?;
+        write_words(tx, done).await?;
         waiting = left;
     }
     Ok(())
@@ -200,10 +202,11 @@ async fn insert_where_free(tx: &Tx, entries: &[Entry<'_>]) -> Result<HashSet<i64
     rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
 }
 
-async fn write_words(tx: &Tx, entries: &[Entry<'_>]) -> Result<()> {
+async fn write_words(tx: &Tx, mut entries: Vec<Entry<'_>>) -> Result<()> {
     if tx.get_database_backend() != DbBackend::Sqlite || entries.is_empty() {
         return Ok(());
     }
+    entries.sort_by_key(|entry| entry.id);
     let rows = (0..entries.len()).map(|row| format!("({})", placeholders(2 * row + 1, 2)));
     let rows = rows.collect::<Vec<_>>().join(", ");
     let values = entries

@@ -2,14 +2,14 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sea_orm::ActiveValue::Set;
-use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{ActiveModelTrait, IntoActiveModel};
 use vintedbot_marketplace::Seat;
 use vintedbot_marketplace::challenge::AccountFollows;
 
 use super::{RemovalState, content_hash, load, set};
 use crate::accounts::{self, Account, AccountState};
 use crate::clock::Millis;
+use crate::inbox::claimed::{self, Intended};
 use crate::inbox::replies::attempt::next_intent;
 use crate::inbox::replies::outcome::{Next, settle};
 use crate::inbox::replies::{lock_account, may_act_on, open_effect};
@@ -56,23 +56,11 @@ pub enum Became {
 
 /// Decides what a claimed removal needs. An open effect comes first, and not before its sender can no longer act.
 pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
-    let (domain_, claim) = (domain.clone(), claim.clone());
-    domain
-        .store
-        .write(move |tx| {
-            let (domain, claim) = (domain_.clone(), claim.clone());
-            async move {
-                match decide(tx, &domain, &claim).await? {
-                    Ok(plan) => Ok(plan),
-                    Err(outcome) => {
-                        claim.finish(tx, &outcome, &domain.settings.back_off()).await?;
-                        Ok(Plan::Nothing)
-                    }
-                }
-            }
-            .boxed()
-        })
-        .await
+    let plan = claimed::decide(domain, claim, |tx, domain, claim| {
+        decide(tx, domain, claim).boxed()
+    })
+    .await?;
+    Ok(plan.unwrap_or(Plan::Nothing))
 }
 
 async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {
@@ -167,33 +155,16 @@ async fn commit(tx: &Tx, domain: &Domain, claim: &Claim, work: &Work) -> Result<
         set(tx, row, RemovalState::Failed, Some(why)).await?;
         return Ok(None);
     }
-    let id = tx.id();
-    let not_after = now + domain.settings.click_window_ms;
-    let reconcile_after = not_after + domain.settings.request_timeout_ms;
-    let effect = effects::ActiveModel {
-        id: Set(id.clone()),
-        owner_id: Set(row.owner_id.clone()),
-        account_id: Set(row.account_id.clone()),
-        site: Set(row.site.clone()),
-        subject_id: Set(row.id.clone()),
-        kind: Set(EffectKind::ThreadRemoval),
-        state: Set(EffectState::Intended),
-        claim_epoch: Set(claim.epoch),
-        composer_id: Set(claim.worker_id.clone()),
-        intent_time: Set(now),
-        not_after: Set(not_after),
-        reconcile_after: Set(reconcile_after),
-        settle_until: Set(reconcile_after + domain.settings.settle_ms),
-        known_remote_ids: Set("[]".to_owned()),
-        target_remote_id: Set(Some(work.conversation_id.clone())),
-        target_photo_ids: Set("[]".to_owned()),
-        seen: Set(None),
-        remote_id: Set(None),
-        note: Set(None),
-        decide_time: Set(None),
-        watch_until: Set(None),
+    let intended = Intended {
+        kind: EffectKind::ThreadRemoval,
+        owner_id: &row.owner_id,
+        account_id: &row.account_id,
+        site: &row.site,
+        subject_id: &row.id,
+        conversation_id: &work.conversation_id,
+        known_remote_ids: "[]".to_owned(),
     };
-    effects::Entity::insert(effect).exec_without_returning(tx).await?;
+    let id = claimed::insert(tx, domain, claim, intended).await?;
     set(tx, row, RemovalState::Removing, None).await?;
     Ok(Some(id))
 }
@@ -294,25 +265,16 @@ where
 
 /// Lets go of the claim, and moves the removal on. When the claim was lost nothing is written: its new holder decides.
 pub async fn conclude(domain: &Domain, claim: &Claim, next: Next) -> Result<()> {
-    let (domain_, claim) = (domain.clone(), claim.clone());
-    domain
-        .store
-        .write(move |tx| {
-            let (domain, claim, next) = (domain_.clone(), claim.clone(), next.clone());
-            async move {
-                lock_account(tx, claim.job.account_id.as_deref().unwrap_or_default()).await?;
-                if claim.require_held(tx).await.is_err() {
-                    return Ok(());
-                }
-                let outcome = match load(tx, claim.job.subject_id.as_deref().unwrap_or_default()).await? {
-                    Some(row) => apply(tx, &domain, &claim, row, next).await?,
-                    None => Outcome::Done,
-                };
-                claim.finish(tx, &outcome, &domain.settings.back_off()).await
+    claimed::conclude(domain, claim, next, |tx, domain, claim, next| {
+        async move {
+            match load(tx, claim.job.subject_id.as_deref().unwrap_or_default()).await? {
+                Some(row) => apply(tx, domain, claim, row, next).await,
+                None => Ok(Outcome::Done),
             }
-            .boxed()
-        })
-        .await
+        }
+        .boxed()
+    })
+    .await
 }
 
 async fn apply(tx: &Tx, domain: &Domain, claim: &Claim, row: threads::Model, next: Next) -> Result<Outcome> {

@@ -9,7 +9,7 @@ use super::{load, lock_account, may_act, open_effect, outcome, save};
 use crate::accounts::{self, Account, AccountState, Mode};
 use crate::clock::Millis;
 use crate::events::Kind;
-use crate::inbox::ReplyState;
+use crate::inbox::{ReplyState, claimed};
 use crate::jobs::{Claim, Outcome};
 use crate::publishing::{EffectKind, EffectState, budget};
 use crate::settings::Settings;
@@ -49,23 +49,11 @@ pub enum Plan {
 /// Decides what a claimed reply needs. An open effect comes first: such a reply is never sent, only looked for, and not
 /// before its sender can no longer act.
 pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
-    let (domain_, claim) = (domain.clone(), claim.clone());
-    domain
-        .store
-        .write(move |tx| {
-            let (domain, claim) = (domain_.clone(), claim.clone());
-            async move {
-                match decide(tx, &domain, &claim).await? {
-                    Ok(plan) => Ok(plan),
-                    Err(outcome) => {
-                        claim.finish(tx, &outcome, &domain.settings.back_off()).await?;
-                        Ok(Plan::Nothing)
-                    }
-                }
-            }
-            .boxed()
-        })
-        .await
+    let plan = claimed::decide(domain, claim, |tx, domain, claim| {
+        decide(tx, domain, claim).boxed()
+    })
+    .await?;
+    Ok(plan.unwrap_or(Plan::Nothing))
 }
 
 async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {

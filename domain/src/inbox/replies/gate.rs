@@ -1,7 +1,6 @@
 //! The only gate: the transaction that commits an intent to send. What it lets through may be sent once, until it expires.
 
 use futures::FutureExt;
-use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::attempt::{Work, next_intent};
@@ -10,6 +9,7 @@ use crate::accounts::Mode;
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::inbox::ReplyState;
+use crate::inbox::claimed::{self, Intended};
 use crate::jobs::Claim;
 use crate::publishing::gate::Intent;
 use crate::publishing::{EffectKind, EffectState};
@@ -65,33 +65,16 @@ async fn commit(
     {
         return Ok(Err(shut));
     }
-    let id = tx.id();
-    let not_after = now + domain.settings.click_window_ms;
-    let reconcile_after = not_after + domain.settings.request_timeout_ms;
-    let effect = effects::ActiveModel {
-        id: Set(id.clone()),
-        owner_id: Set(row.owner_id.clone()),
-        account_id: Set(row.account_id.clone()),
-        site: Set(row.site.clone()),
-        subject_id: Set(row.id.clone()),
-        kind: Set(EffectKind::Reply),
-        state: Set(EffectState::Intended),
-        claim_epoch: Set(claim.epoch),
-        composer_id: Set(claim.worker_id.clone()),
-        intent_time: Set(now),
-        not_after: Set(not_after),
-        reconcile_after: Set(reconcile_after),
-        settle_until: Set(reconcile_after + domain.settings.settle_ms),
-        known_remote_ids: Set(message_ids),
-        target_remote_id: Set(Some(work.conversation_id.clone())),
-        target_photo_ids: Set("[]".to_owned()),
-        seen: Set(None),
-        remote_id: Set(None),
-        note: Set(None),
-        decide_time: Set(None),
-        watch_until: Set(None),
+    let intended = Intended {
+        kind: EffectKind::Reply,
+        owner_id: &row.owner_id,
+        account_id: &row.account_id,
+        site: &row.site,
+        subject_id: &row.id,
+        conversation_id: &work.conversation_id,
+        known_remote_ids: message_ids,
     };
-    effects::Entity::insert(effect).exec_without_returning(tx).await?;
+    let id = claimed::insert(tx, domain, claim, intended).await?;
     let sending = replies::Model {
         state: ReplyState::Sending,
         attempts: row.attempts + 1,

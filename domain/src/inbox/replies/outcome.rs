@@ -8,7 +8,7 @@ use super::{load, lock_account, open_effect, save, watch};
 use crate::accounts;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
-use crate::inbox::{Message, Reply, ReplyState};
+use crate::inbox::{Message, Reply, ReplyState, claimed};
 use crate::jobs::{Claim, Outcome};
 use crate::publishing::{EffectKind, EffectState};
 use crate::store::Tx;
@@ -45,23 +45,14 @@ pub enum Next {
 
 /// Lets go of the claim, and moves the reply on. When the claim was lost nothing is written: its new holder decides.
 pub async fn conclude(domain: &Domain, claim: &Claim, next: Next) -> Result<()> {
-    let (domain_, claim) = (domain.clone(), claim.clone());
-    domain
-        .store
-        .write(move |tx| {
-            let (domain, claim, next) = (domain_.clone(), claim.clone(), next.clone());
-            async move {
-                lock_account(tx, claim.job.account_id.as_deref().unwrap_or_default()).await?;
-                if claim.require_held(tx).await.is_err() {
-                    return Ok(());
-                }
-                let row = load(tx, claim.job.subject_id.as_deref().unwrap_or_default()).await?;
-                let outcome = apply(tx, &domain, &claim, row, next).await?;
-                claim.finish(tx, &outcome, &domain.settings.back_off()).await
-            }
-            .boxed()
-        })
-        .await
+    claimed::conclude(domain, claim, next, |tx, domain, claim, next| {
+        async move {
+            let row = load(tx, claim.job.subject_id.as_deref().unwrap_or_default()).await?;
+            apply(tx, domain, claim, row, next).await
+        }
+        .boxed()
+    })
+    .await
 }
 
 async fn apply(
