@@ -96,7 +96,7 @@ async fn arrival(receiver: &Receiver, name: &str) -> Result<Instant> {
                 let arrived = receiver.arrived();
                 let mut latest = arrived.iter().rev();
                 latest
-                    .find(|one| one.body["data"]["resource"]["name"] == name)
+                    .find(|one| one.json()["data"]["resource"]["name"] == name)
                     .map(|one| one.at)
             };
             if let Some(at) = found {

@@ -152,7 +152,7 @@ fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Resul
     for one in arrived.iter() {
         ids.entry((one.path.as_str(), one.sequence()))
             .or_default()
-            .insert(&one.id);
+            .insert(one.id());
     }
     for path in PATHS {
         for sequence in &happened {

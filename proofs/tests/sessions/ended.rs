@@ -9,7 +9,8 @@ use vintedbot_domain::clock::Clock as _;
 use vintedbot_domain::events::Kind;
 use vintedbot_marketplace::{Error as SiteError, LostSession, Marketplace as _, Sessions as _};
 
-use crate::stage::{Stage, reason};
+use crate::bare::reason;
+use crate::stage::Stage;
 
 pub async fn a_dead_session_stops_its_account_and_a_new_one_starts_it(stage: Stage) -> Result<()> {
     let stale = stage.import_stale().await?;

@@ -14,7 +14,8 @@ use vintedbot_domain::{Error, Reason};
 use vintedbot_marketplace::{Error as SiteError, Marketplace as _};
 use zeroize::Zeroizing;
 
-use crate::stage::{AGENT, Stage, reason};
+use crate::bare::reason;
+use crate::stage::{AGENT, Stage};
 
 pub async fn a_session_is_tried_before_it_counts(stage: Stage) -> Result<()> {
     let signed_in = stage.site.sign_in(stage.login()).await?;

@@ -3,6 +3,9 @@
 //! its tokens and ends a session whose old ones are used again, the connector, the worker, the domain. The count is taken
 //! from what the site wrote down.
 
+#[macro_use]
+#[path = "../support/bare.rs"]
+mod bare;
 #[path = "../support/postgres.rs"]
 mod postgres;
 
@@ -13,26 +16,6 @@ mod stage;
 
 use postgres::Postgres;
 use stage::Stage;
-
-/// Tells each chapter on an engine of its own.
-macro_rules! on_both_engines {
-    ($($part:ident::$chapter:ident)*) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $chapter() -> anyhow::Result<()> {
-                super::$part::$chapter(super::Stage::open(None).await?).await
-            })*
-        }
-
-        mod on_postgresql {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $chapter() -> anyhow::Result<()> {
-                let server = super::Postgres::start().await?;
-                super::$part::$chapter(super::Stage::open(Some(server)).await?).await
-            })*
-        }
-    };
-}
 
 on_both_engines! {
     imported::a_session_is_tried_before_it_counts

@@ -10,9 +10,30 @@ use async_trait::async_trait;
 use tokio::net::TcpListener;
 use vintedbot_connector::{Outside, Resolver};
 use vintedbot_domain::webhooks::{self, Attempt, DeliveryState, DisableReason, Endpoint};
+use vintedbot_proofs::receiver::{Part, Receiver};
 
-use crate::receiver::Receiver;
 use crate::stage::{Stage, local, until};
+
+fn part(path: &str) -> Part {
+    match path {
+        "/slow" => Part::Silence,
+        "/broken" => Part::answer("500 Internal Server Error", "", "out of order"),
+        "/gone" => Part::answer("410 Gone", "", ""),
+        "/redirect" => Part::answer("302 Found", "location: /elsewhere\r\n", ""),
+        "/busy" => Part::answer("429 Too Many Requests", "retry-after: 1800\r\n", ""),
+        "/huge" => Part::answer("200 OK", "", &"x".repeat(8 << 20)),
+        "/headers" => {
+            let many = (0..40).map(|number| format!("x-{number}: {}\r\n", "y".repeat(1_000)));
+            Part::answer("200 OK", &many.collect::<String>(), "")
+        }
+        "/endless" => Part::Endless(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n",
+            "1\r\nz\r\n",
+        ),
+        "/garbage" => Part::Answer("SSH-2.0-OpenSSH_9.2\r\n".to_owned()),
+        _ => Part::answer("204 No Content", "", ""),
+    }
+}
 
 async fn first_attempt(stage: &Stage, endpoint: &Endpoint) -> Result<(webhooks::Delivery, Attempt)> {
     until(&format!("an attempt at {}", endpoint.url), || async {
@@ -30,7 +51,7 @@ async fn first_attempt(stage: &Stage, endpoint: &Endpoint) -> Result<(webhooks::
 }
 
 pub async fn every_event_arrives_whatever_other_receivers_do(mut stage: Stage) -> Result<()> {
-    let receiver = Receiver::open().await?;
+    let receiver = Receiver::open_playing(part).await?;
     let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
     let mut endpoints = BTreeMap::new();
     for path in [

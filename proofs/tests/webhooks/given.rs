@@ -5,7 +5,8 @@ use vintedbot_domain::Reason;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::webhooks::{self, EndpointInput, NewEndpoint, Rotate, UpdateEndpoint};
 
-use crate::stage::{Anywhere, Stage, reason, violated};
+use crate::bare::reason;
+use crate::stage::{Anywhere, Stage, violated};
 
 pub async fn an_old_secret_signs_until_its_time(stage: Stage) -> Result<()> {
     let (endpoint, first) = stage

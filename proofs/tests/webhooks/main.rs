@@ -1,6 +1,9 @@
 //! Webhooks through everything that can befall them, on both database engines: the log, the table of deliveries and its
 //! clock; and the worker's real requests to a receiver that plays every part.
 
+#[macro_use]
+#[path = "../support/bare.rs"]
+mod bare;
 #[path = "../support/postgres.rs"]
 mod postgres;
 
@@ -8,7 +11,6 @@ mod answers;
 mod given;
 mod order;
 mod passed_on;
-mod receiver;
 mod replayed;
 mod retried;
 mod stage;
@@ -16,26 +18,6 @@ mod verified;
 
 use postgres::Postgres;
 use stage::Stage;
-
-/// Tells each chapter on an engine of its own.
-macro_rules! on_both_engines {
-    ($($part:ident::$chapter:ident)*) => {
-        mod on_sqlite {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $chapter() -> anyhow::Result<()> {
-                super::$part::$chapter(super::Stage::open(None).await?).await
-            })*
-        }
-
-        mod on_postgresql {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $chapter() -> anyhow::Result<()> {
-                let server = super::Postgres::start().await?;
-                super::$part::$chapter(super::Stage::open(Some(server)).await?).await
-            })*
-        }
-    };
-}
 
 on_both_engines! {
     passed_on::every_event_becomes_one_delivery_of_each_endpoint_that_takes_it

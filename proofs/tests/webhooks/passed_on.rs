@@ -8,7 +8,8 @@ use vintedbot_domain::identity::{Caller, Scope};
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::webhooks::{self, EndpointInput, NewEndpoint, UpdateEndpoint, type_of};
 
-use crate::stage::{Anywhere, Stage, reason};
+use crate::bare::reason;
+use crate::stage::{Anywhere, Stage};
 
 pub async fn every_event_becomes_one_delivery_of_each_endpoint_that_takes_it(stage: Stage) -> Result<()> {
     stage.happens("before there is an endpoint").await?;

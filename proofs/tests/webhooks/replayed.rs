@@ -5,7 +5,8 @@ use vintedbot_domain::Reason;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::webhooks::{self, DeliveryState, Endpoint, ReplayWindow};
 
-use crate::stage::{Stage, reason, violated};
+use crate::bare::reason;
+use crate::stage::{Stage, violated};
 
 async fn deliver_all(stage: &Stage, endpoint: &Endpoint) -> Result<Vec<String>> {
     stage.pass_on().await?;

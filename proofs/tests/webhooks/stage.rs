@@ -1,58 +1,37 @@
 //! What it takes: an instance in this process under a clock that can be moved, and, where a chapter wants one, a worker.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use sea_orm::ConnectionTrait as _;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use vintedbot_connector::{Config, Connector, Outside, Pacing};
-use vintedbot_domain::accounts::{Mode, StoredSessions};
-use vintedbot_domain::catalog::Catalogs;
-use vintedbot_domain::clock::{Clock, Millis, SystemClock};
-use vintedbot_domain::events::{self, Event, Feed};
+use vintedbot_connector::Outside;
+use vintedbot_domain::Error;
+use vintedbot_domain::accounts::StoredSessions;
+use vintedbot_domain::clock::{Clock as _, Millis};
+use vintedbot_domain::events::{self, Event};
 use vintedbot_domain::identity::{self, Caller};
-use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::inbox::{self, NewTemplate};
-use vintedbot_domain::jobs::Bell;
-use vintedbot_domain::keys::Keys;
-use vintedbot_domain::media::{files::PhotoFiles, pipeline};
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::settings::Settings;
 use vintedbot_domain::webhooks::{
     self, Answer, Claim, Delivery, Endpoint, EndpointInput, Filter, NewEndpoint, Secret, Sent, Targets,
 };
-use vintedbot_domain::{Domain, Error, Reason, Wakes, instance, store};
-use vintedbot_marketplace::challenge::Detector;
-use vintedbot_marketplace::limits::Limits;
-use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_worker::Worker;
 
+use crate::bare::{Bare, connector, settings};
 use crate::postgres::Postgres;
 
 /// The longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 pub const LEASE: Millis = 4_000;
-
-/// The machine's clock, and how far it was moved.
-#[derive(Debug, Default)]
-pub struct Moved(pub AtomicI64);
-
-impl Clock for Moved {
-    fn now(&self) -> Millis {
-        SystemClock.now() + self.0.load(Ordering::SeqCst)
-    }
-
-    fn since_boot(&self) -> Millis {
-        SystemClock.since_boot() + self.0.load(Ordering::SeqCst)
-    }
-}
 
 /// Says yes to everything but one address, for chapters in which nothing is sent.
 #[derive(Debug)]
@@ -68,62 +47,30 @@ impl Targets for Anywhere {
     }
 }
 
-/// An instance, its owner, and perhaps its worker.
+/// An instance, and perhaps its worker.
 pub struct Stage {
-    pub domain: Domain,
-    pub clock: Arc<Moved>,
-    pub caller: Caller,
+    bare: Bare,
     worker: Option<(CancellationToken, JoinHandle<Result<(), vintedbot_worker::Error>>)>,
-    postgres: Option<Postgres>,
-    folder: TempDir,
+}
+
+impl Deref for Stage {
+    type Target = Bare;
+
+    fn deref(&self) -> &Bare {
+        &self.bare
+    }
 }
 
 impl Stage {
     pub async fn open(postgres: Option<Postgres>) -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let clock = Arc::new(Moved::default());
-        let url = match &postgres {
-            Some(server) => server.url(),
-            None => "sqlite::memory:".to_owned(),
+        let settings = Settings {
+            lease_ms: LEASE,
+            heartbeat_ms: 1_000,
+            ..settings()
         };
-        let store = store::connect(&url, clock.clone(), Arc::new(SystemIds)).await?;
-        // Each test has the database to itself, and moves time: this machine's clock counts.
-        let store = store::Store::new(
-            store.writer().clone(),
-            store.reader().clone(),
-            clock.clone(),
-            Arc::new(SystemIds),
-            false,
-        );
-        vintedbot_migrations::run_locked(store.writer()).await?;
-        let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0").await?;
-        let (feed, bell) = (Feed::default(), Bell::default());
-        let domain = Domain {
-            store: store.with_after_commit(Arc::new(Wakes {
-                feed: feed.clone(),
-                bell: bell.clone(),
-            })),
-            keys: Arc::new(Keys::new([7; 32])),
-            files: Arc::new(PhotoFiles::open(&folder.path().join("media"))?),
-            clock: clock.clone(),
-            ids: Arc::new(SystemIds),
-            settings: Arc::new(settings()),
-            limits: Arc::new(Limits::embedded().clone()),
-            photo_limits: Arc::new(pipeline::Limits::default()),
-            catalogs: Catalogs::default(),
-            feed,
-            bell,
-            log_epoch: started.log_epoch.clone().into(),
-        };
-        let secret = identity::first_token(&domain, &started.owner_id).await?;
-        let caller = identity::authenticate(&domain, Some(secret.expose())).await?;
         Ok(Self {
-            domain,
-            clock,
-            caller,
+            bare: Bare::open(postgres, settings).await?,
             worker: None,
-            postgres,
-            folder,
         })
     }
 
@@ -132,27 +79,9 @@ impl Stage {
         let outside = Arc::new(outside);
         let drain = CancellationToken::new();
         let domain = self.domain.clone();
-        let clock = Arc::clone(&domain.clock);
-        let connector = Connector::new(Config {
-            practice_url: None,
-            browser: None,
-            selectors: Arc::new(Selectors::embedded().clone()),
-            detector: Arc::new(Detector::embedded().clone()),
-            pacing: Pacing::NONE,
-            random: Arc::new(|| u64::from_le_bytes(SystemIds.secret()[..8].try_into().unwrap_or_default())),
-            request_timeout: Duration::from_secs(5),
-            sessions: Some(Arc::new(StoredSessions::new(domain.clone()))),
-            proxy: None,
-            clock: Arc::new(move || clock.now()),
-            attempt_time: Duration::from_secs(30),
-        })?;
-        let config = vintedbot_worker::Config {
-            concurrency: 2,
-            work_dir: self.folder.path().join("attempts"),
-            host: "here".to_owned(),
-            sync_interval_ms: 3_600_000,
-        };
-        let worker = Worker::new(domain, Arc::new(connector), config, drain.clone());
+        let sessions = StoredSessions::new(domain.clone());
+        let connector = Arc::new(connector(None, self.clock.clone(), sessions)?);
+        let worker = Worker::new(domain, connector, self.worker_config(2), drain.clone());
         let worker = tokio::spawn(worker.with_webhooks(Arc::clone(&outside)).run());
         self.worker = Some((drain, worker));
         Ok(outside)
@@ -163,10 +92,7 @@ impl Stage {
             drain.cancel();
             timeout(PATIENCE, worker).await???;
         }
-        match self.postgres {
-            Some(server) => server.stop().await,
-            None => Ok(()),
-        }
+        self.bare.close().await
     }
 
     pub fn pass(&self, milliseconds: Millis) {
@@ -296,47 +222,10 @@ pub fn local(address: SocketAddr, path: &str) -> String {
     format!("http://{address}{path}")
 }
 
-pub fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Option<Reason> {
-    result.expect_err("a refusal").reason()
-}
-
 /// The fields that a call found fault with.
 pub fn violated<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<String> {
     match result.expect_err("violations") {
         Error::Invalid(violations) => violations.into_iter().map(|violation| violation.field).collect(),
         other => panic!("no violations: {other}"),
-    }
-}
-
-fn settings() -> Settings {
-    Settings {
-        session_mode: Mode::Mock,
-        confirm_token_ms: 600_000,
-        signed_url_ms: 600_000,
-        publish_per_minute: 100,
-        publish_per_minute_account: 100,
-        changes_per_minute_account: 100,
-        reply_undo_ms: 0,
-        replies_per_minute_account: 100,
-        sync_now_per_minute: 100,
-        imports_per_hour: 6,
-        uploads_per_minute: 600,
-        click_window_ms: 1_000,
-        request_timeout_ms: 5_000,
-        settle_ms: 2_000,
-        settle_poll_ms: 500,
-        lease_ms: LEASE,
-        heartbeat_ms: 1_000,
-        attempt_timeout_ms: 20_000,
-        back_off_ms: 200,
-        back_off_max_ms: 2_000,
-        max_claims: 5,
-        max_failures: 5,
-        watch_ms: 7 * 24 * 3_600_000,
-        events_keep_ms: 7 * 24 * 3_600_000,
-        jobs_keep_ms: 30 * 24 * 3_600_000,
-        screenshots_keep_ms: 30 * 24 * 3_600_000,
-        schedule_late_ms: 3_600_000,
-        browser_window: false,
     }
 }

@@ -9,8 +9,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use vintedbot_connector::Outside;
 use vintedbot_domain::webhooks::{self, Rotate};
+use vintedbot_proofs::receiver::{Arrived, Receiver};
 
-use crate::receiver::{Arrived, Receiver};
 use crate::stage::{Stage, local, until};
 
 pub async fn by_other_languages(mut stage: Stage) -> Result<()> {
