@@ -29,7 +29,7 @@ pub struct Rotate {
 /// Gives an endpoint a new secret; those of before sign too until their time.
 ///
 /// # Errors
-/// Violations for a secret or a time that is not as it must be.
+/// Violations for a secret or a time that is not as it must be, and where four secrets sign already.
 pub async fn rotate_secret(domain: &Domain, caller: &Caller, rotate: Rotate) -> Result<CreatedEndpoint> {
     let now = domain.store.now().await?;
     let mut violations = Vec::new();
@@ -71,7 +71,7 @@ pub async fn rotate_secret(domain: &Domain, caller: &Caller, rotate: Rotate) -> 
                 }
                 let mut row = load(tx, &owner_id, id).await?;
                 let mut secrets = Secrets::open(&domain, &owner_id, id, &row.secrets)?;
-                secrets.rotate(&secret, now, until);
+                secrets.rotate(&secret, now, until)?;
                 row.secrets = secrets.seal(&domain, &owner_id, id)?;
                 row.old_secret_expire_time = secrets.old_expire_time();
                 save(tx, row, Kind::WebhookEndpointUpdated).await?;

@@ -12,7 +12,7 @@ use crate::{Domain, Error, Result, Violation};
 const PREFIX: &str = "whsec_";
 /// How many bytes a secret has, as Standard Webhooks asks for.
 const LENGTH: std::ops::RangeInclusive<usize> = 24..=64;
-/// Secrets that sign at once. Who rotates more often than that within their overlap loses the oldest.
+/// Secrets that sign at once: each makes the header of signatures longer.
 const KEPT: usize = 4;
 
 /// A secret, kept away from logs and wiped when it is dropped.
@@ -98,12 +98,24 @@ impl Secrets {
     }
 
     /// Puts a new one before the others, of which the present one lasts until `expire_time`.
-    pub(super) fn rotate(&mut self, secret: &Secret, now: Millis, expire_time: Millis) {
+    ///
+    /// # Errors
+    /// So many sign already that one of them would have to end before its time.
+    pub(super) fn rotate(&mut self, secret: &Secret, now: Millis, expire_time: Millis) -> Result<()> {
         if let Some(present) = self.0.first_mut() {
             present.expire_time = Some(expire_time);
         }
         self.0
             .retain(|kept| kept.expire_time.is_some_and(|until| until > now));
+        if self.0.len() >= KEPT {
+            return Err(Error::invalid(
+                "old_secret_expire_time",
+                format!(
+                    "{KEPT} secrets sign already; wait until one of them ends, or end the present one at once with a time that \
+                     has passed"
+                ),
+            ));
+        }
         self.0.insert(
             0,
             Kept {
@@ -111,7 +123,7 @@ impl Secrets {
                 expire_time: None,
             },
         );
-        self.0.truncate(KEPT);
+        Ok(())
     }
 
     /// When the last of the earlier ones ceases to sign.
@@ -164,8 +176,8 @@ mod tests {
     fn an_old_secret_signs_too_until_its_time() {
         let secret = |digit: u8| Secret(Zeroizing::new(format!("whsec_{}", STANDARD.encode([digit; 24]))));
         let mut secrets = Secrets::new(&secret(1));
-        secrets.rotate(&secret(2), 0, 100);
-        secrets.rotate(&secret(3), 50, 150);
+        secrets.rotate(&secret(2), 0, 100).unwrap();
+        secrets.rotate(&secret(3), 50, 150).unwrap();
         assert_eq!(secrets.signing(60), [secret(3), secret(2), secret(1)]);
         assert_eq!(secrets.signing(120), [secret(3), secret(2)]);
         assert_eq!(secrets.signing(150), [secret(3)]);

@@ -33,7 +33,7 @@ const MESSAGES: u32 = 1_000_000;
 const THREADS: u32 = 20_000;
 const PEOPLE: u32 = 2_000;
 /// Rows of one statement: few enough for every engine's limit of parameters.
-const CHUNK: u32 = 1_000;
+const CHUNK: u32 = 500;
 /// Words of which most are rare, as in any language.
 const VOCABULARY: u32 = 30_000;
 /// Terms of each kind, so that not one and the same is looked for over and over.

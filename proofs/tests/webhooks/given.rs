@@ -46,6 +46,24 @@ pub async fn an_old_secret_signs_until_its_time(stage: Stage) -> Result<()> {
     };
     let refused = webhooks::rotate_secret(&stage.domain, &stage.caller, too_long).await;
     assert_eq!(violated(refused), ["secret", "old_secret_expire_time"]);
+
+    // Nobody's secret ends before its time for another to have room.
+    let more = |until| Rotate {
+        request_id: None,
+        ..rotate(None, Some(until))
+    };
+    let until = stage.now() + 60_000;
+    for _ in 0..3 {
+        webhooks::rotate_secret(&stage.domain, &stage.caller, more(until)).await?;
+    }
+    let four = signing().await?;
+    assert_eq!((four.len(), four[3].as_str()), (4, own));
+    let refused = webhooks::rotate_secret(&stage.domain, &stage.caller, more(until)).await;
+    assert_eq!(violated(refused), ["old_secret_expire_time"]);
+    assert_eq!(signing().await?, four);
+    webhooks::rotate_secret(&stage.domain, &stage.caller, more(stage.now())).await?;
+    let ended = signing().await?;
+    assert_eq!(ended[1..], four[1..], "the present one gave way");
     stage.close().await
 }
 

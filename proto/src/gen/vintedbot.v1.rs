@@ -4104,7 +4104,8 @@ pub struct SearchResponse {
     /// Newest first. It may be fewer than asked for, on a page that is not the last one too.
     #[prost(message, repeated, tag = "1")]
     pub results: ::prost::alloc::vec::Vec<SearchResult>,
-    /// For the next page. Empty: this is the last one. What comes meanwhile moves nothing from page to page.
+    /// For the next page. Empty: this is the last one. What comes meanwhile moves nothing from page to page, but a thread or a
+    /// note stands where its thread's last message does: one that gets a message is on the first page from then on.
     #[prost(string, tag = "2")]
     pub next_page_token: ::prost::alloc::string::String,
     /// Whether everything is in the index. It is not for a while after an update of the program, or while the index is made anew
@@ -13781,7 +13782,8 @@ pub struct RotateSecretRequest {
     /// A secret of your own, as in CreateEndpointRequest. Empty: one is made.
     #[prost(string, tag = "2")]
     pub secret: ::prost::alloc::string::String,
-    /// Until when the old secret signs too; within 7 days from now. Absent: 24 hours from now.
+    /// Until when the old secret signs too; within 7 days from now. A time within the past 24 hours ends it at once. Absent: 24
+    /// hours from now.
     #[prost(message, optional, tag = "3")]
     pub old_secret_expire_time: ::core::option::Option<::prost_types::Timestamp>,
     /// UUID that makes repeating this call safe; as in CreateEndpointRequest, a repeated call is not told the secret. Absent:
@@ -14195,7 +14197,8 @@ pub mod webhook_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
-        /// Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again.
+        /// Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again. At most
+        /// four secrets sign at a time.
         /// Scope: webhooks:write.
         pub async fn rotate_secret(
             &mut self,
@@ -14426,7 +14429,8 @@ pub mod webhook_service_server {
             tonic::Response<super::EnableEndpointResponse>,
             tonic::Status,
         >;
-        /// Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again.
+        /// Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again. At most
+        /// four secrets sign at a time.
         /// Scope: webhooks:write.
         async fn rotate_secret(
             &self,

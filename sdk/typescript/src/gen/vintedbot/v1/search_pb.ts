@@ -263,7 +263,8 @@ export type SearchResponse = Message<"vintedbot.v1.SearchResponse"> & {
   results: SearchResult[];
 
   /**
-   * For the next page. Empty: this is the last one. What comes meanwhile moves nothing from page to page.
+   * For the next page. Empty: this is the last one. What comes meanwhile moves nothing from page to page, but a thread or a
+   * note stands where its thread's last message does: one that gets a message is on the first page from then on.
    *
    * @generated from field: string next_page_token = 2;
    */

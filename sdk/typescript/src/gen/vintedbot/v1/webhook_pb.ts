@@ -801,7 +801,8 @@ export type RotateSecretRequest = Message<"vintedbot.v1.RotateSecretRequest"> & 
   secret: string;
 
   /**
-   * Until when the old secret signs too; within 7 days from now. Absent: 24 hours from now.
+   * Until when the old secret signs too; within 7 days from now. A time within the past 24 hours ends it at once. Absent: 24
+   * hours from now.
    *
    * @generated from field: google.protobuf.Timestamp old_secret_expire_time = 3;
    */
@@ -1247,7 +1248,8 @@ export const WebhookService: GenService<{
     output: typeof EnableEndpointResponseSchema;
   },
   /**
-   * Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again.
+   * Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again. At most
+   * four secrets sign at a time.
    * Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.RotateSecret
