@@ -10,10 +10,11 @@ NPM := npm --prefix sdk/typescript
 NODE_STAMP := sdk/typescript/node_modules/.installed
 # A hundred thousand seeds want optimised code; a sample in the tests does not want another build.
 SIM_PROFILE := --release
+LOAD_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
-.PHONY: help run demo test lint audit generate crash browser sim streams bench compiler node chromium screen postgres
+.PHONY: help run demo test lint audit generate crash browser sim streams load bench compiler node chromium screen postgres
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -26,7 +27,7 @@ demo: compiler chromium ## Photos become a listing on the practice site, in a re
 	cargo build --quiet --bin vintedbot
 	@$(PROOF) demo
 
-test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser, streams and simulation.
+test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser, streams, load and simulation.
 	cargo build --bin vintedbot
 	cargo $(TEST) --workspace
 	cargo test --workspace --doc --quiet
@@ -34,6 +35,7 @@ test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks chromium screen postgres ## Ever
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
 	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
 	$(MAKE) streams CUTS=300
+	$(MAKE) load SELLERS=2 WATCHERS=20 DURATION_S=6 LOAD_PROFILE=
 	$(MAKE) browser CASES=12
 
 lint: compiler node ## Formatting, clippy, the contract's lint, types.
@@ -61,6 +63,10 @@ sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS
 
 streams: compiler ## Cuts watchers off over and over, and compares what they got with the event log. [CUTS=n SEED=n SABOTAGE=rule]
 	@$(PROOF) streams
+
+load: compiler ## Many sellers and their watchers at one instance, and what gives first. [SELLERS=n WATCHERS=n DURATION_S=n SEED=n]
+	cargo build --quiet $(LOAD_PROFILE) --bin vintedbot
+	@cargo run --quiet $(LOAD_PROFILE) -p vintedbot-proofs --bin load
 
 bench: compiler chromium $(VENV)/imaging ## Measures photos, the browser, reads, events, the inbox, watchers and start-up, each beside a yardstick if there is one.
 	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench

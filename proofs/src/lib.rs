@@ -5,6 +5,7 @@ pub mod browser;
 pub mod crash;
 pub mod demo;
 pub mod instance;
+pub mod load;
 pub mod photos;
 pub mod receiver;
 pub mod records;

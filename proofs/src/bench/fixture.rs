@@ -42,9 +42,23 @@ pub async fn sample(client: &Client) -> Result<Listing> {
         .into_iter()
         .filter_map(|answer| answer.photo)
         .map(|photo| photo.id);
+    let listing = ListingInput {
+        photo_ids: photo_ids.collect(),
+        ..input()
+    };
+    let request = CreateListingRequest {
+        account_id: account.id,
+        listing: Some(listing),
+        ..Default::default()
+    };
+    Ok(client.listings().create(request).await?)
+}
+
+/// Everything that a listing can say, but its photos.
+pub fn input() -> ListingInput {
     let description = "Porté deux fois, comme neuf. Coton épais, coupe droite, taille bien. Lavé à trente degrés, sans \
                        adoucissant, dans une maison sans animaux ni fumée. Envoi sous deux jours ouvrés.";
-    let listing = ListingInput {
+    ListingInput {
         title: "Sweat gris chiné, coupe droite".to_owned(),
         description: description.to_owned(),
         price: Some(money(2_900, "EUR")),
@@ -54,15 +68,8 @@ pub async fn sample(client: &Client) -> Result<Listing> {
         condition: Some(name("bon")),
         colors: vec![name("Gris")],
         package_size: Some(name("Petit")),
-        photo_ids: photo_ids.collect(),
         ..Default::default()
-    };
-    let request = CreateListingRequest {
-        account_id: account.id,
-        listing: Some(listing),
-        ..Default::default()
-    };
-    Ok(client.listings().create(request).await?)
+    }
 }
 
 async fn account(client: &Client) -> Result<Account> {
