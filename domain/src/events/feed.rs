@@ -1,9 +1,10 @@
 //! Waking readers: one tailer per owner and process reads the log and hands its events to every watcher.
 //!
-//! A wake is a hint. Besides, the heads of watched owners are polled once a second, so that a lost hint costs a second and
-//! an event of another process is seen. A watcher that lags reads the log itself; nothing is dropped.
+//! A wake is a hint. Besides, the heads of all watched owners are polled once a second, together, so that a lost hint costs a
+//! second and an event of another process is seen. A watcher that lags reads the log itself; nothing is dropped.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ const BUFFER: usize = 256;
 const BATCH: u64 = 256;
 /// How often watched owners are looked at without a hint.
 const POLL: Duration = Duration::from_secs(1);
+/// The position of a tailer that does not know it: no head is there.
+const NOWHERE: i64 = -1;
 
 /// Something in progress: sent to those who watch now, never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,12 +66,16 @@ pub enum Wake {
 #[derive(Clone, Default)]
 pub struct Feed {
     owners: Arc<Mutex<HashMap<String, Owner>>>,
+    /// Whether somebody polls; changed under the lock of `owners`.
+    is_polled: Arc<AtomicBool>,
     webhooks: Arc<Notify>,
 }
 
 struct Owner {
     sender: broadcast::Sender<Wake>,
     hint: Arc<Notify>,
+    /// How far the tailer has read.
+    position: Arc<AtomicI64>,
 }
 
 impl Feed {
@@ -80,22 +87,64 @@ impl Feed {
         }
         let (sender, receiver) = broadcast::channel(BUFFER);
         let hint = Arc::new(Notify::new());
+        let position = Arc::new(AtomicI64::new(NOWHERE));
         owners.insert(
             owner_id.to_owned(),
             Owner {
                 sender: sender.clone(),
                 hint: Arc::clone(&hint),
+                position: Arc::clone(&position),
             },
         );
+        if !self.is_polled.swap(true, Ordering::Relaxed) {
+            tokio::spawn(self.clone().poll(store.clone()));
+        }
         let tailer = Tailer {
             feed: self.clone(),
             store: store.clone(),
             owner_id: owner_id.to_owned(),
             sender,
             hint,
+            position,
         };
         tokio::spawn(tailer.run());
         receiver
+    }
+
+    /// Wakes the tailers whose logs are not where they left them, and those that nobody needs any more, until nobody watches.
+    async fn poll(self, store: Store) {
+        loop {
+            tokio::time::sleep(POLL).await;
+            let mut watched = HashMap::new();
+            {
+                let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+                if owners.is_empty() {
+                    self.is_polled.store(false, Ordering::Relaxed);
+                    return;
+                }
+                for (id, owner) in owners.iter() {
+                    if owner.sender.receiver_count() == 0 {
+                        owner.hint.notify_one();
+                    } else {
+                        let (hint, position) = (Arc::clone(&owner.hint), Arc::clone(&owner.position));
+                        watched.insert(id.clone(), (hint, position));
+                    }
+                }
+            }
+            let ids: Vec<&str> = watched.keys().map(String::as_str).collect();
+            match log::heads(&store, &ids).await {
+                Ok(heads) => {
+                    for (owner_id, head) in heads {
+                        if let Some((hint, position)) = watched.get(&owner_id)
+                            && position.load(Ordering::Relaxed) != head
+                        {
+                            hint.notify_one();
+                        }
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "the heads of watched logs could not be read"),
+            }
+        }
     }
 
     /// Hints that there may be something for webhooks to do.
@@ -135,6 +184,7 @@ struct Tailer {
     owner_id: String,
     sender: broadcast::Sender<Wake>,
     hint: Arc<Notify>,
+    position: Arc<AtomicI64>,
 }
 
 impl Tailer {
@@ -149,8 +199,10 @@ impl Tailer {
                     drop(self.sender.send(Wake::Reread));
                 }
             }
-            // A time-out is the poll; a hint comes sooner.
-            drop(tokio::time::timeout(POLL, self.hint.notified()).await);
+            self.position
+                .store(position.unwrap_or(NOWHERE), Ordering::Relaxed);
+            // What came since the log was read has left a permit here; whatever is missed, the poll finds.
+            self.hint.notified().await;
             if self.ends() {
                 return;
             }

@@ -1,6 +1,9 @@
 //! Reading the log.
 
-use sea_orm::{ConnectionTrait, EntityTrait, FromQueryResult, Statement, sea_query::Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Statement,
+    sea_query::Value,
+};
 use serde::{Deserialize, Serialize};
 
 use super::cursor::expired;
@@ -9,6 +12,9 @@ use crate::clock::Millis;
 use crate::store::Store;
 use crate::store::entities::event_heads;
 use crate::{Error, Result};
+
+/// Heads that one statement asks for: few enough for every engine's limit of parameters.
+const HEADS: usize = 1_000;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +58,22 @@ pub async fn head(store: &Store, owner_id: &str) -> Result<i64> {
         .one(store.reader())
         .await?;
     Ok(row.ok_or_else(|| no_log(owner_id))?.sequence)
+}
+
+/// The same of several owners; one without a log is left out.
+pub async fn heads(store: &Store, owner_ids: &[&str]) -> Result<Vec<(String, i64)>> {
+    let mut heads = Vec::with_capacity(owner_ids.len());
+    for ids in owner_ids.chunks(HEADS) {
+        let rows: Vec<(String, i64)> = event_heads::Entity::find()
+            .select_only()
+            .columns([event_heads::Column::OwnerId, event_heads::Column::Sequence])
+            .filter(event_heads::Column::OwnerId.is_in(ids.iter().copied()))
+            .into_tuple()
+            .all(store.reader())
+            .await?;
+        heads.extend(rows);
+    }
+    Ok(heads)
 }
 
 /// Up to `limit` events after `after`. Floor and head are read in the same statement; a place below the floor, beyond the

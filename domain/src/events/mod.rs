@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use cursor::Cursor;
 pub use feed::{Ephemeral, Feed, Wake};
 pub(crate) use log::read_in;
-pub use log::{Event, Page, head, read};
+pub use log::{Event, Page, head, heads, read};
 pub use retain::retain;
 
 use crate::identity::Scope;

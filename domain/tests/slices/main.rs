@@ -10,6 +10,7 @@ mod catalog;
 mod conversations;
 mod desk;
 mod doubt;
+mod feed;
 mod films;
 mod identity;
 mod inbox_reading;
