@@ -25,7 +25,7 @@ use crate::clock::{Clock, Millis};
 use crate::ids::Ids;
 use crate::{Error, Result};
 
-pub use open::{DataFolder, connect};
+pub use open::{DataFolder, connect, connect_alone};
 pub use tx::{Committed, Tx};
 
 /// How often a transaction is tried again after a serialisation failure or a deadlock.
