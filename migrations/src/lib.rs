@@ -7,6 +7,8 @@
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait};
 
+pub use sea_orm_migration::MigratorTrait;
+
 mod m20261121_spine;
 mod m20261125_faces;
 mod m20261126_inbox;

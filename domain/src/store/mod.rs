@@ -12,6 +12,7 @@
 pub mod entities;
 mod open;
 mod tx;
+mod vacuum;
 
 use std::sync::Arc;
 
@@ -113,7 +114,7 @@ impl Store {
         &self.reader
     }
 
-    /// The writing connection, for migrations at start alone.
+    /// The writing connection, for what no transaction is for: migrations at start, moves, upkeep.
     pub fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }

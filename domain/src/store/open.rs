@@ -20,6 +20,9 @@ const SQLITE_READERS: u32 = 4;
 /// What connections to PostgreSQL are called there: those of instances, and those of whoever must be alone.
 const NAME: &str = "vintedbot";
 const NAME_ALONE: &str = "vintedbot migrate-store";
+/// How often, and how long apart, it is looked whether an instance is still connected.
+const LOOKS: u32 = 10;
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The folder with everything that an instance keeps: database, keys, photos, screenshots, profiles.
 ///
@@ -121,18 +124,19 @@ impl Store {
         if self.backend() != DbBackend::Postgres {
             return Ok(());
         }
-        let statement = Statement::from_sql_and_values(
-            DbBackend::Postgres,
-            "SELECT COUNT(*) AS others FROM pg_stat_activity \
-             WHERE datname = current_database() AND application_name = $1",
-            [NAME.into()],
-        );
-        let row = self.reader().query_one_raw(statement).await?;
-        let others: i64 = row.map_or(Ok(0), |row| row.try_get("", "others"))?;
-        if others > 0 {
-            return Err(in_use("the database on PostgreSQL"));
+        let sql = "SELECT COUNT(*) AS others FROM pg_stat_activity \
+                   WHERE datname = current_database() AND application_name = $1";
+        for _ in 0..LOOKS {
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [NAME.into()]);
+            let row = self.reader().query_one_raw(statement).await?;
+            let others: i64 = row.map_or(Ok(0), |row| row.try_get("", "others"))?;
+            if others == 0 {
+                return Ok(());
+            }
+            // Sessions of an instance that has just ended go a moment after it.
+            tokio::time::sleep(LOOK_PAUSE).await;
         }
-        Ok(())
+        Err(in_use("the database on PostgreSQL"))
     }
 }
 

@@ -68,6 +68,28 @@ pub async fn tables(store: &Store) -> Result<Vec<Table>> {
     tables::list(store.reader()).await
 }
 
+/// Every text in every table but those named, one after the other.
+pub(crate) async fn texts(store: &Store, but: &[&str], mut read: impl FnMut(&str) + Send) -> Result<()> {
+    for table in tables(store)
+        .await?
+        .iter()
+        .filter(|table| !but.contains(&table.name.as_str()))
+    {
+        let mut place = None;
+        loop {
+            let rows = rows::read(store.reader(), table, place.as_deref()).await?;
+            let Some(last) = rows.last() else { break };
+            place = Some(key_of(table, last));
+            for cell in rows.iter().flatten() {
+                if let Cell::Text(text) = cell {
+                    read(text);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Moves everything. Both databases have the same schema, and nobody else uses either.
 ///
 /// # Errors
