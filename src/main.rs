@@ -7,7 +7,7 @@ mod logging;
 
 use clap::{Parser, Subcommand};
 
-use commands::{practice, schedules, search, seed, selectors, serve, token};
+use commands::{migrate_store, practice, schedules, search, seed, selectors, serve, token};
 
 /// A self-hosted backend with which a seller runs their own account on the marketplace Vinted.
 #[derive(Parser)]
@@ -27,6 +27,8 @@ enum Command {
     Seed,
     /// Makes an API token with every scope and writes it to the token file, where that was lost. Needs the instance stopped.
     Token,
+    /// Moves an instance to another database, such as from SQLite to PostgreSQL.
+    MigrateStore(migrate_store::Arguments),
     /// Shows and changes what runs by itself.
     #[command(subcommand)]
     Schedules(schedules::Command),
@@ -53,6 +55,7 @@ fn main() -> std::process::ExitCode {
             Command::Practice(arguments) => practice::run(arguments).await,
             Command::Seed => seed::run().await,
             Command::Token => token::run().await,
+            Command::MigrateStore(arguments) => migrate_store::run(arguments).await,
             Command::Schedules(command) => schedules::run(command).await,
             Command::Search(command) => search::run(command).await,
             Command::Selectors(command) => selectors::run(command).await,

@@ -17,7 +17,7 @@ use sea_orm::{
 use crate::publishing::EffectState;
 use crate::store::entities::{api_tokens, effects, event_heads, events, instance, owners};
 use crate::store::{Store, Tx};
-use crate::{Error, Result};
+use crate::{Error, Result, transfer};
 
 /// What the first owner is called.
 const OWNER_NAME: &str = "owner";
@@ -41,6 +41,7 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
     let file = folder.join("instance");
     let known = read(&file)?;
     let row = instance::Entity::find().one(store.reader()).await?;
+    row.as_ref().map_or(Ok(()), transfer::may_start)?;
     if let Some(row) = row
         .as_ref()
         .filter(|row| version(program) < version(&row.oldest_program))
@@ -127,6 +128,9 @@ async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Mod
         log_epoch: tx.id(),
         oldest_program: oldest_program.to_owned(),
         create_time: now,
+        move_id: None,
+        move_state: None,
+        move_place: None,
     };
     instance::Entity::insert(row.clone().into_active_model())
         .exec_without_returning(tx)

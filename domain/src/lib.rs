@@ -25,6 +25,7 @@ mod sabotage;
 pub mod search;
 pub mod settings;
 pub mod store;
+pub mod transfer;
 pub mod wardrobe;
 pub mod webhooks;
 

@@ -2,10 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+
 use crate::accounts::Mode;
 use crate::clock::Millis;
 use crate::jobs::BackOff;
 use crate::{Error, Result};
+
+/// Less than that nobody could mean.
+const HOUR: Millis = 3_600_000;
 
 /// Everything that the domain's rules can be told. Times are milliseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -58,10 +63,18 @@ pub struct Settings {
     /// How long events and ended jobs are kept.
     pub events_keep_ms: Millis,
     pub jobs_keep_ms: Millis,
+    /// How long deliveries of webhooks, ids of deletions that were asked for, and workers that are gone are kept.
+    pub deliveries_keep_ms: Millis,
+    pub requests_keep_ms: Millis,
+    pub workers_keep_ms: Millis,
+    /// How long an uploaded photo may be used by nothing.
+    pub unused_photos_keep_ms: Millis,
     /// How long screenshots, small pictures and page texts of ended publish jobs are kept.
     pub screenshots_keep_ms: Millis,
     /// By how much a scheduled time may have passed for the job still to be published by itself.
     pub schedule_late_ms: Millis,
+    /// The place whose clocks daily schedules go by, such as `Europe/Paris`.
+    pub timezone: String,
     /// Whether attempts have a window that a person can see. Not set by anybody: known when the browser is.
     #[serde(skip)]
     pub browser_window: bool,
@@ -77,8 +90,14 @@ impl Settings {
         }
     }
 
+    /// The time zone that daily schedules go by.
+    pub fn zone(&self) -> TimeZone {
+        zone(&self.timezone).unwrap_or(TimeZone::UTC)
+    }
+
     /// Checks what settings mean to each other. The message says which to change.
     pub fn check(&self) -> Result<()> {
+        zone(&self.timezone)?;
         let rules = [
             (
                 self.lease_ms >= 3 * self.heartbeat_ms,
@@ -116,6 +135,19 @@ impl Settings {
                 self.imports_per_hour >= 1 && self.uploads_per_minute >= 1,
                 "imports_per_hour and uploads_per_minute must be at least 1",
             ),
+            (
+                [
+                    self.events_keep_ms,
+                    self.jobs_keep_ms,
+                    self.deliveries_keep_ms,
+                    self.requests_keep_ms,
+                    self.workers_keep_ms,
+                    self.unused_photos_keep_ms,
+                ]
+                .iter()
+                .all(|keep| *keep >= HOUR),
+                "what ends in _keep_ms, but for screenshots, must be at least an hour (3600000)",
+            ),
             (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
             (self.reply_undo_ms >= 0, "reply_undo_ms must not be below 0"),
             (
@@ -128,4 +160,14 @@ impl Settings {
             None => Ok(()),
         }
     }
+}
+
+/// The time zone of that name, by the rules that this program brings along: the same on every machine.
+pub(crate) fn zone(name: &str) -> Result<TimeZone> {
+    let found = TimeZoneDatabase::bundled().get(name);
+    found.map_err(|_| {
+        Error::Internal(format!(
+            "timezone = {name:?} is no time zone; one is written like Europe/Paris, or UTC"
+        ))
+    })
 }

@@ -51,6 +51,15 @@ async fn windows_in_the_persons_own_hands() -> Result<()> {
     world.close(told).await
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publication_that_was_put_off_is_made_in_its_second_by_another_process() -> Result<()> {
+    let server = Postgres::start().await?;
+    let mut world = World::open(Some(server.url()), Browser::Off).await?;
+    let told = scheduled::elsewhere(&mut world, &server.url()).await;
+    world.close(told).await?;
+    server.stop().await
+}
+
 async fn tell(mut world: World) -> Result<()> {
     let told = chapters(&mut world).await;
     world.close(told).await

@@ -1,5 +1,6 @@
 //! One file per command.
 
+pub mod migrate_store;
 pub mod practice;
 pub mod schedules;
 pub mod search;

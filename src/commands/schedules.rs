@@ -4,24 +4,28 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::Subcommand;
-use vintedbot_domain::clock::SystemClock;
+use vintedbot_domain::clock::{SystemClock, rfc3339};
 use vintedbot_domain::ids::SystemIds;
-use vintedbot_domain::{jobs, store};
+use vintedbot_domain::jobs::{self, Cadence};
+use vintedbot_domain::store;
 
 use crate::config::Config;
 
 /// What to do with schedules.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prints every schedule with its interval, last and next run, and outcome.
+    /// Prints every schedule with its cadence, last and next run, and outcome.
     List,
     /// Changes one.
     Set {
         /// The schedule's name, as the list shows it.
         id: String,
         /// Seconds between two runs.
-        #[arg(long)]
+        #[arg(long, conflicts_with = "daily_at")]
         every_seconds: Option<i64>,
+        /// Once a day at this time, such as 02:00, by the clocks of the setting timezone.
+        #[arg(long)]
+        daily_at: Option<String>,
         /// Whether it runs at all.
         #[arg(long)]
         enabled: Option<bool>,
@@ -31,30 +35,35 @@ pub enum Command {
 /// Runs the command on the database that the settings name.
 pub async fn run(command: Command) -> Result<()> {
     let config = Config::load()?;
+    let settings = config.settings();
     let store = store::connect(&config.database_url(), Arc::new(SystemClock), Arc::new(SystemIds)).await?;
     if let Command::Set {
         id,
         every_seconds,
+        daily_at,
         enabled,
     } = command
     {
-        jobs::update_schedule(&store, &id, every_seconds.map(|seconds| seconds * 1000), enabled).await?;
+        let cadence = match (daily_at, every_seconds) {
+            (Some(time), _) => Some(Cadence::daily(&time)?),
+            (None, seconds) => seconds.map(|seconds| Cadence::Every(seconds.saturating_mul(1000))),
+        };
+        jobs::update_schedule(&store, &id, cadence, enabled, &settings.zone()).await?;
     }
     let schedules = jobs::list_schedules(&store).await?;
     let width = schedules.iter().map(|row| row.id.len()).max().unwrap_or_default();
     println!(
-        "{:<width$} {:>9} {:<8} {:>15} {:>15} {:<8} message",
-        "schedule", "every", "enabled", "last run", "next run", "outcome"
+        "{:<width$} {:<14} {:<8} {:<24} {:<24} {:<8} message",
+        "schedule", "when", "enabled", "last run", "next run", "outcome"
     );
     for row in schedules {
         println!(
-            "{:<width$} {:>8}s {:<8} {:>15} {:>15} {:<8} {}",
+            "{:<width$} {:<14} {:<8} {:<24} {:<24} {:<8} {}",
             row.id,
-            row.interval_ms / 1000,
+            Cadence::of(&row).to_string(),
             row.enabled,
-            row.last_run
-                .map_or_else(|| "never".to_owned(), |time| time.to_string()),
-            row.next_run,
+            row.last_run.map_or_else(|| "never".to_owned(), rfc3339),
+            rfc3339(row.next_run),
             row.last_outcome.unwrap_or_default(),
             row.last_message.unwrap_or_default(),
         );

@@ -2,7 +2,11 @@
 //!
 //! What these tests need on the machine is brought by `make test`; where it is missing they fail, and say so.
 
+#[path = "../../proofs/tests/support/postgres.rs"]
+mod postgres;
+
 mod architecture;
+mod moved;
 mod readme;
 mod rig;
 mod search;

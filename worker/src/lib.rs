@@ -118,7 +118,8 @@ impl Worker {
     pub async fn run(self) -> Result<(), Error> {
         let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
         jobs::open_worker(&self.domain.store, &self.identity).await?;
-        jobs::write_defaults(&self.domain.store, &schedules::DEFAULTS).await?;
+        let zone = self.domain.settings.zone();
+        jobs::write_defaults(&self.domain.store, &schedules::DEFAULTS, &zone).await?;
         // Timers of the process before are gone with it.
         self.domain
             .bell

@@ -8,6 +8,7 @@
 
 mod answer;
 mod bell;
+mod cadence;
 mod claim;
 mod schedule;
 mod sweep;
@@ -20,10 +21,11 @@ use serde::{Deserialize, Serialize};
 
 pub use answer::{Answer, answer, answer_of, note};
 pub use bell::{Bell, HORIZON};
+pub use cadence::Cadence;
 pub use claim::{BackOff, Claim, Outcome, claim, requeue};
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
-pub use sweep::{expected, purge, sweep};
-pub use worker::{WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone};
+pub use sweep::{ahead, expected, purge, sweep};
+pub use worker::{WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone, purge_workers};
 
 use crate::Result;
 use crate::clock::Millis;

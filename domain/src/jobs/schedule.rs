@@ -1,10 +1,17 @@
 //! What runs by itself: one row each, visible and changeable, with last run, next run and outcome.
+//!
+//! A schedule runs every so often, or daily at a time by the clocks of the `timezone` that is set: see [`super::cadence`].
 
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
+use std::collections::HashSet;
+
+use jiff::tz::TimeZone;
+
+use super::cadence::Cadence;
 use crate::clock::Millis;
 use crate::store::Store;
 use crate::store::entities::schedules;
@@ -12,34 +19,59 @@ use crate::{Error, Result};
 
 pub use schedules::Model as Schedule;
 
+/// What stands in the place of an outcome while a run lasts, and after it if its process was killed.
+const RUNNING: &str = "RUNNING";
+
 /// A schedule whose turn this process has won.
 #[derive(Clone, Debug)]
 pub struct Due {
     pub id: String,
 }
 
-/// Writes schedules that are not there yet; those that a person changed are left as they are.
-pub async fn write_defaults(store: &Store, defaults: &[(&'static str, Millis)]) -> Result<()> {
-    let defaults = defaults.to_vec();
+/// Writes schedules that are not there yet; those that a person changed are left as they are. Daily ones that are yet to
+/// come are put to the time zone that is set now. A new one runs at once, a daily one at its time.
+pub async fn write_defaults(
+    store: &Store,
+    defaults: &[(&'static str, Cadence)],
+    zone: &TimeZone,
+) -> Result<()> {
+    let (defaults, zone) = (defaults.to_vec(), zone.clone());
     store
         .write(move |tx| {
-            let defaults = defaults.clone();
+            let (defaults, zone) = (defaults.clone(), zone.clone());
             async move {
                 let now = tx.now().await?;
-                for (id, interval_ms) in defaults {
+                for (id, cadence) in defaults {
                     let row = schedules::ActiveModel {
                         id: Set(id.to_owned()),
-                        interval_ms: Set(interval_ms),
+                        interval_ms: Set(cadence.interval_ms()),
                         enabled: Set(true),
-                        next_run: Set(now),
+                        next_run: Set(match cadence {
+                            Cadence::Every(_) => now,
+                            Cadence::Daily(_) => cadence.next(now, &zone),
+                        }),
                         last_run: Set(None),
                         last_outcome: Set(None),
                         last_message: Set(None),
+                        daily_at: Set(cadence.daily_at()),
                     };
                     schedules::Entity::insert(row)
                         .on_conflict(OnConflict::column(schedules::Column::Id).do_nothing().to_owned())
                         .exec_without_returning(tx)
                         .await?;
+                }
+                let daily = schedules::Entity::find()
+                    .filter(schedules::Column::DailyAt.is_not_null())
+                    .filter(schedules::Column::NextRun.gt(now));
+                for row in tx.locked(daily).all(tx).await? {
+                    let next = Cadence::of(&row).next(now, &zone);
+                    if next != row.next_run {
+                        schedules::Entity::update_many()
+                            .col_expr(schedules::Column::NextRun, Expr::value(next))
+                            .filter(schedules::Column::Id.eq(row.id))
+                            .exec(tx)
+                            .await?;
+                    }
                 }
                 Ok(())
             }
@@ -48,29 +80,40 @@ pub async fn write_defaults(store: &Store, defaults: &[(&'static str, Millis)]) 
         .await
 }
 
-/// Takes every schedule whose time has come; of several processes one takes each. After a pause it runs once, not once
-/// for every turn that was missed.
-pub async fn take_due(store: &Store) -> Result<Vec<Due>> {
+/// Takes every schedule whose time has come, but for those that this process is `busy` with; of several processes one takes
+/// each. After a pause it runs once, not once for every turn that was missed.
+pub async fn take_due(store: &Store, zone: &TimeZone, busy: &HashSet<String>) -> Result<Vec<Due>> {
     let now = store.now().await?;
     let waiting = schedules::Entity::find()
         .filter(schedules::Column::Enabled.eq(true))
         .filter(schedules::Column::NextRun.lte(now))
+        .order_by_asc(schedules::Column::Id)
         .all(store.reader())
         .await?;
+    let waiting: Vec<_> = waiting
+        .into_iter()
+        .filter(|row| !busy.contains(&row.id))
+        .collect();
     if waiting.is_empty() {
         return Ok(Vec::new());
     }
+    let zone = zone.clone();
     store
         .write(move |tx| {
-            let waiting = waiting.clone();
+            let (waiting, zone) = (waiting.clone(), zone.clone());
             async move {
                 let now = tx.now().await?;
                 let mut taken = Vec::new();
                 for row in waiting {
-                    let pause = pause(&row, &tx.secret());
+                    let next = match Cadence::of(&row) {
+                        Cadence::Every(_) => now + pause(&row, &tx.secret()),
+                        daily => daily.next(now, &zone),
+                    };
                     let updated = schedules::Entity::update_many()
-                        .col_expr(schedules::Column::NextRun, Expr::value(now + pause))
+                        .col_expr(schedules::Column::NextRun, Expr::value(next))
                         .col_expr(schedules::Column::LastRun, Expr::value(now))
+                        .col_expr(schedules::Column::LastOutcome, Expr::value(RUNNING))
+                        .col_expr(schedules::Column::LastMessage, Expr::value(""))
                         .filter(schedules::Column::Id.eq(row.id.as_str()))
                         .filter(schedules::Column::NextRun.eq(row.next_run))
                         .filter(schedules::Column::Enabled.eq(true))
@@ -130,29 +173,37 @@ pub async fn list_schedules(store: &Store) -> Result<Vec<Schedule>> {
         .await?)
 }
 
-/// Changes how often a schedule runs, or whether it does. An interval is at least a second.
+/// Changes when a schedule runs, or whether it does. An interval is at least a second.
 pub async fn update_schedule(
     store: &Store,
     id: &str,
-    interval_ms: Option<Millis>,
+    cadence: Option<Cadence>,
     enabled: Option<bool>,
+    zone: &TimeZone,
 ) -> Result<Schedule> {
-    if interval_ms.is_some_and(|interval| interval < 1000) {
+    if matches!(cadence, Some(Cadence::Every(interval)) if interval < 1000) {
         return Err(Error::invalid("interval", "an interval is at least 1 second"));
     }
-    let id = id.to_owned();
+    let (id, zone) = (id.to_owned(), zone.clone());
     store
         .write(move |tx| {
-            let id = id.clone();
+            let (id, zone) = (id.clone(), zone.clone());
             async move {
                 let row = tx.locked(schedules::Entity::find_by_id(&id)).one(tx).await?;
                 let mut row = row.ok_or_else(|| Error::not_found("schedule", &id))?;
-                row.interval_ms = interval_ms.unwrap_or(row.interval_ms);
                 row.enabled = enabled.unwrap_or(row.enabled);
-                let now = tx.now().await?;
-                row.next_run = row.next_run.min(now + row.interval_ms);
+                if let Some(cadence) = cadence {
+                    row.interval_ms = cadence.interval_ms();
+                    row.daily_at = cadence.daily_at();
+                }
+                let next = Cadence::of(&row).next(tx.now().await?, &zone);
+                row.next_run = match cadence {
+                    Some(Cadence::Daily(_)) => next,
+                    _ => row.next_run.min(next),
+                };
                 schedules::Entity::update_many()
                     .col_expr(schedules::Column::IntervalMs, Expr::value(row.interval_ms))
+                    .col_expr(schedules::Column::DailyAt, Expr::value(row.daily_at.clone()))
                     .col_expr(schedules::Column::Enabled, Expr::value(row.enabled))
                     .col_expr(schedules::Column::NextRun, Expr::value(row.next_run))
                     .filter(schedules::Column::Id.eq(id))
@@ -179,6 +230,7 @@ mod tests {
             last_run: None,
             last_outcome: None,
             last_message: None,
+            daily_at: None,
         };
         assert_eq!(pause(&row("sweeper"), &[0; 32]), 300_000);
         assert_eq!(pause(&row("inbox_sync:1"), &[0; 32]), 270_000);

@@ -57,6 +57,22 @@ pub async fn expected(store: &Store, horizon: Millis) -> Result<Vec<(String, Mil
         .collect())
 }
 
+/// Jobs that become due within `horizon` milliseconds, each with its time and how long that is from now: what every process
+/// sets its timers by, whichever one queued them.
+pub async fn ahead(store: &Store, horizon: Millis) -> Result<Vec<(String, Millis, Millis)>> {
+    let now = store.now().await?;
+    let rows: Vec<(String, Millis)> = jobs::Entity::find()
+        .select_only()
+        .columns([jobs::Column::Id, jobs::Column::DueTime])
+        .filter(jobs::Column::State.eq(State::Queued))
+        .filter(jobs::Column::DueTime.gt(now))
+        .filter(jobs::Column::DueTime.lte(now + horizon))
+        .into_tuple()
+        .all(store.reader())
+        .await?;
+    Ok(rows.into_iter().map(|(id, due)| (id, due, due - now)).collect())
+}
+
 /// Removes jobs that ended before `before`. Returns how many.
 pub async fn purge(store: &Store, before: Millis) -> Result<u64> {
     store

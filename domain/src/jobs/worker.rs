@@ -2,14 +2,16 @@
 
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_marketplace::Process;
 
-use super::WorkerState;
+use super::{State, WorkerState};
 use crate::Result;
+use crate::clock::Millis;
+use crate::publishing::ComposerState;
 use crate::store::Store;
-use crate::store::entities::workers;
+use crate::store::entities::{composers, jobs, workers};
 
 /// A worker process of this start.
 #[derive(Clone, Debug)]
@@ -71,6 +73,35 @@ async fn set(store: &Store, worker_id: &str, state: Option<WorkerState>) -> Resu
                 }
                 update.exec(tx).await?;
                 Ok(())
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// Forgets workers that gave no sign of life since `before`, unless a browser or a job may still be theirs. Returns how many.
+pub async fn purge_workers(store: &Store, before: Millis) -> Result<u64> {
+    store
+        .write(move |tx| {
+            async move {
+                let browsers = Query::select()
+                    .column(composers::Column::WorkerId)
+                    .from(composers::Entity)
+                    .and_where(composers::Column::State.eq(ComposerState::Open))
+                    .to_owned();
+                let at_work = Query::select()
+                    .column(jobs::Column::WorkerId)
+                    .from(jobs::Entity)
+                    .and_where(jobs::Column::State.eq(State::Running))
+                    .and_where(jobs::Column::WorkerId.is_not_null())
+                    .to_owned();
+                let gone = workers::Entity::delete_many()
+                    .filter(workers::Column::HeartbeatTime.lt(before))
+                    .filter(workers::Column::Id.not_in_subquery(browsers))
+                    .filter(workers::Column::Id.not_in_subquery(at_work))
+                    .exec(tx)
+                    .await?;
+                Ok(gone.rows_affected)
             }
             .boxed()
         })

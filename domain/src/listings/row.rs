@@ -8,7 +8,7 @@ use super::{Listing, ListingState};
 use crate::events::{Kind, PendingEvent};
 use crate::store::Tx;
 use crate::store::entities::{listing_photos, listings, photos};
-use crate::{Error, Result, Violation, search};
+use crate::{Error, Result, Violation, media, search};
 
 /// What a listing says, its names understood.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -264,6 +264,7 @@ pub(crate) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String]) -> R
 }
 
 async fn link_photos(tx: &Tx, listing_id: &str, photo_ids: &[String]) -> Result<()> {
+    media::mark_used(tx, photo_ids).await?;
     let links = photo_ids.iter().map(|photo_id| {
         listing_photos::Model {
             photo_id: photo_id.clone(),

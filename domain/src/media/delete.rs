@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
 use super::{FILES, Photo, file_error, files};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
+use crate::store::Tx;
 use crate::store::entities::{listing_photos, photos};
 use crate::{Domain, Error, Reason, Result, requests};
 
@@ -39,10 +40,8 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
                         .with("used_by_type", "listing")
                         .with("used_by_id", user.listing_id));
                 }
-                photos::Entity::delete_by_id(&id).exec(tx).await?;
                 let sha256 = row.sha256.clone();
-                tx.emit(PendingEvent::gone(Kind::PhotoDeleted, &Photo::from(row)));
-                requests::forget(tx, std::slice::from_ref(&id)).await?;
+                remove(tx, row).await?;
                 requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await?;
                 Ok(Some(sha256))
             }
@@ -54,6 +53,14 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
         // The photo is gone for everybody; a file that nobody names costs its place on the disk alone.
         tracing::warn!(%error, "a deleted photo's file could not be removed");
     }
+    Ok(())
+}
+
+/// Removes a photo's row, and tells of it. Its file is the caller's to remove, after the commit.
+pub(super) async fn remove(tx: &Tx, row: photos::Model) -> Result<()> {
+    photos::Entity::delete_by_id(&row.id).exec(tx).await?;
+    requests::forget(tx, std::slice::from_ref(&row.id)).await?;
+    tx.emit(PendingEvent::gone(Kind::PhotoDeleted, &Photo::from(row)));
     Ok(())
 }
 

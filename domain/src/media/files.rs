@@ -16,6 +16,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use super::pipeline;
+use crate::clock::Millis;
 
 /// Why a file could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +162,18 @@ impl PhotoFiles {
             .map(|meta| meta.map(|meta| meta.location.to_string()).map_err(failed))
             .try_collect()
             .await
+    }
+
+    /// When a file was last written; `None`: it is not there.
+    ///
+    /// # Errors
+    /// [`Error::BadKey`], [`Error::Storage`].
+    pub async fn changed(&self, key: &str) -> Result<Option<Millis>, Error> {
+        match self.store.head(&path(key)?).await.map_err(failed) {
+            Ok(meta) => Ok(Some(meta.last_modified.timestamp_millis())),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// Whether there is a file under `key`.

@@ -12,6 +12,7 @@ pub mod pipeline;
 mod signed;
 mod thumbnail;
 mod ticket;
+mod unused;
 mod upload;
 
 pub use delete::delete;
@@ -20,6 +21,8 @@ pub use photo::{NearDuplicate, Photo};
 pub use signed::{MediaFile, open_signed, photo_url, signed_path};
 pub(crate) use thumbnail::thumbnail;
 pub use ticket::{Ticket, redeem_ticket, upload_ticket};
+pub use unused::clean;
+pub(crate) use unused::mark_used;
 pub use upload::{NewPhoto, Uploaded, store, upload, upload_many};
 pub(crate) use upload::{prepare, store_all};
 

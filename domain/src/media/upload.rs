@@ -11,7 +11,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelec
 use super::delete::remove_unused;
 use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
 use super::pipeline::{self, Processed, process_off_thread};
-use super::{FILES, NearDuplicate, Photo, by_ids, file_error};
+use super::{FILES, NearDuplicate, Photo, by_ids, file_error, mark_used};
 use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
@@ -60,12 +60,21 @@ pub async fn upload(
     upload_as(domain, &caller.owner_id, new, request_id).await
 }
 
-/// Stores a photo that we have fetched for an owner.
+/// Stores a photo that we have fetched for an owner, who needs it for what it was fetched for.
 ///
 /// # Errors
 /// As [`upload`].
 pub async fn store(domain: &Domain, owner_id: &str, new: NewPhoto) -> Result<Uploaded> {
-    upload_as(domain, owner_id, new, None).await
+    let uploaded = upload_as(domain, owner_id, new, None).await?;
+    let id = uploaded.photo.id.clone();
+    domain
+        .store
+        .write(move |tx| {
+            let id = id.clone();
+            async move { mark_used(tx, &[id]).await }.boxed()
+        })
+        .await?;
+    Ok(uploaded)
 }
 
 pub(super) async fn upload_as(
@@ -289,6 +298,8 @@ async fn write_row(
         .filter(photos::Column::OwnerId.eq(owner_id))
         .filter(photos::Column::Sha256.eq(processed.sha256.as_str()));
     if let Some(row) = same.clone().one(tx).await? {
+        // Who sends it once more means to use it, however long ago it came first.
+        mark_used(tx, std::slice::from_ref(&row.id)).await?;
         return Ok(Uploaded {
             photo: row.into(),
             existing: true,
@@ -308,6 +319,7 @@ async fn write_row(
         near_duplicates: serde_json::to_string(&near(processed.perceptual_hash, others, before))?,
         create_time: tx.now().await?,
         sequence: 0,
+        used: false,
     };
     let inserted = photos::Entity::insert(row.clone().into_active_model())
         .on_conflict(

@@ -47,7 +47,7 @@ pub use prepare::{Prepare, prepare};
 pub use resolve::{Resolution, resolve};
 pub use retry::retry;
 pub use revision::{Change, Revision};
-pub use schedule::{Schedule, When, schedule};
+pub use schedule::{Schedule, When, queue, schedule};
 pub use steps::StepOutcome;
 
 use crate::events::Kind;

@@ -1,7 +1,7 @@
 //! `SchedulePublish`: a yes for a later time, and what becomes of it when that time has come.
 
 use futures::FutureExt;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::confirm::{consume, is_unedited, not_handed_over, of_consent, set_listing_state};
 use super::job::{load_owned, save};
@@ -38,6 +38,9 @@ pub struct Schedule {
     pub when: When,
     pub request_id: Option<String>,
 }
+
+/// By so much a scheduled time may have passed before something is wrong.
+const LATE: Millis = 30_000;
 
 const METHOD: &str = "SchedulePublish";
 
@@ -220,4 +223,36 @@ async fn was_clicked(tx: &Tx, job_id: &str) -> Result<bool> {
         .filter(effects::Column::SubjectId.eq(job_id))
         .filter(effects::Column::Kind.eq(EffectKind::Publish));
     Ok(clicked.one(tx).await?.is_some())
+}
+
+/// What is put off, and when the next is to be published.
+///
+/// # Errors
+/// One is late: nobody takes it.
+pub async fn queue(domain: &Domain) -> Result<String> {
+    let now = domain.store.now().await?;
+    let times: Vec<Millis> = publish_jobs::Entity::find()
+        .select_only()
+        .column(publish_jobs::Column::ScheduleTime)
+        .filter(publish_jobs::Column::State.eq(State::Scheduled))
+        .filter(publish_jobs::Column::ScheduleTime.is_not_null())
+        .order_by_asc(publish_jobs::Column::ScheduleTime)
+        .into_tuple()
+        .all(domain.store.reader())
+        .await?;
+    let Some(next) = times.first() else {
+        return Ok("nothing is scheduled".to_owned());
+    };
+    if *next + LATE < now {
+        return Err(Error::Internal(format!(
+            "a publication of {} is {} s late: no worker has taken it; see whether one runs, and has a free hand",
+            rfc3339(*next),
+            (now - next) / 1000
+        )));
+    }
+    Ok(format!(
+        "{} scheduled, the next at {}",
+        times.len(),
+        rfc3339(*next)
+    ))
 }

@@ -12,6 +12,7 @@
 pub mod entities;
 mod open;
 mod tx;
+mod vacuum;
 
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ use crate::clock::{Clock, Millis};
 use crate::ids::Ids;
 use crate::{Error, Result};
 
-pub use open::{DataFolder, connect};
+pub use open::{DataFolder, connect, connect_alone};
 pub use tx::{Committed, Tx};
 
 /// How often a transaction is tried again after a serialisation failure or a deadlock.
@@ -113,7 +114,7 @@ impl Store {
         &self.reader
     }
 
-    /// The writing connection, for migrations at start alone.
+    /// The writing connection, for what no transaction is for: migrations at start, moves, upkeep.
     pub fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs4::FileExt;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::sqlx::sqlite::SqliteLockingMode;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 
 use super::Store;
 use crate::clock::Clock;
@@ -16,6 +17,12 @@ use crate::{Error, Result};
 
 /// Readers on SQLite. WAL readers do not wait for the writer; more than a few only cost memory.
 const SQLITE_READERS: u32 = 4;
+/// What connections to PostgreSQL are called there: those of instances, and those of whoever must be alone.
+const NAME: &str = "vintedbot";
+const NAME_ALONE: &str = "vintedbot migrate-store";
+/// How often, and how long apart, it is looked whether an instance is still connected.
+const LOOKS: u32 = 10;
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The folder with everything that an instance keeps: database, keys, photos, screenshots, profiles.
 ///
@@ -62,24 +69,92 @@ impl DataFolder {
 /// Connects to `url`: `sqlite://path`, `sqlite::memory:` or `postgres://…`.
 pub async fn connect(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Store> {
     if url.starts_with("postgres") {
-        let pool = connect_postgres(url).await?;
+        let pool = connect_postgres(url, NAME).await?;
         return Ok(Store::new(pool.clone(), pool, clock, ids, true));
     }
-    if !url.starts_with("sqlite:") {
-        return Err(Error::Internal(
-            "DATABASE_URL must begin with sqlite: or postgres:".to_owned(),
-        ));
-    }
-    let writer = connect_sqlite(url, 1, false).await?;
+    check_scheme(url)?;
+    let writer = connect_sqlite(url, 1, false, SqliteLockingMode::Normal).await?;
     let reader = if url.contains(":memory:") {
         writer.clone()
     } else {
-        connect_sqlite(url, SQLITE_READERS, true).await?
+        connect_sqlite(url, SQLITE_READERS, true, SqliteLockingMode::Normal).await?
     };
     Ok(Store::new(writer, reader, clock, ids, false))
 }
 
-async fn connect_sqlite(url: &str, connections: u32, query_only: bool) -> Result<DatabaseConnection> {
+/// Connects to a database that no other process may use meanwhile.
+///
+/// # Errors
+/// Another process does.
+pub async fn connect_alone(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Store> {
+    if url.starts_with("postgres") {
+        let pool = connect_postgres(url, NAME_ALONE).await?;
+        let store = Store::new(pool.clone(), pool, clock, ids, true);
+        store.nobody_else().await?;
+        return Ok(store);
+    }
+    check_scheme(url)?;
+    // One connection, which locks the file for as long as it is open, against readers too.
+    let connected = connect_sqlite(url, 1, false, SqliteLockingMode::Exclusive).await;
+    let alone = match connected {
+        Ok(connection) => connection
+            .execute_unprepared("BEGIN IMMEDIATE; COMMIT")
+            .await
+            .map(|_| connection)
+            .map_err(Error::from),
+        Err(error) => Err(error),
+    };
+    let connection = alone.map_err(|error| match &error {
+        Error::Database(cause) if cause.to_string().contains("locked") => in_use(url),
+        _ => error,
+    })?;
+    Ok(Store::new(connection.clone(), connection, clock, ids, false))
+}
+
+fn in_use(what: &str) -> Error {
+    Error::Internal(format!("{what} is in use by another process; stop it first"))
+}
+
+impl Store {
+    /// Checks that no instance is connected to a database that several could be connected to.
+    ///
+    /// # Errors
+    /// One is.
+    pub async fn nobody_else(&self) -> Result<()> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let sql = "SELECT COUNT(*) AS others FROM pg_stat_activity \
+                   WHERE datname = current_database() AND application_name = $1";
+        for _ in 0..LOOKS {
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [NAME.into()]);
+            let row = self.reader().query_one_raw(statement).await?;
+            let others: i64 = row.map_or(Ok(0), |row| row.try_get("", "others"))?;
+            if others == 0 {
+                return Ok(());
+            }
+            // Sessions of an instance that has just ended go a moment after it.
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        Err(in_use("the database on PostgreSQL"))
+    }
+}
+
+fn check_scheme(url: &str) -> Result<()> {
+    if url.starts_with("sqlite:") {
+        return Ok(());
+    }
+    Err(Error::Internal(
+        "DATABASE_URL must begin with sqlite: or postgres:".to_owned(),
+    ))
+}
+
+async fn connect_sqlite(
+    url: &str,
+    connections: u32,
+    query_only: bool,
+    locking: SqliteLockingMode,
+) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
@@ -93,6 +168,7 @@ async fn connect_sqlite(url: &str, connections: u32, query_only: bool) -> Result
             let sqlite = sqlite
                 .create_if_missing(true)
                 .foreign_keys(true)
+                .locking_mode(locking)
                 .busy_timeout(Duration::from_secs(10))
                 .pragma("auto_vacuum", "INCREMENTAL")
                 .pragma("journal_mode", "WAL")
@@ -106,15 +182,15 @@ async fn connect_sqlite(url: &str, connections: u32, query_only: bool) -> Result
     Ok(Database::connect(options).await?)
 }
 
-async fn connect_postgres(url: &str) -> Result<DatabaseConnection> {
+async fn connect_postgres(url: &str, name: &'static str) -> Result<DatabaseConnection> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(12)
         .acquire_timeout(Duration::from_secs(30))
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(|postgres| {
+        .map_sqlx_postgres_opts(move |postgres| {
             // A writer that is cut off holds its owner's event head; the server ends it instead of everybody waiting.
-            postgres.application_name("vintedbot").options([
+            postgres.application_name(name).options([
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("synchronous_commit", "on"),
                 ("tcp_keepalives_idle", "10"),

@@ -1,5 +1,7 @@
 //! Readings of an inbox: when they happen, how far they go, what they say of themselves, and what becomes of photos.
 
+use std::collections::HashSet;
+
 use futures::FutureExt;
 use vintedbot_domain::accounts::{self, Account};
 use vintedbot_domain::events::Kind;
@@ -278,6 +280,7 @@ async fn a_paused_account_is_not_read_and_says_so() {
 async fn an_account_has_a_schedule_from_its_first_day_to_its_last() {
     let (world, account) = world().await;
     let store = &world.domain.store;
+    let zone = world.domain.settings.zone();
     let schedules = async || jobs::list_schedules(store).await.expect("schedules");
     let id = turns::schedule_id(&account.id);
     assert_eq!(turns::account_of(&id), Some(account.id.as_str()));
@@ -287,7 +290,7 @@ async fn an_account_has_a_schedule_from_its_first_day_to_its_last() {
             .expect("is there")
     };
     ensure().await;
-    jobs::update_schedule(store, &id, Some(600_000), None)
+    jobs::update_schedule(store, &id, Some(jobs::Cadence::Every(600_000)), None, &zone)
         .await
         .expect("is changed");
     ensure().await;
@@ -298,7 +301,13 @@ async fn an_account_has_a_schedule_from_its_first_day_to_its_last() {
         (schedule.id.as_str(), schedule.interval_ms),
         (id.as_str(), 600_000)
     );
-    assert_eq!(jobs::take_due(store).await.expect("due").len(), 1);
+    assert_eq!(
+        jobs::take_due(store, &zone, &HashSet::new())
+            .await
+            .expect("due")
+            .len(),
+        1
+    );
     let next = schedules().await[0].next_run;
     let pause = next - START;
     assert!((540_000..=660_000).contains(&pause), "{pause}");

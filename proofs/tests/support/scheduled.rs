@@ -3,11 +3,13 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, ensure};
+use futures::TryStreamExt as _;
 use tokio::time::timeout;
 use vintedbot_domain::clock::{Clock as _, SystemClock};
+use vintedbot_proofs::instance::{Browser, Instance, Setup};
 use vintedbot_sdk::v1::EventKind;
 use vintedbot_sdk::v1::publish_job::State;
-use vintedbot_sdk::{Code, ErrorReason};
+use vintedbot_sdk::{Client, Code, ErrorReason};
 
 use super::refusals::refused;
 use super::world::World;
@@ -80,4 +82,72 @@ pub async fn tell(world: &mut World) -> Result<()> {
     ensure!(never.state() == State::Cancelled, "{never:?}");
     ensure!(world.published(other).await?.is_empty());
     Ok(())
+}
+
+/// One is scheduled, and the process that took the yes is killed; another on the same database, which started before, publishes
+/// it in its second.
+///
+/// # Errors
+///
+/// It is not so.
+pub async fn elsewhere(world: &mut World, database_url: &str) -> Result<()> {
+    let (title, folder) = ("Sweat d'une autre machine", world.folder().join("other"));
+    std::fs::create_dir_all(&folder)?;
+    std::fs::copy(
+        world.data_dir().join("encryption.key"),
+        folder.join("encryption.key"),
+    )?;
+    std::os::unix::fs::symlink(world.data_dir().join("media"), folder.join("media"))?;
+    let settings = [
+        ("DATABASE_URL", database_url),
+        ("PACING_MS", "0"),
+        ("LEASE_MS", "3000"),
+        ("HEARTBEAT_MS", "800"),
+        ("CLICK_WINDOW_MS", "1000"),
+        ("REQUEST_TIMEOUT_MS", "2500"),
+    ];
+    let mut other = Instance::new(Setup {
+        data_dir: folder,
+        practice_url: world.site.url().to_owned(),
+        browser: Browser::Off,
+        settings: settings
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    })?;
+    other.start().await?;
+    let client = Client::builder(other.url())
+        .token_file(world.instance.token_file())
+        .lazy()?;
+    let (_, job, confirmation) = world.prepared(&world.account, title).await?;
+    let at = u64::try_from(SystemClock.now() + 6_000)?;
+    let publish = world.client.publish();
+    publish
+        .schedule(&job.id, &confirmation, UNIX_EPOCH + Duration::from_millis(at))
+        .await?;
+    world.instance.kill().await?;
+
+    let publish = client.publish();
+    let job = timeout(PATIENCE, publish.ended(&job.id))
+        .await
+        .context("it never comes")??;
+    ensure!(job.state() == State::Published, "{job:?}");
+    let steps: Vec<_> = publish.steps(&job.id).try_collect().await?;
+    let times = steps
+        .iter()
+        .filter_map(|step| step.time)
+        .map(|time| time.seconds * 1000 + i64::from(time.nanos) / 1_000_000);
+    let begun = times
+        .filter(|time| *time >= at.cast_signed())
+        .min()
+        .context("no step")?;
+    let late = begun - at.cast_signed();
+    ensure!(late < 1_000, "{late} ms late");
+    eprintln!("begun {late} ms after its time");
+    ensure!(world.published(title).await?.len() == 1);
+    let schedules = other.run(&["schedules", "list"]).await?;
+    ensure!(
+        schedules.contains("publish_queue") && schedules.contains("daily at 02:00"),
+        "{schedules}"
+    );
+    other.stop().await
 }

@@ -14,7 +14,7 @@ use crate::inbox::{Reply, ReplyState, Thread};
 use crate::keys::sha256_hex;
 use crate::store::Tx;
 use crate::store::entities::{people, photos, replies, threads};
-use crate::{Domain, Error, Reason, Result, Violation, requests};
+use crate::{Domain, Error, Reason, Result, Violation, media, requests};
 
 /// What to send.
 #[derive(Clone, Debug, Serialize)]
@@ -139,6 +139,7 @@ async fn insert(tx: &Tx, domain: &Domain, owner_id: &str, send: &Send) -> Result
         );
     }
     let photo_sha256s = hashes(tx, owner_id, &send.photo_ids).await?;
+    media::mark_used(tx, &send.photo_ids).await?;
     let frozen = Frozen {
         version: 1,
         owner_id,

@@ -55,6 +55,7 @@ pub async fn ensure(domain: &Domain, account_id: &str, interval_ms: Millis) -> R
                     last_run: Set(None),
                     last_outcome: Set(None),
                     last_message: Set(None),
+                    daily_at: Set(None),
                 };
                 schedules::Entity::insert(row)
                     .on_conflict(OnConflict::column(schedules::Column::Id).do_nothing().to_owned())

@@ -12,6 +12,10 @@ pub struct Model {
     pub log_epoch: String,
     pub oldest_program: String,
     pub create_time: i64,
+    /// A move that this database is part of: which, and where it goes to or comes from.
+    pub move_id: Option<String>,
+    pub move_state: Option<crate::transfer::MoveState>,
+    pub move_place: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod listing_photos;
 pub mod listings;
 pub mod messages;
+pub mod move_positions;
 pub mod owners;
 pub mod people;
 pub mod photos;

@@ -18,6 +18,8 @@ pub struct Model {
     pub near_duplicates: String,
     pub create_time: i64,
     pub sequence: i64,
+    /// Whether a listing, a reply or a message ever had it.
+    pub used: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,6 +13,8 @@ pub struct Model {
     pub last_run: Option<i64>,
     pub last_outcome: Option<String>,
     pub last_message: Option<String>,
+    /// A time such as `02:00` at which it runs once a day, in the place of the interval.
+    pub daily_at: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,0 +1,234 @@
+//! An instance is moved to PostgreSQL by command, killed on the way, and goes on where it was; and a start that is killed
+//! while it makes its tables is simply made again.
+
+use std::process::Output;
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _};
+use vintedbot_sdk::v1::watch_response::Message;
+use vintedbot_sdk::v1::{
+    EventKind, ListListingsRequest, ListPhotosRequest, ListPublishJobsRequest, SearchListingsRequest,
+    UpdateAccountRequest, WatchRequest,
+};
+use vintedbot_sdk::{Client, mask};
+
+use crate::postgres::Postgres;
+use crate::rig::{Home, PATIENCE};
+
+/// Everything that a client can list, as text.
+async fn listed(client: &Client) -> Vec<String> {
+    let accounts: Vec<_> = client.accounts().list().try_collect().await.expect("accounts");
+    let photos = client.media().list(ListPhotosRequest::default());
+    // Their addresses are signed anew with each answer.
+    let photos: Vec<_> = photos
+        .map_ok(|photo| (photo.id, photo.sha256, photo.file_name, photo.create_time))
+        .try_collect()
+        .await
+        .expect("photos");
+    let listings = client.listings().list(ListListingsRequest::default());
+    let listings: Vec<_> = listings
+        .map_ok(|listing| {
+            (
+                listing.id.clone(),
+                listing.title.clone(),
+                listing.state(),
+                listing.photo_ids,
+            )
+        })
+        .try_collect()
+        .await
+        .expect("listings");
+    let jobs = client.publish().list(ListPublishJobsRequest::default());
+    let jobs: Vec<_> = jobs
+        .map_ok(|job| {
+            (
+                job.id.clone(),
+                job.state(),
+                job.reason(),
+                job.remote_item_id,
+                job.create_time,
+            )
+        })
+        .try_collect()
+        .await
+        .expect("jobs");
+    let mut all = Vec::new();
+    // What is read again after each start moves on.
+    all.extend(
+        accounts
+            .iter()
+            .map(|account| format!("{} {:?} {}", account.id, account.state(), account.member_id)),
+    );
+    all.extend(photos.iter().map(|photo| format!("{photo:?}")));
+    all.extend(listings.iter().map(|listing| format!("{listing:?}")));
+    all.extend(jobs.iter().map(|job| format!("{job:?}")));
+    all
+}
+
+/// What came to a watcher from a place in the log on, until an account was renamed thus.
+async fn renamed(client: &Client, cursor: &str, name: &str) -> (usize, String) {
+    let mut watch = client.events().watch(WatchRequest {
+        cursor: cursor.to_owned(),
+        ..Default::default()
+    });
+    let mut seen = 0;
+    let found = async {
+        while let Some(message) = watch.next().await {
+            let Message::Event(event) = message.expect("the place in the log is known") else {
+                continue;
+            };
+            let is_it = event.kind() == EventKind::AccountUpdated && format!("{event:?}").contains(name);
+            seen += usize::from(is_it);
+            if is_it {
+                return;
+            }
+        }
+        panic!("the stream ended");
+    };
+    tokio::time::timeout(PATIENCE, found)
+        .await
+        .expect("it comes in time");
+    (seen, watch.cursor().to_owned())
+}
+
+async fn rename(client: &Client, name: &str) {
+    let accounts: Vec<_> = client.accounts().list().try_collect().await.expect("accounts");
+    let mut account = accounts.into_iter().next().expect("an account");
+    name.clone_into(&mut account.display_name);
+    let update = UpdateAccountRequest {
+        id: account.id.clone(),
+        account: Some(account),
+        update_mask: Some(mask(["display_name"])),
+        ..Default::default()
+    };
+    client.accounts().update(update).await.expect("is renamed");
+}
+
+async fn output(home: &Home, arguments: &[&str]) -> (bool, String) {
+    let run: Output = home.command(arguments, &[]).output().await.expect("it runs");
+    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    (run.status.success(), said)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_is_moved_to_postgresql_killed_on_the_way_and_goes_on_where_it_was() {
+    let (home, server) = (Home::new(), Postgres::start().await.expect("a server"));
+    let instance = home.start(&["--seed"], &[]).await;
+    let client = instance.client().await;
+    let mut watch = client.events().watch(WatchRequest {
+        snapshot: true,
+        ..Default::default()
+    });
+    while let Some(message) = watch.next().await {
+        if matches!(message.expect("a snapshot"), Message::SnapshotEnd(_)) {
+            break;
+        }
+    }
+    let cursor = watch.cursor().to_owned();
+    drop(watch);
+    rename(&client, "Before the move").await;
+
+    let from = format!("sqlite://{}", home.data().join("vintedbot.sqlite").display());
+    let to = server.url();
+    let migrate = ["migrate-store", "--from", &from, "--to", &to];
+    let (moved, said) = output(&home, &migrate).await;
+    assert!(
+        !moved && said.contains("in use"),
+        "beside a running instance: {said}"
+    );
+    assert!(instance.stop().await.success());
+    // As it was when nothing could change any more.
+    let instance = home.start(&[], &[]).await;
+    let before = listed(&instance.client().await).await;
+    assert!(before.len() > 40, "{} things", before.len());
+    assert!(instance.stop().await.success());
+
+    let (mut halves, mut delay) = (0, 30);
+    loop {
+        let mut child = home.command(&migrate, &[]).spawn().expect("it starts");
+        let ended = tokio::time::timeout(Duration::from_millis(delay), child.wait()).await;
+        if let Ok(status) = ended {
+            assert!(status.expect("it ends").success());
+            break;
+        }
+        child.kill().await.expect("is killed");
+        let (started, said) = output(&home, &["seed"]).await;
+        assert!(!started);
+        halves += usize::from(said.contains("migrate-store again"));
+        delay += 25;
+    }
+    assert!(halves > 0, "it was never killed on the way");
+    let (again, said) = output(&home, &migrate).await;
+    assert!(again && said.contains("before"), "{said}");
+    let (started, said) = output(&home, &["serve"]).await;
+    assert!(!started && said.contains("was moved to postgres://"), "{said}");
+    assert!(said.contains("DATABASE_URL"), "{said}");
+
+    let instance = home.start(&[], &[("DATABASE_URL", &to)]).await;
+    let client = instance.client().await;
+    assert_eq!(listed(&client).await, before);
+    let (seen, cursor) = renamed(&client, &cursor, "Before the move").await;
+    assert_eq!(seen, 1);
+    rename(&client, "After the move").await;
+    assert_eq!(renamed(&client, &cursor, "After the move").await.0, 1);
+    let listings: Vec<_> = client
+        .listings()
+        .list(ListListingsRequest::default())
+        .try_collect()
+        .await
+        .expect("listings");
+    let title = listings
+        .iter()
+        .map(|listing| &listing.title)
+        .find(|title| !title.is_empty());
+    let query = title.expect("one with a title").clone();
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let request = SearchListingsRequest {
+            query: query.clone(),
+            ..Default::default()
+        };
+        let found: Vec<_> = client
+            .listings()
+            .search(request)
+            .try_collect()
+            .await
+            .expect("results");
+        if !found.is_empty() {
+            break;
+        }
+        assert!(
+            tokio::time::Instant::now() < until,
+            "the index is never made anew"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(instance.stop().await.success());
+    server.stop().await.expect("stops");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_killed_while_it_makes_its_tables_is_made_again() {
+    let server = Postgres::start().await.expect("a server");
+    let url = server.url();
+    for is_postgres in [false, true] {
+        let home = Home::new();
+        let settings = is_postgres.then_some(("DATABASE_URL", url.as_str()));
+        let settings: Vec<_> = settings.into_iter().collect();
+        let mut delay = 10;
+        let status = loop {
+            let mut child = home.command(&["token"], &settings).spawn().expect("it starts");
+            match tokio::time::timeout(Duration::from_millis(delay), child.wait()).await {
+                Ok(status) => break status.expect("it ends"),
+                Err(_) => child.kill().await.expect("is killed"),
+            }
+            delay += 8;
+        };
+        assert!(
+            status.success(),
+            "after being killed {} ms after its start",
+            delay - 8
+        );
+    }
+    server.stop().await.expect("stops");
+}
