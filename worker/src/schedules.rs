@@ -10,7 +10,7 @@ use vintedbot_marketplace::Error as SiteError;
 
 use crate::Worker;
 
-/// Rings for work that is due or abandoned.
+/// Has what is due or abandoned looked for.
 const SWEEPER: &str = "sweeper";
 /// Forgets old events, ended jobs, and what they looked like.
 const RETENTION: &str = "retention";
@@ -30,7 +30,7 @@ pub const DEFAULTS: [(&str, i64); 4] = [
 
 /// How often the table is looked at; no schedule can run more often.
 const TICK: Duration = Duration::from_millis(500);
-/// Jobs that one sweep rings for; the next sweep rings for the rest.
+/// Jobs that one sweep counts; those who hand work out look for all of it.
 const SWEEP_LIMIT: u64 = 256;
 
 /// Runs what is due until the drain.
@@ -73,10 +73,8 @@ async fn tick(worker: &Worker) -> Result<()> {
 
 async fn sweep(worker: &Worker) -> Result<String> {
     let due = jobs::sweep(&worker.domain.store, SWEEP_LIMIT).await?;
-    let due: Vec<_> = due.into_iter().map(|id| (id, 0)).collect();
-    worker.domain.bell.ring(&due);
-    jobs::heartbeat(&worker.domain.store, &worker.identity.id).await?;
-    Ok(format!("rang for {}", due.len()))
+    worker.looks.notify_one();
+    Ok(format!("found {} due", due.len()))
 }
 
 async fn forget(worker: &Worker) -> Result<String> {
