@@ -14,7 +14,7 @@ LOAD_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
-.PHONY: help run demo test lint audit generate crash browser sim streams load bench compiler node chromium screen postgres
+.PHONY: help run demo test lint audit generate crash browser chaos sim streams load bench compiler node chromium screen postgres redis
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -27,12 +27,13 @@ demo: compiler chromium ## Photos become a listing on the practice site, in a re
 	cargo build --quiet --bin vintedbot
 	@$(PROOF) demo
 
-test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks chromium screen postgres ## Everything: lint, unit, end-to-end and story tests, a sample of crash, browser, streams, load and simulation.
+test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks chromium screen postgres redis ## Everything: lint, unit, end-to-end and story tests, a sample of crash, chaos, browser, streams, load and simulation.
 	cargo build --bin vintedbot
 	cargo $(TEST) --workspace
 	cargo test --workspace --doc --quiet
 	$(NPM) test
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
+	$(MAKE) chaos CELLS=3
 	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
 	$(MAKE) streams CUTS=300
 	$(MAKE) load SELLERS=2 WATCHERS=20 DURATION_S=6 LOAD_PROFILE=
@@ -57,6 +58,9 @@ crash: compiler chromium ## Kills the worker at every step, and counts what beca
 
 browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n CASE=text SABOTAGE=rule]
 	@$(PROOF) browser
+
+chaos: compiler postgres redis ## Everything that several processes stand on fails in turn, under load. [CELLS=n CELL=name SABOTAGE=rule]
+	@$(PROOF) chaos
 
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
 	@cargo run --quiet $(SIM_PROFILE) -p vintedbot-proofs --bin sim $(if $(SABOTAGE),--features sabotage)
@@ -96,6 +100,11 @@ screen:
 
 postgres:
 	@scripts/need initdb postgresql
+
+# And the proxy that servers are put behind.
+redis:
+	@scripts/need redis-server redis-server
+	@scripts/need /usr/sbin/haproxy haproxy
 
 $(VENV)/bin/pip:
 	@scripts/need python3 python3

@@ -8,6 +8,7 @@ use figment::providers::{Env, Format as _, Toml};
 use figment::{Figment, Provider as _};
 use ipnet::IpNet;
 use serde::Deserialize;
+use url::Url;
 use vintedbot_domain::keys::sha256_hex;
 use vintedbot_domain::settings::Settings;
 
@@ -40,6 +41,8 @@ pub struct Config {
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database_url: String,
+    pub redis_url: String,
+    pub media_url: String,
     pub allowed_origins: String,
     pub encryption_key: String,
     pub encryption_keys_old: String,
@@ -106,6 +109,7 @@ impl Config {
             bail!("concurrency must be at least 1");
         }
         config.webhook_networks()?;
+        config.media_folder()?;
         // A browser is told where files are, and it does not know in which folder this was started.
         config.data_dir = std::path::absolute(&config.data_dir).context("data_dir")?;
         config.settings = Some(settings);
@@ -131,6 +135,23 @@ impl Config {
             .collect()
     }
 
+    /// The folder that photos and screenshots are kept in.
+    pub fn media_folder(&self) -> Result<PathBuf> {
+        if self.media_url.is_empty() {
+            return Ok(self.data_dir.join("media"));
+        }
+        let url: Url = self.media_url.parse().context("media_url is no address")?;
+        match url.to_file_path() {
+            Ok(folder) if url.scheme() == "file" => Ok(folder),
+            _ => bail!("media_url must be like file:///srv/vintedbot/media"),
+        }
+    }
+
+    /// Whether several processes can share the database.
+    pub fn is_shared(&self) -> bool {
+        self.database_url().starts_with("postgres")
+    }
+
     /// Where the database is.
     pub fn database_url(&self) -> String {
         if self.database_url.is_empty() {
@@ -144,7 +165,9 @@ impl Config {
     pub fn host(&self) -> String {
         let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        sha256_hex(format!("{}/{}", id.trim(), boot.trim()))
+        // Containers of one machine number their processes each for itself.
+        let space = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        sha256_hex(format!("{}/{}/{}", id.trim(), boot.trim(), space.display()))
             .chars()
             .take(16)
             .collect()

@@ -35,12 +35,31 @@ pub struct Instance {
 
 /// Opens the instance that the settings name, with rules of the caller's choice.
 pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
+    open_with(config, settings, false, true).await
+}
+
+/// The same for one of several processes. Of those, whoever starts first and may write the first token does.
+pub async fn join(config: &Config, settings: Settings, writes_token: bool) -> Result<Instance> {
+    open_with(config, settings, true, writes_token).await
+}
+
+async fn open_with(
+    config: &Config,
+    settings: Settings,
+    is_one_of_several: bool,
+    writes_token: bool,
+) -> Result<Instance> {
     let folder = DataFolder::open(&config.data_dir)?;
     let path = folder.path().to_owned();
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
     let store = store::connect(&config.database_url(), clock.clone(), ids.clone()).await?;
     migrate(&store).await?;
-    let started = instance::start(&store, &path, env!("CARGO_PKG_VERSION"), OLDEST_PROGRAM).await?;
+    let program = env!("CARGO_PKG_VERSION");
+    let started = if is_one_of_several {
+        instance::join(&store, &path, program, OLDEST_PROGRAM).await?
+    } else {
+        instance::start(&store, &path, program, OLDEST_PROGRAM).await?
+    };
     let key_file = config
         .encryption_key
         .is_empty()
@@ -58,7 +77,7 @@ pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
     let domain = Domain {
         store,
         keys: Arc::new(keys),
-        files: Arc::new(PhotoFiles::open(&path.join("media"))?),
+        files: Arc::new(PhotoFiles::open(&config.media_folder()?)?),
         clock,
         ids,
         settings: Arc::new(settings),
@@ -73,7 +92,7 @@ pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
         log_epoch: started.log_epoch.clone().into(),
     };
     let token_file = path.join("api-token");
-    if started.first_start {
+    if started.first_start && writes_token {
         write_first_token(&domain, &started, &token_file).await?;
     }
     Ok(Instance {

@@ -11,7 +11,8 @@ use crate::config::{Config, LogFormat};
 const CAPS: [&str; 4] = [
     "thirtyfour=warn",
     "sea_orm_migration=warn",
-    "apalis_core=warn",
+    // Its workers end whenever Redis is lost; `worker/relay` says that once.
+    "apalis_core=off",
     "sqlx=warn",
 ];
 

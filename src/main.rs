@@ -4,10 +4,11 @@ mod commands;
 mod config;
 mod instance;
 mod logging;
+mod parts;
 
 use clap::{Parser, Subcommand};
 
-use commands::{migrate_store, practice, schedules, search, seed, selectors, serve, token};
+use commands::{migrate_store, practice, schedules, search, seed, selectors, serve, server, token, worker};
 
 /// A self-hosted backend with which a seller runs their own account on the marketplace Vinted.
 #[derive(Parser)]
@@ -21,6 +22,10 @@ struct Cli {
 enum Command {
     /// Runs everything in one process: server, worker and, in mock mode, the practice site.
     Serve(serve::Arguments),
+    /// Runs a server alone, beside workers of the same instance. Needs PostgreSQL.
+    Server,
+    /// Runs a worker alone, beside servers of the same instance. Needs PostgreSQL.
+    Worker(worker::Arguments),
     /// Runs the practice site alone.
     Practice(practice::Arguments),
     /// Fills an instance with believable data, the same each time.
@@ -52,6 +57,8 @@ fn main() -> std::process::ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Server => server::run().await,
+            Command::Worker(arguments) => worker::run(arguments).await,
             Command::Practice(arguments) => practice::run(arguments).await,
             Command::Seed => seed::run().await,
             Command::Token => token::run().await,

@@ -3,6 +3,9 @@
 //! The data folder keeps the instance's id in a file that the database must match. A database that was restored or copied
 //! does not: it gets a new id and a new log epoch, every event so far is dropped (their sequences may have been given to
 //! other events), and every effect that was intended becomes unconfirmed, since its holder acted on another database.
+//!
+//! Where several processes share one database, each has a folder of its own: a new one joins ([`join`]), and one that belongs
+//! to another instance is refused, since a new epoch under the others' feet would be the greater harm.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +20,7 @@ use sea_orm::{
 use crate::publishing::EffectState;
 use crate::store::entities::{api_tokens, effects, event_heads, events, instance, owners};
 use crate::store::{Store, Tx};
-use crate::{Error, Result, transfer};
+use crate::{Error, Result, jobs, transfer};
 
 /// What the first owner is called.
 const OWNER_NAME: &str = "owner";
@@ -38,6 +41,21 @@ pub struct Started {
 /// Begins to work on a database whose migrations have run. `program` is the version that runs, `oldest_program` the oldest
 /// that may run on the newest schema; a program that is too old for the database is refused.
 pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: &str) -> Result<Started> {
+    begin(store, folder, program, oldest_program, false).await
+}
+
+/// The same for one of several processes: a folder of another instance is refused.
+pub async fn join(store: &Store, folder: &Path, program: &str, oldest_program: &str) -> Result<Started> {
+    begin(store, folder, program, oldest_program, true).await
+}
+
+async fn begin(
+    store: &Store,
+    folder: &Path,
+    program: &str,
+    oldest_program: &str,
+    is_one_of_several: bool,
+) -> Result<Started> {
     let file = folder.join("instance");
     let known = read(&file)?;
     let row = instance::Entity::find().one(store.reader()).await?;
@@ -55,12 +73,23 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
         Some(row) => known.as_deref() == Some(row.id.as_str()) || may_adopt(store, row, known.as_deref()),
         None => false,
     };
+    if is_one_of_several && let Some(known) = known.filter(|_| !own) {
+        return Err(Error::Internal(format!(
+            "the data folder {} belongs to instance {known}, and the database that DATABASE_URL names to {}; set DATA_DIR to an \
+             empty folder, or DATABASE_URL to that folder's database",
+            folder.display(),
+            row.map_or_else(|| "none yet".to_owned(), |row| row.id)
+        )));
+    }
+    let is_new = row.is_none();
     let restored = row.is_some() && !own;
     let id = row.filter(|_| own).map_or_else(|| store.ids.id(), |row| row.id);
-    // The file first: a start that is cut off in between is simply made again.
-    write(&file, &id)?;
+    // Where the folder has to match, the file comes first: a start that is cut off in between is simply made again.
+    if store.backend() != DbBackend::Postgres || !is_new {
+        write(&file, &id)?;
+    }
     let (id, oldest_program) = (id.clone(), oldest_program.to_owned());
-    store
+    let started = store
         .write(move |tx| {
             let (id, oldest_program) = (id.clone(), oldest_program.clone());
             async move {
@@ -70,7 +99,8 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
                         .await?;
                 }
                 let row = match instance::Entity::find().one(tx).await? {
-                    Some(row) if row.id == id => row,
+                    // The other process was the first: this one joins it.
+                    Some(row) if row.id == id || is_new => row,
                     Some(row) => begin_epoch(tx, row, &id).await?,
                     None => create(tx, &id, &oldest_program).await?,
                 };
@@ -96,7 +126,11 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
             }
             .boxed()
         })
-        .await
+        .await?;
+    if is_new {
+        write(&file, &started.instance_id)?;
+    }
+    Ok(started)
 }
 
 /// Whether a folder may join a database that it does not match: on a server that several machines share, a new machine's
@@ -139,6 +173,13 @@ async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Mod
 }
 
 async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance::Model> {
+    if jobs::anybody_works(tx).await? {
+        return Err(Error::Internal(
+            "this data folder does not belong to the database that DATABASE_URL names, and other processes work on that one: to \
+             join them set DATA_DIR to an empty folder; if it is a copy that they should not work on, stop them"
+                .to_owned(),
+        ));
+    }
     let fresh = instance::Model {
         id: id.to_owned(),
         previous_id: Some(row.id.clone()),

@@ -17,6 +17,7 @@ mod m20261127_removals;
 mod m20261127_search;
 mod m20261128_webhooks;
 mod m20261129_keeping;
+mod m20261130_worker_names;
 mod whole;
 
 /// The oldest program version that may run on the newest schema.
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_search::Migration),
             Box::new(m20261128_webhooks::Migration),
             Box::new(m20261129_keeping::Migration),
+            Box::new(m20261130_worker_names::Migration),
         ]
         .into_iter()
         .map(|migration| Box::new(whole::Whole(migration)) as Box<dyn MigrationTrait>)

@@ -272,14 +272,14 @@ impl Practice {
 /// A child process, in a process group of its own, so that Ctrl-C in a terminal reaches it through us alone. Dropped, it
 /// is killed.
 #[derive(Debug)]
-struct Program {
+pub(crate) struct Program {
     name: &'static str,
     child: Child,
     log: PathBuf,
 }
 
 impl Program {
-    fn start(name: &'static str, mut command: Command, log: PathBuf) -> Result<Self> {
+    pub(crate) fn start(name: &'static str, mut command: Command, log: PathBuf) -> Result<Self> {
         let file = std::fs::OpenOptions::new().create(true).append(true).open(&log);
         let file = file.with_context(|| log.display().to_string())?;
         command
@@ -294,15 +294,15 @@ impl Program {
         Ok(Self { name, child, log })
     }
 
-    fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.child.id()
     }
 
-    fn is_running(&mut self) -> bool {
+    pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    async fn wait_until(&mut self, mut is_ready: impl AsyncFnMut() -> bool) -> Result<()> {
+    pub(crate) async fn wait_until(&mut self, mut is_ready: impl AsyncFnMut() -> bool) -> Result<()> {
         let until = Instant::now() + STARTS_WITHIN;
         while !is_ready().await {
             if let Some(status) = self.child.try_wait()? {
@@ -325,7 +325,7 @@ impl Program {
         Ok(())
     }
 
-    async fn stop(mut self) -> Result<()> {
+    pub(crate) async fn stop(mut self) -> Result<()> {
         if let Some(pid) = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             kill_process(pid, Signal::TERM)?;
         }
@@ -345,6 +345,11 @@ impl Program {
         }
     }
 
+    /// Ends it at once.
+    pub(crate) async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
     fn log_end(&self) -> String {
         let text = std::fs::read(&self.log).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
@@ -354,7 +359,7 @@ impl Program {
 }
 
 /// The program beside this one: all of them are built into one folder.
-fn command(folder: &Path) -> Result<Command> {
+pub(crate) fn command(folder: &Path) -> Result<Command> {
     let own = std::env::current_exe()?;
     let built = own
         .ancestors()
@@ -377,7 +382,7 @@ fn passed_on() -> impl Iterator<Item = (&'static str, OsString)> {
 }
 
 /// Whether an instance says so. Asked without an HTTP client, which takes longer to make than an instance to start.
-async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
+pub(crate) async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;
     stream
         .write_all(b"GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
@@ -388,7 +393,7 @@ async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
 }
 
 /// An address on this machine that nobody has right now.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
     Ok(listener.local_addr()?)
 }
@@ -406,22 +411,4 @@ pub fn using(folder: &Path) -> Vec<Pid> {
             String::from_utf8_lossy(&line).contains(folder).then_some(pid)
         })
         .collect()
-}
-
-/// Builds the program that halts where it is told to, and whose rules can be switched off; any other build can do neither.
-///
-/// # Errors
-///
-/// It cannot be built.
-pub fn build_for_harm() -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let arguments = ["build", "--quiet", "--bin", "vintedbot", "--features", "sabotage"];
-    let status = std::process::Command::new(cargo)
-        .args(arguments)
-        .current_dir(workspace)
-        .status()
-        .context("cargo")?;
-    anyhow::ensure!(status.success(), "vintedbot could not be built");
-    Ok(())
 }

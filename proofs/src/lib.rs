@@ -2,12 +2,18 @@
 
 pub mod bench;
 pub mod browser;
+pub mod build;
+pub mod chaos;
+pub mod cluster;
 pub mod crash;
 pub mod demo;
 pub mod instance;
 pub mod load;
 pub mod photos;
+#[path = "../tests/support/postgres.rs"]
+pub mod postgres;
 pub mod receiver;
 pub mod records;
+pub mod redis;
 pub mod sim;
 pub mod streams;

@@ -7,4 +7,6 @@ pub mod search;
 pub mod seed;
 pub mod selectors;
 pub mod serve;
+pub mod server;
 pub mod token;
+pub mod worker;

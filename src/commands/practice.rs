@@ -41,7 +41,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     };
     let site = Practice::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port)), config).await?;
     println!("practice site: http://{}", site.local_addr());
-    super::serve::interrupted().await?;
+    crate::parts::lifetime::interrupted().await?;
     site.stop().await?;
     Ok(())
 }

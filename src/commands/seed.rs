@@ -20,6 +20,7 @@ use vintedbot_domain::{Domain, catalog};
 use vintedbot_marketplace::Money;
 
 use crate::config::Config;
+use crate::parts::site;
 use rehearsal::Rehearsal;
 use script::Site;
 use wardrobe::{Fate, Garment, SELLERS};
@@ -28,8 +29,8 @@ use wardrobe::{Fate, Garment, SELLERS};
 pub async fn run() -> Result<()> {
     let config = Config::load()?;
     let instance = crate::instance::open(&config, config.settings()).await?;
-    let practice = super::serve::start_practice(&config).await?;
-    let practice_url = super::serve::practice_url(&config, practice.as_ref());
+    let practice = site::start_practice(&config).await?;
+    let practice_url = site::practice_url(&config, practice.as_ref());
     let filled = fill(
         &config,
         &instance.domain,

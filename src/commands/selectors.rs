@@ -10,8 +10,8 @@ use vintedbot_connector::{BrowserConfig, Checked, CheckedPage, check_selectors};
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Key;
 
-use super::serve;
 use crate::config::Config;
+use crate::parts::site;
 
 /// What to do with selectors.
 #[derive(Subcommand)]
@@ -28,12 +28,9 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<()> {
     let Command::Check { page } = command;
     let config = Config::load()?;
-    let selectors = Arc::new(serve::selectors(&config)?);
+    let selectors = Arc::new(site::selectors(&config)?);
     let detector = Arc::new(Detector::embedded().clone());
-    let (binary, driver) = (
-        serve::set(&config.browser_binary),
-        serve::set(&config.chromedriver),
-    );
+    let (binary, driver) = (site::set(&config.browser_binary), site::set(&config.chromedriver));
     let browser = BrowserConfig::find(binary, driver, true)?
         .context("no Chromium with its driver was found; set BROWSER_BINARY and CHROMEDRIVER")?;
     let work_dir = std::env::temp_dir().join(format!("vintedbot-selectors-{}", std::process::id()));

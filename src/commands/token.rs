@@ -8,7 +8,11 @@ use crate::instance;
 /// Makes a token with every scope and writes it to the token file.
 pub async fn run() -> Result<()> {
     let config = Config::load()?;
-    let instance = instance::open(&config, config.settings()).await?;
+    let instance = if config.is_shared() {
+        instance::join(&config, config.settings(), true).await?
+    } else {
+        instance::open(&config, config.settings()).await?
+    };
     if !instance.started.first_start {
         instance::write_first_token(&instance.domain, &instance.started, &instance.token_file).await?;
     }

@@ -91,6 +91,8 @@ fn only_the_binary_reads_settings_and_only_the_connector_speaks_to_browsers() {
         ("figment", "vintedbot"),
         ("thirtyfour", "vintedbot-connector"),
         ("apalis", "vintedbot-worker"),
+        ("apalis-redis", "vintedbot-worker"),
+        ("redis", "vintedbot-worker"),
     ];
     for package in metadata().workspace_packages() {
         for dependency in &package.dependencies {

@@ -11,6 +11,7 @@ mod inbox;
 mod photos;
 mod publishing;
 mod queue;
+pub mod relay;
 mod removal;
 mod replies;
 mod schedules;
@@ -23,13 +24,15 @@ mod webhooks;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use vintedbot_connector::{Outside, this_process};
 use vintedbot_domain::Domain;
-use vintedbot_domain::jobs::{self, WorkerIdentity};
+use vintedbot_domain::jobs::{self, Kind, WorkerIdentity};
 use vintedbot_marketplace::{Marketplace, Process};
 
+pub use relay::Relay;
 pub use stage::Stage;
 pub use webhooks::OutsideTargets;
 
@@ -66,6 +69,12 @@ pub struct Worker {
     is_running: fn(&Process) -> bool,
     /// How webhooks are sent; without it none are.
     outside: Option<Arc<Outside>>,
+    /// The kinds of jobs that it takes.
+    kinds: Vec<Kind>,
+    /// The way to other processes, if there are any.
+    relay: Option<Arc<Relay>>,
+    /// Told when something may be due that nobody rang for.
+    looks: Arc<Notify>,
 }
 
 impl Worker {
@@ -78,6 +87,7 @@ impl Worker {
     ) -> Self {
         let identity = WorkerIdentity {
             id: domain.ids.id(),
+            name: None,
             host: config.host.clone(),
             process: this_process(),
         };
@@ -89,7 +99,35 @@ impl Worker {
             drain,
             is_running: vintedbot_connector::is_running,
             outside: None,
+            kinds: Kind::all(),
+            relay: None,
+            looks: Arc::default(),
         }
+    }
+
+    /// One with a name, which no other that lives may have.
+    #[must_use]
+    pub fn named(mut self, name: Option<String>) -> Self {
+        self.identity.name = name;
+        self
+    }
+
+    /// One that takes jobs of these kinds alone.
+    #[must_use]
+    pub fn of_kinds(mut self, kinds: Vec<Kind>) -> Self {
+        self.kinds = kinds;
+        self
+    }
+
+    /// One that shares rings with other processes.
+    #[must_use]
+    pub fn with_relay(mut self, relay: Option<Arc<Relay>>) -> Self {
+        self.relay = relay;
+        self
+    }
+
+    fn takes_every_kind(&self) -> bool {
+        self.kinds.len() == Kind::all().len()
     }
 
     /// One that sends webhooks too.
@@ -117,15 +155,15 @@ impl Worker {
     /// Records the worker and works until the drain token is cancelled; returns when everything at work has ended.
     pub async fn run(self) -> Result<(), Error> {
         let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
-        jobs::open_worker(&self.domain.store, &self.identity).await?;
+        jobs::open_worker(&self.domain.store, &self.identity, self.is_running).await?;
         let zone = self.domain.settings.zone();
         jobs::write_defaults(&self.domain.store, &schedules::DEFAULTS, &zone).await?;
-        // Timers of the process before are gone with it.
-        self.domain
-            .bell
-            .ring(&jobs::expected(&self.domain.store, jobs::HORIZON).await?);
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
+        let lives = tokio::spawn(live(Arc::clone(&worker)));
+        if let Some(relay) = worker.relay.clone() {
+            tasks.spawn(look_for_missed(Arc::clone(&worker), relay));
+        }
         tasks.spawn(schedules::run(Arc::clone(&worker)));
         if let Some(outside) = worker.outside.clone() {
             tasks.spawn(webhooks::run(Arc::clone(&worker), outside));
@@ -134,6 +172,7 @@ impl Worker {
         queue::run(Arc::clone(&worker), rings, &tasks).await;
         tasks.close();
         tasks.wait().await;
+        lives.abort();
         jobs::close_worker(&worker.domain.store, &worker.identity.id).await?;
         Ok(())
     }
@@ -145,11 +184,31 @@ impl Worker {
 
     /// Records the worker, as [`Worker::run`] does, for those who drive it by hand.
     pub async fn open(&self) -> Result<(), Error> {
-        Ok(jobs::open_worker(&self.domain.store, &self.identity).await?)
+        Ok(jobs::open_worker(&self.domain.store, &self.identity, self.is_running).await?)
     }
 
     /// Records that the worker does nothing any more, for those who drive it by hand.
     pub async fn close(&self) -> Result<(), Error> {
         Ok(jobs::close_worker(&self.domain.store, &self.identity.id).await?)
+    }
+}
+
+/// Says that the worker lives, until it has ended.
+async fn live(worker: Arc<Worker>) {
+    loop {
+        tokio::time::sleep(jobs::HEARTBEAT).await;
+        if let Err(error) = jobs::heartbeat(&worker.domain.store, &worker.identity.id).await {
+            tracing::warn!(%error, "a worker's heartbeat could not be written; tried again");
+        }
+    }
+}
+
+/// Looks for what is due whenever rings may have been missed.
+async fn look_for_missed(worker: Arc<Worker>, relay: Arc<Relay>) {
+    loop {
+        tokio::select! {
+            () = worker.drain.cancelled() => return,
+            () = relay.missed() => worker.looks.notify_one(),
+        }
     }
 }

@@ -13,7 +13,7 @@ use vintedbot_marketplace::Error as SiteError;
 
 use crate::Worker;
 
-/// Rings for work that is due or abandoned.
+/// Has what is due or abandoned looked for.
 const SWEEPER: &str = "sweeper";
 /// Says what is to be published when, and whether that is late.
 const PUBLISH_QUEUE: &str = "publish_queue";
@@ -44,9 +44,7 @@ const LONG: [&str; 4] = [PRUNE, VACUUM, CLEAN_TEMPORARY_PHOTOS, LEDGER_WATCH];
 
 /// How often the table is looked at; no schedule can run more often.
 const TICK: Duration = Duration::from_millis(500);
-/// How far ahead timers are set for what other processes have queued: over two ticks, so that one may be missed.
-const AHEAD_MS: i64 = 2_500;
-/// Jobs that one sweep rings for; the next sweep rings for the rest.
+/// Jobs that one sweep counts; those who hand work out look for all of it.
 const SWEEP_LIMIT: u64 = 256;
 
 /// Runs what is due until the drain.
@@ -89,33 +87,15 @@ impl Lane {
 async fn ticks(worker: &Worker, lane: &Lane) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut timers = HashSet::new();
     loop {
         tokio::select! {
             () = worker.drain.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = look_ahead(worker, &mut timers).await {
-            tracing::warn!(%error, "it could not be seen what is due next; tried again");
-        }
         if let Err(error) = tick(worker, lane).await {
             tracing::warn!(%error, "schedules could not be run; tried again");
         }
     }
-}
-
-/// Sets timers for jobs that are due in a moment, whoever queued them: a publication that another process has put off is
-/// not to wait for the next sweep. A job is rung for once for each of its times.
-async fn look_ahead(worker: &Worker, timers: &mut HashSet<(String, i64)>) -> Result<()> {
-    let ahead = jobs::ahead(&worker.domain.store, AHEAD_MS).await?;
-    let rings: Vec<_> = ahead
-        .iter()
-        .filter(|(id, due, _)| !timers.contains(&(id.clone(), *due)))
-        .map(|(id, _, delay)| (id.clone(), *delay))
-        .collect();
-    worker.domain.bell.ring(&rings);
-    *timers = ahead.into_iter().map(|(id, due, _)| (id, due)).collect();
-    Ok(())
 }
 
 async fn tick(worker: &Worker, lane: &Lane) -> Result<()> {
@@ -190,10 +170,8 @@ async fn outcome_of(worker: &Worker, id: &str) -> Result<String> {
 
 async fn sweep(worker: &Worker) -> Result<String> {
     let due = jobs::sweep(&worker.domain.store, SWEEP_LIMIT).await?;
-    let due: Vec<_> = due.into_iter().map(|id| (id, 0)).collect();
-    worker.domain.bell.ring(&due);
-    jobs::heartbeat(&worker.domain.store, &worker.identity.id).await?;
-    Ok(format!("rang for {}", due.len()))
+    worker.looks.notify_one();
+    Ok(format!("found {} due", due.len()))
 }
 
 async fn prune(worker: &Worker) -> Result<String> {

@@ -134,13 +134,26 @@ impl Stage {
         }
     }
 
-    /// Halts here for good, when this build was told to.
+    /// Halts here for good, when this build was told to; told to stop (`CRASH_STOPS`), the whole process is, once, until
+    /// somebody has it go on.
     #[cfg(feature = "sabotage")]
     pub async fn reached(self) {
-        if std::env::var("CRASH_AT").is_ok_and(|name| name == self.name()) {
-            if let Ok(path) = std::env::var("CRASH_FILE") {
-                std::fs::write(path, self.name()).expect("the file that CRASH_FILE names can be written");
-            }
+        if !std::env::var("CRASH_AT").is_ok_and(|name| name == self.name()) {
+            return;
+        }
+        let file = std::env::var("CRASH_FILE").unwrap_or_default();
+        let stops = std::env::var("CRASH_STOPS").is_ok_and(|told| !told.is_empty());
+        if stops && std::path::Path::new(&file).exists() {
+            return;
+        }
+        if !file.is_empty() {
+            std::fs::write(file, self.name()).expect("the file that CRASH_FILE names can be written");
+        }
+        if stops {
+            let pid = std::process::id().to_string();
+            let stopped = std::process::Command::new("kill").args(["-STOP", &pid]).status();
+            stopped.expect("a process can be stopped");
+        } else {
             std::future::pending::<()>().await;
         }
     }

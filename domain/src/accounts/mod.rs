@@ -24,7 +24,7 @@ pub use delete::delete;
 pub(crate) use delete::refuse_open_jobs;
 pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
-pub use mode::{SetMode, set_mode};
+pub use mode::{SetMode, any_mock, set_mode};
 pub use pause::{pause, resume};
 pub use quiet::keep_quiet;
 pub use session::{

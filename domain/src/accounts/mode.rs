@@ -10,8 +10,8 @@ use super::{Account, Mode, connection, open, session};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::publishing::State;
-use crate::store::Tx;
 use crate::store::entities::{accounts, publish_jobs};
+use crate::store::{Store, Tx};
 use crate::{Domain, Error, Reason, Result, requests};
 
 /// A change of mode.
@@ -99,4 +99,13 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
         .into_tuple()
         .all(tx)
         .await?)
+}
+
+/// Whether any account is in mock mode.
+pub async fn any_mock(store: &Store) -> Result<bool> {
+    let found = accounts::Entity::find()
+        .filter(accounts::Column::Mode.eq(Mode::Mock))
+        .one(store.reader())
+        .await?;
+    Ok(found.is_some())
 }

@@ -4,12 +4,12 @@
 //! second and an event of another process is seen. A watcher that lags reads the log itself; nothing is dropped.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, broadcast};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::{Event, log};
 use crate::inbox::sync::Freshness;
@@ -53,6 +53,17 @@ pub enum Ephemeral {
     },
 }
 
+/// What other processes are told, so that they look at once and not at their next poll. Losing one costs no more than that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Hint {
+    /// The logs of these owners grew.
+    Grown { owners: Vec<String> },
+    /// There may be something for webhooks to do.
+    Webhooks,
+    /// For those who watch this owner now.
+    Told { owner_id: String, ephemeral: Ephemeral },
+}
+
 /// What a watcher is woken with.
 #[derive(Clone, Debug)]
 pub enum Wake {
@@ -69,6 +80,9 @@ pub struct Feed {
     /// Whether somebody polls; changed under the lock of `owners`.
     is_polled: Arc<AtomicBool>,
     webhooks: Arc<Notify>,
+    /// Where hints for other processes go, if there are any. Full: they are dropped, since nobody may wait for them.
+    outward: Arc<OnceLock<mpsc::Sender<Hint>>>,
+    dropped: Arc<AtomicU64>,
 }
 
 struct Owner {
@@ -147,9 +161,41 @@ impl Feed {
         }
     }
 
+    /// Has other processes told too, through a queue of the caller's. Once; later calls change nothing.
+    pub fn tell_others(&self, outward: mpsc::Sender<Hint>) {
+        drop(self.outward.set(outward));
+    }
+
+    /// Hints for other processes that were dropped so far.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Takes in what another process told.
+    pub fn hear(&self, hint: Hint) {
+        match hint {
+            Hint::Grown { owners } => {
+                self.webhooks.notify_one();
+                self.wake(&owners);
+            }
+            Hint::Webhooks => self.webhooks.notify_one(),
+            Hint::Told { owner_id, ephemeral } => self.show(&owner_id, ephemeral),
+        }
+    }
+
+    /// Has every watched log and the webhooks looked at, after hints may have been missed.
+    pub fn look(&self) {
+        self.webhooks.notify_one();
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        for owner in owners.values() {
+            owner.hint.notify_one();
+        }
+    }
+
     /// Hints that there may be something for webhooks to do.
     pub fn hint_webhooks(&self) {
         self.webhooks.notify_one();
+        self.send_outward(|| Hint::Webhooks);
     }
 
     /// Waits for such a hint. For the one dispatcher of this process.
@@ -159,21 +205,46 @@ impl Feed {
 
     /// Hints that these owners' logs grew.
     pub fn hint(&self, committed: &Committed) {
-        if !committed.owners.is_empty() {
-            self.hint_webhooks();
+        if committed.owners.is_empty() {
+            return;
         }
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        for owner in committed.owners.iter().filter_map(|id| owners.get(id)) {
-            owner.hint.notify_one();
-        }
+        self.webhooks.notify_one();
+        self.wake(&committed.owners);
+        self.send_outward(|| Hint::Grown {
+            owners: committed.owners.clone(),
+        });
     }
 
     /// Tells those who watch now.
     pub fn tell(&self, owner_id: &str, ephemeral: Ephemeral) {
+        self.send_outward(|| Hint::Told {
+            owner_id: owner_id.to_owned(),
+            ephemeral: ephemeral.clone(),
+        });
+        self.show(owner_id, ephemeral);
+    }
+
+    fn wake(&self, owner_ids: &[String]) {
+        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        for owner in owner_ids.iter().filter_map(|id| owners.get(id)) {
+            owner.hint.notify_one();
+        }
+    }
+
+    fn show(&self, owner_id: &str, ephemeral: Ephemeral) {
         let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(owner) = owners.get(owner_id) {
             // Nobody listening is fine: progress is for those who look.
             drop(owner.sender.send(Wake::Ephemeral(Arc::new(ephemeral))));
+        }
+    }
+
+    fn send_outward(&self, hint: impl FnOnce() -> Hint) {
+        if let Some(outward) = self.outward.get()
+            && outward.try_send(hint()).is_err()
+        {
+            // They poll.
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -20,7 +20,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 
 pub use cursor::Cursor;
-pub use feed::{Ephemeral, Feed, Wake};
+pub use feed::{Ephemeral, Feed, Hint, Wake};
 pub(crate) use log::read_in;
 pub use log::{Event, Page, head, heads, read};
 pub use retain::retain;

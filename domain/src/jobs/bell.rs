@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::clock::Millis;
 
 /// How far ahead a timer is set.
-pub const HORIZON: Millis = 3_600_000;
+const HORIZON: Millis = 3_600_000;
 
 /// Rings for jobs by id.
 #[derive(Clone)]

@@ -108,7 +108,7 @@ mod tests {
                 return turns;
             }
             let at = Timestamp::from_millisecond(now).expect("a moment");
-            let at = jiff::Zoned::new(at, zone.clone());
+            let at = jiff::ZonedDateTime::new(at, zone.clone());
             turns.push(at.strftime("%d %H:%M%:z").to_string());
             // A turn is taken a little late.
             now += 400;

@@ -10,22 +10,27 @@ mod answer;
 mod bell;
 mod cadence;
 mod claim;
+mod due;
 mod schedule;
 mod sweep;
 mod worker;
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
+use sea_orm::{ActiveEnum, ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, Iterable, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 pub use answer::{Answer, answer, answer_of, note};
-pub use bell::{Bell, HORIZON};
+pub use bell::Bell;
 pub use cadence::Cadence;
 pub use claim::{BackOff, Claim, Outcome, claim, requeue};
+pub use due::{Candidate, DueJobs, due, kinds_of};
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
-pub use sweep::{ahead, expected, purge, sweep};
-pub use worker::{WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone, purge_workers};
+pub use sweep::{purge, sweep};
+pub(crate) use worker::anybody_works;
+pub use worker::{
+    HEARTBEAT, WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone, purge_workers,
+};
 
 use crate::Result;
 use crate::clock::Millis;
@@ -54,6 +59,18 @@ pub enum Kind {
     SendReply,
     /// Everything that the removal of a thread on its site needs done; its subject is the thread.
     RemoveThread,
+}
+
+impl Kind {
+    /// Every kind.
+    pub fn all() -> Vec<Self> {
+        Self::iter().collect()
+    }
+
+    /// What operators call it: `sync_inbox`.
+    pub fn name(self) -> String {
+        self.to_value().to_lowercase()
+    }
 }
 
 /// Where a job stands.

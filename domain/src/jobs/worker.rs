@@ -1,38 +1,76 @@
 //! Worker processes: who holds what, and whether a past holder can still act.
 
+use std::time::Duration;
+
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
 use vintedbot_marketplace::Process;
 
 use super::{State, WorkerState};
-use crate::Result;
 use crate::clock::Millis;
 use crate::publishing::ComposerState;
-use crate::store::Store;
 use crate::store::entities::{composers, jobs, workers};
+use crate::store::{Store, Tx};
+use crate::{Error, Result};
 
 /// A worker process of this start.
 #[derive(Clone, Debug)]
 pub struct WorkerIdentity {
     /// New at every start.
     pub id: String,
+    /// What an operator calls it.
+    pub name: Option<String>,
     /// The machine, so that a process number means something.
     pub host: String,
     pub process: Process,
 }
 
+/// How often a worker says that it lives, and for how long it is believed.
+pub const HEARTBEAT: Duration = Duration::from_secs(5);
+const FRESH_MS: Millis = 30_000;
+
 /// Records that a worker has started.
-pub async fn open_worker(store: &Store, identity: &WorkerIdentity) -> Result<()> {
+///
+/// # Errors
+/// Another one that lives has its name: its heartbeat is fresh, and it is not known to be gone.
+pub async fn open_worker(
+    store: &Store,
+    identity: &WorkerIdentity,
+    is_running: fn(&Process) -> bool,
+) -> Result<()> {
     let identity = identity.clone();
     store
         .write(move |tx| {
             let identity = identity.clone();
             async move {
                 let now = tx.now().await?;
+                if let Some(name) = &identity.name {
+                    if tx.get_database_backend() == DbBackend::Postgres {
+                        // Two that start at the same moment under one name: the second sees the first.
+                        tx.execute_unprepared("LOCK TABLE workers IN SHARE ROW EXCLUSIVE MODE")
+                            .await?;
+                    }
+                    let same = workers::Entity::find()
+                        .filter(workers::Column::Name.eq(name.as_str()))
+                        .filter(workers::Column::State.eq(WorkerState::Open))
+                        .filter(workers::Column::HeartbeatTime.gt(now - FRESH_MS))
+                        .all(tx)
+                        .await?;
+                    if let Some(other) = same.iter().find(|row| !is_gone(row, &identity, is_running)) {
+                        return Err(Error::Internal(format!(
+                            "a worker named {name} lives already (process {}, last heard of {} s ago); give this one another --name, \
+                             or wait until {} s have passed without a word from that one",
+                            other.pid,
+                            (now - other.heartbeat_time) / 1000,
+                            FRESH_MS / 1000
+                        )));
+                    }
+                }
                 let row = workers::ActiveModel {
                     id: Set(identity.id),
+                    name: Set(identity.name),
                     host: Set(identity.host),
                     pid: Set(i64::from(identity.process.pid)),
                     start_ticks: Set(i64::try_from(identity.process.start_ticks).unwrap_or(i64::MAX)),
@@ -46,6 +84,20 @@ pub async fn open_worker(store: &Store, identity: &WorkerIdentity) -> Result<()>
             .boxed()
         })
         .await
+}
+
+/// Whether a worker of another process is at work on this database. On SQLite there is no other.
+pub(crate) async fn anybody_works(tx: &Tx) -> Result<bool> {
+    if tx.get_database_backend() != DbBackend::Postgres {
+        return Ok(false);
+    }
+    let now = tx.now().await?;
+    let found = workers::Entity::find()
+        .filter(workers::Column::State.eq(WorkerState::Open))
+        .filter(workers::Column::HeartbeatTime.gt(now - FRESH_MS))
+        .one(tx)
+        .await?;
+    Ok(found.is_some())
 }
 
 /// Records that a worker lives.
@@ -118,15 +170,19 @@ pub async fn owner_is_gone(
     let Some(row) = workers::Entity::find_by_id(worker_id).one(store.reader()).await? else {
         return Ok(false);
     };
+    Ok(is_gone(&row, this, is_running))
+}
+
+fn is_gone(row: &workers::Model, this: &WorkerIdentity, is_running: impl Fn(&Process) -> bool) -> bool {
     if row.state == WorkerState::Closed {
-        return Ok(true);
+        return true;
     }
     if row.host != this.host {
-        return Ok(false);
+        return false;
     }
     let process = Process {
         pid: u32::try_from(row.pid).unwrap_or(0),
         start_ticks: u64::try_from(row.start_ticks).unwrap_or(0),
     };
-    Ok(!is_running(&process))
+    !is_running(&process)
 }

@@ -3,9 +3,6 @@
 //! The messages are written straight into the database of an instance that is stopped; `vintedbot search rebuild`, which is the
 //! way of every index that is not complete, indexes them.
 
-#[path = "../../tests/support/postgres.rs"]
-mod postgres;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,10 +21,10 @@ use vintedbot_domain::store::{self, Store};
 use vintedbot_sdk::Client;
 use vintedbot_sdk::v1::SearchRequest;
 
-use self::postgres::Postgres;
 use super::fixture;
 use super::table::{Row, percentile, time};
 use crate::instance::{Browser, Instance, Practice, Setup};
+use crate::postgres::Postgres;
 
 const MESSAGES: u32 = 1_000_000;
 const THREADS: u32 = 20_000;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use vintedbot_proofs::build;
 use vintedbot_proofs::crash::{self, Options};
-use vintedbot_proofs::instance::build_for_harm;
 
 /// Kills that show the harm of a rule that is switched off.
 const SABOTAGED_KILLS: usize = 60;
@@ -38,7 +38,7 @@ async fn main() -> Result<ExitCode> {
         "there is no rule {} to switch off",
         arguments.sabotage
     );
-    build_for_harm()?;
+    build::for_harm()?;
     let options = Options {
         kills: arguments
             .kills

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
-use vintedbot_proofs::instance::build_for_harm;
+use vintedbot_proofs::build;
 use vintedbot_proofs::streams::{self, Options, verify};
 
 /// Cuts streams of events, and compares what came with the log.
@@ -44,7 +44,7 @@ async fn main() -> Result<ExitCode> {
         "there is no rule {} to switch off",
         arguments.sabotage
     );
-    build_for_harm()?;
+    build::for_harm()?;
     let usual = if arguments.sabotage.is_empty() {
         10_000
     } else {

@@ -1,7 +1,6 @@
 //! A practice site, an instance, a seller with an account, and what is seen of them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
+use vintedbot_proofs::build;
 use vintedbot_proofs::instance::{Browser, Instance, Practice, Setup};
 use vintedbot_proofs::photos;
 use vintedbot_proofs::records::{Item, Site};
@@ -54,7 +54,7 @@ impl World {
     ///
     /// Anything does not start.
     pub async fn open(database_url: Option<String>, browser: Browser) -> Result<Self> {
-        build()?;
+        build::program()?;
         let folder = tempfile::Builder::new().prefix("vintedbot-story-").tempdir()?;
         let practice = Practice::start(&folder.path().join("records.jsonl")).await?;
         let is_browser = browser == Browser::Required;
@@ -407,38 +407,4 @@ fn pace(is_browser: bool) -> Vec<(&'static str, &'static str)> {
         ]
     });
     pace
-}
-
-/// The program as the sources have it, where the proofs look for it. Where it is up to date, cargo is not asked: it would
-/// wait for whoever else builds.
-fn build() -> Result<()> {
-    let own = std::env::current_exe()?;
-    let folder = own
-        .ancestors()
-        .nth(2)
-        .context("a test lies in target/debug/deps")?;
-    if is_up_to_date(&folder.join("vintedbot")) {
-        return Ok(());
-    }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("the workspace")?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--bin", "vintedbot"]);
-    let built = build.current_dir(root).status()?;
-    ensure!(built.success(), "vintedbot does not build");
-    Ok(())
-}
-
-/// Whether a program is newer than every source that cargo has listed for it.
-fn is_up_to_date(program: &Path) -> bool {
-    let time = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
-    let listed = std::fs::read_to_string(program.with_extension("d")).unwrap_or_default();
-    let (Some(built), Some((_, sources))) = (time(program), listed.split_once(": ")) else {
-        return false;
-    };
-    sources
-        .split_whitespace()
-        .all(|source| time(Path::new(source)).is_some_and(|changed| changed <= built))
 }

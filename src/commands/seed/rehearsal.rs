@@ -12,8 +12,8 @@ use vintedbot_domain::settings::Settings;
 use vintedbot_domain::{Domain, accounts, jobs};
 use vintedbot_worker::Worker;
 
-use crate::commands::serve;
 use crate::config::{Browser, Config};
+use crate::parts::site;
 
 /// The longest that anything here is waited for.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -80,7 +80,7 @@ impl Rehearsal {
             settings: Arc::new(settings.clone()),
             ..domain.clone()
         };
-        let connector = Arc::new(serve::connect(&config, practice_url, &rehearsed)?);
+        let connector = Arc::new(site::connect(&config, practice_url, &rehearsed)?);
         let clock = Arc::new(Earlier(SystemClock));
         let domain = |settings: Settings| Domain {
             settings: Arc::new(settings),

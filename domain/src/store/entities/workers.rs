@@ -7,6 +7,8 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
+    /// What an operator calls it. Of those that live, no two have the same.
+    pub name: Option<String>,
     pub host: String,
     pub pid: i64,
     pub start_ticks: i64,

@@ -1,0 +1,104 @@
+//! What was seen of a fault: calls that failed, what the processes complained of, and work whose holder let its lease run out.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement};
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::load::Load;
+use crate::cluster::Cluster;
+
+/// Counts so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub calls: u64,
+    pub complaints: u64,
+    pub abandoned: u64,
+}
+
+impl Seen {
+    pub fn since(self, before: &Self) -> Self {
+        Self {
+            calls: self.calls - before.calls,
+            complaints: self.complaints - before.complaints,
+            abandoned: self.abandoned - before.abandoned,
+        }
+    }
+
+    pub fn total(self) -> u64 {
+        self.calls + self.complaints + self.abandoned
+    }
+}
+
+/// Looks on.
+pub struct Harm {
+    abandoned: Arc<Mutex<HashSet<String>>>,
+    _task: AbortOnDropHandle<()>,
+}
+
+impl Harm {
+    /// Begins to look at the jobs' leases.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be reached.
+    pub async fn begin(cluster: &Cluster) -> Result<Self> {
+        let connection = Database::connect(cluster.postgres.url()).await?;
+        let abandoned = Arc::new(Mutex::new(HashSet::new()));
+        let filled = Arc::clone(&abandoned);
+        let task = tokio::spawn(async move {
+            loop {
+                // It may be the database that is struck.
+                if let Ok(found) = expired(&connection).await {
+                    filled
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .extend(found);
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        });
+        Ok(Self {
+            abandoned,
+            _task: AbortOnDropHandle::new(task),
+        })
+    }
+
+    pub fn seen(&self, load: &Load, cluster: &Cluster) -> Seen {
+        let members = cluster.servers.iter().chain(&cluster.workers);
+        let complaints = members
+            .map(|member| {
+                let log = std::fs::read_to_string(member.log_file()).unwrap_or_default();
+                log.lines().filter(|line| is_complaint(line)).count() as u64
+            })
+            .sum();
+        let abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        Seen {
+            calls: load.errors(),
+            complaints,
+            abandoned: abandoned.len() as u64,
+        }
+    }
+}
+
+fn is_complaint(line: &str) -> bool {
+    let mut words = line.split_whitespace().skip(1);
+    matches!(words.next(), Some("WARN" | "ERROR"))
+}
+
+async fn expired(connection: &DatabaseConnection) -> Result<Vec<String>> {
+    let statement = Statement::from_string(
+        connection.get_database_backend(),
+        "SELECT id || '/' || claim_epoch AS claim FROM jobs WHERE state = 'RUNNING' \
+         AND lease_until < CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+    );
+    let rows = connection.query_all_raw(statement).await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| row.try_get("", "claim").ok())
+        .collect())
+}

@@ -1,0 +1,168 @@
+//! A Redis server of the proof's own: Debian's program, a folder that goes with it, a free port, and a password.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+const STARTS_WITHIN: Duration = Duration::from_secs(20);
+const PASSWORD: &str = "only-of-this-proof";
+
+/// A server that runs. Dropped, it is killed.
+pub struct Redis {
+    child: Child,
+    address: SocketAddr,
+    folder: TempDir,
+}
+
+impl Redis {
+    /// Starts one.
+    ///
+    /// # Errors
+    ///
+    /// There is no Redis on this machine, or it does not start.
+    pub async fn start() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("vintedbot-redis-").tempdir()?;
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let child = serve(address, &folder)?;
+        let mut server = Self {
+            child,
+            address,
+            folder,
+        };
+        server.wait_until_ready().await?;
+        Ok(server)
+    }
+
+    /// What `REDIS_URL` is set to.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://:{PASSWORD}@{}", self.address)
+    }
+
+    /// The same with a password that is not the server's.
+    #[must_use]
+    pub fn url_with_wrong_password(&self) -> String {
+        format!("redis://:another@{}", self.address)
+    }
+
+    /// SIGKILL. What was in it is lost.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be ended.
+    pub async fn kill(&mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
+    }
+
+    /// Starts it again at the same address after it was killed.
+    ///
+    /// # Errors
+    ///
+    /// It does not start.
+    pub async fn start_again(&mut self) -> Result<()> {
+        self.child = serve(self.address, &self.folder)?;
+        self.wait_until_ready().await
+    }
+
+    /// Takes everything out of it.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn empty(&self) -> Result<()> {
+        let answer = self.ask("FLUSHALL").await?;
+        ensure!(answer.ends_with("+OK\r\n"), "FLUSHALL: {answer}");
+        Ok(())
+    }
+
+    /// How many keys are in it.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn keys(&self) -> Result<u64> {
+        let answer = self.ask("DBSIZE").await?;
+        let count = answer.rsplit(':').next().unwrap_or_default();
+        count.trim().parse().with_context(|| answer.clone())
+    }
+
+    /// Stops it from doing anything, as a machine does that swaps; connections stay.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be signalled.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Has it go on.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be signalled.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        let pid = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        Ok(kill_process(pid.context("Redis does not run")?, signal)?)
+    }
+
+    async fn wait_until_ready(&mut self) -> Result<()> {
+        let until = Instant::now() + STARTS_WITHIN;
+        while !self
+            .ask("PING")
+            .await
+            .is_ok_and(|answer| answer.ends_with("+PONG\r\n"))
+        {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("Redis ended instead of starting: {status}");
+            }
+            ensure!(Instant::now() < until, "Redis is not ready in time");
+            sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, command: &str) -> Result<String> {
+        let answer = async {
+            let mut stream = TcpStream::connect(self.address).await?;
+            let text = format!("AUTH {PASSWORD}\r\n{command}\r\nQUIT\r\n");
+            stream.write_all(text.as_bytes()).await?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        let answer = timeout(Duration::from_secs(5), answer).await??;
+        // That of QUIT.
+        Ok(answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned())
+    }
+}
+
+fn serve(address: SocketAddr, folder: &TempDir) -> Result<Child> {
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(folder.path().join("log"))?;
+    let child = Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+        .args(["--requirepass", PASSWORD, "--save", "", "--appendonly", "no"])
+        .arg("--dir")
+        .arg(folder.path())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn();
+    child.context("redis-server cannot be started; make redis installs it")
+}

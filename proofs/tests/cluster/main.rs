@@ -1,0 +1,44 @@
+//! Several servers and workers of the real program are one instance: with Redis between them, without it, and while it is lost.
+
+mod handed_over;
+mod refused;
+mod together;
+
+use anyhow::Result;
+use vintedbot_proofs::build;
+use vintedbot_proofs::cluster::Cluster;
+
+/// Two servers and two workers.
+async fn four(with_redis: bool) -> Result<Cluster> {
+    build::program()?;
+    let mut cluster = Cluster::start(with_redis).await?;
+    cluster.add(2, 2, 2).await?;
+    Ok(cluster)
+}
+
+/// Tells a chapter, and ends the processes.
+macro_rules! chapters {
+    ($($part:ident::$chapter:ident($redis:literal))*) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $chapter() -> Result<()> {
+            let mut cluster = four($redis).await?;
+            let told = $part::$chapter(&mut cluster).await;
+            cluster.close(told).await
+        })*
+    };
+}
+
+chapters! {
+    together::what_one_process_does_another_shows_at_once(true)
+    together::without_redis_everything_works_by_polling(false)
+    together::jobs_go_on_while_redis_is_killed_emptied_and_paused(true)
+    handed_over::a_rolling_restart_loses_no_event_and_no_job(true)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_processes_do_not_share_is_refused_at_start() -> Result<()> {
+    build::program()?;
+    let mut cluster = Cluster::start(true).await?;
+    let told = refused::what_is_missing_or_wrong(&mut cluster).await;
+    cluster.close(told).await
+}

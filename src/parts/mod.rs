@@ -1,0 +1,7 @@
+//! What a process is put together of; each command takes the parts that it is made of.
+
+pub mod lifetime;
+pub mod server;
+pub mod several;
+pub mod site;
+pub mod worker;
