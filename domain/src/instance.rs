@@ -133,6 +133,16 @@ async fn begin(
     Ok(started)
 }
 
+/// Checks that the instance is on this database, and not on one that it was moved to: for commands that change something
+/// without starting.
+///
+/// # Errors
+/// It is elsewhere, or on its way.
+pub async fn is_here(store: &Store) -> Result<()> {
+    let row = instance::Entity::find().one(store.reader()).await?;
+    row.as_ref().map_or(Ok(()), transfer::may_start)
+}
+
 /// Whether a folder may join a database that it does not match: on a server that several machines share, a new machine's
 /// folder knows nothing yet, and one that has not started since a restore knows the id from before it.
 fn may_adopt(store: &Store, row: &instance::Model, known: Option<&str>) -> bool {

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use vintedbot_domain::clock::{SystemClock, rfc3339};
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::jobs::{self, Cadence};
-use vintedbot_domain::store;
+use vintedbot_domain::{instance, store};
 
 use crate::config::Config;
 
@@ -37,6 +37,7 @@ pub async fn run(command: Command) -> Result<()> {
     let config = Config::load()?;
     let settings = config.settings();
     let store = store::connect(&config.database_url(), Arc::new(SystemClock), Arc::new(SystemIds)).await?;
+    instance::is_here(&store).await?;
     if let Command::Set {
         id,
         every_seconds,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::search::rebuild;
-use vintedbot_domain::store;
+use vintedbot_domain::{instance, store};
 
 use crate::config::Config;
 
@@ -28,6 +28,7 @@ pub async fn run(command: Command) -> Result<()> {
     let Command::Rebuild = command;
     let config = Config::load()?;
     let store = store::connect(&config.database_url(), Arc::new(SystemClock), Arc::new(SystemIds)).await?;
+    instance::is_here(&store).await?;
     let began = Instant::now();
     let mut told = began;
     rebuild::begin(&store).await?;

@@ -101,10 +101,20 @@ pub async fn run(
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Moved> {
     let tables = tables(source).await?;
-    if tables != self::tables(target).await? {
-        return Err(Error::Internal(
-            "the two databases have different tables".to_owned(),
-        ));
+    let theirs = self::tables(target).await?;
+    if tables != theirs {
+        let only = |these: &[Table], those: &[Table]| {
+            let different = these.iter().filter(|table| !those.contains(table));
+            different
+                .map(|table| table.name.clone())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        return Err(Error::Internal(format!(
+            "the two databases have different tables ({}; in the one to move to {}); name an empty database of its own",
+            only(&tables, &theirs),
+            only(&theirs, &tables)
+        )));
     }
     let leaving = marks::instance_of(source, "there is no instance in the database to be moved").await?;
     match arrival(target, &tables, &leaving).await? {
