@@ -40,6 +40,12 @@ pub struct Config {
     pub public_url: String,
     pub data_dir: PathBuf,
     pub database_url: String,
+    pub media_url: String,
+    pub media_path_style: bool,
+    pub aws_endpoint_url: String,
+    pub aws_region: String,
+    pub aws_access_key_id: String,
+    pub aws_secret_access_key: String,
     pub allowed_origins: String,
     pub encryption_key: String,
     pub encryption_keys_old: String,
@@ -48,6 +54,7 @@ pub struct Config {
     pub browser_headless: bool,
     pub browser_binary: PathBuf,
     pub chromedriver: PathBuf,
+    pub webdriver_url: String,
     pub selectors_file: PathBuf,
     pub pacing_ms: u64,
     pub practice_url: String,
@@ -57,6 +64,8 @@ pub struct Config {
     pub webhook_allowed_networks: String,
     pub log: String,
     pub log_format: LogFormat,
+    pub metrics_listen: String,
+    pub otlp_endpoint: String,
     pub concurrency: usize,
     pub max_message_bytes: usize,
     pub max_upload_bytes: usize,
@@ -140,11 +149,13 @@ impl Config {
         }
     }
 
-    /// A name for this machine, stable over restarts, so that process numbers in a shared database mean something.
+    /// A name for this machine, stable over restarts, so that process numbers in a shared database mean something. Each
+    /// container is a machine of its own: it counts its processes by itself.
     pub fn host(&self) -> String {
         let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-        sha256_hex(format!("{}/{}", id.trim(), boot.trim()))
+        let processes = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+        sha256_hex(format!("{}/{}/{}", id.trim(), boot.trim(), processes.display()))
             .chars()
             .take(16)
             .collect()

@@ -4,6 +4,9 @@ mod commands;
 mod config;
 mod instance;
 mod logging;
+mod metrics;
+mod storage;
+mod traces;
 
 use clap::{Parser, Subcommand};
 

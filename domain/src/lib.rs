@@ -10,6 +10,7 @@ pub mod clock;
 mod domain;
 mod error;
 pub mod events;
+pub mod figures;
 pub mod identity;
 pub mod ids;
 pub mod inbox;
@@ -25,6 +26,7 @@ mod sabotage;
 pub mod search;
 pub mod settings;
 pub mod store;
+pub mod trace;
 pub mod wardrobe;
 pub mod webhooks;
 

@@ -14,6 +14,7 @@ mod m20261126_members;
 mod m20261127_removals;
 mod m20261127_search;
 mod m20261128_webhooks;
+mod m20261129_operations;
 
 /// The oldest program version that may run on the newest schema.
 pub const OLDEST_PROGRAM: &str = "0.1.0";
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_removals::Migration),
             Box::new(m20261127_search::Migration),
             Box::new(m20261128_webhooks::Migration),
+            Box::new(m20261129_operations::Migration),
         ]
     }
 }

@@ -23,7 +23,7 @@ use vintedbot_worker::{OutsideTargets, Worker};
 
 use crate::config::{Browser, Config};
 use crate::instance::{self, Instance};
-use crate::logging;
+use crate::{logging, metrics};
 
 /// How the instance is started.
 #[derive(Args)]
@@ -39,7 +39,7 @@ const DRAIN: Duration = Duration::from_secs(9);
 /// Runs until interrupted, then drains.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
-    logging::start(&config)?;
+    let _traces = logging::start(&config)?;
     let Instance {
         domain,
         started,
@@ -62,6 +62,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let address = listener.local_addr()?;
 
     let drain = CancellationToken::new();
+    metrics::start(&config, domain, &drain).await?;
     let worker_config = vintedbot_worker::Config {
         concurrency: config.concurrency,
         work_dir: config.data_dir.join("attempts"),
@@ -235,6 +236,13 @@ fn find_browser(config: &Config) -> Result<Option<BrowserConfig>> {
         return Ok(None);
     }
     let (binary, driver) = (set(&config.browser_binary), set(&config.chromedriver));
+    if !config.webdriver_url.is_empty() {
+        return Ok(Some(BrowserConfig::remote(
+            &config.webdriver_url,
+            binary,
+            config.browser_headless,
+        )?));
+    }
     let found = BrowserConfig::find(binary, driver, config.browser_headless)?;
     if found.is_none() && config.browser == Browser::Required {
         bail!(

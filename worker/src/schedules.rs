@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vintedbot_domain::inbox::sync::turns;
 use vintedbot_domain::publishing::{film, watch};
-use vintedbot_domain::{Result, accounts, events, jobs, requests, webhooks};
+use vintedbot_domain::{Result, accounts, events, jobs, media, requests, webhooks};
 use vintedbot_marketplace::Error as SiteError;
 
 use crate::Worker;
@@ -20,12 +20,18 @@ const LEDGER_WATCH: &str = "ledger_watch";
 /// Looks at each account's session and catalog.
 const ACCOUNT_SYNC: &str = "account_sync";
 
+/// Removes files of deleted photos that could not be removed at once.
+const FILE_REMOVAL: &str = "file_removal";
+/// A media store that does not answer holds nothing else up.
+const REMOVES_WITHIN: Duration = Duration::from_secs(5);
+
 /// Every schedule with its interval in milliseconds, as written at first start.
-pub const DEFAULTS: [(&str, i64); 4] = [
+pub const DEFAULTS: [(&str, i64); 5] = [
     (SWEEPER, 5_000),
     (RETENTION, 3_600_000),
     (LEDGER_WATCH, 900_000),
     (ACCOUNT_SYNC, 3_600_000),
+    (FILE_REMOVAL, 60_000),
 ];
 
 /// How often the table is looked at; no schedule can run more often.
@@ -55,6 +61,7 @@ async fn tick(worker: &Worker) -> Result<()> {
             SWEEPER => sweep(worker).await,
             RETENTION => forget(worker).await,
             LEDGER_WATCH => watch_ledger(worker).await,
+            FILE_REMOVAL => remove_files(worker).await,
             ACCOUNT_SYNC => accounts::queue_all(&domain.store)
                 .await
                 .map(|queued| format!("queued {queued}")),
@@ -91,6 +98,14 @@ async fn forget(worker: &Worker) -> Result<String> {
         "removed {gone_events} events, {gone_deliveries} webhook deliveries, {gone_jobs} jobs, {gone_requests} request ids and the pictures of \
          {gone_pictures} publish jobs"
     ))
+}
+
+async fn remove_files(worker: &Worker) -> Result<String> {
+    let removed = media::remove_condemned(&worker.domain);
+    match tokio::time::timeout(REMOVES_WITHIN, removed).await {
+        Ok(removed) => Ok(format!("removed {}", removed?)),
+        Err(_) => Ok("goes on at the next turn".to_owned()),
+    }
 }
 
 async fn watch_ledger(worker: &Worker) -> Result<String> {

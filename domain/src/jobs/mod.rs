@@ -15,7 +15,7 @@ mod worker;
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
+use sea_orm::{ActiveEnum as _, ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, QueryFilter};
 use serde::{Deserialize, Serialize};
 
 pub use answer::{Answer, answer, answer_of, note};
@@ -23,12 +23,13 @@ pub use bell::{Bell, HORIZON};
 pub use claim::{BackOff, Claim, Outcome, claim, requeue};
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
 pub use sweep::{expected, purge, sweep};
-pub use worker::{WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone};
+pub use worker::{WorkerIdentity, close_worker, heartbeat, is_on_this_machine, open_worker, owner_is_gone};
 
 use crate::Result;
 use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::jobs;
+use crate::trace::Payload;
 
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -52,6 +53,13 @@ pub enum Kind {
     SendReply,
     /// Everything that the removal of a thread on its site needs done; its subject is the thread.
     RemoveThread,
+}
+
+impl Kind {
+    /// The name that stands in the database.
+    pub fn name(self) -> String {
+        self.to_value()
+    }
 }
 
 /// Where a job stands.
@@ -121,7 +129,7 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
         lease_until: Set(None),
         worker_id: Set(None),
         unique_key: Set(new.unique_key),
-        payload: Set("{}".to_owned()),
+        payload: Set(Payload::of_current().encode()),
         outcome: Set(None),
         error: Set(None),
         create_time: Set(now),
