@@ -92,16 +92,22 @@ fn s3(config: &Config, bucket: &str) -> Result<AmazonS3> {
 
 /// What is wrong, and what to look at.
 fn reason(error: &Error, bucket: &str) -> String {
-    match error {
-        Error::NotFound { .. } => format!("there is no bucket {bucket}"),
-        Error::PermissionDenied { .. } | Error::Unauthenticated { .. } => {
-            "the store refuses AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, or they may not write, read and delete there"
-                .to_owned()
-        }
-        other => {
-            let mut text = other.to_string();
-            text.truncate(text.find(['\n', '<']).unwrap_or(text.len()));
-            format!("the store cannot be reached or does not work (AWS_ENDPOINT_URL, AWS_REGION): {text}")
-        }
+    let text = error.to_string();
+    let says = |status: &str| text.contains(&format!("status code: {status}"));
+    // The library has a name of its own for these answers only where they are about one object.
+    if matches!(error, Error::NotFound { .. }) || says("404") {
+        return format!("there is no bucket {bucket}");
     }
+    if matches!(
+        error,
+        Error::PermissionDenied { .. } | Error::Unauthenticated { .. }
+    ) || says("403")
+        || says("401")
+    {
+        return "the store refuses AWS_ACCESS_KEY_ID with its AWS_SECRET_ACCESS_KEY, or does not let them list, read, write \
+                and delete there"
+            .to_owned();
+    }
+    let line = text.split(['\n', '<']).next().unwrap_or_default();
+    format!("the store cannot be reached or does not work (AWS_ENDPOINT_URL, AWS_REGION): {line}")
 }

@@ -25,7 +25,7 @@ use crate::config::Config;
 /// Spans that wait; more are dropped.
 const QUEUE: usize = 4096;
 const SENT_EVERY: Duration = Duration::from_secs(1);
-const SENT_WITHIN: Duration = Duration::from_secs(5);
+const SENT_WITHIN: Duration = Duration::from_secs(2);
 const TRACEPARENT: &str = "traceparent";
 
 /// Ends with what waits being sent, as far as the collector takes it.

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use metrics::{Unit, describe_counter, describe_gauge, describe_histogram, gauge};
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -114,6 +114,11 @@ pub fn describe() {
         "vintedbot_database_up",
         "Whether the database answered this scrape"
     );
+    // Shown from the beginning: what appears with its first value has no rate of change.
+    gauge!("vintedbot_watchers").increment(0.0);
+    for outcome in ["taken", "refused", "no_answer"] {
+        counter!("vintedbot_webhook_attempts_total", "outcome" => outcome).increment(0);
+    }
 }
 
 async fn scrape(State((domain, render)): State<(Domain, Render)>) -> impl IntoResponse {
@@ -137,7 +142,6 @@ async fn scrape(State((domain, render)): State<(Domain, Render)>) -> impl IntoRe
     )
 }
 
-#[expect(clippy::cast_precision_loss, reason = "Prometheus knows no other numbers")]
 fn show(figures: &figures::Figures) {
     let seconds = |milliseconds: i64| milliseconds as f64 / 1000.0;
     for (kind, state, count) in &figures.jobs {

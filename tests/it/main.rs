@@ -3,8 +3,11 @@
 //! What these tests need on the machine is brought by `make test`; where it is missing they fail, and say so.
 
 mod architecture;
+mod deploy;
+mod metrics;
 mod readme;
 mod rig;
 mod search;
 mod seeded;
+mod traces;
 mod typescript;

@@ -100,7 +100,9 @@ impl Launched {
             })?;
         // The session is ended here and nowhere else: the library's own way of doing it blocks a whole thread.
         driver.clone().leak().map_err(broken)?;
-        let session = (child.is_none()).then(|| remote::Session::new(&url, &driver.session_id().to_string()));
+        let session = child
+            .is_none()
+            .then(|| remote::Session::new(&url, &driver.session_id().to_string()));
         let browser = driver
             .capabilities()
             .get("goog:processID")

@@ -100,12 +100,14 @@ impl PhotoFiles {
         }
     }
 
-    /// Writes, reads and deletes a small file, to see that the store does all three.
+    /// Lists, writes, reads and deletes a small file, to see that the store does all of it.
     ///
     /// # Errors
     /// What the store says, as it says it.
     pub async fn probe(&self, name: &str) -> Result<(), object_store::Error> {
         let (path, text) = (Path::from("probe").join(name), Bytes::from_static(b"vintedbot"));
+        // Asked first: some stores make a bucket that is written to.
+        self.store.list_with_delimiter(Some(&Path::from("probe"))).await?;
         self.store.put(&path, text.clone().into()).await?;
         let read = self.store.get(&path).await?.bytes().await?;
         self.store.delete(&path).await?;

@@ -253,7 +253,11 @@ async fn a_store_that_cannot_be_used_is_refused_at_start_by_the_name_of_the_sett
         settings.push((setting.to_owned(), value.to_owned()));
         let folder = folder.path().join(number.to_string());
         let mut instance = Instance::new(setup(&folder, &practice, settings))?;
-        let said = instance.start().await.err().context("it starts")?;
+        let said = instance
+            .start()
+            .await
+            .err()
+            .with_context(|| format!("{setting}={value} starts"))?;
         let said = format!("{said:#}");
         ensure!(
             said.contains("MEDIA_URL") && said.contains(expected),
