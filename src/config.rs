@@ -8,7 +8,6 @@ use figment::providers::{Env, Format as _, Toml};
 use figment::{Figment, Provider as _};
 use ipnet::IpNet;
 use serde::Deserialize;
-use url::Url;
 use vintedbot_domain::keys::sha256_hex;
 use vintedbot_domain::settings::Settings;
 
@@ -43,6 +42,11 @@ pub struct Config {
     pub database_url: String,
     pub redis_url: String,
     pub media_url: String,
+    pub media_path_style: bool,
+    pub aws_endpoint_url: String,
+    pub aws_region: String,
+    pub aws_access_key_id: String,
+    pub aws_secret_access_key: String,
     pub allowed_origins: String,
     pub encryption_key: String,
     pub encryption_keys_old: String,
@@ -51,6 +55,7 @@ pub struct Config {
     pub browser_headless: bool,
     pub browser_binary: PathBuf,
     pub chromedriver: PathBuf,
+    pub webdriver_url: String,
     pub selectors_file: PathBuf,
     pub pacing_ms: u64,
     pub practice_url: String,
@@ -60,6 +65,8 @@ pub struct Config {
     pub webhook_allowed_networks: String,
     pub log: String,
     pub log_format: LogFormat,
+    pub metrics_listen: String,
+    pub otlp_endpoint: String,
     pub concurrency: usize,
     pub max_message_bytes: usize,
     pub max_upload_bytes: usize,
@@ -109,7 +116,6 @@ impl Config {
             bail!("concurrency must be at least 1");
         }
         config.webhook_networks()?;
-        config.media_folder()?;
         // A browser is told where files are, and it does not know in which folder this was started.
         config.data_dir = std::path::absolute(&config.data_dir).context("data_dir")?;
         config.settings = Some(settings);
@@ -135,18 +141,6 @@ impl Config {
             .collect()
     }
 
-    /// The folder that photos and screenshots are kept in.
-    pub fn media_folder(&self) -> Result<PathBuf> {
-        if self.media_url.is_empty() {
-            return Ok(self.data_dir.join("media"));
-        }
-        let url: Url = self.media_url.parse().context("media_url is no address")?;
-        match url.to_file_path() {
-            Ok(folder) if url.scheme() == "file" => Ok(folder),
-            _ => bail!("media_url must be like file:///srv/vintedbot/media"),
-        }
-    }
-
     /// Whether several processes can share the database.
     pub fn is_shared(&self) -> bool {
         self.database_url().starts_with("postgres")
@@ -161,7 +155,8 @@ impl Config {
         }
     }
 
-    /// A name for this machine, stable over restarts, so that process numbers in a shared database mean something.
+    /// A name for this machine, stable over restarts, so that process numbers in a shared database mean something. Each
+    /// container is a machine of its own: it counts its processes by itself.
     pub fn host(&self) -> String {
         let id = std::fs::read_to_string("/etc/machine-id").unwrap_or_default();
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();

@@ -13,7 +13,7 @@ use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::instance::{self, Started};
 use vintedbot_domain::jobs::Bell;
 use vintedbot_domain::keys::Keys;
-use vintedbot_domain::media::{files::PhotoFiles, pipeline};
+use vintedbot_domain::media::pipeline;
 use vintedbot_domain::settings::Settings;
 use vintedbot_domain::store::{self, DataFolder, Store};
 use vintedbot_domain::{Domain, Wakes, identity};
@@ -21,6 +21,7 @@ use vintedbot_marketplace::limits::Limits;
 use vintedbot_migrations::OLDEST_PROGRAM;
 
 use crate::config::Config;
+use crate::storage;
 
 /// An open instance.
 pub struct Instance {
@@ -77,7 +78,7 @@ async fn open_with(
     let domain = Domain {
         store,
         keys: Arc::new(keys),
-        files: Arc::new(PhotoFiles::open(&config.media_folder()?)?),
+        files: Arc::new(storage::open(config, &path).await?),
         clock,
         ids,
         settings: Arc::new(settings),

@@ -4,7 +4,10 @@ mod commands;
 mod config;
 mod instance;
 mod logging;
+mod metrics;
 mod parts;
+mod storage;
+mod traces;
 
 use clap::{Parser, Subcommand};
 

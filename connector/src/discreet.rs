@@ -119,6 +119,7 @@ impl Redactor {
             Error::Shape(text) => Error::Shape(self.text(text)),
             Error::Browser(text) => Error::Browser(self.text(text)),
             Error::Sessions(text) => Error::Sessions(self.text(text)),
+            Error::Photos(text) => Error::Photos(self.text(text)),
             Error::Stopped(Stopped(text)) => Error::Stopped(Stopped(self.text(text))),
             other @ (Error::NotADraft { .. }
             | Error::NotFound { .. }

@@ -290,12 +290,13 @@ impl Marketplace for Connector {
     }
 
     /// A past attempt has ended when its browser is seen gone. One without a browser has ended when its process is gone,
-    /// or is this one and has finished with it. To be called on the machine that ran the attempt.
+    /// or is this one and has finished with it. To be called on the machine that ran the attempt, unless its driver was
+    /// elsewhere: then from anywhere.
     async fn end(&self, identity: &ComposerIdentity) -> Ending {
         if !browser::end_leftover(identity).await {
             return Ending::Unknown;
         }
-        let had_browser = identity.driver.is_some();
+        let had_browser = identity.session_id.is_some();
         let is_own = identity.owner == this_process();
         let is_finished = identity
             .profile_dir

@@ -59,6 +59,9 @@ pub enum Error {
     /// What holds the sessions failed.
     #[error("sessions: {0}")]
     Sessions(String),
+    /// The photos that the form is to have cannot be read where they are kept.
+    #[error("{0}")]
+    Photos(String),
     #[error(transparent)]
     Stopped(#[from] Stopped),
 }

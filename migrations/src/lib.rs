@@ -17,6 +17,7 @@ mod m20261127_removals;
 mod m20261127_search;
 mod m20261128_webhooks;
 mod m20261129_keeping;
+mod m20261129_operations;
 mod m20261130_worker_names;
 mod whole;
 
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261127_search::Migration),
             Box::new(m20261128_webhooks::Migration),
             Box::new(m20261129_keeping::Migration),
+            Box::new(m20261129_operations::Migration),
             Box::new(m20261130_worker_names::Migration),
         ]
         .into_iter()

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
 use serde_json::json;
+use support::bucket::Bucket;
 use support::postgres::Postgres;
 use support::published::evidence;
 use support::refusals::refused;
@@ -36,6 +37,26 @@ async fn the_story_on_sqlite() -> Result<()> {
 async fn the_story_on_postgresql() -> Result<()> {
     let server = Postgres::start().await?;
     tell(World::open(Some(server.url()), Browser::Off).await?).await?;
+    server.stop().await
+}
+
+/// The second engine for files is told with the second one for rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_story_with_its_photos_in_a_bucket() -> Result<()> {
+    let server = Postgres::start().await?;
+    let bucket = Bucket::start().await?;
+    let world = World::open_with(Some(server.url()), Browser::Off, bucket.settings()).await?;
+    world.secret("the key to the bucket", support::bucket::SECRET);
+    let own_folder = world.data_dir().join("media");
+    tell(world).await?;
+    ensure!(
+        !own_folder.exists(),
+        "files are kept in the data folder all the same"
+    );
+    ensure!(
+        !bucket.keys("photos").is_empty() && !bucket.keys("screenshots").is_empty(),
+        "the bucket is empty"
+    );
     server.stop().await
 }
 

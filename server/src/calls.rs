@@ -13,8 +13,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::Instrument as _;
+use vintedbot_domain::trace;
 
 use crate::errors::{self, Problem};
+use crate::metrics;
 use crate::state::ServerState;
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -99,7 +101,14 @@ pub async fn identify(State(state): State<ServerState>, mut request: Request, ne
         request_id: Arc::clone(&request_id),
         base_url,
     });
-    let span = tracing::info_span!("call", request_id = &*request_id);
+    let span = tracing::info_span!("call", request_id = &*request_id, method = tracing::field::Empty);
+    if is_grpc(&request) {
+        span.record("method", metrics::method(request.uri().path()));
+    }
+    let traceparent = request.headers().get("traceparent");
+    if let Some(traceparent) = traceparent.and_then(|value| value.to_str().ok()) {
+        trace::adopt(&span, traceparent);
+    }
     let mut response = next.run(request).instrument(span).await;
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(X_REQUEST_ID, value);
@@ -159,6 +168,11 @@ pub async fn account(State(state): State<ServerState>, request: Request, next: N
     };
     let refused = errors::refused(response.headers());
     let code = refused.as_ref().map_or(Code::Ok, Status::code);
+    let label = metrics::method(&method);
+    let name = code_name(code);
+    ::metrics::counter!("vintedbot_rpcs_total", "method" => label, "code" => name).increment(1);
+    ::metrics::histogram!("vintedbot_rpc_duration_seconds", "method" => label)
+        .record(started.elapsed().as_secs_f64());
     tracing::info!(
         method,
         ?code,
@@ -171,6 +185,29 @@ pub async fn account(State(state): State<ServerState>, request: Request, next: N
             let request_id = call.as_ref().map_or("", |call| &call.request_id);
             errors::complete(status, request_id, state.message_limit(&method)).into_http()
         }
+    }
+}
+
+/// The code as gRPC writes it.
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
 
@@ -188,10 +225,14 @@ pub async fn log_http(request: Request, next: Next) -> Response {
         .get::<MatchedPath>()
         .map(|path| path.as_str().to_owned());
     let response = next.run(request).await;
+    let route = route.unwrap_or_default();
+    let status = response.status();
+    ::metrics::counter!("vintedbot_http_requests_total", "route" => route.clone(), "status" => status.as_str().to_owned())
+        .increment(1);
     tracing::info!(
         %method,
-        route = route.unwrap_or_default(),
-        status = response.status().as_u16(),
+        route,
+        status = status.as_u16(),
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
         "answered"
     );

@@ -22,6 +22,7 @@ mod identity;
 mod inbox;
 mod listings;
 mod media;
+pub mod metrics;
 mod publishing;
 mod search;
 mod signed;

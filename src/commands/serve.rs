@@ -10,9 +10,9 @@ use vintedbot_marketplace::{DriverKind, Marketplace};
 
 use crate::config::Config;
 use crate::instance;
-use crate::logging;
 use crate::parts::worker::Share;
 use crate::parts::{lifetime, server, several, site, worker};
+use crate::{logging, metrics};
 
 /// How the instance is started.
 #[derive(Args)]
@@ -25,7 +25,7 @@ pub struct Arguments {
 /// Runs until interrupted, then drains.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
-    logging::start(&config)?;
+    let _traces = logging::start(&config)?;
     let instance = instance::open(&config, config.settings()).await?;
     let relay = several::relay(&config, &instance).await?;
     let practice = site::start_practice(&config).await?;
@@ -38,6 +38,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
             .context("the instance could not be seeded")?;
     }
     let drain = CancellationToken::new();
+    metrics::start(&config, domain, &drain).await?;
     let (address, server) = server::start(&config, domain, &drain).await?;
     let share = Share::whole(&config);
     let worker = worker::start(&config, domain, &connector, share, relay, &drain)?;

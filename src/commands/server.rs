@@ -6,13 +6,13 @@ use vintedbot_marketplace::DriverKind;
 
 use crate::config::{Browser, Config};
 use crate::instance;
-use crate::logging;
 use crate::parts::{lifetime, server, several, site};
+use crate::{logging, metrics};
 
 /// Runs until interrupted, then drains.
 pub async fn run() -> Result<()> {
     let config = Config::load()?;
-    logging::start(&config)?;
+    let _traces = logging::start(&config)?;
     several::require(&config)?;
     let instance = instance::join(&config, config.settings(), true).await?;
     several::require_practice(&config, &instance.domain).await?;
@@ -27,6 +27,7 @@ pub async fn run() -> Result<()> {
     let domain = &site::with_window(&instance.domain, driver);
     several::pass_rings_on(domain, relay);
     let drain = CancellationToken::new();
+    metrics::start(&config, domain, &drain).await?;
     let (address, server) = server::start(&config, domain, &drain).await?;
     println!(
         "vintedbot {} server listens on http://{address}",

@@ -9,9 +9,9 @@ use vintedbot_marketplace::{DriverKind, Marketplace};
 
 use crate::config::Config;
 use crate::instance;
-use crate::logging;
 use crate::parts::worker::Share;
 use crate::parts::{lifetime, several, site, worker};
+use crate::{logging, metrics};
 
 /// Which work it takes.
 #[derive(Args)]
@@ -30,7 +30,7 @@ pub struct Arguments {
 /// Runs until interrupted, then drains.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
-    logging::start(&config)?;
+    let _traces = logging::start(&config)?;
     several::require(&config)?;
     let share = Share {
         kinds: worker::kinds(&arguments.kinds)?,
@@ -43,6 +43,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let connector = Arc::new(site::connect(&config, &config.practice_url, &instance.domain)?);
     let domain = &site::with_window(&instance.domain, connector.driver());
     let drain = CancellationToken::new();
+    metrics::start(&config, domain, &drain).await?;
     let kinds: Vec<_> = share.kinds.iter().map(|kind| kind.name()).collect();
     println!(
         "vintedbot {} worker, {} at a time: {}",

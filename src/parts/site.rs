@@ -116,6 +116,13 @@ fn find_browser(config: &Config) -> Result<Option<BrowserConfig>> {
         return Ok(None);
     }
     let (binary, driver) = (set(&config.browser_binary), set(&config.chromedriver));
+    if !config.webdriver_url.is_empty() {
+        return Ok(Some(BrowserConfig::remote(
+            &config.webdriver_url,
+            binary,
+            config.browser_headless,
+        )?));
+    }
     let found = BrowserConfig::find(binary, driver, config.browser_headless)?;
     if found.is_none() && config.browser == Browser::Required {
         bail!(

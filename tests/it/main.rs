@@ -6,9 +6,12 @@
 mod postgres;
 
 mod architecture;
+mod deploy;
+mod metrics;
 mod moved;
 mod readme;
 mod rig;
 mod search;
 mod seeded;
+mod traces;
 mod typescript;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use vintedbot_domain::{Result, jobs};
+use tokio::time::Instant;
+use tracing::Instrument as _;
+use vintedbot_domain::{Result, jobs, trace};
 
 use crate::stage::Stage;
 use crate::{Worker, accounts, inbox, publishing, removal, replies, sessions, wardrobe};
@@ -22,16 +24,26 @@ pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
     .await?;
     let Some(claim) = claim else { return Ok(false) };
     Stage::Claimed.reached().await;
+    let kind = claim.job.kind.name();
+    let span = tracing::info_span!("job", job_id, kind);
+    trace::adopt_payload(&span, &claim.job.payload);
+    let started = Instant::now();
+    let worked = work(worker, &claim).instrument(span).await;
+    metrics::histogram!("vintedbot_job_duration_seconds", "kind" => kind)
+        .record(started.elapsed().as_secs_f64());
+    worked.map(|()| true)
+}
+
+async fn work(worker: &Arc<Worker>, claim: &jobs::Claim) -> Result<()> {
     match claim.job.kind {
-        jobs::Kind::Publish => publishing::run(worker, &claim).await?,
-        jobs::Kind::ConnectAccount => accounts::connect(worker, &claim).await?,
-        jobs::Kind::ImportWardrobe => wardrobe::run(worker, &claim).await?,
-        jobs::Kind::ImportSession => sessions::import(worker, &claim).await?,
-        jobs::Kind::CheckSession => sessions::check(worker, &claim).await?,
-        jobs::Kind::SyncInbox => inbox::sync(worker, &claim).await?,
-        jobs::Kind::MarkThreadRead => inbox::mark_read(worker, &claim).await?,
-        jobs::Kind::SendReply => replies::run(worker, &claim).await?,
-        jobs::Kind::RemoveThread => removal::run(worker, &claim).await?,
+        jobs::Kind::Publish => publishing::run(worker, claim).await,
+        jobs::Kind::ConnectAccount => accounts::connect(worker, claim).await,
+        jobs::Kind::ImportWardrobe => wardrobe::run(worker, claim).await,
+        jobs::Kind::ImportSession => sessions::import(worker, claim).await,
+        jobs::Kind::CheckSession => sessions::check(worker, claim).await,
+        jobs::Kind::SyncInbox => inbox::sync(worker, claim).await,
+        jobs::Kind::MarkThreadRead => inbox::mark_read(worker, claim).await,
+        jobs::Kind::SendReply => replies::run(worker, claim).await,
+        jobs::Kind::RemoveThread => removal::run(worker, claim).await,
     }
-    Ok(true)
 }

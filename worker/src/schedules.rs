@@ -29,18 +29,22 @@ const LEDGER_WATCH: &str = "ledger_watch";
 /// Looks at each account's session and catalog.
 const ACCOUNT_SYNC: &str = "account_sync";
 
+/// Removes files of deleted photos that could not be removed at once.
+const FILE_REMOVAL: &str = "file_removal";
+
 /// Every schedule with its cadence, as written at first start.
-pub const DEFAULTS: [(&str, Cadence); 7] = [
+pub const DEFAULTS: [(&str, Cadence); 8] = [
     (SWEEPER, Cadence::Every(5_000)),
     (PUBLISH_QUEUE, Cadence::Every(60_000)),
     (PRUNE, Cadence::at_hour(2)),
     (VACUUM, Cadence::at_hour(2)),
     (CLEAN_TEMPORARY_PHOTOS, Cadence::Every(6 * 3_600_000)),
+    (FILE_REMOVAL, Cadence::Every(60_000)),
     (LEDGER_WATCH, Cadence::Every(900_000)),
     (ACCOUNT_SYNC, Cadence::Every(3_600_000)),
 ];
 /// Those that may take long. They are run one after the other, and the others go on meanwhile.
-const LONG: [&str; 4] = [PRUNE, VACUUM, CLEAN_TEMPORARY_PHOTOS, LEDGER_WATCH];
+const LONG: [&str; 5] = [PRUNE, VACUUM, CLEAN_TEMPORARY_PHOTOS, FILE_REMOVAL, LEDGER_WATCH];
 
 /// How often the table is looked at; no schedule can run more often.
 const TICK: Duration = Duration::from_millis(500);
@@ -157,6 +161,9 @@ async fn outcome_of(worker: &Worker, id: &str) -> Result<String> {
             let now = domain.store.now().await?;
             media::clean(domain, now - domain.settings.unused_photos_keep_ms).await
         }
+        FILE_REMOVAL => media::remove_condemned(domain)
+            .await
+            .map(|count| format!("removed {count} files")),
         LEDGER_WATCH => watch_ledger(worker).await,
         ACCOUNT_SYNC => accounts::queue_all(&domain.store)
             .await

@@ -64,7 +64,7 @@ impl BrowserComposer {
     ) -> Result<Self, Error> {
         let (launched, traffic) = Launched::start(config, &request.work_dir).await?;
         let own_words = vec![request.content.title.clone(), request.content.description.clone()];
-        let page = Page::new(
+        let mut page = Page::new(
             launched.driver.clone(),
             traffic,
             session.base.clone(),
@@ -72,6 +72,7 @@ impl BrowserComposer {
             equipment.detector,
             own_words,
         );
+        page.is_elsewhere = config.remote.is_some();
         Ok(Self {
             session,
             request,

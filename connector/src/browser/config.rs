@@ -23,6 +23,8 @@ const FOLDERS: [&str; 4] = [
     "/opt/google/chrome",
 ];
 
+/// How long a browser may take to start unless something else is said: a grid lets callers wait for a free one.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// How long a page may take to load unless something else is said.
 const PAGE_LOADS_WITHIN: Duration = Duration::from_secs(45);
 
@@ -33,10 +35,14 @@ pub struct BrowserConfig {
     pub chromedriver: PathBuf,
     /// Without a window on a screen.
     pub headless: bool,
+    /// The longest that a browser may take to start.
+    pub start_timeout: Duration,
     /// The longest that a page may take to load.
     pub page_load_timeout: Duration,
     /// What it reaches the site through; absent on the practice site.
     pub proxy: Option<Url>,
+    /// A driver or grid that runs already, in the place of a driver of one's own.
+    pub remote: Option<Url>,
 }
 
 impl BrowserConfig {
@@ -58,8 +64,10 @@ impl BrowserConfig {
                 browser_binary,
                 chromedriver,
                 headless,
+                start_timeout: STARTS_WITHIN,
                 page_load_timeout: PAGE_LOADS_WITHIN,
                 proxy: None,
+                remote: None,
             })),
             (None, _) if is_named => Err(Error::Browser(
                 "a driver is named, but no browser is found".to_owned(),
@@ -69,6 +77,33 @@ impl BrowserConfig {
             )),
             _ => Ok(None),
         }
+    }
+}
+
+impl BrowserConfig {
+    /// The browsers that a driver or grid elsewhere starts: the one that it knows, unless another is named.
+    ///
+    /// # Errors
+    /// The address is none that a driver can have. It is not repeated, since it may have a password in it.
+    pub fn remote(url: &str, binary: Option<&Path>, headless: bool) -> Result<Self, Error> {
+        let url = Url::parse(url).ok().filter(|url| {
+            let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+            matches!(url.scheme(), "http" | "https") && url.has_host() && is_plain
+        });
+        let url = url.ok_or_else(|| {
+            Error::Browser(
+                "WEBDRIVER_URL must look like http://host:4444, without a name and password".to_owned(),
+            )
+        })?;
+        Ok(Self {
+            browser_binary: binary.map(Path::to_path_buf).unwrap_or_default(),
+            chromedriver: PathBuf::new(),
+            headless,
+            start_timeout: STARTS_WITHIN,
+            page_load_timeout: PAGE_LOADS_WITHIN,
+            proxy: None,
+            remote: Some(url),
+        })
     }
 }
 
@@ -99,6 +134,27 @@ fn is_executable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_no_driver_has_is_refused_by_the_name_of_its_setting() {
+        for (url, expected) in [
+            ("http://127.0.0.1:4444", true),
+            ("https://grid.example/wd/hub", true),
+            ("ws://127.0.0.1:4444", false),
+            ("127.0.0.1:4444", false),
+            ("http://name:secret@grid.example", false),
+        ] {
+            let config = BrowserConfig::remote(url, None, true);
+            assert_eq!(config.is_ok(), expected, "{url}");
+            if let Err(error) = config {
+                let said = error.to_string();
+                assert!(
+                    said.contains("WEBDRIVER_URL") && !said.contains("secret"),
+                    "{said}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn what_is_named_is_never_replaced_by_a_search() {

@@ -15,14 +15,13 @@ use vintedbot_marketplace::{ComposerIdentity, Ending, Error, Process};
 
 use super::failure::{not_started, versions_differ};
 use super::traffic::Traffic;
-use super::{BrowserConfig, broken};
+use super::{BrowserConfig, broken, remote};
 use crate::process;
 use crate::web::client;
 
 const ENDED_EARLY: &str = "the driver ended before it said its port";
 const DRIVER_STARTS: usize = 3;
 const DRIVER_STARTS_WITHIN: Duration = Duration::from_secs(20);
-const SESSION_STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// How long a browser may take to close by itself before it is killed.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
@@ -38,13 +37,15 @@ const SWITCHES: [&str; 7] = [
     "--window-size=1280,1600",
 ];
 
-/// A driver and a browser that belong to one attempt. Whoever holds it ends it with [`Launched::end`]; when it is
-/// dropped instead, both are killed at once.
+/// A browser that belongs to one attempt, with its driver where that is our own. Whoever holds it ends it with
+/// [`Launched::end`]; when it is dropped instead, both are killed at once.
 pub(crate) struct Launched {
     pub(crate) driver: WebDriver,
     pub(crate) identity: ComposerIdentity,
     pub(crate) is_headless: bool,
-    child: Child,
+    /// The driver's process; without one it is a driver elsewhere, of which the session alone is ours.
+    child: Option<Child>,
+    session: Option<remote::Session>,
     folder: Folder,
 }
 
@@ -82,17 +83,30 @@ impl Launched {
             .create(scratch(work_dir))
             .await
             .map_err(broken)?;
-        let (child, url) = driver_on_a_port(&config.chromedriver, work_dir).await?;
-        let driver_process = child.id().and_then(process::by_pid);
-        let driver = WebDriver::builder(url.clone(), capabilities(config, work_dir)?)
-            .client(client::local(SESSION_STARTS_WITHIN)?)
+        let (child, url) = match &config.remote {
+            Some(url) => (None, url.as_str().trim_end_matches('/').to_owned()),
+            None => {
+                let (child, url) = driver_on_a_port(&config.chromedriver, work_dir).await?;
+                (Some(child), url)
+            }
+        };
+        let driver_process = child.as_ref().and_then(Child::id).and_then(process::by_pid);
+        let driver = WebDriver::builder(format!("{url}/"), capabilities(config, work_dir)?)
+            .client(client::local(config.start_timeout)?)
             .await
-            .map_err(not_started)?;
+            .map_err(|error| match &config.remote {
+                Some(_) => remote::not_started(error),
+                None => not_started(error),
+            })?;
         // The session is ended here and nowhere else: the library's own way of doing it blocks a whole thread.
         driver.clone().leak().map_err(broken)?;
+        let session = child
+            .is_none()
+            .then(|| remote::Session::new(&url, &driver.session_id().to_string()));
         let browser = driver
             .capabilities()
             .get("goog:processID")
+            .filter(|_| child.is_some())
             .and_then(serde_json::Value::as_u64);
         let browser = browser
             .and_then(|pid| u32::try_from(pid).ok())
@@ -110,8 +124,12 @@ impl Launched {
             identity,
             is_headless: config.headless,
             child,
+            session,
             folder,
         };
+        if let Some(url) = &config.remote {
+            remote::can_be_listened_to(&launched.driver, url)?;
+        }
         launched.same_version()?;
         launched.set_timeouts(config.page_load_timeout).await?;
         let traffic = launched.listen().await?;
@@ -176,22 +194,31 @@ impl Launched {
 
     /// Closes the browser, ends both processes and removes the folder. [`Ending::Ended`] only when all were seen gone.
     pub(crate) async fn end(mut self) -> Ending {
+        if let Some(session) = self.session.take() {
+            let ending = session.end().await;
+            wipe(&self.folder.path).await;
+            self.folder.is_ended = true;
+            return ending;
+        }
         let close = self.driver.handle().cmd(DriverCommand::DeleteSession);
         if let Ok(Err(error)) = tokio::time::timeout(CLOSES_WITHIN, close).await {
             tracing::debug!(%error, "the browser's session did not close by itself");
         }
         let browser: Vec<Process> = self.identity.browser.iter().cloned().collect();
         process::gone_within(&browser, CLOSES_WITHIN).await;
-        let _ = self.child.start_kill();
+        if let Some(child) = &mut self.child {
+            let _ = child.start_kill();
+        }
         let known: Vec<Process> = [&self.identity.driver, &self.identity.browser]
             .into_iter()
             .flatten()
             .cloned()
             .collect();
         let is_gone = process::end_all(&known, Some(&self.folder.path)).await;
-        let is_reaped = tokio::time::timeout(CLOSES_WITHIN, self.child.wait())
-            .await
-            .is_ok();
+        let is_reaped = match &mut self.child {
+            Some(child) => tokio::time::timeout(CLOSES_WITHIN, child.wait()).await.is_ok(),
+            None => true,
+        };
         wipe(&self.folder.path).await;
         self.folder.is_ended = is_gone && is_reaped;
         if self.folder.is_ended {
@@ -204,7 +231,16 @@ impl Launched {
 
 /// Ends what is left of an attempt whose owner is gone. `true` when driver, browser and whatever was started with the
 /// attempt's folder have been seen gone.
+///
+/// Of a browser elsewhere the process numbers mean nothing: its session is ended, or its driver says that there is none.
 pub(crate) async fn end_leftover(identity: &ComposerIdentity) -> bool {
+    if let Some(session) = remote::Session::of(identity) {
+        let is_gone = session.end().await == Ending::Ended;
+        if is_gone && let Some(dir) = &identity.profile_dir {
+            wipe(dir).await;
+        }
+        return is_gone;
+    }
     let known: Vec<Process> = [&identity.driver, &identity.browser]
         .into_iter()
         .flatten()
@@ -287,7 +323,10 @@ async fn port(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<u16, Error> {
 
 fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities, Error> {
     let mut switches: Vec<String> = SWITCHES.map(str::to_owned).to_vec();
-    switches.push(format!("--user-data-dir={}", work_dir.join("profile").display()));
+    if config.remote.is_none() {
+        // Elsewhere there is no such folder, and the driver makes an empty profile by itself.
+        switches.push(format!("--user-data-dir={}", work_dir.join("profile").display()));
+    }
     if let Some(proxy) = &config.proxy {
         switches.push(format!("--proxy-server={proxy}"));
     }
@@ -299,12 +338,14 @@ fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities,
         switches.push("--no-sandbox".to_owned());
     }
     let mut capabilities = Capabilities::new();
-    let options = json!({
-        "binary": config.browser_binary,
+    let mut options = json!({
         "args": switches,
         // The page for new tabs would ask the network for things, and is slow to leave.
         "prefs": { "session.restore_on_startup": 4, "session.startup_urls": ["about:blank"] },
     });
+    if !config.browser_binary.as_os_str().is_empty() {
+        options["binary"] = json!(config.browser_binary);
+    }
     for (name, value) in [
         ("browserName", json!("chrome")),
         ("unhandledPromptBehavior", json!("dismiss and notify")),

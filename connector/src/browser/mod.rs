@@ -1,6 +1,6 @@
 //! Writing through a real Chromium, driven by a real chromedriver over WebDriver.
 //!
-//! `launch` starts and ends the two processes, `traffic` listens to what the page says to the site, `page` goes to pages
+//! `launch` starts and ends the two processes, `remote` is what is otherwise where they run elsewhere, `traffic` listens to what the page says to the site, `page` goes to pages
 //! and looks for challenges, `find` finds things there and `over` takes away what lies over them, `picture` photographs.
 //! `photos`, `form` and `lists` fill the fields, `reading` reads them back, `filling` puts them in order, `item` does the
 //! same for what is on sale already, `write` makes the click that counts, `composer` is what the product sees of all
@@ -22,6 +22,7 @@ mod page;
 mod photos;
 mod picture;
 mod reading;
+mod remote;
 mod traffic;
 mod write;
 

@@ -95,6 +95,8 @@ pub(crate) struct Page {
     opened_at: AtomicUsize,
     /// By which selector each kind of element was last found.
     found_by: Mutex<HashMap<Key, String>>,
+    /// Its browser sees no file of this machine.
+    pub(crate) is_elsewhere: bool,
 }
 
 impl Page {
@@ -116,6 +118,7 @@ impl Page {
             looked_at: AtomicUsize::new(0),
             opened_at: AtomicUsize::new(0),
             found_by: Mutex::default(),
+            is_elsewhere: false,
         }
     }
 

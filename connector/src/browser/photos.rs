@@ -6,11 +6,11 @@ use std::time::Duration;
 use vintedbot_marketplace::selectors::Key;
 use vintedbot_marketplace::{Error, Field, PhotoFile};
 
-use super::broken;
 use super::failure::{failed, is_missing};
 use super::find::Target;
 use super::page::{COMES_WITHIN, LOOK_EVERY, Page, within};
 use super::traffic::Exchange;
+use super::{broken, remote};
 
 /// How long one photo may take on its way.
 const PHOTO_COMES_WITHIN: Duration = Duration::from_secs(60);
@@ -36,7 +36,12 @@ impl Page {
                 .unwrap_or_default()
                 .replace("jpeg", "jpg");
             let path: PathBuf = folder.join(format!("{:02}.{kind}", at + 1));
-            tokio::fs::write(&path, &photo.bytes).await.map_err(broken)?;
+            let path = if self.is_elsewhere {
+                remote::hand_over(&self.driver, &path, &photo.bytes).await?
+            } else {
+                tokio::fs::write(&path, &photo.bytes).await.map_err(broken)?;
+                path
+            };
             self.uncover().await?;
             self.send_photo(&path, there + at + 1).await?;
         }

@@ -67,7 +67,7 @@ fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-/// A client for a program on this machine, such as the browser's driver: no proxy stands between, and nothing redirects.
+/// A client for the browser's driver, on this machine or where the settings say: no proxy stands between, and nothing redirects.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the guarded constructor that all others are to use"

@@ -16,6 +16,7 @@ mod browserless;
 mod inbox;
 mod leftovers;
 mod reads;
+mod remote;
 mod removal;
 mod replies;
 mod site;

@@ -8,6 +8,7 @@ use super::State;
 use crate::clock::Millis;
 use crate::store::entities::jobs;
 use crate::store::{Store, Tx};
+use crate::trace::Payload;
 use crate::{Error, Result};
 
 /// The right to work on a job: valid while its epoch is the row's and its lease lives.
@@ -43,7 +44,7 @@ pub enum Outcome {
 /// Claims a job that is due, or whose holder's lease ran out. `None`: somebody else has it, or it is not due.
 pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Millis) -> Result<Option<Claim>> {
     let (job_id, worker_id) = (job_id.to_owned(), worker_id.to_owned());
-    store
+    let claimed = store
         .write(move |tx| {
             let (job_id, worker_id) = (job_id.clone(), worker_id.clone());
             async move {
@@ -60,6 +61,8 @@ pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Milli
                 if !claimable {
                     return Ok(None);
                 }
+                // An abandoned one was claimed in time, by somebody else.
+                let late = (job.state == State::Queued).then(|| now - job.due_time);
                 let epoch = job.claim_epoch + 1;
                 let updated = jobs::Entity::update_many()
                     .col_expr(jobs::Column::State, Expr::value(State::Running))
@@ -78,15 +81,26 @@ pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Milli
                 job.state = State::Running;
                 job.claim_epoch = epoch;
                 job.claims += 1;
-                Ok(Some(Claim {
-                    job,
-                    worker_id,
-                    epoch,
-                }))
+                Ok(Some((
+                    Claim {
+                        job,
+                        worker_id,
+                        epoch,
+                    },
+                    late,
+                )))
             }
             .boxed()
         })
-        .await
+        .await?;
+    Ok(claimed.map(|(claim, late)| {
+        if let Some(late) = late {
+            let kind = claim.job.kind.name();
+            metrics::histogram!("vintedbot_job_lateness_seconds", "kind" => kind)
+                .record(late as f64 / 1000.0);
+        }
+        claim
+    }))
 }
 
 impl Claim {
@@ -199,7 +213,12 @@ impl BackOff {
 /// Queues a job that waits, or one that is queued for later, to be done from `due` on. A running one is left alone: its
 /// holder decides what follows.
 pub async fn requeue(tx: &Tx, job_id: &str, due: Millis) -> Result<()> {
-    jobs::Entity::update_many()
+    let mut update = jobs::Entity::update_many();
+    let payload = Payload::of_current();
+    if !payload.is_empty() {
+        update = update.col_expr(jobs::Column::Payload, Expr::value(payload.encode()));
+    }
+    update
         .col_expr(jobs::Column::State, Expr::value(State::Queued))
         .col_expr(jobs::Column::DueTime, Expr::value(due))
         .col_expr(jobs::Column::Claims, Expr::value(0))

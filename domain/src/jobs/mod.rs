@@ -29,13 +29,15 @@ pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_sch
 pub use sweep::{purge, sweep};
 pub(crate) use worker::anybody_works;
 pub use worker::{
-    HEARTBEAT, WorkerIdentity, close_worker, heartbeat, open_worker, owner_is_gone, purge_workers,
+    HEARTBEAT, WorkerIdentity, close_worker, heartbeat, is_on_this_machine, open_worker, owner_is_gone,
+    purge_workers,
 };
 
 use crate::Result;
 use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::jobs;
+use crate::trace::Payload;
 
 /// What a job is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
@@ -140,7 +142,7 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
         lease_until: Set(None),
         worker_id: Set(None),
         unique_key: Set(new.unique_key),
-        payload: Set("{}".to_owned()),
+        payload: Set(Payload::of_current().encode()),
         outcome: Set(None),
         error: Set(None),
         create_time: Set(now),

@@ -160,6 +160,12 @@ pub async fn purge_workers(store: &Store, before: Millis) -> Result<u64> {
         .await
 }
 
+/// Whether a worker runs, or ran, where this one does: only then do its process numbers mean anything.
+pub async fn is_on_this_machine(store: &Store, worker_id: &str, this: &WorkerIdentity) -> Result<bool> {
+    let row = workers::Entity::find_by_id(worker_id).one(store.reader()).await?;
+    Ok(row.is_some_and(|row| row.host == this.host))
+}
+
 /// Whether the worker that held something is known to be gone: closed, or, on this machine, its process no longer runs.
 pub async fn owner_is_gone(
     store: &Store,

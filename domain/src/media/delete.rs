@@ -1,9 +1,9 @@
 //! `DeletePhoto`.
 
 use futures::FutureExt;
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
-use super::{FILES, Photo, file_error, files};
+use super::{Photo, removal};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
@@ -49,33 +49,18 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
         })
         .await?;
     let Some(sha256) = deleted else { return Ok(()) };
-    if let Err(error) = remove_unused(domain, &[sha256]).await {
-        // The photo is gone for everybody; a file that nobody names costs its place on the disk alone.
-        tracing::warn!(%error, "a deleted photo's file could not be removed");
+    if let Err(error) = removal::remove(domain, &sha256).await {
+        // The photo is gone for everybody; its file goes when the media store is back.
+        tracing::warn!(%error, "a deleted photo's file could not be removed yet");
     }
     Ok(())
 }
 
-/// Removes a photo's row, and tells of it. Its file is the caller's to remove, after the commit.
+/// Removes a photo's row, and tells of it. Its file is condemned, and the caller's to remove after the commit.
 pub(super) async fn remove(tx: &Tx, row: photos::Model) -> Result<()> {
     photos::Entity::delete_by_id(&row.id).exec(tx).await?;
     requests::forget(tx, std::slice::from_ref(&row.id)).await?;
+    removal::condemn(tx, &row.sha256).await?;
     tx.emit(PendingEvent::gone(Kind::PhotoDeleted, &Photo::from(row)));
-    Ok(())
-}
-
-/// Removes the files of photos that no row names.
-pub(super) async fn remove_unused(domain: &Domain, sha256s: &[String]) -> Result<()> {
-    let _exclusive = FILES.write().await;
-    for sha256 in sha256s {
-        let rows = photos::Entity::find().filter(photos::Column::Sha256.eq(sha256.as_str()));
-        if rows.count(domain.store.reader()).await? == 0 {
-            domain
-                .files
-                .delete(&files::photo_key(sha256)?)
-                .await
-                .map_err(file_error)?;
-        }
-    }
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! Where photos, screenshots and page texts are kept: files under one folder, reached through `object_store`, so that
-//! S3-compatible storage can take the folder's place.
+//! Where photos, screenshots and page texts are kept: files under one folder, or in a bucket of an S3-compatible store in
+//! the folder's place; both are reached through `object_store`, and here alone.
 //!
-//! A file appears whole or not at all: it is written beside its place, flushed to the disk, then renamed. Photos are named
+//! A file appears whole or not at all: in a folder it is written beside its place, flushed to the disk, then renamed. Photos are named
 //! by their content (`photos/ab/cd/<sha256>.jpg`), so storing one twice is storing it once. Everything else is put under a
 //! key that its owner makes up (`screenshots/...`, `pages/...`).
 
@@ -31,6 +31,12 @@ pub enum Error {
     /// The bytes are not those that the name promises.
     #[error("the bytes do not have the hash {sha256}")]
     WrongHash { sha256: String },
+    /// A file of the same content is being removed at this moment.
+    #[error("the file {sha256} is being removed at this moment")]
+    Going { sha256: String },
+    /// A store elsewhere does not do what it is asked, now.
+    #[error("the media store (MEDIA_URL) cannot be used: {}", brief(.0))]
+    Unreachable(#[source] object_store::Error),
     #[error("the storage failed")]
     Storage(#[source] object_store::Error),
 }
@@ -39,6 +45,8 @@ pub enum Error {
 #[derive(Clone, Debug)]
 pub struct PhotoFiles {
     store: Arc<dyn ObjectStore>,
+    /// Over a network, which comes and goes.
+    is_remote: bool,
 }
 
 /// The key of the photo with this SHA-256.
@@ -66,19 +74,51 @@ impl PhotoFiles {
     pub fn open(root: &FsPath) -> Result<Self, Error> {
         let made = std::fs::create_dir_all(root);
         made.map_err(|source| {
-            failed(object_store::Error::Generic {
-                store: "folder",
-                source: source.into(),
-            })
+            failed(
+                false,
+                object_store::Error::Generic {
+                    store: "folder",
+                    source: source.into(),
+                },
+            )
         })?;
         let store = LocalFileSystem::new_with_prefix(root)
-            .map_err(failed)?
+            .map_err(Error::Storage)?
             .with_fsync(true)
             // A folder whose last file is removed goes with it.
             .with_automatic_cleanup(true);
         Ok(Self {
             store: Arc::new(store),
+            is_remote: false,
         })
+    }
+
+    /// The files of a store that is reached over a network.
+    pub fn remote(store: Arc<dyn ObjectStore>) -> Self {
+        Self {
+            store,
+            is_remote: true,
+        }
+    }
+
+    /// Lists, writes, reads and deletes a small file, to see that the store does all of it.
+    ///
+    /// # Errors
+    /// What the store says, as it says it.
+    pub async fn probe(&self, name: &str) -> Result<(), object_store::Error> {
+        let (path, text) = (Path::from("probe").join(name), Bytes::from_static(b"vintedbot"));
+        // Asked first: some stores make a bucket that is written to.
+        self.store.list_with_delimiter(Some(&Path::from("probe"))).await?;
+        self.store.put(&path, text.clone().into()).await?;
+        let read = self.store.get(&path).await?.bytes().await?;
+        self.store.delete(&path).await?;
+        if read != text {
+            return Err(object_store::Error::Generic {
+                store: "probe",
+                source: "what was written is read otherwise".into(),
+            });
+        }
+        Ok(())
     }
 
     /// Keeps a photo under the name that its content gives it, and returns its key.
@@ -101,7 +141,12 @@ impl PhotoFiles {
     /// # Errors
     /// [`Error::StorageFull`], [`Error::BadKey`], [`Error::Storage`]; whichever it is, `key` is as it was before.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
-        self.store.put(&path(key)?, bytes.into()).await.map_err(failed)?;
+        let put = self.store.put(&path(key)?, bytes.into()).await;
+        put.map_err(|error| match error {
+            // Not the file, which is yet to be: the bucket.
+            object_store::Error::NotFound { .. } if self.is_remote => Error::Unreachable(error),
+            error => failed(self.is_remote, error),
+        })?;
         Ok(())
     }
 
@@ -110,6 +155,7 @@ impl PhotoFiles {
     /// # Errors
     /// [`Error::NotFound`], [`Error::BadKey`], [`Error::Storage`].
     pub async fn get(&self, key: &str) -> Result<Bytes, Error> {
+        let failed = |error| failed(self.is_remote, error);
         let found = self.store.get(&path(key)?).await.map_err(failed)?;
         found.bytes().await.map_err(failed)
     }
@@ -119,10 +165,15 @@ impl PhotoFiles {
     /// # Errors
     /// As [`Self::get`].
     pub async fn stream(&self, key: &str) -> Result<(u64, BoxStream<'static, Result<Bytes, Error>>), Error> {
+        let is_remote = self.is_remote;
+        let failed = move |error| failed(is_remote, error);
         let found = self.store.get(&path(key)?).await.map_err(failed)?;
         Ok((
             found.meta.size,
-            found.into_stream().map(|piece| piece.map_err(failed)).boxed(),
+            found
+                .into_stream()
+                .map(move |piece| piece.map_err(failed))
+                .boxed(),
         ))
     }
 
@@ -131,7 +182,8 @@ impl PhotoFiles {
     /// # Errors
     /// [`Error::BadKey`], [`Error::Storage`].
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
-        match self.store.delete(&path(key)?).await.map_err(failed) {
+        let deleted = self.store.delete(&path(key)?).await;
+        match deleted.map_err(|error| failed(self.is_remote, error)) {
             Err(Error::NotFound { .. }) => Ok(()),
             other => other,
         }
@@ -144,7 +196,9 @@ impl PhotoFiles {
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>, Error> {
         let below = Path::from(folder);
         let found = self.store.list_with_delimiter(Some(&below)).await;
-        let found = found.map_err(failed)?.common_prefixes;
+        let found = found
+            .map_err(|error| failed(self.is_remote, error))?
+            .common_prefixes;
         Ok(found
             .iter()
             .filter_map(|path| path.filename().map(str::to_owned))
@@ -159,7 +213,10 @@ impl PhotoFiles {
         let below = Path::from(folder);
         let found = self.store.list(Some(&below));
         found
-            .map(|meta| meta.map(|meta| meta.location.to_string()).map_err(failed))
+            .map(|meta| {
+                let key = meta.map(|meta| meta.location.to_string());
+                key.map_err(|error| failed(self.is_remote, error))
+            })
             .try_collect()
             .await
     }
@@ -169,7 +226,8 @@ impl PhotoFiles {
     /// # Errors
     /// [`Error::BadKey`], [`Error::Storage`].
     pub async fn changed(&self, key: &str) -> Result<Option<Millis>, Error> {
-        match self.store.head(&path(key)?).await.map_err(failed) {
+        let found = self.store.head(&path(key)?).await;
+        match found.map_err(|error| failed(self.is_remote, error)) {
             Ok(meta) => Ok(Some(meta.last_modified.timestamp_millis())),
             Err(Error::NotFound { .. }) => Ok(None),
             Err(other) => Err(other),
@@ -181,7 +239,8 @@ impl PhotoFiles {
     /// # Errors
     /// [`Error::BadKey`], [`Error::Storage`].
     pub async fn exists(&self, key: &str) -> Result<bool, Error> {
-        match self.store.head(&path(key)?).await.map_err(failed) {
+        let found = self.store.head(&path(key)?).await;
+        match found.map_err(|error| failed(self.is_remote, error)) {
             Ok(_) => Ok(true),
             Err(Error::NotFound { .. }) => Ok(false),
             Err(other) => Err(other),
@@ -200,9 +259,19 @@ fn path(key: &str) -> Result<Path, Error> {
     }
 }
 
-fn failed(error: object_store::Error) -> Error {
+/// The beginning of what a store says: its answers can be whole documents.
+fn brief(error: &object_store::Error) -> String {
+    let text = error.to_string();
+    let line = text.split(['\n', '<']).next().unwrap_or_default();
+    line.chars().take(300).collect()
+}
+
+fn failed(is_remote: bool, error: object_store::Error) -> Error {
     if let object_store::Error::NotFound { path, .. } = &error {
         return Error::NotFound { key: path.clone() };
+    }
+    if is_remote {
+        return Error::Unreachable(error);
     }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&error);
     while let Some(error) = cause {
@@ -219,153 +288,4 @@ fn failed(error: object_store::Error) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path as FsPath;
-    use std::process::Command;
-
-    use bytes::Bytes;
-    use futures::TryStreamExt as _;
-
-    use super::{Error, PhotoFiles, photo_key, pipeline};
-
-    fn files_below(folder: &FsPath) -> Vec<std::path::PathBuf> {
-        let entries = std::fs::read_dir(folder).expect("the folder is there").flatten();
-        entries
-            .map(|entry| entry.path())
-            .flat_map(|path| {
-                if path.is_dir() {
-                    files_below(&path)
-                } else {
-                    vec![path]
-                }
-            })
-            .collect()
-    }
-
-    #[tokio::test]
-    async fn a_photo_is_kept_under_its_hash_and_read_back_whole_or_in_pieces() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let files = PhotoFiles::open(&folder.path().join("not/yet/there")).expect("opens");
-        let bytes = Bytes::from(vec![7; 100_000]);
-        let sha256 = pipeline::sha256(&bytes);
-
-        let key = files.put_photo(&sha256, bytes.clone()).await.expect("is stored");
-        files
-            .put_photo(&sha256, bytes.clone())
-            .await
-            .expect("is stored again");
-        assert_eq!(
-            key,
-            format!("photos/{}/{}/{sha256}.jpg", &sha256[..2], &sha256[2..4])
-        );
-        assert_eq!(files_below(folder.path()).len(), 1);
-        assert_eq!(files.get(&key).await.expect("is there"), bytes);
-        let (length, pieces) = files.stream(&key).await.expect("is there");
-        let pieces: Vec<Bytes> = pieces.try_collect().await.expect("streams");
-        assert_eq!((length, pieces.concat()), (100_000, bytes.to_vec()));
-    }
-
-    #[tokio::test]
-    async fn a_deleted_file_is_gone_and_deleting_it_again_is_no_error() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let files = PhotoFiles::open(folder.path()).expect("opens");
-        files
-            .put("screenshots/1/form.png", Bytes::from_static(b"png"))
-            .await
-            .expect("is stored");
-        assert!(files.exists("screenshots/1/form.png").await.expect("answers"));
-
-        files.delete("screenshots/1/form.png").await.expect("is deleted");
-        files.delete("screenshots/1/form.png").await.expect("is deleted");
-        assert!(!files.exists("screenshots/1/form.png").await.expect("answers"));
-        assert!(matches!(
-            files.get("screenshots/1/form.png").await,
-            Err(Error::NotFound { .. })
-        ));
-    }
-
-    #[tokio::test]
-    async fn keys_that_lead_elsewhere_and_names_that_lie_are_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let files = PhotoFiles::open(folder.path()).expect("opens");
-        for key in ["", "name", "../up/name", "a/../b", "/etc/passwd", "a//b", "a/./b"] {
-            let refused = files.put(key, Bytes::from_static(b"x")).await;
-            assert!(
-                matches!(refused, Err(Error::BadKey { .. })),
-                "{key:?}: {refused:?}"
-            );
-        }
-        assert!(matches!(photo_key("../../etc"), Err(Error::BadKey { .. })));
-        let lie = files
-            .put_photo(&pipeline::sha256(b"this"), Bytes::from_static(b"that"))
-            .await;
-        assert!(matches!(lie, Err(Error::WrongHash { .. })));
-        assert!(files_below(folder.path()).is_empty());
-    }
-
-    /// A file system of its own, too small for what is put there.
-    struct SmallDisk(tempfile::TempDir);
-
-    impl SmallDisk {
-        fn mount() -> Self {
-            let folder = tempfile::tempdir().expect("a folder");
-            let mount = Command::new("mount")
-                .args(["-t", "tmpfs", "-o", "size=256k", "none"])
-                .arg(folder.path())
-                .status()
-                .expect("mount runs");
-            assert!(
-                mount.success(),
-                "this test mounts a small file system, which needs root"
-            );
-            Self(folder)
-        }
-    }
-
-    impl Drop for SmallDisk {
-        fn drop(&mut self) {
-            let unmounted = Command::new("umount").arg(self.0.path()).status();
-            assert!(
-                unmounted.is_ok_and(|status| status.success()),
-                "the small disk stays mounted"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn a_full_disk_is_reported_as_such_and_leaves_nothing_half_stored() {
-        let disk = SmallDisk::mount();
-        let files = PhotoFiles::open(disk.0.path()).expect("opens");
-        files
-            .put("pages/1/text", Bytes::from_static(b"before"))
-            .await
-            .expect("is stored");
-        let large = Bytes::from(vec![1; 1 << 20]);
-        let sha256 = pipeline::sha256(&large);
-
-        assert!(matches!(
-            files.put_photo(&sha256, large.clone()).await,
-            Err(Error::StorageFull)
-        ));
-        assert!(matches!(
-            files.put("pages/1/text", large).await,
-            Err(Error::StorageFull)
-        ));
-        assert!(
-            !files
-                .exists(&photo_key(&sha256).expect("a key"))
-                .await
-                .expect("answers")
-        );
-        assert_eq!(files.get("pages/1/text").await.expect("is there"), &b"before"[..]);
-        assert_eq!(
-            files_below(disk.0.path()).len(),
-            1,
-            "no half file is left beside it"
-        );
-        files
-            .put("pages/2/text", Bytes::from(vec![2; 100_000]))
-            .await
-            .expect("there is room again");
-    }
-}
+mod tests;

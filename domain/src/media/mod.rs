@@ -9,6 +9,7 @@ mod get;
 mod limit;
 mod photo;
 pub mod pipeline;
+mod removal;
 mod signed;
 mod thumbnail;
 mod ticket;
@@ -18,6 +19,7 @@ mod upload;
 pub use delete::delete;
 pub use get::{by_ids, get, list};
 pub use photo::{NearDuplicate, Photo};
+pub use removal::remove_condemned;
 pub use signed::{MediaFile, open_signed, photo_url, signed_path};
 pub(crate) use thumbnail::thumbnail;
 pub use ticket::{Ticket, redeem_ticket, upload_ticket};
@@ -26,15 +28,7 @@ pub(crate) use unused::mark_used;
 pub use upload::{NewPhoto, Uploaded, store, upload, upload_many};
 pub(crate) use upload::{prepare, store_all};
 
-use std::sync::LazyLock;
-
-use tokio::sync::RwLock;
-
 use crate::{Error, Reason};
-
-/// Held for reading from the moment that a photo's file is put until its row is committed, for writing while a file that
-/// no row names is removed: else a file could be removed under the feet of somebody who is about to name it.
-static FILES: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
 
 /// A full disk is the caller's to know of; everything else is ours.
 fn file_error(error: files::Error) -> Error {

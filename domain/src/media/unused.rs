@@ -10,8 +10,9 @@ use futures::FutureExt;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
-use super::delete::{remove, remove_unused};
-use super::{FILES, file_error, files};
+use super::delete::remove;
+use super::removal::{self, remove_unused};
+use super::{file_error, files};
 use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::{listing_photos, photos};
@@ -59,7 +60,7 @@ pub async fn clean(domain: &Domain, before: Millis) -> Result<String> {
     let mut removed = 0;
     for (id, sha256) in never_used(domain, before).await? {
         if remove_if_unused(domain, &id).await? {
-            remove_unused(domain, &[sha256]).await?;
+            removal::remove(domain, &sha256).await?;
             removed += 1;
         }
     }
@@ -162,17 +163,15 @@ async fn clean_files(domain: &Domain, before: Millis) -> Result<usize> {
     }
     let mut removed = 0;
     for (hash, key) in orphans {
-        // Whoever stores that photo now writes its row before this goes on, or its file after it.
-        let _exclusive = FILES.write().await;
-        let row = photos::Entity::find().filter(photos::Column::Sha256.eq(hash));
         let is_old = domain
             .files
             .changed(key)
             .await
             .map_err(file_error)?
             .is_some_and(|time| time < before);
-        if is_old && row.one(domain.store.reader()).await?.is_none() {
-            domain.files.delete(key).await.map_err(file_error)?;
+        if is_old {
+            // Whoever stores that photo now is heard before it goes, or puts its file again.
+            remove_unused(domain, &[(*hash).to_owned()]).await?;
             removed += 1;
         }
     }

@@ -1,6 +1,7 @@
 //! Storing photos: processed first, then their files, then their rows. Whatever fails, nothing is half stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -8,10 +9,10 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
 
-use super::delete::remove_unused;
 use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
 use super::pipeline::{self, Processed, process_off_thread};
-use super::{FILES, NearDuplicate, Photo, by_ids, file_error, mark_used};
+use super::removal::{hold, remove_unused};
+use super::{NearDuplicate, Photo, by_ids, file_error, files, mark_used};
 use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
@@ -22,6 +23,9 @@ use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
 const NAME_MAX: usize = 255;
 /// How many near-duplicates are told: who needs more needs to look at the photos.
 const NEAR_DUPLICATES_MAX: usize = 20;
+/// How often, and after which pause, a file is put again that is being removed at that moment.
+const TRIES: usize = 25;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// A picture as it came.
 #[derive(Clone, Debug)]
@@ -218,7 +222,16 @@ where
         .collect();
     let work = {
         let (domain, owner_id) = (domain.clone(), owner_id.to_owned());
-        async move { put_and_write(&domain, &owner_id, prepared, then).await }
+        async move {
+            let then = Arc::new(then);
+            for _ in 1..TRIES {
+                match put_and_write(&domain, &owner_id, prepared.clone(), Arc::clone(&then)).await {
+                    Err(Error::Files(files::Error::Going { .. })) => tokio::time::sleep(PAUSE).await,
+                    stored => return stored,
+                }
+            }
+            put_and_write(&domain, &owner_id, prepared, then).await
+        }
     };
     // In a task of its own: a caller that goes away must not leave a file without its row or its removal.
     let domain = domain.clone();
@@ -236,12 +249,11 @@ where
         .map_err(|error| Error::Internal(format!("storing photos ended: {error}")))?
 }
 
-async fn put_and_write<T, F>(domain: &Domain, owner_id: &str, prepared: Prepared, then: F) -> Result<T>
+async fn put_and_write<T, F>(domain: &Domain, owner_id: &str, prepared: Prepared, then: Arc<F>) -> Result<T>
 where
     T: Send + 'static,
     F: for<'t> Fn(&'t Tx, Vec<Uploaded>) -> futures::future::BoxFuture<'t, Result<T>> + Send + Sync + 'static,
 {
-    let _shared = FILES.read().await;
     for (processed, _) in prepared.photos.iter() {
         domain
             .files
@@ -250,7 +262,7 @@ where
             .map_err(file_error)?;
     }
     let others = hashes_of(domain, owner_id).await?;
-    let (owner_id, then) = (owner_id.to_owned(), Arc::new(then));
+    let owner_id = owner_id.to_owned();
     domain
         .store
         .write(move |tx| {
@@ -294,6 +306,12 @@ async fn write_row(
     others: &Hashes,
     before: &[Uploaded],
 ) -> Result<Uploaded> {
+    if !hold(tx, &processed.sha256).await? {
+        return Err(files::Error::Going {
+            sha256: processed.sha256.clone(),
+        }
+        .into());
+    }
     let same = photos::Entity::find()
         .filter(photos::Column::OwnerId.eq(owner_id))
         .filter(photos::Column::Sha256.eq(processed.sha256.as_str()));

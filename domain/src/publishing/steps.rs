@@ -9,10 +9,10 @@ use vintedbot_marketplace::{Evidence, Stopped};
 use super::film;
 use crate::events::Ephemeral;
 use crate::jobs::Claim;
-use crate::media::thumbnail;
+use crate::media::{files, thumbnail};
 use crate::store::Tx;
 use crate::store::entities::{publish_jobs, publish_steps};
-use crate::{Domain, Result};
+use crate::{Domain, Error, Result};
 
 /// How a step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub async fn stopped(
     evidence: Option<&Evidence>,
 ) -> Result<()> {
     let kept = match evidence {
-        Some(evidence) => keep(domain, job_id, evidence).await?,
+        Some(evidence) => keep_if_possible(domain, job_id, evidence).await?,
         None => Kept::default(),
     };
     record(domain, job_id, step, outcome, message, kept).await
@@ -114,6 +114,17 @@ pub async fn photographed(
     let key = kept.screenshot.as_ref().map(|(key, _)| key.clone());
     record(domain, job_id, step, StepOutcome::Done, &evidence.url, kept).await?;
     Ok(key)
+}
+
+/// As [`photographed`], after something that cannot be undone: without a picture, where none can be kept.
+pub async fn photographed_after(
+    domain: &Domain,
+    job_id: &str,
+    step: &str,
+    evidence: &Evidence,
+) -> Result<()> {
+    let kept = keep_if_possible(domain, job_id, evidence).await?;
+    record(domain, job_id, step, StepOutcome::Done, &evidence.url, kept).await
 }
 
 /// Records a step without asking whether to go on.
@@ -141,6 +152,17 @@ async fn keep_thumbnail(domain: &Domain, job_id: &str, picture: Bytes) -> Option
             tracing::warn!(job_id, %error, "a step's picture could not be kept");
             None
         }
+    }
+}
+
+/// What happened is written down, whether the media store is there or not.
+async fn keep_if_possible(domain: &Domain, job_id: &str, evidence: &Evidence) -> Result<Kept> {
+    match keep(domain, job_id, evidence).await {
+        Err(Error::Files(error @ files::Error::Unreachable(_))) => {
+            tracing::warn!(job_id, %error, "what a page looked like could not be kept");
+            Ok(Kept::default())
+        }
+        kept => kept,
     }
 }
 

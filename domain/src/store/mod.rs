@@ -22,6 +22,8 @@ use sea_orm::{
     TransactionOptions, TransactionTrait,
 };
 
+use tracing::Instrument as _;
+
 use crate::clock::{Clock, Millis};
 use crate::ids::Ids;
 use crate::{Error, Result};
@@ -135,7 +137,8 @@ impl Store {
             // A simulated process dies with its transaction, so that nothing may outlive the caller.
             return store.attempt_until_committed(work).await;
         }
-        tokio::spawn(async move { store.attempt_until_committed(work).await })
+        // In the caller's span: a job that is written goes on with its trace.
+        tokio::spawn(async move { store.attempt_until_committed(work).await }.in_current_span())
             .await
             .map_err(|error| Error::Internal(format!("a transaction's task ended: {error}")))?
     }
@@ -212,9 +215,41 @@ impl Store {
         probe.turn().await;
     }
 
+    /// How many connections there are, each pool by itself. PostgreSQL has one for both.
+    pub fn pools(&self) -> Vec<Pool> {
+        match self.backend() {
+            DbBackend::Postgres => {
+                let pool = self.writer.get_postgres_connection_pool();
+                vec![Pool::new("shared", pool.size(), pool.num_idle())]
+            }
+            _ => [("writer", &self.writer), ("reader", &self.reader)]
+                .map(|(name, connection)| {
+                    let pool = connection.get_sqlite_connection_pool();
+                    Pool::new(name, pool.size(), pool.num_idle())
+                })
+                .into(),
+        }
+    }
+
     /// Which engine this is.
     pub fn backend(&self) -> DbBackend {
         self.writer.get_database_backend()
+    }
+}
+
+/// Connections to the database.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    pub name: &'static str,
+    pub open: u32,
+    pub idle: u32,
+}
+
+impl Pool {
+    fn new(name: &'static str, open: u32, idle: usize) -> Self {
+        // The two are counted one after the other.
+        let idle = u32::try_from(idle).unwrap_or(open).min(open);
+        Self { name, open, idle }
     }
 }
 

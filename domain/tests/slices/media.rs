@@ -1,8 +1,11 @@
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{FutureExt as _, TryStreamExt};
+use sea_orm::ActiveValue::Set;
+use sea_orm::EntityTrait as _;
 use vintedbot_domain::events::{Ephemeral, Kind, Wake};
 use vintedbot_domain::listings::ListingInput;
 use vintedbot_domain::media::{self, NewPhoto, files};
+use vintedbot_domain::store::entities::file_removals;
 use vintedbot_domain::{Error, Reason};
 
 use crate::support::{World, brighter, page, picture, reason, request_id, violated};
@@ -310,4 +313,72 @@ async fn a_minute_has_room_for_so_many_new_photos_and_says_when_it_has_again() {
     media::upload(&domain, &stranger, picture(4), None)
         .await
         .expect("there is room");
+}
+
+/// Says that a file is being removed, or is to be.
+async fn condemned(world: &World, sha256: &str, due_time: i64, started: bool) {
+    let sha256 = sha256.to_owned();
+    let written = world.domain.store.write(move |tx| {
+        let row = file_removals::ActiveModel {
+            sha256: Set(sha256.clone()),
+            due_time: Set(due_time),
+            started: Set(started),
+        };
+        async move {
+            Ok(file_removals::Entity::insert(row)
+                .exec_without_returning(tx)
+                .await?)
+        }
+        .boxed()
+    });
+    written.await.expect("is written");
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_removed_is_put_again_by_whoever_stores_the_same_content() {
+    let world = World::new().await;
+    let photo = world.photo(1).await;
+    let key = files::photo_key(&photo.sha256).expect("a key");
+    media::delete(&world.domain, &world.caller, &photo.id, None)
+        .await
+        .expect("is deleted");
+    assert!(!world.domain.files.exists(&key).await.expect("answers"));
+
+    // Another process is in the middle of it.
+    condemned(&world, &photo.sha256, i64::MAX, true).await;
+    let (domain, caller) = (world.domain.clone(), world.caller.clone());
+    let upload = tokio::spawn(async move { media::upload(&domain, &caller, picture(1), None).await });
+    tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+    assert!(!upload.is_finished(), "the file is named while it goes");
+    world.domain.files.delete(&key).await.expect("goes");
+    let sha256 = photo.sha256.clone();
+    let ended = world.domain.store.write(move |tx| {
+        let sha256 = sha256.clone();
+        async move { Ok(file_removals::Entity::delete_by_id(sha256).exec(tx).await?) }.boxed()
+    });
+    ended.await.expect("ends");
+
+    upload.await.expect("runs").expect("is stored");
+    assert!(world.domain.files.exists(&key).await.expect("answers"));
+}
+
+#[tokio::test]
+async fn what_was_condemned_goes_at_the_next_turn_unless_it_is_named_again() {
+    let world = World::new().await;
+    let used = world.photo(1).await;
+    let orphan = "ab".repeat(32);
+    let key = files::photo_key(&orphan).expect("a key");
+    let kept = files::photo_key(&used.sha256).expect("a key");
+    world
+        .domain
+        .files
+        .put(&key, Bytes::from_static(b"left behind"))
+        .await
+        .expect("is put");
+    condemned(&world, &orphan, 0, true).await;
+    condemned(&world, &used.sha256, 0, false).await;
+    assert_eq!(media::remove_condemned(&world.domain).await.expect("runs"), 1);
+    assert!(!world.domain.files.exists(&key).await.expect("answers"));
+    assert!(world.domain.files.exists(&kept).await.expect("answers"));
+    assert_eq!(media::remove_condemned(&world.domain).await.expect("runs"), 0);
 }

@@ -1,5 +1,6 @@
 //! What the story is told with. To add a chapter, add a function in `story.rs`, or a module here where it needs room.
 
+pub mod bucket;
 pub mod canary;
 pub mod changes;
 pub mod consent;

@@ -54,6 +54,19 @@ impl World {
     ///
     /// Anything does not start.
     pub async fn open(database_url: Option<String>, browser: Browser) -> Result<Self> {
+        Self::open_with(database_url, browser, Vec::new()).await
+    }
+
+    /// Starts all of it with further settings.
+    ///
+    /// # Errors
+    ///
+    /// Anything does not start.
+    pub async fn open_with(
+        database_url: Option<String>,
+        browser: Browser,
+        further: Vec<(String, String)>,
+    ) -> Result<Self> {
         build::program()?;
         let folder = tempfile::Builder::new().prefix("vintedbot-story-").tempdir()?;
         let practice = Practice::start(&folder.path().join("records.jsonl")).await?;
@@ -67,6 +80,7 @@ impl World {
                 .iter()
                 .map(|url| ("DATABASE_URL".to_owned(), url.clone())),
         );
+        settings.extend(further);
         let data_dir = folder.path().join("data");
         let sqlite = format!("sqlite://{}", data_dir.join("vintedbot.sqlite").display());
         let setup = Setup {

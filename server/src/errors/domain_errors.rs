@@ -51,6 +51,15 @@ impl From<domain::Error> for Problem {
             }
             domain::Error::Name(error) => name(&error),
             domain::Error::Files(files::Error::StorageFull) => storage_full(),
+            domain::Error::Files(error @ files::Error::Unreachable(_)) => {
+                tracing::warn!(%error, "the media store cannot be used");
+                Self::unavailable(
+                    "the server's media store cannot be reached; nothing of this call was stored",
+                )
+            }
+            domain::Error::Files(files::Error::Going { .. }) => {
+                Self::unavailable("a photo of the same content is being removed at this moment")
+            }
             domain::Error::Database(error) if is_full(&error.to_string()) => storage_full(),
             domain::Error::Database(error) if is_unreachable(&error.to_string()) => {
                 tracing::warn!(%error, "the database cannot be reached");

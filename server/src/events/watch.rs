@@ -83,6 +83,7 @@ pub async fn watch(
         ready: VecDeque::new(),
         stage,
         job_accounts: HashMap::new(),
+        _counted: Counted::new(),
     };
     if !matches!(watcher.stage, Stage::Snapshot(_)) {
         watcher.checkpoint();
@@ -112,6 +113,22 @@ async fn refuse_revoked(state: &ServerState, caller: &Caller) -> Result<(), Prob
         Err(token_revoked())
     } else {
         Ok(())
+    }
+}
+
+/// Stands among the open streams for as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        metrics::gauge!("vintedbot_watchers").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        metrics::gauge!("vintedbot_watchers").decrement(1.0);
     }
 }
 
@@ -210,6 +227,7 @@ struct Watcher {
     stage: Stage,
     /// Accounts of publish jobs at work, where the filter asks for accounts.
     job_accounts: HashMap<String, Option<String>>,
+    _counted: Counted,
 }
 
 impl Watcher {

@@ -224,7 +224,7 @@ pub async fn make(
             let after = read_after(worker, work, change).await;
             changed::done(&worker.domain, &effect_id, after, "the site said so").await?;
             let step = Stage::PublishRecorded.name();
-            steps::photographed(&worker.domain, &work.job_id, step, &made.evidence).await?;
+            steps::photographed_after(&worker.domain, &work.job_id, step, &made.evidence).await?;
             Stage::PublishRecorded.reached().await;
             Ok(Next::AsItIs)
         }

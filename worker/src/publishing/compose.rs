@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 
 use vintedbot_domain::jobs::{self, Claim};
+use vintedbot_domain::media::files;
 use vintedbot_domain::publishing::attempt::Work;
 use vintedbot_domain::publishing::composers::{self, ComposerRow};
 use vintedbot_domain::publishing::outcome::Next;
-use vintedbot_domain::{Domain, Result};
+use vintedbot_domain::{Domain, Error, Result};
 use vintedbot_marketplace::{Composer, ComposerIdentity, ComposerRequest, Ending, Error as SiteError};
 
 use crate::stage::Stage;
@@ -71,7 +72,13 @@ async fn launch(
     let keeps_photos = change.is_some_and(|change| change.keeps_photos);
     let photos = match keeps_photos {
         true => Vec::new(),
-        false => photos::files(worker, &content.photo_sha256s).await?,
+        false => match photos::files(worker, &content.photo_sha256s).await {
+            // The job says so and is tried again, as with a site that is away.
+            Err(Error::Files(error @ files::Error::Unreachable(_))) => {
+                return Ok(Err(SiteError::Photos(error.to_string())));
+            }
+            photos => photos?,
+        },
     };
     Ok(worker
         .marketplace
@@ -128,9 +135,15 @@ pub async fn tidy(worker: &Worker, claim: &Claim) -> Result<()> {
 async fn end(worker: &Worker, row: &ComposerRow) -> Result<()> {
     let store = &worker.domain.store;
     let identity: ComposerIdentity = serde_json::from_str(&row.identity)?;
-    let gone = jobs::owner_is_gone(store, &row.worker_id, &worker.identity, worker.is_running).await?;
-    let has_browser = identity.driver_url.is_some();
-    if (gone || has_browser) && worker.marketplace.end(&identity).await == Ending::Ended {
+    let may_end = match (&identity.driver, &identity.session_id) {
+        // Its browser's driver can be asked from anywhere.
+        (None, Some(_)) => true,
+        (Some(_), _) => jobs::is_on_this_machine(store, &row.worker_id, &worker.identity).await?,
+        (None, None) => {
+            jobs::owner_is_gone(store, &row.worker_id, &worker.identity, worker.is_running).await?
+        }
+    };
+    if may_end && worker.marketplace.end(&identity).await == Ending::Ended {
         composers::ended(store, &row.id).await?;
     }
     Ok(())

@@ -13,10 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vintedbot_domain::jobs::Claim;
+use vintedbot_domain::media::files;
 use vintedbot_domain::publishing::attempt::{self as plans, Plan};
 use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::{StepOutcome, steps};
-use vintedbot_domain::{Domain, Reason, Result};
+use vintedbot_domain::{Domain, Error, Reason, Result};
 use vintedbot_marketplace::challenge::{AccountFollows, Kind};
 use vintedbot_marketplace::{Error as SiteError, Evidence, LostSession};
 
@@ -37,7 +38,10 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         Plan::Prepare(work) if work.hand_over => {
             (work.lock.clone(), hand_over::run(worker, claim, &work).await?)
         }
-        Plan::Prepare(work) => (work.lock.clone(), attempt::prepare(worker, claim, &work).await?),
+        Plan::Prepare(work) => {
+            let prepared = attempt::prepare(worker, claim, &work).await;
+            (work.lock.clone(), prepared.or_else(again_with_store)?)
+        }
         Plan::Publish(work) => (work.lock.clone(), attempt::publish(worker, claim, &work).await?),
         Plan::Reconcile(work, effect) => (
             work.lock.clone(),
@@ -45,6 +49,17 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         ),
     };
     outcome::conclude(domain, claim, Some(&lock), next).await
+}
+
+/// Preparing writes nothing on the site: where its pictures could not be kept, it is simply done again.
+fn again_with_store(error: Error) -> Result<Next> {
+    match error {
+        Error::Files(error @ files::Error::Unreachable(_)) => Ok(Next::Again {
+            reason: Reason::SiteUnavailable,
+            message: error.to_string(),
+        }),
+        error => Err(error),
+    }
 }
 
 /// What follows from an error that wrote nothing, with the page kept for the person to look at.
@@ -112,7 +127,7 @@ pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
             message,
             account: AccountFollows::LoggedOut,
         },
-        SiteError::SessionBusy | SiteError::Sessions(_) => Next::Again {
+        SiteError::SessionBusy | SiteError::Sessions(_) | SiteError::Photos(_) => Next::Again {
             reason: Reason::SiteUnavailable,
             message,
         },

@@ -109,7 +109,7 @@ async fn record(
             });
         }
     }
-    steps::photographed(
+    steps::photographed_after(
         domain,
         &work.job_id,
         Stage::PublishRecorded.name(),

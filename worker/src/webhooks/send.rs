@@ -28,6 +28,12 @@ pub async fn deliver(worker: &Worker, outside: &Outside, claim: Claim) -> Result
         () = drained => return webhooks::release(&worker.domain.store, &claim).await,
     };
     Stage::WebhookSent.reached().await;
+    let outcome = match &sent.outcome {
+        Ok(answer) if (200..300).contains(&answer.status) => "taken",
+        Ok(_) => "refused",
+        Err(_) => "no_answer",
+    };
+    metrics::counter!("vintedbot_webhook_attempts_total", "outcome" => outcome).increment(1);
     webhooks::record(&worker.domain.store, &claim, sent).await?;
     Stage::WebhookRecorded.reached().await;
     Ok(())

@@ -10,6 +10,7 @@ pub mod composers;
 pub mod effects;
 pub mod event_heads;
 pub mod events;
+pub mod file_removals;
 pub mod inbox_syncs;
 pub mod instance;
 pub mod jobs;

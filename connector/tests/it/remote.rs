@@ -1,0 +1,268 @@
+//! Writing through a driver that somebody else runs: a real chromedriver, and grids that fail as grids do.
+
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{any, post};
+use axum::{Json, Router};
+use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use vintedbot_connector::BrowserConfig;
+use vintedbot_marketplace::{ComposerIdentity, Ending, Error, FillStep, Language, Marketplace, Seat};
+
+use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+
+/// A driver of the test's own.
+struct Driver {
+    process: Child,
+    url: String,
+}
+
+async fn driver() -> Driver {
+    let mut process = Command::new(chromium().chromedriver)
+        .args(["--port=0", "--log-level=SEVERE"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("chromedriver is installed");
+    let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
+    while let Some(line) = lines.next_line().await.expect("text") {
+        if let Some((_, port)) = line.rsplit_once("successfully on port ") {
+            let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Driver { process, url };
+        }
+    }
+    panic!("chromedriver said no port");
+}
+
+impl Driver {
+    /// The sessions that it has.
+    async fn sessions(&self) -> usize {
+        let answer = reqwest::get(format!("{}/sessions", self.url))
+            .await
+            .expect("it answers");
+        let body: Value = serde_json::from_str(&answer.text().await.expect("text")).expect("JSON");
+        body["value"].as_array().expect("a list").len()
+    }
+}
+
+fn at(url: &str) -> BrowserConfig {
+    BrowserConfig {
+        start_timeout: Duration::from_secs(20),
+        ..BrowserConfig::remote(url, None, true).expect("an address")
+    }
+}
+
+#[tokio::test]
+async fn a_driver_elsewhere_is_handed_the_photos_and_keeps_no_session() {
+    let driver = driver().await;
+    let site = Site::start().await;
+    let connector = site.browser_as(at(&driver.url));
+    let seat = seat(Language::Fr);
+    let photos = photos(2);
+    let content = content(&connector, &seat, &photos).await;
+    let request = site.request(content, photos);
+    let work_dir = request.work_dir.clone();
+    let mut composer = connector.compose(&seat, request).await.expect("a browser");
+    let identity = composer.identity();
+    assert_eq!(identity.driver_url.as_deref(), Some(driver.url.as_str()));
+    assert!(identity.session_id.is_some() && identity.driver.is_none() && identity.browser.is_none());
+    assert_eq!(driver.sessions().await, 1);
+
+    composer.fill(&Steps::default()).await.expect("a filled form");
+    let in_folder = std::fs::read_dir(work_dir.join("photos")).map(Iterator::count);
+    assert_eq!(
+        in_folder.unwrap_or_default(),
+        0,
+        "the photos went through the driver"
+    );
+    let saved = composer.save_draft(&Allowed).await.expect("a saved draft");
+    assert!(saved.remote_id.is_some(), "the page's own answer was seen");
+    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(driver.sessions().await, 0);
+    assert!(!work_dir.exists());
+    assert_eq!(site.records("photo").await.len(), 2);
+}
+
+/// An attempt that stops in the middle and whose owner is gone, as after SIGKILL.
+async fn abandoned(site: &Site, driver: &Driver, seat: &Seat) -> ComposerIdentity {
+    let connector = site.browser_as(at(&driver.url));
+    let content = content(&connector, seat, &[]).await;
+    let mut composer = connector
+        .compose(seat, site.request(content, photos(1)))
+        .await
+        .expect("a browser");
+    let half_way = Steps {
+        stop_at: Some(FillStep::TitleFilled),
+        ..Steps::default()
+    };
+    assert!(matches!(composer.fill(&half_way).await, Err(Error::Stopped(_))));
+    let identity = composer.identity();
+    std::mem::forget(composer);
+    identity
+}
+
+#[tokio::test]
+async fn exactly_the_session_that_was_left_behind_is_ended_and_its_driver_is_asked_for_the_proof() {
+    let mut driver = driver().await;
+    let site = Site::start().await;
+    let seat = seat(Language::Fr);
+    let (left, other) = (
+        abandoned(&site, &driver, &seat).await,
+        abandoned(&site, &driver, &seat).await,
+    );
+    assert_eq!(driver.sessions().await, 2);
+    // From any machine, with any browser or none.
+    let successor = site.plain();
+    assert_eq!(successor.end(&left).await, Ending::Ended);
+    assert_eq!(driver.sessions().await, 1, "the other one is somebody else's");
+    assert_eq!(
+        successor.end(&left).await,
+        Ending::Ended,
+        "the driver says that it is gone"
+    );
+    // A driver that says nothing proves nothing: its browser may live.
+    driver.process.kill().await.expect("it runs");
+    assert_eq!(successor.end(&other).await, Ending::Unknown);
+}
+
+#[tokio::test]
+async fn a_dropped_attempt_ends_its_session_elsewhere() {
+    let driver = driver().await;
+    let site = Site::start().await;
+    let connector = site.browser_as(at(&driver.url));
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    let composer = connector
+        .compose(&seat, site.request(content, Vec::new()))
+        .await
+        .expect("a browser");
+    drop(composer);
+    let gone = async {
+        while driver.sessions().await > 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), gone)
+        .await
+        .expect("it is ended");
+}
+
+/// How a scripted grid answers who wants a new session.
+#[derive(Clone)]
+enum Grid {
+    NoFreeSlot,
+    Hangs,
+    /// It gives one, and knows nothing of it from then on.
+    LosesIt,
+}
+
+#[derive(Clone)]
+struct Played {
+    grid: Grid,
+    asked: Arc<AtomicUsize>,
+}
+
+async fn new_session(State(played): State<Played>) -> (StatusCode, Json<Value>) {
+    played.asked.fetch_add(1, Ordering::Relaxed);
+    match played.grid {
+        Grid::NoFreeSlot => {
+            let value = json!({
+                "error": "session not created",
+                "message": "Could not start a new session. New session request timed out \nHost info: host: 'f3a'",
+                "stacktrace": "",
+            });
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "value": value })))
+        }
+        Grid::Hangs => std::future::pending().await,
+        Grid::LosesIt => {
+            let capabilities =
+                json!({ "browserName": "chrome", "se:cdp": "ws://127.0.0.1:9/session/lost/se/cdp" });
+            let value = json!({ "sessionId": "lost", "capabilities": capabilities });
+            (StatusCode::OK, Json(json!({ "value": value })))
+        }
+    }
+}
+
+async fn unknown_session() -> (StatusCode, Json<Value>) {
+    let value = json!({ "error": "invalid session id", "message": "no such session", "stacktrace": "" });
+    (StatusCode::NOT_FOUND, Json(json!({ "value": value })))
+}
+
+/// A grid that plays its part; its address, and how often it was asked for a session.
+async fn grid(grid: Grid) -> (String, Arc<AtomicUsize>) {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let played = Played {
+        grid,
+        asked: Arc::clone(&asked),
+    };
+    let app = Router::new()
+        .route("/wd/hub/session", post(new_session))
+        .route("/wd/hub/session/{*rest}", any(unknown_session))
+        .with_state(played);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free port");
+    let url = format!("http://{}/wd/hub", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    (url, asked)
+}
+
+/// What an attempt at that grid fails with, and how often the grid was asked.
+async fn refused(part: Grid) -> (String, usize) {
+    let (url, asked) = grid(part).await;
+    let site = Site::start().await;
+    let connector = site.browser_as(BrowserConfig {
+        start_timeout: Duration::from_secs(1),
+        ..at(&url)
+    });
+    let seat = seat(Language::Fr);
+    let content = content(&connector, &seat, &[]).await;
+    let request = site.request(content, photos(1));
+    match connector.compose(&seat, request).await {
+        Err(Error::Browser(said)) => (said, asked.load(Ordering::Relaxed)),
+        Err(other) => panic!("{other:?}"),
+        Ok(_) => panic!("there is no browser"),
+    }
+}
+
+#[tokio::test]
+async fn a_grid_without_a_free_slot_is_asked_once_and_named_by_its_setting() {
+    let (said, asked) = refused(Grid::NoFreeSlot).await;
+    assert!(
+        said.contains("WEBDRIVER_URL") && said.contains("timed out"),
+        "{said}"
+    );
+    assert!(!said.contains("Host info"), "{said}");
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
+async fn a_grid_that_does_not_answer_is_given_up() {
+    let (said, asked) = refused(Grid::Hangs).await;
+    assert!(said.contains("WEBDRIVER_URL"), "{said}");
+    assert_eq!(asked, 1);
+}
+
+#[tokio::test]
+async fn a_grid_that_has_lost_a_session_ends_the_attempt_and_proves_that_it_is_gone() {
+    let (said, _) = refused(Grid::LosesIt).await;
+    assert!(!said.is_empty());
+    let (url, _) = grid(Grid::LosesIt).await;
+    let identity = ComposerIdentity {
+        owner: vintedbot_connector::this_process(),
+        driver_url: Some(url),
+        session_id: Some("lost".to_owned()),
+        driver: None,
+        browser: None,
+        profile_dir: None,
+    };
+    let site = Site::start().await;
+    assert_eq!(site.plain().end(&identity).await, Ending::Ended);
+}

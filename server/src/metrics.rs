@@ -1,0 +1,209 @@
+//! `/metrics` for Prometheus, on a listener of its own.
+//!
+//! What happens in this process is counted where it happens, through the `metrics` facade; what the database knows is read
+//! at each scrape ([`figures`]). Labels are names that this program knows beforehand: no id, no address, no owner, so that
+//! the number of series does not grow with what is stored. A new metric: its line in [`describe`], and where it is counted.
+
+use std::collections::HashSet;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use vintedbot_domain::{Domain, figures};
+use vintedbot_proto::FILE_DESCRIPTOR_SET;
+
+/// A database that does not answer must not keep Prometheus from what else there is.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+
+/// Writes down everything that was counted.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// Serves `/metrics` until `shutdown` is cancelled.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    domain: Domain,
+    render: Render,
+    shutdown: CancellationToken,
+) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/metrics", get(scrape))
+        .with_state((domain, render));
+    axum::serve(listener, app)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
+}
+
+/// Says what each metric is. Called once, where metrics are on.
+pub fn describe() {
+    describe_counter!("vintedbot_rpcs_total", "Calls answered, by method and gRPC code");
+    describe_histogram!(
+        "vintedbot_rpc_duration_seconds",
+        Unit::Seconds,
+        "From a call to its first answer, by method"
+    );
+    describe_counter!(
+        "vintedbot_http_requests_total",
+        "Plain HTTP requests answered, by route and status"
+    );
+    describe_gauge!(
+        "vintedbot_watchers",
+        "Watch streams that are open in this process"
+    );
+    describe_histogram!(
+        "vintedbot_job_lateness_seconds",
+        Unit::Seconds,
+        "From a job's due time to its claim, by kind"
+    );
+    describe_histogram!(
+        "vintedbot_job_duration_seconds",
+        Unit::Seconds,
+        "Attempts at jobs in this process, by kind"
+    );
+    describe_counter!(
+        "vintedbot_webhook_attempts_total",
+        "Webhooks sent by this process, by outcome"
+    );
+    describe_gauge!("vintedbot_jobs", "Jobs in the database, by kind and state");
+    describe_gauge!(
+        "vintedbot_jobs_overdue_seconds",
+        Unit::Seconds,
+        "How long the job that is due longest has waited"
+    );
+    describe_gauge!(
+        "vintedbot_effects",
+        "Writes on the marketplace, by kind and outcome"
+    );
+    describe_gauge!(
+        "vintedbot_browsers_open",
+        "Attempts at the form that are not known to have ended"
+    );
+    describe_gauge!("vintedbot_workers_open", "Workers that have not closed");
+    describe_gauge!(
+        "vintedbot_inboxes",
+        "Inboxes that are read, by whether they are late"
+    );
+    describe_gauge!(
+        "vintedbot_inbox_age_seconds",
+        Unit::Seconds,
+        "Since the stalest inbox was read"
+    );
+    describe_gauge!(
+        "vintedbot_webhook_deliveries_pending",
+        "Webhook deliveries that are yet to be made"
+    );
+    describe_gauge!(
+        "vintedbot_file_removals_pending",
+        "Files that are to be removed from the media store"
+    );
+    describe_gauge!(
+        "vintedbot_database_connections",
+        "Connections of this process, by pool and state"
+    );
+    describe_gauge!(
+        "vintedbot_database_up",
+        "Whether the database answered this scrape"
+    );
+    // Shown from the beginning: what appears with its first value has no rate of change.
+    gauge!("vintedbot_watchers").increment(0.0);
+    for outcome in ["taken", "refused", "no_answer"] {
+        counter!("vintedbot_webhook_attempts_total", "outcome" => outcome).increment(0);
+    }
+}
+
+async fn scrape(State((domain, render)): State<(Domain, Render)>) -> impl IntoResponse {
+    let read = tokio::time::timeout(ANSWERS_WITHIN, figures::read(&domain.store)).await;
+    match read {
+        Ok(Ok(figures)) => {
+            show(&figures);
+            gauge!("vintedbot_database_up").set(1.0);
+        }
+        _ => gauge!("vintedbot_database_up").set(0.0),
+    }
+    for pool in domain.store.pools() {
+        let idle = f64::from(pool.idle);
+        gauge!("vintedbot_database_connections", "pool" => pool.name, "state" => "idle").set(idle);
+        gauge!("vintedbot_database_connections", "pool" => pool.name, "state" => "busy")
+            .set(f64::from(pool.open) - idle);
+    }
+    (
+        [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
+        render(),
+    )
+}
+
+fn show(figures: &figures::Figures) {
+    let seconds = |milliseconds: i64| milliseconds as f64 / 1000.0;
+    for (kind, state, count) in &figures.jobs {
+        gauge!("vintedbot_jobs", "kind" => kind.clone(), "state" => state.clone()).set(*count as f64);
+    }
+    for (kind, outcome, count) in &figures.effects {
+        gauge!("vintedbot_effects", "kind" => kind.clone(), "outcome" => outcome.clone()).set(*count as f64);
+    }
+    gauge!("vintedbot_jobs_overdue_seconds").set(seconds(figures.overdue_ms));
+    gauge!("vintedbot_browsers_open").set(figures.composers as f64);
+    gauge!("vintedbot_workers_open").set(figures.workers as f64);
+    gauge!("vintedbot_inboxes", "state" => "late").set(figures.late_inboxes as f64);
+    gauge!("vintedbot_inboxes", "state" => "fresh").set((figures.inboxes - figures.late_inboxes) as f64);
+    gauge!("vintedbot_inbox_age_seconds").set(seconds(figures.stalest_inbox_ms));
+    gauge!("vintedbot_webhook_deliveries_pending").set(figures.pending_deliveries as f64);
+    gauge!("vintedbot_file_removals_pending").set(figures.file_removals as f64);
+}
+
+/// The path of a method that this server has; whatever else was asked for is one thing.
+pub(crate) fn method(path: &str) -> &'static str {
+    METHODS.get(path).map_or("other", String::as_str)
+}
+
+static METHODS: LazyLock<HashSet<String>> = LazyLock::new(|| {
+    let sets = [FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET];
+    let files = sets
+        .into_iter()
+        .filter_map(|set| prost_types::FileDescriptorSet::decode(set).ok())
+        .flat_map(|set| set.file);
+    files
+        .flat_map(|file| {
+            let package = file.package.clone().unwrap_or_default();
+            file.service.into_iter().flat_map(move |service| {
+                let service_name = format!("{package}.{}", service.name.unwrap_or_default());
+                let path = move |method: prost_types::MethodDescriptorProto| {
+                    format!("/{service_name}/{}", method.name.unwrap_or_default())
+                };
+                service.method.into_iter().map(path)
+            })
+        })
+        .collect()
+});
+
+#[cfg(test)]
+mod tests {
+    use super::method;
+
+    #[test]
+    fn a_method_that_does_not_exist_makes_no_label_of_its_own() {
+        let known = "/vintedbot.v1.AuthService/WhoAmI";
+        assert_eq!(method(known), known);
+        assert_eq!(
+            method("/grpc.health.v1.Health/Check"),
+            "/grpc.health.v1.Health/Check"
+        );
+        for made_up in [
+            "/vintedbot.v1.AuthService/Whoami",
+            "/a/b",
+            "",
+            "/vintedbot.v1.AuthService/WhoAmI/x",
+        ] {
+            assert_eq!(method(made_up), "other");
+        }
+    }
+}
