@@ -44,7 +44,7 @@ async fn the_story_on_postgresql() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_with_its_photos_in_a_bucket() -> Result<()> {
     let server = Postgres::start().await?;
-    let bucket = Bucket::start().await?;
+    let mut bucket = Bucket::start().await?;
     let world = World::open_with(Some(server.url()), Browser::Off, bucket.settings()).await?;
     world.secret("the key to the bucket", support::bucket::SECRET);
     let own_folder = world.data_dir().join("media");
@@ -57,6 +57,7 @@ async fn the_story_with_its_photos_in_a_bucket() -> Result<()> {
         !bucket.keys("photos").is_empty() && !bucket.keys("screenshots").is_empty(),
         "the bucket is empty"
     );
+    bucket.go_away().await;
     server.stop().await
 }
 

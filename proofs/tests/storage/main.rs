@@ -68,13 +68,8 @@ impl Stage {
 
     async fn photo(&self, seed: u64) -> Result<Photo> {
         let picture = Upload::bytes(photos::jpeg(seed, 300, 400)?);
-        Ok(self
-            .client
-            .media()
-            .upload(picture)
-            .await?
-            .photo
-            .context("a photo")?)
+        let stored = self.client.media().upload(picture).await?;
+        stored.photo.context("a photo")
     }
 
     async fn account(&self) -> Result<Account> {
