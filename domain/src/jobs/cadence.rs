@@ -108,8 +108,8 @@ mod tests {
                 return turns;
             }
             let at = Timestamp::from_millisecond(now).expect("a moment");
-            let at = jiff::ZonedDateTime::new(at, zone.clone());
-            turns.push(at.strftime("%d %H:%M%:z").to_string());
+            let hours = zone.to_offset(at).seconds() / 3600;
+            turns.push(format!("{} {hours:+}", zone.to_datetime(at).strftime("%d %H:%M")));
             // A turn is taken a little late.
             now += 400;
         }
@@ -119,12 +119,7 @@ mod tests {
     fn a_time_that_the_clocks_skip_comes_once_and_no_day_is_left_out() {
         assert_eq!(
             turns("02:00", "Europe/Paris", "2026-03-27T12:00Z", "2026-03-31T12:00Z"),
-            [
-                "28 02:00+01:00",
-                "29 03:00+02:00",
-                "30 02:00+02:00",
-                "31 02:00+02:00"
-            ]
+            ["28 02:00 +1", "29 03:00 +2", "30 02:00 +2", "31 02:00 +2"]
         );
     }
 
@@ -132,7 +127,7 @@ mod tests {
     fn a_time_that_the_clocks_show_twice_comes_once() {
         assert_eq!(
             turns("02:00", "Europe/Paris", "2026-10-23T12:00Z", "2026-10-26T12:00Z"),
-            ["24 02:00+02:00", "25 02:00+02:00", "26 02:00+01:00"]
+            ["24 02:00 +2", "25 02:00 +2", "26 02:00 +1"]
         );
         assert_eq!(
             turns(
@@ -141,7 +136,7 @@ mod tests {
                 "2026-10-25T00:30:01Z",
                 "2026-10-26T12:00Z"
             ),
-            ["26 02:30+01:00"],
+            ["26 02:30 +1"],
             "begun between the two"
         );
     }
@@ -150,7 +145,7 @@ mod tests {
     fn a_day_that_a_place_leaves_out_has_no_turn_of_its_own() {
         assert_eq!(
             turns("02:00", "Pacific/Apia", "2011-12-29T00:00Z", "2012-01-01T00:00Z"),
-            ["29 02:00-10:00", "31 02:00+14:00", "01 02:00+14:00"]
+            ["29 02:00 -10", "31 02:00 +14", "01 02:00 +14"]
         );
     }
 

@@ -2,14 +2,13 @@
 //!
 //! A schedule runs every so often, or daily at a time by the clocks of the `timezone` that is set: see [`super::cadence`].
 
+use std::collections::HashSet;
+
 use futures::FutureExt;
+use jiff::tz::TimeZone;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
-
-use std::collections::HashSet;
-
-use jiff::tz::TimeZone;
 
 use super::cadence::Cadence;
 use crate::clock::Millis;

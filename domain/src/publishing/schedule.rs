@@ -245,7 +245,8 @@ pub async fn queue(domain: &Domain) -> Result<String> {
     };
     if *next + LATE < now {
         return Err(Error::Internal(format!(
-            "a publication of {} is {} s late: no worker has taken it; see whether one runs, and has a free hand",
+            "a publication of {} is {} s late; see whether its account is paused, and whether a worker runs and has a free \
+             hand",
             rfc3339(*next),
             (now - next) / 1000
         )));
