@@ -95,7 +95,11 @@ impl Stricken {
     ///
     /// It does not start.
     pub async fn behind_line(&self, cluster: &mut Cluster) -> Result<()> {
-        let role = Role::Worker(vec!["--concurrency".to_owned(), "3".to_owned()]);
+        let role = Role::Worker(
+            ["--name", "worker-1", "--concurrency", "3"]
+                .map(str::to_owned)
+                .into(),
+        );
         let mut worker = cluster.member("worker-1", role)?;
         let mut url = Url::parse(&cluster.postgres.url())?;
         url.set_port(Some(self.line.port()))
@@ -115,6 +119,7 @@ impl Stricken {
     pub async fn befall(&mut self, fault: Fault, cluster: &mut Cluster) -> Result<()> {
         match fault {
             Fault::WorkerKilled => {
+                self.works("worker-2").await?;
                 cluster.workers[1].kill().await?;
                 sleep(PAST_LEASES).await;
                 cluster.workers[1].start().await
@@ -122,6 +127,7 @@ impl Stricken {
             Fault::WorkersKilledAgainAndAgain => {
                 for turn in 0..8 {
                     let number = turn % cluster.workers.len();
+                    self.works(&format!("worker-{}", number + 1)).await?;
                     let worker = &mut cluster.workers[number];
                     worker.kill().await?;
                     worker.start().await?;
@@ -176,6 +182,24 @@ impl Stricken {
                 Ok(())
             }
             Fault::StoppedPastItsLease => self.stop_past_lease(cluster).await,
+        }
+    }
+
+    /// Waits until a worker has something in its hands.
+    async fn works(&self, name: &str) -> Result<()> {
+        let until = Instant::now() + COMES_WITHIN;
+        loop {
+            let statement = Statement::from_sql_and_values(
+                self.database.get_database_backend(),
+                "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id \
+                 WHERE workers.name = $1 AND workers.state = 'OPEN' AND jobs.state = 'RUNNING' LIMIT 1",
+                [name.into()],
+            );
+            if self.database.query_one_raw(statement).await?.is_some() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "{name} has nothing to do");
+            sleep(Duration::from_millis(5)).await;
         }
     }
 

@@ -1,4 +1,5 @@
-//! What was seen of a fault: calls that failed, what the processes complained of, and work whose holder let its lease run out.
+//! What was seen of a fault: calls that failed, what the processes complained of, and work that was taken over from a holder who did
+//! not come to an end with it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,7 +42,7 @@ pub struct Harm {
 }
 
 impl Harm {
-    /// Begins to look at the jobs' leases.
+    /// Begins to look at who holds the jobs.
     ///
     /// # Errors
     ///
@@ -53,13 +54,13 @@ impl Harm {
         let task = tokio::spawn(async move {
             loop {
                 // It may be the database that is struck.
-                if let Ok(found) = expired(&connection).await {
+                if let Ok(found) = taken_over(&connection).await {
                     filled
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .extend(found);
                 }
-                sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(40)).await;
             }
         });
         Ok(Self {
@@ -90,11 +91,10 @@ fn is_complaint(line: &str) -> bool {
     matches!(words.next(), Some("WARN" | "ERROR"))
 }
 
-async fn expired(connection: &DatabaseConnection) -> Result<Vec<String>> {
+async fn taken_over(connection: &DatabaseConnection) -> Result<Vec<String>> {
     let statement = Statement::from_string(
         connection.get_database_backend(),
-        "SELECT id || '/' || claim_epoch AS claim FROM jobs WHERE state = 'RUNNING' \
-         AND lease_until < CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        "SELECT id || '/' || claim_epoch AS claim FROM jobs WHERE state = 'RUNNING' AND claims > 1",
     );
     let rows = connection.query_all_raw(statement).await?;
     Ok(rows
