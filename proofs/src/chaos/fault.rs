@@ -282,7 +282,7 @@ impl Stricken {
             sleep(Duration::from_millis(50)).await;
         };
         // By then it is in the middle of the form.
-        sleep(Duration::from_secs(3)).await;
+        sleep(Duration::from_millis(1_500)).await;
         kill_process(driver, Signal::KILL)?;
         sleep(Duration::from_secs(5)).await;
         worker.stop().await?;
