@@ -136,6 +136,7 @@ impl Stricken {
         match fault {
             Fault::WorkerKilled => {
                 self.works("worker-2").await?;
+                sleep(Duration::from_millis(125)).await;
                 cluster.workers[1].kill().await?;
                 sleep(PAST_LEASES).await;
                 cluster.workers[1].start().await
@@ -144,6 +145,8 @@ impl Stricken {
                 for turn in 0..8 {
                     let number = turn % cluster.workers.len();
                     self.works(&format!("worker-{}", number + 1)).await?;
+                    // Before the site has taken it, while it answers, and afterwards.
+                    sleep(Duration::from_millis(105 + 10 * turn as u64)).await;
                     let worker = &mut cluster.workers[number];
                     worker.kill().await?;
                     worker.start().await?;
@@ -220,14 +223,16 @@ impl Stricken {
         }
     }
 
-    /// Waits until a worker has something in its hands.
+    /// Waits until a worker is about to write on the site, where it hurts most.
     async fn works(&self, name: &str) -> Result<()> {
         let until = Instant::now() + COMES_WITHIN;
         loop {
             let statement = Statement::from_sql_and_values(
                 self.database.get_database_backend(),
                 "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id \
-                 WHERE workers.name = $1 AND workers.state = 'OPEN' AND jobs.state = 'RUNNING' LIMIT 1",
+                 JOIN effects ON effects.subject_id = jobs.subject_id AND effects.claim_epoch = jobs.claim_epoch \
+                 WHERE workers.name = $1 AND workers.state = 'OPEN' AND jobs.state = 'RUNNING' \
+                 AND effects.state = 'INTENDED' LIMIT 1",
                 [name.into()],
             );
             if self.database.query_one_raw(statement).await?.is_some() {
