@@ -4,6 +4,7 @@ mod handed_over;
 mod limited;
 mod refused;
 mod together;
+mod unreachable;
 
 use anyhow::Result;
 use vintedbot_proofs::build;
@@ -52,5 +53,14 @@ async fn a_limit_is_one_for_all_processes() -> Result<()> {
     cluster.set("PUBLISH_PER_MINUTE_ACCOUNT", "3");
     cluster.add(2, 1, 4).await?;
     let told = limited::confirmations_are_counted_together(&mut cluster).await;
+    cluster.close(told).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_reach_the_site_says_so_on_the_job() -> Result<()> {
+    build::program()?;
+    let mut cluster = Cluster::start(false).await?;
+    cluster.add(1, 1, 2).await?;
+    let told = unreachable::it_is_said_on_the_job(&mut cluster).await;
     cluster.close(told).await
 }
