@@ -16,7 +16,7 @@ LOAD_PROFILE := --release
 PROOF := cargo run --quiet -p vintedbot-proofs --bin
 TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
 
-.PHONY: help run demo test lint audit generate crash browser chaos sim streams load bench compiler node chromium screen postgres redis haproxy
+.PHONY: help run demo test lint audit generate crash browser chaos sim streams load bench compiler node chromium screen postgres redis haproxy faketime
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
@@ -61,7 +61,7 @@ crash: compiler chromium ## Kills the worker at every step, and counts what beca
 browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n CASE=text SABOTAGE=rule]
 	@$(PROOF) browser
 
-chaos: compiler postgres redis ## Everything that several processes stand on fails in turn, under load. [CELLS=n CELL=name SABOTAGE=rule]
+chaos: compiler chromium postgres redis faketime ## Everything that several processes stand on fails in turn, under load. [CELLS=n CELL=name SABOTAGE=rule]
 	@$(PROOF) chaos
 
 sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
@@ -102,6 +102,10 @@ screen:
 
 postgres:
 	@scripts/need initdb postgresql
+
+# Another clock for one process.
+faketime:
+	@scripts/need /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 libfaketime
 
 redis:
 	@scripts/need redis-server redis-server

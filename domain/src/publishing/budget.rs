@@ -1,7 +1,7 @@
 //! How many publications are allowed in a minute, counted from the ledger and from confirmations; and how many changes of
 //! items that are on the site, which are counted apart: taking something off is never to wait for putting something on.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{EffectKind, JobKind};
 use crate::Result;
@@ -10,6 +10,8 @@ use crate::settings::Settings;
 use crate::store::entities::{accounts, effects, publish_jobs};
 
 const MINUTE: Millis = 60_000;
+/// A number that nothing else on the server is likely to lock: "budget" in ASCII.
+const BUDGET: i64 = 0x6275_6467_6574;
 
 /// When the next publish effect may be intended, if not now.
 pub(super) async fn next_intent(
@@ -18,6 +20,7 @@ pub(super) async fn next_intent(
     account: &accounts::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
+    one_at_a_time(connection).await?;
     let query = effects::Entity::find()
         .select_only()
         .column(effects::Column::IntentTime)
@@ -47,6 +50,7 @@ pub(super) async fn next_confirmation(
     account: &accounts::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
+    one_at_a_time(connection).await?;
     let query = publish_jobs::Entity::find()
         .select_only()
         .column(publish_jobs::Column::ConfirmTime)
@@ -69,6 +73,16 @@ pub(super) async fn next_confirmation(
         .all(connection)
         .await?;
     Ok(free_at(&everywhere, settings.publish_per_minute).max(free_at(&here, limit)))
+}
+
+/// What counts everybody's publications waits for others that count them, until these are committed: each would see as many as
+/// before otherwise. SQLite has one writer. Nobody who waits here holds what the others still need.
+async fn one_at_a_time(connection: &impl ConnectionTrait) -> Result<()> {
+    if connection.get_database_backend() == DbBackend::Postgres {
+        let lock = format!("SELECT pg_advisory_xact_lock({BUDGET})");
+        connection.execute_unprepared(&lock).await?;
+    }
+    Ok(())
 }
 
 /// When the next change of an item may be intended, if not now.

@@ -7,6 +7,7 @@ mod postgres;
 
 mod accounts;
 mod catalog;
+mod cluster;
 mod conversations;
 mod desk;
 mod doubt;

@@ -1,19 +1,24 @@
 //! What fails, and how it comes back.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement, TransactionTrait as _};
+use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 use url::Url;
 use vintedbot_worker::Stage;
 
 use super::line::Line;
 use crate::cluster::{Cluster, Role};
+use crate::instance::using;
 use crate::redis::Redis;
 
+/// Debian's library that has one process read another time.
+const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// Leases last 3 s in these proofs: long enough that all of them have run out.
 const PAST_LEASES: Duration = Duration::from_secs(8);
 /// The longest until a worker comes to where it is to be struck.
@@ -32,11 +37,14 @@ pub enum Fault {
     PoolExhausted,
     WorkersKilledAgainAndAgain,
     NetworkCut,
+    ClockOff,
+    DiskFull,
+    DriverKilled,
 }
 
 impl Fault {
     /// The most telling first, for when there are few.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::WorkerKilled,
         Self::RedisKilled,
         Self::ConnectionsKilled,
@@ -47,6 +55,9 @@ impl Fault {
         Self::PoolExhausted,
         Self::WorkersKilledAgainAndAgain,
         Self::NetworkCut,
+        Self::ClockOff,
+        Self::DiskFull,
+        Self::DriverKilled,
     ];
 
     /// What it is called on the command line.
@@ -63,6 +74,9 @@ impl Fault {
             Self::PoolExhausted => "pool-exhausted",
             Self::WorkersKilledAgainAndAgain => "workers-killed-repeatedly",
             Self::NetworkCut => "network-cut",
+            Self::ClockOff => "clock-five-minutes-off",
+            Self::DiskFull => "disk-full",
+            Self::DriverKilled => "driver-killed-mid-form",
         }
     }
 }
@@ -72,6 +86,7 @@ pub struct Stricken {
     line: Line,
     database: DatabaseConnection,
     stops_at: PathBuf,
+    disk: Disk,
 }
 
 impl Stricken {
@@ -86,6 +101,7 @@ impl Stricken {
             line: Line::to(url.port().context("the database's port")?).await?,
             database: Database::connect(url.as_str()).await?,
             stops_at: cluster.folder().join("stopped"),
+            disk: Disk::mount(cluster.folder().join("media")).await?,
         })
     }
 
@@ -95,7 +111,11 @@ impl Stricken {
     ///
     /// It does not start.
     pub async fn behind_line(&self, cluster: &mut Cluster) -> Result<()> {
-        let role = Role::Worker(vec!["--concurrency".to_owned(), "3".to_owned()]);
+        let role = Role::Worker(
+            ["--name", "worker-1", "--concurrency", "3"]
+                .map(str::to_owned)
+                .into(),
+        );
         let mut worker = cluster.member("worker-1", role)?;
         let mut url = Url::parse(&cluster.postgres.url())?;
         url.set_port(Some(self.line.port()))
@@ -115,6 +135,8 @@ impl Stricken {
     pub async fn befall(&mut self, fault: Fault, cluster: &mut Cluster) -> Result<()> {
         match fault {
             Fault::WorkerKilled => {
+                self.works("worker-2").await?;
+                sleep(Duration::from_millis(125)).await;
                 cluster.workers[1].kill().await?;
                 sleep(PAST_LEASES).await;
                 cluster.workers[1].start().await
@@ -122,6 +144,9 @@ impl Stricken {
             Fault::WorkersKilledAgainAndAgain => {
                 for turn in 0..8 {
                     let number = turn % cluster.workers.len();
+                    self.works(&format!("worker-{}", number + 1)).await?;
+                    // Before the site has taken it, while it answers, and afterwards.
+                    sleep(Duration::from_millis(105 + 10 * turn as u64)).await;
                     let worker = &mut cluster.workers[number];
                     worker.kill().await?;
                     worker.start().await?;
@@ -175,7 +200,46 @@ impl Stricken {
                 self.line.mend();
                 Ok(())
             }
+            Fault::ClockOff => {
+                let worker = &mut cluster.workers[1];
+                worker.stop().await?;
+                worker.set("LD_PRELOAD", FAKETIME);
+                worker.set("FAKETIME", "+5m");
+                worker.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+                worker.start().await?;
+                sleep(Duration::from_secs(15)).await;
+                worker.stop().await?;
+                worker.set("LD_PRELOAD", "");
+                worker.set("FAKETIME", "");
+                worker.start().await
+            }
+            Fault::DiskFull => {
+                let filler = self.disk.fill()?;
+                sleep(Duration::from_secs(8)).await;
+                Ok(std::fs::remove_file(filler)?)
+            }
+            Fault::DriverKilled => self.kill_driver(cluster).await,
             Fault::StoppedPastItsLease => self.stop_past_lease(cluster).await,
+        }
+    }
+
+    /// Waits until a worker is about to write on the site, where it hurts most.
+    async fn works(&self, name: &str) -> Result<()> {
+        let until = Instant::now() + COMES_WITHIN;
+        loop {
+            let statement = Statement::from_sql_and_values(
+                self.database.get_database_backend(),
+                "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id \
+                 JOIN effects ON effects.subject_id = jobs.subject_id AND effects.claim_epoch = jobs.claim_epoch \
+                 WHERE workers.name = $1 AND workers.state = 'OPEN' AND jobs.state = 'RUNNING' \
+                 AND effects.state = 'INTENDED' LIMIT 1",
+                [name.into()],
+            );
+            if self.database.query_one_raw(statement).await?.is_some() {
+                return Ok(());
+            }
+            ensure!(Instant::now() < until, "{name} has nothing to do");
+            sleep(Duration::from_millis(5)).await;
         }
     }
 
@@ -189,6 +253,50 @@ impl Stricken {
         let pid: i32 = row.context("nobody is connected")?.try_get("", "pid")?;
         kill_process(Pid::from_raw(pid).context("a process")?, Signal::KILL)?;
         sleep(Duration::from_secs(2)).await;
+        Ok(())
+    }
+
+    /// The workers make way for one with a browser, whose driver dies while it fills a form.
+    async fn kill_driver(&self, cluster: &mut Cluster) -> Result<()> {
+        for worker in &mut cluster.workers {
+            worker.stop().await?;
+        }
+        let role = Role::Worker(
+            ["--name", "browser", "--concurrency", "2"]
+                .map(str::to_owned)
+                .into(),
+        );
+        let mut worker = cluster.member("browser", role)?;
+        // Chromium takes longer for everything.
+        for (name, value) in [
+            ("BROWSER", "required"),
+            ("LEASE_MS", "6000"),
+            ("HEARTBEAT_MS", "1500"),
+            ("CLICK_WINDOW_MS", "4000"),
+            ("REQUEST_TIMEOUT_MS", "4000"),
+        ] {
+            worker.set(name, value);
+        }
+        worker.start().await?;
+        let until = Instant::now() + COMES_WITHIN;
+        let driver = loop {
+            if let Some(driver) = driver_of(worker.pid().context("it runs")?) {
+                break driver;
+            }
+            ensure!(Instant::now() < until, "no browser was started");
+            sleep(Duration::from_millis(50)).await;
+        };
+        // By then it is in the middle of the form.
+        sleep(Duration::from_millis(1_500)).await;
+        kill_process(driver, Signal::KILL)?;
+        sleep(Duration::from_secs(5)).await;
+        worker.stop().await?;
+        for leftover in using(worker.data_dir()) {
+            let _ = kill_process(leftover, Signal::KILL);
+        }
+        for worker in &mut cluster.workers {
+            worker.start().await?;
+        }
         Ok(())
     }
 
@@ -213,4 +321,64 @@ impl Stricken {
 
 fn redis(cluster: &Cluster) -> Result<&Redis> {
     cluster.redis.as_ref().context("Redis")
+}
+
+/// The disk that photos and screenshots are on: one of its own, so that it can be full.
+struct Disk {
+    folder: PathBuf,
+}
+
+impl Disk {
+    async fn mount(folder: PathBuf) -> Result<Self> {
+        std::fs::create_dir_all(&folder)?;
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"])
+            .arg(&folder);
+        let mounted = mount.status().await.context("mount")?;
+        ensure!(
+            mounted.success(),
+            "a disk of its own cannot be mounted: it takes root"
+        );
+        Ok(Self { folder })
+    }
+
+    /// Leaves no room on it. What has to go for there to be room again.
+    fn fill(&self) -> Result<PathBuf> {
+        let path = self.folder.join("filler");
+        let mut file = std::fs::File::create(&path)?;
+        for size in [1 << 20, 1 << 12, 1] {
+            let chunk = vec![0; size];
+            while file.write_all(&chunk).is_ok() {}
+        }
+        Ok(path)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let unmounted = std::process::Command::new("umount")
+            .arg("--lazy")
+            .arg(&self.folder)
+            .status();
+        if !unmounted.is_ok_and(|status| status.success()) {
+            eprintln!("{} is still mounted", self.folder.display());
+        }
+    }
+}
+
+/// The driver that a worker has started.
+fn driver_of(worker: u32) -> Option<Pid> {
+    let processes = std::fs::read_dir("/proc").ok()?.flatten();
+    processes
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .find(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let parent = stat
+                .rsplit(')')
+                .next()
+                .and_then(|rest| rest.split_whitespace().nth(1));
+            stat.contains("(chromedriver") && parent == Some(worker.to_string().as_str())
+        })
+        .and_then(Pid::from_raw)
 }

@@ -1,4 +1,5 @@
-//! What was seen of a fault: calls that failed, what the processes complained of, and work whose holder let its lease run out.
+//! What was seen of a fault: calls that failed, what the processes complained of, and attempts at jobs that
+//! failed or were left to somebody else.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +18,7 @@ use crate::cluster::Cluster;
 pub struct Seen {
     pub calls: u64,
     pub complaints: u64,
-    pub abandoned: u64,
+    pub attempts: u64,
 }
 
 impl Seen {
@@ -25,45 +26,45 @@ impl Seen {
         Self {
             calls: self.calls - before.calls,
             complaints: self.complaints - before.complaints,
-            abandoned: self.abandoned - before.abandoned,
+            attempts: self.attempts - before.attempts,
         }
     }
 
     pub fn total(self) -> u64 {
-        self.calls + self.complaints + self.abandoned
+        self.calls + self.complaints + self.attempts
     }
 }
 
 /// Looks on.
 pub struct Harm {
-    abandoned: Arc<Mutex<HashSet<String>>>,
+    attempts: Arc<Mutex<HashSet<String>>>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Harm {
-    /// Begins to look at the jobs' leases.
+    /// Begins to look at the jobs.
     ///
     /// # Errors
     ///
     /// The database cannot be reached.
     pub async fn begin(cluster: &Cluster) -> Result<Self> {
         let connection = Database::connect(cluster.postgres.url()).await?;
-        let abandoned = Arc::new(Mutex::new(HashSet::new()));
-        let filled = Arc::clone(&abandoned);
+        let attempts = Arc::new(Mutex::new(HashSet::new()));
+        let filled = Arc::clone(&attempts);
         let task = tokio::spawn(async move {
             loop {
                 // It may be the database that is struck.
-                if let Ok(found) = expired(&connection).await {
+                if let Ok(found) = failed(&connection).await {
                     filled
                         .lock()
                         .unwrap_or_else(PoisonError::into_inner)
                         .extend(found);
                 }
-                sleep(Duration::from_millis(100)).await;
+                sleep(Duration::from_millis(40)).await;
             }
         });
         Ok(Self {
-            abandoned,
+            attempts,
             _task: AbortOnDropHandle::new(task),
         })
     }
@@ -76,11 +77,11 @@ impl Harm {
                 log.lines().filter(|line| is_complaint(line)).count() as u64
             })
             .sum();
-        let abandoned = self.abandoned.lock().unwrap_or_else(PoisonError::into_inner);
+        let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         Seen {
             calls: load.errors(),
             complaints,
-            abandoned: abandoned.len() as u64,
+            attempts: attempts.len() as u64,
         }
     }
 }
@@ -90,15 +91,15 @@ fn is_complaint(line: &str) -> bool {
     matches!(words.next(), Some("WARN" | "ERROR"))
 }
 
-async fn expired(connection: &DatabaseConnection) -> Result<Vec<String>> {
+async fn failed(connection: &DatabaseConnection) -> Result<Vec<String>> {
     let statement = Statement::from_string(
         connection.get_database_backend(),
-        "SELECT id || '/' || claim_epoch AS claim FROM jobs WHERE state = 'RUNNING' \
-         AND lease_until < CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)",
+        "SELECT id || '/' || claim_epoch AS attempt FROM jobs WHERE (state = 'RUNNING' AND claims > 1) OR failures > 0 \
+         UNION ALL SELECT publish_job_id || '#' || number AS attempt FROM publish_steps WHERE outcome = 'FAILED'",
     );
     let rows = connection.query_all_raw(statement).await?;
     Ok(rows
         .iter()
-        .filter_map(|row| row.try_get("", "claim").ok())
+        .filter_map(|row| row.try_get("", "attempt").ok())
         .collect())
 }

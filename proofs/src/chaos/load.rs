@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_sdk::v1::publish_job::State;
 use vintedbot_sdk::v1::{ConfirmPublishRequest, PreparePublishRequest, SendReplyRequest, reply};
-use vintedbot_sdk::{Client, RetryPolicy};
+use vintedbot_sdk::{Client, RetryPolicy, Upload};
 
 use crate::cluster::{Cluster, Seller};
+use crate::photos;
 
 /// The longest that an act may take, faults and all.
 const PATIENCE: Duration = Duration::from_secs(150);
@@ -160,7 +161,7 @@ struct One {
 
 impl One {
     async fn run(self, stop: CancellationToken) {
-        let mut round = 0;
+        let mut round = 0_u64;
         while !stop.is_cancelled() {
             round += 1;
             let began = Instant::now();
@@ -171,10 +172,10 @@ impl One {
             let text = format!("Oui, encore disponible ! {}", &word[word.len() - 12..]);
             let answered = self.act(self.answer(&text)).await;
             self.pursued(text, true, answered);
-            if round % 3 == 0 {
-                // It is read by itself too, and two readings are one.
+            if round.is_multiple_of(3) {
                 drop(self.act(self.read()).await);
             }
+            drop(self.act(self.upload(round)).await);
             lock(&self.seen).rounds[self.number] = Some(began);
         }
     }
@@ -280,6 +281,13 @@ impl One {
     async fn read(&self) -> Option<String> {
         let inbox = self.client.inbox();
         insist!(self, inbox.sync_now(&self.seller.account.id));
+        None
+    }
+
+    async fn upload(&self, round: u64) -> Option<String> {
+        let media = self.client.media();
+        let photo = photos::jpeg(self.number as u64 * 1_000_000 + round, 40, 40).ok()?;
+        insist!(self, media.upload(Upload::bytes(photo.clone())));
         None
     }
 }

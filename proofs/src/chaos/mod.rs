@@ -13,6 +13,7 @@ mod report;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::Cluster;
@@ -56,6 +57,11 @@ pub async fn run(options: &Options) -> Result<Report> {
     stricken.behind_line(&mut cluster).await?;
     cluster.add(0, WORKERS - 1, HANDS).await?;
     let url = cluster.servers[0].url();
+    // A site as slow as a near one, so that whoever dies has something in hand.
+    for on in ["publish", "photo", "reply"] {
+        let rule = json!({"on": on, "times": 1_000_000, "do": {"latency_ms": 120}});
+        cluster.site().add_rule(&rule).await?;
+    }
     let load = Load::start(&cluster, &url, SELLERS).await?;
     let harm = Harm::begin(&cluster).await?;
     let mut cells = vec![control(&load, &harm, &cluster).await?];

@@ -31,11 +31,11 @@ impl fmt::Display for Cell {
         let Seen {
             calls,
             complaints,
-            abandoned,
+            attempts,
         } = self.errors;
         write!(
             f,
-            "{:<28} {:>4} errors ({calls} calls, {complaints} complaints, {abandoned} abandoned jobs), ",
+            "{:<28} {:>4} errors ({calls} calls, {complaints} complaints, {attempts} attempts), ",
             self.name,
             self.errors.total()
         )?;

@@ -63,9 +63,8 @@ pub async fn a_rolling_restart_loses_no_event_and_no_job(cluster: &mut Cluster) 
     let until = Instant::now() + Duration::from_secs(20);
     let mut again = client.events().watch(WatchRequest::default());
     let head = loop {
-        match again.try_next().await?.context("the watch ended")? {
-            Message::Checkpoint(checkpoint) => break checkpoint.sequence,
-            _ => {}
+        if let Message::Checkpoint(checkpoint) = again.try_next().await?.context("the watch ended")? {
+            break checkpoint.sequence;
         }
     };
     loop {

@@ -1,8 +1,10 @@
 //! Several servers and workers of the real program are one instance: with Redis between them, without it, and while it is lost.
 
 mod handed_over;
+mod limited;
 mod refused;
 mod together;
+mod unreachable;
 
 use anyhow::Result;
 use vintedbot_proofs::build;
@@ -40,5 +42,25 @@ async fn what_processes_do_not_share_is_refused_at_start() -> Result<()> {
     build::program()?;
     let mut cluster = Cluster::start(true).await?;
     let told = refused::what_is_missing_or_wrong(&mut cluster).await;
+    cluster.close(told).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_limit_is_one_for_all_processes() -> Result<()> {
+    build::program()?;
+    let mut cluster = Cluster::start(false).await?;
+    cluster.set("PUBLISH_PER_MINUTE", "3");
+    cluster.set("PUBLISH_PER_MINUTE_ACCOUNT", "3");
+    cluster.add(2, 1, 4).await?;
+    let told = limited::confirmations_are_counted_together(&mut cluster).await;
+    cluster.close(told).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_cannot_reach_the_site_says_so_on_the_job() -> Result<()> {
+    build::program()?;
+    let mut cluster = Cluster::start(false).await?;
+    cluster.add(1, 1, 2).await?;
+    let told = unreachable::it_is_said_on_the_job(&mut cluster).await;
     cluster.close(told).await
 }

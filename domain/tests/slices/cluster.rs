@@ -1,0 +1,196 @@
+//! Several processes on one database: whose folder may join, who is called what, and what there is to do.
+
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::join_all;
+use vintedbot_domain::clock::SystemClock;
+use vintedbot_domain::ids::{Ids as _, SystemIds};
+use vintedbot_domain::jobs::{self, Kind, NewJob, WorkerIdentity};
+use vintedbot_domain::store::Store;
+use vintedbot_domain::{instance, store};
+use vintedbot_marketplace::Process;
+
+use crate::postgres::Postgres;
+use crate::support::{START, World};
+
+async fn open(url: &str) -> Store {
+    let store = store::connect(url, Arc::new(SystemClock), Arc::new(SystemIds)).await;
+    let store = store.expect("opens");
+    vintedbot_migrations::run_locked(store.writer())
+        .await
+        .expect("migrates");
+    store
+}
+
+fn identity(name: Option<&str>, host: &str) -> WorkerIdentity {
+    WorkerIdentity {
+        id: SystemIds.id(),
+        name: name.map(str::to_owned),
+        host: host.to_owned(),
+        process: Process {
+            pid: 7,
+            start_ticks: 7,
+        },
+    }
+}
+
+async fn enqueue(store: &Store, kind: Kind, account: &str, due_time: i64) -> String {
+    let account = account.to_owned();
+    let id = store
+        .write(move |tx| {
+            let account = account.clone();
+            async move {
+                let new = NewJob {
+                    kind,
+                    owner_id: None,
+                    account_id: Some(account.clone()),
+                    subject_id: account,
+                    due_time,
+                    unique_key: None,
+                };
+                jobs::enqueue(tx, new).await
+            }
+            .boxed()
+        })
+        .await;
+    id.expect("is queued")
+}
+
+#[tokio::test]
+async fn folders_of_several_processes_join_one_instance_and_another_instances_is_refused() {
+    let server = Postgres::start().await.expect("starts");
+    let store = open(&server.url()).await;
+    let folders: Vec<_> = (0..5).map(|_| tempfile::tempdir().expect("a folder")).collect();
+    let started = join_all(
+        folders
+            .iter()
+            .map(|folder| instance::join(&store, folder.path(), "0.1.0", "0.1.0")),
+    )
+    .await;
+    let started: Vec<_> = started
+        .into_iter()
+        .map(|started| started.expect("joins"))
+        .collect();
+    for other in &started {
+        assert_eq!(
+            (&other.instance_id, &other.log_epoch, other.restored),
+            (&started[0].instance_id, &started[0].log_epoch, false)
+        );
+    }
+    for folder in &folders {
+        let again = instance::join(&store, folder.path(), "0.1.0", "0.1.0").await;
+        assert_eq!(again.expect("joins again").log_epoch, started[0].log_epoch);
+    }
+
+    let strange = tempfile::tempdir().expect("a folder");
+    std::fs::write(strange.path().join("instance"), "another\n").expect("is written");
+    let refused = instance::join(&store, strange.path(), "0.1.0", "0.1.0").await;
+    let message = refused.expect_err("refused").to_string();
+    assert!(
+        message.contains("DATA_DIR") && message.contains("another"),
+        "{message}"
+    );
+
+    // Nor does a process that runs alone begin a new log while others work.
+    let worker = identity(None, "elsewhere");
+    jobs::open_worker(&store, &worker, |_| true).await.expect("opens");
+    let refused = instance::start(&store, strange.path(), "0.1.0", "0.1.0").await;
+    assert!(refused.expect_err("refused").to_string().contains("DATA_DIR"));
+    server.stop().await.expect("ends");
+}
+
+#[tokio::test]
+async fn a_name_is_one_living_workers() {
+    let world = World::new().await;
+    let store = &world.domain.store;
+    let first = identity(Some("attic"), "here");
+    jobs::open_worker(store, &first, |_| true).await.expect("opens");
+    let refused = jobs::open_worker(store, &identity(Some("attic"), "there"), |_| true).await;
+    assert!(refused.expect_err("refused").to_string().contains("attic"));
+    for other in [
+        identity(Some("cellar"), "here"),
+        identity(None, "here"),
+        identity(None, "here"),
+    ] {
+        jobs::open_worker(store, &other, |_| true)
+            .await
+            .expect("another name, or none");
+    }
+    // Its process is seen to be gone; or it has closed; or nothing was heard of it for long.
+    jobs::open_worker(store, &identity(Some("attic"), "here"), |_| false)
+        .await
+        .expect("the first is gone");
+    let second = identity(Some("cellar"), "elsewhere");
+    world.clock.advance(31_000);
+    jobs::open_worker(store, &second, |_| true)
+        .await
+        .expect("silent for long");
+    jobs::close_worker(store, &second.id).await.expect("closes");
+    jobs::open_worker(store, &identity(Some("cellar"), "here"), |_| true)
+        .await
+        .expect("closed");
+}
+
+#[tokio::test]
+async fn what_is_due_has_the_first_of_every_kind_and_account_and_says_when_more_is() {
+    let world = World::new().await;
+    let store = &world.domain.store;
+    let mut first = String::new();
+    for number in 0..50 {
+        let id = enqueue(store, Kind::SyncInbox, "busy", START - 1_000 + number).await;
+        if number == 0 {
+            first = id;
+        }
+    }
+    let publish = enqueue(store, Kind::Publish, "quiet", START).await;
+    enqueue(store, Kind::SyncInbox, "quiet", START).await;
+    enqueue(store, Kind::Publish, "busy", START + 700).await;
+    let due = jobs::due(store, &Kind::all()).await.expect("reads");
+    let of = |account: &str| {
+        due.candidates
+            .iter()
+            .filter(|found| found.account == account)
+            .count()
+    };
+    assert_eq!((of("busy"), of("quiet")), (8, 2), "{due:?}");
+    assert_eq!(due.next, Some(700));
+
+    let publishing = jobs::due(store, &[Kind::Publish]).await.expect("reads");
+    let ids: Vec<_> = publishing
+        .candidates
+        .iter()
+        .map(|found| found.id.as_str())
+        .collect();
+    assert_eq!(ids, [publish.as_str()]);
+
+    let claimed = jobs::claim(store, &first, "worker", 500).await.expect("claims");
+    assert!(claimed.is_some());
+    let due = jobs::due(store, &[Kind::SyncInbox]).await.expect("reads");
+    assert!(due.candidates.iter().all(|found| found.id != first));
+    assert_eq!(due.next, Some(500), "its lease runs out then");
+    world.clock.advance(500);
+    let due = jobs::due(store, &[Kind::SyncInbox]).await.expect("reads");
+    assert!(due.candidates.iter().any(|found| found.id == first));
+}
+
+#[tokio::test]
+async fn a_turn_is_one_processes_however_many_ask_at_the_same_moment() {
+    let server = Postgres::start().await.expect("starts");
+    let mut stores = Vec::new();
+    for _ in 0..4 {
+        stores.push(open(&server.url()).await);
+    }
+    jobs::write_defaults(&stores[0], &[("sweeper", 3_600_000), ("retention", 3_600_000)])
+        .await
+        .expect("writes");
+    let taken = join_all(stores.iter().map(jobs::take_due)).await;
+    let mut ids: Vec<_> = taken
+        .into_iter()
+        .flat_map(|taken| taken.expect("asks"))
+        .map(|due| due.id)
+        .collect();
+    ids.sort();
+    assert_eq!(ids, ["retention", "sweeper"]);
+    server.stop().await.expect("ends");
+}
