@@ -96,7 +96,7 @@ postgres:
 	@scripts/need initdb postgresql
 
 faketime:
-	@scripts/need /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 libfaketime
+	@scripts/need faketime faketime
 
 # And the proxy that servers are put behind.
 redis:
