@@ -105,7 +105,7 @@ postgres:
 
 # Another clock for one process.
 faketime:
-	@scripts/need /usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1 libfaketime
+	@scripts/need faketime faketime
 
 redis:
 	@scripts/need redis-server redis-server

@@ -17,8 +17,6 @@ use crate::cluster::{Cluster, Role};
 use crate::instance::using;
 use crate::redis::Redis;
 
-/// Debian's library that has one process read another time.
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// Leases last 3 s in these proofs: long enough that all of them have run out.
 const PAST_LEASES: Duration = Duration::from_secs(8);
 /// The longest until a worker comes to where it is to be struck.
@@ -86,7 +84,8 @@ pub struct Stricken {
     line: Line,
     database: DatabaseConnection,
     stops_at: PathBuf,
-    disk: Disk,
+    /// Where the disk is to be full: mounting one takes root.
+    disk: Option<Disk>,
 }
 
 impl Stricken {
@@ -95,13 +94,16 @@ impl Stricken {
     /// # Errors
     ///
     /// The database cannot be reached.
-    pub async fn prepare(cluster: &mut Cluster) -> Result<Self> {
+    pub async fn prepare(cluster: &Cluster, faults: &[Fault]) -> Result<Self> {
         let url = Url::parse(&cluster.postgres.url())?;
         Ok(Self {
             line: Line::to(url.port().context("the database's port")?).await?,
             database: Database::connect(url.as_str()).await?,
             stops_at: cluster.folder().join("stopped"),
-            disk: Disk::mount(cluster.folder().join("media")).await?,
+            disk: match faults.contains(&Fault::DiskFull) {
+                true => Some(Disk::mount(cluster.folder().join("media")).await?),
+                false => None,
+            },
         })
     }
 
@@ -203,7 +205,7 @@ impl Stricken {
             Fault::ClockOff => {
                 let worker = &mut cluster.workers[1];
                 worker.stop().await?;
-                worker.set("LD_PRELOAD", FAKETIME);
+                worker.set("LD_PRELOAD", &faketime()?);
                 worker.set("FAKETIME", "+5m");
                 worker.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
                 worker.start().await?;
@@ -214,7 +216,7 @@ impl Stricken {
                 worker.start().await
             }
             Fault::DiskFull => {
-                let filler = self.disk.fill()?;
+                let filler = self.disk.as_ref().context("a disk")?.fill()?;
                 sleep(Duration::from_secs(8)).await;
                 Ok(std::fs::remove_file(filler)?)
             }
@@ -381,4 +383,15 @@ fn driver_of(worker: u32) -> Option<Pid> {
             stat.contains("(chromedriver") && parent == Some(worker.to_string().as_str())
         })
         .and_then(Pid::from_raw)
+}
+
+/// Debian's library that has one process read another time.
+fn faketime() -> Result<String> {
+    let machines = std::fs::read_dir("/usr/lib")?.flatten();
+    let libraries = machines.map(|machine| machine.path().join("faketime/libfaketimeMT.so.1"));
+    let mut found = libraries.filter(|library| library.is_file());
+    let found = found
+        .next()
+        .context("there is no libfaketime; make faketime installs it")?;
+    Ok(found.display().to_string())
 }

@@ -52,7 +52,7 @@ pub struct Options {
 pub async fn run(options: &Options) -> Result<Report> {
     let mut cluster = Cluster::start(true).await?;
     cluster.set("SABOTAGE", &options.sabotage);
-    let mut stricken = Stricken::prepare(&mut cluster).await?;
+    let mut stricken = Stricken::prepare(&cluster, &options.faults).await?;
     cluster.add(SERVERS, 0, HANDS).await?;
     stricken.behind_line(&mut cluster).await?;
     cluster.add(0, WORKERS - 1, HANDS).await?;
