@@ -1,6 +1,7 @@
-//! One run: a database, a site, two or three workers that die, and a person; all turns taken in an order that the seed
+//! One run: a database, a site, two to four workers that die, and a person; all turns taken in an order that the seed
 //! gives.
 
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -81,7 +82,7 @@ fn plan(random: &mut StdRng, base: &Base) -> Plan {
         cancels_at: random.random_bool(0.1).then(|| random.random_range(1..80)),
         by_hand_at: random.random_bool(0.03).then(|| random.random_range(1..80)),
         dry_run: random.random_bool(0.5),
-        workers: random.random_range(2..4),
+        workers: random.random_range(2..5),
     }
 }
 
@@ -103,6 +104,8 @@ struct Run<'a> {
     deaths: std::vec::IntoIter<u64>,
     next_pid: u32,
     processes: Vec<Process>,
+    /// Jobs that rang, for rings that come again.
+    rung: BTreeSet<String>,
     job_id: String,
 }
 
@@ -127,6 +130,7 @@ pub async fn run(base: &Base, seed: u64) -> Result<Report> {
         deaths: plan.deaths.clone().into_iter(),
         next_pid: 1,
         processes: Vec::new(),
+        rung: BTreeSet::new(),
         job_id: job.id,
     };
     for _ in 0..plan.workers {
@@ -200,8 +204,7 @@ impl Run<'_> {
             self.processes[index] = self.start().await?;
         }
         if self.processes[index].attempt.is_none() {
-            let due = vintedbot_domain::jobs::sweep(&self.domain().store, 16).await?;
-            let Some(job_id) = due.into_iter().next() else {
+            let Some(job_id) = self.ring().await? else {
                 return Ok(());
             };
             let worker = Arc::clone(&self.processes[index].worker);
@@ -233,6 +236,21 @@ impl Run<'_> {
             None => {}
         }
         Ok(())
+    }
+
+    /// The job that rings for a process, as a queue between processes has it: a ring is lost, and one comes again, late, or to
+    /// several at once, whether the job is due or not.
+    async fn ring(&mut self) -> Result<Option<String>> {
+        let due = vintedbot_domain::jobs::sweep(&self.domain().store, 16).await?;
+        self.rung.extend(due.iter().cloned());
+        match self.random.random_range(0..8) {
+            0 => Ok(None),
+            1 if !self.rung.is_empty() => {
+                let again = self.random.random_range(0..self.rung.len());
+                Ok(self.rung.iter().nth(again).cloned())
+            }
+            _ => Ok(due.into_iter().next()),
+        }
     }
 
     async fn job(&self) -> Result<PublishJob> {
