@@ -45,7 +45,7 @@ async fn the_story_on_postgresql() -> Result<()> {
 async fn the_story_with_its_photos_in_a_bucket() -> Result<()> {
     let server = Postgres::start().await?;
     let mut bucket = Bucket::start().await?;
-    let world = World::open_with(Some(server.url()), Browser::Off, bucket.settings()).await?;
+    let world = World::open_with(Some(server.url()), Browser::Off, Some(&bucket)).await?;
     world.secret("the key to the bucket", support::bucket::SECRET);
     let own_folder = world.data_dir().join("media");
     tell(world).await?;

@@ -91,9 +91,14 @@ impl Bucket {
         .into()
     }
 
+    /// The folder in which the server keeps what an instance gives it.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().join(BUCKET).join("of/one/instance")
+    }
+
     /// The keys of everything in the bucket below a folder of the instance's.
     pub fn keys(&self, below: &str) -> Vec<String> {
-        let root = self.folder.path().join(BUCKET).join("of/one/instance");
+        let root = self.folder();
         let mut found = Vec::new();
         let mut folders = vec![root.join(below)];
         while let Some(folder) = folders.pop() {

@@ -41,7 +41,7 @@ pub async fn search(world: &World) -> Result<()> {
         !holding(&places, "PreparePublish").is_empty(),
         "no log tells of any call"
     );
-    let planted = world.data_dir().join("media").join("planted");
+    let planted = world.media_dir.join("planted");
     let leak: Vec<_> = secrets
         .iter()
         .map(|(name, secret)| format!("{name}={secret}"))
@@ -97,6 +97,9 @@ async fn places(world: &World) -> Result<Vec<Place>> {
 /// The data folder with everything in it but the token's own file, the logs, and what the site wrote down.
 fn places_in_files(world: &World) -> Result<Vec<Place>> {
     let mut paths = files(world.folder())?;
+    if !world.media_dir.starts_with(world.folder()) {
+        paths.extend(files(&world.media_dir)?);
+    }
     paths.retain(|path| *path != world.data_dir().join("api-token"));
     let mut places = Vec::new();
     for path in paths {

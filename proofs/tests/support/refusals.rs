@@ -108,7 +108,7 @@ impl Stored {
             .try_collect()
             .await?;
         let mut files = Vec::new();
-        let mut folders = vec![world.data_dir().join("media")];
+        let mut folders = vec![world.media_dir.clone()];
         while let Some(folder) = folders.pop() {
             for entry in std::fs::read_dir(folder)? {
                 let path = entry?.path();

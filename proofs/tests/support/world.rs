@@ -19,6 +19,7 @@ use vintedbot_sdk::v1::{
 };
 use vintedbot_sdk::{Client, Upload, mask, money, name};
 
+use super::bucket::Bucket;
 use super::database::Database;
 use super::watched::Watched;
 
@@ -38,6 +39,8 @@ pub struct World {
     pub watched: Watched,
     /// The title of the listing that is published first.
     pub published_title: String,
+    /// Where its files are, on this disk.
+    pub media_dir: PathBuf,
     practice: Practice,
     photo_id: String,
     database_url: String,
@@ -54,10 +57,10 @@ impl World {
     ///
     /// Anything does not start.
     pub async fn open(database_url: Option<String>, browser: Browser) -> Result<Self> {
-        Self::open_with(database_url, browser, Vec::new()).await
+        Self::open_with(database_url, browser, None).await
     }
 
-    /// Starts all of it with further settings.
+    /// Starts all of it, with its files in a bucket if there is one.
     ///
     /// # Errors
     ///
@@ -65,7 +68,7 @@ impl World {
     pub async fn open_with(
         database_url: Option<String>,
         browser: Browser,
-        further: Vec<(String, String)>,
+        bucket: Option<&Bucket>,
     ) -> Result<Self> {
         build::program()?;
         let folder = tempfile::Builder::new().prefix("vintedbot-story-").tempdir()?;
@@ -80,8 +83,9 @@ impl World {
                 .iter()
                 .map(|url| ("DATABASE_URL".to_owned(), url.clone())),
         );
-        settings.extend(further);
+        settings.extend(bucket.into_iter().flat_map(Bucket::settings));
         let data_dir = folder.path().join("data");
+        let media_dir = bucket.map_or_else(|| data_dir.join("media"), Bucket::folder);
         let sqlite = format!("sqlite://{}", data_dir.join("vintedbot.sqlite").display());
         let setup = Setup {
             data_dir,
@@ -111,6 +115,7 @@ impl World {
             practice,
             photo_id: photo.photo.context("the photo")?.id,
             database_url: database_url.unwrap_or(sqlite),
+            media_dir,
             folder,
             seeds: AtomicU64::new(100),
             secrets: Mutex::default(),
