@@ -173,24 +173,3 @@ async fn what_is_due_has_the_first_of_every_kind_and_account_and_says_when_more_
     let due = jobs::due(store, &[Kind::SyncInbox]).await.expect("reads");
     assert!(due.candidates.iter().any(|found| found.id == first));
 }
-
-#[tokio::test]
-async fn a_turn_is_one_processes_however_many_ask_at_the_same_moment() {
-    let server = Postgres::start().await.expect("starts");
-    let mut stores = Vec::new();
-    for _ in 0..4 {
-        stores.push(open(&server.url()).await);
-    }
-    jobs::write_defaults(&stores[0], &[("sweeper", 3_600_000), ("retention", 3_600_000)])
-        .await
-        .expect("writes");
-    let taken = join_all(stores.iter().map(jobs::take_due)).await;
-    let mut ids: Vec<_> = taken
-        .into_iter()
-        .flat_map(|taken| taken.expect("asks"))
-        .map(|due| due.id)
-        .collect();
-    ids.sort();
-    assert_eq!(ids, ["retention", "sweeper"]);
-    server.stop().await.expect("ends");
-}
