@@ -145,7 +145,7 @@ async fn scrape(State((domain, render)): State<(Domain, Render)>) -> impl IntoRe
 fn show(figures: &figures::Figures) {
     let seconds = |milliseconds: i64| milliseconds as f64 / 1000.0;
     for (kind, state, count) in &figures.jobs {
-        gauge!("vintedbot_jobs", "kind" => kind.clone(), "state" => state.clone()).set(*count as f64);
+        gauge!("vintedbot_jobs", "kind" => kind.to_lowercase(), "state" => state.clone()).set(*count as f64);
     }
     for (kind, outcome, count) in &figures.effects {
         gauge!("vintedbot_effects", "kind" => kind.clone(), "outcome" => outcome.clone()).set(*count as f64);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use vintedbot_sdk::v1::{CreateAccountRequest, ListListingsRequest, WatchRequest};
 
-use crate::rig::{Home, Instance, get, root};
+use crate::rig::{Home, Instance, PATIENCE, get, root};
 
 const PARSE: &str = "
 import json, sys
@@ -115,15 +115,19 @@ async fn a_scrape_after_real_traffic_has_everything_and_grows_with_nothing() {
         .expect("a first message");
     traffic(&instance, 3).await;
     // Each account is connected by a job, which takes its time.
-    let connected = [("kind", "CONNECT_ACCOUNT")];
-    let (page, samples) = loop {
-        let page = get(&address).await;
-        let samples = parsed(&page);
-        if value(&samples, "vintedbot_job_duration_seconds_count", &connected) >= 3.0 {
-            break (page, samples);
+    let connected = [("kind", "connect_account")];
+    let counted = async {
+        loop {
+            let page = get(&address).await;
+            let samples = parsed(&page);
+            if value(&samples, "vintedbot_job_duration_seconds_count", &connected) >= 3.0 {
+                return (page, samples);
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
-        tokio::time::sleep(Duration::from_millis(200)).await;
     };
+    let counted = tokio::time::timeout(PATIENCE, counted).await;
+    let (page, samples) = counted.expect("the jobs are counted");
 
     let create = [
         ("method", "/vintedbot.v1.AccountService/CreateAccount"),

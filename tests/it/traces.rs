@@ -83,7 +83,7 @@ async fn a_calls_trace_goes_on_in_its_job() {
     let both = async {
         loop {
             let call = collector.named("call", ("method", "/vintedbot.v1.AccountService/CreateAccount"));
-            let job = collector.named("job", ("kind", "CONNECT_ACCOUNT"));
+            let job = collector.named("job", ("kind", "connect_account"));
             if let (Some(call), Some(job)) = (call, job) {
                 return (call, job);
             }

@@ -22,7 +22,9 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         // Once it may be asked again, the next turn of the schedule comes here.
         Some(_) if domain_accounts::is_left_alone(domain, &account_id).await? => Outcome::Done,
         Some(seat) => match read(worker, &seat).await {
-            Ok(()) => {
+            // Its mode was changed while the other site was read: who it is on this one is asked at once.
+            Ok(false) => Outcome::At(domain.store.now().await?),
+            Ok(true) => {
                 // Now that it is known who it is, its conversations can be read.
                 turns::ensure(domain, &account_id, worker.config.sync_interval_ms).await?;
                 Outcome::Done
@@ -95,7 +97,8 @@ impl From<vintedbot_domain::Error> for Failure {
     }
 }
 
-async fn read(worker: &Worker, seat: &Seat) -> std::result::Result<(), Failure> {
+/// `false`: the account works on another site by now.
+async fn read(worker: &Worker, seat: &Seat) -> std::result::Result<bool, Failure> {
     let member = worker.marketplace.member(seat).await?;
     let domain = &worker.domain;
     domain_accounts::checked(domain, &seat.account_id, &seat.site, &member).await?;
@@ -103,14 +106,16 @@ async fn read(worker: &Worker, seat: &Seat) -> std::result::Result<(), Failure> 
         let catalog = worker.marketplace.catalog(seat).await?;
         domain.catalogs.save(&domain.store, &seat.site, catalog).await?;
     }
-    let account_id = seat.account_id.clone();
-    domain
+    let (account_id, site) = (seat.account_id.clone(), seat.site.clone());
+    let recorded = domain
         .store
         .write(move |tx| {
-            let (account_id, member) = (account_id.clone(), member.clone());
-            async move { domain_accounts::record_member(tx, &account_id, &member.id, &member.login).await }
-                .boxed()
+            let (account_id, site, member) = (account_id.clone(), site.clone(), member.clone());
+            async move {
+                domain_accounts::record_member(tx, &account_id, &site, &member.id, &member.login).await
+            }
+            .boxed()
         })
         .await?;
-    Ok(())
+    Ok(recorded)
 }

@@ -87,16 +87,26 @@ pub async fn needs_catalog(domain: &Domain, seat: &Seat) -> Result<bool> {
     Ok(fetch_time.is_none_or(|time| time + CATALOG_AGE_MAX <= now))
 }
 
-/// Records the member that an account is. What is known already changes nothing.
-pub async fn record_member(tx: &Tx, account_id: &str, member_id: &str, login: &str) -> Result<()> {
+/// Records the member that an account is on that site. What is known already changes nothing. `false`: the account works on
+/// another site by now, where it may be anybody.
+pub async fn record_member(
+    tx: &Tx,
+    account_id: &str,
+    site: &str,
+    member_id: &str,
+    login: &str,
+) -> Result<bool> {
     let row = tx
         .locked(accounts::Entity::find_by_id(account_id))
         .one(tx)
         .await?;
     let row = row.filter(|row| row.delete_time.is_none());
     let row = row.ok_or_else(|| Error::not_found("account", account_id))?;
+    if row.site != site {
+        return Ok(false);
+    }
     if row.member_id.as_deref() == Some(member_id) && row.member_login.as_deref() == Some(login) {
-        return Ok(());
+        return Ok(true);
     }
     if row.member_id.as_deref().is_some_and(|before| before != member_id) {
         // What was approved was approved for the other one.
@@ -107,5 +117,6 @@ pub async fn record_member(tx: &Tx, account_id: &str, member_id: &str, login: &s
         member_login: Some(login.to_owned()),
         ..row
     };
-    save(tx, row, Kind::AccountUpdated).await
+    save(tx, row, Kind::AccountUpdated).await?;
+    Ok(true)
 }

@@ -1,3 +1,4 @@
+use futures::FutureExt as _;
 use sea_orm::{ConnectionTrait, EntityTrait};
 use vintedbot_domain::accounts::{self, AccountState, Mode, NewAccount, SetMode, Update};
 use vintedbot_domain::events::Kind;
@@ -163,7 +164,6 @@ async fn a_mode_change_moves_the_account_and_needs_an_acknowledgement_to_be_auto
 
 #[tokio::test]
 async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
-    use futures::FutureExt;
     let (world, account) = World::with_account().await;
     for (reason, message) in [
         (Reason::ChallengeCaptcha, "first"),
@@ -328,4 +328,38 @@ async fn two_accounts_of_the_same_moment_have_different_seats() {
     let (one, other) = (accounts::seat(&one), accounts::seat(&other));
     assert_ne!(one.practice_login, other.practice_login);
     assert!(one.practice_login.starts_with("seller-"));
+}
+
+#[tokio::test]
+async fn who_an_account_was_on_another_site_is_not_recorded_on_this_one() {
+    let world = World::new().await;
+    let account = world.account("Shop").await;
+    let record = async |member_id: &'static str| {
+        let id = account.id.clone();
+        world
+            .domain
+            .store
+            .write(move |tx| {
+                let id = id.clone();
+                async move { accounts::record_member(tx, &id, "practice", member_id, "sophie").await }.boxed()
+            })
+            .await
+            .expect("writes")
+    };
+    assert!(record("100").await);
+    let set = SetMode {
+        id: account.id.clone(),
+        mode: Mode::Manual,
+        automated_acknowledged: false,
+        request_id: None,
+    };
+    accounts::set_mode(&world.domain, &world.caller, set)
+        .await
+        .expect("set");
+    // The practice site's answer was on its way.
+    assert!(!record("100").await);
+    let account = accounts::get(&world.domain, &world.caller, &account.id)
+        .await
+        .expect("is there");
+    assert_eq!((account.site.as_str(), account.member_id), ("vinted.fr", None));
 }

@@ -73,7 +73,7 @@ async fn becomes(world: &World, account: &Account, member_id: &'static str) {
         .store
         .write(move |tx| {
             let id = id.clone();
-            async move { accounts::record_member(tx, &id, member_id, "other").await }.boxed()
+            async move { accounts::record_member(tx, &id, "practice", member_id, "other").await }.boxed()
         })
         .await
         .expect("is recorded");

@@ -25,7 +25,7 @@ pub async fn world() -> (World, Account) {
         .store
         .write(move |tx| {
             let id = id.clone();
-            async move { accounts::record_member(tx, &id, ME, "me").await }.boxed()
+            async move { accounts::record_member(tx, &id, "practice", ME, "me").await }.boxed()
         })
         .await
         .expect("is recorded");

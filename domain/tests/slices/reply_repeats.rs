@@ -118,7 +118,7 @@ async fn what_was_written_as_another_member_is_not_sent() {
     let id = desk.account.id.clone();
     let recorded = desk.world.domain.store.write(move |tx| {
         let id = id.clone();
-        async move { accounts::record_member(tx, &id, "101", "other").await }.boxed()
+        async move { accounts::record_member(tx, &id, "practice", "101", "other").await }.boxed()
     });
     recorded.await.expect("is recorded");
     for id in [&queued.id, &asks.id] {

@@ -14,7 +14,7 @@ pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
         ("DATABASE_URL", "", "DATABASE_URL"),
         ("ENCRYPTION_KEY", "", "ENCRYPTION_KEY"),
         ("MEDIA_URL", "", "MEDIA_URL"),
-        ("MEDIA_URL", "http://photos", "media_url"),
+        ("MEDIA_URL", "http://photos", "MEDIA_URL"),
         ("PRACTICE_URL", "", "PRACTICE_URL"),
         ("REDIS_URL", redis.as_deref().unwrap_or_default(), "REDIS_URL"),
         ("REDIS_URL", "redis://127.0.0.1:1", "REDIS_URL"),
