@@ -19,6 +19,8 @@ use crate::redis::Redis;
 
 /// Leases last 3 s in these proofs: long enough that all of them have run out.
 const PAST_LEASES: Duration = Duration::from_secs(8);
+/// A worker is killed so often at most until it left something undone.
+const KILLS_MAX: usize = 10;
 /// The longest until a worker comes to where it is to be struck.
 const COMES_WITHIN: Duration = Duration::from_secs(40);
 
@@ -137,11 +139,21 @@ impl Stricken {
     pub async fn befall(&mut self, fault: Fault, cluster: &mut Cluster) -> Result<()> {
         match fault {
             Fault::WorkerKilled => {
-                self.works("worker-2").await?;
-                sleep(Duration::from_millis(125)).await;
-                cluster.workers[1].kill().await?;
+                // It may have ended what it had in hand just before: then nothing befell anybody.
+                for _ in 0..KILLS_MAX {
+                    self.works("worker-2").await?;
+                    sleep(Duration::from_millis(100)).await;
+                    cluster.workers[1].kill().await?;
+                    if self.is_at_work("worker-2").await? {
+                        break;
+                    }
+                    cluster.workers[1].start().await?;
+                }
                 sleep(PAST_LEASES).await;
-                cluster.workers[1].start().await
+                if !cluster.workers[1].is_running() {
+                    cluster.workers[1].start().await?;
+                }
+                Ok(())
             }
             Fault::WorkersKilledAgainAndAgain => {
                 for turn in 0..8 {
@@ -228,21 +240,24 @@ impl Stricken {
     /// Waits until a worker is about to write on the site, where it hurts most.
     async fn works(&self, name: &str) -> Result<()> {
         let until = Instant::now() + COMES_WITHIN;
-        loop {
-            let statement = Statement::from_sql_and_values(
-                self.database.get_database_backend(),
-                "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id \
-                 JOIN effects ON effects.subject_id = jobs.subject_id AND effects.claim_epoch = jobs.claim_epoch \
-                 WHERE workers.name = $1 AND workers.state = 'OPEN' AND jobs.state = 'RUNNING' \
-                 AND effects.state = 'INTENDED' LIMIT 1",
-                [name.into()],
-            );
-            if self.database.query_one_raw(statement).await?.is_some() {
-                return Ok(());
-            }
+        while !self.is_at_work(name).await? {
             ensure!(Instant::now() < until, "{name} has nothing to do");
             sleep(Duration::from_millis(5)).await;
         }
+        Ok(())
+    }
+
+    /// Whether an intent of a worker of this name is open, by what is written down: also of one that was killed.
+    async fn is_at_work(&self, name: &str) -> Result<bool> {
+        let statement = Statement::from_sql_and_values(
+            self.database.get_database_backend(),
+            "SELECT jobs.id FROM jobs JOIN workers ON workers.id = jobs.worker_id \
+             JOIN effects ON effects.subject_id = jobs.subject_id AND effects.claim_epoch = jobs.claim_epoch \
+             WHERE workers.name = $1 AND workers.state = 'OPEN' AND jobs.state = 'RUNNING' \
+             AND effects.state = 'INTENDED' LIMIT 1",
+            [name.into()],
+        );
+        Ok(self.database.query_one_raw(statement).await?.is_some())
     }
 
     /// One of the server's processes dies badly, upon which it ends all of them and begins again.

@@ -1,5 +1,5 @@
-//! What was seen of a fault: calls that failed, what the processes complained of, and attempts at jobs that
-//! failed or were left to somebody else.
+//! What was seen of a fault: calls that failed, what the processes complained of, and attempts at jobs that failed or were
+//! left to somebody else, before their intent or with it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -95,6 +95,8 @@ async fn failed(connection: &DatabaseConnection) -> Result<Vec<String>> {
     let statement = Statement::from_string(
         connection.get_database_backend(),
         "SELECT id || '/' || claim_epoch AS attempt FROM jobs WHERE (state = 'RUNNING' AND claims > 1) OR failures > 0 \
+         UNION ALL SELECT 'effect/' || id AS attempt FROM effects WHERE state = 'INTENDED' \
+         AND not_after < EXTRACT(EPOCH FROM clock_timestamp()) * 1000 \
          UNION ALL SELECT publish_job_id || '#' || number AS attempt FROM publish_steps WHERE outcome = 'FAILED'",
     );
     let rows = connection.query_all_raw(statement).await?;
