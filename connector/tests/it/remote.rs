@@ -19,7 +19,7 @@ use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
 
 /// A driver of the test's own.
 struct Driver {
-    process: Child,
+    _process: Child,
     url: String,
 }
 
@@ -35,7 +35,10 @@ async fn driver() -> Driver {
         if let Some((_, port)) = line.rsplit_once("successfully on port ") {
             let url = format!("http://127.0.0.1:{}", port.trim_end_matches('.'));
             tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Driver { process, url };
+            return Driver {
+                _process: process,
+                url,
+            };
         }
     }
     panic!("chromedriver said no port");
@@ -110,7 +113,7 @@ async fn abandoned(site: &Site, driver: &Driver, seat: &Seat) -> ComposerIdentit
 
 #[tokio::test]
 async fn exactly_the_session_that_was_left_behind_is_ended_and_its_driver_is_asked_for_the_proof() {
-    let mut driver = driver().await;
+    let driver = driver().await;
     let site = Site::start().await;
     let seat = seat(Language::Fr);
     let (left, other) = (
@@ -128,8 +131,12 @@ async fn exactly_the_session_that_was_left_behind_is_ended_and_its_driver_is_ask
         "the driver says that it is gone"
     );
     // A driver that says nothing proves nothing: its browser may live.
-    driver.process.kill().await.expect("it runs");
-    assert_eq!(successor.end(&other).await, Ending::Unknown);
+    let unheard = ComposerIdentity {
+        driver_url: Some("http://127.0.0.1:9".to_owned()),
+        ..other.clone()
+    };
+    assert_eq!(successor.end(&unheard).await, Ending::Unknown);
+    assert_eq!(successor.end(&other).await, Ending::Ended);
 }
 
 #[tokio::test]
