@@ -5,6 +5,7 @@ pub mod browser;
 pub mod build;
 pub mod chaos;
 pub mod cluster;
+pub mod contents;
 pub mod crash;
 pub mod demo;
 pub mod instance;

@@ -334,19 +334,7 @@ async fn two_accounts_of_the_same_moment_have_different_seats() {
 async fn who_an_account_was_on_another_site_is_not_recorded_on_this_one() {
     let world = World::new().await;
     let account = world.account("Shop").await;
-    let record = async |member_id: &'static str| {
-        let id = account.id.clone();
-        world
-            .domain
-            .store
-            .write(move |tx| {
-                let id = id.clone();
-                async move { accounts::record_member(tx, &id, "practice", member_id, "sophie").await }.boxed()
-            })
-            .await
-            .expect("writes")
-    };
-    assert!(record("100").await);
+    assert!(world.is_member(&account.id, "100").await);
     let set = SetMode {
         id: account.id.clone(),
         mode: Mode::Manual,
@@ -357,7 +345,7 @@ async fn who_an_account_was_on_another_site_is_not_recorded_on_this_one() {
         .await
         .expect("set");
     // The practice site's answer was on its way.
-    assert!(!record("100").await);
+    assert!(!world.is_member(&account.id, "100").await);
     let account = accounts::get(&world.domain, &world.caller, &account.id)
         .await
         .expect("is there");

@@ -66,19 +66,6 @@ async fn fresh(world: &World, account: &Account) -> Freshness {
         .expect("freshness")
 }
 
-async fn becomes(world: &World, account: &Account, member_id: &'static str) {
-    let id = account.id.clone();
-    world
-        .domain
-        .store
-        .write(move |tx| {
-            let id = id.clone();
-            async move { accounts::record_member(tx, &id, "practice", member_id, "other").await }.boxed()
-        })
-        .await
-        .expect("is recorded");
-}
-
 async fn pause(world: &World, account: &Account) {
     let id = account.id.clone();
     world
@@ -141,7 +128,7 @@ async fn the_watermark_moves_with_complete_readings_alone_and_all_pages_are_read
     assert_eq!((after.late_reason, after.late_message.as_str()), (None, ""));
 
     // Another member's inbox is another inbox.
-    becomes(&world, &account, "101").await;
+    assert!(world.is_member(&account.id, "101").await);
     let (claim, begun) = self::begin(&world, &account).await;
     assert!(begun.is_full && begun.watermark == 0);
     end(&world, &claim, &begun, complete(Some(3))).await;
@@ -187,7 +174,7 @@ async fn only_conversations_whose_rows_changed_are_to_be_read() {
     thread(&world).await;
 
     // Nor does one whose account became somebody else.
-    becomes(&world, &account, "101").await;
+    assert!(world.is_member(&account.id, "101").await);
     let lost = work::store(&world.domain, &claim, &begun, &rows[1], None, &read).await;
     assert!(lost.expect("is no error").is_none());
 }

@@ -2,7 +2,7 @@
 
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
-use vintedbot_domain::accounts::{self, Account};
+use vintedbot_domain::accounts::Account;
 use vintedbot_domain::events::Kind;
 use vintedbot_domain::inbox::sync::{Stored, store_in};
 use vintedbot_domain::inbox::{Attachment, AttachmentState, Author, Content, MessageKind};
@@ -19,16 +19,7 @@ pub const BUYER: &str = "200";
 /// A world whose account is known on its site.
 pub async fn world() -> (World, Account) {
     let (world, account) = World::with_account().await;
-    let id = account.id.clone();
-    world
-        .domain
-        .store
-        .write(move |tx| {
-            let id = id.clone();
-            async move { accounts::record_member(tx, &id, "practice", ME, "me").await }.boxed()
-        })
-        .await
-        .expect("is recorded");
+    assert!(world.is_member(&account.id, ME).await);
     (world, account)
 }
 

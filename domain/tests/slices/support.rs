@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures::FutureExt as _;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use sea_orm::ConnectionTrait;
 use tempfile::TempDir;
@@ -129,6 +130,16 @@ impl World {
         accounts::create(&self.domain, &self.caller, new_account(name))
             .await
             .expect("an account")
+    }
+
+    /// The practice site says who an account is there. `false`: the account works elsewhere by now.
+    pub async fn is_member(&self, account_id: &str, member_id: &'static str) -> bool {
+        let id = account_id.to_owned();
+        let recorded = self.domain.store.write(move |tx| {
+            let id = id.clone();
+            async move { accounts::record_member(tx, &id, "practice", member_id, "sophie").await }.boxed()
+        });
+        recorded.await.expect("writes")
     }
 
     pub async fn listing(&self, account: &Account, input: ListingInput) -> Listing {

@@ -12,10 +12,10 @@ use vintedbot_sdk::v1::{
     Account, CreateAccountRequest, CreateListingRequest, ListConditionsRequest, Listing, ListingInput,
     account,
 };
-use vintedbot_sdk::{Client, ErrorReason, Upload, money, name};
+use vintedbot_sdk::{Client, ErrorReason, Upload};
 
 use crate::instance::Instance;
-use crate::photos;
+use crate::{contents, photos};
 
 const LISTINGS: u32 = 100_000;
 const SECOND: i64 = 1_000;
@@ -59,16 +59,8 @@ pub fn input() -> ListingInput {
     let description = "Porté deux fois, comme neuf. Coton épais, coupe droite, taille bien. Lavé à trente degrés, sans \
                        adoucissant, dans une maison sans animaux ni fumée. Envoi sous deux jours ouvrés.";
     ListingInput {
-        title: "Sweat gris chiné, coupe droite".to_owned(),
         description: description.to_owned(),
-        price: Some(money(2_900, "EUR")),
-        category: Some(name("Homme > Sweats")),
-        brand: Some(name("Lacoste")),
-        size: Some(name("M")),
-        condition: Some(name("bon")),
-        colors: vec![name("Gris")],
-        package_size: Some(name("Petit")),
-        ..Default::default()
+        ..contents::whole("Sweat gris chiné, coupe droite", Vec::new())
     }
 }
 

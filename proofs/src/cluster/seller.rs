@@ -9,13 +9,13 @@ use tokio::time::{Instant, sleep, timeout};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_sdk::v1::publish_job::State;
 use vintedbot_sdk::v1::{
-    Account, CreateAccountRequest, CreateListingRequest, ListThreadsRequest, ListingInput, PublishJob, Reply,
+    Account, CreateAccountRequest, CreateListingRequest, ListThreadsRequest, PublishJob, Reply,
     SendReplyRequest, UpdateAccountRequest, account, reply,
 };
-use vintedbot_sdk::{Client, Upload, mask, money, name};
+use vintedbot_sdk::{Client, Upload, mask};
 
-use crate::photos;
 use crate::records::Site;
+use crate::{contents, photos};
 
 /// The longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -75,19 +75,7 @@ impl Seller {
     /// What a whole listing says.
     #[must_use]
     pub fn listing(&self, title: &str) -> CreateListingRequest {
-        let content = ListingInput {
-            title: title.to_owned(),
-            description: "Porté deux fois, comme neuf.".to_owned(),
-            price: Some(money(2_900, "EUR")),
-            category: Some(name("Homme > Sweats")),
-            brand: Some(name("Lacoste")),
-            size: Some(name("M")),
-            condition: Some(name("bon")),
-            colors: vec![name("Gris")],
-            package_size: Some(name("Petit")),
-            photo_ids: vec![self.photo_id.clone()],
-            ..Default::default()
-        };
+        let content = contents::whole(title, vec![self.photo_id.clone()]);
         CreateListingRequest {
             account_id: self.account.id.clone(),
             listing: Some(content),

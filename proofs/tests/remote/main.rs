@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::instance::{Browser, Instance, Practice, Setup};
-use vintedbot_proofs::photos;
+use vintedbot_proofs::{contents, photos};
 use vintedbot_sdk::v1::publish_job::State;
-use vintedbot_sdk::v1::{CreateAccountRequest, CreateListingRequest, Listing, ListingInput, account};
-use vintedbot_sdk::{Client, ErrorReason, Upload, money, name};
+use vintedbot_sdk::v1::{CreateAccountRequest, CreateListingRequest, Listing, account};
+use vintedbot_sdk::{Client, ErrorReason, Upload};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -122,19 +122,7 @@ impl Stage {
             .context("a photo")?;
         let request = CreateListingRequest {
             account_id: account.id,
-            listing: Some(ListingInput {
-                title: "Sweat gris".into(),
-                description: "Comme neuf.".into(),
-                price: Some(money(2_900, "EUR")),
-                category: Some(name("Homme > Sweats")),
-                brand: Some(name("Lacoste")),
-                size: Some(name("M")),
-                condition: Some(name("bon")),
-                colors: vec![name("Gris")],
-                package_size: Some(name("Petit")),
-                photo_ids: vec![photo.id],
-                ..Default::default()
-            }),
+            listing: Some(contents::whole("Sweat gris", vec![photo.id])),
             ..Default::default()
         };
         Ok(self.client.listings().create(request).await?)

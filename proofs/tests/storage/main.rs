@@ -11,10 +11,10 @@ use anyhow::{Context as _, Result, ensure};
 use bucket::{BUCKET, Bucket, SECRET};
 use tokio::time::{Instant, sleep};
 use vintedbot_proofs::instance::{Browser, Instance, Practice, Setup};
-use vintedbot_proofs::photos;
+use vintedbot_proofs::{contents, photos};
 use vintedbot_sdk::v1::publish_job::State;
-use vintedbot_sdk::v1::{Account, CreateAccountRequest, CreateListingRequest, ListingInput, Photo, account};
-use vintedbot_sdk::{Client, Code, Error, ErrorReason, Upload, money, name};
+use vintedbot_sdk::v1::{Account, CreateAccountRequest, CreateListingRequest, Photo, account};
+use vintedbot_sdk::{Client, Code, Error, ErrorReason, Upload};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -165,19 +165,7 @@ async fn a_store_that_goes_away_loses_nothing_and_is_used_again_when_it_is_back(
     let (shown, deleted) = (stage.photo(1).await?, stage.photo(2).await?);
     let listing = CreateListingRequest {
         account_id: account.id.clone(),
-        listing: Some(ListingInput {
-            title: "Sweat gris".into(),
-            description: "Comme neuf.".into(),
-            price: Some(money(2_900, "EUR")),
-            category: Some(name("Homme > Sweats")),
-            brand: Some(name("Lacoste")),
-            size: Some(name("M")),
-            condition: Some(name("bon")),
-            colors: vec![name("Gris")],
-            package_size: Some(name("Petit")),
-            photo_ids: vec![shown.id.clone()],
-            ..Default::default()
-        }),
+        listing: Some(contents::whole("Sweat gris", vec![shown.id.clone()])),
         ..Default::default()
     };
     let listing = stage.client.listings().create(listing).await?;

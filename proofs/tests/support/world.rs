@@ -10,14 +10,14 @@ use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::build;
 use vintedbot_proofs::instance::{Browser, Instance, Practice, Setup};
-use vintedbot_proofs::photos;
 use vintedbot_proofs::records::{Item, Site};
+use vintedbot_proofs::{contents, photos};
 use vintedbot_sdk::v1::publish_job::State;
 use vintedbot_sdk::v1::{
     Account, Confirmation, CreateAccountRequest, CreateListingRequest, Listing, ListingInput, PublishJob,
     UpdateAccountRequest, account,
 };
-use vintedbot_sdk::{Client, Upload, mask, money, name};
+use vintedbot_sdk::{Client, Upload, mask};
 
 use super::bucket::Bucket;
 use super::database::Database;
@@ -226,19 +226,7 @@ impl World {
 
     /// What a whole listing says.
     pub fn content(&self, title: &str) -> ListingInput {
-        ListingInput {
-            title: title.to_owned(),
-            description: "Porté deux fois, comme neuf.".to_owned(),
-            price: Some(money(2_900, "EUR")),
-            category: Some(name("Homme > Sweats")),
-            brand: Some(name("Lacoste")),
-            size: Some(name("M")),
-            condition: Some(name("bon")),
-            colors: vec![name("Gris")],
-            package_size: Some(name("Petit")),
-            photo_ids: vec![self.photo_id.clone()],
-            ..Default::default()
-        }
+        contents::whole(title, vec![self.photo_id.clone()])
     }
 
     /// A listing that can be published.
