@@ -37,6 +37,7 @@ test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks $(VENV)/metrics chromium screen 
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
 	$(MAKE) chaos CELLS=3
 	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
+	$(MAKE) sim SEEDS=200 ENGINE=postgres SIM_PROFILE=
 	$(MAKE) streams CUTS=300
 	$(MAKE) load SELLERS=2 WATCHERS=20 DURATION_S=6 LOAD_PROFILE=
 	$(MAKE) browser CASES=12
@@ -64,7 +65,7 @@ browser: compiler chromium ## The site's many faces in a real browser, met by ev
 chaos: compiler chromium postgres redis faketime ## Everything that several processes stand on fails in turn, under load. [CELLS=n CELL=name SABOTAGE=rule]
 	@$(PROOF) chaos
 
-sim: compiler ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n SABOTAGE=rule]
+sim: compiler $(if $(filter postgres,$(ENGINE)),postgres) ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n ENGINE=postgres SABOTAGE=rule]
 	@cargo run --quiet $(SIM_PROFILE) -p vintedbot-proofs --bin sim $(if $(SABOTAGE),--features sabotage)
 
 streams: compiler ## Cuts watchers off over and over, and compares what they got with the event log. [CUTS=n SEED=n SABOTAGE=rule]
@@ -74,7 +75,7 @@ load: compiler ## Many sellers and their watchers at one instance, and what give
 	cargo build --quiet $(LOAD_PROFILE) --bin vintedbot
 	@cargo run --quiet $(LOAD_PROFILE) -p vintedbot-proofs --bin load
 
-bench: compiler chromium $(VENV)/imaging ## Measures photos, the browser, reads, events, the inbox, watchers and start-up, each beside a yardstick if there is one.
+bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the browser, search, engines, reads, events, the inbox, watchers and start-up, beside yardsticks.
 	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench
 	target/release/bench
 

@@ -69,7 +69,8 @@ async fn open_with(
         Some(file) => Keys::from_file(file, &*ids)?,
         None => Keys::from_setting(&config.encryption_key)?,
     };
-    let keys = keys.with_older(&config.encryption_keys_old)?;
+    let keys = Arc::new(keys.with_older(&config.encryption_keys_old)?);
+    instance::agree_on_key(&store, &keys, is_one_of_several).await?;
     let (feed, bell) = (Feed::default(), Bell::default());
     let store = store.with_after_commit(Arc::new(Wakes {
         feed: feed.clone(),
@@ -77,7 +78,7 @@ async fn open_with(
     }));
     let domain = Domain {
         store,
-        keys: Arc::new(keys),
+        keys,
         files: Arc::new(storage::open(config, &path).await?),
         clock,
         ids,

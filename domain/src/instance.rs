@@ -8,6 +8,7 @@
 //! to another instance is refused, since a new epoch under the others' feet would be the greater harm.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
@@ -17,6 +18,7 @@ use sea_orm::{
     QueryFilter, QueryOrder,
 };
 
+use crate::keys::Keys;
 use crate::publishing::EffectState;
 use crate::store::entities::{api_tokens, effects, event_heads, events, instance, owners};
 use crate::store::{Store, Tx};
@@ -133,6 +135,48 @@ async fn begin(
     Ok(started)
 }
 
+/// Writes down which key seals and signs from now on, so that no process does it with another one.
+///
+/// # Errors
+/// One of several processes has neither the key that the others have nor names it among those of before. A process that is
+/// alone is let in: who lost a key goes on without what it sealed.
+pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bool) -> Result<()> {
+    let (own, all) = (keys.id().to_owned(), Arc::clone(keys));
+    let row = instance::Entity::find().one(store.reader()).await?;
+    if row.and_then(|row| row.key_id).as_deref() == Some(keys.id()) {
+        return Ok(());
+    }
+    store
+        .write(move |tx| {
+            let (own, all) = (own.clone(), Arc::clone(&all));
+            async move {
+                let row = tx.locked(instance::Entity::find()).one(tx).await?;
+                let agreed = row.and_then(|row| row.key_id);
+                if let Some(agreed) = agreed.filter(|agreed| !all.knows(agreed)) {
+                    if is_one_of_several {
+                        return Err(Error::Internal(format!(
+                            "this instance seals with key {agreed}, and ENCRYPTION_KEY is key {own}: give every process the same \
+                             one; to change it, name the one before in ENCRYPTION_KEYS_OLD; where it is lost, let `vintedbot \
+                             serve` start alone once, and what was sealed with it is lost too"
+                        )));
+                    }
+                    tracing::warn!(
+                        before = agreed,
+                        now = own,
+                        "what was sealed with the key of before does not open any more"
+                    );
+                }
+                instance::Entity::update_many()
+                    .col_expr(instance::Column::KeyId, Expr::value(own))
+                    .exec(tx)
+                    .await?;
+                Ok(())
+            }
+            .boxed()
+        })
+        .await
+}
+
 /// Checks that the instance is on this database, and not on one that it was moved to: for commands that change something
 /// without starting.
 ///
@@ -175,6 +219,7 @@ async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Mod
         move_id: None,
         move_state: None,
         move_place: None,
+        key_id: None,
     };
     instance::Entity::insert(row.clone().into_active_model())
         .exec_without_returning(tx)

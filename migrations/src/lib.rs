@@ -19,6 +19,7 @@ mod m20261128_webhooks;
 mod m20261129_keeping;
 mod m20261129_operations;
 mod m20261130_worker_names;
+mod m20261201_sharing;
 mod whole;
 
 /// The oldest program version that may run on the newest schema.
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_keeping::Migration),
             Box::new(m20261129_operations::Migration),
             Box::new(m20261130_worker_names::Migration),
+            Box::new(m20261201_sharing::Migration),
         ]
         .into_iter()
         .map(|migration| Box::new(whole::Whole(migration)) as Box<dyn MigrationTrait>)

@@ -122,6 +122,16 @@ impl Keys {
         Ok(self)
     }
 
+    /// What the current key is called, which tells nothing of it.
+    pub fn id(&self) -> &str {
+        &self.current.id
+    }
+
+    /// Whether this is the current key or one of before.
+    pub fn knows(&self, id: &str) -> bool {
+        self.by_id(id).is_some()
+    }
+
     fn by_id(&self, id: &str) -> Option<&Master> {
         std::iter::once(&self.current)
             .chain(&self.older)

@@ -108,8 +108,8 @@ impl Words {
         all.join(" ")
     }
 
-    /// The text of a `tsvector`.
-    pub fn tsvector(&self) -> String {
+    /// The text of a `tsvector`, with marks of its own for the document's place.
+    pub fn tsvector(&self, of_place: impl Iterator<Item = String>) -> String {
         let mut places: HashMap<&str, Vec<String>> = HashMap::new();
         for (at, word) in self.in_order.iter().enumerate().filter(|(_, word)| *word != WALL) {
             places.entry(word).or_default().push((at + 1).to_string());
@@ -117,7 +117,8 @@ impl Words {
         let placed = places
             .into_iter()
             .map(|(word, places)| format!("'{word}':{}", places.join(",")));
-        let marks = self.marks.iter().map(|mark| format!("'{mark}'"));
+        let marks = self.marks.iter().cloned().chain(of_place);
+        let marks = marks.map(|mark| format!("'{mark}'"));
         placed.chain(marks).collect::<Vec<_>>().join(" ")
     }
 }

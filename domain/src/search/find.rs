@@ -6,18 +6,14 @@ use super::hits::{self, Hit, ListingHit};
 use super::index::first_id;
 use super::query::Query;
 use super::space::{self, Corpus, Space};
-use super::{Filter, Phase, fold};
+use super::{Filter, Phase, fold, periods};
 use crate::identity::Caller;
 use crate::paging::{self, Page, PageRequest, Window};
 use crate::store::entities::search_documents::Model;
 use crate::{Domain, Error, Result};
 
-/// Documents that are passed over at once where the engine's index cannot tell the newest ones first.
-const STRIDE: i64 = 2_000;
-/// Of so many documents that were passed over, one must answer, or asking the index is quicker.
-const RARE: i64 = 200;
-/// The most documents that are passed over.
-const STRIDES_MAX: usize = 8;
+/// Documents that are passed over at first where the engine's index cannot tell the newest ones first, and between windows.
+const STRIDES: [i64; 2] = [1_000, 300];
 
 /// A page of what was found.
 #[derive(Clone, Debug)]
@@ -135,8 +131,9 @@ async fn by_fts5(
     Ok(Model::find_by_statement(statement).all(reader).await?)
 }
 
-/// GIN gives all that answers, in no order. What is common is found sooner among the newest documents, passing over those that
-/// do not answer; what is rare is found by the index. How many of the newest answer tells which is quicker.
+/// GIN gives all that answers, in no order. What is common is found among the newest documents, passing over those that do not
+/// answer; what is less so, by the index within ever longer windows of time, of which none holds many more answers than the one
+/// before, which held too few.
 async fn by_tsquery(
     reader: &DatabaseConnection,
     space: Space,
@@ -144,35 +141,58 @@ async fn by_tsquery(
     (from, mut until): (i64, i64),
     window: &Window<i64>,
 ) -> Result<Vec<Model>> {
-    let limit = window.to_read() as i64;
+    let limit = window.to_read();
     let mut ids: Vec<i64> = Vec::new();
-    for stride in 1..=STRIDES_MAX {
-        let passed = pass_over(reader, space, query, (from, until)).await?;
-        ids.extend(passed.found);
-        if passed.count < STRIDE || ids.len() as i64 >= limit {
-            ids.truncate(limit as usize);
-            return named(reader, &ids).await;
+    let mut windows = None;
+    loop {
+        let stride = STRIDES[usize::from(windows.is_some())];
+        let passed = pass_over(reader, space, query, (from, until), stride).await?;
+        ids.extend(&passed.found);
+        if passed.count < stride || ids.len() >= limit as usize {
+            break;
         }
-        until = passed.floor;
-        if ids.len() as i64 * RARE < STRIDE * stride as i64 {
+        until = passed.oldest;
+        let windows = windows.get_or_insert_with(|| {
+            let holds_enough = (passed.newest - passed.oldest) / (ids.len() as i64 + 1) * limit as i64;
+            periods::windows(holds_enough)
+        });
+        let left = limit as i64 - ids.len() as i64;
+        let Some(next) = windows.next() else {
+            ids.extend(by_index(reader, query, (from, until), left).await?);
+            break;
+        };
+        let (marks, floor) = next.before(until);
+        let marks: Vec<_> = marks.map(|mark| format!("'{}'", space.word(&mark))).collect();
+        let within = format!("({query}) & ({})", marks.join(" | "));
+        ids.extend(by_index(reader, &within, (from, until), left).await?);
+        until = floor;
+        if ids.len() >= limit as usize || until <= from {
             break;
         }
     }
+    ids.truncate(limit as usize);
+    named(reader, &ids).await
+}
+
+async fn by_index(
+    reader: &DatabaseConnection,
+    query: &str,
+    (from, until): (i64, i64),
+    limit: i64,
+) -> Result<Vec<i64>> {
+    // By itself, so that it is the index that is asked, whatever the planner takes the query to find.
     let sql = "WITH found AS MATERIALIZED (SELECT id FROM search_documents WHERE words @@ $1::tsquery)
         SELECT id FROM found WHERE id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4";
-    let left = limit - ids.len() as i64;
-    let values = [query.into(), from.into(), until.into(), left.into()];
+    let values = [query.into(), from.into(), until.into(), limit.into()];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
-    for row in reader.query_all_raw(statement).await? {
-        ids.push(row.try_get("", "id")?);
-    }
-    named(reader, &ids).await
+    let rows = reader.query_all_raw(statement).await?;
+    rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
 }
 
 struct Passed {
     count: i64,
-    /// The oldest of them.
-    floor: i64,
+    newest: i64,
+    oldest: i64,
     found: Vec<i64>,
 }
 
@@ -181,18 +201,19 @@ async fn pass_over(
     space: Space,
     query: &str,
     (from, until): (i64, i64),
+    stride: i64,
 ) -> Result<Passed> {
     let sql = "WITH newest AS MATERIALIZED (
             SELECT id, words FROM search_documents WHERE space = $1 AND id >= $2 AND id < $3
             ORDER BY id DESC LIMIT $4)
-        SELECT COUNT(*) AS count, MIN(id) AS floor,
+        SELECT COUNT(*) AS count, MAX(id) AS newest, MIN(id) AS oldest,
             STRING_AGG(id::text, ',' ORDER BY id DESC) FILTER (WHERE words @@ $5::tsquery) AS found
         FROM newest";
     let values = [
         space.0.into(),
         from.into(),
         until.into(),
-        STRIDE.into(),
+        stride.into(),
         query.into(),
     ];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
@@ -201,7 +222,8 @@ async fn pass_over(
     let found: Option<String> = row.try_get("", "found")?;
     Ok(Passed {
         count: row.try_get("", "count")?,
-        floor: row.try_get::<Option<i64>>("", "floor")?.unwrap_or(from),
+        newest: row.try_get::<Option<i64>>("", "newest")?.unwrap_or(from),
+        oldest: row.try_get::<Option<i64>>("", "oldest")?.unwrap_or(from),
         found: found
             .iter()
             .flat_map(|ids| ids.split(','))

@@ -7,8 +7,8 @@ use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Raised when words come out in another way than before: indexes that were made with another one are made anew.
-pub const VERSION: i64 = 1;
+/// Raised when words or marks come out in another way than before: indexes that were made with another one are made anew.
+pub const VERSION: i64 = 2;
 /// The longest word, in characters; of a longer one, the beginning counts.
 const WORD_MAX: usize = 64;
 

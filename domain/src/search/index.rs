@@ -11,9 +11,9 @@ use sea_orm::{
 };
 use sha2::{Digest, Sha256};
 
-use super::Kind;
 use super::document::Document;
 use super::space::{self, Corpus, Space};
+use super::{Kind, periods};
 use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::search_documents::{Column, Entity};
@@ -194,7 +194,8 @@ async fn insert_where_free(tx: &Tx, entries: &[Entry<'_>]) -> Result<HashSet<i64
             entry.document.thread_id.as_deref().into(),
         ]);
         if is_postgres {
-            values.push(entry.words.tsvector().into());
+            let periods = periods::of(entry.id).map(|mark| entry.space.word(&mark));
+            values.push(entry.words.tsvector(periods).into());
         }
     }
     let words = if is_postgres { ", words" } else { "" };

@@ -15,6 +15,7 @@ mod fold;
 mod hits;
 mod index;
 pub(crate) mod keep;
+mod periods;
 mod query;
 pub mod rebuild;
 mod snippet;

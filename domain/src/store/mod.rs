@@ -44,7 +44,7 @@ pub trait Probe: Send + Sync + 'static {
     /// Whether the process dies here.
     fn dies(&self, point: Point) -> bool;
 
-    /// Waits for the process's next turn. Only called while no transaction is open.
+    /// Waits for the process's next turn: between transactions, and on PostgreSQL between the statements of one.
     fn turn(&self) -> BoxFuture<'_, ()>;
 }
 

@@ -128,11 +128,15 @@ impl Tx {
         Ok(self.inner.rollback().await?)
     }
 
-    fn strike(&self) -> std::result::Result<(), DbErr> {
+    async fn strike(&self) -> std::result::Result<(), DbErr> {
         let Some(probe) = &self.probe else { return Ok(()) };
         if self.died() || probe.dies(Point::Statement) {
             self.died.store(true, Ordering::SeqCst);
             return Err(DbErr::Custom("the simulated process died".to_owned()));
+        }
+        // SQLite has one writer: whoever waited for it here would wait for ever.
+        if self.get_database_backend() == DbBackend::Postgres {
+            probe.turn().await;
         }
         Ok(())
     }
@@ -145,22 +149,22 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> std::result::Result<ExecResult, DbErr> {
-        self.strike()?;
+        self.strike().await?;
         self.inner.execute_raw(statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> std::result::Result<ExecResult, DbErr> {
-        self.strike()?;
+        self.strike().await?;
         self.inner.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> std::result::Result<Option<QueryResult>, DbErr> {
-        self.strike()?;
+        self.strike().await?;
         self.inner.query_one_raw(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> std::result::Result<Vec<QueryResult>, DbErr> {
-        self.strike()?;
+        self.strike().await?;
         self.inner.query_all_raw(statement).await
     }
 }

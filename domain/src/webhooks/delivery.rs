@@ -168,25 +168,29 @@ pub async fn list_deliveries(
 
 /// One delivery of the caller.
 pub async fn get_delivery(domain: &Domain, caller: &Caller, id: &str) -> Result<Detail> {
-    let row = Entity::find_by_id(id)
+    // One statement, so that the state and the attempts are those of one moment.
+    let joined = Entity::find_by_id(id)
         .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
-        .await?;
-    let row = row.ok_or_else(|| Error::not_found("webhook delivery", id))?;
-    let mut attempts: Vec<_> = webhook_attempts::Entity::find()
-        .filter(webhook_attempts::Column::DeliveryId.eq(id))
+        .find_also_related(webhook_attempts::Entity)
         .order_by_desc(webhook_attempts::Column::Number)
         .limit(SHOWN)
         .all(domain.store.reader())
         .await?;
-    attempts.reverse();
+    let (rows, newest_first): (Vec<_>, Vec<_>) = joined.into_iter().unzip();
+    let row = rows.into_iter().next();
+    let row = row.ok_or_else(|| Error::not_found("webhook delivery", id))?;
     let may_read = row
         .resource_type
         .is_none_or(|of| caller.scopes.contains(of.read_scope()));
     Ok(Detail {
         body: may_read.then(|| row.body.clone()),
         delivery: row.into(),
-        attempts: attempts.into_iter().map(Attempt::from).collect(),
+        attempts: newest_first
+            .into_iter()
+            .flatten()
+            .rev()
+            .map(Attempt::from)
+            .collect(),
     })
 }
 

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait, EntityTrait};
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::instance::{self, Started};
+use vintedbot_domain::keys::{Keys, hex};
 use vintedbot_domain::store::entities::{event_heads, events};
 use vintedbot_domain::store::{self, Store};
 
@@ -102,4 +103,37 @@ async fn a_world_has_one_owner_and_an_unbroken_log() {
     world.account("Shop").await;
     let sequences: Vec<_> = world.events().await.iter().map(|event| event.sequence).collect();
     assert_eq!(sequences, (1..=sequences.len() as i64).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn one_of_several_has_the_key_of_the_others_or_knows_it() {
+    let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
+    start(&store, &folder).await;
+    let [first, second, third] = [1, 2, 3].map(|byte| Arc::new(Keys::new([byte; 32])));
+    let older = |byte: u8| hex(&[byte; 32]);
+    for is_one_of_several in [true, false] {
+        let agreed = instance::agree_on_key(&store, &first, is_one_of_several).await;
+        agreed.expect("the first says which, and may come again");
+    }
+    let refused = instance::agree_on_key(&store, &second, true)
+        .await
+        .expect_err("another");
+    assert!(refused.to_string().contains("ENCRYPTION_KEYS_OLD"), "{refused}");
+
+    let changed = Keys::new([2; 32]).with_older(&older(1)).expect("a key");
+    instance::agree_on_key(&store, &Arc::new(changed), true)
+        .await
+        .expect("it knows the one before");
+    let refused = instance::agree_on_key(&store, &first, true).await;
+    refused.expect_err("the one before does not know the one after");
+    instance::agree_on_key(&store, &second, true)
+        .await
+        .expect("the others may follow");
+
+    instance::agree_on_key(&store, &third, false)
+        .await
+        .expect("alone, a lost key is no end");
+    instance::agree_on_key(&store, &third, true)
+        .await
+        .expect("and is replaced");
 }

@@ -1,21 +1,20 @@
 //! How soon a watcher in another process hears of a change, from the moment that its commit can be read in the database:
-//! a second connection keeps looking for it.
+//! a connection of its own keeps looking for it.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use futures::TryStreamExt as _;
-use rusqlite::Connection;
+use sea_orm::{ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _};
 use tokio::time::{Instant, sleep, timeout};
+use vintedbot_domain::store::Store;
+use vintedbot_domain::store::entities::listings;
 use vintedbot_sdk::v1::resource::Resource;
 use vintedbot_sdk::v1::watch_response::Message;
 use vintedbot_sdk::v1::{Listing, ListingInput, UpdateListingRequest, WatchRequest};
-use vintedbot_sdk::{Watch, mask};
+use vintedbot_sdk::{Client, Watch, mask};
 
-use super::fixture;
 use super::table::{Row, percentile, time};
-use crate::instance::Instance;
 
 const CHANGES: usize = 500;
 const P99_BAR: Duration = Duration::from_millis(10);
@@ -24,9 +23,14 @@ const LOOK: Duration = Duration::from_micros(50);
 const PAUSE: Duration = Duration::from_millis(5);
 const HEARS_WITHIN: Duration = Duration::from_secs(10);
 
-pub async fn measure(instance: &Instance, database: &Path, listing: &Listing) -> Result<Vec<Row>> {
-    let client = fixture::client(instance).await?;
-    let mut watch = client.events().watch(WatchRequest::default());
+/// Changes are made `here` and heard `there`, of the same server or of another one.
+pub async fn measure(
+    what: &str,
+    (here, there): (&Client, &Client),
+    store: &Store,
+    listing: &Listing,
+) -> Result<Row> {
+    let mut watch = there.events().watch(WatchRequest::default());
     // The first message says that from here on nothing is missed.
     watch.try_next().await?;
     let mut latencies = Vec::new();
@@ -41,15 +45,11 @@ pub async fn measure(instance: &Instance, database: &Path, listing: &Listing) ->
             update_mask: Some(mask(["title"])),
             ..Default::default()
         };
-        let committed = {
-            let (database, id, title) = (database.to_owned(), listing.id.clone(), title.clone());
-            tokio::task::spawn_blocking(move || commit_time(&database, &id, &title))
-        };
         let changed = async {
             tokio::try_join!(
-                async { Ok(client.listings().update(request).await?) },
+                async { Ok(here.listings().update(request).await?) },
                 heard_time(&mut watch, &listing.id, &title),
-                async { committed.await? }
+                commit_time(store, &listing.id, &title)
             )
         };
         let (_, heard, committed) = timeout(HEARS_WITHIN, changed)
@@ -60,14 +60,14 @@ pub async fn measure(instance: &Instance, database: &Path, listing: &Listing) ->
     }
     latencies.sort_unstable();
     let [p50, p99] = [0.5, 0.99].map(|part| percentile(&latencies, part));
-    Ok(vec![Row {
-        what: "commit to watcher".to_owned(),
+    Ok(Row {
+        what: what.to_owned(),
         measured: format!("p50 {}, p99 {}", time(p50), time(p99)),
         yardstick: String::new(),
         ratio: String::new(),
         bar: format!("p99 {}", time(P99_BAR)),
         is_met: p99 <= P99_BAR,
-    }])
+    })
 }
 
 /// When the event of a listing's new title came.
@@ -86,15 +86,10 @@ async fn heard_time(watch: &mut Watch, id: &str, title: &str) -> Result<Instant>
 }
 
 /// When a listing's new title could be read in the database.
-fn commit_time(database: &Path, id: &str, title: &str) -> Result<Instant> {
-    let connection = Connection::open(database)?;
-    let mut statement = connection.prepare("SELECT title = ?2 FROM listings WHERE id = ?1")?;
-    let until = Instant::now() + HEARS_WITHIN;
-    while Instant::now() < until {
-        if statement.query_row([id, title], |row| row.get(0))? {
-            return Ok(Instant::now());
-        }
-        std::thread::sleep(LOOK);
+async fn commit_time(store: &Store, id: &str, title: &str) -> Result<Instant> {
+    let changed = listings::Entity::find_by_id(id).filter(listings::Column::Title.eq(title));
+    while changed.clone().count(store.reader()).await? == 0 {
+        sleep(LOOK).await;
     }
-    bail!("a change was not committed")
+    Ok(Instant::now())
 }

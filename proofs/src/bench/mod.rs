@@ -1,11 +1,12 @@
 //! What things cost. Absolute times mean little on a machine that others use too, so what can be is measured beside a
-//! yardstick in the same run: Pillow for photos, plain SQLite and a bare gRPC server for reads.
+//! yardstick in the same run: Pillow for photos, plain SQLite and a bare gRPC server for reads, plain commits for jobs.
 //!
 //! Each measurement is a module that returns rows of the table; a new one is another module, and a line in [`measure`].
 
 mod browser;
 mod deliveries;
 pub mod echo;
+mod engines;
 pub(crate) mod fixture;
 mod idle;
 mod inbox;
@@ -22,19 +23,30 @@ mod webhooks;
 mod witness;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
+use vintedbot_domain::clock::SystemClock;
+use vintedbot_domain::ids::SystemIds;
+use vintedbot_domain::store;
 
 use crate::instance::{Browser, Instance, Practice, Setup};
 use table::Table;
 
-/// Measures everything, or only search, and prints the table. False: something could not be measured.
+/// What to measure where it is not everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Only {
+    Search,
+    Engines,
+}
+
+/// Measures everything, or one subject only, and prints the table. False: something could not be measured.
 ///
 /// # Errors
 ///
 /// There is no folder to work in, or it was interrupted.
-pub async fn run(python: &Path, only_search: bool) -> Result<bool> {
+pub async fn run(python: &Path, only: Option<Only>) -> Result<bool> {
     if cfg!(debug_assertions) {
         println!("bench: this is a debug build, whose figures mean nothing");
     }
@@ -43,7 +55,7 @@ pub async fn run(python: &Path, only_search: bool) -> Result<bool> {
     let folder = tempfile::Builder::new().prefix("vintedbot-bench-").tempdir()?;
     let mut table = Table::default();
     tokio::select! {
-        () = measure(&mut table, python, folder.path(), only_search) => {}
+        () = measure(&mut table, python, folder.path(), only) => {}
         interrupted = interrupted() => {
             interrupted?;
             bail!("interrupted");
@@ -53,13 +65,16 @@ pub async fn run(python: &Path, only_search: bool) -> Result<bool> {
     Ok(table.is_whole())
 }
 
-async fn measure(table: &mut Table, python: &Path, folder: &Path, only_search: bool) {
-    if only_search {
-        return table.add("search", search::measure(folder).await);
+async fn measure(table: &mut Table, python: &Path, folder: &Path, only: Option<Only>) {
+    match only {
+        Some(Only::Search) => return table.add("search", search::measure(folder).await),
+        Some(Only::Engines) => return table.add("engines", engines::measure(folder).await),
+        None => {}
     }
     table.add("photos", photos::measure(python, folder).await);
     table.add("the browser", browser::measure(folder).await);
     table.add("search", search::measure(folder).await);
+    table.add("engines", engines::measure(folder).await);
     if let Err(error) = measure_instance(table, folder).await {
         table.add("the instance", Err(error));
     }
@@ -81,6 +96,7 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         .to_vec(),
     })?;
     let database = folder.join("data/vintedbot.sqlite");
+    let url = format!("sqlite://{}", database.display());
     instance.start().await?;
     let sample = fixture::sample(&fixture::client(&instance).await?).await?;
     instance.stop().await?;
@@ -95,8 +111,11 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         "reads",
         reads::measure(&instance, &database, &listings, &thread_id, folder).await,
     );
-    table.add("events", live::measure(&instance, &database, &sample).await);
     let client = fixture::client(&instance).await?;
+    let store = store::connect(&url, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
+    let heard = live::measure("commit to watcher", (&client, &client), &store, &sample).await;
+    table.add("events", heard.map(|row| vec![row]));
+    drop(store);
     table.add(
         "the inbox",
         inbox::measure(&client, &practice.site, &database, &sample.account_id).await,

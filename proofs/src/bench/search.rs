@@ -27,7 +27,7 @@ use crate::instance::{Browser, Instance, Practice, Setup};
 use crate::postgres::Postgres;
 
 const MESSAGES: u32 = 1_000_000;
-const THREADS: u32 = 20_000;
+pub(super) const THREADS: u32 = 20_000;
 const PEOPLE: u32 = 2_000;
 /// Rows of one statement: few enough for every engine's limit of parameters.
 const CHUNK: u32 = 500;
@@ -187,6 +187,23 @@ async fn syncs(client: &Client, practice: &Practice, account_id: &str) -> Result
 }
 
 async fn fill(store: &Store, account_id: &str) -> Result<()> {
+    let owner_id = fill_threads(store, account_id).await?;
+    let writer = store.writer();
+    let mut random = StdRng::seed_from_u64(1);
+    for first in (0..MESSAGES).step_by(CHUNK as usize) {
+        let rows: Vec<_> = (first..first + CHUNK)
+            .map(|number| message(&owner_id, account_id, number, &mut random).into_active_model())
+            .collect();
+        messages::Entity::insert_many(rows)
+            .exec_without_returning(writer)
+            .await?;
+    }
+    writer.execute_unprepared("ANALYZE").await?;
+    Ok(())
+}
+
+/// An inbox of [`THREADS`] whose messages are elsewhere. Returns whose it is.
+pub(super) async fn fill_threads(store: &Store, account_id: &str) -> Result<String> {
     let owner = owners::Entity::find().one(store.reader()).await?;
     let owner_id = owner.context("an owner")?.id;
     let writer = store.writer();
@@ -210,17 +227,7 @@ async fn fill(store: &Store, account_id: &str) -> Result<()> {
             .exec_without_returning(writer)
             .await?;
     }
-    let mut random = StdRng::seed_from_u64(1);
-    for first in (0..MESSAGES).step_by(CHUNK as usize) {
-        let rows: Vec<_> = (first..first + CHUNK)
-            .map(|number| message(&owner_id, account_id, number, &mut random).into_active_model())
-            .collect();
-        messages::Entity::insert_many(rows)
-            .exec_without_returning(writer)
-            .await?;
-    }
-    writer.execute_unprepared("ANALYZE").await?;
-    Ok(())
+    Ok(owner_id)
 }
 
 /// Sortable by time, as real ones are.

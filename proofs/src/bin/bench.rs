@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use vintedbot_proofs::bench;
+use vintedbot_proofs::bench::{self, Only};
 
 /// Measures photos, start and rest, reads, events, the inbox, and watchers.
 #[derive(Parser)]
@@ -21,6 +21,8 @@ struct Arguments {
 enum Part {
     /// Measures only search, which takes most of the time.
     Search,
+    /// Measures only jobs, schedules, events and reads on PostgreSQL and Redis beside SQLite.
+    Engines,
     /// Serves files as answers over bare gRPC; started by the measurement of reads.
     #[command(hide = true)]
     Echo { answers: Vec<PathBuf> },
@@ -35,7 +37,9 @@ async fn main() -> ExitCode {
     let ended = match arguments.part {
         Some(Part::Echo { answers }) => bench::echo::serve(&answers).await.map(|()| true),
         Some(Part::Watchers(options)) => bench::watchers::hold(&options).await.map(|()| true),
-        part => bench::run(&arguments.python, part.is_some()).await,
+        Some(Part::Search) => bench::run(&arguments.python, Some(Only::Search)).await,
+        Some(Part::Engines) => bench::run(&arguments.python, Some(Only::Engines)).await,
+        None => bench::run(&arguments.python, None).await,
     };
     match ended {
         Ok(true) => ExitCode::SUCCESS,

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
+use vintedbot_proofs::sim;
 
 /// Runs the simulation.
 #[derive(Parser)]
@@ -13,14 +14,30 @@ struct Arguments {
     /// The first of them.
     #[arg(long, env = "SEED", default_value_t = 0)]
     seed: u64,
+    /// What the runs are on.
+    #[arg(long, env = "ENGINE", value_enum, default_value_t = Engine::Sqlite)]
+    engine: Engine,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Engine {
+    /// In memory: every seed goes the same way each time, a thousand of them in seconds.
+    Sqlite,
+    /// A server of its own: transactions that run side by side.
+    Postgres,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match vintedbot_proofs::sim::run(arguments.seed, arguments.seeds) {
+    let (seed, seeds) = (arguments.seed, arguments.seeds);
+    let (name, ended) = match arguments.engine {
+        Engine::Sqlite => ("sim", sim::run(seed, seeds)),
+        Engine::Postgres => ("sim on PostgreSQL", sim::run_on_postgres(seed, seeds)),
+    };
+    match ended {
         Ok(totals) => {
             println!(
-                "sim: {} seeds, {} twice, {} lost, {} undecided",
+                "{name}: {} seeds, {} twice, {} lost, {} undecided",
                 totals.seeds, totals.twice, totals.lost, totals.undecided
             );
             if totals.twice + totals.lost + totals.undecided == 0 {
@@ -30,7 +47,7 @@ fn main() -> ExitCode {
             }
         }
         Err(error) => {
-            eprintln!("sim: {error:#}");
+            eprintln!("{name}: {error:#}");
             ExitCode::from(2)
         }
     }

@@ -33,7 +33,7 @@ pub enum Fault {
     StoppedPastItsLease,
     RedisEmptied,
     RedisPaused,
-    DatabaseCrashed,
+    DatabaseRestarted,
     PoolExhausted,
     WorkersKilledAgainAndAgain,
     NetworkCut,
@@ -51,7 +51,7 @@ impl Fault {
         Self::StoppedPastItsLease,
         Self::RedisEmptied,
         Self::RedisPaused,
-        Self::DatabaseCrashed,
+        Self::DatabaseRestarted,
         Self::PoolExhausted,
         Self::WorkersKilledAgainAndAgain,
         Self::NetworkCut,
@@ -70,7 +70,7 @@ impl Fault {
             Self::StoppedPastItsLease => "stopped-past-its-lease",
             Self::RedisEmptied => "redis-emptied",
             Self::RedisPaused => "redis-paused",
-            Self::DatabaseCrashed => "postgres-restarted",
+            Self::DatabaseRestarted => "postgres-restarted",
             Self::PoolExhausted => "pool-exhausted",
             Self::WorkersKilledAgainAndAgain => "workers-killed-repeatedly",
             Self::NetworkCut => "network-cut",
@@ -179,7 +179,7 @@ impl Stricken {
                 }
                 Ok(())
             }
-            Fault::DatabaseCrashed => self.crash().await,
+            Fault::DatabaseRestarted => self.restart().await,
             Fault::PoolExhausted => {
                 // Whoever wants a job waits with a connection in hand, until there is none left.
                 #[expect(clippy::disallowed_methods, reason = "it locks, and writes nothing")]
@@ -260,16 +260,18 @@ impl Stricken {
         Ok(self.database.query_one_raw(statement).await?.is_some())
     }
 
-    /// One of the server's processes dies badly, upon which it ends all of them and begins again.
-    async fn crash(&self) -> Result<()> {
-        let statement = Statement::from_string(
-            self.database.get_database_backend(),
-            "SELECT pid FROM pg_stat_activity WHERE application_name = 'vintedbot' LIMIT 1",
-        );
-        let row = self.database.query_one_raw(statement).await?;
-        let pid: i32 = row.context("nobody is connected")?.try_get("", "pid")?;
-        kill_process(Pid::from_raw(pid).context("a process")?, Signal::KILL)?;
-        sleep(Duration::from_secs(2)).await;
+    /// The server is ended at once, with whatever its connections were doing, and started again a second later.
+    async fn restart(&self) -> Result<()> {
+        let ask = "SELECT pg_backend_pid() AS pid";
+        let ask = Statement::from_string(self.database.get_database_backend(), ask);
+        let row = self.database.query_one_raw(ask).await?;
+        let backend: i32 = row.context("a row")?.try_get("", "pid")?;
+        // Every connection is served by a child of the one that is meant.
+        let status = std::fs::read_to_string(format!("/proc/{backend}/status"))?;
+        let server = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        let server = server.context("a parent")?.trim().parse()?;
+        kill_process(Pid::from_raw(server).context("a process")?, Signal::QUIT)?;
+        sleep(Duration::from_secs(3)).await;
         Ok(())
     }
 

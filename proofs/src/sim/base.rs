@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
-use sea_orm::{ConnectionTrait, Statement};
+use sea_orm::{ConnectionTrait, Database, EntityTrait, IdenStatic, Iterable, Statement};
 use tempfile::TempDir;
 use vintedbot_domain::accounts::{self, NewAccount};
 use vintedbot_domain::catalog::Catalogs;
@@ -17,6 +17,8 @@ use vintedbot_domain::keys::{Keys, sha256_hex};
 use vintedbot_domain::listings::{self, ListingInput, NameOrId, NewListing};
 use vintedbot_domain::media::{files::PhotoFiles, pipeline};
 use vintedbot_domain::settings::Settings;
+use vintedbot_domain::store::Store;
+use vintedbot_domain::store::entities::{accounts as accounts_table, listings as listings_table};
 use vintedbot_domain::{Domain, instance, store};
 use vintedbot_marketplace::catalog::{Catalog, Category, CategoryFields};
 use vintedbot_marketplace::limits::Limits;
@@ -49,10 +51,18 @@ pub struct Base {
 }
 
 impl Base {
-    pub async fn make() -> Result<Self> {
+    /// In memory, or in the PostgreSQL database at `url`, which is empty.
+    pub async fn make(url: Option<&str>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (clock, ids) = (Arc::new(SimClock::at(EPOCH)), Arc::new(SimIds::default()));
-        let store = store::connect("sqlite::memory:", clock.clone(), ids.clone()).await?;
+        let store = match url {
+            None => store::connect("sqlite::memory:", clock.clone(), ids.clone()).await?,
+            Some(url) => {
+                let pool = Database::connect(url).await?;
+                // Its own clock would not be the scripted one.
+                Store::new(pool.clone(), pool, clock.clone(), ids.clone(), false)
+            }
+        };
         vintedbot_migrations::run_locked(store.writer()).await?;
         let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0").await?;
         let domain = Domain {
@@ -127,8 +137,8 @@ impl Base {
         for sql in [
             "UPDATE event_heads SET sequence = 0, floor = 0",
             "UPDATE account_locks SET holder = NULL, lease_until = 0",
-            "REPLACE INTO accounts SELECT * FROM base_accounts",
-            "REPLACE INTO listings SELECT * FROM base_listings",
+            &as_before::<accounts_table::Entity>("accounts"),
+            &as_before::<listings_table::Entity>("listings"),
         ] {
             self.sql(sql).await?;
         }
@@ -203,6 +213,17 @@ impl Base {
             .with_context(|| sql.to_owned())?;
         Ok(())
     }
+}
+
+/// What puts a table's rows back to what they were at first.
+fn as_before<E: EntityTrait>(table: &str) -> String {
+    let columns: Vec<_> = E::Column::iter()
+        .map(|column| column.as_str().to_owned())
+        .collect();
+    let columns = columns.join(", ");
+    format!(
+        "UPDATE {table} SET ({columns}) = (SELECT {columns} FROM base_{table} AS base WHERE base.id = {table}.id)"
+    )
 }
 
 /// A photo that needs no picture: only its bytes' hash matters here.

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use sea_orm::DbBackend;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vintedbot_domain::clock::{Clock as _, Millis};
 use vintedbot_domain::publishing::{self, Confirm, Prepare, PublishJob, Resolution, Schedule, State, When};
@@ -22,6 +25,9 @@ use super::site::{Answer, Script, Site};
 
 /// Turns after which a run that has not come to rest is lost.
 const MAX_TURNS: u32 = 3_000;
+
+/// On PostgreSQL, what does not come back within this is taken to wait for a lock, and another has its turn.
+const BLOCKED_AFTER: Duration = Duration::from_millis(20);
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default)]
@@ -185,13 +191,20 @@ impl Run<'_> {
             let index = self.random.random_range(0..self.processes.len());
             self.take_turn(index).await?;
             if plan.cancels_at == Some(turn) {
+                let (base, job_id) = (self.base, self.job_id.clone());
                 // Too late is an answer too.
-                drop(publishing::cancel(self.domain(), &self.base.caller, &self.job_id.clone(), None).await);
+                drop(
+                    self.beside(publishing::cancel(&base.domain, &base.caller, &job_id, None))
+                        .await?,
+                );
             }
             if plan.by_hand_at == Some(turn) {
                 self.site.publish_by_hand();
             }
-            self.person_acts(plan).await?;
+            if self.random.random_range(0..4) == 0 {
+                let (base, site, job_id) = (self.base, self.site.clone(), self.job_id.clone());
+                self.beside(person_acts(base, &site, plan, &job_id)).await??;
+            }
             if self.processes.iter().all(|process| process.attempt.is_none()) && !self.moves_on().await? {
                 return Ok(true);
             }
@@ -216,12 +229,15 @@ impl Run<'_> {
         };
         let actor = &process.actor;
         // Only this process is polled until it gives way: what wakes it in between is its own database statement.
-        let ended = std::future::poll_fn(|context| match attempt.as_mut().poll(context) {
+        let gives_way = std::future::poll_fn(|context| match attempt.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending if actor.is_dead() || actor.has_yielded() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
-        })
-        .await;
+        });
+        let ended = match self.base.domain.store.backend() {
+            DbBackend::Postgres => timeout(BLOCKED_AFTER, gives_way).await.unwrap_or(None),
+            _ => gives_way.await,
+        };
         match ended {
             Some(result) => {
                 process.attempt = None;
@@ -253,64 +269,23 @@ impl Run<'_> {
         }
     }
 
-    async fn job(&self) -> Result<PublishJob> {
-        Ok(publishing::get(self.domain(), &self.base.caller, &self.job_id).await?)
+    /// Has somebody else act, who on PostgreSQL may wait for what a process holds: then the processes go on meanwhile.
+    async fn beside<T>(&mut self, action: impl Future<Output = T>) -> Result<T> {
+        if self.domain().store.backend() != DbBackend::Postgres {
+            return Ok(action.await);
+        }
+        let mut action = std::pin::pin!(action);
+        loop {
+            if let Ok(done) = timeout(BLOCKED_AFTER, &mut action).await {
+                return Ok(done);
+            }
+            let index = self.random.random_range(0..self.processes.len());
+            self.take_turn(index).await?;
+        }
     }
 
-    /// The person confirms what is prepared, resumes what is paused, and answers what is asked.
-    async fn person_acts(&mut self, plan: &Plan) -> Result<()> {
-        if self.random.random_range(0..4) != 0 {
-            return Ok(());
-        }
-        let domain = self.domain();
-        let caller = &self.base.caller;
-        let job = self.job().await?;
-        let account = accounts::get(domain, caller, &job.account_id).await?;
-        if account.pause.is_some() {
-            accounts::resume(domain, caller, &job.account_id, None).await?;
-            if job.state == State::Blocked {
-                publishing::retry(domain, caller, &job.id, None).await?;
-            }
-            return Ok(());
-        }
-        match job.state {
-            State::AwaitingConfirmation => {
-                let token = publishing::confirm_token(domain, caller, &job.id).await?;
-                let Some((token, _)) = token else { return Ok(()) };
-                let confirm = Confirm {
-                    job_id: job.id,
-                    token,
-                    dry_run: false,
-                    request_id: None,
-                };
-                let first = match plan.schedules_in.filter(|_| job.prepare_number == 1) {
-                    Some(later) => {
-                        let schedule = Schedule {
-                            job_id: confirm.job_id.clone(),
-                            token: confirm.token.clone(),
-                            when: When::At(self.base.clock.now() + later),
-                            request_id: None,
-                        };
-                        publishing::schedule(domain, caller, schedule).await.map(drop)
-                    }
-                    None => publishing::confirm(domain, caller, confirm.clone())
-                        .await
-                        .map(drop),
-                };
-                if first.is_ok() && publishing::confirm(domain, caller, confirm).await.is_ok() {
-                    bail!("a confirmation was used twice");
-                }
-            }
-            State::Unconfirmed if job.needs_manual && may_ask(plan) && self.site.next_arrival().is_none() => {
-                let resolution = match self.site.published_id() {
-                    Some(remote_item_id) => Resolution::Published { remote_item_id },
-                    None => Resolution::NotPublished,
-                };
-                publishing::resolve(domain, caller, &job.id, resolution, None).await?;
-            }
-            _ => {}
-        }
-        Ok(())
+    async fn job(&self) -> Result<PublishJob> {
+        Ok(publishing::get(self.domain(), &self.base.caller, &self.job_id).await?)
     }
 
     /// Moves the clock to the next thing that is to happen by itself. `false`: nothing is, and the job is at rest.
@@ -365,6 +340,58 @@ impl Run<'_> {
         }
         Ok(report)
     }
+}
+
+/// The person confirms what is prepared, resumes what is paused, and answers what is asked.
+async fn person_acts(base: &Base, site: &Site, plan: &Plan, job_id: &str) -> Result<()> {
+    let (domain, caller) = (&base.domain, &base.caller);
+    let job = publishing::get(domain, caller, job_id).await?;
+    let account = accounts::get(domain, caller, &job.account_id).await?;
+    if account.pause.is_some() {
+        accounts::resume(domain, caller, &job.account_id, None).await?;
+        if job.state == State::Blocked {
+            publishing::retry(domain, caller, &job.id, None).await?;
+        }
+        return Ok(());
+    }
+    match job.state {
+        State::AwaitingConfirmation => {
+            let token = publishing::confirm_token(domain, caller, &job.id).await?;
+            let Some((token, _)) = token else { return Ok(()) };
+            let confirm = Confirm {
+                job_id: job.id,
+                token,
+                dry_run: false,
+                request_id: None,
+            };
+            let first = match plan.schedules_in.filter(|_| job.prepare_number == 1) {
+                Some(later) => {
+                    let schedule = Schedule {
+                        job_id: confirm.job_id.clone(),
+                        token: confirm.token.clone(),
+                        when: When::At(base.clock.now() + later),
+                        request_id: None,
+                    };
+                    publishing::schedule(domain, caller, schedule).await.map(drop)
+                }
+                None => publishing::confirm(domain, caller, confirm.clone())
+                    .await
+                    .map(drop),
+            };
+            if first.is_ok() && publishing::confirm(domain, caller, confirm).await.is_ok() {
+                bail!("a confirmation was used twice");
+            }
+        }
+        State::Unconfirmed if job.needs_manual && may_ask(plan) && site.next_arrival().is_none() => {
+            let resolution = match site.published_id() {
+                Some(remote_item_id) => Resolution::Published { remote_item_id },
+                None => Resolution::NotPublished,
+            };
+            publishing::resolve(domain, caller, &job.id, resolution, None).await?;
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Whether a person has to be asked in this run: the evidence is withheld, or they interfered with their own hand.

@@ -10,9 +10,11 @@ pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
         .redis
         .as_ref()
         .map(|redis| redis.url_with_wrong_password());
+    let another_key = "8".repeat(64);
     let wrong = [
         ("DATABASE_URL", "", "DATABASE_URL"),
         ("ENCRYPTION_KEY", "", "ENCRYPTION_KEY"),
+        ("ENCRYPTION_KEY", &another_key, "ENCRYPTION_KEYS_OLD"),
         ("MEDIA_URL", "", "MEDIA_URL"),
         ("MEDIA_URL", "http://photos", "MEDIA_URL"),
         ("PRACTICE_URL", "", "PRACTICE_URL"),
@@ -20,6 +22,7 @@ pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
         ("REDIS_URL", "redis://127.0.0.1:1", "REDIS_URL"),
         ("REDIS_URL", "nowhere", "REDIS_URL"),
     ];
+    let count = wrong.len();
     for (number, (setting, value, expected)) in wrong.into_iter().enumerate() {
         for role in [Role::Server, Role::Worker(Vec::new())] {
             let mut member = cluster.member(&format!("wrong-{number}"), role)?;
@@ -28,7 +31,7 @@ pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
         }
     }
     let secret = redis.unwrap_or_default();
-    for number in 0..wrong_count() {
+    for number in 0..count {
         let log =
             std::fs::read_to_string(cluster.folder().join(format!("wrong-{number}.log"))).unwrap_or_default();
         ensure!(!log.contains(&secret), "a password is in the log");
@@ -59,10 +62,6 @@ pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
     let seller = Seller::start(&client, "Sophie").await?;
     seller.publish("Sweat après tout cela").await?;
     Ok(())
-}
-
-fn wrong_count() -> usize {
-    8
 }
 
 fn worker(arguments: &[&str]) -> Role {

@@ -1,8 +1,9 @@
 //! A PostgreSQL server of the test's own: Debian's binaries, a folder that goes with it, a free port on this machine.
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -10,18 +11,22 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
+/// How long it is away when it ended by itself.
+const STARTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 /// The server refuses to run as root; this user comes with Debian's package.
 const USER: &str = "postgres";
 
-/// A server that runs. Dropped, it is killed.
+/// A server that runs, and is started again should it end by itself, as a service manager does. Dropped, it is killed.
 pub struct Postgres {
-    child: Child,
     port: u16,
-    _folder: TempDir,
+    end: Option<oneshot::Sender<()>>,
+    keeper: JoinHandle<Result<()>>,
 }
 
 impl Postgres {
@@ -41,16 +46,16 @@ impl Postgres {
         if let Some((uid, gid)) = user {
             chown(folder.path(), Some(uid), Some(gid))?;
         }
-        let command = |program: &str| {
-            let mut command = Command::new(programs.join(program));
-            command.current_dir(folder.path()).stdin(Stdio::null());
-            if let Some((uid, gid)) = user {
-                command.uid(uid).gid(gid);
-            }
-            command
-        };
         let data = folder.path().join("data");
-        let made = command("initdb")
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let place = Place {
+            programs,
+            folder,
+            user,
+            port,
+        };
+        let made = place
+            .command("initdb")
             .arg("--pgdata")
             .arg(&data)
             .args([
@@ -67,29 +72,20 @@ impl Postgres {
             "initdb: {}",
             String::from_utf8_lossy(&made.stderr)
         );
+        // A crash of the machine is no part of the story. Here, and not in the command, so that SQL can change it.
+        std::fs::File::options()
+            .append(true)
+            .open(data.join("postgresql.conf"))?
+            .write_all(b"fsync = off\n")?;
 
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let log = std::fs::File::create(folder.path().join("log"))?;
-        let child = command("postgres")
-            .arg("-D")
-            .arg(&data)
-            .arg("-k")
-            .arg(folder.path())
-            .args(["-h", "127.0.0.1", "-p", &port.to_string()])
-            // A crash of the machine is no part of the story.
-            .args(["-c", "fsync=off"])
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut server = Self {
-            child,
+        let mut child = place.serve()?;
+        place.wait_until_ready(&mut child).await?;
+        let (end, ended) = oneshot::channel();
+        Ok(Self {
             port,
-            _folder: folder,
-        };
-        server.wait_until_ready(&programs).await?;
-        Ok(server)
+            end: Some(end),
+            keeper: tokio::spawn(place.keep(child, ended)),
+        })
     }
 
     /// What `DATABASE_URL` is set to.
@@ -104,25 +100,85 @@ impl Postgres {
     ///
     /// It does not end in time, and is killed.
     pub async fn stop(mut self) -> Result<()> {
-        if let Some(pid) = self.child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+        // Its keeper has no other end.
+        drop(self.end.take());
+        (&mut self.keeper).await?
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Where a server is, and as whom it runs.
+struct Place {
+    programs: PathBuf,
+    folder: TempDir,
+    user: Option<(u32, u32)>,
+    port: u16,
+}
+
+impl Place {
+    /// Has it run until it is to end.
+    async fn keep(self, mut child: Child, mut end: oneshot::Receiver<()>) -> Result<()> {
+        loop {
+            tokio::select! {
+                _ = &mut end => break,
+                _ = child.wait() => {}
+            }
+            sleep(STARTS_AGAIN_AFTER).await;
+            child = self.serve()?;
+        }
+        if let Some(pid) = child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())) {
             kill_process(pid, Signal::INT)?;
         }
-        timeout(STOPS_WITHIN, self.child.wait())
+        timeout(STOPS_WITHIN, child.wait())
             .await
             .context("PostgreSQL does not end")??;
         Ok(())
     }
 
-    async fn wait_until_ready(&mut self, programs: &Path) -> Result<()> {
+    fn serve(&self) -> Result<Child> {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))?;
+        let child = self
+            .command("postgres")
+            .arg("-D")
+            .arg(self.folder.path().join("data"))
+            .arg("-k")
+            .arg(self.folder.path())
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()?;
+        Ok(child)
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.programs.join(program));
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        if let Some((uid, gid)) = self.user {
+            command.uid(uid).gid(gid);
+        }
+        command
+    }
+
+    async fn wait_until_ready(&self, child: &mut Child) -> Result<()> {
         let until = Instant::now() + STARTS_WITHIN;
         let port = self.port.to_string();
         loop {
-            let mut asked = Command::new(programs.join("pg_isready"));
+            let mut asked = Command::new(self.programs.join("pg_isready"));
             asked.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "vintedbot"]);
             if asked.status().await?.success() {
                 return Ok(());
             }
-            if let Some(status) = self.child.try_wait()? {
+            if let Some(status) = child.try_wait()? {
                 bail!("PostgreSQL ended instead of starting: {status}");
             }
             ensure!(

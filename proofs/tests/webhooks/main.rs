@@ -13,6 +13,7 @@ mod order;
 mod passed_on;
 mod replayed;
 mod retried;
+mod secure;
 mod stage;
 mod verified;
 
@@ -42,4 +43,9 @@ async fn a_name_that_leads_inside_the_second_time_is_not_followed() -> anyhow::R
 #[tokio::test(flavor = "multi_thread")]
 async fn the_official_packages_of_two_other_languages_verify_what_is_sent() -> anyhow::Result<()> {
     verified::by_other_languages(Stage::open(None).await?).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_are_checked_by_what_the_machine_trusts() -> anyhow::Result<()> {
+    secure::what_the_machine_trusts_and_nothing_else().await
 }

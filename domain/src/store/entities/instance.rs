@@ -16,6 +16,8 @@ pub struct Model {
     pub move_id: Option<String>,
     pub move_state: Option<crate::transfer::MoveState>,
     pub move_place: Option<String>,
+    /// The key that seals and signs.
+    pub key_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

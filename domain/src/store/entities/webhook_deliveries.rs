@@ -31,6 +31,15 @@ pub struct Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub enum Relation {
+    #[sea_orm(has_many = "super::webhook_attempts::Entity")]
+    Attempts,
+}
+
+impl Related<super::webhook_attempts::Entity> for Entity {
+    fn to() -> RelationDef {
+        Relation::Attempts.def()
+    }
+}
 
 impl ActiveModelBehavior for ActiveModel {}

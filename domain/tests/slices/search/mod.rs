@@ -3,6 +3,7 @@
 mod bad;
 mod found;
 mod kept;
+mod old;
 mod rebuilt;
 
 use futures::FutureExt as _;
