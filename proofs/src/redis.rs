@@ -1,10 +1,13 @@
-//! A Redis server of the proof's own: Debian's program, a folder that goes with it, a free port, and a password.
+//! A Redis server of the proof's own: Debian's program, a folder that goes with it, free ports, the second of which speaks TLS, and
+//! a password.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,12 +16,15 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
+const CERTIFICATE: &str = "certificate.pem";
+const KEY: &str = "key.pem";
 const PASSWORD: &str = "only-of-this-proof";
 
 /// A server that runs. Dropped, it is killed.
 pub struct Redis {
     child: Child,
     address: SocketAddr,
+    secure: SocketAddr,
     folder: TempDir,
 }
 
@@ -30,11 +36,22 @@ impl Redis {
     /// There is no Redis on this machine, or it does not start.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vintedbot-redis-").tempdir()?;
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
-        let child = serve(address, &folder)?;
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()])?;
+        std::fs::write(folder.path().join(CERTIFICATE), cert.pem())?;
+        std::fs::write(folder.path().join(KEY), signing_key.serialize_pem())?;
+        // Held until both are known, so that they are two.
+        let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let [address, secure] = listeners.each_ref().map(|listener| match listener {
+            Ok(listener) => listener.local_addr().map_err(anyhow::Error::from),
+            Err(error) => bail!("no port is free: {error}"),
+        });
+        drop(listeners);
+        let (address, secure) = (address?, secure?);
+        let child = serve(address, secure, &folder)?;
         let mut server = Self {
             child,
             address,
+            secure,
             folder,
         };
         server.wait_until_ready().await?;
@@ -45,6 +62,18 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://:{PASSWORD}@{}", self.address)
+    }
+
+    /// The same over TLS, for whoever trusts [`Redis::certificate`].
+    #[must_use]
+    pub fn secure_url(&self) -> String {
+        format!("rediss://:{PASSWORD}@{}", self.secure)
+    }
+
+    /// The file with the certificate that it shows.
+    #[must_use]
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join(CERTIFICATE)
     }
 
     /// The same with a password that is not the server's.
@@ -68,7 +97,7 @@ impl Redis {
     ///
     /// It does not start.
     pub async fn start_again(&mut self) -> Result<()> {
-        self.child = serve(self.address, &self.folder)?;
+        self.child = serve(self.address, self.secure, &self.folder)?;
         self.wait_until_ready().await
     }
 
@@ -148,16 +177,31 @@ impl Redis {
     }
 }
 
-fn serve(address: SocketAddr, folder: &TempDir) -> Result<Child> {
+fn serve(address: SocketAddr, secure: SocketAddr, folder: &TempDir) -> Result<Child> {
     let log = std::fs::File::options()
         .create(true)
         .append(true)
         .open(folder.path().join("log"))?;
     let child = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+        .args([
+            "--tls-port",
+            &secure.port().to_string(),
+            "--tls-auth-clients",
+            "no",
+        ])
+        .args([
+            "--tls-cert-file",
+            CERTIFICATE,
+            "--tls-key-file",
+            KEY,
+            "--tls-ca-cert-file",
+            CERTIFICATE,
+        ])
         .args(["--requirepass", PASSWORD, "--save", "", "--appendonly", "no"])
         .arg("--dir")
         .arg(folder.path())
+        .current_dir(folder.path())
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

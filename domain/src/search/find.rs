@@ -12,8 +12,13 @@ use crate::paging::{self, Page, PageRequest, Window};
 use crate::store::entities::search_documents::Model;
 use crate::{Domain, Error, Result};
 
-/// Documents that are passed over at first where the engine's index cannot tell the newest ones first, and between windows.
+/// Documents that are passed over at first, where the engine's index cannot tell the newest ones first; and between windows.
 const STRIDES: [i64; 2] = [1_000, 300];
+/// The same for beginnings of so many words that asking the index is dear; and how often, before it is asked all the same.
+const LONG_STRIDE: i64 = 2_000;
+const LONG_STRIDES: usize = 8;
+/// Documents with a word that begins so, from which on all of them are too many to be gathered for a page.
+const MANY: f64 = 30_000.0;
 
 /// A page of what was found.
 #[derive(Clone, Debug)]
@@ -95,7 +100,10 @@ async fn find(
             let space = Space::of(index.number, corpus);
             match reader.get_database_backend() {
                 DbBackend::Sqlite => by_fts5(reader, &query.fts5(space, filter), &range, &window).await?,
-                _ => by_tsquery(reader, space, &query.tsquery(space, filter), range, &window).await?,
+                _ => {
+                    let asked = (&*query.tsquery(space, filter), query.beginnings(space));
+                    by_tsquery(reader, space, asked, range, &window).await?
+                }
             }
         }
     };
@@ -137,26 +145,29 @@ async fn by_fts5(
 async fn by_tsquery(
     reader: &DatabaseConnection,
     space: Space,
-    query: &str,
+    (query, beginnings): (&str, Option<String>),
     (from, mut until): (i64, i64),
     window: &Window<i64>,
 ) -> Result<Vec<Model>> {
-    let limit = window.to_read();
+    let limit = window.to_read() as usize;
     let mut ids: Vec<i64> = Vec::new();
-    let mut windows = None;
-    loop {
-        let stride = STRIDES[usize::from(windows.is_some())];
+    let mut windows = periods::WINDOWS.into_iter();
+    let is_dear = estimate(reader, beginnings).await? > MANY;
+    for turn in 0.. {
+        let stride = match is_dear {
+            true => LONG_STRIDE,
+            false => STRIDES[usize::from(turn > 0)],
+        };
         let passed = pass_over(reader, space, query, (from, until), stride).await?;
         ids.extend(&passed.found);
-        if passed.count < stride || ids.len() >= limit as usize {
+        if passed.count < stride || ids.len() >= limit {
             break;
         }
         until = passed.oldest;
-        let windows = windows.get_or_insert_with(|| {
-            let holds_enough = (passed.newest - passed.oldest) / (ids.len() as i64 + 1) * limit as i64;
-            periods::windows(holds_enough)
-        });
-        let left = limit as i64 - ids.len() as i64;
+        if is_dear && turn + 1 < LONG_STRIDES {
+            continue;
+        }
+        let left = (limit - ids.len()) as i64;
         let Some(next) = windows.next() else {
             ids.extend(by_index(reader, query, (from, until), left).await?);
             break;
@@ -166,12 +177,25 @@ async fn by_tsquery(
         let within = format!("({query}) & ({})", marks.join(" | "));
         ids.extend(by_index(reader, &within, (from, until), left).await?);
         until = floor;
-        if ids.len() >= limit as usize || until <= from {
+        if ids.len() >= limit || until <= from {
             break;
         }
     }
-    ids.truncate(limit as usize);
+    ids.truncate(limit);
     named(reader, &ids).await
+}
+
+/// How many documents have any of the beginnings in `query`, as far as the engine's statistics know.
+async fn estimate(reader: &DatabaseConnection, query: Option<String>) -> Result<f64> {
+    let Some(query) = query else { return Ok(0.0) };
+    let sql = "EXPLAIN (FORMAT JSON) SELECT id FROM search_documents WHERE words @@ $1::tsquery";
+    let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [query.into()]);
+    let row = reader.query_one_raw(statement).await?;
+    let plan: Option<serde_json::Value> = row.map(|row| row.try_get_by_index(0)).transpose()?;
+    Ok(plan
+        .as_ref()
+        .and_then(|plan| plan[0]["Plan"]["Plan Rows"].as_f64())
+        .unwrap_or_default())
 }
 
 async fn by_index(
@@ -191,7 +215,6 @@ async fn by_index(
 
 struct Passed {
     count: i64,
-    newest: i64,
     oldest: i64,
     found: Vec<i64>,
 }
@@ -206,7 +229,7 @@ async fn pass_over(
     let sql = "WITH newest AS MATERIALIZED (
             SELECT id, words FROM search_documents WHERE space = $1 AND id >= $2 AND id < $3
             ORDER BY id DESC LIMIT $4)
-        SELECT COUNT(*) AS count, MAX(id) AS newest, MIN(id) AS oldest,
+        SELECT COUNT(*) AS count, MIN(id) AS oldest,
             STRING_AGG(id::text, ',' ORDER BY id DESC) FILTER (WHERE words @@ $5::tsquery) AS found
         FROM newest";
     let values = [
@@ -222,7 +245,6 @@ async fn pass_over(
     let found: Option<String> = row.try_get("", "found")?;
     Ok(Passed {
         count: row.try_get("", "count")?,
-        newest: row.try_get::<Option<i64>>("", "newest")?.unwrap_or(from),
         oldest: row.try_get::<Option<i64>>("", "oldest")?.unwrap_or(from),
         found: found
             .iter()

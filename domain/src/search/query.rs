@@ -117,6 +117,16 @@ impl Query {
         }
         all.join(" & ")
     }
+
+    /// The words that are only beginnings, as the text of a `tsquery` that any of them answers. `None`: there is none.
+    pub fn beginnings(&self, space: Space) -> Option<String> {
+        let beginnings = self.terms.iter().filter(|term| term.is_prefix);
+        let beginnings = beginnings.filter_map(|term| term.words.last());
+        let any: Vec<_> = beginnings
+            .map(|word| format!("'{}':*", space.word(word)))
+            .collect();
+        (!any.is_empty()).then(|| any.join(" | "))
+    }
 }
 
 /// Groups of marks, of each of which a result has one.

@@ -1,5 +1,6 @@
 //! Several servers and workers of the real program are one instance: with Redis between them, without it, and while it is lost.
 
+mod fair;
 mod handed_over;
 mod limited;
 mod refused;
@@ -46,6 +47,20 @@ async fn what_processes_do_not_share_is_refused_at_start() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn redis_is_spoken_to_over_tls_too() -> Result<()> {
+    build::program()?;
+    let mut cluster = Cluster::start(true).await?;
+    if let Some(redis) = &cluster.redis {
+        let (url, certificate) = (redis.secure_url(), redis.certificate().display().to_string());
+        cluster.set("REDIS_URL", &url);
+        cluster.set("SSL_CERT_FILE", &certificate);
+    }
+    cluster.add(2, 1, 2).await?;
+    let told = together::what_one_process_does_another_shows_at_once(&mut cluster).await;
+    cluster.close(told).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_limit_is_one_for_all_processes() -> Result<()> {
     build::program()?;
     let mut cluster = Cluster::start(false).await?;
@@ -53,6 +68,15 @@ async fn a_limit_is_one_for_all_processes() -> Result<()> {
     cluster.set("PUBLISH_PER_MINUTE_ACCOUNT", "3");
     cluster.add(2, 1, 4).await?;
     let told = limited::confirmations_are_counted_together(&mut cluster).await;
+    cluster.close(told).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seller_waits_for_no_burst_of_another() -> Result<()> {
+    build::program()?;
+    let mut cluster = Cluster::start(false).await?;
+    cluster.add(1, 1, 2).await?;
+    let told = fair::a_burst_of_one_seller_keeps_nobody_waiting(&mut cluster).await;
     cluster.close(told).await
 }
 

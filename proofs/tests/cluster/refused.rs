@@ -10,6 +10,8 @@ pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
         .redis
         .as_ref()
         .map(|redis| redis.url_with_wrong_password());
+    let secure = cluster.redis.as_ref().map(|redis| redis.secure_url());
+    let secure = secure.unwrap_or_default();
     let another_key = "8".repeat(64);
     let wrong = [
         ("DATABASE_URL", "", "DATABASE_URL"),
@@ -20,6 +22,8 @@ pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
         ("PRACTICE_URL", "", "PRACTICE_URL"),
         ("REDIS_URL", redis.as_deref().unwrap_or_default(), "REDIS_URL"),
         ("REDIS_URL", "redis://127.0.0.1:1", "REDIS_URL"),
+        // Nobody said that its certificate is to be trusted.
+        ("REDIS_URL", &secure, "REDIS_URL"),
         ("REDIS_URL", "nowhere", "REDIS_URL"),
     ];
     let count = wrong.len();

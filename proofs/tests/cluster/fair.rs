@@ -1,0 +1,43 @@
+//! One seller's burst is not another's wait.
+
+use anyhow::{Context as _, Result, ensure};
+use sea_orm::{ConnectionTrait as _, Database, Statement};
+use vintedbot_proofs::cluster::{Cluster, Seller};
+
+/// Far more than one worker does while an item is published.
+const BURST: usize = 20_000;
+
+/// Somebody's account has thousands of jobs that are all older than another's publication, which does not stand behind them.
+pub async fn a_burst_of_one_seller_keeps_nobody_waiting(cluster: &mut Cluster) -> Result<()> {
+    let client = cluster.client(&cluster.servers[0].url())?;
+    let busy = Seller::start(&client, "Sophie").await?;
+    let other = Seller::start(&client, "Nadia").await?;
+    let database = Database::connect(cluster.postgres.url()).await?;
+    // Marks of threads that are gone: claimed and ended like any other job.
+    let burst = format!(
+        "INSERT INTO jobs (id, kind, account_id, subject_id, state, priority, due_time, claims, failures, claim_epoch, payload,
+            create_time, update_time)
+         SELECT 'burst-' || number, 'MARK_THREAD_READ', $1, 'gone', 'QUEUED', 0, 0, 0, 0, 0, payload, 0, 0
+         FROM generate_series(1, {BURST}) AS number, (SELECT payload FROM jobs LIMIT 1) AS one"
+    );
+    let backend = database.get_database_backend();
+    let account_id = busy.account.id.as_str();
+    database
+        .execute_raw(Statement::from_sql_and_values(
+            backend,
+            burst,
+            [account_id.into()],
+        ))
+        .await?;
+    other.publish("Sweat dans la foule").await?;
+    let left = "SELECT COUNT(*) FILTER (WHERE state = 'DONE') AS done, COUNT(*) FILTER (WHERE state = 'QUEUED') AS queued
+         FROM jobs WHERE id LIKE 'burst-%'";
+    let left = database
+        .query_one_raw(Statement::from_string(backend, left))
+        .await?;
+    let left = left.context("a count")?;
+    let (done, queued): (i64, i64) = (left.try_get("", "done")?, left.try_get("", "queued")?);
+    ensure!(done > 0, "nothing of the burst was done meanwhile");
+    ensure!(queued > 0, "the publication stood behind all {BURST} of them");
+    Ok(())
+}
