@@ -38,7 +38,7 @@ impl Window {
 }
 
 fn period(level: usize, id: i64) -> i64 {
-    id / first_id(1) >> LEVELS[level]
+    (id / first_id(1)) >> LEVELS[level]
 }
 
 fn mark(level: usize, period: i64) -> String {
