@@ -37,7 +37,7 @@ test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks $(VENV)/metrics chromium screen 
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
 	$(MAKE) chaos CELLS=3
 	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
-	$(MAKE) sim SEEDS=200 ENGINE=postgres SIM_PROFILE=
+	$(MAKE) sim SEEDS=120 ENGINE=postgres SIM_PROFILE=
 	$(MAKE) streams CUTS=300
 	$(MAKE) load SELLERS=2 WATCHERS=20 DURATION_S=6 LOAD_PROFILE=
 	$(MAKE) browser CASES=12

@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use futures::future::LocalBoxFuture;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sea_orm::DbBackend;
@@ -193,17 +194,16 @@ impl Run<'_> {
             if plan.cancels_at == Some(turn) {
                 let (base, job_id) = (self.base, self.job_id.clone());
                 // Too late is an answer too.
-                drop(
-                    self.beside(publishing::cancel(&base.domain, &base.caller, &job_id, None))
-                        .await?,
-                );
+                let cancel = publishing::cancel(&base.domain, &base.caller, &job_id, None);
+                drop(self.beside(Box::pin(cancel)).await?);
             }
             if plan.by_hand_at == Some(turn) {
                 self.site.publish_by_hand();
             }
             if self.random.random_range(0..4) == 0 {
                 let (base, site, job_id) = (self.base, self.site.clone(), self.job_id.clone());
-                self.beside(person_acts(base, &site, plan, &job_id)).await??;
+                self.beside(Box::pin(person_acts(base, &site, plan, &job_id)))
+                    .await??;
             }
             if self.processes.iter().all(|process| process.attempt.is_none()) && !self.moves_on().await? {
                 return Ok(true);
@@ -270,11 +270,10 @@ impl Run<'_> {
     }
 
     /// Has somebody else act, who on PostgreSQL may wait for what a process holds: then the processes go on meanwhile.
-    async fn beside<T>(&mut self, action: impl Future<Output = T>) -> Result<T> {
+    async fn beside<T>(&mut self, mut action: LocalBoxFuture<'_, T>) -> Result<T> {
         if self.domain().store.backend() != DbBackend::Postgres {
             return Ok(action.await);
         }
-        let mut action = std::pin::pin!(action);
         loop {
             if let Ok(done) = timeout(BLOCKED_AFTER, &mut action).await {
                 return Ok(done);
