@@ -1,10 +1,13 @@
 //! Settings: the commented default file, then a file, then the environment; checked against each other at start.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use figment::providers::{Env, Format as _, Toml};
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::value::Value;
 use figment::{Figment, Provider as _};
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -105,7 +108,12 @@ impl Config {
             }
         }
         let known: Vec<&str> = names.iter().map(String::as_str).collect();
-        let figment = defaults.merge(own).merge(Env::raw().only(&known));
+        let environment = Env::raw().only(&known);
+        let environment = environment
+            .iter()
+            .map(|(name, text)| (name.as_str().to_ascii_lowercase(), text));
+        let environment = Serialized::defaults(typed(&defaults, environment));
+        let figment = defaults.merge(own).merge(environment);
         let mut config: Self = figment.extract().context("settings")?;
         let settings: Settings = figment.extract().context("settings")?;
         settings.check()?;
@@ -169,9 +177,50 @@ impl Config {
     }
 }
 
+/// Settings as the environment has them. What is a text in the defaults is taken as it is: a password may be all digits.
+fn typed(defaults: &Figment, variables: impl Iterator<Item = (String, String)>) -> BTreeMap<String, Value> {
+    let is_text = |name: &str| matches!(defaults.find_value(name), Ok(Value::String(..)));
+    variables
+        .map(|(name, text)| {
+            let value = match is_text(&name) {
+                true => Value::from(text),
+                false => text.parse().unwrap_or_else(|never: Infallible| match never {}),
+            };
+            (name, value)
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_password_of_digits_is_a_password_and_a_number_is_a_number() {
+        let defaults = Figment::from(Toml::string(DEFAULT));
+        let variables = [
+            ("encryption_key", "12345678"),
+            ("aws_secret_access_key", "007"),
+            ("listen", "50051"),
+            ("concurrency", "3"),
+            ("media_path_style", "false"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let typed = typed(&defaults, variables.into_iter());
+        for (name, text) in [
+            ("encryption_key", "12345678"),
+            ("aws_secret_access_key", "007"),
+            ("listen", "50051"),
+        ] {
+            assert_eq!(typed[name].as_str(), Some(text), "{name}");
+        }
+        let figment = defaults.merge(Serialized::defaults(typed));
+        assert_eq!(
+            figment.extract_inner::<usize>("concurrency").expect("a number"),
+            3
+        );
+        assert!(!figment.extract_inner::<bool>("media_path_style").expect("a flag"));
+    }
 
     #[test]
     fn the_default_file_is_a_whole_configuration() {

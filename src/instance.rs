@@ -56,11 +56,7 @@ async fn open_with(
     let store = store::connect(&config.database_url(), clock.clone(), ids.clone()).await?;
     migrate(&store).await?;
     let program = env!("CARGO_PKG_VERSION");
-    let started = if is_one_of_several {
-        instance::join(&store, &path, program, OLDEST_PROGRAM).await?
-    } else {
-        instance::start(&store, &path, program, OLDEST_PROGRAM).await?
-    };
+    let started = instance::start(&store, &path, program, OLDEST_PROGRAM).await?;
     let key_file = config
         .encryption_key
         .is_empty()

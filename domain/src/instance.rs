@@ -1,11 +1,11 @@
 //! This database and the folder that belongs to it.
 //!
-//! The data folder keeps the instance's id in a file that the database must match. A database that was restored or copied
-//! does not: it gets a new id and a new log epoch, every event so far is dropped (their sequences may have been given to
-//! other events), and every effect that was intended becomes unconfirmed, since its holder acted on another database.
+//! The data folder keeps the instance's id in a file that the database must match. One that belongs to another instance, or
+//! whose database is empty, is refused. A database in a folder that knows nothing of it was restored or copied: it gets a new
+//! id and a new log epoch, every event so far is dropped (their sequences may have been given to other events), and every
+//! effect that was intended becomes unconfirmed, since its holder acted on another database.
 //!
-//! Where several processes share one database, each has a folder of its own: a new one joins ([`join`]), and one that belongs
-//! to another instance is refused, since a new epoch under the others' feet would be the greater harm.
+//! Where several processes share one database, each has a folder of its own, and a new one joins without a new epoch.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,23 +41,9 @@ pub struct Started {
 }
 
 /// Begins to work on a database whose migrations have run. `program` is the version that runs, `oldest_program` the oldest
-/// that may run on the newest schema; a program that is too old for the database is refused.
+/// that may run on the newest schema; a program that is too old for the database is refused, and so is a folder of another
+/// instance.
 pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: &str) -> Result<Started> {
-    begin(store, folder, program, oldest_program, false).await
-}
-
-/// The same for one of several processes: a folder of another instance is refused.
-pub async fn join(store: &Store, folder: &Path, program: &str, oldest_program: &str) -> Result<Started> {
-    begin(store, folder, program, oldest_program, true).await
-}
-
-async fn begin(
-    store: &Store,
-    folder: &Path,
-    program: &str,
-    oldest_program: &str,
-    is_one_of_several: bool,
-) -> Result<Started> {
     let file = folder.join("instance");
     let known = read(&file)?;
     let row = instance::Entity::find().one(store.reader()).await?;
@@ -75,21 +61,21 @@ async fn begin(
         Some(row) => known.as_deref() == Some(row.id.as_str()) || may_adopt(store, row, known.as_deref()),
         None => false,
     };
-    if is_one_of_several && let Some(known) = known.filter(|_| !own) {
+    let was_own = row
+        .as_ref()
+        .is_some_and(|row| known.is_some() && known == row.previous_id);
+    if let Some(known) = known.filter(|_| !own && !was_own) {
         return Err(Error::Internal(format!(
             "the data folder {} belongs to instance {known}, and the database that DATABASE_URL names to {}; set DATA_DIR to an \
-             empty folder, or DATABASE_URL to that folder's database",
+             empty folder, or DATABASE_URL to that folder's database; to begin anew in this folder, remove {}",
             folder.display(),
-            row.map_or_else(|| "none yet".to_owned(), |row| row.id)
+            row.map_or_else(|| "none yet".to_owned(), |row| row.id),
+            file.display()
         )));
     }
     let is_new = row.is_none();
     let restored = row.is_some() && !own;
     let id = row.filter(|_| own).map_or_else(|| store.ids.id(), |row| row.id);
-    // Where the folder has to match, the file comes first: a start that is cut off in between is simply made again.
-    if store.backend() != DbBackend::Postgres || !is_new {
-        write(&file, &id)?;
-    }
     let (id, oldest_program) = (id.clone(), oldest_program.to_owned());
     let started = store
         .write(move |tx| {
@@ -129,17 +115,16 @@ async fn begin(
             .boxed()
         })
         .await?;
-    if is_new {
-        write(&file, &started.instance_id)?;
-    }
+    // Last: a start that is cut off before leaves a folder that knows nothing yet, and is made again.
+    write(&file, &started.instance_id)?;
     Ok(started)
 }
 
 /// Writes down which key seals and signs from now on, so that no process does it with another one.
 ///
 /// # Errors
-/// One of several processes has neither the key that the others have nor names it among those of before. A process that is
-/// alone is let in: who lost a key goes on without what it sealed.
+/// One of several processes, or one beside others that work, has neither the key that they have nor names it among those of
+/// before. A process that is alone is let in: who lost a key goes on without what it sealed.
 pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bool) -> Result<()> {
     let (own, all) = (keys.id().to_owned(), Arc::clone(keys));
     let row = instance::Entity::find().one(store.reader()).await?;
@@ -153,11 +138,11 @@ pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bo
                 let row = tx.locked(instance::Entity::find()).one(tx).await?;
                 let agreed = row.and_then(|row| row.key_id);
                 if let Some(agreed) = agreed.filter(|agreed| !all.knows(agreed)) {
-                    if is_one_of_several {
+                    if is_one_of_several || jobs::anybody_works(tx).await? {
                         return Err(Error::Internal(format!(
                             "this instance seals with key {agreed}, and ENCRYPTION_KEY is key {own}: give every process the same \
                              one; to change it, name the one before in ENCRYPTION_KEYS_OLD; where it is lost, let `vintedbot \
-                             serve` start alone once, and what was sealed with it is lost too"
+                             serve` start once while nothing else runs, and what was sealed with it is lost too"
                         )));
                     }
                     tracing::warn!(

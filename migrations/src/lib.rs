@@ -1,26 +1,17 @@
 //! The versioned schema: one set of migrations for SQLite and PostgreSQL.
 //!
 //! Statements are written in the part of SQL that both engines share: text, `BIGINT` for numbers and for times (UTC
-//! milliseconds), `BOOLEAN`. Enums are text. To add one: a module `mYYYYMMDD_what`, listed in [`Migrator`]; expand first,
-//! contract in a later release, and raise [`OLDEST_PROGRAM`] only when an older program can no longer run on the result.
+//! milliseconds), `BOOLEAN`. Enums are text. To add one: a script `mYYYYMMDD_what.sql`, listed in [`Migrator`]; expand
+//! first, contract in a later release, and raise [`OLDEST_PROGRAM`] only when an older program can no longer run on the result.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait};
 
 pub use sea_orm_migration::MigratorTrait;
 
-mod m20261121_spine;
-mod m20261125_faces;
-mod m20261126_inbox;
-mod m20261126_members;
-mod m20261127_removals;
-mod m20261127_search;
-mod m20261128_webhooks;
-mod m20261129_keeping;
-mod m20261129_operations;
-mod m20261130_worker_names;
-mod m20261201_sharing;
-mod whole;
+mod script;
+
+use script::{Script, script};
 
 /// The oldest program version that may run on the newest schema.
 pub const OLDEST_PROGRAM: &str = "0.1.0";
@@ -31,22 +22,27 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        [
-            Box::new(m20261121_spine::Migration) as Box<dyn MigrationTrait>,
-            Box::new(m20261125_faces::Migration),
-            Box::new(m20261126_inbox::Migration),
-            Box::new(m20261126_members::Migration),
-            Box::new(m20261127_removals::Migration),
-            Box::new(m20261127_search::Migration),
-            Box::new(m20261128_webhooks::Migration),
-            Box::new(m20261129_keeping::Migration),
-            Box::new(m20261129_operations::Migration),
-            Box::new(m20261130_worker_names::Migration),
-            Box::new(m20261201_sharing::Migration),
-        ]
-        .into_iter()
-        .map(|migration| Box::new(whole::Whole(migration)) as Box<dyn MigrationTrait>)
-        .collect()
+        let scripts = [
+            script!("m20261121_spine"),
+            script!("m20261125_faces"),
+            script!("m20261126_inbox"),
+            script!("m20261126_members"),
+            script!("m20261127_removals"),
+            Script {
+                of_postgres: include_str!("m20261127_search_postgres.sql"),
+                of_sqlite: include_str!("m20261127_search_sqlite.sql"),
+                ..script!("m20261127_search")
+            },
+            script!("m20261128_webhooks"),
+            script!("m20261129_keeping"),
+            script!("m20261129_operations"),
+            script!("m20261130_worker_names"),
+            script!("m20261201_sharing"),
+        ];
+        scripts
+            .into_iter()
+            .map(|script| Box::new(script) as Box<dyn MigrationTrait>)
+            .collect()
     }
 }
 
@@ -132,15 +128,3 @@ pub const MIGRATIONS: &str = "seaql_migrations";
 
 /// A number that nothing else on the server is likely to lock: "vinted" in ASCII.
 const LOCK: i64 = 0x7669_6e74_6564;
-
-/// Splits a script into its statements and runs them one by one, since drivers prepare one at a time.
-async fn run_script(manager: &SchemaManager<'_>, script: &str) -> Result<(), DbErr> {
-    for statement in script
-        .split(";\n")
-        .map(str::trim)
-        .filter(|statement| !statement.is_empty())
-    {
-        manager.get_connection().execute_unprepared(statement).await?;
-    }
-    Ok(())
-}

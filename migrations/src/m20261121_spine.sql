@@ -1,3 +1,4 @@
+-- The first schema: owners, accounts, photos, listings, jobs, the ledger and the event log.
 CREATE TABLE instance (
     id TEXT PRIMARY KEY,
     previous_id TEXT,

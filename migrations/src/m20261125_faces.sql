@@ -1,3 +1,4 @@
+-- Sessions, wardrobe imports, changes of published items, schedules, windows handed over, and the film strip.
 CREATE TABLE sessions (
     account_id TEXT NOT NULL REFERENCES accounts (id),
     site TEXT NOT NULL,

@@ -1,3 +1,4 @@
+-- The inbox: threads, messages, people, replies, templates; and a ledger whose effects may be a reply's too.
 CREATE TABLE people (
     id TEXT PRIMARY KEY,
     owner_id TEXT NOT NULL REFERENCES owners (id),

@@ -1,3 +1,4 @@
+-- The removal of a conversation from its inbox on the site.
 ALTER TABLE threads ADD COLUMN removal_state TEXT;
 ALTER TABLE threads ADD COLUMN removal_number BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE threads ADD COLUMN removal_hash TEXT;

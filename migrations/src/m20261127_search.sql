@@ -1,3 +1,4 @@
+-- The search index: documents, each owner's state, and the words, in the way of each engine.
 CREATE TABLE search_documents (
     id BIGINT PRIMARY KEY,
     space BIGINT NOT NULL,

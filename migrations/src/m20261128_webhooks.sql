@@ -1,3 +1,4 @@
+-- Webhooks: endpoints with their place in the event log, what is delivered to them, and each attempt at it.
 CREATE TABLE webhook_endpoints (
     id TEXT PRIMARY KEY,
     owner_id TEXT NOT NULL REFERENCES owners (id),

@@ -1,3 +1,4 @@
+-- Keeping house: where a database was moved, schedules that run daily at a time, photos that a listing has used.
 ALTER TABLE instance ADD COLUMN move_id TEXT;
 ALTER TABLE instance ADD COLUMN move_state TEXT;
 ALTER TABLE instance ADD COLUMN move_place TEXT;

@@ -1,3 +1,4 @@
+-- For operators: files of photos that are to be removed when the media store is there, and indexes to count by.
 CREATE TABLE file_removals (
     sha256 TEXT PRIMARY KEY,
     due_time BIGINT NOT NULL,

@@ -112,6 +112,29 @@ impl Redis {
         Ok(())
     }
 
+    /// Cuts every connection off and refuses the password for a while, as it does before it has read who may come in.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer.
+    pub async fn refuse(&self, time: Duration) -> Result<()> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        let begin = format!(
+            "AUTH {PASSWORD}\r\nCONFIG SET requirepass another\r\nCLIENT KILL TYPE normal\r\nCLIENT KILL TYPE pubsub\r\n"
+        );
+        stream.write_all(begin.as_bytes()).await?;
+        sleep(time).await;
+        let end = format!("CONFIG SET requirepass {PASSWORD}\r\nQUIT\r\n");
+        stream.write_all(end.as_bytes()).await?;
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await?;
+        ensure!(
+            !answers.contains("-ERR") && answers.matches("+OK").count() == 4,
+            "{answers}"
+        );
+        Ok(())
+    }
+
     /// How many keys are in it.
     ///
     /// # Errors

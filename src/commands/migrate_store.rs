@@ -46,7 +46,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let source = open(&arguments.from).await.context("--from")?;
     let target = open(&arguments.to).await.context("--to")?;
     if arguments.abandon {
-        transfer::abandon(&source, &target).await?;
+        transfer::abandon(&source, &target, &places).await?;
         println!("given up; the instance is still on {}", places.from);
         return Ok(());
     }

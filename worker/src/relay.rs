@@ -67,7 +67,8 @@ enum What {
 /// This process's way to Redis.
 pub struct Relay {
     client: Client,
-    manager: ConnectionManager,
+    /// Made anew whenever it fails: by itself it tries again only where a connection broke, not where one was refused.
+    manager: Mutex<ConnectionManager>,
     /// What its keys and its channel begin with: several instances may share a Redis.
     prefix: String,
     /// This process, so that it does not listen to itself.
@@ -101,19 +102,11 @@ impl Relay {
             .query_async(&mut connection)
             .await
             .map_err(told)?;
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(ANSWERS_WITHIN))
-            .set_response_timeout(Some(ANSWERS_WITHIN))
-            .set_number_of_retries(1)
-            .set_max_delay(LAST_PAUSE);
-        let manager = client
-            .get_connection_manager_with_config(config)
-            .await
-            .map_err(told)?;
+        let manager = manager(&client).map_err(told)?;
         let ((hints, hinted), (rings, rung)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
         Ok(Arc::new(Self {
             client,
-            manager,
+            manager: Mutex::new(manager),
             prefix: format!("vintedbot:{instance_id}"),
             me: me.to_owned(),
             hints,
@@ -176,7 +169,7 @@ impl Relay {
             storage.get_config().done_jobs_set(),
             storage.get_config().dead_jobs_set(),
         ];
-        let _: i64 = self.manager.clone().unlink(&ended).await?;
+        let _: i64 = self.manager().unlink(&ended).await?;
         Ok(())
     }
 
@@ -189,7 +182,21 @@ impl Relay {
             .missed_heartbeats(3)
             .lock_tasks(false)
             .emit_events(false);
-        RedisStorage::new(self.manager.clone()).with_config(config)
+        RedisStorage::new(self.manager()).with_config(config)
+    }
+
+    fn manager(&self) -> ConnectionManager {
+        self.manager
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// From now on, another connection; listeners come to it when the old one fails them.
+    fn renew(&self) {
+        if let Ok(fresh) = manager(&self.client) {
+            *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
+        }
     }
 
     fn channel(&self) -> String {
@@ -255,8 +262,11 @@ impl Relay {
             let text = serde_json::to_string(&message).map_err(|error| error.to_string())?;
             pipeline.publish(self.channel(), text).ignore();
         }
-        let sent: Result<(), _> = pipeline.query_async(&mut self.manager.clone()).await;
-        sent.map_err(|error| error.to_string())
+        let sent: Result<(), _> = pipeline.query_async(&mut self.manager()).await;
+        sent.map_err(|error| {
+            self.renew();
+            error.to_string()
+        })
     }
 
     async fn listen(&self, domain: &Domain) {
@@ -325,6 +335,16 @@ impl Relay {
             }
         }
     }
+}
+
+/// What connects when it is first asked for something.
+fn manager(client: &Client) -> Result<ConnectionManager, RedisError> {
+    let config = ConnectionManagerConfig::new()
+        .set_connection_timeout(Some(ANSWERS_WITHIN))
+        .set_response_timeout(Some(ANSWERS_WITHIN))
+        .set_number_of_retries(1)
+        .set_max_delay(LAST_PAUSE);
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
 /// The same hints in fewer: owners whose logs grew are named once.

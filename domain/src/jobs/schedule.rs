@@ -21,6 +21,9 @@ pub use schedules::Model as Schedule;
 /// What stands in the place of an outcome while a run lasts, and after it if its process was killed.
 const RUNNING: &str = "RUNNING";
 
+/// The longest time between two turns: a year.
+const INTERVAL_MAX: Millis = 366 * 24 * 3_600_000;
+
 /// A schedule whose turn this process has won.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -172,7 +175,7 @@ pub async fn list_schedules(store: &Store) -> Result<Vec<Schedule>> {
         .await?)
 }
 
-/// Changes when a schedule runs, or whether it does. An interval is at least a second.
+/// Changes when a schedule runs, or whether it does. An interval is at least a second, and at most [`INTERVAL_MAX`].
 pub async fn update_schedule(
     store: &Store,
     id: &str,
@@ -180,8 +183,13 @@ pub async fn update_schedule(
     enabled: Option<bool>,
     zone: &TimeZone,
 ) -> Result<Schedule> {
-    if matches!(cadence, Some(Cadence::Every(interval)) if interval < 1000) {
-        return Err(Error::invalid("interval", "an interval is at least 1 second"));
+    if let Some(Cadence::Every(interval)) = cadence
+        && !(1_000..=INTERVAL_MAX).contains(&interval)
+    {
+        return Err(Error::invalid(
+            "interval",
+            "an interval is at least 1 second, and at most a year of 366 days",
+        ));
     }
     let (id, zone) = (id.to_owned(), zone.clone());
     store

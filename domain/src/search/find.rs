@@ -93,6 +93,9 @@ async fn find(
     let window = Window::<i64>::open(&domain.keys, paging::RESOURCES, method, &parameters, page)?;
     let reader = domain.store.reader();
     let index = space::find(reader, &caller.owner_id).await?;
+    let index_complete = index
+        .as_ref()
+        .is_none_or(|index| index.phase == Phase::Complete && index.version == fold::VERSION);
     let documents = match &index {
         None => Vec::new(),
         Some(index) => {
@@ -102,7 +105,13 @@ async fn find(
                 DbBackend::Sqlite => by_fts5(reader, &query.fts5(space, filter), &range, &window).await?,
                 _ => {
                     let asked = (&*query.tsquery(space, filter), query.beginnings(space));
-                    by_tsquery(reader, space, asked, range, &window).await?
+                    // Documents of before have no marks of their periods yet.
+                    let windows = if index_complete {
+                        &periods::WINDOWS[..]
+                    } else {
+                        &[]
+                    };
+                    by_tsquery(reader, (space, windows), asked, range, &window).await?
                 }
             }
         }
@@ -110,8 +119,7 @@ async fn find(
     Ok(Found {
         query,
         page: window.close(&domain.keys, documents, |document| document.id)?,
-        index_complete: index
-            .is_none_or(|index| index.phase == Phase::Complete && index.version == fold::VERSION),
+        index_complete,
     })
 }
 
@@ -144,14 +152,14 @@ async fn by_fts5(
 /// before, which held too few.
 async fn by_tsquery(
     reader: &DatabaseConnection,
-    space: Space,
+    (space, windows): (Space, &[periods::Window]),
     (query, beginnings): (&str, Option<String>),
     (from, mut until): (i64, i64),
     window: &Window<i64>,
 ) -> Result<Vec<Model>> {
     let limit = window.to_read() as usize;
     let mut ids: Vec<i64> = Vec::new();
-    let mut windows = periods::WINDOWS.into_iter();
+    let mut windows = windows.iter();
     let is_dear = estimate(reader, beginnings).await? > MANY;
     for turn in 0.. {
         let stride = match is_dear {

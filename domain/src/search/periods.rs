@@ -29,7 +29,7 @@ pub(super) fn of(id: i64) -> impl Iterator<Item = String> {
 
 impl Window {
     /// The marks of the periods up to the one of the newest id before `until`, and the first id of the earliest.
-    pub(super) fn before(self, until: i64) -> (impl Iterator<Item = String>, i64) {
+    pub(super) fn before(&self, until: i64) -> (impl Iterator<Item = String>, i64) {
         let last = period(self.level, until - 1);
         let first = (last - self.count + 1).max(0);
         let marks = (first..=last).map(move |period| mark(self.level, period));

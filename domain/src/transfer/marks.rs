@@ -222,8 +222,8 @@ pub(super) async fn empty(target: &Store, tables: &[Table]) -> Result<()> {
 /// Gives up a move that is not complete: its copy is emptied, and the source starts again.
 ///
 /// # Errors
-/// There is none, or its copy is complete, and may have been started.
-pub async fn abandon(source: &Store, target: &Store) -> Result<()> {
+/// There is none, or it goes elsewhere, or its copy is complete, and may have been started.
+pub async fn abandon(source: &Store, target: &Store, places: &Places) -> Result<()> {
     let leaving = instance_of(source, "there is no instance in the database to be moved").await?;
     if leaving.move_state != Some(MoveState::Leaving) {
         let message = match leaving.move_state {
@@ -231,6 +231,13 @@ pub async fn abandon(source: &Store, target: &Store) -> Result<()> {
             _ => "this database is not being moved",
         };
         return Err(Error::Internal(message.to_owned()));
+    }
+    // Only the copy can say whether it is complete.
+    let place = leaving.move_place.as_deref().unwrap_or_default();
+    if place != places.to {
+        return Err(Error::Internal(format!(
+            "this database is being moved to {place}: name that with --to"
+        )));
     }
     let tables = super::tables(target).await?;
     if let Some(row) = find(target.reader()).await? {

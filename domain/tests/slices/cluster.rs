@@ -65,7 +65,7 @@ async fn folders_of_several_processes_join_one_instance_and_another_instances_is
     let started = join_all(
         folders
             .iter()
-            .map(|folder| instance::join(&store, folder.path(), "0.1.0", "0.1.0")),
+            .map(|folder| instance::start(&store, folder.path(), "0.1.0", "0.1.0")),
     )
     .await;
     let started: Vec<_> = started
@@ -79,13 +79,13 @@ async fn folders_of_several_processes_join_one_instance_and_another_instances_is
         );
     }
     for folder in &folders {
-        let again = instance::join(&store, folder.path(), "0.1.0", "0.1.0").await;
+        let again = instance::start(&store, folder.path(), "0.1.0", "0.1.0").await;
         assert_eq!(again.expect("joins again").log_epoch, started[0].log_epoch);
     }
 
     let strange = tempfile::tempdir().expect("a folder");
     std::fs::write(strange.path().join("instance"), "another\n").expect("is written");
-    let refused = instance::join(&store, strange.path(), "0.1.0", "0.1.0").await;
+    let refused = instance::start(&store, strange.path(), "0.1.0", "0.1.0").await;
     let message = refused.expect_err("refused").to_string();
     assert!(
         message.contains("DATA_DIR") && message.contains("another"),

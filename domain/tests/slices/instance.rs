@@ -83,6 +83,30 @@ async fn a_database_that_does_not_match_its_folder_begins_a_new_epoch() {
 }
 
 #[tokio::test]
+async fn a_folder_of_another_instance_is_refused_and_nothing_is_changed() {
+    let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
+    let (other, its_folder) = (open().await, tempfile::tempdir().expect("a folder"));
+    let first = start(&store, &folder).await;
+    let second = start(&other, &its_folder).await;
+    let empty = open().await;
+    for wrong in [&other, &empty] {
+        let refused = instance::start(wrong, folder.path(), "0.1.0", "0.1.0").await;
+        let refused = refused.expect_err("it is another's").to_string();
+        for word in [&first.instance_id, "DATA_DIR", "DATABASE_URL"] {
+            assert!(refused.contains(word), "{word}: {refused}");
+        }
+    }
+    assert_eq!(start(&store, &folder).await, first);
+    assert_eq!(start(&other, &its_folder).await, second);
+
+    // Cut off before the folder knew, and started again: as if it had been copied, and nothing is lost that there was.
+    std::fs::remove_file(folder.path().join("instance")).expect("is removed");
+    let again = start(&store, &folder).await;
+    assert!(again.restored && again.owner_id == first.owner_id);
+    assert!(!start(&store, &folder).await.restored);
+}
+
+#[tokio::test]
 async fn a_program_that_is_too_old_is_refused() {
     let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
     instance::start(&store, folder.path(), "0.10.0", "0.9.0")

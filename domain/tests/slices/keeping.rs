@@ -128,8 +128,11 @@ async fn a_schedule_runs_once_after_a_pause_says_how_it_went_and_can_be_made_dai
     let moved = row("often").await;
     assert_eq!(moved.daily_at.as_deref(), Some("04:30"));
     assert_ne!(moved.next_run, changed.next_run);
-    let soon = jobs::update_schedule(store, "often", Some(Cadence::Every(10)), None, &zone).await;
-    assert!(soon.is_err());
+    for interval in [10, i64::MAX] {
+        let cadence = Some(Cadence::Every(interval));
+        let refused = jobs::update_schedule(store, "often", cadence, None, &zone).await;
+        assert!(refused.is_err(), "{interval}");
+    }
 }
 
 #[tokio::test]

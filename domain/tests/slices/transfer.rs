@@ -230,18 +230,30 @@ async fn one_changed_row_in_the_copy_is_found_and_the_move_can_be_given_up() {
         "{differs}"
     );
 
-    transfer::abandon(&source, &target).await.expect("is given up");
+    let elsewhere = Places {
+        to: "another database".to_owned(),
+        ..places()
+    };
+    let empty = open(&sqlite(&folder, "empty.sqlite")).await;
+    let wrong = transfer::abandon(&source, &empty, &elsewhere).await;
+    let wrong = wrong.expect_err("it goes elsewhere").to_string();
+    assert!(wrong.contains(&places().to), "{wrong}");
     let home = TempDir::new().expect("a folder");
+    let still = start(&source, &home).await;
+    assert!(still.is_err(), "its copy may be complete");
+    transfer::abandon(&source, &target, &places())
+        .await
+        .expect("is given up");
     let row = start(&source, &home).await.expect("starts where it was");
     assert!(!row.first_start);
     assert!(
-        transfer::abandon(&source, &target).await.is_err(),
+        transfer::abandon(&source, &target, &places()).await.is_err(),
         "there is nothing to give up"
     );
     let moved = transfer::run(&source, &target, &places(), &|_| ()).await;
     assert_eq!(moved.expect("moves"), Moved::Now);
     assert!(
-        transfer::abandon(&source, &target).await.is_err(),
+        transfer::abandon(&source, &target, &places()).await.is_err(),
         "it is complete"
     );
     // What was left cannot be moved onto, nor once more elsewhere.

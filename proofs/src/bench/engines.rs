@@ -3,6 +3,7 @@
 //!
 //! The jobs are marks of threads that are gone: claimed and ended like any other, with nothing to do in between.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +18,9 @@ use sea_orm::{
 };
 use tokio::time::{Instant, sleep, timeout};
 use tonic::codegen::http::uri::PathAndQuery;
-use vintedbot_domain::clock::SystemClock;
-use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::jobs::{self, Cadence, Kind, NewJob, State};
+use vintedbot_domain::store::Store;
 use vintedbot_domain::store::entities::jobs as rows;
-use vintedbot_domain::store::{self, Store};
 use vintedbot_sdk::Client;
 use vintedbot_sdk::v1::{ListThreadsRequest, Listing};
 
@@ -85,7 +84,7 @@ async fn on_sqlite(folder: &Path) -> Result<Vec<Row>> {
     let client = fixture::client(&instance).await?;
     let place = Place {
         name: "SQLite",
-        store: connect(&format!("sqlite://{}", instance.database().display())).await?,
+        store: fixture::store(&format!("sqlite://{}", instance.database().display())).await?,
         sample: fixture::sample(&client).await?,
         here: client.clone(),
         there: client,
@@ -100,7 +99,7 @@ async fn on_sqlite(folder: &Path) -> Result<Vec<Row>> {
 
 async fn on_postgres_and_redis() -> Result<Vec<Row>> {
     let mut cluster = Cluster::start(true).await?;
-    let store = connect(&cluster.postgres.url()).await?;
+    let store = fixture::store(&cluster.postgres.url()).await?;
     for change in ["ALTER SYSTEM SET fsync = on", "SELECT pg_reload_conf()"] {
         store.writer().execute_unprepared(change).await?;
     }
@@ -109,27 +108,18 @@ async fn on_postgres_and_redis() -> Result<Vec<Row>> {
     let [here, there] = [0, 1].map(|number| cluster.client(&cluster.servers[number].url()));
     let here = here?;
     let server = &cluster.servers[0];
-    let token = std::fs::read_to_string(server.token_file())?;
     let place = Place {
         name: "PostgreSQL and Redis",
         store,
         sample: fixture::sample(&here).await?,
         there: there?,
-        reads: Target {
-            url: server.url(),
-            pid: server.pid().context("it runs")?,
-            authorization: format!("Bearer {}", token.trim()).parse()?,
-        },
+        reads: Target::at(server.url(), server.pid(), &server.token_file())?,
         here,
     };
     let measured = place.measure().await;
     drop(place);
     cluster.stop().await?;
     measured
-}
-
-async fn connect(url: &str) -> Result<Store> {
-    Ok(store::connect(url, Arc::new(SystemClock), Arc::new(SystemIds)).await?)
 }
 
 impl Place {
@@ -201,7 +191,7 @@ impl Place {
         for id in EVERY_SECOND {
             jobs::update_schedule(&self.store, id, Some(Cadence::Every(1_000)), None, &zone).await?;
         }
-        let mut next = std::collections::BTreeMap::new();
+        let mut next = BTreeMap::new();
         let mut late = Vec::new();
         let began = Instant::now();
         while began.elapsed() < SCHEDULES_FOR {

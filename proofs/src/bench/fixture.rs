@@ -2,12 +2,16 @@
 //! straight into the database of an instance that is stopped.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use futures::TryStreamExt as _;
 use rusqlite::{Connection, params};
 use tokio::time::{sleep, timeout};
+use vintedbot_domain::clock::SystemClock;
+use vintedbot_domain::ids::SystemIds;
+use vintedbot_domain::store::{self, Store};
 use vintedbot_sdk::v1::{
     Account, CreateAccountRequest, CreateListingRequest, ListConditionsRequest, Listing, ListingInput,
     account,
@@ -20,6 +24,11 @@ use crate::{contents, photos};
 const LISTINGS: u32 = 100_000;
 const SECOND: i64 = 1_000;
 const CATALOG_TAKES_AT_MOST: Duration = Duration::from_secs(60);
+
+/// The database of an instance, beside it.
+pub async fn store(url: &str) -> Result<Store> {
+    Ok(store::connect(url, Arc::new(SystemClock), Arc::new(SystemIds)).await?)
+}
 
 /// Calls an instance with its first token.
 pub async fn client(instance: &Instance) -> Result<Client> {

@@ -1,5 +1,6 @@
 //! Calls of one method, some of them always in flight, and what they cost the server.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,10 +35,15 @@ pub struct Target {
 impl Target {
     /// A running instance, called with its first token.
     pub fn of(instance: &Instance) -> Result<Self> {
-        let token = std::fs::read_to_string(instance.token_file())?;
+        Self::at(instance.url(), instance.pid(), &instance.token_file())
+    }
+
+    /// A server at an address, called with the token in a file.
+    pub fn at(url: String, pid: Option<u32>, token_file: &Path) -> Result<Self> {
+        let token = std::fs::read_to_string(token_file)?;
         Ok(Self {
-            url: instance.url(),
-            pid: instance.pid().context("it runs")?,
+            url,
+            pid: pid.context("it runs")?,
             authorization: format!("Bearer {}", token.trim()).parse()?,
         })
     }

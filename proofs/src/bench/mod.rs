@@ -23,13 +23,9 @@ mod webhooks;
 mod witness;
 
 use std::path::Path;
-use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
-use vintedbot_domain::clock::SystemClock;
-use vintedbot_domain::ids::SystemIds;
-use vintedbot_domain::store;
 
 use crate::instance::{Browser, Instance, Practice, Setup};
 use table::Table;
@@ -112,7 +108,7 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         reads::measure(&instance, &database, &listings, &thread_id, folder).await,
     );
     let client = fixture::client(&instance).await?;
-    let store = store::connect(&url, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
+    let store = fixture::store(&url).await?;
     let heard = live::measure("commit to watcher", (&client, &client), &store, &sample).await;
     table.add("events", heard.map(|row| vec![row]));
     drop(store);

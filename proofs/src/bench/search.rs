@@ -4,7 +4,6 @@
 //! way of every index that is not complete, indexes them.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,11 +12,9 @@ use rand::{RngExt as _, SeedableRng as _};
 use sea_orm::{ConnectionTrait as _, EntityTrait as _, IntoActiveModel as _};
 use serde_json::json;
 use tokio::time::Instant;
-use vintedbot_domain::clock::SystemClock;
-use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::inbox::{Author, MessageKind};
+use vintedbot_domain::store::Store;
 use vintedbot_domain::store::entities::{messages, owners, people, threads};
-use vintedbot_domain::store::{self, Store};
 use vintedbot_sdk::Client;
 use vintedbot_sdk::v1::SearchRequest;
 
@@ -94,7 +91,7 @@ async fn measure_engine(engine: &str, folder: &Path, url: Option<String>) -> Res
     instance.stop().await?;
 
     let url = url.unwrap_or_else(|| format!("sqlite://{}", data_dir.join("vintedbot.sqlite").display()));
-    let store = store::connect(&url, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
+    let store = fixture::store(&url).await?;
     fill(&store, &account_id).await?;
     drop(store);
     let began = Instant::now();

@@ -1,19 +1,18 @@
 //! Sellers, written straight into the database of an instance that is stopped: no call makes an owner.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use sea_orm::{ActiveModelTrait as _, ConnectionTrait as _, IntoActiveModel as _};
 use vintedbot_domain::clock::{Clock as _, SystemClock};
 use vintedbot_domain::identity::Scopes;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::keys::sha256_hex;
-use vintedbot_domain::store;
 use vintedbot_domain::store::entities::api_tokens;
+
+use crate::bench::fixture;
 
 /// Makes owners. Returns a token of each.
 pub async fn make(database_url: &str, count: usize) -> Result<Vec<String>> {
-    let store = store::connect(database_url, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
+    let store = fixture::store(database_url).await?;
     let writer = store.writer();
     let mut secrets = Vec::new();
     for number in 0..count {

@@ -4,8 +4,7 @@ use anyhow::{Result, ensure};
 use vintedbot_proofs::cluster::{Cluster, Member, Role, Seller};
 
 /// One after the other, beside processes that are well.
-pub async fn what_is_missing_or_wrong(cluster: &mut Cluster) -> Result<()> {
-    cluster.add(1, 1, 2).await?;
+pub async fn what_is_missing_or_wrong_is_refused_at_start(cluster: &mut Cluster) -> Result<()> {
     let redis = cluster
         .redis
         .as_ref()

@@ -9,7 +9,7 @@ use vintedbot_sdk::ErrorReason;
 use vintedbot_sdk::v1::publish_job::State;
 
 /// The job says what is wrong while it is, and goes on by itself when it is not any more.
-pub async fn it_is_said_on_the_job(cluster: &mut Cluster) -> Result<()> {
+pub async fn a_site_that_cannot_be_reached_is_named_on_the_job(cluster: &mut Cluster) -> Result<()> {
     let client = cluster.client(&cluster.servers[0].url())?;
     let seller = Seller::start(&client, "Sophie").await?;
     let site = cluster.site().url().to_owned();

@@ -32,10 +32,4 @@ pub enum Relation {
     Delivery,
 }
 
-impl Related<super::webhook_deliveries::Entity> for Entity {
-    fn to() -> RelationDef {
-        Relation::Delivery.def()
-    }
-}
-
 impl ActiveModelBehavior for ActiveModel {}

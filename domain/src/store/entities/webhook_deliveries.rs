@@ -31,14 +31,11 @@ pub struct Model {
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {
-    #[sea_orm(has_many = "super::webhook_attempts::Entity")]
-    Attempts,
-}
+pub enum Relation {}
 
 impl Related<super::webhook_attempts::Entity> for Entity {
     fn to() -> RelationDef {
-        Relation::Attempts.def()
+        super::webhook_attempts::Relation::Delivery.def().rev()
     }
 }
 
