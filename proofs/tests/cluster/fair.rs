@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait as _, Database, Statement};
 use vintedbot_proofs::cluster::{Cluster, Seller};
 
 /// Far more than one worker does while an item is published.
-const BURST: usize = 20_000;
+const BURST: i64 = 20_000;
 
 /// Somebody's account has thousands of jobs that are all older than another's publication, which does not stand behind them.
 pub async fn a_burst_of_one_seller_keeps_nobody_waiting(cluster: &mut Cluster) -> Result<()> {
@@ -38,6 +38,9 @@ pub async fn a_burst_of_one_seller_keeps_nobody_waiting(cluster: &mut Cluster) -
     let left = left.context("a count")?;
     let (done, queued): (i64, i64) = (left.try_get("", "done")?, left.try_get("", "queued")?);
     ensure!(done > 0, "nothing of the burst was done meanwhile");
-    ensure!(queued > 0, "the publication stood behind all {BURST} of them");
+    ensure!(
+        queued > BURST / 2,
+        "the publication stood behind {done} of {BURST}"
+    );
     Ok(())
 }
