@@ -11,6 +11,7 @@ use figment::value::Value;
 use figment::{Figment, Provider as _};
 use ipnet::IpNet;
 use serde::Deserialize;
+use url::Url;
 use vintedbot_domain::keys::sha256_hex;
 use vintedbot_domain::settings::Settings;
 
@@ -124,6 +125,7 @@ impl Config {
             bail!("concurrency must be at least 1");
         }
         config.webhook_networks()?;
+        config.check_public_url()?;
         // A browser is told where files are, and it does not know in which folder this was started.
         config.data_dir = std::path::absolute(&config.data_dir).context("data_dir")?;
         config.settings = Some(settings);
@@ -133,6 +135,21 @@ impl Config {
     /// The rules' part of the settings.
     pub fn settings(&self) -> Settings {
         self.settings.clone().expect("read() sets it")
+    }
+
+    fn check_public_url(&self) -> Result<()> {
+        if self.public_url.is_empty() {
+            return Ok(());
+        }
+        let url = self.public_url.parse::<Url>().ok();
+        let is_page = url.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        if !is_page {
+            bail!(
+                "public_url = {:?} is no address like https://vintedbot.example",
+                self.public_url
+            );
+        }
+        Ok(())
     }
 
     /// Networks inside that webhooks may be sent to.
@@ -254,6 +271,23 @@ mod tests {
             std::fs::write(&file, format!("webhook_allowed_networks = {networks:?}\n")).expect("written");
             let read = Config::read(&file).and_then(|config| config.webhook_networks());
             assert_eq!(read.ok().map(|networks| networks.len()), count, "{networks}");
+        }
+    }
+
+    #[test]
+    fn a_public_address_that_is_none_is_refused_at_start() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("own.toml");
+        for (address, is_good) in [
+            ("", true),
+            ("https://vintedbot.example/base", true),
+            ("http://127.0.0.1:50051", true),
+            ("vintedbot.example", false),
+            ("localhost:50051", false),
+            ("ftp://vintedbot.example", false),
+        ] {
+            std::fs::write(&file, format!("public_url = {address:?}\n")).expect("written");
+            assert_eq!(Config::read(&file).is_ok(), is_good, "{address}");
         }
     }
 

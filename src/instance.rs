@@ -5,7 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::events::Feed;
@@ -53,7 +53,9 @@ async fn open_with(
     let folder = DataFolder::open(&config.data_dir)?;
     let path = folder.path().to_owned();
     let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
-    let store = store::connect(&config.database_url(), clock.clone(), ids.clone()).await?;
+    let store = store::connect(&config.database_url(), clock.clone(), ids.clone())
+        .await
+        .context("DATABASE_URL")?;
     migrate(&store).await?;
     let program = env!("CARGO_PKG_VERSION");
     let started = instance::start(&store, &path, program, OLDEST_PROGRAM).await?;
@@ -100,6 +102,31 @@ async fn open_with(
         key_file,
         _folder: folder,
     })
+}
+
+/// The database of an instance that is there already, for commands that need one and work beside it.
+pub async fn existing(config: &Config) -> Result<Store> {
+    let url = config.database_url();
+    if let Some(file) = sqlite_file(&url)
+        && !file.is_file()
+    {
+        bail!(
+            "there is no instance at {}: set DATA_DIR, or DATABASE_URL, to where it is",
+            file.display()
+        );
+    }
+    let store = store::connect(&url, Arc::new(SystemClock), Arc::new(SystemIds))
+        .await
+        .context("DATABASE_URL")?;
+    instance::is_here(&store).await?;
+    Ok(store)
+}
+
+/// The file of an SQLite database.
+pub fn sqlite_file(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path.strip_prefix("//").unwrap_or(path);
+    Some(Path::new(path.split('?').next().unwrap_or(path)))
 }
 
 /// Brings the schema up to date, one process at a time.

@@ -63,6 +63,7 @@ pub enum Reason {
     TokenMissing,
     TooLate,
     TooManyPhotos,
+    TooManyWebhookEndpoints,
     UploadUrlExpired,
     UploadUrlInvalid,
     ValidationFailed,
@@ -193,6 +194,9 @@ pub enum Error {
     /// The file store failed.
     #[error("files: {0}")]
     Files(#[from] crate::media::files::Error),
+    /// The operator has to put something right: a setting, a folder, another process.
+    #[error("{0}")]
+    Setup(String),
     /// What is stored cannot be understood; nobody's request is at fault.
     #[error("internal: {0}")]
     Internal(String),

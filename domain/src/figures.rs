@@ -23,7 +23,7 @@ pub struct Figures {
     pub effects: Counts,
     /// Browsers and attempts without one that are not known to have ended.
     pub composers: i64,
-    /// Workers that have not closed.
+    /// Workers that have not closed and were heard of lately.
     pub workers: i64,
     /// Inboxes that are read, how many of them are late, and how long ago the stalest was read.
     pub inboxes: i64,
@@ -70,7 +70,11 @@ pub async fn read(store: &Store) -> Result<Figures> {
         "SELECT COUNT(*) AS n0 FROM composers WHERE state = 'OPEN'",
     )
     .await?;
-    let [workers] = numbers(reader, "SELECT COUNT(*) AS n0 FROM workers WHERE state = 'OPEN'").await?;
+    let workers = format!(
+        "SELECT COUNT(*) AS n0 FROM workers WHERE state = 'OPEN' AND heartbeat_time > {}",
+        now - jobs::FRESH_MS
+    );
+    let [workers] = numbers(reader, &workers).await?;
     let [deliveries] = numbers(
         reader,
         "SELECT COUNT(*) AS n0 FROM webhook_deliveries WHERE state = 'PENDING'",

@@ -52,7 +52,7 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
         .as_ref()
         .filter(|row| version(program) < version(&row.oldest_program))
     {
-        return Err(Error::Internal(format!(
+        return Err(Error::Setup(format!(
             "this database needs vintedbot {} or newer; this is {program}",
             row.oldest_program
         )));
@@ -65,7 +65,7 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
         .as_ref()
         .is_some_and(|row| known.is_some() && known == row.previous_id);
     if let Some(known) = known.filter(|_| !own && !was_own) {
-        return Err(Error::Internal(format!(
+        return Err(Error::Setup(format!(
             "the data folder {} belongs to instance {known}, and the database that DATABASE_URL names to {}; set DATA_DIR to an \
              empty folder, or DATABASE_URL to that folder's database; to begin anew in this folder, remove {}",
             folder.display(),
@@ -139,7 +139,7 @@ pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bo
                 let agreed = row.and_then(|row| row.key_id);
                 if let Some(agreed) = agreed.filter(|agreed| !all.knows(agreed)) {
                     if is_one_of_several || jobs::anybody_works(tx).await? {
-                        return Err(Error::Internal(format!(
+                        return Err(Error::Setup(format!(
                             "this instance seals with key {agreed}, and ENCRYPTION_KEY is key {own}: give every process the same \
                              one; to change it, name the one before in ENCRYPTION_KEYS_OLD; where it is lost, let `vintedbot \
                              serve` start once while nothing else runs, and what was sealed with it is lost too"
@@ -162,14 +162,24 @@ pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bo
         .await
 }
 
-/// Checks that the instance is on this database, and not on one that it was moved to: for commands that change something
-/// without starting.
+/// Checks that there is an instance on this database, and not on one that it was moved to: for commands that work on one
+/// without starting it.
 ///
 /// # Errors
-/// It is elsewhere, or on its way.
+/// There is none, or it is elsewhere, or on its way.
 pub async fn is_here(store: &Store) -> Result<()> {
-    let row = instance::Entity::find().one(store.reader()).await?;
-    row.as_ref().map_or(Ok(()), transfer::may_start)
+    let row = match instance::Entity::find().one(store.reader()).await {
+        Err(error) if has_no_table(&error.to_string()) => None,
+        found => found?,
+    };
+    let row = row.ok_or_else(|| {
+        Error::Setup("there is no instance in the database that DATABASE_URL names".to_owned())
+    })?;
+    transfer::may_start(&row)
+}
+
+fn has_no_table(error: &str) -> bool {
+    error.contains("no such table") || error.contains("relation \"instance\" does not exist")
 }
 
 /// Whether a folder may join a database that it does not match: on a server that several machines share, a new machine's
@@ -214,7 +224,7 @@ async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Mod
 
 async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance::Model> {
     if jobs::anybody_works(tx).await? {
-        return Err(Error::Internal(
+        return Err(Error::Setup(
             "this data folder does not belong to the database that DATABASE_URL names, and other processes work on that one: to \
              join them set DATA_DIR to an empty folder; if it is a copy that they should not work on, stop them"
                 .to_owned(),
@@ -250,7 +260,7 @@ fn read(file: &PathBuf) -> Result<Option<String>> {
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Internal(format!(
+        Err(error) => Err(Error::Setup(format!(
             "instance file {}: {error}",
             file.display()
         ))),
@@ -259,7 +269,7 @@ fn read(file: &PathBuf) -> Result<Option<String>> {
 
 fn write(file: &PathBuf, id: &str) -> Result<()> {
     std::fs::write(file, format!("{id}\n"))
-        .map_err(|error| Error::Internal(format!("instance file {}: {error}", file.display())))
+        .map_err(|error| Error::Setup(format!("instance file {}: {error}", file.display())))
 }
 
 /// `1.2.3` as numbers; what is not a number counts as 0.

@@ -156,7 +156,7 @@ impl Settings {
             ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
-            Some((_, message)) => Err(Error::Internal((*message).to_owned())),
+            Some((_, message)) => Err(Error::Setup((*message).to_owned())),
             None => Ok(()),
         }
     }
@@ -166,7 +166,7 @@ impl Settings {
 pub(crate) fn zone(name: &str) -> Result<TimeZone> {
     let found = TimeZoneDatabase::bundled().get(name);
     found.map_err(|_| {
-        Error::Internal(format!(
+        Error::Setup(format!(
             "timezone = {name:?} is no time zone; one is written like Europe/Paris, or UTC"
         ))
     })

@@ -5,7 +5,7 @@
 //! the number of series does not grow with what is stored. A new metric: its line in [`describe`], and where it is counted.
 
 use std::collections::HashSet;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -17,7 +17,8 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use vintedbot_domain::{Domain, figures};
+use vintedbot_domain::figures::{self, Figures};
+use vintedbot_domain::Domain;
 use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 /// A database that does not answer must not keep Prometheus from what else there is.
@@ -36,9 +37,11 @@ pub async fn serve(
     render: Render,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
-    let app = Router::new()
-        .route("/metrics", get(scrape))
-        .with_state((domain, render));
+    let app = Router::new().route("/metrics", get(scrape)).with_state(Page {
+        domain,
+        render,
+        last: Arc::default(),
+    });
     axum::serve(listener, app)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await
@@ -88,7 +91,7 @@ pub fn describe() {
         "vintedbot_browsers_open",
         "Attempts at the form that are not known to have ended"
     );
-    describe_gauge!("vintedbot_workers_open", "Workers that have not closed");
+    describe_gauge!("vintedbot_workers_open", "Workers that have not closed and were heard of in the last 30 seconds");
     describe_gauge!(
         "vintedbot_inboxes",
         "Inboxes that are read, by whether they are late"
@@ -121,14 +124,31 @@ pub fn describe() {
     }
 }
 
-async fn scrape(State((domain, render)): State<(Domain, Render)>) -> impl IntoResponse {
+#[derive(Clone)]
+struct Page {
+    domain: Domain,
+    render: Render,
+    /// What the database said last.
+    last: Arc<Mutex<Figures>>,
+}
+
+async fn scrape(State(page): State<Page>) -> impl IntoResponse {
+    let Page { domain, render, last } = page;
     let read = tokio::time::timeout(ANSWERS_WITHIN, figures::read(&domain.store)).await;
-    match read {
-        Ok(Ok(figures)) => {
-            show(&figures);
-            gauge!("vintedbot_database_up").set(1.0);
+    {
+        let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+        match read {
+            Ok(Ok(figures)) => {
+                show(&figures, |figure| figure);
+                gauge!("vintedbot_database_up").set(1.0);
+                *last = figures;
+            }
+            _ => {
+                // What was true before is not known to be true now.
+                show(&last, |_| f64::NAN);
+                gauge!("vintedbot_database_up").set(0.0);
+            }
         }
-        _ => gauge!("vintedbot_database_up").set(0.0),
     }
     for pool in domain.store.pools() {
         let idle = f64::from(pool.idle);
@@ -142,22 +162,22 @@ async fn scrape(State((domain, render)): State<(Domain, Render)>) -> impl IntoRe
     )
 }
 
-fn show(figures: &figures::Figures) {
+fn show(figures: &Figures, seen: impl Fn(f64) -> f64) {
     let seconds = |milliseconds: i64| milliseconds as f64 / 1000.0;
     for (kind, state, count) in &figures.jobs {
-        gauge!("vintedbot_jobs", "kind" => kind.to_lowercase(), "state" => state.clone()).set(*count as f64);
+        gauge!("vintedbot_jobs", "kind" => kind.to_lowercase(), "state" => state.clone()).set(seen(*count as f64));
     }
     for (kind, outcome, count) in &figures.effects {
-        gauge!("vintedbot_effects", "kind" => kind.clone(), "outcome" => outcome.clone()).set(*count as f64);
+        gauge!("vintedbot_effects", "kind" => kind.clone(), "outcome" => outcome.clone()).set(seen(*count as f64));
     }
-    gauge!("vintedbot_jobs_overdue_seconds").set(seconds(figures.overdue_ms));
-    gauge!("vintedbot_browsers_open").set(figures.composers as f64);
-    gauge!("vintedbot_workers_open").set(figures.workers as f64);
-    gauge!("vintedbot_inboxes", "state" => "late").set(figures.late_inboxes as f64);
-    gauge!("vintedbot_inboxes", "state" => "fresh").set((figures.inboxes - figures.late_inboxes) as f64);
-    gauge!("vintedbot_inbox_age_seconds").set(seconds(figures.stalest_inbox_ms));
-    gauge!("vintedbot_webhook_deliveries_pending").set(figures.pending_deliveries as f64);
-    gauge!("vintedbot_file_removals_pending").set(figures.file_removals as f64);
+    gauge!("vintedbot_jobs_overdue_seconds").set(seen(seconds(figures.overdue_ms)));
+    gauge!("vintedbot_browsers_open").set(seen(figures.composers as f64));
+    gauge!("vintedbot_workers_open").set(seen(figures.workers as f64));
+    gauge!("vintedbot_inboxes", "state" => "late").set(seen(figures.late_inboxes as f64));
+    gauge!("vintedbot_inboxes", "state" => "fresh").set(seen((figures.inboxes - figures.late_inboxes) as f64));
+    gauge!("vintedbot_inbox_age_seconds").set(seen(seconds(figures.stalest_inbox_ms)));
+    gauge!("vintedbot_webhook_deliveries_pending").set(seen(figures.pending_deliveries as f64));
+    gauge!("vintedbot_file_removals_pending").set(seen(figures.file_removals as f64));
 }
 
 /// The path of a method that this server has; whatever else was asked for is one thing.

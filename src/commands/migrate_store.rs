@@ -12,6 +12,7 @@ use vintedbot_domain::store::{self, DataFolder, Store};
 use vintedbot_domain::transfer::{self, Moved, Places, Progress};
 
 use crate::config::Config;
+use crate::instance::sqlite_file;
 
 /// From where to where.
 #[derive(Args)]
@@ -31,7 +32,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
     let _folder = DataFolder::open(&config.data_dir)?;
-    if let Some(file) = file_of(&arguments.from)
+    if let Some(file) = sqlite_file(&arguments.from)
         && !file.is_file()
     {
         bail!("--from names {}, which is no file", file.display());
@@ -79,16 +80,9 @@ fn tell(progress: Progress) {
     }
 }
 
-/// The file of an SQLite database.
-fn file_of(url: &str) -> Option<&Path> {
-    let path = url.strip_prefix("sqlite:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    Some(Path::new(path.split('?').next().unwrap_or(path)))
-}
-
 /// A database's address without what is secret in it.
 fn place(url: &str) -> Result<String> {
-    if let Some(file) = file_of(url) {
+    if let Some(file) = sqlite_file(url) {
         if file.as_os_str().is_empty() || file == Path::new(":memory:") {
             bail!("{url} is no file");
         }

@@ -1,15 +1,12 @@
 //! `vintedbot schedules`: shows and changes what runs by itself. Works beside a running instance.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use clap::Subcommand;
-use vintedbot_domain::clock::{SystemClock, rfc3339};
-use vintedbot_domain::ids::SystemIds;
+use vintedbot_domain::clock::rfc3339;
 use vintedbot_domain::jobs::{self, Cadence};
-use vintedbot_domain::{instance, store};
 
 use crate::config::Config;
+use crate::instance;
 
 /// What to do with schedules.
 #[derive(Subcommand)]
@@ -36,8 +33,7 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<()> {
     let config = Config::load()?;
     let settings = config.settings();
-    let store = store::connect(&config.database_url(), Arc::new(SystemClock), Arc::new(SystemIds)).await?;
-    instance::is_here(&store).await?;
+    let store = instance::existing(&config).await?;
     if let Command::Set {
         id,
         every_seconds,

@@ -1,17 +1,14 @@
 //! `vintedbot search`: what finds things. Works beside a running instance.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::Subcommand;
 use tokio::time::Instant;
-use vintedbot_domain::clock::SystemClock;
-use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::search::rebuild;
-use vintedbot_domain::{instance, store};
 
 use crate::config::Config;
+use crate::instance;
 
 /// What to do with the search index.
 #[derive(Subcommand)]
@@ -27,8 +24,7 @@ const TOLD_EVERY: Duration = Duration::from_millis(500);
 pub async fn run(command: Command) -> Result<()> {
     let Command::Rebuild = command;
     let config = Config::load()?;
-    let store = store::connect(&config.database_url(), Arc::new(SystemClock), Arc::new(SystemIds)).await?;
-    instance::is_here(&store).await?;
+    let store = instance::existing(&config).await?;
     let began = Instant::now();
     let mut told = began;
     rebuild::begin(&store).await?;

@@ -9,6 +9,8 @@ mod rehearsal;
 mod script;
 mod wardrobe;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 use vintedbot_domain::accounts::{self, Account, Mode, NewAccount};
@@ -42,10 +44,28 @@ pub async fn run() -> Result<()> {
         practice.stop().await?;
     }
     if !filled {
-        bail!("the instance has accounts already; nothing was changed");
+        bail!(
+            "the instance has accounts already; nothing was changed{}",
+            is_half(&config).map_or_else(String::new, |half| format!("; {half}"))
+        );
     }
     println!("filled {}", config.data_dir.display());
     Ok(())
+}
+
+/// A file that is there while the instance is being filled, and afterwards if that was cut off.
+fn mark(config: &Config) -> PathBuf {
+    config.data_dir.join("seeding")
+}
+
+/// What to say where filling was cut off: what is there is whole, each for itself, but not all of it.
+pub fn is_half(config: &Config) -> Option<String> {
+    mark(config).exists().then(|| {
+        format!(
+            "the example data is incomplete, since filling was cut off; to have all of it, remove {} and start anew",
+            config.data_dir.display()
+        )
+    })
 }
 
 /// Fills an open instance, unless it has accounts. Answers whether it did.
@@ -59,6 +79,8 @@ pub async fn fill(config: &Config, domain: &Domain, owner_id: &str, practice_url
     if !rehearsal::has_no_accounts(domain, &caller).await? {
         return Ok(false);
     }
+    let mark = mark(config);
+    std::fs::write(&mark, "").with_context(|| mark.display().to_string())?;
     let rehearsal = Rehearsal::start(config, domain, practice_url).await?;
     let seeding = Seeding {
         domain: rehearsal.domain.clone(),
@@ -68,7 +90,9 @@ pub async fn fill(config: &Config, domain: &Domain, owner_id: &str, practice_url
     };
     let result = seeding.all().await;
     seeding.rehearsal.stop().await?;
-    result.map(|()| true)
+    result?;
+    std::fs::remove_file(&mark).with_context(|| mark.display().to_string())?;
+    Ok(true)
 }
 
 struct Seeding {

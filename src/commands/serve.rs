@@ -48,6 +48,9 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         env!("CARGO_PKG_VERSION")
     );
     println!("new accounts: {:?}", config.settings().session_mode);
+    if let Some(half) = super::seed::is_half(&config) {
+        println!("{half}");
+    }
     println!("practice site: {practice_url}");
     match connector.driver() {
         DriverKind::Browser { headless } => println!("browser worker: ready (headless={headless})"),

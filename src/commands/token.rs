@@ -8,6 +8,8 @@ use crate::instance;
 /// Makes a token with every scope and writes it to the token file.
 pub async fn run() -> Result<()> {
     let config = Config::load()?;
+    // One that is looked for in a wrong place must not begin there.
+    drop(instance::existing(&config).await?);
     let instance = if config.is_shared() {
         instance::join(&config, config.settings(), true).await?
     } else {

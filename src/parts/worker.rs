@@ -54,9 +54,12 @@ pub fn start(
     Ok(tokio::spawn(async move { Ok(worker.run().await?) }))
 }
 
-/// The kinds that a list names, each once; empty: all.
+/// The kinds that a list names, each once; without a list: all.
 pub fn kinds(list: &[String]) -> Result<Vec<Kind>> {
     let all = Kind::all();
+    if list.is_empty() {
+        return Ok(all);
+    }
     let mut kinds = Vec::new();
     for name in list
         .iter()
@@ -71,7 +74,10 @@ pub fn kinds(list: &[String]) -> Result<Vec<Kind>> {
             kinds.push(*kind);
         }
     }
-    Ok(if kinds.is_empty() { all } else { kinds })
+    if kinds.is_empty() {
+        bail!("--kinds names none; leave it out for all of them");
+    }
+    Ok(kinds)
 }
 
 #[cfg(test)]
@@ -89,6 +95,7 @@ mod tests {
             [Kind::Publish, Kind::SyncInbox]
         );
         assert_eq!(named(&[]).expect("all"), Kind::all());
+        assert!(named(&["", " "]).is_err());
         let error = named(&["publishing"]).expect_err("unknown").to_string();
         assert!(
             error.contains("publishing") && error.contains("send_reply"),

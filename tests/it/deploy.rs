@@ -149,6 +149,8 @@ fn haproxy_and_prometheus_take_their_files() {
     let promtool = root().join("target/tools/prometheus/usr/bin/promtool");
     checked(&promtool, &["check", "rules", &file("rules.yml")]);
     checked(&promtool, &["check", "config", &file("prometheus.yml")]);
+    let cases = root().join("tests/it/rules.yml");
+    checked(&promtool, &["test", "rules", &cases.display().to_string()]);
     // Who is scraped is somebody who listens there.
     let services = yaml("compose.yaml")["services"].clone();
     for job in yaml("prometheus.yml")["scrape_configs"].as_array().expect("jobs") {

@@ -80,6 +80,8 @@ pub struct Relay {
     wakes: Mutex<HashMap<Kind, wakes::Sender<()>>>,
     /// Told when what may have been missed is to be looked for.
     missed: Arc<Notify>,
+    /// When it was last said that listeners for rings ended.
+    told: Mutex<Option<Instant>>,
 }
 
 impl Relay {
@@ -115,6 +117,7 @@ impl Relay {
             dropped: AtomicU64::new(0),
             wakes: Mutex::default(),
             missed: Arc::default(),
+            told: Mutex::default(),
         }))
     }
 
@@ -171,6 +174,14 @@ impl Relay {
         ];
         let _: i64 = self.manager().unlink(&ended).await?;
         Ok(())
+    }
+
+    /// Whether nobody asked this for so long: of listeners that end together, one has something to tell.
+    pub fn is_news(&self, since: Duration) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.is_none_or(|last| last.elapsed() > since);
+        *told = Some(Instant::now());
+        is_news
     }
 
     fn rings_for(&self, kind: Kind) -> RedisStorage<String> {

@@ -9,10 +9,8 @@ use crate::clock::Millis;
 use crate::store::Store;
 use crate::store::entities::jobs;
 
-/// Jobs of one kind and account that one look brings; the next look brings the next ones.
-const OF_EACH: i64 = 8;
-/// Jobs that one look brings.
-const IN_ALL: i64 = 512;
+/// Jobs of each kind that one look brings; the next look brings the next ones.
+const OF_KIND: i64 = 128;
 
 /// A job that may be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,7 +24,8 @@ pub struct Candidate {
 /// What there is to do.
 #[derive(Clone, Debug, Default)]
 pub struct DueJobs {
-    /// The most urgent of each kind and account, however many of another are older.
+    /// The most urgent first. Of each kind those whose turn it is, the first of every account before the second of any,
+    /// however many of another kind or account are older.
     pub candidates: Vec<Candidate>,
     /// Milliseconds until the next job comes due, or the next lease runs out. `None`: none is known of.
     pub next: Option<Millis>,
@@ -46,12 +45,14 @@ pub async fn due(store: &Store, kinds: &[Kind]) -> Result<DueJobs> {
     let ready = Statement::from_sql_and_values(
         backend,
         format!(
-            "SELECT id, kind, account FROM (SELECT id, kind, COALESCE(account_id, owner_id, '') AS account, priority, due_time, \
+            "SELECT id, kind, account FROM (\
+             SELECT *, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY place, priority DESC, due_time, id) AS turn FROM (\
+             SELECT id, kind, COALESCE(account_id, owner_id, '') AS account, priority, due_time, \
              ROW_NUMBER() OVER (PARTITION BY kind, COALESCE(account_id, owner_id, '') ORDER BY priority DESC, due_time, id) AS place \
-             FROM jobs WHERE kind IN ({kinds}) AND ((state = 'QUEUED' AND due_time <= $1) OR (state = 'RUNNING' AND lease_until <= $1))) AS ready \
-             WHERE place <= $2 ORDER BY priority DESC, due_time, id LIMIT $3"
+             FROM jobs WHERE kind IN ({kinds}) AND ((state = 'QUEUED' AND due_time <= $1) OR (state = 'RUNNING' AND lease_until <= $1))\
+             ) AS ready) AS turns WHERE turn <= $2 ORDER BY priority DESC, due_time, id"
         ),
-        [Value::from(now), Value::from(OF_EACH), Value::from(IN_ALL)],
+        [Value::from(now), Value::from(OF_KIND)],
     );
     let rows = connection.query_all_raw(ready).await?;
     let candidates = rows

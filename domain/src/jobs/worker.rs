@@ -29,7 +29,7 @@ pub struct WorkerIdentity {
 
 /// How often a worker says that it lives, and for how long it is believed.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
-const FRESH_MS: Millis = 30_000;
+pub(crate) const FRESH_MS: Millis = 30_000;
 
 /// Records that a worker has started.
 ///
@@ -59,7 +59,7 @@ pub async fn open_worker(
                         .all(tx)
                         .await?;
                     if let Some(other) = same.iter().find(|row| !is_gone(row, &identity, is_running)) {
-                        return Err(Error::Internal(format!(
+                        return Err(Error::Setup(format!(
                             "a worker named {name} lives already (process {}, last heard of {} s ago); give this one another --name, \
                              or wait until {} s have passed without a word from that one",
                             other.pid,

@@ -149,7 +149,7 @@ impl Keys {
     /// From a file that only its owner can read, made where it is missing.
     pub fn from_file(path: &Path, ids: &dyn Ids) -> Result<Self> {
         let describe =
-            |error: std::io::Error| Error::Internal(format!("key file {}: {error}", path.display()));
+            |error: std::io::Error| Error::Setup(format!("key file {}: {error}", path.display()));
         match OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -201,7 +201,7 @@ fn master_from(text: &str, what: &str) -> Result<Master> {
         .map(Zeroizing::new);
     let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
     key.map(Master::new)
-        .ok_or_else(|| Error::Internal(format!("{what} must be 32 bytes, as 64 hex digits or as base64")))
+        .ok_or_else(|| Error::Setup(format!("{what} must be 32 bytes, as 64 hex digits or as base64")))
 }
 
 /// SHA-256 of bytes, in hex.

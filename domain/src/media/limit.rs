@@ -1,18 +1,38 @@
 //! How many new photos an owner may store in a minute.
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
+};
 
 use crate::clock::{Millis, rfc3339};
+use crate::store::Tx;
 use crate::store::entities::photos;
 use crate::{Domain, Error, Reason, Result};
 
 const MINUTE: Millis = 60_000;
 
+/// Has those who store photos of one owner wait for each other: each would count as many as before otherwise. SQLite has one
+/// writer. First in a transaction, so that nobody who waits here holds what others need.
+pub(super) async fn one_at_a_time(tx: &Tx, owner_id: &str) -> Result<()> {
+    let backend = tx.get_database_backend();
+    if backend == DbBackend::Postgres {
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended('photos of ' || $1, 0))";
+        tx.execute_raw(Statement::from_sql_and_values(backend, lock, [owner_id.into()]))
+            .await?;
+    }
+    Ok(())
+}
+
 /// Refuses photos for which this minute has no room any more. More at once than any minute has room for are taken when the
 /// minute is empty, since they would never be otherwise.
-pub(super) async fn check(domain: &Domain, owner_id: &str, wanted: usize) -> Result<()> {
+pub(super) async fn check(
+    connection: &impl ConnectionTrait,
+    domain: &Domain,
+    owner_id: &str,
+    now: Millis,
+    wanted: usize,
+) -> Result<()> {
     let most = domain.settings.uploads_per_minute;
-    let now = domain.store.now().await?;
     let times: Vec<Millis> = photos::Entity::find()
         .select_only()
         .column(photos::Column::CreateTime)
@@ -21,7 +41,7 @@ pub(super) async fn check(domain: &Domain, owner_id: &str, wanted: usize) -> Res
         .order_by_desc(photos::Column::CreateTime)
         .limit(most.unsigned_abs())
         .into_tuple()
-        .all(domain.store.reader())
+        .all(connection)
         .await?;
     let wanted = i64::try_from(wanted).unwrap_or(i64::MAX).min(most);
     let stored = i64::try_from(times.len()).unwrap_or(i64::MAX);

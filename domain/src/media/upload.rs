@@ -12,7 +12,7 @@ use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelec
 use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
 use super::pipeline::{self, Processed, process_off_thread};
 use super::removal::{hold, remove_unused};
-use super::{NearDuplicate, Photo, by_ids, file_error, files, mark_used};
+use super::{NearDuplicate, Photo, by_ids, file_error, files, limit, mark_used};
 use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
@@ -160,7 +160,9 @@ pub(crate) async fn prepare(
     new: Vec<NewPhoto>,
     request_id: Option<&str>,
 ) -> Result<Prepared> {
-    super::limit::check(domain, owner_id, new.len()).await?;
+    // Before the work; and once more where it counts, since others may store photos meanwhile.
+    let now = domain.store.now().await?;
+    limit::check(domain.store.reader(), domain, owner_id, now, new.len()).await?;
     let violations: Vec<_> = new
         .iter()
         .enumerate()
@@ -262,17 +264,20 @@ where
             .map_err(file_error)?;
     }
     let others = hashes_of(domain, owner_id).await?;
-    let owner_id = owner_id.to_owned();
+    let (inner, owner_id) = (domain.clone(), owner_id.to_owned());
     domain
         .store
         .write(move |tx| {
-            let (owner_id, prepared, others, then) = (
+            let (domain, owner_id, prepared, others, then) = (
+                inner.clone(),
                 owner_id.clone(),
                 prepared.clone(),
                 Arc::clone(&others),
                 Arc::clone(&then),
             );
             async move {
+                limit::one_at_a_time(tx, &owner_id).await?;
+                limit::check(tx, &domain, &owner_id, tx.now().await?, prepared.photos.len()).await?;
                 let mut uploaded: Vec<Uploaded> = Vec::with_capacity(prepared.photos.len());
                 for (processed, file_name) in prepared.photos.iter() {
                     uploaded.push(write_row(tx, &owner_id, processed, file_name, &others, &uploaded).await?);

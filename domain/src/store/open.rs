@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fs4::FileExt;
+use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
 use sea_orm::sqlx::sqlite::SqliteLockingMode;
+use sea_orm::sqlx::{self, Connection as _};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 
 use super::Store;
@@ -20,6 +22,8 @@ const SQLITE_READERS: u32 = 4;
 /// What connections to PostgreSQL are called there: those of instances, and those of whoever must be alone.
 const NAME: &str = "vintedbot";
 const NAME_ALONE: &str = "vintedbot migrate-store";
+/// How long a database that does not answer yet is waited for, and a connection of its pool.
+const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// How often, and how long apart, it is looked whether an instance is still connected.
 const LOOKS: u32 = 10;
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -36,7 +40,7 @@ impl DataFolder {
     /// Makes the folder where it is missing and locks it. Fails when another process holds the lock.
     pub fn open(path: &Path) -> Result<Self> {
         let describe =
-            |error: std::io::Error| Error::Internal(format!("data folder {}: {error}", path.display()));
+            |error: std::io::Error| Error::Setup(format!("data folder {}: {error}", path.display()));
         // Photos, keys and the database are nobody else's business.
         DirBuilder::new()
             .recursive(true)
@@ -54,7 +58,7 @@ impl DataFolder {
                 path: path.to_owned(),
                 _lock: lock,
             }),
-            Err(_) => Err(Error::Internal(format!(
+            Err(_) => Err(Error::Setup(format!(
                 "data folder {} is in use by another process; stop it, or set DATA_DIR to another folder",
                 path.display()
             ))),
@@ -104,15 +108,15 @@ pub async fn connect_alone(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) 
             .map_err(Error::from),
         Err(error) => Err(error),
     };
-    let connection = alone.map_err(|error| match &error {
-        Error::Database(cause) if cause.to_string().contains("locked") => in_use(url),
-        _ => error,
+    let connection = alone.map_err(|error| match error.to_string().contains("locked") {
+        true => in_use(url),
+        false => error,
     })?;
     Ok(Store::new(connection.clone(), connection, clock, ids, false))
 }
 
 fn in_use(what: &str) -> Error {
-    Error::Internal(format!("{what} is in use by another process; stop it first"))
+    Error::Setup(format!("{what} is in use by another process; stop it first"))
 }
 
 impl Store {
@@ -144,8 +148,8 @@ fn check_scheme(url: &str) -> Result<()> {
     if url.starts_with("sqlite:") {
         return Ok(());
     }
-    Err(Error::Internal(
-        "DATABASE_URL must begin with sqlite: or postgres:".to_owned(),
+    Err(Error::Setup(
+        "an address of a database begins with sqlite: or postgres:".to_owned(),
     ))
 }
 
@@ -161,7 +165,7 @@ async fn connect_sqlite(
         .min_connections(1)
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(STARTS_WITHIN)
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
@@ -179,14 +183,16 @@ async fn connect_sqlite(
                 sqlite
             }
         });
-    Ok(Database::connect(options).await?)
+    let connected = Database::connect(options).await;
+    connected.map_err(|error| cannot_be_used(url, &error))
 }
 
 async fn connect_postgres(url: &str, name: &'static str) -> Result<DatabaseConnection> {
+    try_postgres(url).await?;
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(12)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(STARTS_WITHIN)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(move |postgres| {
             // A writer that is cut off holds its owner's event head; the server ends it instead of everybody waiting.
@@ -198,5 +204,58 @@ async fn connect_postgres(url: &str, name: &'static str) -> Result<DatabaseConne
                 ("tcp_keepalives_count", "3"),
             ])
         });
-    Ok(Database::connect(options).await?)
+    let connected = Database::connect(options).await;
+    connected.map_err(|error| cannot_be_used(&place(url), &error))
+}
+
+/// Says at once what waiting does not mend, and that a server which does not answer is waited for.
+async fn try_postgres(url: &str) -> Result<()> {
+    let place = place(url);
+    let options: PgConnectOptions = url.parse().map_err(|error| cannot_be_used(&place, &error))?;
+    match PgConnection::connect_with(&options).await {
+        // What it says to the last word is nobody's concern: it did answer.
+        Ok(connection) => drop(connection.close().await),
+        Err(error) if is_starting(&error) => tracing::warn!(
+            reason = innermost(&error),
+            "{place} does not answer yet; it is tried for {} s",
+            STARTS_WITHIN.as_secs()
+        ),
+        Err(error) => return Err(cannot_be_used(&place, &error)),
+    }
+    Ok(())
+}
+
+/// Nobody answers there, or not yet: it starts (57P03), or it has no connection to spare (53300).
+fn is_starting(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("57P03" | "53300")),
+        _ => false,
+    }
+}
+
+/// A server's address without what is secret in it.
+fn place(url: &str) -> String {
+    match url.parse::<PgConnectOptions>() {
+        Ok(options) => format!(
+            "the database {} at {}:{}",
+            options.get_database().unwrap_or_default(),
+            options.get_host(),
+            options.get_port()
+        ),
+        Err(_) => "the address of the database".to_owned(),
+    }
+}
+
+fn cannot_be_used(place: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::Setup(format!("{place} cannot be used: {}", innermost(error)))
+}
+
+/// The cause that the others only repeat.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }

@@ -56,12 +56,12 @@ pub fn may_start(row: &instance::Model) -> Result<()> {
              on where it ended"
         ),
     };
-    Err(Error::Internal(message))
+    Err(Error::Setup(message))
 }
 
 /// Why nothing starts on a database that was moved.
 pub(super) fn gone(row: &instance::Model) -> Error {
-    Error::Internal(format!(
+    Error::Setup(format!(
         "this database was moved to {}, and the instance goes on there: set DATABASE_URL to it",
         row.move_place.as_deref().unwrap_or_default()
     ))
@@ -70,7 +70,7 @@ pub(super) fn gone(row: &instance::Model) -> Error {
 /// The instance's row, or why there should be one.
 pub(super) async fn instance_of(store: &Store, missing: &str) -> Result<instance::Model> {
     let row = find(store.reader()).await?;
-    row.ok_or_else(|| Error::Internal(missing.to_owned()))
+    row.ok_or_else(|| Error::Setup(missing.to_owned()))
 }
 
 /// What is in the target, seen from the source.
@@ -81,7 +81,7 @@ pub(super) async fn arrival(target: &Store, tables: &[Table], source: &instance:
     let Some(row) = find(target.reader()).await? else {
         for table in tables {
             if count(target.reader(), &table.name).await? > 0 {
-                return Err(Error::Internal(format!(
+                return Err(Error::Setup(format!(
                     "the database to move to is not empty: there is something in {}",
                     table.name
                 )));
@@ -98,11 +98,11 @@ pub(super) async fn arrival(target: &Store, tables: &[Table], source: &instance:
         {
             Ok(Arrival::Complete)
         }
-        Some(MoveState::Arriving) => Err(Error::Internal(format!(
+        Some(MoveState::Arriving) => Err(Error::Setup(format!(
             "the database to move to is half a copy of another one, {}; name an empty database",
             row.move_place.unwrap_or_default()
         ))),
-        _ => Err(Error::Internal(
+        _ => Err(Error::Setup(
             "the database to move to has an instance of its own; name an empty one".to_owned(),
         )),
     }
@@ -115,7 +115,7 @@ pub(super) async fn leave(source: &Store, places: &Places) -> Result<instance::M
         let place = row.move_place.clone().unwrap_or_default();
         match row.move_state {
             Some(MoveState::Leaving) if place == to => Ok(row),
-            Some(MoveState::Leaving) => Err(Error::Internal(format!(
+            Some(MoveState::Leaving) => Err(Error::Setup(format!(
                 "this database is being moved to {place}: go on with that, or give it up with --abandon"
             ))),
             Some(MoveState::Left | MoveState::Arriving) => {
@@ -164,7 +164,7 @@ pub(super) async fn arrive(target: &Store, leaving: &instance::Model, places: &P
                         Ok(())
                     }
                     Some(there) if there.move_id == row.move_id => Ok(()),
-                    Some(_) => Err(Error::Internal(
+                    Some(_) => Err(Error::Setup(
                         "another instance began in the database to move to".to_owned(),
                     )),
                 }
@@ -230,19 +230,19 @@ pub async fn abandon(source: &Store, target: &Store, places: &Places) -> Result<
             Some(MoveState::Left) => return Err(gone(&leaving)),
             _ => "this database is not being moved",
         };
-        return Err(Error::Internal(message.to_owned()));
+        return Err(Error::Setup(message.to_owned()));
     }
     // Only the copy can say whether it is complete.
     let place = leaving.move_place.as_deref().unwrap_or_default();
     if place != places.to {
-        return Err(Error::Internal(format!(
+        return Err(Error::Setup(format!(
             "this database is being moved to {place}: name that with --to"
         )));
     }
     let tables = super::tables(target).await?;
     if let Some(row) = find(target.reader()).await? {
         if row.move_id == leaving.move_id && row.move_state != Some(MoveState::Arriving) {
-            return Err(Error::Internal(
+            return Err(Error::Setup(
                 "the copy is complete, and may have been started; run the same vintedbot migrate-store again to finish".to_owned(),
             ));
         }

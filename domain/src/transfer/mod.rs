@@ -110,7 +110,7 @@ pub async fn run(
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        return Err(Error::Internal(format!(
+        return Err(Error::Setup(format!(
             "the two databases have different tables ({}; in the one to move to {}); name an empty database of its own",
             only(&tables, &theirs),
             only(&theirs, &tables)
@@ -162,7 +162,7 @@ pub async fn run(
         }
     }
     if !different.is_empty() {
-        return Err(Error::Internal(format!(
+        return Err(Error::Setup(format!(
             "the copy differs from what was copied, and is not used: {}. Give it up with --abandon, and move again",
             different.join("; ")
         )));
@@ -196,7 +196,7 @@ async fn copy(
         if target.backend() == DbBackend::Postgres
             && let Some((column, key)) = rows::with_nul(table, &found)
         {
-            return Err(Error::Internal(format!(
+            return Err(Error::Setup(format!(
                 "{}.{column} of the row {key:?} has a character with the number 0, which PostgreSQL cannot keep; take it \
                  out, and move again",
                 table.name
@@ -258,7 +258,7 @@ impl Batch {
             .exec(tx)
             .await?;
         if updated.rows_affected != 1 {
-            return Err(Error::Internal(
+            return Err(Error::Setup(
                 "another process makes the same copy; let it finish".to_owned(),
             ));
         }

@@ -3,7 +3,8 @@
 use futures::FutureExt;
 use sea_orm::sea_query::Query;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use serde::Serialize;
 
@@ -21,6 +22,9 @@ use crate::{Domain, Error, Reason, Result, Violation, accounts, is_plain, reques
 /// The longest address, in bytes, and the longest description, in characters.
 const URL_MAX: usize = 2_000;
 const DESCRIPTION_MAX: usize = 500;
+/// Endpoints of one owner: each event is written down for every one of them.
+const ENDPOINTS_MAX: u64 = 100;
+
 /// What a person decides about an endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EndpointInput {
@@ -66,7 +70,7 @@ const DELETE: &str = "DeleteEndpoint";
 /// Makes an endpoint, which is sent what happens from now on and what its maker may read.
 ///
 /// # Errors
-/// All violations at once; WEBHOOK_ADDRESS_REFUSED.
+/// All violations at once; WEBHOOK_ADDRESS_REFUSED, TOO_MANY_WEBHOOK_ENDPOINTS.
 pub async fn create(
     domain: &Domain,
     caller: &Caller,
@@ -126,9 +130,17 @@ pub async fn create(
                 if let Some(id) = requests::check(tx, &row.owner_id, request_id, CREATE, &parameters).await? {
                     return Ok((id, false));
                 }
-                let head = event_heads::Entity::find_by_id(row.owner_id.as_str())
+                // Its lock has those who make endpoints wait for each other, so that all of them are counted.
+                let head = tx
+                    .locked(event_heads::Entity::find_by_id(row.owner_id.as_str()))
                     .one(tx)
                     .await?;
+                let endpoints = Entity::find().filter(Column::OwnerId.eq(row.owner_id.as_str()));
+                if endpoints.count(tx).await? >= ENDPOINTS_MAX {
+                    let message = format!("{ENDPOINTS_MAX} webhook endpoints at most; delete one first");
+                    return Err(Error::rejected(Reason::TooManyWebhookEndpoints, message)
+                        .with("max_endpoints", ENDPOINTS_MAX.to_string()));
+                }
                 row.log_position = head.map_or(0, |head| head.sequence);
                 row.create_time = tx.now().await?;
                 row.update_time = row.create_time;

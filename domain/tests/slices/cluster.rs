@@ -137,7 +137,7 @@ async fn what_is_due_has_the_first_of_every_kind_and_account_and_says_when_more_
     let world = World::new().await;
     let store = &world.domain.store;
     let mut first = String::new();
-    for number in 0..50 {
+    for number in 0..200 {
         let id = enqueue(store, Kind::SyncInbox, "busy", START - 1_000 + number).await;
         if number == 0 {
             first = id;
@@ -153,7 +153,11 @@ async fn what_is_due_has_the_first_of_every_kind_and_account_and_says_when_more_
             .filter(|found| found.account == account)
             .count()
     };
-    assert_eq!((of("busy"), of("quiet")), (8, 2), "{due:?}");
+    assert_eq!(
+        (of("busy"), of("quiet")),
+        (127, 2),
+        "the younger one of the quiet account is among the 128"
+    );
     assert_eq!(due.next, Some(700));
 
     let publishing = jobs::due(store, &[Kind::Publish]).await.expect("reads");
@@ -172,4 +176,19 @@ async fn what_is_due_has_the_first_of_every_kind_and_account_and_says_when_more_
     world.clock.advance(500);
     let due = jobs::due(store, &[Kind::SyncInbox]).await.expect("reads");
     assert!(due.candidates.iter().any(|found| found.id == first));
+}
+
+#[tokio::test]
+async fn a_kind_is_not_hidden_by_however_many_accounts_with_older_jobs_of_another() {
+    let world = World::new().await;
+    let store = &world.domain.store;
+    for number in 0..700 {
+        enqueue(store, Kind::SyncInbox, &format!("account {number}"), START - 1_000).await;
+    }
+    let publish = enqueue(store, Kind::Publish, "late", START).await;
+    let due = jobs::due(store, &Kind::all()).await.expect("reads");
+    assert!(due.candidates.iter().any(|found| found.id == publish));
+    let mut accounts: Vec<_> = due.candidates.iter().map(|found| &found.account).collect();
+    accounts.dedup();
+    assert_eq!(accounts.len(), 129, "each account once");
 }

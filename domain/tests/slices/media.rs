@@ -8,6 +8,7 @@ use vintedbot_domain::media::{self, NewPhoto, files};
 use vintedbot_domain::store::entities::file_removals;
 use vintedbot_domain::{Error, Reason};
 
+use crate::postgres::Postgres;
 use crate::support::{World, brighter, page, picture, reason, request_id, violated};
 
 #[tokio::test]
@@ -313,6 +314,40 @@ async fn a_minute_has_room_for_so_many_new_photos_and_says_when_it_has_again() {
     media::upload(&domain, &stranger, picture(4), None)
         .await
         .expect("there is room");
+}
+
+#[tokio::test]
+async fn a_minute_has_no_more_room_for_photos_that_come_at_once() {
+    of_many_at_once_a_minute_takes_three(World::new().await).await;
+}
+
+#[tokio::test]
+async fn a_minute_has_no_more_room_for_photos_that_come_at_once_on_postgresql() {
+    let server = Postgres::start().await.expect("starts");
+    of_many_at_once_a_minute_takes_three(World::on(&server.url()).await).await;
+    server.stop().await.expect("ends");
+}
+
+async fn of_many_at_once_a_minute_takes_three(world: World) {
+    let domain = vintedbot_domain::Domain {
+        settings: std::sync::Arc::new(vintedbot_domain::settings::Settings {
+            uploads_per_minute: 3,
+            ..(*world.domain.settings).clone()
+        }),
+        ..world.domain.clone()
+    };
+    let uploads =
+        (1..=8).map(|seed| media::upload(&domain, &world.caller, picture(seed), None));
+    let uploaded = futures::future::join_all(uploads).await;
+    let taken = uploaded.iter().filter(|uploaded| uploaded.is_ok()).count();
+    assert_eq!(taken, 3);
+    for refused in uploaded {
+        if refused.is_err() {
+            assert_eq!(reason(refused), Some(Reason::RateLimited));
+        }
+    }
+    let listed = media::list(&domain, &world.caller, None, &page(50, "")).await;
+    assert_eq!(listed.expect("a list").items.len(), 3);
 }
 
 /// Says that a file is being removed, or is to be.

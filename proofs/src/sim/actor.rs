@@ -18,7 +18,12 @@ thread_local! {
 
 /// Whether a simulated process runs; what workers are told instead of asking the operating system.
 pub fn is_running(process: &Process) -> bool {
-    DEAD.with_borrow(|dead| !dead.contains(&process.pid))
+    !has_died(process.pid)
+}
+
+/// Whether the simulated process of that number has died.
+pub fn has_died(pid: u32) -> bool {
+    DEAD.with_borrow(|dead| dead.contains(&pid))
 }
 
 /// Forgets who has died, at the start of another simulation.

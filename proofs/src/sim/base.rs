@@ -25,6 +25,7 @@ use vintedbot_marketplace::limits::Limits;
 use vintedbot_marketplace::{Language, Money};
 
 use super::clock::{SimClock, SimIds};
+use super::queue::Queue;
 use super::world::EPOCH;
 
 /// Tables that a run writes.
@@ -44,6 +45,7 @@ const WRITTEN: [&str; 9] = [
 pub struct Base {
     pub domain: Domain,
     pub clock: Arc<SimClock>,
+    pub queue: Arc<Queue>,
     ids: Arc<SimIds>,
     pub caller: Caller,
     pub listing_id: String,
@@ -65,8 +67,9 @@ impl Base {
         };
         vintedbot_migrations::run_locked(store.writer()).await?;
         let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0").await?;
+        let queue = Arc::new(Queue::new(clock.clone()));
         let domain = Domain {
-            store,
+            store: store.with_after_commit(queue.clone()),
             keys: Arc::new(Keys::new([1; 32])),
             files: Arc::new(PhotoFiles::open(&folder.path().join("media"))?),
             clock: clock.clone(),
@@ -115,6 +118,7 @@ impl Base {
         let base = Self {
             domain,
             clock,
+            queue,
             ids,
             caller,
             listing_id: listing.id,
@@ -131,6 +135,7 @@ impl Base {
     pub async fn restart(&self) -> Result<()> {
         self.clock.set(EPOCH);
         self.ids.restart();
+        self.queue.restart();
         for table in WRITTEN {
             self.sql(&format!("DELETE FROM {table}")).await?;
         }

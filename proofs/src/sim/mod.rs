@@ -1,5 +1,6 @@
 //! The simulation: the production functions of claim, gate, outcome, reconcile and sweep, and the production worker around
-//! them, over a database with scripted time. A process may die at every statement, commit and request.
+//! them, over a database with scripted time. A process may die at every statement, commit and request, and the queue that
+//! rings for its jobs loses, repeats and forgets as a Redis does.
 //!
 //! On SQLite, in memory, a seed always goes the same way. On PostgreSQL other processes act between the statements of a
 //! transaction too, and wait for each other's locks, so that a seed goes nearly the same way.
@@ -9,6 +10,7 @@ mod base;
 mod clock;
 mod inbox;
 mod market;
+mod queue;
 mod site;
 mod world;
 

@@ -1,7 +1,6 @@
 //! One run: a database, a site, two to four workers that die, and a person; all turns taken in an order that the seed
 //! gives.
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,17 +14,21 @@ use sea_orm::DbBackend;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use vintedbot_domain::clock::{Clock as _, Millis};
+use vintedbot_domain::jobs::{self, Kind};
 use vintedbot_domain::publishing::{self, Confirm, Prepare, PublishJob, Resolution, Schedule, State, When};
 use vintedbot_domain::{Domain, accounts};
 use vintedbot_worker::{Config, Worker};
 
-use super::actor::{Actor, forget_the_dead, is_running};
+use super::actor::{Actor, forget_the_dead, has_died, is_running};
 use super::base::Base;
 use super::market::Market;
 use super::site::{Answer, Script, Site};
 
 /// Turns after which a run that has not come to rest is lost.
 const MAX_TURNS: u32 = 3_000;
+
+/// A process for which nothing rings looks by itself one in so many times.
+const LOOKS: u32 = 3;
 
 /// On PostgreSQL, what does not come back within this is taken to wait for a lock, and another has its turn.
 const BLOCKED_AFTER: Duration = Duration::from_millis(20);
@@ -111,8 +114,6 @@ struct Run<'a> {
     deaths: std::vec::IntoIter<u64>,
     next_pid: u32,
     processes: Vec<Process>,
-    /// Jobs that rang, for rings that come again.
-    rung: BTreeSet<String>,
     job_id: String,
 }
 
@@ -137,7 +138,6 @@ pub async fn run(base: &Base, seed: u64) -> Result<Report> {
         deaths: plan.deaths.clone().into_iter(),
         next_pid: 1,
         processes: Vec::new(),
-        rung: BTreeSet::new(),
         job_id: job.id,
     };
     for _ in 0..plan.workers {
@@ -217,7 +217,8 @@ impl Run<'_> {
             self.processes[index] = self.start().await?;
         }
         if self.processes[index].attempt.is_none() {
-            let Some(job_id) = self.ring().await? else {
+            let pid = self.processes[index].actor.process.pid;
+            let Some(job_id) = self.next_job(pid).await? else {
                 return Ok(());
             };
             let worker = Arc::clone(&self.processes[index].worker);
@@ -241,6 +242,7 @@ impl Run<'_> {
         match ended {
             Some(result) => {
                 process.attempt = None;
+                self.base.queue.end(process.actor.process.pid, &mut self.random);
                 if let Err(error) = result {
                     let lost = error.to_string().contains("the claim on this job was lost");
                     if !lost {
@@ -254,19 +256,16 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The job that rings for a process, as a queue between processes has it: a ring is lost, and one comes again, late, or to
-    /// several at once, whether the job is due or not.
-    async fn ring(&mut self) -> Result<Option<String>> {
-        let due = vintedbot_domain::jobs::sweep(&self.domain().store, 16).await?;
-        self.rung.extend(due.iter().cloned());
-        match self.random.random_range(0..8) {
-            0 => Ok(None),
-            1 if !self.rung.is_empty() => {
-                let again = self.random.random_range(0..self.rung.len());
-                Ok(self.rung.iter().nth(again).cloned())
-            }
-            _ => Ok(due.into_iter().next()),
+    /// The job that a process turns to: one that rings for it, whether it is due or not, or else one that its look finds.
+    async fn next_job(&mut self, pid: u32) -> Result<Option<String>> {
+        if let Some(job_id) = self.base.queue.take(pid, has_died, &mut self.random) {
+            return Ok(Some(job_id));
         }
+        if self.random.random_range(0..LOOKS) != 0 {
+            return Ok(None);
+        }
+        let due = jobs::due(&self.domain().store, &Kind::all()).await?;
+        Ok(due.candidates.into_iter().next().map(|candidate| candidate.id))
     }
 
     /// Has somebody else act, who on PostgreSQL may wait for what a process holds: then the processes go on meanwhile.

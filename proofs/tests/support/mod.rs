@@ -16,6 +16,7 @@ pub mod refusals;
 pub mod removal;
 pub mod scheduled;
 pub mod sessions;
+pub mod traces;
 pub mod wardrobe;
 pub mod watched;
 pub mod windows;

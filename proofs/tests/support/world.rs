@@ -21,6 +21,7 @@ use vintedbot_sdk::{Client, Upload, mask};
 
 use super::bucket::Bucket;
 use super::database::Database;
+use super::traces::Traces;
 use super::watched::Watched;
 
 /// The longest that a job may take, and that an account may take to be connected.
@@ -37,6 +38,7 @@ pub struct World {
     pub client: Client,
     pub account: Account,
     pub watched: Watched,
+    pub traces: Traces,
     /// The title of the listing that is published first.
     pub published_title: String,
     /// Where its files are, on this disk.
@@ -84,6 +86,8 @@ impl World {
                 .map(|url| ("DATABASE_URL".to_owned(), url.clone())),
         );
         settings.extend(bucket.into_iter().flat_map(Bucket::settings));
+        let (traces, collector) = Traces::collect().await?;
+        settings.push(("OTLP_ENDPOINT".to_owned(), collector));
         let data_dir = folder.path().join("data");
         let media_dir = bucket.map_or_else(|| data_dir.join("media"), Bucket::folder);
         let sqlite = format!("sqlite://{}", data_dir.join("vintedbot.sqlite").display());
@@ -111,6 +115,7 @@ impl World {
             client,
             account,
             watched,
+            traces,
             published_title: "Sweat gris chiné, coupe droite".to_owned(),
             practice,
             photo_id: photo.photo.context("the photo")?.id,
@@ -125,6 +130,20 @@ impl World {
         let token = std::fs::read_to_string(world.instance.token_file())?;
         world.secret("the first API token", token.trim());
         Ok(world)
+    }
+
+    /// What Prometheus would read now.
+    ///
+    /// # Errors
+    ///
+    /// The instance does not say where, or does not answer.
+    pub async fn metrics(&self) -> Result<String> {
+        let log = std::fs::read_to_string(self.instance.log_file())?;
+        let address = log.lines().rev().find_map(|line| line.strip_prefix("metrics: "));
+        let address = address.context("it says where its metrics are")?;
+        #[expect(clippy::disallowed_methods, reason = "it reaches this machine only")]
+        let client = reqwest::Client::new();
+        Ok(client.get(address).send().await?.error_for_status()?.text().await?)
     }
 
     /// Ends all of it. Where the story failed, what it left is kept, and the end of the log shown.
@@ -397,6 +416,7 @@ fn pace(is_browser: bool) -> Vec<(&'static str, &'static str)> {
         ("SYNC_NOW_PER_MINUTE", "1000"),
         ("REPLY_UNDO_MS", "1500"),
         ("LOG", "debug,h2=info"),
+        ("METRICS_LISTEN", "127.0.0.1:0"),
     ];
     pace.extend(if is_browser {
         [

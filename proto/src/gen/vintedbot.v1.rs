@@ -212,6 +212,9 @@ pub enum ErrorReason {
     WebhookAddressRefused = 120,
     /// FAILED_PRECONDITION. The webhook endpoint is disabled; call EnableEndpoint first. Metadata: `endpoint_id`.
     WebhookEndpointDisabled = 121,
+    /// FAILED_PRECONDITION. There are as many webhook endpoints as one owner may have; delete one first. Metadata:
+    /// `max_endpoints`.
+    TooManyWebhookEndpoints = 122,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -315,6 +318,7 @@ impl ErrorReason {
             Self::ChallengeBlocked => "ERROR_REASON_CHALLENGE_BLOCKED",
             Self::WebhookAddressRefused => "ERROR_REASON_WEBHOOK_ADDRESS_REFUSED",
             Self::WebhookEndpointDisabled => "ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED",
+            Self::TooManyWebhookEndpoints => "ERROR_REASON_TOO_MANY_WEBHOOK_ENDPOINTS",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -420,6 +424,9 @@ impl ErrorReason {
             "ERROR_REASON_WEBHOOK_ADDRESS_REFUSED" => Some(Self::WebhookAddressRefused),
             "ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED" => {
                 Some(Self::WebhookEndpointDisabled)
+            }
+            "ERROR_REASON_TOO_MANY_WEBHOOK_ENDPOINTS" => {
+                Some(Self::TooManyWebhookEndpoints)
             }
             _ => None,
         }
@@ -14011,7 +14018,8 @@ pub mod webhook_service_client {
             self
         }
         /// Makes an endpoint, to which events are sent from now on. Its secret is in this answer and never again. What the
-        /// caller's token may not read is not sent there either. Scope: webhooks:write.
+        /// caller's token may not read is not sent there either. 100 endpoints at most: TOO_MANY_WEBHOOK_ENDPOINTS. Scope:
+        /// webhooks:write.
         pub async fn create_endpoint(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateEndpointRequest>,
@@ -14372,7 +14380,8 @@ pub mod webhook_service_server {
     #[async_trait]
     pub trait WebhookService: std::marker::Send + std::marker::Sync + 'static {
         /// Makes an endpoint, to which events are sent from now on. Its secret is in this answer and never again. What the
-        /// caller's token may not read is not sent there either. Scope: webhooks:write.
+        /// caller's token may not read is not sent there either. 100 endpoints at most: TOO_MANY_WEBHOOK_ENDPOINTS. Scope:
+        /// webhooks:write.
         async fn create_endpoint(
             &self,
             request: tonic::Request<super::CreateEndpointRequest>,

@@ -68,6 +68,7 @@ impl From<domain::Error> for Problem {
             error @ (domain::Error::Photo(_)
             | domain::Error::Files(_)
             | domain::Error::Database(_)
+            | domain::Error::Setup(_)
             | domain::Error::Internal(_)) => Self::internal(&error),
         }
     }
@@ -174,6 +175,7 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::SessionRequired
         | Reason::ThreadRemovalOpen
         | Reason::TooLate
+        | Reason::TooManyWebhookEndpoints
         | Reason::UploadUrlExpired
         | Reason::WebhookEndpointDisabled
         // These stand on jobs and accounts; where one does refuse a call, the job is what forbids it.

@@ -231,6 +231,30 @@ async fn bad_input_is_a_typed_error() {
 }
 
 #[tokio::test]
+async fn of_endpoints_made_at_once_an_owner_has_a_hundred() {
+    let instance = start().await;
+    let channel = instance.connect().await;
+    let made = futures::future::join_all((0..104).map(|_| {
+        let mut client = WebhookServiceClient::new(channel.clone());
+        async move {
+            client
+                .create_endpoint(new("https://example.org/hooks", &[], ""))
+                .await
+        }
+    }))
+    .await;
+    let refused: Vec<_> = made.into_iter().filter_map(Result::err).collect();
+    assert_eq!(refused.len(), 4);
+    for status in &refused {
+        assert_eq!(
+            (status.code(), reason(status).as_str()),
+            (Code::FailedPrecondition, "TOO_MANY_WEBHOOK_ENDPOINTS")
+        );
+    }
+    instance.stop().await;
+}
+
+#[tokio::test]
 async fn a_watch_shows_endpoints_without_their_secrets() {
     let instance = start().await;
     let mut client = WebhookServiceClient::new(instance.connect().await);

@@ -96,9 +96,10 @@ pub async fn shared(
             () = worker.drain.cancelled() => return,
             () = tidy => {}
             result = built.run() => {
-                let (kind, first) = (kind.name(), restarts.is_first());
-                if first {
-                    tracing::warn!(?result, kind, "the listener in Redis ended and is started again, until it lasts");
+                let kind = kind.name();
+                // The others end for the same reason at the same moment.
+                if restarts.is_first() && relay.is_news(WAS_WELL) {
+                    tracing::warn!(?result, kind, "listeners for rings in Redis ended and are started again, until they last");
                 } else {
                     tracing::debug!(?result, kind, "the listener in Redis is started again");
                 }

@@ -1177,7 +1177,8 @@ export const ReplayDeliveriesResponseSchema: GenMessage<ReplayDeliveriesResponse
 export const WebhookService: GenService<{
   /**
    * Makes an endpoint, to which events are sent from now on. Its secret is in this answer and never again. What the
-   * caller's token may not read is not sent there either. Scope: webhooks:write.
+   * caller's token may not read is not sent there either. 100 endpoints at most: TOO_MANY_WEBHOOK_ENDPOINTS. Scope:
+   * webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.CreateEndpoint
    */
