@@ -260,10 +260,7 @@ fn read(file: &PathBuf) -> Result<Option<String>> {
     match std::fs::read_to_string(file) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(Error::Setup(format!(
-            "instance file {}: {error}",
-            file.display()
-        ))),
+        Err(error) => Err(Error::Setup(format!("instance file {}: {error}", file.display()))),
     }
 }
 

@@ -17,8 +17,8 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use vintedbot_domain::figures::{self, Figures};
 use vintedbot_domain::Domain;
+use vintedbot_domain::figures::{self, Figures};
 use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 /// A database that does not answer must not keep Prometheus from what else there is.
@@ -91,7 +91,10 @@ pub fn describe() {
         "vintedbot_browsers_open",
         "Attempts at the form that are not known to have ended"
     );
-    describe_gauge!("vintedbot_workers_open", "Workers that have not closed and were heard of in the last 30 seconds");
+    describe_gauge!(
+        "vintedbot_workers_open",
+        "Workers that have not closed and were heard of in the last 30 seconds"
+    );
     describe_gauge!(
         "vintedbot_inboxes",
         "Inboxes that are read, by whether they are late"
@@ -165,16 +168,19 @@ async fn scrape(State(page): State<Page>) -> impl IntoResponse {
 fn show(figures: &Figures, seen: impl Fn(f64) -> f64) {
     let seconds = |milliseconds: i64| milliseconds as f64 / 1000.0;
     for (kind, state, count) in &figures.jobs {
-        gauge!("vintedbot_jobs", "kind" => kind.to_lowercase(), "state" => state.clone()).set(seen(*count as f64));
+        gauge!("vintedbot_jobs", "kind" => kind.to_lowercase(), "state" => state.clone())
+            .set(seen(*count as f64));
     }
     for (kind, outcome, count) in &figures.effects {
-        gauge!("vintedbot_effects", "kind" => kind.clone(), "outcome" => outcome.clone()).set(seen(*count as f64));
+        gauge!("vintedbot_effects", "kind" => kind.clone(), "outcome" => outcome.clone())
+            .set(seen(*count as f64));
     }
     gauge!("vintedbot_jobs_overdue_seconds").set(seen(seconds(figures.overdue_ms)));
     gauge!("vintedbot_browsers_open").set(seen(figures.composers as f64));
     gauge!("vintedbot_workers_open").set(seen(figures.workers as f64));
     gauge!("vintedbot_inboxes", "state" => "late").set(seen(figures.late_inboxes as f64));
-    gauge!("vintedbot_inboxes", "state" => "fresh").set(seen((figures.inboxes - figures.late_inboxes) as f64));
+    gauge!("vintedbot_inboxes", "state" => "fresh")
+        .set(seen((figures.inboxes - figures.late_inboxes) as f64));
     gauge!("vintedbot_inbox_age_seconds").set(seen(seconds(figures.stalest_inbox_ms)));
     gauge!("vintedbot_webhook_deliveries_pending").set(seen(figures.pending_deliveries as f64));
     gauge!("vintedbot_file_removals_pending").set(seen(figures.file_removals as f64));

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use vintedbot_sdk::v1::{CreateAccountRequest, ListListingsRequest, WatchRequest};
 
+use crate::postgres::Postgres;
 use crate::rig::{Home, Instance, PATIENCE, get, root};
 
 const PARSE: &str = "
@@ -221,4 +222,48 @@ async fn a_listener_that_cannot_be_had_is_refused_by_the_name_of_its_setting() {
         !refused.status.success() && said.contains("METRICS_LISTEN"),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_database_that_is_away_would_say_is_not_known() {
+    let server = Postgres::start().await.expect("a server");
+    let url = server.url();
+    let settings = [("METRICS_LISTEN", "127.0.0.1:0"), ("DATABASE_URL", url.as_str())];
+    let home = Home::new();
+    let instance = home.start(&[], &settings).await;
+    let address = address(&home);
+    let known = parsed(&get(&address).await);
+    let figures: Vec<_> = known
+        .iter()
+        .filter(|(name, ..)| {
+            [
+                "vintedbot_jobs",
+                "vintedbot_effects",
+                "vintedbot_workers_open",
+                "vintedbot_jobs_overdue_seconds",
+            ]
+            .contains(&name.as_str())
+        })
+        .collect();
+    assert!(figures.len() > 10 && figures.iter().all(|(.., value)| !value.is_nan()));
+    server.stop().await.expect("stops");
+    let page = get(&address).await;
+    // JSON has no word for what is not a number, and the page has.
+    assert!(page.contains("\nvintedbot_database_up 0\n"), "{page}");
+    for (name, labels, _) in figures {
+        let lines: Vec<_> = page
+            .lines()
+            .filter(|line| line.split(['{', ' ']).next() == Some(name))
+            .filter(|line| {
+                labels
+                    .values()
+                    .all(|value| line.contains(&format!("\"{value}\"")))
+            })
+            .collect();
+        assert!(
+            !lines.is_empty() && lines.iter().all(|line| line.ends_with(" NaN")),
+            "{lines:?}"
+        );
+    }
+    drop(instance);
 }

@@ -1,10 +1,11 @@
 //! An instance is moved to PostgreSQL by command, killed on the way, and goes on where it was; and a start that is killed
 //! while it makes its tables is simply made again.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use vintedbot_sdk::v1::watch_response::Message;
 use vintedbot_sdk::v1::{
     EventKind, ListListingsRequest, ListPhotosRequest, ListPublishJobsRequest, SearchListingsRequest,
@@ -216,19 +217,76 @@ async fn a_start_that_is_killed_while_it_makes_its_tables_is_made_again() {
         let settings = is_postgres.then_some(("DATABASE_URL", url.as_str()));
         let settings: Vec<_> = settings.into_iter().collect();
         let mut delay = 10;
-        let status = loop {
-            let mut child = home.command(&["token"], &settings).spawn().expect("it starts");
-            match tokio::time::timeout(Duration::from_millis(delay), child.wait()).await {
-                Ok(status) => break status.expect("it ends"),
-                Err(_) => child.kill().await.expect("is killed"),
+        // The file is written after everything that could be half made.
+        while !home.data().join("instance").exists() {
+            assert!(delay < 30_000, "it never comes so far");
+            let mut child = home.command(&["serve"], &settings).spawn().expect("it starts");
+            if let Ok(status) = tokio::time::timeout(Duration::from_millis(delay), child.wait()).await {
+                panic!("{status:?} within {delay} ms");
             }
+            child.kill().await.expect("is killed");
             delay += 8;
-        };
+        }
+        let status = home.command(&["token"], &settings).status().await;
         assert!(
-            status.success(),
-            "after being killed {} ms after its start",
+            status.expect("it ends").success(),
+            "after a kill at {} ms",
             delay - 8
         );
     }
+    server.stop().await.expect("stops");
+}
+
+#[tokio::test]
+async fn commands_beside_an_instance_need_one_that_is_there() {
+    let server = Postgres::start().await.expect("a server");
+    let url = server.url();
+    let nowhere = "postgres://vintedbot:secret@127.0.0.1:1/nothing";
+    for (setting, says) in [
+        (None, "DATA_DIR"),
+        (Some(url.as_str()), "DATABASE_URL"),
+        (Some("sqlite://elsewhere/vintedbot.sqlite"), "DATABASE_URL"),
+    ] {
+        let home = Home::new();
+        let settings: Vec<_> = setting.map(|url| ("DATABASE_URL", url)).into_iter().collect();
+        for arguments in [&["token"][..], &["schedules", "list"], &["search", "rebuild"]] {
+            let output = home
+                .command(arguments, &settings)
+                .output()
+                .await
+                .expect("it ends");
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(
+                !output.status.success() && said.contains("no instance") && said.contains(says),
+                "{arguments:?} {setting:?}: {said}"
+            );
+        }
+        assert!(!home.data().exists(), "nothing was made");
+    }
+    // What waiting does not mend is said at once, with the setting, and without the password.
+    let home = Home::new();
+    let wrong = url.replace("/postgres", "/no_such_database");
+    assert_ne!(wrong, url);
+    let output = home.command(&["serve"], &[("DATABASE_URL", &wrong)]).output();
+    let output = tokio::time::timeout(Duration::from_secs(10), output).await;
+    let output = output.expect("at once").expect("it ends");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("DATABASE_URL: the database no_such_database at 127.0.0.1:"),
+        "{said}"
+    );
+    assert_eq!(said.matches("does not exist").count(), 1, "{said}");
+    // And one that is not there yet is waited for, and that is said.
+    let mut child = home
+        .command(&["serve"], &[("DATABASE_URL", nowhere)])
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("its words")).lines();
+    let line = tokio::time::timeout(Duration::from_secs(10), lines.next_line()).await;
+    let line = line.expect("at once").expect("it is read").expect("a line");
+    assert!(line.contains("127.0.0.1:1") && line.contains("30 s"), "{line}");
+    assert!(!line.contains("secret"), "{line}");
+    child.kill().await.expect("is killed");
     server.stop().await.expect("stops");
 }

@@ -1,6 +1,7 @@
 //! A new instance in mock mode has a wardrobe in it, the same each time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use vintedbot_sdk::v1::{
@@ -8,7 +9,7 @@ use vintedbot_sdk::v1::{
     account, listing, publish_job,
 };
 
-use crate::rig::{Home, Instance};
+use crate::rig::{Home, Instance, PATIENCE};
 
 struct Contents {
     accounts: Vec<Account>,
@@ -126,4 +127,34 @@ async fn two_instances_are_filled_with_the_same_data() {
         assert!(instance.stop().await.success());
     }
     assert_eq!(seen[0], seen[1]);
+}
+
+#[tokio::test]
+async fn a_first_start_that_is_cut_off_is_said_to_be_half() {
+    let home = Home::new();
+    let mut child = home
+        .command(&["serve", "--seed"], &[])
+        .spawn()
+        .expect("it starts");
+    let half = async {
+        while !home.data().join("seeding").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, half)
+        .await
+        .expect("it is being filled");
+    child.kill().await.expect("is killed");
+    let instance = home.start(&["--seed"], &[]).await;
+    assert!(
+        home.log().contains("the example data is incomplete"),
+        "{}",
+        home.log()
+    );
+    instance.stop().await;
+    // One that was filled to its end says nothing of it.
+    let home = Home::new();
+    home.start(&["--seed"], &[]).await.stop().await;
+    home.start(&["--seed"], &[]).await.stop().await;
+    assert!(!home.log().contains("incomplete"), "{}", home.log());
 }

@@ -148,8 +148,7 @@ impl Keys {
 
     /// From a file that only its owner can read, made where it is missing.
     pub fn from_file(path: &Path, ids: &dyn Ids) -> Result<Self> {
-        let describe =
-            |error: std::io::Error| Error::Setup(format!("key file {}: {error}", path.display()));
+        let describe = |error: std::io::Error| Error::Setup(format!("key file {}: {error}", path.display()));
         match OpenOptions::new()
             .write(true)
             .create_new(true)

@@ -183,7 +183,13 @@ async fn a_kind_is_not_hidden_by_however_many_accounts_with_older_jobs_of_anothe
     let world = World::new().await;
     let store = &world.domain.store;
     for number in 0..700 {
-        enqueue(store, Kind::SyncInbox, &format!("account {number}"), START - 1_000).await;
+        enqueue(
+            store,
+            Kind::SyncInbox,
+            &format!("account {number}"),
+            START - 1_000,
+        )
+        .await;
     }
     let publish = enqueue(store, Kind::Publish, "late", START).await;
     let due = jobs::due(store, &Kind::all()).await.expect("reads");

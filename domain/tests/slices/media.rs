@@ -336,8 +336,7 @@ async fn of_many_at_once_a_minute_takes_three(world: World) {
         }),
         ..world.domain.clone()
     };
-    let uploads =
-        (1..=8).map(|seed| media::upload(&domain, &world.caller, picture(seed), None));
+    let uploads = (1..=8).map(|seed| media::upload(&domain, &world.caller, picture(seed), None));
     let uploaded = futures::future::join_all(uploads).await;
     let taken = uploaded.iter().filter(|uploaded| uploaded.is_ok()).count();
     assert_eq!(taken, 3);

@@ -38,7 +38,7 @@ pub async fn search(world: &World) -> Result<()> {
         );
     }
     for place in ["file ", "trace", "metrics"] {
-        let found = holding(&places, "PreparePublish");
+        let found = holding(&places, "PublishService/GetPublishJob");
         ensure!(
             found.iter().any(|found| found.starts_with(place)),
             "no {place} tells of any call: {found:?}"

@@ -143,7 +143,13 @@ impl World {
         let address = address.context("it says where its metrics are")?;
         #[expect(clippy::disallowed_methods, reason = "it reaches this machine only")]
         let client = reqwest::Client::new();
-        Ok(client.get(address).send().await?.error_for_status()?.text().await?)
+        Ok(client
+            .get(address)
+            .send()
+            .await?
+            .error_for_status()?
+            .text()
+            .await?)
     }
 
     /// Ends all of it. Where the story failed, what it left is kept, and the end of the log shown.
