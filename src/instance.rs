@@ -104,10 +104,10 @@ async fn open_with(
     })
 }
 
-/// The database of an instance that is there already, for commands that need one and work beside it.
+/// The database of an instance that is there already, for commands that need one.
 pub async fn existing(config: &Config) -> Result<Store> {
     let url = config.database_url();
-    if let Some(file) = sqlite_file(&url)
+    if let Some(file) = store::sqlite_file(&url)
         && !file.is_file()
     {
         bail!(
@@ -118,15 +118,15 @@ pub async fn existing(config: &Config) -> Result<Store> {
     let store = store::connect(&url, Arc::new(SystemClock), Arc::new(SystemIds))
         .await
         .context("DATABASE_URL")?;
-    instance::is_here(&store).await?;
+    instance::is_there(&store).await?;
     Ok(store)
 }
 
-/// The file of an SQLite database.
-pub fn sqlite_file(url: &str) -> Option<&Path> {
-    let path = url.strip_prefix("sqlite:")?;
-    let path = path.strip_prefix("//").unwrap_or(path);
-    Some(Path::new(path.split('?').next().unwrap_or(path)))
+/// The same for commands that work beside the running instance.
+pub async fn beside(config: &Config) -> Result<Store> {
+    let store = existing(config).await?;
+    instance::is_here(&store).await?;
+    Ok(store)
 }
 
 /// Brings the schema up to date, one process at a time.

@@ -14,14 +14,14 @@ use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QueryOrder,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
 };
 
 use crate::keys::Keys;
 use crate::publishing::EffectState;
 use crate::store::entities::{api_tokens, effects, event_heads, events, instance, owners};
-use crate::store::{Store, Tx};
+use crate::store::{self, Store, Tx};
 use crate::{Error, Result, jobs, transfer};
 
 /// What the first owner is called.
@@ -162,24 +162,50 @@ pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bo
         .await
 }
 
-/// Checks that there is an instance on this database, and not on one that it was moved to: for commands that work on one
-/// without starting it.
+/// Checks that there is an instance on this database, made by whichever version of the program.
 ///
 /// # Errors
-/// There is none, or it is elsewhere, or on its way.
-pub async fn is_here(store: &Store) -> Result<()> {
-    let row = match instance::Entity::find().one(store.reader()).await {
-        Err(error) if has_no_table(&error.to_string()) => None,
+/// There is none.
+pub async fn is_there(store: &Store) -> Result<()> {
+    let row: Result<Option<String>, _> = instance::Entity::find()
+        .select_only()
+        .column(instance::Column::Id)
+        .into_tuple()
+        .one(store.reader())
+        .await;
+    let row = match row {
+        Err(error) if has_no_table(&error) => None,
         found => found?,
     };
-    let row = row.ok_or_else(|| {
+    row.map(drop).ok_or_else(|| {
         Error::Setup("there is no instance in the database that DATABASE_URL names".to_owned())
-    })?;
-    transfer::may_start(&row)
+    })
 }
 
-fn has_no_table(error: &str) -> bool {
-    error.contains("no such table") || error.contains("relation \"instance\" does not exist")
+/// Checks that the instance is on this database, and not on one that it was moved to: for commands that change something
+/// without starting.
+///
+/// # Errors
+/// It is elsewhere, or on its way; or its schema is of an older program.
+pub async fn is_here(store: &Store) -> Result<()> {
+    let row = match instance::Entity::find().one(store.reader()).await {
+        Err(error) if has_no_column(&error) => {
+            return Err(Error::Setup(
+                "the database is of an older version; start the instance with this one first".to_owned(),
+            ));
+        }
+        found => found?,
+    };
+    row.as_ref().map_or(Ok(()), transfer::may_start)
+}
+
+/// SQLite has one code for both.
+fn has_no_table(error: &DbErr) -> bool {
+    store::code(error).as_deref() == Some("42P01") || error.to_string().contains("no such table")
+}
+
+fn has_no_column(error: &DbErr) -> bool {
+    store::code(error).as_deref() == Some("42703") || error.to_string().contains("no such column")
 }
 
 /// Whether a folder may join a database that it does not match: on a server that several machines share, a new machine's

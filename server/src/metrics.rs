@@ -131,7 +131,7 @@ pub fn describe() {
 struct Page {
     domain: Domain,
     render: Render,
-    /// What the database said last.
+    /// What the database said last, for the names of what is not known when it says nothing.
     last: Arc<Mutex<Figures>>,
 }
 

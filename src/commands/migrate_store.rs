@@ -1,6 +1,5 @@
 //! `vintedbot migrate-store`: moves an instance to another database.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
@@ -8,11 +7,10 @@ use clap::Args;
 use url::Url;
 use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::ids::SystemIds;
-use vintedbot_domain::store::{self, DataFolder, Store};
+use vintedbot_domain::store::{self, DataFolder, Store, sqlite_file};
 use vintedbot_domain::transfer::{self, Moved, Places, Progress};
 
 use crate::config::Config;
-use crate::instance::sqlite_file;
 
 /// From where to where.
 #[derive(Args)]
@@ -83,7 +81,7 @@ fn tell(progress: Progress) {
 /// A database's address without what is secret in it.
 fn place(url: &str) -> Result<String> {
     if let Some(file) = sqlite_file(url) {
-        if file.as_os_str().is_empty() || file == Path::new(":memory:") {
+        if file.as_os_str().is_empty() {
             bail!("{url} is no file");
         }
         return Ok(format!("sqlite://{}", std::path::absolute(file)?.display()));

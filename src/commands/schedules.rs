@@ -33,7 +33,7 @@ pub enum Command {
 pub async fn run(command: Command) -> Result<()> {
     let config = Config::load()?;
     let settings = config.settings();
-    let store = instance::existing(&config).await?;
+    let store = instance::beside(&config).await?;
     if let Command::Set {
         id,
         every_seconds,

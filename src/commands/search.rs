@@ -24,7 +24,7 @@ const TOLD_EVERY: Duration = Duration::from_millis(500);
 pub async fn run(command: Command) -> Result<()> {
     let Command::Rebuild = command;
     let config = Config::load()?;
-    let store = instance::existing(&config).await?;
+    let store = instance::beside(&config).await?;
     let began = Instant::now();
     let mut told = began;
     rebuild::begin(&store).await?;

@@ -44,26 +44,36 @@ pub async fn run() -> Result<()> {
         practice.stop().await?;
     }
     if !filled {
-        bail!(
-            "the instance has accounts already; nothing was changed{}",
-            is_half(&config).map_or_else(String::new, |half| format!("; {half}"))
-        );
+        let half = told_if_half(&config).map_or_else(String::new, |half| format!("; {half}"));
+        bail!("the instance has accounts already; nothing was changed{half}");
     }
     println!("filled {}", config.data_dir.display());
     Ok(())
 }
 
-/// A file that is there while the instance is being filled, and afterwards if that was cut off.
+/// A file that is there from when the instance is to be filled until it is.
 fn mark(config: &Config) -> PathBuf {
     config.data_dir.join("seeding")
 }
 
+/// Writes down that the instance is to be filled, before anything can cut that off.
+pub fn begin(config: &Config) -> Result<()> {
+    let mark = mark(config);
+    std::fs::write(&mark, "").with_context(|| mark.display().to_string())
+}
+
+/// Whether the instance was to be filled, and that did not come to its end.
+pub fn is_begun(config: &Config) -> bool {
+    mark(config).exists()
+}
+
 /// What to say where filling was cut off: what is there is whole, each for itself, but not all of it.
-pub fn is_half(config: &Config) -> Option<String> {
-    mark(config).exists().then(|| {
+pub fn told_if_half(config: &Config) -> Option<String> {
+    is_begun(config).then(|| {
         format!(
-            "the example data is incomplete, since filling was cut off; to have all of it, remove {} and start anew",
-            config.data_dir.display()
+            "the example data is incomplete, since filling was cut off; an instance with an empty folder and database of its own gets \
+             all of it; remove {} to hear no more of this",
+            mark(config).display()
         )
     })
 }
@@ -79,8 +89,7 @@ pub async fn fill(config: &Config, domain: &Domain, owner_id: &str, practice_url
     if !rehearsal::has_no_accounts(domain, &caller).await? {
         return Ok(false);
     }
-    let mark = mark(config);
-    std::fs::write(&mark, "").with_context(|| mark.display().to_string())?;
+    begin(config)?;
     let rehearsal = Rehearsal::start(config, domain, practice_url).await?;
     let seeding = Seeding {
         domain: rehearsal.domain.clone(),
@@ -91,6 +100,7 @@ pub async fn fill(config: &Config, domain: &Domain, owner_id: &str, practice_url
     let result = seeding.all().await;
     seeding.rehearsal.stop().await?;
     result?;
+    let mark = mark(config);
     std::fs::remove_file(&mark).with_context(|| mark.display().to_string())?;
     Ok(true)
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use vintedbot_domain::accounts::Mode;
 use vintedbot_marketplace::{DriverKind, Marketplace};
 
+use super::seed;
 use crate::config::Config;
 use crate::instance;
 use crate::parts::worker::Share;
@@ -27,13 +28,18 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
     let _traces = logging::start(&config)?;
     let instance = instance::open(&config, config.settings()).await?;
+    let fills = arguments.seed && config.settings().session_mode == Mode::Mock;
+    if fills && instance.started.first_start {
+        seed::begin(&config)?;
+    }
     let relay = several::relay(&config, &instance).await?;
     let practice = site::start_practice(&config).await?;
     let practice_url = site::practice_url(&config, practice.as_ref());
     let connector = Arc::new(site::connect(&config, &practice_url, &instance.domain)?);
     let domain = &site::with_window(&instance.domain, connector.driver());
-    if arguments.seed && instance.started.first_start && config.settings().session_mode == Mode::Mock {
-        super::seed::fill(&config, domain, &instance.started.owner_id, &practice_url)
+    // A first start that ended before this goes on here; one that was cut off in it is left as it is.
+    if fills && seed::is_begun(&config) {
+        seed::fill(&config, domain, &instance.started.owner_id, &practice_url)
             .await
             .context("the instance could not be seeded")?;
     }
@@ -48,7 +54,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         env!("CARGO_PKG_VERSION")
     );
     println!("new accounts: {:?}", config.settings().session_mode);
-    if let Some(half) = super::seed::is_half(&config) {
+    if let Some(half) = seed::told_if_half(&config) {
         println!("{half}");
     }
     println!("practice site: {practice_url}");

@@ -217,7 +217,7 @@ async fn a_start_that_is_killed_while_it_makes_its_tables_is_made_again() {
         let settings = is_postgres.then_some(("DATABASE_URL", url.as_str()));
         let settings: Vec<_> = settings.into_iter().collect();
         let mut delay = 10;
-        // The file is written after everything that could be half made.
+        // The file is written when the tables are made and filled; what follows is made by whoever finds it missing.
         while !home.data().join("instance").exists() {
             assert!(delay < 30_000, "it never comes so far");
             let mut child = home.command(&["serve"], &settings).spawn().expect("it starts");

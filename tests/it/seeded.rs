@@ -1,6 +1,7 @@
 //! A new instance in mock mode has a wardrobe in it, the same each time.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
@@ -136,25 +137,34 @@ async fn a_first_start_that_is_cut_off_is_said_to_be_half() {
         .command(&["serve", "--seed"], &[])
         .spawn()
         .expect("it starts");
-    let half = async {
-        while !home.data().join("seeding").exists() {
+    let begins = async {
+        // Its first photo belongs to its first account.
+        while !fs::read_dir(home.data().join("media")).is_ok_and(|mut files| files.next().is_some()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, half)
+    tokio::time::timeout(PATIENCE, begins)
         .await
         .expect("it is being filled");
     child.kill().await.expect("is killed");
-    let instance = home.start(&["--seed"], &[]).await;
-    assert!(
-        home.log().contains("the example data is incomplete"),
-        "{}",
-        home.log()
-    );
-    instance.stop().await;
-    // One that was filled to its end says nothing of it.
+    home.start(&["--seed"], &[]).await.stop().await;
+    let told = home.log().matches("the example data is incomplete").count();
+    assert_eq!(told, 1, "{}", home.log());
+    fs::remove_file(home.data().join("seeding")).expect("there is a mark");
+    home.start(&["--seed"], &[]).await.stop().await;
+    assert_eq!(home.log().matches("incomplete").count(), 1, "{}", home.log());
+}
+
+#[tokio::test]
+async fn a_first_start_that_ended_before_it_was_filled_is_made_up_for() {
     let home = Home::new();
-    home.start(&["--seed"], &[]).await.stop().await;
-    home.start(&["--seed"], &[]).await.stop().await;
+    let refused = home
+        .command(&["serve", "--seed"], &[("REDIS_URL", "redis://127.0.0.1:1")])
+        .output()
+        .await;
+    assert!(!refused.expect("it ends").status.success());
+    let instance = home.start(&["--seed"], &[]).await;
+    assert_eq!(contents(&instance).await.listings.len(), 15);
+    instance.stop().await;
     assert!(!home.log().contains("incomplete"), "{}", home.log());
 }

@@ -176,11 +176,13 @@ impl Relay {
         Ok(())
     }
 
-    /// Whether nobody asked this for so long: of listeners that end together, one has something to tell.
-    pub fn is_news(&self, since: Duration) -> bool {
+    /// Whether it is to be told that a listener for rings ended: of those that end together, the first.
+    pub fn tell_of_listeners(&self, quiet_for: Duration) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = told.is_none_or(|last| last.elapsed() > since);
-        *told = Some(Instant::now());
+        let is_news = told.is_none_or(|last| last.elapsed() > quiet_for);
+        if is_news {
+            *told = Some(Instant::now());
+        }
         is_news
     }
 

@@ -10,7 +10,7 @@ use crate::store::Store;
 use crate::store::entities::jobs;
 
 /// Jobs of each kind that one look brings; the next look brings the next ones.
-const OF_KIND: i64 = 128;
+const OF_KIND: usize = 128;
 
 /// A job that may be claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,20 +24,22 @@ pub struct Candidate {
 /// What there is to do.
 #[derive(Clone, Debug, Default)]
 pub struct DueJobs {
-    /// The most urgent first. Of each kind those whose turn it is, the first of every account before the second of any,
-    /// however many of another kind or account are older.
+    /// The most urgent first; of each kind the first of every account before the second of any. So they are there however
+    /// many of another kind, or of one account, are older.
     pub candidates: Vec<Candidate>,
+    /// Kinds of which there may be more than a look brings.
+    pub more: Vec<Kind>,
     /// Milliseconds until the next job comes due, or the next lease runs out. `None`: none is known of.
     pub next: Option<Millis>,
 }
 
 /// Jobs of these kinds that are due, or whose holder's lease ran out.
-pub async fn due(store: &Store, kinds: &[Kind]) -> Result<DueJobs> {
+pub async fn due(store: &Store, wanted: &[Kind]) -> Result<DueJobs> {
     let connection = store.reader();
     let now = store.now().await?;
     let backend = connection.get_database_backend();
     // The names are the program's own.
-    let kinds = kinds
+    let kinds = wanted
         .iter()
         .map(|kind| format!("'{}'", sea_orm::ActiveEnum::to_value(kind)))
         .collect::<Vec<_>>()
@@ -46,16 +48,17 @@ pub async fn due(store: &Store, kinds: &[Kind]) -> Result<DueJobs> {
         backend,
         format!(
             "SELECT id, kind, account FROM (\
-             SELECT *, ROW_NUMBER() OVER (PARTITION BY kind ORDER BY place, priority DESC, due_time, id) AS turn FROM (\
+             SELECT id, kind, account, priority, due_time, \
+             ROW_NUMBER() OVER (PARTITION BY kind ORDER BY place, priority DESC, due_time, id) AS turn FROM (\
              SELECT id, kind, COALESCE(account_id, owner_id, '') AS account, priority, due_time, \
              ROW_NUMBER() OVER (PARTITION BY kind, COALESCE(account_id, owner_id, '') ORDER BY priority DESC, due_time, id) AS place \
              FROM jobs WHERE kind IN ({kinds}) AND ((state = 'QUEUED' AND due_time <= $1) OR (state = 'RUNNING' AND lease_until <= $1))\
-             ) AS ready) AS turns WHERE turn <= $2 ORDER BY priority DESC, due_time, id"
+             ) AS ready WHERE place <= $2) AS turns WHERE turn <= $2 ORDER BY priority DESC, due_time, id"
         ),
-        [Value::from(now), Value::from(OF_KIND)],
+        [Value::from(now), Value::from(OF_KIND as i64)],
     );
     let rows = connection.query_all_raw(ready).await?;
-    let candidates = rows
+    let candidates: Vec<Candidate> = rows
         .iter()
         .map(|row| {
             Ok(Candidate {
@@ -79,8 +82,15 @@ pub async fn due(store: &Store, kinds: &[Kind]) -> Result<DueJobs> {
         Some(row) => row.try_get("", "time")?,
         None => None,
     };
+    let of_kind = |kind: &Kind| candidates.iter().filter(|found| found.kind == *kind).count();
+    let more = wanted
+        .iter()
+        .copied()
+        .filter(|kind| of_kind(kind) >= OF_KIND)
+        .collect();
     Ok(DueJobs {
         candidates,
+        more,
         next: next.map(|time| time - now),
     })
 }

@@ -1,5 +1,6 @@
 //! Storing photos: processed first, then their files, then their rows. Whatever fails, nothing is half stored.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect};
 
 use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
 use super::pipeline::{self, Processed, process_off_thread};
@@ -277,7 +278,8 @@ where
             );
             async move {
                 limit::one_at_a_time(tx, &owner_id).await?;
-                limit::check(tx, &domain, &owner_id, tx.now().await?, prepared.photos.len()).await?;
+                let new = count_new(tx, &owner_id, &prepared).await?;
+                limit::check(tx, &domain, &owner_id, tx.now().await?, new).await?;
                 let mut uploaded: Vec<Uploaded> = Vec::with_capacity(prepared.photos.len());
                 for (processed, file_name) in prepared.photos.iter() {
                     uploaded.push(write_row(tx, &owner_id, processed, file_name, &others, &uploaded).await?);
@@ -287,6 +289,23 @@ where
             .boxed()
         })
         .await
+}
+
+/// How many of these photos the owner does not have yet.
+async fn count_new(tx: &Tx, owner_id: &str, prepared: &Prepared) -> Result<usize> {
+    let wanted: HashSet<_> = prepared
+        .photos
+        .iter()
+        .map(|(photo, _)| photo.sha256.as_str())
+        .collect();
+    let known = photos::Entity::find()
+        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::Sha256.is_in(wanted.iter().copied()))
+        .count(tx)
+        .await?;
+    Ok(wanted
+        .len()
+        .saturating_sub(usize::try_from(known).unwrap_or(usize::MAX)))
 }
 
 type Hashes = HashIndex<String>;

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DbBackend, DbErr, IsolationLevel, RuntimeErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
 use tracing::Instrument as _;
@@ -28,7 +28,7 @@ use crate::clock::{Clock, Millis};
 use crate::ids::Ids;
 use crate::{Error, Result};
 
-pub use open::{DataFolder, connect, connect_alone};
+pub use open::{DataFolder, connect, connect_alone, sqlite_file};
 pub use tx::{Committed, Tx};
 
 /// How often a transaction is tried again after a serialisation failure or a deadlock.
@@ -273,9 +273,19 @@ async fn database_now(
 
 /// Serialisation failure (40001) or deadlock (40P01).
 fn is_transient(error: &DbErr) -> bool {
-    let text = error.to_string();
-    text.contains("40001")
-        || text.contains("40P01")
-        || text.contains("could not serialize access")
-        || text.contains("deadlock detected")
+    matches!(code(error).as_deref(), Some("40001" | "40P01"))
+}
+
+/// The engine's code for what went wrong: its words depend on its language.
+pub(crate) fn code(error: &DbErr) -> Option<String> {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause))
+    | DbErr::Exec(RuntimeErr::SqlxError(cause))
+    | DbErr::Query(RuntimeErr::SqlxError(cause))) = error
+    else {
+        return None;
+    };
+    cause
+        .as_database_error()?
+        .code()
+        .map(std::borrow::Cow::into_owned)
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use fs4::FileExt;
 use sea_orm::sqlx::postgres::{PgConnectOptions, PgConnection};
-use sea_orm::sqlx::sqlite::SqliteLockingMode;
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteLockingMode};
 use sea_orm::sqlx::{self, Connection as _};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, Statement};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Store;
 use crate::clock::Clock;
@@ -24,6 +25,9 @@ const NAME: &str = "vintedbot";
 const NAME_ALONE: &str = "vintedbot migrate-store";
 /// How long a database that does not answer yet is waited for, and a connection of its pool.
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
+/// How long it may take to answer, and after which pause it is asked again.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(500);
 /// How often, and how long apart, it is looked whether an instance is still connected.
 const LOOKS: u32 = 10;
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -77,13 +81,26 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Res
         return Ok(Store::new(pool.clone(), pool, clock, ids, true));
     }
     check_scheme(url)?;
-    let writer = connect_sqlite(url, 1, false, SqliteLockingMode::Normal).await?;
+    let connected = async |connections, query_only| {
+        let connected = connect_sqlite(url, connections, query_only, SqliteLockingMode::Normal).await;
+        connected.map_err(|error| cannot_be_used(url, &error))
+    };
+    let writer = connected(1, false).await?;
     let reader = if url.contains(":memory:") {
         writer.clone()
     } else {
-        connect_sqlite(url, SQLITE_READERS, true, SqliteLockingMode::Normal).await?
+        connected(SQLITE_READERS, true).await?
     };
     Ok(Store::new(writer, reader, clock, ids, false))
+}
+
+/// The file of an SQLite database; `None` where the address is of none.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let options = url
+        .strip_prefix("sqlite:")
+        .filter(|rest| !rest.contains(":memory:"));
+    let options = options.and_then(|_| url.parse::<SqliteConnectOptions>().ok())?;
+    Some(options.get_filename().to_owned())
 }
 
 /// Connects to a database that no other process may use meanwhile.
@@ -104,13 +121,12 @@ pub async fn connect_alone(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) 
         Ok(connection) => connection
             .execute_unprepared("BEGIN IMMEDIATE; COMMIT")
             .await
-            .map(|_| connection)
-            .map_err(Error::from),
+            .map(|_| connection),
         Err(error) => Err(error),
     };
-    let connection = alone.map_err(|error| match error.to_string().contains("locked") {
+    let connection = alone.map_err(|error| match innermost(&error).contains("locked") {
         true => in_use(url),
-        false => error,
+        false => cannot_be_used(url, &error),
     })?;
     Ok(Store::new(connection.clone(), connection, clock, ids, false))
 }
@@ -158,7 +174,7 @@ async fn connect_sqlite(
     connections: u32,
     query_only: bool,
     locking: SqliteLockingMode,
-) -> Result<DatabaseConnection> {
+) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections)
@@ -183,12 +199,12 @@ async fn connect_sqlite(
                 sqlite
             }
         });
-    let connected = Database::connect(options).await;
-    connected.map_err(|error| cannot_be_used(url, &error))
+    Database::connect(options).await
 }
 
 async fn connect_postgres(url: &str, name: &'static str) -> Result<DatabaseConnection> {
-    try_postgres(url).await?;
+    let place = place(url);
+    wait_for_postgres(url, &place).await?;
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(12)
@@ -205,24 +221,37 @@ async fn connect_postgres(url: &str, name: &'static str) -> Result<DatabaseConne
             ])
         });
     let connected = Database::connect(options).await;
-    connected.map_err(|error| cannot_be_used(&place(url), &error))
+    connected.map_err(|error| cannot_be_used(&place, &error))
 }
 
-/// Says at once what waiting does not mend, and that a server which does not answer is waited for.
-async fn try_postgres(url: &str) -> Result<()> {
-    let place = place(url);
-    let options: PgConnectOptions = url.parse().map_err(|error| cannot_be_used(&place, &error))?;
-    match PgConnection::connect_with(&options).await {
-        // What it says to the last word is nobody's concern: it did answer.
-        Ok(connection) => drop(connection.close().await),
-        Err(error) if is_starting(&error) => tracing::warn!(
-            reason = innermost(&error),
-            "{place} does not answer yet; it is tried for {} s",
-            STARTS_WITHIN.as_secs()
-        ),
-        Err(error) => return Err(cannot_be_used(&place, &error)),
+/// Waits for a server that does not answer yet, which is said once. What waiting does not mend is said at once.
+async fn wait_for_postgres(url: &str, place: &str) -> Result<()> {
+    let options: PgConnectOptions = url.parse().map_err(|error| cannot_be_used(place, &error))?;
+    let until = Instant::now() + STARTS_WITHIN;
+    let mut is_told = false;
+    loop {
+        let reason = match timeout(ANSWERS_WITHIN, PgConnection::connect_with(&options)).await {
+            Ok(Ok(connection)) => {
+                // How it takes its leave is nobody's concern: it did answer.
+                drop(timeout(ANSWERS_WITHIN, connection.close()).await);
+                return Ok(());
+            }
+            Ok(Err(error)) if is_starting(&error) => innermost(&error),
+            Ok(Err(error)) => return Err(cannot_be_used(place, &error)),
+            Err(_) => format!("no answer within {} s", ANSWERS_WITHIN.as_secs()),
+        };
+        if Instant::now() >= until {
+            return Err(Error::Setup(format!("{place} cannot be used: {reason}")));
+        }
+        if !std::mem::replace(&mut is_told, true) {
+            tracing::warn!(
+                reason,
+                "{place} does not answer yet; it is tried for {} s",
+                STARTS_WITHIN.as_secs()
+            );
+        }
+        sleep(PAUSE).await;
     }
-    Ok(())
 }
 
 /// Nobody answers there, or not yet: it starts (57P03), or it has no connection to spare (53300).
@@ -239,7 +268,7 @@ fn place(url: &str) -> String {
     match url.parse::<PgConnectOptions>() {
         Ok(options) => format!(
             "the database {} at {}:{}",
-            options.get_database().unwrap_or_default(),
+            options.get_database().unwrap_or(options.get_username()),
             options.get_host(),
             options.get_port()
         ),

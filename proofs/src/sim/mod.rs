@@ -1,4 +1,4 @@
-//! The simulation: the production functions of claim, gate, outcome, reconcile and sweep, and the production worker around
+//! The simulation: the production functions of due, claim, gate, outcome and reconcile, and the production worker around
 //! them, over a database with scripted time. A process may die at every statement, commit and request, and the queue that
 //! rings for its jobs loses, repeats and forgets as a Redis does.
 //!

@@ -1,5 +1,4 @@
-//! The queue between processes as apalis-redis has it, and everything that it does when something goes wrong: rings that
-//! get lost on the way in and on the way out, that come again because their taker died or was only slow or because it was
+//! The queue between processes as apalis-redis has it, and what it does when something goes wrong: rings that get lost on the way in and on the way out, that come again because their taker died or was only slow or because it was
 //! never heard that they were done with, a Redis that is away, and one that comes back empty.
 
 use std::collections::{BTreeMap, VecDeque};

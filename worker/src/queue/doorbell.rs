@@ -98,7 +98,7 @@ pub async fn shared(
             result = built.run() => {
                 let kind = kind.name();
                 // The others end for the same reason at the same moment.
-                if restarts.is_first() && relay.is_news(WAS_WELL) {
+                if restarts.is_first() && relay.tell_of_listeners(WAS_WELL) {
                     tracing::warn!(?result, kind, "listeners for rings in Redis ended and are started again, until they last");
                 } else {
                     tracing::debug!(?result, kind, "the listener in Redis is started again");

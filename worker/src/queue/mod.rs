@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
-use vintedbot_domain::jobs::{self, Candidate};
+use vintedbot_domain::jobs::{self, Candidate, Kind};
 
 use crate::Worker;
 use fair::Turns;
@@ -46,6 +46,7 @@ pub async fn run(worker: Arc<Worker>, rings: UnboundedReceiver<String>, tasks: &
         rung,
         is_free,
         candidates: Vec::new(),
+        more: Vec::new(),
         looked: now,
         next_look: now,
         at_work: AtWork::default(),
@@ -64,6 +65,8 @@ struct Desk {
     turns: Turns,
     /// What was due at the last look and is not handed out.
     candidates: Vec<Candidate>,
+    /// Kinds of which that look did not bring everything.
+    more: Vec<Kind>,
     looked: Instant,
     next_look: Instant,
     at_work: AtWork,
@@ -110,7 +113,8 @@ impl Desk {
                 self.look().await;
             }
             if let Some(candidate) = self.turns.take(&mut self.candidates) {
-                if self.candidates.is_empty() {
+                let is_last = !self.candidates.iter().any(|other| other.kind == candidate.kind);
+                if self.candidates.is_empty() || is_last && self.more.contains(&candidate.kind) {
                     // There may be more than one look brings.
                     self.next_look = Instant::now();
                 }
@@ -138,6 +142,7 @@ impl Desk {
         match jobs::due(&self.worker.domain.store, &self.worker.kinds).await {
             Ok(due) => {
                 self.candidates = due.candidates;
+                self.more = due.more;
                 self.candidates
                     .retain(|candidate| !self.at_work.has(&candidate.id));
                 let next = due.next.and_then(|next| u64::try_from(next).ok());
