@@ -11,6 +11,7 @@ mod cluster;
 mod conversations;
 mod desk;
 mod doubt;
+mod endpoints;
 mod feed;
 mod films;
 mod identity;
