@@ -70,11 +70,7 @@ pub async fn read(store: &Store) -> Result<Figures> {
         "SELECT COUNT(*) AS n0 FROM composers WHERE state = 'OPEN'",
     )
     .await?;
-    let workers = format!(
-        "SELECT COUNT(*) AS n0 FROM workers WHERE state = 'OPEN' AND heartbeat_time > {}",
-        now - jobs::FRESH_MS
-    );
-    let [workers] = numbers(reader, &workers).await?;
+    let workers = jobs::count_living(reader, now).await?;
     let [deliveries] = numbers(
         reader,
         "SELECT COUNT(*) AS n0 FROM webhook_deliveries WHERE state = 'PENDING'",
@@ -87,7 +83,7 @@ pub async fn read(store: &Store) -> Result<Figures> {
         overdue_ms: since(due),
         effects: counts(reader, of_effects, &effect_kinds, &outcomes).await?,
         composers: composers.unwrap_or_default(),
-        workers: workers.unwrap_or_default(),
+        workers: i64::try_from(workers).unwrap_or(i64::MAX),
         inboxes: inboxes.unwrap_or_default(),
         late_inboxes: late_inboxes.unwrap_or_default(),
         stalest_inbox_ms: since(stalest),

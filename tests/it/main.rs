@@ -2,6 +2,8 @@
 //!
 //! What these tests need on the machine is brought by `make test`; where it is missing they fail, and say so.
 
+#[path = "../../proofs/tests/support/collector.rs"]
+mod collector;
 #[path = "../../proofs/tests/support/postgres.rs"]
 mod postgres;
 

@@ -1,66 +1,28 @@
 //! Traces: a call's goes on in the job that it made, at a collector that is a real OTLP server; and one that is away.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
-use tokio::net::TcpListener;
-use tonic::transport::server::TcpIncoming;
-use tonic::{Request, Response, Status};
 use vintedbot_sdk::v1::CreateAccountRequest;
 
+use crate::collector::Collector;
 use crate::rig::{Home, Instance, PATIENCE};
 
-#[derive(Clone, Default)]
-struct Collector {
-    spans: Arc<Mutex<Vec<Span>>>,
-}
-
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let resources = request.into_inner().resource_spans.into_iter();
-        let scopes = resources.flat_map(|resource| resource.scope_spans);
-        let spans = scopes.flat_map(|scope| scope.spans);
-        self.spans.lock().expect("nobody panics").extend(spans);
-        Ok(Response::new(ExportTraceServiceResponse::default()))
-    }
-}
-
-impl Collector {
-    /// Serves on a free port; the address.
-    async fn start(&self) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let service = TraceServiceServer::new(self.clone());
-        let served = tonic::transport::Server::builder()
-            .add_service(service)
-            .serve_with_incoming(TcpIncoming::from(listener));
-        tokio::spawn(served);
-        url
-    }
-
-    fn named(&self, name: &str, attribute: (&str, &str)) -> Option<Span> {
-        let spans = self.spans.lock().expect("nobody panics");
-        let has = |span: &&Span| {
-            span.attributes.iter().any(|pair| {
-                let value = pair.value.as_ref().and_then(|value| value.value.as_ref());
-                pair.key == attribute.0
-                    && matches!(value, Some(Value::StringValue(text)) if text == attribute.1)
-            })
-        };
-        spans.iter().filter(|span| span.name == name).find(has).cloned()
-    }
+fn named(collector: &Collector, name: &str, attribute: (&str, &str)) -> Option<Span> {
+    let requests = collector.requests().into_iter();
+    let scopes = requests
+        .flat_map(|request| request.resource_spans)
+        .flat_map(|resource| resource.scope_spans);
+    let has = |span: &Span| {
+        span.attributes.iter().any(|pair| {
+            let value = pair.value.as_ref().and_then(|value| value.value.as_ref());
+            pair.key == attribute.0 && matches!(value, Some(Value::StringValue(text)) if text == attribute.1)
+        })
+    };
+    scopes
+        .flat_map(|scope| scope.spans)
+        .find(|span| span.name == name && has(span))
 }
 
 async fn create_account(instance: &Instance) {
@@ -75,15 +37,18 @@ async fn create_account(instance: &Instance) {
 
 #[tokio::test]
 async fn a_calls_trace_goes_on_in_its_job() {
-    let collector = Collector::default();
-    let url = collector.start().await;
+    let (collector, url) = Collector::start().await.expect("a free port");
     let home = Home::new();
     let instance = home.start(&[], &[("OTLP_ENDPOINT", &url)]).await;
     create_account(&instance).await;
     let both = async {
         loop {
-            let call = collector.named("call", ("method", "/vintedbot.v1.AccountService/CreateAccount"));
-            let job = collector.named("job", ("kind", "connect_account"));
+            let call = named(
+                &collector,
+                "call",
+                ("method", "/vintedbot.v1.AccountService/CreateAccount"),
+            );
+            let job = named(&collector, "job", ("kind", "connect_account"));
             if let (Some(call), Some(job)) = (call, job) {
                 return (call, job);
             }
@@ -96,7 +61,7 @@ async fn a_calls_trace_goes_on_in_its_job() {
     assert_eq!(job.trace_id, call.trace_id, "one trace");
     assert_eq!(job.parent_span_id, call.span_id, "the job is the call's child");
     let token = std::fs::read_to_string(&instance.token_file).expect("the token");
-    let everything = format!("{:?}", collector.spans.lock().expect("nobody panics"));
+    let everything = format!("{:?}", collector.requests());
     assert!(!everything.contains(token.trim()), "a secret is traced");
     assert!(instance.stop().await.success());
 }

@@ -27,11 +27,11 @@ pub use claim::{BackOff, Claim, Outcome, claim, requeue};
 pub use due::{Candidate, DueJobs, due, kinds_of};
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
 pub use sweep::{purge, sweep};
-pub(crate) use worker::{FRESH_MS, anybody_works};
 pub use worker::{
     HEARTBEAT, WorkerIdentity, close_worker, heartbeat, is_on_this_machine, open_worker, owner_is_gone,
     purge_workers,
 };
+pub(crate) use worker::{anybody_works, count_living};
 
 use crate::Result;
 use crate::clock::Millis;

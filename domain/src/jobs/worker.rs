@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, Query};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, PaginatorTrait, QueryFilter};
 use vintedbot_marketplace::Process;
 
 use super::{State, WorkerState};
@@ -29,7 +29,7 @@ pub struct WorkerIdentity {
 
 /// How often a worker says that it lives, and for how long it is believed.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
-pub(crate) const FRESH_MS: Millis = 30_000;
+const FRESH_MS: Millis = 30_000;
 
 /// Records that a worker has started.
 ///
@@ -54,8 +54,7 @@ pub async fn open_worker(
                     }
                     let same = workers::Entity::find()
                         .filter(workers::Column::Name.eq(name.as_str()))
-                        .filter(workers::Column::State.eq(WorkerState::Open))
-                        .filter(workers::Column::HeartbeatTime.gt(now - FRESH_MS))
+                        .filter(lives(now))
                         .all(tx)
                         .await?;
                     if let Some(other) = same.iter().find(|row| !is_gone(row, &identity, is_running)) {
@@ -92,12 +91,22 @@ pub(crate) async fn anybody_works(tx: &Tx) -> Result<bool> {
         return Ok(false);
     }
     let now = tx.now().await?;
-    let found = workers::Entity::find()
-        .filter(workers::Column::State.eq(WorkerState::Open))
-        .filter(workers::Column::HeartbeatTime.gt(now - FRESH_MS))
-        .one(tx)
-        .await?;
-    Ok(found.is_some())
+    Ok(count_living(tx, now).await? > 0)
+}
+
+/// How many workers live, as far as is known.
+pub(crate) async fn count_living(connection: &impl ConnectionTrait, now: Millis) -> Result<u64> {
+    Ok(workers::Entity::find()
+        .filter(lives(now))
+        .count(connection)
+        .await?)
+}
+
+/// It has not closed, and was heard of lately.
+fn lives(now: Millis) -> Condition {
+    Condition::all()
+        .add(workers::Column::State.eq(WorkerState::Open))
+        .add(workers::Column::HeartbeatTime.gt(now - FRESH_MS))
 }
 
 /// Records that a worker lives.

@@ -1,9 +1,12 @@
 //! Several processes on one database: whose folder may join, who is called what, and what there is to do.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::FutureExt as _;
 use futures::future::join_all;
+use sea_orm::ConnectionTrait as _;
+use tokio::sync::Barrier;
 use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::jobs::{self, Kind, NewJob, WorkerIdentity};
@@ -195,4 +198,37 @@ async fn a_kind_is_not_hidden_by_however_many_accounts_with_older_jobs_of_anothe
     let due = jobs::due(store, &Kind::all()).await.expect("reads");
     assert!(due.candidates.iter().any(|found| found.id == publish));
     assert_eq!(due.candidates.len(), 129);
+}
+
+#[tokio::test]
+async fn transactions_that_lock_each_other_out_are_run_again() {
+    let server = Postgres::start().await.expect("starts");
+    let store = open(&server.url()).await;
+    let meet = Arc::new(Barrier::new(2));
+    let runs = Arc::new(AtomicUsize::new(0));
+    let locks = |first: i64, second: i64| {
+        let (meet, runs) = (Arc::clone(&meet), Arc::clone(&runs));
+        store.write(move |tx| {
+            let (meet, runs) = (Arc::clone(&meet), Arc::clone(&runs));
+            async move {
+                let lock = async |number| {
+                    let sql = format!("SELECT pg_advisory_xact_lock({number})");
+                    tx.execute_unprepared(&sql).await
+                };
+                lock(first).await?;
+                // Both have their first lock, once.
+                if runs.fetch_add(1, Ordering::SeqCst) < 2 {
+                    meet.wait().await;
+                }
+                lock(second).await?;
+                Ok(())
+            }
+            .boxed()
+        })
+    };
+    let (one, other) = tokio::join!(locks(1, 2), locks(2, 1));
+    one.expect("is committed");
+    other.expect("is committed");
+    assert_eq!(runs.load(Ordering::SeqCst), 3, "one of them ran twice");
+    server.stop().await.expect("ends");
 }

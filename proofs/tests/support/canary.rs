@@ -90,8 +90,8 @@ async fn places(world: &World) -> Result<Vec<Place>> {
             .into_iter()
             .map(|text| ("event".to_owned(), text)),
     );
-    let texts = world.traces.texts().into_iter();
-    places.extend(texts.map(|text| ("trace".to_owned(), text)));
+    let sent = world.traces.requests().into_iter();
+    places.extend(sent.map(|spans| ("trace".to_owned(), format!("{spans:?}"))));
     places.push(("metrics".to_owned(), world.metrics().await?));
     let database = world.database().await?;
     places.extend(database.dump().await?);

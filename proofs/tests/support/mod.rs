@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod canary;
 pub mod changes;
+pub mod collector;
 pub mod consent;
 pub mod database;
 pub mod hand;
@@ -16,7 +17,6 @@ pub mod refusals;
 pub mod removal;
 pub mod scheduled;
 pub mod sessions;
-pub mod traces;
 pub mod wardrobe;
 pub mod watched;
 pub mod windows;

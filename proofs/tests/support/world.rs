@@ -20,8 +20,8 @@ use vintedbot_sdk::v1::{
 use vintedbot_sdk::{Client, Upload, mask};
 
 use super::bucket::Bucket;
+use super::collector::Collector;
 use super::database::Database;
-use super::traces::Traces;
 use super::watched::Watched;
 
 /// The longest that a job may take, and that an account may take to be connected.
@@ -38,7 +38,7 @@ pub struct World {
     pub client: Client,
     pub account: Account,
     pub watched: Watched,
-    pub traces: Traces,
+    pub traces: Collector,
     /// The title of the listing that is published first.
     pub published_title: String,
     /// Where its files are, on this disk.
@@ -86,7 +86,7 @@ impl World {
                 .map(|url| ("DATABASE_URL".to_owned(), url.clone())),
         );
         settings.extend(bucket.into_iter().flat_map(Bucket::settings));
-        let (traces, collector) = Traces::collect().await?;
+        let (traces, collector) = Collector::start().await?;
         settings.push(("OTLP_ENDPOINT".to_owned(), collector));
         let data_dir = folder.path().join("data");
         let media_dir = bucket.map_or_else(|| data_dir.join("media"), Bucket::folder);

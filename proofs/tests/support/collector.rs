@@ -1,4 +1,4 @@
-//! A collector of traces, for which every span is only a text.
+//! A collector of traces: a real OTLP server that keeps what it is sent.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,38 +15,39 @@ use tonic::{Request, Response, Status};
 
 /// Everything that was sent.
 #[derive(Clone, Default)]
-pub struct Traces(Arc<Mutex<Vec<String>>>);
+pub struct Collector(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
 
-impl Traces {
+impl Collector {
     /// Collects on a free port until the process ends. Answers with the address too.
     ///
     /// # Errors
     ///
     /// No port is free.
-    pub async fn collect() -> Result<(Self, String)> {
+    pub async fn start() -> Result<(Self, String)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let traces = Self::default();
+        let collector = Self::default();
         let served = tonic::transport::Server::builder()
-            .add_service(TraceServiceServer::new(traces.clone()))
+            .add_service(TraceServiceServer::new(collector.clone()))
             .serve_with_incoming(TcpIncoming::from(listener));
         tokio::spawn(served);
-        Ok((traces, url))
+        Ok((collector, url))
     }
 
-    pub fn texts(&self) -> Vec<String> {
+    /// What was sent so far.
+    pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 #[tonic::async_trait]
-impl TraceService for Traces {
+impl TraceService for Collector {
     async fn export(
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let text = format!("{:?}", request.into_inner());
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        let mut requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        requests.push(request.into_inner());
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
 }
