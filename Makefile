@@ -5,46 +5,93 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
+# CI compiles once, from nothing: no incremental state, no debug information.
+ifdef CI
+export CARGO_INCREMENTAL := 0
+export CARGO_PROFILE_DEV_DEBUG := none
+endif
+
 VENV := target/venv
 TOOLS := target/tools
 PROMTOOL := $(TOOLS)/prometheus/usr/bin/promtool
 NPM := npm --prefix sdk/typescript
 NODE_STAMP := sdk/typescript/node_modules/.installed
-# A hundred thousand seeds want optimised code; a sample in the tests does not want another build.
-SIM_PROFILE := --release
-LOAD_PROFILE := --release
-PROOF := cargo run --quiet -p vintedbot-proofs --bin
-TEST := $(shell command -v cargo-nextest >/dev/null && echo nextest run --no-fail-fast || echo test --no-fail-fast)
+# A hundred thousand seeds need optimised code. The samples in `make test` use the build that the tests use.
+SIM_PROFILE := proof
+LOAD_PROFILE := release
+# Builds programs by a profile, and finds them.
+build = cargo build --profile $(1) $(addprefix --bin ,$(2))
+folder = target/$(if $(filter dev,$(1)),debug,$(1))
+TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run || echo test) --no-fail-fast
+# What `make test` runs, in this order; each is a target `test-…`.
+PARTS := lint unit build integration docs typescript crash chaos sim sim-postgres streams load browser
 
-.PHONY: help run demo test lint audit generate crash browser chaos sim streams load bench compiler node chromium screen postgres redis haproxy faketime
+.PHONY: help run demo check build test lint audit generate crash browser chaos sim streams load bench release compiler node \
+	chromium screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
 
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
 run: compiler ## Builds and runs an instance in mock mode, filled with example data at its first start. Reads .env.
-	cargo build --quiet --bin vintedbot
+	$(call build,dev,vintedbot)
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec target/debug/vintedbot serve --seed
 
 demo: compiler chromium ## Photos become a listing on the practice site, in a real browser. [PHOTOS=dir TITLE=text PRACTICE_URL=url]
-	cargo build --quiet --bin vintedbot
-	@$(PROOF) demo
+	$(call build,dev,vintedbot demo)
+	@target/debug/demo
 
-test: lint $(VENV)/bin/grpcurl $(VENV)/webhooks $(VENV)/metrics chromium screen postgres redis haproxy $(PROMTOOL) ## Everything: lint, unit, end-to-end and story tests, a sample of crash, chaos, browser, streams, load and simulation.
-	cargo build --bin vintedbot
-	cargo $(TEST) --workspace
-	cargo test --workspace --doc --quiet
+check: compiler node ## Lint and unit tests: what to run while writing.
+	@scripts/parts check lint unit
+
+build: compiler ## Builds everything that the tests use, once, with one set of features.
+	cargo build --bins --examples --tests
+
+test: tools ## Everything: lint, unit, end-to-end and story tests, a sample of crash, chaos, browser, streams, load and simulation.
+	@scripts/parts test $(PARTS)
+
+tools: compiler node $(VENV)/bin/grpcurl $(VENV)/webhooks $(VENV)/metrics chromium screen postgres redis haproxy faketime $(PROMTOOL)
+
+test-lint: lint
+
+test-unit:
+	$(TEST) --lib --bins
+
+test-build: build
+	scripts/built-once
+
+test-integration:
+	$(TEST) --test '*'
+
+test-docs:
+	cargo test --doc --quiet
+
+test-typescript:
 	$(NPM) test
+
+test-crash:
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
+
+test-chaos:
 	$(MAKE) chaos CELLS=3
-	$(MAKE) sim SEEDS=2000 SIM_PROFILE=
-	$(MAKE) sim SEEDS=120 ENGINE=postgres SIM_PROFILE=
+
+test-sim:
+	$(MAKE) sim SEEDS=2000 SIM_PROFILE=dev
+
+test-sim-postgres:
+	$(MAKE) sim SEEDS=120 ENGINE=postgres SIM_PROFILE=dev
+
+test-streams:
 	$(MAKE) streams CUTS=300
-	$(MAKE) load SELLERS=2 WATCHERS=20 DURATION_S=6 LOAD_PROFILE=
+
+test-load:
+	$(MAKE) load SELLERS=2 WATCHERS=20 DURATION_S=6 LOAD_PROFILE=dev
+
+test-browser:
 	$(MAKE) browser CASES=12
 
 lint: compiler node ## Formatting, clippy, the contract's lint, types.
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --all-targets -- -D warnings
 	$(NPM) run lint:proto
 	$(NPM) run lint
 
@@ -56,28 +103,37 @@ generate: compiler node ## Generates the code for the contract anew, in Rust and
 	UPDATE=1 cargo test --quiet -p vintedbot-proto --test drift
 	$(NPM) run generate
 
-crash: compiler chromium ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n SABOTAGE=rule]
-	@$(PROOF) crash
+crash: compiler chromium ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n FAILPOINTS=rule]
+	$(call build,dev,vintedbot crash)
+	@target/debug/crash
 
-browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n CASE=text SABOTAGE=rule]
-	@$(PROOF) browser
+browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n CASE=text FAILPOINTS=rule]
+	$(call build,dev,browser)
+	@target/debug/browser
 
-chaos: compiler chromium postgres redis faketime ## Everything that several processes stand on fails in turn, under load. [CELLS=n CELL=name SABOTAGE=rule]
-	@$(PROOF) chaos
+chaos: compiler chromium postgres redis faketime ## Everything that several processes stand on fails in turn, under load. [CELLS=n CELL=name FAILPOINTS=rule]
+	$(call build,dev,vintedbot chaos)
+	@target/debug/chaos
 
-sim: compiler $(if $(filter postgres,$(ENGINE)),postgres) ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n ENGINE=postgres SABOTAGE=rule]
-	@cargo run --quiet $(SIM_PROFILE) -p vintedbot-proofs --bin sim $(if $(SABOTAGE),--features sabotage)
+sim: compiler $(if $(filter postgres,$(ENGINE)),postgres) ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n ENGINE=postgres FAILPOINTS=rule]
+	$(call build,$(SIM_PROFILE),sim)
+	@$(call folder,$(SIM_PROFILE))/sim
 
-streams: compiler ## Cuts watchers off over and over, and compares what they got with the event log. [CUTS=n SEED=n SABOTAGE=rule]
-	@$(PROOF) streams
+streams: compiler ## Cuts watchers off over and over, and compares what they got with the event log. [CUTS=n SEED=n FAILPOINTS=rule]
+	$(call build,dev,vintedbot streams)
+	@target/debug/streams
 
 load: compiler ## Many sellers and their watchers at one instance, and what gives first. [SELLERS=n WATCHERS=n DURATION_S=n SEED=n]
-	cargo build --quiet $(LOAD_PROFILE) --bin vintedbot
-	@cargo run --quiet $(LOAD_PROFILE) -p vintedbot-proofs --bin load
+	$(call build,$(LOAD_PROFILE),vintedbot load)
+	@$(call folder,$(LOAD_PROFILE))/load
 
 bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the browser, search, engines, reads, events, the inbox, watchers and start-up, beside yardsticks.
-	cargo build --quiet --release -p vintedbot -p vintedbot-proofs --bin vintedbot --bin bench
+	$(call build,release,vintedbot bench)
 	target/release/bench
+
+release: compiler ## Builds the program that is shipped, and checks that it has no failpoints.
+	$(call build,release,vintedbot)
+	scripts/no-failpoints target/release/vintedbot
 
 # What the targets above need.
 

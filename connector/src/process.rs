@@ -1,6 +1,7 @@
 //! Operating-system processes of this machine: told apart by number and start time, found by the folder that they were
 //! started with, ended for certain. Reads `/proc`, so this is for Linux.
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -139,15 +140,25 @@ fn names_dir(pid: u32, dir: &Path) -> bool {
     let Ok(command_line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
         return false;
     };
-    command_line.split(|byte| *byte == 0).any(|argument| {
-        let Ok(argument) = std::str::from_utf8(argument) else {
-            return false;
-        };
-        argument.starts_with("--")
-            && argument
-                .split_once('=')
-                .is_some_and(|(_, value)| Path::new(value).starts_with(dir))
-    })
+    has_option_with(&command_line, dir.as_os_str().as_bytes())
+}
+
+/// Whether a command line has an option `--name=dir`, or one with something inside `dir`. Arguments end with NUL, but the
+/// children that Chromium's zygote forks write theirs as one text with blanks.
+fn has_option_with(command_line: &[u8], dir: &[u8]) -> bool {
+    let ends_argument = |byte: &u8| matches!(byte, 0 | b' ');
+    command_line
+        .windows(dir.len() + 1)
+        .enumerate()
+        .filter(|(_, window)| window[0] == b'=' && &window[1..] == dir)
+        .any(|(at, window)| {
+            let (before, after) = (&command_line[..at], &command_line[at + window.len()..]);
+            let option = before.rsplit(ends_argument).next().unwrap_or_default();
+            let is_whole = after
+                .first()
+                .is_none_or(|byte| *byte == b'/' || ends_argument(byte));
+            option.starts_with(b"--") && is_whole
+        })
 }
 
 fn start_ticks(pid: u32) -> Option<u64> {
@@ -173,6 +184,21 @@ mod tests {
             start_ticks: own.start_ticks + 1,
             ..own
         }));
+    }
+
+    #[test]
+    fn dir_in_an_option_is_found_in_separate_and_in_joined_arguments() {
+        let found = |line: &str| has_option_with(line.as_bytes(), b"/work/a b");
+        assert!(found("chromium\0--user-data-dir=/work/a b\0--lang=de\0"));
+        assert!(found("chromium\0--user-data-dir=/work/a b/profile\0"));
+        assert!(found(
+            "chromium --type=renderer --user-data-dir=/work/a b/profile --lang=de"
+        ));
+        assert!(found("chromium --type=renderer --user-data-dir=/work/a b"));
+        assert!(!found("chromium\0--user-data-dir=/work/a bc\0"));
+        assert!(!found("vi\0DATA_DIR=/work/a b\0"));
+        assert!(!found("vi\0/work/a b\0"));
+        assert!(!found(""));
     }
 
     #[tokio::test]

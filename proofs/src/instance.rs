@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -358,21 +359,43 @@ impl Program {
     }
 }
 
-/// The program beside this one: all of them are built into one folder.
+/// A command that runs the program in `folder`, with nothing of the caller's environment but `PASSED_ON`.
 pub(crate) fn command(folder: &Path) -> Result<Command> {
-    let own = std::env::current_exe()?;
-    let built = own
-        .ancestors()
-        .skip(1)
-        .take(2)
-        .map(|folder| folder.join("vintedbot"));
-    let program = built.into_iter().find(|path| path.is_file());
-    let program =
-        program.context("there is no vintedbot beside this program: cargo build --bin vintedbot")?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(program()?);
     // Its own folder, so that no settings file of the caller's is found.
     command.current_dir(folder).env_clear().envs(passed_on());
     Ok(command)
+}
+
+/// Finds the program beside this one: cargo builds all of them into one folder.
+fn program() -> Result<&'static Path> {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    if let Some(found) = FOUND.get() {
+        return Ok(found);
+    }
+    let own = std::env::current_exe()?;
+    let built = own.ancestors().skip(1).take(2);
+    let mut built = built.map(|folder| folder.join("vintedbot"));
+    let program = built
+        .find(|path| path.is_file())
+        .context("there is no vintedbot beside this program: run `make build`")?;
+    if let Some(source) = newer_source(&program) {
+        bail!("vintedbot is older than {}: run `make build`", source.display());
+    }
+    Ok(FOUND.get_or_init(|| program))
+}
+
+/// Finds a source that changed after the program was built, so that no test judges an old build. Cargo lists the sources in
+/// a file beside the program.
+fn newer_source(program: &Path) -> Option<PathBuf> {
+    let time = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
+    let built = time(program)?;
+    let listed = std::fs::read_to_string(program.with_extension("d")).ok()?;
+    let (_, sources) = listed.split_once(": ")?;
+    sources
+        .split_whitespace()
+        .map(PathBuf::from)
+        .find(|source| time(source).is_none_or(|changed| changed > built))
 }
 
 fn passed_on() -> impl Iterator<Item = (&'static str, OsString)> {

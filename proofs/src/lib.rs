@@ -2,12 +2,12 @@
 
 pub mod bench;
 pub mod browser;
-pub mod build;
 pub mod chaos;
 pub mod cluster;
 pub mod contents;
 pub mod crash;
 pub mod demo;
+pub mod failpoints;
 pub mod instance;
 pub mod load;
 pub mod photos;

@@ -4,6 +4,7 @@
 //! and the Rust example into it anew.
 
 use std::fs;
+use std::path::Path;
 use std::process::Output;
 
 use tokio::process::Command;
@@ -94,16 +95,13 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
     assert!(refusal.contains("Unimplemented"), "{refusal}");
 
     // The example wants a photo beside it, as the commands left one.
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let manifest = root().join("Cargo.toml");
-    let run = Command::new(cargo)
-        .args(["run", "--quiet", "--example", "first_listing", "--manifest-path"])
-        .arg(manifest)
+    let built = Path::new(env!("CARGO_BIN_EXE_vintedbot")).with_file_name("examples");
+    let run = Command::new(built.join("first_listing"))
         .current_dir(home.path())
         .env("ADDRESS", &instance.address)
         .output()
         .await
-        .expect("cargo starts");
+        .expect("the example is built with the tests");
     assert!(run.status.success(), "{}", said(&run));
     assert_eq!(
         instance.records("item_published").await.len(),

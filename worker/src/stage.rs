@@ -1,7 +1,7 @@
 //! The named moments of an attempt at publishing, each with something different left behind if the process dies there.
 //!
-//! Builds with the `sabotage` feature can be told to halt at one (`CRASH_AT=<name>`, told of through the file that
-//! `CRASH_FILE` names), so that another process can kill them exactly there.
+//! A build with debug assertions halts at the stage that `CRASH_AT` names and writes that name into the file that
+//! `CRASH_FILE` names, so that another process can kill it exactly there. A release build cannot halt.
 
 use vintedbot_marketplace::FillStep;
 
@@ -134,9 +134,9 @@ impl Stage {
         }
     }
 
-    /// Halts here for good, when this build was told to; told to stop (`CRASH_STOPS`), the whole process is, once, until
-    /// somebody has it go on.
-    #[cfg(feature = "sabotage")]
+    /// Halts here for good if `CRASH_AT` names this stage. With `CRASH_STOPS`, stops the whole process once instead, until
+    /// SIGCONT.
+    #[cfg(debug_assertions)]
     pub async fn reached(self) {
         if !std::env::var("CRASH_AT").is_ok_and(|name| name == self.name()) {
             return;
@@ -159,7 +159,7 @@ impl Stage {
     }
 
     /// Does nothing.
-    #[cfg(not(feature = "sabotage"))]
+    #[cfg(not(debug_assertions))]
     #[expect(clippy::unused_async, reason = "a build that can halt here waits")]
     pub async fn reached(self) {}
 }

@@ -42,7 +42,7 @@ impl Cursor {
             return Err(expired());
         }
         let sequence: i64 = sequence.parse().map_err(|_| invalid())?;
-        let skipped = i64::from(crate::sabotage::skips("cursor"));
+        let skipped = i64::from(crate::failpoints::disables("cursor"));
         Ok(Self {
             owner_id: owner.to_owned(),
             log_epoch: epoch.to_owned(),

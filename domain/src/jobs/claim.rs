@@ -9,7 +9,7 @@ use crate::clock::Millis;
 use crate::store::entities::jobs;
 use crate::store::{Store, Tx};
 use crate::trace::Payload;
-use crate::{Error, Result, sabotage};
+use crate::{Error, Result, failpoints};
 
 /// The right to work on a job: valid while its epoch is the row's and its lease lives.
 #[derive(Clone, Debug)]
@@ -56,7 +56,7 @@ pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Milli
                 let claimable = match job.state {
                     State::Queued => job.due_time <= now,
                     State::Running => {
-                        sabotage::skips("lease") || job.lease_until.is_none_or(|until| until <= now)
+                        failpoints::disables("lease") || job.lease_until.is_none_or(|until| until <= now)
                     }
                     _ => false,
                 };
@@ -108,7 +108,7 @@ pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Milli
 impl Claim {
     fn held(&self) -> Condition {
         let of_this = Condition::all().add(jobs::Column::Id.eq(self.job.id.as_str()));
-        if sabotage::skips("lease") {
+        if failpoints::disables("lease") {
             return of_this;
         }
         of_this
@@ -145,7 +145,9 @@ impl Claim {
             .await?;
         let now = tx.now().await?;
         match job {
-            Some(job) if sabotage::skips("lease") || job.lease_until.is_some_and(|until| until > now) => {
+            Some(job)
+                if failpoints::disables("lease") || job.lease_until.is_some_and(|until| until > now) =>
+            {
                 Ok(())
             }
             _ => Err(lost()),

@@ -117,7 +117,7 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         return Ok(Err(Outcome::Wait));
     }
     let mut effect = open_effect(tx, &job_id).await?;
-    if crate::sabotage::skips("intent")
+    if crate::failpoints::disables("intent")
         && let Some(forgotten) = effect.take()
     {
         row = forget(tx, row, forgotten).await?;

@@ -37,7 +37,7 @@ pub fn decide(
     is_listed: bool,
     now: Millis,
 ) -> Decision {
-    if crate::sabotage::skips("reconcile") {
+    if crate::failpoints::disables("reconcile") {
         return Decision::NotDone;
     }
     let settled = effect.state == EffectState::Unconfirmed && now >= effect.settle_until;

@@ -103,7 +103,7 @@ async fn commit(
         return Ok(Err(Shut::NoConsent));
     };
     let row = load(tx, &proposal.job_id).await?;
-    if !crate::sabotage::skips("gate")
+    if !crate::failpoints::disables("gate")
         && let Some(shut) = shut(tx, claim, proposal, &account, &row).await?
     {
         return Ok(Err(shut));

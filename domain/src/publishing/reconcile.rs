@@ -78,7 +78,7 @@ pub fn decide(
     reading: &Reading,
     now: Millis,
 ) -> Decision {
-    if crate::sabotage::skips("reconcile") {
+    if crate::failpoints::disables("reconcile") {
         return Decision::NotDone { strays: Vec::new() };
     }
     let settled = effect.state == EffectState::Unconfirmed && now >= effect.settle_until;

@@ -19,7 +19,7 @@ use crate::identity::Scopes;
 use crate::store::Store;
 use crate::store::entities::webhook_deliveries::{self, Column, Entity};
 use crate::store::entities::webhook_endpoints;
-use crate::{Domain, Result, sabotage};
+use crate::{Domain, Result, failpoints};
 
 /// The right to send a delivery until its lease runs out.
 #[derive(Clone, Debug)]
@@ -112,7 +112,7 @@ pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Mil
                 let scopes: Scopes = serde_json::from_str(&endpoint.scopes)?;
                 let secrets = Secrets::open(&domain, &endpoint.owner_id, &endpoint.id, &endpoint.secrets)?;
                 // It is done when an answer is written down, and not before.
-                let state = if sabotage::skips("webhooks") {
+                let state = if failpoints::disables("webhooks") {
                     DeliveryState::Delivered
                 } else {
                     DeliveryState::Pending

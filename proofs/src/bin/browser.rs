@@ -3,10 +3,11 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Parser;
 use vintedbot_connector::BrowserConfig;
 use vintedbot_proofs::browser::{self, Options};
+use vintedbot_proofs::failpoints;
 
 /// Drives a real browser through the practice site's many faces.
 #[derive(Parser)]
@@ -20,20 +21,15 @@ struct Arguments {
     /// Of the order of the cases.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
-    /// A protecting rule to switch off: `detector`. The proof has to fail then.
-    #[arg(long, env = "SABOTAGE", default_value = "")]
-    sabotage: String,
+    /// Disables a protecting rule: `detector`. The proof must fail then.
+    #[arg(long, env = "FAILPOINTS", default_value = "")]
+    failpoints: String,
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let rules = ["", "detector"];
-    ensure!(
-        rules.contains(&arguments.sabotage.as_str()),
-        "there is no rule {} to switch off",
-        arguments.sabotage
-    );
+    failpoints::check(&arguments.failpoints, &["detector"])?;
     let from = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty());
     let (binary, driver) = (from("BROWSER_BINARY"), from("CHROMEDRIVER"));
     let (binary, driver) = (
@@ -46,7 +42,7 @@ async fn main() -> Result<ExitCode> {
         cases: arguments.cases,
         named: arguments.case,
         seed: arguments.seed,
-        is_blind: arguments.sabotage == "detector",
+        is_blind: arguments.failpoints == "detector",
     };
     let report = browser::run(&options, browser).await?;
     println!("{report}");

@@ -3,10 +3,10 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, bail};
 use clap::Parser;
-use vintedbot_proofs::build;
 use vintedbot_proofs::chaos::{self, Fault, Options};
+use vintedbot_proofs::failpoints;
 
 /// Lets faults befall an instance of several processes, and counts what became of what sellers wanted.
 #[derive(Parser)]
@@ -17,20 +17,15 @@ struct Arguments {
     /// One fault, by its name.
     #[arg(long, env = "CELL", default_value = "")]
     cell: String,
-    /// A protecting rule to switch off: `intent`, `reconcile` or `gate`. The proof has to fail then.
-    #[arg(long, env = "SABOTAGE", default_value = "")]
-    sabotage: String,
+    /// Disables a protecting rule: `intent`, `reconcile` or `gate`. The proof must fail then.
+    #[arg(long, env = "FAILPOINTS", default_value = "")]
+    failpoints: String,
 }
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    let rules = ["", "intent", "reconcile", "gate"];
-    ensure!(
-        rules.contains(&arguments.sabotage.as_str()),
-        "there is no rule {} to switch off",
-        arguments.sabotage
-    );
+    failpoints::check(&arguments.failpoints, &["intent", "reconcile", "gate"])?;
     let mut faults = Fault::ALL.to_vec();
     if !arguments.cell.is_empty() {
         faults.retain(|fault| fault.name() == arguments.cell);
@@ -44,10 +39,9 @@ async fn main() -> Result<ExitCode> {
         }
     }
     faults.truncate(arguments.cells.unwrap_or(usize::MAX));
-    build::for_harm()?;
     let options = Options {
         faults,
-        sabotage: arguments.sabotage,
+        failpoints: arguments.failpoints,
     };
     let report = chaos::run(&options).await?;
     println!("{report}");

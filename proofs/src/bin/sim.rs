@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use vintedbot_proofs::sim;
+use vintedbot_proofs::{failpoints, sim};
 
 /// Runs the simulation.
 #[derive(Parser)]
@@ -17,6 +17,9 @@ struct Arguments {
     /// What the runs are on.
     #[arg(long, env = "ENGINE", value_enum, default_value_t = Engine::Sqlite)]
     engine: Engine,
+    /// Disables a protecting rule: `lease`, `intent`, `reconcile` or `gate`. The simulation must fail then.
+    #[arg(long, env = "FAILPOINTS", default_value = "")]
+    failpoints: String,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -29,6 +32,10 @@ enum Engine {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Err(error) = failpoints::check(&arguments.failpoints, &["lease", "intent", "reconcile", "gate"]) {
+        eprintln!("sim: {error:#}");
+        return ExitCode::from(2);
+    }
     let (seed, seeds) = (arguments.seed, arguments.seeds);
     let (name, ended) = match arguments.engine {
         Engine::Sqlite => ("sim", sim::run(seed, seeds)),

@@ -4,23 +4,23 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Parser;
-use vintedbot_proofs::build;
+use vintedbot_proofs::failpoints;
 use vintedbot_proofs::streams::{self, Options, verify};
 
 /// Cuts streams of events, and compares what came with the log.
 #[derive(Parser)]
 struct Arguments {
-    /// Cuts of established streams. 10000, or 300 where a rule is switched off.
+    /// Cuts of established streams. 10000, or 300 with a failpoint.
     #[arg(long, env = "CUTS")]
     cuts: Option<usize>,
     /// Of the order and the places of the cuts.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
-    /// A protecting rule to switch off: `cursor`. The proof has to fail then.
-    #[arg(long, env = "SABOTAGE", default_value = "")]
-    sabotage: String,
+    /// Disables a protecting rule: `cursor`. The proof must fail then.
+    #[arg(long, env = "FAILPOINTS", default_value = "")]
+    failpoints: String,
     /// Compares what watchers left in this folder, and does nothing else.
     #[arg(long)]
     verify: Option<PathBuf>,
@@ -38,14 +38,8 @@ async fn main() -> Result<ExitCode> {
         println!("{}", serde_json::to_string(&compared)?);
         return Ok(ExitCode::SUCCESS);
     }
-    let rules = ["", "cursor"];
-    ensure!(
-        rules.contains(&arguments.sabotage.as_str()),
-        "there is no rule {} to switch off",
-        arguments.sabotage
-    );
-    build::for_harm()?;
-    let usual = if arguments.sabotage.is_empty() {
+    failpoints::check(&arguments.failpoints, &["cursor"])?;
+    let usual = if arguments.failpoints.is_empty() {
         10_000
     } else {
         300
@@ -53,7 +47,7 @@ async fn main() -> Result<ExitCode> {
     let options = Options {
         cuts: arguments.cuts.unwrap_or(usual),
         seed: arguments.seed,
-        sabotage: arguments.sabotage,
+        failpoints: arguments.failpoints,
     };
     let folder = tempfile::Builder::new().prefix("vintedbot-streams-").tempdir()?;
     let report = streams::run(&options, folder.path()).await?;

@@ -40,8 +40,8 @@ const SELLERS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub faults: Vec<Fault>,
-    /// The protecting rule that is switched off; empty: none.
-    pub sabotage: String,
+    /// The disabled rule; empty: none.
+    pub failpoints: String,
 }
 
 /// Lets the faults befall one instance, one after the other.
@@ -51,7 +51,7 @@ pub struct Options {
 /// The engines or processes do not start. What a fault does is counted, and is no error.
 pub async fn run(options: &Options) -> Result<Report> {
     let mut cluster = Cluster::start(true).await?;
-    cluster.set("SABOTAGE", &options.sabotage);
+    cluster.set("FAILPOINTS", &options.failpoints);
     let mut stricken = Stricken::prepare(&cluster, &options.faults).await?;
     cluster.add(SERVERS, 0, HANDS).await?;
     stricken.behind_line(&mut cluster).await?;

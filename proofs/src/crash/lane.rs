@@ -87,8 +87,8 @@ pub struct Lane<'a> {
 impl<'a> Lane<'a> {
     /// Makes an instance in its folder, with an account and a photo, and measures how long a job takes that nothing
     /// befalls.
-    pub async fn open(folder: &Path, site: &'a Site, browser: Browser, sabotage: &str) -> Result<Self> {
-        let mut lane = Self::bare(folder, site, browser, sabotage).await?;
+    pub async fn open(folder: &Path, site: &'a Site, browser: Browser, failpoints: &str) -> Result<Self> {
+        let mut lane = Self::bare(folder, site, browser, failpoints).await?;
         let calm = Cell {
             word: format!("first-{}", SystemIds.id()),
             what: What::Publish,
@@ -103,12 +103,12 @@ impl<'a> Lane<'a> {
         }
     }
 
-    async fn bare(folder: &Path, site: &'a Site, browser: Browser, sabotage: &str) -> Result<Self> {
+    async fn bare(folder: &Path, site: &'a Site, browser: Browser, failpoints: &str) -> Result<Self> {
         let (pace, limit) = match browser {
             Browser::Off => (Pace::BROWSERLESS, LIMIT),
             Browser::Required => (Pace::BROWSER, BROWSER_LIMIT),
         };
-        let victim = Victim::start(folder, site.url(), browser, pace, sabotage).await?;
+        let victim = Victim::start(folder, site.url(), browser, pace, failpoints).await?;
         let client = victim.client.clone();
         let account = client
             .accounts()

@@ -54,8 +54,8 @@ pub struct Options {
     pub kills: usize,
     pub browser_kills: usize,
     pub seed: u64,
-    /// The protecting rule that is switched off; empty: none.
-    pub sabotage: String,
+    /// The disabled rule; empty: none.
+    pub failpoints: String,
 }
 
 /// Makes the kills, in a folder of its own for everything that the instances and the site keep.
@@ -70,7 +70,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let work = Work {
         site: practice.site.clone(),
         folder: folder.to_owned(),
-        sabotage: options.sabotage.clone(),
+        failpoints: options.failpoints.clone(),
         instances: AtomicUsize::new(0),
         outcomes: Mutex::new(Vec::new()),
         errors: Mutex::new(Vec::new()),
@@ -121,7 +121,7 @@ type Queue = Mutex<VecDeque<Cell>>;
 struct Work {
     site: Site,
     folder: PathBuf,
-    sabotage: String,
+    failpoints: String,
     instances: AtomicUsize,
     outcomes: Mutex<Vec<Outcome>>,
     errors: Mutex<Vec<String>>,
@@ -149,7 +149,7 @@ impl Work {
     async fn instance(&self, queue: &Queue, browser: Browser) -> Result<()> {
         let number = self.instances.fetch_add(1, Ordering::Relaxed);
         let folder = self.folder.join(format!("instance-{number}"));
-        let mut lane = Lane::open(&folder, &self.site, browser, &self.sabotage).await?;
+        let mut lane = Lane::open(&folder, &self.site, browser, &self.failpoints).await?;
         let mut result = Ok(());
         for _ in 0..CELLS_PER_INSTANCE {
             let Some(cell) = lock(queue).pop_front() else {
@@ -198,7 +198,7 @@ impl Work {
         let folder = self.folder.join(format!("instance-{number}"));
         let count = CELLS_PER_INSTANCE.min(lock(queue).len() + AT_THE_GATE);
         let (mut lane, mut items) =
-            Lane::open_for_changes(&folder, &self.site, &self.sabotage, count).await?;
+            Lane::open_for_changes(&folder, &self.site, &self.failpoints, count).await?;
         let mut result = Ok(());
         if asks_the_gate {
             for what in [What::Price, What::Delete].into_iter().cycle().take(AT_THE_GATE) {
@@ -249,7 +249,7 @@ impl Work {
     async fn answering_instance(&self, queue: &Mutex<VecDeque<answering::Cell>>) -> Result<()> {
         let number = self.instances.fetch_add(1, Ordering::Relaxed);
         let folder = self.folder.join(format!("instance-{number}"));
-        let mut lane = Lane::open_for_replies(&folder, &self.site, &self.sabotage).await?;
+        let mut lane = Lane::open_for_replies(&folder, &self.site, &self.failpoints).await?;
         let mut result = Ok(());
         for _ in 0..CELLS_PER_INSTANCE {
             let Some(cell) = lock(queue).pop_front() else {
@@ -282,7 +282,7 @@ impl Work {
             };
             let number = self.instances.fetch_add(1, Ordering::Relaxed);
             let folder = self.folder.join(format!("instance-{number}"));
-            match webhooks::round(&folder, &self.site, &self.sabotage, &kills).await {
+            match webhooks::round(&folder, &self.site, &self.failpoints, &kills).await {
                 Ok(outcome) => lock(&self.webhooks).push(outcome),
                 Err(error) => lock(&self.errors).push(format!("instance-{number}, webhooks: {error:#}")),
             }

@@ -90,7 +90,7 @@ impl Victim {
         practice_url: &str,
         browser: Browser,
         pace: Pace,
-        sabotage: &str,
+        failpoints: &str,
     ) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let mut settings: Vec<(String, String)> = pace
@@ -100,7 +100,7 @@ impl Victim {
             .collect();
         settings.push(("LOG".to_owned(), "warn".to_owned()));
         settings.push(("WEBHOOK_ALLOWED_NETWORKS".to_owned(), "127.0.0.0/8".to_owned()));
-        settings.push(("SABOTAGE".to_owned(), sabotage.to_owned()));
+        settings.push(("FAILPOINTS".to_owned(), failpoints.to_owned()));
         let crash_file = folder.join("halted");
         settings.push(("CRASH_FILE".to_owned(), crash_file.display().to_string()));
         let setup = Setup {

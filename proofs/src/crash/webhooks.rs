@@ -70,9 +70,9 @@ pub fn rounds(kills: usize, seed: u64) -> Vec<Vec<Kill>> {
 }
 
 /// Makes the kills of one round and compares what happened with what arrived.
-pub async fn round(folder: &Path, site: &Site, sabotage: &str, kills: &[Kill]) -> Result<Outcome> {
+pub async fn round(folder: &Path, site: &Site, failpoints: &str, kills: &[Kill]) -> Result<Outcome> {
     let receiver = Receiver::open().await?;
-    let mut victim = Victim::start(folder, site.url(), Browser::Off, Pace::BROWSERLESS, sabotage).await?;
+    let mut victim = Victim::start(folder, site.url(), Browser::Off, Pace::BROWSERLESS, failpoints).await?;
     for path in PATHS {
         let request = CreateEndpointRequest {
             endpoint: Some(WebhookEndpoint {

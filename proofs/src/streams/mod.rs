@@ -51,8 +51,8 @@ const STARTS: usize = 5;
 pub struct Options {
     pub cuts: usize,
     pub seed: u64,
-    /// The protecting rule that is switched off; empty: none.
-    pub sabotage: String,
+    /// The disabled rule; empty: none.
+    pub failpoints: String,
 }
 
 /// What came of it.
@@ -144,7 +144,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         browser: Browser::Off,
         settings: vec![
             ("LOG".to_owned(), "warn".to_owned()),
-            ("SABOTAGE".to_owned(), options.sabotage.clone()),
+            ("FAILPOINTS".to_owned(), options.failpoints.clone()),
         ],
     })?;
     instance.start().await?;

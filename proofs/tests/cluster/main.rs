@@ -8,7 +8,6 @@ mod together;
 mod unreachable;
 
 use anyhow::Result;
-use vintedbot_proofs::build;
 use vintedbot_proofs::cluster::Cluster;
 
 /// With Redis or without it, so many servers, and so many workers that take this many jobs at a time.
@@ -18,7 +17,6 @@ async fn make(
     (with_redis, servers, workers, concurrency): Made,
     settings: &[(&str, &str)],
 ) -> Result<Cluster> {
-    build::program()?;
     let mut cluster = Cluster::start(with_redis).await?;
     for (name, value) in settings {
         cluster.set(name, value);

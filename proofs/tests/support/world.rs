@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout};
-use vintedbot_proofs::build;
 use vintedbot_proofs::instance::{Browser, Instance, Practice, Setup};
 use vintedbot_proofs::records::{Item, Site};
 use vintedbot_proofs::{contents, photos};
@@ -72,7 +71,6 @@ impl World {
         browser: Browser,
         bucket: Option<&Bucket>,
     ) -> Result<Self> {
-        build::program()?;
         let folder = tempfile::Builder::new().prefix("vintedbot-story-").tempdir()?;
         let practice = Practice::start(&folder.path().join("records.jsonl")).await?;
         let is_browser = browser == Browser::Required;

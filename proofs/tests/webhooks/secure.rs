@@ -9,7 +9,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio_util::task::AbortOnDropHandle;
-use vintedbot_proofs::build;
 use vintedbot_proofs::instance::{Browser, Instance, Practice, Setup};
 use vintedbot_proofs::receiver::Receiver;
 use vintedbot_sdk::Client;
@@ -54,7 +53,6 @@ impl Tls {
 }
 
 pub async fn what_the_machine_trusts_and_nothing_else() -> Result<()> {
-    build::program()?;
     let folder = tempfile::tempdir()?;
     let (known, unknown) = (Receiver::open().await?, Receiver::open().await?);
     let (trusted, stranger) = (Tls::before(&known).await?, Tls::before(&unknown).await?);

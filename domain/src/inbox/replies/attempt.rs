@@ -68,7 +68,7 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         return Ok(Err(Outcome::Wait));
     }
     let mut effect = open_effect(tx, &row.id).await?;
-    if crate::sabotage::skips("intent")
+    if crate::failpoints::disables("intent")
         && let Some(forgotten) = effect.take()
     {
         outcome::settle(tx, forgotten, EffectState::NotDone, None, "forgotten").await?;

@@ -60,7 +60,7 @@ async fn commit(
     let account = lock_account(tx, &work.account_id).await?;
     let row = load(tx, &work.reply_id).await?;
     let now = tx.now().await?;
-    if !crate::sabotage::skips("gate")
+    if !crate::failpoints::disables("gate")
         && let Some(shut) = shut(tx, domain, claim, work, &account, &row, now).await?
     {
         return Ok(Err(shut));

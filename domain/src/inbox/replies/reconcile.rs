@@ -88,7 +88,7 @@ pub fn decide(
     conversation: &Conversation,
     now: Millis,
 ) -> Decision {
-    if crate::sabotage::skips("reconcile") {
+    if crate::failpoints::disables("reconcile") {
         return Decision::NotSent;
     }
     let known: Vec<String> = serde_json::from_str(&effect.known_remote_ids).unwrap_or_default();

@@ -243,7 +243,7 @@ pub async fn not_done(
                 if effect.kind.is_final() {
                     row.state = State::Confirmed;
                     row.needs_manual = false;
-                    if crate::sabotage::skips("reconcile") {
+                    if crate::failpoints::disables("reconcile") {
                         row.draft_remote_id = None;
                     }
                 }

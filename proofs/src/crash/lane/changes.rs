@@ -33,10 +33,10 @@ impl<'a> Lane<'a> {
     pub async fn open_for_changes(
         folder: &Path,
         site: &'a Site,
-        sabotage: &str,
+        failpoints: &str,
         count: usize,
     ) -> Result<(Self, Vec<Item>)> {
-        let mut lane = Self::bare(folder, site, Browser::Off, sabotage).await?;
+        let mut lane = Self::bare(folder, site, Browser::Off, failpoints).await?;
         let mut items = lane.wardrobe(count + 1).await?;
         let calm = Cell {
             word: String::new(),

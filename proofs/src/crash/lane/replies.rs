@@ -18,8 +18,8 @@ use crate::records::Site;
 
 impl<'a> Lane<'a> {
     /// Makes an instance, and measures how long a reply takes that nothing befalls.
-    pub async fn open_for_replies(folder: &Path, site: &'a Site, sabotage: &str) -> Result<Self> {
-        let mut lane = Self::bare(folder, site, Browser::Off, sabotage).await?;
+    pub async fn open_for_replies(folder: &Path, site: &'a Site, failpoints: &str) -> Result<Self> {
+        let mut lane = Self::bare(folder, site, Browser::Off, failpoints).await?;
         let calm = Cell {
             script: Script::Nothing,
             kills: Vec::new(),
