@@ -3,7 +3,7 @@
 //! What the program calls its settings stands here and nowhere else in the proofs.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::postgres::ports::Port;
 use crate::records::Site;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
@@ -62,7 +63,7 @@ pub struct Setup {
 #[derive(Debug)]
 pub struct Instance {
     setup: Setup,
-    address: SocketAddr,
+    port: Port,
     program: Option<Program>,
 }
 
@@ -76,7 +77,7 @@ impl Instance {
         std::fs::create_dir_all(&setup.data_dir).with_context(|| setup.data_dir.display().to_string())?;
         Ok(Self {
             setup,
-            address: free_address()?,
+            port: Port::take()?,
             program: None,
         })
     }
@@ -84,7 +85,7 @@ impl Instance {
     /// Where clients call.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     /// The file with the first API token, once it was started.
@@ -131,14 +132,14 @@ impl Instance {
         command
             .arg("serve")
             .env("DATA_DIR", &self.setup.data_dir)
-            .env("LISTEN", self.address.to_string())
+            .env("LISTEN", self.port.address().to_string())
             .env("PRACTICE_URL", &self.setup.practice_url)
             .env("BROWSER", browser)
             .env("SESSION_MODE", "mock")
             .envs(self.setup.settings.iter().cloned());
         let mut program = Program::start("vintedbot serve", command, self.log_file())?;
         program
-            .wait_until(async || is_ready(self.address).await.unwrap_or(false))
+            .wait_until(async || is_ready(self.port.address()).await.unwrap_or(false))
             .await?;
         self.program = Some(program);
         Ok(())
@@ -219,6 +220,7 @@ impl Instance {
 pub struct Practice {
     pub site: Site,
     program: Option<Program>,
+    _port: Option<Port>,
 }
 
 impl Practice {
@@ -228,7 +230,8 @@ impl Practice {
     ///
     /// It does not start.
     pub async fn start(records: &Path) -> Result<Self> {
-        let address = free_address()?;
+        let port = Port::take()?;
+        let address = port.address();
         let folder = records.parent().context("the records' file has a folder")?;
         let mut command = command(folder)?;
         command
@@ -243,6 +246,7 @@ impl Practice {
         Ok(Self {
             site,
             program: Some(program),
+            _port: Some(port),
         })
     }
 
@@ -254,7 +258,11 @@ impl Practice {
     pub async fn at(url: &str) -> Result<Self> {
         let site = Site::new(url)?;
         site.rules().await?;
-        Ok(Self { site, program: None })
+        Ok(Self {
+            site,
+            program: None,
+            _port: None,
+        })
     }
 
     /// Ends it, if it is our own.
@@ -413,12 +421,6 @@ pub(crate) async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
     let mut status = [0; 12];
     stream.read_exact(&mut status).await?;
     Ok(&status == b"HTTP/1.1 200")
-}
-
-/// An address on this machine that nobody has right now.
-pub(crate) fn free_address() -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?)
 }
 
 /// All processes that have a folder's path in their command line.

@@ -1,7 +1,6 @@
 //! A Redis server of the proof's own: Debian's program, a folder that goes with it, free ports, the second of which speaks TLS, and
 //! a password.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,6 +14,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::postgres::ports::Port;
+
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
@@ -23,8 +24,8 @@ const PASSWORD: &str = "only-of-this-proof";
 /// A server that runs. Dropped, it is killed.
 pub struct Redis {
     child: Child,
-    address: SocketAddr,
-    secure: SocketAddr,
+    port: Port,
+    secure: Port,
     folder: TempDir,
 }
 
@@ -39,18 +40,11 @@ impl Redis {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()])?;
         std::fs::write(folder.path().join(CERTIFICATE), cert.pem())?;
         std::fs::write(folder.path().join(KEY), signing_key.serialize_pem())?;
-        // Held until both are known, so that they are two.
-        let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let [address, secure] = listeners.each_ref().map(|listener| match listener {
-            Ok(listener) => listener.local_addr().map_err(anyhow::Error::from),
-            Err(error) => bail!("no port is free: {error}"),
-        });
-        drop(listeners);
-        let (address, secure) = (address?, secure?);
-        let child = serve(address, secure, &folder)?;
+        let (port, secure) = (Port::take()?, Port::take()?);
+        let child = serve(&port, &secure, &folder)?;
         let mut server = Self {
             child,
-            address,
+            port,
             secure,
             folder,
         };
@@ -61,13 +55,13 @@ impl Redis {
     /// What `REDIS_URL` is set to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://:{PASSWORD}@{}", self.address)
+        format!("redis://:{PASSWORD}@{}", self.port.address())
     }
 
     /// The same over TLS, for whoever trusts [`Redis::certificate`].
     #[must_use]
     pub fn secure_url(&self) -> String {
-        format!("rediss://:{PASSWORD}@{}", self.secure)
+        format!("rediss://:{PASSWORD}@{}", self.secure.address())
     }
 
     /// The file with the certificate that it shows.
@@ -79,7 +73,7 @@ impl Redis {
     /// The same with a password that is not the server's.
     #[must_use]
     pub fn url_with_wrong_password(&self) -> String {
-        format!("redis://:another@{}", self.address)
+        format!("redis://:another@{}", self.port.address())
     }
 
     /// SIGKILL. What was in it is lost.
@@ -97,7 +91,7 @@ impl Redis {
     ///
     /// It does not start.
     pub async fn start_again(&mut self) -> Result<()> {
-        self.child = serve(self.address, self.secure, &self.folder)?;
+        self.child = serve(&self.port, &self.secure, &self.folder)?;
         self.wait_until_ready().await
     }
 
@@ -118,7 +112,7 @@ impl Redis {
     ///
     /// It does not answer.
     pub async fn refuse(&self, time: Duration) -> Result<()> {
-        let mut stream = TcpStream::connect(self.address).await?;
+        let mut stream = TcpStream::connect(self.port.address()).await?;
         let begin = format!(
             "AUTH {PASSWORD}\r\nCONFIG SET requirepass another\r\nCLIENT KILL TYPE normal\r\nCLIENT KILL TYPE pubsub\r\n"
         );
@@ -187,7 +181,7 @@ impl Redis {
 
     async fn ask(&self, command: &str) -> Result<String> {
         let answer = async {
-            let mut stream = TcpStream::connect(self.address).await?;
+            let mut stream = TcpStream::connect(self.port.address()).await?;
             let text = format!("AUTH {PASSWORD}\r\n{command}\r\nQUIT\r\n");
             stream.write_all(text.as_bytes()).await?;
             let mut answer = String::new();
@@ -200,16 +194,21 @@ impl Redis {
     }
 }
 
-fn serve(address: SocketAddr, secure: SocketAddr, folder: &TempDir) -> Result<Child> {
+fn serve(port: &Port, secure: &Port, folder: &TempDir) -> Result<Child> {
     let log = std::fs::File::options()
         .create(true)
         .append(true)
         .open(folder.path().join("log"))?;
     let child = Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--port", &address.port().to_string()])
+        .args([
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            &port.address().port().to_string(),
+        ])
         .args([
             "--tls-port",
-            &secure.port().to_string(),
+            &secure.address().port().to_string(),
             "--tls-auth-clients",
             "no",
         ])

@@ -226,7 +226,7 @@ async fn a_listener_that_cannot_be_had_is_refused_by_the_name_of_its_setting() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_database_that_is_away_would_say_is_not_known() {
-    let server = Postgres::start().await.expect("a server");
+    let server = Postgres::own().await.expect("a server");
     let url = server.url();
     let settings = [("METRICS_LISTEN", "127.0.0.1:0"), ("DATABASE_URL", url.as_str())];
     let home = Home::new();

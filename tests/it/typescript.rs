@@ -1,17 +1,14 @@
 //! The TypeScript SDK in a real Chromium page against the built program.
 
-use std::net::TcpListener;
-
 use tokio::process::Command;
 
+use crate::postgres::ports::Port;
 use crate::rig::{Home, root};
 
 #[tokio::test]
 async fn a_page_of_another_origin_calls_watches_and_uploads() {
-    let origin = {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        format!("http://{}", free.local_addr().expect("an address"))
-    };
+    let port = Port::take().expect("a free port");
+    let origin = format!("http://{}", port.address());
     let home = Home::new();
     let instance = home.start(&[], &[("ALLOWED_ORIGINS", &origin)]).await;
     let browser = std::env::var("BROWSER_BINARY").unwrap_or_else(|_| "/usr/bin/chromium".to_owned());

@@ -192,7 +192,7 @@ async fn changed_markup_is_filled_exactly_right_or_named_and_never_wrongly() {
             .map(|text| text.parse().expect("a number"));
         named.unwrap_or(default)
     };
-    let (first, count) = (number("MUTATION", 1), number("MUTATIONS", 12));
+    let (first, count) = (number("MUTATION", 1), number("MUTATIONS", 6));
     let attempts = futures::stream::iter(first..first + count)
         .map(|seed| tokio::spawn(attempt(seed)))
         .buffer_unordered(2);

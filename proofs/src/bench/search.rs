@@ -65,7 +65,7 @@ const LOOKS: [Look; 6] = [
 /// Measures both engines.
 pub async fn measure(folder: &Path) -> Result<Vec<Row>> {
     let mut rows = measure_engine("SQLite", folder, None).await?;
-    let server = Postgres::start().await?;
+    let server = Postgres::own().await?;
     rows.extend(measure_engine("PostgreSQL", folder, Some(server.url())).await?);
     server.stop().await?;
     Ok(rows)

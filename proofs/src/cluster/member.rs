@@ -7,7 +7,8 @@ use anyhow::{Context as _, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Duration, timeout};
 
-use crate::instance::{Program, command, free_address, is_ready};
+use crate::instance::{Program, command, is_ready};
+use crate::postgres::ports::Port;
 
 /// The longest that a start that is to be refused may take.
 const REFUSED_WITHIN: Duration = Duration::from_secs(30);
@@ -24,7 +25,7 @@ pub enum Role {
 pub struct Member {
     role: Role,
     data_dir: PathBuf,
-    address: SocketAddr,
+    port: Port,
     settings: Vec<(String, String)>,
     program: Option<Program>,
 }
@@ -35,7 +36,7 @@ impl Member {
         Ok(Self {
             role,
             data_dir,
-            address: free_address()?,
+            port: Port::take()?,
             settings,
             program: None,
         })
@@ -50,12 +51,12 @@ impl Member {
     /// Where clients call a server.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     #[must_use]
@@ -92,7 +93,7 @@ impl Member {
     pub async fn start(&mut self) -> Result<()> {
         let said_before = self.log_length();
         let mut program = Program::start("vintedbot", self.command()?, self.log_file())?;
-        let (address, log) = (self.address, self.log_file());
+        let (address, log) = (self.port.address(), self.log_file());
         let is_server = matches!(self.role, Role::Server);
         program
             .wait_until(async || {
@@ -165,7 +166,7 @@ impl Member {
         };
         command
             .env("DATA_DIR", &self.data_dir)
-            .env("LISTEN", self.address.to_string())
+            .env("LISTEN", self.port.address().to_string())
             .env("BROWSER", "off")
             .env("SESSION_MODE", "mock")
             .envs(self.settings.iter().cloned());

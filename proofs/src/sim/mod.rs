@@ -54,7 +54,7 @@ pub fn run(first: u64, count: u64) -> Result<Totals> {
 /// The same, or there is no PostgreSQL.
 pub fn run_on_postgres(first: u64, count: u64) -> Result<Totals> {
     let runtime = tokio::runtime::Runtime::new()?;
-    let server = runtime.block_on(Postgres::start())?;
+    let server = runtime.block_on(Postgres::own())?;
     let totals = run_on(Some(&server.url()), first, count);
     runtime.block_on(server.stop())?;
     totals

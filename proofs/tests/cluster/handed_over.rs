@@ -1,6 +1,5 @@
 //! Processes that end one after the other while everything goes on, behind HAProxy as operators have it.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 use vintedbot_proofs::cluster::{Cluster, Seller};
+use vintedbot_proofs::postgres::ports::Port;
 use vintedbot_sdk::v1::WatchRequest;
 use vintedbot_sdk::v1::watch_response::Message;
 
@@ -91,11 +91,13 @@ pub async fn a_rolling_restart_loses_no_event_and_no_job(cluster: &mut Cluster) 
 struct Proxy {
     child: Child,
     url: String,
+    _port: Port,
 }
 
 impl Proxy {
     async fn start(cluster: &Cluster) -> Result<Self> {
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = Port::take()?;
+        let address = port.address();
         let servers: String = cluster
             .servers
             .iter()
@@ -141,6 +143,7 @@ impl Proxy {
         Ok(Self {
             child,
             url: format!("http://{address}"),
+            _port: port,
         })
     }
 

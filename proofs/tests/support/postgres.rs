@@ -1,7 +1,7 @@
-//! A PostgreSQL server of the test's own: Debian's binaries, a folder that goes with it, a free port on this machine.
+//! PostgreSQL for a test: a database at the server that `scripts/with-postgres` runs for all tests, or else a server of its
+//! own, from Debian's binaries, with a temporary folder and a free port.
 
 use std::io::Write as _;
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::chown;
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -15,6 +15,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+#[path = "ports.rs"]
+pub mod ports;
+
+use ports::Port;
+
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 /// How long it is away when it ended by itself.
 const STARTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -22,20 +27,56 @@ const STOPS_WITHIN: Duration = Duration::from_secs(20);
 /// The server refuses to run as root; this user comes with Debian's package.
 const USER: &str = "postgres";
 
-/// A server that runs, and is started again should it end by itself, as a service manager does. Dropped, it is killed.
+/// The port of the server that all tests share.
+const SHARED_PORT: &str = "TEST_POSTGRES_PORT";
+
+/// An empty database, and the server where it is the test's own.
 pub struct Postgres {
     port: u16,
+    database: String,
+    server: Option<Server>,
+}
+
+/// A server that runs, and is started again if it ends unasked, as a service manager does. Dropped, it is killed.
+struct Server {
     end: Option<oneshot::Sender<()>>,
     keeper: JoinHandle<Result<()>>,
 }
 
 impl Postgres {
-    /// Makes a database cluster and starts its server.
+    /// Makes a database at the shared server, or starts a server.
     ///
     /// # Errors
     ///
     /// There is no PostgreSQL on this machine, or it does not start.
     pub async fn start() -> Result<Self> {
+        let Ok(port) = std::env::var(SHARED_PORT) else {
+            return Self::own().await;
+        };
+        let port = port.parse().context(SHARED_PORT)?;
+        for number in 0.. {
+            // Numbers of processes come again; so may a name that another test left.
+            let database = format!("test_{}_{number}", std::process::id());
+            let made = client("createdb", port)?.arg(&database).output().await?;
+            let said = String::from_utf8_lossy(&made.stderr);
+            if made.status.success() {
+                return Ok(Self {
+                    port,
+                    database,
+                    server: None,
+                });
+            }
+            ensure!(said.contains("already exists"), "createdb: {said}");
+        }
+        unreachable!("the numbers do not end")
+    }
+
+    /// Makes a database cluster and starts its server, for a test that ends or disturbs it.
+    ///
+    /// # Errors
+    ///
+    /// There is no PostgreSQL on this machine, or it does not start.
+    pub async fn own() -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("vintedbot-postgres-").tempdir()?;
         let user = if geteuid().is_root() {
@@ -47,7 +88,8 @@ impl Postgres {
             chown(folder.path(), Some(uid), Some(gid))?;
         }
         let data = folder.path().join("data");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = Port::take()?;
+        let number = port.address().port();
         let place = Place {
             programs,
             folder,
@@ -82,31 +124,53 @@ impl Postgres {
         place.wait_until_ready(&mut child).await?;
         let (end, ended) = oneshot::channel();
         Ok(Self {
-            port,
-            end: Some(end),
-            keeper: tokio::spawn(place.keep(child, ended)),
+            port: number,
+            database: "postgres".to_owned(),
+            server: Some(Server {
+                end: Some(end),
+                keeper: tokio::spawn(place.keep(child, ended)),
+            }),
         })
     }
 
     /// What `DATABASE_URL` is set to.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("postgres://vintedbot@127.0.0.1:{}/postgres", self.port)
+        format!("postgres://vintedbot@127.0.0.1:{}/{}", self.port, self.database)
     }
 
-    /// Ends the server, whoever is still connected.
+    /// Drops the database, or ends the server where it is the test's own, whoever is still connected.
     ///
     /// # Errors
     ///
     /// It does not end in time, and is killed.
-    pub async fn stop(mut self) -> Result<()> {
+    pub async fn stop(self) -> Result<()> {
+        let Some(mut server) = self.server else {
+            let mut command = client("dropdb", self.port)?;
+            let dropped = command.arg("--force").arg(&self.database).output().await?;
+            ensure!(
+                dropped.status.success(),
+                "dropdb: {}",
+                String::from_utf8_lossy(&dropped.stderr)
+            );
+            return Ok(());
+        };
         // Its keeper has no other end.
-        drop(self.end.take());
-        (&mut self.keeper).await?
+        drop(server.end.take());
+        (&mut server.keeper).await?
     }
 }
 
-impl Drop for Postgres {
+/// One of PostgreSQL's client programs, for the server at this port.
+fn client(program: &str, port: u16) -> Result<Command> {
+    let mut command = Command::new(programs()?.join(program));
+    command
+        .args(["-h", "127.0.0.1", "-U", "vintedbot", "-p", &port.to_string()])
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
+impl Drop for Server {
     fn drop(&mut self) {
         self.keeper.abort();
     }
@@ -117,7 +181,7 @@ struct Place {
     programs: PathBuf,
     folder: TempDir,
     user: Option<(u32, u32)>,
-    port: u16,
+    port: Port,
 }
 
 impl Place {
@@ -151,7 +215,7 @@ impl Place {
             .arg(self.folder.path().join("data"))
             .arg("-k")
             .arg(self.folder.path())
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .args(["-h", "127.0.0.1", "-p", &self.port.address().port().to_string()])
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
@@ -171,11 +235,9 @@ impl Place {
 
     async fn wait_until_ready(&self, child: &mut Child) -> Result<()> {
         let until = Instant::now() + STARTS_WITHIN;
-        let port = self.port.to_string();
         loop {
-            let mut asked = Command::new(self.programs.join("pg_isready"));
-            asked.args(["-q", "-h", "127.0.0.1", "-p", &port, "-U", "vintedbot"]);
-            if asked.status().await?.success() {
+            let mut asked = client("pg_isready", self.port.address().port())?;
+            if asked.arg("-q").status().await?.success() {
                 return Ok(());
             }
             if let Some(status) = child.try_wait()? {

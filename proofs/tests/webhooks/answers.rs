@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use tokio::net::TcpListener;
 use vintedbot_connector::{Outside, Resolver};
 use vintedbot_domain::webhooks::{self, Attempt, DeliveryState, DisableReason, Endpoint};
 use vintedbot_proofs::receiver::{Part, Receiver};
 
+use crate::postgres::ports::Port;
 use crate::stage::{Stage, local, until};
 
 fn part(path: &str) -> Part {
@@ -52,7 +52,7 @@ async fn first_attempt(stage: &Stage, endpoint: &Endpoint) -> Result<(webhooks::
 
 pub async fn every_event_arrives_whatever_other_receivers_do(mut stage: Stage) -> Result<()> {
     let receiver = Receiver::open_playing(part).await?;
-    let closed = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let closed = Port::take()?;
     let mut endpoints = BTreeMap::new();
     for path in [
         "/slow",
@@ -70,7 +70,9 @@ pub async fn every_event_arrives_whatever_other_receivers_do(mut stage: Stage) -
         let (endpoint, _) = stage.endpoint(&url, &["template_created"]).await?;
         endpoints.insert(path, endpoint);
     }
-    let (no_one, _) = stage.endpoint(&local(closed, "/"), &["template_created"]).await?;
+    let (no_one, _) = stage
+        .endpoint(&local(closed.address(), "/"), &["template_created"])
+        .await?;
     let (inside, _) = stage.endpoint("http://10.1.2.3/", &["template_created"]).await?;
     let outside = stage.send_through(Outside::new(vec!["127.0.0.0/8".parse()?]))?;
     assert!(outside.check("http://10.1.2.3/").await.is_err());
