@@ -76,7 +76,7 @@ test-chaos:
 	$(MAKE) chaos CELLS=3
 
 test-sim:
-	$(MAKE) sim SEEDS=2000 SIM_PROFILE=dev
+	$(MAKE) sim SEEDS=1000 SIM_PROFILE=dev
 
 test-sim-postgres:
 	$(MAKE) sim SEEDS=120 ENGINE=postgres SIM_PROFILE=dev
