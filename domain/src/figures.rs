@@ -2,11 +2,11 @@
 //!
 //! They are of the whole instance, never of one owner: no name and no id is among them, so that their number is bounded.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, Iterable as _, Statement};
+use sea_orm::{ConnectionTrait, Iterable as _, Statement};
 
 use crate::clock::Millis;
 use crate::publishing::{EffectKind, EffectState};
-use crate::store::Store;
+use crate::store::{Reader, Store};
 use crate::{Result, jobs};
 
 /// How many there are of each combination of two names; those of which there are none too.
@@ -97,12 +97,7 @@ fn value(value: &impl sea_orm::ActiveEnum<Value = String>) -> String {
     value.to_value()
 }
 
-async fn counts(
-    reader: &DatabaseConnection,
-    sql: &str,
-    firsts: &[String],
-    seconds: &[String],
-) -> Result<Counts> {
+async fn counts(reader: &Reader, sql: &str, firsts: &[String], seconds: &[String]) -> Result<Counts> {
     let mut found: Counts = firsts
         .iter()
         .flat_map(|first| {
@@ -124,7 +119,7 @@ async fn counts(
 }
 
 /// The columns `n0`, `n1`, ... of a query's only row.
-async fn numbers<const N: usize>(reader: &DatabaseConnection, sql: &str) -> Result<[Option<i64>; N]> {
+async fn numbers<const N: usize>(reader: &Reader, sql: &str) -> Result<[Option<i64>; N]> {
     let statement = Statement::from_string(reader.get_database_backend(), sql);
     let mut found = [None; N];
     if let Some(row) = reader.query_one_raw(statement).await? {

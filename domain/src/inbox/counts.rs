@@ -1,7 +1,7 @@
 //! `GetInboxCounts`.
 
 use sea_orm::sea_query::Value;
-use sea_orm::{FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait as _, FromQueryResult, Statement};
 
 use crate::identity::Caller;
 use crate::{Domain, Result};

@@ -1,6 +1,6 @@
 //! `Search` and `SearchListings`: the engine names documents, newest first, and reads no more of them than a page needs.
 
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, FromQueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 
 use super::hits::{self, Hit, ListingHit};
 use super::index::first_id;
@@ -9,6 +9,7 @@ use super::space::{self, Corpus, Space};
 use super::{Filter, Phase, fold, periods};
 use crate::identity::Caller;
 use crate::paging::{self, Page, PageRequest, Window};
+use crate::store::Reader;
 use crate::store::entities::search_documents::Model;
 use crate::{Domain, Error, Result};
 
@@ -132,7 +133,7 @@ fn range(filter: &Filter, after: Option<i64>) -> (i64, i64) {
 
 /// FTS5 reads its lists from the end, and stops when it has enough.
 async fn by_fts5(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     query: &str,
     (from, until): &(i64, i64),
     window: &Window<i64>,
@@ -151,7 +152,7 @@ async fn by_fts5(
 /// answer; what is less so, by the index within ever longer windows of time, of which none holds many more answers than the one
 /// before, which held too few.
 async fn by_tsquery(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     (space, windows): (Space, &[periods::Window]),
     (query, beginnings): (&str, Option<String>),
     (from, mut until): (i64, i64),
@@ -194,7 +195,7 @@ async fn by_tsquery(
 }
 
 /// How many documents have any of the beginnings in `query`, as far as the engine's statistics know.
-async fn estimate(reader: &DatabaseConnection, query: Option<String>) -> Result<f64> {
+async fn estimate(reader: &Reader, query: Option<String>) -> Result<f64> {
     let Some(query) = query else { return Ok(0.0) };
     let sql = "EXPLAIN (FORMAT JSON) SELECT id FROM search_documents WHERE words @@ $1::tsquery";
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [query.into()]);
@@ -206,12 +207,7 @@ async fn estimate(reader: &DatabaseConnection, query: Option<String>) -> Result<
         .unwrap_or_default())
 }
 
-async fn by_index(
-    reader: &DatabaseConnection,
-    query: &str,
-    (from, until): (i64, i64),
-    limit: i64,
-) -> Result<Vec<i64>> {
+async fn by_index(reader: &Reader, query: &str, (from, until): (i64, i64), limit: i64) -> Result<Vec<i64>> {
     // By itself, so that it is the index that is asked, whatever the planner takes the query to find.
     let sql = "WITH found AS MATERIALIZED (SELECT id FROM search_documents WHERE words @@ $1::tsquery)
         SELECT id FROM found WHERE id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4";
@@ -228,7 +224,7 @@ struct Passed {
 }
 
 async fn pass_over(
-    reader: &DatabaseConnection,
+    reader: &Reader,
     space: Space,
     query: &str,
     (from, until): (i64, i64),
@@ -262,7 +258,7 @@ async fn pass_over(
     })
 }
 
-async fn named(reader: &DatabaseConnection, ids: &[i64]) -> Result<Vec<Model>> {
+async fn named(reader: &Reader, ids: &[i64]) -> Result<Vec<Model>> {
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
     use crate::store::entities::search_documents::{Column, Entity};

@@ -7,10 +7,12 @@
 //! - What a closure given to [`Store::write`] does must be repeatable: it runs again when PostgreSQL reports a
 //!   serialisation failure or a deadlock.
 //! - Events are appended by [`Tx::emit`] and written as the transaction's last act.
-//! - Readers never hold a transaction.
+//! - Readers never hold a transaction. [`Reader`] runs each statement in a task of its own, so that no caller's future
+//!   holds a connection: a stream that waits for its client holds none.
 
 pub mod entities;
 mod open;
+mod reader;
 mod tx;
 mod vacuum;
 
@@ -29,6 +31,7 @@ use crate::ids::Ids;
 use crate::{Error, Result};
 
 pub use open::{DataFolder, connect, connect_alone, sqlite_file};
+pub use reader::Reader;
 pub use tx::{Committed, Tx};
 
 /// How often a transaction is tried again after a serialisation failure or a deadlock.
@@ -61,7 +64,7 @@ pub enum Point {
 #[derive(Clone)]
 pub struct Store {
     writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    reader: Reader,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn Ids>,
     after_commit: Option<Arc<dyn AfterCommit>>,
@@ -74,14 +77,14 @@ impl Store {
     /// this machine's, is the one that all of them compare.
     pub fn new(
         writer: DatabaseConnection,
-        reader: DatabaseConnection,
+        reader: impl Into<Reader>,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         database_clock: bool,
     ) -> Self {
         Self {
             writer,
-            reader,
+            reader: reader.into(),
             clock,
             ids,
             after_commit: None,
@@ -112,11 +115,12 @@ impl Store {
     }
 
     /// For reading outside of a transaction. On SQLite these connections cannot write.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// The writing connection, for what no transaction is for: migrations at start, moves, upkeep.
+    /// The writing connection, for what no transaction is for: migrations at start, moves, upkeep. The caller's future
+    /// holds it while a statement runs, so nothing that answers a client may use it.
     pub fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }
@@ -222,7 +226,7 @@ impl Store {
                 let pool = self.writer.get_postgres_connection_pool();
                 vec![Pool::new("shared", pool.size(), pool.num_idle())]
             }
-            _ => [("writer", &self.writer), ("reader", &self.reader)]
+            _ => [("writer", &self.writer), ("reader", self.reader.pool())]
                 .map(|(name, connection)| {
                     let pool = connection.get_sqlite_connection_pool();
                     Pool::new(name, pool.size(), pool.num_idle())

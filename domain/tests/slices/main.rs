@@ -24,6 +24,7 @@ mod listings;
 mod media;
 mod migrated;
 mod paging;
+mod reads;
 mod removal;
 mod replies;
 mod reply_desk;
