@@ -220,6 +220,7 @@ impl Store {
     }
 
     /// How many connections there are, each pool by itself. PostgreSQL has one for both.
+    #[expect(clippy::disallowed_methods, reason = "it counts connections and takes none")]
     pub fn pools(&self) -> Vec<Pool> {
         match self.backend() {
             DbBackend::Postgres => {
