@@ -4,6 +4,9 @@
 //! pages until its end, then takes events from the feed; whatever does not continue its position exactly (a lag, a gap, a
 //! tailer that began anew) sends it back to reading. So each event passes once and in order, or the stream ends with
 //! CURSOR_EXPIRED.
+//!
+//! A client that does not read suspends the stream at any await. The stream holds a page of messages then, and no
+//! connection of the database: `store::Reader` runs each read in a task of its own.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -90,9 +90,24 @@ pub async fn start_with(config: Config) -> Instance {
 /// Starts an instance whose rules a test has changed.
 pub async fn start_where(config: Config, change: impl FnOnce(&mut Settings)) -> Instance {
     let folder = tempfile::tempdir().expect("a folder");
-    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
-    let store = store::connect(&url, clock.clone(), ids.clone())
+    start_in(folder, &url, config, change).await
+}
+
+/// Starts an instance whose database is at `url`.
+pub async fn start_on(url: &str) -> Instance {
+    let folder = tempfile::tempdir().expect("a folder");
+    start_in(folder, url, Config::default(), |_| {}).await
+}
+
+async fn start_in(
+    folder: tempfile::TempDir,
+    url: &str,
+    config: Config,
+    change: impl FnOnce(&mut Settings),
+) -> Instance {
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(SystemIds));
+    let store = store::connect(url, clock.clone(), ids.clone())
         .await
         .expect("connects");
     vintedbot_migrations::run_locked(store.writer())
@@ -146,6 +161,12 @@ pub async fn start_where(config: Config, change: impl FnOnce(&mut Settings)) -> 
 /// Sends a bearer token along.
 #[derive(Clone)]
 pub struct Bearer(Option<String>);
+
+impl Bearer {
+    pub fn new(token: &str) -> Self {
+        Self(Some(token.to_owned()))
+    }
+}
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {

@@ -1,6 +1,9 @@
 //! The port as clients meet it: a server in this process on a port of its own, over a SQLite database in a folder of its
 //! own. One module per matter; `harness` makes the instance.
 
+#[path = "../../../proofs/tests/support/postgres.rs"]
+mod postgres;
+
 mod authentication;
 mod catalog;
 mod conversations;
@@ -13,6 +16,7 @@ mod publishing;
 mod records;
 mod replies;
 mod search;
+mod stalled;
 mod templates;
 mod transport;
 mod upload;
