@@ -1,7 +1,6 @@
 //! Opening an instance: its folder, its database, its keys, and the domain on top of them.
 
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use vintedbot_domain::keys::Keys;
 use vintedbot_domain::media::pipeline;
 use vintedbot_domain::settings::Settings;
 use vintedbot_domain::store::{self, DataFolder, Store};
-use vintedbot_domain::{Domain, Wakes, identity};
+use vintedbot_domain::{Domain, Wakes, identity, private};
 use vintedbot_marketplace::limits::Limits;
 use vintedbot_migrations::OLDEST_PROGRAM;
 
@@ -92,6 +91,7 @@ async fn open_with(
         log_epoch: started.log_epoch.clone().into(),
     };
     let token_file = path.join("api-token");
+    private::existing_file(&token_file).with_context(|| format!("token file {}", token_file.display()))?;
     if started.first_start && writes_token {
         write_first_token(&domain, &started, &token_file).await?;
     }
@@ -140,14 +140,8 @@ async fn migrate(store: &Store) -> Result<()> {
 /// the two leaves no file; `vintedbot token` makes another.
 pub async fn write_first_token(domain: &Domain, started: &Started, file: &Path) -> Result<()> {
     let secret = identity::first_token(domain, &started.owner_id).await?;
-    let mut options = std::fs::OpenOptions::new();
-    let mut opened = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(file)
-        .with_context(|| format!("token file {}", file.display()))?;
+    let mut opened = private::file(file).with_context(|| format!("token file {}", file.display()))?;
+    opened.set_len(0)?;
     opened.write_all(secret.expose().as_bytes())?;
     opened.sync_all()?;
     Ok(())

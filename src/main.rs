@@ -10,6 +10,8 @@ mod storage;
 mod traces;
 
 use clap::{Parser, Subcommand};
+use rustix::fs::Mode;
+use rustix::process::umask;
 
 use commands::{migrate_store, practice, schedules, search, seed, selectors, serve, server, token, worker};
 
@@ -50,6 +52,8 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
+    // Photos, screenshots, records and what a browser writes are for no other user of the machine, wherever they are kept.
+    umask(Mode::RWXG | Mode::RWXO);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -21,6 +21,7 @@ pub mod keys;
 pub mod listings;
 pub mod media;
 pub mod paging;
+pub mod private;
 pub mod publishing;
 pub mod requests;
 pub mod search;

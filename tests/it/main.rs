@@ -11,6 +11,7 @@ mod architecture;
 mod deploy;
 mod metrics;
 mod moved;
+mod private;
 mod readme;
 mod rig;
 mod search;

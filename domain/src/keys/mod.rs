@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::ids::Ids;
-use crate::{Error, Result};
+use crate::{Error, Result, private};
 
 pub use seal::{Opened, Record, Sealed};
 
@@ -160,7 +160,9 @@ impl Keys {
                 file.write_all(text.as_bytes()).map_err(describe)?;
                 file.sync_all().map_err(describe)?;
             }
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                private::existing_file(path).map_err(describe)?;
+            }
             Err(error) => return Err(describe(error)),
         }
         let mut text = Zeroizing::new(String::new());

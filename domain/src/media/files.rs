@@ -17,6 +17,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _};
 
 use super::pipeline;
 use crate::clock::Millis;
+use crate::private;
 
 /// Why a file could not be stored or read.
 #[derive(Debug, thiserror::Error)]
@@ -67,12 +68,12 @@ pub fn photo_key(sha256: &str) -> Result<String, Error> {
 }
 
 impl PhotoFiles {
-    /// The files under `root`, which is made if it is not there.
+    /// The files under `root`, which is made if it is not there and closed to other users of the machine.
     ///
     /// # Errors
-    /// [`Error::Storage`] when the folder cannot be made or entered.
+    /// [`Error::Storage`] when the folder cannot be made, closed or entered.
     pub fn open(root: &FsPath) -> Result<Self, Error> {
-        let made = std::fs::create_dir_all(root);
+        let made = private::folder(root);
         made.map_err(|source| {
             failed(
                 false,

@@ -1,7 +1,6 @@
 //! Opening the database, and locking the folder that it lives in.
 
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Store;
 use crate::clock::Clock;
 use crate::ids::Ids;
-use crate::{Error, Result};
+use crate::{Error, Result, private};
 
 /// Readers on SQLite. WAL readers do not wait for the writer; more than a few only cost memory.
 const SQLITE_READERS: u32 = 4;
@@ -41,22 +40,15 @@ pub struct DataFolder {
 }
 
 impl DataFolder {
-    /// Makes the folder where it is missing and locks it. Fails when another process holds the lock.
+    /// Makes the folder where it is missing, closes it to other users of the machine, and locks it.
+    ///
+    /// # Errors
+    /// It cannot be made or closed, or another process holds the lock.
     pub fn open(path: &Path) -> Result<Self> {
         let describe =
             |error: std::io::Error| Error::Setup(format!("data folder {}: {error}", path.display()));
-        // Photos, keys and the database are nobody else's business.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(describe)?;
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path.join("lock"))
-            .map_err(describe)?;
+        private::folder(path).map_err(describe)?;
+        let lock = private::file(&path.join("lock")).map_err(describe)?;
         match FileExt::try_lock(&lock) {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
@@ -81,6 +73,7 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Res
         return Ok(Store::new(pool.clone(), pool, clock, ids, true));
     }
     check_scheme(url)?;
+    close_sqlite(url)?;
     let connected = async |connections, query_only| {
         let connected = connect_sqlite(url, connections, query_only, SqliteLockingMode::Normal).await;
         connected.map_err(|error| cannot_be_used(url, &error))
@@ -115,6 +108,7 @@ pub async fn connect_alone(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) 
         return Ok(store);
     }
     check_scheme(url)?;
+    close_sqlite(url)?;
     // One connection, which locks the file for as long as it is open, against readers too.
     let connected = connect_sqlite(url, 1, false, SqliteLockingMode::Exclusive).await;
     let alone = match connected {
@@ -167,6 +161,27 @@ fn check_scheme(url: &str) -> Result<()> {
     Err(Error::Setup(
         "an address of a database begins with sqlite: or postgres:".to_owned(),
     ))
+}
+
+/// Makes the database file where it is missing, and closes it to other users of the machine, with the files beside it. SQLite
+/// gives those that it makes the mode of the database.
+fn close_sqlite(url: &str) -> Result<()> {
+    let named = |path: &PathBuf| !path.as_os_str().is_empty() && !path.starts_with("file:");
+    let Some(database) = sqlite_file(url).filter(named) else {
+        return Ok(());
+    };
+    // A file that cannot be made is left to SQLite, which says why.
+    if !database.exists() {
+        drop(private::file(&database));
+    }
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut path = database.clone().into_os_string();
+        path.push(suffix);
+        let path = PathBuf::from(path);
+        private::existing_file(&path)
+            .map_err(|error| Error::Setup(format!("database file {}: {error}", path.display())))?;
+    }
+    Ok(())
 }
 
 async fn connect_sqlite(

@@ -9,8 +9,8 @@ use super::world::World;
 
 /// Enough of a token's end to know it by, whatever stands before it.
 const ENOUGH: usize = 24;
-/// The files that hold a secret, and may be read by their owner alone.
-const PRIVATE: [&str; 2] = ["api-token", "encryption.key"];
+/// Files that must be there, and that only their owner may read, like every other file of the instance.
+const PRIVATE: [&str; 3] = ["api-token", "encryption.key", "media/"];
 
 /// Searches everything that the instance has written, sent or shown for every token that was seen.
 ///
@@ -60,13 +60,23 @@ pub async fn search(world: &World) -> Result<()> {
         );
     }
 
+    only_the_owner_reads(world)
+}
+
+/// Checks the mode of every file that the instance has made on this disk.
+fn only_the_owner_reads(world: &World) -> Result<()> {
+    let paths = files(&world.data_dir())?;
     for name in PRIVATE {
-        let mode = std::fs::metadata(world.data_dir().join(name))
-            .context(name)?
-            .permissions()
-            .mode()
-            & 0o777;
-        ensure!(mode == 0o600, "{name} has mode {mode:o}");
+        let is_there = |path: &PathBuf| path.display().to_string().contains(&format!("/{name}"));
+        let is_elsewhere = name == "media/" && !world.media_dir.starts_with(world.folder());
+        ensure!(is_elsewhere || paths.iter().any(is_there), "there is no {name}");
+    }
+    for path in paths {
+        let Some(metadata) = unless_gone(std::fs::metadata(&path))? else {
+            continue;
+        };
+        let mode = metadata.permissions().mode() & 0o777;
+        ensure!(mode & 0o077 == 0, "{} has mode {mode:o}", path.display());
     }
     Ok(())
 }
