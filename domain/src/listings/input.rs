@@ -116,10 +116,7 @@ pub(super) async fn take_over(
     let photo_count = input.photo_ids.len() + extra_photos;
     let max_photos = usize::try_from(domain.limits.photos.max).unwrap_or(usize::MAX);
     if fields.contains(&Field::Photos) && photo_count > max_photos {
-        let message = format!("{photo_count} photos given, a listing has at most {max_photos}");
-        return Err(
-            Error::rejected(Reason::TooManyPhotos, message).with("max_photos", max_photos.to_string())
-        );
+        return Err(too_many_photos(photo_count, max_photos));
     }
     // A sketch of words and photos needs no catalogue.
     let index = if input.names_choices(fields) {
@@ -145,6 +142,12 @@ pub(super) async fn take_over(
         validate(submission, index, market, &domain.limits)
     });
     taker.finish()
+}
+
+/// TOO_MANY_PHOTOS, for a listing that may have `max`.
+pub fn too_many_photos(count: usize, max: usize) -> Error {
+    let message = format!("{count} photos given, a listing has at most {max}");
+    Error::rejected(Reason::TooManyPhotos, message).with("max_photos", max.to_string())
 }
 
 fn empty(language: Language) -> CatalogIndex {

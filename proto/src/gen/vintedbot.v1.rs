@@ -770,8 +770,8 @@ pub struct UpdateAccountRequest {
     /// The new values; only `display_name`, `language` and `publish_limit_per_minute` can change. Required.
     #[prost(message, optional, tag = "2")]
     pub account: ::core::option::Option<Account>,
-    /// Which of these to take; a named field that is absent in `account` is reset. Absent or empty: those three that are
-    /// present in `account`.
+    /// Which of these to take, at most 100; a named field that is absent in `account` is reset. Absent or empty: those that
+    /// are present in `account`.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// The change is made only if the account's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
@@ -2015,7 +2015,7 @@ pub struct CreateApiTokenRequest {
     /// What it is for; 1 to 100 characters. Required.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
-    /// What it may do; at least one, and none that the caller's own token lacks. See `ApiToken.scopes`.
+    /// What it may do; at least one, at most 100, and none that the caller's own token lacks. See `ApiToken.scopes`.
     #[prost(string, repeated, tag = "2")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// From when on it is refused; must lie in the future. Absent: it does not expire.
@@ -4083,7 +4083,7 @@ pub struct SearchRequest {
     /// UUID; only in this thread. Empty: in all.
     #[prost(string, tag = "4")]
     pub thread_id: ::prost::alloc::string::String,
-    /// Only of these kinds. Empty: of all.
+    /// Only of these kinds, at most 100. Empty: of all.
     #[prost(enumeration = "search_result::Kind", repeated, tag = "5")]
     pub kinds: ::prost::alloc::vec::Vec<i32>,
     /// Only from this time on. Absent: from the beginning.
@@ -4850,7 +4850,7 @@ pub mod reply {
 /// Asks for threads. Filters are joined by "and".
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListThreadsRequest {
-    /// Only those of these accounts, by UUID. Empty: all.
+    /// Only those of these accounts, by UUID, at most 1,000. Empty: all.
     #[prost(string, repeated, tag = "1")]
     pub account_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Only unread ones, or only read ones. Absent: both.
@@ -5080,10 +5080,10 @@ pub struct LabelThreadsRequest {
     /// UUIDs of the threads, 1 to 200. Required.
     #[prost(string, repeated, tag = "1")]
     pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Labels to put on; each 1 to 50 characters, at most 20 on a thread.
+    /// Labels to put on, at most 20; each 1 to 50 characters, at most 20 on a thread.
     #[prost(string, repeated, tag = "2")]
     pub add: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Labels to take off. One that is not on a thread is no error.
+    /// Labels to take off, at most 100. One that is not on a thread is no error.
     #[prost(string, repeated, tag = "3")]
     pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// UUID that makes repeating this call safe. Absent: repeating is safe as well.
@@ -5360,7 +5360,7 @@ pub struct ListRepliesRequest {
     /// Only those of this thread, by UUID. Empty: all.
     #[prost(string, tag = "1")]
     pub thread_id: ::prost::alloc::string::String,
-    /// Only those in one of these states. Empty: all.
+    /// Only those in one of these states, at most 100. Empty: all.
     #[prost(enumeration = "reply::State", repeated, tag = "2")]
     pub states: ::prost::alloc::vec::Vec<i32>,
     /// Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
@@ -8743,7 +8743,7 @@ pub struct ListListingsRequest {
     /// Only of this account. Absent: of all.
     #[prost(string, tag = "3")]
     pub account_id: ::prost::alloc::string::String,
-    /// Only in one of these states. Empty: in any.
+    /// Only in one of these states, at most 100. Empty: in any.
     #[prost(enumeration = "listing::State", repeated, tag = "4")]
     pub states: ::prost::alloc::vec::Vec<i32>,
     /// Only with this text in the title; case does not count; at most 100 characters. Absent: any.
@@ -8770,7 +8770,7 @@ pub struct UpdateListingRequest {
     #[prost(message, optional, tag = "2")]
     pub listing: ::core::option::Option<ListingInput>,
     /// Which fields of `listing` to take ("title", "price", "photo_ids", …); a named field that is absent there is cleared, and
-    /// lists are replaced as a whole. Absent or empty: every field that is present in `listing`.
+    /// lists are replaced as a whole; at most 100. Absent or empty: every field that is present in `listing`.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// The change is made only if the listing's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
@@ -10434,7 +10434,7 @@ pub struct ListPublishJobsRequest {
     /// Only of this listing. Absent: of all.
     #[prost(string, tag = "4")]
     pub listing_id: ::prost::alloc::string::String,
-    /// Only in one of these states. Empty: in any.
+    /// Only in one of these states, at most 100. Empty: in any.
     #[prost(enumeration = "publish_job::State", repeated, tag = "5")]
     pub states: ::prost::alloc::vec::Vec<i32>,
     /// Only those that need a person. Absent: all.
@@ -10695,7 +10695,7 @@ pub mod prepare_change_request {
         /// The new values; those of category and everything that follows from it can be changed too. Required.
         #[prost(message, optional, tag = "1")]
         pub listing: ::core::option::Option<super::ListingInput>,
-        /// Which fields of `listing` to take. Absent or empty: every field that is present in `listing`.
+        /// Which fields of `listing` to take, at most 100. Absent or empty: every field that is present in `listing`.
         #[prost(message, optional, tag = "2")]
         pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
         /// Whether what was changed on the site since is to be overwritten. Absent: no, refused with REMOTE_CHANGED.
@@ -11982,7 +11982,7 @@ pub struct UpdateTemplateRequest {
     /// The new values; only `name` and `text` can change. Required.
     #[prost(message, optional, tag = "2")]
     pub template: ::core::option::Option<Template>,
-    /// Which of these to take. Absent or empty: those that are not empty in `template`.
+    /// Which of these to take, at most 100. Absent or empty: those that are not empty in `template`.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// The change is made only if the template's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
@@ -13398,7 +13398,7 @@ pub struct WebhookEndpoint {
     /// What it is for, in its owner's words; at most 500 characters.
     #[prost(string, tag = "3")]
     pub description: ::prost::alloc::string::String,
-    /// Types of events that are sent, as docs/webhooks.md names them. Empty: all.
+    /// Types of events that are sent, as docs/webhooks.md names them; at most 100. Empty: all.
     #[prost(string, repeated, tag = "4")]
     pub event_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Whether each event waits until the one before was taken, or given up. Absent or false: several are under way at once.
@@ -13722,7 +13722,7 @@ pub struct UpdateEndpointRequest {
     /// may not read is not sent any more. Required.
     #[prost(message, optional, tag = "2")]
     pub endpoint: ::core::option::Option<WebhookEndpoint>,
-    /// Which of these to take. Absent or empty: those that are not empty in `endpoint`.
+    /// Which of these to take, at most 100. Absent or empty: those that are not empty in `endpoint`.
     #[prost(message, optional, tag = "3")]
     pub update_mask: ::core::option::Option<::prost_types::FieldMask>,
     /// The change is made only if the endpoint's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
@@ -13831,10 +13831,10 @@ pub struct ListDeliveriesRequest {
     /// Only those to this endpoint, by UUID. Absent: to all.
     #[prost(string, tag = "1")]
     pub endpoint_id: ::prost::alloc::string::String,
-    /// Only those in these states. Empty: all.
+    /// Only those in these states, at most 100. Empty: all.
     #[prost(enumeration = "webhook_delivery::State", repeated, tag = "2")]
     pub states: ::prost::alloc::vec::Vec<i32>,
-    /// Only those of these types of events. Empty: all.
+    /// Only those of these types of events, at most 100. Empty: all.
     #[prost(string, repeated, tag = "3")]
     pub event_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Only those of events from this time on. Absent: from the first.
@@ -13909,7 +13909,7 @@ pub struct ReplayDeliveriesRequest {
     /// The moment after its last. Absent: now.
     #[prost(message, optional, tag = "3")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// Only these of the types that the endpoint takes. Empty: all of them.
+    /// Only these of the types that the endpoint takes, at most 100. Empty: all of them.
     #[prost(string, repeated, tag = "4")]
     pub event_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// UUID that makes repeating this call safe: nothing is sent once more, and `replayed` is 0. Absent: repeating it sends
@@ -15259,17 +15259,17 @@ pub struct WatchRequest {
     /// names the thread. Ignored with a cursor. Absent: no.
     #[prost(bool, tag = "2")]
     pub snapshot: bool,
-    /// Only events of these kinds; a snapshot holds the resource types they speak of. Empty: all.
+    /// Only events of these kinds, at most 100; a snapshot holds the resource types they speak of. Empty: all.
     #[prost(enumeration = "EventKind", repeated, tag = "3")]
     pub kinds: ::prost::alloc::vec::Vec<i32>,
-    /// Only what belongs to these accounts, by UUID; photos and API tokens belong to none. Empty: all.
+    /// Only what belongs to these accounts, by UUID, at most 1,000; photos and API tokens belong to none. Empty: all.
     #[prost(string, repeated, tag = "4")]
     pub account_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Only events about these. With `kinds`, both must hold. Empty: all.
+    /// Only events about these, at most 100. With `kinds`, both must hold. Empty: all.
     #[prost(enumeration = "Topic", repeated, tag = "5")]
     pub topics: ::prost::alloc::vec::Vec<i32>,
-    /// Of threads, messages and replies only those of these threads, by UUID; everything else passes as the other filters say.
-    /// Empty: all.
+    /// Of threads, messages and replies only those of these threads, by UUID, at most 1,000; everything else passes as the
+    /// other filters say. Empty: all.
     #[prost(string, repeated, tag = "6")]
     pub thread_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }

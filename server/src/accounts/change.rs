@@ -32,7 +32,7 @@ fn read(request: v1::UpdateAccountRequest) -> Result<Update, Problem> {
         display_name: account.display_name,
         language: account.language,
         publish_limit_per_minute: account.publish_limit_per_minute.map(i64::from),
-        mask: request.update_mask.map(|mask| mask.paths).unwrap_or_default(),
+        mask: fields.mask("update_mask", request.update_mask),
         expected_sequence: request.expected_sequence.map(signed),
         request_id: fields.optional_id("request_id", request.request_id),
     };

@@ -11,6 +11,10 @@ use vintedbot_proto::v1::violation::Code;
 use super::{Fields, catalog, photo, timestamp, unsigned};
 use crate::signed::Signer;
 
+/// Entries of a listing's lists, as the contract names them.
+const COLORS_MAX: usize = 2;
+const MATERIALS_MAX: usize = 3;
+
 pub fn to_proto(source: Listing) -> v1::Listing {
     let remote = source.remote.map(|remote| Remote {
         item_id: remote.item_id,
@@ -93,15 +97,17 @@ pub fn input(fields: &mut Fields, source: v1::ListingInput) -> ListingInput {
     let size = one("size", source.size);
     let condition = one("condition", source.condition);
     let package_size = one("package_size", source.package_size);
-    let mut several = |field: &str, choices: Vec<v1::NameOrId>| {
-        let choices = choices.into_iter().enumerate();
+    let mut several = |field: &str, max: usize, choices: Vec<v1::NameOrId>| {
+        let field = format!("listing.{field}");
+        let choices = fields.list(&field, max, choices).into_iter().enumerate();
         choices
-            .filter_map(|(at, choice)| name_or_id(fields, &format!("listing.{field}[{at}]"), choice))
+            .filter_map(|(at, choice)| name_or_id(fields, &format!("{field}[{at}]"), choice))
             .collect()
     };
-    let colors = several("colors", source.colors);
-    let materials = several("materials", source.materials);
-    let photo_ids = source.photo_ids.into_iter().enumerate();
+    let colors = several("colors", COLORS_MAX, source.colors);
+    let materials = several("materials", MATERIALS_MAX, source.materials);
+    let photo_ids = fields.photos(source.photo_ids);
+    let photo_ids = fields.ids("listing.photo_ids", photo_ids.len(), photo_ids);
     ListingInput {
         title: source.title,
         description: source.description,
@@ -116,9 +122,7 @@ pub fn input(fields: &mut Fields, source: v1::ListingInput) -> ListingInput {
         colors,
         materials,
         package_size,
-        photo_ids: photo_ids
-            .map(|(at, id)| fields.id(&format!("listing.photo_ids[{at}]"), id))
-            .collect(),
+        photo_ids,
     }
 }
 

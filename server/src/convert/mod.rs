@@ -14,23 +14,71 @@ pub mod template;
 pub mod wardrobe;
 pub mod webhook;
 
-use prost_types::Timestamp;
+use prost_types::{FieldMask, Timestamp};
 use uuid::Uuid;
-use vintedbot_domain::Violation;
 use vintedbot_domain::clock::Millis;
+use vintedbot_domain::{self as domain, Fault, Violation, listings};
+use vintedbot_marketplace::limits::ViolationKind;
 
-use crate::errors::Problem;
+use crate::errors::{self, Problem};
+
+/// Entries of a list whose values are few: enum values, scopes, event types, field names. More would only repeat them.
+pub const CHOICES_MAX: usize = 100;
+/// Photos of a listing, as the contract names it.
+const PHOTOS_MAX: usize = 20;
+/// Entries of a filter by id.
+pub const FILTER_IDS_MAX: usize = 1_000;
 
 /// Reads a request's fields, and keeps what is wrong with them.
+///
+/// A list goes through [`Fields::list`], or a method that calls it, before anything looks at its entries: a message of a few
+/// megabytes holds millions of empty ones.
 #[derive(Default)]
 pub struct Fields {
     violations: Vec<Violation>,
+    /// A reason of its own, which an answer gives in the place of violations.
+    refusal: Option<domain::Error>,
 }
 
 impl Fields {
     /// Notes that a field is not as it must be.
     pub fn wrong(&mut self, field: impl Into<String>, description: impl Into<String>) {
-        self.violations.push(Violation::new(field, description));
+        self.note(|| Violation::new(field, description));
+    }
+
+    /// Keeps one violation more than an answer names, which shows that there are more.
+    fn note(&mut self, violation: impl FnOnce() -> Violation) {
+        if self.violations.len() <= errors::VIOLATIONS_MAX {
+            self.violations.push(violation());
+        }
+    }
+
+    /// A list of at most `max` entries. One that has more is a violation, and its entries are dropped unseen.
+    pub fn list<T>(&mut self, field: &str, max: usize, values: Vec<T>) -> Vec<T> {
+        if values.len() <= max {
+            return values;
+        }
+        let text = format!("has {} entries, at most {max} are allowed", values.len());
+        self.note(|| Violation::of(Fault::Limit(ViolationKind::TooMany), field, text));
+        Vec::new()
+    }
+
+    /// The photos of a listing. More than one may have are refused with TOO_MANY_PHOTOS, unseen.
+    pub fn photos<T>(&mut self, values: Vec<T>) -> Vec<T> {
+        if values.len() <= PHOTOS_MAX {
+            return values;
+        }
+        self.refusal = Some(listings::too_many_photos(values.len(), PHOTOS_MAX));
+        Vec::new()
+    }
+
+    /// The paths of a field mask; absent: none.
+    pub fn mask(&mut self, field: &str, mask: Option<FieldMask>) -> Vec<String> {
+        self.list(
+            field,
+            CHOICES_MAX,
+            mask.map(|mask| mask.paths).unwrap_or_default(),
+        )
     }
 
     /// A UUID that has to be there.
@@ -52,9 +100,9 @@ impl Fields {
         Some(value)
     }
 
-    /// Several UUIDs.
-    pub fn ids(&mut self, field: &str, values: Vec<String>) -> Vec<String> {
-        let each = values.into_iter().enumerate();
+    /// At most `max` UUIDs.
+    pub fn ids(&mut self, field: &str, max: usize, values: Vec<String>) -> Vec<String> {
+        let each = self.list(field, max, values).into_iter().enumerate();
         each.map(|(at, value)| self.id(&format!("{field}[{at}]"), value))
             .collect()
     }
@@ -100,32 +148,31 @@ impl Fields {
         converted
     }
 
-    /// A list of an enum's values.
+    /// A list of an enum's values, at most [`CHOICES_MAX`].
     pub fn enumerations<P, D>(
         &mut self,
         field: &str,
-        values: &[i32],
+        values: Vec<i32>,
         convert: impl Fn(P) -> Option<D>,
     ) -> Vec<D>
     where
         P: TryFrom<i32>,
     {
-        let each = values.iter().enumerate();
-        each.filter_map(|(at, value)| self.enumeration(&format!("{field}[{at}]"), *value, &convert))
+        let each = self.list(field, CHOICES_MAX, values).into_iter().enumerate();
+        each.filter_map(|(at, value)| self.enumeration(&format!("{field}[{at}]"), value, &convert))
             .collect()
     }
 
     /// `value`, unless anything was wrong.
     pub fn done<T>(self, value: T) -> Result<T, Problem> {
-        if self.violations.is_empty() {
-            Ok(value)
-        } else {
-            Err(Problem::invalid(self.violations))
-        }
+        self.done_with(Some(value))
     }
 
     /// The request, where every part that has to be there is. A part is only missing when a violation says so.
     pub fn done_with<T>(self, value: Option<T>) -> Result<T, Problem> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal.into());
+        }
         match value {
             Some(value) if self.violations.is_empty() => Ok(value),
             _ => Err(Problem::invalid(self.violations)),
@@ -186,6 +233,23 @@ mod tests {
             }),
             None
         );
+    }
+
+    #[test]
+    fn list_above_its_limit_is_one_violation() {
+        let mut fields = Fields::default();
+        assert_eq!(fields.ids("ids", 2, vec![String::new(); 3]), Vec::<String>::new());
+        let told = fields.done(()).expect_err("there are too many");
+        assert_eq!(told.message(), "ids: has 3 entries, at most 2 are allowed");
+    }
+
+    #[test]
+    fn violations_beyond_what_is_told_are_not_kept() {
+        let mut fields = Fields::default();
+        fields.ids("ids", 1_000, vec![String::new(); 1_000]);
+        assert_eq!(fields.violations.len(), errors::VIOLATIONS_MAX + 1);
+        let told = fields.done(()).expect_err("they are no ids");
+        assert_eq!(told.message(), "more than 24 fields are wrong");
     }
 
     #[test]

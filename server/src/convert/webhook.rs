@@ -9,7 +9,7 @@ use vintedbot_proto::v1;
 use vintedbot_proto::v1::webhook_delivery as delivery;
 use vintedbot_proto::v1::webhook_endpoint as endpoint;
 
-use super::{small, timestamp, unsigned};
+use super::{CHOICES_MAX, Fields, small, timestamp, unsigned};
 
 pub fn endpoint(source: Endpoint) -> v1::WebhookEndpoint {
     v1::WebhookEndpoint {
@@ -40,11 +40,11 @@ pub fn endpoint(source: Endpoint) -> v1::WebhookEndpoint {
 }
 
 /// What a person decides about an endpoint; everything else in the message is ours.
-pub fn input(source: v1::WebhookEndpoint) -> EndpointInput {
+pub fn input(fields: &mut Fields, source: v1::WebhookEndpoint) -> EndpointInput {
     EndpointInput {
         url: source.url,
         description: source.description,
-        event_types: source.event_types,
+        event_types: fields.list("endpoint.event_types", CHOICES_MAX, source.event_types),
         ordered: source.ordered,
     }
 }

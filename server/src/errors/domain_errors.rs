@@ -8,7 +8,7 @@ use vintedbot_domain::{self as domain, Reason};
 use vintedbot_marketplace::catalog::ResolveError;
 use vintedbot_proto::v1::ErrorReason;
 
-use super::Problem;
+use super::{Problem, VIOLATIONS_MAX};
 
 impl From<domain::Error> for Problem {
     fn from(error: domain::Error) -> Self {
@@ -16,6 +16,9 @@ impl From<domain::Error> for Problem {
             domain::Error::Invalid(violations) => {
                 let message = match violations.as_slice() {
                     [only] => format!("{}: {}", only.field, only.description),
+                    many if many.len() > VIOLATIONS_MAX => {
+                        format!("more than {VIOLATIONS_MAX} fields are wrong")
+                    }
                     all => format!("{} fields are wrong", all.len()),
                 };
                 let mut problem = Self::new(Code::InvalidArgument, ErrorReason::ValidationFailed, message);

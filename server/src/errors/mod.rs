@@ -23,7 +23,7 @@ use vintedbot_proto::v1::violation::Code as ViolationCode;
 use crate::convert;
 
 /// Violations that one answer names: they travel in a header, whose size clients limit to 8 KiB.
-const VIOLATIONS_MAX: usize = 24;
+pub const VIOLATIONS_MAX: usize = 24;
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "vintedbot";
 /// What a caller waits before trying again, where the server cannot know better.

@@ -9,6 +9,7 @@
 //! connection of the database: `store::Reader` runs each read in a task of its own.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::mem::take;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use vintedbot_proto::v1::watch_response::{Checkpoint, Message, SnapshotEnd};
 
 use super::snapshot::Snapshot;
 use crate::calls::{Call, Deadline};
-use crate::convert::{Fields, event as convert, unsigned};
+use crate::convert::{FILTER_IDS_MAX, Fields, event as convert, unsigned};
 use crate::errors::{self, Problem};
 use crate::signed::Signer;
 use crate::state::ServerState;
@@ -47,8 +48,8 @@ pub async fn watch(
     caller.require(Scope::EventsRead)?;
     let call = calls::call(&request);
     let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
-    let request = request.into_inner();
-    let filter = Filter::read(&request)?;
+    let mut request = request.into_inner();
+    let filter = Filter::read(&mut request)?;
 
     let domain = &state.domain;
     let wakes = domain.feed.subscribe(&domain.store, &caller.owner_id);
@@ -148,25 +149,20 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    fn read(request: &v1::WatchRequest) -> Result<Self, Problem> {
+    /// Takes the lists out of the request.
+    fn read(request: &mut v1::WatchRequest) -> Result<Self, Problem> {
         let mut fields = Fields::default();
-        let kinds = fields.enumerations("kinds", &request.kinds, |kind: v1::EventKind| {
+        let kinds = fields.enumerations("kinds", take(&mut request.kinds), |kind: v1::EventKind| {
             convert::resource_type_of(kind).map(|_| kind)
         });
-        let mut accounts = HashSet::new();
-        for (at, id) in request.account_ids.iter().enumerate() {
-            accounts.insert(fields.id(&format!("account_ids[{at}]"), id.clone()));
-        }
-        let topics = fields.enumerations("topics", &request.topics, convert::resource_types_of);
-        let mut threads = HashSet::new();
-        for (at, id) in request.thread_ids.iter().enumerate() {
-            threads.insert(fields.id(&format!("thread_ids[{at}]"), id.clone()));
-        }
+        let accounts = fields.ids("account_ids", FILTER_IDS_MAX, take(&mut request.account_ids));
+        let topics = fields.enumerations("topics", take(&mut request.topics), convert::resource_types_of);
+        let threads = fields.ids("thread_ids", FILTER_IDS_MAX, take(&mut request.thread_ids));
         fields.done(Self {
             kinds: kinds.into_iter().collect(),
-            accounts,
+            accounts: accounts.into_iter().collect(),
             types: topics.into_iter().flatten().copied().collect(),
-            threads,
+            threads: threads.into_iter().collect(),
         })
     }
 

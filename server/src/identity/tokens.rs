@@ -6,7 +6,7 @@ use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, api_token};
+use crate::convert::{CHOICES_MAX, Fields, api_token};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -31,7 +31,7 @@ fn read_new(request: v1::CreateApiTokenRequest) -> Result<NewToken, Problem> {
     let mut fields = Fields::default();
     let new = NewToken {
         name: request.name,
-        scopes: request.scopes,
+        scopes: fields.list("scopes", CHOICES_MAX, request.scopes),
         expire_time: fields.time("expire_time", request.expire_time),
         request_id: fields.optional_id("request_id", request.request_id),
     };

@@ -6,9 +6,14 @@ use vintedbot_domain::inbox::{self, Archive, Label, Mark};
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, inbox as convert};
+use crate::convert::{CHOICES_MAX, Fields, inbox as convert};
 use crate::errors::Problem;
 use crate::state::ServerState;
+
+/// Threads of one call.
+const THREADS_MAX: usize = 200;
+/// Labels of one thread.
+const LABELS_MAX: usize = 20;
 
 pub async fn mark(
     state: &ServerState,
@@ -19,7 +24,7 @@ pub async fn mark(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let mark = Mark {
-        ids: fields.ids("ids", request.ids),
+        ids: fields.ids("ids", THREADS_MAX, request.ids),
         unread: request.unread,
         request_id: fields.optional_id("request_id", request.request_id),
     };
@@ -39,7 +44,7 @@ pub async fn archive(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let archive = Archive {
-        ids: fields.ids("ids", request.ids),
+        ids: fields.ids("ids", THREADS_MAX, request.ids),
         unarchive: request.unarchive,
         request_id: fields.optional_id("request_id", request.request_id),
     };
@@ -59,9 +64,9 @@ pub async fn label(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let label = Label {
-        ids: fields.ids("ids", request.ids),
-        add: request.add,
-        remove: request.remove,
+        ids: fields.ids("ids", THREADS_MAX, request.ids),
+        add: fields.list("add", LABELS_MAX, request.add),
+        remove: fields.list("remove", CHOICES_MAX, request.remove),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let label = fields.done(label)?;

@@ -32,7 +32,7 @@ fn read(request: v1::SearchRequest) -> Result<(String, Filter, PageRequest), Pro
         account_id: fields.optional_id("account_id", request.account_id),
         person_id: fields.optional_id("person_id", request.person_id),
         thread_id: fields.optional_id("thread_id", request.thread_id),
-        kinds: fields.enumerations("kinds", &request.kinds, convert::from_kind),
+        kinds: fields.enumerations("kinds", request.kinds, convert::from_kind),
         from: fields.time("start_time", request.start_time),
         until: fields.time("end_time", request.end_time),
         has_photo: request.has_photo,

@@ -29,7 +29,7 @@ fn read(request: v1::UpdateListingRequest) -> Result<Update, Problem> {
     let update = Update {
         id: fields.id("id", request.id),
         listing: listing::input(&mut fields, input),
-        mask: request.update_mask.map(|mask| mask.paths).unwrap_or_default(),
+        mask: fields.mask("update_mask", request.update_mask),
         expected_sequence: request.expected_sequence.map(signed),
         request_id: fields.optional_id("request_id", request.request_id),
     };

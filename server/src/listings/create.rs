@@ -57,8 +57,8 @@ pub async fn create_from_photos(
 
 fn read_from_photos(request: v1::CreateListingFromPhotosRequest) -> Result<NewListingFromPhotos, Problem> {
     let mut fields = Fields::default();
-    let mut photos = Vec::with_capacity(request.photos.len());
-    for (at, photo) in request.photos.into_iter().enumerate() {
+    let mut photos = Vec::new();
+    for (at, photo) in fields.photos(request.photos).into_iter().enumerate() {
         if photo.data.is_empty() {
             fields.wrong(format!("photos[{at}].data"), "is required");
         }

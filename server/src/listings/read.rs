@@ -46,7 +46,7 @@ fn read(request: v1::ListListingsRequest) -> Result<(Filter, PageRequest), Probl
         account_id: fields
             .optional_id("account_id", request.account_id)
             .unwrap_or_default(),
-        states: fields.enumerations("states", &request.states, listing::from_state),
+        states: fields.enumerations("states", request.states, listing::from_state),
         title_contains: request.title_contains,
     };
     fields.done((

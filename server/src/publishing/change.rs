@@ -47,7 +47,7 @@ fn wanted(fields: &mut Fields, change: Change) -> Wanted {
             let input = fields.required("edit.listing", edit.listing).unwrap_or_default();
             Wanted::Edit {
                 listing: Box::new(listing::input(fields, input)),
-                mask: edit.update_mask.map(|mask| mask.paths).unwrap_or_default(),
+                mask: fields.mask("edit.update_mask", edit.update_mask),
                 overwrite_remote: edit.overwrite_remote,
             }
         }

@@ -80,7 +80,7 @@ fn read_list(request: v1::ListPublishJobsRequest) -> Result<(Filter, PageRequest
     let filter = Filter {
         account_id: fields.optional_id("account_id", request.account_id),
         listing_id: fields.optional_id("listing_id", request.listing_id),
-        states: fields.enumerations("states", &request.states, publish_job::from_state),
+        states: fields.enumerations("states", request.states, publish_job::from_state),
         needs_manual: request.needs_manual,
     };
     fields.done((

@@ -50,7 +50,7 @@ fn read(request: v1::UpdateTemplateRequest) -> Result<UpdateTemplate, Problem> {
         id: fields.id("id", request.id),
         name: values.name,
         text: values.text,
-        mask: request.update_mask.map(|mask| mask.paths).unwrap_or_default(),
+        mask: fields.mask("update_mask", request.update_mask),
         expected_sequence: request.expected_sequence.map(signed),
         request_id: fields.optional_id("request_id", request.request_id),
     };

@@ -7,7 +7,7 @@ use vintedbot_domain::webhooks::{self, Filter};
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, webhook};
+use crate::convert::{CHOICES_MAX, Fields, webhook};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -21,8 +21,8 @@ pub async fn list(
     let mut fields = Fields::default();
     let filter = Filter {
         endpoint_id: fields.optional_id("endpoint_id", request.endpoint_id),
-        states: fields.enumerations("states", &request.states, webhook::from_state),
-        event_types: request.event_types,
+        states: fields.enumerations("states", request.states, webhook::from_state),
+        event_types: fields.list("event_types", CHOICES_MAX, request.event_types),
         start_time: fields.time("start_time", request.start_time),
         end_time: fields.time("end_time", request.end_time),
     };

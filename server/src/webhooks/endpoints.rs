@@ -22,7 +22,7 @@ pub async fn create(
     let mut fields = Fields::default();
     let endpoint = fields.required("endpoint", request.endpoint).unwrap_or_default();
     let new = NewEndpoint {
-        endpoint: webhook::input(endpoint),
+        endpoint: webhook::input(&mut fields, endpoint),
         secret: given(request.secret),
         request_id: fields.optional_id("request_id", request.request_id),
     };
@@ -78,8 +78,8 @@ pub async fn update(
     let values = fields.required("endpoint", request.endpoint).unwrap_or_default();
     let update = UpdateEndpoint {
         id: fields.id("id", request.id),
-        endpoint: webhook::input(values),
-        mask: request.update_mask.map(|mask| mask.paths).unwrap_or_default(),
+        endpoint: webhook::input(&mut fields, values),
+        mask: fields.mask("update_mask", request.update_mask),
         expected_sequence: request.expected_sequence.map(signed),
         request_id: fields.optional_id("request_id", request.request_id),
     };

@@ -6,7 +6,7 @@ use vintedbot_domain::webhooks::{self, ReplayWindow};
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, webhook};
+use crate::convert::{CHOICES_MAX, Fields, webhook};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -59,7 +59,7 @@ pub async fn window(
         endpoint_id,
         start_time: start_time.unwrap_or_default(),
         end_time: fields.time("end_time", request.end_time),
-        event_types: request.event_types,
+        event_types: fields.list("event_types", CHOICES_MAX, request.event_types),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let window = fields.done(window)?;

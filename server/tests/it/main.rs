@@ -10,6 +10,7 @@ mod conversations;
 mod errors;
 mod harness;
 mod inbox;
+mod lists;
 mod logs;
 mod preview;
 mod publishing;

@@ -632,8 +632,8 @@ export type UpdateAccountRequest = Message<"vintedbot.v1.UpdateAccountRequest"> 
   account?: Account | undefined;
 
   /**
-   * Which of these to take; a named field that is absent in `account` is reset. Absent or empty: those three that are
-   * present in `account`.
+   * Which of these to take, at most 100; a named field that is absent in `account` is reset. Absent or empty: those that
+   * are present in `account`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */

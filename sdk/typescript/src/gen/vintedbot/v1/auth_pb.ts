@@ -157,7 +157,7 @@ export type CreateApiTokenRequest = Message<"vintedbot.v1.CreateApiTokenRequest"
   name: string;
 
   /**
-   * What it may do; at least one, and none that the caller's own token lacks. See `ApiToken.scopes`.
+   * What it may do; at least one, at most 100, and none that the caller's own token lacks. See `ApiToken.scopes`.
    *
    * @generated from field: repeated string scopes = 2;
    */

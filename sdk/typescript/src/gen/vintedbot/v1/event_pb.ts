@@ -164,29 +164,29 @@ export type WatchRequest = Message<"vintedbot.v1.WatchRequest"> & {
   snapshot: boolean;
 
   /**
-   * Only events of these kinds; a snapshot holds the resource types they speak of. Empty: all.
+   * Only events of these kinds, at most 100; a snapshot holds the resource types they speak of. Empty: all.
    *
    * @generated from field: repeated vintedbot.v1.EventKind kinds = 3;
    */
   kinds: EventKind[];
 
   /**
-   * Only what belongs to these accounts, by UUID; photos and API tokens belong to none. Empty: all.
+   * Only what belongs to these accounts, by UUID, at most 1,000; photos and API tokens belong to none. Empty: all.
    *
    * @generated from field: repeated string account_ids = 4;
    */
   accountIds: string[];
 
   /**
-   * Only events about these. With `kinds`, both must hold. Empty: all.
+   * Only events about these, at most 100. With `kinds`, both must hold. Empty: all.
    *
    * @generated from field: repeated vintedbot.v1.Topic topics = 5;
    */
   topics: Topic[];
 
   /**
-   * Of threads, messages and replies only those of these threads, by UUID; everything else passes as the other filters say.
-   * Empty: all.
+   * Of threads, messages and replies only those of these threads, by UUID, at most 1,000; everything else passes as the
+   * other filters say. Empty: all.
    *
    * @generated from field: repeated string thread_ids = 6;
    */

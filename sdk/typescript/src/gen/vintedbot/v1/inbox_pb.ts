@@ -1304,7 +1304,7 @@ export const Reply_StateSchema: GenEnum<Reply_State> = /*@__PURE__*/
  */
 export type ListThreadsRequest = Message$1<"vintedbot.v1.ListThreadsRequest"> & {
   /**
-   * Only those of these accounts, by UUID. Empty: all.
+   * Only those of these accounts, by UUID, at most 1,000. Empty: all.
    *
    * @generated from field: repeated string account_ids = 1;
    */
@@ -1914,14 +1914,14 @@ export type LabelThreadsRequest = Message$1<"vintedbot.v1.LabelThreadsRequest"> 
   ids: string[];
 
   /**
-   * Labels to put on; each 1 to 50 characters, at most 20 on a thread.
+   * Labels to put on, at most 20; each 1 to 50 characters, at most 20 on a thread.
    *
    * @generated from field: repeated string add = 2;
    */
   add: string[];
 
   /**
-   * Labels to take off. One that is not on a thread is no error.
+   * Labels to take off, at most 100. One that is not on a thread is no error.
    *
    * @generated from field: repeated string remove = 3;
    */
@@ -2689,7 +2689,7 @@ export type ListRepliesRequest = Message$1<"vintedbot.v1.ListRepliesRequest"> & 
   threadId: string;
 
   /**
-   * Only those in one of these states. Empty: all.
+   * Only those in one of these states, at most 100. Empty: all.
    *
    * @generated from field: repeated vintedbot.v1.Reply.State states = 2;
    */

@@ -663,7 +663,7 @@ export type ListListingsRequest = Message<"vintedbot.v1.ListListingsRequest"> & 
   accountId: string;
 
   /**
-   * Only in one of these states. Empty: in any.
+   * Only in one of these states, at most 100. Empty: in any.
    *
    * @generated from field: repeated vintedbot.v1.Listing.State states = 4;
    */
@@ -734,7 +734,7 @@ export type UpdateListingRequest = Message<"vintedbot.v1.UpdateListingRequest"> 
 
   /**
    * Which fields of `listing` to take ("title", "price", "photo_ids", …); a named field that is absent there is cleared, and
-   * lists are replaced as a whole. Absent or empty: every field that is present in `listing`.
+   * lists are replaced as a whole; at most 100. Absent or empty: every field that is present in `listing`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */

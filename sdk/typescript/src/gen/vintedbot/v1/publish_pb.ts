@@ -1173,7 +1173,7 @@ export type ListPublishJobsRequest = Message<"vintedbot.v1.ListPublishJobsReques
   listingId: string;
 
   /**
-   * Only in one of these states. Empty: in any.
+   * Only in one of these states, at most 100. Empty: in any.
    *
    * @generated from field: repeated vintedbot.v1.PublishJob.State states = 5;
    */
@@ -1788,7 +1788,7 @@ export type PrepareChangeRequest_Edit = Message<"vintedbot.v1.PrepareChangeReque
   listing?: ListingInput | undefined;
 
   /**
-   * Which fields of `listing` to take. Absent or empty: every field that is present in `listing`.
+   * Which fields of `listing` to take, at most 100. Absent or empty: every field that is present in `listing`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */

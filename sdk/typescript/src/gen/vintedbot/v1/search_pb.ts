@@ -193,7 +193,7 @@ export type SearchRequest = Message<"vintedbot.v1.SearchRequest"> & {
   threadId: string;
 
   /**
-   * Only of these kinds. Empty: of all.
+   * Only of these kinds, at most 100. Empty: of all.
    *
    * @generated from field: repeated vintedbot.v1.SearchResult.Kind kinds = 5;
    */

@@ -254,7 +254,7 @@ export type UpdateTemplateRequest = Message<"vintedbot.v1.UpdateTemplateRequest"
   template?: Template | undefined;
 
   /**
-   * Which of these to take. Absent or empty: those that are not empty in `template`.
+   * Which of these to take, at most 100. Absent or empty: those that are not empty in `template`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */

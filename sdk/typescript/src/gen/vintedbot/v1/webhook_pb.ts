@@ -43,7 +43,7 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
   description: string;
 
   /**
-   * Types of events that are sent, as docs/webhooks.md names them. Empty: all.
+   * Types of events that are sent, as docs/webhooks.md names them; at most 100. Empty: all.
    *
    * @generated from field: repeated string event_types = 4;
    */
@@ -604,7 +604,7 @@ export type UpdateEndpointRequest = Message<"vintedbot.v1.UpdateEndpointRequest"
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * Which of these to take. Absent or empty: those that are not empty in `endpoint`.
+   * Which of these to take, at most 100. Absent or empty: those that are not empty in `endpoint`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
@@ -915,14 +915,14 @@ export type ListDeliveriesRequest = Message<"vintedbot.v1.ListDeliveriesRequest"
   endpointId: string;
 
   /**
-   * Only those in these states. Empty: all.
+   * Only those in these states, at most 100. Empty: all.
    *
    * @generated from field: repeated vintedbot.v1.WebhookDelivery.State states = 2;
    */
   states: WebhookDelivery_State[];
 
   /**
-   * Only those of these types of events. Empty: all.
+   * Only those of these types of events, at most 100. Empty: all.
    *
    * @generated from field: repeated string event_types = 3;
    */
@@ -1125,7 +1125,7 @@ export type ReplayDeliveriesRequest = Message<"vintedbot.v1.ReplayDeliveriesRequ
   endTime?: Timestamp | undefined;
 
   /**
-   * Only these of the types that the endpoint takes. Empty: all of them.
+   * Only these of the types that the endpoint takes, at most 100. Empty: all of them.
    *
    * @generated from field: repeated string event_types = 4;
    */
