@@ -419,7 +419,7 @@ fn pace(is_browser: bool) -> Vec<(&'static str, &'static str)> {
         ("REPLIES_PER_MINUTE_ACCOUNT", "1000"),
         ("SYNC_NOW_PER_MINUTE", "1000"),
         ("REPLY_UNDO_MS", "1500"),
-        ("LOG", "debug,h2=info"),
+        ("LOG", "trace"),
         ("METRICS_LISTEN", "127.0.0.1:0"),
     ];
     pace.extend(if is_browser {
