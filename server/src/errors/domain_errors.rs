@@ -48,7 +48,7 @@ impl From<domain::Error> for Problem {
                     reason(rejection.reason),
                     rejection.message,
                 );
-                problem.0.metadata.extend(rejection.metadata);
+                problem.set_metadata(rejection.metadata);
                 problem.0.retry_after = rejection.retry_after_ms.map(milliseconds);
                 problem
             }

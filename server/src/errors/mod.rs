@@ -3,7 +3,9 @@
 //! A [`Problem`] is made from a domain error (or by a conversion that collects violations) and leaves as a gRPC status
 //! with `google.rpc.ErrorInfo`, or as JSON on the plain HTTP paths. A new reason: its value in the contract's
 //! `ErrorReason`, its variant in the domain's `Reason`, and its line in `domain_errors::code`; a test holds the three together.
+//! How long its texts may be is up to `bounds`.
 
+mod bounds;
 mod domain_errors;
 #[cfg(test)]
 mod tests;
@@ -44,11 +46,11 @@ struct Inner {
 }
 
 impl Problem {
-    pub fn new(code: Code, reason: ErrorReason, message: impl Into<String>) -> Self {
+    pub fn new(code: Code, reason: ErrorReason, message: impl AsRef<str>) -> Self {
         Self(Box::new(Inner {
             code,
             reason,
-            message: message.into(),
+            message: bounds::message(message.as_ref()),
             metadata: HashMap::new(),
             violations: Vec::new(),
             retry_after: None,
@@ -57,8 +59,14 @@ impl Problem {
 
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
-        self.0.metadata.insert(key.to_owned(), value.into());
+        self.set_metadata([(key.to_owned(), value.into())]);
         self
+    }
+
+    /// Adds details by name, which together keep to their bounds.
+    fn set_metadata(&mut self, details: impl IntoIterator<Item = (String, String)>) {
+        self.0.metadata.extend(details);
+        bounds::metadata(&mut self.0.metadata);
     }
 
     /// The request itself is wrong; every violation at once.
@@ -121,11 +129,11 @@ impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
         let inner = *problem.0;
         let mut details = ErrorDetails::new();
+        let violations = bounds::violations(inner.violations, &inner.message, &inner.metadata);
         details.set_error_info(inner.reason.as_str_name(), DOMAIN, inner.metadata);
-        if !inner.violations.is_empty() {
+        if !violations.is_empty() {
             details.set_bad_request(
-                inner
-                    .violations
+                violations
                     .into_iter()
                     .take(VIOLATIONS_MAX)
                     .map(field_violation)

@@ -117,6 +117,73 @@ fn a_wait_leaves_as_retry_info_and_every_violation_as_a_field() {
     );
 }
 
+/// Bytes of the headers that a status travels in, with 32 for each as HTTP/2 counts them.
+fn header_bytes(status: &Status) -> usize {
+    let mut headers = HeaderMap::new();
+    status.add_header(&mut headers).expect("it fits into headers");
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 32);
+    sizes.sum()
+}
+
+#[test]
+fn error_about_huge_fields_stays_below_8_kib() {
+    for piece in ["x", "é", "😀", "%", "\n"] {
+        let huge = piece.repeat(100_000);
+        let violation =
+            domain::Violation::new(format!("scopes[{huge}]"), format!("there is no scope {huge:?}"));
+        let rejected = domain::Error::rejected(Reason::WebhookAddressRefused, &huge)
+            .with("url", &huge)
+            .with("other", &huge);
+        let errors = [
+            domain::Error::Invalid(vec![violation.clone()]),
+            domain::Error::Invalid(vec![violation; 100]),
+            domain::Error::invalid(huge.clone(), huge.clone()),
+            domain::Error::not_found("photo", &huge),
+            rejected,
+        ];
+        for error in errors {
+            let status = complete(Problem::from(error).into(), &"i".repeat(64), 0);
+            let size = header_bytes(&status);
+            assert!(size < 8 * 1024, "{size} bytes of {piece:?}");
+            assert!(status.get_details_error_info().is_some());
+        }
+    }
+}
+
+#[test]
+fn usual_violations_are_all_told_up_to_their_number() {
+    let violation = |at| {
+        let text = "must be a UUID like 0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17";
+        domain::Violation::new(format!("listing.photo_ids[{at}]"), text)
+    };
+    let status = Status::from(Problem::invalid((0..30).map(violation).collect()));
+    let told = status
+        .get_details_bad_request()
+        .expect("BadRequest")
+        .field_violations;
+    assert_eq!(told.len(), VIOLATIONS_MAX);
+}
+
+#[test]
+fn error_echoes_at_most_100_characters_of_a_field() {
+    let sent = "x".repeat(5_000);
+    let error = domain::Error::invalid(
+        "scopes[0]",
+        format!("there is no scope {sent:?}, see ApiToken.scopes"),
+    );
+    let status = Status::from(Problem::from(error));
+    let told = status
+        .get_details_bad_request()
+        .expect("BadRequest")
+        .field_violations;
+    for text in [status.message(), &told[0].description] {
+        assert_eq!(text.matches('x').count(), 100, "{text}");
+        assert!(text.ends_with("see ApiToken.scopes"), "{text}");
+    }
+}
+
 #[test]
 fn a_status_of_the_library_gets_the_reason_that_it_stands_for() {
     let reason_of = |status: Status| {
