@@ -123,7 +123,13 @@ async fn resolve(
     };
     match found.iter().find(|address| !is_fine(address.ip())) {
         _ if found.is_empty() => Err(Trouble::Unavailable("its host has no address".to_owned())),
-        Some(address) => Err(Trouble::Refused(format!("it leads to {}", address.ip()))),
+        Some(address) => {
+            // A caller must not learn what names stand for in the network that this machine is in; the operator may.
+            tracing::debug!(host = url.host_str(), address = %address.ip(), "refused to go to a forbidden address");
+            Err(Trouble::Refused(
+                "its host leads to an address that is not allowed".to_owned(),
+            ))
+        }
         None => Ok(found),
     }
 }
@@ -209,5 +215,26 @@ mod tests {
         let url = Url::parse("https://localhost/x.jpg").expect("an address");
         let resolved = resolve(&url, &Allowed::Hosts(|_| true), &SystemResolver).await;
         assert!(matches!(resolved, Err(Trouble::Refused(_))), "{resolved:?}");
+    }
+
+    #[derive(Debug)]
+    struct Inside;
+
+    #[async_trait]
+    impl Resolver for Inside {
+        async fn addresses(&self, _: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+            Ok(vec![([10, 20, 30, 40], port).into()])
+        }
+    }
+
+    #[tokio::test]
+    async fn refusal_of_a_host_never_tells_its_address() {
+        let outside = Outside::resolving_by(Vec::new(), Arc::new(Inside));
+        let refused = outside
+            .check("https://printer.example/")
+            .await
+            .expect_err("it is inside");
+        assert!(!refused.contains("10.20"), "{refused}");
+        assert_eq!(refused, "its host leads to an address that is not allowed");
     }
 }
