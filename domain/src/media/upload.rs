@@ -195,12 +195,12 @@ pub(crate) async fn prepare(
     let mut done = 0;
     while let Some((at, result)) = running.next().await {
         let name = base_name(&new[at].file_name);
-        processed[at] = Some(result.map_err(|error| photo_error(error, at, name))?);
+        processed[at] = Some(result.map_err(|error| photo_error(error, at, &name))?);
         done += 1;
-        tell(done, name);
+        tell(done, &name);
     }
     drop(running);
-    let names = new.iter().map(|photo| base_name(&photo.file_name).to_owned());
+    let names = new.iter().map(|photo| base_name(&photo.file_name));
     let parameters = new
         .iter()
         .map(|photo| (pipeline::sha256(&photo.bytes), photo.file_name.clone()))
@@ -421,9 +421,20 @@ pub(super) fn check_name(field: &str, file_name: &str) -> Option<Violation> {
     })
 }
 
-/// A name without its folders, whichever way they are parted where it comes from.
-fn base_name(file_name: &str) -> &str {
-    file_name.rsplit(['/', '\\']).next().unwrap_or_default().trim()
+/// A name without its folders, whichever way they are parted where it comes from, and without what changes the direction in
+/// which it is read: `gpj.exe` could look like `exe.jpg`.
+fn base_name(file_name: &str) -> String {
+    let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let shown: String = name.chars().filter(|c| !turns_text(*c)).collect();
+    shown.trim().to_owned()
+}
+
+/// Unicode's bidirectional controls: marks, embeddings, overrides and isolates (Unicode Annex 9, section 2).
+fn turns_text(c: char) -> bool {
+    matches!(
+        c,
+        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
 }
 
 /// A photo that cannot be used, with the reason and the metadata that the contract names.
@@ -448,5 +459,23 @@ fn photo_error(error: pipeline::Error, index: usize, file_name: &str) -> Error {
             .with("height", height.to_string())
             .with("max_pixels", limit.to_string()),
         _ => rejected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn file_name_loses_folders_and_bidirectional_controls() {
+        let controls = [
+            '\u{061c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}',
+            '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
+        ];
+        for control in controls {
+            let sent = format!("a/{control} photo{control}gpj.exe {control}");
+            assert_eq!(base_name(&sent), "photogpj.exe", "{control:?}");
+        }
+        assert_eq!(base_name("C:\\photos\\été שלום.jpg"), "été שלום.jpg");
     }
 }
