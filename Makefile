@@ -22,8 +22,8 @@ LOAD_PROFILE := release
 # Builds programs by a profile, and finds them.
 build = cargo build --profile $(1) $(addprefix --bin ,$(2))
 folder = target/$(if $(filter dev,$(1)),debug,$(1))
-# Most tests wait rather than compute: three slots for each core, of which those that compute take several.
-TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((3 * $$(nproc))) || echo test) --no-fail-fast
+# Most tests wait rather than compute: two slots for each core, of which a browser takes both.
+TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
 # What `make test` runs, in this order; each is a target `test-…`.
 PARTS := lint unit build integration docs typescript crash chaos sim sim-postgres streams load browser
 

@@ -13,8 +13,8 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use vintedbot_sdk::Client;
 
-/// The longest that starting, stopping or anything else here may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+/// The longest that starting, stopping or anything else here may take. Far more than it takes: a machine may be busy.
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A folder for instances, removed with everything in it.
 pub struct Home {

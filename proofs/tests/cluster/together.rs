@@ -35,12 +35,7 @@ pub async fn what_one_process_does_another_shows_at_once(cluster: &mut Cluster) 
     comes(&mut watch, |message| matches!(message, Message::Ephemeral(_))).await?;
     seller.answer(&thread, "Oui, toujours disponible !").await?;
 
-    let middle = an_event_takes(&one, &mut watch).await?;
-    ensure!(
-        middle < ON_AVERAGE / 2,
-        "an event took {middle:?}, as if nobody hinted"
-    );
-    Ok(())
+    is_hinted(&one, &mut watch).await
 }
 
 /// The same where Redis speaks TLS, with a certificate that the processes are told to trust.
@@ -52,11 +47,25 @@ pub async fn redis_is_spoken_to_over_tls_too(cluster: &mut Cluster) -> Result<()
     what_one_process_does_another_shows_at_once(cluster).await
 }
 
-/// How long an event is on its way to another process, as the middle of several.
+/// Waits until events come sooner than polls bring them. Tries again for a while: a busy machine is slow, too.
+async fn is_hinted(one: &Client, watch: &mut Watch) -> Result<()> {
+    let until = Instant::now() + WITHIN;
+    loop {
+        let middle = an_event_takes(one, watch).await?;
+        if middle < ON_AVERAGE / 2 {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < until,
+            "an event takes {middle:?}, as if nobody hinted"
+        );
+    }
+}
+
+/// How long a committed event is on its way to another process, as the middle of so many that chance does not decide it.
 async fn an_event_takes(one: &Client, watch: &mut Watch) -> Result<Duration> {
     let mut waits = Vec::new();
-    for _ in 0..15 {
-        let began = Instant::now();
+    for _ in 0..31 {
         // No two photos may be the same.
         let seed = u64::from_le_bytes(SystemIds.secret()[..8].try_into()?);
         let photo = one
@@ -64,12 +73,13 @@ async fn an_event_takes(one: &Client, watch: &mut Watch) -> Result<Duration> {
             .upload(Upload::bytes(photos::jpeg(seed, 40, 40)?))
             .await?;
         let id = photo.photo.context("the photo")?.id;
+        let committed = Instant::now();
         comes(
             watch,
             |message| matches!(message, Message::Event(event) if event.resource_id == id),
         )
         .await?;
-        waits.push(began.elapsed());
+        waits.push(committed.elapsed());
     }
     waits.sort();
     Ok(waits[waits.len() / 2])
@@ -81,17 +91,7 @@ pub async fn hints_come_back_after_redis_let_nobody_in(cluster: &mut Cluster) ->
     let (one, other) = (one?, other?);
     let mut watch = begin(other.events().watch(WatchRequest::default())).await?;
     redis(cluster)?.refuse(Duration::from_secs(4)).await?;
-    let until = Instant::now() + WITHIN;
-    loop {
-        let middle = an_event_takes(&one, &mut watch).await?;
-        if middle < ON_AVERAGE / 2 {
-            return Ok(());
-        }
-        ensure!(
-            Instant::now() < until,
-            "an event still takes {middle:?}, as if nobody hinted"
-        );
-    }
+    is_hinted(&one, &mut watch).await
 }
 
 /// The same way, slower.
