@@ -188,16 +188,16 @@ mod tests {
 
     #[test]
     fn dir_in_an_option_is_found_in_separate_and_in_joined_arguments() {
-        let found = |line: &str| has_option_with(line.as_bytes(), b"/work/a b");
-        assert!(found("chromium\0--user-data-dir=/work/a b\0--lang=de\0"));
-        assert!(found("chromium\0--user-data-dir=/work/a b/profile\0"));
+        let found = |line: &str| has_option_with(line.as_bytes(), b"/srv/a b");
+        assert!(found("chromium\0--user-data-dir=/srv/a b\0--lang=de\0"));
+        assert!(found("chromium\0--user-data-dir=/srv/a b/profile\0"));
         assert!(found(
-            "chromium --type=renderer --user-data-dir=/work/a b/profile --lang=de"
+            "chromium --type=renderer --user-data-dir=/srv/a b/profile --lang=de"
         ));
-        assert!(found("chromium --type=renderer --user-data-dir=/work/a b"));
-        assert!(!found("chromium\0--user-data-dir=/work/a bc\0"));
-        assert!(!found("vi\0DATA_DIR=/work/a b\0"));
-        assert!(!found("vi\0/work/a b\0"));
+        assert!(found("chromium --type=renderer --user-data-dir=/srv/a b"));
+        assert!(!found("chromium\0--user-data-dir=/srv/a bc\0"));
+        assert!(!found("vi\0DATA_DIR=/srv/a b\0"));
+        assert!(!found("vi\0/srv/a b\0"));
         assert!(!found(""));
     }
 

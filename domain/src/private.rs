@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(is(open.path()), 0o777);
     }
 
-    // Linux lets nobody change the mode of a process's folder, not even root.
+    // Linux refuses to change the mode of a folder in /proc, to root too.
     #[cfg(target_os = "linux")]
     #[test]
     fn folder_that_cannot_be_closed_is_refused_with_advice() {

@@ -382,9 +382,10 @@ fn program() -> Result<&'static Path> {
         return Ok(found);
     }
     let own = std::env::current_exe()?;
-    let built = own.ancestors().skip(1).take(2);
-    let mut built = built.map(|folder| folder.join("vintedbot"));
-    let program = built
+    let folder = own.parent().context("a program lies in a folder")?;
+    // Tests lie one folder deeper, in `deps`.
+    let program = [folder.join("vintedbot"), folder.join("../vintedbot")]
+        .into_iter()
         .find(|path| path.is_file())
         .context("there is no vintedbot beside this program: run `make build`")?;
     if let Some(source) = newer_source(&program) {

@@ -57,7 +57,7 @@ async fn is_hinted(one: &Client, watch: &mut Watch) -> Result<()> {
         }
         ensure!(
             Instant::now() < until,
-            "an event takes {middle:?}, as if nobody hinted"
+            "events take {middle:?}, as slow as polling without hints"
         );
     }
 }

@@ -139,7 +139,7 @@ impl Postgres {
         format!("postgres://vintedbot@127.0.0.1:{}/{}", self.port, self.database)
     }
 
-    /// Drops the database, or ends the server where it is the test's own, whoever is still connected.
+    /// Drops the database, or stops the server if it is the test's own. Open connections are closed.
     ///
     /// # Errors
     ///
