@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -11,10 +12,10 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
-use vintedbot_domain::accounts::Mode;
+use vintedbot_domain::accounts::{self, Mode};
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::SystemClock;
-use vintedbot_domain::events::Feed;
+use vintedbot_domain::events::{Feed, Kind, PendingEvent};
 use vintedbot_domain::identity::{self, Caller, NewToken, Scope, Scopes};
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::jobs::Bell;
@@ -222,6 +223,24 @@ impl Instance {
             made.token.id,
             made.secret.expect("a new token has one").expose().to_owned(),
         )
+    }
+
+    /// Writes `count` events about an account in one transaction.
+    pub async fn emit(&self, account_id: &str, count: usize) {
+        let account = accounts::get(&self.domain, &self.caller(), account_id)
+            .await
+            .expect("is there");
+        let written = self.domain.store.write(move |tx| {
+            let account = account.clone();
+            async move {
+                for _ in 0..count {
+                    tx.emit(PendingEvent::changed(Kind::AccountUpdated, &account)?);
+                }
+                Ok(())
+            }
+            .boxed()
+        });
+        written.await.expect("is written");
     }
 
     /// A new account in mock mode.

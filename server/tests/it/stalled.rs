@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::join_all;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -10,8 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use vintedbot_domain::accounts;
-use vintedbot_domain::events::{Cursor, Ephemeral, Kind, PendingEvent};
+use vintedbot_domain::events::{Cursor, Ephemeral};
 use vintedbot_domain::inbox::sync::Freshness;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::event_service_client::EventServiceClient;
@@ -64,27 +62,17 @@ async fn others_are_answered(instance: &Instance) {
     }
 }
 
-/// Writes `count` events about an account.
-async fn emit(instance: &Instance, account_id: &str, count: usize) {
-    let account = accounts::get(&instance.domain, &instance.caller(), account_id)
-        .await
-        .expect("is there");
-    let written = instance.domain.store.write(move |tx| {
-        let account = account.clone();
-        async move {
-            for _ in 0..count {
-                tx.emit(PendingEvent::changed(Kind::AccountUpdated, &account)?);
-            }
-            Ok(())
-        }
-        .boxed()
-    });
-    written.await.expect("is written");
+/// Opens watches that are never read, and calls as another client meanwhile.
+async fn watches_hold_no_connection(instance: Instance, request: v1::WatchRequest) {
+    let streams = watch(&instance, 0, request).await;
+    others_are_answered(&instance).await;
+    drop(streams);
+    instance.stop().await;
 }
 
 async fn stalled_watches_leave_the_pool_to_others(instance: Instance) {
     let account = instance.make_account("one").await;
-    emit(&instance, &account.id, 600).await;
+    instance.emit(&account.id, 600).await;
     let cursor = Cursor {
         owner_id: instance.owner_id.clone(),
         log_epoch: instance.domain.log_epoch.as_ref().to_owned(),
@@ -94,10 +82,7 @@ async fn stalled_watches_leave_the_pool_to_others(instance: Instance) {
         cursor: cursor.encode(&instance.domain.keys),
         ..Default::default()
     };
-    let streams = watch(&instance, 0, request).await;
-    others_are_answered(&instance).await;
-    drop(streams);
-    instance.stop().await;
+    watches_hold_no_connection(instance, request).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,10 +110,7 @@ async fn stalled_watches_in_their_snapshot_hold_no_reader() {
         snapshot: true,
         ..Default::default()
     };
-    let streams = watch(&instance, 0, request).await;
-    others_are_answered(&instance).await;
-    drop(streams);
-    instance.stop().await;
+    watches_hold_no_connection(instance, request).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

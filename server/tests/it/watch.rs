@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use tonic::{Code, Status, Streaming};
-use vintedbot_domain::events::{self, Cursor, Ephemeral, Kind, PendingEvent};
+use vintedbot_domain::events::{self, Cursor, Ephemeral};
 use vintedbot_domain::identity::{self, Scope};
-use vintedbot_domain::{accounts, listings};
+use vintedbot_domain::listings;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::event_service_client::EventServiceClient;
 use vintedbot_proto::v1::resource::Resource;
 use vintedbot_proto::v1::watch_response::Message;
 use vintedbot_server::Config;
 
-use crate::harness::{self, Connection, Instance, reason};
+use crate::harness::{self, Connection, reason};
 
 /// Far more than anything here takes; only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,24 +48,6 @@ async fn end(stream: &mut Stream) -> Status {
             return status;
         }
     }
-}
-
-/// Writes `count` events about an account in one transaction.
-async fn emit(instance: &Instance, account_id: &str, count: usize) {
-    let account = accounts::get(&instance.domain, &instance.caller(), account_id)
-        .await
-        .expect("is there");
-    let written = instance.domain.store.write(move |tx| {
-        let account = account.clone();
-        async move {
-            for _ in 0..count {
-                tx.emit(PendingEvent::changed(Kind::AccountUpdated, &account)?);
-            }
-            Ok(())
-        }
-        .boxed()
-    });
-    written.await.expect("is written");
 }
 
 #[tokio::test]
@@ -105,7 +86,7 @@ async fn a_watch_that_is_cut_again_and_again_misses_nothing_and_sees_nothing_twi
     let mut cursor = next(&mut stream).await.expect("goes on").cursor;
     let mut seen = Vec::new();
     for round in 0..20usize {
-        emit(&instance, &account.id, 1 + round * 7 % 40).await;
+        instance.emit(&account.id, 1 + round * 7 % 40).await;
         for _ in 0..=round % 5 {
             let reached = events::head(&instance.domain.store, &instance.owner_id)
                 .await
@@ -146,7 +127,7 @@ async fn a_watcher_that_reads_slowly_still_gets_every_event_in_order() {
         panic!("{first:?}")
     };
     for _ in 0..6 {
-        emit(&instance, &account.id, 500).await;
+        instance.emit(&account.id, 500).await;
     }
     for sequence in at.sequence + 1..=at.sequence + 3000 {
         assert_eq!(next_event(&mut stream).await.0.sequence, sequence);
@@ -168,7 +149,7 @@ async fn a_filter_holds_back_other_kinds_and_checkpoints_say_how_far_it_read() {
         .await
         .expect("begins");
     next(&mut stream).await.expect("the first checkpoint");
-    emit(&instance, &account.id, 600).await;
+    instance.emit(&account.id, 600).await;
     let message = next(&mut stream).await.expect("goes on");
     let Some(Message::Checkpoint(at)) = message.message else {
         panic!("{message:?}")
@@ -346,7 +327,7 @@ async fn progress_comes_live_and_without_a_cursor() {
 async fn cursors_that_are_altered_foreign_beyond_the_head_or_pruned_are_refused() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
-    emit(&instance, &account.id, 5).await;
+    instance.emit(&account.id, 5).await;
     let refused = async |cursor: String| {
         let request = v1::WatchRequest {
             cursor,
