@@ -59,6 +59,7 @@ test-unit:
 
 test-build: build
 	scripts/built-once
+	! scripts/no-failpoints target/debug/vintedbot
 
 test-integration:
 	scripts/with-postgres $(TEST) --test '*'
@@ -130,6 +131,7 @@ load: compiler ## Many sellers and their watchers at one instance, and what give
 
 bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the browser, search, engines, reads, events, the inbox, watchers and start-up, beside yardsticks.
 	$(call build,release,vintedbot bench)
+	scripts/no-failpoints target/release/vintedbot
 	target/release/bench
 
 release: compiler ## Builds the program that is shipped, and checks that it has no failpoints.

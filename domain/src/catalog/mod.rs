@@ -31,7 +31,7 @@ pub use browse::{
 };
 pub use fields::{CategoryField, FieldOption, code, label};
 pub(crate) use names::{NAME_MAX, anywhere, resolve};
-pub use names::{NameKind, NameQuery, Resolution, resolve_names};
+pub use names::{NameKind, NameQuery, QUERIES_MAX, Resolution, resolve_names};
 
 /// When to ask again for a catalogue that is still being read.
 const RETRY: Millis = 2_000;

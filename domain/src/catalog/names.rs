@@ -12,7 +12,8 @@ use crate::{Domain, Error, Result, Violation};
 
 /// The longest name, in characters.
 pub(crate) const NAME_MAX: usize = 200;
-const QUERIES_MAX: usize = 100;
+/// Names that one call resolves.
+pub const QUERIES_MAX: usize = 100;
 const CANDIDATES_MAX: usize = 20;
 
 /// What a name names.

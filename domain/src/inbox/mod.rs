@@ -53,4 +53,5 @@ pub use templates::{
     NewTemplate, UpdateTemplate, create_template, delete_template, get_template, list_templates,
     update_template,
 };
+pub use text::{BULK_MAX, LABELS_MAX};
 pub use thread::{Draft, Item, Person, Thread};

@@ -8,11 +8,11 @@ pub(super) const TEXT_MAX: usize = 4_000;
 /// The longest label, in characters.
 pub(super) const LABEL_MAX: usize = 50;
 /// Labels on one thread.
-pub(super) const LABELS_MAX: usize = 20;
+pub const LABELS_MAX: usize = 20;
 /// The longest name of a template, in characters.
 pub(super) const NAME_MAX: usize = 100;
-/// Threads that one call changes.
-pub(super) const BULK_MAX: usize = 200;
+/// Threads that one call changes, and accounts that a list is filtered by.
+pub const BULK_MAX: usize = 200;
 /// For how long a thread may be put away.
 pub(super) const SNOOZE_MAX: Millis = 366 * 24 * 3_600_000;
 

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use vintedbot_marketplace::catalog::{Catalog, CatalogIndex, ResolveError};
-use vintedbot_marketplace::limits::{Submission, ViolationKind, validate};
+use vintedbot_marketplace::limits::{Limits, Submission, ViolationKind, validate};
 use vintedbot_marketplace::{Field, Language, Money, Named};
 
 use super::row::Draft;
@@ -114,7 +114,7 @@ pub(super) async fn take_over(
 ) -> Result<Draft> {
     let market = account.site_market()?;
     let photo_count = input.photo_ids.len() + extra_photos;
-    let max_photos = usize::try_from(domain.limits.photos.max).unwrap_or(usize::MAX);
+    let max_photos = photos_max(&domain.limits);
     if fields.contains(&Field::Photos) && photo_count > max_photos {
         return Err(too_many_photos(photo_count, max_photos));
     }
@@ -142,6 +142,11 @@ pub(super) async fn take_over(
         validate(submission, index, market, &domain.limits)
     });
     taker.finish()
+}
+
+/// The most photos of a listing.
+pub fn photos_max(limits: &Limits) -> usize {
+    usize::try_from(limits.photos.max).unwrap_or(usize::MAX)
 }
 
 /// TOO_MANY_PHOTOS, for a listing that may have `max`.

@@ -32,7 +32,7 @@ pub use from_photos::{NewListingFromPhotos, create_from_photos};
 pub use get::{Filter, get, list};
 pub(crate) use imported::{Imported, find, insert_imported, take_over_item, take_over_said};
 pub(crate) use input::by_id;
-pub use input::{ListingInput, NameOrId, too_many_photos};
+pub use input::{ListingInput, NameOrId, photos_max, too_many_photos};
 pub use listing::{Listing, Remote};
 pub use preview::{Detail, Preview, preview};
 pub use price::price_text;

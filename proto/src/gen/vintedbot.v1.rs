@@ -4850,7 +4850,7 @@ pub mod reply {
 /// Asks for threads. Filters are joined by "and".
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListThreadsRequest {
-    /// Only those of these accounts, by UUID, at most 1,000. Empty: all.
+    /// Only those of these accounts, by UUID, at most 200. Empty: all.
     #[prost(string, repeated, tag = "1")]
     pub account_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Only unread ones, or only read ones. Absent: both.

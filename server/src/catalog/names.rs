@@ -10,9 +10,6 @@ use crate::convert::{Fields, catalog as convert};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
-/// Names of one call.
-const QUERIES_MAX: usize = 100;
-
 pub async fn resolve(
     state: &ServerState,
     request: Request<v1::ResolveNamesRequest>,
@@ -29,7 +26,7 @@ pub async fn resolve(
 fn read(request: v1::ResolveNamesRequest) -> Result<(String, Vec<NameQuery>), Problem> {
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.account_id);
-    let queries = fields.list("queries", QUERIES_MAX, request.queries);
+    let queries = fields.list("queries", catalog::QUERIES_MAX, request.queries);
     let queries = queries.into_iter().enumerate();
     let queries = queries
         .map(|(at, query)| convert::name_query(&mut fields, at, query))

@@ -3,17 +3,13 @@
 use vintedbot_domain::listings::{Listing, ListingInput, ListingState, NameOrId, Preview};
 use vintedbot_domain::wardrobe::Difference;
 use vintedbot_marketplace::Money;
-use vintedbot_marketplace::limits::{Violation, ViolationKind};
+use vintedbot_marketplace::limits::{Limits, Violation, ViolationKind};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::listing::{Remote, RemoteDifference, State};
 use vintedbot_proto::v1::violation::Code;
 
 use super::{Fields, catalog, photo, timestamp, unsigned};
 use crate::signed::Signer;
-
-/// Entries of a listing's lists, as the contract names them.
-const COLORS_MAX: usize = 2;
-const MATERIALS_MAX: usize = 3;
 
 pub fn to_proto(source: Listing) -> v1::Listing {
     let remote = source.remote.map(|remote| Remote {
@@ -87,8 +83,8 @@ pub fn from_state(state: State) -> Option<ListingState> {
     }
 }
 
-/// What a caller says about a listing.
-pub fn input(fields: &mut Fields, source: v1::ListingInput) -> ListingInput {
+/// What a caller says about a listing. Its lists have the site's limits, which an operator may change.
+pub fn input(fields: &mut Fields, limits: &Limits, source: v1::ListingInput) -> ListingInput {
     let mut one = |field: &str, choice: Option<v1::NameOrId>| {
         choice.and_then(|choice| name_or_id(fields, &format!("listing.{field}"), choice))
     };
@@ -104,9 +100,9 @@ pub fn input(fields: &mut Fields, source: v1::ListingInput) -> ListingInput {
             .filter_map(|(at, choice)| name_or_id(fields, &format!("{field}[{at}]"), choice))
             .collect()
     };
-    let colors = several("colors", COLORS_MAX, source.colors);
-    let materials = several("materials", MATERIALS_MAX, source.materials);
-    let photo_ids = fields.photos(source.photo_ids);
+    let colors = several("colors", limits.colors.max, source.colors);
+    let materials = several("materials", limits.materials.max, source.materials);
+    let photo_ids = fields.photos(limits, source.photo_ids);
     let photo_ids = fields.ids("listing.photo_ids", photo_ids.len(), photo_ids);
     ListingInput {
         title: source.title,

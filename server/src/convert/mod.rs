@@ -18,16 +18,12 @@ use prost_types::{FieldMask, Timestamp};
 use uuid::Uuid;
 use vintedbot_domain::clock::Millis;
 use vintedbot_domain::{self as domain, Fault, Violation, listings};
-use vintedbot_marketplace::limits::ViolationKind;
+use vintedbot_marketplace::limits::{Limits, ViolationKind};
 
 use crate::errors::{self, Problem};
 
 /// Entries of a list whose values are few: enum values, scopes, event types, field names. More would only repeat them.
 pub const CHOICES_MAX: usize = 100;
-/// Photos of a listing, as the contract names it.
-const PHOTOS_MAX: usize = 20;
-/// Entries of a filter by id.
-pub const FILTER_IDS_MAX: usize = 1_000;
 
 /// Reads a request's fields, and keeps what is wrong with them.
 ///
@@ -64,11 +60,12 @@ impl Fields {
     }
 
     /// The photos of a listing. More than one may have are refused with TOO_MANY_PHOTOS, unseen.
-    pub fn photos<T>(&mut self, values: Vec<T>) -> Vec<T> {
-        if values.len() <= PHOTOS_MAX {
+    pub fn photos<T>(&mut self, limits: &Limits, values: Vec<T>) -> Vec<T> {
+        let max = listings::photos_max(limits);
+        if values.len() <= max {
             return values;
         }
-        self.refusal = Some(listings::too_many_photos(values.len(), PHOTOS_MAX));
+        self.refusal = Some(listings::too_many_photos(values.len(), max));
         Vec::new()
     }
 
@@ -241,6 +238,19 @@ mod tests {
         assert_eq!(fields.ids("ids", 2, vec![String::new(); 3]), Vec::<String>::new());
         let told = fields.done(()).expect_err("there are too many");
         assert_eq!(told.message(), "ids: has 3 entries, at most 2 are allowed");
+    }
+
+    #[test]
+    fn photos_of_a_listing_have_the_limit_that_is_set() {
+        let mut limits = Limits::embedded().clone();
+        limits.photos.max = 30;
+        let mut fields = Fields::default();
+        assert_eq!(fields.photos(&limits, vec![(); 30]).len(), 30);
+        assert!(fields.done(()).is_ok());
+        let mut fields = Fields::default();
+        assert!(fields.photos(&limits, vec![(); 31]).is_empty());
+        let told = fields.done(()).expect_err("there are too many");
+        assert_eq!(told.message(), "31 photos given, a listing has at most 30");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use vintedbot_proto::v1::watch_response::{Checkpoint, Message, SnapshotEnd};
 
 use super::snapshot::Snapshot;
 use crate::calls::{Call, Deadline};
-use crate::convert::{FILTER_IDS_MAX, Fields, event as convert, unsigned};
+use crate::convert::{Fields, event as convert, unsigned};
 use crate::errors::{self, Problem};
 use crate::signed::Signer;
 use crate::state::ServerState;
@@ -35,6 +35,8 @@ use crate::{auth, calls};
 
 /// Events read at once while catching up.
 const PAGE: u64 = 256;
+/// Accounts or threads that a filter names.
+const FILTER_IDS_MAX: usize = 1_000;
 /// A checkpoint comes after this many events that the filter held back.
 const CHECKPOINT_EVENTS: u32 = 500;
 /// A checkpoint comes after this long without a message that has a cursor. Below the idle limits of common proxies.

@@ -10,11 +10,6 @@ use crate::convert::{CHOICES_MAX, Fields, inbox as convert};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
-/// Threads of one call.
-const THREADS_MAX: usize = 200;
-/// Labels of one thread.
-const LABELS_MAX: usize = 20;
-
 pub async fn mark(
     state: &ServerState,
     request: Request<v1::MarkThreadsRequest>,
@@ -24,7 +19,7 @@ pub async fn mark(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let mark = Mark {
-        ids: fields.ids("ids", THREADS_MAX, request.ids),
+        ids: fields.ids("ids", inbox::BULK_MAX, request.ids),
         unread: request.unread,
         request_id: fields.optional_id("request_id", request.request_id),
     };
@@ -44,7 +39,7 @@ pub async fn archive(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let archive = Archive {
-        ids: fields.ids("ids", THREADS_MAX, request.ids),
+        ids: fields.ids("ids", inbox::BULK_MAX, request.ids),
         unarchive: request.unarchive,
         request_id: fields.optional_id("request_id", request.request_id),
     };
@@ -64,8 +59,8 @@ pub async fn label(
     let request = request.into_inner();
     let mut fields = Fields::default();
     let label = Label {
-        ids: fields.ids("ids", THREADS_MAX, request.ids),
-        add: fields.list("add", LABELS_MAX, request.add),
+        ids: fields.ids("ids", inbox::BULK_MAX, request.ids),
+        add: fields.list("add", inbox::LABELS_MAX, request.add),
         remove: fields.list("remove", CHOICES_MAX, request.remove),
         request_id: fields.optional_id("request_id", request.request_id),
     };

@@ -7,7 +7,7 @@ use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{FILTER_IDS_MAX, Fields, inbox as convert, signed};
+use crate::convert::{Fields, inbox as convert, signed};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -28,7 +28,7 @@ pub async fn list(
 fn read(request: v1::ListThreadsRequest) -> Result<(Filter, PageRequest), Problem> {
     let mut fields = Fields::default();
     let filter = Filter {
-        account_ids: fields.ids("account_ids", FILTER_IDS_MAX, request.account_ids),
+        account_ids: fields.ids("account_ids", inbox::BULK_MAX, request.account_ids),
         unread: request.unread,
         archived: request.archived.unwrap_or_default(),
         has_offer: request.has_offer,

@@ -14,9 +14,6 @@ use crate::convert::{Fields, inbox as convert, timestamp};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
-/// Photos of one reply.
-const PHOTOS_MAX: usize = 5;
-
 pub async fn send(
     state: &ServerState,
     request: Request<v1::SendReplyRequest>,
@@ -28,7 +25,7 @@ pub async fn send(
     let send = Send {
         thread_id: fields.id("thread_id", request.thread_id),
         text: request.text,
-        photo_ids: fields.ids("photo_ids", PHOTOS_MAX, request.photo_ids),
+        photo_ids: fields.ids("photo_ids", replies::PHOTOS_MAX, request.photo_ids),
         manual: request.manual,
         clear_draft: request.clear_draft,
         request_id: fields.optional_id("request_id", request.request_id),

@@ -3,6 +3,7 @@
 use tonic::{Request, Response};
 use vintedbot_domain::identity::Scope;
 use vintedbot_domain::listings::{self, Update};
+use vintedbot_marketplace::limits::Limits;
 use vintedbot_proto::v1;
 
 use crate::auth;
@@ -16,19 +17,19 @@ pub async fn update(
 ) -> Result<Response<v1::UpdateListingResponse>, Problem> {
     let caller = auth::caller(&request)?;
     caller.require(Scope::ListingsWrite)?;
-    let update = read(request.into_inner())?;
+    let update = read(&state.domain.limits, request.into_inner())?;
     let listing = listings::update(&state.domain, &caller, update).await?;
     Ok(Response::new(v1::UpdateListingResponse {
         listing: Some(listing::to_proto(listing)),
     }))
 }
 
-fn read(request: v1::UpdateListingRequest) -> Result<Update, Problem> {
+fn read(limits: &Limits, request: v1::UpdateListingRequest) -> Result<Update, Problem> {
     let mut fields = Fields::default();
     let input = fields.required("listing", request.listing).unwrap_or_default();
     let update = Update {
         id: fields.id("id", request.id),
-        listing: listing::input(&mut fields, input),
+        listing: listing::input(&mut fields, limits, input),
         mask: fields.mask("update_mask", request.update_mask),
         expected_sequence: request.expected_sequence.map(signed),
         request_id: fields.optional_id("request_id", request.request_id),

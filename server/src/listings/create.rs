@@ -4,6 +4,7 @@ use tonic::{Request, Response};
 use vintedbot_domain::identity::Scope;
 use vintedbot_domain::listings::{self, NewListing, NewListingFromPhotos};
 use vintedbot_domain::media::NewPhoto;
+use vintedbot_marketplace::limits::Limits;
 use vintedbot_proto::v1;
 
 use crate::convert::{Fields, listing, photo};
@@ -18,18 +19,18 @@ pub async fn create(
 ) -> Result<Response<v1::CreateListingResponse>, Problem> {
     let caller = auth::caller(&request)?;
     caller.require(Scope::ListingsWrite)?;
-    let new = read(request.into_inner())?;
+    let new = read(&state.domain.limits, request.into_inner())?;
     let listing = listings::create(&state.domain, &caller, new).await?;
     Ok(Response::new(v1::CreateListingResponse {
         listing: Some(listing::to_proto(listing)),
     }))
 }
 
-fn read(request: v1::CreateListingRequest) -> Result<NewListing, Problem> {
+fn read(limits: &Limits, request: v1::CreateListingRequest) -> Result<NewListing, Problem> {
     let mut fields = Fields::default();
     let new = NewListing {
         account_id: fields.id("account_id", request.account_id),
-        listing: listing::input(&mut fields, request.listing.unwrap_or_default()),
+        listing: listing::input(&mut fields, limits, request.listing.unwrap_or_default()),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(new)
@@ -43,7 +44,7 @@ pub async fn create_from_photos(
     caller.require(Scope::ListingsWrite)?;
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
-    let new = read_from_photos(request.into_inner())?;
+    let new = read_from_photos(&state.domain.limits, request.into_inner())?;
     let (listing, photos) = listings::create_from_photos(&state.domain, &caller, new).await?;
     let signer = Signer::new(&state.domain, &call);
     Ok(Response::new(v1::CreateListingFromPhotosResponse {
@@ -55,10 +56,13 @@ pub async fn create_from_photos(
     }))
 }
 
-fn read_from_photos(request: v1::CreateListingFromPhotosRequest) -> Result<NewListingFromPhotos, Problem> {
+fn read_from_photos(
+    limits: &Limits,
+    request: v1::CreateListingFromPhotosRequest,
+) -> Result<NewListingFromPhotos, Problem> {
     let mut fields = Fields::default();
     let mut photos = Vec::new();
-    for (at, photo) in fields.photos(request.photos).into_iter().enumerate() {
+    for (at, photo) in fields.photos(limits, request.photos).into_iter().enumerate() {
         if photo.data.is_empty() {
             fields.wrong(format!("photos[{at}].data"), "is required");
         }
@@ -70,7 +74,7 @@ fn read_from_photos(request: v1::CreateListingFromPhotosRequest) -> Result<NewLi
     let new = NewListingFromPhotos {
         account_id: fields.id("account_id", request.account_id),
         photos,
-        listing: listing::input(&mut fields, request.listing.unwrap_or_default()),
+        listing: listing::input(&mut fields, limits, request.listing.unwrap_or_default()),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(new)

@@ -3,6 +3,7 @@
 use tonic::{Request, Response};
 use vintedbot_domain::identity::Scope;
 use vintedbot_domain::publishing::{self, PrepareChange, Wanted};
+use vintedbot_marketplace::limits::Limits;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::prepare_change_request::Change;
 
@@ -19,7 +20,7 @@ pub async fn prepare(
     let caller = auth::caller(&request)?;
     caller.require(Scope::PublishPrepare)?;
     let call = calls::call(&request);
-    let prepare = read(request.into_inner())?;
+    let prepare = read(&state.domain.limits, request.into_inner())?;
     let job = publishing::prepare_change(&state.domain, &caller, prepare).await?;
     let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
     Ok(Response::new(v1::PrepareChangeResponse {
@@ -27,12 +28,12 @@ pub async fn prepare(
     }))
 }
 
-fn read(request: v1::PrepareChangeRequest) -> Result<PrepareChange, Problem> {
+fn read(limits: &Limits, request: v1::PrepareChangeRequest) -> Result<PrepareChange, Problem> {
     let mut fields = Fields::default();
     let listing_id = fields.id("listing_id", request.listing_id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let change = fields.required("change", request.change);
-    let change = change.map(|change| wanted(&mut fields, change));
+    let change = change.map(|change| wanted(&mut fields, limits, change));
     let prepare = change.map(|change| PrepareChange {
         listing_id,
         change,
@@ -41,12 +42,12 @@ fn read(request: v1::PrepareChangeRequest) -> Result<PrepareChange, Problem> {
     fields.done_with(prepare)
 }
 
-fn wanted(fields: &mut Fields, change: Change) -> Wanted {
+fn wanted(fields: &mut Fields, limits: &Limits, change: Change) -> Wanted {
     match change {
         Change::Edit(edit) => {
             let input = fields.required("edit.listing", edit.listing).unwrap_or_default();
             Wanted::Edit {
-                listing: Box::new(listing::input(fields, input)),
+                listing: Box::new(listing::input(fields, limits, input)),
                 mask: fields.mask("edit.update_mask", edit.update_mask),
                 overwrite_remote: edit.overwrite_remote,
             }

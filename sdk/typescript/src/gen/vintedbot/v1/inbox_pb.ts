@@ -1304,7 +1304,7 @@ export const Reply_StateSchema: GenEnum<Reply_State> = /*@__PURE__*/
  */
 export type ListThreadsRequest = Message$1<"vintedbot.v1.ListThreadsRequest"> & {
   /**
-   * Only those of these accounts, by UUID, at most 1,000. Empty: all.
+   * Only those of these accounts, by UUID, at most 200. Empty: all.
    *
    * @generated from field: repeated string account_ids = 1;
    */
