@@ -4,6 +4,8 @@
 //! documented there) and run `make generate`; `tests/drift.rs` fails while the two differ. A new service is a new file
 //! beside the others, and needs nothing here.
 
+mod codec;
+
 /// Messages, clients and servers of the package `vintedbot.v1`.
 #[expect(clippy::large_enum_variant, reason = "it is generated, and as the contract has it")]
 #[rustfmt::skip]

@@ -48,6 +48,7 @@ fn generate(root: &Path, folder: &Path) -> Result<(), Box<dyn Error>> {
         .out_dir(folder)
         .emit_rerun_if_changed(false)
         .bytes(".vintedbot.v1")
+        .codec_path("crate::codec::Codec")
         .compile_fds(descriptors.clone())?;
 
     keep_comments_only(&mut descriptors);

@@ -147,7 +147,8 @@ export enum ErrorReason {
 
   /**
    * RESOURCE_EXHAUSTED. A limit on the number of calls or effects is used up for now; RetryInfo says when it frees up.
-   * Metadata: `limit` (its name), `available_time` (RFC 3339). Also the reason of a job that waits for its budget.
+   * Metadata: `limit` (its name, such as `calls_per_owner` for calls that run at once), `available_time` (RFC 3339). Also
+   * the reason of a job that waits for its budget.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 27;
    */
