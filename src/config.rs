@@ -74,6 +74,9 @@ pub struct Config {
     pub concurrency: usize,
     pub max_message_bytes: usize,
     pub max_upload_bytes: usize,
+    pub max_connections: usize,
+    pub max_connections_per_address: usize,
+    pub max_calls_per_owner: usize,
     #[serde(skip)]
     pub settings: Option<Settings>,
 }
@@ -123,6 +126,14 @@ impl Config {
         }
         if config.concurrency < 1 {
             bail!("concurrency must be at least 1");
+        }
+        let limits = [
+            ("max_connections", config.max_connections),
+            ("max_connections_per_address", config.max_connections_per_address),
+            ("max_calls_per_owner", config.max_calls_per_owner),
+        ];
+        if let Some((name, _)) = limits.iter().find(|(_, value)| *value < 1) {
+            bail!("{name} must be at least 1");
         }
         config.webhook_networks()?;
         config.check_public_url()?;

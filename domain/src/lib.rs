@@ -10,7 +10,7 @@ pub mod clock;
 mod domain;
 mod error;
 pub mod events;
-mod failpoints;
+pub mod failpoints;
 pub mod figures;
 pub mod identity;
 pub mod ids;

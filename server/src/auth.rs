@@ -6,9 +6,11 @@ use axum::response::Response;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tonic::Status;
+use vintedbot_domain::clock::{Millis, rfc3339};
 use vintedbot_domain::identity::{self, Caller};
 use vintedbot_domain::{Error, Reason};
 
+use crate::connections::{Activity, hold};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -19,6 +21,9 @@ const OPEN: [&str; 3] = [
     "/grpc.reflection.v1alpha.ServerReflection/",
 ];
 
+/// When a call that was one too many may be tried again: most calls take less.
+const RETRY_MS: Millis = 1_000;
+
 /// Puts the [`Caller`] into the request, or refuses the call.
 pub async fn authenticate(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
@@ -28,11 +33,25 @@ pub async fn authenticate(State(state): State<ServerState>, mut request: Request
     let caller = identity::authenticate(&state.domain, bearer(request.headers())).await;
     match caller {
         Ok(caller) => {
+            let activity = request.extensions().get::<Activity>();
+            let Some(call) = state.connections.authenticated(&caller.owner_id, activity) else {
+                return Status::from(too_many_calls(&state)).into_http();
+            };
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            hold(next.run(request).await, call)
         }
         Err(error) => Status::from(Problem::from(error)).into_http(),
     }
+}
+
+fn too_many_calls(state: &ServerState) -> Problem {
+    let limit = state.connections.limits().calls_per_owner;
+    let message = format!("{limit} calls of this owner run already; streams count until they end");
+    Error::rejected(Reason::RateLimited, message)
+        .with("limit", "calls_per_owner")
+        .with("available_time", rfc3339(state.domain.clock.now() + RETRY_MS))
+        .retry_after(RETRY_MS)
+        .into()
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

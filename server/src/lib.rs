@@ -14,6 +14,7 @@ mod accounts;
 mod auth;
 mod calls;
 mod catalog;
+mod connections;
 mod convert;
 mod errors;
 mod events;
@@ -37,6 +38,7 @@ use std::time::Duration;
 
 use vintedbot_domain::webhooks::Targets;
 
+pub use connections::Limits as ConnectionLimits;
 pub use transport::serve;
 
 /// How the port behaves. Times are wall-clock durations, sizes are bytes.
@@ -57,6 +59,8 @@ pub struct Config {
     pub upload_idle_timeout: Duration,
     /// How long calls may go on after the shutdown token before their connections are left behind.
     pub drain_timeout: Duration,
+    /// How many connections may be open, and how long they may stay silent.
+    pub connections: ConnectionLimits,
     /// Says where webhooks may lead. Absent: no endpoint can be made.
     pub webhook_targets: Option<Arc<dyn Targets>>,
 }
@@ -71,6 +75,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(60),
             upload_idle_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(8),
+            connections: ConnectionLimits::default(),
             webhook_targets: None,
         }
     }

@@ -63,6 +63,14 @@ pub fn describe() {
         "vintedbot_watchers",
         "Watch streams that are open in this process"
     );
+    describe_counter!(
+        "vintedbot_connections_evicted_total",
+        "Connections closed to make room for others"
+    );
+    describe_counter!(
+        "vintedbot_connections_refused_total",
+        "Connections refused, since every open one had an authenticated call"
+    );
     describe_histogram!(
         "vintedbot_job_lateness_seconds",
         Unit::Seconds,

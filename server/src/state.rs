@@ -6,12 +6,15 @@ use tokio_util::sync::CancellationToken;
 use vintedbot_domain::Domain;
 
 use crate::Config;
+use crate::connections::Registry;
 
 /// Shared by all handlers of one port.
 #[derive(Clone)]
 pub struct ServerState {
     pub domain: Domain,
     pub config: Arc<Config>,
+    /// The open connections of the port.
+    pub connections: Registry,
     /// Cancelled when the server is to end.
     pub shutdown: CancellationToken,
 }

@@ -1,6 +1,6 @@
 //! One port for everything, and the way of a call through it, from the outside in:
 //!
-//! deadline noted -> CORS -> request id and span -> either a plain HTTP route, or gRPC-web translation -> deadline kept,
+//! connection admitted -> deadline noted -> call counted on its connection -> CORS -> request id and span -> either a plain HTTP route, or gRPC-web translation -> deadline kept,
 //! errors completed, call logged -> token -> service.
 
 use std::convert::Infallible;
@@ -15,7 +15,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tower::ServiceExt as _;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
@@ -23,6 +22,7 @@ use vintedbot_domain::Domain;
 use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 use crate::calls::{self, StampDeadline, X_REQUEST_ID};
+use crate::connections::{self, Registry};
 use crate::state::ServerState;
 use crate::{Config, Error, auth, http_api};
 
@@ -41,15 +41,19 @@ pub async fn serve(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let drain_timeout = config.drain_timeout;
+    let streams = config.connections.streams;
+    let registry = Registry::new(config.connections.clone());
     let state = ServerState {
         domain,
         config: config.into(),
+        connections: registry.clone(),
         shutdown: shutdown.clone(),
     };
     let app = StampDeadline(app(state).await?);
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = connections::accept(listener, registry);
     let server = Server::builder()
         .accept_http1(true)
+        .max_concurrent_streams(Some(streams))
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .serve_with_incoming_shutdown(app, incoming, shutdown.clone().cancelled_owned());
@@ -77,7 +81,8 @@ async fn app(state: ServerState) -> Result<Router, Error> {
         .layer(from_fn(calls::log_http))
         .fallback(dispatch)
         .layer(from_fn_with_state(state, calls::identify))
-        .layer(cors))
+        .layer(cors)
+        .layer(from_fn(connections::count_call)))
 }
 
 async fn route(grpc: Router, request: Request) -> Response {

@@ -1,5 +1,6 @@
 //! What a process is put together of; each command takes the parts that it is made of.
 
+pub mod descriptors;
 pub mod lifetime;
 pub mod server;
 pub mod several;

@@ -9,10 +9,16 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use vintedbot_connector::Outside;
 use vintedbot_domain::Domain;
+use vintedbot_server::ConnectionLimits;
 use vintedbot_worker::OutsideTargets;
 
+use super::descriptors;
 use super::lifetime::Part;
 use crate::config::Config;
+
+/// Descriptors that the database, the worker, its browsers and the log have to themselves. A third of the rest is for the
+/// files that calls read and write.
+const RESERVE: usize = 256;
 
 /// Begins to serve. Says where.
 pub async fn start(
@@ -44,7 +50,33 @@ fn settings(config: &Config) -> vintedbot_server::Config {
         public_url: (!config.public_url.is_empty()).then(|| config.public_url.clone()),
         max_message_bytes: config.max_message_bytes,
         max_upload_bytes: config.max_upload_bytes,
+        connections: connections(config, descriptors::raise()),
         ..vintedbot_server::Config::default()
+    }
+}
+
+/// The limits on connections, with `descriptors` for the whole process.
+fn connections(config: &Config, descriptors: usize) -> ConnectionLimits {
+    let usable = descriptors.saturating_sub(RESERVE).max(descriptors / 2) / 3 * 2;
+    let total = config.max_connections.min(usable);
+    if total < config.max_connections {
+        tracing::warn!(
+            descriptors,
+            connections = total,
+            "MAX_CONNECTIONS is more than the open files that this process may have allow"
+        );
+    }
+    // One address does not take all places, unless both settings say the same.
+    let per_address = if config.max_connections_per_address >= config.max_connections {
+        total
+    } else {
+        config.max_connections_per_address.min(total / 4 * 3)
+    };
+    ConnectionLimits {
+        total,
+        per_address: per_address.max(1),
+        calls_per_owner: config.max_calls_per_owner,
+        ..ConnectionLimits::default()
     }
 }
 
@@ -54,4 +86,27 @@ pub fn grpcurl_line(token_file: &Path, address: &str) -> String {
         "grpcurl -plaintext -H \"authorization: Bearer $(cat {})\" {address} vintedbot.v1.AuthService/WhoAmI",
         token_file.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(descriptors: usize, total: usize, per_address: usize) -> (usize, usize) {
+        let mut config = Config::load().expect("the defaults");
+        config.max_connections = total;
+        config.max_connections_per_address = per_address;
+        let limits = connections(&config, descriptors);
+        (limits.total, limits.per_address)
+    }
+
+    #[test]
+    fn connections_leave_descriptors_to_the_rest_of_the_process() {
+        assert_eq!(limits(1_024, 4_096, 1_024), (512, 384));
+        assert_eq!(limits(64, 4_096, 1_024), (20, 15));
+        assert_eq!(limits(1 << 20, 4_096, 1_024), (4_096, 1_024));
+        // Behind a proxy.
+        assert_eq!(limits(1_024, 4_096, 4_096), (512, 512));
+        assert_eq!(limits(1 << 20, 10, 1), (10, 1));
+    }
 }

@@ -73,7 +73,8 @@ pub fn input() -> ListingInput {
     }
 }
 
-async fn account(client: &Client) -> Result<Account> {
+/// An account whose catalogue is read.
+pub async fn account(client: &Client) -> Result<Account> {
     let request = CreateAccountRequest {
         display_name: "Bench".to_owned(),
         market: "fr".to_owned(),

@@ -87,6 +87,10 @@ async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
         settings: [
             ("SYNC_NOW_PER_MINUTE", "1000"),
             ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8"),
+            // Ten thousand watchers are one owner's here, and come from one address.
+            ("MAX_CONNECTIONS", "20000"),
+            ("MAX_CONNECTIONS_PER_ADDRESS", "20000"),
+            ("MAX_CALLS_PER_OWNER", "20000"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),

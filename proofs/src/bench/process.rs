@@ -34,8 +34,22 @@ pub fn own_processor_time() -> Duration {
 
 /// Memory of a process that is in RAM, in KiB.
 pub fn resident_kib(pid: u32) -> Result<u64> {
+    status_kib(pid, "VmRSS:")
+}
+
+/// The most memory of a process that was ever in RAM, in KiB, or since [`reset_peak`].
+pub fn peak_kib(pid: u32) -> Result<u64> {
+    status_kib(pid, "VmHWM:")
+}
+
+/// Begins to look for the peak anew (proc(5), `clear_refs`).
+pub fn reset_peak(pid: u32) -> Result<()> {
+    Ok(std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
+fn status_kib(pid: u32, name: &str) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.split_whitespace().next());
     Ok(number.context("the process has ended")?.parse()?)
 }

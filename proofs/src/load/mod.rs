@@ -4,7 +4,7 @@
 //! Every seller is an owner with an account of their own. [`owners`] makes them, [`seller`] is what one does, [`watchers`] hold
 //! streams and count what comes, [`strain`] looks for what gives first, and [`report`] is what is printed.
 
-mod owners;
+pub(crate) mod owners;
 mod report;
 mod seller;
 mod strain;
@@ -85,6 +85,10 @@ fn settings(options: &Options) -> Vec<(String, String)> {
         ("SYNC_NOW_PER_MINUTE", "100000"),
         ("UPLOADS_PER_MINUTE", "100000"),
         ("REPLY_UNDO_MS", "0"),
+        // Every seller and watcher comes from one address.
+        ("MAX_CONNECTIONS", "20000"),
+        ("MAX_CONNECTIONS_PER_ADDRESS", "20000"),
+        ("MAX_CALLS_PER_OWNER", "20000"),
         ("CONCURRENCY", "8"),
         ("DATABASE_URL", &options.database_url),
     ];

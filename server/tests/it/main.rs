@@ -6,6 +6,7 @@ mod postgres;
 
 mod authentication;
 mod catalog;
+mod connections;
 mod conversations;
 mod errors;
 mod harness;

@@ -1,0 +1,294 @@
+//! Which connections are open, and what they are used for.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use vintedbot_domain::failpoints;
+
+use super::Limits;
+
+/// The open connections of one listener, and the running calls of each owner.
+#[derive(Clone, Debug)]
+pub struct Registry(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limits: Limits,
+    open: Mutex<Open>,
+    /// Running calls by owner.
+    calls: Mutex<HashMap<String, usize>>,
+    /// When exhaustion was last logged.
+    reported: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    next: u64,
+    /// In the order of their arrival.
+    connections: BTreeMap<u64, Entry>,
+    per_address: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    address: IpAddr,
+    activity: Activity,
+}
+
+/// What a connection is used for. Requests carry it in their extensions.
+#[derive(Clone, Debug)]
+pub struct Activity(Arc<Used>);
+
+#[derive(Debug)]
+struct Used {
+    /// Calls that run.
+    calls: AtomicUsize,
+    /// Authenticated calls that run.
+    authenticated: AtomicUsize,
+    /// When the connection came, or its last call ended.
+    idle_since: Mutex<Idle>,
+    /// Cancelled when the connection has to make room.
+    evicted: CancellationToken,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Idle {
+    since: Instant,
+    /// Whether a call ever ran.
+    called: bool,
+}
+
+impl Activity {
+    fn new() -> Self {
+        Self(Arc::new(Used {
+            calls: AtomicUsize::new(0),
+            authenticated: AtomicUsize::new(0),
+            idle_since: Mutex::new(Idle {
+                since: Instant::now(),
+                called: false,
+            }),
+            evicted: CancellationToken::new(),
+        }))
+    }
+
+    /// Counts a call until the guard is dropped.
+    pub fn begin_call(&self) -> Running {
+        self.0.calls.fetch_add(1, Ordering::AcqRel);
+        lock(&self.0.idle_since).called = true;
+        Running(self.clone())
+    }
+
+    /// Counts an authenticated call until the guard is dropped.
+    fn authenticate(&self) -> AuthenticatedCall {
+        self.0.authenticated.fetch_add(1, Ordering::AcqRel);
+        AuthenticatedCall(self.clone())
+    }
+
+    /// When the connection has been idle for too long. None while a call runs.
+    pub fn idle_until(&self, limits: &Limits) -> Option<Instant> {
+        if self.0.calls.load(Ordering::Acquire) > 0 {
+            return None;
+        }
+        let idle = *lock(&self.0.idle_since);
+        let allowed = if idle.called {
+            limits.idle
+        } else {
+            limits.first_request
+        };
+        Some(idle.since + allowed)
+    }
+
+    /// Cancelled when the connection has to make room.
+    pub fn evicted(&self) -> CancellationToken {
+        self.0.evicted.clone()
+    }
+
+    fn is_protected(&self) -> bool {
+        self.0.authenticated.load(Ordering::Acquire) > 0
+    }
+}
+
+/// A call that runs.
+#[derive(Debug)]
+pub struct Running(Activity);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        lock(&self.0.0.idle_since).since = Instant::now();
+        self.0.0.calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[derive(Debug)]
+struct AuthenticatedCall(Activity);
+
+impl Drop for AuthenticatedCall {
+    fn drop(&mut self) {
+        self.0.0.authenticated.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// An authenticated call, which protects its connection and counts for its owner.
+#[derive(Debug)]
+pub struct Authenticated {
+    _connection: Option<AuthenticatedCall>,
+    registry: Registry,
+    owner_id: String,
+}
+
+impl Drop for Authenticated {
+    fn drop(&mut self) {
+        let mut calls = lock(&self.registry.0.calls);
+        if let Some(count) = calls.get_mut(&self.owner_id) {
+            *count -= 1;
+            if *count == 0 {
+                calls.remove(&self.owner_id);
+            }
+        }
+    }
+}
+
+/// A place among the open connections, free again when it is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    registry: Registry,
+    id: u64,
+    pub activity: Activity,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        lock(&self.registry.0.open).remove(self.id);
+    }
+}
+
+impl Registry {
+    pub fn new(limits: Limits) -> Self {
+        Self(Arc::new(Shared {
+            limits,
+            open: Mutex::default(),
+            calls: Mutex::default(),
+            reported: Mutex::default(),
+        }))
+    }
+
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// Gives a new connection its place, at the cost of the oldest one without an authenticated call where all places
+    /// are taken. None: every place has such a call.
+    pub fn admit(&self, address: IpAddr) -> Option<Slot> {
+        let (limits, address) = (&self.0.limits, network(address));
+        let mut open = lock(&self.0.open);
+        let from_here = open.per_address.get(&address).copied().unwrap_or_default();
+        let full = if from_here >= limits.per_address {
+            Some(Some(address))
+        } else if open.connections.len() >= limits.total {
+            Some(None)
+        } else {
+            None
+        };
+        if let Some(among) = full
+            && !failpoints::disables("connections")
+            && !open.evict(among)
+        {
+            ::metrics::counter!("vintedbot_connections_refused_total").increment(1);
+            return None;
+        }
+        let id = open.next;
+        open.next += 1;
+        *open.per_address.entry(address).or_default() += 1;
+        let activity = Activity::new();
+        open.connections.insert(
+            id,
+            Entry {
+                address,
+                activity: activity.clone(),
+            },
+        );
+        Some(Slot {
+            registry: self.clone(),
+            id,
+            activity,
+        })
+    }
+
+    /// Counts a call for its owner and protects its connection until the guard is dropped. None: the owner has as many
+    /// running calls as one may have.
+    pub fn authenticated(&self, owner_id: &str, activity: Option<&Activity>) -> Option<Authenticated> {
+        let mut calls = lock(&self.0.calls);
+        let running = calls.entry(owner_id.to_owned()).or_default();
+        if *running >= self.0.limits.calls_per_owner && !failpoints::disables("calls") {
+            return None;
+        }
+        *running += 1;
+        drop(calls);
+        Some(Authenticated {
+            _connection: activity.map(Activity::authenticate),
+            registry: self.clone(),
+            owner_id: owner_id.to_owned(),
+        })
+    }
+
+    /// Logs that descriptors or memory ran out, at most once in ten seconds.
+    pub fn report_exhausted(&self, error: &std::io::Error) {
+        let mut reported = lock(&self.0.reported);
+        if reported.is_none_or(|time| time.elapsed().as_secs() >= 10) {
+            *reported = Some(Instant::now());
+            tracing::error!(%error, "no connection can be accepted");
+        }
+    }
+}
+
+impl Open {
+    /// Takes the place of the oldest connection without an authenticated call, from one address or from any.
+    fn evict(&mut self, among: Option<IpAddr>) -> bool {
+        let mut candidates = self
+            .connections
+            .iter()
+            .filter(|(_, entry)| among.is_none_or(|address| entry.address == address));
+        let Some(id) = candidates
+            .find(|(_, entry)| !entry.activity.is_protected())
+            .map(|(id, _)| *id)
+        else {
+            return false;
+        };
+        if let Some(entry) = self.remove(id) {
+            entry.activity.evicted().cancel();
+            ::metrics::counter!("vintedbot_connections_evicted_total").increment(1);
+        }
+        true
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Entry> {
+        let entry = self.connections.remove(&id)?;
+        if let Some(count) = self.per_address.get_mut(&entry.address) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_address.remove(&entry.address);
+            }
+        }
+        Some(entry)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What counts as one address. A household or a server has a /64 network of IPv6 to itself.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+    }
+}

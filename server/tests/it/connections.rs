@@ -1,0 +1,219 @@
+//! Clients that hold connections and calls open. None of them may keep others out.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::timeout;
+use tonic::{Code, Status, Streaming};
+use tonic_types::StatusExt as _;
+use vintedbot_proto::v1;
+use vintedbot_proto::v1::auth_service_client::AuthServiceClient;
+use vintedbot_proto::v1::event_service_client::EventServiceClient;
+use vintedbot_server::{Config, ConnectionLimits};
+
+use crate::harness::{self, Instance};
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn start(connections: ConnectionLimits) -> Instance {
+    harness::start_with(Config {
+        connections,
+        ..Config::default()
+    })
+    .await
+}
+
+/// A connection from an address of this machine.
+async fn connect_from(address: &str, instance: &Instance) -> TcpStream {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket
+        .bind(format!("{address}:0").parse().expect("an address"))
+        .expect("an address of this machine");
+    let server = instance.url.trim_start_matches("http://").parse();
+    socket
+        .connect(server.expect("an address"))
+        .await
+        .expect("connects")
+}
+
+/// Waits until the server has closed a connection.
+async fn closed(stream: &mut TcpStream) {
+    let mut bytes = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+    // A reset is an end too.
+    drop(read.expect("the server closes the connection"));
+}
+
+async fn who_am_i(instance: &Instance) -> Result<(), Status> {
+    let mut client = AuthServiceClient::new(instance.connect().await);
+    let answer = timeout(PATIENCE, client.who_am_i(v1::WhoAmIRequest {})).await;
+    answer.expect("answers in time").map(drop)
+}
+
+/// A Watch on a connection of its own.
+async fn watch(instance: &Instance) -> Result<Streaming<v1::WatchResponse>, Status> {
+    let mut client = EventServiceClient::new(instance.connect().await);
+    let mut stream = client.watch(v1::WatchRequest::default()).await?.into_inner();
+    stream.message().await?;
+    Ok(stream)
+}
+
+#[tokio::test]
+async fn silent_and_slow_connections_are_closed() {
+    let instance = start(ConnectionLimits {
+        first_request: Duration::from_millis(200),
+        ..ConnectionLimits::default()
+    })
+    .await;
+    let mut silent = connect_from("127.0.0.1", &instance).await;
+    let mut half = connect_from("127.0.0.1", &instance).await;
+    half.write_all(b"GET /health HTTP/1.1\r\nhost: ")
+        .await
+        .expect("writes");
+    let mut preface = connect_from("127.0.0.1", &instance).await;
+    preface
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0")
+        .await
+        .expect("writes");
+    closed(&mut silent).await;
+    closed(&mut half).await;
+    closed(&mut preface).await;
+    who_am_i(&instance).await.expect("others are answered");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn idle_flood_keeps_no_honest_client_out() {
+    let instance = start(ConnectionLimits {
+        total: 8,
+        per_address: 8,
+        first_request: Duration::from_secs(3_600),
+        ..ConnectionLimits::default()
+    })
+    .await;
+    let watching = watch(&instance).await.expect("begins");
+    let mut flood = Vec::new();
+    for _ in 0..30 {
+        flood.push(connect_from("127.0.0.1", &instance).await);
+    }
+    for _ in 0..3 {
+        who_am_i(&instance).await.expect("an honest call is answered");
+    }
+    for stream in flood.iter_mut().take(20) {
+        closed(stream).await;
+    }
+    drop(watching);
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn calls_without_a_token_hold_no_place() {
+    let instance = start(ConnectionLimits {
+        total: 4,
+        per_address: 4,
+        ..ConnectionLimits::default()
+    })
+    .await;
+    let mut open = Vec::new();
+    for _ in 0..4 {
+        let channel = tonic::transport::Channel::from_shared(instance.url.clone())
+            .expect("a URL")
+            .connect()
+            .await
+            .expect("connects");
+        let mut health = tonic_health::pb::health_client::HealthClient::new(channel);
+        let mut stream = health
+            .watch(tonic_health::pb::HealthCheckRequest::default())
+            .await
+            .expect("begins")
+            .into_inner();
+        stream.message().await.expect("is told");
+        open.push(stream);
+    }
+    who_am_i(&instance).await.expect("an honest call is answered");
+    let ended = timeout(PATIENCE, open[0].message())
+        .await
+        .expect("the oldest is closed");
+    ended.expect_err("the connection is gone");
+    instance.stop().await;
+}
+
+#[tokio::test]
+async fn address_with_many_watches_leaves_room_to_others() {
+    let instance = start(ConnectionLimits {
+        total: 8,
+        per_address: 3,
+        ..ConnectionLimits::default()
+    })
+    .await;
+    let mut watches = Vec::new();
+    for _ in 0..3 {
+        watches.push(watch(&instance).await.expect("begins"));
+    }
+    let mut fourth = connect_from("127.0.0.1", &instance).await;
+    closed(&mut fourth).await;
+    // Another address is answered.
+    let mut other = connect_from("127.0.0.2", &instance).await;
+    other
+        .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+        .await
+        .expect("writes");
+    let mut answer = String::new();
+    timeout(PATIENCE, other.read_to_string(&mut answer))
+        .await
+        .expect("answers in time")
+        .expect("answers");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    drop(watches.pop());
+    let again = async {
+        while who_am_i_or_refused(&instance).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("there is room again");
+    drop(watches);
+    instance.stop().await;
+}
+
+/// Like [`who_am_i`], where the connection itself may be refused.
+async fn who_am_i_or_refused(instance: &Instance) -> Result<(), ()> {
+    let channel = tonic::transport::Channel::from_shared(instance.url.clone()).expect("a URL");
+    let channel = channel.connect().await.map_err(drop)?;
+    let mut client = AuthServiceClient::with_interceptor(channel, harness::Bearer::new(&instance.token));
+    client
+        .who_am_i(v1::WhoAmIRequest {})
+        .await
+        .map(drop)
+        .map_err(drop)
+}
+
+#[tokio::test]
+async fn owner_with_too_many_calls_is_told_the_limit() {
+    let instance = start(ConnectionLimits {
+        calls_per_owner: 3,
+        ..ConnectionLimits::default()
+    })
+    .await;
+    let mut watches = Vec::new();
+    for _ in 0..3 {
+        watches.push(watch(&instance).await.expect("begins"));
+    }
+    let refused = who_am_i(&instance).await.expect_err("is one too many");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    let details = refused.get_error_details();
+    let info = details.error_info().expect("a reason");
+    assert_eq!(info.reason, "ERROR_REASON_RATE_LIMITED");
+    assert_eq!(info.metadata["limit"], "calls_per_owner");
+    assert!(details.retry_info().is_some());
+    drop(watches.pop());
+    let again = async {
+        while who_am_i(&instance).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("there is room again");
+    drop(watches);
+    instance.stop().await;
+}
