@@ -19,15 +19,17 @@ NODE_STAMP := sdk/typescript/node_modules/.installed
 # A hundred thousand seeds need optimised code. The samples in `make test` use the build that the tests use.
 SIM_PROFILE := proof
 LOAD_PROFILE := release
+# Times and memory are judged in optimised code, which needs its failpoints here.
+ATTACK_PROFILE := proof
 # Builds programs by a profile, and finds them.
 build = cargo build --profile $(1) $(addprefix --bin ,$(2))
 folder = target/$(if $(filter dev,$(1)),debug,$(1))
 # Most tests wait rather than compute: two slots for each core, of which a browser takes both.
 TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
 # What `make test` runs, in this order; each is a target `test-…`.
-PARTS := lint unit build integration docs typescript crash chaos sim sim-postgres streams load browser
+PARTS := lint unit build integration docs typescript attack crash chaos sim sim-postgres streams load browser
 
-.PHONY: help run demo check build test lint audit generate crash browser chaos sim streams load bench release compiler node \
+.PHONY: help run demo check build test lint audit generate attack crash browser chaos sim streams load bench release compiler node \
 	chromium screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
 
 help: ## Prints this list.
@@ -70,6 +72,9 @@ test-docs:
 test-typescript:
 	$(NPM) test
 
+test-attack:
+	$(MAKE) attack SAMPLE=true ATTACK_PROFILE=dev
+
 test-crash:
 	$(MAKE) crash KILLS=50 BROWSER_KILLS=2
 
@@ -108,6 +113,10 @@ generate: compiler node ## Generates the code for the contract anew, in Rust and
 crash: compiler chromium ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n FAILPOINTS=rule]
 	$(call build,dev,vintedbot crash)
 	@target/debug/crash
+
+attack: compiler chromium $(if $(filter postgres,$(ENGINE)),postgres) ## Attacks an instance, with an honest client beside. [ATTACKS=name ENGINE=postgres FAILPOINTS=rule]
+	$(call build,$(ATTACK_PROFILE),vintedbot attack)
+	@$(call folder,$(ATTACK_PROFILE))/attack
 
 browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n CASE=text FAILPOINTS=rule]
 	$(call build,dev,browser)

@@ -65,6 +65,7 @@ pub struct Instance {
     setup: Setup,
     port: Port,
     program: Option<Program>,
+    descriptors: Option<u64>,
 }
 
 impl Instance {
@@ -79,6 +80,7 @@ impl Instance {
             setup,
             port: Port::take()?,
             program: None,
+            descriptors: None,
         })
     }
 
@@ -118,6 +120,11 @@ impl Instance {
         self.setup.settings.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Starts it with so many file descriptors at most, from the next start on.
+    pub fn limit_descriptors(&mut self, count: u64) {
+        self.descriptors = Some(count);
+    }
+
     /// Starts it and waits until it is ready.
     ///
     /// # Errors
@@ -137,6 +144,9 @@ impl Instance {
             .env("BROWSER", browser)
             .env("SESSION_MODE", "mock")
             .envs(self.setup.settings.iter().cloned());
+        if let Some(count) = self.descriptors {
+            command = limited(&command, count);
+        }
         let mut program = Program::start("vintedbot serve", command, self.log_file())?;
         program
             .wait_until(async || is_ready(self.port.address()).await.unwrap_or(false))
@@ -373,6 +383,27 @@ pub(crate) fn command(folder: &Path) -> Result<Command> {
     // Its own folder, so that no settings file of the caller's is found.
     command.current_dir(folder).env_clear().envs(passed_on());
     Ok(command)
+}
+
+/// The same command, with a limit on its file descriptors. The shell replaces itself, so the pid is the program's.
+fn limited(command: &Command, descriptors: u64) -> Command {
+    let command = command.as_std();
+    let mut shell = Command::new("sh");
+    shell
+        .arg("-c")
+        .arg(format!("ulimit -n {descriptors} && exec \"$0\" \"$@\""))
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .envs(
+            command
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
 }
 
 /// Finds the program beside this one: cargo builds all of them into one folder.

@@ -1,5 +1,6 @@
 //! The proofs that the promises hold, and the parts that they share.
 
+pub mod attack;
 pub mod bench;
 pub mod browser;
 pub mod chaos;

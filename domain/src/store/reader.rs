@@ -6,6 +6,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, ExecResult,
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
+use crate::failpoints;
+
 /// Runs each statement in a task of its own and returns all its rows at once. SQL runs on it as on any connection.
 ///
 /// The caller's future never holds a connection of the pool. A future can stay suspended for as long as a client likes:
@@ -49,6 +51,9 @@ impl Reader {
         T: Send + 'static,
         F: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
+        if failpoints::disables("readers") {
+            return statement(self.0.clone()).await;
+        }
         let task = tokio::spawn(statement(self.0.clone()).in_current_span());
         AbortOnDropHandle::new(task)
             .await

@@ -1,0 +1,76 @@
+//! E: lists with more entries than anybody means.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::time::{Instant, timeout};
+
+use super::Verdict;
+use super::stage::Stage;
+
+/// As many bytes as a message with photos may have.
+const BYTES: usize = 25 << 20;
+/// A refusal takes this long at most, in a build without optimisation too.
+const REFUSED_WITHIN: Duration = Duration::from_secs(5);
+
+/// `ListListings` with millions of empty ids.
+pub async fn empty_entries(stage: &Stage) -> Result<Verdict> {
+    // Field 1, of two bytes each.
+    let entries = [0x0a, 0].repeat(BYTES / 2);
+    send(stage, "ListingService/ListListings", entries).await
+}
+
+/// `CreateListing` with millions of empty photos.
+pub async fn empty_photos(stage: &Stage) -> Result<Verdict> {
+    // Field 2, `listing`, of photos without an id.
+    let entries = [0x5a, 0].repeat(BYTES / 2 - 16);
+    let mut message = vec![0x12];
+    let mut length = entries.len();
+    while length >= 0x80 {
+        message.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    message.push(length as u8);
+    message.extend(entries);
+    send(stage, "ListingService/CreateListing", message).await
+}
+
+async fn send(stage: &Stage, method: &str, message: Vec<u8>) -> Result<Verdict> {
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.len())?.to_be_bytes());
+    frame.extend(message);
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it calls an instance of this machine alone"
+    )]
+    let client = reqwest::Client::builder().http2_prior_knowledge().build()?;
+    let began = Instant::now();
+    let sent = (0..4).map(|_| {
+        client
+            .post(format!("{}/vintedbot.v1.{method}", stage.url()))
+            .bearer_auth(&stage.attacker)
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(frame.clone())
+            .send()
+    });
+    let answers = timeout(4 * REFUSED_WITHIN, futures::future::join_all(sent)).await;
+    let Ok(answers) = answers else {
+        return Ok(Verdict::Succeeded("it is looked at for a long time".to_owned()));
+    };
+    for answer in answers {
+        let answer = answer?;
+        let status = answer
+            .headers()
+            .get("grpc-status")
+            .and_then(|value| value.to_str().ok());
+        // INVALID_ARGUMENT or RESOURCE_EXHAUSTED.
+        if !matches!(status, Some("3" | "8")) {
+            return Ok(Verdict::Succeeded(format!("it is answered with {status:?}")));
+        }
+    }
+    let took = began.elapsed();
+    Ok(Verdict::unless(took < 4 * REFUSED_WITHIN, || {
+        format!("it takes {took:?}")
+    }))
+}
