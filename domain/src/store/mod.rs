@@ -16,7 +16,7 @@ mod reader;
 mod tx;
 mod vacuum;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 use sea_orm::{
@@ -59,6 +59,10 @@ pub enum Point {
     Commit,
     Committed,
 }
+
+/// What a transaction does. Without the type of its result, so that the machinery of transactions and of their tasks is
+/// compiled once and not for each of the hundred callers of [`Store::write`].
+type Work = Box<dyn for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<()>> + Send + Sync>;
 
 /// The database, shared by everything in this process.
 #[derive(Clone)]
@@ -136,24 +140,36 @@ impl Store {
         T: Send + 'static,
         F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync + 'static,
     {
+        let written = Arc::new(Mutex::new(None));
+        let filled = Arc::clone(&written);
+        let work: Work = Box::new(move |tx| {
+            let (value, filled) = (work(tx), Arc::clone(&filled));
+            Box::pin(async move {
+                *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(value.await?);
+                Ok(())
+            })
+        });
+        self.run(work).await?;
+        let value = written.lock().unwrap_or_else(PoisonError::into_inner).take();
+        value.ok_or_else(|| Error::Internal("a transaction left no result".to_owned()))
+    }
+
+    async fn run(&self, work: Work) -> Result<()> {
         let store = self.clone();
         if self.probe.is_some() {
             // A simulated process dies with its transaction, so that nothing may outlive the caller.
-            return store.attempt_until_committed(work).await;
+            return store.attempt_until_committed(&work).await;
         }
         // In the caller's span: a job that is written goes on with its trace.
-        tokio::spawn(async move { store.attempt_until_committed(work).await }.in_current_span())
+        tokio::spawn(async move { store.attempt_until_committed(&work).await }.in_current_span())
             .await
             .map_err(|error| Error::Internal(format!("a transaction's task ended: {error}")))?
     }
 
-    async fn attempt_until_committed<T, F>(&self, work: F) -> Result<T>
-    where
-        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>> + Send + Sync,
-    {
+    async fn attempt_until_committed(&self, work: &Work) -> Result<()> {
         let mut attempt = 1;
         loop {
-            match self.attempt(&work).await {
+            match self.attempt(work).await {
                 Err(Error::Database(error)) if attempt < ATTEMPTS && is_transient(&error) => {
                     tracing::debug!(%error, attempt, "transaction is run again");
                     attempt += 1;
@@ -163,10 +179,7 @@ impl Store {
         }
     }
 
-    async fn attempt<T, F>(&self, work: &F) -> Result<T>
-    where
-        F: for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<T>>,
-    {
+    async fn attempt(&self, work: &Work) -> Result<()> {
         self.strike(Point::Begin).await;
         let options = TransactionOptions {
             isolation_level: (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::ReadCommitted),
@@ -183,7 +196,7 @@ impl Store {
             self.probe.clone(),
         );
         let result = match work(&tx).await {
-            Ok(value) => tx.flush_events().await.map(|()| value),
+            Ok(()) => tx.flush_events().await,
             Err(error) => Err(error),
         };
         if tx.died() {
@@ -192,7 +205,7 @@ impl Store {
             return std::future::pending().await;
         }
         match result {
-            Ok(value) => {
+            Ok(()) => {
                 if self.probe.as_ref().is_some_and(|probe| probe.dies(Point::Commit)) {
                     tx.rollback().await?;
                     return std::future::pending().await;
@@ -202,7 +215,7 @@ impl Store {
                 if let Some(after_commit) = &self.after_commit {
                     after_commit.committed(&committed);
                 }
-                Ok(value)
+                Ok(())
             }
             Err(error) => {
                 tx.rollback().await?;
