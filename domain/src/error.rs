@@ -194,6 +194,10 @@ pub enum Error {
     /// The file store failed.
     #[error("files: {0}")]
     Files(#[from] crate::media::files::Error),
+    /// Another transaction did the same at the same moment. The store runs this one again; it reaches a caller only where
+    /// that did not help.
+    #[error("contended: {0}")]
+    Contended(&'static str),
     /// The operator has to put something right: a setting, a folder, another process.
     #[error("{0}")]
     Setup(String),

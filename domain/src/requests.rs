@@ -1,13 +1,18 @@
-//! Idempotency: a call repeated with the same `request_id` finds what the first one made.
+//! Idempotency: a call repeated with the same `request_id` gets what the first one made.
 //!
-//! [`check`] before the change, [`remember`] after it, both in the change's own transaction; [`forget`] with the deletion
-//! of what was made; [`once`] does it all for a call that is told nothing but an id. A `request_id` belongs to one owner, one method and one set of parameters.
+//! [`check`] comes first in the change's own transaction, and [`remember`] ends it; [`forget`] goes with the deletion of what
+//! was made; [`once`] does it all for a call that is told nothing but an id. A `request_id` belongs to one owner, one method
+//! and one set of parameters.
+//!
+//! Calls at the same moment: [`check`] holds the id until the end of the transaction, so that others with it wait, and then
+//! read what the first one recorded. So it must come before anything that depends on what the first one changes. What is
+//! checked before the transaction asks [`find`] first, and may not refuse what the first call made true.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, Statement};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -16,14 +21,44 @@ use crate::identity::Caller;
 use crate::keys::sha256_hex;
 use crate::store::entities::requests;
 use crate::store::{Store, Tx};
-use crate::{Domain, Error, Reason, Result};
+use crate::{Domain, Error, Reason, Result, failpoints};
 
-/// The id of what the same call made earlier; `None` for a call without `request_id` and for a new one.
+/// Holds a `request_id` until the end of the transaction, and returns the id of what the same call made earlier; `None` for a
+/// call without one and for a new one. The first thing that a transaction does.
+///
+/// # Errors
+/// As [`find`].
+pub async fn check(
+    tx: &Tx,
+    owner_id: &str,
+    request_id: Option<&str>,
+    method: &str,
+    parameters: &(impl Serialize + Sync + ?Sized),
+) -> Result<Option<String>> {
+    let Some(request_id) = normal(request_id)? else {
+        return Ok(None);
+    };
+    if failpoints::disables("requests") {
+        return Ok(None);
+    }
+    // SQLite has one writer, which waits already.
+    if tx.get_database_backend() == DbBackend::Postgres {
+        // A statement of its own: the next one sees what was committed while this one waited.
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended('request ' || $1 || ' ' || $2, 0))";
+        let values = [owner_id.into(), request_id.as_str().into()];
+        let statement = Statement::from_sql_and_values(DbBackend::Postgres, lock, values);
+        tx.execute_raw(statement).await?;
+    }
+    find(tx, owner_id, Some(&request_id), method, parameters).await
+}
+
+/// The id of what the same call made earlier, for a look before the transaction: of two calls at the same moment, both find
+/// nothing here.
 ///
 /// # Errors
 /// A violation for a `request_id` that is no UUID; REQUEST_ID_REUSED where it belongs to another method or to other
 /// parameters.
-pub async fn check(
+pub async fn find(
     connection: &impl ConnectionTrait,
     owner_id: &str,
     request_id: Option<&str>,
@@ -48,8 +83,10 @@ pub async fn check(
     }
 }
 
-/// Remembers what a call made. Of two calls at the same moment one wins; the other's transaction is run again, and finds
-/// by [`check`] what the winner made.
+/// Remembers what a call made.
+///
+/// # Errors
+/// `Contended` where another call recorded the same id since [`check`]: the store runs the transaction again.
 pub async fn remember(
     tx: &Tx,
     owner_id: &str,
@@ -75,12 +112,25 @@ pub async fn remember(
         .exec_without_returning(tx)
         .await?;
     if inserted == 0 {
-        // Named like PostgreSQL's own serialisation failure, which is what it amounts to: the store tries again.
-        return Err(DbErr::Custom(
-            "could not serialize access: the same request_id at the same moment".to_owned(),
-        )
-        .into());
+        return Err(Error::Contended("the same request_id"));
     }
+    Ok(())
+}
+
+/// What a call that takes several transactions remembers in the first of them: its repetition finds this, and goes on.
+pub const UNFINISHED: &str = "";
+
+/// Remembers what a call made that was remembered as [`UNFINISHED`].
+pub async fn finish(tx: &Tx, owner_id: &str, request_id: Option<&str>, resource_id: &str) -> Result<()> {
+    let Some(request_id) = normal(request_id)? else {
+        return Ok(());
+    };
+    requests::Entity::update_many()
+        .col_expr(requests::Column::ResourceId, Expr::value(resource_id))
+        .filter(requests::Column::OwnerId.eq(owner_id))
+        .filter(requests::Column::RequestId.eq(request_id))
+        .exec(tx)
+        .await?;
     Ok(())
 }
 
@@ -124,13 +174,18 @@ pub async fn forget(tx: &Tx, resource_ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Forgets deletions from before `before`: nothing is left that could be deleted with them. Returns how many went.
+/// Forgets deletions from before `before`, with which nothing is left that could go, and what was not finished since. Returns
+/// how many went.
 pub async fn purge(store: &Store, before: Millis) -> Result<u64> {
     store
         .write(move |tx| {
             async move {
                 let gone = requests::Entity::delete_many()
-                    .filter(requests::Column::Method.like("Delete%"))
+                    .filter(
+                        Condition::any()
+                            .add(requests::Column::Method.like("Delete%"))
+                            .add(requests::Column::ResourceId.eq(UNFINISHED)),
+                    )
                     .filter(requests::Column::CreateTime.lt(before))
                     .exec(tx)
                     .await?;

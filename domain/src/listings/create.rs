@@ -26,7 +26,7 @@ const METHOD: &str = "CreateListing";
 /// See `take_over` in `input`; unknown photos are violations.
 pub async fn create(domain: &Domain, caller: &Caller, new: NewListing) -> Result<Listing> {
     let (reader, request_id) = (domain.store.reader(), new.request_id.as_deref());
-    if let Some(id) = requests::check(reader, &caller.owner_id, request_id, METHOD, &new).await? {
+    if let Some(id) = requests::find(reader, &caller.owner_id, request_id, METHOD, &new).await? {
         return get(domain, caller, &id).await;
     }
     let account = accounts::get(domain, caller, &new.account_id).await?;

@@ -33,7 +33,7 @@ const METHOD: &str = "UpdateListing";
 /// one that is on the site, where it is changed by `publishing::prepare_change`.
 pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<Listing> {
     let (reader, request_id) = (domain.store.reader(), update.request_id.as_deref());
-    if requests::check(reader, &caller.owner_id, request_id, METHOD, &update)
+    if requests::find(reader, &caller.owner_id, request_id, METHOD, &update)
         .await?
         .is_some()
     {

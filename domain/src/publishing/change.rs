@@ -66,7 +66,7 @@ const METHOD: &str = "PrepareChange";
 /// to a member that the account was before.
 pub async fn prepare_change(domain: &Domain, caller: &Caller, prepare: PrepareChange) -> Result<PublishJob> {
     let (reader, request_id) = (domain.store.reader(), prepare.request_id.as_deref());
-    if let Some(id) = requests::check(reader, &caller.owner_id, request_id, METHOD, &prepare).await? {
+    if let Some(id) = requests::find(reader, &caller.owner_id, request_id, METHOD, &prepare).await? {
         return super::get(domain, caller, &id).await;
     }
     let listing = listings::get(domain, caller, &prepare.listing_id).await?;

@@ -76,17 +76,14 @@ pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Resu
 }
 
 async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Result<Confirmed> {
+    let request_id = confirm.request_id.as_deref().filter(|_| !confirm.dry_run);
+    let parameters = (&confirm.job_id, sha256_hex(&confirm.token));
+    let known = requests::check(tx, owner_id, request_id, METHOD, &parameters).await?;
     // The gate locks the account first, then the job; so does everybody.
     let account = super::lock_account_of(tx, owner_id, &confirm.job_id).await?;
     let row = load_owned(tx, owner_id, &confirm.job_id).await?;
     let now = tx.now().await?;
-
-    let request_id = confirm.request_id.as_deref().filter(|_| !confirm.dry_run);
-    let parameters = (&confirm.job_id, sha256_hex(&confirm.token));
-    if requests::check(tx, owner_id, request_id, METHOD, &parameters)
-        .await?
-        .is_some()
-    {
+    if known.is_some() {
         return Ok(Confirmed {
             job: row.into(),
             checks: Vec::new(),

@@ -34,20 +34,8 @@ const METHOD: &str = "PreparePublish";
 /// Validates against everything that is known of the site, all violations at once, freezes what was validated, and makes
 /// a job.
 pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Result<PublishJob> {
-    let made = {
-        let (owner_id, prepare) = (caller.owner_id.clone(), prepare.clone());
-        domain
-            .store
-            .write(move |tx| {
-                let (owner_id, prepare) = (owner_id.clone(), prepare.clone());
-                async move {
-                    requests::check(tx, &owner_id, prepare.request_id.as_deref(), METHOD, &prepare).await
-                }
-                .boxed()
-            })
-            .await?
-    };
-    if let Some(id) = made {
+    let (reader, request_id) = (domain.store.reader(), prepare.request_id.as_deref());
+    if let Some(id) = requests::find(reader, &caller.owner_id, request_id, METHOD, &prepare).await? {
         return super::get(domain, caller, &id).await;
     }
     let listing = listings::get(domain, caller, &prepare.listing_id).await?;

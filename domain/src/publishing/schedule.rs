@@ -72,16 +72,14 @@ async fn run(
     field: &str,
     time: Millis,
 ) -> Result<PublishJob> {
+    let request_id = schedule.request_id.as_deref();
+    let parameters = (&schedule.job_id, sha256_hex(&schedule.token), time);
+    let known = requests::check(tx, owner_id, request_id, METHOD, &parameters).await?;
     let account = super::lock_account_of(tx, owner_id, &schedule.job_id).await?;
     let row = load_owned(tx, owner_id, &schedule.job_id).await?;
     let now = tx.now().await?;
-    let request_id = schedule.request_id.as_deref();
-    let parameters = (&schedule.job_id, sha256_hex(&schedule.token), time);
-    // First of all: a call that is repeated after its time has come gets the same answer.
-    if requests::check(tx, owner_id, request_id, METHOD, &parameters)
-        .await?
-        .is_some()
-    {
+    // Before the time is looked at: a call that is repeated after its time has come gets the same answer.
+    if known.is_some() {
         return Ok(row.into());
     }
     in_reach(field, time, now)?;

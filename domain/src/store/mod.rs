@@ -5,7 +5,7 @@
 //! - [`Store::write`] is the only place that opens a transaction, and only SQL is awaited inside one.
 //! - A transaction runs in a task of its own: a caller that goes away cannot part a commit from its wakes.
 //! - What a closure given to [`Store::write`] does must be repeatable: it runs again when PostgreSQL reports a
-//!   serialisation failure or a deadlock.
+//!   serialisation failure or a deadlock, or when a race is noticed ([`Error::Contended`]).
 //! - Events are appended by [`Tx::emit`] and written as the transaction's last act.
 //! - Readers never hold a transaction. [`Reader`] runs each statement in a task of its own, so that no caller's future
 //!   holds a connection: a stream that waits for its client holds none.
@@ -34,7 +34,7 @@ pub use open::{DataFolder, connect, connect_alone, sqlite_file};
 pub use reader::Reader;
 pub use tx::{Committed, Tx};
 
-/// How often a transaction is tried again after a serialisation failure or a deadlock.
+/// How often a transaction is tried again after a serialisation failure, a deadlock or a race.
 const ATTEMPTS: u32 = 8;
 
 /// Told of what was committed, after it was.
@@ -170,7 +170,7 @@ impl Store {
         let mut attempt = 1;
         loop {
             match self.attempt(work).await {
-                Err(Error::Database(error)) if attempt < ATTEMPTS && is_transient(&error) => {
+                Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
                     tracing::debug!(%error, attempt, "transaction is run again");
                     attempt += 1;
                 }
@@ -289,9 +289,13 @@ async fn database_now(
     Ok(row.try_get("", "now")?)
 }
 
-/// Serialisation failure (40001) or deadlock (40P01).
-fn is_transient(error: &DbErr) -> bool {
-    matches!(code(error).as_deref(), Some("40001" | "40P01"))
+/// Serialisation failure (40001), deadlock (40P01), or a race that a transaction noticed itself.
+fn is_transient(error: &Error) -> bool {
+    match error {
+        Error::Contended(_) => true,
+        Error::Database(error) => matches!(code(error).as_deref(), Some("40001" | "40P01")),
+        _ => false,
+    }
 }
 
 /// The engine's code for what went wrong: its words depend on its language.

@@ -89,7 +89,7 @@ pub async fn create(
     let parameters = (input.clone(), new.secret.map(sha256_hex));
     let owner_id = caller.owner_id.as_str();
     let request_id = new.request_id;
-    let known = requests::check(
+    let known = requests::find(
         domain.store.reader(),
         owner_id,
         request_id.as_deref(),
@@ -127,14 +127,14 @@ pub async fn create(
             let (mut row, parameters, request_id) = (row.clone(), parameters.clone(), request_id.clone());
             async move {
                 let request_id = request_id.as_deref();
+                if let Some(id) = requests::check(tx, &row.owner_id, request_id, CREATE, &parameters).await? {
+                    return Ok((id, false));
+                }
                 // Its lock has those who make endpoints wait for each other, so that all of them are counted.
                 let head = tx
                     .locked(event_heads::Entity::find_by_id(row.owner_id.as_str()))
                     .one(tx)
                     .await?;
-                if let Some(id) = requests::check(tx, &row.owner_id, request_id, CREATE, &parameters).await? {
-                    return Ok((id, false));
-                }
                 let endpoints = Entity::find().filter(Column::OwnerId.eq(row.owner_id.as_str()));
                 if endpoints.count(tx).await? >= ENDPOINTS_MAX {
                     let message = format!("{ENDPOINTS_MAX} webhook endpoints at most; delete one first");

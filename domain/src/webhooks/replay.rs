@@ -155,10 +155,16 @@ pub async fn replay_window(domain: &Domain, caller: &Caller, window: ReplayWindo
             async move {
                 let request_id = window.request_id.as_deref();
                 let known = requests::check(tx, &owner_id, request_id, REPLAY_WINDOW, &window).await?;
-                if known.is_none() {
-                    enabled(tx, &owner_id, &window.endpoint_id).await?;
+                if known.as_deref().is_some_and(|id| id != requests::UNFINISHED) {
+                    return Ok(true);
                 }
-                Ok(known.is_some())
+                enabled(tx, &owner_id, &window.endpoint_id).await?;
+                if known.is_none() {
+                    // The id is this call's from here on; one that is cut off is finished by its repetition.
+                    let unfinished = requests::UNFINISHED;
+                    requests::remember(tx, &owner_id, request_id, REPLAY_WINDOW, &window, unfinished).await?;
+                }
+                Ok(false)
             }
             .boxed()
         })
@@ -258,7 +264,7 @@ async fn one_step(
                 return Ok((count, Some(Place::Logged(last))));
             }
             let request_id = window.request_id.as_deref();
-            requests::remember(tx, owner_id, request_id, REPLAY_WINDOW, window, &endpoint.id).await?;
+            requests::finish(tx, owner_id, request_id, &endpoint.id).await?;
             Ok((count, None))
         }
     }

@@ -68,6 +68,10 @@ impl From<domain::Error> for Problem {
                 tracing::warn!(%error, "the database cannot be reached");
                 Self::unavailable("the server's database cannot be reached")
             }
+            domain::Error::Contended(what) => {
+                tracing::warn!(what, "a transaction lost every race");
+                Self::unavailable("others did the same at the same moment; call again")
+            }
             error @ (domain::Error::Photo(_)
             | domain::Error::Files(_)
             | domain::Error::Database(_)

@@ -65,7 +65,7 @@ fn catalog() -> Catalog {
     }
 }
 
-async fn ready(instance: &Instance) -> v1::Account {
+pub(crate) async fn ready(instance: &Instance) -> v1::Account {
     let account = instance.make_account("one").await;
     instance
         .domain
@@ -76,7 +76,7 @@ async fn ready(instance: &Instance) -> v1::Account {
     account
 }
 
-fn name(text: &str) -> Option<v1::NameOrId> {
+pub(crate) fn name(text: &str) -> Option<v1::NameOrId> {
     Some(v1::NameOrId {
         value: Some(v1::name_or_id::Value::Name(text.to_owned())),
     })

@@ -97,8 +97,13 @@ pub async fn start_where(config: Config, change: impl FnOnce(&mut Settings)) -> 
 
 /// Starts an instance whose database is at `url`.
 pub async fn start_on(url: &str) -> Instance {
+    start_on_where(url, Config::default(), |_| {}).await
+}
+
+/// The same with rules that a test has changed.
+pub async fn start_on_where(url: &str, config: Config, change: impl FnOnce(&mut Settings)) -> Instance {
     let folder = tempfile::tempdir().expect("a folder");
-    start_in(folder, url, Config::default(), |_| {}).await
+    start_in(folder, url, config, change).await
 }
 
 async fn start_in(

@@ -16,6 +16,7 @@ mod logs;
 mod preview;
 mod publishing;
 mod records;
+mod repeats;
 mod replies;
 mod search;
 mod stalled;

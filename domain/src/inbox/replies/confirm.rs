@@ -37,13 +37,11 @@ pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Resu
 }
 
 async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Result<Reply> {
-    let (account, row) = load_owned(tx, owner_id, &confirm.id).await?;
     let request_id = confirm.request_id.as_deref().filter(|_| !confirm.dry_run);
     let parameters = (&confirm.id, sha256_hex(&confirm.token));
-    if requests::check(tx, owner_id, request_id, METHOD, &parameters)
-        .await?
-        .is_some()
-    {
+    let known = requests::check(tx, owner_id, request_id, METHOD, &parameters).await?;
+    let (account, row) = load_owned(tx, owner_id, &confirm.id).await?;
+    if known.is_some() {
         return Ok(row.into());
     }
     let now = tx.now().await?;

@@ -46,12 +46,10 @@ pub async fn resolve(
             let (owner_id, id) = (owner_id.clone(), id.clone());
             let (resolution, request_id) = (resolution.clone(), request_id.clone());
             async move {
-                let (_, row) = load_owned(tx, &owner_id, &id).await?;
                 let (request_id, parameters) = (request_id.as_deref(), (&id, &resolution));
-                if requests::check(tx, &owner_id, request_id, METHOD, &parameters)
-                    .await?
-                    .is_some()
-                {
+                let known = requests::check(tx, &owner_id, request_id, METHOD, &parameters).await?;
+                let (_, row) = load_owned(tx, &owner_id, &id).await?;
+                if known.is_some() {
                     return Ok(row.into());
                 }
                 // Its row of work waits for this answer, and ends once the reply has.

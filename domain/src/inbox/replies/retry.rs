@@ -25,12 +25,10 @@ pub async fn retry(domain: &Domain, caller: &Caller, id: &str, request_id: Optio
             let (domain, owner_id) = (domain_.clone(), owner_id.clone());
             let (id, request_id) = (id.clone(), request_id.clone());
             async move {
-                let (account, row) = load_owned(tx, &owner_id, &id).await?;
                 let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &id)
-                    .await?
-                    .is_some()
-                {
+                let known = requests::check(tx, &owner_id, request_id, METHOD, &id).await?;
+                let (account, row) = load_owned(tx, &owner_id, &id).await?;
+                if known.is_some() {
                     return Ok(row.into());
                 }
                 let reply = run(tx, &domain, &account, row).await?;
