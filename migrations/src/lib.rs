@@ -38,6 +38,7 @@ impl MigratorTrait for Migrator {
             script!("m20261129_operations"),
             script!("m20261130_worker_names"),
             script!("m20261201_sharing"),
+            script!("m20261202_tokens"),
         ];
         scripts
             .into_iter()

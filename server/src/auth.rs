@@ -10,6 +10,7 @@ use vintedbot_domain::clock::{Millis, rfc3339};
 use vintedbot_domain::identity::{self, Caller};
 use vintedbot_domain::{Error, Reason};
 
+use crate::calls::Call;
 use crate::connections::{Activity, hold};
 use crate::errors::Problem;
 use crate::state::ServerState;
@@ -37,6 +38,9 @@ pub async fn authenticate(State(state): State<ServerState>, mut request: Request
             let Some(call) = state.connections.authenticated(&caller.owner_id, activity) else {
                 return Status::from(too_many_calls(&state)).into_http();
             };
+            if let Some(known) = request.extensions_mut().get_mut::<Call>() {
+                known.holder = caller.link_holder();
+            }
             request.extensions_mut().insert(caller);
             hold(next.run(request).await, call)
         }

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use tracing::Instrument as _;
+use vintedbot_domain::identity::LinkHolder;
 use vintedbot_domain::trace;
 
 use crate::errors::{self, Problem};
@@ -30,6 +31,8 @@ pub struct Call {
     pub request_id: Arc<str>,
     /// Scheme and authority, without a slash at the end: what signed addresses begin with.
     pub base_url: Arc<str>,
+    /// In whose name signed addresses are made. Those of a call without a token never work.
+    pub holder: LinkHolder,
 }
 
 /// When the caller stops waiting.
@@ -100,6 +103,7 @@ pub async fn identify(State(state): State<ServerState>, mut request: Request, ne
     request.extensions_mut().insert(Call {
         request_id: Arc::clone(&request_id),
         base_url,
+        holder: LinkHolder::default(),
     });
     let span = tracing::info_span!("call", request_id = &*request_id, method = tracing::field::Empty);
     if is_grpc(&request) {
@@ -145,6 +149,7 @@ pub fn call<T>(request: &tonic::Request<T>) -> Call {
     let unidentified = || Call {
         request_id: "".into(),
         base_url: "".into(),
+        holder: LinkHolder::default(),
     };
     request
         .extensions()

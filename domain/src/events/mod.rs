@@ -46,6 +46,7 @@ pub enum Kind {
     AccountSessionForgotten,
     ApiTokenCreated,
     ApiTokenRevoked,
+    ApiTokenUpdated,
     PhotoCreated,
     PhotoDeleted,
     ListingCreated,

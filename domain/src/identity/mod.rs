@@ -5,16 +5,20 @@
 //! contract's `ApiToken.scopes`.
 
 mod authenticate;
+pub(crate) mod links;
+mod revoke;
 mod scope;
 mod secret;
 mod token;
 mod tokens;
 
 pub use authenticate::{authenticate, who_am_i};
+pub use links::{LinkHolder, are_links_live};
+pub use revoke::{Revoke, revoke_token};
 pub use scope::{Scope, Scopes};
 pub use secret::Secret;
 pub use token::ApiToken;
-pub use tokens::{CreatedToken, NewToken, create_token, first_token, list_tokens, revoke_token};
+pub use tokens::{CreatedToken, NewToken, create_token, first_token, list_tokens};
 
 use crate::clock::Millis;
 use crate::{Error, Reason, Result};
@@ -30,6 +34,14 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// In whose name links for the caller are made.
+    pub fn link_holder(&self) -> LinkHolder {
+        LinkHolder {
+            token_id: self.token_id.clone(),
+            until: self.expire_time,
+        }
+    }
+
     /// Refuses with SCOPE_MISSING unless the caller's token has the scope.
     pub fn require(&self, scope: Scope) -> Result<()> {
         if self.scopes.contains(scope) {

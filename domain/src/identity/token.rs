@@ -21,6 +21,9 @@ pub struct ApiToken {
     pub last_use_time: Option<Millis>,
     pub revoke_time: Option<Millis>,
     pub sequence: i64,
+    /// The token that it was made with, or that took that one's place.
+    #[serde(default)]
+    pub parent_id: Option<String>,
 }
 
 impl From<api_tokens::Model> for ApiToken {
@@ -36,6 +39,7 @@ impl From<api_tokens::Model> for ApiToken {
             last_use_time: row.last_use_time,
             revoke_time: row.revoke_time,
             sequence: row.sequence,
+            parent_id: row.parent_id,
         }
     }
 }

@@ -1,19 +1,15 @@
-//! Making, listing and revoking API tokens.
+//! Making and listing API tokens.
 
 use futures::FutureExt;
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
 
-use super::{ApiToken, Caller, Scope, Scopes, Secret};
-use crate::clock::Millis;
+use super::{ApiToken, Caller, Scope, Scopes, Secret, links};
+use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
 use crate::paging::{self, Order, Page, PageRequest, Place, Window};
-use crate::store::Tx;
 use crate::store::entities::api_tokens;
-use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
+use crate::{Domain, Error, Reason, Result, Violation, failpoints, is_plain, requests};
 
 /// The longest name, in characters.
 const NAME_MAX: usize = 100;
@@ -39,12 +35,12 @@ pub struct CreatedToken {
 
 const CREATE: &str = "CreateApiToken";
 
-/// Makes a token with at most the caller's own scopes.
+/// Makes a token with at most the caller's own scopes, which expires with the caller's own token at the latest.
 ///
 /// # Errors
-/// All violations at once; SCOPE_NOT_GRANTABLE.
+/// All violations at once; SCOPE_NOT_GRANTABLE; TOKEN_INVALID and TOKEN_EXPIRED where the caller's token ends meanwhile.
 pub async fn create_token(domain: &Domain, caller: &Caller, new: NewToken) -> Result<CreatedToken> {
-    let scopes = check(domain, &new).await?;
+    let scopes = check(domain, caller, &new).await?;
     if let Some(lacking) = scopes.iter().find(|scope| !caller.scopes.contains(*scope)) {
         let message = format!(
             "your own token lacks scope {}, so that it cannot give it",
@@ -52,7 +48,7 @@ pub async fn create_token(domain: &Domain, caller: &Caller, new: NewToken) -> Re
         );
         return Err(Error::rejected(Reason::ScopeNotGrantable, message).with("scope", lacking.name()));
     }
-    store(domain, &caller.owner_id, new, scopes).await
+    store(domain, &caller.owner_id, Some(caller), new, scopes).await
 }
 
 /// Makes the token that an instance begins with. It may do everything and does not expire.
@@ -63,13 +59,13 @@ pub async fn first_token(domain: &Domain, owner_id: &str) -> Result<Secret> {
         expire_time: None,
         request_id: None,
     };
-    let created = store(domain, owner_id, new, Scopes::all()).await?;
+    let created = store(domain, owner_id, None, new, Scopes::all()).await?;
     created
         .secret
         .ok_or_else(|| Error::Internal("a new token has no secret".to_owned()))
 }
 
-async fn check(domain: &Domain, new: &NewToken) -> Result<Scopes> {
+async fn check(domain: &Domain, caller: &Caller, new: &NewToken) -> Result<Scopes> {
     let mut violations = Vec::new();
     if !(1..=NAME_MAX).contains(&new.name.trim().chars().count()) || !is_plain(&new.name) {
         violations.push(Violation::new(
@@ -95,6 +91,15 @@ async fn check(domain: &Domain, new: &NewToken) -> Result<Scopes> {
     {
         violations.push(Violation::new("expire_time", "must lie in the future"));
     }
+    if let (Some(time), Some(own)) = (new.expire_time, caller.expire_time)
+        && time > own
+        && !failpoints::disables("expiry")
+    {
+        violations.push(Violation::new(
+            "expire_time",
+            format!("must not be after {}, when your own token expires", rfc3339(own)),
+        ));
+    }
     if violations.is_empty() {
         Ok(scopes.into_iter().collect())
     } else {
@@ -102,18 +107,32 @@ async fn check(domain: &Domain, new: &NewToken) -> Result<Scopes> {
     }
 }
 
-async fn store(domain: &Domain, owner_id: &str, new: NewToken, scopes: Scopes) -> Result<CreatedToken> {
+async fn store(
+    domain: &Domain,
+    owner_id: &str,
+    parent: Option<&Caller>,
+    new: NewToken,
+    scopes: Scopes,
+) -> Result<CreatedToken> {
     let secret = Secret::generate(&*domain.ids);
     let (hash, owner_id) = (secret.hash(), owner_id.to_owned());
     let scopes = serde_json::to_string(&scopes)?;
+    let parent_id = parent.map(|caller| caller.token_id.clone());
+    let own = parent
+        .and_then(|caller| caller.expire_time)
+        .filter(|_| !failpoints::disables("expiry"));
     let (id, made) = domain
         .store
         .write(move |tx| {
             let (new, hash, owner_id, scopes) = (new.clone(), hash.clone(), owner_id.clone(), scopes.clone());
+            let parent_id = parent_id.clone();
             async move {
                 let request_id = new.request_id.as_deref();
                 if let Some(id) = requests::check(tx, &owner_id, request_id, CREATE, &new).await? {
                     return Ok((id, false));
+                }
+                if let Some(parent_id) = &parent_id {
+                    links::lock_live(tx, &owner_id, parent_id).await?;
                 }
                 let row = api_tokens::Model {
                     id: tx.id(),
@@ -122,10 +141,12 @@ async fn store(domain: &Domain, owner_id: &str, new: NewToken, scopes: Scopes) -
                     secret_hash: hash,
                     scopes,
                     create_time: tx.now().await?,
-                    expire_time: new.expire_time,
+                    expire_time: new.expire_time.or(own),
                     last_use_time: None,
                     revoke_time: None,
                     sequence: 0,
+                    parent_id,
+                    successor_id: None,
                 };
                 let id = row.id.clone();
                 api_tokens::Entity::insert(row.clone().into_active_model())
@@ -147,7 +168,7 @@ async fn store(domain: &Domain, owner_id: &str, new: NewToken, scopes: Scopes) -
     })
 }
 
-async fn read(domain: &Domain, id: &str) -> Result<ApiToken> {
+pub(super) async fn read(domain: &Domain, id: &str) -> Result<ApiToken> {
     let row = api_tokens::Entity::find_by_id(id)
         .one(domain.store.reader())
         .await?;
@@ -186,36 +207,4 @@ pub async fn list_tokens(
     window.close(&domain.keys, tokens, |token| {
         (token.create_time, token.id.clone())
     })
-}
-
-const REVOKE: &str = "RevokeApiToken";
-
-/// Makes a token useless from now on. Revoking it again changes nothing.
-pub async fn revoke_token(
-    domain: &Domain,
-    caller: &Caller,
-    id: &str,
-    request_id: Option<String>,
-) -> Result<ApiToken> {
-    requests::once(domain, caller, REVOKE, id, request_id, |tx, owner_id, id| {
-        revoke(tx, owner_id, id).boxed()
-    })
-    .await?;
-    read(domain, id).await
-}
-
-async fn revoke(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
-    let row = tx.locked(api_tokens::Entity::find_by_id(id)).one(tx).await?;
-    let row = row.filter(|row| row.owner_id == owner_id);
-    let mut row = row.ok_or_else(|| Error::not_found("API token", id))?;
-    if row.revoke_time.is_some() {
-        return Ok(());
-    }
-    row.revoke_time = Some(tx.now().await?);
-    row.clone().into_active_model().reset_all().update(tx).await?;
-    tx.emit(PendingEvent::changed(
-        Kind::ApiTokenRevoked,
-        &ApiToken::from(row),
-    )?);
-    Ok(())
 }

@@ -19,6 +19,7 @@ const NONCE: usize = 12;
 pub enum Sealed {
     Session,
     WebhookSecrets,
+    WebhookQuery,
 }
 
 impl Sealed {
@@ -26,6 +27,7 @@ impl Sealed {
         match self {
             Self::Session => "vintedbot sealed session",
             Self::WebhookSecrets => "vintedbot sealed webhook secrets",
+            Self::WebhookQuery => "vintedbot sealed webhook query",
         }
     }
 }

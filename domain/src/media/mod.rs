@@ -22,7 +22,7 @@ pub use photo::{NearDuplicate, Photo};
 pub use removal::remove_condemned;
 pub use signed::{MediaFile, open_signed, photo_url, signed_path};
 pub(crate) use thumbnail::thumbnail;
-pub use ticket::{Ticket, redeem_ticket, upload_ticket};
+pub use ticket::{OpenTicket, Ticket, open_ticket, upload_ticket};
 pub use unused::clean;
 pub(crate) use unused::mark_used;
 pub use upload::{NewPhoto, Uploaded, store, upload, upload_many};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::upload::{NewPhoto, Uploaded, check_name, upload_as};
 use crate::clock::Millis;
-use crate::identity::Caller;
+use crate::identity::{self, Caller, LinkHolder};
 use crate::keys::Purpose;
 use crate::{Domain, Error, Reason, Result};
 
@@ -15,6 +15,7 @@ const FOLDER: &str = "/media/upload/";
 #[derive(Serialize, Deserialize)]
 struct Claims {
     owner_id: String,
+    token_id: String,
     file_name: String,
     size_bytes: Option<u64>,
     request_id: Option<String>,
@@ -59,9 +60,10 @@ pub fn upload_ticket(
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    let expire_time = domain.clock.now() + domain.settings.signed_url_ms;
+    let expire_time = caller.link_holder().expire_time(domain);
     let claims = Claims {
         owner_id: caller.owner_id.clone(),
+        token_id: caller.token_id.clone(),
         file_name: file_name.to_owned(),
         size_bytes,
         request_id,
@@ -77,11 +79,11 @@ pub fn upload_ticket(
     })
 }
 
-/// Stores what was sent to a ticket's path; `signed` is its last part. Sending the same bytes again is safe.
+/// What a ticket's path stands for, of which `signed` is the last part: to be looked at before anything is read for it.
 ///
 /// # Errors
-/// UPLOAD_URL_INVALID, UPLOAD_URL_EXPIRED, a violation for another size than was announced, and as `upload`.
-pub async fn redeem_ticket(domain: &Domain, signed: &str, bytes: Bytes) -> Result<Uploaded> {
+/// UPLOAD_URL_INVALID, also where its token has ended; UPLOAD_URL_EXPIRED.
+pub async fn open_ticket(domain: &Domain, signed: &str) -> Result<OpenTicket> {
     let claims = domain.keys.verify(Purpose::Upload, signed);
     let claims = claims
         .and_then(|text| serde_json::from_str::<Claims>(&text).ok())
@@ -91,27 +93,57 @@ pub async fn redeem_ticket(domain: &Domain, signed: &str, bytes: Bytes) -> Resul
                 "the upload URL was altered or is not of this server",
             )
         })?;
-    if claims.expire_time <= domain.clock.now() {
-        return Err(Error::rejected(
-            Reason::UploadUrlExpired,
-            "the upload URL has expired; ask for a new one",
-        ));
+    let ticket = OpenTicket(claims);
+    ticket.require(domain).await?;
+    Ok(ticket)
+}
+
+/// A ticket that was good when it was opened.
+pub struct OpenTicket(Claims);
+
+impl OpenTicket {
+    /// In whose name links to the photo are made.
+    pub fn link_holder(&self) -> LinkHolder {
+        LinkHolder {
+            token_id: self.0.token_id.clone(),
+            until: Some(self.0.expire_time),
+        }
     }
-    if let Some(announced) = claims
-        .size_bytes
-        .filter(|announced| *announced != bytes.len() as u64)
-    {
-        let text = format!("{announced} bytes were announced and {} came", bytes.len());
-        return Err(Error::invalid("size_bytes", text));
+
+    async fn require(&self, domain: &Domain) -> Result<()> {
+        if self.0.expire_time <= domain.clock.now() {
+            return Err(Error::rejected(
+                Reason::UploadUrlExpired,
+                "the upload URL has expired; ask for a new one",
+            ));
+        }
+        if !identity::are_links_live(domain, &self.0.token_id).await? {
+            return Err(Error::rejected(
+                Reason::UploadUrlInvalid,
+                "the API token that the upload URL was made with was revoked or has expired; make a new one",
+            ));
+        }
+        Ok(())
     }
-    upload_as(
-        domain,
-        &claims.owner_id,
-        NewPhoto {
+
+    /// Stores what was sent to the ticket's path. Sending the same bytes again is safe.
+    ///
+    /// # Errors
+    /// As [`open_ticket`], once more; a violation for another size than was announced; and as `upload`.
+    pub async fn redeem(self, domain: &Domain, bytes: Bytes) -> Result<Uploaded> {
+        self.require(domain).await?;
+        let claims = self.0;
+        if let Some(announced) = claims
+            .size_bytes
+            .filter(|announced| *announced != bytes.len() as u64)
+        {
+            let text = format!("{announced} bytes were announced and {} came", bytes.len());
+            return Err(Error::invalid("size_bytes", text));
+        }
+        let new = NewPhoto {
             bytes,
             file_name: claims.file_name,
-        },
-        claims.request_id,
-    )
-    .await
+        };
+        upload_as(domain, &claims.owner_id, new, claims.request_id).await
+    }
 }

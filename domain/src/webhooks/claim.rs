@@ -13,21 +13,30 @@ use sea_orm::{
 
 use super::payload::narrowed;
 use super::secret::{Secret, Secrets};
-use super::{DeliveryState, EndpointState};
+use super::{DeliveryState, EndpointState, address, token};
 use crate::clock::Millis;
 use crate::identity::Scopes;
-use crate::store::Store;
 use crate::store::entities::webhook_deliveries::{self, Column, Entity};
 use crate::store::entities::webhook_endpoints;
+use crate::store::{Store, Tx};
 use crate::{Domain, Result, failpoints};
 
 /// The right to send a delivery until its lease runs out.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Claim {
     pub delivery: webhook_deliveries::Model,
     pub url: String,
     /// Those that sign, the present one first.
     pub secrets: Vec<Secret>,
+}
+
+impl std::fmt::Debug for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Claim")
+            .field("delivery", &self.delivery)
+            .field("url", &address::shown(&self.url))
+            .finish_non_exhaustive()
+    }
 }
 
 /// What there is to do, as far as the table knows.
@@ -82,10 +91,18 @@ pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Mil
                 // Its lock keeps two workers from sending an ordered endpoint two events at once.
                 let query = tx.locked(webhook_endpoints::Entity::find_by_id(endpoint_id.as_str()));
                 let endpoint = query.one(tx).await?;
-                let Some(endpoint) = endpoint.filter(|row| row.state == EndpointState::Enabled) else {
+                let Some(mut endpoint) = endpoint.filter(|row| row.state == EndpointState::Enabled) else {
                     return Ok(Vec::new());
                 };
                 let now = tx.now().await?;
+                if !token::goes_on(tx, &endpoint, now).await? {
+                    return Ok(Vec::new());
+                }
+                let url = address::open(&domain, &endpoint)?;
+                if address::is_clear(&endpoint) {
+                    address::set(&domain, &mut endpoint, &url)?;
+                    seal(tx, &endpoint).await?;
+                }
                 let pending = Entity::find()
                     .filter(Column::EndpointId.eq(endpoint_id.as_str()))
                     .filter(Column::State.eq(DeliveryState::Pending));
@@ -134,7 +151,7 @@ pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Mil
                         row.body = narrowed(row.body, row.resource_type, &scopes)?;
                         claims.push(Claim {
                             delivery: row,
-                            url: endpoint.url.clone(),
+                            url: url.clone(),
                             secrets: secrets.signing(now),
                         });
                     }
@@ -144,6 +161,20 @@ pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Mil
             .boxed()
         })
         .await
+}
+
+/// Writes an address whose query was in clear.
+async fn seal(tx: &Tx, endpoint: &webhook_endpoints::Model) -> Result<()> {
+    webhook_endpoints::Entity::update_many()
+        .col_expr(webhook_endpoints::Column::Url, Expr::value(endpoint.url.as_str()))
+        .col_expr(
+            webhook_endpoints::Column::SealedQuery,
+            Expr::value(endpoint.sealed_query.clone()),
+        )
+        .filter(webhook_endpoints::Column::Id.eq(endpoint.id.as_str()))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 /// Hands a delivery back that was not sent to its end, to be taken up at once.

@@ -107,7 +107,8 @@ impl From<webhook_attempts::Model> for Attempt {
             request_headers: serde_json::from_str(&row.request_headers).unwrap_or_default(),
             response_headers: serde_json::from_str(&row.response_headers).unwrap_or_default(),
             number: row.number,
-            url: row.url,
+            // One from before queries were hidden.
+            url: super::address::shown(&row.url),
             time: row.time,
             duration_ms: row.duration_ms,
             status: row.status,

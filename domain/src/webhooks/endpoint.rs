@@ -3,6 +3,7 @@
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
+use super::address;
 use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::webhook_endpoints;
@@ -24,6 +25,7 @@ pub enum DisableReason {
     Person,
     Gone,
     Failing,
+    TokenEnded,
 }
 
 /// Where events are sent, without its secrets.
@@ -31,6 +33,7 @@ pub enum DisableReason {
 pub struct Endpoint {
     pub id: String,
     pub owner_id: String,
+    /// Its query is not shown.
     pub url: String,
     pub description: String,
     /// Empty: all.
@@ -44,6 +47,9 @@ pub struct Endpoint {
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
+    /// The token in whose name events are sent.
+    #[serde(default)]
+    pub api_token_id: Option<String>,
 }
 
 impl From<webhook_endpoints::Model> for Endpoint {
@@ -53,7 +59,7 @@ impl From<webhook_endpoints::Model> for Endpoint {
             message: row.message.unwrap_or_default(),
             id: row.id,
             owner_id: row.owner_id,
-            url: row.url,
+            url: address::shown(&row.url),
             description: row.description,
             ordered: row.ordered,
             state: row.state,
@@ -63,6 +69,7 @@ impl From<webhook_endpoints::Model> for Endpoint {
             create_time: row.create_time,
             update_time: row.update_time,
             sequence: row.sequence,
+            api_token_id: row.token_id,
         }
     }
 }

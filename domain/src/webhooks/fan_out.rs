@@ -7,7 +7,7 @@ use sea_orm::{
 };
 
 use super::payload::{body, type_of};
-use super::{DeliveryState, EndpointState};
+use super::{DeliveryState, EndpointState, token};
 use crate::clock::Millis;
 use crate::events::{self, Event};
 use crate::identity::Scopes;
@@ -45,6 +45,9 @@ pub async fn fan_out(domain: &Domain, endpoint_id: &str) -> Result<bool> {
                     return Ok(false);
                 };
                 if endpoint.state != EndpointState::Enabled {
+                    return Ok(false);
+                }
+                if !token::goes_on(tx, &endpoint, tx.now().await?).await? {
                     return Ok(false);
                 }
                 let page = events::read_in(tx, &endpoint.owner_id, endpoint.log_position, BATCH).await;

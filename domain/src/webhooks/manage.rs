@@ -9,9 +9,9 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::secret::{Secret, Secrets};
-use super::{Endpoint, EndpointState, Targets, types};
+use super::{Endpoint, EndpointState, Targets, address, token, types};
 use crate::events::{Kind, PendingEvent};
-use crate::identity::{Caller, Scopes};
+use crate::identity::{Caller, links};
 use crate::keys::sha256_hex;
 use crate::paging::{self, Order, Page, PageRequest, Place, Window};
 use crate::store::Tx;
@@ -102,10 +102,10 @@ pub async fn create(
     let secret = given.unwrap_or_else(|| Secret::generate(domain));
     let id = domain.ids.id();
     let sealed = Secrets::new(&secret).seal(domain, owner_id, &id)?;
-    let row = Model {
+    let mut row = Model {
         id,
         owner_id: owner_id.to_owned(),
-        url: input.url,
+        url: String::new(),
         description: input.description,
         event_types: serde_json::to_string(&input.event_types)?,
         scopes: serde_json::to_string(&caller.scopes)?,
@@ -120,16 +120,22 @@ pub async fn create(
         create_time: 0,
         update_time: 0,
         sequence: 0,
+        token_id: Some(caller.token_id.clone()),
+        sealed_query: None,
     };
+    address::set(domain, &mut row, &input.url)?;
+    let token_id = caller.token_id.clone();
     let (id, is_new) = domain
         .store
         .write(move |tx| {
             let (mut row, parameters, request_id) = (row.clone(), parameters.clone(), request_id.clone());
+            let token_id = token_id.clone();
             async move {
                 let request_id = request_id.as_deref();
                 if let Some(id) = requests::check(tx, &row.owner_id, request_id, CREATE, &parameters).await? {
                     return Ok((id, false));
                 }
+                links::lock_live(tx, &row.owner_id, &token_id).await?;
                 // Its lock has those who make endpoints wait for each other, so that all of them are counted.
                 let head = tx
                     .locked(event_heads::Entity::find_by_id(row.owner_id.as_str()))
@@ -193,7 +199,8 @@ pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoint>
     row.map(Endpoint::from).ok_or_else(|| not_found(id))
 }
 
-/// Changes an endpoint. A new address is told no more than whoever names it may read.
+/// Changes an endpoint. A new address is told no more than whoever names it may read, and sends in that token's name. The
+/// address as it is shown is the one that it has.
 ///
 /// # Errors
 /// As `create`; RESOURCE_CHANGED.
@@ -207,21 +214,25 @@ pub async fn update(
     if fields.contains(&"url") {
         lead_there(targets, &update.endpoint.url).await?;
     }
-    let (owner_id, id, own) = (caller.owner_id.clone(), update.id.clone(), caller.scopes.clone());
+    let (inner, caller_, id) = (domain.clone(), caller.clone(), update.id.clone());
     domain
         .store
         .write(move |tx| {
-            let (owner_id, update, own, fields) =
-                (owner_id.clone(), update.clone(), own.clone(), fields.clone());
+            let (domain, caller, update, fields) =
+                (inner.clone(), caller_.clone(), update.clone(), fields.clone());
             async move {
+                let owner_id = caller.owner_id.as_str();
                 let request_id = update.request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, UPDATE, &update)
+                if requests::check(tx, owner_id, request_id, UPDATE, &update)
                     .await?
                     .is_some()
                 {
                     return Ok(());
                 }
-                let row = load(tx, &owner_id, &update.id).await?;
+                if fields.contains(&"url") {
+                    links::lock_live(tx, owner_id, &caller.token_id).await?;
+                }
+                let row = load(tx, owner_id, &update.id).await?;
                 if update
                     .expected_sequence
                     .is_some_and(|expected| expected != row.sequence)
@@ -232,12 +243,10 @@ pub async fn update(
                 let input = &update.endpoint;
                 for field in fields {
                     match field {
-                        "url" if changed.url != input.url => {
-                            changed.url.clone_from(&input.url);
+                        "url" if input.url != row.url && input.url != address::open(&domain, &row)? => {
+                            address::set(&domain, &mut changed, &input.url)?;
                             changed.failing_since = None;
-                            let before: Scopes = serde_json::from_str(&row.scopes)?;
-                            let both: Scopes = before.iter().filter(|scope| own.contains(*scope)).collect();
-                            changed.scopes = serde_json::to_string(&both)?;
+                            token::take(&mut changed, &caller)?;
                         }
                         "description" => changed.description.clone_from(&input.description),
                         "event_types" => changed.event_types = serde_json::to_string(&input.event_types)?,
@@ -248,7 +257,7 @@ pub async fn update(
                 if changed != row {
                     save(tx, changed, Kind::WebhookEndpointUpdated).await?;
                 }
-                requests::remember(tx, &owner_id, request_id, UPDATE, &update, &update.id).await
+                requests::remember(tx, owner_id, request_id, UPDATE, &update, &update.id).await
             }
             .boxed()
         })

@@ -8,6 +8,7 @@
 //! - `schedule` says when a failed one is tried again; [`replay`] puts ended ones on their way once more.
 //! - [`body`] is what is sent. A new kind of event needs nothing here: its type is its name in small letters.
 
+mod address;
 mod claim;
 mod delivery;
 mod endpoint;
@@ -20,6 +21,7 @@ mod rotate;
 mod schedule;
 mod secret;
 mod switch;
+mod token;
 
 use async_trait::async_trait;
 
@@ -37,6 +39,7 @@ pub use rotate::{Rotate, rotate_secret};
 pub use schedule::{DISABLED_AFTER, RETRIES, retry_after};
 pub use secret::Secret;
 pub use switch::{disable, enable};
+pub(crate) use token::{disable_all_of, hand_over};
 
 /// Says whether something may be sent to an address. Given by whoever can resolve names.
 #[async_trait]

@@ -6,7 +6,7 @@ use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, Query
 
 use super::schedule::{DISABLED_AFTER, pause};
 use super::switch::switch_off;
-use super::{Claim, DeliveryState, DisableReason, EndpointState};
+use super::{Claim, DeliveryState, DisableReason, EndpointState, address};
 use crate::Result;
 use crate::clock::Millis;
 use crate::store::entities::{webhook_attempts, webhook_deliveries, webhook_endpoints};
@@ -165,7 +165,7 @@ fn attempt(claim: &Claim, sent: &Sent) -> Result<webhook_attempts::Model> {
     Ok(webhook_attempts::Model {
         delivery_id: claim.delivery.id.clone(),
         number: claim.delivery.attempts,
-        url: claim.url.clone(),
+        url: address::shown(&claim.url),
         time: sent.time,
         duration_ms: sent.duration_ms,
         request_headers: serde_json::to_string(&sent.request_headers)?,

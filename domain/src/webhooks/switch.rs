@@ -5,9 +5,9 @@ use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
 use super::manage::{get, load, save};
-use super::{DeliveryState, DisableReason, Endpoint, EndpointState};
+use super::{DeliveryState, DisableReason, Endpoint, EndpointState, token};
 use crate::events::Kind;
-use crate::identity::Caller;
+use crate::identity::{Caller, links};
 use crate::store::Tx;
 use crate::store::entities::{webhook_deliveries, webhook_endpoints};
 use crate::{Domain, Result};
@@ -46,16 +46,18 @@ pub(super) async fn switch_off(
     save(tx, row, Kind::WebhookEndpointDisabled).await
 }
 
-/// Sends to an endpoint again. What waits begins anew, at once.
+/// Sends to an endpoint again. What waits begins anew, at once. Where the token has ended in whose name it sent, it sends in
+/// the caller's, and is told no more than both may read.
 pub async fn enable(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoint> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+    let (caller_, id) = (caller.clone(), id.to_owned());
     let at = id.clone();
     domain
         .store
         .write(move |tx| {
-            let (owner_id, id) = (owner_id.clone(), id.clone());
+            let (caller, id) = (caller_.clone(), id.clone());
             async move {
-                let mut row = load(tx, &owner_id, &id).await?;
+                links::lock_live(tx, &caller.owner_id, &caller.token_id).await?;
+                let mut row = load(tx, &caller.owner_id, &id).await?;
                 if row.state == EndpointState::Enabled {
                     return Ok(());
                 }
@@ -64,6 +66,7 @@ pub async fn enable(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoi
                 row.message = None;
                 row.failing_since = None;
                 let now = tx.now().await?;
+                token::take_over_if_ended(tx, &mut row, &caller, now).await?;
                 webhook_deliveries::Entity::update_many()
                     .col_expr(webhook_deliveries::Column::DueTime, Expr::value(now))
                     .col_expr(webhook_deliveries::Column::Failures, Expr::value(0))

@@ -1,9 +1,14 @@
-//! How many webhook endpoints an owner may have.
+//! How many webhook endpoints an owner may have, and what of their addresses is stored.
 
 use async_trait::async_trait;
 use futures::future::join_all;
 use vintedbot_domain::Reason;
-use vintedbot_domain::webhooks::{self, CreatedEndpoint, EndpointInput, NewEndpoint, Targets};
+use vintedbot_domain::webhooks::{
+    self, Answer, CreatedEndpoint, EndpointInput, NewEndpoint, Sent, Targets, UpdateEndpoint,
+};
+
+use sea_orm::{ConnectionTrait as _, EntityTrait as _, Statement};
+use vintedbot_domain::store::entities::{events, webhook_attempts, webhook_endpoints};
 
 use crate::postgres::Postgres;
 use crate::support::{World, reason, request_id};
@@ -19,9 +24,17 @@ impl Targets for Anywhere {
 }
 
 async fn make(world: &World, request_id: Option<String>) -> vintedbot_domain::Result<CreatedEndpoint> {
+    make_at(world, "https://example.org/hooks", request_id).await
+}
+
+async fn make_at(
+    world: &World,
+    url: &str,
+    request_id: Option<String>,
+) -> vintedbot_domain::Result<CreatedEndpoint> {
     let new = NewEndpoint {
         endpoint: EndpointInput {
-            url: "https://example.org/hooks".to_owned(),
+            url: url.to_owned(),
             ..EndpointInput::default()
         },
         secret: None,
@@ -64,4 +77,83 @@ async fn an_owner_has_a_hundred_endpoints_on_postgresql() {
     let server = Postgres::start().await.expect("starts");
     of_many_at_once_there_are_a_hundred(World::on(&server.url()).await).await;
     server.stop().await.expect("ends");
+}
+
+/// Everything that the database has of endpoints, attempts and events.
+async fn stored(world: &World) -> String {
+    let reader = world.domain.store.reader();
+    let endpoints = webhook_endpoints::Entity::find()
+        .all(reader)
+        .await
+        .expect("reads");
+    let attempts = webhook_attempts::Entity::find().all(reader).await.expect("reads");
+    let events = events::Entity::find().all(reader).await.expect("reads");
+    format!("{endpoints:?} {attempts:?} {events:?}")
+}
+
+#[tokio::test]
+async fn query_of_an_address_is_sealed_and_never_shown() {
+    const URL: &str = "https://example.org/hooks?key=hunter2";
+    const SHOWN: &str = "https://example.org/hooks?***";
+    let world = World::new().await;
+    let (domain, caller) = (&world.domain, &world.caller);
+    let made = make_at(&world, URL, None).await.expect("is made").endpoint;
+    assert_eq!(made.url, SHOWN);
+    let id = made.id.as_str();
+    let send = async || {
+        webhooks::send_test(domain, caller, id, None)
+            .await
+            .expect("is sent");
+        let mut claims = webhooks::claim(domain, id, 1, 1_000).await.expect("claims");
+        let claim = claims.pop().expect("is due");
+        let sent = Sent {
+            time: 1,
+            duration_ms: 1,
+            request_headers: Vec::new(),
+            outcome: Ok(Answer {
+                status: 200,
+                ..Answer::default()
+            }),
+        };
+        assert!(!format!("{claim:?}").contains("hunter2"));
+        webhooks::record(&domain.store, &claim, sent)
+            .await
+            .expect("writes");
+        claim.url
+    };
+    assert_eq!(send().await, URL, "it is sent to the whole address");
+    assert!(!stored(&world).await.contains("hunter2"));
+
+    let change = async |url: &str| {
+        let update = UpdateEndpoint {
+            id: id.to_owned(),
+            endpoint: EndpointInput {
+                url: url.to_owned(),
+                ..EndpointInput::default()
+            },
+            ..UpdateEndpoint::default()
+        };
+        let changed = webhooks::update(domain, caller, &Anywhere, update).await;
+        changed.expect("is changed").url
+    };
+    assert_eq!(change(SHOWN).await, SHOWN);
+    assert_eq!(send().await, URL, "what is shown stands for what is there");
+    assert_eq!(
+        change("https://example.org/new?key=hunter2b").await,
+        "https://example.org/new?***"
+    );
+    assert_eq!(send().await, "https://example.org/new?key=hunter2b");
+    assert!(!stored(&world).await.contains("hunter2"));
+
+    // As an earlier version left it.
+    let sql = "UPDATE webhook_endpoints SET url = $1, sealed_query = NULL";
+    let writer = domain.store.writer();
+    let statement = Statement::from_sql_and_values(writer.get_database_backend(), sql, [URL.into()]);
+    writer.execute_raw(statement).await.expect("is written");
+    assert_eq!(
+        webhooks::get(domain, caller, id).await.expect("is there").url,
+        SHOWN
+    );
+    assert_eq!(send().await, URL);
+    assert!(!stored(&world).await.contains("hunter2"));
 }

@@ -1,6 +1,6 @@
 use sea_orm::EntityTrait;
 use vintedbot_domain::Reason;
-use vintedbot_domain::identity::{self, NewToken, Scope};
+use vintedbot_domain::identity::{self, NewToken, Revoke, Scope};
 use vintedbot_domain::store::entities::api_tokens;
 
 use crate::support::{START, World, page, reason, request_id, violated};
@@ -95,11 +95,11 @@ async fn tokens_that_are_absent_malformed_unknown_expired_or_revoked_are_refused
     assert_eq!(reason(late), Some(Reason::TokenExpired));
 
     let token_id = world.caller.token_id.clone();
-    let revoked = identity::revoke_token(&world.domain, &world.caller, &token_id, None)
+    let revoked = identity::revoke_token(&world.domain, &world.caller, Revoke::of(&token_id))
         .await
         .expect("revoked");
     assert_eq!(revoked.revoke_time, Some(START + 1000));
-    let again = identity::revoke_token(&world.domain, &world.caller, &token_id, None)
+    let again = identity::revoke_token(&world.domain, &world.caller, Revoke::of(&token_id))
         .await
         .expect("no error");
     assert_eq!(again, revoked, "revoking twice changes nothing");
@@ -162,7 +162,7 @@ async fn revoked_and_expired_tokens_are_listed_on_demand_and_strangers_never() {
             .len()
     };
     assert_eq!((list(false).await, list(true).await), (1, 2));
-    let foreign = identity::revoke_token(&world.domain, &stranger, &world.caller.token_id, None).await;
+    let foreign = identity::revoke_token(&world.domain, &stranger, Revoke::of(&world.caller.token_id)).await;
     assert_eq!(reason(foreign), Some(Reason::NotFound));
 }
 

@@ -4,7 +4,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::EntityTrait as _;
 use vintedbot_domain::events::{Ephemeral, Kind, Wake};
 use vintedbot_domain::listings::ListingInput;
-use vintedbot_domain::media::{self, NewPhoto, files};
+use vintedbot_domain::media::{self, NewPhoto, Uploaded, files};
 use vintedbot_domain::store::entities::file_removals;
 use vintedbot_domain::{Error, Reason};
 
@@ -216,7 +216,8 @@ async fn a_file_stays_as_long_as_another_owner_has_it() {
 async fn a_signed_path_opens_one_file_until_it_expires() {
     let world = World::new().await;
     let photo = world.photo(1).await;
-    let (path, expire_time) = media::photo_url(&world.domain, &photo).expect("a path");
+    let (path, expire_time) =
+        media::photo_url(&world.domain, &world.caller.link_holder(), &photo).expect("a path");
     let signed = path.strip_prefix("/media/").expect("is served there");
     let file = media::open_signed(&world.domain, signed).await.expect("opens");
     assert_eq!(
@@ -238,6 +239,11 @@ async fn a_signed_path_opens_one_file_until_it_expires() {
     assert_eq!(reason(late), Some(Reason::NotFound));
 }
 
+async fn redeem(world: &World, signed: &str, bytes: Bytes) -> vintedbot_domain::Result<Uploaded> {
+    let ticket = media::open_ticket(&world.domain, signed).await?;
+    ticket.redeem(&world.domain, bytes).await
+}
+
 #[tokio::test]
 async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
     let world = World::new().await;
@@ -249,9 +255,9 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
         .path
         .strip_prefix("/media/upload/")
         .expect("is taken there");
-    let other_size = media::redeem_ticket(&world.domain, signed, picture(2).bytes).await;
+    let other_size = redeem(&world, signed, picture(2).bytes).await;
     assert!(picture(2).bytes.len() == photo.bytes.len() || violated(other_size) == ["size_bytes"]);
-    let stored = media::redeem_ticket(&world.domain, signed, photo.bytes.clone())
+    let stored = redeem(&world, signed, photo.bytes.clone())
         .await
         .expect("is stored");
     assert_eq!(
@@ -259,18 +265,24 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
         (world.caller.owner_id.clone(), "1.png")
     );
     assert!(
-        media::redeem_ticket(&world.domain, signed, photo.bytes.clone())
+        redeem(&world, signed, photo.bytes.clone())
             .await
             .expect("is safe")
             .existing
     );
 
-    let (media_path, _) = media::signed_path(&world.domain, "photos/x", "image/jpeg").expect("a path");
+    let (media_path, _) = media::signed_path(
+        &world.domain,
+        &world.caller.link_holder(),
+        "photos/x",
+        "image/jpeg",
+    )
+    .expect("a path");
     let foreign = media_path.strip_prefix("/media/").expect("is served there");
-    let refused = media::redeem_ticket(&world.domain, foreign, photo.bytes.clone()).await;
+    let refused = redeem(&world, foreign, photo.bytes.clone()).await;
     assert_eq!(reason(refused), Some(Reason::UploadUrlInvalid));
     world.clock.advance(world.domain.settings.signed_url_ms);
-    let late = media::redeem_ticket(&world.domain, signed, photo.bytes).await;
+    let late = redeem(&world, signed, photo.bytes).await;
     assert_eq!(reason(late), Some(Reason::UploadUrlExpired));
     let huge = media::upload_ticket(
         &world.domain,

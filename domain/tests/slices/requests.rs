@@ -1,7 +1,11 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures::FutureExt as _;
 use vintedbot_domain::accounts::{self, NewAccount};
 use vintedbot_domain::identity::{self, NewToken};
 use vintedbot_domain::listings::{self, ListingInput, NewListing};
-use vintedbot_domain::{Reason, requests};
+use vintedbot_domain::{Error, Reason, requests};
 
 use crate::support::{World, new_account, page, reason, request_id, violated};
 
@@ -128,4 +132,34 @@ async fn a_request_is_forgotten_with_what_it_made_and_its_deletion_can_be_repeat
         .await
         .expect("purges");
     assert_eq!(purged, 1, "deletions alone");
+}
+
+#[tokio::test]
+async fn noticed_race_is_run_again_and_then_ends_as_a_typed_error() {
+    let world = World::new().await;
+    let id = request_id();
+    let record = async |gives_up: bool| {
+        let (id, owner_id) = (id.clone(), world.caller.owner_id.clone());
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let written = world.domain.store.write(move |tx| {
+            let (id, owner_id) = (id.clone(), owner_id.clone());
+            let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
+            async move {
+                // The first time, as if another call had recorded it since it was looked for.
+                if !first && gives_up {
+                    return Ok(());
+                }
+                requests::remember(tx, &owner_id, id.as_deref(), "Test", &(), "made").await
+            }
+            .boxed()
+        });
+        (written.await, runs.load(Ordering::SeqCst))
+    };
+    let (written, runs) = record(false).await;
+    assert!(written.is_ok() && runs == 1);
+    let (written, runs) = record(true).await;
+    assert!(written.is_ok() && runs == 2, "{written:?} after {runs}");
+    let (written, runs) = record(false).await;
+    assert!(matches!(written, Err(Error::Contended(_))) && runs > 2);
 }

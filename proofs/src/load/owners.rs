@@ -35,6 +35,8 @@ pub async fn make(database_url: &str, count: usize) -> Result<Vec<String>> {
             last_use_time: None,
             revoke_time: None,
             sequence: 0,
+            parent_id: None,
+            successor_id: None,
         };
         token.into_active_model().insert(writer).await?;
         secrets.push(secret);

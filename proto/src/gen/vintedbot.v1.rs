@@ -1990,6 +1990,10 @@ pub struct ApiToken {
     /// Sequence of its last change in the owner's event log. Output only.
     #[prost(uint64, tag = "8")]
     pub sequence: u64,
+    /// UUID of the token that it was made with, and ends with at the latest. Absent: it was made by the server itself, or before
+    /// that was recorded. Output only.
+    #[prost(string, tag = "9")]
+    pub parent_id: ::prost::alloc::string::String,
 }
 /// Asks who is calling.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2019,7 +2023,8 @@ pub struct CreateApiTokenRequest {
     /// What it may do; at least one, at most 100, and none that the caller's own token lacks. See `ApiToken.scopes`.
     #[prost(string, repeated, tag = "2")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// From when on it is refused; must lie in the future. Absent: it does not expire.
+    /// From when on it is refused; must lie in the future, and not after the time when the caller's own token expires. Absent: it
+    /// expires with the caller's own token, or not at all where that does not.
     #[prost(message, optional, tag = "3")]
     pub expire_time: ::core::option::Option<::prost_types::Timestamp>,
     /// UUID. A call repeated with the same id and parameters finds the token that the first one made, but not its secret,
@@ -2069,6 +2074,11 @@ pub struct RevokeApiTokenRequest {
     /// UUID. Repeating the call with the same id is safe. Absent: repeating is safe as well.
     #[prost(string, tag = "2")]
     pub request_id: ::prost::alloc::string::String,
+    /// UUID of the token that takes over what was made with this one: it counts as the maker of its tokens, events are sent in
+    /// its name, where that may read them, and URLs work as long as it does. It must not have ended, and must have every scope
+    /// of the tokens that it takes over (else SCOPE_NOT_GRANTABLE), and expire no earlier than they do. Absent: all of that ends.
+    #[prost(string, tag = "3")]
+    pub successor_id: ::prost::alloc::string::String,
 }
 /// The API token after it was revoked.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2241,7 +2251,10 @@ pub mod auth_service_client {
                 .insert(GrpcMethod::new("vintedbot.v1.AuthService", "ListApiTokens"));
             self.inner.unary(req, path, codec).await
         }
-        /// Makes an API token useless from now on; streams opened with it end. Revoking twice is no error. Scope: auth:manage.
+        /// Makes an API token useless from now on; streams opened with it end. What was made with it ends too, unless
+        /// `successor_id` names the token that takes it over: the tokens made with it, and those made with them, are revoked;
+        /// webhook endpoints that send in their name are disabled; upload, media and preview URLs made for them are refused.
+        /// Revoking twice is no error, and the second time changes nothing. Scope: auth:manage.
         pub async fn revoke_api_token(
             &mut self,
             request: impl tonic::IntoRequest<super::RevokeApiTokenRequest>,
@@ -2302,7 +2315,10 @@ pub mod auth_service_server {
             tonic::Response<super::ListApiTokensResponse>,
             tonic::Status,
         >;
-        /// Makes an API token useless from now on; streams opened with it end. Revoking twice is no error. Scope: auth:manage.
+        /// Makes an API token useless from now on; streams opened with it end. What was made with it ends too, unless
+        /// `successor_id` names the token that takes it over: the tokens made with it, and those made with them, are revoked;
+        /// webhook endpoints that send in their name are disabled; upload, media and preview URLs made for them are refused.
+        /// Revoking twice is no error, and the second time changes nothing. Scope: auth:manage.
         async fn revoke_api_token(
             &self,
             request: tonic::Request<super::RevokeApiTokenRequest>,
@@ -13393,7 +13409,8 @@ pub struct WebhookEndpoint {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     /// The address that events are sent to: https on port 443 or from 1024 on, without a user, 2,000 bytes at most. Plain http,
-    /// and addresses inside the server's own network, only where WEBHOOK_ALLOWED_NETWORKS has all of its addresses.
+    /// and addresses inside the server's own network, only where WEBHOOK_ALLOWED_NETWORKS has all of its addresses. Its query is
+    /// kept sealed and shown as "\*\*\*" everywhere; UpdateEndpoint takes the shown address for the present one.
     #[prost(string, tag = "2")]
     pub url: ::prost::alloc::string::String,
     /// What it is for, in its owner's words; at most 500 characters.
@@ -13430,6 +13447,11 @@ pub struct WebhookEndpoint {
     /// Sequence of its last change in the owner's event log. Output only.
     #[prost(uint64, tag = "13")]
     pub sequence: u64,
+    /// UUID of the API token in whose name events are sent; when that ends, the endpoint is disabled. It is the token that made
+    /// the endpoint, that last changed its `url`, or that enabled it after the one before had ended. Absent: it was made before
+    /// that was recorded. Output only.
+    #[prost(string, tag = "14")]
+    pub api_token_id: ::prost::alloc::string::String,
 }
 /// Nested message and enum types in `WebhookEndpoint`.
 pub mod webhook_endpoint {
@@ -13498,6 +13520,8 @@ pub mod webhook_endpoint {
         Gone = 2,
         /// For 5 days nothing but failures came back.
         Failing = 3,
+        /// The API token in whose name events were sent was revoked or has expired.
+        TokenEnded = 4,
     }
     impl DisableReason {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -13510,6 +13534,7 @@ pub mod webhook_endpoint {
                 Self::Person => "DISABLE_REASON_PERSON",
                 Self::Gone => "DISABLE_REASON_GONE",
                 Self::Failing => "DISABLE_REASON_FAILING",
+                Self::TokenEnded => "DISABLE_REASON_TOKEN_ENDED",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -13519,6 +13544,7 @@ pub mod webhook_endpoint {
                 "DISABLE_REASON_PERSON" => Some(Self::Person),
                 "DISABLE_REASON_GONE" => Some(Self::Gone),
                 "DISABLE_REASON_FAILING" => Some(Self::Failing),
+                "DISABLE_REASON_TOKEN_ENDED" => Some(Self::TokenEnded),
                 _ => None,
             }
         }
@@ -13621,7 +13647,7 @@ pub struct WebhookAttempt {
     /// Counts from 1. One that is missing began, and the server ended before it wrote down what came of it.
     #[prost(int32, tag = "1")]
     pub number: i32,
-    /// The address that was asked.
+    /// The address that was asked, without its query.
     #[prost(string, tag = "2")]
     pub url: ::prost::alloc::string::String,
     /// When it began.
@@ -13719,8 +13745,8 @@ pub struct UpdateEndpointRequest {
     /// UUID of the endpoint. Required.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
-    /// The new values; `url`, `description`, `event_types` and `ordered` can change. With a new `url`, what the caller's token
-    /// may not read is not sent any more. Required.
+    /// The new values; `url`, `description`, `event_types` and `ordered` can change. With a new `url`, events are sent in
+    /// the name of the caller's token, and what that may not read is not sent any more. Required.
     #[prost(message, optional, tag = "2")]
     pub endpoint: ::core::option::Option<WebhookEndpoint>,
     /// Which of these to take, at most 100. Absent or empty: those that are not empty in `endpoint`.
@@ -14179,7 +14205,8 @@ pub mod webhook_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Sends to an endpoint again, also what happened while it was disabled as far as the log still has it. Enabling twice is
-        /// no error. Scope: webhooks:write.
+        /// no error. Where the token has ended in whose name it sent, it sends in the caller's, and what that may not read is not sent
+        /// any more. Scope: webhooks:write.
         pub async fn enable_endpoint(
             &mut self,
             request: impl tonic::IntoRequest<super::EnableEndpointRequest>,
@@ -14431,7 +14458,8 @@ pub mod webhook_service_server {
             tonic::Status,
         >;
         /// Sends to an endpoint again, also what happened while it was disabled as far as the log still has it. Enabling twice is
-        /// no error. Scope: webhooks:write.
+        /// no error. Where the token has ended in whose name it sent, it sends in the caller's, and what that may not read is not sent
+        /// any more. Scope: webhooks:write.
         async fn enable_endpoint(
             &self,
             request: tonic::Request<super::EnableEndpointRequest>,
@@ -15453,6 +15481,8 @@ pub enum EventKind {
     ApiTokenCreated = 20,
     /// An API token was revoked.
     ApiTokenRevoked = 21,
+    /// An API token counts as made with another one, since that took its maker's place.
+    ApiTokenUpdated = 22,
     /// A photo was stored.
     PhotoCreated = 30,
     /// A photo was deleted.
@@ -15566,6 +15596,7 @@ impl EventKind {
             Self::AccountSessionForgotten => "EVENT_KIND_ACCOUNT_SESSION_FORGOTTEN",
             Self::ApiTokenCreated => "EVENT_KIND_API_TOKEN_CREATED",
             Self::ApiTokenRevoked => "EVENT_KIND_API_TOKEN_REVOKED",
+            Self::ApiTokenUpdated => "EVENT_KIND_API_TOKEN_UPDATED",
             Self::PhotoCreated => "EVENT_KIND_PHOTO_CREATED",
             Self::PhotoDeleted => "EVENT_KIND_PHOTO_DELETED",
             Self::ListingCreated => "EVENT_KIND_LISTING_CREATED",
@@ -15631,6 +15662,7 @@ impl EventKind {
             "EVENT_KIND_ACCOUNT_SESSION_FORGOTTEN" => Some(Self::AccountSessionForgotten),
             "EVENT_KIND_API_TOKEN_CREATED" => Some(Self::ApiTokenCreated),
             "EVENT_KIND_API_TOKEN_REVOKED" => Some(Self::ApiTokenRevoked),
+            "EVENT_KIND_API_TOKEN_UPDATED" => Some(Self::ApiTokenUpdated),
             "EVENT_KIND_PHOTO_CREATED" => Some(Self::PhotoCreated),
             "EVENT_KIND_PHOTO_DELETED" => Some(Self::PhotoDeleted),
             "EVENT_KIND_LISTING_CREATED" => Some(Self::ListingCreated),

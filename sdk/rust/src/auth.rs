@@ -37,12 +37,30 @@ impl Auth {
             .pages(request, call!(AuthServiceClient::list_api_tokens))
     }
 
-    /// Makes an API token useless from now on.
+    /// Makes an API token useless from now on, with everything that was made with it.
     pub async fn revoke_api_token(&self, id: impl Into<String>) -> Result<ApiToken> {
-        let request = RevokeApiTokenRequest {
+        self.revoke(RevokeApiTokenRequest {
             id: id.into(),
             ..Default::default()
-        };
+        })
+        .await
+    }
+
+    /// Makes an API token useless from now on; another one takes over what was made with it.
+    pub async fn replace_api_token(
+        &self,
+        id: impl Into<String>,
+        successor_id: impl Into<String>,
+    ) -> Result<ApiToken> {
+        self.revoke(RevokeApiTokenRequest {
+            id: id.into(),
+            successor_id: successor_id.into(),
+            ..Default::default()
+        })
+        .await
+    }
+
+    async fn revoke(&self, request: RevokeApiTokenRequest) -> Result<ApiToken> {
         let answer = self
             .calls
             .change(request, call!(AuthServiceClient::revoke_api_token))

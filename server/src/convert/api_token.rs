@@ -15,5 +15,6 @@ pub fn to_proto(token: ApiToken) -> v1::ApiToken {
         sequence: unsigned(token.sequence),
         id: token.id,
         name: token.name,
+        parent_id: token.parent_id.unwrap_or_default(),
     }
 }

@@ -32,6 +32,7 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::AccountSessionForgotten => v1::EventKind::AccountSessionForgotten,
         Kind::ApiTokenCreated => v1::EventKind::ApiTokenCreated,
         Kind::ApiTokenRevoked => v1::EventKind::ApiTokenRevoked,
+        Kind::ApiTokenUpdated => v1::EventKind::ApiTokenUpdated,
         Kind::PhotoCreated => v1::EventKind::PhotoCreated,
         Kind::PhotoDeleted => v1::EventKind::PhotoDeleted,
         Kind::ListingCreated => v1::EventKind::ListingCreated,
@@ -95,7 +96,7 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::AccountSessionImported
         | K::AccountSessionInvalidated
         | K::AccountSessionForgotten => Some(ResourceType::Account),
-        K::ApiTokenCreated | K::ApiTokenRevoked => Some(ResourceType::ApiToken),
+        K::ApiTokenCreated | K::ApiTokenRevoked | K::ApiTokenUpdated => Some(ResourceType::ApiToken),
         K::PhotoCreated | K::PhotoDeleted => Some(ResourceType::Photo),
         K::ListingCreated | K::ListingUpdated | K::ListingDeleted => Some(ResourceType::Listing),
         K::WardrobeImportCreated | K::WardrobeImportUpdated | K::WardrobeImportEnded => {

@@ -28,6 +28,7 @@ pub fn endpoint(source: Endpoint) -> v1::WebhookEndpoint {
             Some(DisableReason::Person) => endpoint::DisableReason::Person,
             Some(DisableReason::Gone) => endpoint::DisableReason::Gone,
             Some(DisableReason::Failing) => endpoint::DisableReason::Failing,
+            Some(DisableReason::TokenEnded) => endpoint::DisableReason::TokenEnded,
         }
         .into(),
         message: source.message,
@@ -36,6 +37,7 @@ pub fn endpoint(source: Endpoint) -> v1::WebhookEndpoint {
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
         sequence: unsigned(source.sequence),
+        api_token_id: source.api_token_id.unwrap_or_default(),
     }
 }
 

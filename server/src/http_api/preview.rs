@@ -37,7 +37,8 @@ pub async fn get(State(state): State<ServerState>, Path(signed): Path<String>) -
 }
 
 async fn page(state: &ServerState, signed: &str) -> Result<Response, Problem> {
-    let preview = signed::open_preview(&state.domain, signed)?;
+    let preview = signed::open_preview(&state.domain, signed).await?;
+    let holder = preview.holder();
     // The address stands for the right to look at this one job, whoever holds it.
     let caller = Caller {
         owner_id: preview.owner_id,
@@ -51,6 +52,7 @@ async fn page(state: &ServerState, signed: &str) -> Result<Response, Problem> {
     let here = Call {
         request_id: "".into(),
         base_url: "".into(),
+        holder,
     };
     let signer = Signer::new(&state.domain, &here);
     let nonce = URL_SAFE_NO_PAD.encode(&state.domain.ids.secret()[..16]);

@@ -9,7 +9,6 @@ use futures::TryStreamExt as _;
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use tonic::Code;
-use vintedbot_domain::keys::Purpose;
 use vintedbot_domain::{Error, Reason, media};
 use vintedbot_proto::v1::ErrorReason;
 
@@ -40,20 +39,18 @@ async fn store(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    if state.domain.keys.verify(Purpose::Upload, signed).is_none() {
-        // Before anything is read for it.
-        return Err(Error::rejected(
-            Reason::UploadUrlInvalid,
-            "the upload URL was altered or is not of this server",
-        )
-        .into());
-    }
+    // Before anything is read for it.
+    let ticket = media::open_ticket(&state.domain, signed).await?;
+    let call = Call {
+        holder: ticket.link_holder(),
+        ..call.clone()
+    };
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
     let bytes = read(state, announced, body).await?;
-    let uploaded = media::redeem_ticket(&state.domain, signed, bytes).await?;
-    let answer = photo::uploaded_json(photo::uploaded(&Signer::new(&state.domain, call), uploaded));
+    let uploaded = ticket.redeem(&state.domain, bytes).await?;
+    let answer = photo::uploaded_json(photo::uploaded(&Signer::new(&state.domain, &call), uploaded));
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 

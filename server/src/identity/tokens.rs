@@ -1,7 +1,7 @@
 //! `CreateApiToken`, `ListApiTokens`, `RevokeApiToken`.
 
 use tonic::{Request, Response};
-use vintedbot_domain::identity::{self, NewToken, Scope};
+use vintedbot_domain::identity::{self, NewToken, Revoke, Scope};
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
@@ -64,10 +64,12 @@ pub async fn revoke(
     caller.require(Scope::AuthManage)?;
     let request = request.into_inner();
     let mut fields = Fields::default();
-    let id = fields.id("id", request.id);
-    let request_id = fields.optional_id("request_id", request.request_id);
-    let (id, request_id) = fields.done((id, request_id))?;
-    let token = identity::revoke_token(&state.domain, &caller, &id, request_id).await?;
+    let revoke = Revoke {
+        id: fields.id("id", request.id),
+        successor_id: fields.optional_id("successor_id", request.successor_id),
+        request_id: fields.optional_id("request_id", request.request_id),
+    };
+    let token = identity::revoke_token(&state.domain, &caller, fields.done(revoke)?).await?;
     Ok(Response::new(v1::RevokeApiTokenResponse {
         api_token: Some(api_token::to_proto(token)),
     }))

@@ -5,7 +5,7 @@ use prost::Message as _;
 use prost_types::FileDescriptorSet;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
-use vintedbot_domain::identity::Scope;
+use vintedbot_domain::identity::{Revoke, Scope};
 use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 use crate::harness::{self, Connection, reason};
@@ -208,7 +208,7 @@ async fn an_expired_and_a_revoked_token_are_told_apart() {
     let soon = instance.domain.clock.now() + 200;
     let (_, expiring) = instance.make_token(&[Scope::EventsRead], Some(soon)).await;
     let (id, revoked) = instance.make_token(&[Scope::EventsRead], None).await;
-    vintedbot_domain::identity::revoke_token(&instance.domain, &instance.caller(), &id, None)
+    vintedbot_domain::identity::revoke_token(&instance.domain, &instance.caller(), Revoke::of(id))
         .await
         .expect("revokes");
     let status = call(&instance.connect_as(Some(&revoked)).await, "AuthService/WhoAmI")

@@ -34,6 +34,7 @@ pub struct Instance {
     pub domain: Domain,
     pub owner_id: String,
     pub token: String,
+    pub token_id: String,
     /// `http://127.0.0.1:port`.
     pub url: String,
     pub shutdown: CancellationToken,
@@ -149,6 +150,10 @@ async fn start_in(
     let token = identity::first_token(&domain, &started.owner_id)
         .await
         .expect("a token");
+    let token_id = identity::authenticate(&domain, Some(token.expose()))
+        .await
+        .expect("is known")
+        .token_id;
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
@@ -157,6 +162,7 @@ async fn start_in(
         domain,
         owner_id: started.owner_id,
         token: token.expose().to_owned(),
+        token_id,
         url: format!("http://{address}"),
         shutdown,
         served,
@@ -207,7 +213,7 @@ impl Instance {
     pub fn caller(&self) -> Caller {
         Caller {
             owner_id: self.owner_id.clone(),
-            token_id: String::new(),
+            token_id: self.token_id.clone(),
             scopes: Scopes::all(),
             expire_time: None,
         }

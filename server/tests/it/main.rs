@@ -21,6 +21,7 @@ mod replies;
 mod search;
 mod stalled;
 mod templates;
+mod tokens;
 mod transport;
 mod upload;
 mod watch;

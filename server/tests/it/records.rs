@@ -61,6 +61,7 @@ async fn a_token_is_made_listed_used_and_revoked_and_its_secret_shown_once() {
     let revoke = v1::RevokeApiTokenRequest {
         id: token.id,
         request_id: String::new(),
+        ..Default::default()
     };
     let revoked = client
         .revoke_api_token(revoke)

@@ -379,7 +379,7 @@ async fn a_watch_ends_when_its_token_is_revoked_or_expires() {
     )
     .await
     .expect("begins");
-    identity::revoke_token(&instance.domain, &instance.caller(), &id, None)
+    identity::revoke_token(&instance.domain, &instance.caller(), identity::Revoke::of(id))
         .await
         .expect("revokes");
     let status = end(&mut stream).await;

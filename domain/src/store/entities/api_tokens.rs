@@ -16,6 +16,10 @@ pub struct Model {
     pub last_use_time: Option<i64>,
     pub revoke_time: Option<i64>,
     pub sequence: i64,
+    /// The token that it was made with.
+    pub parent_id: Option<String>,
+    /// What took the place of one that was revoked.
+    pub successor_id: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

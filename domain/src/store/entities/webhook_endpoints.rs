@@ -8,6 +8,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
     pub owner_id: String,
+    /// Without its query, which is sealed.
     pub url: String,
     pub description: String,
     /// Empty: all.
@@ -29,6 +30,10 @@ pub struct Model {
     pub create_time: i64,
     pub update_time: i64,
     pub sequence: i64,
+    /// The token in whose name events are sent. Absent: it was made before endpoints had one.
+    pub token_id: Option<String>,
+    /// What comes after the question mark of the address.
+    pub sealed_query: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -22,7 +22,8 @@ macro_rules! case {
     };
 }
 
-const COOKIES: &str = "access_token_web=eyJhY2Nlc3M.e30.x; refresh_token_web=eyJyZWZyZXNo.e30.x; _vinted_fr_session=abc";
+const COOKIES: &str =
+    "access_token_web=eyJhY2Nlc3M.e30.x; refresh_token_web=eyJyZWZyZXNo.e30.x; _vinted_fr_session=abc";
 
 pub fn all() -> Vec<Case> {
     let mut all = accounts();
@@ -106,6 +107,7 @@ fn accounts() -> Vec<Case> {
             v1::RevokeApiTokenRequest {
                 id: w.token().await,
                 request_id,
+                ..Default::default()
             }
         }),
         case!("WardrobeService", ImportWardrobeResponse, |w, _n, request_id| {
@@ -250,9 +252,10 @@ fn publishing() -> Vec<Case> {
             v1::SchedulePublishRequest {
                 job_id,
                 confirmation,
-                when: Some(v1::schedule_publish_request::When::Time(
-                    prost_types::Timestamp { seconds, nanos: 0 },
-                )),
+                when: Some(v1::schedule_publish_request::When::Time(prost_types::Timestamp {
+                    seconds,
+                    nanos: 0,
+                })),
                 request_id,
             }
         }),
@@ -268,17 +271,21 @@ fn publishing() -> Vec<Case> {
                 request_id,
             }
         }),
-        case!("PublishService", ResolvePublishJobResponse, |w, _n, request_id| {
-            let id = w.job("").await;
-            w.undecided(&id, "PUBLISH", "publish_jobs").await;
-            v1::ResolvePublishJobRequest {
-                id,
-                outcome: Some(v1::resolve_publish_job_request::Outcome::NotPublished(
-                    Default::default(),
-                )),
-                request_id,
+        case!(
+            "PublishService",
+            ResolvePublishJobResponse,
+            |w, _n, request_id| {
+                let id = w.job("").await;
+                w.undecided(&id, "PUBLISH", "publish_jobs").await;
+                v1::ResolvePublishJobRequest {
+                    id,
+                    outcome: Some(v1::resolve_publish_job_request::Outcome::NotPublished(
+                        Default::default(),
+                    )),
+                    request_id,
+                }
             }
-        }),
+        ),
     ]
 }
 
@@ -327,15 +334,19 @@ fn threads() -> Vec<Case> {
                 request_id,
             }
         }),
-        case!("InboxService", ConfirmThreadRemovalResponse, |w, _n, request_id| {
-            let (id, confirmation) = w.removal().await;
-            v1::ConfirmThreadRemovalRequest {
-                id,
-                confirmation,
-                dry_run: Some(false),
-                request_id,
+        case!(
+            "InboxService",
+            ConfirmThreadRemovalResponse,
+            |w, _n, request_id| {
+                let (id, confirmation) = w.removal().await;
+                v1::ConfirmThreadRemovalRequest {
+                    id,
+                    confirmation,
+                    dry_run: Some(false),
+                    request_id,
+                }
             }
-        }),
+        ),
     ]
 }
 

@@ -69,7 +69,10 @@ where
 
 /// The name of a method, from the name of its answer.
 fn method(service: &str, answer: &str) -> String {
-    format!("{service}/{}", answer.strip_suffix("Response").expect("an answer"))
+    format!(
+        "{service}/{}",
+        answer.strip_suffix("Response").expect("an answer")
+    )
 }
 
 /// Takes out what may differ in answers to the same call: addresses, which are signed for a time; secrets, which are told
@@ -245,10 +248,7 @@ fn every_call_with_a_request_id_is_raced() {
         message.is_some_and(|message| takes_request_id(message))
     };
     let methods = files.iter().flat_map(|file| &file.service).flat_map(|service| {
-        let all = service
-            .method
-            .iter()
-            .filter(|method| takes(method.input_type()));
+        let all = service.method.iter().filter(|method| takes(method.input_type()));
         all.map(|method| format!("{}/{}", service.name(), method.name()))
     });
     let elsewhere = ELSEWHERE.iter().map(|(method, _)| (*method).to_owned());

@@ -163,7 +163,11 @@ impl World {
             ..Default::default()
         };
         let mut client = ListingServiceClient::new(self.instance.connect().await);
-        let made = client.create_listing(request).await.expect("is made").into_inner();
+        let made = client
+            .create_listing(request)
+            .await
+            .expect("is made")
+            .into_inner();
         made.listing.expect("a listing").id
     }
 

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/auth.proto.
  */
 export const file_vintedbot_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("Chd2aW50ZWRib3QvdjEvYXV0aC5wcm90bxIMdmludGVkYm90LnYxIowCCghBcGlUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgIIAEoBCIPCg1XaG9BbUlSZXF1ZXN0InkKDldob0FtSVJlc3BvbnNlEhAKCG93bmVyX2lkGAEgASgJEhIKCm93bmVyX25hbWUYAiABKAkSKQoJYXBpX3Rva2VuGAMgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuEhYKDnNlcnZlcl92ZXJzaW9uGAQgASgJInoKFUNyZWF0ZUFwaVRva2VuUmVxdWVzdBIMCgRuYW1lGAEgASgJEg4KBnNjb3BlcxgCIAMoCRIvCgtleHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgEIAEoCSJTChZDcmVhdGVBcGlUb2tlblJlc3BvbnNlEikKCWFwaV90b2tlbhgBIAEoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIOCgZzZWNyZXQYAiABKAkiUwoUTGlzdEFwaVRva2Vuc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSFAoMc2hvd19yZXZva2VkGAMgASgIIlwKFUxpc3RBcGlUb2tlbnNSZXNwb25zZRIqCgphcGlfdG9rZW5zGAEgAygLMhYudmludGVkYm90LnYxLkFwaVRva2VuEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI3ChVSZXZva2VBcGlUb2tlblJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJDChZSZXZva2VBcGlUb2tlblJlc3BvbnNlEikKCWFwaV90b2tlbhgBIAEoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbjLmAgoLQXV0aFNlcnZpY2USQwoGV2hvQW1JEhsudmludGVkYm90LnYxLldob0FtSVJlcXVlc3QaHC52aW50ZWRib3QudjEuV2hvQW1JUmVzcG9uc2USWwoOQ3JlYXRlQXBpVG9rZW4SIy52aW50ZWRib3QudjEuQ3JlYXRlQXBpVG9rZW5SZXF1ZXN0GiQudmludGVkYm90LnYxLkNyZWF0ZUFwaVRva2VuUmVzcG9uc2USWAoNTGlzdEFwaVRva2VucxIiLnZpbnRlZGJvdC52MS5MaXN0QXBpVG9rZW5zUmVxdWVzdBojLnZpbnRlZGJvdC52MS5MaXN0QXBpVG9rZW5zUmVzcG9uc2USWwoOUmV2b2tlQXBpVG9rZW4SIy52aW50ZWRib3QudjEuUmV2b2tlQXBpVG9rZW5SZXF1ZXN0GiQudmludGVkYm90LnYxLlJldm9rZUFwaVRva2VuUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp]);
+  fileDesc("Chd2aW50ZWRib3QvdjEvYXV0aC5wcm90bxIMdmludGVkYm90LnYxIp8CCghBcGlUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgIIAEoBBIRCglwYXJlbnRfaWQYCSABKAkiDwoNV2hvQW1JUmVxdWVzdCJ5Cg5XaG9BbUlSZXNwb25zZRIQCghvd25lcl9pZBgBIAEoCRISCgpvd25lcl9uYW1lGAIgASgJEikKCWFwaV90b2tlbhgDIAEoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIWCg5zZXJ2ZXJfdmVyc2lvbhgEIAEoCSJ6ChVDcmVhdGVBcGlUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzY29wZXMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkiUwoWQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRIpCglhcGlfdG9rZW4YASABKAsyFi52aW50ZWRib3QudjEuQXBpVG9rZW4SDgoGc2VjcmV0GAIgASgJIlMKFExpc3RBcGlUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhQKDHNob3dfcmV2b2tlZBgDIAEoCCJcChVMaXN0QXBpVG9rZW5zUmVzcG9uc2USKgoKYXBpX3Rva2VucxgBIAMoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTQoVUmV2b2tlQXBpVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMc3VjY2Vzc29yX2lkGAMgASgJIkMKFlJldm9rZUFwaVRva2VuUmVzcG9uc2USKQoJYXBpX3Rva2VuGAEgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuMuYCCgtBdXRoU2VydmljZRJDCgZXaG9BbUkSGy52aW50ZWRib3QudjEuV2hvQW1JUmVxdWVzdBocLnZpbnRlZGJvdC52MS5XaG9BbUlSZXNwb25zZRJbCg5DcmVhdGVBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5DcmVhdGVBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRJYCg1MaXN0QXBpVG9rZW5zEiIudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXF1ZXN0GiMudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXNwb25zZRJbCg5SZXZva2VBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5SZXZva2VBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuUmV2b2tlQXBpVG9rZW5SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * A key to this server, without its secret.
@@ -77,6 +77,14 @@ export type ApiToken = Message<"vintedbot.v1.ApiToken"> & {
    * @generated from field: uint64 sequence = 8;
    */
   sequence: bigint;
+
+  /**
+   * UUID of the token that it was made with, and ends with at the latest. Absent: it was made by the server itself, or before
+   * that was recorded. Output only.
+   *
+   * @generated from field: string parent_id = 9;
+   */
+  parentId: string;
 };
 
 /**
@@ -164,7 +172,8 @@ export type CreateApiTokenRequest = Message<"vintedbot.v1.CreateApiTokenRequest"
   scopes: string[];
 
   /**
-   * From when on it is refused; must lie in the future. Absent: it does not expire.
+   * From when on it is refused; must lie in the future, and not after the time when the caller's own token expires. Absent: it
+   * expires with the caller's own token, or not at all where that does not.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
@@ -296,6 +305,15 @@ export type RevokeApiTokenRequest = Message<"vintedbot.v1.RevokeApiTokenRequest"
    * @generated from field: string request_id = 2;
    */
   requestId: string;
+
+  /**
+   * UUID of the token that takes over what was made with this one: it counts as the maker of its tokens, events are sent in
+   * its name, where that may read them, and URLs work as long as it does. It must not have ended, and must have every scope
+   * of the tokens that it takes over (else SCOPE_NOT_GRANTABLE), and expire no earlier than they do. Absent: all of that ends.
+   *
+   * @generated from field: string successor_id = 3;
+   */
+  successorId: string;
 };
 
 /**
@@ -363,7 +381,10 @@ export const AuthService: GenService<{
     output: typeof ListApiTokensResponseSchema;
   },
   /**
-   * Makes an API token useless from now on; streams opened with it end. Revoking twice is no error. Scope: auth:manage.
+   * Makes an API token useless from now on; streams opened with it end. What was made with it ends too, unless
+   * `successor_id` names the token that takes it over: the tokens made with it, and those made with them, are revoked;
+   * webhook endpoints that send in their name are disabled; upload, media and preview URLs made for them are refused.
+   * Revoking twice is no error, and the second time changes nothing. Scope: auth:manage.
    *
    * @generated from rpc vintedbot.v1.AuthService.RevokeApiToken
    */
