@@ -77,12 +77,7 @@ impl<K> HashIndex<K> {
     #[must_use]
     pub fn nearest(&self, target: u64, max_distance: u32) -> Vec<(&K, u32)> {
         let mut near = Vec::new();
-        pulp::Arch::new().dispatch(Scan {
-            hashes: &self.hashes,
-            target,
-            max_distance,
-            near: &mut near,
-        });
+        scan(&self.hashes, target, max_distance, &mut near);
         let mut found: Vec<_> = near
             .into_iter()
             .map(|at| (&self.keys[at], distance(self.hashes[at], target)))
@@ -92,29 +87,19 @@ impl<K> HashIndex<K> {
     }
 }
 
-/// The scan as an object, because that is what compiles it once for each kind of processor.
-struct Scan<'a> {
-    hashes: &'a [u64],
-    target: u64,
-    max_distance: u32,
-    near: &'a mut Vec<usize>,
-}
-
-impl pulp::WithSimd for Scan<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
-        for (block, hashes) in self.hashes.chunks(BLOCK).enumerate() {
-            let least = hashes
-                .iter()
-                .map(|hash| (hash ^ self.target).count_ones())
-                .fold(u32::MAX, u32::min);
-            if least <= self.max_distance {
-                let here = hashes.iter().enumerate();
-                let here = here.filter(|(_, hash)| distance(**hash, self.target) <= self.max_distance);
-                self.near.extend(here.map(|(at, _)| block * BLOCK + at));
-            }
+/// Adds the places of all hashes at most `max_distance` bits from `target`. Compiled once for each kind of processor:
+/// newer ones count the bits of several hashes at once.
+#[multiversion::multiversion(targets("x86_64+avx2+popcnt"))]
+fn scan(hashes: &[u64], target: u64, max_distance: u32, near: &mut Vec<usize>) {
+    for (block, hashes) in hashes.chunks(BLOCK).enumerate() {
+        let least = hashes
+            .iter()
+            .map(|hash| (hash ^ target).count_ones())
+            .fold(u32::MAX, u32::min);
+        if least <= max_distance {
+            let here = hashes.iter().enumerate();
+            let here = here.filter(|(_, hash)| (**hash ^ target).count_ones() <= max_distance);
+            near.extend(here.map(|(at, _)| block * BLOCK + at));
         }
     }
 }
