@@ -33,6 +33,7 @@ mod transport;
 mod wardrobe;
 mod webhooks;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,8 +56,14 @@ pub struct Config {
     pub max_upload_bytes: usize,
     /// The longest that a call may take to answer, whatever its deadline; streams only until they begin.
     pub request_timeout: Duration,
+    /// Where photos wait until they are whole; emptied at the start. Absent: a folder among the temporary files.
+    pub spool_dir: Option<PathBuf>,
     /// How long a stream of photos or a `PUT` may bring nothing before it is given up.
     pub upload_idle_timeout: Duration,
+    /// How long one may take until all of it is here.
+    pub upload_timeout: Duration,
+    /// How long the client of a file may take nothing before the file is closed.
+    pub download_idle_timeout: Duration,
     /// How long calls may go on after the shutdown token before their connections are left behind.
     pub drain_timeout: Duration,
     /// How many connections may be open, and how long they may stay silent.
@@ -73,7 +80,10 @@ impl Default for Config {
             max_message_bytes: 4 * 1024 * 1024,
             max_upload_bytes: 32 * 1024 * 1024,
             request_timeout: Duration::from_secs(60),
+            spool_dir: None,
             upload_idle_timeout: Duration::from_secs(30),
+            upload_timeout: Duration::from_secs(15 * 60),
+            download_idle_timeout: Duration::from_secs(30),
             drain_timeout: Duration::from_secs(8),
             connections: ConnectionLimits::default(),
             webhook_targets: None,
@@ -90,6 +100,8 @@ pub enum Error {
     Reflection(#[from] tonic_reflection::server::Error),
     #[error("transport: {0}")]
     Transport(#[from] tonic::transport::Error),
+    #[error("spool folder {}: {error}", path.display())]
+    Spool { path: PathBuf, error: std::io::Error },
     #[error("listener: {0}")]
     Listener(#[from] std::io::Error),
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use vintedbot_domain::Domain;
 
-use crate::Config;
 use crate::connections::Registry;
+use crate::media::gate::Gate;
+use crate::{Config, listings, media};
 
 /// Shared by all handlers of one port.
 #[derive(Clone)]
@@ -15,16 +16,18 @@ pub struct ServerState {
     pub config: Arc<Config>,
     /// The open connections of the port.
     pub connections: Registry,
+    pub gate: Arc<Gate>,
     /// Cancelled when the server is to end.
     pub shutdown: CancellationToken,
 }
 
 impl ServerState {
-    /// The largest message that a method takes. The limit is a service's, and two of them take photos.
+    /// The largest message that a method takes.
     pub fn message_limit(&self, method: &str) -> usize {
-        match method.split('/').nth(1) {
-            Some("vintedbot.v1.MediaService" | "vintedbot.v1.ListingService") => self.config.max_upload_bytes,
-            _ => self.config.max_message_bytes,
+        if [media::WITH_PHOTO, listings::WITH_PHOTOS].contains(&method) {
+            self.config.max_upload_bytes
+        } else {
+            self.config.max_message_bytes
         }
     }
 }

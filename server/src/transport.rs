@@ -23,6 +23,7 @@ use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 use crate::calls::{self, StampDeadline, X_REQUEST_ID};
 use crate::connections::{self, Registry};
+use crate::media::gate::Gate;
 use crate::state::ServerState;
 use crate::{Config, Error, auth, http_api};
 
@@ -43,8 +44,14 @@ pub async fn serve(
     let drain_timeout = config.drain_timeout;
     let streams = config.connections.streams;
     let registry = Registry::new(config.connections.clone());
+    let spool = config
+        .spool_dir
+        .clone()
+        .unwrap_or_else(|| std::env::temp_dir().join("vintedbot-spool"));
+    let gate = Gate::open(&spool).map_err(|error| Error::Spool { path: spool, error })?;
     let state = ServerState {
         domain,
+        gate: gate.into(),
         config: config.into(),
         connections: registry.clone(),
         shutdown: shutdown.clone(),

@@ -51,6 +51,7 @@ fn settings(config: &Config) -> vintedbot_server::Config {
         max_message_bytes: config.max_message_bytes,
         max_upload_bytes: config.max_upload_bytes,
         connections: connections(config, descriptors::raise()),
+        spool_dir: Some(config.data_dir.join("spool")),
         ..vintedbot_server::Config::default()
     }
 }

@@ -48,6 +48,7 @@ pub async fn create_from_photos(
     }
     let draft = take_over(domain, &account, Draft::default(), &input, &fields, photos.len()).await?;
     let currency = account.site_market()?.currency.clone();
+    let photos = photos.into_iter().map(Into::into).collect();
     let prepared = media::prepare(domain, &caller.owner_id, photos, request_id.as_deref()).await?;
     let parameters = (account_id.clone(), prepared.parameters.clone(), input);
     let owner_id = caller.owner_id.clone();

@@ -11,6 +11,7 @@ mod photo;
 pub mod pipeline;
 mod removal;
 mod signed;
+mod spool;
 mod thumbnail;
 mod ticket;
 mod unused;
@@ -21,14 +22,25 @@ pub use get::{by_ids, get, list};
 pub use photo::{NearDuplicate, Photo};
 pub use removal::remove_condemned;
 pub use signed::{MediaFile, open_signed, photo_url, signed_path};
+pub use spool::{Incoming, Spool, Spooled};
 pub(crate) use thumbnail::thumbnail;
 pub use ticket::{OpenTicket, Ticket, open_ticket, upload_ticket};
 pub use unused::clean;
 pub(crate) use unused::mark_used;
-pub use upload::{NewPhoto, Uploaded, store, upload, upload_many};
+pub use upload::{NewPhoto, SpooledPhoto, Uploaded, store, upload, upload_many};
 pub(crate) use upload::{prepare, store_all};
 
 use crate::{Error, Reason};
+
+/// As [`file_error`], for a file of the spool.
+pub fn spool_error(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            file_error(files::Error::StorageFull)
+        }
+        _ => Error::Internal(format!("the spool: {error}")),
+    }
+}
 
 /// A full disk is the caller's to know of; everything else is ours.
 fn file_error(error: files::Error) -> Error {

@@ -1,42 +1,35 @@
 //! A small picture of what a browser's window showed: enough to see what happened, and light enough for every step.
 
-use std::io::Cursor;
-
 use bytes::Bytes;
+use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use image::imageops::FilterType;
-use image::{ImageFormat, ImageReader, Limits};
+
+use super::pipeline::{thumbnail_pixels, work};
 
 /// Wide enough to tell one page from another.
 const WIDTH: u32 = 320;
 /// Of a long page the top is kept: that is where a site says what is wrong.
 const HEIGHT: u32 = 640;
 const QUALITY: u8 = 60;
-/// A page of any sane length fits; what does not is left out rather than decoded.
-const MAX_DECODED_BYTES: u64 = 256 * 1024 * 1024;
+/// What making one takes in memory besides the picture as it came, in bytes: rows are averaged while they are read.
+const WORK_BYTES: u64 = 8 << 20;
 
 /// The picture as a small JPEG; `None` where it is no usable PNG, since a film strip with a gap is better than an attempt
 /// that stops because of one.
 pub async fn thumbnail(png: Bytes) -> Option<Bytes> {
-    tokio::task::spawn_blocking(move || shrink(&png)).await.ok()?
+    work::run(png.len() as u64 + WORK_BYTES, move |_| shrink(&png)).await?
 }
 
 fn shrink(png: &[u8]) -> Option<Bytes> {
-    let mut limits = Limits::default();
-    limits.max_alloc = Some(MAX_DECODED_BYTES);
-    let mut reader = ImageReader::with_format(Cursor::new(png), ImageFormat::Png);
-    reader.limits(limits);
-    let picture = reader.decode().ok()?;
-    let (width, height) = (picture.width().max(1), picture.height().max(1));
-    let shown = picture.crop_imm(0, 0, width, height.min(width.saturating_mul(HEIGHT / WIDTH)));
-    let small = if width > WIDTH {
-        shown.resize(WIDTH, HEIGHT, FilterType::Triangle)
-    } else {
-        shown
-    };
+    let (pixels, (width, height)) = thumbnail_pixels(png, WIDTH, HEIGHT / WIDTH)?;
+    let mut small = RgbImage::from_raw(width, height, pixels)?;
+    if width > WIDTH {
+        let height = (u64::from(height) * u64::from(WIDTH) / u64::from(width)).clamp(1, u64::from(HEIGHT));
+        small = image::imageops::resize(&small, WIDTH, u32::try_from(height).ok()?, FilterType::Triangle);
+    }
     let mut jpeg = Vec::new();
     small
-        .to_rgb8()
         .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
         .ok()?;
     Some(jpeg.into())
@@ -44,7 +37,9 @@ fn shrink(png: &[u8]) -> Option<Bytes> {
 
 #[cfg(test)]
 mod tests {
-    use image::{Rgb, RgbImage};
+    use std::io::Cursor;
+
+    use image::{ImageFormat, Rgb};
 
     use super::*;
 

@@ -1,9 +1,9 @@
 //! Signed uploads: a path to which one photo may be sent without a token.
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::upload::{NewPhoto, Uploaded, check_name, upload_as};
+use super::pipeline::Source;
+use super::upload::{Uploaded, check_name, upload_by_link};
 use crate::clock::Millis;
 use crate::identity::{self, Caller, LinkHolder};
 use crate::keys::Purpose;
@@ -12,13 +12,15 @@ use crate::{Domain, Error, Reason, Result};
 /// Where the server takes signed uploads.
 const FOLDER: &str = "/media/upload/";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Claims {
     owner_id: String,
     token_id: String,
     file_name: String,
     size_bytes: Option<u64>,
     request_id: Option<String>,
+    /// Remembered with the photo that is stored, so that no other one is.
+    link_id: String,
     expire_time: Millis,
 }
 
@@ -67,6 +69,7 @@ pub fn upload_ticket(
         file_name: file_name.to_owned(),
         size_bytes,
         request_id,
+        link_id: domain.ids.id(),
         expire_time,
     };
     let signed = domain
@@ -79,11 +82,13 @@ pub fn upload_ticket(
     })
 }
 
-/// What a ticket's path stands for, of which `signed` is the last part: to be looked at before anything is read for it.
+/// Opens what a ticket's path stands for, of which `signed` is the last part, before anything is read for it. `announced` is
+/// how many bytes the caller means to send, where that is known.
 ///
 /// # Errors
-/// UPLOAD_URL_INVALID, also where its token has ended; UPLOAD_URL_EXPIRED.
-pub async fn open_ticket(domain: &Domain, signed: &str) -> Result<OpenTicket> {
+/// UPLOAD_URL_INVALID, also where its token has ended; UPLOAD_URL_EXPIRED; a violation for another size than the ticket was
+/// made for.
+pub async fn open_ticket(domain: &Domain, signed: &str, announced: Option<u64>) -> Result<OpenTicket> {
     let claims = domain.keys.verify(Purpose::Upload, signed);
     let claims = claims
         .and_then(|text| serde_json::from_str::<Claims>(&text).ok())
@@ -95,13 +100,21 @@ pub async fn open_ticket(domain: &Domain, signed: &str) -> Result<OpenTicket> {
         })?;
     let ticket = OpenTicket(claims);
     ticket.require(domain).await?;
+    if let Some(bytes) = announced {
+        ticket.check_size(bytes)?;
+    }
     Ok(ticket)
 }
 
 /// A ticket that was good when it was opened.
+#[derive(Debug)]
 pub struct OpenTicket(Claims);
 
 impl OpenTicket {
+    pub fn owner_id(&self) -> &str {
+        &self.0.owner_id
+    }
+
     /// In whose name links to the photo are made.
     pub fn link_holder(&self) -> LinkHolder {
         LinkHolder {
@@ -126,24 +139,35 @@ impl OpenTicket {
         Ok(())
     }
 
-    /// Stores what was sent to the ticket's path. Sending the same bytes again is safe.
+    fn check_size(&self, bytes: u64) -> Result<()> {
+        match self.0.size_bytes {
+            Some(announced) if announced != bytes => {
+                let text = format!("{announced} bytes were announced and {bytes} came");
+                Err(Error::invalid("size_bytes", text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Stores what was sent to the ticket's path. Sending the same bytes again is safe; a ticket that has stored a photo
+    /// stores no other.
     ///
     /// # Errors
-    /// As [`open_ticket`], once more; a violation for another size than was announced; and as `upload`.
-    pub async fn redeem(self, domain: &Domain, bytes: Bytes) -> Result<Uploaded> {
+    /// As [`open_ticket`], once more; REQUEST_ID_REUSED for other bytes than those that were stored; and as `upload`.
+    pub async fn redeem(self, domain: &Domain, picture: impl Into<Source>) -> Result<Uploaded> {
         self.require(domain).await?;
+        let source = picture.into();
+        self.check_size(source.length())?;
         let claims = self.0;
-        if let Some(announced) = claims
-            .size_bytes
-            .filter(|announced| *announced != bytes.len() as u64)
-        {
-            let text = format!("{announced} bytes were announced and {} came", bytes.len());
-            return Err(Error::invalid("size_bytes", text));
-        }
-        let new = NewPhoto {
-            bytes,
-            file_name: claims.file_name,
-        };
-        upload_as(domain, &claims.owner_id, new, claims.request_id).await
+        let link = (!crate::failpoints::disables("link")).then_some(claims.link_id);
+        upload_by_link(
+            domain,
+            &claims.owner_id,
+            source,
+            claims.file_name,
+            claims.request_id,
+            link,
+        )
+        .await
     }
 }

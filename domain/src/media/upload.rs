@@ -11,9 +11,10 @@ use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect};
 
 use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
-use super::pipeline::{self, Processed, process_off_thread};
+use super::pipeline::work::{self, Room};
+use super::pipeline::{self, Processed, Source, process_off_thread};
 use super::removal::{hold, remove_unused};
-use super::{NearDuplicate, Photo, by_ids, file_error, files, limit, mark_used};
+use super::{NearDuplicate, Photo, Spooled, by_ids, file_error, files, limit, mark_used};
 use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
@@ -24,6 +25,8 @@ use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
 const NAME_MAX: usize = 255;
 /// How many near-duplicates are told: who needs more needs to look at the photos.
 const NEAR_DUPLICATES_MAX: usize = 20;
+/// What uses of a link are remembered under, beside the methods of the contract.
+const LINK: &str = "PUT /media/upload";
 /// How often, and after which pause, a file is put again that is being removed at that moment.
 const TRIES: usize = 25;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -34,6 +37,39 @@ pub struct NewPhoto {
     pub bytes: Bytes,
     /// May have folders, which are dropped; empty for none.
     pub file_name: String,
+}
+
+/// A picture that waits in the spool.
+#[derive(Clone, Debug)]
+pub struct SpooledPhoto {
+    pub picture: Spooled,
+    /// As of [`NewPhoto`].
+    pub file_name: String,
+}
+
+/// Either of them.
+#[derive(Clone, Debug)]
+pub struct Arrived {
+    source: Source,
+    file_name: String,
+}
+
+impl From<NewPhoto> for Arrived {
+    fn from(new: NewPhoto) -> Self {
+        Self {
+            source: new.bytes.into(),
+            file_name: new.file_name,
+        }
+    }
+}
+
+impl From<SpooledPhoto> for Arrived {
+    fn from(new: SpooledPhoto) -> Self {
+        Self {
+            source: new.picture.into(),
+            file_name: new.file_name,
+        }
+    }
 }
 
 /// A stored photo.
@@ -48,6 +84,7 @@ pub struct Uploaded {
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     photos: Arc<Vec<(Processed, String)>>,
+    _room: Arc<Room>,
     /// Identifies the pictures as they came, for idempotency.
     pub parameters: Vec<(String, String)>,
 }
@@ -82,13 +119,39 @@ pub async fn store(domain: &Domain, owner_id: &str, new: NewPhoto) -> Result<Upl
     Ok(uploaded)
 }
 
-pub(super) async fn upload_as(
+async fn upload_as(
     domain: &Domain,
     owner_id: &str,
     new: NewPhoto,
     request_id: Option<String>,
 ) -> Result<Uploaded> {
-    let mut uploaded = run(domain, owner_id, vec![new], request_id, "UploadPhoto").await?;
+    only(
+        run(
+            domain,
+            owner_id,
+            vec![new.into()],
+            request_id,
+            None,
+            "UploadPhoto",
+        )
+        .await?,
+    )
+}
+
+/// Stores the one photo that a link may store.
+pub(super) async fn upload_by_link(
+    domain: &Domain,
+    owner_id: &str,
+    source: Source,
+    file_name: String,
+    request_id: Option<String>,
+    link: Option<String>,
+) -> Result<Uploaded> {
+    let new = vec![Arrived { source, file_name }];
+    only(run(domain, owner_id, new, request_id, link, "UploadPhoto").await?)
+}
+
+fn only(mut uploaded: Vec<Uploaded>) -> Result<Uploaded> {
     uploaded
         .pop()
         .ok_or_else(|| Error::Internal("no photo came of one".to_owned()))
@@ -101,20 +164,22 @@ pub(super) async fn upload_as(
 pub async fn upload_many(
     domain: &Domain,
     caller: &Caller,
-    new: Vec<NewPhoto>,
+    new: Vec<impl Into<Arrived>>,
     request_id: Option<String>,
 ) -> Result<Vec<Uploaded>> {
     if new.is_empty() {
         return Err(Error::invalid("photos", "at least one is needed"));
     }
-    run(domain, &caller.owner_id, new, request_id, "UploadPhotos").await
+    let new = new.into_iter().map(Into::into).collect();
+    run(domain, &caller.owner_id, new, request_id, None, "UploadPhotos").await
 }
 
 async fn run(
     domain: &Domain,
     owner_id: &str,
-    new: Vec<NewPhoto>,
+    new: Vec<Arrived>,
     request_id: Option<String>,
+    link: Option<String>,
     method: &'static str,
 ) -> Result<Vec<Uploaded>> {
     let prepared = prepare(domain, owner_id, new, request_id.as_deref()).await?;
@@ -123,8 +188,12 @@ async fn run(
     // The same content is the same photo, so that a repeated call is answered by simply doing it again.
     let stored = store_all(domain, owner_id, prepared, move |tx, uploaded| {
         let (owner, request_id, parameters) = (owner.clone(), request_id.clone(), parameters.clone());
+        let link = link.clone();
         async move {
             let request_id = request_id.as_deref();
+            if let Some(link) = link.as_deref() {
+                use_up(tx, &owner, link, &parameters).await?;
+            }
             if requests::check(tx, &owner, request_id, method, &parameters)
                 .await?
                 .is_none()
@@ -154,11 +223,27 @@ async fn run(
         .collect())
 }
 
+/// Remembers which photo a link has stored, also when that photo is deleted.
+///
+/// # Errors
+/// REQUEST_ID_REUSED where it has stored another.
+async fn use_up(tx: &Tx, owner_id: &str, link: &str, parameters: &[(String, String)]) -> Result<()> {
+    match requests::check(tx, owner_id, Some(link), LINK, parameters).await {
+        Ok(None) => requests::remember(tx, owner_id, Some(link), LINK, parameters, link).await,
+        Ok(Some(_)) => Ok(()),
+        Err(error) if error.reason() == Some(Reason::RequestIdReused) => Err(Error::rejected(
+            Reason::RequestIdReused,
+            "this upload URL has stored another photo; ask for a new one",
+        )),
+        Err(error) => Err(error),
+    }
+}
+
 /// Processes pictures, several at once, and tells how far it is.
 pub(crate) async fn prepare(
     domain: &Domain,
     owner_id: &str,
-    new: Vec<NewPhoto>,
+    new: Vec<Arrived>,
     request_id: Option<&str>,
 ) -> Result<Prepared> {
     // Before the work; and once more where it counts, since others may store photos meanwhile.
@@ -185,11 +270,12 @@ pub(crate) async fn prepare(
         );
     };
     tell(0, "");
+    let room = work::room(new.len()).await;
     let limits = *domain.photo_limits;
     let mut running: FuturesUnordered<_> = new
         .iter()
         .enumerate()
-        .map(|(at, photo)| process_off_thread(photo.bytes.clone(), limits).map(move |result| (at, result)))
+        .map(|(at, photo)| process_off_thread(photo.source.clone(), limits).map(move |result| (at, result)))
         .collect();
     let mut processed: Vec<Option<Processed>> = vec![None; new.len()];
     let mut done = 0;
@@ -203,10 +289,11 @@ pub(crate) async fn prepare(
     let names = new.iter().map(|photo| base_name(&photo.file_name));
     let parameters = new
         .iter()
-        .map(|photo| (pipeline::sha256(&photo.bytes), photo.file_name.clone()))
+        .map(|photo| (photo.source.sha256(), photo.file_name.clone()))
         .collect();
     Ok(Prepared {
         photos: Arc::new(processed.into_iter().flatten().zip(names).collect()),
+        _room: Arc::new(room),
         parameters,
     })
 }
@@ -445,8 +532,12 @@ fn photo_error(error: pipeline::Error, index: usize, file_name: &str) -> Error {
         E::Unsupported { .. } => Reason::PhotoFormatUnsupported,
         E::Truncated => Reason::PhotoTruncated,
         E::TooManyBytes { .. } => Reason::PhotoTooLarge,
-        E::TooManyPixels { .. } => Reason::PhotoTooManyPixels,
-        E::Encode { .. } => return error.into(),
+        E::TooManyPixels { .. }
+        | E::SideTooLong { .. }
+        | E::TooNarrow { .. }
+        | E::TooDense { .. }
+        | E::TooMuchMemory { .. } => Reason::PhotoTooManyPixels,
+        E::Encode { .. } | E::Stopped | E::Unreadable { .. } => return error.into(),
     };
     let rejected = Error::rejected(reason, error.to_string())
         .with("index", index.to_string())
@@ -454,12 +545,29 @@ fn photo_error(error: pipeline::Error, index: usize, file_name: &str) -> Error {
     match error {
         E::Unsupported { found } => rejected.with("format", found),
         E::TooManyBytes { limit, .. } => rejected.with("max_bytes", limit.to_string()),
-        E::TooManyPixels { width, height, limit } => rejected
-            .with("width", width.to_string())
-            .with("height", height.to_string())
-            .with("max_pixels", limit.to_string()),
+        E::TooManyPixels { width, height, limit } => {
+            sized(rejected, width, height).with("max_pixels", limit.to_string())
+        }
+        E::SideTooLong { width, height, limit } => {
+            sized(rejected, width, height).with("max_side", limit.to_string())
+        }
+        E::TooNarrow { width, height, limit } => {
+            sized(rejected, width, height).with("max_ratio", limit.to_string())
+        }
+        E::TooDense {
+            width, height, limit, ..
+        } => sized(rejected, width, height).with("max_pixels_per_byte", limit.to_string()),
+        E::TooMuchMemory {
+            width, height, limit, ..
+        } => sized(rejected, width, height).with("max_memory_bytes", limit.to_string()),
         _ => rejected,
     }
+}
+
+fn sized(rejected: Error, width: u32, height: u32) -> Error {
+    rejected
+        .with("width", width.to_string())
+        .with("height", height.to_string())
 }
 
 #[cfg(test)]

@@ -240,7 +240,7 @@ async fn a_signed_path_opens_one_file_until_it_expires() {
 }
 
 async fn redeem(world: &World, signed: &str, bytes: Bytes) -> vintedbot_domain::Result<Uploaded> {
-    let ticket = media::open_ticket(&world.domain, signed).await?;
+    let ticket = media::open_ticket(&world.domain, signed, None).await?;
     ticket.redeem(&world.domain, bytes).await
 }
 
@@ -255,8 +255,13 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
         .path
         .strip_prefix("/media/upload/")
         .expect("is taken there");
-    let other_size = redeem(&world, signed, picture(2).bytes).await;
-    assert!(picture(2).bytes.len() == photo.bytes.len() || violated(other_size) == ["size_bytes"]);
+    let other_size = photo.bytes.slice(1..);
+    assert_eq!(
+        violated(redeem(&world, signed, other_size.clone()).await),
+        ["size_bytes"]
+    );
+    let announced = media::open_ticket(&world.domain, signed, Some(other_size.len() as u64)).await;
+    assert_eq!(violated(announced), ["size_bytes"], "before anything came");
     let stored = redeem(&world, signed, photo.bytes.clone())
         .await
         .expect("is stored");
@@ -264,12 +269,10 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
         (stored.photo.owner_id, stored.photo.file_name.as_str()),
         (world.caller.owner_id.clone(), "1.png")
     );
-    assert!(
-        redeem(&world, signed, photo.bytes.clone())
-            .await
-            .expect("is safe")
-            .existing
-    );
+    let again = redeem(&world, signed, photo.bytes.clone())
+        .await
+        .expect("is safe");
+    assert!(again.existing);
 
     let (media_path, _) = media::signed_path(
         &world.domain,
@@ -279,10 +282,10 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
     )
     .expect("a path");
     let foreign = media_path.strip_prefix("/media/").expect("is served there");
-    let refused = redeem(&world, foreign, photo.bytes.clone()).await;
+    let refused = media::open_ticket(&world.domain, foreign, None).await;
     assert_eq!(reason(refused), Some(Reason::UploadUrlInvalid));
     world.clock.advance(world.domain.settings.signed_url_ms);
-    let late = redeem(&world, signed, photo.bytes).await;
+    let late = media::open_ticket(&world.domain, signed, None).await;
     assert_eq!(reason(late), Some(Reason::UploadUrlExpired));
     let huge = media::upload_ticket(
         &world.domain,
@@ -292,6 +295,98 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
         Some("x".to_owned()),
     );
     assert_eq!(violated(huge), ["size_bytes", "request_id"]);
+}
+
+#[tokio::test]
+async fn upload_link_stores_one_photo_and_no_other() {
+    let world = World::new().await;
+    for request_id in [None, request_id()] {
+        let ticket = media::upload_ticket(&world.domain, &world.caller, "1.png", None, request_id);
+        let path = ticket.expect("a ticket").path;
+        let signed = path.strip_prefix("/media/upload/").expect("is taken there");
+        let redeem = |seed| redeem(&world, signed, picture(seed).bytes);
+        let no_picture = self::redeem(&world, signed, Bytes::new()).await;
+        assert_eq!(
+            reason(no_picture),
+            Some(Reason::PhotoNotAnImage),
+            "uses up nothing"
+        );
+        let stored = redeem(1).await.expect("is stored");
+        assert_eq!(redeem(1).await.expect("is the same").photo.id, stored.photo.id);
+        assert_eq!(reason(redeem(2).await), Some(Reason::RequestIdReused));
+        media::delete(&world.domain, &world.caller, &stored.photo.id, None)
+            .await
+            .expect("is deleted");
+        assert_eq!(
+            reason(redeem(2).await),
+            Some(Reason::RequestIdReused),
+            "after a deletion"
+        );
+    }
+    let photos = media::list(&world.domain, &world.caller, None, &page(0, "")).await;
+    assert_eq!(photos.expect("lists").items, []);
+}
+
+#[tokio::test]
+async fn photo_in_the_spool_is_stored_as_one_in_memory() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let spool = media::Spool::open(folder.path()).expect("opens");
+    let mut file = spool.file().await.expect("begins");
+    let mut spooled = Vec::new();
+    for seed in 1..=2 {
+        for piece in picture(seed).bytes.chunks(1000) {
+            file.write(piece.to_vec().into()).await.expect("is written");
+        }
+        spooled.push(media::SpooledPhoto {
+            picture: file.finish(),
+            file_name: format!("{seed}.png"),
+        });
+    }
+    let names = std::fs::read_dir(folder.path()).expect("is there").count();
+    assert_eq!(
+        names, 0,
+        "what is written has no name that a kill could leave behind"
+    );
+    let id = request_id();
+    let stored = media::upload_many(&world.domain, &world.caller, spooled, id.clone()).await;
+    let stored: Vec<_> = stored
+        .expect("are stored")
+        .into_iter()
+        .map(|one| one.photo)
+        .collect();
+    let in_memory = vec![picture(1), picture(2)];
+    let again = media::upload_many(&world.domain, &world.caller, in_memory, id).await;
+    let again: Vec<_> = again
+        .expect("the same call")
+        .into_iter()
+        .map(|one| one.photo)
+        .collect();
+    assert_eq!(stored, again);
+
+    let mut cut = spool.file().await.expect("begins");
+    cut.write(picture(1).bytes.slice(..100))
+        .await
+        .expect("is written");
+    let cut = media::SpooledPhoto {
+        picture: cut.finish(),
+        file_name: String::new(),
+    };
+    let refused = media::upload_many(&world.domain, &world.caller, vec![cut], None).await;
+    assert_eq!(reason(refused), Some(Reason::PhotoTruncated));
+}
+
+#[test]
+fn spool_is_private_and_emptied_at_its_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("spool");
+    std::fs::create_dir(&path).expect("is made");
+    std::fs::write(path.join("left"), "by a kill").expect("is written");
+    media::Spool::open(&path).expect("opens");
+    assert_eq!(std::fs::read_dir(&path).expect("is there").count(), 0);
+    let mode = std::fs::metadata(&path).expect("is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
 }
 
 #[tokio::test]

@@ -4,18 +4,20 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
-use bytes::{Bytes, BytesMut};
 use futures::TryStreamExt as _;
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH};
 use tonic::Code;
-use vintedbot_domain::{Error, Reason, media};
+use vintedbot_domain::media::{self, Spooled};
+use vintedbot_domain::{Error, Reason, failpoints};
 use vintedbot_proto::v1::ErrorReason;
 
 use super::problem;
 use crate::calls::Call;
 use crate::convert::photo;
 use crate::errors::Problem;
+use crate::media::pace::Pace;
+use crate::media::until_shutdown;
 use crate::signed::Signer;
 use crate::state::ServerState;
 
@@ -39,47 +41,58 @@ async fn store(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    // Before anything is read for it.
-    let ticket = media::open_ticket(&state.domain, signed).await?;
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
+    // All of this before anything is read.
+    let ticket = media::open_ticket(&state.domain, signed, announced).await;
+    if ticket.is_err() && failpoints::disables("early") {
+        read(state, body).await?;
+        return Err(ticket.map(drop).expect_err("was seen").into());
+    }
+    let ticket = ticket?;
     let call = Call {
         holder: ticket.link_holder(),
         ..call.clone()
     };
-    let announced = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok()?.parse().ok());
-    let bytes = read(state, announced, body).await?;
-    let uploaded = ticket.redeem(&state.domain, bytes).await?;
-    let answer = photo::uploaded_json(photo::uploaded(&Signer::new(&state.domain, &call), uploaded));
-    Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
-}
-
-/// The whole body, unless it is too large or stops coming.
-async fn read(state: &ServerState, announced: Option<u64>, body: Body) -> Result<Bytes, Problem> {
     let limit = state.domain.photo_limits.max_bytes;
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
+    let _slot = state.gate.upload(ticket.owner_id())?;
+    let reading = read(state, body);
+    let picture = tokio::select! {
+        picture = reading => picture?,
+        () = state.shutdown.cancelled() => return Err(Problem::shutting_down()),
+    };
+    let work = ticket.redeem(&state.domain, picture);
+    let uploaded = until_shutdown(state, work).await?;
+    let answer = photo::uploaded_json(photo::uploaded(&Signer::new(&state.domain, &call), uploaded));
+    Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
+}
+
+/// Spools the whole body, unless it is too large, or stops coming or comes too slowly.
+async fn read(state: &ServerState, body: Body) -> Result<Spooled, Problem> {
+    let limit = state.domain.photo_limits.max_bytes;
     let mut stream = body.into_data_stream();
-    let mut bytes =
-        BytesMut::with_capacity(usize::try_from(announced.unwrap_or_default()).unwrap_or_default());
-    loop {
-        let next = tokio::time::timeout(state.config.upload_idle_timeout, stream.try_next());
-        let piece = next.await.map_err(|_| idle())?.map_err(|error| {
-            Problem::new(
-                Code::InvalidArgument,
-                ErrorReason::UploadMalformed,
-                format!("the upload broke off: {error}"),
-            )
-        })?;
-        let Some(piece) = piece else {
-            return Ok(bytes.freeze());
-        };
-        if (bytes.len() + piece.len()) as u64 > limit {
+    let mut file = state.gate.spool.file().await.map_err(media::spool_error)?;
+    let mut pace = Pace::begin(&state.config);
+    while let Some(piece) = pace.next(stream.try_next()).await?.map_err(broken)? {
+        pace.came(piece.len())?;
+        if file.length() + piece.len() as u64 > limit {
             return Err(too_large(limit));
         }
-        bytes.extend_from_slice(&piece);
+        file.write(piece).await.map_err(media::spool_error)?;
     }
+    Ok(file.finish())
+}
+
+fn broken(error: axum::Error) -> Problem {
+    Problem::new(
+        Code::InvalidArgument,
+        ErrorReason::UploadMalformed,
+        format!("the upload broke off: {error}"),
+    )
 }
 
 fn too_large(limit: u64) -> Problem {
@@ -89,12 +102,4 @@ fn too_large(limit: u64) -> Problem {
     )
     .with("max_bytes", limit.to_string())
     .into()
-}
-
-fn idle() -> Problem {
-    Problem::new(
-        Code::DeadlineExceeded,
-        ErrorReason::DeadlineExceeded,
-        "the upload stopped coming",
-    )
 }

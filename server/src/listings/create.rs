@@ -9,6 +9,7 @@ use vintedbot_proto::v1;
 
 use crate::convert::{Fields, listing, photo};
 use crate::errors::Problem;
+use crate::media::until_shutdown;
 use crate::signed::Signer;
 use crate::state::ServerState;
 use crate::{auth, calls};
@@ -45,7 +46,8 @@ pub async fn create_from_photos(
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
     let new = read_from_photos(&state.domain.limits, request.into_inner())?;
-    let (listing, photos) = listings::create_from_photos(&state.domain, &caller, new).await?;
+    let work = listings::create_from_photos(&state.domain, &caller, new);
+    let (listing, photos) = until_shutdown(state, work).await?;
     let signer = Signer::new(&state.domain, &call);
     Ok(Response::new(v1::CreateListingFromPhotosResponse {
         listing: Some(listing::to_proto(listing)),

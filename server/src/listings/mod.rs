@@ -11,11 +11,20 @@ use tonic::{Request, Response, Status};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::listing_service_server::{ListingService, ListingServiceServer};
 
+use crate::media::methods::PhotoMethods;
 use crate::state::ServerState;
 
+/// The method that takes photos in its message.
+pub const WITH_PHOTOS: &str = "/vintedbot.v1.ListingService/CreateListingFromPhotos";
+
 pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
-    let limit = state.config.max_upload_bytes;
-    routes.add_service(ListingServiceServer::new(Service(state.clone())).max_decoding_message_size(limit));
+    let service = |limit| ListingServiceServer::new(Service(state.clone())).max_decoding_message_size(limit);
+    routes.add_service(PhotoMethods {
+        with_photos: service(state.config.max_upload_bytes),
+        others: service(state.config.max_message_bytes),
+        path: WITH_PHOTOS,
+        gate: state.gate.clone(),
+    });
 }
 
 struct Service(ServerState);

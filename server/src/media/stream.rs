@@ -1,24 +1,26 @@
 //! `UploadPhotos`: photos from a stream of parts. Nothing is stored before the stream has ended as it should, and then all
-//! of it or none.
+//! of it or none. What has come waits on disk.
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use tonic::{Code, Request, Response, Status, Streaming};
 use vintedbot_domain::events::Ephemeral;
 use vintedbot_domain::identity::{Caller, Scope};
-use vintedbot_domain::media::{self, NewPhoto};
+use vintedbot_domain::media::{self, SpooledPhoto};
 use vintedbot_domain::{Error, Reason};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::ErrorReason;
 use vintedbot_proto::v1::upload_photos_request::{Part, Start};
 
+use super::pace::Pace;
+use super::until_shutdown;
 use crate::convert::{Fields, photo, small};
 use crate::errors::{self, Problem};
 use crate::signed::Signer;
 use crate::state::ServerState;
 use crate::{auth, calls};
 
-/// What one stream may bring in all: it is held in memory until its end.
-const MAX_STREAM_BYTES: usize = 256 * 1024 * 1024;
+/// What one stream may bring in all: it is held on disk until its end.
+const MAX_STREAM_BYTES: u64 = 256 * 1024 * 1024;
 
 pub async fn upload(
     state: &ServerState,
@@ -28,12 +30,14 @@ pub async fn upload(
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
     let mut parts = request.into_inner();
-    let mut incoming = Incoming::new(state, &caller);
-    while let Some(part) = next(state, &mut parts).await? {
-        incoming.take(part)?;
-    }
-    let (photos, request_id) = incoming.end()?;
-    let uploaded = media::upload_many(&state.domain, &caller, photos, request_id).await?;
+    let _slot = state.gate.upload(&caller.owner_id)?;
+    let reading = read(state, &caller, &mut parts);
+    let (photos, request_id) = tokio::select! {
+        read = reading => read?,
+        () = state.shutdown.cancelled() => return Err(Problem::shutting_down()),
+    };
+    let work = media::upload_many(&state.domain, &caller, photos, request_id);
+    let uploaded = until_shutdown(state, work).await?;
     let signer = Signer::new(&state.domain, &call);
     let results = uploaded
         .into_iter()
@@ -42,27 +46,35 @@ pub async fn upload(
     Ok(Response::new(v1::UploadPhotosResponse { results }))
 }
 
-async fn next(
+async fn read(
     state: &ServerState,
+    caller: &Caller,
     parts: &mut Streaming<v1::UploadPhotosRequest>,
-) -> Result<Option<Part>, Problem> {
-    let message = tokio::time::timeout(state.config.upload_idle_timeout, parts.message()).await;
-    let message = message.map_err(|_| {
-        Problem::new(
-            Code::DeadlineExceeded,
-            ErrorReason::DeadlineExceeded,
-            "the stream stopped coming",
-        )
-    })?;
-    match message.map_err(|status| broken(state, &status))? {
-        None => Ok(None),
-        Some(v1::UploadPhotosRequest { part: Some(part) }) => Ok(Some(part)),
-        Some(_) => Err(malformed("a part is neither a start nor a chunk")),
+) -> Result<(Vec<SpooledPhoto>, Option<String>), Problem> {
+    let mut pace = Pace::begin(&state.config);
+    let mut photos = Photos::new(state, caller).await?;
+    loop {
+        let message = pace.next(parts.message()).await?;
+        match message.map_err(|status| broken(state, &status))? {
+            None => return photos.end(),
+            Some(v1::UploadPhotosRequest { part: Some(part) }) => {
+                pace.came(length(&part))?;
+                photos.take(part).await?;
+            }
+            Some(_) => return Err(malformed("a part is neither a start nor a chunk")),
+        }
+    }
+}
+
+fn length(part: &Part) -> usize {
+    match part {
+        Part::Start(start) => start.file_name.len(),
+        Part::Chunk(chunk) => chunk.len(),
     }
 }
 
 fn broken(state: &ServerState, status: &Status) -> Problem {
-    errors::explain(status, state.config.max_upload_bytes)
+    errors::explain(status, state.config.max_message_bytes)
 }
 
 fn malformed(message: &str) -> Problem {
@@ -70,32 +82,34 @@ fn malformed(message: &str) -> Problem {
 }
 
 /// The photos that have come so far.
-struct Incoming<'a> {
+struct Photos<'a> {
     state: &'a ServerState,
     caller: &'a Caller,
     request_id: Option<String>,
-    done: Vec<NewPhoto>,
+    done: Vec<SpooledPhoto>,
     /// The photo whose chunks are coming.
-    current: Option<(Start, BytesMut)>,
-    total_bytes: usize,
+    current: Option<Start>,
+    file: media::Incoming,
+    total_bytes: u64,
 }
 
-impl<'a> Incoming<'a> {
-    fn new(state: &'a ServerState, caller: &'a Caller) -> Self {
-        Self {
+impl<'a> Photos<'a> {
+    async fn new(state: &'a ServerState, caller: &'a Caller) -> Result<Self, Problem> {
+        Ok(Self {
             state,
             caller,
             request_id: None,
             done: Vec::new(),
             current: None,
+            file: state.gate.spool.file().await.map_err(media::spool_error)?,
             total_bytes: 0,
-        }
+        })
     }
 
-    fn take(&mut self, part: Part) -> Result<(), Problem> {
+    async fn take(&mut self, part: Part) -> Result<(), Problem> {
         match part {
             Part::Start(start) => self.start(start),
-            Part::Chunk(chunk) => self.chunk(&chunk),
+            Part::Chunk(chunk) => self.chunk(chunk).await,
         }
     }
 
@@ -120,25 +134,23 @@ impl<'a> Incoming<'a> {
             let request_id = fields.optional_id("start.request_id", start.request_id.clone());
             self.request_id = fields.done(request_id)?;
         }
-        self.current = Some((start, BytesMut::new()));
+        self.current = Some(start);
         Ok(())
     }
 
-    fn chunk(&mut self, chunk: &[u8]) -> Result<(), Problem> {
+    async fn chunk(&mut self, chunk: Bytes) -> Result<(), Problem> {
         let limit = self.state.domain.photo_limits.max_bytes;
-        let Some((start, bytes)) = &mut self.current else {
+        let Some(start) = &self.current else {
             return Err(malformed("a chunk came before any start"));
         };
-        let length = (bytes.len() + chunk.len()) as u64;
+        let length = self.file.length() + chunk.len() as u64;
         if start.size_bytes > 0 && length > start.size_bytes.unsigned_abs() {
             return Err(malformed("more bytes came than were announced"));
         }
         if length > limit {
-            let start = start.clone();
-            return Err(self.too_large(&start, limit));
+            return Err(self.too_large(start, limit));
         }
-        bytes.extend_from_slice(chunk);
-        self.total_bytes += chunk.len();
+        self.total_bytes += chunk.len() as u64;
         if self.total_bytes > MAX_STREAM_BYTES {
             let message = format!("a stream may bring at most {MAX_STREAM_BYTES} bytes");
             return Err(
@@ -146,19 +158,20 @@ impl<'a> Incoming<'a> {
                     .with("max_bytes", MAX_STREAM_BYTES.to_string()),
             );
         }
+        self.file.write(chunk).await.map_err(media::spool_error)?;
         Ok(())
     }
 
     /// Ends the photo whose chunks were coming, and tells whoever watches that one more is here.
     fn end_photo(&mut self) -> Result<(), Problem> {
-        let Some((start, bytes)) = self.current.take() else {
+        let Some(start) = self.current.take() else {
             return Ok(());
         };
-        if start.size_bytes > 0 && (bytes.len() as u64) < start.size_bytes.unsigned_abs() {
+        if start.size_bytes > 0 && self.file.length() < start.size_bytes.unsigned_abs() {
             return Err(malformed("fewer bytes came than were announced"));
         }
-        self.done.push(NewPhoto {
-            bytes: bytes.freeze(),
+        self.done.push(SpooledPhoto {
+            picture: self.file.finish(),
             file_name: start.file_name,
         });
         let progress = Ephemeral::Photos {
@@ -171,7 +184,7 @@ impl<'a> Incoming<'a> {
         Ok(())
     }
 
-    fn end(mut self) -> Result<(Vec<NewPhoto>, Option<String>), Problem> {
+    fn end(mut self) -> Result<(Vec<SpooledPhoto>, Option<String>), Problem> {
         self.end_photo()?;
         if self.done.is_empty() {
             return Err(malformed("the stream brought no photo"));

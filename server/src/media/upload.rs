@@ -5,6 +5,7 @@ use vintedbot_domain::identity::Scope;
 use vintedbot_domain::media::{self, NewPhoto};
 use vintedbot_proto::v1;
 
+use super::until_shutdown;
 use crate::convert::{Fields, photo, timestamp};
 use crate::errors::Problem;
 use crate::signed::Signer;
@@ -19,7 +20,8 @@ pub async fn upload(
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
     let (new, request_id) = read(request.into_inner())?;
-    let uploaded = media::upload(&state.domain, &caller, new, request_id).await?;
+    let work = media::upload(&state.domain, &caller, new, request_id);
+    let uploaded = until_shutdown(state, work).await?;
     Ok(Response::new(photo::uploaded(
         &Signer::new(&state.domain, &call),
         uploaded,

@@ -157,6 +157,10 @@ async fn start_in(
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("bound");
     let shutdown = CancellationToken::new();
+    let config = Config {
+        spool_dir: Some(folder.path().join("spool")),
+        ..config
+    };
     let served = tokio::spawn(serve(listener, domain.clone(), config, shutdown.clone()));
     Instance {
         domain,

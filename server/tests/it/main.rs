@@ -24,6 +24,7 @@ mod templates;
 mod tokens;
 mod transport;
 mod upload;
+mod upload_limits;
 mod watch;
 mod watch_inbox;
 mod web;

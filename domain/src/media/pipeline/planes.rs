@@ -2,55 +2,63 @@
 //!
 //! A JPEG holds a plane of brightness and two of colour, the latter often at half the size. Shrinking and turning work on
 //! each plane by itself, and the encoder takes planes as they are: neither conversion to RGB nor enlarging of the colour
-//! planes is needed.
+//! planes is needed. Foreign colours are converted when the photo has its final size.
+//!
+//! libjpeg-turbo-rs decodes planes and nothing else here: its conversion of rarer kinds to RGB panics on some damaged files,
+//! so those go through [`rgb`].
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder, JpegError, PixelFormat, Subsampling};
+use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder, JpegError, Subsampling};
 
-use super::{Error, Format, Header, Limits, Photo, QUALITY, fit, likeness, orient, rgb};
+use super::shape::Shape;
+use super::{Error, Limits, Photo, QUALITY, Stop, fit, likeness, orient, rgb};
 
-/// Scans of one progressive JPEG: encoders write about ten, and each one costs a walk over the whole picture.
-const MAX_SCANS: usize = 100;
+/// Scans of one progressive JPEG: encoders write about ten, and each one costs a walk over the whole picture. A small one
+/// may have as many as [`MAX_SCANS`], a large one [`FEW_SCANS`], and between them the scans together walk over
+/// [`SCANNED_PIXELS`].
+const MAX_SCANS: u64 = 100;
+const FEW_SCANS: u64 = 20;
+const SCANNED_PIXELS: u64 = 400_000_000;
 
 /// The share of the longest side allowed at which halving alone is good enough: the common 4000 and 4032 become 2000 and
 /// 2016, are as sharp as any, and need no second resampling.
 const NEAR_ENOUGH: f64 = 0.9;
 
-/// # Errors
-/// As [`super::inspect`].
-pub(super) fn header(bytes: &[u8]) -> Result<Header, Error> {
-    let decoder = decoder(bytes)?;
-    let (width, height) = decoder.header().dimensions();
-    Ok(Header {
-        format: Format::Jpeg,
-        width: u32::try_from(width).expect("a JPEG's sides have 16 bits"),
-        height: u32::try_from(height).expect("a JPEG's sides have 16 bits"),
-        orientation: decoder
-            .exif_orientation()
-            .and_then(Orientation::from_exif)
-            .unwrap_or(Orientation::NoTransforms),
-    })
+fn orientation_of(decoder: &Decoder<'_>) -> Orientation {
+    decoder
+        .exif_orientation()
+        .and_then(Orientation::from_exif)
+        .unwrap_or(Orientation::NoTransforms)
 }
 
-/// The photo made of a JPEG in brightness and colour, or `None` when it is of another kind ([`decode_rgb`] reads those).
-pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<Option<Photo>, Error> {
-    let decoder = decoder(bytes)?;
+/// The photo made of a JPEG in brightness and colour, or `None` when it is of another kind.
+pub(super) fn process(
+    bytes: &[u8],
+    shape: &Shape,
+    limits: &Limits,
+    stop: &Stop,
+) -> Result<Option<Photo>, Error> {
+    if !shape.jpeg().is_some_and(|jpeg| jpeg.is_planar()) {
+        return Ok(None);
+    }
+    let decoder = decoder(bytes, shape)?;
+    let size = (shape.width as usize, shape.height as usize);
+    if decoder.header().dimensions() != size {
+        return Err(corrupt("it tells two sizes"));
+    }
     let grey = match decoder.jpeg_color_space() {
         ColorSpace::YCbCr => false,
         ColorSpace::Grayscale => true,
         ColorSpace::Rgb | ColorSpace::Cmyk | ColorSpace::Ycck | ColorSpace::Unknown => return Ok(None),
     };
-    let foreign_colours = decoder
-        .icc_profile()
-        .ok()
-        .flatten()
-        .and_then(|profile| rgb::to_srgb(&profile))
-        .is_some();
-    if (foreign_colours && !grey) || decoder.header().is_lossless {
+    if decoder.header().is_lossless {
         return Ok(None);
     }
+    let orientation = orientation_of(&decoder);
+    let profile = decoder.icc_profile().ok().flatten().filter(|_| !grey);
+    let convert = profile.and_then(|profile| rgb::to_srgb(&profile));
     let sampling: Vec<_> = decoder
         .header()
         .components
@@ -61,6 +69,7 @@ pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<
         .iter()
         .fold((1, 1), |most, each| (most.0.max(each.0), most.1.max(each.1)));
     let raw = decoder.decode_raw().map_err(decoding)?;
+    stop.check()?;
 
     let sizes = raw.plane_widths.into_iter().zip(raw.plane_heights);
     let mut planes: Vec<_> = raw
@@ -78,8 +87,8 @@ pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<
         .collect();
 
     let mut frame = Frame {
-        width: f64::from(header.width),
-        height: f64::from(header.height),
+        width: f64::from(shape.width),
+        height: f64::from(shape.height),
     };
     let max_side = f64::from(limits.max_side);
     let mut halved = false;
@@ -105,7 +114,7 @@ pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<
         frame = whole;
         (whole.width as u32, whole.height as u32)
     } else {
-        fit(header.width, header.height, limits.max_side)
+        fit(shape.width, shape.height, limits.max_side)
     };
 
     let half = (width.div_ceil(2), height.div_ceil(2));
@@ -118,7 +127,7 @@ pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<
             f64::from(pixels.0) * scale.0 * plane.across,
             f64::from(pixels.1) * scale.1 * plane.down,
         );
-        plane.upright(area, size, header.orientation)
+        plane.upright(area, size, orientation)
     });
     let luma = upright.next().ok_or_else(|| corrupt("it has no brightness"))?;
     let neutral = || vec![128; half.0 as usize * half.1 as usize];
@@ -126,13 +135,23 @@ pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<
     let red = upright.next().unwrap_or_else(neutral);
 
     let turned = |(width, height): (u32, u32)| {
-        if orient::swaps_sides(header.orientation) {
+        if orient::swaps_sides(orientation) {
             (height, width)
         } else {
             (width, height)
         }
     };
     let ((width, height), half) = (turned((width, height)), turned(half));
+    stop.check()?;
+    if let Some(convert) = convert {
+        let pixels = rgb::converted(&*convert, &to_rgb([&luma, &blue, &red], width, half.0))?;
+        return Ok(Some(Photo {
+            jpeg: rgb::encoded(&pixels, width, height)?,
+            width,
+            height,
+            perceptual_hash: likeness::hash(&luma, width, height),
+        }));
+    }
     let jpeg = libjpeg_turbo_rs::compress_raw(
         &[&luma, &blue, &red],
         &[width, half.0, half.0].map(|side| side as usize),
@@ -153,27 +172,35 @@ pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<
     }))
 }
 
-/// Pixels of a JPEG that [`process`] does not take: RGB, the inks of a printer, or foreign colours. With its profile.
-pub(super) fn decode_rgb(bytes: &[u8]) -> Result<(Vec<u8>, Option<Vec<u8>>), Error> {
-    let mut decoder = decoder(bytes)?;
-    decoder.set_output_format(PixelFormat::Rgb);
-    let profile = decoder.icc_profile().ok().flatten();
-    let image = decoder.decode_image().map_err(decoding)?;
-    Ok((image.data, profile))
+/// RGB of planes whose colour is half as wide and half as high (JFIF 1.02, conversion of ITU-R BT.601). A sample of colour
+/// counts for its four pixels: the encoder takes their mean again.
+fn to_rgb([luma, blue, red]: [&[u8]; 3], width: u32, half: u32) -> Vec<u8> {
+    let (width, half) = (width as usize, half as usize);
+    let mut out = Vec::with_capacity(luma.len() * 3);
+    for (y, row) in luma.chunks(width).enumerate() {
+        let colour = y / 2 * half..(y / 2 + 1) * half;
+        let colours = blue[colour.clone()].iter().zip(&red[colour]);
+        for (pixels, (blue, red)) in row.chunks(2).zip(colours) {
+            let (blue, red) = (i32::from(*blue) - 128, i32::from(*red) - 128);
+            // In steps of 1/65536.
+            let add = [91_881 * red, -22_554 * blue - 46_802 * red, 116_130 * blue];
+            for light in pixels {
+                let light = (i32::from(*light) << 16) + (1 << 15);
+                out.extend(add.map(|add| ((light + add) >> 16).clamp(0, 255) as u8));
+            }
+        }
+    }
+    out
 }
 
-fn decoder(bytes: &[u8]) -> Result<Decoder<'_>, Error> {
+fn decoder<'a>(bytes: &'a [u8], shape: &Shape) -> Result<Decoder<'a>, Error> {
+    let scans = (SCANNED_PIXELS / shape.pixels()).clamp(FEW_SCANS, MAX_SCANS);
     let limits = DecodeLimits {
-        max_scans: MAX_SCANS,
+        max_pixels: shape.pixels(),
+        max_scans: usize::try_from(scans).unwrap_or(usize::MAX),
         ..DecodeLimits::default()
     };
-    let decoder = Decoder::new_with_limits(bytes, limits).map_err(decoding)?;
-    if decoder.header().precision != 8 {
-        return Err(Error::Unsupported {
-            found: format!("JPEG with {} bits a sample", decoder.header().precision),
-        });
-    }
-    Ok(decoder)
+    Decoder::new_with_limits(bytes, limits).map_err(decoding)
 }
 
 fn decoding(error: JpegError) -> Error {

@@ -1,94 +1,121 @@
-//! Pictures that are decoded to RGB: PNG, WebP, GIF, and the rarer kinds of JPEG.
+//! Pictures in RGB: what PNG, WebP, GIF and the rarer kinds of JPEG are decoded to, on its way to the photo.
 
-use std::io::Cursor;
+use std::io::{BufRead, Cursor, Read, Seek, SeekFrom};
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::error::{ImageError, LimitErrorKind};
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
+use image::metadata::Orientation;
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
 
-use super::{Error, Format, Header, Limits, Photo, QUALITY, fit, likeness, orient, planes};
+use super::shape::Shape;
+use super::{Error, Format, Limits, Photo, QUALITY, Stop, fit, likeness, orient};
 
-/// Memory that decoding one pixel may take, in bytes: four samples of 16 bits, and a copy of them.
-const BYTES_PER_PIXEL: u64 = 16;
+/// Memory that a decoder may ask for beside the picture itself, for each pixel, in bytes.
+const BYTES_PER_PIXEL: u64 = 12;
 
 /// How far, in steps of 255, a profile's colours may be from sRGB to count as sRGB.
 const SAME_COLOUR: u8 = 2;
 
+/// Profiles above this length are left out of account, in bytes: those of printers, the largest, have two megabytes.
+const MAX_PROFILE: usize = 4 << 20;
+
+/// How much a decoder is given to read at once: between two pieces it learns that nobody wants the photo any more.
+const PIECE: usize = 4096;
+
 /// # Errors
-/// As [`super::inspect`].
-pub(super) fn header(format: Format, bytes: &[u8]) -> Result<Header, Error> {
-    let mut decoder = decoder(format, bytes, None)?;
-    let (width, height) = decoder.dimensions();
-    let orientation = decoder.orientation().map_err(decoding)?;
-    Ok(Header {
-        format,
-        width,
-        height,
-        orientation,
-    })
+/// As [`super::process`].
+pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop) -> Result<Photo, Error> {
+    let input = Input {
+        bytes: Cursor::new(bytes),
+        stop,
+    };
+    let stopped = |error| stop.check().err().unwrap_or(error);
+    let mut decoder = decoder(input, shape).map_err(stopped)?;
+    if decoder.dimensions() != (shape.width, shape.height) {
+        return Err(corrupt("it tells two sizes"));
+    }
+    let profile = decoder.icc_profile().ok().flatten();
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let color = decoder.color_type();
+    let length = usize::try_from(decoder.total_bytes()).map_err(|_| corrupt("it is too large"))?;
+    let mut pixels = vec![0; length];
+    decoder
+        .read_image(&mut pixels)
+        .map_err(|error| stopped(decoding(error)))?;
+    let pixels = to_rgb(pixels, color)?;
+    let size = (shape.width, shape.height);
+    finish(pixels, size, orientation, profile.as_deref(), limits, stop)
 }
 
-pub(super) fn process(bytes: &[u8], header: &Header, limits: &Limits) -> Result<Photo, Error> {
-    let (mut pixels, profile) = match header.format {
-        Format::Jpeg => planes::decode_rgb(bytes)?,
-        Format::Png | Format::WebP | Format::Gif => {
-            let mut decoder = decoder(header.format, bytes, Some(limits.max_pixels))?;
-            let profile = decoder.icc_profile().ok().flatten();
-            (
-                on_white(DynamicImage::from_decoder(decoder).map_err(decoding)?),
-                profile,
-            )
-        }
-    };
-    let (width, height) = fit(header.width, header.height, limits.max_side);
-    if (width, height) != (header.width, header.height) {
-        pixels = resized(&pixels, (header.width, header.height), (width, height));
+/// The photo made of RGB pixels: shrunk, in sRGB, upright.
+///
+/// # Errors
+/// [`Error::Stopped`], [`Error::Corrupt`], [`Error::Encode`].
+pub(super) fn finish(
+    mut pixels: Vec<u8>,
+    size: (u32, u32),
+    orientation: Orientation,
+    profile: Option<&[u8]>,
+    limits: &Limits,
+    stop: &Stop,
+) -> Result<Photo, Error> {
+    stop.check()?;
+    let (width, height) = fit(size.0, size.1, limits.max_side);
+    if (width, height) != size {
+        pixels = resized(&pixels, size, (width, height));
     }
-    if let Some(convert) = profile.as_deref().and_then(to_srgb) {
-        let mut converted = vec![0; pixels.len()];
-        convert
-            .transform(&pixels, &mut converted)
-            .map_err(|error| Error::Corrupt {
-                detail: error.to_string(),
-            })?;
-        pixels = converted;
+    stop.check()?;
+    if let Some(convert) = profile.and_then(to_srgb) {
+        pixels = converted(&*convert, &pixels)?;
     }
     let size = (width as usize, height as usize);
-    let pixels = orient::upright(pixels.as_chunks::<3>().0, size.0, size, header.orientation);
-    let (width, height) = if orient::swaps_sides(header.orientation) {
+    let pixels = orient::upright(pixels.as_chunks::<3>().0, size.0, size, orientation);
+    let (width, height) = if orient::swaps_sides(orientation) {
         (height, width)
     } else {
         (width, height)
     };
-
-    let jpeg = Encoder::new(
-        pixels.as_flattened(),
-        width as usize,
-        height as usize,
-        PixelFormat::Rgb,
-    )
-    .quality(QUALITY)
-    .subsampling(Subsampling::S420)
-    .encode()
-    .map_err(|error| Error::Encode {
-        detail: error.to_string(),
-    })?;
     let luma: Vec<u8> = pixels.iter().map(brightness).collect();
     Ok(Photo {
-        jpeg,
+        jpeg: encoded(pixels.as_flattened(), width, height)?,
         width,
         height,
         perceptual_hash: likeness::hash(&luma, width, height),
     })
 }
 
+/// # Errors
+/// [`Error::Encode`].
+pub(super) fn encoded(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Error> {
+    Encoder::new(pixels, width as usize, height as usize, PixelFormat::Rgb)
+        .quality(QUALITY)
+        .subsampling(Subsampling::S420)
+        .encode()
+        .map_err(|error| Error::Encode {
+            detail: error.to_string(),
+        })
+}
+
+/// # Errors
+/// [`Error::Corrupt`].
+pub(super) fn converted(convert: &Transform8BitExecutor, pixels: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut converted = vec![0; pixels.len()];
+    convert
+        .transform(pixels, &mut converted)
+        .map_err(|error| corrupt(&error.to_string()))?;
+    Ok(converted)
+}
+
 /// The conversion to sRGB of an RGB profile whose colours differ from it visibly.
 ///
 /// Profiles that cannot be read, or that are of printers' inks or greys, are left out of account.
 pub(super) fn to_srgb(profile: &[u8]) -> Option<std::sync::Arc<Transform8BitExecutor>> {
+    if profile.len() > MAX_PROFILE {
+        return None;
+    }
     let profile = ColorProfile::new_from_slice(profile).ok()?;
     if profile.color_space != DataColorSpace::Rgb {
         return None;
@@ -109,16 +136,48 @@ pub(super) fn to_srgb(profile: &[u8]) -> Option<std::sync::Arc<Transform8BitExec
         .then_some(convert)
 }
 
-fn decoder(format: Format, bytes: &[u8], max_pixels: Option<u64>) -> Result<impl ImageDecoder, Error> {
-    let format = match format {
+/// The bytes of a file, which end when nobody wants the photo any more.
+struct Input<'a> {
+    bytes: Cursor<&'a [u8]>,
+    stop: &'a Stop,
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let length = into.len().min(PIECE);
+        self.stop.check().map_err(std::io::Error::other)?;
+        self.bytes.read(&mut into[..length])
+    }
+}
+
+impl BufRead for Input<'_> {
+    fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
+        self.stop.check().map_err(std::io::Error::other)?;
+        let rest = self.bytes.fill_buf()?;
+        Ok(&rest[..rest.len().min(PIECE)])
+    }
+
+    fn consume(&mut self, amount: usize) {
+        self.bytes.consume(amount);
+    }
+}
+
+impl Seek for Input<'_> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.bytes.seek(to)
+    }
+}
+
+fn decoder<'a>(input: Input<'a>, shape: &Shape) -> Result<impl ImageDecoder + 'a, Error> {
+    let format = match shape.format {
         Format::Jpeg => ImageFormat::Jpeg,
         Format::Png => ImageFormat::Png,
         Format::WebP => ImageFormat::WebP,
         Format::Gif => ImageFormat::Gif,
     };
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut reader = ImageReader::with_format(input, format);
     let mut limits = image::Limits::no_limits();
-    limits.max_alloc = max_pixels.map(|pixels| pixels.saturating_mul(BYTES_PER_PIXEL));
+    limits.max_alloc = Some(shape.pixels() * BYTES_PER_PIXEL + MAX_PROFILE as u64);
     reader.limits(limits);
     reader.into_decoder().map_err(decoding)
 }
@@ -138,23 +197,32 @@ fn decoding(error: ImageError) -> Error {
     }
 }
 
-/// RGB of a picture laid on white. This comes before resizing, so that the colour hidden under transparent pixels does
-/// not bleed into their neighbours.
-fn on_white(picture: DynamicImage) -> Vec<u8> {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8().into_raw();
+/// RGB on white, in the memory of what was decoded. Laying on white comes before resizing, so that the colour hidden under
+/// transparent pixels does not bleed into their neighbours.
+fn to_rgb(mut pixels: Vec<u8>, color: ColorType) -> Result<Vec<u8>, Error> {
+    match color {
+        ColorType::Rgb8 => Ok(pixels),
+        ColorType::L8 => Ok(pixels.iter().flat_map(|grey| [*grey; 3]).collect()),
+        ColorType::Rgba8 => {
+            let count = pixels.len() / 4;
+            for at in 0..count {
+                let alpha = pixels[at * 4 + 3];
+                for sample in 0..3 {
+                    pixels[at * 3 + sample] = over_white(pixels[at * 4 + sample], alpha);
+                }
+            }
+            pixels.truncate(count * 3);
+            Ok(pixels)
+        }
+        other => Err(Error::Unsupported {
+            found: format!("a picture in {other:?}"),
+        }),
     }
-    let over = |sample: u8, alpha: u8| {
-        let sum = u16::from(sample) * u16::from(alpha) + 255 * (255 - u16::from(alpha));
-        ((sum + 127) / 255) as u8
-    };
-    let pixels = picture.into_rgba8().into_raw();
-    pixels
-        .as_chunks::<4>()
-        .0
-        .iter()
-        .flat_map(|[r, g, b, a]| [over(*r, *a), over(*g, *a), over(*b, *a)])
-        .collect()
+}
+
+pub(super) fn over_white(sample: u8, alpha: u8) -> u8 {
+    let sum = u16::from(sample) * u16::from(alpha) + 255 * (255 - u16::from(alpha));
+    ((sum + 127) / 255) as u8
 }
 
 fn resized(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
@@ -166,6 +234,12 @@ fn resized(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
         .resize(&source, &mut out, &options)
         .expect("both are of three bytes a pixel");
     out.into_vec()
+}
+
+fn corrupt(detail: &str) -> Error {
+    Error::Corrupt {
+        detail: detail.to_owned(),
+    }
 }
 
 /// The brightness that a JPEG would store for a pixel (ITU-R BT.601), so that both ways of decoding hash alike.

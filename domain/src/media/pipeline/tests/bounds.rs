@@ -1,0 +1,162 @@
+//! Files that claim more than they may, and files with more in them than a picture.
+
+use std::io::Write as _;
+
+use super::*;
+
+/// A chunk of a PNG.
+fn chunk(name: &[u8; 4], payload: &[u8]) -> Vec<u8> {
+    let named = [name.as_slice(), payload].concat();
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    [length.as_slice(), &named, &crc32(&named).to_be_bytes()].concat()
+}
+
+/// A PNG that claims a size; what it holds is one row.
+fn png_of(width: u32, height: u32, depth: u8, color: u8, interlace: u8) -> Vec<u8> {
+    let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
+    let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    header.extend([depth, color, 0, 0, interlace]);
+    out.extend(chunk(b"IHDR", &header));
+    out.extend(chunk(b"IDAT", &deflated(1 << 16)));
+    out.extend(chunk(b"IEND", b""));
+    out
+}
+
+/// So many zeros, as zlib writes them: 1,000 times shorter.
+fn deflated(length: usize) -> Vec<u8> {
+    // Of the encoder of PNGs, texts are the part that compresses anything.
+    let text = png::text_metadata::ZTXtChunk::new("k", "\0".repeat(length));
+    let mut out = Vec::new();
+    let mut encoder = png::Encoder::new(&mut out, 1, 1);
+    encoder.set_color(png::ColorType::Grayscale);
+    let mut writer = encoder.write_header().expect("writes");
+    writer.write_text_chunk(&text).expect("writes");
+    drop(writer);
+    let at = out.windows(4).position(|name| name == b"zTXt").expect("is there");
+    let size = u32::from_be_bytes(out[at - 4..at].try_into().expect("four")) as usize;
+    // The keyword, its end, and the method stand before.
+    out[at + 4 + 3..at + 4 + size].to_vec()
+}
+
+fn jpeg_of(width: u16, height: u16, progressive: bool, length: usize) -> Vec<u8> {
+    let mut bytes = jpeg(&scene(1, 16, 16), 90, Subsampling::S444, progressive);
+    let marker = if progressive { 0xC2 } else { 0xC0 };
+    let at = bytes
+        .windows(2)
+        .position(|pair| pair == [0xFF, marker])
+        .expect("a frame");
+    bytes[at + 5..at + 7].copy_from_slice(&height.to_be_bytes());
+    bytes[at + 7..at + 9].copy_from_slice(&width.to_be_bytes());
+    bytes.resize(bytes.len().max(length), 0);
+    bytes
+}
+
+fn gif_of(width: u16, height: u16) -> Vec<u8> {
+    let mut bytes = animated_gif(&[RgbaImage::new(2, 2)]);
+    bytes[6..8].copy_from_slice(&width.to_le_bytes());
+    bytes[8..10].copy_from_slice(&height.to_le_bytes());
+    bytes
+}
+
+fn webp_of(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::WebP);
+    let at = bytes
+        .windows(4)
+        .position(|name| name == b"VP8L")
+        .expect("is there")
+        + 9;
+    bytes[at..at + 4].copy_from_slice(&((width - 1) | (height - 1) << 14).to_le_bytes());
+    bytes
+}
+
+#[test]
+fn picture_that_claims_too_much_is_refused_before_it_is_decoded() {
+    let refused = |bytes: &[u8]| process(bytes, &Limits::default()).expect_err("is refused");
+    let long = refused(&png_of(64_000_000, 1, 8, 2, 0));
+    assert!(matches!(long, Error::SideTooLong { .. }), "{long}");
+    let high = refused(&png_of(1, 20_001, 8, 2, 0));
+    assert!(matches!(high, Error::SideTooLong { .. }), "{high}");
+    let narrow = refused(&png_of(19_000, 100, 8, 2, 0));
+    assert!(matches!(narrow, Error::TooNarrow { .. }), "{narrow}");
+    let pixels = refused(&png_of(8_001, 8_000, 8, 2, 0));
+    assert!(matches!(pixels, Error::TooManyPixels { .. }), "{pixels}");
+    for bytes in [
+        gif_of(8_000, 8_000),
+        webp_of(8_000, 8_000),
+        png_of(8_000, 8_000, 8, 2, 0),
+        jpeg_of(8_000, 8_000, false, 0),
+    ] {
+        let dense = refused(&bytes);
+        assert!(matches!(dense, Error::TooDense { .. }), "{dense}");
+    }
+    let mut padded = gif_of(8_000, 8_000);
+    padded.resize(64_000, 0);
+    for bytes in [
+        padded,
+        jpeg_of(8_000, 8_000, true, 64_000),
+        [png_of(8_000, 8_000, 16, 6, 1), vec![0; 64_000]].concat(),
+        [webp_of(8_000, 8_000), vec![0; 64_000]].concat(),
+    ] {
+        let memory = refused(&bytes);
+        assert!(matches!(memory, Error::TooMuchMemory { .. }), "{memory}");
+    }
+}
+
+#[test]
+fn picture_whose_parts_are_larger_than_it_is_refused() {
+    // A frame of 16,384 x 16,384 on a canvas of 8 x 8.
+    let inner = webp_of(16_384, 16_384);
+    let chunk = &inner[12..];
+    let canvas = [b"VP8X\x0a\0\0\0".as_slice(), &[0, 0, 0, 0, 7, 0, 0, 7, 0, 0]].concat();
+    let length = u32::try_from(4 + canvas.len() + chunk.len()).expect("short");
+    let bytes = [b"RIFF".as_slice(), &length.to_le_bytes(), b"WEBP", &canvas, chunk].concat();
+    let refused = process(&bytes, &Limits::default());
+    assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+
+    // The same for a frame of a GIF.
+    let mut bytes = animated_gif(&[RgbaImage::new(2, 2)]);
+    let at = bytes.iter().rposition(|byte| *byte == 0x2C).expect("a frame");
+    bytes[at + 5..at + 9].copy_from_slice(&[0xFF; 4]);
+    let refused = process(&bytes, &Limits::default());
+    assert!(refused.is_err(), "{refused:?}");
+}
+
+#[test]
+fn text_and_profile_that_inflate_are_left_out() {
+    let picture = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::Png);
+    let expected = done(&picture);
+    let zeros = deflated(64 << 20);
+    let profile = [b"p\0\0".as_slice(), &zeros].concat();
+    let text = [b"Comment\0\0".as_slice(), &zeros].concat();
+    let international = [b"Comment\0\x01\0\0\0".as_slice(), &zeros].concat();
+    for (name, payload) in [(b"iCCP", &profile), (b"zTXt", &text), (b"iTXt", &international)] {
+        let mut bytes = picture[..33].to_vec();
+        bytes.extend(chunk(name, payload));
+        bytes.extend(&picture[33..]);
+        assert_eq!(done(&bytes), expected);
+    }
+}
+
+#[test]
+fn large_png_of_16_bits_is_shrunk_while_it_is_read() {
+    let (width, height) = (4_000, 3_000);
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Sixteen);
+    encoder.set_compression(png::Compression::Fastest);
+    let mut writer = encoder.write_header().expect("writes");
+    let mut rows = writer.stream_writer().expect("writes");
+    let row: Vec<u8> = (0..width)
+        .flat_map(|_| [200, 0, 100, 0, 50, 0, 255, 255])
+        .collect();
+    for _ in 0..height {
+        rows.write_all(&row).expect("writes");
+    }
+    rows.finish().expect("writes");
+    drop(writer);
+    let photo = done(&bytes);
+    assert_eq!((photo.width, photo.height), (2_000, 1_500));
+    let Rgb([red, green, blue]) = *pixels(&photo).get_pixel(1_000, 700);
+    assert!(red.abs_diff(200) < 4 && green.abs_diff(100) < 4 && blue.abs_diff(50) < 4);
+}
