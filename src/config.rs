@@ -182,6 +182,12 @@ impl Config {
         self.database_url().starts_with("postgres")
     }
 
+    /// Whether the database lies in the data folder, so that the folder's lock is the database's too.
+    pub fn locks_database(&self) -> bool {
+        let file = vintedbot_domain::store::sqlite_file(&self.database_url());
+        file.is_some_and(|file| file.parent() == Some(&*self.data_dir))
+    }
+
     /// Where the database is.
     pub fn database_url(&self) -> String {
         if self.database_url.is_empty() {

@@ -49,6 +49,7 @@ pub fn start(
     let worker = Worker::new(domain.clone(), connector.clone(), settings, drain.clone())
         .with_webhooks(outside)
         .named(share.name)
+        .sole(config.locks_database())
         .of_kinds(share.kinds)
         .with_relay(relay);
     Ok(tokio::spawn(async move { Ok(worker.run().await?) }))

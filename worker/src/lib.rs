@@ -67,6 +67,8 @@ pub struct Worker {
     /// Cancelled when the process is to end: no new claims, and attempts stop before their intent.
     drain: CancellationToken,
     is_running: fn(&Process) -> bool,
+    /// Whether no other process can be at work on the database.
+    is_sole: bool,
     /// How webhooks are sent; without it none are.
     outside: Option<Arc<Outside>>,
     /// The kinds of jobs that it takes.
@@ -98,6 +100,7 @@ impl Worker {
             config,
             drain,
             is_running: vintedbot_connector::is_running,
+            is_sole: false,
             outside: None,
             kinds: Kind::all(),
             relay: None,
@@ -130,6 +133,13 @@ impl Worker {
         self.kinds.len() == Kind::all().len()
     }
 
+    /// Says whether this process holds the lock of the folder that the database lies in: then every earlier worker is gone.
+    #[must_use]
+    pub fn sole(mut self, is_sole: bool) -> Self {
+        self.is_sole = is_sole;
+        self
+    }
+
     /// One that sends webhooks too.
     #[must_use]
     pub fn with_webhooks(mut self, outside: Arc<Outside>) -> Self {
@@ -156,11 +166,13 @@ impl Worker {
     pub async fn run(self) -> Result<(), Error> {
         let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
         jobs::open_worker(&self.domain.store, &self.identity, self.is_running).await?;
+        self.release_abandoned().await?;
         let zone = self.domain.settings.zone();
         jobs::write_defaults(&self.domain.store, &schedules::DEFAULTS, &zone).await?;
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
         let lives = tokio::spawn(live(Arc::clone(&worker)));
+        tasks.spawn(end_abandoned(Arc::clone(&worker)));
         if let Some(relay) = worker.relay.clone() {
             tasks.spawn(look_for_missed(Arc::clone(&worker), relay));
         }
@@ -177,6 +189,19 @@ impl Worker {
         Ok(())
     }
 
+    /// Ends the leases of workers that are known to be gone.
+    async fn release_abandoned(&self) -> Result<(), Error> {
+        let proof = match self.is_sole {
+            true => jobs::Proof::FolderLock,
+            false => jobs::Proof::Process(self.is_running),
+        };
+        let count = jobs::release_abandoned(&self.domain.store, &self.identity, proof).await?;
+        if count > 0 {
+            tracing::info!(count, "jobs of workers that are gone are taken up at once");
+        }
+        Ok(())
+    }
+
     /// Claims one job, if it is due, and works on it to the end of this attempt.
     pub async fn work_on(self: &Arc<Self>, job_id: &str) -> vintedbot_domain::Result<bool> {
         dispatch::work_on(self, job_id).await
@@ -190,6 +215,13 @@ impl Worker {
     /// Records that the worker does nothing any more, for those who drive it by hand.
     pub async fn close(&self) -> Result<(), Error> {
         Ok(jobs::close_worker(&self.domain.store, &self.identity.id).await?)
+    }
+}
+
+/// Ends the attempts of workers that are gone.
+async fn end_abandoned(worker: Arc<Worker>) {
+    if let Err(error) = publishing::end_abandoned(&worker).await {
+        tracing::warn!(%error, "what killed attempts left behind is ended with their next jobs only");
     }
 }
 

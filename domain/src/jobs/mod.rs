@@ -28,8 +28,8 @@ pub use due::{Candidate, DueJobs, due, kinds_of};
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
 pub use sweep::{purge, sweep};
 pub use worker::{
-    HEARTBEAT, WorkerIdentity, close_worker, heartbeat, is_on_this_machine, open_worker, owner_is_gone,
-    purge_workers,
+    HEARTBEAT, Proof, WorkerIdentity, close_worker, heartbeat, is_on_this_machine, open_worker,
+    owner_is_gone, purge_workers, release_abandoned,
 };
 pub(crate) use worker::{anybody_works, count_living};
 

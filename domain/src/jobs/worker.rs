@@ -11,9 +11,9 @@ use vintedbot_marketplace::Process;
 use super::{State, WorkerState};
 use crate::clock::Millis;
 use crate::publishing::ComposerState;
-use crate::store::entities::{composers, jobs, workers};
+use crate::store::entities::{account_locks, composers, jobs, workers};
 use crate::store::{Store, Tx};
-use crate::{Error, Result};
+use crate::{Error, Result, failpoints};
 
 /// A worker process of this start.
 #[derive(Clone, Debug)]
@@ -186,6 +186,80 @@ pub async fn owner_is_gone(
         return Ok(false);
     };
     Ok(is_gone(&row, this, is_running))
+}
+
+/// How a starting worker knows that earlier workers are gone.
+#[derive(Clone, Copy)]
+pub enum Proof {
+    /// It holds the lock of the folder that the database lies in, so that no other process works on it.
+    FolderLock,
+    /// Another worker's row is closed, or its process no longer runs on this machine.
+    Process(fn(&Process) -> bool),
+}
+
+/// Ends the leases of jobs whose worker is known to be gone, so that they are claimed at once. Returns how many there were.
+///
+/// Only the wait for the lease goes away. An open intent is still reconciled after its `reconcile_after` alone, and an
+/// open session refresh keeps its wait. A job whose worker may live keeps its lease. The rows of workers stay as they are:
+/// a copied database also has a free lock, and then a second attempt still needs its own proof.
+pub async fn release_abandoned(store: &Store, this: &WorkerIdentity, proof: Proof) -> Result<usize> {
+    if failpoints::disables("release") {
+        return Ok(0);
+    }
+    let this = this.clone();
+    store
+        .write(move |tx| {
+            let this = this.clone();
+            async move {
+                let others = workers::Entity::find().filter(workers::Column::Id.ne(this.id.as_str()));
+                let gone: Vec<String> = others
+                    .all(tx)
+                    .await?
+                    .into_iter()
+                    .filter(|row| match proof {
+                        Proof::FolderLock => true,
+                        Proof::Process(is_running) => is_gone(row, &this, is_running),
+                    })
+                    .map(|row| row.id)
+                    .collect();
+                let now = tx.now().await?;
+                let leased = jobs::Entity::find()
+                    .filter(jobs::Column::State.eq(State::Running))
+                    .filter(jobs::Column::LeaseUntil.gt(now));
+                let abandoned: Vec<jobs::Model> = tx
+                    .locked(leased)
+                    .all(tx)
+                    .await?
+                    .into_iter()
+                    .filter(|job| job.worker_id.as_ref().is_some_and(|id| gone.contains(id)))
+                    .collect();
+                for job in &abandoned {
+                    end_lease(tx, job, now).await?;
+                    tx.ring(&job.id, 0);
+                }
+                Ok(abandoned.len())
+            }
+            .boxed()
+        })
+        .await
+}
+
+/// Ends the lease of one job and, where the job holds the lock of its account, of that.
+async fn end_lease(tx: &Tx, job: &jobs::Model, now: Millis) -> Result<()> {
+    jobs::Entity::update_many()
+        .col_expr(jobs::Column::LeaseUntil, Expr::value(now))
+        .filter(jobs::Column::Id.eq(job.id.as_str()))
+        .filter(jobs::Column::ClaimEpoch.eq(job.claim_epoch))
+        .filter(jobs::Column::State.eq(State::Running))
+        .exec(tx)
+        .await?;
+    account_locks::Entity::update_many()
+        .col_expr(account_locks::Column::LeaseUntil, Expr::value(now))
+        .filter(account_locks::Column::Holder.eq(job.id.as_str()))
+        .filter(account_locks::Column::LeaseUntil.gt(now))
+        .exec(tx)
+        .await?;
+    Ok(())
 }
 
 fn is_gone(row: &workers::Model, this: &WorkerIdentity, is_running: impl Fn(&Process) -> bool) -> bool {

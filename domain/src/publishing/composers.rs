@@ -97,3 +97,9 @@ pub async fn list_open(store: &Store, account_id: &str) -> Result<Vec<ComposerRo
         .add(composers::Column::State.eq(ComposerState::Open));
     Ok(composers::Entity::find().filter(open).all(store.reader()).await?)
 }
+
+/// Attempts of every account that are not known to have ended.
+pub async fn list_all_open(store: &Store) -> Result<Vec<ComposerRow>> {
+    let open = composers::Column::State.eq(ComposerState::Open);
+    Ok(composers::Entity::find().filter(open).all(store.reader()).await?)
+}

@@ -5,6 +5,7 @@
 #[path = "../../../proofs/tests/support/postgres.rs"]
 mod postgres;
 
+mod abandoned;
 mod accounts;
 mod catalog;
 mod cluster;

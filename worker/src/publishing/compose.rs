@@ -119,6 +119,20 @@ pub async fn end_leftovers(worker: &Worker, account_id: &str) -> Result<std::res
     Ok(Ok(()))
 }
 
+/// Ends what attempts of gone workers left behind, for every account, and removes their folders with the cookies in them. Their
+/// jobs do so too, each when it is taken up.
+pub async fn end_abandoned(worker: &Worker) -> Result<()> {
+    let store = &worker.domain.store;
+    for row in composers::list_all_open(store).await? {
+        let is_gone = worker.is_sole
+            || jobs::owner_is_gone(store, &row.worker_id, &worker.identity, worker.is_running).await?;
+        if is_gone && row.worker_id != worker.identity.id {
+            end(worker, &row).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Ends what attempts at a job that is over left behind.
 pub async fn tidy(worker: &Worker, claim: &Claim) -> Result<()> {
     let account_id = claim.job.account_id.as_deref().unwrap_or_default();

@@ -21,6 +21,8 @@ use vintedbot_domain::{Domain, Error, Reason, Result};
 use vintedbot_marketplace::challenge::{AccountFollows, Kind};
 use vintedbot_marketplace::{Error as SiteError, Evidence, LostSession};
 
+pub use compose::end_abandoned;
+
 use crate::Worker;
 use crate::stage::Stage;
 
