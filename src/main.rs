@@ -51,6 +51,10 @@ enum Command {
 }
 
 fn main() -> std::process::ExitCode {
+    // Before anything makes a thread.
+    if let Some(code) = vintedbot_connector::run_as_host(std::env::args_os()) {
+        return code;
+    }
     let cli = Cli::parse();
     // Photos, screenshots, records and what a browser writes are for no other user of the machine, wherever they are kept.
     umask(Mode::RWXG | Mode::RWXO);

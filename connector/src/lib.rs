@@ -2,7 +2,8 @@
 //!
 //! [`Connector`] is the one [`Marketplace`] of the product. `web` reads, `browser` writes through Chromium,
 //! `browserless` writes to the practice site where there is no browser, `reading` compares what the site holds with what
-//! was approved, `process` ends what an attempt leaves behind. Selectors, limits and the signs of a challenge are data
+//! was approved, `process` ends what an attempt leaves behind, `driver_host` keeps a driver from other users of
+//! the machine. Selectors, limits and the signs of a challenge are data
 //! of the marketplace crate. `outside` is the one way to
 //! addresses that somebody else wrote. `discreet` keeps a session's values out of everything that leaves here. To support another way of writing, implement `Composer` and choose it in
 //! [`Connector::compose`](Marketplace::compose).
@@ -11,6 +12,8 @@ mod active;
 mod browser;
 mod browserless;
 mod discreet;
+mod driver_host;
+mod failpoints;
 mod inbox;
 mod outside;
 mod pacing;
@@ -37,7 +40,8 @@ use vintedbot_marketplace::{
     RemoteItem, Seat, Session, Sessions,
 };
 
-pub use browser::{BrowserConfig, Checked, CheckedPage, check_selectors};
+pub use browser::{BrowserConfig, Checked, CheckedPage, check_selectors, is_isolated};
+pub use driver_host::run_as_host;
 pub use outside::{Outside, Post, Received, Resolver, SystemResolver};
 pub use pacing::{Pacing, Random};
 pub use process::{is_running, this_process};

@@ -2,6 +2,7 @@
 
 pub mod descriptors;
 pub mod lifetime;
+mod neighbours;
 pub mod server;
 pub mod several;
 pub mod site;

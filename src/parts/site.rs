@@ -16,6 +16,7 @@ use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_practice::{Buyers, Practice, Running};
 
+use super::neighbours;
 use crate::config::{Browser, Config};
 
 /// The same domain, told whether there is a window that a person can see.
@@ -72,12 +73,16 @@ pub fn connect(config: &Config, practice_url: &str, domain: &Domain) -> Result<C
     let attempt_ms = settings.attempt_timeout_ms + settings.click_window_ms + settings.request_timeout_ms;
     let pause = Duration::from_millis(config.pacing_ms);
     let ids = SystemIds;
+    let browser = find_browser(config)?;
+    if let Some(browser) = &browser {
+        neighbours::warn_of_them(browser);
+    }
     Ok(Connector::new(vintedbot_connector::Config {
         practice_url: match practice_url {
             "" => None,
             url => Some(url.parse().context("practice_url")?),
         },
-        browser: find_browser(config)?,
+        browser,
         selectors: Arc::new(selectors(config)?),
         detector: Arc::new(Detector::embedded().clone()),
         pacing: Pacing {

@@ -7,6 +7,8 @@ use rustix::fs::{Access, access};
 use url::Url;
 use vintedbot_marketplace::Error;
 
+use super::broken;
+
 /// Names under which distributions ship Chromium, then Chrome, which the same driver drives.
 const BROWSERS: [&str; 4] = [
     "chromium",
@@ -43,6 +45,11 @@ pub struct BrowserConfig {
     pub proxy: Option<Url>,
     /// A driver or grid that runs already, in the place of a driver of one's own.
     pub remote: Option<Url>,
+    /// The program that calls [`run_as_host`](crate::run_as_host) first of all: this one, unless something else is said.
+    pub host: PathBuf,
+    /// Whether a driver of one's own gets a network namespace, where the machine permits it. Without, every user of the
+    /// machine reaches it.
+    pub isolated: bool,
 }
 
 impl BrowserConfig {
@@ -68,6 +75,9 @@ impl BrowserConfig {
                 page_load_timeout: PAGE_LOADS_WITHIN,
                 proxy: None,
                 remote: None,
+                // Looked up once: a program that is replaced while it runs keeps the place, not the file.
+                host: std::env::current_exe().map_err(broken)?,
+                isolated: true,
             })),
             (None, _) if is_named => Err(Error::Browser(
                 "a driver is named, but no browser is found".to_owned(),
@@ -103,6 +113,8 @@ impl BrowserConfig {
             page_load_timeout: PAGE_LOADS_WITHIN,
             proxy: None,
             remote: Some(url),
+            host: PathBuf::new(),
+            isolated: true,
         })
     }
 }

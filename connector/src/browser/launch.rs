@@ -1,27 +1,23 @@
 //! Starting a driver and a browser for one attempt, and ending them again.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::json;
 use thirtyfour::common::command::Command as DriverCommand;
 use thirtyfour::{Capabilities, TimeoutConfiguration, WebDriver};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
 use vintedbot_marketplace::{ComposerIdentity, Ending, Error, Process};
 
+use super::devtools::DevTools;
+use super::door::{Browser, Door};
+use super::driver::Driver;
 use super::failure::{not_started, versions_differ};
 use super::traffic::Traffic;
 use super::{BrowserConfig, broken, remote};
 use crate::process;
 use crate::web::client;
 
-const ENDED_EARLY: &str = "the driver ended before it said its port";
-const DRIVER_STARTS: usize = 3;
-const DRIVER_STARTS_WITHIN: Duration = Duration::from_secs(20);
 /// How long a browser may take to close by itself before it is killed.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
@@ -43,8 +39,8 @@ pub(crate) struct Launched {
     pub(crate) driver: WebDriver,
     pub(crate) identity: ComposerIdentity,
     pub(crate) is_headless: bool,
-    /// The driver's process; without one it is a driver elsewhere, of which the session alone is ours.
-    child: Option<Child>,
+    /// Driver and browser of our own; without them it is a driver elsewhere, of which the session alone is ours.
+    own: Option<(Driver, Browser)>,
     session: Option<remote::Session>,
     folder: Folder,
 }
@@ -83,47 +79,45 @@ impl Launched {
             .create(scratch(work_dir))
             .await
             .map_err(broken)?;
-        let (child, url) = match &config.remote {
-            Some(url) => (None, url.as_str().trim_end_matches('/').to_owned()),
+        let (driver, own) = match &config.remote {
+            Some(url) => {
+                let url = format!("{}/", url.as_str().trim_end_matches('/'));
+                let client = client::local(config.start_timeout)?;
+                let capabilities = capabilities(config, work_dir, &config.browser_binary)?;
+                let driver = WebDriver::builder(url, capabilities).client(client).await;
+                (driver.map_err(remote::not_started)?, None)
+            }
             None => {
-                let (child, url) = driver_on_a_port(&config.chromedriver, work_dir).await?;
-                (Some(child), url)
+                let (driver, own) = start_own(config, work_dir).await?;
+                (driver, Some(own))
             }
         };
-        let driver_process = child.as_ref().and_then(Child::id).and_then(process::by_pid);
-        let driver = WebDriver::builder(format!("{url}/"), capabilities(config, work_dir)?)
-            .client(client::local(config.start_timeout)?)
-            .await
-            .map_err(|error| match &config.remote {
-                Some(_) => remote::not_started(error),
-                None => not_started(error),
-            })?;
         // The session is ended here and nowhere else: the library's own way of doing it blocks a whole thread.
         driver.clone().leak().map_err(broken)?;
-        let session = child
+        let url = match (&own, &config.remote) {
+            (Some((own, _)), _) => own.url.clone(),
+            (None, remote) => remote
+                .as_ref()
+                .map_or("", |url| url.as_str())
+                .trim_end_matches('/')
+                .to_owned(),
+        };
+        let session = own
             .is_none()
             .then(|| remote::Session::new(&url, &driver.session_id().to_string()));
-        let browser = driver
-            .capabilities()
-            .get("goog:processID")
-            .filter(|_| child.is_some())
-            .and_then(serde_json::Value::as_u64);
-        let browser = browser
-            .and_then(|pid| u32::try_from(pid).ok())
-            .and_then(process::by_pid);
         let identity = ComposerIdentity {
             owner: process::this_process(),
             driver_url: Some(url),
             session_id: Some(driver.session_id().to_string()),
-            driver: driver_process,
-            browser,
+            driver: own.as_ref().and_then(|(driver, _)| driver.process.clone()),
+            browser: own.as_ref().and_then(|(_, browser)| browser.process.clone()),
             profile_dir: Some(work_dir.to_path_buf()),
         };
         let launched = Self {
             driver,
             identity,
             is_headless: config.headless,
-            child,
+            own,
             session,
             folder,
         };
@@ -173,22 +167,22 @@ impl Launched {
     }
 
     async fn listen(&self) -> Result<Traffic, Error> {
-        let session = self.driver.cdp().connect().await.map_err(broken)?;
-        let target = session
-            .send_raw("Target.getTargetInfo", json!({}))
-            .await
-            .map_err(broken)?;
         let window = self.driver.window().await.map_err(broken)?.to_string();
+        let session = match &self.own {
+            Some((_, browser)) => {
+                browser.pipe.attach(&window).await?;
+                DevTools::Own(browser.pipe.clone())
+            }
+            None => DevTools::Elsewhere(self.driver.cdp().connect().await.map_err(broken)?),
+        };
+        let target = session.send("Target.getTargetInfo", json!({})).await?;
         if target["targetInfo"]["targetId"] != window.as_str() {
             return Err(Error::Browser(
                 "its network events belong to another window".to_owned(),
             ));
         }
         let denied = json!({ "behavior": "deny" });
-        session
-            .send_raw("Browser.setDownloadBehavior", denied)
-            .await
-            .map_err(broken)?;
+        session.send("Browser.setDownloadBehavior", denied).await?;
         Traffic::listen(session).await
     }
 
@@ -206,19 +200,23 @@ impl Launched {
         }
         let browser: Vec<Process> = self.identity.browser.iter().cloned().collect();
         process::gone_within(&browser, CLOSES_WITHIN).await;
-        if let Some(child) = &mut self.child {
-            let _ = child.start_kill();
-        }
+        let is_reaped = match self.own.take() {
+            Some((driver, mut browser)) => {
+                let _ = browser.child.start_kill();
+                let (driver, browser) = tokio::join!(
+                    driver.end(CLOSES_WITHIN),
+                    tokio::time::timeout(CLOSES_WITHIN, browser.child.wait())
+                );
+                driver && browser.is_ok()
+            }
+            None => true,
+        };
         let known: Vec<Process> = [&self.identity.driver, &self.identity.browser]
             .into_iter()
             .flatten()
             .cloned()
             .collect();
         let is_gone = process::end_all(&known, Some(&self.folder.path)).await;
-        let is_reaped = match &mut self.child {
-            Some(child) => tokio::time::timeout(CLOSES_WITHIN, child.wait()).await.is_ok(),
-            None => true,
-        };
         wipe(&self.folder.path).await;
         self.folder.is_ended = is_gone && is_reaped;
         if self.folder.is_ended {
@@ -266,66 +264,28 @@ async fn wipe(work_dir: &Path) {
     process::wipe(scratch(work_dir)).await;
 }
 
-/// A driver that found its port. Two that start at once may choose the same one, and one of them ends at once, having
-/// done nothing: it is started again.
-async fn driver_on_a_port(chromedriver: &Path, work_dir: &Path) -> Result<(Child, String), Error> {
-    for _ in 1..DRIVER_STARTS {
-        match start_driver(chromedriver, work_dir).await {
-            Err(Error::Browser(said)) if said == ENDED_EARLY => {
-                tracing::info!("{said}: it is started again");
-            }
-            started => return started,
-        }
-    }
-    start_driver(chromedriver, work_dir).await
+/// Starts a driver of our own and, for it, a browser with an empty profile.
+async fn start_own(config: &BrowserConfig, work_dir: &Path) -> Result<(WebDriver, (Driver, Browser)), Error> {
+    let scratch = scratch(work_dir);
+    let door = Door::put(&config.host, &scratch)?;
+    let driver = Driver::start(config, work_dir, &scratch).await?;
+    let capabilities = capabilities(config, work_dir, door.path())?;
+    let client = client::at(&driver.socket, config.start_timeout)?;
+    let session = async {
+        let started = WebDriver::builder(format!("{}/", driver.url), capabilities).client(client);
+        started.await.map_err(not_started)
+    };
+    let (session, browser) = tokio::try_join!(session, door.browser(&config.browser_binary, &scratch))?;
+    Ok((session, (driver, browser)))
 }
 
-async fn start_driver(chromedriver: &Path, work_dir: &Path) -> Result<(Child, String), Error> {
-    let mut child = Command::new(chromedriver)
-        .arg("--port=0")
-        // Names the attempt's folder, by which a successor finds this process.
-        .arg(format!(
-            "--log-path={}",
-            work_dir.join("chromedriver.log").display()
-        ))
-        .arg("--log-level=SEVERE")
-        .env("TMPDIR", scratch(work_dir))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        // A group of its own: Ctrl-C in the terminal reaches us alone, so that a drain can end things in order.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| Error::Browser(format!("{} does not start: {error}", chromedriver.display())))?;
-    let stdout = child
-        .stdout
-        .take()
-        .ok_or_else(|| Error::Browser("driver without output".to_owned()))?;
-    let mut lines = BufReader::new(stdout).lines();
-    let port = tokio::time::timeout(DRIVER_STARTS_WITHIN, port(&mut lines))
-        .await
-        .map_err(|_| Error::Browser("the driver did not say its port in time".to_owned()))??;
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    Ok((child, format!("http://{}:{port}", Ipv4Addr::LOCALHOST)))
-}
-
-async fn port(lines: &mut Lines<BufReader<ChildStdout>>) -> Result<u16, Error> {
-    while let Some(line) = lines.next_line().await.map_err(broken)? {
-        if let Some((_, port)) = line.rsplit_once("successfully on port ")
-            && let Ok(port) = port.trim_end_matches('.').parse()
-        {
-            return Ok(port);
-        }
-    }
-    Err(Error::Browser(ENDED_EARLY.to_owned()))
-}
-
-fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities, Error> {
+fn capabilities(config: &BrowserConfig, work_dir: &Path, binary: &Path) -> Result<Capabilities, Error> {
     let mut switches: Vec<String> = SWITCHES.map(str::to_owned).to_vec();
     if config.remote.is_none() {
         // Elsewhere there is no such folder, and the driver makes an empty profile by itself.
         switches.push(format!("--user-data-dir={}", work_dir.join("profile").display()));
+        // The driver takes it for its own wish, too: no debugging port listens.
+        switches.push("--remote-debugging-pipe".to_owned());
     }
     if let Some(proxy) = &config.proxy {
         switches.push(format!("--proxy-server={proxy}"));
@@ -343,8 +303,8 @@ fn capabilities(config: &BrowserConfig, work_dir: &Path) -> Result<Capabilities,
         // The page for new tabs would ask the network for things, and is slow to leave.
         "prefs": { "session.restore_on_startup": 4, "session.startup_urls": ["about:blank"] },
     });
-    if !config.browser_binary.as_os_str().is_empty() {
-        options["binary"] = json!(config.browser_binary);
+    if !binary.as_os_str().is_empty() {
+        options["binary"] = json!(binary);
     }
     for (name, value) in [
         ("browserName", json!("chrome")),

@@ -5,13 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use thirtyfour::cdp::{CdpSession, RawEvent};
 use tokio::sync::Notify;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 use vintedbot_marketplace::Error;
 
-use super::broken;
+use super::devtools::{DevTools, Event, Events};
 
 /// How much of the answers' bodies the browser keeps for us, in bytes.
 const BODY_BUFFER: u32 = 16 * 1024 * 1024;
@@ -111,25 +110,22 @@ impl Shared {
 
 /// The log of one page's requests, kept for as long as this lives.
 pub(crate) struct Traffic {
-    session: CdpSession,
+    session: DevTools,
     shared: Arc<Shared>,
     listener: JoinHandle<()>,
 }
 
 impl Traffic {
     /// Starts to listen.
-    pub(crate) async fn listen(session: CdpSession) -> Result<Self, Error> {
-        let events = session.subscribe_connection();
+    pub(crate) async fn listen(session: DevTools) -> Result<Self, Error> {
+        let events = session.events();
         // Answers outlive the page that asked for them: the site leaves the form as soon as it has saved it.
         let lasting = json!({
             "maxTotalBufferSize": BODY_BUFFER,
             "maxResourceBufferSize": BODY_BUFFER,
             "enableDurableMessages": true,
         });
-        session
-            .send_raw("Network.enable", lasting)
-            .await
-            .map_err(broken)?;
+        session.send("Network.enable", lasting).await?;
         let shared = Arc::new(Shared::default());
         let listener = tokio::spawn(listen(session.clone(), events, Arc::clone(&shared)));
         Ok(Self {
@@ -141,7 +137,7 @@ impl Traffic {
 
     /// Asks the browser itself, past the driver.
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Value, Error> {
-        self.session.send_raw(method, params).await.map_err(broken)
+        self.session.send(method, params).await
     }
 
     /// Gives the browser a cookie for the one host of an address. It goes this way because what is sent through the
@@ -225,17 +221,10 @@ impl Drop for Traffic {
     }
 }
 
-async fn listen(
-    session: CdpSession,
-    mut events: tokio::sync::broadcast::Receiver<RawEvent>,
-    shared: Arc<Shared>,
-) {
+async fn listen(session: DevTools, mut events: Events, shared: Arc<Shared>) {
     loop {
-        match events.recv().await {
-            Ok(event) if event.session_id.as_ref() == session.session_id() => {
-                take(&session, &shared, &event);
-            }
-            Ok(_) => {}
+        match events.next().await {
+            Ok(event) => take(&session, &shared, &event),
             Err(RecvError::Lagged(_)) => shared.log().is_incomplete = true,
             Err(RecvError::Closed) => {
                 shared.log().is_incomplete = true;
@@ -246,7 +235,7 @@ async fn listen(
     }
 }
 
-fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
+fn take(session: &DevTools, shared: &Arc<Shared>, event: &Event) {
     let params = &event.params;
     let Some(request_id) = params["requestId"].as_str() else {
         return;
@@ -320,9 +309,9 @@ fn take(session: &CdpSession, shared: &Arc<Shared>, event: &RawEvent) {
     }
 }
 
-async fn body_of(session: &CdpSession, request_id: &str) -> Option<String> {
+async fn body_of(session: &DevTools, request_id: &str) -> Option<String> {
     let answer = session
-        .send_raw("Network.getResponseBody", json!({ "requestId": request_id }))
+        .send("Network.getResponseBody", json!({ "requestId": request_id }))
         .await
         .ok()?;
     (answer["base64Encoded"] == false).then(|| answer["body"].as_str().map(str::to_owned))?

@@ -1,5 +1,6 @@
 //! The one place that makes an HTTP client.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,16 +68,27 @@ fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-/// A client for the browser's driver, on this machine or where the settings say: no proxy stands between, and nothing redirects.
+/// A client for a driver where the settings say: no proxy stands between, and nothing redirects.
+pub(crate) fn local(timeout: Duration) -> Result<reqwest::Client, Error> {
+    built(plain(timeout))
+}
+
+/// A client for a driver of our own behind a socket file, whatever host its address names.
+pub(crate) fn at(socket: &Path, timeout: Duration) -> Result<reqwest::Client, Error> {
+    built(plain(timeout).unix_socket(socket))
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the guarded constructor that all others are to use"
 )]
-pub(crate) fn local(timeout: Duration) -> Result<reqwest::Client, Error> {
+fn plain(timeout: Duration) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .timeout(timeout)
         .redirect(Policy::none())
         .no_proxy()
-        .build()
-        .map_err(|error| Error::Browser(error.to_string()))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
+    builder.build().map_err(|error| Error::Browser(error.to_string()))
 }

@@ -171,6 +171,8 @@ async fn starting_with(chromedriver: PathBuf) -> Error {
     let content = content(&site.plain(), &seat, &[]).await;
     let connector = site.browser_as(BrowserConfig {
         chromedriver,
+        // What some of them say has to be heard from here.
+        isolated: false,
         ..chromium()
     });
     match connector.compose(&seat, site.request(content, Vec::new())).await {

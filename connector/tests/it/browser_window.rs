@@ -47,16 +47,16 @@ async fn screen() -> Screen {
 fn on(screen: &Screen, folder: &std::path::Path) -> BrowserConfig {
     use std::os::unix::fs::PermissionsExt as _;
     let chromium = chromium();
-    let script = folder.join("chromedriver");
+    let script = folder.join("chromium");
     let text = format!(
         "#!/bin/sh\nDISPLAY={} exec {} \"$@\"\n",
         screen.name,
-        chromium.chromedriver.display()
+        chromium.browser_binary.display()
     );
     std::fs::write(&script, text).expect("a folder to write to");
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("a file of ours");
     BrowserConfig {
-        chromedriver: script,
+        browser_binary: script,
         headless: false,
         ..chromium
     }
@@ -94,7 +94,10 @@ async fn a_window_that_was_handed_over_is_only_looked_at_until_the_person_closes
         identity.driver_url.clone().expect("a driver"),
         identity.session_id.clone().expect("a session"),
     );
+    let dir = identity.profile_dir.expect("a folder");
     let closed = Command::new("curl")
+        .arg("--unix-socket")
+        .arg(crate::doors::option_of_host(&dir, "socket"))
         .args(["-sf", "-X", "DELETE", &format!("{url}/session/{session}/window")])
         .stdout(Stdio::null())
         .status()

@@ -13,6 +13,7 @@ mod browser_mutations;
 mod browser_pages;
 mod browser_window;
 mod browserless;
+mod doors;
 mod inbox;
 mod leftovers;
 mod reads;

@@ -165,7 +165,10 @@ impl Site {
 
 pub fn chromium() -> BrowserConfig {
     let found = BrowserConfig::find(None, None, true).expect("nothing is named");
-    found.expect("Chromium and chromedriver are installed")
+    BrowserConfig {
+        host: env!("CARGO_BIN_EXE_driver-host").into(),
+        ..found.expect("Chromium and chromedriver are installed")
+    }
 }
 
 pub fn seat(language: Language) -> Seat {

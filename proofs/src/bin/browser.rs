@@ -38,6 +38,11 @@ async fn main() -> Result<ExitCode> {
     );
     let browser =
         BrowserConfig::find(binary, driver, true)?.context("no Chromium with its driver was found")?;
+    let browser = BrowserConfig {
+        // Cargo builds all programs into one folder.
+        host: std::env::current_exe()?.with_file_name("vintedbot"),
+        ..browser
+    };
     let options = Options {
         cases: arguments.cases,
         named: arguments.case,

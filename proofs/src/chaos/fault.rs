@@ -386,20 +386,22 @@ impl Drop for Disk {
     }
 }
 
-/// The driver that a worker has started.
+/// The driver that a worker has started: the child of its host, which is the worker's.
 fn driver_of(worker: u32) -> Option<Pid> {
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     processes
         .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .find(|pid| {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let parent = stat
-                .rsplit(')')
-                .next()
-                .and_then(|rest| rest.split_whitespace().nth(1));
-            stat.contains("(chromedriver") && parent == Some(worker.to_string().as_str())
+            stat.contains("(chromedriver")
+                && parent_of(*pid).and_then(parent_of) == Some(worker.cast_signed())
         })
         .and_then(Pid::from_raw)
+}
+
+fn parent_of(pid: i32) -> Option<i32> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Debian's library that has one process read another time.

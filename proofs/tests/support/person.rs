@@ -50,6 +50,27 @@ impl Screen {
     }
 }
 
+/// Writes a program that starts the browser with a debugging port beside its pipe: without it nobody else gets at a window.
+///
+/// # Errors
+///
+/// It cannot be written.
+pub fn browser_with_port(folder: &Path) -> Result<PathBuf> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let named = std::env::var("BROWSER_BINARY")
+        .ok()
+        .filter(|path| !path.is_empty());
+    let browser = named.unwrap_or_else(|| "chromium".to_owned());
+    let script = folder.join("browser-with-port");
+    std::fs::write(
+        &script,
+        format!("#!/bin/sh\nexec '{browser}' --remote-debugging-port=0 \"$@\"\n"),
+    )?;
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
+    Ok(script)
+}
+
 /// Somebody at the window that was handed over.
 pub struct Person {
     http: reqwest::Client,

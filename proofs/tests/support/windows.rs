@@ -11,7 +11,7 @@ use vintedbot_sdk::v1::publish_job::State;
 use vintedbot_sdk::v1::{EventKind, PublishJob};
 use vintedbot_sdk::{Code, ErrorReason};
 
-use super::person::{Person, Screen};
+use super::person::{Person, Screen, browser_with_port};
 use super::refusals::refused;
 use super::world::World;
 
@@ -30,6 +30,10 @@ pub async fn tell(world: &mut World) -> Result<()> {
     world.instance.stop().await?;
     world.instance.set("DISPLAY", &screen.display);
     world.instance.set("BROWSER_HEADLESS", "false");
+    let browser = browser_with_port(&world.data_dir())?;
+    world
+        .instance
+        .set("BROWSER_BINARY", &browser.display().to_string());
     world.restart().await?;
     published(world).await.context("published")?;
     drafted(world).await.context("a draft saved, and closed")?;

@@ -1,0 +1,7 @@
+//! The processes around a driver, for this crate's tests. The shipped program plays these roles itself.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vintedbot_connector::run_as_host(std::env::args_os()).unwrap_or(ExitCode::FAILURE)
+}
