@@ -30,7 +30,7 @@ pub(crate) struct Driver {
 
 /// How a host's start went, where it is not over.
 enum Started {
-    Ready(Driver),
+    Ready(Box<Driver>),
     /// This machine permits no namespace.
     Refused(String),
 }
@@ -47,7 +47,7 @@ impl Driver {
         let mut tries = 1;
         loop {
             match start(config, work_dir, scratch, is_shared).await {
-                Ok(Started::Ready(driver)) => return Ok(driver),
+                Ok(Started::Ready(driver)) => return Ok(*driver),
                 Ok(Started::Refused(said)) if !is_shared => {
                     tracing::info!(
                         said,
@@ -144,11 +144,11 @@ async fn start(
     }
     let pid = said.strip_prefix(READY).and_then(|pid| pid.parse().ok());
     let pid: u32 = pid.ok_or_else(|| broken(format!("a driver's host said {said:?}")))?;
-    Ok(Started::Ready(Driver {
+    Ok(Started::Ready(Box::new(Driver {
         host,
         leash,
         process: process::by_pid(pid),
         socket,
         url: "http://localhost".to_owned(),
-    }))
+    })))
 }
