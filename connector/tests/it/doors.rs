@@ -130,8 +130,9 @@ async fn a_driver_without_a_namespace_works_all_the_same() {
         ..chromium()
     });
     let seat = seat(Language::De);
-    let content = content(&connector, &seat, &[]).await;
-    let request = site.request(content, photos(1));
+    let photos = photos(1);
+    let content = content(&connector, &seat, &photos).await;
+    let request = site.request(content, photos);
     let dir = request.work_dir.clone();
     let mut composer = connector.compose(&seat, request).await.expect("a browser");
     composer.fill(&Steps::default()).await.expect("a filled form");
