@@ -47,8 +47,8 @@ pub enum ErrorReason {
     /// RESOURCE_EXHAUSTED. The message is larger than the server takes. Metadata: `max_bytes`.
     MessageTooLarge = 26,
     /// RESOURCE_EXHAUSTED. A limit on the number of calls or effects is used up for now; RetryInfo says when it frees up.
-    /// Metadata: `limit` (its name, such as `calls_per_owner` for calls that run at once), `available_time` (RFC 3339). Also
-    /// the reason of a job that waits for its budget.
+    /// Metadata: `limit` (its name, such as `calls_per_owner` for calls that run at once), `available_time` (RFC 3339, where it
+    /// is known). Also the reason of a job that waits for its budget.
     RateLimited = 27,
     /// RESOURCE_EXHAUSTED. The disk or the database is full; nothing of the call was stored.
     StorageFull = 28,
@@ -72,7 +72,9 @@ pub enum ErrorReason {
     PhotoTruncated = 51,
     /// INVALID_ARGUMENT. The file is larger than allowed. Metadata also: `max_bytes`.
     PhotoTooLarge = 52,
-    /// INVALID_ARGUMENT. The picture has more pixels than allowed. Metadata also: `width`, `height`, `max_pixels`.
+    /// INVALID_ARGUMENT. The picture is larger than allowed. Metadata also: `width`, `height`, and the limit that it passes:
+    /// `max_pixels`, `max_side` (pixels), `max_ratio` (of one side to the other), `max_pixels_per_byte` (of the file),
+    /// `max_memory_bytes` (for decoding it).
     PhotoTooManyPixels = 53,
     /// INVALID_ARGUMENT. A picture, but not JPEG, PNG, WebP or GIF. Metadata also: `format`, where known.
     PhotoFormatUnsupported = 54,
@@ -7612,7 +7614,7 @@ pub struct CreateUploadUrlRequest {
 pub struct CreateUploadUrlResponse {
     /// Absolute, signed URL. Send the bytes as the body of an HTTP PUT, without a token. Success is 200 with `UploadPhotoResponse` as
     /// JSON; an error is JSON with `code`, `message` and `reason`, an ErrorReason's full name. Sending the same bytes again is
-    /// safe.
+    /// safe; a URL that has stored a photo refuses other bytes with REQUEST_ID_REUSED (409).
     #[prost(string, tag = "1")]
     pub url: ::prost::alloc::string::String,
     /// When the URL ceases to work.

@@ -74,43 +74,50 @@ fn late(message: &str) -> Problem {
 mod tests {
     use super::*;
 
-    fn pace() -> Pace {
-        Pace::begin(&Config::default())
+    const IDLE: Duration = Duration::from_secs(2);
+    const TOTAL: Duration = Duration::from_secs(20);
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// An upload that began so long ago.
+    fn begun(ago: Duration) -> Pace {
+        Pace {
+            begun: Instant::now()
+                .checked_sub(ago)
+                .expect("the machine runs for longer"),
+            bytes: 0,
+            idle: IDLE,
+            total: TOTAL,
+        }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn upload_that_trickles_is_refused() {
-        let mut pace = pace();
-        let mut pieces = 0;
-        let refused = loop {
-            tokio::time::advance(Duration::from_secs(5)).await;
-            match pace.came(1) {
-                Ok(()) => pieces += 1,
-                Err(refused) => break refused,
-            }
-        };
+    #[test]
+    fn upload_that_trickles_is_refused_after_its_first_pause() {
+        begun(IDLE - SECOND).came(1).expect("it may still begin");
+        let refused = begun(IDLE + SECOND).came(1).expect_err("is too slow");
         assert!(refused.message().contains("slowly"), "{}", refused.message());
-        assert_eq!(pieces, 6, "30 seconds");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn upload_at_a_slow_rate_is_taken_until_its_time_is_over() {
-        let mut pace = pace();
-        let begun = Instant::now();
-        let refused = loop {
-            let piece = tokio::time::sleep(Duration::from_secs(8));
-            match pace.next(piece).await {
-                Ok(()) => pace.came(40 * 1024).expect("comes fast enough"),
-                Err(refused) => break refused,
-            }
-        };
-        assert_eq!(begun.elapsed(), Config::default().upload_timeout);
+    #[test]
+    fn upload_at_the_lowest_rate_is_taken() {
+        let bytes = usize::try_from(LOWEST_RATE * (TOTAL.as_secs() + 60)).expect("small");
+        begun(TOTAL).came(bytes).expect("comes fast enough");
+    }
+
+    #[tokio::test]
+    async fn upload_ends_when_its_time_is_over() {
+        let pace = begun(TOTAL);
+        let refused = pace.next(std::future::pending::<()>()).await;
+        let refused = refused.expect_err("its time is over");
         assert!(refused.message().contains("too long"), "{}", refused.message());
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn upload_that_stops_is_refused() {
-        let refused = pace().next(std::future::pending::<()>()).await;
+        let pace = Pace {
+            idle: Duration::from_millis(10),
+            ..begun(Duration::ZERO)
+        };
+        let refused = pace.next(std::future::pending::<()>()).await;
         let refused = refused.expect_err("stopped");
         assert!(refused.message().contains("stopped"), "{}", refused.message());
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;
-use vintedbot_domain::media;
+use vintedbot_domain::{identity, media};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::media_service_client::MediaServiceClient;
 use vintedbot_proto::v1::upload_photos_request::{Part, Start};
@@ -199,7 +199,9 @@ async fn files_that_are_not_taken_are_limited_and_closed() {
         .put("screenshots/large", large.into())
         .await
         .expect("is put");
-    let (path, _) = media::signed_path(domain, "screenshots/large", "image/png").expect("a path");
+    let bearer = identity::authenticate(domain, Some(&instance.token)).await;
+    let holder = bearer.expect("a caller").link_holder();
+    let (path, _) = media::signed_path(domain, &holder, "screenshots/large", "image/png").expect("a path");
     let url = format!("{}{path}", instance.url);
     let mut open = Vec::new();
     for _ in 0..8 {

@@ -147,8 +147,8 @@ export enum ErrorReason {
 
   /**
    * RESOURCE_EXHAUSTED. A limit on the number of calls or effects is used up for now; RetryInfo says when it frees up.
-   * Metadata: `limit` (its name, such as `calls_per_owner` for calls that run at once), `available_time` (RFC 3339). Also
-   * the reason of a job that waits for its budget.
+   * Metadata: `limit` (its name, such as `calls_per_owner` for calls that run at once), `available_time` (RFC 3339, where it
+   * is known). Also the reason of a job that waits for its budget.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 27;
    */
@@ -227,7 +227,9 @@ export enum ErrorReason {
   PHOTO_TOO_LARGE = 52,
 
   /**
-   * INVALID_ARGUMENT. The picture has more pixels than allowed. Metadata also: `width`, `height`, `max_pixels`.
+   * INVALID_ARGUMENT. The picture is larger than allowed. Metadata also: `width`, `height`, and the limit that it passes:
+   * `max_pixels`, `max_side` (pixels), `max_ratio` (of one side to the other), `max_pixels_per_byte` (of the file),
+   * `max_memory_bytes` (for decoding it).
    *
    * @generated from enum value: ERROR_REASON_PHOTO_TOO_MANY_PIXELS = 53;
    */

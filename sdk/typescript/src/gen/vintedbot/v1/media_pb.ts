@@ -349,7 +349,7 @@ export type CreateUploadUrlResponse = Message<"vintedbot.v1.CreateUploadUrlRespo
   /**
    * Absolute, signed URL. Send the bytes as the body of an HTTP PUT, without a token. Success is 200 with `UploadPhotoResponse` as
    * JSON; an error is JSON with `code`, `message` and `reason`, an ErrorReason's full name. Sending the same bytes again is
-   * safe.
+   * safe; a URL that has stored a photo refuses other bytes with REQUEST_ID_REUSED (409).
    *
    * @generated from field: string url = 1;
    */
