@@ -6,9 +6,14 @@
 
 mod connections;
 mod honest;
+mod local;
 mod modes;
+mod pictures;
+mod races;
 mod readers;
 mod stage;
+mod tokens;
+mod uploads;
 mod violations;
 
 use std::fmt;
@@ -67,98 +72,84 @@ type Playing<'a> = Pin<Box<dyn Future<Output = Result<Verdict>> + 'a>>;
 struct Attack {
     /// Its letter, and what it does.
     name: &'static str,
-    /// The rule that holds it, and whose failpoint makes it succeed.
-    rule: &'static str,
-    /// Whether it is part of a sample.
-    sample: bool,
-    /// Whether the engine matters, so that it is also played on PostgreSQL.
-    engines: bool,
+    /// The rules that hold it: without any of them it succeeds. Each is a failpoint.
+    rules: &'static [&'static str],
     play: for<'a> fn(&'a Stage) -> Playing<'a>,
+    /// Whether it is part of a sample.
+    is_sampled: bool,
+    /// Whether it is also played on PostgreSQL, where that differs.
+    needs_both_engines: bool,
 }
 
-/// Names an attack's function.
-macro_rules! attack {
-    ($name:literal, $rule:literal, $play:path $(, $mark:ident)*) => {
-        Attack {
-            name: $name,
-            rule: $rule,
-            play: |stage| Box::pin($play(stage)),
-            ..marked(&[$(stringify!($mark)),*])
+impl Attack {
+    fn new(
+        name: &'static str,
+        rules: &'static [&'static str],
+        play: for<'a> fn(&'a Stage) -> Playing<'a>,
+    ) -> Self {
+        Self {
+            name,
+            rules,
+            play,
+            is_sampled: false,
+            needs_both_engines: false,
         }
-    };
-}
+    }
 
-fn marked(marks: &[&str]) -> Attack {
-    Attack {
-        name: "",
-        rule: "",
-        sample: marks.contains(&"sample"),
-        engines: marks.contains(&"engines"),
-        play: |_| Box::pin(async { Ok(Verdict::Held) }),
+    fn sampled(self) -> Self {
+        Self {
+            is_sampled: true,
+            ..self
+        }
+    }
+
+    fn on_both_engines(self) -> Self {
+        Self {
+            needs_both_engines: true,
+            ..self
+        }
     }
 }
 
+#[rustfmt::skip]
 fn attacks() -> Vec<Attack> {
     vec![
-        attack!(
-            "A1 unread watches that catch up",
-            "readers",
-            readers::catching_up,
-            sample,
-            engines
-        ),
-        attack!(
-            "A2 unread watches in their snapshot",
-            "readers",
-            readers::snapshot
-        ),
-        attack!("A3 unread downloads", "readers", readers::downloads),
-        attack!(
-            "B1 idle connections",
-            "connections",
-            connections::idle,
-            sample,
-            engines
-        ),
-        attack!(
-            "B2 request heads that never end",
-            "connections",
-            connections::slow_heads
-        ),
-        attack!(
-            "B3 streams without a token",
-            "connections",
-            connections::open_streams
-        ),
-        attack!(
-            "B4 more watches than an owner may have",
-            "calls",
-            connections::watches
-        ),
-        attack!(
-            "E1 millions of empty entries",
-            "lists",
-            violations::empty_entries,
-            sample
-        ),
-        attack!(
-            "E2 millions of empty entries, deeper",
-            "lists",
-            violations::empty_photos
-        ),
-        attack!(
-            "H1 a data folder that everybody may read",
-            "modes",
-            modes::open_folder,
-            sample
-        ),
+        Attack::new("A1 unread watches that catch up", &["readers"], |stage| Box::pin(readers::catching_up(stage))).sampled().on_both_engines(),
+        Attack::new("A2 unread watches in their snapshot", &["readers"], |stage| Box::pin(readers::snapshot(stage))),
+        Attack::new("A3 unread downloads", &["slots"], |stage| Box::pin(readers::downloads(stage))),
+        Attack::new("B1 idle connections", &["connections"], |stage| Box::pin(connections::idle(stage))).sampled().on_both_engines(),
+        Attack::new("B2 request heads that never end", &["connections"], |stage| Box::pin(connections::slow_heads(stage))),
+        Attack::new("B3 streams without a token", &["connections"], |stage| Box::pin(connections::open_streams(stage))),
+        Attack::new("B4 more watches than an owner may have", &["calls"], |stage| Box::pin(connections::watches(stage))),
+        Attack::new("C1 pictures that claim to be huge", &["bounds"], |stage| Box::pin(pictures::shapes(stage))).sampled(),
+        Attack::new("C2 a colour profile of 2 GiB", &["metadata"], |stage| Box::pin(pictures::profile(stage))).sampled(),
+        Attack::new("C3 six pictures of 384 MB at once", &["budget"], |stage| Box::pin(pictures::large(stage))),
+        Attack::new("C4 damaged pictures", &[], |stage| Box::pin(pictures::damaged(stage))),
+        Attack::new("D1 altered upload links", &["early"], |stage| Box::pin(uploads::altered_links(stage))).sampled(),
+        Attack::new("D2 uploads that never end", &["slots"], |stage| Box::pin(uploads::held(stage))),
+        Attack::new("D3 one upload link for several photos", &["link"], |stage| Box::pin(uploads::used_link(stage))).sampled(),
+        Attack::new("E1 millions of empty entries", &["lists"], |stage| Box::pin(violations::empty_entries(stage))).sampled(),
+        Attack::new("E2 millions of empty entries, deeper", &["lists"], |stage| Box::pin(violations::empty_photos(stage))),
+        Attack::new("F1 a log of everything", &["logs"], |stage| Box::pin(local::logs(stage))),
+        Attack::new("G1 the doors of a browser at work", &["driver", "debugger"], |stage| Box::pin(local::doors(stage))).sampled(),
+        Attack::new("H1 a data folder that everybody may read", &["modes"], |stage| Box::pin(modes::open_folder(stage))).sampled(),
+        Attack::new("I1 a token that outlives its maker", &["expiry"], |stage| Box::pin(tokens::outlived(stage))),
+        Attack::new("I2 links and children of a revoked token", &["links", "children"], |stage| Box::pin(tokens::revoked(stage))).sampled(),
+        Attack::new("J1 equal calls at once", &["requests"], |stage| Box::pin(races::equal_calls(stage))).sampled().on_both_engines(),
+        Attack::new("K1 browsers of a killed process", &["orphans"], |stage| Box::pin(local::orphans(stage))),
+        Attack::new("K2 leases of a killed process", &["release"], |stage| Box::pin(local::leases(stage))).sampled(),
     ]
 }
 
 /// The rules whose failpoints this proof knows.
 #[must_use]
 pub fn rules() -> Vec<&'static str> {
-    let mut rules: Vec<_> = attacks().iter().map(|attack| attack.rule).collect();
+    let mut rules: Vec<_> = attacks()
+        .iter()
+        .flat_map(|attack| attack.rules)
+        .copied()
+        .collect();
+    rules.sort_unstable();
     rules.dedup();
     rules
 }
@@ -203,9 +194,9 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let on_postgres = !options.database_url.is_empty();
     let wanted: Vec<_> = attacks()
         .into_iter()
-        .filter(|attack| !options.sample || attack.sample)
-        .filter(|attack| !on_postgres || attack.engines)
-        .filter(|attack| options.failpoints.is_empty() || attack.rule == options.failpoints)
+        .filter(|attack| !options.sample || attack.is_sampled)
+        .filter(|attack| !on_postgres || attack.needs_both_engines)
+        .filter(|attack| options.failpoints.is_empty() || attack.rules.contains(&options.failpoints.as_str()))
         .filter(|attack| options.only.is_empty() || attack.name.starts_with(&options.only))
         .collect();
     ensure!(!wanted.is_empty(), "there is no such attack");

@@ -104,10 +104,16 @@ impl Stage {
 
     /// Stops an attack's own instance, whose memory counts too.
     pub async fn stop(&self, mut instance: Instance) -> Result<()> {
+        self.note_peak(&instance)?;
+        instance.stop().await
+    }
+
+    /// Notes the memory of an attack's own instance.
+    pub fn note_peak(&self, instance: &Instance) -> Result<()> {
         if let Some(pid) = instance.pid() {
             self.peak.fetch_max(peak_kib(pid)?, Ordering::Relaxed);
         }
-        instance.stop().await
+        Ok(())
     }
 
     /// The largest memory of such instances since the last call, in KiB.

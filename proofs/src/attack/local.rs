@@ -1,0 +1,211 @@
+//! F, G and K: the log, other users of the machine, and SIGKILL, with a real browser.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use tokio::time::{Instant, sleep, timeout};
+use vintedbot_sdk::v1::CreateListingRequest;
+use vintedbot_sdk::{Client, RetryPolicy, Upload};
+use vintedbot_worker::Stage as Kill;
+
+use super::Verdict;
+use super::stage::Stage;
+use crate::bench::fixture;
+use crate::instance::{Browser, Instance, using};
+use crate::{contents, photos};
+
+/// A browser may take long to start on a busy machine.
+const REACHED_WITHIN: Duration = Duration::from_secs(60);
+/// What a killed instance left is gone within this.
+const GONE_WITHIN: Duration = Duration::from_secs(10);
+/// Below the default lease of a minute.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(50);
+
+/// Everything is logged while a browser works.
+pub async fn logs(stage: &Stage) -> Result<Verdict> {
+    let mut instance = stage.own_instance("logs", Browser::Required, &[("LOG", "trace")])?;
+    instance.start().await?;
+    let client = connect(&instance).await?;
+    let job_id = prepare(&client, "Jean bleu").await?;
+    let job = timeout(REACHED_WITHIN, client.publish().settled(&job_id)).await??;
+    ensure!(
+        job.confirmation.is_some(),
+        "it does not await its confirmation: {job:?}"
+    );
+    let log = std::fs::read(instance.log_file())?;
+    stage.stop(instance).await?;
+    let log = String::from_utf8_lossy(&log);
+    ensure!(
+        log.contains("DEBUG") || log.contains("TRACE"),
+        "the log has details"
+    );
+    // Session cookies of the practice site, in requests and in what the browser is told.
+    let found = ["access_token_web=", "refresh_token_web=", "\"access_token_web\""];
+    let found: Vec<_> = found.into_iter().filter(|text| log.contains(text)).collect();
+    Ok(Verdict::unless(found.is_empty(), || {
+        format!("the log has {found:?}")
+    }))
+}
+
+/// Another user looks for the doors of a browser that is logged in.
+pub async fn doors(stage: &Stage) -> Result<Verdict> {
+    let mut halted = Halted::start(
+        stage,
+        "doors",
+        Kill::Fill(vintedbot_marketplace::FillStep::TitleFilled),
+    )
+    .await?;
+    let folder = stage.folder.join("doors");
+    let pids: Vec<u32> = using(&folder)
+        .iter()
+        .map(|pid| pid.as_raw_nonzero().get().cast_unsigned())
+        .collect();
+    ensure!(pids.len() > 2, "a browser is at work: {pids:?}");
+    let own = halted.instance.pid().context("it runs")?;
+    let browsers: Vec<_> = pids.into_iter().filter(|pid| *pid != own).collect();
+    let open = listening(&browsers)?;
+    halted.end(stage).await?;
+    Ok(Verdict::unless(open.is_empty(), || {
+        format!("every user of this machine reaches the browser at {open:?}")
+    }))
+}
+
+/// The process is killed while its browser is logged in.
+pub async fn orphans(stage: &Stage) -> Result<Verdict> {
+    let mut halted = Halted::start(
+        stage,
+        "orphans",
+        Kill::Fill(vintedbot_marketplace::FillStep::TitleFilled),
+    )
+    .await?;
+    let folder = stage.folder.join("orphans");
+    halted.instance.kill().await?;
+    let began = Instant::now();
+    while began.elapsed() < GONE_WITHIN && !using(&folder).is_empty() {
+        sleep(POLL).await;
+    }
+    let left = using(&folder).len();
+    halted.instance.end_leftovers();
+    Ok(Verdict::unless(left == 0, || format!("{left} processes go on")))
+}
+
+/// The process is killed, and its attempt waits for a lease that nobody holds.
+pub async fn leases(stage: &Stage) -> Result<Verdict> {
+    let mut halted = Halted::start(stage, "leases", Kill::Begun).await?;
+    halted.instance.kill().await?;
+    halted.instance.set("CRASH_AT", "");
+    halted.instance.start().await?;
+    let client = connect(&halted.instance).await?;
+    let settled = timeout(GOES_ON_WITHIN, client.publish().settled(&halted.job_id)).await;
+    halted.end(stage).await?;
+    Ok(match settled {
+        Ok(Ok(job)) if job.confirmation.is_some() => Verdict::Held,
+        Ok(other) => Verdict::Succeeded(format!("it ends as {other:?}")),
+        Err(_elapsed) => Verdict::Succeeded("it waits for a lease that nobody holds".to_owned()),
+    })
+}
+
+/// An instance of an attack's own that halts in the middle of an attempt.
+struct Halted {
+    instance: Instance,
+    job_id: String,
+}
+
+impl Halted {
+    async fn start(stage: &Stage, name: &str, at: Kill) -> Result<Self> {
+        let file = stage.folder.join(format!("{name}-halted"));
+        let settings = [
+            ("CRASH_AT", at.name()),
+            ("CRASH_FILE", file.to_str().context("a plain path")?),
+        ];
+        let browser = if at == Kill::Begun {
+            Browser::Off
+        } else {
+            Browser::Required
+        };
+        let mut instance = stage.own_instance(name, browser, &settings)?;
+        instance.start().await?;
+        let job_id = prepare(&connect(&instance).await?, "Veste verte").await?;
+        let began = Instant::now();
+        while !file.exists() {
+            ensure!(began.elapsed() < REACHED_WITHIN, "{} was not reached", at.name());
+            sleep(POLL).await;
+        }
+        Ok(Self { instance, job_id })
+    }
+
+    /// Ends the instance and what it started. A halted attempt never drains, so it is killed.
+    async fn end(&mut self, stage: &Stage) -> Result<()> {
+        stage.note_peak(&self.instance)?;
+        self.instance.kill().await?;
+        self.instance.end_leftovers();
+        Ok(())
+    }
+}
+
+async fn connect(instance: &Instance) -> Result<Client> {
+    let client = Client::builder(instance.url()).token_file(instance.token_file());
+    Ok(client.retry(RetryPolicy::never()).build().await?)
+}
+
+/// Prepares a publication. Returns its job's id.
+async fn prepare(client: &Client, title: &str) -> Result<String> {
+    let account = fixture::account(client).await?;
+    let stored = client
+        .media()
+        .upload(Upload::bytes(photos::jpeg(9, 600, 800)?))
+        .await?;
+    let photo = stored.photo.context("it was stored")?;
+    let request = CreateListingRequest {
+        account_id: account.id,
+        listing: Some(contents::whole(title, vec![photo.id])),
+        ..Default::default()
+    };
+    let listing = client.listings().create(request).await?;
+    Ok(client.publish().prepare(&listing.id).await?.id)
+}
+
+/// The TCP ports on which these processes listen in the machine's own network.
+fn listening(pids: &[u32]) -> Result<Vec<u16>> {
+    let mut sockets = HashSet::new();
+    for pid in pids {
+        // One that has ended meanwhile listens no longer.
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
+            continue;
+        };
+        for link in entries
+            .flatten()
+            .filter_map(|entry| std::fs::read_link(entry.path()).ok())
+        {
+            let link = link.to_string_lossy();
+            if let Some(inode) = link
+                .strip_prefix("socket:[")
+                .and_then(|rest| rest.strip_suffix(']'))
+            {
+                sockets.insert(inode.to_owned());
+            }
+        }
+    }
+    let mut ports = Vec::new();
+    for table in ["/proc/self/net/tcp", "/proc/self/net/tcp6"] {
+        if !Path::new(table).exists() {
+            continue;
+        }
+        for line in std::fs::read_to_string(table)?.lines().skip(1) {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            // proc(5): the local address, the state (0A listens), and the inode.
+            let (Some(address), Some(&"0A"), Some(inode)) = (fields.get(1), fields.get(3), fields.get(9))
+            else {
+                continue;
+            };
+            let port = address.rsplit(':').next().context("an address has a port")?;
+            if sockets.contains(*inode) {
+                ports.push(u16::from_str_radix(port, 16)?);
+            }
+        }
+    }
+    Ok(ports)
+}

@@ -1,0 +1,166 @@
+//! C: pictures that are small on the wire and large in memory.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use flate2::write::ZlibEncoder;
+use flate2::{Compression, Crc};
+use futures::future::join_all;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::time::timeout;
+use vintedbot_sdk::{Code, Upload};
+
+use super::Verdict;
+use super::stage::Stage;
+use crate::photos;
+
+/// An answer to one picture takes this long at most, whatever it is.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Pictures whose head claims more than anybody has, ten at once.
+pub async fn shapes(stage: &Stage) -> Result<Verdict> {
+    let mut pictures = Vec::new();
+    for _ in 0..3 {
+        pictures.push(png(64_000_000, 1, 8, Colour::Grey, &[])?);
+        pictures.push(gif(8_000, 8_000));
+    }
+    refused(stage, pictures).await
+}
+
+/// A small picture whose colour profile inflates to 2 GiB.
+pub async fn profile(stage: &Stage) -> Result<Verdict> {
+    let profile = zeros(2 << 30)?;
+    let chunk = [&b"profile\0\0"[..], &profile].concat();
+    let picture = png(8, 8, 8, Colour::Rgb, &[(*b"iCCP", chunk)])?;
+    answered(stage, vec![picture.clone(), picture]).await
+}
+
+/// Large pictures at once, of 384 MB each when they are whole.
+pub async fn large(stage: &Stage) -> Result<Verdict> {
+    let picture = png(8_000, 8_000, 16, Colour::Rgb, &[])?;
+    answered(stage, vec![picture; 6]).await
+}
+
+/// Pictures with damaged bytes.
+pub async fn damaged(stage: &Stage) -> Result<Verdict> {
+    let mut random = StdRng::seed_from_u64(1);
+    let whole = [
+        photos::jpeg(1, 300, 400)?,
+        png(64, 64, 8, Colour::Rgb, &[])?,
+        gif(64, 64),
+    ];
+    let mut pictures = Vec::new();
+    for number in 0..120 {
+        let mut picture = whole[number % whole.len()].clone();
+        for _ in 0..random.random_range(1..8) {
+            let at = random.random_range(0..picture.len());
+            picture[at] = random.random();
+        }
+        pictures.push(picture);
+    }
+    answered(stage, pictures).await
+}
+
+/// Uploads pictures at once. Each is to be refused.
+async fn refused(stage: &Stage, pictures: Vec<Vec<u8>>) -> Result<Verdict> {
+    upload(stage, pictures, false).await
+}
+
+/// Uploads pictures at once. Each is to be stored or refused.
+async fn answered(stage: &Stage, pictures: Vec<Vec<u8>>) -> Result<Verdict> {
+    upload(stage, pictures, true).await
+}
+
+async fn upload(stage: &Stage, pictures: Vec<Vec<u8>>, may_be_stored: bool) -> Result<Verdict> {
+    ensure!(!pictures.is_empty(), "there are pictures");
+    let client = stage.client().await?;
+    let sent = pictures.into_iter().map(|picture| {
+        let media = client.media();
+        async move { timeout(ANSWERED_WITHIN, media.upload(Upload::bytes(picture))).await }
+    });
+    for answer in join_all(sent).await {
+        match answer {
+            Ok(Ok(_)) if may_be_stored => {}
+            Ok(Ok(_)) => {
+                return Ok(Verdict::Succeeded(
+                    "a picture is stored that nobody has".to_owned(),
+                ));
+            }
+            Ok(Err(error))
+                if matches!(
+                    error.code(),
+                    Some(Code::InvalidArgument | Code::ResourceExhausted)
+                ) => {}
+            Ok(Err(error)) => return Ok(Verdict::Succeeded(format!("a picture fails: {error}"))),
+            Err(_elapsed) => {
+                return Ok(Verdict::Succeeded(
+                    "a picture is worked on for a minute".to_owned(),
+                ));
+            }
+        }
+    }
+    Ok(Verdict::Held)
+}
+
+#[derive(Clone, Copy)]
+enum Colour {
+    Grey,
+    Rgb,
+}
+
+/// A black PNG (PNG specification, third edition), with further chunks after its head.
+fn png(width: u32, height: u32, depth: u8, colour: Colour, chunks: &[([u8; 4], Vec<u8>)]) -> Result<Vec<u8>> {
+    let (kind, samples) = match colour {
+        Colour::Grey => (0, 1),
+        Colour::Rgb => (2, 3),
+    };
+    let row = u64::from(width) * samples * u64::from(depth) / 8 + 1;
+    let mut head = [width.to_be_bytes(), height.to_be_bytes()].concat();
+    head.extend([depth, kind, 0, 0, 0]);
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    chunk(&mut png, *b"IHDR", &head)?;
+    for (name, data) in chunks {
+        chunk(&mut png, *name, data)?;
+    }
+    chunk(&mut png, *b"IDAT", &zeros(row * u64::from(height))?)?;
+    chunk(&mut png, *b"IEND", &[])?;
+    Ok(png)
+}
+
+fn chunk(png: &mut Vec<u8>, name: [u8; 4], data: &[u8]) -> Result<()> {
+    png.extend(u32::try_from(data.len())?.to_be_bytes());
+    png.extend(name);
+    png.extend(data);
+    let mut sum = Crc::new();
+    sum.update(&name);
+    sum.update(data);
+    png.extend(sum.sum().to_be_bytes());
+    Ok(())
+}
+
+/// So many bytes of zero, compressed.
+fn zeros(count: u64) -> Result<Vec<u8>> {
+    const PIECE: usize = 1 << 20;
+    let piece = vec![0; PIECE];
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    let mut left = usize::try_from(count)?;
+    while left > 0 {
+        let length = left.min(PIECE);
+        encoder.write_all(&piece[..length])?;
+        left -= length;
+    }
+    Ok(encoder.finish()?)
+}
+
+/// The shortest GIF of this size: a head, one frame without a picture in it, and the end.
+fn gif(width: u16, height: u16) -> Vec<u8> {
+    let size = [width.to_le_bytes(), height.to_le_bytes()].concat();
+    let mut gif = b"GIF89a".to_vec();
+    gif.extend(&size);
+    gif.extend([0x80, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, b',', 0, 0, 0, 0]);
+    gif.extend(&size);
+    gif.extend([0, 2, 2, 0x44, 1, 0, b';']);
+    gif
+}

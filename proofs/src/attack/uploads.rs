@@ -1,0 +1,110 @@
+//! D: uploads that are not permitted, never end, or are more than one.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use vintedbot_sdk::v1::CreateUploadUrlRequest;
+
+use super::Verdict;
+use super::stage::Stage;
+use crate::photos;
+
+const LINKS: usize = 8;
+/// A photo's largest size.
+const BYTES: usize = 25 << 20;
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+
+/// Links that were altered, each with 25 MiB behind it.
+pub async fn altered_links(stage: &Stage) -> Result<Verdict> {
+    let url = link(stage).await?;
+    let mut open = Vec::new();
+    for _ in 0..LINKS {
+        open.push(put(stage, &format!("{url}x"), BYTES).await?);
+    }
+    for mut stream in open {
+        // Nothing of the body was sent: an answer that comes now was given before reading.
+        let status = timeout(ANSWERED_WITHIN, status(&mut stream)).await;
+        let Ok(status) = status else {
+            return Ok(Verdict::Succeeded("an altered link is read".to_owned()));
+        };
+        if !matches!(status?, 403 | 410) {
+            return Ok(Verdict::Succeeded("an altered link is taken".to_owned()));
+        }
+    }
+    Ok(Verdict::Held)
+}
+
+/// Uploads of 25 MiB that bring all but their last byte, and then nothing.
+pub async fn held(stage: &Stage) -> Result<Verdict> {
+    let piece = vec![0xff; 1 << 20];
+    let mut open = Vec::new();
+    let mut refused = 0;
+    for _ in 0..LINKS {
+        let url = link(stage).await?;
+        let mut stream = put(stage, &url, BYTES).await?;
+        for _ in 0..BYTES / piece.len() - 1 {
+            // One that was refused takes no more.
+            if stream.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+        let answered = timeout(Duration::from_millis(300), status(&mut stream)).await;
+        refused += usize::from(answered.is_ok());
+        open.push(stream);
+    }
+    sleep(Duration::from_secs(1)).await;
+    drop(open);
+    Ok(Verdict::unless(refused > 0, || {
+        format!("one owner holds {LINKS} uploads")
+    }))
+}
+
+/// One link, several photos.
+pub async fn used_link(stage: &Stage) -> Result<Verdict> {
+    let url = link(stage).await?;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it calls an instance of this machine alone"
+    )]
+    let client = reqwest::Client::new();
+    let mut statuses = Vec::new();
+    for seed in [1, 1, 2, 3] {
+        let photo = photos::jpeg(seed, 300, 400)?;
+        statuses.push(client.put(&url).body(photo).send().await?.status().as_u16());
+    }
+    Ok(Verdict::unless(statuses == [200, 200, 409, 409], || {
+        format!("one link is answered with {statuses:?}")
+    }))
+}
+
+async fn link(stage: &Stage) -> Result<String> {
+    let media = stage.client().await?;
+    let made = media
+        .media()
+        .create_upload_url(CreateUploadUrlRequest::default())
+        .await?;
+    Ok(made.url)
+}
+
+/// Begins to send to a link.
+async fn put(stage: &Stage, url: &str, length: usize) -> Result<TcpStream> {
+    let path = url.strip_prefix(&stage.url()).context("it is of this instance")?;
+    let mut stream = TcpStream::connect(stage.address()).await?;
+    let head = format!(
+        "PUT {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n\r\n",
+        stage.address()
+    );
+    stream.write_all(head.as_bytes()).await?;
+    Ok(stream)
+}
+
+/// The status of an answer.
+async fn status(stream: &mut TcpStream) -> Result<u16> {
+    let mut head = [0; 12];
+    stream.read_exact(&mut head).await?;
+    let text = std::str::from_utf8(&head)?;
+    Ok(text.split(' ').nth(1).context("a status")?.parse()?)
+}
