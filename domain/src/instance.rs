@@ -7,7 +7,7 @@
 //!
 //! Where several processes share one database, each has a folder of its own, and a new one joins without a new epoch.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -282,16 +282,20 @@ async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance
     Ok(fresh)
 }
 
-fn read(file: &PathBuf) -> Result<Option<String>> {
+fn read(file: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
+        // A start that was cut off before it wrote the id has left none.
+        Ok(text) => Ok(Some(text.trim().to_owned()).filter(|id| !id.is_empty())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::Setup(format!("instance file {}: {error}", file.display()))),
     }
 }
 
-fn write(file: &PathBuf, id: &str) -> Result<()> {
-    std::fs::write(file, format!("{id}\n"))
+/// Writes the file in one step: a process that is killed leaves the old one or the new one.
+fn write(file: &Path, id: &str) -> Result<()> {
+    let new = file.with_extension("new");
+    std::fs::write(&new, format!("{id}\n"))
+        .and_then(|()| std::fs::rename(&new, file))
         .map_err(|error| Error::Setup(format!("instance file {}: {error}", file.display())))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use vintedbot_sdk::v1::CreateUploadUrlRequest;
 
 use super::Verdict;
@@ -13,6 +13,8 @@ use super::stage::Stage;
 use crate::photos;
 
 const LINKS: usize = 8;
+/// As many uploads of one owner are read at once.
+const UPLOADS_OF_AN_OWNER: usize = 8;
 /// A photo's largest size.
 const BYTES: usize = 25 << 20;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
@@ -37,29 +39,41 @@ pub async fn altered_links(stage: &Stage) -> Result<Verdict> {
     Ok(Verdict::Held)
 }
 
-/// Uploads of 25 MiB that bring all but their last byte, and then nothing.
+/// Uploads of 25 MiB that bring all but their last bytes, and then nothing.
 pub async fn held(stage: &Stage) -> Result<Verdict> {
     let piece = vec![0xff; 1 << 20];
     let mut open = Vec::new();
-    let mut refused = 0;
-    for _ in 0..LINKS {
+    for _ in 0..3 * UPLOADS_OF_AN_OWNER {
         let url = link(stage).await?;
         let mut stream = put(stage, &url, BYTES).await?;
-        for _ in 0..BYTES / piece.len() - 1 {
-            // One that was refused takes no more.
-            if stream.write_all(&piece).await.is_err() {
-                break;
+        let sent = async {
+            for _ in 0..BYTES / piece.len() - 1 {
+                stream.write_all(&piece).await?;
             }
-        }
-        let answered = timeout(Duration::from_millis(300), status(&mut stream)).await;
-        refused += usize::from(answered.is_ok());
+            Ok::<_, std::io::Error>(())
+        };
+        // One whose turn has not come is not read.
+        drop(timeout(Duration::from_millis(500), sent).await);
         open.push(stream);
     }
-    sleep(Duration::from_secs(1)).await;
+    let spooled = spooled(stage.pid()?)?;
     drop(open);
-    Ok(Verdict::unless(refused > 0, || {
-        format!("one owner holds {LINKS} uploads")
+    Ok(Verdict::unless(spooled <= UPLOADS_OF_AN_OWNER, || {
+        format!("one owner holds {spooled} uploads")
     }))
+}
+
+/// Files without a name that the process has open.
+fn spooled(pid: u32) -> Result<usize> {
+    let links = std::fs::read_dir(format!("/proc/{pid}/fd"))?
+        .flatten()
+        .filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    Ok(links
+        .filter(|link| {
+            let link = link.to_string_lossy();
+            link.contains("/spool/") && link.ends_with("(deleted)")
+        })
+        .count())
 }
 
 /// One link, several photos.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_proofs::records::What;
 use vintedbot_sdk::v1::listing;
@@ -260,7 +261,7 @@ async fn drained(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The process is killed while the window is open, which stays: what the person did there until it is taken over counts.
+/// The process is killed while the window is open, which ends with it: what the person did there until then counts.
 async fn killed(world: &mut World) -> Result<()> {
     for (title, publishes, wanted, reason) in [
         ("Sweat tué", false, State::Cancelled, ErrorReason::WindowClosed),
@@ -272,12 +273,16 @@ async fn killed(world: &mut World) -> Result<()> {
         ),
     ] {
         let job = handed_over(world, title).await?;
-        world.instance.kill().await?;
         if publishes {
             let person = sit_down(world).await?;
+            // The process sees nothing of it any more.
+            let pid = world.instance.pid().context("it runs")?.cast_signed();
+            kill_process(Pid::from_raw(pid).context("a process")?, Signal::STOP)?;
             person.click(PUBLISH).await?;
             person.arrives("/member/").await?;
         }
+        world.instance.kill().await?;
+        no_browser(world).await?;
         world.restart().await?;
         let job = ended(world, &job, wanted, reason).await?;
         ensure!(job.prepare_attempts == 1, "a second window was opened: {job:?}");

@@ -59,7 +59,7 @@ async fn store(
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    let _slot = state.gate.upload(ticket.owner_id())?;
+    let _slot = state.gate.upload(ticket.owner_id()).await?;
     let reading = read(state, body);
     let picture = tokio::select! {
         picture = reading => picture?,

@@ -12,12 +12,14 @@ use vintedbot_domain::{Error, Reason, failpoints};
 use crate::errors::Problem;
 
 /// Uploads that are coming, over gRPC streams and upload links: in all, and of one owner. Each holds one file, and at most
-/// 256 MiB of disk.
-const UPLOADS: Places = Places { all: 12, each: 4 };
+/// 256 MiB of disk. A browser sends six at once.
+const UPLOADS: Places = Places { all: 32, each: 8 };
 /// Calls that bring photos in one message, which is held in memory as a whole: in all, and of one owner.
 const MESSAGES: Places = Places { all: 3, each: 2 };
 /// Calls of one owner that wait for such a place: more are refused.
 const WAITING: usize = 100;
+/// How long they wait.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Files that are being sent: in all, and of one link. Each holds a descriptor. Browsers open six connections.
 const DOWNLOADS: Places = Places { all: 128, each: 8 };
 /// After which pause a refused call may be tried again.
@@ -33,12 +35,9 @@ struct Places {
 #[derive(Debug)]
 pub struct Gate {
     pub spool: Spool,
-    uploads: Arc<Slots>,
+    uploads: Queue,
+    messages: Queue,
     downloads: Arc<Slots>,
-    waiting: Arc<Slots>,
-    messages: Arc<Semaphore>,
-    /// The semaphore of each owner who has a call.
-    of_owners: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
 impl Gate {
@@ -47,26 +46,28 @@ impl Gate {
     /// # Errors
     /// The folder cannot be made, closed to others or emptied.
     pub fn open(folder: &Path) -> std::io::Result<Self> {
-        let no_limit = Places {
-            all: usize::MAX,
-            each: WAITING,
-        };
         Ok(Self {
             spool: Spool::open(folder)?,
-            uploads: Slots::new(UPLOADS),
+            uploads: Queue::new("uploads", "slots", UPLOADS),
+            messages: Queue::new("photo calls", "messages", MESSAGES),
             downloads: Slots::new(DOWNLOADS),
-            waiting: Slots::new(no_limit),
-            messages: Arc::new(Semaphore::new(MESSAGES.all)),
-            of_owners: Mutex::default(),
         })
     }
 
+    /// Waits until an upload may come.
+    ///
     /// # Errors
-    /// RATE_LIMITED when as many uploads are coming as may.
-    pub fn upload(&self, owner_id: &str) -> Result<Slot, Problem> {
-        self.uploads
-            .take(owner_id)
-            .ok_or_else(|| full("uploads", UPLOADS))
+    /// RATE_LIMITED when too many of the owner's uploads wait, or this one waited for too long.
+    pub async fn upload(&self, owner_id: &str) -> Result<Turn, Problem> {
+        self.uploads.enter(owner_id).await
+    }
+
+    /// Waits until a message with photos may be read.
+    ///
+    /// # Errors
+    /// As [`Self::upload`].
+    pub async fn message(&self, owner_id: &str) -> Result<Turn, Problem> {
+        self.messages.enter(owner_id).await
     }
 
     /// # Errors
@@ -76,42 +77,73 @@ impl Gate {
             .take(link)
             .ok_or_else(|| full("downloads", DOWNLOADS))
     }
+}
 
-    /// Waits until a message with photos may be read.
-    ///
-    /// # Errors
-    /// RATE_LIMITED when too many of the owner's calls wait.
-    pub async fn message(&self, owner_id: &str) -> Result<Message, Problem> {
-        let waiting = self.waiting.take(owner_id).ok_or_else(|| {
-            full(
-                "photo calls",
-                Places {
-                    all: MESSAGES.all,
-                    each: WAITING,
-                },
-            )
-        })?;
-        if failpoints::disables("messages") {
-            return Ok(Message {
-                _of_owner: None,
-                _of_all: None,
-                _waiting: waiting,
+/// Places for which owners wait in turn.
+#[derive(Debug)]
+struct Queue {
+    what: &'static str,
+    /// The failpoint that opens it to all.
+    rule: &'static str,
+    places: Places,
+    all: Arc<Semaphore>,
+    /// The semaphore of each owner who has a call.
+    owners: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Those that have a place or wait for one.
+    present: Arc<Slots>,
+}
+
+impl Queue {
+    fn new(what: &'static str, rule: &'static str, places: Places) -> Self {
+        let present = Places {
+            all: usize::MAX,
+            each: WAITING,
+        };
+        Self {
+            what,
+            rule,
+            places,
+            all: Arc::new(Semaphore::new(places.all)),
+            owners: Mutex::default(),
+            present: Slots::new(present),
+        }
+    }
+
+    async fn enter(&self, owner_id: &str) -> Result<Turn, Problem> {
+        let refused = || full(self.what, self.places);
+        let present = self.present.take(owner_id).ok_or_else(refused)?;
+        if failpoints::disables(self.rule) {
+            return Ok(Turn {
+                _permits: None,
+                _present: present,
             });
         }
         let own = {
-            let mut owners = self.of_owners.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
             owners.retain(|_, own| Arc::strong_count(own) > 1);
             let own = owners.entry(owner_id.to_owned());
-            Arc::clone(own.or_insert_with(|| Arc::new(Semaphore::new(MESSAGES.each))))
+            Arc::clone(own.or_insert_with(|| Arc::new(Semaphore::new(self.places.each))))
         };
-        let of_owner = own.acquire_owned().await;
-        let of_all = Arc::clone(&self.messages).acquire_owned().await;
-        Ok(Message {
-            _of_owner: Some(of_owner.expect("the semaphore is never closed")),
-            _of_all: Some(of_all.expect("the semaphore is never closed")),
-            _waiting: waiting,
+        let permits = async {
+            let own = own.acquire_owned().await;
+            (own, Arc::clone(&self.all).acquire_owned().await)
+        };
+        let (own, all) = tokio::time::timeout(PATIENCE, permits)
+            .await
+            .map_err(|_| refused())?;
+        let permits = [own, all].map(|permit| permit.expect("the semaphores are never closed"));
+        Ok(Turn {
+            _permits: Some(permits),
+            _present: present,
         })
     }
+}
+
+/// A place of a queue, until it is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _permits: Option<[OwnedSemaphorePermit; 2]>,
+    _present: Slot,
 }
 
 fn full(what: &str, places: Places) -> Problem {
@@ -123,14 +155,6 @@ fn full(what: &str, places: Places) -> Problem {
         .with("limit", what.replace(' ', "_"))
         .retry_after(i64::try_from(RETRY.as_millis()).unwrap_or(i64::MAX))
         .into()
-}
-
-/// Room for one message with photos.
-#[derive(Debug)]
-pub struct Message {
-    _of_owner: Option<OwnedSemaphorePermit>,
-    _of_all: Option<OwnedSemaphorePermit>,
-    _waiting: Slot,
 }
 
 /// Counts what is under way by key.
@@ -218,5 +242,22 @@ mod tests {
         another.await.expect("came free");
         drop(first);
         third.await.expect("came free");
+    }
+
+    #[tokio::test]
+    async fn queue_of_one_owner_has_an_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let gate = Gate::open(folder.path()).expect("opens");
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(gate.message("a"))).collect();
+        let mut turns = Vec::new();
+        for waiting in &mut waiting {
+            if let std::task::Poll::Ready(turn) = futures::poll!(waiting) {
+                turns.push(turn.expect("is free"));
+            }
+        }
+        assert_eq!(turns.len(), MESSAGES.each);
+        let refused = gate.message("a").await.expect_err("is one too many");
+        assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
+        gate.message("b").await.expect("is free for others");
     }
 }

@@ -30,7 +30,7 @@ pub async fn upload(
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
     let mut parts = request.into_inner();
-    let _slot = state.gate.upload(&caller.owner_id)?;
+    let _slot = state.gate.upload(&caller.owner_id).await?;
     let reading = read(state, &caller, &mut parts);
     let (photos, request_id) = tokio::select! {
         read = reading => read?,

@@ -156,23 +156,22 @@ async fn stalled_live_watches_hold_no_reader() {
 async fn stalled_downloads_hold_no_reader() {
     let instance = harness::start().await;
     let mut client = MediaServiceClient::new(instance.connect().await);
-    let request = v1::UploadPhotoRequest {
-        data: jpeg(1).into(),
-        ..Default::default()
-    };
-    let uploaded = client
-        .upload_photo(request)
-        .await
-        .expect("is stored")
-        .into_inner();
-    let url = uploaded.photo.expect("a photo").url;
+    let mut urls = Vec::new();
+    for seed in [1, 2] {
+        let request = v1::UploadPhotoRequest {
+            data: jpeg(seed).into(),
+            ..Default::default()
+        };
+        let uploaded = client.upload_photo(request).await.expect("is stored");
+        urls.push(uploaded.into_inner().photo.expect("a photo").url);
+    }
     #[expect(clippy::disallowed_methods, reason = "it talks to this process alone")]
     let browser = reqwest::Client::builder()
         .http2_prior_knowledge()
         .http2_initial_stream_window_size(0)
         .build()
         .expect("a client");
-    let open = join_all((0..STREAMS).map(|_| browser.get(&url).send()));
+    let open = join_all((0..STREAMS).map(|number| browser.get(&urls[number % urls.len()]).send()));
     let answers = timeout(PATIENCE, open).await.expect("every download begins");
     for answer in &answers {
         assert_eq!(answer.as_ref().expect("answers").status(), 200);
