@@ -39,8 +39,8 @@ pub async fn logs(stage: &Stage) -> Result<Verdict> {
     stage.stop(instance).await?;
     let log = String::from_utf8_lossy(&log);
     ensure!(
-        log.contains("DEBUG") || log.contains("TRACE"),
-        "the log has details"
+        log.contains("PublishService/PreparePublish"),
+        "the log has what happened"
     );
     // Session cookies of the practice site, in requests and in what the browser is told.
     let found = ["access_token_web=", "refresh_token_web=", "\"access_token_web\""];

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::time::Instant;
@@ -50,6 +50,8 @@ struct Used {
     calls: AtomicUsize,
     /// Authenticated calls that run.
     authenticated: AtomicUsize,
+    /// Whether one ever ran.
+    is_known: AtomicBool,
     /// When the connection came, or its last call ended.
     idle_since: Mutex<Idle>,
     /// Cancelled when the connection has to make room.
@@ -68,6 +70,7 @@ impl Activity {
         Self(Arc::new(Used {
             calls: AtomicUsize::new(0),
             authenticated: AtomicUsize::new(0),
+            is_known: AtomicBool::new(false),
             idle_since: Mutex::new(Idle {
                 since: Instant::now(),
                 called: false,
@@ -86,6 +89,7 @@ impl Activity {
     /// Counts an authenticated call until the guard is dropped.
     fn authenticate(&self) -> AuthenticatedCall {
         self.0.authenticated.fetch_add(1, Ordering::AcqRel);
+        self.0.is_known.store(true, Ordering::Release);
         AuthenticatedCall(self.clone())
     }
 
@@ -110,6 +114,10 @@ impl Activity {
 
     fn is_protected(&self) -> bool {
         self.0.authenticated.load(Ordering::Acquire) > 0
+    }
+
+    fn is_known(&self) -> bool {
+        self.0.is_known.load(Ordering::Acquire)
     }
 }
 
@@ -247,16 +255,17 @@ impl Registry {
 }
 
 impl Open {
-    /// Takes the place of the oldest connection without an authenticated call, from one address or from any.
+    /// Takes the place of a connection without an authenticated call, from one address or from any: the oldest that never had
+    /// one, else the oldest that has none now.
     fn evict(&mut self, among: Option<IpAddr>) -> bool {
-        let mut candidates = self
+        let mut candidates: Vec<_> = self
             .connections
             .iter()
-            .filter(|(_, entry)| among.is_none_or(|address| entry.address == address));
-        let Some(id) = candidates
-            .find(|(_, entry)| !entry.activity.is_protected())
-            .map(|(id, _)| *id)
-        else {
+            .filter(|(_, entry)| among.is_none_or(|address| entry.address == address))
+            .filter(|(_, entry)| !entry.activity.is_protected())
+            .collect();
+        candidates.sort_by_key(|(id, entry)| (entry.activity.is_known(), **id));
+        let Some(id) = candidates.first().map(|(id, _)| **id) else {
             return false;
         };
         if let Some(entry) = self.remove(id) {

@@ -62,6 +62,24 @@ fn connection_with_an_authenticated_call_is_never_evicted() {
 }
 
 #[test]
+fn connection_that_once_authenticated_goes_last() {
+    let registry = registry(3, 3);
+    let known = registry.admit(address(HERE)).expect("there is room");
+    drop(registry.authenticated("owner", Some(&known.activity)));
+    let strangers: Vec<_> = (0..2)
+        .map(|_| registry.admit(address(HERE)).expect("there is room"))
+        .collect();
+    let _first = registry.admit(address(HERE)).expect("a stranger makes room");
+    let _second = registry.admit(address(HERE)).expect("a stranger makes room");
+    assert!(
+        strangers
+            .iter()
+            .all(|slot| slot.activity.evicted().is_cancelled())
+    );
+    assert!(!known.activity.evicted().is_cancelled());
+}
+
+#[test]
 fn full_address_makes_room_among_its_own_connections() {
     let registry = registry(10, 2);
     let elsewhere = registry.admit(address(THERE)).expect("there is room");
