@@ -2,9 +2,11 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 use vintedbot_sdk::v1::CreateListingRequest;
 use vintedbot_sdk::{Client, RetryPolicy, Upload};
@@ -14,6 +16,7 @@ use super::Verdict;
 use super::stage::Stage;
 use crate::bench::fixture;
 use crate::instance::{Browser, Instance, using};
+use crate::postgres::ports::Port;
 use crate::{contents, photos};
 
 /// A browser may take long to start on a busy machine.
@@ -24,9 +27,21 @@ const GONE_WITHIN: Duration = Duration::from_secs(10);
 const GOES_ON_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Everything is logged while a browser works.
+/// Everything is logged while a browser works whose driver runs elsewhere, so that cookies pass over a WebSocket.
 pub async fn logs(stage: &Stage) -> Result<Verdict> {
-    let mut instance = stage.own_instance("logs", Browser::Required, &[("LOG", "trace")])?;
+    let port = Port::take()?;
+    let program = std::env::var_os("CHROMEDRIVER").filter(|path| !path.is_empty());
+    let _driver = Command::new(program.unwrap_or_else(|| "chromedriver".into()))
+        .arg(format!("--port={}", port.address().port()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .context("chromedriver cannot be started")?;
+    let url = format!("http://{}", port.address());
+    let settings = [("LOG", "trace"), ("WEBDRIVER_URL", url.as_str())];
+    let mut instance = stage.own_instance("logs", Browser::Required, &settings)?;
     instance.start().await?;
     let client = connect(&instance).await?;
     let job_id = prepare(&client, "Jean bleu").await?;

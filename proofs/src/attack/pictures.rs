@@ -26,6 +26,8 @@ pub async fn shapes(stage: &Stage) -> Result<Verdict> {
         pictures.push(png(64_000_000, 1, 8, Colour::Grey, &[])?);
         pictures.push(gif(8_000, 8_000));
     }
+    // 384 MB that cannot be taken row by row.
+    pictures.push(png(8_000, 8_000, 16, Colour::Interlaced, &[])?);
     refused(stage, pictures).await
 }
 
@@ -37,10 +39,11 @@ pub async fn profile(stage: &Stage) -> Result<Verdict> {
     answered(stage, vec![picture.clone(), picture]).await
 }
 
-/// Large pictures at once, of 384 MB each when they are whole.
+/// Large pictures at once: of 384 MB, which can be taken row by row, and of 75 MB, which cannot.
 pub async fn large(stage: &Stage) -> Result<Verdict> {
-    let picture = png(8_000, 8_000, 16, Colour::Rgb, &[])?;
-    answered(stage, vec![picture; 6]).await
+    let mut pictures = vec![png(5_000, 5_000, 8, Colour::Interlaced, &[])?; 10];
+    pictures.push(png(8_000, 8_000, 16, Colour::Rgb, &[])?);
+    answered(stage, pictures).await
 }
 
 /// Pictures with damaged bytes.
@@ -108,23 +111,41 @@ async fn upload(stage: &Stage, pictures: Vec<Vec<u8>>, may_be_stored: bool) -> R
 enum Colour {
     Grey,
     Rgb,
+    /// RGB in seven passes.
+    Interlaced,
 }
 
 /// A black PNG (PNG specification, third edition), with further chunks after its head.
 fn png(width: u32, height: u32, depth: u8, colour: Colour, chunks: &[([u8; 4], Vec<u8>)]) -> Result<Vec<u8>> {
-    let (kind, samples) = match colour {
-        Colour::Grey => (0, 1),
-        Colour::Rgb => (2, 3),
+    // The first column and row of each pass, and the steps to the next ones.
+    const WHOLE: [[u32; 4]; 1] = [[0, 0, 1, 1]];
+    const ADAM7: [[u32; 4]; 7] = [
+        [0, 0, 8, 8],
+        [4, 0, 8, 8],
+        [0, 4, 4, 8],
+        [2, 0, 4, 4],
+        [0, 2, 2, 4],
+        [1, 0, 2, 2],
+        [0, 1, 1, 2],
+    ];
+    let (kind, samples, interlace, passes) = match colour {
+        Colour::Grey => (0, 1, 0, &WHOLE[..]),
+        Colour::Rgb => (2, 3, 0, &WHOLE[..]),
+        Colour::Interlaced => (2, 3, 1, &ADAM7[..]),
     };
-    let row = u64::from(width) * samples * u64::from(depth) / 8 + 1;
+    let bytes = passes.iter().map(|[column, row, right, down]| {
+        let columns = u64::from((width - column).div_ceil(*right));
+        let rows = u64::from(height.saturating_sub(*row).div_ceil(*down));
+        rows * (columns * samples * u64::from(depth) / 8 + 1)
+    });
     let mut head = [width.to_be_bytes(), height.to_be_bytes()].concat();
-    head.extend([depth, kind, 0, 0, 0]);
+    head.extend([depth, kind, 0, 0, interlace]);
     let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
     chunk(&mut png, *b"IHDR", &head)?;
     for (name, data) in chunks {
         chunk(&mut png, *name, data)?;
     }
-    chunk(&mut png, *b"IDAT", &zeros(row * u64::from(height))?)?;
+    chunk(&mut png, *b"IDAT", &zeros(bytes.sum())?)?;
     chunk(&mut png, *b"IEND", &[])?;
     Ok(png)
 }

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use vintedbot_sdk::v1::CreateUploadUrlRequest;
+use vintedbot_sdk::v1::media_service_client::MediaServiceClient;
 
 use super::Verdict;
 use super::stage::Stage;
@@ -94,13 +95,11 @@ pub async fn used_link(stage: &Stage) -> Result<Verdict> {
     }))
 }
 
+/// A link without a `request_id`, which the SDK's own call would give it.
 async fn link(stage: &Stage) -> Result<String> {
-    let media = stage.client().await?;
-    let made = media
-        .media()
-        .create_upload_url(CreateUploadUrlRequest::default())
-        .await?;
-    Ok(made.url)
+    let mut media = MediaServiceClient::new(stage.client().await?.channel());
+    let made = media.create_upload_url(CreateUploadUrlRequest::default()).await?;
+    Ok(made.into_inner().url)
 }
 
 /// Begins to send to a link.
