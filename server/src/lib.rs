@@ -4,6 +4,7 @@
 //! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `publishing`, `inbox`, `templates`,
 //!   `events`, `webhooks`), one file per group of operations. A handler takes the authenticated caller, converts the request (`convert`, collecting every
 //!   violation), calls one domain function, and converts the answer back.
+//! - `connections` limits what clients may hold open.
 //! - `errors` is the one mapping from domain errors to what a caller is told.
 //! - `http` holds what is not gRPC: health, signed photos and uploads, the preview page.
 //!

@@ -123,7 +123,7 @@ fn attacks() -> Vec<Attack> {
         Attack::new("B4 more watches than an owner may have", &["calls"], |stage| Box::pin(connections::watches(stage))),
         Attack::new("C1 pictures that claim to be huge", &["bounds"], |stage| Box::pin(pictures::shapes(stage))).sampled(),
         Attack::new("C2 a colour profile of 2 GiB", &["metadata"], |stage| Box::pin(pictures::profile(stage))).sampled(),
-        Attack::new("C3 six pictures of 384 MB at once", &["budget"], |stage| Box::pin(pictures::large(stage))),
+        Attack::new("C3 eleven large pictures at once", &["budget"], |stage| Box::pin(pictures::large(stage))),
         Attack::new("C4 damaged pictures", &[], |stage| Box::pin(pictures::damaged(stage))),
         Attack::new("D1 altered upload links", &["early"], |stage| Box::pin(uploads::altered_links(stage))).sampled(),
         Attack::new("D2 uploads that never end", &["slots"], |stage| Box::pin(uploads::held(stage))),

@@ -21,8 +21,8 @@ use crate::photos;
 
 /// More than the connections of either engine's pool.
 const STREAMS: usize = 40;
-/// For as long the streams stay unread.
-const HELD: Duration = Duration::from_secs(3);
+/// For as long the streams stay unread: longer than the honest client waits.
+const HELD: Duration = Duration::from_secs(6);
 /// So much is in the log that no stream can hold all of it.
 const EVENTS: usize = 300;
 

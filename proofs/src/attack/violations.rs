@@ -14,11 +14,11 @@ const BYTES_WITH_PHOTOS: usize = 25 << 20;
 /// A refusal takes this long at most, in a build without optimisation too.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
 
-/// `ListListings` with two million empty ids.
+/// `ListThreads` with two million empty ids.
 pub async fn empty_entries(stage: &Stage) -> Result<Verdict> {
     // Field 1, of two bytes each.
     let entries = [0x0a, 0].repeat(BYTES / 2);
-    send(stage, "ListingService/ListListings", entries).await
+    send(stage, "InboxService/ListThreads", entries).await
 }
 
 /// `CreateListingFromPhotos` with twelve million empty photos.
