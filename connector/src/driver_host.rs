@@ -1,7 +1,7 @@
 //! Processes that stand between this one and its driver. They are this program itself, started in another role.
 //!
-//! The driver listens on a TCP port that asks nobody who they are, and so does a browser's debugging port. Neither is left
-//! to other users of the machine:
+//! The driver's TCP port and a browser's debugging port authenticate no caller. Other users of the machine must reach
+//! neither:
 //!
 //! - The **host** ([`HOST`]) moves into a network namespace of its own, starts the driver there and relays connections from a
 //!   socket file to the driver's port. Only the user who runs this program, and root, can open that file or enter that
@@ -126,7 +126,7 @@ fn host(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     Ok(())
 }
 
-/// Moves this process into a network namespace where only the loopback device is, and nobody else.
+/// Moves this process into a new network namespace, which has a loopback device and no other process.
 fn own_network() -> io::Result<()> {
     let (user, group) = (geteuid(), getegid());
     // A namespace of users is what lets an ordinary user make one of networks. Root needs none, and may be refused one.
@@ -164,7 +164,7 @@ fn bring_loopback_up() -> io::Result<()> {
     message.extend(LENGTH.to_ne_bytes());
     message.extend(RTM_NEWLINK.to_ne_bytes());
     message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
-    // Sequence and sender, which nobody else's messages have to be told from.
+    // Sequence and sender: zero, since this socket sends one message.
     message.extend([0; 8]);
     // Family and type of the device: any.
     message.extend([0; 4]);

@@ -290,7 +290,7 @@ async fn read(from: impl AsyncRead + Unpin, mut take: impl FnMut(Vec<u8>)) {
     }
 }
 
-/// Writes messages until nobody has any more, and closes the pipe.
+/// Writes messages until every sender is dropped, and closes the pipe.
 async fn write(mut messages: mpsc::UnboundedReceiver<Vec<u8>>, mut to: impl AsyncWrite + Unpin) {
     while let Some(mut message) = messages.recv().await {
         message.push(0);

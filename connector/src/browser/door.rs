@@ -17,8 +17,8 @@ use crate::{failpoints, process};
 
 /// Longer than any command line that a driver makes.
 const MOST_SWITCHES: u32 = 256 * 1024;
-/// Chromium reads commands from descriptor 3 and answers on 4. It ends by itself when 3 is closed, which it is when this
-/// process ends.
+/// Chromium reads commands from descriptor 3 and answers on 4. It ends when descriptor 3 is closed. The kernel
+/// closes it when this process ends.
 const REDIRECTED: &str = r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#;
 /// The same with a second end of the pipe in the browser's own hands, so that it is never closed.
 const OUTLIVING: &str = r#"exec "$0" "$@" 3<&0 4>&1 9>/proc/self/fd/0 </dev/null >/dev/null 2>&1"#;

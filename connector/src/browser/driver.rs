@@ -109,8 +109,8 @@ async fn start(
         .arg("--")
         .arg(&config.chromedriver)
         .arg("--port=0")
-        // Nobody's: no page in any browser of this machine has an origin that it would answer.
-        .arg("--allowed-origins=https://nobody.invalid")
+        // No page has this origin (RFC 6761 reserves `.invalid`), so the driver answers no page.
+        .arg("--allowed-origins=https://origin.invalid")
         .arg(format!(
             "--log-path={}",
             work_dir.join("chromedriver.log").display()

@@ -145,7 +145,7 @@ async fn a_driver_without_a_namespace_works_all_the_same() {
 /// Names the folder of the process that [`a_killed_process_takes_driver_and_browser_with_it`] kills, in its environment.
 const KILLED: &str = "VINTEDBOT_TEST_KILLED";
 
-/// The killed process's part. Run by itself it has none.
+/// Plays the process that is killed. Does nothing without [`KILLED`] in the environment.
 #[tokio::test]
 async fn killed_process_holds_a_browser_open() {
     let Ok(folder) = std::env::var(KILLED) else { return };
