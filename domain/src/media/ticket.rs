@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::names::check_name;
 use super::pipeline::Source;
-use super::upload::{Uploaded, check_name, upload_by_link};
+use super::upload::{Uploaded, upload_by_link};
 use crate::clock::Millis;
 use crate::identity::{self, Caller, LinkHolder};
 use crate::keys::Purpose;

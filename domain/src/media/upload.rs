@@ -10,19 +10,19 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect};
 
+use super::names::{base_name, check_name};
 use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
 use super::pipeline::work::{self, Room};
 use super::pipeline::{self, Processed, Source, process_off_thread};
+use super::refusal::photo_error;
 use super::removal::{hold, remove_unused};
 use super::{NearDuplicate, Photo, Spooled, by_ids, file_error, files, limit, mark_used};
 use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::photos;
-use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
+use crate::{Domain, Error, Reason, Result, requests};
 
-/// The longest file name, in characters.
-const NAME_MAX: usize = 255;
 /// How many near-duplicates are told: who needs more needs to look at the photos.
 const NEAR_DUPLICATES_MAX: usize = 20;
 /// What uses of a link are remembered under, beside the methods of the contract.
@@ -499,91 +499,4 @@ fn near(hash: u64, others: &Hashes, before: &[Uploaded]) -> Vec<NearDuplicate> {
     near.sort_by_key(|near| near.distance);
     near.truncate(NEAR_DUPLICATES_MAX);
     near
-}
-
-pub(super) fn check_name(field: &str, file_name: &str) -> Option<Violation> {
-    (file_name.chars().count() > NAME_MAX || !is_plain(file_name)).then(|| {
-        let text = format!("must have at most {NAME_MAX} characters, none of them a control character");
-        Violation::new(field, text)
-    })
-}
-
-/// A name without its folders, whichever way they are parted where it comes from, and without what changes the direction in
-/// which it is read: `gpj.exe` could look like `exe.jpg`.
-fn base_name(file_name: &str) -> String {
-    let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let shown: String = name.chars().filter(|c| !turns_text(*c)).collect();
-    shown.trim().to_owned()
-}
-
-/// Unicode's bidirectional controls: marks, embeddings, overrides and isolates (Unicode Annex 9, section 2).
-fn turns_text(c: char) -> bool {
-    matches!(
-        c,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    )
-}
-
-/// A photo that cannot be used, with the reason and the metadata that the contract names.
-fn photo_error(error: pipeline::Error, index: usize, file_name: &str) -> Error {
-    use pipeline::Error as E;
-    let reason = match &error {
-        E::NotAnImage | E::Corrupt { .. } => Reason::PhotoNotAnImage,
-        E::Unsupported { .. } => Reason::PhotoFormatUnsupported,
-        E::Truncated => Reason::PhotoTruncated,
-        E::TooManyBytes { .. } => Reason::PhotoTooLarge,
-        E::TooManyPixels { .. }
-        | E::SideTooLong { .. }
-        | E::TooNarrow { .. }
-        | E::TooDense { .. }
-        | E::TooMuchMemory { .. } => Reason::PhotoTooManyPixels,
-        E::Encode { .. } | E::Stopped | E::Unreadable { .. } => return error.into(),
-    };
-    let rejected = Error::rejected(reason, error.to_string())
-        .with("index", index.to_string())
-        .with("file_name", file_name);
-    match error {
-        E::Unsupported { found } => rejected.with("format", found),
-        E::TooManyBytes { limit, .. } => rejected.with("max_bytes", limit.to_string()),
-        E::TooManyPixels { width, height, limit } => {
-            sized(rejected, width, height).with("max_pixels", limit.to_string())
-        }
-        E::SideTooLong { width, height, limit } => {
-            sized(rejected, width, height).with("max_side", limit.to_string())
-        }
-        E::TooNarrow { width, height, limit } => {
-            sized(rejected, width, height).with("max_ratio", limit.to_string())
-        }
-        E::TooDense {
-            width, height, limit, ..
-        } => sized(rejected, width, height).with("max_pixels_per_byte", limit.to_string()),
-        E::TooMuchMemory {
-            width, height, limit, ..
-        } => sized(rejected, width, height).with("max_memory_bytes", limit.to_string()),
-        _ => rejected,
-    }
-}
-
-fn sized(rejected: Error, width: u32, height: u32) -> Error {
-    rejected
-        .with("width", width.to_string())
-        .with("height", height.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_name_loses_folders_and_bidirectional_controls() {
-        let controls = [
-            '\u{061c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}',
-            '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
-        ];
-        for control in controls {
-            let sent = format!("a/{control} photo{control}gpj.exe {control}");
-            assert_eq!(base_name(&sent), "photogpj.exe", "{control:?}");
-        }
-        assert_eq!(base_name("C:\\photos\\été שלום.jpg"), "été שלום.jpg");
-    }
 }

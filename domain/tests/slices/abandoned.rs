@@ -2,8 +2,8 @@
 
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::jobs::{self, Claim, Proof, WorkerIdentity};
+use vintedbot_domain::publishing::EffectKind;
 use vintedbot_domain::publishing::attempt::{Plan, Work};
-use vintedbot_domain::publishing::{self, Confirm, EffectKind};
 use vintedbot_marketplace::Process;
 
 use super::desk::Desk;
@@ -23,24 +23,10 @@ fn worker(id: &str, host: &str) -> WorkerIdentity {
 /// An instance whose worker, which the desk plays, is at work on a confirmed publication.
 async fn at_work() -> (Desk, Claim, Work) {
     let desk = Desk::open().await;
-    let (domain, caller) = (&desk.world.domain, &desk.world.caller);
-    jobs::open_worker(&domain.store, &worker("desk", "here"), |_| true)
+    jobs::open_worker(&desk.world.domain.store, &worker("desk", "here"), |_| true)
         .await
         .expect("opens");
-    let (job, token) = desk.prepared("Interrupted").await;
-    let confirm = Confirm {
-        job_id: job.id,
-        token,
-        dry_run: false,
-        request_id: None,
-    };
-    publishing::confirm(domain, caller, confirm)
-        .await
-        .expect("is confirmed");
-    let (claim, plan) = desk.next().await.expect("is due");
-    let Plan::Publish(work) = plan else {
-        panic!("not to be published: {plan:?}")
-    };
+    let (_, claim, work) = desk.at_work("Interrupted").await;
     (desk, claim, work)
 }
 

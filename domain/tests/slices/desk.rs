@@ -8,7 +8,7 @@ use vintedbot_domain::publishing::attempt::{self, Plan, Work};
 use vintedbot_domain::publishing::gate::{self, Intent, Proposal, Shut};
 use vintedbot_domain::publishing::outcome::{self, Next};
 use vintedbot_domain::publishing::{
-    self, EffectKind, Prepare, PublishJob, Schedule, State, WaitReason, When,
+    self, Confirm, EffectKind, Prepare, PublishJob, Schedule, State, WaitReason, When,
 };
 use vintedbot_domain::{Error, Result};
 use vintedbot_marketplace::{FieldReading, Money};
@@ -77,6 +77,25 @@ impl Desk {
     pub async fn token(&self, id: &str) -> String {
         let token = publishing::confirm_token(&self.world.domain, &self.world.caller, id);
         token.await.expect("is there").expect("awaits its confirmation").0
+    }
+
+    /// A confirmed publication that the desk is at work on.
+    pub async fn at_work(&self, title: &str) -> (PublishJob, Claim, Work) {
+        let (job, token) = self.prepared(title).await;
+        let confirm = Confirm {
+            job_id: job.id.clone(),
+            token,
+            dry_run: false,
+            request_id: None,
+        };
+        publishing::confirm(&self.world.domain, &self.world.caller, confirm)
+            .await
+            .expect("is confirmed");
+        let (claim, plan) = self.next().await.expect("is due");
+        let Plan::Publish(work) = plan else {
+            panic!("not to be published: {plan:?}")
+        };
+        (job, claim, work)
     }
 
     /// A listing whose form was filled, awaiting its confirmation.

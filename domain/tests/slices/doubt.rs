@@ -1,7 +1,6 @@
 //! What is shown of a click whose outcome nobody has written down.
 
-use vintedbot_domain::publishing::attempt::Plan;
-use vintedbot_domain::publishing::{self, Confirm, EffectKind, Filter, State, WaitReason, outcome};
+use vintedbot_domain::publishing::{self, EffectKind, Filter, State, WaitReason, outcome};
 
 use super::desk::Desk;
 
@@ -9,20 +8,7 @@ use super::desk::Desk;
 async fn a_click_without_an_outcome_says_from_when_the_site_is_read_for_it() {
     let desk = Desk::open().await;
     let (domain, caller) = (&desk.world.domain, &desk.world.caller);
-    let (job, token) = desk.prepared("In its click").await;
-    let confirm = Confirm {
-        job_id: job.id.clone(),
-        token,
-        dry_run: false,
-        request_id: None,
-    };
-    publishing::confirm(domain, caller, confirm)
-        .await
-        .expect("is confirmed");
-    let (claim, plan) = desk.next().await.expect("is due");
-    let Plan::Publish(work) = plan else {
-        panic!("not to be published: {plan:?}")
-    };
+    let (job, claim, work) = desk.at_work("In its click").await;
     let intent = desk.intend(&claim, &work, EffectKind::Publish, &[]).await;
     let intent = intent.expect("there is consent");
 

@@ -23,6 +23,7 @@ mod keeping;
 mod late_replies;
 mod listings;
 mod media;
+mod media_links;
 mod migrated;
 mod paging;
 mod reads;

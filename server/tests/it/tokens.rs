@@ -7,7 +7,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use vintedbot_domain::identity::Scope;
 use vintedbot_domain::keys::Purpose;
-use vintedbot_domain::webhooks::{self, Targets};
+use vintedbot_domain::webhooks;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::auth_service_client::AuthServiceClient;
 use vintedbot_proto::v1::media_service_client::MediaServiceClient;
@@ -18,19 +18,9 @@ use vintedbot_server::Config;
 use crate::harness::{self, Instance, http, jpeg, reason};
 use crate::publishing::{get, prepared};
 
-#[derive(Debug)]
-struct Anywhere;
-
-#[tonic::async_trait]
-impl Targets for Anywhere {
-    async fn check(&self, _url: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 async fn start() -> Instance {
     let config = Config {
-        webhook_targets: Some(Arc::new(Anywhere)),
+        webhook_targets: Some(Arc::new(harness::Anywhere)),
         ..Config::default()
     };
     harness::start_with(config).await

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use sea_orm::ConnectionTrait as _;
 use tokio::task::JoinHandle;
-use vintedbot_domain::webhooks::Targets;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::auth_service_client::AuthServiceClient;
 use vintedbot_proto::v1::inbox_service_client::InboxServiceClient;
@@ -30,21 +29,11 @@ pub struct World {
     answering: JoinHandle<()>,
 }
 
-#[derive(Debug)]
-struct Anywhere;
-
-#[tonic::async_trait]
-impl Targets for Anywhere {
-    async fn check(&self, _url: &str) -> Result<(), String> {
-        Ok(())
-    }
-}
-
 impl World {
     /// In a database of its own, or in that at `url`.
     pub async fn new(url: Option<&str>) -> Self {
         let config = Config {
-            webhook_targets: Some(Arc::new(Anywhere)),
+            webhook_targets: Some(Arc::new(harness::Anywhere)),
             ..Config::default()
         };
         let instance = match url {
