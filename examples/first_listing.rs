@@ -1,18 +1,18 @@
-//! A first listing with the Rust SDK, as the README shows it.
+//! Publishes a first listing with the Rust SDK. docs/rust-sdk.md shows this file.
 
 use vintedbot_sdk::v1::{CreateAccountRequest, CreateListingRequest, ListingInput};
 use vintedbot_sdk::{Client, money, name};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // 1. Connect with the token of the first start.
+    // 1. Connect with the API token of the first start.
     let address = std::env::var("ADDRESS").unwrap_or_else(|_| "127.0.0.1:50051".into());
     let client = Client::builder(format!("http://{address}"))
         .token_file("data/api-token")
         .build()
         .await?;
 
-    // 2. An account, and a photo.
+    // 2. Create an account and upload a photo.
     let account = client
         .accounts()
         .create(CreateAccountRequest {
@@ -26,9 +26,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .upload("front.jpg")
         .await?
         .photo
-        .expect("it was stored");
+        .expect("an upload returns its photo");
 
-    // 3. The listing. What the site offers is read in a moment; until then the call is made again by itself.
+    // 3. Create the listing. The SDK retries the call until the worker has read the site's catalogue.
     let listing = client
         .listings()
         .create(CreateListingRequest {
@@ -50,14 +50,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .await?;
 
-    // 4. Prepare, and wait until there is something to look at.
+    // 4. Prepare it, and wait until the job awaits confirmation.
     let publish = client.publish();
     let job = publish.prepare(&listing.id).await?;
     let job = publish.settled(&job.id).await?;
-    println!("look at it: {}", job.preview_url);
+    println!("preview: {}", job.preview_url);
 
-    // 5. Confirm: first dry, then for real.
-    let confirmation = job.confirmation.expect("it awaits its confirmation");
+    // 5. Confirm it: first as a dry run, then for real.
+    let confirmation = job.confirmation.expect("a prepared job has a confirmation");
     publish.check(&job.id, &confirmation).await?;
     publish.confirm(&job.id, &confirmation).await?;
     println!("published: {}", publish.settled(&job.id).await?.remote_url);

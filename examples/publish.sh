@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Photos become a listing, and the listing an item on the site: draft, prepare, look, confirm dry, confirm.
+# Publishes a listing from photos: upload, create, prepare, preview, dry run, confirm.
 #
 # usage: examples/publish.sh ACCOUNT_ID TITLE PRICE_IN_CENTS PHOTO...
 #
-# Needs grpcurl and a running instance. ADDRESS and TOKEN_FILE say where it is; YES=1 answers the last question.
+# Needs grpcurl and a running instance. ADDRESS is the server's address (default 127.0.0.1:50051). TOKEN_FILE is the file
+# with the API token (default data/api-token). YES=1 answers the last question.
 set -euo pipefail
 
 account=$1 title=$2 price=$3
@@ -13,7 +14,7 @@ token=$(cat "${TOKEN_FILE:-data/api-token}")
 
 call() { grpcurl -plaintext -H "authorization: Bearer $token" -d @ "$address" "vintedbot.v1.$1"; }
 value() { sed -n "s/.*\"$1\": \"\(.*\)\".*/\1/p" | head -n 1; }
-# Waits until the job is in this state; stops where it has come to another that it does not leave by itself.
+# Waits until the job has the given state. Fails if the job reaches a state that is not on the way there.
 wait_for() {
   local state
   while :; do
@@ -56,7 +57,7 @@ EOT
 )
 job=$(call PublishService/PreparePublish <<< "{\"listing_id\": \"$listing\"}" | value id)
 wait_for STATE_AWAITING_CONFIRMATION
-echo "look at it: $(value previewUrl < job.json)"
+echo "preview: $(value previewUrl < job.json)"
 
 confirmation="\"job_id\": \"$job\", \"confirmation\": {\"confirm_token\": \"$(value confirmToken < job.json)\"}"
 call PublishService/ConfirmPublish <<< "{$confirmation, \"dry_run\": true}" | grep -c '"passed": true'

@@ -1,4 +1,4 @@
-//! Opening an instance: its folder, its database, its keys, and the domain on top of them.
+//! Opens an instance: its data folder, database, keys and domain context.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,12 +10,12 @@ use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::events::Feed;
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::instance::{self, Started};
-use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::Keys;
 use vintedbot_domain::media::pipeline;
 use vintedbot_domain::settings::Settings;
 use vintedbot_domain::store::{self, DataFolder, Store};
-use vintedbot_domain::{Domain, Wakes, identity, private};
+use vintedbot_domain::{Context, Wakes, identity, private};
 use vintedbot_marketplace::limits::Limits;
 use vintedbot_migrations::OLDEST_PROGRAM;
 
@@ -24,21 +24,22 @@ use crate::storage;
 
 /// An open instance.
 pub struct Instance {
-    pub domain: Domain,
+    pub context: Context,
     pub started: Started,
     /// The file with the first API token.
     pub token_file: PathBuf,
     pub key_file: Option<PathBuf>,
-    /// Keeps the folder locked.
+    /// Holds the lock on the data folder.
     _folder: DataFolder,
 }
 
-/// Opens the instance that the settings name, with rules of the caller's choice.
+/// Opens the configured instance with the given domain settings, as its only process.
 pub async fn open(config: &Config, settings: Settings) -> Result<Instance> {
     open_with(config, settings, false, true).await
 }
 
-/// The same for one of several processes. Of those, whoever starts first and may write the first token does.
+/// Opens the configured instance as one of several processes. The first process that may write the first API token
+/// writes it.
 pub async fn join(config: &Config, settings: Settings, writes_token: bool) -> Result<Instance> {
     open_with(config, settings, true, writes_token).await
 }
@@ -46,7 +47,7 @@ pub async fn join(config: &Config, settings: Settings, writes_token: bool) -> Re
 async fn open_with(
     config: &Config,
     settings: Settings,
-    is_one_of_several: bool,
+    is_shared: bool,
     writes_token: bool,
 ) -> Result<Instance> {
     let folder = DataFolder::open(&config.data_dir)?;
@@ -67,13 +68,13 @@ async fn open_with(
         None => Keys::from_setting(&config.encryption_key)?,
     };
     let keys = Arc::new(keys.with_older(&config.encryption_keys_old)?);
-    instance::agree_on_key(&store, &keys, is_one_of_several).await?;
-    let (feed, bell) = (Feed::default(), Bell::default());
+    instance::agree_on_key(&store, &keys, is_shared).await?;
+    let (feed, notifier) = (Feed::default(), JobNotifier::default());
     let store = store.with_after_commit(Arc::new(Wakes {
         feed: feed.clone(),
-        bell: bell.clone(),
+        notifier: notifier.clone(),
     }));
-    let domain = Domain {
+    let context = Context {
         store,
         keys,
         files: Arc::new(storage::open(config, &path).await?),
@@ -82,21 +83,21 @@ async fn open_with(
         settings: Arc::new(settings),
         limits: Arc::new(Limits::embedded().clone()),
         photo_limits: Arc::new(pipeline::Limits {
-            max_bytes: u64::try_from(config.max_upload_bytes)?,
+            max_bytes: u64::try_from(config.limits.max_upload_bytes)?,
             ..pipeline::Limits::default()
         }),
         catalogs: Catalogs::default(),
         feed,
-        bell,
+        notifier,
         log_epoch: started.log_epoch.clone().into(),
     };
     let token_file = path.join("api-token");
     private::existing_file(&token_file).with_context(|| format!("token file {}", token_file.display()))?;
     if started.first_start && writes_token {
-        write_first_token(&domain, &started, &token_file).await?;
+        write_first_token(&context, &started, &token_file).await?;
     }
     Ok(Instance {
-        domain,
+        context,
         started,
         token_file,
         key_file,
@@ -104,14 +105,14 @@ async fn open_with(
     })
 }
 
-/// The database of an instance that is there already, for commands that need one.
+/// Opens the database of an existing instance, for commands that require one.
 pub async fn existing(config: &Config) -> Result<Store> {
     let url = config.database_url();
     if let Some(file) = store::sqlite_file(&url)
         && !file.is_file()
     {
         bail!(
-            "there is no instance at {}: set DATA_DIR, or DATABASE_URL, to where it is",
+            "there is no instance at {}; set DATA_DIR or DATABASE_URL to its location",
             file.display()
         );
     }
@@ -122,24 +123,24 @@ pub async fn existing(config: &Config) -> Result<Store> {
     Ok(store)
 }
 
-/// The same for commands that work beside the running instance.
+/// Opens the database of an existing instance, for commands that work while the instance runs.
 pub async fn beside(config: &Config) -> Result<Store> {
     let store = existing(config).await?;
     instance::is_here(&store).await?;
     Ok(store)
 }
 
-/// Brings the schema up to date, one process at a time.
+/// Migrates the schema. Only one process at a time does so.
 async fn migrate(store: &Store) -> Result<()> {
     vintedbot_migrations::run_locked(store.writer())
         .await
         .context("the database could not be migrated")
 }
 
-/// Makes an API token with every scope, and keeps it in a file that only the owner can read. A start that is cut off between
-/// the two leaves no file; `vintedbot token` makes another.
-pub async fn write_first_token(domain: &Domain, started: &Started, file: &Path) -> Result<()> {
-    let secret = identity::first_token(domain, &started.owner_id).await?;
+/// Creates an API token with every scope, and stores it in a file that only this user can read. If the start is
+/// interrupted in between, there is no file; `vintedbot token` creates another token.
+pub async fn write_first_token(context: &Context, started: &Started, file: &Path) -> Result<()> {
+    let secret = identity::first_token(context, &started.workspace_id).await?;
     let mut opened = private::file(file).with_context(|| format!("token file {}", file.display()))?;
     opened.set_len(0)?;
     opened.write_all(secret.expose().as_bytes())?;

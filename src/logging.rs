@@ -1,4 +1,4 @@
-//! Where log lines go: standard error, as text or as JSON.
+//! Logging: to standard error, as text or as JSON.
 
 use std::io::IsTerminal as _;
 
@@ -14,31 +14,31 @@ use vintedbot_domain::failpoints;
 use crate::config::{Config, LogFormat};
 use crate::traces::{self, Traces};
 
-/// The most that a library logs, whatever `LOG` says. Below, HTTP, WebSocket and database libraries write cookies, tokens
-/// and signed addresses. A library that is added later needs nothing here.
+/// The most verbose level of libraries, regardless of `LOG`. At lower levels, HTTP, WebSocket and database libraries
+/// log cookies, tokens and signed URLs. The limit also applies to libraries that are added later.
 const LIBRARIES: LevelFilter = LevelFilter::INFO;
-/// Libraries that log less.
-const CAPS: [(&str, LevelFilter); 8] = [
-    // Its errors name requests with what is in them.
+/// Libraries with a stricter limit.
+const LIMITS: [(&str, LevelFilter); 8] = [
+    // Its errors contain whole requests.
     ("thirtyfour", LevelFilter::WARN),
     ("sea_orm_migration", LevelFilter::WARN),
-    // Its workers end whenever Redis is lost; `worker/relay` says that once.
+    // Its workers end whenever Redis is lost; `worker/relay` logs that once.
     ("apalis_core", LevelFilter::OFF),
     ("sqlx", LevelFilter::WARN),
-    // What sends traces is not traced.
+    // The exporter of traces must not trace itself.
     ("h2", LevelFilter::WARN),
     ("hyper", LevelFilter::WARN),
     ("tower", LevelFilter::WARN),
     ("opentelemetry", LevelFilter::OFF),
 ];
 
-/// Starts logging, and traces where they are asked for, as the settings say. Traces end with what is returned.
+/// Starts logging and, if configured, tracing. Tracing ends when the returned value is dropped.
 pub fn start(config: &Config) -> Result<Option<Traces>> {
-    let (wanted, allowed) = filters(&config.log)?;
+    let (wanted, allowed) = filters(&config.log.filter)?;
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    let lines = match config.log_format {
+    let lines = match config.log.format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
@@ -53,23 +53,25 @@ pub fn start(config: &Config) -> Result<Option<Traces>> {
     Ok(traces)
 }
 
-/// What `LOG` asks for, and what may be logged at all.
+/// Returns the filter of `LOG`, and the filter of the library limits.
 fn filters(log: &str) -> Result<(EnvFilter, FilterFn)> {
     let wanted = EnvFilter::try_new(log).with_context(|| format!("log = {log:?}"))?;
     Ok((wanted, filter_fn(is_allowed)))
 }
 
-/// Our own crates may log everything, libraries up to their cap.
+/// Returns whether an event may be logged: our crates at every level, libraries up to their limit.
 fn is_allowed(metadata: &Metadata<'_>) -> bool {
     let name = metadata.target().split("::").next().unwrap_or_default();
     let is_ours = name == "vintedbot" || name.starts_with("vintedbot_");
-    // A cap also holds for the library's other crates, such as `hyper_util`.
+    // A limit also applies to the library's other crates, such as `hyper_util`.
     let belongs = |library: &str| {
         name.strip_prefix(library)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', '-']))
     };
-    let cap = CAPS.iter().find(|(library, _)| belongs(library));
-    is_ours || failpoints::disables("logs") || *metadata.level() <= cap.map_or(LIBRARIES, |(_, cap)| *cap)
+    let limit = LIMITS.iter().find(|(library, _)| belongs(library));
+    is_ours
+        || failpoints::disables("logs")
+        || *metadata.level() <= limit.map_or(LIBRARIES, |(_, limit)| *limit)
 }
 
 #[cfg(test)]
@@ -78,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// Counts what is logged, by target.
+    /// Records logged events as target and level.
     #[derive(Clone, Default)]
     struct Seen(Arc<Mutex<Vec<String>>>);
 
@@ -114,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn library_below_info_is_never_logged_whatever_is_asked() {
+    fn library_logs_below_info_are_never_written() {
         let ours = [
             "added_later INFO",
             "vintedbot TRACE",
@@ -128,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn log_setting_still_decides_what_is_asked_for() {
+    fn log_setting_selects_levels_of_our_crates() {
         assert_eq!(seen("warn"), Vec::<String>::new());
         assert_eq!(
             seen("warn,vintedbot_worker=trace"),

@@ -15,7 +15,7 @@ use rustix::process::umask;
 
 use commands::{migrate_store, practice, schedules, search, seed, selectors, serve, server, token, worker};
 
-/// A self-hosted backend with which a seller runs their own account on the marketplace Vinted.
+/// A self-hosted backend for running one's own seller account on the marketplace Vinted.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -25,38 +25,39 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Runs everything in one process: server, worker and, in mock mode, the practice site.
+    /// Runs everything in one process: server, worker and, unless PRACTICE_URL is set, the practice site.
     Serve(serve::Arguments),
-    /// Runs a server alone, beside workers of the same instance. Needs PostgreSQL.
+    /// Runs only a server, beside workers of the same instance. Needs PostgreSQL.
     Server,
-    /// Runs a worker alone, beside servers of the same instance. Needs PostgreSQL.
+    /// Runs only a worker, beside servers of the same instance. Needs PostgreSQL.
     Worker(worker::Arguments),
-    /// Runs the practice site alone.
+    /// Runs only the practice site.
     Practice(practice::Arguments),
-    /// Fills an instance with believable data, the same each time.
+    /// Fills an instance with example data, the same each time.
     Seed,
-    /// Makes an API token with every scope and writes it to the token file, where that was lost. Needs the instance stopped.
+    /// Creates an API token with every scope and writes it to the token file, if that was lost. The instance must be
+    /// stopped.
     Token,
     /// Moves an instance to another database, such as from SQLite to PostgreSQL.
     MigrateStore(migrate_store::Arguments),
-    /// Shows and changes what runs by itself.
+    /// Shows and changes the schedules.
     #[command(subcommand)]
     Schedules(schedules::Command),
-    /// Makes what finds things anew.
+    /// Maintains the search index.
     #[command(subcommand)]
     Search(search::Command),
-    /// Looks which of the site's elements are found on a page.
+    /// Checks which of the site's elements are found on a page.
     #[command(subcommand)]
     Selectors(selectors::Command),
 }
 
 fn main() -> std::process::ExitCode {
-    // Before anything makes a thread.
+    // Must run before any thread starts.
     if let Some(code) = vintedbot_connector::run_as_host(std::env::args_os()) {
         return code;
     }
     let cli = Cli::parse();
-    // Photos, screenshots, records and what a browser writes are for no other user of the machine, wherever they are kept.
+    // Photos, screenshots, records and browser files must not be readable by other users, wherever they are stored.
     umask(Mode::RWXG | Mode::RWXO);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

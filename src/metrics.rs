@@ -1,4 +1,4 @@
-//! Metrics, where METRICS_LISTEN asks for them. Without it nothing is counted.
+//! Metrics, enabled by METRICS_LISTEN. If it is not set, nothing is counted.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,31 +8,31 @@ use anyhow::{Context as _, Result};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use vintedbot_domain::Domain;
+use vintedbot_domain::Context;
 use vintedbot_server::metrics as page;
 
 use crate::config::Config;
 
-/// Of calls: from a read in memory to a caller's patience.
+/// Histogram buckets for calls, in seconds: from a read in memory to a long wait.
 const CALL_BUCKETS: [f64; 12] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0,
 ];
-/// Of jobs: from a call to the site to a form that is filled slowly.
+/// Histogram buckets for jobs, in seconds: from a call to the site to a slowly filled form.
 const JOB_BUCKETS: [f64; 10] = [0.01, 0.05, 0.25, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0];
-/// How often what was counted is folded into buckets, so that it takes no room while nobody scrapes.
-const FOLDED_EVERY: Duration = Duration::from_secs(5);
+/// The interval at which recorded values are folded into buckets, so that they use no memory while nothing scrapes.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// Starts to count, and serves what was counted until the drain. Answers with the address.
+/// Starts counting, and serves the metrics until the drain. Returns the address.
 pub async fn start(
     config: &Config,
-    domain: &Domain,
+    context: &Context,
     drain: &CancellationToken,
 ) -> Result<Option<SocketAddr>> {
-    if config.metrics_listen.is_empty() {
+    if config.metrics.listen.is_empty() {
         return Ok(None);
     }
-    let named = || format!("METRICS_LISTEN = {}", config.metrics_listen);
-    let listener = TcpListener::bind(&config.metrics_listen)
+    let named = || format!("METRICS_LISTEN = {}", config.metrics.listen);
+    let listener = TcpListener::bind(&config.metrics.listen)
         .await
         .with_context(named)?;
     let address = listener.local_addr()?;
@@ -43,16 +43,16 @@ pub async fn start(
     page::describe();
     let (folded, stop) = (handle.clone(), drain.clone());
     tokio::spawn(async move {
-        let mut ticks = tokio::time::interval(FOLDED_EVERY);
+        let mut ticks = tokio::time::interval(UPKEEP_EVERY);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             folded.run_upkeep();
         }
     });
     let render: page::Render = Arc::new(move || handle.render());
-    let served = page::serve(listener, domain.clone(), render, drain.clone());
+    let served = page::serve(listener, context.clone(), render, drain.clone());
     tokio::spawn(async move {
         if let Err(error) = served.await {
-            tracing::warn!(%error, "metrics are served no longer");
+            tracing::warn!(%error, "the metrics server ended");
         }
     });
     println!("metrics: http://{address}/metrics");

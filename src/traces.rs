@@ -1,5 +1,5 @@
-//! Traces, where OTLP_ENDPOINT asks for them: spans go to a collector from a bounded queue, in a thread of its own.
-//! Nothing waits for them; a collector that is away costs its spans, and one line in the log.
+//! Traces, enabled by OTLP_ENDPOINT. A separate thread sends spans to a collector from a bounded queue. Nothing waits
+//! for the collector. If it is unavailable, spans are dropped and one line is logged.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -22,38 +22,38 @@ use vintedbot_domain::trace::{self, Hooks};
 
 use crate::config::Config;
 
-/// Spans that wait; more are dropped.
+/// The maximum spans in the queue; further spans are dropped.
 const QUEUE: usize = 4096;
-const SENT_EVERY: Duration = Duration::from_secs(1);
-const SENT_WITHIN: Duration = Duration::from_secs(2);
+const EXPORT_EVERY: Duration = Duration::from_secs(1);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(2);
 const TRACEPARENT: &str = "traceparent";
 
-/// Ends with what waits being sent, as far as the collector takes it.
+/// The running trace export. When dropped, it sends the queued spans, as far as the collector accepts them.
 pub struct Traces(SdkTracerProvider);
 
 impl Drop for Traces {
     fn drop(&mut self) {
-        // What cannot be sent now is lost, which was said.
-        let _ = self.0.shutdown_with_timeout(SENT_WITHIN);
+        // Spans that cannot be sent now are lost; the exporter has logged that.
+        let _ = self.0.shutdown_with_timeout(EXPORT_TIMEOUT);
     }
 }
 
-/// What makes traces of spans, if that is asked for.
+/// Starts the trace export, if configured.
 pub fn start(config: &Config) -> Result<Option<(SdkTracer, Traces)>> {
-    if config.otlp_endpoint.is_empty() {
+    if config.otlp.endpoint.is_empty() {
         return Ok(None);
     }
     let exporter = SpanExporter::builder()
         .with_tonic()
-        .with_endpoint(&config.otlp_endpoint)
-        .with_timeout(SENT_WITHIN)
+        .with_endpoint(&config.otlp.endpoint)
+        .with_timeout(EXPORT_TIMEOUT)
         .build()
-        .with_context(|| format!("OTLP_ENDPOINT = {}", config.otlp_endpoint))?;
+        .with_context(|| format!("OTLP_ENDPOINT = {}", config.otlp.endpoint))?;
     let batches = BatchConfigBuilder::default()
         .with_max_queue_size(QUEUE)
-        .with_scheduled_delay(SENT_EVERY)
+        .with_scheduled_delay(EXPORT_EVERY)
         .build();
-    let processor = BatchSpanProcessor::builder(Told {
+    let processor = BatchSpanProcessor::builder(ReportingExporter {
         exporter,
         is_away: Arc::new(AtomicBool::new(false)),
     })
@@ -81,24 +81,24 @@ fn adopt(span: &Span, traceparent: &str) {
     let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
     let parent = TraceContextPropagator::new().extract(&carrier);
     if parent.span().span_context().is_valid() {
-        // It fails where the span is not recorded, and then there is nothing to continue.
+        // It fails if the span is not recorded; there is nothing to continue then.
         let _ = span.set_parent(parent);
     }
 }
 
-/// Says once that the collector is away, and once that it is back.
+/// An exporter that logs once when the collector is unavailable, and once when it is available again.
 #[derive(Debug)]
-struct Told {
+struct ReportingExporter {
     exporter: SpanExporter,
     is_away: Arc<AtomicBool>,
 }
 
-impl opentelemetry_sdk::trace::SpanExporter for Told {
+impl opentelemetry_sdk::trace::SpanExporter for ReportingExporter {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let sent = self.exporter.export(batch).await;
         match &sent {
             Err(error) if !self.is_away.swap(true, Ordering::Relaxed) => {
-                tracing::warn!(%error, "traces cannot be sent to OTLP_ENDPOINT; they are dropped until it is back");
+                tracing::warn!(%error, "traces cannot be sent to OTLP_ENDPOINT and are dropped until it is back");
             }
             Ok(()) if self.is_away.swap(false, Ordering::Relaxed) => {
                 tracing::info!("traces are sent to OTLP_ENDPOINT again");

@@ -1,5 +1,5 @@
-//! The attempts that this process has not finished with. A past attempt of this very process can only be told from a
-//! running one by looking here.
+//! The unfinished attempts of this process. Only this list distinguishes a past attempt of this same process from a
+//! running one.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ pub(crate) struct Active {
     work_dirs: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
-/// Stands in the list for as long as it lives.
+/// An entry in the list of unfinished attempts. Dropping it removes the entry.
 pub(crate) struct Attempt {
     active: Active,
     work_dir: PathBuf,

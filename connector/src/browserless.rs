@@ -1,4 +1,4 @@
-//! Writing to the practice site without a browser: the JSON calls that its form makes, in the form's order.
+//! Writes to the practice site without a browser, by the JSON calls that its form makes, in the form's order.
 
 mod changes;
 
@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 use vintedbot_marketplace::{
-    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, Ending, Error, Evidence, Field,
-    FillStep, Filled, Frame, ItemContent, Permit, Published, Saved, StepObserver, Window, WriteError,
+    BrowserWindow, ChangeKind, Changed, Ending, Error, Evidence, Field, FillStep, Filled, ItemContent,
+    ListingFormDriver, ListingFormIdentity, ListingFormRequest, Permit, Published, Saved, StepObserver,
+    TimelineStep, WriteError,
 };
 
 use crate::active::Attempt;
@@ -17,7 +18,7 @@ use crate::pacing::Pace;
 use crate::web::{Call, WebSession};
 use crate::{process, reading, text};
 
-/// What the next writing call would send.
+/// The request that the next writing call would send.
 enum Ready {
     Nothing,
     Draft { body: Value },
@@ -27,7 +28,7 @@ enum Ready {
 
 pub(crate) struct Browserless {
     session: Arc<WebSession>,
-    request: ComposerRequest,
+    request: ListingFormRequest,
     pace: Pace,
     upload_session_id: String,
     ready: Ready,
@@ -37,7 +38,7 @@ pub(crate) struct Browserless {
 impl Browserless {
     pub(crate) fn new(
         session: Arc<WebSession>,
-        request: ComposerRequest,
+        request: ListingFormRequest,
         pace: Pace,
         attempt: Attempt,
     ) -> Self {
@@ -62,13 +63,13 @@ impl Browserless {
     }
 
     async fn step(&self, steps: &dyn StepObserver, step: FillStep, detail: &str) -> Result<(), Error> {
-        let frame = Frame {
+        let timeline_step = TimelineStep {
             step,
             detail: detail.to_owned(),
             selector: None,
             picture: None,
         };
-        steps.reached(frame).await?;
+        steps.reached(timeline_step).await?;
         self.pace.pause().await;
         Ok(())
     }
@@ -101,10 +102,10 @@ impl Browserless {
 }
 
 #[async_trait]
-impl Composer for Browserless {
-    fn identity(&self) -> ComposerIdentity {
-        ComposerIdentity {
-            owner: process::this_process(),
+impl ListingFormDriver for Browserless {
+    fn identity(&self) -> ListingFormIdentity {
+        ListingFormIdentity {
+            worker: process::this_process(),
             driver_url: None,
             session_id: None,
             driver: None,
@@ -226,14 +227,14 @@ impl Composer for Browserless {
         Ok(Changed { evidence })
     }
 
-    async fn hand_over(&mut self) -> Result<(), Error> {
+    async fn manual_takeover(&mut self) -> Result<(), Error> {
         Err(Error::Browser(
-            "plain requests have no window that a person can see".to_owned(),
+            "there is no browser, so there is no window to take over".to_owned(),
         ))
     }
 
-    async fn window(&mut self) -> Window {
-        Window::Closed
+    async fn window(&mut self) -> BrowserWindow {
+        BrowserWindow::Closed
     }
 
     async fn quit(self: Box<Self>) -> Ending {
@@ -243,7 +244,7 @@ impl Composer for Browserless {
     }
 }
 
-/// The steps that one field each stands behind, in the form's order.
+/// The steps that stand for one field each, in the form's order.
 pub(crate) const FIELD_STEPS: [(Field, FillStep); 10] = [
     (Field::Title, FillStep::TitleFilled),
     (Field::Description, FillStep::DescriptionFilled),
@@ -257,21 +258,21 @@ pub(crate) const FIELD_STEPS: [(Field, FillStep); 10] = [
     (Field::PackageSize, FillStep::PackageSizeChosen),
 ];
 
-/// The refusal of a click or a request for which the intent does not stand any more.
+/// The error for a click or a request whose intent is no longer valid.
 pub(crate) fn not_permitted() -> Error {
     Error::Stopped(vintedbot_marketplace::Stopped(
         "the intent is no longer valid".to_owned(),
     ))
 }
 
-/// The id in the answer to a saved draft or a published item.
+/// Returns the id from the answer to a saved draft or a published item.
 pub(crate) fn saved_id(answer: &Value) -> Option<String> {
     ["item", "draft"]
         .iter()
         .find_map(|key| text::id(&answer[*key]["id"]))
 }
 
-/// The item as the form sends it (as seen 2026, confidence A). Pushing it up, which costs money, stays off.
+/// Builds the item as the form sends it (as seen 2026, confidence A). The paid push-up stays off.
 fn draft(content: &ItemContent, photo_ids: &[String], id: Option<&str>, upload_session_id: &str) -> Value {
     let photos: Vec<Value> = photo_ids
         .iter()

@@ -1,16 +1,17 @@
-//! Processes that stand between this one and its driver. They are this program itself, started in another role.
+//! Helper processes between this program and the driver. They are this program itself, started in another role.
 //!
 //! The driver's TCP port and a browser's debugging port authenticate no caller. Other users of the machine must reach
 //! neither:
 //!
-//! - The **host** ([`HOST`]) moves into a network namespace of its own, starts the driver there and relays connections from a
-//!   socket file to the driver's port. Only the user who runs this program, and root, can open that file or enter that
-//!   namespace. Where the machine permits no namespace the host says so, and can be told to go without ([`SHARED`]).
-//! - The **door** ([`DOOR`]) is what the driver starts as its browser. It passes the debugging pipe through a second socket file
-//!   to this program, which starts the browser itself: in the namespace, the browser would have no network.
+//! - The **host** ([`HOST`]) moves into its own network namespace, starts the driver there and relays connections from
+//!   a socket file to the driver's port. Only the user who runs this program, and root, can open that file or enter
+//!   that namespace. If the machine permits no namespace, the host reports that; [`SHARED`] makes it run without one.
+//! - The **door** ([`DOOR`]) is the program that the driver starts as its browser. It relays the debugging pipe through
+//!   a second socket file to this program, which starts the browser itself. Inside the namespace, the browser would
+//!   have no network.
 //!
-//! The host ends when its standard input does, which is when this program ends in whatever way. The kernel kills the driver
-//! with the host. The browser ends when its debugging pipe is closed.
+//! The host ends when its standard input closes, which happens whenever this program ends. The kernel kills the driver
+//! with the host. The browser ends when its debugging pipe closes.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -30,24 +31,25 @@ use crate::failpoints;
 
 /// The first argument of a host.
 pub(crate) const HOST: &str = "driver-host";
-/// The first argument of what becomes the driver.
+/// The first argument of the process that becomes the driver.
 const DRIVER: &str = "driver-exec";
-/// What a door is called. The driver starts its browser without arguments of ours, so that the name has to say it.
+/// The file name of a door. The driver starts its browser without our arguments, so the name must identify the role.
 pub(crate) const DOOR: &str = "browser-door";
-/// The socket beside a door at which this program waits for it.
+/// The socket beside a door, at which this program waits for it.
 pub(crate) const DOOR_SOCKET: &str = "browser.sock";
-/// Tells a host to stay in the network that it was started in.
+/// Makes a host stay in the network in which it was started.
 pub(crate) const SHARED: &str = "--shared";
-/// Tells a host to try its namespace and end.
+/// Makes a host try its namespace and end.
 pub(crate) const PROBE: &str = "--probe";
-/// What a host and the process that becomes the driver say, before what there is to say about it.
+/// The prefixes of the status lines that a host, or the process that becomes the driver, prints.
 pub(crate) const READY: &str = "ready ";
 pub(crate) const REFUSED: &str = "refused ";
 pub(crate) const FAILED: &str = "failed ";
 
-/// Runs this process as a host, a driver or a door where its arguments say so. `None`: they do not, and it is the program.
+/// Runs this process as a host, a driver or a door if its arguments say so. Returns `None` if they do not, and the
+/// normal program continues.
 ///
-/// It has to be called before the process has a second thread, which cannot change namespaces.
+/// Call it before the process has a second thread, because a process with several threads cannot change namespaces.
 pub fn run_as_host(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter();
     let name = arguments.next()?;
@@ -69,7 +71,8 @@ pub fn run_as_host(arguments: impl IntoIterator<Item = OsString>) -> Option<Exit
     })
 }
 
-/// `driver-host [--shared] --for=FOLDER --socket=FILE -- DRIVER ARGUMENTS…`. The folder is only there to be found by.
+/// Runs `driver-host [--shared] --for=FOLDER --socket=FILE -- DRIVER ARGUMENTS…`. The folder only makes the process
+/// findable by its command line.
 fn host(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     let (mut is_shared, mut is_probe, mut socket) = (false, false, None);
     for argument in arguments.by_ref().take_while(|argument| argument != "--") {
@@ -105,7 +108,7 @@ fn host(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
         .ok_or_else(|| io::Error::other("no output"))?;
     let mut lines = BufReader::new(output).lines();
     let Some(port) = port(&mut lines)? else {
-        // What it said, if anything, is passed on already.
+        // If the driver printed an error, it has been forwarded already.
         driver.wait()?;
         return Ok(());
     };
@@ -114,7 +117,7 @@ fn host(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     std::thread::spawn(move || relay(&listener, port));
     if !failpoints::disables("orphans") {
         std::thread::spawn(move || {
-            // Nobody ever writes there.
+            // Nothing is ever written to standard input; it closes when this program ends.
             let _ = pass_on(&mut io::stdin(), &mut io::sink());
             if let Some(pid) = Pid::from_raw(pid.cast_signed()) {
                 let _ = kill_process(pid, Signal::KILL);
@@ -129,7 +132,7 @@ fn host(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
 /// Moves this process into a new network namespace, which has a loopback device and no other process.
 fn own_network() -> io::Result<()> {
     let (user, group) = (geteuid(), getegid());
-    // A namespace of users is what lets an ordinary user make one of networks. Root needs none, and may be refused one.
+    // A user namespace lets an ordinary user create a network namespace. Root does not need one, and may be denied one.
     if unshare(UnshareFlags::NEWNET).is_err() {
         unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNET)?;
         // The same user and group inside as outside.
@@ -146,13 +149,13 @@ fn own_network() -> io::Result<()> {
     bring_loopback_up()
 }
 
-#[expect(unsafe_code, reason = "the call is unsafe for the sake of one flag, FILES")]
+#[expect(unsafe_code, reason = "the call is unsafe only because of one flag, FILES")]
 fn unshare(flags: UnshareFlags) -> io::Result<()> {
-    // SAFETY: The table of file descriptors stays shared.
+    // SAFETY: FILES is not passed, so the table of file descriptors stays shared.
     Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
 }
 
-/// In a new namespace the device is there, as number 1, and down (rtnetlink(7)).
+/// Brings up the loopback device, which has number 1 and is down in a new namespace (rtnetlink(7)).
 fn bring_loopback_up() -> io::Result<()> {
     const RTM_NEWLINK: u16 = 16;
     const NLM_F_REQUEST: u16 = 1;
@@ -164,14 +167,14 @@ fn bring_loopback_up() -> io::Result<()> {
     message.extend(LENGTH.to_ne_bytes());
     message.extend(RTM_NEWLINK.to_ne_bytes());
     message.extend((NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
-    // Sequence and sender: zero, since this socket sends one message.
+    // Sequence and sender are zero, because this socket sends one message.
     message.extend([0; 8]);
-    // Family and type of the device: any.
+    // The family and type of the device: any.
     message.extend([0; 4]);
     message.extend(1_i32.to_ne_bytes());
     message.extend(IFF_UP.to_ne_bytes());
     message.extend(IFF_UP.to_ne_bytes());
-    // The family's first protocol is NETLINK_ROUTE.
+    // NETLINK_ROUTE is the family's first protocol.
     let socket = rustix::net::socket(AddressFamily::NETLINK, SocketType::RAW, None)?;
     let mut socket = File::from(socket);
     socket.write_all(&message)?;
@@ -184,17 +187,17 @@ fn bring_loopback_up() -> io::Result<()> {
             0 => Ok(()),
             error => Err(io::Error::from_raw_os_error(-error)),
         },
-        _ => Err(io::Error::other("the kernel's answer is not understood")),
+        _ => Err(io::Error::other("unexpected answer of the kernel")),
     }
 }
 
-/// Becomes the driver, which the kernel kills when the host ends.
+/// Replaces this process with the driver, which the kernel kills when the host ends.
 fn become_driver(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     let host = arguments.next().unwrap_or_default();
     let driver = arguments.next().unwrap_or_default();
     if !failpoints::disables("orphans") {
         set_parent_process_death_signal(Some(Signal::KILL))?;
-        // A host that ended before that line has no successor whose end counts.
+        // If the host ended before that line, its end no longer kills this process.
         if host.to_str() != Some(parent_id().to_string().as_str()) {
             return Ok(());
         }
@@ -206,7 +209,8 @@ fn become_driver(mut arguments: impl Iterator<Item = OsString>) -> io::Result<()
     )))
 }
 
-/// The port that the driver says it has. `None`: it ended first; what it said about that is passed on.
+/// Returns the port that the driver reports. Returns `None` if the driver ended first; its error has then been
+/// forwarded.
 fn port(lines: &mut impl Iterator<Item = io::Result<String>>) -> io::Result<Option<u16>> {
     for line in lines {
         let line = line?;
@@ -240,8 +244,8 @@ fn relay(listener: &UnixListener, port: u16) {
     }
 }
 
-/// Says with which switches the driver wants its browser, and passes the debugging pipe on: the driver writes to descriptor 3
-/// and reads from 4. Ends when either side does.
+/// Sends the switches with which the driver wants its browser, then relays the debugging pipe. The driver writes to
+/// descriptor 3 and reads from 4. Ends when either side ends.
 fn door(own_path: &Path, arguments: impl Iterator<Item = OsString>) -> io::Result<()> {
     let mut stream = UnixStream::connect(own_path.with_file_name(DOOR_SOCKET))?;
     let mut switches = Vec::new();
@@ -257,14 +261,14 @@ fn door(own_path: &Path, arguments: impl Iterator<Item = OsString>) -> io::Resul
     let mut from_browser = stream.try_clone()?;
     std::thread::spawn(move || {
         let _ = pass_on(&mut from_browser, &mut to_driver);
-        // The driver takes its browser's end for what this process's end is.
+        // The driver treats the end of this process as the end of its browser.
         std::process::exit(0);
     });
     pass_on(&mut from_driver, &mut stream)
 }
 
-/// Passes on what is read, as soon as it is. [`io::copy`] lets the kernel move it from a socket into a pipe, whose reader then
-/// hears of it with the next message only.
+/// Forwards data as soon as it is read. [`io::copy`] would let the kernel move it from a socket into a pipe, and the
+/// pipe's reader would notice it only with the next message.
 fn pass_on(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {

@@ -1,5 +1,5 @@
-//! Failpoints of this crate, as in the domain: `FAILPOINTS=<rule>` disables one protecting rule, in builds with debug
-//! assertions only.
+//! Failpoints of this crate, as in `domain`: `FAILPOINTS=<rule>` disables one protecting rule, only in builds with
+//! debug assertions.
 
 /// Whether this rule is disabled.
 #[cfg(debug_assertions)]
@@ -10,7 +10,7 @@ pub(crate) fn disables(rule: &str) -> bool {
     DISABLED.as_str() == rule
 }
 
-/// Whether this rule is disabled: never in this build.
+/// Returns false: this build has no failpoints.
 #[cfg(not(debug_assertions))]
 pub(crate) const fn disables(_rule: &str) -> bool {
     false

@@ -1,24 +1,31 @@
-//! How the site is reached: its JSON calls through a web session, its form through a real browser.
+//! Access to the site: its JSON API through a web session, its listing form through a real browser.
 //!
-//! [`Connector`] is the one [`Marketplace`] of the product. `web` reads, `browser` writes through Chromium,
-//! `browserless` writes to the practice site where there is no browser, `reading` compares what the site holds with what
-//! was approved, `process` ends what an attempt leaves behind, `driver_host` keeps a driver from other users of
-//! the machine. Selectors, limits and the signs of a challenge are data
-//! of the marketplace crate. `outside` is the one way to
-//! addresses that somebody else wrote. `discreet` keeps a session's values out of everything that leaves here. To support another way of writing, implement `Composer` and choose it in
-//! [`Connector::compose`](Marketplace::compose).
+//! [`Connector`] is the product's only [`Marketplace`]. Its modules:
+//!
+//! - `web` reads from the site and writes to its inbox.
+//! - `browser` writes through Chromium.
+//! - `browserless` writes to the practice site if there is no browser.
+//! - `reading` compares the site's values with the approved content.
+//! - `process` ends what an attempt leaves behind.
+//! - `driver_host` protects a driver from other users of the machine.
+//! - `egress` is the only client for addresses that third parties supply.
+//! - `redact` and `redactor` remove a session's values from everything that leaves this crate.
+//!
+//! Selectors, limits and the signs of a challenge are data of the marketplace crate. To support another way of writing,
+//! implement `ListingFormDriver` and choose it in [`Connector::compose`](Marketplace::compose).
 
 mod active;
 mod browser;
 mod browserless;
-mod discreet;
 mod driver_host;
+mod egress;
 mod failpoints;
 mod inbox;
-mod outside;
 mod pacing;
 mod process;
 mod reading;
+mod redact;
+mod redactor;
 mod signs;
 mod text;
 mod web;
@@ -36,80 +43,80 @@ use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::markets::{Market, PRACTICE};
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{
-    Composer, ComposerIdentity, ComposerRequest, DriverKind, Ending, Error, Marketplace, Member, OwnItem,
-    RemoteItem, Seat, Session, Sessions,
+    AccountContext, DriverKind, Ending, Error, ListingFormDriver, ListingFormIdentity, ListingFormRequest,
+    Marketplace, Member, OwnItem, RemoteItem, Session, Sessions,
 };
 
 pub use browser::{BrowserConfig, Checked, CheckedPage, check_selectors, is_isolated};
 pub use driver_host::run_as_host;
-pub use outside::{Outside, Post, Received, Resolver, SystemResolver};
+pub use egress::{EgressClient, Post, Received, Resolver, SystemResolver};
 pub use pacing::{Pacing, Random};
 pub use process::{is_running, this_process};
 
 use active::Active;
-use browser::{BrowserComposer, Equipment};
+use browser::{BrowserFormDriver, Equipment};
 use browserless::Browserless;
-use discreet::Discreet;
-use outside::Allowed;
+use egress::Allowed;
 use pacing::Pace;
-use web::{Memory, Reach, WebSession};
+use redact::RedactingFormDriver;
+use web::{SessionCache, SiteClientConfig, WebSession};
 
-/// The time, in UTC milliseconds.
+/// Returns the time in UTC milliseconds.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// A session whose access token ends within this time is renewed when it is looked at: longer than the time between two
-/// looks, so that it does not end in between.
+/// How long before its expiry an access token is renewed. This is longer than the interval between two session checks,
+/// so that a token does not expire between them.
 const RENEWED_BEFORE: Duration = Duration::from_secs(15 * 60);
 
-/// How a [`Connector`] reaches its sites.
+/// The configuration of a [`Connector`].
 #[derive(Clone)]
 pub struct Config {
-    /// Where the practice site is; without one, its seats have no session. Always on this machine.
+    /// The URL of the practice site, which is always on this machine. Absent: practice accounts have no session.
     pub practice_url: Option<Url>,
-    /// The browser to write with; without one, writes go to the practice site as plain requests.
+    /// The browser for writes. Absent: writes go to the practice site as plain requests.
     pub browser: Option<BrowserConfig>,
     pub selectors: Arc<Selectors>,
-    /// What tells a challenge.
+    /// Detects challenges.
     pub detector: Arc<Detector>,
     pub pacing: Pacing,
     pub random: Random,
-    /// The longest that one request to the site may take.
+    /// The time limit of one request to the site.
     pub request_timeout: Duration,
-    /// Where imported sessions are kept; without it, only the practice site can be entered.
+    /// The store of imported sessions. Absent: only the practice site can be used.
     pub sessions: Option<Arc<dyn Sessions>>,
-    /// The one way out to real sites, for those who are behind a proxy; never used for this machine.
+    /// The proxy for connections to real sites. Never used for this machine.
     pub proxy: Option<Url>,
     pub clock: Clock,
-    /// The longest that an attempt with a browser takes: nobody renews a session while it is open, so that its token has to
-    /// last as long.
+    /// The time limit of an attempt with a browser. The session cannot be renewed while the browser is open, so its
+    /// access token must last as long.
     pub attempt_time: Duration,
 }
 
-/// Why a [`Connector`] cannot be made.
+/// Why a [`Connector`] cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{0} is not an http address on this machine, and the practice site never leaves it")]
+    #[error("the practice site must have an http address on this machine, not {0}")]
     NotLoopback(Url),
-    // Neither says the address, which may have a password in it.
+    // Neither message contains the address, which may have a password in it.
     #[error("the proxy must be http://host:port, https://host:port or socks5://host:port")]
     ProxyUnknown,
-    #[error("the browser cannot give a proxy its password; use a proxy without one, or set BROWSER=off")]
+    #[error("the browser cannot send a proxy's password: use a proxy without one, or set BROWSER=off")]
     ProxyPassword,
 }
 
-/// The sites as one marketplace.
+/// All sites as one [`Marketplace`].
 pub struct Connector {
     config: Config,
-    reach: Arc<Reach>,
-    memories: Mutex<HashMap<(String, String), Arc<Memory>>>,
+    client_config: Arc<SiteClientConfig>,
+    session_caches: Mutex<HashMap<(String, String), Arc<SessionCache>>>,
     active: Active,
 }
 
 impl Connector {
-    /// A connector; nothing is reached yet.
+    /// Creates a connector. Sends nothing.
     ///
     /// # Errors
-    /// The practice site's address leads off this machine, or the proxy cannot be used.
+    /// The practice site's address is not on this machine, or the proxy cannot be used.
     pub fn new(config: Config) -> Result<Self, ConfigError> {
         if let Some(url) = &config.practice_url
             && !is_on_this_machine(url)
@@ -119,7 +126,7 @@ impl Connector {
         if let Some(proxy) = &config.proxy {
             check_proxy(proxy, config.browser.is_some())?;
         }
-        let reach = Reach {
+        let client_config = SiteClientConfig {
             timeout: config.request_timeout,
             proxy: config.proxy.clone(),
             detector: Arc::clone(&config.detector),
@@ -129,38 +136,43 @@ impl Connector {
         };
         Ok(Self {
             config,
-            reach: Arc::new(reach),
-            memories: Mutex::default(),
+            client_config: Arc::new(client_config),
+            session_caches: Mutex::default(),
             active: Active::default(),
         })
     }
 
-    /// Waits for the renewals that are under way: each is stored before the process ends.
+    /// Waits for the session renewals in progress, so that each is stored before the process ends.
     pub async fn drained(&self) {
-        self.reach.renewals.close();
-        self.reach.renewals.wait().await;
+        self.client_config.renewals.close();
+        self.client_config.renewals.wait().await;
     }
 
-    /// The seat's session; what is known of it is kept from one call to the next.
-    fn session(&self, seat: &Seat) -> Result<Arc<WebSession>, Error> {
-        let base = self.base(seat)?;
+    /// Returns the account's session. Its cache lasts from one call to the next.
+    fn session(&self, account_context: &AccountContext) -> Result<Arc<WebSession>, Error> {
+        let base = self.base(account_context)?;
         let key = (
-            seat.account_id.clone(),
-            format!("{}/{}", seat.site, seat.language.code()),
+            account_context.account_id.clone(),
+            format!("{}/{}", account_context.site, account_context.language.code()),
         );
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let memory = Arc::clone(memories.entry(key).or_default());
-        let reach = Arc::clone(&self.reach);
-        Ok(Arc::new(WebSession::new(base, seat.clone(), memory, reach)))
+        let mut session_caches = self.session_caches.lock().unwrap_or_else(PoisonError::into_inner);
+        let cache = Arc::clone(session_caches.entry(key).or_default());
+        let client_config = Arc::clone(&self.client_config);
+        Ok(Arc::new(WebSession::new(
+            base,
+            account_context.clone(),
+            cache,
+            client_config,
+        )))
     }
 
-    /// Where the seat's site is.
-    fn base(&self, seat: &Seat) -> Result<Url, Error> {
-        let no_session = || Error::NoSession(seat.site.clone());
-        if seat.site == PRACTICE {
+    /// Returns the URL of the account's site.
+    fn base(&self, account_context: &AccountContext) -> Result<Url, Error> {
+        let no_session = || Error::NoSession(account_context.site.clone());
+        if account_context.site == PRACTICE {
             return self.config.practice_url.clone().ok_or_else(no_session);
         }
-        let host = Market::find(&seat.site).and_then(Market::web_host);
+        let host = Market::find(&account_context.site).and_then(Market::web_host);
         let url = host.and_then(|host| Url::parse(&format!("https://{host}")).ok());
         url.ok_or_else(no_session)
     }
@@ -173,7 +185,7 @@ impl Connector {
     }
 }
 
-/// The browser cannot be told a proxy's password, and no message may repeat it.
+/// Refuses a proxy that cannot be used. The browser cannot send a proxy's password, and no message may repeat it.
 fn check_proxy(proxy: &Url, has_browser: bool) -> Result<(), ConfigError> {
     let is_known = matches!(proxy.scheme(), "http" | "https" | "socks5") && proxy.has_host();
     if !is_known {
@@ -197,83 +209,104 @@ impl Marketplace for Connector {
         }
     }
 
-    async fn member(&self, seat: &Seat) -> Result<Member, Error> {
-        let session = self.session(seat)?;
-        // It is not over yet: who cannot renew it now does so at the next look.
+    async fn member(&self, account_context: &AccountContext) -> Result<Member, Error> {
+        let session = self.session(account_context)?;
+        // The token has not expired yet. If it cannot be renewed now, the next check tries again.
         match session.lasting(RENEWED_BEFORE).await {
             Err(Error::SessionBusy | Error::Unavailable(_)) | Ok(()) => {}
-            Err(error) => return session.told(Err(error)).await,
+            Err(error) => return session.redact_error(Err(error)).await,
         }
-        session.told(session.member().await).await
+        session.redact_error(session.member().await).await
     }
 
-    async fn catalog(&self, seat: &Seat) -> Result<Catalog, Error> {
-        let session = self.session(seat)?;
-        session.told(session.catalog().await).await
+    async fn catalog(&self, account_context: &AccountContext) -> Result<Catalog, Error> {
+        let session = self.session(account_context)?;
+        session.redact_error(session.catalog().await).await
     }
 
-    async fn wardrobe(&self, seat: &Seat) -> Result<Vec<RemoteItem>, Error> {
-        let session = self.session(seat)?;
-        session.told(session.wardrobe().await).await
+    async fn wardrobe(&self, account_context: &AccountContext) -> Result<Vec<RemoteItem>, Error> {
+        let session = self.session(account_context)?;
+        session.redact_error(session.wardrobe().await).await
     }
 
-    async fn item(&self, seat: &Seat, remote_id: &str) -> Result<Option<RemoteItem>, Error> {
-        let session = self.session(seat)?;
-        session.told(session.item(remote_id).await).await
+    async fn item(
+        &self,
+        account_context: &AccountContext,
+        remote_id: &str,
+    ) -> Result<Option<RemoteItem>, Error> {
+        let session = self.session(account_context)?;
+        session.redact_error(session.item(remote_id).await).await
     }
 
     async fn own_item(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
         remote_id: &str,
         listed: Option<&RemoteItem>,
     ) -> Result<Option<OwnItem>, Error> {
         if listed.is_some() {
             self.pace().pause().await;
         }
-        let session = self.session(seat)?;
-        session.told(session.own_item(remote_id, listed).await).await
+        let session = self.session(account_context)?;
+        session
+            .redact_error(session.own_item(remote_id, listed).await)
+            .await
     }
 
-    async fn photo(&self, seat: &Seat, url: &str, max_bytes: usize) -> Result<Bytes, Error> {
+    async fn photo(
+        &self,
+        account_context: &AccountContext,
+        url: &str,
+        max_bytes: usize,
+    ) -> Result<Bytes, Error> {
         let allowed = match &self.config.practice_url {
-            Some(base) if seat.site == PRACTICE => Allowed::Practice(base),
-            _ if seat.site == PRACTICE => return Err(Error::NoSession(seat.site.clone())),
+            Some(base) if account_context.site == PRACTICE => Allowed::Practice(base),
+            _ if account_context.site == PRACTICE => {
+                return Err(Error::NoSession(account_context.site.clone()));
+            }
             _ => Allowed::Hosts(vintedbot_marketplace::hosts::has_photos),
         };
-        outside::fetch(url, &allowed, self.config.request_timeout, max_bytes).await
+        egress::fetch(url, &allowed, self.config.request_timeout, max_bytes).await
     }
 
-    async fn try_session(&self, seat: &Seat, session: &Session) -> Result<Member, Error> {
-        let base = self.base(seat)?;
-        let reach = Arc::clone(&self.reach);
-        let candidate =
-            WebSession::new(base, seat.clone(), Arc::default(), reach).of_candidate(session.clone());
+    async fn try_session(
+        &self,
+        account_context: &AccountContext,
+        session: &Session,
+    ) -> Result<Member, Error> {
+        let base = self.base(account_context)?;
+        let client_config = Arc::clone(&self.client_config);
+        let candidate = WebSession::new(base, account_context.clone(), Arc::default(), client_config)
+            .of_candidate(session.clone());
         let tried = candidate.signed_in().await;
-        let tried = candidate.told(tried).await?;
+        let tried = candidate.redact_error(tried).await?;
         Ok(tried.member.clone())
     }
 
     async fn forget(&self, account_id: &str) {
-        let mut memories = self.memories.lock().unwrap_or_else(PoisonError::into_inner);
-        memories.retain(|(known, _), _| known != account_id);
+        let mut session_caches = self.session_caches.lock().unwrap_or_else(PoisonError::into_inner);
+        session_caches.retain(|(known, _), _| known != account_id);
     }
 
-    async fn compose(&self, seat: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error> {
-        let session = self.session(seat)?;
-        let is_real = seat.site != PRACTICE;
+    async fn compose(
+        &self,
+        account_context: &AccountContext,
+        request: ListingFormRequest,
+    ) -> Result<Box<dyn ListingFormDriver>, Error> {
+        let session = self.session(account_context)?;
+        let is_real = account_context.site != PRACTICE;
         if is_real && self.config.browser.is_none() {
             return Err(Error::Browser(
-                "a real site is only ever written to with a browser, and there is none".to_owned(),
+                "there is no browser, and writes to a real site need one".to_owned(),
             ));
         }
-        // Nobody renews it while a browser is open.
+        // The session cannot be renewed while a browser is open.
         session
-            .told(session.lasting(self.config.attempt_time).await)
+            .redact_error(session.lasting(self.config.attempt_time).await)
             .await?;
         let attempt = self.active.enter(&request.work_dir);
         let pace = self.pace();
-        let composer: Box<dyn Composer> = match &self.config.browser {
+        let form_driver: Box<dyn ListingFormDriver> = match &self.config.browser {
             Some(browser) => {
                 let browser = BrowserConfig {
                     proxy: self.config.proxy.clone().filter(|_| is_real),
@@ -285,28 +318,29 @@ impl Marketplace for Connector {
                     pace,
                 };
                 let started =
-                    BrowserComposer::start(&browser, Arc::clone(&session), request, equipment, attempt).await;
-                Box::new(session.told(started).await?)
+                    BrowserFormDriver::start(&browser, Arc::clone(&session), request, equipment, attempt)
+                        .await;
+                Box::new(session.redact_error(started).await?)
             }
             None => Box::new(Browserless::new(Arc::clone(&session), request, pace, attempt)),
         };
-        Ok(Box::new(Discreet::new(composer, session)))
+        Ok(Box::new(RedactingFormDriver::new(form_driver, session)))
     }
 
-    /// A past attempt has ended when its browser is seen gone. One without a browser has ended when its process is gone,
-    /// or is this one and has finished with it. To be called on the machine that ran the attempt, unless its driver was
-    /// elsewhere: then from anywhere.
-    async fn end(&self, identity: &ComposerIdentity) -> Ending {
+    /// An attempt with a browser has ended when its browser is seen to be gone. An attempt without one has ended when
+    /// its process is gone, or is this process and has finished the attempt. Call this on the machine that ran the
+    /// attempt. If its driver was remote, any machine can call it.
+    async fn end(&self, identity: &ListingFormIdentity) -> Ending {
         if !browser::end_leftover(identity).await {
             return Ending::Unknown;
         }
         let had_browser = identity.session_id.is_some();
-        let is_own = identity.owner == this_process();
+        let is_own = identity.worker == this_process();
         let is_finished = identity
             .profile_dir
             .as_ref()
             .is_some_and(|dir| !self.active.contains(dir));
-        if had_browser || !is_running(&identity.owner) || (is_own && is_finished) {
+        if had_browser || !is_running(&identity.worker) || (is_own && is_finished) {
             Ending::Ended
         } else {
             Ending::Unknown
@@ -329,7 +363,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_proxy_is_checked_without_a_word_of_its_password() {
+    fn proxy_error_shows_no_password() {
         for (url, has_browser, expected) in [
             ("http://proxy.example:3128", true, true),
             ("https://proxy.example", true, true),

@@ -1,34 +1,34 @@
-//! How long to pause between two steps in the form, so as not to be a burden on the site.
+//! Pauses between steps in the form, which limit the load on the site.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Where random numbers come from. A test gives a fixed sequence, the program a generator.
+/// The source of random numbers. A test passes a fixed sequence, the program a generator.
 pub type Random = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// Pauses that last `mean` give or take up to `jitter`.
+/// Pauses of `mean` plus or minus up to `jitter`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pacing {
     pub mean: Duration,
-    /// At most `mean`, else the shortest pauses are none.
+    /// At most `mean`. Otherwise the shortest pauses are zero.
     pub jitter: Duration,
 }
 
 impl Pacing {
-    /// No pauses at all.
+    /// No pauses.
     pub const NONE: Self = Self {
         mean: Duration::ZERO,
         jitter: Duration::ZERO,
     };
 
-    /// The next pause, from one random number.
+    /// Returns the next pause, from one random number.
     pub fn pause(&self, random: u64) -> Duration {
         let share = random as f64 / u64::MAX as f64;
         (self.mean + self.jitter.mul_f64(2.0 * share)).saturating_sub(self.jitter)
     }
 }
 
-/// A policy together with the numbers that it draws on.
+/// A pacing with its source of random numbers.
 #[derive(Clone)]
 pub(crate) struct Pace {
     pub(crate) pacing: Pacing,
@@ -40,7 +40,7 @@ impl Pace {
         (self.random)()
     }
 
-    /// Waits as long as the policy says, before the next step.
+    /// Pauses before the next step.
     pub(crate) async fn pause(&self) {
         let pause = self.pacing.pause(self.random());
         if !pause.is_zero() {

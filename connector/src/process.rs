@@ -1,5 +1,5 @@
-//! Operating-system processes of this machine: told apart by number and start time, found by the folder that they were
-//! started with, ended for certain. Reads `/proc`, so this is for Linux.
+//! Operating-system processes of this machine: identified by id and start time, found by the folder in their command
+//! line, and ended reliably. Reads `/proc`, so it works on Linux only.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use vintedbot_marketplace::Process;
 
-/// How long an ended process may take to disappear before it counts as not ended.
+/// How long a killed process may take to disappear before it counts as not ended.
 const GONE_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(25);
 const WIPE_TRIES: usize = 80;
@@ -22,12 +22,12 @@ pub fn this_process() -> Process {
     }
 }
 
-/// Whether exactly this process still runs on this machine. A zombie, which can no longer act, does not.
+/// Whether exactly this process still runs on this machine. A zombie, which can no longer act, does not count.
 pub fn is_running(process: &Process) -> bool {
     start_ticks(process.pid) == Some(process.start_ticks)
 }
 
-/// The process that has this number now.
+/// Returns the process that has this id now.
 pub(crate) fn by_pid(pid: u32) -> Option<Process> {
     Some(Process {
         pid,
@@ -35,8 +35,8 @@ pub(crate) fn by_pid(pid: u32) -> Option<Process> {
     })
 }
 
-/// Every running process, but this one, that was started with an option (`--name=value`) that names `dir` or something
-/// inside it: a browser by its profile, a driver by its log.
+/// Returns every running process, except this one, whose command line has an option (`--name=value`) that names `dir`
+/// or a path inside it: a browser by its profile, a driver by its log.
 pub(crate) fn using_dir(dir: &Path) -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -49,12 +49,12 @@ pub(crate) fn using_dir(dir: &Path) -> Vec<Process> {
         .collect()
 }
 
-/// Kills one process, if it is still the one that is meant.
+/// Kills a process, if its id still belongs to it.
 pub(crate) fn kill(process: &Process) {
     let Some(pid) = i32::try_from(process.pid).ok().and_then(Pid::from_raw) else {
         return;
     };
-    // The descriptor pins the process, so that the number cannot pass to another one between look and kill.
+    // The descriptor pins the process, so that its id cannot pass to another process between check and kill.
     let Ok(fd) = pidfd_open(pid, PidfdFlags::empty()) else {
         return;
     };
@@ -65,11 +65,12 @@ pub(crate) fn kill(process: &Process) {
     }
 }
 
-/// Kills these processes and everything started with `dir`, and waits until none is left. `false` when some survived.
+/// Kills these processes and every process that names `dir`, and waits until none is left. Returns `false` if some
+/// survive.
 pub(crate) async fn end_all(known: &[Process], dir: Option<&Path>) -> bool {
     let ended = tokio::time::timeout(GONE_WITHIN, async {
         let mut clean_looks = 0;
-        // Two looks in a row, because a driver may have been starting its browser just before it was killed.
+        // Two clean looks in a row, because a driver may have been starting its browser just before it was killed.
         while clean_looks < 2 {
             let mut left: Vec<Process> = known
                 .iter()
@@ -86,7 +87,7 @@ pub(crate) async fn end_all(known: &[Process], dir: Option<&Path>) -> bool {
     ended.is_ok()
 }
 
-/// Waits until none of these processes runs; does nothing to them. `false` when the time was not enough.
+/// Waits until none of these processes runs, without ending them. Returns `false` if the limit passes first.
 pub(crate) async fn gone_within(known: &[Process], limit: Duration) -> bool {
     tokio::time::timeout(limit, async {
         while known.iter().any(is_running) {
@@ -97,8 +98,8 @@ pub(crate) async fn gone_within(known: &[Process], limit: Duration) -> bool {
     .is_ok()
 }
 
-/// Kills everything started with `dir` at once, and removes it and its `scratch` as soon as nobody writes there any more.
-/// For where nobody can wait.
+/// Kills every process that names `dir` at once. Removes `dir` and `scratch` in a background thread, as soon as no
+/// process writes there any more. For callers that cannot wait.
 pub(crate) fn end_aside(dir: PathBuf, scratch: PathBuf) {
     using_dir(&dir).iter().for_each(kill);
     std::thread::spawn(move || {
@@ -117,9 +118,9 @@ pub(crate) fn end_aside(dir: PathBuf, scratch: PathBuf) {
     });
 }
 
-/// Removes an attempt's folder with all that is in it.
+/// Removes an attempt's folder with its content.
 pub(crate) async fn wipe(dir: PathBuf) {
-    // The children of a killed browser may still be writing for a moment.
+    // The children of a killed browser may still write for a moment.
     for _ in 0..WIPE_TRIES {
         if is_wiped(tokio::fs::remove_dir_all(&dir).await) {
             return;
@@ -143,7 +144,7 @@ fn names_dir(pid: u32, dir: &Path) -> bool {
     has_option_with(&command_line, dir.as_os_str().as_bytes())
 }
 
-/// Whether a command line has an option `--name=dir`, or one with something inside `dir`. Arguments end with NUL, but the
+/// Whether a command line has an option `--name=dir`, or one with a path inside `dir`. Arguments end with NUL, but the
 /// children that Chromium's zygote forks write theirs as one text with blanks.
 fn has_option_with(command_line: &[u8], dir: &[u8]) -> bool {
     let ends_argument = |byte: &u8| matches!(byte, 0 | b' ');
@@ -163,7 +164,7 @@ fn has_option_with(command_line: &[u8], dir: &[u8]) -> bool {
 
 fn start_ticks(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command in field 2 may itself hold spaces and brackets, so the fields are counted from its last bracket.
+    // The command in field 2 may contain spaces and brackets, so the fields are counted from its last bracket.
     let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_whitespace();
     let state = fields.next()?;
     if matches!(state, "Z" | "X") {
@@ -177,7 +178,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_process_runs_and_one_with_another_start_time_does_not() {
+    fn process_is_identified_by_id_and_start_time() {
         let own = this_process();
         assert!(is_running(&own));
         assert!(!is_running(&Process {
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn dir_in_an_option_is_found_in_separate_and_in_joined_arguments() {
+    fn option_dir_is_found_in_separate_and_joined_arguments() {
         let found = |line: &str| has_option_with(line.as_bytes(), b"/srv/a b");
         assert!(found("chromium\0--user-data-dir=/srv/a b\0--lang=de\0"));
         assert!(found("chromium\0--user-data-dir=/srv/a b/profile\0"));
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_is_found_by_the_folder_in_its_options_and_ended() {
+    async fn process_is_found_by_its_profile_folder_and_killed() {
         let dir = std::env::temp_dir().join(format!("vintedbot-process-{}", std::process::id()));
         let mut child = tokio::process::Command::new("sh")
             .args(["-c", "read line", "--"])

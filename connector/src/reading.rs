@@ -1,11 +1,11 @@
-//! What was approved, field by field, and whether what the site holds is the same.
+//! The approved value of each field, and whether the site's value matches it.
 
 use serde_json::Value;
 use vintedbot_marketplace::{Error, Evidence, Field, FieldReading, ItemContent, Named};
 
 use crate::text;
 
-/// The fields that hold what the item says, in the form's order.
+/// The fields with the item's content, in the form's order.
 pub(crate) const FIELDS: [Field; 11] = [
     Field::Photos,
     Field::Title,
@@ -20,7 +20,7 @@ pub(crate) const FIELDS: [Field; 11] = [
     Field::PackageSize,
 ];
 
-/// What was approved for a field, as a person reads it; empty for a field that is to stay empty.
+/// Returns a field's approved value as a person reads it; empty for a field that must stay empty.
 pub(crate) fn approved(content: &ItemContent, field: Field) -> String {
     let name = |choice: &Option<Named>| {
         choice
@@ -57,13 +57,13 @@ pub(crate) fn approved(content: &ItemContent, field: Field) -> String {
     }
 }
 
-/// Whether a field as the form shows it is what was approved.
+/// Whether the value that the form shows for a field is the approved one.
 pub(crate) fn agrees(content: &ItemContent, field: Field, seen: &str) -> bool {
     let approved = text::normalised(&approved(content, field));
     let seen = text::normalised(seen);
     match field {
         Field::Price => text::minor_units(&seen) == Some(content.price.minor_units),
-        // The form shows the leaf alone, or the way to it.
+        // The form shows the leaf alone, or the path to it.
         Field::Category => content.category.path.last().is_some_and(|leaf| {
             let leaf = text::normalised(&leaf.name);
             seen == leaf
@@ -71,14 +71,14 @@ pub(crate) fn agrees(content: &ItemContent, field: Field, seen: &str) -> bool {
                     .iter()
                     .any(|sign| seen.rsplit(*sign).next().map(str::trim) == Some(&leaf))
         }),
-        // The form shows several choices in an order of its own.
+        // The form shows several choices in its own order.
         Field::Colors | Field::Materials => parts(&seen) == parts(&approved),
         _ => seen == approved,
     }
 }
 
-/// Every field of an item as the site's own answer gives it, by id. Where an id is another one than was approved, the
-/// reading shows the id.
+/// Reads every field of an item from the site's own answer, by id. For an id other than the approved one, the reading
+/// shows the id.
 pub(crate) fn of_item(content: &ItemContent, item: &Value) -> Vec<FieldReading> {
     let readings = FIELDS.map(|field| {
         let (approved, seen) = (approved(content, field), seen_in_item(content, item, field));
@@ -95,7 +95,7 @@ pub(crate) fn of_item(content: &ItemContent, item: &Value) -> Vec<FieldReading> 
         .collect()
 }
 
-/// The first field that does not hold what was approved.
+/// Fails for the first field that does not hold the approved value.
 pub(crate) fn mismatch(readings: &[FieldReading], evidence: &Evidence) -> Result<(), Error> {
     match readings.iter().find(|reading| !reading.matches) {
         None => Ok(()),
@@ -166,7 +166,7 @@ fn seen_in_item(content: &ItemContent, item: &Value, field: Field) -> String {
     }
 }
 
-/// The approved names where the ids are the approved ones, in the approved order; ids where they are not.
+/// Returns the approved names for approved ids, in the approved order. Other ids are shown as such.
 fn by_ids(approved: &[Named], mut seen: Vec<i64>) -> String {
     let position = |id: i64| approved.iter().position(|choice| choice.id == id);
     seen.sort_by_key(|id| position(*id).unwrap_or(usize::MAX));
@@ -240,12 +240,12 @@ mod tests {
     }
 
     #[test]
-    fn an_item_that_holds_what_was_approved_has_no_mismatch() {
+    fn approved_item_has_no_mismatch() {
         mismatch(&of_item(&content(), &item()), &Evidence::default()).expect("all fields agree");
     }
 
     #[test]
-    fn another_id_and_a_field_that_should_be_empty_are_mismatches() {
+    fn wrong_id_and_filled_empty_field_are_mismatches() {
         for (field, value) in [
             ("brand_id", json!(53)),
             ("package_size_id", json!(1)),
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_form_may_show_prices_lists_and_categories_in_its_own_way() {
+    fn form_notation_of_prices_lists_and_categories_is_accepted() {
         let content = content();
         assert!(agrees(&content, Field::Price, "29,00\u{a0}€"));
         assert!(!agrees(&content, Field::Price, "290,00\u{a0}€"));

@@ -1,4 +1,4 @@
-//! Shows answers and pages to the challenge detector.
+//! Prepares answers and pages for the challenge detector.
 
 use serde_json::Value;
 use url::Url;
@@ -26,7 +26,7 @@ impl Reply {
         }
     }
 
-    /// The answer itself, unless it shows that the site wants a person.
+    /// Fails if the answer shows that the site asks for a person.
     pub(crate) fn judge(&self, detector: &Detector, expected_json: bool) -> Result<(), Error> {
         let signs = Signs {
             url: self.url.to_string(),
@@ -48,8 +48,8 @@ impl Reply {
     }
 }
 
-/// An answer that is well formed and empty where it never is: what a site gives to those whom it takes for a robot (as
-/// seen 2026, confidence A).
+/// Returns the error for a well-formed answer that lacks content which it always has. A site gives such answers to
+/// visitors that it takes for a robot (as seen 2026, confidence A).
 pub(crate) fn emptied(detector: &Detector, what: String, url: String, answer: &Value) -> Error {
     let signs = Signs {
         url: url.clone(),
@@ -66,7 +66,7 @@ pub(crate) fn emptied(detector: &Detector, what: String, url: String, answer: &V
                 page_text: answer.to_string(),
             }),
         },
-        // An operator's own signs may not have it: it is no answer all the same.
+        // An operator's own signs may lack this rule. The answer is unusable all the same.
         None => Error::Shape(what),
     }
 }
@@ -79,10 +79,10 @@ const NEVER_EMPTY: [(&str, &str); 4] = [
     ("/package_sizes", "package_sizes"),
 ];
 
-/// Where photos are sent to; each gets an id.
+/// The path of photo uploads. Each photo gets an id.
 const UPLOADS: &str = "/api/v2/photos";
 
-/// What a call of the form was answered well, and with nothing.
+/// Returns what a successful answer to a call of the form lacks; `None` if it is complete.
 pub(crate) fn emptied_in(signs: &Signs) -> Option<&'static str> {
     let url = Url::parse(&signs.url).ok()?;
     let answer: Value = serde_json::from_str(&signs.text).ok().filter(Value::is_object)?;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_good_answer_without_what_the_form_needs_is_an_emptied_one() {
+    fn answer_without_required_form_data_is_emptied() {
         for (path, text, is_emptied) in [
             ("/api/v2/item_upload/colors", r#"{"colors":[],"code":0}"#, true),
             (

@@ -1,11 +1,11 @@
-//! What a page or an answer says, in a form that can be compared with what was approved.
+//! Texts, prices and times of pages and answers, in a form that can be compared with the approved content.
 
 use jiff::Timestamp;
 use serde_json::Value;
 use vintedbot_marketplace::Money;
 
-/// The same text with every kind of space as one space and every line end as a newline, without space at its ends.
-/// The site shows no-break spaces in prices and browsers turn line ends into `\r\n` on the way.
+/// Returns the text with every kind of space as one space and every line end as a newline, without space at its ends.
+/// The site shows no-break spaces in prices, and browsers turn line ends into `\r\n`.
 pub(crate) fn normalised(text: &str) -> String {
     let mut lines = Vec::new();
     for line in text.replace("\r\n", "\n").split(['\n', '\r']) {
@@ -18,17 +18,17 @@ pub(crate) fn normalised(text: &str) -> String {
     lines.join("\n").trim().to_owned()
 }
 
-/// The minor units in a price as a person or the site writes it: `29,00 €`, `£1,250.00`, `10.0`, `1 250`.
+/// Parses a price as a person or the site writes it into minor units: `29,00 €`, `£1,250.00`, `10.0`, `1 250`.
 ///
-/// The last comma or point is the decimal sign when one or two digits follow it; all others part thousands.
+/// The last comma or point is the decimal sign if one or two digits follow it. All others separate thousands.
 pub(crate) fn minor_units(text: &str) -> Option<i64> {
-    let kept: String = text
+    let digits: String = text
         .chars()
         .filter(|char| char.is_ascii_digit() || matches!(char, ',' | '.' | '-'))
         .collect();
-    let (whole, fraction) = match kept.rfind([',', '.']) {
-        Some(at) if (1..=2).contains(&(kept.len() - at - 1)) => (&kept[..at], &kept[at + 1..]),
-        _ => (kept.as_str(), ""),
+    let (whole, fraction) = match digits.rfind([',', '.']) {
+        Some(at) if (1..=2).contains(&(digits.len() - at - 1)) => (&digits[..at], &digits[at + 1..]),
+        _ => (digits.as_str(), ""),
     };
     let whole: String = whole.chars().filter(|char| !matches!(char, ',' | '.')).collect();
     if whole.is_empty() || !fraction.chars().all(|char| char.is_ascii_digit()) {
@@ -39,12 +39,13 @@ pub(crate) fn minor_units(text: &str) -> Option<i64> {
     whole.checked_mul(100)?.checked_add(cents)
 }
 
-/// The amount with its decimals, `29.00` with a point, `29,00` with a comma.
+/// Formats the amount with its decimals: `29.00` with a point, `29,00` with a comma.
 pub(crate) fn decimal(minor_units: i64, sign: char) -> String {
     format!("{}{sign}{:02}", minor_units / 100, minor_units % 100)
 }
 
-/// The price in an answer: `{amount, currency_code}`, or a number or text beside a `currency`; a text may name its currency.
+/// Reads the price of an answer: `{amount, currency_code}`, or a number or text beside a `currency`. A text may name
+/// its currency.
 pub(crate) fn money(price: &Value, currency_beside: Option<&str>) -> Option<Money> {
     let (amount, currency) = match price {
         Value::Object(fields) => {
@@ -65,7 +66,7 @@ pub(crate) fn money(price: &Value, currency_beside: Option<&str>) -> Option<Mone
     })
 }
 
-/// The currency that a written price names: by its code, or by a sign that stands for one alone.
+/// Returns the currency that a written price names, by its code or by a sign that stands for one currency only.
 fn currency_in(price: &str) -> Option<&str> {
     let sign = price.trim_matches(|char: char| {
         char.is_ascii_digit() || char.is_whitespace() || matches!(char, ',' | '.' | '-')
@@ -81,7 +82,7 @@ fn currency_in(price: &str) -> Option<&str> {
     }
 }
 
-/// The code of an answer's envelope, if it has one. One that cannot be read is one that nobody knows.
+/// Returns the code of an answer's envelope, if it has one. An unreadable code becomes one that no rule knows.
 pub(crate) fn code(answer: &Value) -> Option<i64> {
     match &answer["code"] {
         Value::Null => None,
@@ -89,7 +90,7 @@ pub(crate) fn code(answer: &Value) -> Option<i64> {
     }
 }
 
-/// A yes or no in any of the forms that answers give it in.
+/// Reads a boolean in any of the forms in which answers give it.
 pub(crate) fn flag(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
@@ -99,17 +100,17 @@ pub(crate) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// A text; empty where there is none.
+/// Returns a text; empty if there is none.
 pub(crate) fn string(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// The entries of a list; none where there is none.
+/// Returns the entries of a list; empty if there is none.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-/// A time in UTC milliseconds, from text with an offset, or from seconds or milliseconds since 1970.
+/// Reads a time in UTC milliseconds, from text with an offset, or from seconds or milliseconds since 1970.
 pub(crate) fn time(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => since_1970(number.as_f64()?),
@@ -121,9 +122,10 @@ pub(crate) fn time(value: &Value) -> Option<i64> {
     }
 }
 
-/// So many seconds are in the year 5138, and so many milliseconds in 1973: no time of the site's is read in the wrong unit.
+/// Numbers below this are seconds, others milliseconds. It is the year 5138 in seconds and 1973 in milliseconds, so no
+/// time of the site is read in the wrong unit.
 const FIRST_MILLIS: f64 = 1e11;
-/// The end of the year 9999.
+/// The end of the year 9999, in milliseconds.
 const LAST_MILLIS: f64 = 253_402_300_799_999.0;
 
 fn since_1970(number: f64) -> Option<i64> {
@@ -141,7 +143,7 @@ fn written_time(text: &str) -> Option<i64> {
     time.map(Timestamp::as_millisecond)
 }
 
-/// An id that an answer gives as a number or as text.
+/// Reads an id that an answer gives as a number or as text.
 pub(crate) fn id(value: &Value) -> Option<String> {
     match value {
         Value::Number(number) => Some(number.to_string()),
@@ -150,7 +152,7 @@ pub(crate) fn id(value: &Value) -> Option<String> {
     }
 }
 
-/// An id that an answer gives as a number or as text, as a number.
+/// Reads an id that an answer gives as a number or as text, and returns it as a number.
 pub(crate) fn number(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_read_from_every_shape_seen() {
+    fn money_is_parsed_from_every_known_shape() {
         let expected = Some(Money {
             minor_units: 1050,
             currency: "EUR".to_owned(),
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_counts_in_every_form_and_one_that_cannot_be_read_is_none_that_says_yes() {
+    fn unreadable_code_is_never_a_success() {
         for (answer, expected) in [
             (json!({"code": 0}), Some(0)),
             (json!({"code": "0"}), Some(0)),

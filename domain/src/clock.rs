@@ -1,4 +1,4 @@
-//! The one place that reads the machine's clocks; everything else is given a [`Clock`].
+//! The only place that reads the machine's clocks. All other code takes a [`Clock`].
 
 use std::fmt::Debug;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -6,13 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// UTC milliseconds since 1970.
 pub type Millis = i64;
 
-/// Time, passed in, so that a day of schedules runs in a test in a second.
+/// A source of time. It is passed in, so that a test can run a day of schedules in a second.
 pub trait Clock: Send + Sync + Debug + 'static {
-    /// Wall-clock time.
+    /// Returns the wall-clock time.
     fn now(&self) -> Millis;
 
-    /// Milliseconds since the machine started, suspended time included. Deadlines of clicks are kept on it, so that a
-    /// process that slept through its deadline sees that it did.
+    /// Returns the milliseconds since the machine started, including suspended time. Deadlines of clicks use it, so
+    /// that a process that was suspended past its deadline notices.
     fn since_boot(&self) -> Millis;
 }
 
@@ -23,7 +23,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one implementation that the rule points to"
+        reason = "the only implementation of Clock that reads the system time"
     )]
     fn now(&self) -> Millis {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -36,7 +36,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A time as RFC 3339 text, for the metadata of errors: `2026-11-21T03:26:35.120Z`.
+/// Formats a time as RFC 3339 text for the metadata of errors: `2026-11-21T03:26:35.120Z`.
 pub fn rfc3339(time: Millis) -> String {
     let time = chrono::DateTime::from_timestamp_millis(time).unwrap_or_default();
     time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)

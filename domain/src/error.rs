@@ -1,4 +1,4 @@
-//! The one error of the domain's boundary, and the reasons that callers can act on.
+//! The error type of the domain's boundary, and the reasons that callers can act on.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use vintedbot_marketplace::limits::ViolationKind;
 
 use crate::media::pipeline;
 
-/// Why something was refused. The names are those of the contract's `ErrorReason`, without its prefix.
+/// The reason of a refusal. The names are those of the contract's `ErrorReason`, without its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
@@ -23,8 +23,8 @@ pub enum Reason {
     CursorExpired,
     CursorInvalid,
     DraftConflict,
-    HandedOver,
-    JobState,
+    ManualTakeover,
+    JobStateInvalid,
     ListingIncomplete,
     MessageTooLarge,
     ModeNotAllowed,
@@ -44,24 +44,24 @@ pub enum Reason {
     RequestIdReused,
     ResourceChanged,
     ResourceInUse,
-    ScopeMissing,
+    InsufficientScope,
     SessionCookiesMissing,
     SessionInvalid,
-    SessionOtherMember,
+    SessionMemberMismatch,
     SessionRequired,
     SessionWrongMarket,
     RemoteChanged,
-    RemoteItemTaken,
+    RemoteItemAlreadyLinked,
     ReplyNotAllowed,
     ReplyOpen,
-    ReplyState,
+    ReplyStateInvalid,
     ScopeNotGrantable,
     StorageFull,
     ThreadRemovalOpen,
     TokenExpired,
     TokenInvalid,
     TokenMissing,
-    TooLate,
+    NotCancellable,
     TooManyPhotos,
     TooManyWebhookEndpoints,
     UploadUrlExpired,
@@ -69,7 +69,7 @@ pub enum Reason {
     ValidationFailed,
     WebhookAddressRefused,
     WebhookEndpointDisabled,
-    // Why a publish job stopped. They stand in a job's `reason`, not in the answer to a call.
+    // Reasons why a publish job stopped. They are stored in a job's `reason` and not returned as an error of a call.
     AttemptsExhausted,
     BrowserUnavailable,
     CancelledByPerson,
@@ -93,14 +93,14 @@ pub enum Reason {
     ReplyDiffers,
     ScheduleMissed,
     SessionLostInRefresh,
-    SiteChanged,
+    SiteResponseUnexpected,
     SiteRefused,
     SiteUnavailable,
     WindowClosed,
 }
 
 impl Reason {
-    /// The name as it stands in the database and, prefixed with `ERROR_REASON_`, in the contract.
+    /// Returns the name as stored in the database. The contract prefixes it with `ERROR_REASON_`.
     pub fn name(self) -> String {
         match serde_json::to_value(self) {
             Ok(serde_json::Value::String(name)) => name,
@@ -108,13 +108,13 @@ impl Reason {
         }
     }
 
-    /// The reason of that name.
+    /// Finds a reason by its name. `None`: this version does not know the name.
     pub fn from_name(name: &str) -> Option<Self> {
         serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
     }
 }
 
-/// One field that is not as it must be.
+/// One invalid field of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The field's path in the request, such as `listing.title`.
@@ -123,30 +123,31 @@ pub struct Violation {
     pub fault: Fault,
 }
 
-/// What kind of mistake a violation is.
+/// The kind of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The form is wrong.
+    /// The format is wrong.
     Malformed,
-    /// The id or name stands for nothing.
+    /// The id or name does not exist.
     Unknown,
-    /// The name fits several things.
+    /// The name matches several entries.
     Ambiguous,
-    /// A rule of the site.
+    /// A limit of the site is violated.
     Limit(ViolationKind),
 }
 
-/// Whether a name can be shown and stored anywhere: PostgreSQL refuses NUL, and a person cannot see the others.
+/// Checks that a name contains no control characters. PostgreSQL refuses NUL, and people cannot see the others.
 pub(crate) fn is_plain(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
 
 impl Violation {
-    /// A field whose form is wrong.
+    /// Creates a violation of kind [`Fault::Malformed`].
     pub fn new(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::of(Fault::Malformed, field, description)
     }
 
+    /// Creates a violation of the given kind.
     pub fn of(fault: Fault, field: impl Into<String>, description: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -156,36 +157,36 @@ impl Violation {
     }
 }
 
-/// A refusal that follows from a rule.
+/// A refusal by a business rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rejection {
     pub reason: Reason,
     pub message: String,
     /// Details by name, documented with the reason in the contract.
     pub metadata: BTreeMap<String, String>,
-    /// When the same call may succeed.
+    /// The time in milliseconds after which the same call may succeed. Absent: not known.
     pub retry_after_ms: Option<i64>,
 }
 
-/// Everything that a domain function can answer with instead of its result.
+/// The error of every domain function.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The request itself is wrong; every violation at once.
+    /// The request is invalid. Contains all violations.
     #[error("invalid: {}", .0.iter().map(|v| format!("{}: {}", v.field, v.description)).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<Violation>),
-    /// A listing is not yet what the site asks for; every violation at once.
+    /// A listing does not yet satisfy the site's requirements. Contains all violations.
     #[error("incomplete: {}", .0.iter().map(|v| format!("{}: {}", v.field, v.description)).collect::<Vec<_>>().join("; "))]
     Incomplete(Vec<Violation>),
-    /// There is no such thing, or it is not the caller's.
+    /// The resource does not exist, or belongs to another workspace.
     #[error("{resource} {id} not found")]
     NotFound { resource: &'static str, id: String },
-    /// A rule says no.
+    /// A business rule refused the call.
     #[error("{}", .0.message)]
     Rejected(Box<Rejection>),
     /// A photo cannot be used.
     #[error(transparent)]
     Photo(#[from] pipeline::Error),
-    /// A name of the site's ontology means nothing, or too much.
+    /// A name is unknown or ambiguous in the site's catalogue.
     #[error(transparent)]
     Name(#[from] ResolveError),
     /// The database failed.
@@ -194,20 +195,20 @@ pub enum Error {
     /// The file store failed.
     #[error("files: {0}")]
     Files(#[from] crate::media::files::Error),
-    /// Another transaction did the same at the same moment. The store runs this one again; it reaches a caller only where
-    /// that did not help.
+    /// A concurrent transaction made the same change. The store retries the transaction; a caller sees this error only
+    /// if the retries fail too.
     #[error("contended: {0}")]
     Contended(&'static str),
-    /// The operator has to put something right: a setting, a folder, another process.
+    /// The operator has to fix the setup, such as a setting, a folder or another process.
     #[error("{0}")]
     Setup(String),
-    /// What is stored cannot be understood; nobody's request is at fault.
+    /// Stored data is invalid or an invariant is broken. The request is not at fault.
     #[error("internal: {0}")]
     Internal(String),
 }
 
 impl Error {
-    /// A refusal with a reason and a sentence for a person.
+    /// Creates a refusal with a reason and a message for people.
     pub fn rejected(reason: Reason, message: impl Into<String>) -> Self {
         Self::Rejected(Box::new(Rejection {
             reason,
@@ -217,7 +218,7 @@ impl Error {
         }))
     }
 
-    /// Adds a detail to a refusal; any other error is left as it is.
+    /// Adds a detail to a refusal. Other errors stay unchanged.
     #[must_use]
     pub fn with(mut self, key: &str, value: impl Into<String>) -> Self {
         if let Self::Rejected(rejection) = &mut self {
@@ -226,7 +227,7 @@ impl Error {
         self
     }
 
-    /// Says when a refused call may succeed; any other error is left as it is.
+    /// Sets the time after which a refused call may succeed. Negative values count as 0. Other errors stay unchanged.
     #[must_use]
     pub fn retry_after(mut self, milliseconds: i64) -> Self {
         if let Self::Rejected(rejection) = &mut self {
@@ -235,10 +236,12 @@ impl Error {
         self
     }
 
+    /// Creates an `Invalid` error with one malformed field.
     pub fn invalid(field: impl Into<String>, description: impl Into<String>) -> Self {
         Self::Invalid(vec![Violation::new(field, description)])
     }
 
+    /// Creates a `NotFound` error.
     pub fn not_found(resource: &'static str, id: impl Into<String>) -> Self {
         Self::NotFound {
             resource,
@@ -246,7 +249,7 @@ impl Error {
         }
     }
 
-    /// The reason of a refusal, where there is one.
+    /// Returns the reason that callers can act on. `None` for failures such as `Database`.
     pub fn reason(&self) -> Option<Reason> {
         match self {
             Self::Rejected(rejection) => Some(rejection.reason),

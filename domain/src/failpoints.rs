@@ -1,8 +1,9 @@
-//! Failpoints: `FAILPOINTS=<rule>` disables one protecting rule, so that a proof can show that it notices.
+//! Failpoints: `FAILPOINTS=<rule>` disables one protecting rule, so that a proof can show that it detects the harm.
 //!
-//! They exist in builds with debug assertions only. A release build contains neither the variable's name nor the branch.
+//! Failpoints exist only in builds with debug assertions. A release build contains neither the variable's name nor the
+//! branch.
 
-/// Whether this rule is disabled.
+/// Returns whether this rule is disabled.
 #[cfg(debug_assertions)]
 pub fn disables(rule: &str) -> bool {
     use std::sync::LazyLock;
@@ -11,7 +12,7 @@ pub fn disables(rule: &str) -> bool {
     DISABLED.as_str() == rule
 }
 
-/// Whether this rule is disabled: never in this build.
+/// Returns false: failpoints do not exist in this build.
 #[cfg(not(debug_assertions))]
 pub const fn disables(_rule: &str) -> bool {
     false

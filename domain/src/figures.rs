@@ -1,6 +1,7 @@
-//! What an operator watches of the database: a handful of counts, each read by one query that an index answers.
+//! Database metrics for operators: a few counts, each read by one query that an index answers.
 //!
-//! They are of the whole instance, never of one owner: no name and no id is among them, so that their number is bounded.
+//! They cover the whole instance and not single workspaces. Labels contain no names or ids, so that their number is
+//! bounded.
 
 use sea_orm::{ConnectionTrait, Iterable as _, Statement};
 
@@ -9,39 +10,41 @@ use crate::publishing::{EffectKind, EffectState};
 use crate::store::{Reader, Store};
 use crate::{Result, jobs};
 
-/// How many there are of each combination of two names; those of which there are none too.
+/// Counts by two labels. Combinations without a row are included with 0.
 pub type Counts = Vec<(String, String, i64)>;
 
-/// Everything, as of now.
+/// The metrics at the time of the query.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// Jobs by kind and state: those that are to be done, those at work, and those that were given up.
+    /// Jobs by kind and state: queued, running and dead.
     pub jobs: Counts,
-    /// How long the job that is due longest has been waiting for a worker.
+    /// Milliseconds since the earliest queued job became due.
     pub overdue_ms: Millis,
-    /// Effects by kind and outcome.
+    /// Effects by kind and state.
     pub effects: Counts,
-    /// Browsers and attempts without one that are not known to have ended.
-    pub composers: i64,
-    /// Workers that have not closed and were heard of lately.
+    /// Form sessions, with and without a browser, that are not known to have ended.
+    pub listing_form_sessions: i64,
+    /// Open workers with a fresh heartbeat.
     pub workers: i64,
-    /// Inboxes that are read, how many of them are late, and how long ago the stalest was read.
+    /// Inboxes that are synchronized.
     pub inboxes: i64,
+    /// Inboxes whose synchronization is late.
     pub late_inboxes: i64,
+    /// Milliseconds since the inbox with the oldest reading was read.
     pub stalest_inbox_ms: Millis,
-    /// Webhook deliveries that are yet to be made.
+    /// Pending webhook deliveries.
     pub pending_deliveries: i64,
-    /// Files that are to be removed from the media store.
+    /// Files that are marked for deletion in the media store.
     pub file_removals: i64,
 }
 
-/// States of jobs that are counted: the others are a record that retention clears away.
+/// The job states that are counted. Waiting jobs need no work; retention removes jobs in the other states.
 const STATES: [jobs::State; 3] = [jobs::State::Queued, jobs::State::Running, jobs::State::Dead];
 
-/// Reads all figures.
+/// Reads all metrics.
 ///
 /// # Errors
-/// The database's.
+/// The database failed.
 pub async fn read(store: &Store) -> Result<Figures> {
     let (reader, now) = (store.reader(), store.now().await?);
     let by_kind = |state: &str| {
@@ -65,12 +68,12 @@ pub async fn read(store: &Store) -> Result<Figures> {
         "SELECT COUNT(*) AS n0, COUNT(late_reason) AS n1, MIN(last_read_time) AS n2 FROM inbox_syncs",
     )
     .await?;
-    let [composers] = numbers(
+    let [listing_form_sessions] = numbers(
         reader,
-        "SELECT COUNT(*) AS n0 FROM composers WHERE state = 'OPEN'",
+        "SELECT COUNT(*) AS n0 FROM listing_form_sessions WHERE state = 'OPEN'",
     )
     .await?;
-    let workers = jobs::count_living(reader, now).await?;
+    let workers = jobs::count_live(reader, now).await?;
     let [deliveries] = numbers(
         reader,
         "SELECT COUNT(*) AS n0 FROM webhook_deliveries WHERE state = 'PENDING'",
@@ -82,7 +85,7 @@ pub async fn read(store: &Store) -> Result<Figures> {
         jobs: counts(reader, &of_jobs.join(" UNION ALL "), &kinds, &job_states).await?,
         overdue_ms: since(due),
         effects: counts(reader, of_effects, &effect_kinds, &outcomes).await?,
-        composers: composers.unwrap_or_default(),
+        listing_form_sessions: listing_form_sessions.unwrap_or_default(),
         workers: i64::try_from(workers).unwrap_or(i64::MAX),
         inboxes: inboxes.unwrap_or_default(),
         late_inboxes: late_inboxes.unwrap_or_default(),
@@ -92,7 +95,7 @@ pub async fn read(store: &Store) -> Result<Figures> {
     })
 }
 
-/// The name under which an enum's value stands in the database.
+/// Returns the stored name of an enum value.
 fn value(value: &impl sea_orm::ActiveEnum<Value = String>) -> String {
     value.to_value()
 }
@@ -109,7 +112,7 @@ async fn counts(reader: &Reader, sql: &str, firsts: &[String], seconds: &[String
     let statement = Statement::from_string(reader.get_database_backend(), sql);
     for row in reader.query_all_raw(statement).await? {
         let (first, second): (String, String) = (row.try_get("", "a")?, row.try_get("", "b")?);
-        // What a newer program writes is not counted by this one, so that there are no names that it does not know.
+        // Values that a newer version wrote are not counted, so that the labels stay bounded.
         let known = found.iter_mut().find(|(a, b, _)| *a == first && *b == second);
         if let Some(count) = known {
             count.2 = row.try_get("", "n")?;
@@ -118,7 +121,7 @@ async fn counts(reader: &Reader, sql: &str, firsts: &[String], seconds: &[String
     Ok(found)
 }
 
-/// The columns `n0`, `n1`, ... of a query's only row.
+/// Reads the columns `n0`, `n1`, ... of a query's only row.
 async fn numbers<const N: usize>(reader: &Reader, sql: &str) -> Result<[Option<i64>; N]> {
     let statement = Statement::from_string(reader.get_database_backend(), sql);
     let mut found = [None; N];

@@ -1,15 +1,15 @@
-//! Ids and random bytes, passed in, so that a simulation replays from its seed.
+//! Ids and random bytes. They are passed in, so that a simulation can be replayed from its seed.
 
 use std::fmt::Debug;
 
 use uuid::Uuid;
 
-/// Where ids and secrets come from.
+/// A source of ids and secrets.
 pub trait Ids: Send + Sync + Debug + 'static {
-    /// A new id: a UUID as text, sortable by the time of its making.
+    /// Returns a new id: a UUID as text, sortable by creation time.
     fn id(&self) -> String;
 
-    /// 32 unpredictable bytes.
+    /// Returns 32 unpredictable bytes.
     fn secret(&self) -> [u8; 32];
 }
 
@@ -20,7 +20,7 @@ pub struct SystemIds;
 impl Ids for SystemIds {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one implementation that the rule points to"
+        reason = "the only implementation of Ids that uses the system's randomness"
     )]
     fn id(&self) -> String {
         Uuid::now_v7().to_string()
@@ -28,7 +28,7 @@ impl Ids for SystemIds {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one implementation that the rule points to"
+        reason = "the only implementation of Ids that uses the system's randomness"
     )]
     fn secret(&self) -> [u8; 32] {
         rand::random()

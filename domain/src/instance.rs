@@ -1,11 +1,12 @@
-//! This database and the folder that belongs to it.
+//! The instance: a database and the data folder that belongs to it.
 //!
-//! The data folder keeps the instance's id in a file that the database must match. One that belongs to another instance, or
-//! whose database is empty, is refused. A database in a folder that knows nothing of it was restored or copied: it gets a new
-//! id and a new log epoch, every event so far is dropped (their sequences may have been given to other events), and every
-//! effect that was intended becomes unconfirmed, since its holder acted on another database.
+//! The data folder stores the instance id in a file, and the database must have the same id. Startup refuses a folder
+//! that belongs to another instance or whose database is empty. If the folder has no id, the database was restored or
+//! copied. It then gets a new id and a new log epoch. All events are dropped, because other events may have the same
+//! sequences. Every effect in state INTENDED becomes UNCONFIRMED, because its holder acted on another database.
 //!
-//! Where several processes share one database, each has a folder of its own, and a new one joins without a new epoch.
+//! If several processes share one PostgreSQL database, each has its own data folder. A new folder joins without a new
+//! epoch.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,29 +21,32 @@ use sea_orm::{
 
 use crate::keys::Keys;
 use crate::publishing::EffectState;
-use crate::store::entities::{api_tokens, effects, event_heads, events, instance, owners};
+use crate::store::entities::{api_tokens, effects, event_heads, events, instance, workspaces};
 use crate::store::{self, Store, Tx};
 use crate::{Error, Result, jobs, transfer};
 
-/// What the first owner is called.
-const OWNER_NAME: &str = "owner";
+/// The name of the first workspace.
+const WORKSPACE_NAME: &str = "workspace";
 
-/// What a program needs to know once it has begun to work on a database.
+/// The result of [`start`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Started {
     pub instance_id: String,
-    /// Belongs into `Domain::log_epoch`.
+    /// The value for `Context::log_epoch`.
     pub log_epoch: String,
-    pub owner_id: String,
-    /// No API token was ever made: see `identity::first_token`.
+    pub workspace_id: String,
+    /// Whether no API token exists yet; see `identity::first_token`.
     pub first_start: bool,
-    /// The database was restored or copied, and has a new log epoch since now.
+    /// Whether the database was restored or copied and therefore got a new log epoch.
     pub restored: bool,
 }
 
-/// Begins to work on a database whose migrations have run. `program` is the version that runs, `oldest_program` the oldest
-/// that may run on the newest schema; a program that is too old for the database is refused, and so is a folder of another
-/// instance.
+/// Opens the instance on a migrated database, or creates it on an empty one. `program` is the running version;
+/// `oldest_program` is the oldest version that may run on the newest schema.
+///
+/// # Errors
+/// `Setup` if the program is too old for the database, if the data folder belongs to another instance, or if the
+/// instance was moved to another database.
 pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: &str) -> Result<Started> {
     let file = folder.join("instance");
     let known = read(&file)?;
@@ -66,10 +70,11 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
         .is_some_and(|row| known.is_some() && known == row.previous_id);
     if let Some(known) = known.filter(|_| !own && !was_own) {
         return Err(Error::Setup(format!(
-            "the data folder {} belongs to instance {known}, and the database that DATABASE_URL names to {}; set DATA_DIR to an \
-             empty folder, or DATABASE_URL to that folder's database; to begin anew in this folder, remove {}",
+            "the data folder {} belongs to instance {known}, but the database in DATABASE_URL belongs to {}; set \
+             DATA_DIR to an empty folder, or DATABASE_URL to the folder's database; to start a new instance in this \
+             folder, remove {}",
             folder.display(),
-            row.map_or_else(|| "none yet".to_owned(), |row| row.id),
+            row.map_or_else(|| "no instance".to_owned(), |row| row.id),
             file.display()
         )));
     }
@@ -82,12 +87,12 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
             let (id, oldest_program) = (id.clone(), oldest_program.clone());
             async move {
                 if tx.get_database_backend() == DbBackend::Postgres {
-                    // Two processes that start at the same moment must not both be the first.
+                    // Only one of two concurrent starts may create the instance.
                     tx.execute_unprepared("LOCK TABLE instance IN EXCLUSIVE MODE")
                         .await?;
                 }
                 let row = match instance::Entity::find().one(tx).await? {
-                    // The other process was the first: this one joins it.
+                    // A concurrent process created the instance; this process joins it.
                     Some(row) if row.id == id || is_new => row,
                     Some(row) => begin_epoch(tx, row, &id).await?,
                     None => create(tx, &id, &oldest_program).await?,
@@ -99,32 +104,33 @@ pub async fn start(store: &Store, folder: &Path, program: &str, oldest_program: 
                     };
                     raised.update(tx).await?;
                 }
-                let owner = owners::Entity::find()
-                    .order_by_asc(owners::Column::CreateTime)
+                let workspace = workspaces::Entity::find()
+                    .order_by_asc(workspaces::Column::CreateTime)
                     .one(tx)
                     .await?;
-                let owner = owner.ok_or_else(|| Error::Internal("the database has no owner".to_owned()))?;
+                let workspace =
+                    workspace.ok_or_else(|| Error::Internal("the database has no workspace".to_owned()))?;
                 Ok(Started {
                     first_start: api_tokens::Entity::find().count(tx).await? == 0,
                     instance_id: row.id,
                     log_epoch: row.log_epoch,
-                    owner_id: owner.id,
+                    workspace_id: workspace.id,
                     restored,
                 })
             }
             .boxed()
         })
         .await?;
-    // Last: a start that is cut off before leaves a folder that knows nothing yet, and is made again.
+    // The file is written last: after an interrupted start the folder has no id, and the next start repeats the steps.
     write(&file, &started.instance_id)?;
     Ok(started)
 }
 
-/// Writes down which key seals and signs from now on, so that no process does it with another one.
+/// Records the encryption key that seals and signs, so that every process uses the same key.
 ///
 /// # Errors
-/// One of several processes, or one beside others that work, has neither the key that they have nor names it among those of
-/// before. A process that is alone is let in: who lost a key goes on without what it sealed.
+/// `Setup` if the recorded key is unknown to this process, and this process is one of several or other workers live. A
+/// process that runs alone may replace a lost key; secrets sealed with the lost key stay unreadable.
 pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bool) -> Result<()> {
     let (own, all) = (keys.id().to_owned(), Arc::clone(keys));
     let row = instance::Entity::find().one(store.reader()).await?;
@@ -138,17 +144,18 @@ pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bo
                 let row = tx.locked(instance::Entity::find()).one(tx).await?;
                 let agreed = row.and_then(|row| row.key_id);
                 if let Some(agreed) = agreed.filter(|agreed| !all.knows(agreed)) {
-                    if is_one_of_several || jobs::anybody_works(tx).await? {
+                    if is_one_of_several || jobs::any_worker_is_live(tx).await? {
                         return Err(Error::Setup(format!(
-                            "this instance seals with key {agreed}, and ENCRYPTION_KEY is key {own}: give every process the same \
-                             one; to change it, name the one before in ENCRYPTION_KEYS_OLD; where it is lost, let `vintedbot \
-                             serve` start once while nothing else runs, and what was sealed with it is lost too"
+                            "this instance seals with key {agreed}, but ENCRYPTION_KEY is key {own}; give every \
+                             process the same key; to change the key, list the previous one in ENCRYPTION_KEYS_OLD; \
+                             if it is lost, start `vintedbot serve` once while no other process runs: secrets sealed \
+                             with it are then lost too"
                         )));
                     }
                     tracing::warn!(
                         before = agreed,
                         now = own,
-                        "what was sealed with the key of before does not open any more"
+                        "secrets sealed with the previous encryption key can no longer be opened"
                     );
                 }
                 instance::Entity::update_many()
@@ -162,10 +169,10 @@ pub async fn agree_on_key(store: &Store, keys: &Arc<Keys>, is_one_of_several: bo
         .await
 }
 
-/// Checks that there is an instance on this database, made by whichever version of the program.
+/// Checks that this database has an instance, created by any version of the program.
 ///
 /// # Errors
-/// There is none.
+/// `Setup` if it has none.
 pub async fn is_there(store: &Store) -> Result<()> {
     let row: Result<Option<String>, _> = instance::Entity::find()
         .select_only()
@@ -177,21 +184,20 @@ pub async fn is_there(store: &Store) -> Result<()> {
         Err(error) if has_no_table(&error) => None,
         found => found?,
     };
-    row.map(drop).ok_or_else(|| {
-        Error::Setup("there is no instance in the database that DATABASE_URL names".to_owned())
-    })
+    row.map(drop)
+        .ok_or_else(|| Error::Setup("the database in DATABASE_URL has no instance".to_owned()))
 }
 
-/// Checks that the instance is on this database, and not on one that it was moved to: for commands that change something
-/// without starting.
+/// Checks that the instance was not moved to another database. For commands that change data without [`start`].
 ///
 /// # Errors
-/// It is elsewhere, or on its way; or its schema is of an older program.
+/// `Setup` if the instance was moved, if a move is under way, or if an older version created the schema.
 pub async fn is_here(store: &Store) -> Result<()> {
     let row = match instance::Entity::find().one(store.reader()).await {
         Err(error) if has_no_column(&error) => {
             return Err(Error::Setup(
-                "the database is of an older version; start the instance with this one first".to_owned(),
+                "an older version created this database; start the instance once with this version first"
+                    .to_owned(),
             ));
         }
         found => found?,
@@ -199,7 +205,7 @@ pub async fn is_here(store: &Store) -> Result<()> {
     row.as_ref().map_or(Ok(()), transfer::may_start)
 }
 
-/// SQLite has one code for both.
+/// SQLite has one error code for missing tables and missing columns, so that its message is compared too.
 fn has_no_table(error: &DbErr) -> bool {
     store::code(error).as_deref() == Some("42P01") || error.to_string().contains("no such table")
 }
@@ -208,23 +214,25 @@ fn has_no_column(error: &DbErr) -> bool {
     store::code(error).as_deref() == Some("42703") || error.to_string().contains("no such column")
 }
 
-/// Whether a folder may join a database that it does not match: on a server that several machines share, a new machine's
-/// folder knows nothing yet, and one that has not started since a restore knows the id from before it.
+/// Returns whether a data folder may join a database whose id it does not have. Several machines can share a PostgreSQL
+/// database: a new machine's folder has no id, and one that has not started since a restore has the previous id.
 fn may_adopt(store: &Store, row: &instance::Model, known: Option<&str>) -> bool {
     store.backend() == DbBackend::Postgres && (known.is_none() || known == row.previous_id.as_deref())
 }
 
 async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Model> {
     let now = tx.now().await?;
-    let owner_id = tx.id();
-    let owner = owners::ActiveModel {
-        id: Set(owner_id.clone()),
-        name: Set(OWNER_NAME.to_owned()),
+    let workspace_id = tx.id();
+    let workspace = workspaces::ActiveModel {
+        id: Set(workspace_id.clone()),
+        name: Set(WORKSPACE_NAME.to_owned()),
         create_time: Set(now),
     };
-    owners::Entity::insert(owner).exec_without_returning(tx).await?;
+    workspaces::Entity::insert(workspace)
+        .exec_without_returning(tx)
+        .await?;
     let head = event_heads::ActiveModel {
-        owner_id: Set(owner_id),
+        workspace_id: Set(workspace_id),
         sequence: Set(0),
         floor: Set(0),
     };
@@ -239,7 +247,7 @@ async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Mod
         create_time: now,
         move_id: None,
         move_state: None,
-        move_place: None,
+        move_target: None,
         key_id: None,
     };
     instance::Entity::insert(row.clone().into_active_model())
@@ -249,10 +257,10 @@ async fn create(tx: &Tx, id: &str, oldest_program: &str) -> Result<instance::Mod
 }
 
 async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance::Model> {
-    if jobs::anybody_works(tx).await? {
+    if jobs::any_worker_is_live(tx).await? {
         return Err(Error::Setup(
-            "this data folder does not belong to the database that DATABASE_URL names, and other processes work on that one: to \
-             join them set DATA_DIR to an empty folder; if it is a copy that they should not work on, stop them"
+            "this data folder does not belong to the database in DATABASE_URL, and other processes use that database; \
+             to join them, set DATA_DIR to an empty folder; if the database is a copy that they must not use, stop them"
                 .to_owned(),
         ));
     }
@@ -284,14 +292,14 @@ async fn begin_epoch(tx: &Tx, row: instance::Model, id: &str) -> Result<instance
 
 fn read(file: &Path) -> Result<Option<String>> {
     match std::fs::read_to_string(file) {
-        // A start that was cut off before it wrote the id has left none.
+        // An interrupted write can leave an empty file, which counts as no id.
         Ok(text) => Ok(Some(text.trim().to_owned()).filter(|id| !id.is_empty())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(Error::Setup(format!("instance file {}: {error}", file.display()))),
     }
 }
 
-/// Writes the file in one step: a process that is killed leaves the old one or the new one.
+/// Writes the file atomically: a killed process leaves either the old or the new content.
 fn write(file: &Path, id: &str) -> Result<()> {
     let new = file.with_extension("new");
     std::fs::write(&new, format!("{id}\n"))
@@ -299,7 +307,7 @@ fn write(file: &Path, id: &str) -> Result<()> {
         .map_err(|error| Error::Setup(format!("instance file {}: {error}", file.display())))
 }
 
-/// `1.2.3` as numbers; what is not a number counts as 0.
+/// Parses a version such as `1.2.3`. Parts that are not numbers count as 0.
 fn version(text: &str) -> [u64; 3] {
     let mut parts = text.split(['.', '-', '+']).map(|part| part.parse().unwrap_or(0));
     std::array::from_fn(|_| parts.next().unwrap_or(0))

@@ -1,13 +1,13 @@
-//! What the product knows: its rules, its records, its jobs, its ledger, its event log.
+//! The domain: business rules, records, jobs, effect ledger and event log.
 //!
-//! It knows nothing of gRPC, browsers or HTTP clients. Server and worker meet only here: the server asks for work by
-//! writing a job row, the worker does it. Each slice is a module with one file per group of operations; its records are in
-//! [`store::entities`].
+//! This crate does not depend on gRPC, browsers or HTTP clients. Server and worker meet only here: the server requests
+//! work by writing a job row, and the worker executes it. Each slice is a module with one file per group of operations.
+//! Its records are in [`store::entities`].
 
 pub mod accounts;
 pub mod catalog;
 pub mod clock;
-mod domain;
+mod context;
 mod error;
 pub mod events;
 pub mod failpoints;
@@ -32,6 +32,6 @@ pub mod transfer;
 pub mod wardrobe;
 pub mod webhooks;
 
-pub use domain::{Domain, Wakes};
+pub use context::{Context, Wakes};
 pub(crate) use error::is_plain;
 pub use error::{Error, Fault, Reason, Rejection, Result, Violation};

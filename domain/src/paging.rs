@@ -1,10 +1,10 @@
-//! Pages of a list, and the opaque tokens that lead from one to the next.
+//! Keyset pagination with signed page tokens.
 //!
-//! A token is signed, and bound to the owner, the method and every other parameter of the list: with any of them changed it
-//! is PAGE_TOKEN_INVALID. What it holds is the position of the last entry seen, so that entries made or deleted meanwhile
-//! shift nothing.
+//! A token is bound to the workspace, the method and all other parameters of the list. If one of them differs, the
+//! token fails with PAGE_TOKEN_INVALID. The token holds the position of the last entry of the page, so entries that are
+//! created or deleted in between shift no later page.
 //!
-//! A list reads one entry more than [`Window::limit`] and hands all of them to [`Window::close`].
+//! A list reads one entry more than [`PageQuery::limit`] and passes all of them to [`PageQuery::close`].
 
 use sea_orm::sea_query::{Expr, ExprTrait, SimpleExpr};
 use sea_orm::{ColumnTrait, IntoSimpleExpr};
@@ -15,12 +15,12 @@ use crate::clock::Millis;
 use crate::keys::{Keys, Purpose, sha256_hex};
 use crate::{Error, Reason, Result};
 
-/// Which page a caller wants.
+/// The page that a caller requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Entries a page; 0 for the default, more than the most counts as the most.
+    /// The number of entries on the page. 0 means the default; a larger number than the maximum means the maximum.
     pub size: i32,
-    /// From the page before; empty for the first.
+    /// The `next_page_token` of the previous page. Empty: the first page.
     pub token: String,
 }
 
@@ -28,37 +28,37 @@ pub struct PageRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// Empty on the last page.
+    /// The token of the next page. Empty on the last page.
     pub next_page_token: String,
 }
 
-/// How long pages of a kind of list are.
+/// The page sizes of a kind of list, in entries.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
     pub default: usize,
     pub max: usize,
 }
 
-/// Of an owner's resources.
+/// The page sizes of lists of a workspace's resources.
 pub const RESOURCES: Sizes = Sizes {
     default: 50,
     max: 200,
 };
-/// Of a catalogue's entries, which are small and many.
+/// The page sizes of lists of catalogue entries, which are small and numerous.
 pub const CHOICES: Sizes = Sizes {
     default: 200,
     max: 1000,
 };
 
-/// Where a row stands in a list that is ordered by time.
-pub type Place = (Millis, String);
+/// The keyset position of a row in a list that is ordered by time, then id.
+pub type Position = (Millis, String);
 
-/// The part of a list that a page shows, starting behind a position of type `P`.
+/// A validated page request, which starts after a position of type `P`.
 #[derive(Clone, Debug)]
-pub struct Window<P> {
-    /// Entries on this page at most.
+pub struct PageQuery<P> {
+    /// The maximum number of entries on this page.
     pub limit: usize,
-    /// The last entry of the page before.
+    /// The position of the last entry of the previous page. `None`: this is the first page.
     pub after: Option<P>,
     binding: String,
 }
@@ -69,12 +69,15 @@ struct Token<P> {
     after: P,
 }
 
-impl<P: Serialize + DeserializeOwned> Window<P> {
-    /// Opens a page request of an owner on a method with its other parameters.
+impl<P: Serialize + DeserializeOwned> PageQuery<P> {
+    /// Validates a page request for a workspace, a method and the other parameters of the list.
+    ///
+    /// # Errors
+    /// A violation of `page_size` if the size is negative; PAGE_TOKEN_INVALID.
     pub fn open(
         keys: &Keys,
         sizes: Sizes,
-        (owner_id, method): (&str, &str),
+        (workspace_id, method): (&str, &str),
         parameters: &impl Serialize,
         request: &PageRequest,
     ) -> Result<Self> {
@@ -83,7 +86,7 @@ impl<P: Serialize + DeserializeOwned> Window<P> {
             Ok(0) => sizes.default,
             Ok(size) => size.min(sizes.max),
         };
-        let binding = sha256_hex(serde_json::to_string(&(owner_id, method, parameters))?);
+        let binding = sha256_hex(serde_json::to_string(&(workspace_id, method, parameters))?);
         if request.token.is_empty() {
             return Ok(Self {
                 limit,
@@ -101,17 +104,17 @@ impl<P: Serialize + DeserializeOwned> Window<P> {
             }),
             None => Err(Error::rejected(
                 Reason::PageTokenInvalid,
-                "the page token belongs to another list or to other parameters; begin with the first page",
+                "the page token belongs to another list or other parameters; start with the first page",
             )),
         }
     }
 
-    /// How many entries to read: one more than the page shows tells whether there is another page.
+    /// Returns the number of entries to read: one more than the page shows, to detect whether another page follows.
     pub fn to_read(&self) -> u64 {
         self.limit as u64 + 1
     }
 
-    /// Makes a page of what was read.
+    /// Builds the page from the entries that were read.
     pub fn close<T>(self, keys: &Keys, mut items: Vec<T>, position: impl Fn(&T) -> P) -> Result<Page<T>> {
         if items.len() <= self.limit {
             return Ok(Page {
@@ -137,8 +140,8 @@ impl<P: Serialize + DeserializeOwned> Window<P> {
     }
 }
 
-impl Window<usize> {
-    /// A page of a list that is in memory; the position is how many entries came before.
+impl PageQuery<usize> {
+    /// Builds a page of a list in memory. The position is the number of preceding entries.
     pub fn of_list<T>(self, keys: &Keys, list: impl IntoIterator<Item = T>) -> Result<Page<T>> {
         let start = self.after.unwrap_or(0);
         let items: Vec<_> = list
@@ -156,20 +159,21 @@ impl Window<usize> {
     }
 }
 
-impl Window<Place> {
-    /// The condition that a row comes behind the page before in a list that is ordered by `time` and `id`.
+impl PageQuery<Position> {
+    /// Returns the condition that selects the rows after the previous page, in a list ordered by `time` and `id`.
+    /// `None` on the first page.
     pub fn condition<C: ColumnTrait>(&self, time: C, id: C, order: Order) -> Option<SimpleExpr> {
         let (after_time, after_id) = self.after.as_ref()?;
         let columns = Expr::tuple([time.into_simple_expr(), id.into_simple_expr()]);
-        let place = Expr::tuple([Expr::value(*after_time), Expr::value(after_id.as_str())]);
+        let position = Expr::tuple([Expr::value(*after_time), Expr::value(after_id.as_str())]);
         Some(match order {
-            Order::NewestFirst => columns.lt(place),
-            Order::OldestFirst => columns.gt(place),
+            Order::NewestFirst => columns.lt(position),
+            Order::OldestFirst => columns.gt(position),
         })
     }
 }
 
-/// In which direction a list runs.
+/// The order of a list by time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     NewestFirst,

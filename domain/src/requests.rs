@@ -1,12 +1,13 @@
-//! Idempotency: a call repeated with the same `request_id` gets what the first one made.
+//! Idempotency keys: a call repeated with the same `request_id` returns the result of the first call.
 //!
-//! [`check`] comes first in the change's own transaction, and [`remember`] ends it; [`forget`] goes with the deletion of what
-//! was made; [`once`] does it all for a call that is told nothing but an id. A `request_id` belongs to one owner, one method
-//! and one set of parameters.
+//! A transaction calls [`check`] first and [`remember`] last. The deletion of a resource calls [`forget`]. [`once`]
+//! combines `check` and `remember` for a call whose only parameter is an id. A `request_id` belongs to one workspace,
+//! one method and one set of parameters.
 //!
-//! Calls at the same moment: [`check`] holds the id until the end of the transaction, so that others with it wait, and then
-//! read what the first one recorded. So it must come before anything that depends on what the first one changes. What is
-//! checked before the transaction asks [`find`] first, and may not refuse what the first call made true.
+//! Concurrent calls: [`check`] locks the `request_id` until the transaction ends. Other calls with the same
+//! `request_id` wait and then read the recorded result. Therefore `check` precedes everything that depends on the first
+//! call's changes. Validation before the transaction calls [`find`] first, so that it does not refuse a repeated call
+//! because of the first call's own changes.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -21,16 +22,16 @@ use crate::identity::Caller;
 use crate::keys::sha256_hex;
 use crate::store::entities::requests;
 use crate::store::{Store, Tx};
-use crate::{Domain, Error, Reason, Result, failpoints};
+use crate::{Context, Error, Reason, Result, failpoints};
 
-/// Holds a `request_id` until the end of the transaction, and returns the id of what the same call made earlier; `None` for a
-/// call without one and for a new one. The first thing that a transaction does.
+/// Locks a `request_id` until the transaction ends and returns the id of the resource that the same call created
+/// earlier. `None`: the call has no `request_id`, or a new one. Call this first in a transaction.
 ///
 /// # Errors
 /// As [`find`].
 pub async fn check(
     tx: &Tx,
-    owner_id: &str,
+    workspace_id: &str,
     request_id: Option<&str>,
     method: &str,
     parameters: &(impl Serialize + Sync + ?Sized),
@@ -41,26 +42,25 @@ pub async fn check(
     if failpoints::disables("requests") {
         return Ok(None);
     }
-    // SQLite has one writer, which waits already.
+    // SQLite has a single writer, so that its transactions are serial already.
     if tx.get_database_backend() == DbBackend::Postgres {
-        // A statement of its own: the next one sees what was committed while this one waited.
+        // The lock is a separate statement, so that the next statement sees what was committed during the wait.
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended('request ' || $1 || ' ' || $2, 0))";
-        let values = [owner_id.into(), request_id.as_str().into()];
+        let values = [workspace_id.into(), request_id.as_str().into()];
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, lock, values);
         tx.execute_raw(statement).await?;
     }
-    find(tx, owner_id, Some(&request_id), method, parameters).await
+    find(tx, workspace_id, Some(&request_id), method, parameters).await
 }
 
-/// The id of what the same call made earlier, for a look before the transaction: of two calls at the same moment, both find
-/// nothing here.
+/// Finds the id of the resource that the same call created earlier, without a lock. Use it before the transaction: two
+/// concurrent first calls both get `None`.
 ///
 /// # Errors
-/// A violation for a `request_id` that is no UUID; REQUEST_ID_REUSED where it belongs to another method or to other
-/// parameters.
+/// A violation if `request_id` is not a UUID; REQUEST_ID_REUSED if it belongs to another method or to other parameters.
 pub async fn find(
     connection: &impl ConnectionTrait,
-    owner_id: &str,
+    workspace_id: &str,
     request_id: Option<&str>,
     method: &str,
     parameters: &(impl Serialize + Sync + ?Sized),
@@ -68,7 +68,7 @@ pub async fn find(
     let Some(request_id) = normal(request_id)? else {
         return Ok(None);
     };
-    let known = requests::Entity::find_by_id((owner_id.to_owned(), request_id))
+    let known = requests::Entity::find_by_id((workspace_id.to_owned(), request_id))
         .one(connection)
         .await?;
     match known {
@@ -78,18 +78,18 @@ pub async fn find(
         }
         Some(_) => Err(Error::rejected(
             Reason::RequestIdReused,
-            "this request_id was used before with other parameters or on another method; make a new one",
+            "this request_id was already used with other parameters or another method; use a new one",
         )),
     }
 }
 
-/// Remembers what a call made.
+/// Records the resource that a call created or changed.
 ///
 /// # Errors
-/// `Contended` where another call recorded the same id since [`check`]: the store runs the transaction again.
+/// `Contended` if another call recorded the same `request_id` since [`check`]. The store then retries the transaction.
 pub async fn remember(
     tx: &Tx,
-    owner_id: &str,
+    workspace_id: &str,
     request_id: Option<&str>,
     method: &str,
     parameters: &(impl Serialize + Sync + ?Sized),
@@ -99,14 +99,14 @@ pub async fn remember(
         return Ok(());
     };
     let row = requests::ActiveModel {
-        owner_id: Set(owner_id.to_owned()),
+        workspace_id: Set(workspace_id.to_owned()),
         request_id: Set(request_id),
         method: Set(method.to_owned()),
         parameters_hash: Set(hash(parameters)?),
         resource_id: Set(resource_id.to_owned()),
         create_time: Set(tx.now().await?),
     };
-    let key = [requests::Column::OwnerId, requests::Column::RequestId];
+    let key = [requests::Column::WorkspaceId, requests::Column::RequestId];
     let inserted = requests::Entity::insert(row)
         .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
         .exec_without_returning(tx)
@@ -117,56 +117,57 @@ pub async fn remember(
     Ok(())
 }
 
-/// What a call that takes several transactions remembers in the first of them: its repetition finds this, and goes on.
+/// The resource id that a call of several transactions records in the first one. A repeated call finds it and
+/// continues.
 pub const UNFINISHED: &str = "";
 
-/// Remembers what a call made that was remembered as [`UNFINISHED`].
-pub async fn finish(tx: &Tx, owner_id: &str, request_id: Option<&str>, resource_id: &str) -> Result<()> {
+/// Records the resource id of a call that was recorded as [`UNFINISHED`].
+pub async fn finish(tx: &Tx, workspace_id: &str, request_id: Option<&str>, resource_id: &str) -> Result<()> {
     let Some(request_id) = normal(request_id)? else {
         return Ok(());
     };
     requests::Entity::update_many()
         .col_expr(requests::Column::ResourceId, Expr::value(resource_id))
-        .filter(requests::Column::OwnerId.eq(owner_id))
+        .filter(requests::Column::WorkspaceId.eq(workspace_id))
         .filter(requests::Column::RequestId.eq(request_id))
         .exec(tx)
         .await?;
     Ok(())
 }
 
-/// Does to the owner's resource of that id what a call asks for.
-pub type Act = for<'a> fn(tx: &'a Tx, owner_id: &'a str, id: &'a str) -> BoxFuture<'a, Result<()>>;
+/// The change that a call makes to the resource with the given id.
+pub type Act = for<'a> fn(tx: &'a Tx, workspace_id: &'a str, id: &'a str) -> BoxFuture<'a, Result<()>>;
 
-/// Does what a call asks for, in a transaction of its own; the same call again does nothing.
+/// Runs `act` in one transaction. A repeated call with the same `request_id` does nothing.
 pub async fn once(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     method: &'static str,
     id: &str,
     request_id: Option<String>,
     act: Act,
 ) -> Result<()> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
+    context
         .store
         .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            let (workspace_id, id, request_id) = (workspace_id.clone(), id.clone(), request_id.clone());
             async move {
                 let request_id = request_id.as_deref();
-                if check(tx, &owner_id, request_id, method, &id).await?.is_some() {
+                if check(tx, &workspace_id, request_id, method, &id).await?.is_some() {
                     return Ok(());
                 }
-                act(tx, &owner_id, &id).await?;
-                remember(tx, &owner_id, request_id, method, &id, &id).await
+                act(tx, &workspace_id, &id).await?;
+                remember(tx, &workspace_id, request_id, method, &id, &id).await
             }
             .boxed()
         })
         .await
 }
 
-/// Forgets the calls that made or changed something, because it is gone.
+/// Removes the idempotency keys of calls that created or changed these deleted resources.
 pub async fn forget(tx: &Tx, resource_ids: &[String]) -> Result<()> {
-    // Engines limit how many values one statement may carry.
+    // Databases limit the number of parameters in a statement.
     for ids in resource_ids.chunks(500) {
         let of_these = requests::Column::ResourceId.is_in(ids.iter().map(String::as_str));
         requests::Entity::delete_many().filter(of_these).exec(tx).await?;
@@ -174,8 +175,8 @@ pub async fn forget(tx: &Tx, resource_ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Forgets deletions from before `before`, with which nothing is left that could go, and what was not finished since. Returns
-/// how many went.
+/// Removes idempotency keys of deletions and of unfinished calls that are older than `before`. A deletion leaves no
+/// resource whose end would remove its key. Returns the number of removed keys.
 pub async fn purge(store: &Store, before: Millis) -> Result<u64> {
     store
         .write(move |tx| {
@@ -196,7 +197,7 @@ pub async fn purge(store: &Store, before: Millis) -> Result<u64> {
         .await
 }
 
-/// The one spelling of a UUID under which it is remembered.
+/// Normalizes a UUID to its hyphenated form. `None`: absent or empty.
 fn normal(request_id: Option<&str>) -> Result<Option<String>> {
     let Some(text) = request_id.filter(|text| !text.is_empty()) else {
         return Ok(None);

@@ -1,158 +1,230 @@
-//! Settings that rules depend on. Their defaults and meaning stand in `config.default.toml`.
+//! The settings that domain rules read. `config.default.toml` describes them and sets their defaults.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::accounts::Mode;
 use crate::clock::Millis;
-use crate::jobs::BackOff;
+use crate::jobs::Backoff;
 use crate::{Error, Result};
 
-/// Less than that nobody could mean.
+/// The shortest retention that can be set.
 const HOUR: Millis = 3_600_000;
 
-/// Everything that the domain's rules can be told. Times are milliseconds.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The settings that domain rules read. Field names follow the file; a duration is text there (`"30s"`) and
+/// milliseconds here.
+#[derive(Clone, Debug, Deserialize)]
 pub struct Settings {
-    /// What a new account starts as.
+    /// The mode of a new account.
     pub session_mode: Mode,
-    /// How long a confirmation may be waited for.
-    pub confirm_token_ms: Millis,
-    /// How long a signed address of a photo, a screenshot or a preview works.
-    pub signed_url_ms: Millis,
-    /// Publications in any minute, all accounts together.
-    pub publish_per_minute: i64,
-    /// Publications in any minute, each account.
-    pub publish_per_minute_account: i64,
-    /// Changes of items that are on the site, in any minute, each account.
-    pub changes_per_minute_account: i64,
-    /// How long a reply that needs no confirmation can be taken back before it is sent.
-    pub reply_undo_ms: Millis,
-    /// Replies that may be sent in any minute, each account.
-    pub replies_per_minute_account: i64,
-    /// Readings of its inbox that may be asked for in any minute, each account.
-    pub sync_now_per_minute: i64,
-    /// Sessions that an owner may import in any hour.
-    pub imports_per_hour: i64,
-    /// New photos that an owner may upload in any minute.
-    pub uploads_per_minute: i64,
-    /// How long after a commit an intent still allows its click.
-    pub click_window_ms: Millis,
-    /// The longest that a request to the site can take.
-    pub request_timeout_ms: Millis,
-    /// How long an unknown outcome is read again before "nothing there" counts.
-    pub settle_ms: Millis,
-    /// The pause between two readings while settling.
-    pub settle_poll_ms: Millis,
-    /// How long a worker's claim on a job lasts without renewal.
-    pub lease_ms: Millis,
-    /// How often a worker renews its claims.
-    pub heartbeat_ms: Millis,
-    /// The longest that one attempt at a job may take.
-    pub attempt_timeout_ms: Millis,
-    /// The first pause after a failure; each further one doubles it, up to `back_off_max_ms`.
-    pub back_off_ms: Millis,
-    pub back_off_max_ms: Millis,
-    /// Claims after which a job is given up, its deaths included.
-    pub max_claims: i64,
-    /// Failures that may pass by themselves after which a job is given up.
-    pub max_failures: i64,
-    /// How long what was settled as not done is watched for.
-    pub watch_ms: Millis,
-    /// How long events and ended jobs are kept.
-    pub events_keep_ms: Millis,
-    pub jobs_keep_ms: Millis,
-    /// How long deliveries of webhooks, ids of deletions that were asked for, and workers that are gone are kept.
-    pub deliveries_keep_ms: Millis,
-    pub requests_keep_ms: Millis,
-    pub workers_keep_ms: Millis,
-    /// How long an uploaded photo may be used by nothing.
-    pub unused_photos_keep_ms: Millis,
-    /// How long screenshots, small pictures and page texts of ended publish jobs are kept.
-    pub screenshots_keep_ms: Millis,
-    /// By how much a scheduled time may have passed for the job still to be published by itself.
-    pub schedule_late_ms: Millis,
-    /// The place whose clocks daily schedules go by, such as `Europe/Paris`.
+    /// The IANA time zone of daily schedules, such as `Europe/Paris`.
     pub timezone: String,
-    /// Whether attempts have a window that a person can see. Not set by anybody: known when the browser is.
+    /// Lifetime of a confirm token.
+    #[serde(rename = "confirm_token_ttl", with = "duration")]
+    pub confirm_token_ms: Millis,
+    /// Lifetime of a signed URL of a photo, a screenshot or a preview.
+    #[serde(rename = "signed_url_ttl", with = "duration")]
+    pub signed_url_ms: Millis,
+    pub publish: Publish,
+    pub replies: Replies,
+    pub sync: Sync,
+    pub limits: RateLimits,
+    pub effects: Effects,
+    pub jobs: Jobs,
+    pub retention: Retention,
+    /// Whether attempts have a visible browser window. Not a setting: it is derived from the browser that was found.
     #[serde(skip)]
     pub browser_window: bool,
 }
 
+/// `[publish]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Publish {
+    /// Publications a minute, all accounts together.
+    pub per_minute: i64,
+    /// Publications a minute of one account.
+    pub per_minute_account: i64,
+    /// Changes of published items a minute of one account.
+    pub changes_per_minute_account: i64,
+    /// How late a scheduled publication may start without a new confirmation.
+    #[serde(rename = "schedule_late", with = "duration")]
+    pub schedule_late_ms: Millis,
+}
+
+/// `[replies]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Replies {
+    /// How long a reply that needs no confirmation can be cancelled before it is sent.
+    #[serde(rename = "undo", with = "duration")]
+    pub undo_ms: Millis,
+    /// Replies a minute of one account.
+    pub per_minute_account: i64,
+}
+
+/// `[sync]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Sync {
+    /// Calls of `SyncNow` a minute for one account.
+    pub now_per_minute: i64,
+}
+
+/// The rate limits of `[limits]`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct RateLimits {
+    /// Session imports an hour of one workspace.
+    pub imports_per_hour: i64,
+    /// New photos a minute of one workspace.
+    pub uploads_per_minute: i64,
+}
+
+/// `[effects]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Effects {
+    /// How long a committed intent permits its click.
+    #[serde(rename = "click_window", with = "duration")]
+    pub click_window_ms: Millis,
+    /// The maximum duration of a request to the site.
+    #[serde(rename = "request_timeout", with = "duration")]
+    pub request_timeout_ms: Millis,
+    /// The settling window: how long the site is read for an effect in doubt before its absence counts.
+    #[serde(rename = "settle", with = "duration")]
+    pub settle_ms: Millis,
+    /// The interval between two readings while settling.
+    #[serde(rename = "settle_poll", with = "duration")]
+    pub settle_poll_ms: Millis,
+    /// How long the site is checked for an effect that settled as not done.
+    #[serde(rename = "watch", with = "duration")]
+    pub watch_ms: Millis,
+}
+
+/// `[jobs]`
+#[derive(Clone, Debug, Deserialize)]
+pub struct Jobs {
+    /// How long a claim lasts without renewal.
+    #[serde(rename = "lease", with = "duration")]
+    pub lease_ms: Millis,
+    /// The interval at which a worker renews its claims.
+    #[serde(rename = "heartbeat", with = "duration")]
+    pub heartbeat_ms: Millis,
+    /// The maximum duration of an attempt at a job.
+    #[serde(rename = "attempt_timeout", with = "duration")]
+    pub attempt_timeout_ms: Millis,
+    /// The delay after the first failure; each further failure doubles it, up to `backoff_max`.
+    #[serde(rename = "backoff", with = "duration")]
+    pub backoff_ms: Millis,
+    /// The maximum delay after a failure.
+    #[serde(rename = "backoff_max", with = "duration")]
+    pub backoff_max_ms: Millis,
+    /// Claims after which a job becomes a dead letter. A claim whose worker died counts.
+    pub max_claims: i64,
+    /// Transient failures after which a job becomes a dead letter.
+    pub max_failures: i64,
+}
+
+/// `[retention]`: how long records are retained.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Retention {
+    /// Of events.
+    #[serde(rename = "events", with = "duration")]
+    pub events_ms: Millis,
+    /// Of ended jobs.
+    #[serde(rename = "jobs", with = "duration")]
+    pub jobs_ms: Millis,
+    /// Of webhook deliveries.
+    #[serde(rename = "deliveries", with = "duration")]
+    pub deliveries_ms: Millis,
+    /// Of the idempotency keys of deletions.
+    #[serde(rename = "requests", with = "duration")]
+    pub requests_ms: Millis,
+    /// Of workers that have stopped.
+    #[serde(rename = "workers", with = "duration")]
+    pub workers_ms: Millis,
+    /// Of photos that no listing and no reply uses.
+    #[serde(rename = "unused_photos", with = "duration")]
+    pub unused_photos_ms: Millis,
+    /// Of screenshots, thumbnails and page texts of ended publish jobs.
+    #[serde(rename = "screenshots", with = "duration")]
+    pub screenshots_ms: Millis,
+}
+
 impl Settings {
-    /// How failures of a job are spaced.
-    pub fn back_off(&self) -> BackOff {
-        BackOff {
-            first_ms: self.back_off_ms,
-            max_ms: self.back_off_max_ms,
-            max_failures: self.max_failures,
+    /// Returns the backoff of failed jobs.
+    pub fn backoff(&self) -> Backoff {
+        Backoff {
+            first_ms: self.jobs.backoff_ms,
+            max_ms: self.jobs.backoff_max_ms,
+            max_failures: self.jobs.max_failures,
         }
     }
 
-    /// The time zone that daily schedules go by.
+    /// Returns the time zone of daily schedules. UTC if the setting is invalid.
     pub fn zone(&self) -> TimeZone {
         zone(&self.timezone).unwrap_or(TimeZone::UTC)
     }
 
-    /// Checks what settings mean to each other. The message says which to change.
+    /// Checks the relations between settings.
+    ///
+    /// # Errors
+    /// `Setup`, whose message names the settings to change.
     pub fn check(&self) -> Result<()> {
         zone(&self.timezone)?;
+        let Self {
+            publish,
+            replies,
+            effects,
+            jobs,
+            retention,
+            ..
+        } = self;
+        let retentions = [
+            retention.events_ms,
+            retention.jobs_ms,
+            retention.deliveries_ms,
+            retention.requests_ms,
+            retention.workers_ms,
+            retention.unused_photos_ms,
+        ];
         let rules = [
             (
-                self.lease_ms >= 3 * self.heartbeat_ms,
-                "lease_ms must be at least three times heartbeat_ms, so that one late heartbeat loses no job",
+                jobs.lease_ms >= 3 * jobs.heartbeat_ms,
+                "jobs.lease must be at least three times jobs.heartbeat, so that one late heartbeat loses no job",
             ),
             (
-                self.click_window_ms < self.lease_ms,
-                "click_window_ms must be below lease_ms, so that an intent does not outlive its claim",
+                effects.click_window_ms < jobs.lease_ms,
+                "effects.click_window must be shorter than jobs.lease, so that an intent does not outlive its claim",
             ),
             (
-                self.settle_ms >= 2 * self.settle_poll_ms,
-                "settle_ms must be at least twice settle_poll_ms, so that two readings fit in",
+                effects.settle_ms >= 2 * effects.settle_poll_ms,
+                "effects.settle must be at least twice effects.settle_poll, so that it contains two readings",
             ),
             (
-                self.publish_per_minute >= self.publish_per_minute_account,
-                "publish_per_minute must not be below publish_per_minute_account",
+                publish.per_minute >= publish.per_minute_account,
+                "publish.per_minute must not be lower than publish.per_minute_account",
             ),
             (
-                self.publish_per_minute_account >= 1,
-                "publish_per_minute_account must be at least 1",
+                publish.per_minute_account >= 1 && publish.changes_per_minute_account >= 1,
+                "publish.per_minute_account and publish.changes_per_minute_account must be at least 1",
             ),
             (
-                self.changes_per_minute_account >= 1,
-                "changes_per_minute_account must be at least 1",
+                jobs.max_claims >= 2,
+                "jobs.max_claims must be at least 2: one attempt and one cleanup",
             ),
             (
-                self.max_claims >= 2,
-                "max_claims must be at least 2: one attempt, one to clean up",
+                self.limits.imports_per_hour >= 1 && self.limits.uploads_per_minute >= 1,
+                "limits.imports_per_hour and limits.uploads_per_minute must be at least 1",
             ),
             (
-                self.schedule_late_ms >= 0 && self.screenshots_keep_ms >= 0,
-                "schedule_late_ms and screenshots_keep_ms must not be below 0",
+                retentions.iter().all(|retention| *retention >= HOUR),
+                "every key of [retention] except screenshots must be at least 1h",
             ),
             (
-                self.imports_per_hour >= 1 && self.uploads_per_minute >= 1,
-                "imports_per_hour and uploads_per_minute must be at least 1",
+                self.confirm_token_ms > 0,
+                "confirm_token_ttl must be longer than 0s",
             ),
             (
-                [
-                    self.events_keep_ms,
-                    self.jobs_keep_ms,
-                    self.deliveries_keep_ms,
-                    self.requests_keep_ms,
-                    self.workers_keep_ms,
-                    self.unused_photos_keep_ms,
-                ]
-                .iter()
-                .all(|keep| *keep >= HOUR),
-                "what ends in _keep_ms, but for screenshots, must be at least an hour (3600000)",
-            ),
-            (self.confirm_token_ms > 0, "confirm_token_ms must be above 0"),
-            (self.reply_undo_ms >= 0, "reply_undo_ms must not be below 0"),
-            (
-                self.replies_per_minute_account >= 1 && self.sync_now_per_minute >= 1,
-                "replies_per_minute_account and sync_now_per_minute must be at least 1",
+                replies.per_minute_account >= 1 && self.sync.now_per_minute >= 1,
+                "replies.per_minute_account and sync.now_per_minute must be at least 1",
             ),
         ];
         match rules.iter().find(|(holds, _)| !holds) {
@@ -162,12 +234,34 @@ impl Settings {
     }
 }
 
-/// The time zone of that name, by the rules that this program brings along: the same on every machine.
+/// A duration as text with a unit, such as `"250ms"`, `"90s"`, `"15m"` or `"7d"`, read as milliseconds.
+pub mod duration {
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer};
+
+    use crate::clock::Millis;
+
+    /// Deserializes a duration.
+    ///
+    /// # Errors
+    /// The text is not a duration, or its milliseconds do not fit into 64 bits.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Millis, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let duration = humantime::parse_duration(&text).map_err(|error| {
+            D::Error::custom(format!(
+                "{text:?} is not a duration such as \"30s\", \"15m\" or \"7d\": {error}"
+            ))
+        })?;
+        Millis::try_from(duration.as_millis()).map_err(D::Error::custom)
+    }
+}
+
+/// Finds a time zone in the bundled database, which is the same on every machine.
 pub(crate) fn zone(name: &str) -> Result<TimeZone> {
     let found = TimeZoneDatabase::bundled().get(name);
     found.map_err(|_| {
         Error::Setup(format!(
-            "timezone = {name:?} is no time zone; one is written like Europe/Paris, or UTC"
+            "timezone = {name:?} is not a time zone; use an IANA name such as Europe/Paris, or UTC"
         ))
     })
 }

@@ -1,43 +1,44 @@
-//! A request's trace goes on in the job that it made: the row keeps the trace's parent (W3C `traceparent`), and whoever
-//! works on it goes on from there.
+//! Carries the trace of a request into the jobs that the request creates.
 //!
-//! What traces are made of is the binary's to know; it gives two functions, and where it gives none there are no traces.
+//! The job row stores the parent of the trace (W3C `traceparent`), and the worker that claims the job continues the
+//! trace. The binary owns the tracing exporter and installs two functions ([`Hooks`]). If none are installed, nothing
+//! is traced.
 
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use tracing::Span;
 
-/// How traces are read and continued.
+/// The functions that read and continue traces.
 #[derive(Clone, Copy, Debug)]
 pub struct Hooks {
-    /// The `traceparent` of the current span, if it is recorded.
+    /// Returns the `traceparent` of the current span, if the span is recorded.
     pub current: fn() -> Option<String>,
-    /// Makes a span the child of what a `traceparent` names. What cannot be read is left alone.
+    /// Makes a span the child of the span that a `traceparent` names. Ignores a malformed `traceparent`.
     pub adopt: fn(&Span, &str),
 }
 
 static HOOKS: OnceLock<Hooks> = OnceLock::new();
 
-/// Sets how traces are read and continued, once for this process.
+/// Installs the functions that read and continue traces. Later calls have no effect.
 pub fn install(hooks: Hooks) {
-    // A second one would be the same: a process starts its logging once.
+    // A process starts its logging once, so a second call would install the same functions.
     let _ = HOOKS.set(hooks);
 }
 
-/// The `traceparent` of the current span.
+/// Returns the `traceparent` of the current span, if the span is recorded.
 pub fn current() -> Option<String> {
     HOOKS.get().and_then(|hooks| (hooks.current)())
 }
 
-/// Makes a span go on from a `traceparent`.
+/// Makes a span the child of the span that a `traceparent` names.
 pub fn adopt(span: &Span, traceparent: &str) {
     if let Some(hooks) = HOOKS.get() {
         (hooks.adopt)(span, traceparent);
     }
 }
 
-/// What a job's row keeps beside what it is for.
+/// The metadata in the `payload` column of a job row.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Payload {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -45,7 +46,7 @@ pub(crate) struct Payload {
 }
 
 impl Payload {
-    /// The current trace's.
+    /// Captures the current trace.
     pub(crate) fn of_current() -> Self {
         Self {
             traceparent: current(),
@@ -61,7 +62,7 @@ impl Payload {
     }
 }
 
-/// Makes a span go on from where a job's row came from.
+/// Makes a span continue the trace in the payload of a job row.
 pub fn adopt_payload(span: &Span, payload: &str) {
     let payload: Payload = serde_json::from_str(payload).unwrap_or_default();
     if let Some(traceparent) = &payload.traceparent {

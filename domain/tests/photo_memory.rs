@@ -1,4 +1,4 @@
-//! What photos take in memory, measured. In a binary of its own, since it measures the process.
+//! Measures the memory that photo processing takes. This is a separate binary because it measures the whole process.
 
 #![cfg(target_os = "linux")]
 
@@ -8,16 +8,16 @@ use bytes::Bytes;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use vintedbot_domain::media::pipeline::{Error, Limits, process_off_thread, work};
 
-/// What the allocator keeps of memory that was given back, and threads: outside of the budget.
+/// Memory outside the budget: freed memory that the allocator retains, and threads.
 const SLACK: u64 = 48 << 20;
 
-/// Resident bytes: `VmRSS` now, `VmHWM` the most since [`forget`].
+/// Returns resident bytes: `VmRSS` is the current value, `VmHWM` the peak since [`forget`].
 fn resident(what: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
     let line = status
         .lines()
         .find(|line| line.starts_with(what))
-        .expect("is told");
+        .expect("the line exists");
     let kibibytes: u64 = line
         .split_whitespace()
         .nth(1)
@@ -26,7 +26,7 @@ fn resident(what: &str) -> u64 {
     kibibytes << 10
 }
 
-/// Forgets the highest that was reached (proc_pid_clear_refs(5)).
+/// Resets the peak (proc_pid_clear_refs(5)).
 fn forget() {
     std::fs::write("/proc/self/clear_refs", "5").expect("is allowed to the process itself");
 }
@@ -62,14 +62,14 @@ fn written(width: u32, height: u32, format: ImageFormat, alpha: bool) -> Bytes {
     out.into_inner().into()
 }
 
-/// A PNG of 8 x 8 pixels whose colour profile has so many bytes, all of them zero.
+/// Returns a PNG of 8 x 8 pixels with a colour profile of `length` zero bytes.
 fn with_profile(length: usize) -> Bytes {
     let text = png::text_metadata::ZTXtChunk::new("k", "\0".repeat(length));
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, 8, 8);
     encoder.set_color(png::ColorType::Grayscale);
     let mut writer = encoder.write_header().expect("writes");
-    // A profile is stored as a text is: a name and its end, the method, and what is compressed.
+    // A profile has the same layout as a text chunk: name, NUL, compression method, compressed data.
     let mut stored = Vec::new();
     let mut only = png::Encoder::new(&mut stored, 8, 8)
         .write_header()
@@ -89,7 +89,7 @@ fn with_profile(length: usize) -> Bytes {
     bytes.into()
 }
 
-/// How much more was resident than before while they were worked on together, and what became of them.
+/// Processes the pictures concurrently. Returns the growth of resident memory in bytes and the result for each picture.
 fn together(pictures: &[Bytes]) -> (u64, Vec<Result<(), Error>>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
@@ -105,7 +105,7 @@ fn together(pictures: &[Bytes]) -> (u64, Vec<Result<(), Error>>) {
 }
 
 #[test]
-fn photos_stay_within_their_budget_together() {
+fn concurrent_photos_stay_within_the_memory_budget() {
     let large = [
         png(8_000, 8_000, png::BitDepth::Sixteen, png::ColorType::Rgba),
         png(8_000, 8_000, png::BitDepth::Eight, png::ColorType::Rgb),

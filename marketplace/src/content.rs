@@ -1,4 +1,4 @@
-//! What a listing says, in the site's own terms.
+//! The content of a listing, in the site's own terms.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// The ISO 639-1 code.
+    /// Returns the ISO 639-1 code.
     pub fn code(self) -> &'static str {
         match self {
             Self::De => "de",
@@ -29,7 +29,7 @@ impl Language {
         }
     }
 
-    /// The language of an ISO 639-1 code, where it is one that we speak.
+    /// Returns the language of an ISO 639-1 code, if it is supported.
     pub fn from_code(code: &str) -> Option<Self> {
         match code {
             "de" => Some(Self::De),
@@ -40,23 +40,23 @@ impl Language {
     }
 }
 
-/// One of the site's choices: its id, which is what counts, and its name in the account's language.
+/// One of the site's choices: its id, which identifies it, and its name in the account's language.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Named {
     pub id: i64,
     pub name: String,
 }
 
-/// A leaf category with the way to it, from the root down, the leaf included.
+/// A leaf category with its path from the root, including the leaf.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CategoryChoice {
     pub id: i64,
     pub path: Vec<Named>,
 }
 
-/// Everything that the site is told about an item but its photos.
+/// The content of an item on the site, with its photos by hash only.
 ///
-/// A choice that the category does not ask for is `None` or empty.
+/// A choice that the category does not have is `None` or empty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemContent {
     pub title: String,
@@ -73,12 +73,12 @@ pub struct ItemContent {
     pub photo_sha256s: Vec<String>,
 }
 
-/// The bytes of one processed photo.
+/// One processed photo.
 #[derive(Clone, Debug)]
 pub struct PhotoFile {
     /// SHA-256 of `bytes`, in hex.
     pub sha256: String,
-    /// Always `image/jpeg` by the time that a photo gets here.
+    /// Always `image/jpeg`, because processed photos are JPEG.
     pub content_type: String,
     pub bytes: Bytes,
 }
@@ -104,7 +104,7 @@ pub enum Field {
 }
 
 impl Field {
-    /// The name under which the field stands in data files, errors and the API.
+    /// Returns the field's name in data files, errors and the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::Photos => "photos",

@@ -1,6 +1,6 @@
-//! The site's cookies as data, and what a person brings from their own browser: a `Cookie` header, or an export as JSON.
+//! The site's cookies as data, and the import of a person's cookies from a `Cookie` header or a JSON export.
 //!
-//! Every reader here tolerates what it does not know, and no error repeats a value.
+//! Every parser here ignores what it does not know, and no error repeats a value.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -12,34 +12,34 @@ use zeroize::Zeroizing;
 use crate::Cookies;
 use crate::markets::Market;
 
-/// The most that may be brought at once, in bytes.
+/// The maximum size of an import, in bytes.
 pub const MAX_BYTES: usize = 64 * 1024;
-/// More cookies than any site sets.
+/// The maximum number of cookies in an import, more than any site sets.
 const MOST_COOKIES: usize = 1_000;
 
 static EMBEDDED: LazyLock<Rules> = LazyLock::new(|| {
     Rules::parse(include_str!("../data/cookies.toml")).expect("the embedded file is read by a test")
 });
 
-/// Which cookies mean what.
+/// The meaning of the site's cookies.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rules {
-    /// Without all of these nobody is logged in.
+    /// Without all of these, the member is not logged in.
     pub needed: Vec<String>,
-    /// Set in every browser that has been on the site.
+    /// Set in every browser that has visited the site.
     pub usual: Vec<String>,
-    /// Given by a bot check to one browser alone.
+    /// Issued by a bot check to one browser.
     bot_check: Vec<String>,
     /// The member's token for calls.
     pub access: String,
-    /// What renews it.
+    /// The token that renews it.
     pub refresh: String,
-    /// What calls repeat as `X-Anon-Id`.
+    /// The value that calls repeat as `X-Anon-Id`.
     pub anonymous_id: String,
 }
 
-/// What a person brought.
+/// The cookies that a person imports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source<'a> {
     /// `name=value; name=value`, with or without `Cookie:` before it.
@@ -48,56 +48,56 @@ pub enum Source<'a> {
     Export(&'a str),
 }
 
-/// What became of it.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brought {
-    /// All that are needed, and the others of the site.
+    /// All needed cookies, and the site's other cookies.
     pub cookies: Cookies,
-    /// Names of those that were left out, in order.
+    /// Names of the dropped cookies, in order.
     pub dropped: Vec<String>,
-    /// Names of those that are usually there and were not given.
+    /// Names of the usual cookies that are missing.
     pub missing_usual: Vec<String>,
 }
 
-/// Why nothing can be made of it.
+/// Why an import is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    #[error("{bytes} bytes are too many: a session has at most {MAX_BYTES}")]
+    #[error("the import has {bytes} bytes, at most {MAX_BYTES} are allowed")]
     TooLarge { bytes: usize },
     #[error("{0}")]
     Malformed(String),
-    #[error("cookies without which there is no session are missing: {}", .missing.join(", "))]
+    #[error("cookies that a session needs are missing: {}", .missing.join(", "))]
     Missing {
         missing: Vec<String>,
         dropped: Vec<String>,
     },
-    #[error("the session's cookies are of {}", .domains.join(", "))]
+    #[error("the session's cookies belong to {}", .domains.join(", "))]
     OtherMarket { domains: Vec<String> },
 }
 
 struct Cookie {
     name: String,
     value: Zeroizing<String>,
-    /// Absent: it was not told.
+    /// Absent if the import does not name it.
     domain: Option<String>,
     path: String,
 }
 
 impl Rules {
-    /// The rules that are built in.
+    /// Returns the built-in rules.
     pub fn embedded() -> &'static Self {
         &EMBEDDED
     }
 
-    /// Rules of an operator's own.
+    /// Parses rules of an operator.
     ///
     /// # Errors
-    /// The file is not of this shape.
+    /// The file does not have this structure.
     pub fn parse(text: &str) -> Result<Self, toml::de::Error> {
         toml::from_str(text)
     }
 
-    /// Whether a bot check gives this cookie to one browser alone.
+    /// Whether a bot check issues this cookie to one browser.
     pub fn is_of_bot_check(&self, name: &str) -> bool {
         let name = name.to_ascii_lowercase();
         self.bot_check.iter().any(|rule| match rule.strip_suffix('*') {
@@ -106,19 +106,20 @@ impl Rules {
         })
     }
 
-    /// Whether these are a whole session's.
+    /// Whether these cookies are those of a complete session.
     pub fn are_whole(&self, cookies: &Cookies) -> bool {
         self.needed
             .iter()
             .all(|name| cookies.get(name).is_some_and(|value| !value.is_empty()))
     }
 
-    /// Takes what belongs to the market's site, and leaves out what a bot check gave to the other browser. Of repeated
-    /// names the last one that is not empty counts: an anonymous visit first sets an empty token (as seen 2026,
-    /// confidence A). Which of two values one cookie has is not guessed.
+    /// Takes the cookies of the market's site, and drops those that a bot check issued to the other browser. Of
+    /// repeated names, the last value that is not empty counts, because an anonymous visit first sets an empty token
+    /// (as seen 2026, confidence A). A cookie with two different values is refused.
     ///
     /// # Errors
-    /// It is too large, is malformed, gives a cookie two values, is of another market, or is no whole session.
+    /// The import is too large, is malformed, gives a cookie two values, belongs to another market, or is not a
+    /// complete session.
     pub fn take(&self, source: &Source<'_>, market: &Market) -> Result<Brought, Error> {
         let (Source::Header(text) | Source::Export(text)) = source;
         if text.len() > MAX_BYTES {
@@ -129,10 +130,13 @@ impl Rules {
             Source::Export(text) => export(text)?,
         };
         if given.len() > MOST_COOKIES {
-            return Err(Error::Malformed(format!("{} cookies are too many", given.len())));
+            return Err(Error::Malformed(format!(
+                "the import has {} cookies, which is too many",
+                given.len()
+            )));
         }
         self.refuse_two_values(&given)?;
-        let mut kept: BTreeMap<String, String> = BTreeMap::new();
+        let mut taken: BTreeMap<String, String> = BTreeMap::new();
         let (mut dropped, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
         for cookie in given {
             let domain = cookie.domain.as_deref().unwrap_or_default();
@@ -143,14 +147,14 @@ impl Rules {
                 dropped.insert(cookie.name);
             } else if self.is_of_bot_check(&cookie.name) {
                 dropped.insert(cookie.name);
-            } else if !cookie.value.is_empty() || !kept.contains_key(&cookie.name) {
+            } else if !cookie.value.is_empty() || !taken.contains_key(&cookie.name) {
                 check(&cookie)?;
-                kept.insert(cookie.name.clone(), cookie.value.as_str().to_owned());
+                taken.insert(cookie.name.clone(), cookie.value.as_str().to_owned());
             }
         }
-        // Names that were given twice, once for this site and once for another, are not missing here.
-        dropped.retain(|name| !kept.contains_key(name));
-        let cookies = Cookies(kept);
+        // A name that was given both for this site and for another one is not missing here.
+        dropped.retain(|name| !taken.contains_key(name));
+        let cookies = Cookies(taken);
         let dropped: Vec<String> = dropped.into_iter().collect();
         let absent = |names: &[String]| -> Vec<String> {
             let absent = names
@@ -177,7 +181,7 @@ impl Rules {
 }
 
 impl Rules {
-    /// Exports tell cookies of one name apart by where they are sent; a header does not.
+    /// Refuses a cookie with two values. Exports distinguish cookies of one name by domain and path; a header does not.
     fn refuse_two_values(&self, given: &[Cookie]) -> Result<(), Error> {
         let mut values: BTreeMap<_, &str> = BTreeMap::new();
         let telling = |cookie: &&Cookie| !cookie.value.is_empty() && !self.is_of_bot_check(&cookie.name);
@@ -205,7 +209,7 @@ fn header(text: &str) -> Result<Vec<Cookie>, Error> {
     let mut cookies = Vec::new();
     for pair in pairs.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or_else(|| {
-            Error::Malformed("a part without \"=\"; it must read name=value; name=value".to_owned())
+            Error::Malformed("a part has no \"=\"; the format is name=value; name=value".to_owned())
         })?;
         cookies.push(Cookie {
             name: name.trim().to_owned(),
@@ -215,16 +219,16 @@ fn header(text: &str) -> Result<Vec<Cookie>, Error> {
         });
     }
     if cookies.is_empty() {
-        return Err(Error::Malformed("there is no cookie in it".to_owned()));
+        return Err(Error::Malformed("the import contains no cookie".to_owned()));
     }
     Ok(cookies)
 }
 
 fn export(text: &str) -> Result<Vec<Cookie>, Error> {
-    // serde_json's own message would repeat what it read.
+    // serde_json's own message would repeat the input.
     let json: Value = serde_json::from_str(text).map_err(|error| {
         Error::Malformed(format!(
-            "it is no JSON (line {}, column {})",
+            "the import is not JSON (line {}, column {})",
             error.line(),
             error.column()
         ))
@@ -234,7 +238,8 @@ fn export(text: &str) -> Result<Vec<Cookie>, Error> {
         .or_else(|| json["cookies"].as_array())
         .ok_or_else(|| {
             Error::Malformed(
-                "it must be an array of cookies, or an object with such an array as \"cookies\"".to_owned(),
+                "the import must be an array of cookies, or an object with such an array as \"cookies\""
+                    .to_owned(),
             )
         })?;
     let mut cookies = Vec::new();
@@ -252,12 +257,12 @@ fn export(text: &str) -> Result<Vec<Cookie>, Error> {
         });
     }
     if cookies.is_empty() {
-        return Err(Error::Malformed("there is no cookie in it".to_owned()));
+        return Err(Error::Malformed("the import contains no cookie".to_owned()));
     }
     Ok(cookies)
 }
 
-/// A domain as exports write it: with a dot before it, with a scheme, with a port.
+/// Normalises a domain of an export, which may have a leading dot, a scheme or a port.
 fn normal(domain: &str) -> String {
     let domain = domain.trim().to_ascii_lowercase();
     let domain = domain.split_once("://").map_or(domain.as_str(), |(_, rest)| rest);
@@ -288,13 +293,13 @@ fn other_market(domain: &str, market: &Market) -> bool {
 fn refuse_control_characters(text: &str) -> Result<(), Error> {
     if text.chars().any(char::is_control) {
         return Err(Error::Malformed(
-            "it holds a control character; copy the header's value as one line".to_owned(),
+            "the import contains a control character; copy the header's value as one line".to_owned(),
         ));
     }
     Ok(())
 }
 
-/// Whether it can stand in a header without ending it, or the cookie.
+/// Checks that the cookie in a header cannot end the header or the cookie itself.
 fn check(cookie: &Cookie) -> Result<(), Error> {
     let is_name = !cookie.name.is_empty()
         && cookie
@@ -309,12 +314,12 @@ fn check(cookie: &Cookie) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Malformed(format!(
-        "cookie {:?} has characters that no cookie can have",
+        "cookie {:?} contains characters that a cookie cannot contain",
         shown(&cookie.name)
     )))
 }
 
-/// A name as errors repeat it.
+/// Returns a name in the form in which errors show it.
 fn shown(name: &str) -> String {
     name.chars().filter(char::is_ascii_graphic).take(64).collect()
 }

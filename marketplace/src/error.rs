@@ -1,18 +1,18 @@
-//! What can go wrong on the way to the site.
+//! Errors on the way to the site.
 
 use crate::challenge::Verdict;
 use crate::{Evidence, LostSession, Stopped};
 
-/// Why the site could not be read, or the form not be filled. None of these has written anything.
+/// Why the site could not be read, or the form could not be filled. None of these errors has written anything.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The site asks for a person. Nobody goes on from here.
+    /// The site asks for a person. The job must not continue.
     #[error("challenge: {}", .verdict.message)]
     Challenge {
         verdict: Verdict,
         evidence: Box<Evidence>,
     },
-    /// The site refused what was entered, in its own words, field by field.
+    /// The site refused the entered values, in its own words, field by field.
     #[error("the site refused: {}", describe(.violations))]
     Refused {
         violations: Vec<(String, String)>,
@@ -21,45 +21,45 @@ pub enum Error {
     /// No selector matched: the site's markup has changed.
     #[error("field {field} was not found on the page")]
     FieldNotFound { field: String, evidence: Box<Evidence> },
-    /// A field did not keep what was entered.
-    #[error("field {field} reads {seen:?} where {approved:?} was approved")]
+    /// A field does not hold the entered value.
+    #[error("field {field} shows {seen:?}, but {approved:?} was approved")]
     Mismatch {
         field: String,
         approved: String,
         seen: String,
         evidence: Box<Evidence>,
     },
-    /// The draft that was to be published is not a draft any more, or not there.
+    /// The draft to publish is no longer a draft, or does not exist.
     #[error("item {remote_id} is not a draft")]
     NotADraft { remote_id: String },
-    /// There is no such item of the member's on the site.
+    /// The member has no such item on the site.
     #[error("there is no item {remote_id}")]
     NotFound { remote_id: String },
-    /// The site sent something that is no usable page: an endless redirect, a page that never finishes, a file.
+    /// The site sent something that is not a usable page: an endless redirect, a page that never finishes, a file.
     #[error("unusable page: {what}")]
     Unusable { what: String, evidence: Box<Evidence> },
-    /// No connection, a time-out, a server error: trying later may help.
+    /// No connection, a timeout, or a server error. A later attempt may succeed.
     #[error("the site cannot be reached: {0}")]
     Unavailable(String),
-    /// An answer that means nothing to us: missing fields, another content type.
-    #[error("the site answered in an unknown shape: {0}")]
+    /// An answer that cannot be interpreted: missing fields, another content type.
+    #[error("unexpected answer of the site: {0}")]
     Shape(String),
-    /// No browser or driver, or it broke.
+    /// There is no browser or driver, or it failed.
     #[error("browser: {0}")]
     Browser(String),
-    /// The account has no session on this site, so that nothing can be asked of it.
+    /// The account has no session on this site, so no request can be sent.
     #[error("account has no session on {0}")]
     NoSession(String),
-    /// The site does not take the account's session any more, which is written down already.
+    /// The site no longer accepts the account's session, which is already stored as invalid.
     #[error("the session has ended: {0}")]
     SessionInvalid(LostSession),
     /// The account's session is being renewed, or its browser is open, elsewhere.
     #[error("the account's session is in use elsewhere")]
     SessionBusy,
-    /// What holds the sessions failed.
+    /// The session store failed.
     #[error("sessions: {0}")]
     Sessions(String),
-    /// The photos that the form is to have cannot be read where they are kept.
+    /// The photos for the form cannot be read from their storage.
     #[error("{0}")]
     Photos(String),
     #[error(transparent)]
@@ -74,17 +74,16 @@ fn describe(violations: &[(String, String)]) -> String {
         .join("; ")
 }
 
-/// How a writing call failed: what may be done next depends on nothing else.
+/// How a writing call failed, which alone determines what may be done next.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The click or the request was provably not made.
     #[error("not sent: {0}")]
     NotSent(#[source] Error),
-    /// The site answered with a refusal of what was entered (a validation error), or of something that it needs first: it did
-    /// nothing.
+    /// The site refused the entered values (a validation error), or something that it requires first. It did nothing.
     #[error("refused: {0}")]
     Refused(#[source] Error),
-    /// It was made, and what became of it is not known.
+    /// The click or the request was made, and its outcome is not known.
     #[error("outcome unknown: {0}")]
     Unknown(#[source] Error),
 }

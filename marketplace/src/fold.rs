@@ -1,9 +1,10 @@
-//! How names are compared: case, accents, punctuation and the plural do not count.
+//! Compares names without regard to case, accents, punctuation and plural.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// The text in lower case, without accents, each run of anything but letters and digits a single space.
+/// Returns the text in lower case and without accents, with each run of characters other than letters and digits as a
+/// single space.
 ///
 /// A decimal sign between two digits stays, as a point: `38,5` is not `38`.
 pub fn fold(text: &str) -> String {
@@ -34,16 +35,16 @@ fn between_digits(text: &[char], at: usize) -> bool {
     at > 0 && text[at - 1].is_ascii_digit() && text.get(at + 1).is_some_and(char::is_ascii_digit)
 }
 
-/// How well a name answers what was asked for, best first.
+/// How well a name matches the requested one, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rank {
-    /// The same but for case.
+    /// The same except for case.
     Literal,
-    /// The same but for accents and punctuation.
+    /// The same except for accents and punctuation.
     Folded,
-    /// The same but for blanks too: `HM` for `H&M`.
+    /// The same except for blanks too: `HM` for `H&M`.
     Squashed,
-    /// The same words but for singular, plural or feminine.
+    /// The same words except for singular, plural or feminine.
     Inflected,
     /// The name begins with these words.
     Prefix,
@@ -53,7 +54,7 @@ pub(crate) enum Rank {
     Words,
 }
 
-/// A name prepared for comparing.
+/// A name prepared for comparison.
 #[derive(Clone, Debug)]
 pub(crate) struct Folded {
     literal: String,
@@ -80,7 +81,7 @@ impl Folded {
         self.text.split(' ')
     }
 
-    /// How well `self`, a name, answers `given`; `None` when it does not.
+    /// Returns how well this name matches `given`; `None` if it does not.
     pub(crate) fn answers(&self, given: &Self) -> Option<Rank> {
         if given.is_empty() || self.is_empty() {
             return None;
@@ -119,7 +120,7 @@ fn squash(text: &str) -> String {
     text.replace(' ', "")
 }
 
-/// Whether two folded words differ at most in the ending that marks a plural or a feminine.
+/// Whether two folded words differ at most in the ending of a plural or a feminine.
 fn same_word(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if short == long {
@@ -134,7 +135,7 @@ fn same_word(a: &str, b: &str) -> bool {
     short.strip_suffix('y').and_then(|stem| long.strip_prefix(stem)) == Some("ies")
 }
 
-/// How many letters have to be changed, added or removed to turn one text into the other.
+/// Returns the edit distance: how many letters must be changed, added or removed.
 pub(crate) fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn folding_drops_case_accents_and_punctuation_and_keeps_decimals() {
+    fn folding_drops_case_accents_punctuation_but_keeps_decimals() {
         for (text, folded) in [
             ("  Très BON état ", "tres bon etat"),
             ("Sweats & pulls", "sweats pulls"),
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn ranks_go_from_literal_to_words() {
+    fn literal_match_ranks_before_word_match() {
         for (name, given, expected) in [
             ("Bon état", "bon état", Some(Rank::Literal)),
             ("Bon état", "bon etat", Some(Rank::Folded)),

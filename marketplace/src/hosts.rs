@@ -1,4 +1,4 @@
-//! Hosts beside the market's own that are reached, as data: `data/hosts.toml`.
+//! The hosts beside the market's own that vintedbot reaches, as data: `data/hosts.toml`.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ static HOSTS: LazyLock<File> = LazyLock::new(|| {
     toml::from_str(include_str!("../data/hosts.toml")).expect("the embedded file is read by a test")
 });
 
-/// Whether the site keeps photos on this host.
+/// Whether the site serves photos from this host.
 pub fn has_photos(host: &str) -> bool {
     let host = host.to_ascii_lowercase();
     HOSTS.photos.iter().any(|known| {
@@ -28,7 +28,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn photos_are_on_the_named_hosts_and_below_them_alone() {
+    fn only_named_hosts_and_their_subdomains_serve_photos() {
         assert!(
             has_photos("images1.vinted.net") && has_photos("IMAGES2.vinted.net") && has_photos("vinted.net")
         );

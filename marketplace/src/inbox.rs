@@ -1,20 +1,21 @@
-//! What members say to each other on the site, and the trait that reads it.
+//! Conversations between members on the site, and the trait that reads and writes them.
 //!
-//! The site names entries by an `entity_type`; what is known of each is a variant of [`EntryContent`], and what is not comes
-//! as [`EntryContent::Unknown`], as it was. An entry's fields may be missing: whatever can be told without them is told.
+//! The site names the kind of an entry by an `entity_type`. Known kinds are variants of [`EntryContent`]; any other is
+//! returned unchanged as [`EntryContent::Unknown`]. An entry's fields may be missing; the others are returned all the
+//! same.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Money, Permit, PhotoFile, Seat, WriteError};
+use crate::{AccountContext, Error, Money, Permit, PhotoFile, WriteError};
 
-/// A page of the inbox, newest change first.
+/// A page of the inbox, most recent change first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxPage {
     pub rows: Vec<InboxRow>,
-    /// Rows without which it could not be told which conversation they are; they are skipped, and the page is incomplete.
+    /// The number of rows without a usable conversation id. They are skipped, and the page is incomplete.
     pub unreadable: u32,
-    /// Whether the site says that there are more pages. Absent: it does not say.
+    /// Whether the site has more pages. Absent: it does not say.
     pub has_more: Option<bool>,
     /// The site's own clock when it answered, in UTC milliseconds. Absent: it does not say.
     pub site_time: Option<i64>,
@@ -29,36 +30,36 @@ pub struct InboxRow {
     /// The last message, or the item's title.
     pub description: String,
     pub unread: bool,
-    pub person: Option<Interlocutor>,
+    pub person: Option<Counterparty>,
 }
 
-/// The other side of a conversation.
+/// The other member of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Interlocutor {
+pub struct Counterparty {
     pub member_id: String,
     pub login: String,
     pub is_system: bool,
 }
 
-/// A conversation as its own page tells it.
+/// A conversation as its own page shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conversation {
     pub id: String,
-    /// Absent: the site does not say, as for a member who is gone.
-    pub person: Option<Interlocutor>,
+    /// Absent: the site does not say, for example because the member is gone.
+    pub person: Option<Counterparty>,
     pub subtitle: String,
     pub unread: bool,
     pub reply_allowed: bool,
     pub read_by_account: bool,
     pub read_by_person: bool,
     pub transaction: Option<Transaction>,
-    /// In the order in which they were written, oldest first.
+    /// Oldest first.
     pub entries: Vec<Entry>,
 }
 
 impl Conversation {
-    /// Whether an entry may be the account's own, whose id is `member_id` as far as it is known: written under that id, or by
-    /// somebody who is not the other one.
+    /// Whether an entry may be the account's own. That is so if its author is `member_id`, as far as that is known, or
+    /// if its author is not the counterparty.
     pub fn may_be_own(&self, entry: &Entry, member_id: Option<&str>) -> bool {
         let Some(author) = entry.member_id.as_deref() else {
             return false;
@@ -71,17 +72,17 @@ impl Conversation {
     }
 }
 
-/// What was agreed on in a conversation so far.
+/// The state of the transaction in a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
     pub id: String,
-    /// The site's own number of where it stands.
+    /// The site's own status number.
     pub status: Option<i64>,
     pub side: Option<Side>,
     pub is_bundle: bool,
     pub is_reserved: bool,
     pub is_completed: bool,
-    /// Several in a bundle; none where the site does not say.
+    /// Several for a bundle; none if the site does not name them.
     pub item_ids: Vec<String>,
     pub item_title: String,
     pub item_url: Option<String>,
@@ -97,20 +98,20 @@ pub enum Side {
     Buyer,
 }
 
-/// Something in a conversation.
+/// An entry of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The site's id. Absent: entries of this kind have none.
     pub remote_id: Option<String>,
-    /// Who wrote it. Absent: the site.
+    /// The author. Absent: the site.
     pub member_id: Option<String>,
-    /// UTC milliseconds. Absent: the site does not say, or in a way that is not known.
+    /// UTC milliseconds. Absent: the site does not say, or in an unknown form.
     pub time: Option<i64>,
     pub content: EntryContent,
     pub hidden: bool,
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryContent {
     Message {
@@ -118,7 +119,7 @@ pub enum EntryContent {
         /// Addresses of the photos' largest versions, in order.
         photo_urls: Vec<String>,
     },
-    /// A buyer asks for a price.
+    /// A buyer requests a price.
     OfferRequest {
         transaction_id: Option<String>,
         price: Option<Money>,
@@ -127,7 +128,7 @@ pub enum EntryContent {
         status: Option<i64>,
         current: bool,
     },
-    /// The seller names a price.
+    /// The seller offers a price.
     SellerOffer {
         price: Option<Money>,
         original_price: Option<Money>,
@@ -142,14 +143,14 @@ pub enum EntryContent {
         subtitle: String,
         buttons: Vec<Button>,
     },
-    /// A kind that is not known, as JSON, as it came.
+    /// An unknown kind, as the site's unchanged JSON.
     Unknown {
         entity_type: String,
         json: String,
     },
 }
 
-/// Something that the site offers to do.
+/// A button for an action that the site offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Button {
     pub action: String,
@@ -157,10 +158,10 @@ pub struct Button {
     pub primary: bool,
 }
 
-/// What is to be sent into a conversation.
+/// A reply to send.
 #[derive(Clone, Debug)]
 pub struct OutgoingReply {
-    /// Ours, by which its uploads are told from those of other replies.
+    /// Our id of the reply, which distinguishes its uploads from those of other replies.
     pub reply_id: String,
     pub conversation_id: String,
     pub text: String,
@@ -170,29 +171,34 @@ pub struct OutgoingReply {
 /// The inbox of a site.
 #[async_trait]
 pub trait Inbox: Send + Sync + 'static {
-    /// A page of the inbox, counted from 1. One that is emptied, or of a shape that is not known, is an error.
-    async fn inbox_page(&self, seat: &Seat, page: u32) -> Result<InboxPage, Error>;
+    /// Returns a page of the inbox, counted from 1. An emptied page, or one of an unknown structure, is an error.
+    async fn inbox_page(&self, account_context: &AccountContext, page: u32) -> Result<InboxPage, Error>;
 
-    /// A conversation with all its entries; `None` when the site says that there is none with that id. Reading it does not
-    /// mark it as read (measured 2026-10-08, confidence A).
-    async fn conversation(&self, seat: &Seat, conversation_id: &str) -> Result<Option<Conversation>, Error>;
+    /// Returns a conversation with all its entries; `None` if the site reports that it does not exist. Reading it does
+    /// not mark it as read (measured 2026-10-08, confidence A).
+    async fn conversation(
+        &self,
+        account_context: &AccountContext,
+        conversation_id: &str,
+    ) -> Result<Option<Conversation>, Error>;
 
-    /// Marks a conversation as read. Marking it again changes nothing.
-    async fn mark_read(&self, seat: &Seat, conversation_id: &str) -> Result<(), Error>;
+    /// Marks a conversation as read. Repeating it changes nothing.
+    async fn mark_read(&self, account_context: &AccountContext, conversation_id: &str) -> Result<(), Error>;
 
-    /// Removes a conversation from the account's inbox, asking once; the other side keeps theirs. One that is not there any
-    /// more is removed.
+    /// Removes a conversation from the account's inbox with one request; the other member keeps theirs. A conversation
+    /// that no longer exists counts as removed.
     async fn remove_conversation(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
         permit: &dyn Permit,
         conversation_id: &str,
     ) -> Result<(), WriteError>;
 
-    /// Sends a reply, once. Photos are uploaded first, which is private. Answers with the message's id, if the site says it.
+    /// Sends a reply once. Its photos are uploaded first, which other members do not see. Returns the message's id if
+    /// the site's answer contains it.
     async fn send_reply(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
         permit: &dyn Permit,
         reply: &OutgoingReply,
     ) -> Result<Option<String>, WriteError>;

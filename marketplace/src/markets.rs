@@ -1,20 +1,20 @@
-//! The site's markets as data: which host, currency and languages belong together. For another market: a `[[market]]`
-//! in `data/markets.toml`.
+//! The site's markets as data: which host, currency and languages belong together. To add a market, add a `[[market]]`
+//! to `data/markets.toml`.
 
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The site of accounts that only ever reach this machine.
+/// The site of accounts that reach only this machine.
 pub const PRACTICE: &str = "practice";
 
 /// One market of the site.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Market {
-    /// The host without `www.`, such as `vinted.fr`; or `practice`.
+    /// The host without `www.`, such as `vinted.fr`, or `practice`.
     pub site: String,
-    /// ISO 4217.
+    /// The ISO 4217 code.
     pub currency: String,
     /// ISO 639-1 codes, the most common first.
     pub languages: Vec<String>,
@@ -35,12 +35,13 @@ static MARKETS: LazyLock<Vec<Market>> = LazyLock::new(|| {
 });
 
 impl Market {
-    /// Every market, the practice site first.
+    /// Returns every market, the practice site first.
     pub fn all() -> &'static [Market] {
         &MARKETS
     }
 
-    /// The market of a site (`vinted.fr`, `practice`), of a web host (`www.vinted.fr`) or of a host's ending (`fr`).
+    /// Finds the market of a site (`vinted.fr`, `practice`), of a web host (`www.vinted.fr`) or of a host's ending
+    /// (`fr`).
     pub fn find(name: &str) -> Option<&'static Market> {
         let name = name.trim().to_ascii_lowercase();
         let site = name.strip_prefix("www.").unwrap_or(&name);
@@ -49,12 +50,12 @@ impl Market {
             .find(|m| m.site == site || m.site.strip_prefix("vinted.") == Some(site))
     }
 
-    /// Whether this is the stand-in on this machine.
+    /// Whether this is the practice site.
     pub fn is_practice(&self) -> bool {
         self.site == PRACTICE
     }
 
-    /// The host of its web pages; `None` for the practice site, whose address is a setting.
+    /// Returns the host of its web pages; `None` for the practice site, whose address is a setting.
     pub fn web_host(&self) -> Option<String> {
         (!self.is_practice()).then(|| format!("www.{}", self.site))
     }
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn every_market_is_whole_and_named_once() {
+    fn every_market_is_complete_and_unique() {
         let mut sites = HashSet::new();
         for market in Market::all() {
             assert!(sites.insert(&market.site), "{} twice", market.site);

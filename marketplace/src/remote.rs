@@ -1,28 +1,31 @@
-//! The site as a whole: who is logged in, what it offers, what the member has there.
+//! The site as a whole: its member, its catalogue, and the member's items.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::Catalog;
-use crate::{Composer, ComposerIdentity, ComposerRequest, Ending, Error, Inbox, Language, Money, Session};
+use crate::{
+    Ending, Error, Inbox, Language, ListingFormDriver, ListingFormIdentity, ListingFormRequest, Money,
+    Session,
+};
 
-/// An account's place on a site: everything that a connector needs to know to act for it.
+/// The data with which a connector acts for an account.
 #[derive(Clone, Debug)]
-pub struct Seat {
+pub struct AccountContext {
     pub account_id: String,
     /// `practice`, or the market's host such as `vinted.fr`.
     pub site: String,
     pub language: Language,
-    /// The name of the member that stands for this account on the practice site.
+    /// The login of the member that represents this account on the practice site.
     pub practice_login: String,
-    /// The account's lock, where whoever uses the seat holds it.
-    pub lock: Option<SeatLock>,
+    /// The account lock, if the user of this context holds it.
+    pub lock: Option<AccountLockToken>,
 }
 
-/// An account's lock, by which its holder is known.
+/// The proof of an account lock: its holder and epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SeatLock {
+pub struct AccountLockToken {
     pub holder: String,
     pub epoch: i64,
 }
@@ -43,12 +46,12 @@ pub struct RemoteItem {
     pub is_draft: bool,
     pub is_hidden: bool,
     pub is_closed: bool,
-    /// Absolute address of the item's page.
+    /// The absolute address of the item's page.
     pub url: String,
     pub photo_ids: Vec<String>,
-    /// Only in the reading of a single item, never in the wardrobe.
+    /// Only present if a single item was read, never in the wardrobe.
     pub description: Option<String>,
-    /// Only in the reading of a single item.
+    /// Only present if a single item was read.
     pub category_id: Option<i64>,
 }
 
@@ -58,7 +61,7 @@ pub struct OwnItem {
     pub id: String,
     pub title: String,
     pub description: String,
-    /// Absent on a draft without one.
+    /// Absent on a draft without a price.
     pub price: Option<Money>,
     pub category_id: Option<i64>,
     pub brand_id: Option<i64>,
@@ -74,7 +77,7 @@ pub struct OwnItem {
     pub is_hidden: bool,
     pub is_closed: bool,
     pub is_reserved: bool,
-    /// Absolute address of the item's page.
+    /// The absolute address of the item's page.
     pub url: String,
 }
 
@@ -82,7 +85,7 @@ pub struct OwnItem {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RemotePhoto {
     pub id: String,
-    /// Where its largest version is, if the site says so.
+    /// The address of its largest version, if the site names it.
     pub url: Option<String>,
 }
 
@@ -91,54 +94,69 @@ pub struct RemotePhoto {
 pub enum DriverKind {
     /// A real browser.
     Browser { headless: bool },
-    /// Plain requests to the practice site; never used on a real one.
+    /// Plain requests, to the practice site only; never used on a real site.
     Browserless,
 }
 
-/// A site that listings can be published on, with its inbox. Reads only; what writes is the [`Composer`], and
-/// [`Inbox::send_reply`].
+/// A site on which listings can be published, with its inbox. These methods only read. Writes go through the
+/// [`ListingFormDriver`] and the writing methods of [`Inbox`].
 #[async_trait]
 pub trait Marketplace: Inbox {
-    /// How writes reach the site.
+    /// Returns how writes reach the site.
     fn driver(&self) -> DriverKind;
 
-    /// Who is logged in.
-    async fn member(&self, seat: &Seat) -> Result<Member, Error>;
+    /// Returns the logged-in member.
+    async fn member(&self, account_context: &AccountContext) -> Result<Member, Error>;
 
-    /// Categories, what each leaf asks for, brands, sizes, colours, conditions, package sizes, in the seat's language.
-    async fn catalog(&self, seat: &Seat) -> Result<Catalog, Error>;
+    /// Reads the catalogue in the account's language: categories, the fields of each leaf, brands, sizes, colours,
+    /// conditions, materials and package sizes.
+    async fn catalog(&self, account_context: &AccountContext) -> Result<Catalog, Error>;
 
-    /// A complete reading of the member's own wardrobe, with drafts and hidden items. An incomplete one is an error.
-    async fn wardrobe(&self, seat: &Seat) -> Result<Vec<RemoteItem>, Error>;
+    /// Reads the member's complete wardrobe, with drafts and hidden items. An incomplete reading is an error.
+    async fn wardrobe(&self, account_context: &AccountContext) -> Result<Vec<RemoteItem>, Error>;
 
-    /// One own item; `None` when the site says that there is none with that id.
-    async fn item(&self, seat: &Seat, remote_id: &str) -> Result<Option<RemoteItem>, Error>;
+    /// Reads one own item; `None` if the site reports that it does not exist.
+    async fn item(
+        &self,
+        account_context: &AccountContext,
+        remote_id: &str,
+    ) -> Result<Option<RemoteItem>, Error>;
 
-    /// One own item with everything that its owner can change; `None` when the site says that there is none with that id.
+    /// Reads one own item with everything that its owner can change; `None` if the site reports that it does not exist.
     ///
-    /// `listed` is the same item in a wardrobe that was just read, where many are read one after the other: it has what the
-    /// item's own answer may lack, and such readings are paced.
+    /// `listed` is the same item in a wardrobe that was just read, for callers that read many items in a row. It
+    /// supplies what the item's own answer may lack, and such readings are paced.
     async fn own_item(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
         remote_id: &str,
         listed: Option<&RemoteItem>,
     ) -> Result<Option<OwnItem>, Error>;
 
-    /// The bytes of a photo on the site, fetched without cookies and from the site's own picture hosts alone; at most
+    /// Fetches the bytes of a photo on the site, without cookies and only from the site's own photo hosts; at most
     /// `max_bytes`.
-    async fn photo(&self, seat: &Seat, url: &str, max_bytes: usize) -> Result<Bytes, Error>;
+    async fn photo(
+        &self,
+        account_context: &AccountContext,
+        url: &str,
+        max_bytes: usize,
+    ) -> Result<Bytes, Error>;
 
-    /// Tries a session that was imported ([`CANDIDATE`](crate::CANDIDATE)): who is logged in with it. It is renewed only
-    /// where the site does not take its access token any more.
-    async fn try_session(&self, seat: &Seat, session: &Session) -> Result<Member, Error>;
+    /// Tries an imported session ([`CANDIDATE`](crate::CANDIDATE)) and returns its member. Renews it only if the site
+    /// no longer accepts its access token.
+    async fn try_session(&self, account_context: &AccountContext, session: &Session)
+    -> Result<Member, Error>;
 
-    /// Forgets what is kept in memory about the account's session.
+    /// Removes what is cached about the account's session in memory.
     async fn forget(&self, account_id: &str);
 
-    /// Starts an attempt (a browser, where there is one) without navigating anywhere.
-    async fn compose(&self, seat: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error>;
+    /// Starts an attempt (a browser, if there is one) without navigating.
+    async fn compose(
+        &self,
+        account_context: &AccountContext,
+        request: ListingFormRequest,
+    ) -> Result<Box<dyn ListingFormDriver>, Error>;
 
-    /// Ends what is left of an attempt whose owner is gone: its driver session, processes and profile.
-    async fn end(&self, identity: &ComposerIdentity) -> Ending;
+    /// Ends the remains of an attempt whose worker is gone: its driver session, processes and profile.
+    async fn end(&self, identity: &ListingFormIdentity) -> Ending;
 }

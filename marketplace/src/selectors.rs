@@ -1,8 +1,8 @@
-//! Where things are on the site's pages, as data: per [`Key`] the CSS selectors to try in order, newest markup first,
-//! each with when and how it was seen.
+//! CSS selectors of the elements on the site's pages, as data. Each [`Key`] lists its selectors in the order in which
+//! to try them, newest markup first, with date and source.
 //!
-//! The site's texts are localised, so selectors go by id and test id alone. When the markup changes, an operator gives a
-//! file with the changed keys. For a new element: a line in `keys!` and its selectors in `data/selectors.toml`.
+//! The site's texts are localised, so selectors use ids and test ids only. If the markup changes, an operator supplies
+//! a file with the changed keys. To add an element, add a line to `keys!` and its selectors to `data/selectors.toml`.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -24,15 +24,15 @@ macro_rules! keys {
         }
 
         impl Key {
-            /// Every key, in the order of the way through the form.
+            /// Every key, in the order of the form.
             pub const ALL: &'static [Self] = &[$(Self::$key,)+];
 
-            /// The name in the data file.
+            /// Returns the name in the data file.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$key => $name,)+ }
             }
 
-            /// What stands for the id or number that is asked for in this key's selectors, if any: `{id}` or `{n}`.
+            /// Returns the placeholder for the id or number in this key's selectors, if any: `{id}` or `{n}`.
             pub fn placeholder(self) -> Option<&'static str> {
                 match self { $(Self::$key => None$(.or(Some($placeholder)))?,)+ }
             }
@@ -41,38 +41,38 @@ macro_rules! keys {
 }
 
 keys! {
-    /// Shown to a member who is logged in.
+    /// Shown to a logged-in member.
     UserMenu = "user_menu";
-    /// Shown to a visitor who is not.
+    /// Shown to a visitor who is not logged in.
     LoginButton = "login_button";
-    /// The header's "sell now" link, for when `/items/new` leads home.
+    /// The header's "sell now" link, used if `/items/new` leads to the home page.
     SellButton = "sell_button";
     /// The cookie banner.
     CookieBanner = "cookie_banner";
-    /// Refuses all cookies that can be refused.
+    /// Refuses all optional cookies.
     CookieReject = "cookie_reject";
-    /// Closes the question which country's site is meant.
+    /// Closes the dialog that asks for the country of the site.
     CountryDialogClose = "country_dialog_close";
-    /// Any dialog over the page.
+    /// Any dialog that covers the page.
     Dialog = "dialog";
-    /// The dialog that asks for a proof that the item is genuine.
+    /// The dialog that asks for a proof of authenticity.
     AuthenticityDialog = "authenticity_dialog";
-    /// In such a dialog: closes it, stating nothing.
+    /// Closes such a dialog without a statement.
     DialogClose = "dialog_close";
-    /// A row of any opened list, in markup that gives rows no name.
+    /// A row of any open list, in markup without names for rows.
     ListRow = "list_row";
-    /// What is ticked in an opened list that takes several choices.
+    /// A ticked row in an open list that takes several choices.
     ListTicked = "list_ticked";
 
-    /// The hidden file input. Its node can be made anew by the page: find it again for each use.
+    /// The hidden file input. The page may replace its node, so find it again for each use.
     PhotoInput = "photo_input";
-    /// The part of the form that shows the photos.
+    /// The part of the form with the photos.
     PhotoArea = "photo_area";
-    /// The photo at place n, counted from 0; there once its upload has finished.
+    /// The photo at position n, counted from 0; present once its upload has finished.
     PhotoReady = "photo_ready", "{n}";
     /// Every photo whose upload has finished.
     PhotosReady = "photos_ready";
-    /// Takes the photo at place n away.
+    /// Removes the photo at position n.
     PhotoDelete = "photo_delete", "{n}";
     /// Shown while a part of the form loads.
     Loader = "loader";
@@ -84,11 +84,11 @@ keys! {
 
     /// The read-only input that opens the list of categories and shows the chosen one.
     CategoryInput = "category_input";
-    /// The opened list of categories.
+    /// The open list of categories.
     CategoryList = "category_list";
     /// A row of that list.
     CategoryRow = "category_row", "{id}";
-    /// The same row, where it leads to further categories instead of being chosen.
+    /// The same row, if it leads to subcategories instead of being chosen.
     CategoryParentRow = "category_parent_row", "{id}";
     /// The search above the list.
     CategorySearch = "category_search";
@@ -97,22 +97,22 @@ keys! {
 
     /// The read-only input that opens the list of brands and shows the chosen one.
     BrandInput = "brand_input";
-    /// The opened list of brands.
+    /// The open list of brands.
     BrandList = "brand_list";
     /// The search above that list.
     BrandSearch = "brand_search";
     /// A row of that list.
     BrandRow = "brand_row", "{id}";
-    /// "Use what I typed as the brand."
+    /// Uses the typed text as the brand.
     BrandCustom = "brand_custom";
-    /// "No brand", where the list has a row of its own for it.
+    /// The row for "no brand", if the list has one.
     BrandNone = "brand_none";
     /// Shown instead of rows when the search finds nothing.
     BrandNothingFound = "brand_nothing_found";
 
     /// The read-only input that opens the sizes and shows the chosen one.
     SizeInput = "size_input";
-    /// A size, whatever group it is in.
+    /// A size, in any group.
     SizeOption = "size_option", "{id}";
 
     /// The read-only input that opens the conditions and shows the chosen one.
@@ -140,7 +140,7 @@ keys! {
     PackageSizeArea = "package_size_area";
     /// A package size.
     PackageSizeOption = "package_size_option", "{id}";
-    /// The input that says whether that package size is chosen.
+    /// The input that shows whether that package size is selected.
     PackageSizeRadio = "package_size_radio", "{id}";
 
     /// The paid bump's checkbox, which must stay unchecked.
@@ -148,35 +148,35 @@ keys! {
 
     /// Saves a draft.
     SaveDraft = "save_draft";
-    /// Publishes; on the edit page of a published item, saves.
+    /// Publishes. On the edit page of a published item, saves.
     Publish = "publish";
-    /// Deletes the draft at once, without asking.
+    /// Deletes the draft at once, without confirmation.
     DeleteDraft = "delete_draft";
 
     /// A validation message under a field.
     FieldAlert = "field_alert";
-    /// The form has crashed.
+    /// Shown when the form has crashed.
     CrashDialog = "crash_dialog";
 
     /// An item's card on the member page.
     MemberItem = "member_item", "{id}";
-    /// What such a card says about the item's state ("Draft", "Sold").
+    /// The item's state on such a card ("Draft", "Sold").
     MemberItemStatus = "member_item_status", "{id}";
 
-    /// Leads from the member's own item to its edit page.
+    /// Opens the edit page of the member's own item.
     ItemEdit = "item_edit";
     /// Hides the member's own item, or shows it again.
     ItemHide = "item_hide";
-    /// Asks to delete the member's own item.
+    /// Opens the confirmation of a deletion of the member's own item.
     ItemDelete = "item_delete";
-    /// Asks whether that is meant.
+    /// The confirmation of the deletion.
     ItemDeleteModal = "item_delete_modal";
-    /// Deletes it.
+    /// Confirms the deletion.
     ItemDeleteConfirm = "item_delete_confirm";
 }
 
 impl Key {
-    /// The elements without which the form cannot be filled.
+    /// The elements that are required to fill the form.
     pub const FORM_FIELDS: [Self; 13] = [
         Self::PhotoInput,
         Self::Title,
@@ -194,7 +194,7 @@ impl Key {
     ];
 }
 
-/// How a selector is known.
+/// The evidence for a selector.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
@@ -202,28 +202,28 @@ pub enum Source {
     Captured,
     /// In code that worked (confidence B).
     WorkingCode,
-    /// By analogy with its neighbours (confidence C).
+    /// By analogy with neighbouring elements (confidence C).
     Inferred,
-    /// Given by the operator of this instance.
+    /// Supplied by the operator of this instance.
     Operator,
 }
 
-/// One way to find an element.
+/// One selector of an element.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Selector {
-    /// May hold the key's placeholder.
+    /// May contain the key's placeholder.
     pub css: String,
     /// The month in which it was last seen, `YYYY-MM`.
     pub seen: String,
     pub source: Source,
-    /// What the element says when it is another one after all, such as the button beside the one that is meant.
+    /// Texts that show that the element is another one, such as the button beside it.
     #[serde(default)]
     pub unless_text: Vec<String>,
 }
 
 impl Selector {
-    /// The CSS for whatever id or number.
+    /// Returns the CSS for any id or number.
     pub fn css_for_any(&self) -> String {
         any::widened(&self.css)
     }
@@ -234,8 +234,8 @@ impl Selector {
         self.unless_text.iter().any(|other| fold(other) == text)
     }
 
-    /// The CSS with the placeholder replaced. A value that CSS could read as anything but a name is refused by being
-    /// left out: only letters, digits, `-` and `_` of it are used.
+    /// Returns the CSS with the placeholder replaced. Uses only the letters, digits, `-` and `_` of the value, so that
+    /// CSS can read it as nothing but a name.
     pub fn css_for(&self, value: impl Display) -> String {
         let safe: String = value
             .to_string()
@@ -246,7 +246,7 @@ impl Selector {
     }
 }
 
-/// Why a file of selectors cannot be used.
+/// Why a selectors file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     #[error("selectors: {0}")]
@@ -275,24 +275,24 @@ static EMBEDDED: LazyLock<Selectors> = LazyLock::new(|| {
 });
 
 impl Selectors {
-    /// The selectors that come with the program.
+    /// Returns the built-in selectors.
     pub fn embedded() -> &'static Self {
         &EMBEDDED
     }
 
-    /// An operator's file over the embedded one: a key that it names is replaced, all others stay.
+    /// Parses an operator's file. Its keys replace the built-in ones; all others stay.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let mut merged = EMBEDDED.0.clone();
         merged.extend(lists(text)?);
         Ok(Self(merged))
     }
 
-    /// The selectors of a key, in the order in which to try them; never none.
+    /// Returns the selectors of a key, in the order in which to try them; never empty.
     pub fn of(&self, key: Key) -> &[Selector] {
         self.0.get(&key).map_or(&[], Vec::as_slice)
     }
 
-    /// The CSS of a key's selectors for one id or number, in the order in which to try them.
+    /// Returns the CSS of a key's selectors for one id or number, in the order in which to try them.
     pub fn css(&self, key: Key, value: impl Display + Copy) -> Vec<String> {
         self.of(key)
             .iter()
@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_key_has_selectors_and_the_file_knows_no_other() {
+    fn every_key_has_selectors_and_no_other_key_exists() {
         for key in Key::ALL {
             assert!(!Selectors::embedded().of(*key).is_empty(), "{}", key.name());
         }
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_the_file() {
+    fn key_names_match_the_file() {
         for key in Key::ALL {
             let css = key.placeholder().unwrap_or("x");
             let file = format!(
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn placeholders_are_replaced_by_names_alone() {
+    fn only_known_placeholders_are_replaced() {
         let css = Selectors::embedded().css(Key::SizeOption, 208);
         assert!(
             css.contains(&"[data-testid^='size-group-'][data-testid$='-grid-option-208']".to_owned()),
@@ -379,14 +379,14 @@ mod tests {
     }
 
     #[test]
-    fn a_button_that_says_what_its_neighbour_says_is_ruled_out() {
+    fn button_with_the_same_text_as_its_neighbour_is_excluded() {
         let draft = &Selectors::embedded().of(Key::SaveDraft)[0];
         assert!(draft.is_ruled_out_by(" hochladen ") && draft.is_ruled_out_by("Ajouter"));
         assert!(!draft.is_ruled_out_by("Entwurf speichern") && !draft.is_ruled_out_by(""));
     }
 
     #[test]
-    fn an_operators_file_replaces_the_keys_that_it_names() {
+    fn operator_file_replaces_the_keys_that_it_names() {
         let file = "title = [{ css = '#headline', seen = '2027-01', source = 'operator' }]";
         let selectors = Selectors::parse(file).expect("a whole file");
         assert_eq!(selectors.of(Key::Title)[0].css, "#headline");

@@ -1,5 +1,5 @@
-//! A member's session on the site, and where it is kept. The site renews its tokens now and then, and two who renew at
-//! once log each other out; so every renewal goes through [`Sessions`], one at a time.
+//! A member's session on the site, and its store. The site renews a session's tokens from time to time. Two renewals at
+//! once would log each other out, so every renewal goes through [`Sessions`], one at a time.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
 
-use crate::{Error, Seat};
+use crate::{AccountContext, Error};
 
-/// Cookies by name. Debug shows the names alone, and the values are wiped when they are dropped.
+/// Cookies by name. Debug shows only the names, and the values are wiped on drop.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Cookies(pub BTreeMap<String, String>);
@@ -46,85 +46,96 @@ impl Drop for Cookies {
     }
 }
 
-/// The generation of a session that was imported and is to be tried on the site. It is renewed as any other is, and stored
+/// The generation of an imported session that is to be tried on the site. It is renewed like any other, and stored
 /// where it came from.
 pub const CANDIDATE: i64 = 0;
 
-/// A session as it is stored.
+/// A stored session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Grows by one with each import and each renewal; whoever stores compares it. [`CANDIDATE`]: it is being tried.
+    /// Grows by one with each import and each renewal, and is compared whenever a session is stored. [`CANDIDATE`]: the
+    /// session is being tried.
     pub generation: i64,
     pub cookies: Cookies,
-    /// The user agent of the browser that it comes from, for plain reads.
+    /// The user agent of the browser that the session comes from, for plain reads.
     pub user_agent: String,
 }
 
-/// Why a session is of no use any more.
+/// Why a session can no longer be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum LostSession {
     /// The site refused to renew it, or logged it out.
     Refused,
-    /// A renewal's answer was lost, and the tokens of before are refused.
+    /// The answer to a renewal was lost, and the previous tokens are refused.
     LostInRefresh,
-    /// The time that the person gave it is over.
+    /// The lifetime that the person gave it is over.
     Expired,
 }
 
 impl fmt::Display for LostSession {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Self::Refused => "the site does not take it any more",
+            Self::Refused => "the site no longer accepts it",
             Self::LostInRefresh => "the answer to its renewal was lost",
-            Self::Expired => "its time is over",
+            Self::Expired => "its lifetime is over",
         })
     }
 }
 
-/// What may be done about a session that is to be renewed.
+/// How to proceed with a session that is to be renewed.
 #[derive(Clone, Debug)]
 pub enum Renewal {
-    /// The renewal is written down as begun, and is ours: ask the site once, with this session.
+    /// The renewal is stored as begun and belongs to the caller. Ask the site once, with this session.
     Begin(Session),
-    /// An earlier renewal's answer was lost. Its tokens are tried once more; if they are refused, the session is
+    /// The answer to an earlier renewal was lost. Try its tokens once more. If they are refused, the session is
     /// [`LostSession::LostInRefresh`].
     TryOnce(Session),
-    /// Somebody has renewed or imported it meanwhile: use this one.
+    /// The session has been renewed or imported meanwhile. Use this one.
     Use(Session),
-    /// Somebody else is at it, or has the account's browser open.
+    /// Another holder renews the session, or has the account's browser open.
     Busy,
 }
 
-/// Where sessions are kept.
+/// The store of sessions.
 #[async_trait]
 pub trait Sessions: Send + Sync + 'static {
-    /// The account's session on its site; `None` where none was imported.
+    /// Returns the account's session on its site; `None` if none was imported.
     ///
     /// # Errors
-    /// [`Error::SessionInvalid`] for one that is known to be of no use.
-    async fn load(&self, seat: &Seat) -> Result<Option<Session>, Error>;
+    /// [`Error::SessionInvalid`] if the session is known to be unusable.
+    async fn load(&self, account_context: &AccountContext) -> Result<Option<Session>, Error>;
 
-    /// Asks to renew the session of that generation, under the account's lock: the seat's where its caller holds it,
-    /// else it is taken for as long as the renewal lasts.
-    async fn begin(&self, seat: &Seat, generation: i64) -> Result<Renewal, Error>;
+    /// Requests the renewal of the session of that generation, under the account lock. The lock is that of the account
+    /// context if its caller holds it. Otherwise it is taken for the duration of the renewal.
+    async fn begin(&self, account_context: &AccountContext, generation: i64) -> Result<Renewal, Error>;
 
     /// Stores renewed cookies by compare-and-set on the generation that was renewed, and ends the renewal. `None`: a
     /// newer session has been stored meanwhile and stays.
-    async fn renewed(&self, seat: &Seat, generation: i64, cookies: Cookies)
-    -> Result<Option<Session>, Error>;
-
-    /// The renewal provably did not reach the site: it may be begun again.
-    async fn abandoned(&self, seat: &Seat, generation: i64) -> Result<(), Error>;
-
-    /// Writes down that the session of that generation is of no use, unless a newer one is stored.
-    async fn lost(&self, seat: &Seat, generation: i64, why: LostSession) -> Result<(), Error>;
-
-    /// Stores the cookies as the account's own browser holds them, by compare-and-set on the generation that it was given.
-    /// Only the holder of the account's lock may. `None`: a newer session has been stored meanwhile and stays.
-    async fn harvested(
+    async fn renewed(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
+        generation: i64,
+        cookies: Cookies,
+    ) -> Result<Option<Session>, Error>;
+
+    /// Ends a renewal that provably did not reach the site, so that it can begin again.
+    async fn abandoned(&self, account_context: &AccountContext, generation: i64) -> Result<(), Error>;
+
+    /// Stores that the session of that generation is unusable, unless a newer one is stored.
+    async fn lost(
+        &self,
+        account_context: &AccountContext,
+        generation: i64,
+        why: LostSession,
+    ) -> Result<(), Error>;
+
+    /// Stores the cookies as the account's own browser holds them, by compare-and-set on the generation that the
+    /// browser was given. Only the holder of the account lock may call it. `None`: a newer session has been stored
+    /// meanwhile and stays.
+    async fn cookies_captured(
+        &self,
+        account_context: &AccountContext,
         generation: i64,
         cookies: Cookies,
     ) -> Result<Option<Session>, Error>;

@@ -1,8 +1,10 @@
 //! The versioned schema: one set of migrations for SQLite and PostgreSQL.
 //!
-//! Statements are written in the part of SQL that both engines share: text, `BIGINT` for numbers and for times (UTC
-//! milliseconds), `BOOLEAN`. Enums are text. To add one: a script `mYYYYMMDD_what.sql`, listed in [`Migrator`]; expand
-//! first, contract in a later release, and raise [`OLDEST_PROGRAM`] only when an older program can no longer run on the result.
+//! Statements use the SQL that both engines share: `TEXT`, `BIGINT` for numbers and for times (UTC milliseconds),
+//! `BOOLEAN`. Enums are text.
+//!
+//! To add a migration, write a script `mYYYYMMDD_topic.sql` and list it in [`Migrator`]. Expand first and contract in a
+//! later release. Raise [`OLDEST_PROGRAM`] only if an older program can no longer run on the result.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, TransactionTrait};
@@ -14,9 +16,9 @@ mod script;
 use script::{Script, script};
 
 /// The oldest program version that may run on the newest schema.
-pub const OLDEST_PROGRAM: &str = "0.1.0";
+pub const OLDEST_PROGRAM: &str = "0.2.0";
 
-/// Runs the migrations in order, each once.
+/// The list of migrations, in order.
 pub struct Migrator;
 
 #[async_trait::async_trait]
@@ -39,6 +41,7 @@ impl MigratorTrait for Migrator {
             script!("m20261130_worker_names"),
             script!("m20261201_sharing"),
             script!("m20261202_tokens"),
+            script!("m20261203_names"),
         ];
         scripts
             .into_iter()
@@ -47,25 +50,26 @@ impl MigratorTrait for Migrator {
     }
 }
 
-/// Runs what is missing, one process at a time.
+/// Runs the missing migrations, in one process at a time.
 ///
-/// SQLite's data folder is locked by its one process. On PostgreSQL an advisory lock is held on a session of its own for as
-/// long as the migrations run, since the pool may run each of them on another session.
+/// With SQLite, the lock on the data folder ensures that. On PostgreSQL a separate session holds an advisory lock while
+/// the migrations run, because the pool may run each migration on another session.
 ///
-/// A database that a newer program has migrated is left as it is: its instance says whether this program may run on it.
+/// A database that a newer program has migrated is not changed. Its `instance` row says whether this program may run on
+/// it.
 ///
 /// # Errors
-/// In words: which migration failed, or that the database belongs to another line of programs.
+/// A migration failed, or the database has unknown migrations and lacks known ones. The text names them.
 pub async fn run_locked(connection: &DatabaseConnection) -> Result<(), DbErr> {
     if connection.get_database_backend() != DbBackend::Postgres {
         return run_missing(connection).await;
     }
     #[expect(
         clippy::disallowed_methods,
-        reason = "it only carries the lock, and nothing is written in it"
+        reason = "the transaction only holds the advisory lock and writes nothing"
     )]
     let guard = connection.begin().await?;
-    // A session that does nothing in its transaction is ended after a while, and the lock would go with it.
+    // The server ends a session that is idle in a transaction, and the lock would end with it.
     guard
         .execute_unprepared("SET LOCAL idle_in_transaction_session_timeout = 0")
         .await?;
@@ -88,12 +92,12 @@ async fn run_missing(connection: &DatabaseConnection) -> Result<(), DbErr> {
     if !unknown.is_empty() {
         let missing: Vec<_> = own.into_iter().filter(|name| !applied.contains(name)).collect();
         if missing.is_empty() {
-            tracing::warn!(?unknown, "the database was migrated by a newer program");
+            tracing::warn!(?unknown, "a newer program has migrated the database");
             return Ok(());
         }
         return Err(DbErr::Custom(format!(
-            "the database was made by another vintedbot: it has {}, which this one does not know, and lacks {}; use the \
-             program that made it, or one newer than both",
+            "the database has migrations that this vintedbot does not know ({}) and lacks others ({}); use the program \
+             that created the database, or a newer one that has all of them",
             unknown.join(", "),
             missing.join(", ")
         )));
@@ -103,19 +107,19 @@ async fn run_missing(connection: &DatabaseConnection) -> Result<(), DbErr> {
     let done = self::applied(connection).await?;
     let failed = own.iter().find(|name| !done.contains(name));
     Err(DbErr::Custom(format!(
-        "the migration {} failed: {error}; nothing of it was kept, and it is run again at the next start. Where what it makes \
-         is there already, an earlier version was stopped while it migrated: restore the backup of before",
+        "the migration {} failed: {error}; it was rolled back and is run again at the next start. If a table, column or \
+         index exists already, an earlier version was stopped during this migration: restore the backup from before it",
         failed.map_or("table", String::as_str)
     )))
 }
 
-/// Every migration of this program, in order.
+/// Returns the names of all migrations of this program, in order.
 pub fn names() -> Vec<String> {
     let own = Migrator::migrations();
     own.iter().map(|migration| migration.name().to_owned()).collect()
 }
 
-/// Those that a database has had.
+/// Returns the names of the migrations that a database has.
 async fn applied(connection: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     if !SchemaManager::new(connection).has_table(MIGRATIONS).await? {
         return Ok(Vec::new());
@@ -124,8 +128,8 @@ async fn applied(connection: &DatabaseConnection) -> Result<Vec<String>, DbErr> 
     Ok(models.into_iter().map(|model| model.version).collect())
 }
 
-/// The table that says which migrations a database has had.
+/// The table that lists the migrations of a database.
 pub const MIGRATIONS: &str = "seaql_migrations";
 
-/// A number that nothing else on the server is likely to lock: "vinted" in ASCII.
+/// The key of the advisory lock: "vinted" in ASCII, which no other program on the server is likely to use.
 const LOCK: i64 = 0x7669_6e74_6564;

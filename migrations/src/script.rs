@@ -1,19 +1,22 @@
-//! A migration as scripts of SQL, made whole or not at all, with its name, on either engine: a program that is killed in the
-//! middle of one leaves the database as it was.
+//! Migrations as SQL scripts.
+//!
+//! A script and the record of its name are written in one transaction, on both engines. A program that is killed during
+//! a migration leaves the database unchanged.
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::sea_orm::DbBackend;
 
-/// One version of the schema after the one before.
+/// One migration.
 pub struct Script {
     pub name: &'static str,
     pub sql: &'static str,
-    /// What each engine has in a way of its own, after that.
+    /// Statements for PostgreSQL only, run after `sql`.
     pub of_postgres: &'static str,
+    /// Statements for SQLite only, run after `sql`.
     pub of_sqlite: &'static str,
 }
 
-/// The script in the file of that name.
+/// Builds a [`Script`] from the file with this name.
 macro_rules! script {
     ($name:literal) => {
         Script {
@@ -34,11 +37,11 @@ impl MigrationName for Script {
 
 #[expect(
     elided_lifetimes_in_paths,
-    reason = "async_trait needs the lifetime as the trait has it: late-bound"
+    reason = "async_trait requires the late-bound lifetime of the trait"
 )]
 #[async_trait::async_trait]
 impl MigrationTrait for Script {
-    /// Statement by statement, since drivers prepare one at a time.
+    /// Runs the script statement by statement, because drivers prepare one statement at a time.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let own = match manager.get_database_backend() {
             DbBackend::Postgres => self.of_postgres,

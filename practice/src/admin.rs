@@ -2,15 +2,15 @@
 //!
 //! | call                                | what it does                                                          |
 //! | ----------------------------------- | --------------------------------------------------------------------- |
-//! | `POST members {login, ...}`         | makes the member unless there is one, signs them in once more         |
-//! | `GET records?since=N`               | everything accepted after record `N`, oldest first                    |
-//! | `GET requests`                      | how many requests there were, other than these, in all and by path    |
-//! | `GET items`                         | everything there is, whether or not it shows yet                      |
-//! | `POST items {member_id, item, ...}` | puts an item in place without a record                                |
-//! | `... conversations`, `POST buyers`  | see [`inbox`]: what buyers do and what came of it                     |
+//! | `POST members {login, ...}`         | creates the member if it does not exist, and signs it in again        |
+//! | `GET records?since=N`               | every accepted write after record `N`, oldest first                   |
+//! | `GET requests`                      | the number of requests, in total and by path, without the admin API   |
+//! | `GET items`                         | all items, including those that are not visible yet                   |
+//! | `POST items {member_id, item, ...}` | adds an item without a record                                         |
+//! | `... conversations`, `POST buyers`  | see [`inbox`]: the actions of buyers and their results                |
 //! | `GET`, `POST`, `DELETE script`      | the rules of [`crate::script`]: list, add one or several, clear       |
-//! | `GET`, `POST settings`              | delays, lifetimes, how the pages look                                 |
-//! | `POST reset`                        | forgets everything but the records' file and numbering                |
+//! | `GET`, `POST settings`              | delays, lifetimes, the appearance of the pages                        |
+//! | `POST reset`                        | clears everything except the records' file and numbering              |
 
 mod inbox;
 
@@ -55,7 +55,7 @@ pub fn routes() -> Router<Arc<Site>> {
         .layer(from_fn(loopback_only))
 }
 
-/// To others these paths do not exist: not to other machines, nor to web pages that a browser here shows.
+/// Answers 404 to other machines, and to web pages that a browser on this machine shows.
 async fn loopback_only(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let host = headers
@@ -79,14 +79,14 @@ async fn loopback_only(ConnectInfo(peer): ConnectInfo<Peer>, request: Request, n
 #[serde(deny_unknown_fields)]
 struct NewMember {
     login: String,
-    /// Absent leaves the language as it is; new members speak French.
+    /// The member's language. Absent leaves it unchanged; a new member gets French.
     language: Option<Locale>,
-    /// Absent leaves the pages as they are for this member.
+    /// The appearance of this member's pages. Absent leaves it unchanged.
     pages: Option<Appearance>,
 }
 
-/// Makes the member unless there is one of that login, and signs them in once more. The cookies are those that a
-/// person would copy out of their browser, the bot check's among them, which is good in no other.
+/// Creates the member if the login is new, and signs it in again. The answer holds the cookies that a person would copy
+/// from their browser. The bot check's cookie among them is valid for that browser only.
 async fn create_member(State(site): State<Arc<Site>>, Json(body): Json<NewMember>) -> Json<Value> {
     let mut state = site.lock();
     let mut member = session::member_named(&mut state, &body.login);
@@ -122,7 +122,7 @@ struct Since {
     since: u64,
 }
 
-/// All records whose `seq` is above `since`, oldest first.
+/// Returns all records whose `seq` is above `since`, oldest first.
 async fn records(State(site): State<Arc<Site>>, Query(query): Query<Since>) -> Json<Value> {
     let state = site.lock();
     let newer = state
@@ -132,13 +132,13 @@ async fn records(State(site): State<Arc<Site>>, Query(query): Query<Since>) -> J
     Json(newer.map(|record| Value::clone(record)).collect())
 }
 
-/// How many requests there were since the site was started, other than to this API.
+/// Returns the number of requests since the site was started, without those to this API.
 async fn requests(State(site): State<Arc<Site>>) -> Json<Value> {
     let requests = site.requests();
     Json(json!({"count": requests.values().sum::<u64>(), "paths": requests}))
 }
 
-/// Everything there is, whether or not it shows yet.
+/// Returns all items, including those that are not visible yet.
 async fn items(State(site): State<Arc<Site>>) -> Json<Value> {
     let state = site.lock();
     let row = |item: &Item| {
@@ -154,9 +154,9 @@ async fn items(State(site): State<Arc<Site>>) -> Json<Value> {
 #[serde(deny_unknown_fields)]
 struct NewItem {
     member_id: u64,
-    /// As the form would send it; photos need not be there.
+    /// The item as the form would send it. Photos are optional.
     item: Body,
-    /// How many photos the site makes for it itself, different from any other.
+    /// The number of photos that the site generates for the item. Each of them is unique.
     #[serde(default)]
     photos: u8,
     #[serde(default)]
@@ -165,7 +165,7 @@ struct NewItem {
     is_hidden: bool,
 }
 
-/// Puts an item into a member's wardrobe at once, without a record: as if it had been there before.
+/// Adds an item to a member's wardrobe at once, without a record, as if it had existed before.
 async fn create_item(State(site): State<Arc<Site>>, Json(body): Json<NewItem>) -> Response {
     let mut state = site.lock();
     let Some(member) = state.members.get(&body.member_id).cloned() else {
@@ -210,7 +210,7 @@ async fn script(State(site): State<Arc<Site>>) -> Json<Vec<Rule>> {
     Json(site.lock().rules.clone())
 }
 
-/// Adds one rule or several behind those there are; answers with all.
+/// Appends one rule or several rules to the script. Returns all rules.
 async fn add_rules(State(site): State<Arc<Site>>, Json(body): Json<Value>) -> Response {
     let list = if body.is_array() { body } else { json!([body]) };
     match serde_json::from_value::<Vec<Rule>>(list) {
@@ -246,7 +246,7 @@ struct SomeSettings {
     pages: Option<Appearance>,
 }
 
-/// Changes the settings that are named; answers with all.
+/// Changes the named settings. Returns all settings.
 async fn set_settings(State(site): State<Arc<Site>>, Json(body): Json<SomeSettings>) -> Json<Settings> {
     fn set<T>(setting: &mut T, wish: Option<T>) {
         if let Some(wish) = wish {

@@ -1,13 +1,13 @@
-//! How the site's pages look and behave for one member, so that several can rehearse on one site at the same time,
-//! each with a site of their own.
+//! The appearance and behaviour of the site's pages for one member. Each member can have another appearance, so several
+//! clients can rehearse on one practice site at the same time.
 //!
-//! The real site shows different generations of its form to different members, and its banners, suggestions and
-//! detours not to everybody (as seen 2023 to 2026, confidence A and B). To add a habit, add a field here whose
-//! absence leaves the pages as they are, and act on it in `pages` or in `assets`.
+//! The real site shows different generations of its form to different members. Its banners, suggestions and detours
+//! also appear for some members only (as seen 2023 to 2026, confidence A and B). To add a variant, add a field to
+//! [`Appearance`] whose absence leaves the pages unchanged, and handle it in `pages` or in `assets`.
 
 use serde::{Deserialize, Serialize};
 
-/// A generation of the upload form's markup, named by when it was first seen.
+/// A generation of the upload form's markup, named after the date when it was first seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Markup {
     #[serde(rename = "2023")]
@@ -16,13 +16,13 @@ pub enum Markup {
     May2026,
     #[serde(rename = "2026-07")]
     July2026,
-    /// Today's.
+    /// The current markup.
     #[default]
     #[serde(rename = "2026-09")]
     September2026,
 }
 
-/// Where publishing leads to.
+/// The page to which publishing leads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Landing {
@@ -33,24 +33,24 @@ pub enum Landing {
     Item,
 }
 
-/// What is particular about the pages that a member sees; all absent is the site as most see it today.
+/// The variant of the pages that a member sees. The default is the site as most members see it today.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Appearance {
     pub markup: Markup,
-    /// A cookie banner lies over every page until it is answered.
+    /// Whether a cookie banner covers every page until the visitor answers it.
     pub cookie_banner: bool,
-    /// A dialog that asks for the country lies over every page until it is closed.
+    /// Whether a dialog that asks for the country covers every page until the visitor closes it.
     pub country_dialog: bool,
-    /// Once photos are uploaded, the site chooses a category by itself, over one already chosen too.
+    /// Whether the site chooses a category after photos are uploaded. It also overwrites a category chosen before.
     pub ai_category: bool,
-    /// The list of brands begins with some that the site suggests.
+    /// Whether the list of brands begins with suggestions of the site.
     pub brand_suggestions: bool,
-    /// The node of the photo input is replaced while the form settles, and not only after each use.
+    /// Whether the node of the photo input is also replaced while the form loads, and not only after each use.
     pub recreate_photo_input: bool,
-    /// Only a click on the header's link leads to the form; whoever goes there directly is sent home.
+    /// Whether the form opens only by a click on the header's link. A direct visit is redirected to the home page.
     pub sell_link_only: bool,
     pub lands_on: Landing,
-    /// The recommended parcel is chosen already.
+    /// Whether the recommended package size is already selected.
     pub package_suggestion: bool,
 }

@@ -1,5 +1,5 @@
-//! Watches for the cookies of bot checks. Such a cookie belongs to the browser that it was given to; one that arrives
-//! from anywhere else was carried over, which a check would take for an evasion. It leaves a record.
+//! Detects copied cookies of bot checks. Such a cookie belongs to the browser that received it. A cookie from another
+//! client was copied, which a bot check would treat as evasion. Each copied cookie is recorded.
 
 use axum::http::header::{COOKIE, SET_COOKIE, USER_AGENT};
 use axum::http::{HeaderMap, HeaderValue};
@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::session;
 use crate::store::State;
 
-/// As seen 2026 (confidence A).
+/// The names of bot check cookies, as seen 2026 (confidence A).
 const NAMES: [&str; 3] = ["datadome", "cf_clearance", "__cf_bm"];
 
 fn pairs(line: &HeaderValue) -> impl Iterator<Item = (&str, &str)> {
@@ -21,8 +21,8 @@ fn user_agent(headers: &HeaderMap) -> String {
     value.unwrap_or_default().to_owned()
 }
 
-/// Who is calling, as far as headers tell. A browser says of every request where it comes from, which a client that
-/// only borrows a browser's name does not.
+/// Describes the client as far as its headers identify it. A browser sends fetch metadata headers with every request. A
+/// client that only uses a browser's user agent does not.
 fn client(headers: &HeaderMap) -> String {
     let kind = if headers.contains_key("sec-fetch-mode") {
         "browser"
@@ -32,7 +32,7 @@ fn client(headers: &HeaderMap) -> String {
     format!("{kind} {}", user_agent(headers))
 }
 
-/// Records every bot check's cookie that the site did not give to this very client; each once.
+/// Records, once each, the bot check cookies that the site did not give to this client.
 pub fn inspect(state: &mut State, headers: &HeaderMap, path: &str) {
     let client = client(headers);
     let sent = headers.get_all(COOKIE).into_iter().flat_map(pairs);
@@ -50,7 +50,7 @@ pub fn inspect(state: &mut State, headers: &HeaderMap, path: &str) {
     }
 }
 
-/// Remembers whom an answer gives such cookies to.
+/// Remembers which client receives the bot check cookies of an answer.
 pub fn remember(state: &mut State, request: &HeaderMap, response: &HeaderMap) {
     let client = client(request);
     let set = response.get_all(SET_COOKIE).into_iter();

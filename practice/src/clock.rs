@@ -1,4 +1,4 @@
-//! The one place where the site asks for the time and for randomness.
+//! The only module that reads the time and generates randomness.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,7 @@ use rand::Rng;
 /// Milliseconds since the Unix epoch, UTC.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the site plays another party, which has a clock of its own"
+    reason = "the practice site stands for another party, which has its own clock"
 )]
 pub fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -17,7 +17,7 @@ pub fn now_ms() -> i64 {
 /// `N` random bytes.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the site plays another party, whose tokens nobody passes in"
+    reason = "the practice site stands for another party, which generates its own tokens"
 )]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -25,7 +25,7 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A random identifier in the usual written form of a version 4 UUID.
+/// Returns a random version 4 UUID in its usual text form.
 pub fn uuid() -> String {
     let mut b = random::<16>();
     b[6] = (b[6] & 0x0f) | 0x40;
@@ -41,7 +41,7 @@ pub fn uuid() -> String {
     )
 }
 
-/// Lower-case hexadecimal digits of `bytes`.
+/// Returns the lower-case hexadecimal digits of `bytes`.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes

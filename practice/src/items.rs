@@ -1,4 +1,4 @@
-//! An item or draft, when it can be seen, and how the site's JSON shows it.
+//! Items and drafts, their visibility, and their form in the site's JSON.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::ontology::{Locale, ontology};
 use crate::store::{Photo, State};
 
-/// The one market that the practice site plays.
+/// The currency of the only market that the practice site simulates.
 pub const CURRENCY: &str = "EUR";
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -15,12 +15,12 @@ pub struct Item {
     pub member_id: u64,
     pub is_draft: bool,
     pub is_hidden: bool,
-    /// Whether it has been sold.
+    /// Whether the item has been sold.
     #[serde(default)]
     pub is_closed: bool,
     #[serde(default)]
     pub is_reserved: bool,
-    /// The id that it had as a draft, once published.
+    /// The id of the former draft, once published.
     pub draft_id: Option<u64>,
     pub title: String,
     pub description: String,
@@ -28,7 +28,7 @@ pub struct Item {
     pub price: Option<i64>,
     pub catalog_id: Option<u64>,
     pub brand_id: Option<u64>,
-    /// The name of a brand that the site has no id for.
+    /// The name of a brand that has no id on the site.
     pub custom_brand: Option<String>,
     pub size_id: Option<u64>,
     pub condition_id: Option<u64>,
@@ -45,16 +45,16 @@ pub struct Item {
     pub photo_ids: Vec<u64>,
     /// UTC milliseconds.
     pub create_time: i64,
-    /// From when lists show it as it is now; `None` is never. UTC milliseconds.
+    /// The time from which lists show the current state, in UTC milliseconds; `None` means never.
     pub list_time: Option<i64>,
-    /// From when readings by id show it as it is now. UTC milliseconds.
+    /// The time from which readings by id show the current state, in UTC milliseconds.
     pub read_time: i64,
-    /// What lists and readings show until then.
+    /// The state that lists and readings show before those times.
     pub before: Option<Box<Item>>,
 }
 
 impl Item {
-    /// What a list shows of it at `now`.
+    /// Returns the state that a list shows at `now`.
     pub fn listed(&self, now: i64) -> Option<&Self> {
         match self.list_time {
             Some(from) if from <= now => Some(self),
@@ -63,7 +63,7 @@ impl Item {
         }
     }
 
-    /// What a reading by id shows of it at `now`.
+    /// Returns the state that a reading by id shows at `now`.
     fn readable(&self, now: i64) -> Option<&Self> {
         if self.read_time <= now {
             return Some(self);
@@ -71,7 +71,7 @@ impl Item {
         self.before.as_deref().and_then(|before| before.readable(now))
     }
 
-    /// The brand's name in `locale`; empty when there is none yet.
+    /// Returns the brand's name in `locale`; empty without a brand.
     pub fn brand_title(&self, locale: Locale) -> String {
         let known = self.brand_id.and_then(|id| ontology().brand_title(id, locale));
         known
@@ -80,7 +80,7 @@ impl Item {
             .unwrap_or_default()
     }
 
-    /// The item's attributes, as the forms send them.
+    /// Returns the item's attributes in the format of the forms.
     fn attributes(&self) -> Value {
         let mut attributes = Vec::new();
         let one = |id: Option<u64>| id.into_iter().collect::<Vec<_>>();
@@ -97,7 +97,7 @@ impl Item {
     }
 }
 
-/// Minor units as the site writes decimals in JSON: `29.0`, `29.5`, `29.99`.
+/// Formats minor units like the decimals in the site's JSON: `29.0`, `29.5`, `29.99`.
 pub fn decimal(minor: i64) -> String {
     let (whole, cents) = (minor / 100, minor % 100);
     if cents % 10 == 0 {
@@ -107,7 +107,7 @@ pub fn decimal(minor: i64) -> String {
     }
 }
 
-/// Minor units as pages and forms write them: decimal comma, no-break space, currency sign.
+/// Formats minor units as pages and forms do: decimal comma, no-break space, currency sign.
 pub fn price_text(minor: i64) -> String {
     format!("{},{:02}\u{a0}€", minor / 100, minor % 100)
 }
@@ -120,7 +120,8 @@ pub fn money(minor: Option<i64>) -> Value {
 }
 
 impl State {
-    /// What a reading of `id` shows at `now`, also where a publish that does not show yet has changed the id.
+    /// Returns the state that a reading of `id` shows at `now`. This also works if a publication that is not visible
+    /// yet has changed the id.
     pub fn item(&self, id: u64, now: i64) -> Option<&Item> {
         let present = self
             .items
@@ -136,7 +137,8 @@ impl State {
         present.or_else(earlier)
     }
 
-    /// A member's wardrobe as lists show it at `now`, newest first; drafts and hidden ones for its owner only.
+    /// Returns a member's wardrobe as lists show it at `now`, newest first. Only its owner sees drafts and hidden
+    /// items.
     pub fn wardrobe(&self, member_id: u64, owner: bool, now: i64) -> Vec<&Item> {
         let own = self.items.values().filter(|item| item.member_id == member_id);
         let mut seen: Vec<_> = own.filter_map(|item| item.listed(now)).collect();
@@ -145,7 +147,7 @@ impl State {
         seen
     }
 
-    /// A photo as the site's JSON shows it; all sizes are served from the same bytes.
+    /// Returns a photo in the site's JSON. All sizes are served from the same bytes.
     pub fn photo_json(&self, photo: &Photo, number: usize, base_url: &str) -> Value {
         let url = |kind: &str| format!("{base_url}/photos/{}/{kind}", photo.id);
         let thumbnail = |width: u32, height: u32| {
@@ -175,7 +177,7 @@ impl State {
         })
     }
 
-    /// An item's photos as the site's JSON shows them, in order.
+    /// Returns an item's photos in the site's JSON, in order.
     pub fn photos_json(&self, item: &Item, base_url: &str) -> Vec<Value> {
         let photos = item
             .photo_ids
@@ -187,7 +189,7 @@ impl State {
             .collect()
     }
 
-    /// A row of the wardrobe: names, no ids but its own.
+    /// Returns a row of the wardrobe: names, and no id except the item's own.
     pub fn wardrobe_json(&self, item: &Item, locale: Locale, base_url: &str) -> Value {
         json!({
             "id": item.id,
@@ -208,7 +210,7 @@ impl State {
         })
     }
 
-    /// The own item as its editor gets it: all ids.
+    /// Returns the member's own item for the editor, with all ids.
     pub fn edit_json(&self, item: &Item, locale: Locale, base_url: &str) -> Value {
         let brand = item.brand_id.map(|id| {
             let brand = ontology().brand(id);
@@ -248,7 +250,7 @@ impl State {
         })
     }
 
-    /// What the records say of an item.
+    /// Returns the fields of an item's record.
     pub fn item_record(&self, item: &Item) -> Value {
         let hashes: Vec<_> = item
             .photo_ids

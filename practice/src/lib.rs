@@ -1,18 +1,18 @@
-//! The practice site: a stand-in for the marketplace, to rehearse on.
+//! The practice site: a stand-in for the marketplace, used for rehearsals.
 //!
-//! It is built only from what is publicly known of the site (as seen 2026-11), shares no constant with the code that
-//! drives it, and is a sceptic: it repeats no request's effect less often than it was asked to, and can be told
-//! through its admin API to accept and then fail, to hide, delay, double or alter. Every thing it accepts leaves one
-//! record, written before the answer leaves.
+//! It is built only from public knowledge of the site (as seen 2026-11) and shares no constant with the code that
+//! drives it. It does not deduplicate: each request takes effect, also a repeated one. Its admin API can make it accept
+//! a request and then fail, and hide, delay, duplicate or alter the result. Every accepted write leaves one record,
+//! which is written before the answer is sent.
 //!
 //! - `api` holds the JSON calls, one file per group; `pages` the HTML; `assets` the pages' script.
-//! - `appearance` says how the pages look and behave for one member.
-//! - `inbox` holds what is said between members; `buyers` those who say it by themselves.
-//! - `script` decides what misbehaviour befalls a request; `admin` is the API under `/_practice/`.
+//! - `appearance` describes the look and behaviour of the pages for one member.
+//! - `inbox` holds the conversations between members; `buyers` simulates buyers.
+//! - `script` decides which misbehaviour applies to a request; `admin` is the API under `/_practice/`.
 //! - `ontology` reads the categories, brands, sizes and colours from `data/`.
 //!
-//! To add a call: write its handler in the fitting file of `api`, route it there, and name its operation in
-//! `script::Operation` if a rule should be able to befall it.
+//! To add a call, write its handler in the matching file of `api` and route it there. If rules should apply to it, name
+//! its operation in `script::Operation`.
 
 mod admin;
 mod api;
@@ -46,29 +46,29 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::listener::{CuttableListener, Peer};
 use crate::site::Site;
 
-/// How long requests under way may take to finish once the site is told to stop.
+/// The time that running requests have to finish after the site is told to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How a practice site is set up.
+/// The configuration of a practice site.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// File that gets one JSON line for every thing accepted; lines already there are kept and counted on from.
+    /// The file that gets one JSON line per accepted write. Existing lines are kept, and their numbering continues.
     pub records: Option<PathBuf>,
-    /// File in which members, sessions, items and photos survive a restart (photo bytes in a folder beside it);
-    /// absent means memory only.
+    /// The file in which members, sessions, items and photos survive a restart. Photo bytes are in a folder beside it.
+    /// Absent means memory only.
     pub state: Option<PathBuf>,
-    /// How long a change of what is listed takes to show in wardrobe and member page, in milliseconds.
+    /// The time until wardrobe and member page show a change, in milliseconds.
     pub visible_delay_ms: i64,
-    /// Whether buyers act by themselves; absent means that only the admin API moves them.
+    /// The simulated buyers; absent means that only the admin API controls buyers.
     pub buyers: Option<Buyers>,
 }
 
-/// Buyers who act by themselves on whatever is for sale.
+/// Simulated buyers, who react to all items for sale.
 #[derive(Clone, Copy, Debug)]
 pub struct Buyers {
-    /// How long it is from one thing that a buyer does to the next.
+    /// The time between two actions of buyers.
     pub pace: Duration,
-    /// Where their chances begin.
+    /// The seed of their random choices.
     pub seed: u64,
 }
 
@@ -83,14 +83,14 @@ impl Default for Config {
     }
 }
 
-/// Why a practice site could not be started or stopped.
+/// An error at the start or stop of a practice site.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("cannot listen on {addr}")]
     Listen { addr: SocketAddr, source: io::Error },
     #[error("cannot use the file {path}")]
     File { path: PathBuf, source: io::Error },
-    #[error("the file {path} is not what this site wrote")]
+    #[error("the file {path} was not written by a practice site")]
     Parse {
         path: PathBuf,
         source: serde_json::Error,
@@ -107,7 +107,7 @@ impl Practice {
     ///
     /// # Errors
     ///
-    /// When the address cannot be listened on, or when the records or state file cannot be read or written.
+    /// Fails if the address cannot be bound, or if the records or state file cannot be read or written.
     pub async fn bind(addr: SocketAddr, config: Config) -> Result<Running, Error> {
         let listen = |source| Error::Listen { addr, source };
         let listener = CuttableListener(TcpListener::bind(addr).await.map_err(listen)?);
@@ -129,7 +129,7 @@ impl Practice {
     }
 }
 
-/// A site that is being served; dropping it stops it.
+/// A running site; dropping it stops it.
 #[derive(Debug)]
 pub struct Running {
     local_addr: SocketAddr,
@@ -138,17 +138,17 @@ pub struct Running {
 }
 
 impl Running {
-    /// The address that it listens on.
+    /// Returns the address on which the site listens.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Stops accepting, gives requests under way two seconds, then ends.
+    /// Stops accepting connections and gives running requests two seconds to finish.
     ///
     /// # Errors
     ///
-    /// When the server had ended with an error of its own.
+    /// Fails if the server had ended with an error before.
     pub async fn stop(mut self) -> Result<(), Error> {
         drop(self.stop);
         match tokio::time::timeout(STOP_TIMEOUT, &mut self.task).await {

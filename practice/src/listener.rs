@@ -1,5 +1,5 @@
-//! A TCP listener whose connections can be cut from inside a handler, to play a line that breaks after the
-//! request was accepted.
+//! A TCP listener whose connections a handler can cut. It simulates a connection that breaks after the request was
+//! accepted.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +13,7 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Who is at the other end of a connection, and the switch that cuts it.
+/// The other end of a connection, and the switch that cuts the connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub addr: SocketAddr,
@@ -21,7 +21,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// From now on nothing more is read from or written to the connection; it closes at the next attempt.
+    /// Cuts the connection: nothing more is read or written, and it closes at the next attempt.
     pub fn cut(&self) {
         self.cut.store(true, Ordering::SeqCst);
     }

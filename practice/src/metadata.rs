@@ -1,19 +1,19 @@
-//! Everything that a photo tells besides its picture: EXIF with position and camera, XMP, IPTC, colour profiles,
-//! comments. What is found goes into the photo's record.
+//! Reads the metadata of photos: EXIF with position and camera, XMP, IPTC, colour profiles and comments. The values
+//! become part of the photo's record.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
 
 use image::{ImageFormat, ImageReader};
 
-/// What the header of a photo says.
+/// The header of a photo.
 pub struct Header {
     pub content_type: &'static str,
     pub width: u32,
     pub height: u32,
 }
 
-/// Type and size by content; `None` for anything but JPEG, PNG, WebP and GIF.
+/// Reads type and size from the content. Returns `None` for anything but JPEG, PNG, WebP and GIF.
 pub fn header(bytes: &[u8]) -> Option<Header> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?;
     let format = reader.format()?;
@@ -31,7 +31,7 @@ pub fn header(bytes: &[u8]) -> Option<Header> {
     })
 }
 
-/// Every metadata value found, by name.
+/// Returns every metadata value by name.
 pub fn read(bytes: &[u8]) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let mut reader = exif::Reader::new();
@@ -70,7 +70,7 @@ fn shown(value: &[u8]) -> String {
     format!("{} bytes: {text}", value.len())
 }
 
-/// Segments up to the picture's data; those that describe only its encoding (JFIF, Adobe) are not metadata.
+/// Reads the segments before the image data. Segments that describe only the encoding (JFIF, Adobe) are not metadata.
 fn jpeg(bytes: &[u8], found: &mut BTreeMap<String, String>) {
     let mut at = 2;
     while let Some(&[0xff, marker, high, low]) = bytes.get(at..at + 4) {

@@ -1,15 +1,15 @@
-//! What can be sold and how it is described: categories, brands, sizes, colours, conditions, materials, parcels.
+//! Categories, brands, sizes, colours, conditions, materials and package sizes.
 //!
-//! The lists are data files in `data/`. Only the ids of the root categories, of the conditions and of the parcels are
-//! those of the real site (as seen 2026-11, confidence A and B); all others are invented. To add a category, add it to
-//! `data/catalogs.json`; a leaf names the fields it asks for in `asks`.
+//! The lists are data files in `data/`. Only the ids of the root categories, the conditions and the package sizes are
+//! those of the real site (as seen 2026-11, confidence A and B). All others are invented. To add a category, add it to
+//! `data/catalogs.json`; a leaf lists its fields in `asks`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The languages that the site speaks.
+/// The languages of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Locale {
@@ -19,7 +19,7 @@ pub enum Locale {
 }
 
 impl Locale {
-    /// Reads `fr`, `fr-FR`, `en-uk-fr` and the like; `None` for other languages.
+    /// Parses `fr`, `fr-FR`, `en-uk-fr` and the like. Returns `None` for other languages.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim().get(..2)?.to_ascii_lowercase().as_str() {
             "fr" => Some(Self::Fr),
@@ -37,7 +37,7 @@ impl Locale {
         }
     }
 
-    /// The code as the site's own calls send it in their `locale` header.
+    /// Returns the code that the site's own calls send in their `locale` header.
     pub fn header(self) -> &'static str {
         match self {
             Self::Fr => "fr-FR",
@@ -70,15 +70,15 @@ pub struct Catalog {
     pub title: Text,
     #[serde(default)]
     pub children: Vec<Catalog>,
-    /// Fields that a leaf asks for, besides title, description, photos, price and parcel.
+    /// The fields of a leaf besides title, description, photos, price and package size.
     #[serde(default)]
     pub asks: Vec<String>,
     #[serde(default)]
     pub size_groups: Vec<u64>,
-    /// The parcel recommended for a leaf.
+    /// The recommended package size of a leaf.
     #[serde(default)]
     pub package_size_id: u64,
-    /// Whether "not fully functional" is among the conditions.
+    /// Whether the condition "not fully functional" is allowed.
     #[serde(default)]
     pub broken_allowed: bool,
 }
@@ -134,7 +134,7 @@ pub struct Ontology {
 
 static ONTOLOGY: LazyLock<Ontology> = LazyLock::new(|| {
     fn read<T: for<'a> Deserialize<'a>>(json: &str) -> T {
-        serde_json::from_str(json).expect("the data files are part of the program and read by its tests")
+        serde_json::from_str(json).expect("the data files in data/ are valid")
     }
     Ontology {
         catalogs: read(include_str!("../data/catalogs.json")),
@@ -148,12 +148,12 @@ static ONTOLOGY: LazyLock<Ontology> = LazyLock::new(|| {
     }
 });
 
-/// The site's one ontology.
+/// Returns the site's ontology.
 pub fn ontology() -> &'static Ontology {
     &ONTOLOGY
 }
 
-/// The page text named `key`, in `locale`.
+/// Returns the page text with the key `key` in `locale`.
 pub fn text(locale: Locale, key: &str) -> &'static str {
     ontology().texts(locale).get(key).map_or("", String::as_str)
 }
@@ -176,12 +176,12 @@ impl Ontology {
         find(&self.catalogs, id)
     }
 
-    /// The category `id`, if it is one that items can be put in.
+    /// Returns the category `id` if items can be listed in it.
     pub fn leaf(&self, id: u64) -> Option<&Catalog> {
         self.catalog(id).filter(|catalog| catalog.children.is_empty())
     }
 
-    /// All categories that items can be put in, in the tree's order.
+    /// Returns all categories in which items can be listed, in the order of the tree.
     pub fn leaves(&self) -> Vec<&Catalog> {
         fn below(list: &[Catalog]) -> Vec<&Catalog> {
             list.iter()
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_name_alone_can_be_ambiguous_and_is_not_below_its_root() {
+    fn leaf_name_is_ambiguous_unless_given_with_its_root() {
         let all = leaves(&ontology().catalogs, &[]);
         let named: Vec<_> = all
             .iter()
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn every_leaf_asks_for_what_there_is() {
+    fn every_leaf_requires_existing_attributes() {
         let all = leaves(&ontology().catalogs, &[]);
         assert!(all.len() >= 60);
         let ids: BTreeSet<_> = all.iter().map(|(_, leaf)| leaf.id).collect();
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn every_page_text_is_there_in_every_language() {
+    fn every_page_text_exists_in_every_language() {
         let keys = |locale| ontology().texts(locale).keys().collect::<Vec<_>>();
         assert_eq!(keys(Locale::Fr), keys(Locale::En));
         assert_eq!(keys(Locale::Fr), keys(Locale::De));

@@ -1,8 +1,8 @@
-//! Who is calling: cookies, tokens, the CSRF constant, language.
+//! The caller of a request: cookies, tokens, the CSRF constant, language.
 //!
-//! As seen 2026 (confidence A): a session is `access_token_web` (a JWT of about two hours), `refresh_token_web`
-//! (rotates with each refresh) and `_vinted_fr_session`; writing calls carry the site-wide `X-CSRF-Token`, unless
-//! they come with a bearer token; the number inside the token is not always the member's id.
+//! As seen 2026 (confidence A), a session consists of `access_token_web` (a JWT of about two hours),
+//! `refresh_token_web` (rotates with each refresh) and `_vinted_fr_session`. Writing calls carry the site-wide
+//! `X-CSRF-Token`, unless they have a bearer token. The number in the token is not always the member's id.
 
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, COOKIE};
@@ -14,13 +14,13 @@ use crate::clock;
 use crate::ontology::Locale;
 use crate::store::{Member, RefreshToken, Session, State};
 
-/// How long a refresh token lives (about a week, as seen 2026, confidence C).
+/// The lifetime of a refresh token (about a week, as seen 2026, confidence C).
 const REFRESH_TOKEN_MS: i64 = 7 * 24 * 3_600_000;
 
-/// The token that every page carries and every writing call repeats; a constant of the site's build.
+/// The token that every page contains and every writing call repeats; a constant of the site's build.
 pub const CSRF_TOKEN: &str = "5b1e9f3c-7a42-4d60-9e0b-2f6c81d4a7e3";
 
-/// The value of cookie `name`: the last one that is not empty.
+/// Returns the last non-empty value of the cookie `name`.
 pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers
         .get_all(COOKIE)
@@ -35,15 +35,15 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .next_back()
 }
 
-/// A caller whose token is good.
+/// A caller with a valid access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     pub member_id: u64,
-    /// Signed in by an `Authorization` header, which no other site's page can make a browser send.
+    /// Whether an `Authorization` header signs the caller in. No page of another site can make a browser send it.
     pub bearer: bool,
 }
 
-/// Whom a request concerns, as far as its cookies tell: who calls, or else whose refresh token it carries.
+/// Returns the member whom a request concerns: the caller, or else the member of the refresh token.
 pub fn concerned<'a>(state: &'a State, headers: &HeaderMap) -> Option<&'a Member> {
     let caller = caller(state, headers).map(|caller| caller.member_id);
     let by_refresh = || {
@@ -53,7 +53,7 @@ pub fn concerned<'a>(state: &'a State, headers: &HeaderMap) -> Option<&'a Member
     state.members.get(&caller.or_else(by_refresh)?)
 }
 
-/// Who the headers say is calling, if their access token is known and has not expired.
+/// Returns the caller if the access token in the headers is known and has not expired.
 pub fn caller(state: &State, headers: &HeaderMap) -> Option<Caller> {
     let authorization = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
     let bearer = authorization.and_then(|value| value.strip_prefix("Bearer "));
@@ -68,14 +68,14 @@ pub fn caller(state: &State, headers: &HeaderMap) -> Option<Caller> {
     })
 }
 
-/// Whether the request repeats the site's CSRF constant.
+/// Returns whether the request repeats the site's CSRF constant.
 pub fn has_csrf(headers: &HeaderMap) -> bool {
     headers
         .get("x-csrf-token")
         .is_some_and(|value| value == CSRF_TOKEN)
 }
 
-/// The language of a JSON answer: `locale`, then `Accept-Language`, then the member's own.
+/// Returns the language of a JSON answer: `locale`, then `Accept-Language`, then the member's language.
 pub fn api_locale(headers: &HeaderMap, member: Option<&Member>) -> Locale {
     let header = |name: &str| {
         headers
@@ -89,7 +89,7 @@ pub fn api_locale(headers: &HeaderMap, member: Option<&Member>) -> Locale {
         .unwrap_or(Locale::Fr)
 }
 
-/// The language of a page: the member's own, for guests that of the cookie.
+/// Returns the language of a page: the member's language, or for guests that of the cookie.
 pub fn page_locale(headers: &HeaderMap, member: Option<&Member>) -> Locale {
     let cookie = || cookie(headers, "anonymous-locale").and_then(Locale::parse);
     member
@@ -98,14 +98,14 @@ pub fn page_locale(headers: &HeaderMap, member: Option<&Member>) -> Locale {
         .unwrap_or(Locale::Fr)
 }
 
-/// A new pair of tokens for a member.
+/// A new token pair for a member.
 pub struct Tokens {
     pub access: String,
     pub refresh: String,
 }
 
 impl Tokens {
-    /// The `Set-Cookie` lines that hand them to a browser; the page's script cannot read them.
+    /// Returns the `Set-Cookie` lines for a browser. The page's script cannot read these cookies.
     pub fn set_cookies(&self) -> [String; 2] {
         let set = |name: &str, value: &str| format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax");
         [
@@ -115,7 +115,7 @@ impl Tokens {
     }
 }
 
-/// The member named `login`, made if there is none yet.
+/// Returns the member with the login `login`, and creates it if it does not exist.
 pub fn member_named(state: &mut State, login: &str) -> Member {
     if let Some(member) = state.member_by_login(login) {
         return member.clone();
@@ -123,7 +123,7 @@ pub fn member_named(state: &mut State, login: &str) -> Member {
     new_member(state, login)
 }
 
-/// A new member, whose login nobody else may have.
+/// Creates a member. The login must not exist yet.
 pub fn new_member(state: &mut State, login: &str) -> Member {
     let id = state.new_id();
     let member = Member {
@@ -139,7 +139,7 @@ pub fn new_member(state: &mut State, login: &str) -> Member {
     member
 }
 
-/// The cookies that a browser gets besides the tokens when a member signs in.
+/// Returns the cookies that a browser gets at sign-in besides the tokens.
 pub fn other_cookies(member: &Member) -> [(&'static str, String); 6] {
     [
         ("_vinted_fr_session", clock::hex(&clock::random::<24>())),
@@ -151,14 +151,14 @@ pub fn other_cookies(member: &Member) -> [(&'static str, String); 6] {
     ]
 }
 
-/// Signs a member in once more; sessions that they already have stay good.
+/// Signs a member in again. The member's existing sessions stay valid.
 pub fn sign_in(state: &mut State, member: &Member) -> Tokens {
     let family = state.new_id();
     issue(state, member, family)
 }
 
-/// Exchanges a refresh token for a new pair, and records that it did or refused to. A token is good once: its second
-/// use looks like a thief's, and ends every token that goes back to the same signing in.
+/// Exchanges a refresh token for a new pair, and records the exchange or its refusal. A token is valid once. Its second
+/// use looks like theft and ends all tokens of the same sign-in.
 pub fn refresh(state: &mut State, token: &str) -> Option<Tokens> {
     let now = clock::now_ms();
     let known = state.refresh_tokens.get(token).cloned();
@@ -207,7 +207,7 @@ fn exchange(
     Some(issue(state, member, known.family))
 }
 
-/// Ends every token that goes back to one signing in.
+/// Ends all tokens of one sign-in.
 pub fn end_family(state: &mut State, family: u64) {
     state.ended_families.insert(family);
     state.sessions.retain(|_, session| session.family != family);

@@ -1,4 +1,4 @@
-//! The site as its handlers share it, and its routes.
+//! The shared state of the site's handlers, and the site's routes.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -17,11 +17,11 @@ use crate::{Config, Error, admin, api, pages, script, session};
 pub struct Site {
     state: Mutex<State>,
     requests: Mutex<BTreeMap<String, u64>>,
-    /// Where pages and JSON say that photos are found.
+    /// The base address of photos in pages and JSON.
     pub base_url: String,
 }
 
-/// A signed-in member on whose behalf a call acts, and the language of the answer.
+/// The signed-in member of a call, and the language of the answer.
 #[derive(Clone, Debug)]
 pub struct Acting {
     pub member: Member,
@@ -45,7 +45,7 @@ impl Site {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a request that is not to the admin API.
+    /// Counts a request that does not go to the admin API.
     pub fn count(&self, method: &Method, path: &str) {
         let parts = path.split('/').map(|part| {
             let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
@@ -56,13 +56,13 @@ impl Site {
         *requests.entry(name).or_default() += 1;
     }
 
-    /// How many there were since it was started, by method and path with its numbers left out.
+    /// Returns the number of requests since the start, by method and path, without the numbers in the path.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         requests.clone()
     }
 
-    /// Who makes a JSON call that reads.
+    /// Returns the caller of a reading JSON call.
     pub fn reader(&self, headers: &HeaderMap) -> Result<Acting, Refusal> {
         let state = self.lock();
         let caller = session::caller(&state, headers).ok_or(Refusal::InvalidToken)?;
@@ -75,7 +75,7 @@ impl Site {
         Ok(Acting { member, locale })
     }
 
-    /// Who makes a JSON call that writes, which takes the CSRF constant or a bearer token.
+    /// Returns the caller of a writing JSON call, which requires the CSRF constant or a bearer token.
     pub fn writer(&self, headers: &HeaderMap) -> Result<Acting, Refusal> {
         let acting = self.reader(headers)?;
         let bearer = session::caller(&self.lock(), headers).is_some_and(|caller| caller.bearer);
@@ -87,7 +87,7 @@ impl Site {
     }
 }
 
-/// All routes of the site.
+/// Returns all routes of the site.
 pub fn router(site: Arc<Site>) -> Router {
     Router::new()
         .merge(api::routes())

@@ -1,7 +1,7 @@
-//! What the site remembers, and how that survives a restart.
+//! The state of the site and its persistence.
 //!
-//! One value behind one lock. After each change the whole of it is written beside the state file and moved into
-//! place; photo bytes are files of their own. Records are appended to their file one line at a time.
+//! The state is one value behind one lock. After each change, all of it is written to a temporary file, which then
+//! replaces the state file. Photo bytes are separate files. Records are appended to their file, one line each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::{self, File, OpenOptions};
@@ -27,37 +27,37 @@ pub struct Member {
     pub account_id: u64,
     pub login: String,
     pub language: Locale,
-    /// Absent means as the settings say.
+    /// The appearance of this member's pages. Absent means the appearance in the settings.
     #[serde(default)]
     pub pages: Option<Appearance>,
     #[serde(default)]
     pub photo_id: Option<u64>,
-    /// Whether it is the site itself that writes under this name.
+    /// Whether the site itself writes under this name.
     #[serde(default)]
     pub is_system: bool,
 }
 
-/// Whom an access token signs in, and for how long.
+/// The member and the expiry of an access token.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Session {
     pub member_id: u64,
     /// UTC milliseconds.
     pub expire_time: i64,
-    /// What all tokens share that go back to one signing in.
+    /// The id that all tokens of one sign-in share.
     #[serde(default)]
     pub family: u64,
 }
 
-/// What a refresh token is good for, or was.
+/// A refresh token, used or unused.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RefreshToken {
     pub member_id: u64,
     pub family: u64,
-    /// The access token that came with it.
+    /// The access token of the same pair.
     pub access: String,
     /// UTC milliseconds.
     pub expire_time: i64,
-    /// When it was exchanged for the first time. UTC milliseconds.
+    /// The time of the first exchange, in UTC milliseconds.
     pub use_time: Option<i64>,
 }
 
@@ -74,21 +74,21 @@ pub struct Photo {
     pub bytes: Bytes,
 }
 
-/// What can be set while the site runs.
+/// The settings that can be changed while the site runs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// How long a change of what is listed takes to show in wardrobe and member page, in milliseconds.
+    /// The time until wardrobe and member page show a change, in milliseconds.
     pub default_visible_delay_ms: i64,
-    /// How long a new access token lives, in seconds; about two hours on the real site (as seen 2026, confidence A).
+    /// The lifetime of a new access token in seconds; about two hours on the real site (as seen 2026, confidence A).
     pub access_token_ttl_s: i64,
-    /// How long a refresh token still passes after its first use, in milliseconds.
+    /// How long a refresh token stays valid after its first use, in milliseconds.
     #[serde(default)]
     pub refresh_grace_ms: i64,
-    /// Whether a refresh ends the access token of before.
+    /// Whether a refresh ends the previous access token.
     #[serde(default)]
     pub revoke_access_on_refresh: bool,
-    /// How the pages look to members who have no wish of their own, and to guests.
+    /// The appearance of the pages for guests and for members without their own setting.
     #[serde(default)]
     pub pages: Appearance,
 }
@@ -110,13 +110,13 @@ pub struct State {
     pub members: BTreeMap<u64, Member>,
     /// By access token.
     pub sessions: HashMap<String, Session>,
-    /// By refresh token; used ones stay, so that their second use is known for what it is.
+    /// The refresh tokens. Used tokens are kept, so that a second use is detected.
     #[serde(default, rename = "refreshes")]
     pub refresh_tokens: HashMap<String, RefreshToken>,
-    /// Families of tokens that have ended.
+    /// Token families that have ended.
     #[serde(default)]
     pub ended_families: BTreeSet<u64>,
-    /// Which client was given a bot check's cookie, by the cookie's value.
+    /// The client that received a bot check's cookie, by the cookie's value.
     #[serde(default)]
     pub bot_cookies: HashMap<String, String>,
     pub items: BTreeMap<u64, Item>,
@@ -125,10 +125,11 @@ pub struct State {
     pub conversations: BTreeMap<u64, Conversation>,
     pub settings: Settings,
     next_id: u64,
-    /// Value and client of those that came without having been given, so that each is recorded once.
+    /// The value and client of each copied bot check cookie, so that each is recorded once.
     #[serde(skip)]
     pub foreign_bot_cookies: HashSet<(String, String)>,
-    /// Until when a request that was not answered is not answered again, by what it is. UTC milliseconds.
+    /// The time until which the repetition of an unanswered request is not answered either, by request. UTC
+    /// milliseconds.
     #[serde(skip)]
     pub unanswered: HashMap<String, i64>,
     #[serde(skip)]
@@ -169,7 +170,7 @@ impl State {
         }
     }
 
-    /// Reads what an earlier run left, or begins empty.
+    /// Reads the state of an earlier run, or starts with an empty state.
     pub fn open(config: Config) -> Result<Self, Error> {
         let settings = Settings::with_delay(config.visible_delay_ms);
         let mut state = match &config.state {
@@ -217,7 +218,7 @@ impl State {
         Ok(state)
     }
 
-    /// Forgets everything but the records' file and their numbering.
+    /// Clears everything except the records' file and numbering.
     pub fn reset(&mut self) {
         let files = std::mem::take(&mut self.files);
         let last_seq = self.last_seq;
@@ -227,13 +228,13 @@ impl State {
         self.save();
     }
 
-    /// An id that nothing else has.
+    /// Returns an unused id.
     pub fn new_id(&mut self) -> u64 {
         self.next_id += 1;
         self.next_id
     }
 
-    /// How the pages look to `member`, or to a guest.
+    /// Returns the appearance of the pages for `member`, or for a guest.
     pub fn pages_of(&self, member: Option<&Member>) -> Appearance {
         let own = member.and_then(|member| member.pages.clone());
         own.unwrap_or_else(|| self.settings.pages.clone())
@@ -243,7 +244,7 @@ impl State {
         self.members.values().find(|member| member.login == login)
     }
 
-    /// Notes that something was accepted, before the answer leaves.
+    /// Records an accepted write. The record is written before the answer is sent.
     pub fn record(&mut self, kind: &str, member_id: u64, fields: Value) {
         self.last_seq += 1;
         let login = self
@@ -263,13 +264,13 @@ impl State {
         if let Some(file) = &mut self.files.records
             && let Err(error) = file.write_all(format!("{record}\n").as_bytes())
         {
-            tracing::error!(%error, "a record could not be written");
+            tracing::error!(%error, "cannot write a record");
         }
         self.records.push(Arc::new(record));
     }
 
-    /// Keeps a photo and its bytes.
-    pub fn keep_photo(&mut self, photo: Photo) -> io::Result<()> {
+    /// Stores a photo and its bytes.
+    pub fn store_photo(&mut self, photo: Photo) -> io::Result<()> {
         if let Some(path) = &self.files.state {
             fs::write(photo_path(path, photo.id), &photo.bytes)?;
         }
@@ -277,7 +278,7 @@ impl State {
         Ok(())
     }
 
-    /// Writes the state file, where there is one.
+    /// Writes the state file, if one is configured.
     pub fn save(&self) {
         let Some(path) = &self.files.state else { return };
         let beside = path.with_extension("tmp");
@@ -286,12 +287,12 @@ impl State {
             .and_then(|json| fs::write(&beside, json))
             .and_then(|()| fs::rename(&beside, path));
         if let Err(error) = written {
-            tracing::error!(%error, path = %path.display(), "the state file could not be written");
+            tracing::error!(%error, path = %path.display(), "cannot write the state file");
         }
     }
 }
 
-/// What a photo's record says, but for the metadata found in it.
+/// Returns the fields of a photo's record, without the photo's metadata.
 pub fn photo_record(photo: &Photo) -> Value {
     json!({
         "photo_id": photo.id,

@@ -1,4 +1,4 @@
-//! What a form may say: its body, and the site's limits (as seen 2026, confidence A and B).
+//! The body of a form, and the site's limits for it (as seen 2026, confidence A and B).
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -6,14 +6,14 @@ use serde_json::Value;
 use crate::items::Item;
 use crate::ontology::{Locale, NO_BRAND, ontology, text};
 
-/// One refused field and the text shown under it.
+/// A refused field and the error text under it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
 pub struct FieldError {
     pub field: String,
     pub value: String,
 }
 
-/// The `item` or `draft` of a saving call; fields that this site does not use are ignored.
+/// The `item` or `draft` of a saving call. Fields that this site does not use are ignored.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Body {
@@ -32,7 +32,7 @@ pub struct Body {
     pub item_attributes: Option<Vec<Attribute>>,
     pub measurement_length: Option<u64>,
     pub measurement_width: Option<u64>,
-    /// Older callers name size and condition here.
+    /// The size; older callers send size and condition in these two fields.
     pub size_id: Option<u64>,
     pub status_id: Option<u64>,
 }
@@ -53,9 +53,9 @@ const DESCRIPTION_CHARS: usize = 2_000;
 const PHOTOS: usize = 20;
 const COLORS: usize = 2;
 const MATERIALS: usize = 3;
-/// Minor units.
+/// The range of prices, in minor units.
 const PRICE: std::ops::RangeInclusive<i64> = 100..=3_000_000;
-/// Short titles may be all capitals (brand names are).
+/// Titles with fewer letters may be all capitals, like brand names.
 const CAPITALS_FROM_LETTERS: usize = 6;
 const SPECIALS_IN_A_ROW: usize = 5;
 
@@ -68,11 +68,11 @@ impl Body {
             .collect()
     }
 
-    /// The item that the body describes; its identity, owner and times are left to the caller.
+    /// Converts the body into an item. The caller sets identity, owner and times.
     ///
     /// # Errors
     ///
-    /// A price that is no amount.
+    /// Fails if the price is not an amount.
     pub fn into_item(self, locale: Locale) -> Result<Item, Vec<FieldError>> {
         let refused = || {
             vec![FieldError {
@@ -118,7 +118,7 @@ impl Body {
     }
 }
 
-/// `"29"`, `"29.5"` or `"29.90"` in minor units; `None` for anything else.
+/// Parses `"29"`, `"29.5"` or `"29.90"` as minor units. Returns `None` for anything else.
 fn minor_units(written: &str) -> Option<i64> {
     let (whole, cents) = written.trim().split_once('.').unwrap_or((written.trim(), ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
@@ -142,7 +142,7 @@ fn too_many_specials(title: &str) -> bool {
         .any(|run| run.chars().count() >= SPECIALS_IN_A_ROW)
 }
 
-/// Everything that is wrong with an item; a draft may leave fields out.
+/// Returns all violations of an item. A draft may leave fields empty.
 pub fn violations(item: &Item, is_draft: bool, locale: Locale) -> Vec<FieldError> {
     let mut found = Vec::new();
     let mut refuse = |wrong: bool, field: &str, key: &str| {
@@ -240,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts_are_read_to_the_cent_and_no_further() {
+    fn amounts_have_at_most_two_decimals() {
         assert_eq!(minor_units("29"), Some(2_900));
         assert_eq!(minor_units("29.5"), Some(2_950));
         assert_eq!(minor_units("0.99"), Some(99));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn shouting_and_rows_of_specials_are_refused_but_brand_names_are_not() {
+    fn capitals_and_special_runs_are_refused_except_brands() {
         assert!(too_many_capitals("PULL EN LAINE"));
         assert!(!too_many_capitals("Robe ASOS"));
         assert!(!too_many_capitals("ASOS"));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_may_be_unfinished_and_an_item_may_not() {
+    fn draft_may_be_incomplete_but_item_may_not() {
         let item = Item {
             title: "Pull".into(),
             ..Item::default()

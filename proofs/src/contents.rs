@@ -1,9 +1,9 @@
-//! What a listing says that lacks nothing of what the site asks for.
+//! The content of a listing that has every field that the site requires.
 
 use vintedbot_sdk::v1::ListingInput;
 use vintedbot_sdk::{money, name};
 
-/// All of it, under this title and with these photos.
+/// Returns the content with this title and these photos.
 #[must_use]
 pub fn whole(title: &str, photo_ids: Vec<String>) -> ListingInput {
     ListingInput {

@@ -1,12 +1,12 @@
-//! The failpoint that a proof runs with.
+//! Checks of the failpoint that a proof runs with.
 
 use anyhow::{Result, ensure};
 
-/// Refuses a rule that this proof cannot disable, and any rule in a build without failpoints.
+/// Rejects a rule that this proof cannot disable, and any rule in a build without failpoints.
 ///
 /// # Errors
 ///
-/// The rule is neither empty nor one of `known`, or this build has no debug assertions.
+/// Fails if the rule is neither empty nor one of `known`, or if this build has no debug assertions.
 pub fn check(rule: &str, known: &[&str]) -> Result<()> {
     if rule.is_empty() {
         return Ok(());
@@ -19,11 +19,11 @@ pub fn check(rule: &str, known: &[&str]) -> Result<()> {
     ensure_compiled()
 }
 
-/// Refuses a build that cannot halt at a stage or disable a rule.
+/// Rejects a build that cannot halt at a stage or disable a rule.
 ///
 /// # Errors
 ///
-/// This build, and so the program beside it, has no debug assertions.
+/// Fails if this build, and therefore the program beside it, has no debug assertions.
 pub fn ensure_compiled() -> Result<()> {
     ensure!(
         cfg!(debug_assertions),

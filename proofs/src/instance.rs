@@ -1,6 +1,6 @@
-//! The real `vintedbot` program, run as a child: a practice site, and an instance in a folder of its own.
+//! Runs the real `vintedbot` program as child processes: a practice site, and an instance in its own folder.
 //!
-//! What the program calls its settings stands here and nowhere else in the proofs.
+//! Only this module of the proofs knows the names of the program's settings.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ use crate::postgres::ports::Port;
 use crate::records::Site;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
-/// A drain takes 10 s at most; a child that is still there then is killed.
+/// A drain takes at most 10 s. After this time, a child is killed.
 const STOPS_WITHIN: Duration = Duration::from_secs(15);
-/// Fine enough to measure a start by.
+/// Short enough to measure the duration of a start.
 const POLL: Duration = Duration::from_millis(2);
-/// What a child is given of the caller's environment: nothing of it may change what is proved.
+/// The environment variables of the caller that a child inherits. No others may influence a proof.
 const PASSED_ON: [&str; 10] = [
     "PATH",
     "HOME",
@@ -38,27 +38,27 @@ const PASSED_ON: [&str; 10] = [
     "BROWSER_HEADLESS",
 ];
 
-/// Which driver fills the site's form.
+/// The driver that fills the site's form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Browser {
-    /// A real Chromium; without one the instance does not start.
+    /// A real Chromium. Without it, the instance does not start.
     Required,
     /// The browserless driver.
     Off,
 }
 
-/// How an instance is set up.
+/// The setup of an instance.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// Where it keeps everything.
+    /// The data folder.
     pub data_dir: PathBuf,
     pub practice_url: String,
     pub browser: Browser,
-    /// Further settings, by the names of their environment variables; they win over the others.
+    /// Additional settings by environment variable; they override the others.
     pub settings: Vec<(String, String)>,
 }
 
-/// One instance: server and worker in one process. It can be started again after it was stopped or killed, at the same
+/// One instance: server and worker in one process. After it was stopped or killed, it can be started again at the same
 /// address.
 #[derive(Debug)]
 pub struct Instance {
@@ -69,11 +69,11 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Chooses an address; starts nothing.
+    /// Chooses an address. Starts nothing.
     ///
     /// # Errors
     ///
-    /// No port is free, or the data folder cannot be made.
+    /// Fails if no port is free or the data folder cannot be created.
     pub fn new(setup: Setup) -> Result<Self> {
         std::fs::create_dir_all(&setup.data_dir).with_context(|| setup.data_dir.display().to_string())?;
         Ok(Self {
@@ -84,43 +84,43 @@ impl Instance {
         })
     }
 
-    /// Where clients call.
+    /// Returns the URL for clients.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.port.address())
     }
 
-    /// The file with the first API token, once it was started.
+    /// Returns the file with the first API token. It exists after the first start.
     #[must_use]
     pub fn token_file(&self) -> PathBuf {
         self.setup.data_dir.join("api-token")
     }
 
-    /// Its SQLite database.
+    /// Returns its SQLite database.
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.setup.data_dir.join("vintedbot.sqlite")
     }
 
-    /// What it printed and logged, over all of its starts.
+    /// Returns the file with its output and log over all starts.
     #[must_use]
     pub fn log_file(&self) -> PathBuf {
         self.setup.data_dir.with_extension("log")
     }
 
-    /// Its process, while it runs.
+    /// Returns its process id while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.program.as_ref().and_then(Program::pid)
     }
 
-    /// Changes a setting from the next start on.
+    /// Changes a setting for the following starts.
     pub fn set(&mut self, name: &str, value: &str) {
         self.setup.settings.retain(|(known, _)| known != name);
         self.setup.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Starts it with so many file descriptors at most, from the next start on.
+    /// Limits the number of file descriptors for the following starts.
     pub fn limit_descriptors(&mut self, count: u64) {
         self.descriptors = Some(count);
     }
@@ -129,7 +129,7 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// It ended instead, or is not ready within a minute. The error has the end of its log.
+    /// Fails if it ends instead or is not ready within a minute. The error contains the end of its log.
     pub async fn start(&mut self) -> Result<()> {
         let browser = match self.setup.browser {
             Browser::Required => "required",
@@ -155,11 +155,11 @@ impl Instance {
         Ok(())
     }
 
-    /// Runs another of the program's commands on its data, whether it is running or not.
+    /// Runs another command of the program on its data, whether it is running or not.
     ///
     /// # Errors
     ///
-    /// The command fails. The error has what it printed.
+    /// Fails if the command fails. The error contains its output.
     pub async fn run(&self, arguments: &[&str]) -> Result<String> {
         let mut command = command(&self.setup.data_dir)?;
         command
@@ -175,26 +175,26 @@ impl Instance {
         Ok(text)
     }
 
-    /// Whether it is running.
+    /// Returns whether it is running.
     pub fn is_running(&mut self) -> bool {
         self.program.as_mut().is_some_and(Program::is_running)
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends.
     ///
     /// # Errors
     ///
-    /// It was not started.
+    /// Fails if it was not started.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
-        let program = self.program.as_mut().context("it was not started")?;
+        let program = self.program.as_mut().context("the instance was not started")?;
         Ok(program.child.wait().await?)
     }
 
-    /// Ends its process at once, by SIGKILL to its pid alone. What it started lives on.
+    /// Sends SIGKILL to its process only. Its child processes keep running.
     ///
     /// # Errors
     ///
-    /// The process cannot be ended.
+    /// Fails if the process cannot be ended.
     pub async fn kill(&mut self) -> Result<()> {
         match self.program.take() {
             Some(mut program) => Ok(program.child.kill().await?),
@@ -202,11 +202,11 @@ impl Instance {
         }
     }
 
-    /// Asks it to end, and kills it where it does not within 15 s.
+    /// Requests its end, and kills it after 15 s.
     ///
     /// # Errors
     ///
-    /// The process cannot be ended, or had to be killed.
+    /// Fails if the process cannot be ended or had to be killed.
     pub async fn stop(&mut self) -> Result<()> {
         match self.program.take() {
             Some(program) => program.stop().await,
@@ -214,8 +214,8 @@ impl Instance {
         }
     }
 
-    /// Ends every process that was started on the data folder and outlived the instance: browsers and their drivers. Says
-    /// how many there were.
+    /// Ends every process that was started on the data folder and outlived the instance: browsers and their drivers.
+    /// Returns their number.
     pub fn end_leftovers(&self) -> usize {
         let pids = using(&self.setup.data_dir);
         for pid in &pids {
@@ -225,7 +225,7 @@ impl Instance {
     }
 }
 
-/// A practice site: one of our own, or one that was running before.
+/// A practice site, started by the proof or already running.
 #[derive(Debug)]
 pub struct Practice {
     pub site: Site,
@@ -234,15 +234,15 @@ pub struct Practice {
 }
 
 impl Practice {
-    /// Starts one whose records go to a file.
+    /// Starts a practice site that writes its records to a file.
     ///
     /// # Errors
     ///
-    /// It does not start.
+    /// Fails if it does not start.
     pub async fn start(records: &Path) -> Result<Self> {
         let port = Port::take()?;
         let address = port.address();
-        let folder = records.parent().context("the records' file has a folder")?;
+        let folder = records.parent().context("the records' file has no folder")?;
         let mut command = command(folder)?;
         command
             .arg("practice")
@@ -260,11 +260,11 @@ impl Practice {
         })
     }
 
-    /// Takes one that runs at `url`.
+    /// Uses the practice site that runs at `url`.
     ///
     /// # Errors
     ///
-    /// There is none.
+    /// Fails if there is none.
     pub async fn at(url: &str) -> Result<Self> {
         let site = Site::new(url)?;
         site.rules().await?;
@@ -275,11 +275,11 @@ impl Practice {
         })
     }
 
-    /// Ends it, if it is our own.
+    /// Stops it, if the proof started it.
     ///
     /// # Errors
     ///
-    /// The process cannot be ended, or had to be killed.
+    /// Fails if the process cannot be ended or had to be killed.
     pub async fn stop(self) -> Result<()> {
         match self.program {
             Some(program) => program.stop().await,
@@ -288,8 +288,8 @@ impl Practice {
     }
 }
 
-/// A child process, in a process group of its own, so that Ctrl-C in a terminal reaches it through us alone. Dropped, it
-/// is killed.
+/// A child process in its own process group, so that Ctrl-C in a terminal reaches it only through the proof. It is
+/// killed on drop.
 #[derive(Debug)]
 pub(crate) struct Program {
     name: &'static str,
@@ -307,9 +307,7 @@ impl Program {
             .stderr(file)
             .process_group(0)
             .kill_on_drop(true);
-        let child = command
-            .spawn()
-            .with_context(|| format!("{name} cannot be started"))?;
+        let child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         Ok(Self { name, child, log })
     }
 
@@ -364,7 +362,7 @@ impl Program {
         }
     }
 
-    /// Ends it at once.
+    /// Kills it.
     pub(crate) async fn kill(mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
@@ -377,15 +375,17 @@ impl Program {
     }
 }
 
-/// A command that runs the program in `folder`, with nothing of the caller's environment but `PASSED_ON`.
+/// Returns a command that runs the program in `folder`, with only the variables in `PASSED_ON` from the caller's
+/// environment.
 pub(crate) fn command(folder: &Path) -> Result<Command> {
     let mut command = Command::new(program()?);
-    // Its own folder, so that no settings file of the caller's is found.
+    // A separate folder, so that the program finds no settings file of the caller.
     command.current_dir(folder).env_clear().envs(passed_on());
     Ok(command)
 }
 
-/// The same command, with a limit on its file descriptors. The shell replaces itself, so the pid is the program's.
+/// Returns the same command with a limit of its file descriptors. The shell replaces itself, so the pid is the
+/// program's.
 fn limited(command: &Command, descriptors: u64) -> Command {
     let command = command.as_std();
     let mut shell = Command::new("sh");
@@ -406,27 +406,27 @@ fn limited(command: &Command, descriptors: u64) -> Command {
     shell
 }
 
-/// Finds the program beside this one: cargo builds all of them into one folder.
+/// Finds the program beside this one: cargo builds all programs into one folder.
 fn program() -> Result<&'static Path> {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     if let Some(found) = FOUND.get() {
         return Ok(found);
     }
     let own = std::env::current_exe()?;
-    let folder = own.parent().context("a program lies in a folder")?;
-    // Tests lie one folder deeper, in `deps`.
+    let folder = own.parent().context("the program has no folder")?;
+    // Tests are one folder deeper, in `deps`.
     let program = [folder.join("vintedbot"), folder.join("../vintedbot")]
         .into_iter()
         .find(|path| path.is_file())
-        .context("there is no vintedbot beside this program: run `make build`")?;
+        .context("vintedbot is not in the folder of this program: run `make build`")?;
     if let Some(source) = newer_source(&program) {
         bail!("vintedbot is older than {}: run `make build`", source.display());
     }
     Ok(FOUND.get_or_init(|| program))
 }
 
-/// Finds a source that changed after the program was built, so that no test judges an old build. Cargo lists the sources in
-/// a file beside the program.
+/// Finds a source file that changed after the program was built, so that no test uses an old build. Cargo lists the
+/// sources in a file beside the program.
 fn newer_source(program: &Path) -> Option<PathBuf> {
     let time = |path: &Path| std::fs::metadata(path).and_then(|found| found.modified()).ok();
     let built = time(program)?;
@@ -444,7 +444,8 @@ fn passed_on() -> impl Iterator<Item = (&'static str, OsString)> {
         .filter_map(|name| Some((*name, std::env::var_os(name)?)))
 }
 
-/// Whether an instance says so. Asked without an HTTP client, which takes longer to make than an instance to start.
+/// Returns whether an instance reports that it is ready. Uses no HTTP client, because creating one takes longer than
+/// the start of an instance.
 pub(crate) async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
     let mut stream = TcpStream::connect(address).await?;
     stream
@@ -455,7 +456,7 @@ pub(crate) async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
     Ok(&status == b"HTTP/1.1 200")
 }
 
-/// All processes that have a folder's path in their command line.
+/// Returns all processes that have a folder's path in their command line.
 pub fn using(folder: &Path) -> Vec<Pid> {
     let Some(folder) = folder.to_str() else {
         return Vec::new();

@@ -1,4 +1,4 @@
-//! The proofs that the promises hold, and the parts that they share.
+//! Proofs that the product's guarantees hold, and their shared parts.
 
 pub mod attack;
 pub mod bench;

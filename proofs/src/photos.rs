@@ -1,5 +1,5 @@
-//! Photos as a phone would take them, made by program: a garment on a floor, held sideways, with the place, the time and
-//! the camera inside. The same seed makes the same bytes.
+//! Generates photos like those of a phone: a garment on a floor, taken sideways, with place, time and camera in the
+//! metadata. The same seed gives the same bytes.
 
 use std::io::Cursor;
 
@@ -11,15 +11,15 @@ use image::{ExtendedColorType, ImageEncoder as _, Rgb, RgbImage};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// "Turn it clockwise by a quarter to see it upright" (EXIF 2.3, tag 0x0112).
+/// The orientation "rotate by 90 degrees clockwise to display upright" (EXIF 2.3, tag 0x0112).
 const TURN_CLOCKWISE: u16 = 6;
 
-/// A JPEG that shows an upright picture of `width` x `height` pixels once its EXIF orientation is applied: its own rows lie
-/// sideways.
+/// Returns a JPEG that shows an upright picture of `width` x `height` pixels after its EXIF orientation is applied. The
+/// stored rows are sideways.
 ///
 /// # Errors
 ///
-/// When the encoder fails, which it does not for sizes that a JPEG can have.
+/// Fails if the encoder fails. This does not happen for sizes that a JPEG can have.
 pub fn jpeg(seed: u64, width: u32, height: u32) -> Result<Vec<u8>> {
     let sideways = image::imageops::rotate270(&garment(seed, width, height));
     let mut jpeg = Vec::new();
@@ -34,7 +34,7 @@ pub fn jpeg(seed: u64, width: u32, height: u32) -> Result<Vec<u8>> {
     Ok(jpeg)
 }
 
-/// A jumper with its sleeves, striped or plain, on a wooden floor.
+/// Draws a jumper, striped or plain, on a wooden floor.
 fn garment(seed: u64, width: u32, height: u32) -> RgbImage {
     let mut chance = StdRng::seed_from_u64(seed);
     let floor = [
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_photo_lies_sideways_and_says_so_and_where_it_was_taken() {
+    fn photo_has_orientation_and_location_metadata() {
         let bytes = jpeg(7, 60, 80).expect("it is encoded");
         let picture = image::load_from_memory(&bytes).expect("it is a picture");
         assert_eq!((picture.width(), picture.height()), (80, 60));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_makes_the_same_photo_each_time_and_another_seed_another() {
+    fn photo_depends_only_on_its_seed() {
         let make = |seed| jpeg(seed, 60, 80).expect("it is encoded");
         assert_eq!(make(1), make(1));
         assert_ne!(make(1), make(2));

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that writes down what comes before it answers. It speaks just enough HTTP to play every part.
+//! A webhook receiver that records each request before it answers. It implements only the necessary part of HTTP.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,55 +11,55 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::AbortOnDropHandle;
 
-/// One request as it came.
+/// One received request.
 #[derive(Clone, Debug)]
 pub struct Arrived {
     pub path: String,
-    /// By lower-case name.
+    /// The headers, by lower-case name.
     pub headers: Vec<(String, String)>,
     pub body: String,
     pub at: Instant,
 }
 
 impl Arrived {
-    /// A header's value; empty where there is none.
+    /// Returns a header's value; empty if the header is absent.
     #[must_use]
     pub fn header(&self, name: &str) -> &str {
         let found = self.headers.iter().find(|(one, _)| one == name);
         found.map(|(_, value)| value.as_str()).unwrap_or_default()
     }
 
-    /// The header `webhook-id`.
+    /// Returns the header `webhook-id`.
     #[must_use]
     pub fn id(&self) -> &str {
         self.header("webhook-id")
     }
 
-    /// The body; null where it is no JSON.
+    /// Returns the body as JSON; null if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    /// The event's place in the log; 0 for a test.
+    /// Returns the event's sequence in the log; 0 for a test event.
     #[must_use]
     pub fn sequence(&self) -> i64 {
         self.json()["data"]["sequence"].as_i64().unwrap_or_default()
     }
 }
 
-/// What becomes of a request that was written down.
+/// The reaction to a recorded request.
 pub enum Part {
-    /// This is the answer, byte for byte.
+    /// Sends this answer, byte for byte.
     Answer(String),
-    /// There is none.
+    /// Sends no answer.
     Silence,
-    /// It begins with the first, and goes on with the second for ever.
+    /// Sends the first text, then repeats the second one without end.
     Endless(&'static str, &'static str),
 }
 
 impl Part {
-    /// An answer with a status such as `410 Gone`, and headers that each end their line.
+    /// Returns an answer with a status such as `410 Gone`. Each header ends with a line break.
     #[must_use]
     pub fn answer(status: &str, headers: &str, body: &str) -> Self {
         let length = body.len();
@@ -69,7 +69,7 @@ impl Part {
     }
 }
 
-/// Listens until it is dropped.
+/// A receiver. It listens until it is dropped.
 pub struct Receiver {
     pub address: SocketAddr,
     arrived: Arc<Mutex<Vec<Arrived>>>,
@@ -77,20 +77,20 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on this machine, and takes everything.
+    /// Listens on this machine and accepts every request.
     ///
     /// # Errors
     ///
-    /// No port is free.
+    /// Fails if no port is free.
     pub async fn open() -> Result<Self> {
         Self::open_playing(|_| Part::answer("204 No Content", "", "")).await
     }
 
-    /// Listens on this machine, and plays on each path the part that it is given for it.
+    /// Listens on this machine. `part` selects the reaction for each path.
     ///
     /// # Errors
     ///
-    /// No port is free.
+    /// Fails if no port is free.
     pub async fn open_playing(part: fn(&str) -> Part) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -109,12 +109,12 @@ impl Receiver {
         })
     }
 
-    /// Everything that came, in order.
+    /// Returns all received requests, in order.
     pub fn arrived(&self) -> MutexGuard<'_, Vec<Arrived>> {
         self.arrived.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What came on a path, in order.
+    /// Returns the received requests for a path, in order.
     #[must_use]
     pub fn on(&self, path: &str) -> Vec<Arrived> {
         let arrived = self.arrived();
@@ -122,7 +122,7 @@ impl Receiver {
     }
 }
 
-/// One connection: request after request.
+/// Handles one connection: request after request.
 async fn take(mut stream: TcpStream, log: &Mutex<Vec<Arrived>>, part: fn(&str) -> Part) -> Result<()> {
     let mut bytes = Vec::new();
     loop {
@@ -131,7 +131,7 @@ async fn take(mut stream: TcpStream, log: &Mutex<Vec<Arrived>>, part: fn(&str) -
         log.lock().unwrap_or_else(PoisonError::into_inner).push(arrived);
         match part {
             Part::Answer(text) => stream.write_all(text.as_bytes()).await?,
-            // Until whoever waits goes away.
+            // Waits until the client disconnects.
             Part::Silence => drop(stream.read_buf(&mut bytes).await?),
             Part::Endless(first, more) => {
                 stream.write_all(first.as_bytes()).await?;
@@ -144,13 +144,13 @@ async fn take(mut stream: TcpStream, log: &Mutex<Vec<Arrived>>, part: fn(&str) -
     }
 }
 
-/// The next request. What was read of the one behind it stays in `bytes`.
+/// Reads the next request. Bytes of the following request stay in `bytes`.
 async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<Arrived> {
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             break at;
         }
-        ensure!(stream.read_buf(bytes).await? > 0, "the line was closed");
+        ensure!(stream.read_buf(bytes).await? > 0, "the connection was closed");
     };
     let head = String::from_utf8(bytes[..end].to_vec())?;
     let mut lines = head.split("\r\n");
@@ -162,12 +162,15 @@ async fn read(stream: &mut TcpStream, bytes: &mut Vec<u8>) -> Result<Arrived> {
     let length = headers.iter().find(|(name, _)| name == "content-length");
     let length: usize = length.map_or(Ok(0), |(_, value)| value.parse())?;
     while bytes.len() < end + 4 + length {
-        ensure!(stream.read_buf(bytes).await? > 0, "the line was cut");
+        ensure!(
+            stream.read_buf(bytes).await? > 0,
+            "the connection was closed within a body"
+        );
     }
     let body = String::from_utf8(bytes[end + 4..end + 4 + length].to_vec())?;
     bytes.drain(..end + 4 + length);
     Ok(Arrived {
-        path: first.context("a path")?.to_owned(),
+        path: first.context("the request has no path")?.to_owned(),
         headers,
         body,
         at: Instant::now(),

@@ -1,4 +1,4 @@
-//! What the practice site says that it accepted: the witness that every count is taken from.
+//! The practice site's records of accepted writes; the proofs take every count from them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// One thing that the site accepted.
+/// One accepted write.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Record {
-    /// Grows by one from record to record, over restarts too.
+    /// The number of the record. It grows by one from record to record, also after restarts.
     pub seq: u64,
-    /// UTC milliseconds by the site's clock.
+    /// The time of the site's clock, in UTC milliseconds.
     pub time: i64,
     pub member_id: u64,
     pub member_login: String,
@@ -21,7 +21,7 @@ pub struct Record {
     pub what: What,
 }
 
-/// What a record is about.
+/// The content of a record.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum What {
@@ -33,24 +33,24 @@ pub enum What {
     ItemHidden(Item),
     ItemUnhidden(Item),
     ItemDeleted(Item),
-    /// A reply into a conversation.
+    /// A reply in a conversation.
     Reply(Reply),
-    /// A conversation was taken out of a member's inbox.
+    /// A member removed a conversation from the inbox.
     ConversationDeleted(Conversation),
-    /// Somebody asked for new tokens.
+    /// A client requested new tokens.
     SessionRefresh(Refresh),
     ForeignBotCookie(BotCookie),
-    /// Anything else.
+    /// Any other record.
     #[serde(other)]
     Other,
 }
 
-/// A reply as it was accepted.
+/// An accepted reply.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Reply {
     pub conversation_id: u64,
     pub message_id: u64,
-    /// As it was sent.
+    /// The text as it was sent.
     pub body: String,
     pub photo_sha256s: Vec<String>,
 }
@@ -64,28 +64,28 @@ pub struct Conversation {
 /// A request for new tokens.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Refresh {
-    /// Whether the old ones were good.
+    /// Whether the old tokens were valid.
     pub accepted: bool,
 }
 
-/// A cookie of a bot check that was brought by another client than the one that got it.
+/// A bot check cookie from a client that did not receive it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct BotCookie {
     pub cookie: String,
     pub path: String,
 }
 
-/// A member, signed in once more.
+/// A member after a new sign-in.
 #[derive(Clone, Debug, Deserialize)]
 pub struct SignedIn {
     pub id: u64,
     pub login: String,
-    /// What a browser of theirs has now, a bot check's cookie among it.
+    /// The cookies of the member's browser, including a bot check's cookie.
     pub cookies: BTreeMap<String, String>,
 }
 
 impl SignedIn {
-    /// The cookies as a browser sends them.
+    /// Returns the cookies as a browser sends them.
     #[must_use]
     pub fn header(&self) -> String {
         let pairs = self.cookies.iter().map(|(name, value)| format!("{name}={value}"));
@@ -100,28 +100,28 @@ pub struct Photo {
     pub sha256: String,
     pub width: u32,
     pub height: u32,
-    /// Every metadata value found in it, by name.
+    /// Every metadata value in it, by name.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// An item or draft as it was accepted.
+/// An accepted item or draft.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Item {
     pub item_id: u64,
-    /// The id that it had as a draft, once published.
+    /// The id of the former draft, once published.
     pub draft_id: Option<u64>,
     pub title: String,
     pub description: String,
     pub price_minor: Option<i64>,
     pub photo_sha256s: Vec<String>,
-    /// Whether the click was one that the browser vouches for; absent where no click belongs to it.
+    /// Whether the browser marked the click as trusted; absent without a click.
     pub trusted: Option<bool>,
     /// Whether the paid bump was bought with it.
     pub push_up: Option<bool>,
 }
 
 impl Record {
-    /// The item, if one was published.
+    /// Returns the item, if one was published.
     #[must_use]
     pub fn published(&self) -> Option<&Item> {
         match &self.what {
@@ -131,11 +131,11 @@ impl Record {
     }
 }
 
-/// Reads a file that a practice site writes its records to.
+/// Reads the records' file of a practice site.
 ///
 /// # Errors
 ///
-/// The file cannot be read, or holds a line that is no record.
+/// Fails if the file cannot be read or a line is not a record.
 pub fn read_file(path: &Path) -> Result<Vec<Record>> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
     text.lines()
@@ -143,7 +143,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Record>> {
         .collect()
 }
 
-/// A practice site that runs, by its admin API.
+/// The admin API of a running practice site.
 #[derive(Clone, Debug)]
 pub struct Site {
     url: String,
@@ -151,14 +151,14 @@ pub struct Site {
 }
 
 impl Site {
-    /// The site at `url`, like `http://127.0.0.1:50052`.
+    /// Returns the site at `url`, like `http://127.0.0.1:50052`.
     ///
     /// # Errors
     ///
-    /// Never in practice: the HTTP client has no settings that could be wrong.
+    /// Never fails in practice: the HTTP client has no settings that could be invalid.
     #[expect(
         clippy::disallowed_methods,
-        reason = "it talks to a practice site on this machine and carries no secret"
+        reason = "it only calls a practice site on this machine and sends no secret"
     )]
     pub fn new(url: &str) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build()?;
@@ -168,35 +168,35 @@ impl Site {
         })
     }
 
-    /// Where it is, without a slash at the end.
+    /// Returns the address without a slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// All records after the one numbered `since`, oldest first.
+    /// Returns all records after number `since`, oldest first.
     ///
     /// # Errors
     ///
-    /// The site does not answer, or is no practice site.
+    /// Fails if the site does not answer or is not a practice site.
     pub async fn records(&self, since: u64) -> Result<Vec<Record>> {
         self.get(&format!("records?since={since}")).await
     }
 
-    /// The number of the last record; 0 if there is none.
+    /// Returns the number of the last record; 0 if there is none.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn last_seq(&self) -> Result<u64> {
         Ok(self.records(0).await?.last().map_or(0, |record| record.seq))
     }
 
-    /// Signs a member in as a person does in a browser of their own, and makes the member where there is none.
+    /// Signs a member in, as in a new browser, and creates the member if the login is new.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn sign_in(&self, login: &str) -> Result<SignedIn> {
         let request = self.http.post(format!("{}/_practice/members", self.url));
         let answer = request
@@ -206,22 +206,22 @@ impl Site {
         Ok(answer.error_for_status()?.json().await?)
     }
 
-    /// Changes the settings that are named.
+    /// Changes the named settings.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn set(&self, settings: &Value) -> Result<()> {
         let request = self.http.post(format!("{}/_practice/settings", self.url));
         request.json(settings).send().await?.error_for_status()?;
         Ok(())
     }
 
-    /// Requests for new tokens since a record: those that were granted, and those that were refused.
+    /// Returns the numbers of granted and refused requests for new tokens after a record.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn refreshes(&self, since: u64) -> Result<(usize, usize)> {
         let records = self.records(since).await?;
         let asked = |wanted: bool| {
@@ -234,11 +234,11 @@ impl Site {
         Ok((asked(true), asked(false)))
     }
 
-    /// Adds a rule behind those in the site's script.
+    /// Appends a rule to the site's script.
     ///
     /// # Errors
     ///
-    /// The site does not answer, or does not understand the rule.
+    /// Fails if the site does not answer or rejects the rule.
     pub async fn add_rule(&self, rule: &Value) -> Result<()> {
         let request = self
             .http
@@ -254,20 +254,20 @@ impl Site {
         Ok(())
     }
 
-    /// Puts an item into a member's wardrobe, as if it had been there before; see the site's admin API for what it is made of.
+    /// Adds an item to a member's wardrobe, as if it had existed before; the site's admin API documents the body.
     ///
     /// # Errors
     ///
-    /// The site does not answer, or does not understand the item.
+    /// Fails if the site does not answer or rejects the item.
     pub async fn put_item(&self, body: &Value) -> Result<Value> {
         self.post("items", body).await
     }
 
-    /// Has the site make or do something.
+    /// Sends a POST request to the admin API.
     ///
     /// # Errors
     ///
-    /// The site does not answer, or refuses.
+    /// Fails if the site does not answer or rejects the request.
     pub async fn post(&self, what: &str, body: &Value) -> Result<Value> {
         let request = self
             .http
@@ -283,29 +283,29 @@ impl Site {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// What the site says at one of its admin addresses.
+    /// Sends a GET request to the admin API.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn get_value(&self, what: &str) -> Result<Value> {
         self.get(what).await
     }
 
-    /// All records as the site wrote them, with every field of what it accepted.
+    /// Returns all records as the site wrote them, with every field.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn whole_records(&self) -> Result<Vec<Value>> {
         self.get("records").await
     }
 
-    /// Makes a member whose pages are particular ones.
+    /// Creates a member, optionally with an appearance of the pages.
     ///
     /// # Errors
     ///
-    /// The site does not answer, or does not understand it.
+    /// Fails if the site does not answer or rejects the member.
     pub async fn add_member(&self, member: &Value) -> Result<()> {
         let request = self
             .http
@@ -321,20 +321,20 @@ impl Site {
         Ok(())
     }
 
-    /// The site's script, each rule with how often it has `struck`.
+    /// Returns the rules of the site's script. Each contains `struck`, the number of its applications.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn rules(&self) -> Result<Vec<Value>> {
         self.get("script").await
     }
 
-    /// How many requests the site has got, other than to its admin API.
+    /// Returns the number of requests to the site, without those to its admin API.
     ///
     /// # Errors
     ///
-    /// As [`records`](Self::records).
+    /// Fails like [`records`](Self::records).
     pub async fn requests(&self) -> Result<u64> {
         #[derive(Deserialize)]
         struct Requests {
@@ -351,7 +351,7 @@ impl Site {
             .await;
         let response = response.with_context(|| format!("no practice site answers at {}", self.url))?;
         let answer = response.error_for_status()?.json().await;
-        answer.with_context(|| format!("what answers at {} is no practice site", self.url))
+        answer.with_context(|| format!("the server at {} is not a practice site", self.url))
     }
 }
 
@@ -360,7 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read_with_what_it_is_about() {
+    fn record_is_read_with_its_subject() {
         let line = r#"{"seq": 4, "time": 5, "kind": "item_published", "member_id": 6, "member_login": "x", "item_id": 7,
             "draft_id": 7, "title": "t", "description": "d", "price": "1.50", "price_minor": 150, "photo_sha256s": ["a"],
             "push_up": false, "trusted": true, "via": "draft"}"#;

@@ -1,5 +1,5 @@
-//! A Redis server of the proof's own: Debian's program, a folder that goes with it, free ports, the second of which speaks TLS, and
-//! a password.
+//! A separate Redis server for a proof: Debian's program with a temporary folder, a password, and two free ports. The
+//! second port uses TLS.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -21,7 +21,7 @@ const CERTIFICATE: &str = "certificate.pem";
 const KEY: &str = "key.pem";
 const PASSWORD: &str = "only-of-this-proof";
 
-/// A server that runs. Dropped, it is killed.
+/// A running server. It is killed on drop.
 pub struct Redis {
     child: Child,
     port: Port,
@@ -30,11 +30,11 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Errors
     ///
-    /// There is no Redis on this machine, or it does not start.
+    /// Fails if Redis is not installed or does not start.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vintedbot-redis-").tempdir()?;
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()])?;
@@ -52,65 +52,66 @@ impl Redis {
         Ok(server)
     }
 
-    /// What `REDIS_URL` is set to.
+    /// Returns the value for `REDIS_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://:{PASSWORD}@{}", self.port.address())
     }
 
-    /// The same over TLS, for whoever trusts [`Redis::certificate`].
+    /// Returns the URL with TLS, for clients that trust [`Redis::certificate`].
     #[must_use]
     pub fn secure_url(&self) -> String {
         format!("rediss://:{PASSWORD}@{}", self.secure.address())
     }
 
-    /// The file with the certificate that it shows.
+    /// Returns the file with the server's certificate.
     #[must_use]
     pub fn certificate(&self) -> PathBuf {
         self.folder.path().join(CERTIFICATE)
     }
 
-    /// The same with a password that is not the server's.
+    /// Returns the URL with a wrong password.
     #[must_use]
     pub fn url_with_wrong_password(&self) -> String {
         format!("redis://:another@{}", self.port.address())
     }
 
-    /// SIGKILL. What was in it is lost.
+    /// Sends SIGKILL. The data are lost.
     ///
     /// # Errors
     ///
-    /// The process cannot be ended.
+    /// Fails if the process cannot be ended.
     pub async fn kill(&mut self) -> Result<()> {
         Ok(self.child.kill().await?)
     }
 
-    /// Starts it again at the same address after it was killed.
+    /// Starts it again at the same address after a kill.
     ///
     /// # Errors
     ///
-    /// It does not start.
+    /// Fails if it does not start.
     pub async fn start_again(&mut self) -> Result<()> {
         self.child = serve(&self.port, &self.secure, &self.folder)?;
         self.wait_until_ready().await
     }
 
-    /// Takes everything out of it.
+    /// Deletes all data.
     ///
     /// # Errors
     ///
-    /// It does not answer.
+    /// Fails if it does not answer.
     pub async fn empty(&self) -> Result<()> {
         let answer = self.ask("FLUSHALL").await?;
         ensure!(answer.ends_with("+OK\r\n"), "FLUSHALL: {answer}");
         Ok(())
     }
 
-    /// Cuts every connection off and refuses the password for a while, as it does before it has read who may come in.
+    /// Closes every connection and refuses the password for a while, as a server does before it has loaded its access
+    /// rules.
     ///
     /// # Errors
     ///
-    /// It does not answer.
+    /// Fails if it does not answer.
     pub async fn refuse(&self, time: Duration) -> Result<()> {
         let mut stream = TcpStream::connect(self.port.address()).await?;
         let begin = format!(
@@ -129,31 +130,31 @@ impl Redis {
         Ok(())
     }
 
-    /// How many keys are in it.
+    /// Returns the number of keys.
     ///
     /// # Errors
     ///
-    /// It does not answer.
+    /// Fails if it does not answer.
     pub async fn keys(&self) -> Result<u64> {
         let answer = self.ask("DBSIZE").await?;
         let count = answer.rsplit(':').next().unwrap_or_default();
         count.trim().parse().with_context(|| answer.clone())
     }
 
-    /// Stops it from doing anything, as a machine does that swaps; connections stay.
+    /// Pauses the process, like a machine that swaps. Connections stay open.
     ///
     /// # Errors
     ///
-    /// It cannot be signalled.
+    /// Fails if the process cannot be signalled.
     pub fn pause(&self) -> Result<()> {
         self.signal(Signal::STOP)
     }
 
-    /// Has it go on.
+    /// Resumes the process.
     ///
     /// # Errors
     ///
-    /// It cannot be signalled.
+    /// Fails if the process cannot be signalled.
     pub fn go_on(&self) -> Result<()> {
         self.signal(Signal::CONT)
     }
@@ -173,7 +174,7 @@ impl Redis {
             if let Some(status) = self.child.try_wait()? {
                 bail!("Redis ended instead of starting: {status}");
             }
-            ensure!(Instant::now() < until, "Redis is not ready in time");
+            ensure!(Instant::now() < until, "Redis was not ready in time");
             sleep(Duration::from_millis(20)).await;
         }
         Ok(())
@@ -189,7 +190,7 @@ impl Redis {
             Ok::<_, std::io::Error>(answer)
         };
         let answer = timeout(Duration::from_secs(5), answer).await??;
-        // That of QUIT.
+        // The last line is the answer to QUIT.
         Ok(answer.strip_suffix("+OK\r\n").unwrap_or(&answer).to_owned())
     }
 }
@@ -230,5 +231,5 @@ fn serve(port: &Port, secure: &Port, folder: &TempDir) -> Result<Child> {
         .process_group(0)
         .kill_on_drop(true)
         .spawn();
-    child.context("redis-server cannot be started; make redis installs it")
+    child.context("cannot start redis-server; `make redis` installs it")
 }

@@ -1,7 +1,7 @@
-//! The story: photos on disk become one listing, published exactly once. The whole product, as its users meet it, on every
-//! database engine that it runs on, and once with a real browser; counted by what the practice site wrote down.
+//! The story: photos on disk become one listing that is published exactly once. It runs the whole product from its
+//! users' side on every database engine, and once with a real browser. The practice site's records give the counts.
 //!
-//! A new chapter is a function that is called by [`chapters`]. What it takes to tell it is in `support`.
+//! A new chapter is a function that [`chapters`] calls. Helpers are in `support`.
 
 mod support;
 
@@ -25,103 +25,100 @@ use vintedbot_sdk::v1::publish_job::State;
 use vintedbot_sdk::v1::{EventKind, Listing, account, listing};
 use vintedbot_sdk::{Code, ErrorReason, Upload};
 
-/// How long a drain may take.
+/// The longest that a drain may take.
 const DRAIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_story_on_sqlite() -> Result<()> {
-    tell(World::open(None, Browser::Off).await?).await
+async fn story_on_sqlite() -> Result<()> {
+    run_chapter(World::open(None, Browser::Off).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_story_on_postgresql() -> Result<()> {
+async fn story_on_postgresql() -> Result<()> {
     let server = Postgres::start().await?;
-    tell(World::open(Some(server.url()), Browser::Off).await?).await?;
+    run_chapter(World::open(Some(server.url()), Browser::Off).await?).await?;
     server.stop().await
 }
 
-/// The second engine for files is told with the second one for rows.
+/// Combines the second engine for files with the second engine for rows.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_story_with_its_photos_in_a_bucket() -> Result<()> {
+async fn story_with_photos_in_a_bucket() -> Result<()> {
     let server = Postgres::start().await?;
     let mut bucket = Bucket::start().await?;
     let world = World::open_with(Some(server.url()), Browser::Off, Some(&bucket)).await?;
     world.secret("the key to the bucket", support::bucket::SECRET);
     let own_folder = world.data_dir().join("media");
-    tell(world).await?;
-    ensure!(
-        !own_folder.exists(),
-        "files are kept in the data folder all the same"
-    );
+    run_chapter(world).await?;
+    ensure!(!own_folder.exists(), "files are also stored in the data folder");
     ensure!(
         !bucket.keys("photos").is_empty() && !bucket.keys("screenshots").is_empty(),
         "the bucket is empty"
     );
-    bucket.go_away().await;
+    bucket.kill_server().await;
     server.stop().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_story_with_a_real_browser() -> Result<()> {
-    tell(World::open(None, Browser::Required).await?).await
+async fn story_with_a_real_browser() -> Result<()> {
+    run_chapter(World::open(None, Browser::Required).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn windows_in_the_persons_own_hands() -> Result<()> {
+async fn story_of_manual_takeover_windows() -> Result<()> {
     let mut world = World::open(None, Browser::Required).await?;
-    let told = windows::tell(&mut world).await;
-    world.close(told).await
+    let result = windows::run_chapter(&mut world).await;
+    world.close(result).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_publication_that_was_put_off_is_made_in_its_second_by_another_process() -> Result<()> {
+async fn scheduled_job_is_published_on_time_by_another_process() -> Result<()> {
     let server = Postgres::start().await?;
     let mut world = World::open(Some(server.url()), Browser::Off).await?;
-    let told = scheduled::elsewhere(&mut world, &server.url()).await;
-    world.close(told).await?;
+    let result = scheduled::elsewhere(&mut world, &server.url()).await;
+    world.close(result).await?;
     server.stop().await
 }
 
-async fn tell(mut world: World) -> Result<()> {
-    let told = chapters(&mut world).await;
-    world.close(told).await
+async fn run_chapter(mut world: World) -> Result<()> {
+    let result = chapters(&mut world).await;
+    world.close(result).await
 }
 
 async fn chapters(world: &mut World) -> Result<()> {
     let began = Instant::now();
     let done = |chapter: &str| eprintln!("{:>5.1} s  {chapter}", began.elapsed().as_secs_f64());
-    published::tell(world).await.context("published")?;
+    published::run_chapter(world).await.context("published")?;
     done("published");
     if !world.is_browser {
-        // What is refused never comes as far as the form.
-        refusals::tell(world).await.context("refused")?;
+        // Invalid input is refused before the form, so a browser adds nothing.
+        refusals::run_chapter(world).await.context("refused")?;
         done("refused");
     }
     if !world.is_browser {
-        changes::tell(world).await.context("changes")?;
+        changes::run_chapter(world).await.context("changes")?;
         done("changed");
-        wardrobe::tell(world).await.context("wardrobe")?;
+        wardrobe::run_chapter(world).await.context("wardrobe")?;
         done("wardrobe");
-        inbox::tell(world).await.context("inbox")?;
-        inbox_killed::tell(world).await.context("inbox, killed")?;
-        removal::tell(world).await.context("removal")?;
+        inbox::run_chapter(world).await.context("inbox")?;
+        inbox_killed::run_chapter(world).await.context("inbox, killed")?;
+        removal::run_chapter(world).await.context("removal")?;
         done("inbox");
     }
     cancelled(world).await.context("cancelled")?;
     challenged(world).await.context("challenged")?;
     if !world.is_browser {
-        kinds::tell(world).await.context("kinds of challenges")?;
+        kinds::run_chapter(world).await.context("kinds of challenges")?;
     }
     done("challenged");
     reconciled(world).await.context("reconciled")?;
     done("reconciled");
-    sessions::tell(world).await.context("sessions")?;
+    sessions::run_chapter(world).await.context("sessions")?;
     done("sessions");
     asked(world).await.context("asked")?;
     done("asked");
     restarted(world).await.context("restarted")?;
     done("restarted");
-    scheduled::tell(world).await.context("scheduled")?;
+    scheduled::run_chapter(world).await.context("scheduled")?;
     done("scheduled");
     if !world.is_browser {
         expired(world).await.context("expired")?;
@@ -132,7 +129,7 @@ async fn chapters(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What is cancelled is not published, whoever confirms it then.
+/// A cancelled job is not published, even if it is confirmed afterwards.
 async fn cancelled(world: &World) -> Result<()> {
     let title = "Sweat à rayures, col rond";
     let (listing, job, confirmation) = world.prepared(&world.account, title).await?;
@@ -156,12 +153,13 @@ async fn cancelled(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// A captcha stops the job, pauses the account and is shown; once a person has dealt with it, the job goes on.
+/// A captcha blocks the job, pauses the account and is visible. The job continues when a person has resumed the account
+/// and retried it.
 async fn challenged(world: &World) -> Result<()> {
     let (title, waiting) = ("Sweat à capuche, peu porté", "Sweat zippé");
     let other: Listing = world.listing(&world.account, waiting).await?;
     let listing = world.listing(&world.account, title).await?;
-    // Without a browser the form is its calls, of which the first is about a photo.
+    // Without a browser the form consists of calls, the first of which is about a photo.
     let (on, expected) = if world.is_browser {
         ("form", ErrorReason::ChallengeCaptcha)
     } else {
@@ -171,7 +169,7 @@ async fn challenged(world: &World) -> Result<()> {
     let publish = world.client.publish();
     let job = publish.prepare(&listing.id).await?;
     let job = world.settled(&job.id, State::Blocked).await?;
-    ensure!(job.needs_manual && job.reason() == expected, "{job:?}");
+    ensure!(job.requires_action && job.reason() == expected, "{job:?}");
     let account = world.client.accounts().get(&world.account.id).await?;
     ensure!(account.state() == account::State::Paused, "{account:?}");
     ensure!(account.pause.is_some_and(|pause| pause.publish_job_id == job.id));
@@ -207,7 +205,7 @@ async fn challenged(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The site publishes and answers that it failed: that is found out by reading, and nothing is clicked again.
+/// The site publishes and answers with an error. Reconciliation finds the item, and nothing is clicked again.
 async fn reconciled(world: &World) -> Result<()> {
     let title = "Sweat noir, logo brodé";
     world
@@ -225,7 +223,8 @@ async fn reconciled(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The site publishes under an id that it never shows: a person is asked, nothing is tried again, and the answer counts.
+/// The site publishes under an id that it never shows. A person is asked, nothing is retried, and the person's answer
+/// counts.
 async fn asked(world: &World) -> Result<()> {
     let title = "Sweat blanc, jamais porté";
     let withheld = json!({"new_id_on_publish": true, "never_list": true, "accept_then_500": true});
@@ -235,31 +234,35 @@ async fn asked(world: &World) -> Result<()> {
     publish.confirm(&job.id, &confirmation).await?;
     let job = world.settled(&job.id, State::Unconfirmed).await?;
     ensure!(
-        job.needs_manual && job.reason() == ErrorReason::OutcomeUnknown,
+        job.requires_action && job.reason() == ErrorReason::OutcomeUnknown,
         "{job:?}"
     );
     refused(
         publish.retry(&job.id).await,
         Code::FailedPrecondition,
-        ErrorReason::JobState,
+        ErrorReason::JobStateInvalid,
     )?;
     refused(
         publish.cancel(&job.id).await,
         Code::FailedPrecondition,
-        ErrorReason::TooLate,
+        ErrorReason::NotCancellable,
     )?;
 
     let first = world.published(&world.published_title).await?[0]
         .item_id
         .to_string();
     let taken = publish.resolve_published(&job.id, first).await;
-    refused(taken, Code::FailedPrecondition, ErrorReason::RemoteItemTaken)?;
+    refused(
+        taken,
+        Code::FailedPrecondition,
+        ErrorReason::RemoteItemAlreadyLinked,
+    )?;
     let items = world.published(title).await?;
     ensure!(items.len() == 1, "{items:?}");
     let id = items[0].item_id.to_string();
     let job = publish.resolve_published(&job.id, &id).await?;
     ensure!(
-        job.state() == State::Published && job.remote_item_id == id && !job.needs_manual,
+        job.state() == State::Published && job.remote_item_id == id && !job.requires_action,
         "{job:?}"
     );
     ensure!(world.client.listings().get(&listing.id).await?.state() == listing::State::Published);
@@ -267,14 +270,14 @@ async fn asked(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The process is asked to end while it prepares, and killed while it publishes: the jobs go on, and once.
+/// The process is drained during a preparation and killed during a publish. Both jobs continue and take effect once.
 async fn restarted(world: &mut World) -> Result<()> {
     let title = "Sweat bordeaux, taille ample";
     let listing = world.listing(&world.account, title).await?;
     let on = if world.is_browser { "form" } else { "photo" };
     world.script(on, None, json!({"latency_ms": 1_500})).await?;
     let job = world.client.publish().prepare(&listing.id).await?;
-    world.comes_by(&job.id, State::Preparing).await?;
+    world.passes_through(&job.id, State::Preparing).await?;
     timeout(DRAIN, world.instance.stop())
         .await
         .context("the drain takes too long")??;
@@ -286,7 +289,7 @@ async fn restarted(world: &mut World) -> Result<()> {
         .script("publish", Some(title), json!({"latency_ms": 1_500}))
         .await?;
     world.client.publish().confirm(&job.id, &confirmation).await?;
-    world.comes_by(&job.id, State::Publishing).await?;
+    world.passes_through(&job.id, State::Publishing).await?;
     world.instance.kill().await?;
     world.restart().await?;
     let job = world.settled(&job.id, State::Published).await?;
@@ -298,12 +301,12 @@ async fn restarted(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A confirmation that nobody gives in time ends the job, and is worth nothing then.
+/// A job that is not confirmed in time expires, and its token is void.
 async fn expired(world: &mut World) -> Result<()> {
     timeout(DRAIN, world.instance.stop())
         .await
         .context("the drain takes too long")??;
-    world.instance.set("CONFIRM_TOKEN_MS", "2500");
+    world.instance.set("CONFIRM_TOKEN_TTL", "2500ms");
     world.restart().await?;
     let title = "Sweat turquoise";
     let (_, job, confirmation) = world.prepared(&world.account, title).await?;
@@ -320,7 +323,7 @@ async fn expired(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// One watch saw it all.
+/// A single watch received every event.
 async fn watched(world: &World) -> Result<()> {
     let last = world
         .client
@@ -330,7 +333,7 @@ async fn watched(world: &World) -> Result<()> {
         .photo
         .context("the photo")?;
     world.watched.wait_for(EventKind::PhotoCreated, &last.id).await?;
-    // Work that ended a moment ago may still say so.
+    // Jobs that ended a moment ago may still write events.
     sleep(Duration::from_millis(300)).await;
     let events = world.watched.check(&world.client).await?;
     ensure!(events > 40, "only {events} events");

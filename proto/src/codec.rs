@@ -1,8 +1,7 @@
-//! The codec of every call: protobuf, with a bound on the fields of a message.
+//! The codec of every call: protobuf, with a limit on the fields of a message.
 //!
 //! An empty entry of a list takes two bytes on the wire and a hundred or more in memory. Messages with photos may have
-//! 25 MiB, so without a bound one message becomes gigabytes before anything can look at it.
-
+//! 25 MiB. Without the limit, one message could take gigabytes of memory before any check runs.
 use std::marker::PhantomData;
 
 use prost::Message;
@@ -12,9 +11,10 @@ use tonic::Status;
 use tonic::codec::{DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
-/// The most fields of a message, those of its inner messages among them. A page of the largest answers has a tenth.
+/// The maximum number of fields of a message, including its inner messages. A page of the largest response has a tenth
+/// of it.
 pub const FIELDS_MAX: usize = 200_000;
-/// How deeply messages of the contract are nested at most.
+/// The maximum nesting depth of the contract's messages.
 const DEPTH_MAX: usize = 8;
 
 /// Encodes `T` and decodes `U`.
@@ -57,7 +57,7 @@ impl<U: Message + Default> Decoder for BoundedDecoder<U> {
     fn decode(&mut self, source: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
         let mut left = FIELDS_MAX;
         let whole = source.chunk().len() == source.remaining();
-        debug_assert!(whole, "tonic hands over a message in one piece");
+        debug_assert!(whole, "tonic passes a message in one piece");
         if count(source.chunk(), 0, &mut left) == Counted::TooMany && !is_disabled() {
             return Err(Status::invalid_argument(format!(
                 "the message has more than {FIELDS_MAX} fields"
@@ -68,7 +68,7 @@ impl<U: Message + Default> Decoder for BoundedDecoder<U> {
     }
 }
 
-/// Whether the failpoint `FAILPOINTS=lists` disables the bound, in builds with debug assertions.
+/// Returns whether the failpoint `FAILPOINTS=lists` disables the limit, in builds with debug assertions.
 #[cfg(debug_assertions)]
 fn is_disabled() -> bool {
     static DISABLED: std::sync::LazyLock<bool> =
@@ -88,8 +88,8 @@ enum Counted {
     TooMany,
 }
 
-/// Takes the fields of a message from `left`. The schema is not needed: bytes or text that happen to read as a message are
-/// counted as one, which no photo or sentence does for more than a few fields.
+/// Subtracts the fields of a message from `left`. It does not know the schema, so it counts bytes or text that parse as
+/// a message as one. Photos and sentences do that for a few fields at most.
 fn count(mut bytes: &[u8], depth: usize, left: &mut usize) -> Counted {
     let before = *left;
     while !bytes.is_empty() {
@@ -108,7 +108,8 @@ fn count(mut bytes: &[u8], depth: usize, left: &mut usize) -> Counted {
     Counted::Fields
 }
 
-/// Passes a field. Returns what is inside where it has a length, else nothing. None: this is no field.
+/// Skips a field. Returns the content of a length-delimited field, an empty slice for other fields, and `None` if the
+/// bytes are not a field.
 fn skip_field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (_, wire_type) = decode_key(bytes).ok()?;
     let length = match wire_type {
@@ -119,7 +120,7 @@ fn skip_field<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
         WireType::LengthDelimited => usize::try_from(decode_varint(bytes).ok()?).ok()?,
         WireType::ThirtyTwoBit => return take(bytes, 4).map(|_| &[][..]),
         WireType::SixtyFourBit => return take(bytes, 8).map(|_| &[][..]),
-        // Groups are no part of proto3.
+        // proto3 has no groups.
         WireType::StartGroup | WireType::EndGroup => return None,
     };
     take(bytes, length)
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_message_count_as_one_field() {
+    fn non_message_bytes_count_as_one_field() {
         let photo: Vec<u8> = (0..1_000_000_u32)
             .flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
             .collect();

@@ -1,17 +1,17 @@
-//! The contract of vintedbot: what `vintedbot/v1/*.proto` says, as Rust.
+//! The contract of vintedbot, `vintedbot/v1/*.proto`, as Rust code.
 //!
-//! Everything in [`v1`] is generated. To change the contract, edit the `.proto` files (each message, field and value is
-//! documented there) and run `make generate`; `tests/drift.rs` fails while the two differ. A new service is a new file
-//! beside the others, and needs nothing here.
+//! Everything in [`v1`] is generated. To change the contract, edit the `.proto` files, which document each message,
+//! field and value, and run `make generate`. `tests/drift.rs` fails if the generated code differs. A new service is a
+//! new `.proto` file; nothing changes here.
 
 mod codec;
 
 /// Messages, clients and servers of the package `vintedbot.v1`.
-#[expect(clippy::large_enum_variant, reason = "it is generated, and as the contract has it")]
+#[expect(clippy::large_enum_variant, reason = "the code is generated")]
 #[rustfmt::skip]
 #[path = "gen/vintedbot.v1.rs"]
 pub mod v1;
 
-/// All files of the package and what they import, with their comments, as an encoded `google.protobuf.FileDescriptorSet`:
-/// what server reflection answers with.
+/// All files of the package and their imports, with comments, as an encoded `google.protobuf.FileDescriptorSet`. Server
+/// reflection serves it.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("gen/vintedbot.v1.binpb");

@@ -11,7 +11,7 @@ use prost_types::FileDescriptorSet;
 const FILES: [&str; 2] = ["vintedbot.v1.rs", "vintedbot.v1.binpb"];
 
 #[test]
-fn generated_code_is_what_the_proto_files_say() -> Result<(), Box<dyn Error>> {
+fn generated_code_matches_the_proto_files() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let fresh = tempfile::tempdir()?;
     generate(root, fresh.path())?;

@@ -1,4 +1,4 @@
-//! Who calls: the bearer token of every call but health and reflection, turned into the domain's caller.
+//! Authentication: converts the bearer token of a call into the domain's caller. Health and reflection need no token.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -15,27 +15,27 @@ use crate::connections::{Activity, hold};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
-/// What may be called without a token.
+/// Services that need no token.
 const OPEN: [&str; 3] = [
     "/grpc.health.v1.Health/",
     "/grpc.reflection.v1.ServerReflection/",
     "/grpc.reflection.v1alpha.ServerReflection/",
 ];
 
-/// When a call that was one too many may be tried again: most calls take less.
+/// The wait before a refused call may be retried: most calls take less.
 const RETRY_MS: Millis = 1_000;
 
-/// Puts the [`Caller`] into the request, or refuses the call.
+/// Adds the [`Caller`] to the request, or refuses the call.
 pub async fn authenticate(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path();
     if OPEN.iter().any(|open| path.starts_with(open)) {
         return next.run(request).await;
     }
-    let caller = identity::authenticate(&state.domain, bearer(request.headers())).await;
+    let caller = identity::authenticate(&state.context, bearer(request.headers())).await;
     match caller {
         Ok(caller) => {
             let activity = request.extensions().get::<Activity>();
-            let Some(call) = state.connections.authenticated(&caller.owner_id, activity) else {
+            let Some(call) = state.connections.authenticated(&caller.workspace_id, activity) else {
                 return Status::from(too_many_calls(&state)).into_http();
             };
             if let Some(known) = request.extensions_mut().get_mut::<Call>() {
@@ -49,11 +49,11 @@ pub async fn authenticate(State(state): State<ServerState>, mut request: Request
 }
 
 fn too_many_calls(state: &ServerState) -> Problem {
-    let limit = state.connections.limits().calls_per_owner;
-    let message = format!("{limit} calls of this owner run already; streams count until they end");
+    let limit = state.connections.limits().calls_per_workspace;
+    let message = format!("{limit} calls of this workspace are running; streams count until they end");
     Error::rejected(Reason::RateLimited, message)
-        .with("limit", "calls_per_owner")
-        .with("available_time", rfc3339(state.domain.clock.now() + RETRY_MS))
+        .with("limit", "calls_per_workspace")
+        .with("available_time", rfc3339(state.context.clock.now() + RETRY_MS))
         .retry_after(RETRY_MS)
         .into()
 }
@@ -63,7 +63,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
-/// The caller that [`authenticate`] found.
+/// Returns the caller that [`authenticate`] added.
 pub fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Problem> {
     request
         .extensions()

@@ -1,5 +1,5 @@
-//! What every call has before anybody looks at it: a request id, an address that the caller reached us by, a deadline; and
-//! one line in the log when it is answered.
+//! Per-call data and limits: a request id, the base URL by which the caller reached the server, a deadline, and one log
+//! line per response.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,22 +25,22 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer incoming request ids are replaced.
 const MAX_REQUEST_ID: usize = 64;
 
-/// One call, in its request's extensions.
+/// The data of one call, stored in its request's extensions.
 #[derive(Clone, Debug)]
 pub struct Call {
     pub request_id: Arc<str>,
-    /// Scheme and authority, without a slash at the end: what signed addresses begin with.
+    /// The scheme and authority, without a trailing slash. Signed URLs begin with it.
     pub base_url: Arc<str>,
-    /// In whose name signed addresses are made. Those of a call without a token never work.
+    /// The holder of the signed URLs in the response. Those of a call without a token never work.
     pub holder: LinkHolder,
 }
 
-/// When the caller stops waiting.
+/// The time until which the caller waits.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline(pub Instant);
 
-/// Notes each call's deadline the moment it arrives, so that it is never later than the transport's own, which would
-/// answer without details.
+/// Records each call's deadline at its arrival, so that it is not later than the transport's own. The transport's
+/// response at its deadline has no error details.
 #[derive(Clone, Debug)]
 pub struct StampDeadline<S>(pub S);
 
@@ -66,7 +66,7 @@ where
     }
 }
 
-/// `grpc-timeout`: at most eight digits and a unit.
+/// Parses `grpc-timeout`: at most eight digits and a unit.
 fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -85,7 +85,7 @@ fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// Whether a request speaks gRPC or gRPC-web.
+/// Returns whether a request uses gRPC or gRPC-web.
 pub fn is_grpc(request: &Request) -> bool {
     let content_type = request
         .headers()
@@ -94,10 +94,10 @@ pub fn is_grpc(request: &Request) -> bool {
     content_type.is_some_and(|value| value.starts_with("application/grpc"))
 }
 
-/// Gives a call its [`Call`] and its span; answers with its request id.
+/// Adds a [`Call`] and a span to a request, and its request id to the response.
 pub async fn identify(State(state): State<ServerState>, mut request: Request, next: Next) -> Response {
     let request_id: Arc<str> = incoming_id(request.headers())
-        .unwrap_or_else(|| state.domain.ids.id())
+        .unwrap_or_else(|| state.context.ids.id())
         .into();
     let base_url = base_url(&state, &request);
     request.extensions_mut().insert(Call {
@@ -144,7 +144,7 @@ fn base_url(state: &ServerState, request: &Request) -> Arc<str> {
     format!("http://{authority}").into()
 }
 
-/// The [`Call`] that a request belongs to.
+/// Returns the [`Call`] of a request.
 pub fn call<T>(request: &tonic::Request<T>) -> Call {
     let unidentified = || Call {
         request_id: "".into(),
@@ -158,7 +158,7 @@ pub fn call<T>(request: &tonic::Request<T>) -> Call {
         .unwrap_or_else(unidentified)
 }
 
-/// Holds a gRPC call to its deadline, completes the status of one that is refused, and logs it.
+/// Enforces the deadline of a gRPC call, completes the status of an error, and logs the call.
 pub async fn account(State(state): State<ServerState>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.uri().path().to_owned();
@@ -182,7 +182,7 @@ pub async fn account(State(state): State<ServerState>, request: Request, next: N
         method,
         ?code,
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
-        "answered"
+        "call answered"
     );
     match refused {
         None => response,
@@ -193,7 +193,7 @@ pub async fn account(State(state): State<ServerState>, request: Request, next: N
     }
 }
 
-/// The code as gRPC writes it.
+/// The gRPC name of a code.
 fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "OK",
@@ -216,12 +216,12 @@ fn code_name(code: Code) -> &'static str {
     }
 }
 
-/// A stream of photos takes as long as its line is slow; it has an idle limit of its own.
+/// Returns whether the method is the photo stream, which has its own idle limit instead of the request timeout.
 fn is_upload_stream(method: &str) -> bool {
     method.ends_with("/UploadPhotos")
 }
 
-/// Logs a plain HTTP call by its route, since its path may be a signed one.
+/// Logs a plain HTTP request by its route, since its path may be signed.
 pub async fn log_http(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
@@ -239,7 +239,7 @@ pub async fn log_http(request: Request, next: Next) -> Response {
         route,
         status = status.as_u16(),
         duration_ms = started.elapsed().as_secs_f64() * 1000.0,
-        "answered"
+        "request answered"
     );
     response
 }
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grpc_timeout_is_read_in_every_unit_and_ignored_when_malformed() {
+    fn grpc_timeout_is_parsed_in_every_unit() {
         assert_eq!(timeout("2H"), Some(Duration::from_secs(7200)));
         assert_eq!(timeout("3M"), Some(Duration::from_secs(180)));
         assert_eq!(timeout("4S"), Some(Duration::from_secs(4)));
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_id_that_could_forge_a_log_line_is_replaced() {
+    fn request_id_that_could_forge_a_log_line_is_replaced() {
         let mut headers = HeaderMap::new();
         headers.insert(X_REQUEST_ID, HeaderValue::from_static("a-1_b.2"));
         assert_eq!(incoming_id(&headers).as_deref(), Some("a-1_b.2"));

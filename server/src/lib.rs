@@ -1,15 +1,15 @@
-//! What clients call: gRPC, gRPC-web and plain HTTP on one port.
+//! The server that clients call: gRPC, gRPC-web and plain HTTP on one port.
 //!
-//! - [`serve`] puts it together; `transport` says in which order a call passes through what.
-//! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `publishing`, `inbox`, `templates`,
-//!   `events`, `webhooks`), one file per group of operations. A handler takes the authenticated caller, converts the request (`convert`, collecting every
-//!   violation), calls one domain function, and converts the answer back.
-//! - `connections` limits what clients may hold open.
-//! - `errors` is the one mapping from domain errors to what a caller is told.
-//! - `http` holds what is not gRPC: health, signed photos and uploads, the preview page.
+//! - [`serve`] assembles it; `transport` defines the order of the layers that a call passes.
+//! - One folder per service (`identity`, `accounts`, `catalog`, `media`, `listings`, `wardrobe`, `publishing`, `inbox`,
+//!   `templates`, `events`, `webhooks`), one file per group of operations. A handler takes the authenticated caller,
+//!   converts the request (`convert`, collecting every violation), calls one domain function, and converts the result.
+//! - `connections` limits the connections and calls of clients.
+//! - `errors` is the mapping from domain errors to the errors that a caller receives.
+//! - `http_api` contains the plain HTTP routes: health, signed photos and uploads, the preview page.
 //!
-//! A new method: its rpc in the contract, its file here, one line in its service's `mod.rs`, and one in the table of
-//! scopes in `tests/authentication.rs`, which fails for a method that it does not know.
+//! A new method needs its rpc in the contract, a file here, one line in its service's `mod.rs`, and one line in the
+//! table of scopes in `tests/it/authentication.rs`, which fails for an unknown method.
 
 mod accounts;
 mod auth;
@@ -43,33 +43,34 @@ use vintedbot_domain::webhooks::Targets;
 pub use connections::Limits as ConnectionLimits;
 pub use transport::serve;
 
-/// How the port behaves. Times are wall-clock durations, sizes are bytes.
+/// The settings of the port. Times are wall-clock durations, sizes are bytes.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Origins of pages that may call from a browser, such as `https://app.example`; `*` allows every one, which is safe
-    /// as far as a token in a header is, and no further. Empty: none.
+    /// Origins whose pages may call from a browser, such as `https://app.example`; `*` allows all. Calls are protected
+    /// only by the token in a header. Empty: none.
     pub allowed_origins: Vec<String>,
-    /// What signed addresses begin with, such as `https://bot.example`. Absent: `http://` and what the caller asked for.
+    /// The base of signed URLs, such as `https://bot.example`. Absent: `http://` and the host of the request.
     pub public_url: Option<String>,
-    /// The largest gRPC message that is taken.
+    /// The maximum size of a gRPC message.
     pub max_message_bytes: usize,
-    /// The same for messages that hold photos.
+    /// The maximum size of a message with photos.
     pub max_upload_bytes: usize,
-    /// The longest that a call may take to answer, whatever its deadline; streams only until they begin.
+    /// The maximum time until a call is answered, regardless of its deadline. For a stream, the time until it begins.
     pub request_timeout: Duration,
-    /// Where photos wait until they are whole; emptied at the start. Absent: a folder among the temporary files.
+    /// The folder in which incoming photos are spooled. It is emptied at start. Absent: a folder in the system's
+    /// temporary folder.
     pub spool_dir: Option<PathBuf>,
-    /// How long a stream of photos or a `PUT` may bring nothing before it is given up.
+    /// The maximum time without data of a photo stream or a `PUT`.
     pub upload_idle_timeout: Duration,
-    /// How long one may take until all of it is here.
+    /// The maximum duration of a photo stream or a `PUT`.
     pub upload_timeout: Duration,
-    /// How long the client of a file may take nothing before the file is closed.
+    /// The maximum time for which the client of a download may take no data.
     pub download_idle_timeout: Duration,
-    /// How long calls may go on after the shutdown token before their connections are left behind.
+    /// The time that running calls get after the shutdown token, before their connections are dropped.
     pub drain_timeout: Duration,
-    /// How many connections may be open, and how long they may stay silent.
+    /// The limits on connections.
     pub connections: ConnectionLimits,
-    /// Says where webhooks may lead. Absent: no endpoint can be made.
+    /// Checks webhook addresses. Absent: no endpoint can be created.
     pub webhook_targets: Option<Arc<dyn Targets>>,
 }
 
@@ -92,10 +93,10 @@ impl Default for Config {
     }
 }
 
-/// Why the port cannot be served.
+/// The error that prevents the port from being served.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("{0:?} is no origin; an entry of ALLOWED_ORIGINS looks like https://app.example, or is *")]
+    #[error("{0:?} is not an origin; use entries such as https://app.example, or *, in ALLOWED_ORIGINS")]
     Origin(String),
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),

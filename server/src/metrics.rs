@@ -1,8 +1,9 @@
-//! `/metrics` for Prometheus, on a listener of its own.
+//! `/metrics` for Prometheus, on a separate listener.
 //!
-//! What happens in this process is counted where it happens, through the `metrics` facade; what the database knows is read
-//! at each scrape ([`figures`]). Labels are names that this program knows beforehand: no id, no address, no owner, so that
-//! the number of series does not grow with what is stored. A new metric: its line in [`describe`], and where it is counted.
+//! Events in this process are counted where they occur, through the `metrics` facade. Values from the database are read
+//! at each scrape ([`figures`]). Labels are names known at compile time, never an id, an address or a workspace, so the
+//! number of series does not grow with the stored data. A new metric needs a line in [`describe`] and the code that
+//! counts it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -17,14 +18,14 @@ use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogra
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use vintedbot_domain::Domain;
+use vintedbot_domain::Context;
 use vintedbot_domain::figures::{self, Figures};
 use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
-/// A database that does not answer must not keep Prometheus from what else there is.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(3);
+/// The timeout of the database query, so that a stalled database does not block the other metrics.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Writes down everything that was counted.
+/// Renders all metrics as text.
 pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// Serves `/metrics` until `shutdown` is cancelled.
@@ -33,12 +34,12 @@ pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
 /// The listener fails.
 pub async fn serve(
     listener: TcpListener,
-    domain: Domain,
+    context: Context,
     render: Render,
     shutdown: CancellationToken,
 ) -> std::io::Result<()> {
     let app = Router::new().route("/metrics", get(scrape)).with_state(Page {
-        domain,
+        context,
         render,
         last: Arc::default(),
     });
@@ -47,49 +48,46 @@ pub async fn serve(
         .await
 }
 
-/// Says what each metric is. Called once, where metrics are on.
+/// Registers a description of each metric. Called once, if metrics are enabled.
 pub fn describe() {
-    describe_counter!("vintedbot_rpcs_total", "Calls answered, by method and gRPC code");
+    describe_counter!("vintedbot_rpcs_total", "gRPC calls, by method and gRPC code");
     describe_histogram!(
         "vintedbot_rpc_duration_seconds",
         Unit::Seconds,
-        "From a call to its first answer, by method"
+        "Time from a call to its first response, by method"
     );
     describe_counter!(
         "vintedbot_http_requests_total",
-        "Plain HTTP requests answered, by route and status"
+        "Plain HTTP requests, by route and status"
     );
-    describe_gauge!(
-        "vintedbot_watchers",
-        "Watch streams that are open in this process"
-    );
+    describe_gauge!("vintedbot_watchers", "Open Watch streams of this process");
     describe_counter!(
         "vintedbot_connections_evicted_total",
         "Connections closed to make room for others"
     );
     describe_counter!(
         "vintedbot_connections_refused_total",
-        "Connections refused, since every open one had an authenticated call"
+        "Connections refused because every open one had an authenticated call"
     );
     describe_histogram!(
         "vintedbot_job_lateness_seconds",
         Unit::Seconds,
-        "From a job's due time to its claim, by kind"
+        "Time from a job's due time to its claim, by kind"
     );
     describe_histogram!(
         "vintedbot_job_duration_seconds",
         Unit::Seconds,
-        "Attempts at jobs in this process, by kind"
+        "Duration of job attempts in this process, by kind"
     );
     describe_counter!(
         "vintedbot_webhook_attempts_total",
-        "Webhooks sent by this process, by outcome"
+        "Webhook requests of this process, by outcome"
     );
     describe_gauge!("vintedbot_jobs", "Jobs in the database, by kind and state");
     describe_gauge!(
         "vintedbot_jobs_overdue_seconds",
         Unit::Seconds,
-        "How long the job that is due longest has waited"
+        "Age of the oldest due job"
     );
     describe_gauge!(
         "vintedbot_effects",
@@ -97,38 +95,35 @@ pub fn describe() {
     );
     describe_gauge!(
         "vintedbot_browsers_open",
-        "Attempts at the form that are not known to have ended"
+        "Listing form sessions that are not known to have ended"
     );
     describe_gauge!(
         "vintedbot_workers_open",
-        "Workers that have not closed and were heard of in the last 30 seconds"
+        "Open workers with a heartbeat in the last 30 seconds"
     );
-    describe_gauge!(
-        "vintedbot_inboxes",
-        "Inboxes that are read, by whether they are late"
-    );
+    describe_gauge!("vintedbot_inboxes", "Synchronized inboxes, late or fresh");
     describe_gauge!(
         "vintedbot_inbox_age_seconds",
         Unit::Seconds,
-        "Since the stalest inbox was read"
+        "Time since the stalest inbox was read"
     );
     describe_gauge!(
         "vintedbot_webhook_deliveries_pending",
-        "Webhook deliveries that are yet to be made"
+        "Webhook deliveries that are pending"
     );
     describe_gauge!(
         "vintedbot_file_removals_pending",
-        "Files that are to be removed from the media store"
+        "Files marked for deletion in the media store"
     );
     describe_gauge!(
         "vintedbot_database_connections",
-        "Connections of this process, by pool and state"
+        "Database connections of this process, by pool and state"
     );
     describe_gauge!(
         "vintedbot_database_up",
         "Whether the database answered this scrape"
     );
-    // Shown from the beginning: what appears with its first value has no rate of change.
+    // Initialized with 0, because a series that appears with its first value has no rate of change.
     gauge!("vintedbot_watchers").increment(0.0);
     for outcome in ["taken", "refused", "no_answer"] {
         counter!("vintedbot_webhook_attempts_total", "outcome" => outcome).increment(0);
@@ -137,15 +132,19 @@ pub fn describe() {
 
 #[derive(Clone)]
 struct Page {
-    domain: Domain,
+    context: Context,
     render: Render,
-    /// What the database said last, for the names of what is not known when it says nothing.
+    /// The values of the last successful query. If a query fails, their series are set to NaN.
     last: Arc<Mutex<Figures>>,
 }
 
 async fn scrape(State(page): State<Page>) -> impl IntoResponse {
-    let Page { domain, render, last } = page;
-    let read = tokio::time::timeout(ANSWERS_WITHIN, figures::read(&domain.store)).await;
+    let Page {
+        context,
+        render,
+        last,
+    } = page;
+    let read = tokio::time::timeout(DATABASE_TIMEOUT, figures::read(&context.store)).await;
     {
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         match read {
@@ -155,13 +154,13 @@ async fn scrape(State(page): State<Page>) -> impl IntoResponse {
                 *last = figures;
             }
             _ => {
-                // What was true before is not known to be true now.
+                // The earlier values may be outdated.
                 show(&last, |_| f64::NAN);
                 gauge!("vintedbot_database_up").set(0.0);
             }
         }
     }
-    for pool in domain.store.pools() {
+    for pool in context.store.pools() {
         let idle = f64::from(pool.idle);
         gauge!("vintedbot_database_connections", "pool" => pool.name, "state" => "idle").set(idle);
         gauge!("vintedbot_database_connections", "pool" => pool.name, "state" => "busy")
@@ -184,7 +183,7 @@ fn show(figures: &Figures, seen: impl Fn(f64) -> f64) {
             .set(seen(*count as f64));
     }
     gauge!("vintedbot_jobs_overdue_seconds").set(seen(seconds(figures.overdue_ms)));
-    gauge!("vintedbot_browsers_open").set(seen(figures.composers as f64));
+    gauge!("vintedbot_browsers_open").set(seen(figures.listing_form_sessions as f64));
     gauge!("vintedbot_workers_open").set(seen(figures.workers as f64));
     gauge!("vintedbot_inboxes", "state" => "late").set(seen(figures.late_inboxes as f64));
     gauge!("vintedbot_inboxes", "state" => "fresh")
@@ -194,7 +193,7 @@ fn show(figures: &Figures, seen: impl Fn(f64) -> f64) {
     gauge!("vintedbot_file_removals_pending").set(seen(figures.file_removals as f64));
 }
 
-/// The path of a method that this server has; whatever else was asked for is one thing.
+/// Returns the path of a known method, or `other` for every other path, so that unknown paths add no series.
 pub(crate) fn method(path: &str) -> &'static str {
     METHODS.get(path).map_or("other", String::as_str)
 }
@@ -224,7 +223,7 @@ mod tests {
     use super::method;
 
     #[test]
-    fn a_method_that_does_not_exist_makes_no_label_of_its_own() {
+    fn unknown_method_adds_no_metric_label() {
         let known = "/vintedbot.v1.AuthService/WhoAmI";
         assert_eq!(method(known), known);
         assert_eq!(

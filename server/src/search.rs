@@ -1,4 +1,4 @@
-//! `MarketplaceSearchService`: the extension point for a search, which this server does not have.
+//! `MarketplaceSearchService`: an extension point. This server does not implement the search.
 
 use tonic::service::RoutesBuilder;
 use tonic::{Code, Request, Response, Status};

@@ -1,28 +1,28 @@
-//! What every handler is given.
+//! The state that every handler receives.
 
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
-use vintedbot_domain::Domain;
+use vintedbot_domain::Context;
 
 use crate::connections::Registry;
-use crate::media::gate::Gate;
+use crate::media::admission::Admission;
 use crate::{Config, listings, media};
 
-/// Shared by all handlers of one port.
+/// The state shared by all handlers of one port.
 #[derive(Clone)]
 pub struct ServerState {
-    pub domain: Domain,
+    pub context: Context,
     pub config: Arc<Config>,
     /// The open connections of the port.
     pub connections: Registry,
-    pub gate: Arc<Gate>,
-    /// Cancelled when the server is to end.
+    pub admission: Arc<Admission>,
+    /// Cancelled at shutdown.
     pub shutdown: CancellationToken,
 }
 
 impl ServerState {
-    /// The largest message that a method takes.
+    /// Returns the maximum message size of a method, in bytes.
     pub fn message_limit(&self, method: &str) -> usize {
         if [media::WITH_PHOTO, listings::WITH_PHOTOS].contains(&method) {
             self.config.max_upload_bytes

@@ -1,7 +1,7 @@
-//! One port for everything, and the way of a call through it, from the outside in:
+//! The port, which serves everything, and the layers that a call passes, from the outside in:
 //!
-//! connection admitted -> deadline noted -> call counted on its connection -> CORS -> request id and span -> either a plain HTTP route, or gRPC-web translation -> deadline kept,
-//! errors completed, call logged -> token -> service.
+//! connection admitted -> deadline recorded -> call counted on its connection -> CORS -> request id and span -> either
+//! a plain HTTP route, or gRPC-web translation -> deadline enforced, errors completed, call logged -> token -> service.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,26 +18,26 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tower::ServiceExt as _;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
-use vintedbot_domain::Domain;
+use vintedbot_domain::Context;
 use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 use crate::calls::{self, StampDeadline, X_REQUEST_ID};
 use crate::connections::{self, Registry};
-use crate::media::gate::Gate;
+use crate::media::admission::Admission;
 use crate::state::ServerState;
 use crate::{Config, Error, auth, http_api};
 
-/// How long a browser may remember what CORS allowed it.
+/// The time for which a browser may cache a CORS preflight response.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 /// Shorter than the idle limits of common proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Serves everything on a listener until `shutdown` is cancelled and what is under way has been answered, or
-/// [`Config::drain_timeout`] has passed.
+/// Serves a listener until `shutdown` is cancelled and all running calls have ended, or [`Config::drain_timeout`] has
+/// passed.
 pub async fn serve(
     listener: TcpListener,
-    domain: Domain,
+    context: Context,
     config: Config,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
@@ -48,10 +48,10 @@ pub async fn serve(
         .spool_dir
         .clone()
         .unwrap_or_else(|| std::env::temp_dir().join("vintedbot-spool"));
-    let gate = Gate::open(&spool).map_err(|error| Error::Spool { path: spool, error })?;
+    let admission = Admission::open(&spool).map_err(|error| Error::Spool { path: spool, error })?;
     let state = ServerState {
-        domain,
-        gate: gate.into(),
+        context,
+        admission: admission.into(),
         config: config.into(),
         connections: registry.clone(),
         shutdown: shutdown.clone(),
@@ -71,7 +71,7 @@ pub async fn serve(
     tokio::select! {
         result = server => Ok(result?),
         () = drained => {
-            tracing::warn!("some calls did not end in time; their connections are left behind");
+            tracing::warn!("some calls did not end within the drain timeout; their connections are dropped");
             Ok(())
         }
     }
@@ -119,7 +119,7 @@ async fn grpc(state: &ServerState) -> Result<Router, Error> {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            // With it, grpcurl shows an error's details in words.
+            // With this descriptor set, grpcurl prints the details of errors.
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     routes.add_service(reflection().build_v1()?);
@@ -155,7 +155,7 @@ fn cors(origins: &[String]) -> Result<CorsLayer, Error> {
         .allow_origin(allow)
         .allow_methods([Method::GET, Method::POST, Method::PUT])
         .allow_headers(AllowHeaders::mirror_request())
-        // A page on the public web may be allowed to call a server on its reader's own machine.
+        // Allows a page on the public web to call a server on the user's own machine.
         .allow_private_network(true)
         .max_age(PREFLIGHT_MAX_AGE)
         .expose_headers([

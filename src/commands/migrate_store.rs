@@ -12,28 +12,28 @@ use vintedbot_domain::transfer::{self, Moved, Places, Progress};
 
 use crate::config::Config;
 
-/// From where to where.
+/// The source and the target of the move.
 #[derive(Args)]
 pub struct Arguments {
-    /// The database to be moved: sqlite://path or postgres://user:password@host/name.
+    /// The source database: sqlite://path or postgres://user:password@host/name.
     #[arg(long)]
     from: String,
-    /// An empty database, written likewise.
+    /// The target database, which must be empty, in the same form.
     #[arg(long)]
     to: String,
-    /// Gives up a move that is not complete: what was copied is removed, and the instance starts where it was.
+    /// Cancels an incomplete move: removes the copied data; the instance starts with the source database again.
     #[arg(long)]
     abandon: bool,
 }
 
-/// Moves everything, or goes on with it. Nothing else may use either database.
+/// Moves the instance, or continues an interrupted move. No other process may use either database.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
     let _folder = DataFolder::open(&config.data_dir)?;
     if let Some(file) = sqlite_file(&arguments.from)
         && !file.is_file()
     {
-        bail!("--from names {}, which is no file", file.display());
+        bail!("--from names {}, which is not a file", file.display());
     }
     let places = Places {
         from: place(&arguments.from)?,
@@ -46,55 +46,55 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let target = open(&arguments.to).await.context("--to")?;
     if arguments.abandon {
         transfer::abandon(&source, &target, &places).await?;
-        println!("given up; the instance is still on {}", places.from);
+        println!("move cancelled; the instance still uses {}", places.from);
         return Ok(());
     }
-    match transfer::run(&source, &target, &places, &tell).await? {
+    match transfer::run(&source, &target, &places, &report).await? {
         Moved::Now => println!("moved to {}", places.to),
-        Moved::Before => println!("it was moved to {} before", places.to),
+        Moved::Before => println!("already moved to {}", places.to),
     }
     println!(
-        "set DATABASE_URL to it; the data folder {} stays as it is, with photos and keys",
+        "set DATABASE_URL to the new database; keep the data folder {}, which contains photos and keys",
         config.data_dir.display()
     );
     Ok(())
 }
 
-/// Connects, and brings the schema up to date.
+/// Connects and migrates the schema.
 async fn open(url: &str) -> Result<Store> {
     let store = store::connect_alone(url, Arc::new(SystemClock), Arc::new(SystemIds)).await?;
     vintedbot_migrations::run_locked(store.writer()).await?;
     Ok(store)
 }
 
-fn tell(progress: Progress) {
+fn report(progress: Progress) {
     match progress {
         Progress::Copied { table, done, total } => println!("{table}: {done} of {total}"),
         Progress::Verified {
             table,
             rows,
             checksum,
-        } => println!("{table}: {rows} rows, the same on both sides ({checksum})"),
+        } => println!("{table}: {rows} rows, identical in both databases ({checksum})"),
     }
 }
 
-/// A database's address without what is secret in it.
+/// Returns the address of a database without its secrets.
 fn place(url: &str) -> Result<String> {
     if let Some(file) = sqlite_file(url) {
         if file.as_os_str().is_empty() {
-            bail!("{url} is no file");
+            bail!("{url} does not name a file");
         }
         return Ok(format!("sqlite://{}", std::path::absolute(file)?.display()));
     }
-    let mut url = Url::parse(url).context("an address begins with sqlite:// or postgres://")?;
+    let mut url = Url::parse(url).context("a database URL begins with sqlite:// or postgres://")?;
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         bail!(
-            "{}: an address begins with sqlite:// or postgres://",
+            "{}: a database URL begins with sqlite:// or postgres://",
             url.scheme()
         );
     }
     url.set_query(None);
-    // Only an address without a host has no place for a password, and then it has none.
+    // It fails only for a URL without a host, which cannot contain a password.
     let _ = url.set_password(None);
     Ok(url.into())
 }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_name_no_password() {
+    fn database_locations_show_no_password() {
         let place = |url| place(url).expect("a place");
         assert_eq!(
             place("postgres://seller:secret@db.lan:5433/vintedbot?sslmode=require"),

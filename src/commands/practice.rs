@@ -1,4 +1,4 @@
-//! `vintedbot practice`: the practice site alone.
+//! `vintedbot practice`: runs only the practice site.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,27 +8,27 @@ use anyhow::Result;
 use clap::Args;
 use vintedbot_practice::{Buyers, Config, Practice};
 
-/// Where the practice site listens, and what it writes down.
+/// The listener and the files of the practice site.
 #[derive(Args)]
 pub struct Arguments {
     /// The port on this machine; 0 takes a free one.
     #[arg(long, default_value_t = 50052)]
     port: u16,
-    /// A file to which one JSON line is appended for every thing that the site accepts.
+    /// A file to which the site appends one JSON line for each accepted change.
     #[arg(long)]
     records: Option<PathBuf>,
-    /// A file in which members, items and photos survive a restart.
+    /// A file that keeps members, items and photos over a restart.
     #[arg(long)]
     state: Option<PathBuf>,
-    /// Seconds from one thing that a buyer does to the next; without it, buyers do nothing by themselves.
+    /// Seconds between two actions of the simulated buyers; without it, buyers do nothing on their own.
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     buyers: Option<u64>,
-    /// Where the buyers' chances begin: with the same seed they do the same.
+    /// The random seed of the simulated buyers; the same seed gives the same actions.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
 
-/// Runs the practice site until it is interrupted.
+/// Runs the practice site until interrupted.
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config {
         records: arguments.records,

@@ -1,4 +1,4 @@
-//! `vintedbot schedules`: shows and changes what runs by itself. Works beside a running instance.
+//! `vintedbot schedules`: shows and changes the schedules. Works while the instance runs.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -8,28 +8,28 @@ use vintedbot_domain::jobs::{self, Cadence};
 use crate::config::Config;
 use crate::instance;
 
-/// What to do with schedules.
+/// The action on schedules.
 #[derive(Subcommand)]
 pub enum Command {
     /// Prints every schedule with its cadence, last and next run, and outcome.
     List,
-    /// Changes one.
+    /// Changes a schedule.
     Set {
         /// The schedule's name, as the list shows it.
         id: String,
         /// Seconds between two runs.
         #[arg(long, conflicts_with = "daily_at")]
         every_seconds: Option<i64>,
-        /// Once a day at this time, such as 02:00, by the clocks of the setting timezone.
+        /// Runs once a day at this time, such as 02:00, in the time zone of the setting `timezone`.
         #[arg(long)]
         daily_at: Option<String>,
-        /// Whether it runs at all.
+        /// Whether the schedule is enabled.
         #[arg(long)]
         enabled: Option<bool>,
     },
 }
 
-/// Runs the command on the database that the settings name.
+/// Runs the command on the configured database.
 pub async fn run(command: Command) -> Result<()> {
     let config = Config::load()?;
     let settings = config.settings();

@@ -1,4 +1,4 @@
-//! `vintedbot search`: what finds things. Works beside a running instance.
+//! `vintedbot search`: maintains the search index. Works while the instance runs.
 
 use std::time::Duration;
 
@@ -10,28 +10,29 @@ use vintedbot_domain::search::rebuild;
 use crate::config::Config;
 use crate::instance;
 
-/// What to do with the search index.
+/// The action on the search index.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Makes the index anew from what is stored, with progress. Searches answer meanwhile, and say that they may miss something.
+    /// Rebuilds the index from the stored data and prints the progress. Searches work meanwhile, and report that
+    /// results may be incomplete.
     Rebuild,
 }
 
-/// How often progress is told.
-const TOLD_EVERY: Duration = Duration::from_millis(500);
+/// The interval between two progress lines.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
-/// Runs the command on the database that the settings name.
+/// Runs the command on the configured database.
 pub async fn run(command: Command) -> Result<()> {
     let Command::Rebuild = command;
     let config = Config::load()?;
     let store = instance::beside(&config).await?;
     let began = Instant::now();
-    let mut told = began;
+    let mut last_report = began;
     rebuild::begin(&store).await?;
-    // A running instance takes part; whoever steps, the steps are the same.
+    // A running instance also runs steps of the rebuild; both continue from the stored progress.
     while let Some(progress) = rebuild::step(&store).await? {
-        if progress.is_complete || told.elapsed() >= TOLD_EVERY {
-            told = Instant::now();
+        if progress.is_complete || last_report.elapsed() >= PROGRESS_EVERY {
+            last_report = Instant::now();
             println!("search index: {} of {}", progress.done, progress.total);
         }
     }

@@ -1,8 +1,8 @@
-//! `vintedbot seed`: fills an instance with a believable wardrobe, the same each time.
+//! `vintedbot seed`: fills an instance with example data, the same each time.
 //!
-//! Nothing is faked: accounts, photos and listings go in through the domain, and what is published, cancelled or stopped
-//! went the way of every job, on the practice site, by a worker without a browser. A new garment: an entry in
-//! [`wardrobe`]; a new fate for one: a variant of [`Fate`] and its line in `Seeding::meet`.
+//! Accounts, photos and listings are created through the domain. Jobs that are published, cancelled or stopped run on
+//! the practice site, executed by a worker without a browser. A new garment is an entry in [`wardrobe`]; a new outcome
+//! is a variant of [`Fate`] and its arm in `Seeding::reach_fate`.
 
 mod picture;
 mod rehearsal;
@@ -18,7 +18,7 @@ use vintedbot_domain::identity::{Caller, Scopes};
 use vintedbot_domain::listings::{self, ListingInput, NameOrId, NewListing};
 use vintedbot_domain::media::{self, NewPhoto};
 use vintedbot_domain::publishing::{self, Confirm, Prepare, State};
-use vintedbot_domain::{Domain, catalog};
+use vintedbot_domain::{Context, catalog};
 use vintedbot_marketplace::Money;
 
 use crate::config::Config;
@@ -27,7 +27,7 @@ use rehearsal::Rehearsal;
 use script::Site;
 use wardrobe::{Fate, Garment, SELLERS};
 
-/// Fills the instance that the settings name.
+/// Fills the configured instance.
 pub async fn run() -> Result<()> {
     let config = Config::load()?;
     let instance = crate::instance::open(&config, config.settings()).await?;
@@ -35,8 +35,8 @@ pub async fn run() -> Result<()> {
     let practice_url = site::practice_url(&config, practice.as_ref());
     let filled = fill(
         &config,
-        &instance.domain,
-        &instance.started.owner_id,
+        &instance.context,
+        &instance.started.workspace_id,
         &practice_url,
     )
     .await?;
@@ -45,54 +45,59 @@ pub async fn run() -> Result<()> {
     }
     if !filled {
         let half = told_if_half(&config).map_or_else(String::new, |half| format!("; {half}"));
-        bail!("the instance has accounts already; nothing was changed{half}");
+        bail!("the instance already has accounts; nothing was changed{half}");
     }
     println!("filled {}", config.data_dir.display());
     Ok(())
 }
 
-/// A file that is there from when the instance is to be filled until it is.
+/// Returns the path of the marker file, which exists while seeding has begun and not ended.
 fn mark(config: &Config) -> PathBuf {
     config.data_dir.join("seeding")
 }
 
-/// Writes down that the instance is to be filled, before anything can cut that off.
+/// Creates the marker file before any data is written.
 pub fn begin(config: &Config) -> Result<()> {
     let mark = mark(config);
     std::fs::write(&mark, "").with_context(|| mark.display().to_string())
 }
 
-/// Whether the instance was to be filled, and that did not come to its end.
+/// Returns whether seeding has begun and not ended.
 pub fn is_begun(config: &Config) -> bool {
     mark(config).exists()
 }
 
-/// What to say where filling was cut off: what is there is whole, each for itself, but not all of it.
+/// Returns a message if seeding was interrupted. Each existing record is complete, but some records are missing.
 pub fn told_if_half(config: &Config) -> Option<String> {
     is_begun(config).then(|| {
         format!(
-            "the example data is incomplete, since filling was cut off; an instance with an empty folder and database of its own gets \
-             all of it; remove {} to hear no more of this",
+            "the example data is incomplete, because seeding was interrupted; to get all of it, start an instance with \
+             an empty data folder and database; to remove this message, delete {}",
             mark(config).display()
         )
     })
 }
 
-/// Fills an open instance, unless it has accounts. Answers whether it did.
-pub async fn fill(config: &Config, domain: &Domain, owner_id: &str, practice_url: &str) -> Result<bool> {
+/// Fills an open instance, unless it has accounts. Returns whether it did.
+pub async fn fill(
+    config: &Config,
+    context: &Context,
+    workspace_id: &str,
+    practice_url: &str,
+) -> Result<bool> {
     let caller = Caller {
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         token_id: String::new(),
         scopes: Scopes::all(),
         expire_time: None,
     };
-    if !rehearsal::has_no_accounts(domain, &caller).await? {
+    if !rehearsal::has_no_accounts(context, &caller).await? {
         return Ok(false);
     }
     begin(config)?;
-    let rehearsal = Rehearsal::start(config, domain, practice_url).await?;
+    let rehearsal = Rehearsal::start(config, context, practice_url).await?;
     let seeding = Seeding {
-        domain: rehearsal.domain.clone(),
+        context: rehearsal.context.clone(),
         caller,
         rehearsal,
         site: Site::at(practice_url)?,
@@ -106,7 +111,7 @@ pub async fn fill(config: &Config, domain: &Domain, owner_id: &str, practice_url
 }
 
 struct Seeding {
-    domain: Domain,
+    context: Context,
     caller: Caller,
     rehearsal: Rehearsal,
     site: Site,
@@ -118,7 +123,7 @@ impl Seeding {
             let account = self.account(seller).await?;
             for (number, garment) in seller.garments.iter().enumerate() {
                 let listing_id = self.listing(&account, garment, at * 100 + number).await?;
-                self.meet(&account, garment, &listing_id)
+                self.reach_fate(&account, garment, &listing_id)
                     .await
                     .with_context(|| garment.title.to_owned())?;
             }
@@ -126,7 +131,7 @@ impl Seeding {
         self.site.recall_buyers(SELLERS.len()).await
     }
 
-    /// Makes an account and waits until its site's catalogue has been read.
+    /// Creates an account and waits until its site's catalogue has been read.
     async fn account(&self, seller: &wardrobe::Seller) -> Result<Account> {
         let new = NewAccount {
             display_name: seller.name.to_owned(),
@@ -135,14 +140,14 @@ impl Seeding {
             mode: Some(Mode::Mock),
             request_id: None,
         };
-        let account = accounts::create(&self.domain, &self.caller, new).await?;
+        let account = accounts::create(&self.context, &self.caller, new).await?;
         self.rehearsal
             .until("the practice site's catalogue", async || {
-                let account = accounts::get(&self.domain, &self.caller, &account.id).await?;
-                Ok(account.member_id.is_some() && catalog::of_account(&self.domain, &account).await.is_ok())
+                let account = accounts::get(&self.context, &self.caller, &account.id).await?;
+                Ok(account.member_id.is_some() && catalog::of_account(&self.context, &account).await.is_ok())
             })
             .await?;
-        Ok(accounts::get(&self.domain, &self.caller, &account.id).await?)
+        Ok(accounts::get(&self.context, &self.caller, &account.id).await?)
     }
 
     async fn listing(&self, account: &Account, garment: &Garment, number: usize) -> Result<String> {
@@ -169,7 +174,7 @@ impl Seeding {
             listing,
             request_id: None,
         };
-        Ok(listings::create(&self.domain, &self.caller, new).await?.id)
+        Ok(listings::create(&self.context, &self.caller, new).await?.id)
     }
 
     async fn photos(&self, garment: &Garment, number: usize) -> Result<Vec<String>> {
@@ -188,12 +193,12 @@ impl Seeding {
                 file_name,
             });
         }
-        let uploaded = media::upload_many(&self.domain, &self.caller, new, None).await?;
+        let uploaded = media::upload_many(&self.context, &self.caller, new, None).await?;
         Ok(uploaded.into_iter().map(|uploaded| uploaded.photo.id).collect())
     }
 
-    /// Brings a listing to where its garment is to stand.
-    async fn meet(&self, account: &Account, garment: &Garment, listing_id: &str) -> Result<()> {
+    /// Brings a listing into the state of its garment's fate.
+    async fn reach_fate(&self, account: &Account, garment: &Garment, listing_id: &str) -> Result<()> {
         match garment.fate {
             Fate::Draft => {}
             Fate::Published => {
@@ -206,7 +211,7 @@ impl Seeding {
             }
             Fate::Cancelled => {
                 let job_id = self.prepared(listing_id).await?;
-                publishing::cancel(&self.domain, &self.caller, &job_id, None).await?;
+                publishing::cancel(&self.context, &self.caller, &job_id, None).await?;
             }
             Fate::Expired => {
                 let job_id = self.prepare(listing_id).await?;
@@ -239,10 +244,12 @@ impl Seeding {
         let prepare = Prepare {
             listing_id: listing_id.to_owned(),
             dry_run: true,
-            hand_over: None,
+            manual_takeover: None,
             request_id: None,
         };
-        Ok(publishing::prepare(&self.domain, &self.caller, prepare).await?.id)
+        Ok(publishing::prepare(&self.context, &self.caller, prepare)
+            .await?
+            .id)
     }
 
     async fn prepared(&self, listing_id: &str) -> Result<String> {
@@ -252,7 +259,7 @@ impl Seeding {
     }
 
     async fn confirm(&self, job_id: &str) -> Result<()> {
-        let token = publishing::confirm_token(&self.domain, &self.caller, job_id).await?;
+        let token = publishing::confirm_token(&self.context, &self.caller, job_id).await?;
         let (token, _) = token.context("the job does not await its confirmation")?;
         let confirm = Confirm {
             job_id: job_id.to_owned(),
@@ -260,7 +267,7 @@ impl Seeding {
             dry_run: false,
             request_id: None,
         };
-        publishing::confirm(&self.domain, &self.caller, confirm).await?;
+        publishing::confirm(&self.context, &self.caller, confirm).await?;
         Ok(())
     }
 
@@ -270,12 +277,12 @@ impl Seeding {
             .await
     }
 
-    /// Whether a job is in that state. One that has ended in another will never be.
+    /// Returns whether a job is in the state. Fails if the job has ended in another state.
     async fn is(&self, job_id: &str, state: State) -> Result<bool> {
-        let job = publishing::get(&self.domain, &self.caller, job_id).await?;
+        let job = publishing::get(&self.context, &self.caller, job_id).await?;
         if job.state != state && (job.state.has_ended() || job.state == State::Blocked) {
             bail!(
-                "a publish job is {:?} and not {state:?}: {}",
+                "a publish job is {:?} instead of {state:?}: {}",
                 job.state,
                 job.message
             );

@@ -1,4 +1,5 @@
-//! `vintedbot selectors`: looks which of the site's elements are found on a page, clicking nothing and logged in as nobody.
+//! `vintedbot selectors`: checks which of the site's elements are found on a page, without clicking and without a
+//! session.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,38 +14,41 @@ use vintedbot_marketplace::selectors::Key;
 use crate::config::Config;
 use crate::parts::site;
 
-/// What to do with selectors.
+/// The action on selectors.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prints, for every element, the selector that finds it on a page, and how often; before that, where the site sent
-    /// the browser on to, and what it shows in the place of its page. Succeeds when every field of the form is found.
+    /// Prints for every element the selector that matches and the number of matches. Before that, prints where the site
+    /// redirected the browser, and any challenge that it shows. Succeeds if every field of the form is found.
     Check {
-        /// The address of a page, or a page saved as a file, of which no script is run and which asks nobody for anything.
+        /// The URL of a page, or a page saved as a file; scripts of a file are not run, and it sends no requests.
         page: String,
     },
 }
 
-/// Runs the command, with the browser and the selectors that the settings name.
+/// Runs the command with the configured browser and selectors.
 pub async fn run(command: Command) -> Result<()> {
     let Command::Check { page } = command;
     let config = Config::load()?;
     let selectors = Arc::new(site::selectors(&config)?);
     let detector = Arc::new(Detector::embedded().clone());
-    let (binary, driver) = (site::set(&config.browser_binary), site::set(&config.chromedriver));
+    let (binary, driver) = (
+        site::set(&config.browser.binary),
+        site::set(&config.browser.chromedriver),
+    );
     let browser = BrowserConfig::find(binary, driver, true)?
-        .context("no Chromium with its driver was found; set BROWSER_BINARY and CHROMEDRIVER")?;
+        .context("Chromium or its driver was not found; set BROWSER_BINARY and CHROMEDRIVER")?;
     let work_dir = std::env::temp_dir().join(format!("vintedbot-selectors-{}", std::process::id()));
     let asked = address(&page)?;
     let checked = check_selectors(&browser, selectors, detector, &asked, &work_dir).await?;
     print!("{}{}", heading(&asked, &checked), table(&checked.elements));
     let missing = missing(&checked.elements);
     if !missing.is_empty() {
-        bail!("fields of the form that were not found: {}", missing.join(", "));
+        bail!("form fields not found: {}", missing.join(", "));
     }
     Ok(())
 }
 
-/// An address as it is, a file as an address.
+/// Returns a URL, or the URL of a file.
 fn address(page: &str) -> Result<Url> {
     if Path::new(page).exists() {
         let path = std::fs::canonicalize(page).with_context(|| page.to_owned())?;
@@ -52,12 +56,12 @@ fn address(page: &str) -> Result<Url> {
     }
     match Url::parse(page) {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
-        Ok(url) if url.scheme() == "file" => bail!("there is no file {}", url.path()),
-        _ => bail!("{page} is no file that is there, and no address of a page"),
+        Ok(url) if url.scheme() == "file" => bail!("the file {} does not exist", url.path()),
+        _ => bail!("{page} is neither an existing file nor the URL of a page"),
     }
 }
 
-/// What page it is, where it is another than was asked for.
+/// Describes the page that was loaded, if it differs from the requested page.
 fn heading(asked: &Url, checked: &CheckedPage) -> String {
     let mut lines = String::new();
     if checked.url != *asked {
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_are_aligned_and_only_fields_of_the_form_are_missed() {
+    fn lines_align_and_only_form_fields_can_be_missing() {
         let each = |key, css: &str, count| Checked {
             key,
             css: css.to_owned(),
@@ -127,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_another_than_was_asked_for_is_named_with_what_it_shows() {
+    fn unexpected_page_is_named_with_what_it_shows() {
         let asked = Url::parse("https://www.vinted.fr/items/new").expect("an address");
         let mut checked = CheckedPage {
             url: asked.clone(),
@@ -148,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_a_file_that_is_there_or_an_address() {
+    fn page_is_an_existing_file_or_an_address() {
         assert!(address("https://www.vinted.fr/items/new").is_ok());
         assert_eq!(
             address(env!("CARGO_MANIFEST_DIR")).expect("it is there").scheme(),

@@ -1,4 +1,4 @@
-//! `vintedbot serve`: server, worker and, where needed, the practice site in one process.
+//! `vintedbot serve`: runs the server, the worker and, if needed, the practice site in one process.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use super::seed;
 use crate::config::Config;
 use crate::instance;
 use crate::parts::worker::Share;
-use crate::parts::{lifetime, server, several, site, worker};
+use crate::parts::{cluster, lifetime, server, site, worker};
 use crate::{logging, metrics};
 
-/// How the instance is started.
+/// The options of the start.
 #[derive(Args)]
 pub struct Arguments {
-    /// Fills the instance with believable data at its first start.
+    /// Fills the instance with example data at its first start.
     #[arg(long)]
     seed: bool,
 }
@@ -32,22 +32,22 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     if fills && instance.started.first_start {
         seed::begin(&config)?;
     }
-    let relay = several::relay(&config, &instance).await?;
+    let relay = cluster::relay(&config, &instance).await?;
     let practice = site::start_practice(&config).await?;
     let practice_url = site::practice_url(&config, practice.as_ref());
-    let connector = Arc::new(site::connect(&config, &practice_url, &instance.domain)?);
-    let domain = &site::with_window(&instance.domain, connector.driver());
-    // A first start that ended before this goes on here; one that was cut off in it is left as it is.
+    let connector = Arc::new(site::connect(&config, &practice_url, &instance.context)?);
+    let context = &site::with_window(&instance.context, connector.driver());
+    // Continues a first start that ended before seeding. If seeding itself was interrupted, the data is left as it is.
     if fills && seed::is_begun(&config) {
-        seed::fill(&config, domain, &instance.started.owner_id, &practice_url)
+        seed::fill(&config, context, &instance.started.workspace_id, &practice_url)
             .await
             .context("the instance could not be seeded")?;
     }
     let drain = CancellationToken::new();
-    metrics::start(&config, domain, &drain).await?;
-    let (address, server) = server::start(&config, domain, &drain).await?;
+    metrics::start(&config, context, &drain).await?;
+    let (address, server) = server::start(&config, context, &drain).await?;
     let share = Share::whole(&config);
-    let worker = worker::start(&config, domain, &connector, share, relay, &drain)?;
+    let worker = worker::start(&config, context, &connector, share, relay, &drain)?;
 
     println!(
         "vintedbot {} listens on http://{address}",
@@ -62,19 +62,19 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         DriverKind::Browser { headless } => println!("browser worker: ready (headless={headless})"),
         DriverKind::Browserless => println!("browser worker: off, browserless driver"),
     }
-    println!("inbox sync: every {} minutes", config.sync_interval_min);
+    println!("inbox sync: every {} minutes", config.sync.interval_ms / 60_000);
     if let Some(file) = &instance.key_file {
         println!("key file: {}", file.display());
     }
     if !instance.token_file.exists() {
-        println!("the token file is gone; stop this and run: vintedbot token");
+        println!("the token file is missing; stop this process and run: vintedbot token");
     }
     println!(
         "try: {}",
         server::grpcurl_line(&instance.token_file, &address.to_string())
     );
 
-    // What the site renewed is stored before the process ends.
+    // Waits until refreshed sessions are stored, before the process ends.
     let ended = lifetime::run(
         vec![("worker", worker), ("server", server)],
         drain,

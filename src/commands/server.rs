@@ -1,4 +1,4 @@
-//! `vintedbot server`: what clients call, beside any number of others and of workers.
+//! `vintedbot server`: runs only the server. Other servers and workers of the same instance run in other processes.
 
 use anyhow::Result;
 use tokio_util::sync::CancellationToken;
@@ -6,29 +6,29 @@ use vintedbot_marketplace::DriverKind;
 
 use crate::config::{Browser, Config};
 use crate::instance;
-use crate::parts::{lifetime, server, several, site};
+use crate::parts::{cluster, lifetime, server, site};
 use crate::{logging, metrics};
 
 /// Runs until interrupted, then drains.
 pub async fn run() -> Result<()> {
     let config = Config::load()?;
     let _traces = logging::start(&config)?;
-    several::require(&config)?;
+    cluster::require(&config)?;
     let instance = instance::join(&config, config.settings(), true).await?;
-    several::require_practice(&config, &instance.domain).await?;
-    let relay = several::relay(&config, &instance).await?;
-    // The browsers are the workers'; what they are is the same setting for all.
-    let driver = match config.browser {
+    cluster::require_practice(&config, &instance.context).await?;
+    let relay = cluster::relay(&config, &instance).await?;
+    // The browsers run in the workers; the setting is the same for all processes.
+    let driver = match config.browser.mode {
         Browser::Off => DriverKind::Browserless,
         Browser::Auto | Browser::Required => DriverKind::Browser {
-            headless: config.browser_headless,
+            headless: config.browser.headless,
         },
     };
-    let domain = &site::with_window(&instance.domain, driver);
-    several::pass_rings_on(domain, relay);
+    let context = &site::with_window(&instance.context, driver);
+    cluster::forward_notifications(context, relay);
     let drain = CancellationToken::new();
-    metrics::start(&config, domain, &drain).await?;
-    let (address, server) = server::start(&config, domain, &drain).await?;
+    metrics::start(&config, context, &drain).await?;
+    let (address, server) = server::start(&config, context, &drain).await?;
     println!(
         "vintedbot {} server listens on http://{address}",
         env!("CARGO_PKG_VERSION")

@@ -1,4 +1,4 @@
-//! `vintedbot worker`: what happens in the background, beside any number of others and of servers.
+//! `vintedbot worker`: runs only a worker. Other workers and servers of the same instance run in other processes.
 
 use std::sync::Arc;
 
@@ -11,19 +11,19 @@ use vintedbot_marketplace::{DriverKind, Marketplace};
 use crate::config::Config;
 use crate::instance;
 use crate::parts::worker::Share;
-use crate::parts::{lifetime, several, site, worker};
+use crate::parts::{cluster, lifetime, site, worker};
 use crate::{logging, metrics};
 
-/// Which work it takes.
+/// The worker's share of the work.
 #[derive(Args)]
 pub struct Arguments {
-    /// Kinds of jobs, separated by commas, such as publish,send_reply. All of them if not given.
+    /// Job kinds, separated by commas, such as publish,send_reply. Default: all.
     #[arg(long, value_delimiter = ',')]
     kinds: Vec<String>,
-    /// Jobs at work at the same time. CONCURRENCY if not given.
+    /// Jobs that run at the same time. Default: CONCURRENCY.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
-    /// What it is called. No other worker that lives may have the name.
+    /// The worker's name, which must be unique among live workers.
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     name: Option<String>,
 }
@@ -32,19 +32,19 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Result<()> {
     let config = Config::load()?;
     let _traces = logging::start(&config)?;
-    several::require(&config)?;
+    cluster::require(&config)?;
     let share = Share {
         kinds: worker::kinds(&arguments.kinds)?,
         concurrency: arguments.concurrency.map_or(config.concurrency, usize::from),
         name: arguments.name,
     };
     let instance = instance::join(&config, config.settings(), false).await?;
-    several::require_practice(&config, &instance.domain).await?;
-    let relay = several::relay(&config, &instance).await?;
-    let connector = Arc::new(site::connect(&config, &config.practice_url, &instance.domain)?);
-    let domain = &site::with_window(&instance.domain, connector.driver());
+    cluster::require_practice(&config, &instance.context).await?;
+    let relay = cluster::relay(&config, &instance).await?;
+    let connector = Arc::new(site::connect(&config, &config.practice.url, &instance.context)?);
+    let context = &site::with_window(&instance.context, connector.driver());
     let drain = CancellationToken::new();
-    metrics::start(&config, domain, &drain).await?;
+    metrics::start(&config, context, &drain).await?;
     let kinds: Vec<_> = share.kinds.iter().map(|kind| kind.name()).collect();
     println!(
         "vintedbot {} worker, {} at a time: {}",
@@ -56,7 +56,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
         DriverKind::Browser { headless } => println!("browser worker: ready (headless={headless})"),
         DriverKind::Browserless => println!("browser worker: off, browserless driver"),
     }
-    let worker = worker::start(&config, domain, &connector, share, relay, &drain)?;
-    // What the site renewed is stored before the process ends.
+    let worker = worker::start(&config, context, &connector, share, relay, &drain)?;
+    // Waits until refreshed sessions are stored, before the process ends.
     lifetime::run(vec![("worker", worker)], drain, connector.drained()).await
 }

@@ -1,8 +1,8 @@
-//! The file descriptors that the process may have.
+//! The limit of open file descriptors of the process.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Raises the soft limit to the hard one, and returns it. Service managers leave the soft limit at 1,024 for programs
+/// Raises the soft limit to the hard limit and returns it. Service managers set the soft limit to 1,024 for programs
 /// that use `select`, which this one does not.
 pub fn raise() -> usize {
     let limit = getrlimit(Resource::Nofile);
@@ -13,10 +13,10 @@ pub fn raise() -> usize {
     let limit = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limit.maximum,
         Err(error) => {
-            tracing::warn!(%error, "the limit of open files stays as it is");
+            tracing::warn!(%error, "the limit of open files could not be raised");
             limit.current
         }
     };
-    // None: unlimited.
+    // `None` means unlimited.
     limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }

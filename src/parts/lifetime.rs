@@ -1,4 +1,4 @@
-//! How a process ends.
+//! The end of a process: interruption and drain.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// How long the process may take to end once it was asked to.
+/// The maximum duration of a drain.
 const DRAIN: Duration = Duration::from_secs(9);
 
-/// Resolves at Ctrl-C or SIGTERM.
+/// Waits for Ctrl-C or SIGTERM.
 pub async fn interrupted() -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
@@ -23,7 +23,7 @@ pub async fn interrupted() -> Result<()> {
 /// A part of the process that runs until the drain.
 pub type Part = JoinHandle<Result<()>>;
 
-/// Runs the parts until one of them ends or the process is asked to, then drains the rest; `afterwards` is awaited too.
+/// Runs the parts until one of them ends or the process is interrupted. Then drains the others and awaits `afterwards`.
 pub async fn run(
     parts: Vec<(&'static str, Part)>,
     drain: CancellationToken,
@@ -47,7 +47,9 @@ pub async fn run(
     };
     match tokio::time::timeout(DRAIN, rest).await {
         Ok(drained) => drained?,
-        Err(_) => tracing::warn!("some work did not end in time; it is taken up at the next start"),
+        Err(_) => {
+            tracing::warn!("some work did not end within the drain timeout; it continues at the next start")
+        }
     }
     println!("ended: {}", ended?);
     Ok(())

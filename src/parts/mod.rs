@@ -1,9 +1,9 @@
-//! What a process is put together of; each command takes the parts that it is made of.
+//! The parts of a process. Each command starts the parts that it needs.
 
+pub mod cluster;
 pub mod descriptors;
 pub mod lifetime;
 mod neighbours;
 pub mod server;
-pub mod several;
 pub mod site;
 pub mod worker;

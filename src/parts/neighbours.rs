@@ -1,29 +1,29 @@
-//! Other people on this machine, who are warned of where they would reach a browser at work.
+//! Other users of this machine. The operator is warned if they can reach a working browser.
 
 use rustix::process::geteuid;
 use url::Host;
 use vintedbot_connector::{BrowserConfig, is_isolated};
 
-/// Numbers below are those of services; the last one is nobody's.
+/// The ids of people's accounts. Lower ids belong to services; 65534 is `nobody`.
 const PEOPLE: std::ops::Range<u32> = 1_000..65_534;
 
-/// Warns where other people have a shell on this machine and nothing keeps them from the driver. Accounts that are not in
-/// `/etc/passwd` are not seen.
+/// Warns if other people have a shell on this machine and nothing isolates the browser's driver from them. Users that
+/// are not in `/etc/passwd` are not found.
 pub fn warn_of_them(browser: &BrowserConfig) {
     let accounts = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let people = people(&accounts, geteuid().as_raw());
-    if !people.is_empty() && is_reached(browser) {
+    if !people.is_empty() && is_reachable(browser) {
         tracing::warn!(
             people = people.join(", "),
-            "other users of this machine reach the browser while it works, and can read cookies and start programs as this \
-             user; see \"A user of its own\" in docs/operations.md"
+            "other users of this machine can reach the browser while it works; they can read cookies and start \
+             programs as this user; see \"Dedicated user\" in docs/operations.md"
         );
     }
 }
 
-fn is_reached(browser: &BrowserConfig) -> bool {
+fn is_reachable(browser: &BrowserConfig) -> bool {
     match &browser.remote {
-        // A driver on this machine listens for everybody here.
+        // Every user of this machine can reach a driver that listens on a loopback address.
         Some(url) => match url.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -34,7 +34,7 @@ fn is_reached(browser: &BrowserConfig) -> bool {
     }
 }
 
-/// Names of accounts of people with a shell, except this one.
+/// Returns the names of users with a shell, except this user.
 fn people(accounts: &str, own: u32) -> Vec<&str> {
     accounts
         .lines()
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn other_people_are_those_with_a_shell() {
+    fn users_with_a_shell_count_as_other_people() {
         let accounts = "root:x:0:0:root:/root:/bin/bash\n\
              postgres:x:105:110::/var/lib/postgresql:/bin/bash\n\
              own:x:1000:1000::/home/own:/bin/bash\n\
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn driver_elsewhere_is_reached_where_it_listens_here() {
+    fn remote_driver_is_reached_at_its_local_address() {
         for (url, expected) in [
             ("http://127.0.0.1:4444", true),
             ("http://localhost:4444", true),
@@ -77,7 +77,7 @@ mod tests {
             ("http://grid.example:4444", false),
         ] {
             let browser = BrowserConfig::remote(url, None, true).expect("an address");
-            assert_eq!(is_reached(&browser), expected, "{url}");
+            assert_eq!(is_reachable(&browser), expected, "{url}");
         }
     }
 }

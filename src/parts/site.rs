@@ -1,4 +1,4 @@
-//! What reaches the site: the connector as the settings describe it, and the practice site in this process.
+//! Access to the site: the connector, and the practice site in this process.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use url::Url;
 use vintedbot_connector::{BrowserConfig, Connector, Pacing};
-use vintedbot_domain::Domain;
+use vintedbot_domain::Context;
 use vintedbot_domain::accounts::StoredSessions;
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::settings::Settings;
@@ -19,21 +19,21 @@ use vintedbot_practice::{Buyers, Practice, Running};
 use super::neighbours;
 use crate::config::{Browser, Config};
 
-/// The same domain, told whether there is a window that a person can see.
-pub fn with_window(domain: &Domain, driver: DriverKind) -> Domain {
+/// Returns the context with the setting whether a person can see the browser window.
+pub fn with_window(context: &Context, driver: DriverKind) -> Context {
     let settings = Settings {
         browser_window: driver == DriverKind::Browser { headless: false },
-        ..(*domain.settings).clone()
+        ..(*context.settings).clone()
     };
-    Domain {
+    Context {
         settings: Arc::new(settings),
-        ..domain.clone()
+        ..context.clone()
     }
 }
 
-/// The practice site inside this process, unless one elsewhere is named.
+/// Starts the practice site in this process, unless the settings name another one.
 pub async fn start_practice(config: &Config) -> Result<Option<Running>> {
-    if !config.practice_url.is_empty() {
+    if !config.practice.url.is_empty() {
         return Ok(None);
     }
     let folder = config.data_dir.join("practice");
@@ -44,34 +44,36 @@ pub async fn start_practice(config: &Config) -> Result<Option<Running>> {
         buyers: buyers(config),
         ..vintedbot_practice::Config::default()
     };
-    let site = Practice::bind(config.practice_listen, site).await;
+    let site = Practice::bind(config.practice.listen, site).await;
     Ok(Some(site.with_context(|| {
-        format!("practice_listen = {}", config.practice_listen)
+        format!("practice.listen = {}", config.practice.listen)
     })?))
 }
 
-/// The practice site's buyers, whom every start finds in another humour.
+/// Returns the configuration of the practice site's buyers. Each start uses a new random seed.
 fn buyers(config: &Config) -> Option<Buyers> {
-    (config.practice_buyers_s > 0).then(|| Buyers {
-        pace: Duration::from_secs(config.practice_buyers_s),
+    (config.practice.buyers_interval_ms > 0).then(|| Buyers {
+        pace: Duration::from_millis(config.practice.buyers_interval_ms.unsigned_abs()),
         seed: u64::from_le_bytes(SystemIds.secret()[..8].try_into().unwrap_or_default()),
     })
 }
 
-/// Where the practice site is.
+/// Returns the address of the practice site.
 pub fn practice_url(config: &Config, running: Option<&Running>) -> String {
     running.map_or_else(
-        || config.practice_url.clone(),
+        || config.practice.url.clone(),
         |site| format!("http://{}", site.local_addr()),
     )
 }
 
-/// The connector that the settings describe.
-pub fn connect(config: &Config, practice_url: &str, domain: &Domain) -> Result<Connector> {
-    let settings = &domain.settings;
-    let clock = Arc::clone(&domain.clock);
-    let attempt_ms = settings.attempt_timeout_ms + settings.click_window_ms + settings.request_timeout_ms;
-    let pause = Duration::from_millis(config.pacing_ms);
+/// Creates the connector from the settings.
+pub fn connect(config: &Config, practice_url: &str, context: &Context) -> Result<Connector> {
+    let settings = &context.settings;
+    let clock = Arc::clone(&context.clock);
+    let attempt_ms = settings.jobs.attempt_timeout_ms
+        + settings.effects.click_window_ms
+        + settings.effects.request_timeout_ms;
+    let pause = Duration::from_millis(config.browser.pacing_ms.unsigned_abs());
     let ids = SystemIds;
     let browser = find_browser(config)?;
     if let Some(browser) = &browser {
@@ -90,24 +92,24 @@ pub fn connect(config: &Config, practice_url: &str, domain: &Domain) -> Result<C
             jitter: pause / 2,
         },
         random: Arc::new(move || u64::from_le_bytes(ids.secret()[..8].try_into().unwrap_or_default())),
-        request_timeout: Duration::from_millis(u64::try_from(settings.request_timeout_ms)?),
-        sessions: Some(Arc::new(StoredSessions::new(domain.clone()))),
+        request_timeout: Duration::from_millis(u64::try_from(settings.effects.request_timeout_ms)?),
+        sessions: Some(Arc::new(StoredSessions::new(context.clone()))),
         proxy: proxy(config)?,
         clock: Arc::new(move || clock.now()),
         attempt_time: Duration::from_millis(u64::try_from(attempt_ms)?),
     })?)
 }
 
-/// The selectors that come with the program, or the operator's over them.
+/// Returns the operator's selectors, or the embedded ones.
 pub fn selectors(config: &Config) -> Result<Selectors> {
-    let Some(file) = set(&config.selectors_file) else {
+    let Some(file) = set(&config.browser.selectors_file) else {
         return Ok(Selectors::embedded().clone());
     };
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     Selectors::parse(&text).with_context(|| file.display().to_string())
 }
 
-/// The proxy for real sites. What is wrong with it is said without its address, which may have a password in it.
+/// Returns the proxy for real sites. Errors do not contain its address, which may include a password.
 fn proxy(config: &Config) -> Result<Option<Url>> {
     let text = config.proxy_url.trim();
     if text.is_empty() {
@@ -117,21 +119,21 @@ fn proxy(config: &Config) -> Result<Option<Url>> {
 }
 
 fn find_browser(config: &Config) -> Result<Option<BrowserConfig>> {
-    if config.browser == Browser::Off {
+    if config.browser.mode == Browser::Off {
         return Ok(None);
     }
-    let (binary, driver) = (set(&config.browser_binary), set(&config.chromedriver));
-    if !config.webdriver_url.is_empty() {
+    let (binary, driver) = (set(&config.browser.binary), set(&config.browser.chromedriver));
+    if !config.browser.webdriver_url.is_empty() {
         return Ok(Some(BrowserConfig::remote(
-            &config.webdriver_url,
+            &config.browser.webdriver_url,
             binary,
-            config.browser_headless,
+            config.browser.headless,
         )?));
     }
-    let found = BrowserConfig::find(binary, driver, config.browser_headless)?;
-    if found.is_none() && config.browser == Browser::Required {
+    let found = BrowserConfig::find(binary, driver, config.browser.headless)?;
+    if found.is_none() && config.browser.mode == Browser::Required {
         bail!(
-            "browser = required, and no Chromium with its driver was found; set BROWSER_BINARY and CHROMEDRIVER"
+            "BROWSER=required, but Chromium or its driver was not found; set BROWSER_BINARY and CHROMEDRIVER"
         );
     }
     Ok(found)

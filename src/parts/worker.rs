@@ -1,18 +1,18 @@
-//! The worker: what happens in the background.
+//! Starts the worker.
 
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 use tokio_util::sync::CancellationToken;
-use vintedbot_connector::{Connector, Outside};
-use vintedbot_domain::Domain;
+use vintedbot_connector::{Connector, EgressClient};
+use vintedbot_domain::Context;
 use vintedbot_domain::jobs::Kind;
 use vintedbot_worker::{Relay, Worker};
 
 use super::lifetime::Part;
 use crate::config::Config;
 
-/// Which work it takes, and how much.
+/// A worker's share of the work: its job kinds and its concurrency.
 pub struct Share {
     pub name: Option<String>,
     pub kinds: Vec<Kind>,
@@ -20,7 +20,7 @@ pub struct Share {
 }
 
 impl Share {
-    /// Everything, as the settings say how much.
+    /// All kinds, with the configured concurrency.
     pub fn whole(config: &Config) -> Self {
         Self {
             name: None,
@@ -30,10 +30,10 @@ impl Share {
     }
 }
 
-/// Begins to work.
+/// Starts the worker.
 pub fn start(
     config: &Config,
-    domain: &Domain,
+    context: &Context,
     connector: &Arc<Connector>,
     share: Share,
     relay: Option<Arc<Relay>>,
@@ -43,11 +43,11 @@ pub fn start(
         concurrency: share.concurrency,
         work_dir: config.data_dir.join("attempts"),
         host: config.host(),
-        sync_interval_ms: config.sync_interval_min * 60_000,
+        sync_interval_ms: config.sync.interval_ms,
     };
-    let outside = Arc::new(Outside::new(config.webhook_networks()?));
-    let worker = Worker::new(domain.clone(), connector.clone(), settings, drain.clone())
-        .with_webhooks(outside)
+    let egress = Arc::new(EgressClient::new(config.webhook_networks()?));
+    let worker = Worker::new(context.clone(), connector.clone(), settings, drain.clone())
+        .with_webhooks(egress)
         .named(share.name)
         .sole(config.locks_database())
         .of_kinds(share.kinds)
@@ -55,7 +55,7 @@ pub fn start(
     Ok(tokio::spawn(async move { Ok(worker.run().await?) }))
 }
 
-/// The kinds that a list names, each once; without a list: all.
+/// Parses a list of job kinds and removes duplicates. An empty list means all kinds.
 pub fn kinds(list: &[String]) -> Result<Vec<Kind>> {
     let all = Kind::all();
     if list.is_empty() {
@@ -69,14 +69,17 @@ pub fn kinds(list: &[String]) -> Result<Vec<Kind>> {
     {
         let Some(kind) = all.iter().find(|kind| kind.name() == name) else {
             let names: Vec<_> = all.iter().map(|kind| kind.name()).collect();
-            bail!("--kinds: there is no kind {name}; there are {}", names.join(", "));
+            bail!(
+                "--kinds: unknown kind {name}; known kinds are {}",
+                names.join(", ")
+            );
         };
         if !kinds.contains(kind) {
             kinds.push(*kind);
         }
     }
     if kinds.is_empty() {
-        bail!("--kinds names none; leave it out for all of them");
+        bail!("--kinds names no kind; omit it to run all kinds");
     }
     Ok(kinds)
 }
@@ -90,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_named_as_people_read_them_and_a_wrong_one_is_told_the_others() {
+    fn unknown_job_kind_error_lists_the_valid_kinds() {
         assert_eq!(
             named(&["publish", " sync_inbox", "publish"]).expect("known"),
             [Kind::Publish, Kind::SyncInbox]

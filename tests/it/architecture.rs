@@ -1,4 +1,4 @@
-//! The rules of the house that a compiler does not know: who may know whom, and what no source may hold.
+//! Architecture rules that the compiler does not check: dependencies between crates, and forbidden text in sources.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,8 +8,8 @@ use toml::Table;
 
 use crate::rig::root;
 
-/// Which of our crates each crate may import, outside its tests.
-const ARROWS: [(&str, &[&str]); 11] = [
+/// The crates that each crate may import outside its tests.
+const ALLOWED_IMPORTS: [(&str, &[&str]); 11] = [
     (
         "vintedbot",
         &[
@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("vintedbot-marketplace", &[]),
     ("vintedbot-migrations", &[]),
     ("vintedbot-practice", &[]),
-    // A crate for developers, that is never shipped.
+    // A crate for developers that is never shipped.
     (
         "vintedbot-proofs",
         &[
@@ -44,12 +44,12 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ),
     ("vintedbot-proto", &[]),
     ("vintedbot-sdk", &["proto"]),
-    // The domain's types are made of the marketplace's.
+    // The domain's API uses types of the marketplace.
     ("vintedbot-server", &["domain", "marketplace", "proto"]),
     ("vintedbot-worker", &["connector", "domain", "marketplace"]),
 ];
 
-/// The manifests of the workspace, by the names of their packages.
+/// Returns the manifests of the workspace, by package name.
 fn manifests() -> BTreeMap<String, Table> {
     let workspace = manifest(&root().join("Cargo.toml"));
     let members = workspace["workspace"]["members"].as_array().expect("members");
@@ -69,7 +69,7 @@ fn manifest(path: &Path) -> Table {
     text.parse().expect("TOML")
 }
 
-/// What a crate depends on outside its tests.
+/// Returns the dependencies of a crate outside its tests.
 fn dependencies(manifest: &Table) -> impl Iterator<Item = &str> {
     ["dependencies", "build-dependencies"]
         .into_iter()
@@ -78,8 +78,8 @@ fn dependencies(manifest: &Table) -> impl Iterator<Item = &str> {
 }
 
 #[test]
-fn crates_import_only_whom_they_may_know() {
-    let allowed: BTreeMap<_, _> = ARROWS.into_iter().collect();
+fn crates_import_only_allowed_crates() {
+    let allowed: BTreeMap<_, _> = ALLOWED_IMPORTS.into_iter().collect();
     let manifests = manifests();
     let names: Vec<_> = manifests.keys().map(String::as_str).collect();
     assert_eq!(
@@ -99,7 +99,7 @@ fn crates_import_only_whom_they_may_know() {
 }
 
 #[test]
-fn only_the_binary_reads_settings_and_only_the_connector_speaks_to_browsers() {
+fn settings_and_browsers_are_used_in_one_crate_each() {
     let homes = [
         ("figment", "vintedbot"),
         ("thirtyfour", "vintedbot-connector"),
@@ -118,18 +118,18 @@ fn only_the_binary_reads_settings_and_only_the_connector_speaks_to_browsers() {
 
 #[test]
 fn every_crate_obeys_the_lints_of_the_workspace() {
-    // What is generated is as its generator writes it.
+    // Generated code is exempt.
     for (name, manifest) in manifests().iter().filter(|(name, _)| *name != "vintedbot-proto") {
         assert_eq!(manifest["lints"]["workspace"].as_bool(), Some(true), "{name}");
     }
 }
 
 #[test]
-fn clippy_forbids_what_only_one_place_may_do() {
+fn clippy_forbids_calls_reserved_for_one_place() {
     let rules = fs::read_to_string(root().join("clippy.toml")).expect("clippy.toml");
     for method in [
-        "vintedbot_marketplace::Composer::save_draft",
-        "vintedbot_marketplace::Composer::publish",
+        "vintedbot_marketplace::ListingFormDriver::save_draft",
+        "vintedbot_marketplace::ListingFormDriver::publish",
         "sea_orm::TransactionTrait::begin",
         "std::time::SystemTime::now",
         "uuid::Uuid::now_v7",
@@ -151,7 +151,7 @@ fn clippy_forbids_what_only_one_place_may_do() {
 
 #[test]
 fn nothing_hides_that_a_program_drives_the_browser() {
-    // Put together here, so that this file does not find itself.
+    // The names are assembled here, so that this file does not match itself.
     let tricks = [
         ["Automation", "Controlled"],
         ["exclude", "Switches"],
@@ -180,7 +180,7 @@ fn nothing_hides_that_a_program_drives_the_browser() {
 }
 
 #[test]
-fn one_place_knows_of_a_proxy_for_the_browser() {
+fn browser_proxy_is_set_in_one_place() {
     let switch = ["--proxy", "-server"].concat();
     let found = sources().into_iter().filter(|(_, text)| text.contains(&switch));
     let found: Vec<_> = found.map(|(path, _)| path).collect();
@@ -188,14 +188,11 @@ fn one_place_knows_of_a_proxy_for_the_browser() {
     assert!(found.iter().all(|path| *path == home), "{found:?}");
 }
 
-/// Every source file of the house with its text, by its path from the root.
+/// Returns every source file of the repository with its text, by its path from the root.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     collect(root(), &mut found);
-    assert!(
-        found.len() > 100,
-        "the sources were looked for in the wrong place"
-    );
+    assert!(found.len() > 100, "the sources were not found");
     found.sort();
     found
 }

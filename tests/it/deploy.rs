@@ -1,5 +1,5 @@
-//! What is shipped for operators is read by the programs that it is for, or by parsers of its language; what it names must
-//! exist.
+//! The files for operators are checked by the programs that read them, or by parsers of their language. Everything that
+//! they name must exist.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::rig::root;
 
-/// Environment variables in the compose file that are not ours.
+/// Environment variables in the compose file that belong to other programs.
 const FOREIGN: [&str; 6] = ["POSTGRES_", "REDISCLI_", "MINIO_", "MC_HOST_", "SE_", "GF_"];
 
 fn deploy() -> PathBuf {
@@ -25,26 +25,28 @@ fn yaml(file: &str) -> Value {
     serde_saphyr::from_str(&text(file)).expect(file)
 }
 
-/// The names of all settings, as environment variables.
+/// Returns the environment variables of all settings, from the second column of the tables in `docs/settings.md`.
 fn settings() -> BTreeSet<String> {
-    let text = fs::read_to_string(root().join("config.default.toml")).expect("config.default.toml");
-    let settings: toml::Table = text.parse().expect("TOML");
-    settings.keys().map(|name| name.to_uppercase()).collect()
+    let page = fs::read_to_string(root().join("docs/settings.md")).expect("docs/settings.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    rows.filter_map(|row| row.split('`').nth(3))
+        .map(str::to_owned)
+        .collect()
 }
 
-/// Runs a program over a file; what it says where it refuses it.
+/// Runs a program on a file. Panics with the program's output if it refuses the file.
 fn checked(program: &Path, arguments: &[&str]) {
     let output = Command::new(program)
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("{}: {error}; `make test` brings it", program.display()));
-    let said =
+    let printed =
         String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
+    assert!(output.status.success(), "{arguments:?}: {printed}");
 }
 
 #[test]
-fn the_compose_file_names_settings_files_and_services_that_exist() {
+fn compose_file_names_existing_settings_and_files() {
     let compose = yaml("compose.yaml");
     let services = compose["services"].as_object().expect("services");
     let volumes = compose["volumes"].as_object().expect("volumes");
@@ -99,7 +101,7 @@ fn the_compose_file_names_settings_files_and_services_that_exist() {
     ] {
         assert!(ours.contains(variable), "{variable} is not set");
     }
-    // Every secret that the compose file asks for is asked for in the example, and given nowhere.
+    // The example file asks for every secret that the compose file needs, and sets none.
     let example = text("env.example");
     for asked in text("compose.yaml").split("${").skip(1) {
         let name = asked.split([':', '}']).next().expect("a name");
@@ -109,13 +111,13 @@ fn the_compose_file_names_settings_files_and_services_that_exist() {
             "env.example lacks {name}"
         );
     }
-    // Processes that share a network have ports of their own.
+    // Processes that share a network have different ports.
     let listens = |name: &str| services[name]["environment"]["METRICS_LISTEN"].clone();
     assert_ne!(listens("worker-1"), listens("worker-2"));
 }
 
 #[test]
-fn the_image_is_run_by_an_ordinary_user_and_says_whether_it_is_well() {
+fn image_runs_as_ordinary_user_with_a_health_check() {
     let dockerfile = text("Dockerfile");
     let last = dockerfile.rsplit("\nFROM ").next().expect("a stage");
     for wanted in [
@@ -138,7 +140,7 @@ fn the_image_is_run_by_an_ordinary_user_and_says_whether_it_is_well() {
 }
 
 #[test]
-fn haproxy_and_prometheus_take_their_files() {
+fn haproxy_and_prometheus_accept_their_configuration() {
     let file = |name: &str| deploy().join(name).display().to_string();
     let haproxy = ["/usr/sbin/haproxy", "/usr/local/sbin/haproxy"].map(Path::new);
     let haproxy = haproxy.into_iter().find(|path| path.is_file());
@@ -151,7 +153,7 @@ fn haproxy_and_prometheus_take_their_files() {
     checked(&promtool, &["check", "config", &file("prometheus.yml")]);
     let cases = root().join("tests/it/rules.yml");
     checked(&promtool, &["test", "rules", &cases.display().to_string()]);
-    // Who is scraped is somebody who listens there.
+    // Every scrape target is a service that listens on its port.
     let services = yaml("compose.yaml")["services"].clone();
     for job in yaml("prometheus.yml")["scrape_configs"].as_array().expect("jobs") {
         for target in job["static_configs"][0]["targets"].as_array().expect("targets") {
@@ -173,7 +175,7 @@ fn haproxy_and_prometheus_take_their_files() {
 }
 
 #[test]
-fn the_board_is_one_and_its_panels_ask_something() {
+fn dashboard_is_valid_and_every_panel_has_a_query() {
     let board: Value = serde_json::from_str(&text("grafana/board.json")).expect("JSON");
     let panels = board["panels"].as_array().expect("panels");
     assert!(panels.len() >= 10);
@@ -197,9 +199,9 @@ fn the_board_is_one_and_its_panels_ask_something() {
 }
 
 #[test]
-fn systemd_takes_the_unit() {
+fn systemd_accepts_the_unit() {
     let folder = tempfile::tempdir().expect("a folder");
-    // The program is not installed here, and the unit is refused without it.
+    // The program is not installed here, and systemd refuses the unit without it.
     let unit = text("vintedbot.service");
     assert!(unit.contains("ExecStart=/usr/local/bin/vintedbot serve"));
     let program = env!("CARGO_BIN_EXE_vintedbot");

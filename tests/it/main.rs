@@ -1,6 +1,6 @@
-//! The whole product from outside: the built program, its command line, its SDKs and its documents.
+//! Tests of the built program from outside: its command line, its SDKs and its documents.
 //!
-//! What these tests need on the machine is brought by `make test`; where it is missing they fail, and say so.
+//! `make test` installs the tools that these tests need. A test whose tool is missing fails and names it.
 
 #[path = "../../proofs/tests/support/collector.rs"]
 mod collector;

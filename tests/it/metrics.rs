@@ -1,4 +1,4 @@
-//! What Prometheus reads: shown after real traffic, understood by its own client library, and bounded.
+//! The metrics page after real traffic: complete, readable by Prometheus's own client library, and bounded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,10 +18,10 @@ from prometheus_client.parser import text_string_to_metric_families as families
 samples = [[s.name, s.labels, s.value] for f in families(sys.stdin.read()) for s in f.samples]
 json.dump(samples, sys.stdout)";
 
-/// One sample: its name, its labels, its value.
+/// A sample: its name, its labels and its value.
 type Sample = (String, BTreeMap<String, String>, f64);
 
-/// A page of metrics as an independent parser understands it.
+/// Parses a page of metrics with an independent parser.
 fn parsed(page: &str) -> Vec<Sample> {
     let python = root().join("target/venv/bin/python");
     let mut process = Command::new(python)
@@ -38,7 +38,7 @@ fn parsed(page: &str) -> Vec<Sample> {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-/// Where an instance says that its metrics are.
+/// Returns the metrics address that an instance logs.
 fn address(home: &Home) -> String {
     let log = home.log();
     let line = log.lines().find_map(|line| line.strip_prefix("metrics: "));
@@ -57,7 +57,7 @@ async fn traffic(instance: &Instance, accounts: usize) {
         let missing = format!("00000000-0000-7000-8000-{number:012}");
         client.listings().get(missing).await.expect_err("there is none");
         get(&format!("{}/health", instance.url())).await;
-        // Signed paths are one route, whatever stands in them; what is no method is none.
+        // Signed paths count as one route, whatever they contain. An unknown method adds no label.
         let made_up = format!("{}/vintedbot.v1.Service{number}/Method", instance.url());
         #[expect(clippy::disallowed_methods, reason = "it reaches this machine only")]
         let call = reqwest::Client::new()
@@ -87,7 +87,7 @@ fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> f64 {
     samples.iter().filter(is_it).map(|sample| sample.2).sum()
 }
 
-/// Every metric that a text speaks of, without what a histogram adds to its name.
+/// Returns every metric that a text names, without the suffixes of histograms.
 fn named(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for rest in text.split("vintedbot_").skip(1) {
@@ -101,7 +101,7 @@ fn named(text: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn a_scrape_after_real_traffic_has_everything_and_grows_with_nothing() {
+async fn scrape_has_all_metrics_with_bounded_labels() {
     let home = Home::new();
     let instance = home
         .start(&["--seed"], &[("METRICS_LISTEN", "127.0.0.1:0")])
@@ -115,7 +115,7 @@ async fn a_scrape_after_real_traffic_has_everything_and_grows_with_nothing() {
         .expect("it is open")
         .expect("a first message");
     traffic(&instance, 3).await;
-    // Each account is connected by a job, and its inbox read by another, which take their time.
+    // One job connects each account, and another reads its inbox. Both take time.
     let connected = [("kind", "connect_account")];
     let counted = async {
         loop {
@@ -163,7 +163,7 @@ async fn a_scrape_after_real_traffic_has_everything_and_grows_with_nothing() {
     assert_eq!(value(&samples, "vintedbot_database_up", &[]), 1.0);
     assert!(value(&samples, "vintedbot_database_connections", &[]) >= 2.0);
 
-    // What the rules and the board ask for is there.
+    // Every metric in the rules and the dashboard exists.
     for file in ["deploy/rules.yml", "deploy/grafana/board.json"] {
         let asked = named(&fs::read_to_string(root().join(file)).expect(file));
         assert!(asked.len() > 5, "{file}: {asked:?}");
@@ -175,14 +175,14 @@ async fn a_scrape_after_real_traffic_has_everything_and_grows_with_nothing() {
         }
     }
 
-    // Ten times as many accounts, ids and made-up methods, and not one series more of what is counted by calls.
+    // Ten times as many accounts, ids and unknown methods add no series to what calls count.
     let before = series(&samples);
     traffic(&instance, 30).await;
     drop(watch);
     let page = get(&address).await;
     let samples = parsed(&page);
     let new: Vec<_> = series(&samples).difference(&before).cloned().collect();
-    // A kind of job may run for the first time meanwhile.
+    // A job kind may run for the first time meanwhile.
     assert!(
         new.iter().all(|(name, _)| name.starts_with("vintedbot_job_")),
         "{new:?}"
@@ -208,7 +208,7 @@ async fn a_scrape_after_real_traffic_has_everything_and_grows_with_nothing() {
 }
 
 #[tokio::test]
-async fn a_listener_that_cannot_be_had_is_refused_by_the_name_of_its_setting() {
+async fn unavailable_metrics_address_names_its_setting() {
     let home = Home::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = taken.local_addr().expect("an address").to_string();
@@ -217,15 +217,15 @@ async fn a_listener_that_cannot_be_had_is_refused_by_the_name_of_its_setting() {
         .output()
         .await
         .expect("the program starts");
-    let said = String::from_utf8_lossy(&refused.stderr);
+    let printed = String::from_utf8_lossy(&refused.stderr);
     assert!(
-        !refused.status.success() && said.contains("METRICS_LISTEN"),
-        "{said}"
+        !refused.status.success() && printed.contains("METRICS_LISTEN"),
+        "{printed}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_database_that_is_away_would_say_is_not_known() {
+async fn unavailable_database_gives_no_database_metrics() {
     let server = Postgres::own().await.expect("a server");
     let url = server.url();
     let settings = [("METRICS_LISTEN", "127.0.0.1:0"), ("DATABASE_URL", url.as_str())];
@@ -248,7 +248,7 @@ async fn what_a_database_that_is_away_would_say_is_not_known() {
     assert!(figures.len() > 10 && figures.iter().all(|(.., value)| !value.is_nan()));
     server.stop().await.expect("stops");
     let page = get(&address).await;
-    // JSON has no word for what is not a number, and the page has.
+    // These figures are NaN now, which JSON cannot represent, so the page is read as text.
     assert!(page.contains("\nvintedbot_database_up 0\n"), "{page}");
     for (name, labels, _) in figures {
         let lines: Vec<_> = page

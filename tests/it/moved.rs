@@ -1,5 +1,5 @@
-//! An instance is moved to PostgreSQL by command, killed on the way, and goes on where it was; and a start that is killed
-//! while it makes its tables is simply made again.
+//! Moving an instance to PostgreSQL by command, with a kill in between; and starts that are killed while they create
+//! their tables.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -16,11 +16,11 @@ use vintedbot_sdk::{Client, mask};
 use crate::postgres::Postgres;
 use crate::rig::{Home, PATIENCE};
 
-/// Everything that a client can list, as text.
+/// Returns everything that a client can list, as text.
 async fn listed(client: &Client) -> Vec<String> {
     let accounts: Vec<_> = client.accounts().list().try_collect().await.expect("accounts");
     let photos = client.media().list(ListPhotosRequest::default());
-    // Their addresses are signed anew with each answer.
+    // Each answer signs their addresses again.
     let photos: Vec<_> = photos
         .map_ok(|photo| (photo.id, photo.sha256, photo.file_name, photo.create_time))
         .try_collect()
@@ -54,7 +54,7 @@ async fn listed(client: &Client) -> Vec<String> {
         .await
         .expect("jobs");
     let mut all = Vec::new();
-    // What is read again after each start moves on.
+    // Values that a start updates are left out.
     all.extend(
         accounts
             .iter()
@@ -66,7 +66,7 @@ async fn listed(client: &Client) -> Vec<String> {
     all
 }
 
-/// What came to a watcher from a place in the log on, until an account was renamed thus.
+/// Returns the number of events and their text from a position in the log until an account was renamed.
 async fn renamed(client: &Client, cursor: &str, name: &str) -> (usize, String) {
     let mut watch = client.events().watch(WatchRequest {
         cursor: cursor.to_owned(),
@@ -107,12 +107,12 @@ async fn rename(client: &Client, name: &str) {
 
 async fn output(home: &Home, arguments: &[&str]) -> (bool, String) {
     let run: Output = home.command(arguments, &[]).output().await.expect("it runs");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
-    (run.status.success(), said)
+    let printed = String::from_utf8_lossy(&run.stdout).into_owned() + &String::from_utf8_lossy(&run.stderr);
+    (run.status.success(), printed)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_instance_is_moved_to_postgresql_killed_on_the_way_and_goes_on_where_it_was() {
+async fn killed_move_to_postgresql_resumes_and_completes() {
     let (home, server) = (Home::new(), Postgres::start().await.expect("a server"));
     let instance = home.start(&["--seed"], &[]).await;
     let client = instance.client().await;
@@ -132,13 +132,13 @@ async fn an_instance_is_moved_to_postgresql_killed_on_the_way_and_goes_on_where_
     let from = format!("sqlite://{}", home.data().join("vintedbot.sqlite").display());
     let to = server.url();
     let migrate = ["migrate-store", "--from", &from, "--to", &to];
-    let (moved, said) = output(&home, &migrate).await;
+    let (moved, printed) = output(&home, &migrate).await;
     assert!(
-        !moved && said.contains("in use"),
-        "beside a running instance: {said}"
+        !moved && printed.contains("in use"),
+        "beside a running instance: {printed}"
     );
     assert!(instance.stop().await.success());
-    // As it was when nothing could change any more.
+    // This is the state after the last possible change.
     let instance = home.start(&[], &[]).await;
     let before = listed(&instance.client().await).await;
     assert!(before.len() > 40, "{} things", before.len());
@@ -153,17 +153,20 @@ async fn an_instance_is_moved_to_postgresql_killed_on_the_way_and_goes_on_where_
             break;
         }
         child.kill().await.expect("is killed");
-        let (started, said) = output(&home, &["seed"]).await;
+        let (started, printed) = output(&home, &["seed"]).await;
         assert!(!started);
-        halves += usize::from(said.contains("migrate-store again"));
+        halves += usize::from(printed.contains("migrate-store again"));
         delay += 25;
     }
     assert!(halves > 0, "it was never killed on the way");
-    let (again, said) = output(&home, &migrate).await;
-    assert!(again && said.contains("before"), "{said}");
-    let (started, said) = output(&home, &["serve"]).await;
-    assert!(!started && said.contains("was moved to postgres://"), "{said}");
-    assert!(said.contains("DATABASE_URL"), "{said}");
+    let (again, printed) = output(&home, &migrate).await;
+    assert!(again && printed.contains("before"), "{printed}");
+    let (started, printed) = output(&home, &["serve"]).await;
+    assert!(
+        !started && printed.contains("was moved to postgres://"),
+        "{printed}"
+    );
+    assert!(printed.contains("DATABASE_URL"), "{printed}");
 
     let instance = home.start(&[], &[("DATABASE_URL", &to)]).await;
     let client = instance.client().await;
@@ -198,10 +201,7 @@ async fn an_instance_is_moved_to_postgresql_killed_on_the_way_and_goes_on_where_
         if !found.is_empty() {
             break;
         }
-        assert!(
-            tokio::time::Instant::now() < until,
-            "the index is never made anew"
-        );
+        assert!(tokio::time::Instant::now() < until, "the index is never rebuilt");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(instance.stop().await.success());
@@ -209,7 +209,7 @@ async fn an_instance_is_moved_to_postgresql_killed_on_the_way_and_goes_on_where_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_that_is_killed_while_it_makes_its_tables_is_made_again() {
+async fn start_killed_during_migration_is_repeated() {
     let server = Postgres::start().await.expect("a server");
     let url = server.url();
     for is_postgres in [false, true] {
@@ -217,7 +217,8 @@ async fn a_start_that_is_killed_while_it_makes_its_tables_is_made_again() {
         let settings = is_postgres.then_some(("DATABASE_URL", url.as_str()));
         let settings: Vec<_> = settings.into_iter().collect();
         let mut delay = 10;
-        // The file is written when the tables are made and filled; what follows is made by whoever finds it missing.
+        // The file is written when the tables are created and filled. Later steps are repeated by any start that finds
+        // them missing.
         while !home.data().join("instance").exists() {
             assert!(delay < 30_000, "it never comes so far");
             let mut child = home.command(&["serve"], &settings).spawn().expect("it starts");
@@ -238,7 +239,7 @@ async fn a_start_that_is_killed_while_it_makes_its_tables_is_made_again() {
 }
 
 #[tokio::test]
-async fn commands_beside_an_instance_need_one_that_is_there() {
+async fn commands_fail_without_an_existing_instance() {
     let server = Postgres::start().await.expect("a server");
     let url = server.url();
     let nowhere = "postgres://vintedbot:secret@127.0.0.1:1/nothing";
@@ -255,28 +256,28 @@ async fn commands_beside_an_instance_need_one_that_is_there() {
                 .output()
                 .await
                 .expect("it ends");
-            let said = String::from_utf8_lossy(&output.stderr);
+            let printed = String::from_utf8_lossy(&output.stderr);
             assert!(
-                !output.status.success() && said.contains("no instance") && said.contains(says),
-                "{arguments:?} {setting:?}: {said}"
+                !output.status.success() && printed.contains("no instance") && printed.contains(says),
+                "{arguments:?} {setting:?}: {printed}"
             );
         }
         assert!(!home.data().exists(), "nothing was made");
     }
-    // What waiting does not mend is said at once, with the setting, and without the password.
+    // An error that waiting cannot fix is reported at once. It names the setting and does not show the password.
     let home = Home::new();
     let (server_url, _) = url.rsplit_once('/').expect("a database");
     let wrong = format!("{server_url}/no_such_database");
     let output = home.command(&["serve"], &[("DATABASE_URL", &wrong)]).output();
     let output = tokio::time::timeout(Duration::from_secs(10), output).await;
     let output = output.expect("at once").expect("it ends");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let printed = String::from_utf8_lossy(&output.stderr);
     assert!(
-        said.contains("DATABASE_URL: the database no_such_database at 127.0.0.1:"),
-        "{said}"
+        printed.contains("DATABASE_URL: the database no_such_database at 127.0.0.1:"),
+        "{printed}"
     );
-    assert_eq!(said.matches("does not exist").count(), 1, "{said}");
-    // And one that is not there yet is waited for, and that is said.
+    assert_eq!(printed.matches("does not exist").count(), 1, "{printed}");
+    // A server that is not up yet is waited for, and the log says so.
     let mut child = home
         .command(&["serve"], &[("DATABASE_URL", nowhere)])
         .stderr(Stdio::piped())

@@ -1,4 +1,4 @@
-//! Other users of the machine can read nothing that an instance keeps.
+//! Other users of the machine cannot read the files of an instance.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::rig::Home;
 
-/// Every file and folder under `folder` that group or others have a right to, with its mode.
+/// Returns every file and folder under `folder` on which group or others have a right, with its mode.
 fn open_to_others(folder: &Path) -> Vec<String> {
     let mut open = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder").flatten() {
@@ -23,7 +23,7 @@ fn open_to_others(folder: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn start_closes_existing_data_folder_to_others() {
+async fn start_restricts_an_existing_data_folder() {
     let home = Home::new();
     let data = home.data();
     let (key, empty) = ("1f".repeat(32), String::new());

@@ -1,7 +1,7 @@
-//! The README keeps its word: its commands are run, its example is built and run, its settings are all of them.
+//! Runs the commands of the documentation, and checks the parts of it that are derived from code.
 //!
-//! Blocks that begin with ```` ```sh run ```` are run in their order as one script. `UPDATE=1` writes the table of settings
-//! and the Rust example into it anew.
+//! The code blocks of [`SCRIPT_PAGES`] that begin with ```` ```sh run ```` form one script, which runs against a real
+//! instance. `UPDATE=1` writes the Rust example and the challenge table into their pages.
 
 use std::fs;
 use std::path::Path;
@@ -11,34 +11,41 @@ use tokio::process::Command;
 
 use crate::rig::{Home, root, search_path};
 
-const SETTINGS: (&str, &str) = ("<!-- settings -->\n", "<!-- /settings -->");
+/// The pages whose blocks form the script, in order. A block uses variables that earlier blocks define.
+const SCRIPT_PAGES: [&str; 3] = ["README.md", "docs/your-account.md", "docs/grpcurl.md"];
+/// The first line of a block that is run.
+const RUN: &str = "```sh run\n";
 const EXAMPLE: (&str, &str) = ("```rust\n", "```");
+const CHALLENGES: (&str, &str) = ("<!-- challenges -->\n", "<!-- /challenges -->");
 
-fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).expect("README.md")
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The contents of code blocks that begin with this line.
-fn blocks(opening: &str) -> Vec<String> {
-    let text = readme();
-    let opening = format!("{opening}\n");
-    let after = text.split(&opening).skip(1);
+/// The contents of the blocks that are run, in order.
+fn run_blocks() -> Vec<String> {
+    let pages = SCRIPT_PAGES.map(page);
+    let after = pages.iter().flat_map(|text| text.split(RUN).skip(1));
     after
         .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
         .collect()
 }
 
-fn updating() -> bool {
-    std::env::var_os("UPDATE").is_some_and(|value| value == "1")
+/// Asserts that a page has the expected text. With `UPDATE=1` in the environment, writes that text first.
+fn assert_page(name: &str, expected: &str) {
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        fs::write(root().join(name), expected).expect("written");
+    }
+    assert!(page(name) == expected, "{name}: run this test once with UPDATE=1");
 }
 
-fn said(output: &Output) -> String {
+fn printed(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[tokio::test]
-async fn its_commands_publish_a_listing_and_reach_every_service() {
-    let blocks = blocks("```sh run");
+async fn documented_commands_publish_and_reach_every_service() {
+    let blocks = run_blocks();
     assert!(blocks.len() > 10, "{} blocks", blocks.len());
     let services = [
         "Auth",
@@ -87,14 +94,14 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
         .await
         .expect("the commands end");
     let run = run.expect("bash starts");
-    assert!(run.status.success(), "{}", said(&run));
+    assert!(run.status.success(), "{}", printed(&run));
     let published = instance.records("item_published").await;
-    assert_eq!(published.len(), before + 2, "{}", said(&run));
+    assert_eq!(published.len(), before + 2, "{}", printed(&run));
     assert_eq!(published[before]["title"], "Sweat gris chiné");
     let refusal = fs::read_to_string(home.path().join("error.txt")).expect("error.txt");
     assert!(refusal.contains("Unimplemented"), "{refusal}");
 
-    // The example wants a photo beside it, as the commands left one.
+    // The example uploads `front.jpg` from its working directory, where the commands left one.
     let built = Path::new(env!("CARGO_BIN_EXE_vintedbot")).with_file_name("examples");
     let run = Command::new(built.join("first_listing"))
         .current_dir(home.path())
@@ -102,90 +109,34 @@ async fn its_commands_publish_a_listing_and_reach_every_service() {
         .output()
         .await
         .expect("the example is built with the tests");
-    assert!(run.status.success(), "{}", said(&run));
+    assert!(run.status.success(), "{}", printed(&run));
     assert_eq!(
         instance.records("item_published").await.len(),
         before + 3,
         "{}",
-        said(&run)
+        printed(&run)
     );
     assert!(instance.stop().await.success());
 }
 
 #[test]
-fn its_table_has_every_setting_and_its_example_is_the_one_that_is_built() {
-    let example = fs::read_to_string(root().join("examples/first_listing.rs")).expect("the example");
+fn rust_sdk_page_shows_the_example_that_is_built() {
+    let example = page("examples/first_listing.rs");
     let (_, code) = example.split_once("\n\n").expect("a module doc");
-    let expected = replaced(&readme(), EXAMPLE, code);
-    let expected = replaced(&expected, SETTINGS, &settings_table());
-    if updating() {
-        fs::write(root().join("README.md"), &expected).expect("written");
-    }
-    assert!(readme() == expected, "run this test once with UPDATE=1");
+    let name = "docs/rust-sdk.md";
+    assert_page(name, &replaced(&page(name), EXAMPLE, code));
 }
 
 #[test]
-fn the_safety_notes_print_what_follows_from_each_challenge() {
-    let path = root().join("docs/safety.md");
-    let read = || fs::read_to_string(&path).expect("the safety notes");
+fn safety_page_lists_what_follows_each_challenge() {
     let table = vintedbot_marketplace::challenge::Kind::table();
-    let expected = replaced(&read(), ("<!-- challenges -->\n", "<!-- /challenges -->"), &table);
-    if updating() {
-        fs::write(&path, &expected).expect("written");
-    }
-    assert!(read() == expected, "run this test once with UPDATE=1");
+    let name = "docs/safety.md";
+    assert_page(name, &replaced(&page(name), CHALLENGES, &table));
 }
 
-/// The text with something else between the first such opening and the closing after it.
+/// The text with the part between the first opening and its closing replaced.
 fn replaced(text: &str, (opening, closing): (&str, &str), between: &str) -> String {
     let (before, rest) = text.split_once(opening).expect("an opening");
     let (_, after) = rest.split_once(closing).expect("a closing");
     format!("{before}{opening}{between}{closing}{after}")
-}
-
-/// `config.default.toml` as a table. A comment stands with the first of the settings that it explains.
-fn settings_table() -> String {
-    let text = fs::read_to_string(root().join("config.default.toml")).expect("config.default.toml");
-    let mut table = "| variable | default | what it is |\n| --- | --- | --- |\n".to_owned();
-    let mut comment = Vec::new();
-    for line in text.lines() {
-        if let Some(words) = line.strip_prefix('#') {
-            // Lists are indented.
-            let bullet = if words.starts_with("   ") { "· " } else { "" };
-            let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-            comment.push(format!("{bullet}{}", words.replace('|', "\\|")));
-        } else if let Some((name, value)) = line.split_once(" = ") {
-            let value = if value == "\"\"" {
-                String::new()
-            } else {
-                format!("`{}`", value.trim_matches('"'))
-            };
-            table += &format!(
-                "| `{}` | {value} | {} |\n",
-                name.to_uppercase(),
-                comment.join(" ")
-            );
-            comment.clear();
-        } else {
-            comment.clear();
-        }
-    }
-    table
-}
-
-#[test]
-fn the_table_is_of_settings_that_exist() {
-    let text = fs::read_to_string(root().join("config.default.toml")).expect("config.default.toml");
-    let settings: toml::Table = text.parse().expect("TOML");
-    let table = settings_table();
-    assert_eq!(table.lines().count() - 2, settings.len());
-    let example = fs::read_to_string(root().join(".env.example")).expect(".env.example");
-    for line in example.lines().map(|line| line.trim_start_matches("# ")) {
-        if let Some((name, _)) = line.split_once('=') {
-            assert!(
-                settings.contains_key(&name.to_lowercase()),
-                ".env.example names {name}"
-            );
-        }
-    }
 }

@@ -1,4 +1,4 @@
-//! A real instance: the built program in a folder of its own, on free ports.
+//! A real instance: the built program in its own folder, on free ports.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,21 +13,21 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use vintedbot_sdk::Client;
 
-/// The longest that starting, stopping or anything else here may take. Far more than it takes: a machine may be busy.
+/// The longest that any step here may take. It is far longer than needed, because a machine may be busy.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A folder for instances, removed with everything in it.
+/// A folder for instances. Dropping it removes the folder.
 pub struct Home {
     folder: TempDir,
 }
 
-/// A running instance. Killed when dropped.
+/// A running instance. Dropping it kills the process.
 pub struct Instance {
     process: Child,
-    /// Where it listens, such as `127.0.0.1:41234`.
+    /// The address on which it listens, such as `127.0.0.1:41234`.
     pub address: String,
     pub practice_url: String,
-    /// What it said about its browser.
+    /// What it logged about its browser.
     pub browser: String,
     pub token_file: PathBuf,
     output: JoinHandle<()>,
@@ -48,13 +48,13 @@ impl Home {
         self.path().join("data")
     }
 
-    /// Everything that was printed and logged by the instances that ran here.
+    /// Returns everything that the instances in this folder printed and logged.
     pub fn log(&self) -> String {
         let read = |name: &str| fs::read_to_string(self.path().join(name)).unwrap_or_default();
         read("stdout.log") + &read("stderr.log")
     }
 
-    /// The program with settings that suit a test; those given win.
+    /// Returns the program with settings for tests. The given settings take precedence.
     pub fn command(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_vintedbot"));
         command
@@ -64,10 +64,10 @@ impl Home {
         let usual = [
             ("LISTEN", "127.0.0.1:0"),
             ("PRACTICE_LISTEN", "127.0.0.1:0"),
-            ("PRACTICE_BUYERS_S", "0"),
+            ("PRACTICE_BUYERS_INTERVAL", "0s"),
             ("DATA_DIR", "data"),
             ("BROWSER", "off"),
-            ("PACING_MS", "0"),
+            ("BROWSER_PACING", "0ms"),
         ];
         command.envs(usual).envs(settings.iter().copied());
         command
@@ -147,7 +147,7 @@ impl Instance {
         client.expect("a client")
     }
 
-    /// Everything that the practice site has accepted, in its own words.
+    /// Returns the practice site's records of this kind.
     pub async fn records(&self, kind: &str) -> Vec<Value> {
         let url = format!("{}/_practice/records", self.practice_url);
         let text = get(&url).await;
@@ -158,7 +158,7 @@ impl Instance {
             .collect()
     }
 
-    /// Asks it to end, as Ctrl-C does, and waits until it has.
+    /// Asks the instance to stop, as Ctrl-C does, and waits for its end.
     pub async fn stop(mut self) -> ExitStatus {
         let pid = self
             .process
@@ -173,7 +173,7 @@ impl Instance {
     }
 }
 
-/// The answer to a GET.
+/// Returns the answer to a GET request.
 pub async fn get(url: &str) -> String {
     #[expect(clippy::disallowed_methods, reason = "it reaches this machine only")]
     let client = reqwest::Client::new();
@@ -182,12 +182,12 @@ pub async fn get(url: &str) -> String {
     answer.text().await.expect("text")
 }
 
-/// The repository.
+/// Returns the root of the repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The search path with the tools that `make test` brings in front.
+/// Returns the search path, with the tools that `make test` installs in front.
 pub fn search_path() -> String {
     let tools = [
         root().join("target/venv/bin"),

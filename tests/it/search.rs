@@ -1,4 +1,4 @@
-//! The search index is made anew by command, beside a running instance.
+//! Rebuilding the search index by command, beside a running instance.
 
 use futures::TryStreamExt as _;
 use vintedbot_sdk::v1::{ListListingsRequest, SearchListingsRequest};
@@ -6,7 +6,7 @@ use vintedbot_sdk::v1::{ListListingsRequest, SearchListingsRequest};
 use crate::rig::Home;
 
 #[tokio::test]
-async fn an_index_is_made_anew_beside_a_running_instance() {
+async fn index_is_rebuilt_beside_a_running_instance() {
     let home = Home::new();
     let instance = home.start(&["--seed"], &[]).await;
     let client = instance.client().await;
@@ -21,14 +21,14 @@ async fn an_index_is_made_anew_beside_a_running_instance() {
         .output()
         .await
         .expect("it runs");
-    let said = String::from_utf8_lossy(&run.stdout).into_owned();
+    let printed = String::from_utf8_lossy(&run.stdout).into_owned();
     assert!(
         run.status.success(),
-        "{said}{}",
+        "{printed}{}",
         String::from_utf8_lossy(&run.stderr)
     );
-    let last = said.lines().last().unwrap_or_default();
-    assert!(last.starts_with("search index: complete after "), "{said}");
+    let last = printed.lines().last().unwrap_or_default();
+    assert!(last.starts_with("search index: complete after "), "{printed}");
     for listing in listings.iter().filter(|listing| !listing.title.is_empty()) {
         let request = SearchListingsRequest {
             query: listing.title.to_uppercase(),

@@ -1,4 +1,4 @@
-//! A new instance in mock mode has a wardrobe in it, the same each time.
+//! A new instance in mock mode has a wardrobe, which is the same each time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,7 +45,7 @@ async fn contents(instance: &Instance) -> Contents {
 }
 
 #[tokio::test]
-async fn a_first_start_fills_the_instance_with_listings_in_every_state() {
+async fn first_start_seeds_listings_in_every_state() {
     let home = Home::new();
     let instance = home.start(&["--seed"], &[]).await;
     assert_eq!(instance.browser, "off, browserless driver");
@@ -85,14 +85,14 @@ async fn a_first_start_fills_the_instance_with_listings_in_every_state() {
     assert_eq!(instance.records("item_published").await.len(), 4);
     assert!(instance.stop().await.success());
 
-    // The second start finds its wardrobe and leaves it alone.
+    // The second start finds the wardrobe and does not change it.
     let instance = home.start(&["--seed"], &[]).await;
     assert_eq!(contents(&instance).await.listings.len(), 15);
     assert!(instance.stop().await.success());
 }
 
 #[tokio::test]
-async fn two_instances_are_filled_with_the_same_data() {
+async fn two_instances_get_the_same_seed_data() {
     let mut seen = Vec::new();
     for _ in 0..2 {
         let home = Home::new();
@@ -131,14 +131,14 @@ async fn two_instances_are_filled_with_the_same_data() {
 }
 
 #[tokio::test]
-async fn a_first_start_that_is_cut_off_is_said_to_be_half() {
+async fn interrupted_seeding_is_reported_as_incomplete() {
     let home = Home::new();
     let mut child = home
         .command(&["serve", "--seed"], &[])
         .spawn()
         .expect("it starts");
     let begins = async {
-        // Its first photo belongs to its first account.
+        // The first photo belongs to the first account.
         while !fs::read_dir(home.data().join("media")).is_ok_and(|mut files| files.next().is_some()) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -148,15 +148,15 @@ async fn a_first_start_that_is_cut_off_is_said_to_be_half() {
         .expect("it is being filled");
     child.kill().await.expect("is killed");
     home.start(&["--seed"], &[]).await.stop().await;
-    let told = home.log().matches("the example data is incomplete").count();
-    assert_eq!(told, 1, "{}", home.log());
+    let reports = home.log().matches("the example data is incomplete").count();
+    assert_eq!(reports, 1, "{}", home.log());
     fs::remove_file(home.data().join("seeding")).expect("there is a mark");
     home.start(&["--seed"], &[]).await.stop().await;
     assert_eq!(home.log().matches("incomplete").count(), 1, "{}", home.log());
 }
 
 #[tokio::test]
-async fn a_first_start_that_ended_before_it_was_filled_is_made_up_for() {
+async fn interrupted_seeding_is_completed_at_next_start() {
     let home = Home::new();
     let refused = home
         .command(&["serve", "--seed"], &[("REDIS_URL", "redis://127.0.0.1:1")])

@@ -1,4 +1,5 @@
-//! Traces: a call's goes on in the job that it made, at a collector that is a real OTLP server; and one that is away.
+//! Traces at a real OTLP collector: the trace of a call continues in the job that it created. Also an unreachable
+//! collector.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ async fn create_account(instance: &Instance) {
 }
 
 #[tokio::test]
-async fn a_calls_trace_goes_on_in_its_job() {
+async fn trace_of_a_call_continues_in_its_job() {
     let (collector, url) = Collector::start().await.expect("a free port");
     let home = Home::new();
     let instance = home.start(&[], &[("OTLP_ENDPOINT", &url)]).await;
@@ -67,12 +68,12 @@ async fn a_calls_trace_goes_on_in_its_job() {
 }
 
 #[tokio::test]
-async fn a_collector_that_is_away_is_said_once_and_holds_nothing_up() {
+async fn unreachable_collector_is_logged_once_and_blocks_nothing() {
     let home = Home::new();
     let instance = home.start(&[], &[("OTLP_ENDPOINT", "http://127.0.0.1:9")]).await;
     for _ in 0..3 {
         create_account(&instance).await;
-        // Long enough for a batch of its own.
+        // Long enough for a separate batch.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
     }
     assert!(instance.stop().await.success());

@@ -6,7 +6,7 @@ use crate::postgres::ports::Port;
 use crate::rig::{Home, root};
 
 #[tokio::test]
-async fn a_page_of_another_origin_calls_watches_and_uploads() {
+async fn page_of_another_origin_calls_watches_and_uploads() {
     let port = Port::take().expect("a free port");
     let origin = format!("http://{}", port.address());
     let home = Home::new();
@@ -22,7 +22,7 @@ async fn a_page_of_another_origin_calls_watches_and_uploads() {
         .output()
         .await
         .expect("npm starts");
-    let said = String::from_utf8_lossy(&tested.stdout) + String::from_utf8_lossy(&tested.stderr);
-    assert!(tested.status.success(), "{said}\n{}", home.log());
+    let printed = String::from_utf8_lossy(&tested.stdout) + String::from_utf8_lossy(&tested.stderr);
+    assert!(tested.status.success(), "{printed}\n{}", home.log());
     assert!(instance.stop().await.success());
 }

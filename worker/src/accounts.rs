@@ -1,4 +1,4 @@
-//! Connecting an account: who it is on its site, and what the site offers.
+//! Connects accounts: reads the member and the site's catalogue.
 
 use std::sync::Arc;
 
@@ -7,29 +7,29 @@ use vintedbot_domain::accounts as domain_accounts;
 use vintedbot_domain::inbox::sync::turns;
 use vintedbot_domain::jobs::{Claim, Outcome};
 use vintedbot_domain::{Reason, Result};
-use vintedbot_marketplace::challenge::{AccountFollows, Verdict};
-use vintedbot_marketplace::{Error as SiteError, Seat};
+use vintedbot_marketplace::challenge::{AccountAction, Verdict};
+use vintedbot_marketplace::{AccountContext, Error as SiteError};
 
 use crate::Worker;
 use crate::publishing::{challenge_reason, millis};
 
-/// Reads the member and the catalog of the account's site, and stores both.
+/// Reads the member and the catalogue of the account's site, and stores both.
 pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
-    let domain = &worker.domain;
+    let context = &worker.context;
     let account_id = claim.job.subject_id.clone().unwrap_or_default();
-    let outcome = match domain_accounts::seat_of(domain, &account_id).await? {
+    let outcome = match domain_accounts::account_context_of(context, &account_id).await? {
         None => Outcome::Done,
-        // Once it may be asked again, the next turn of the schedule comes here.
-        Some(_) if domain_accounts::is_left_alone(domain, &account_id).await? => Outcome::Done,
-        Some(seat) => match read(worker, &seat).await {
-            // Its mode was changed while the other site was read: who it is on this one is asked at once.
-            Ok(false) => Outcome::At(domain.store.now().await?),
+        // The next run of the schedule connects the account after its pause or cooldown.
+        Some(_) if domain_accounts::is_paused_or_cooling_down(context, &account_id).await? => Outcome::Done,
+        Some(account_context) => match read(worker, &account_context).await {
+            // The account moved to another site during the reading. Reads the member of the new site at once.
+            Ok(false) => Outcome::At(context.store.now().await?),
             Ok(true) => {
-                // Now that it is known who it is, its conversations can be read.
-                turns::ensure(domain, &account_id, worker.config.sync_interval_ms).await?;
+                // The member is known now, so the inbox can be read.
+                turns::ensure(context, &account_id, worker.config.sync_interval_ms).await?;
                 Outcome::Done
             }
-            // That it has none, or one of no use, is written down already.
+            // The state of the session has been stored already.
             Err(Failure::Site(SiteError::NoSession(_) | SiteError::SessionInvalid(_))) => Outcome::Done,
             Err(Failure::Site(SiteError::Challenge { verdict, .. })) => {
                 challenged(worker, &account_id, &verdict).await?;
@@ -38,40 +38,40 @@ pub async fn connect(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
             Err(Failure::Site(error)) => Outcome::Retry {
                 error: error.to_string(),
             },
-            // It was deleted while its site was read.
+            // The account was deleted during the reading.
             Err(Failure::Domain(error)) if error.reason() == Some(Reason::NotFound) => Outcome::Done,
             Err(Failure::Domain(error)) => return Err(error),
         },
     };
-    let (claim, back_off) = (claim.clone(), domain.settings.back_off());
-    domain
+    let (claim, backoff) = (claim.clone(), context.settings.backoff());
+    context
         .store
         .write(move |tx| {
             let (claim, outcome) = (claim.clone(), outcome.clone());
-            async move { claim.finish(tx, &outcome, &back_off).await }.boxed()
+            async move { claim.finish(tx, &outcome, &backoff).await }.boxed()
         })
         .await
 }
 
-/// The site asks for a person: what follows for the account follows here too, although no publish job met it.
+/// Applies the challenge policy to the account, for a challenge that no publish job met.
 pub async fn challenged(worker: &Worker, account_id: &str, verdict: &Verdict) -> Result<()> {
-    let domain = &worker.domain;
+    let context = &worker.context;
     let (account_id, reason) = (account_id.to_owned(), challenge_reason(verdict.kind));
     let message = verdict.message.clone();
-    if verdict.kind.consequence().account == AccountFollows::GoesOn {
+    if verdict.kind.policy().account == AccountAction::Continue {
         return Ok(());
     }
-    let quiet_until = match verdict.quiet_for() {
-        Some(time) => Some(domain.store.now().await?.saturating_add(millis(time))),
+    let cooldown_until = match verdict.cooldown() {
+        Some(time) => Some(context.store.now().await?.saturating_add(millis(time))),
         None => None,
     };
-    domain
+    context
         .store
         .write(move |tx| {
             let (account_id, message) = (account_id.clone(), message.clone());
             async move {
-                match quiet_until {
-                    Some(until) => domain_accounts::keep_quiet(tx, &account_id, until).await,
+                match cooldown_until {
+                    Some(until) => domain_accounts::start_cooldown(tx, &account_id, until).await,
                     None => domain_accounts::pause(tx, &account_id, reason, &message, None).await,
                 }
             }
@@ -97,17 +97,26 @@ impl From<vintedbot_domain::Error> for Failure {
     }
 }
 
-/// `false`: the account works on another site by now.
-async fn read(worker: &Worker, seat: &Seat) -> std::result::Result<bool, Failure> {
-    let member = worker.marketplace.member(seat).await?;
-    let domain = &worker.domain;
-    domain_accounts::checked(domain, &seat.account_id, &seat.site, &member).await?;
-    if domain_accounts::needs_catalog(domain, seat).await? {
-        let catalog = worker.marketplace.catalog(seat).await?;
-        domain.catalogs.save(&domain.store, &seat.site, catalog).await?;
+/// Returns false if the account has moved to another site.
+async fn read(worker: &Worker, account_context: &AccountContext) -> std::result::Result<bool, Failure> {
+    let member = worker.marketplace.member(account_context).await?;
+    let context = &worker.context;
+    domain_accounts::checked(
+        context,
+        &account_context.account_id,
+        &account_context.site,
+        &member,
+    )
+    .await?;
+    if domain_accounts::needs_catalog(context, account_context).await? {
+        let catalog = worker.marketplace.catalog(account_context).await?;
+        context
+            .catalogs
+            .save(&context.store, &account_context.site, catalog)
+            .await?;
     }
-    let (account_id, site) = (seat.account_id.clone(), seat.site.clone());
-    let recorded = domain
+    let (account_id, site) = (account_context.account_id.clone(), account_context.site.clone());
+    let recorded = context
         .store
         .write(move |tx| {
             let (account_id, site, member) = (account_id.clone(), site.clone(), member.clone());

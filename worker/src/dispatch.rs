@@ -1,4 +1,4 @@
-//! From a ring to a handler: claim the row, then do what its kind says.
+//! From a notification to a handler: claims the job's row and runs the handler of its kind.
 
 use std::sync::Arc;
 
@@ -9,17 +9,17 @@ use vintedbot_domain::{Result, jobs, trace};
 use crate::stage::Stage;
 use crate::{Worker, accounts, inbox, publishing, removal, replies, sessions, wardrobe};
 
-/// Claims a job and works on it. `false`: it was not due, or somebody else has it.
+/// Claims a job and executes it. Returns false if it was not due or another worker holds it.
 pub async fn work_on(worker: &Arc<Worker>, job_id: &str) -> Result<bool> {
     if worker.drain.is_cancelled() {
         return Ok(false);
     }
-    let domain = &worker.domain;
+    let context = &worker.context;
     let claim = jobs::claim(
-        &domain.store,
+        &context.store,
         job_id,
         &worker.identity.id,
-        domain.settings.lease_ms,
+        context.settings.jobs.lease_ms,
     )
     .await?;
     let Some(claim) = claim else { return Ok(false) };

@@ -1,4 +1,4 @@
-//! Reading the inboxes of accounts, and marking threads as read there.
+//! Reads the inboxes of accounts, and marks threads as read on the site.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -11,23 +11,24 @@ use vintedbot_domain::media::{self, NewPhoto};
 use vintedbot_domain::{Error, Reason, Result};
 use vintedbot_marketplace::{Error as SiteError, InboxPage, InboxRow};
 
-use crate::wardrobe::{keep, let_go};
+use crate::wardrobe::{release, renew_lease};
 use crate::{Worker, accounts, sessions};
 
-/// Pages after which a site that goes on and on is not believed.
+/// The maximum pages of one reading. A site that returns more is not trusted.
 const PAGES_MAX: u32 = 1_000;
-/// Conversations that may be of no known shape before it is believed that none is.
-const ODD_MAX: u32 = 3;
-/// Photos that one reading fetches; the next one fetches the rest.
+/// The number of conversations of unknown shape at which the reading stops, because the site's format has probably
+/// changed.
+const UNREADABLE_MAX: u32 = 3;
+/// The maximum photos that one reading fetches. The next reading fetches the others.
 const PHOTOS_MAX: usize = 40;
-/// How often marking a thread is tried.
+/// The maximum attempts to mark a thread as read.
 const MARKS_MAX: i64 = 3;
 
-/// Why a reading stops early.
+/// The reason for which a reading stops early.
 enum Stop {
     Site(SiteError),
     Domain(Error),
-    /// The process is to end, or the claim is lost.
+    /// The process drains, or the claim is lost.
     Drained,
 }
 
@@ -43,29 +44,29 @@ impl From<Error> for Stop {
     }
 }
 
-/// Reads an account's inbox, as far as something changed there.
+/// Reads the changed parts of an account's inbox.
 pub async fn sync(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
-    let domain = &worker.domain;
-    let Some(begun) = work::begin(domain, claim).await? else {
+    let context = &worker.context;
+    let Some(begun) = work::begin(context, claim).await? else {
         return Ok(());
     };
     let mut counts = Counts::default();
     let read = {
         let reading = async {
             let ended = read(worker, claim, &begun, &mut counts).await?;
-            // The words are here; photos hold nobody up.
+            // The messages are stored at this point; photos must not delay them.
             fetch(worker, claim, &begun).await?;
             Ok(ended)
         };
         tokio::pin!(reading);
         tokio::select! {
             read = &mut reading => read,
-            () = keep(worker, claim) => Err(Stop::Drained),
+            () = renew_lease(worker, claim) => Err(Stop::Drained),
         }
     };
     let ended = match read {
         Ok(ended) => ended,
-        Err(Stop::Drained) => return let_go(worker, claim, Outcome::HandBack).await,
+        Err(Stop::Drained) => return release(worker, claim, Outcome::HandBack).await,
         Err(Stop::Domain(Error::Rejected(rejection))) => Ended::Late {
             reason: rejection.reason,
             message: rejection.message,
@@ -73,13 +74,13 @@ pub async fn sync(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         Err(Stop::Domain(error)) => return Err(error),
         Err(Stop::Site(error)) => late(worker, &begun, &error).await?,
     };
-    work::end(domain, claim, Some(&begun), &counts, ended).await
+    work::end(context, claim, Some(&begun), &counts, ended).await
 }
 
-/// What an error of the site means for the reading, and for the account.
+/// Converts an error of the site to the end of the reading, and applies a challenge to the account.
 async fn late(worker: &Worker, begun: &Begun, error: &SiteError) -> Result<Ended> {
     if let SiteError::Challenge { verdict, .. } = error {
-        accounts::challenged(worker, &begun.seat.account_id, verdict).await?;
+        accounts::challenged(worker, &begun.account_context.account_id, verdict).await?;
     }
     Ok(match sessions::refusal(error) {
         Answer::Refused { reason, message, .. } => Ended::Late { reason, message },
@@ -90,7 +91,7 @@ async fn late(worker: &Worker, begun: &Begun, error: &SiteError) -> Result<Ended
     })
 }
 
-/// Reads pages until what follows is known to be here, and what changed on each.
+/// Reads pages, and the changed conversations of each, until the following pages are known to be stored.
 async fn read(
     worker: &Worker,
     claim: &Claim,
@@ -99,76 +100,79 @@ async fn read(
 ) -> std::result::Result<Ended, Stop> {
     let mut seen = HashSet::new();
     let mut watermark = None;
-    let mut odd = Odd::default();
+    let mut unreadable = Unreadable::default();
     for number in 1..=PAGES_MAX {
         if worker.drain.is_cancelled() {
             return Err(Stop::Drained);
         }
-        let page = worker.marketplace.inbox_page(&begun.seat, number).await;
+        let page = worker
+            .marketplace
+            .inbox_page(&begun.account_context, number)
+            .await;
         counts.requests += 1;
         let page = page?;
         if number == 1 {
             if page.rows.is_empty() && page.unreadable == 0 && begun.has_threads {
-                let message = "there are conversations here, and the site says that there are none";
+                let message = "the site returned no conversations, but conversations are stored here";
                 return Err(SiteError::Shape(message.to_owned()).into());
             }
             watermark = page.rows.iter().filter_map(|row| row.update_time).max();
         }
-        odd.rows += page.unreadable;
+        unreadable.rows += page.unreadable;
         let seen_before = seen.len();
         seen.extend(page.rows.iter().map(|row| row.conversation_id.clone()));
         let is_new_page = seen.len() > seen_before;
-        let changed = work::changed(&worker.domain, begun, &page.rows).await?;
+        let changed = work::changed(&worker.context, begun, &page.rows).await?;
         let is_changed = changed.contains(&true);
-        // The oldest first, so that what follows from another comes after it.
+        // Oldest first, so that the stored order follows the order of the conversations.
         let rows = page.rows.iter().zip(changed).rev();
         for (row, _) in rows.filter(|(_, is_changed)| *is_changed) {
-            bring(worker, claim, begun, counts, &mut odd, &page, row).await?;
+            store_conversation(worker, claim, begun, counts, &mut unreadable, &page, row).await?;
         }
         if !is_new_page && page.has_more == Some(true) {
-            // It says that more follows, and shows the same again.
+            // The site claims that more pages follow, but repeats earlier rows.
             return Ok(unending());
         }
         if !is_new_page || !goes_on(begun, number, &page, is_changed) {
-            return Ok(odd.ended(watermark));
+            return Ok(unreadable.ended(watermark));
         }
     }
     Ok(unending())
 }
 
-/// Pages that lead nowhere: what is behind them is not here, so that nothing is said to be complete.
+/// The result of a reading whose pages do not end. The pages after them are not stored, so the reading is incomplete.
 fn unending() -> Ended {
     Ended::Late {
-        reason: Reason::SiteChanged,
-        message: "the pages of the inbox do not come to an end; what was read is here".to_owned(),
+        reason: Reason::SiteResponseUnexpected,
+        message: "the pages of the inbox do not end; the conversations that were read are stored".to_owned(),
     }
 }
 
-/// What could not be understood.
+/// The parts of a reading that could not be parsed.
 #[derive(Default)]
-struct Odd {
+struct Unreadable {
     rows: u32,
     conversations: u32,
     message: String,
 }
 
-impl Odd {
+impl Unreadable {
     fn ended(self, watermark: Option<i64>) -> Ended {
         if self.rows + self.conversations == 0 {
             return Ended::Complete { watermark };
         }
         let message = format!(
-            "{} rows of the inbox and {} conversations could not be understood; everything else is here. {}",
+            "{} rows of the inbox and {} conversations could not be parsed; everything else is stored. {}",
             self.rows, self.conversations, self.message
         );
         Ended::Late {
-            reason: Reason::SiteChanged,
+            reason: Reason::SiteResponseUnexpected,
             message: message.trim_end().to_owned(),
         }
     }
 }
 
-/// Whether the next page may have something that is not here.
+/// Returns whether the next page may contain something that is not stored.
 fn goes_on(begun: &Begun, number: u32, page: &InboxPage, is_changed: bool) -> bool {
     let Some(last) = page.rows.last() else {
         return false;
@@ -186,13 +190,13 @@ fn goes_on(begun: &Begun, number: u32, page: &InboxPage, is_changed: bool) -> bo
     last.update_time.is_none_or(|time| time >= begun.watermark)
 }
 
-/// Reads one conversation and stores it. One of a shape that is not known holds up no other.
-async fn bring(
+/// Reads one conversation and stores it. A conversation of unknown shape does not stop the reading.
+async fn store_conversation(
     worker: &Worker,
     claim: &Claim,
     begun: &Begun,
     counts: &mut Counts,
-    odd: &mut Odd,
+    unreadable: &mut Unreadable,
     page: &InboxPage,
     row: &InboxRow,
 ) -> std::result::Result<(), Stop> {
@@ -201,66 +205,73 @@ async fn bring(
     }
     let reading = worker
         .marketplace
-        .conversation(&begun.seat, &row.conversation_id)
+        .conversation(&begun.account_context, &row.conversation_id)
         .await;
     counts.requests += 1;
     let conversation = match reading {
         Ok(Some(conversation)) => conversation,
-        // It was listed and is gone: what is here of it stays.
+        // The conversation was listed and has disappeared. Its stored messages are kept.
         Ok(None) => return Ok(()),
-        Err(SiteError::Shape(message)) if odd.conversations + 1 < ODD_MAX => {
-            odd.conversations += 1;
-            odd.message = message;
+        Err(SiteError::Shape(message)) if unreadable.conversations + 1 < UNREADABLE_MAX => {
+            unreadable.conversations += 1;
+            unreadable.message = message;
             return Ok(());
         }
         Err(error) => return Err(error.into()),
     };
-    let stored = work::store(&worker.domain, claim, begun, row, page.site_time, &conversation).await?;
+    let stored = work::store(&worker.context, claim, begun, row, page.site_time, &conversation).await?;
     let stored = stored.ok_or_else(work::moved)?;
     counts.new_threads += i64::from(stored.is_new);
     counts.new_messages += stored.new_messages;
     Ok(())
 }
 
-/// Fetches photos of messages. What goes wrong with one is written down with it; a site that cannot be reached, or wants a
-/// person, ends it for now.
+/// Fetches photos of messages. A failure of one photo is stored with it. If the site is unreachable or shows a
+/// challenge, fetching ends for now.
 async fn fetch(worker: &Worker, claim: &Claim, begun: &Begun) -> std::result::Result<(), Stop> {
-    let domain = &worker.domain;
-    for photo in photos::waiting(domain, begun, PHOTOS_MAX).await? {
+    let context = &worker.context;
+    for photo in photos::waiting(context, begun, PHOTOS_MAX).await? {
         if worker.drain.is_cancelled() {
             return Err(Stop::Drained);
         }
         let Some(fetched) = fetch_one(worker, begun, &photo).await? else {
             return Ok(());
         };
-        photos::settle(domain, claim, begun, &photo, fetched).await?;
+        photos::settle(context, claim, begun, &photo, fetched).await?;
     }
     Ok(())
 }
 
-/// `None`: nothing can be stored at present, and it is nobody's fault but this machine's.
+/// Fetches one photo. Returns `None` if nothing can be stored at present because of this machine, such as a full disk.
 async fn fetch_one(worker: &Worker, begun: &Begun, photo: &Waiting) -> Result<Option<Fetched>> {
-    let domain = &worker.domain;
-    let max_bytes = usize::try_from(domain.photo_limits.max_bytes).unwrap_or(usize::MAX);
-    let bytes = match worker.marketplace.photo(&begun.seat, &photo.url, max_bytes).await {
+    let context = &worker.context;
+    let max_bytes = usize::try_from(context.photo_limits.max_bytes).unwrap_or(usize::MAX);
+    let bytes = match worker
+        .marketplace
+        .photo(&begun.account_context, &photo.url, max_bytes)
+        .await
+    {
         Ok(bytes) => bytes,
         Err(error) => {
-            let message = format!("it could not be fetched: {error}");
+            let message = format!("the photo could not be fetched: {error}");
             return Ok(Some(Fetched::NotNow { message }));
         }
     };
     let new = NewPhoto {
         bytes,
-        file_name: format!("message-{}-{}.jpg", photo.message_id, photo.place),
+        file_name: format!("message-{}-{}.jpg", photo.message_id, photo.position),
     };
-    Ok(match media::store(domain, &begun.owner_id, new).await {
+    Ok(match media::store(context, &begun.workspace_id, new).await {
         Ok(stored) => Some(Fetched::Stored {
             photo_id: stored.photo.id,
         }),
         Err(Error::Rejected(rejection))
             if matches!(rejection.reason, Reason::StorageFull | Reason::RateLimited) =>
         {
-            tracing::warn!(message = rejection.message, "photos of messages wait");
+            tracing::warn!(
+                message = rejection.message,
+                "photos of messages are fetched later"
+            );
             None
         }
         Err(Error::Rejected(rejection)) => Some(Fetched::Never {
@@ -273,22 +284,24 @@ async fn fetch_one(worker: &Worker, begun: &Begun, photo: &Waiting) -> Result<Op
     })
 }
 
-/// Marks a thread as read on the site. Nothing depends on it, so that it is given up without a word.
+/// Marks a thread as read on the site. Nothing depends on it, so failures are only logged.
 pub async fn mark_read(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
-    let domain = &worker.domain;
-    let Some(mark) = read_mark::wanted(domain, claim).await? else {
-        return let_go(worker, claim, Outcome::Done).await;
+    let context = &worker.context;
+    let Some(mark) = read_mark::wanted(context, claim).await? else {
+        return release(worker, claim, Outcome::Done).await;
     };
     let is_last = claim.job.failures + 1 >= MARKS_MAX || claim.job.claims > MARKS_MAX;
-    let marking = worker.marketplace.mark_read(&mark.seat, &mark.remote_id);
+    let marking = worker
+        .marketplace
+        .mark_read(&mark.account_context, &mark.remote_id);
     let outcome = tokio::select! {
         marked = marking => match marked {
             Ok(()) => {
-                read_mark::marked(domain, claim).await?;
+                read_mark::marked(context, claim).await?;
                 Outcome::Done
             }
             Err(SiteError::Challenge { verdict, .. }) => {
-                accounts::challenged(worker, &mark.seat.account_id, &verdict).await?;
+                accounts::challenged(worker, &mark.account_context.account_id, &verdict).await?;
                 Outcome::Done
             }
             Err(SiteError::Unavailable(error)) if !is_last => Outcome::Retry { error },
@@ -300,8 +313,8 @@ pub async fn mark_read(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
                 Outcome::Done
             }
         },
-        () = keep(worker, claim) => return Ok(()),
+        () = renew_lease(worker, claim) => return Ok(()),
         () = worker.drain.cancelled() => Outcome::HandBack,
     };
-    let_go(worker, claim, outcome).await
+    release(worker, claim, outcome).await
 }

@@ -1,8 +1,8 @@
-//! What happens in the background: job handlers and schedules.
+//! Background work: job handlers and schedules.
 //!
-//! The job's row is the truth. apalis' queue only carries ids of jobs that may be due: the handler behind it claims the row,
-//! hands it to a task of its own and always answers that all is well. A new kind of job is a module with a `run` function
-//! and an arm in [`dispatch`].
+//! The job's row is authoritative. apalis' queue only carries ids of jobs that may be due. Its handler passes the id to
+//! the dispatcher and always returns Ok; a separate task claims the row and executes the job. A new kind of job is a
+//! module with a `run` function and an arm in [`dispatch`].
 
 mod accounts;
 mod dispatch;
@@ -27,102 +27,102 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use vintedbot_connector::{Outside, this_process};
-use vintedbot_domain::Domain;
+use vintedbot_connector::{EgressClient, this_process};
+use vintedbot_domain::Context;
 use vintedbot_domain::jobs::{self, Kind, WorkerIdentity};
 use vintedbot_marketplace::{Marketplace, Process};
 
 pub use relay::Relay;
 pub use stage::Stage;
-pub use webhooks::OutsideTargets;
+pub use webhooks::EgressTargets;
 
-/// How a worker works.
+/// The settings of a worker.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Jobs at work at the same time.
+    /// The maximum jobs that run at the same time.
     pub concurrency: usize,
-    /// Where attempts keep their profiles and files, one folder each.
+    /// The folder of browser profiles and files, with one folder per attempt.
     pub work_dir: PathBuf,
-    /// The name of this machine, so that a process number in the database means something.
+    /// The id of this machine, which gives the process ids in the database their meaning.
     pub host: String,
-    /// How often each account's inbox is read, as written when the account is first connected.
+    /// The interval between readings of an account's inbox, stored when the account is first connected.
     pub sync_interval_ms: i64,
 }
 
-/// What went wrong when a worker started.
+/// The error that prevents a worker from starting.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Domain(#[from] vintedbot_domain::Error),
-    #[error("the doorbell has a listener already")]
-    BellTaken,
+    #[error("the job notifier already has a listener")]
+    NotifierTaken,
 }
 
-/// Everything that a handler works with.
+/// The state that every handler uses.
 pub struct Worker {
-    domain: Domain,
+    context: Context,
     marketplace: Arc<dyn Marketplace>,
     identity: WorkerIdentity,
     config: Config,
-    /// Cancelled when the process is to end: no new claims, and attempts stop before their intent.
+    /// Cancelled when the process drains. No new claims are made then, and attempts stop before their intent.
     drain: CancellationToken,
     is_running: fn(&Process) -> bool,
-    /// Whether no other process can be at work on the database.
+    /// Whether no other process can use the database.
     is_sole: bool,
-    /// How webhooks are sent; without it none are.
-    outside: Option<Arc<Outside>>,
-    /// The kinds of jobs that it takes.
+    /// The client that sends webhooks. Without it, none are sent.
+    egress: Option<Arc<EgressClient>>,
+    /// The kinds of jobs that the worker executes.
     kinds: Vec<Kind>,
-    /// The way to other processes, if there are any.
+    /// The relay to other processes, if there are any.
     relay: Option<Arc<Relay>>,
-    /// Told when something may be due that nobody rang for.
+    /// Notified when jobs may be due for which no notification arrived.
     looks: Arc<Notify>,
 }
 
 impl Worker {
-    /// A worker of this process, not yet recorded or started.
+    /// Creates a worker of this process, which is not yet recorded or started.
     pub fn new(
-        domain: Domain,
+        context: Context,
         marketplace: Arc<dyn Marketplace>,
         config: Config,
         drain: CancellationToken,
     ) -> Self {
         let identity = WorkerIdentity {
-            id: domain.ids.id(),
+            id: context.ids.id(),
             name: None,
             host: config.host.clone(),
             process: this_process(),
         };
         Self {
-            domain,
+            context,
             marketplace,
             identity,
             config,
             drain,
             is_running: vintedbot_connector::is_running,
             is_sole: false,
-            outside: None,
+            egress: None,
             kinds: Kind::all(),
             relay: None,
             looks: Arc::default(),
         }
     }
 
-    /// One with a name, which no other that lives may have.
+    /// Sets the worker name, which must be unique among live workers.
     #[must_use]
     pub fn named(mut self, name: Option<String>) -> Self {
         self.identity.name = name;
         self
     }
 
-    /// One that takes jobs of these kinds alone.
+    /// Restricts the worker to these kinds of jobs.
     #[must_use]
     pub fn of_kinds(mut self, kinds: Vec<Kind>) -> Self {
         self.kinds = kinds;
         self
     }
 
-    /// One that shares rings with other processes.
+    /// Sets the relay that shares notifications with other processes.
     #[must_use]
     pub fn with_relay(mut self, relay: Option<Arc<Relay>>) -> Self {
         self.relay = relay;
@@ -133,21 +133,22 @@ impl Worker {
         self.kinds.len() == Kind::all().len()
     }
 
-    /// Says whether this process holds the lock of the folder that the database lies in: then every earlier worker is gone.
+    /// Sets whether this process holds the lock of the folder that contains the database. If it does, every earlier
+    /// worker has ended.
     #[must_use]
     pub fn sole(mut self, is_sole: bool) -> Self {
         self.is_sole = is_sole;
         self
     }
 
-    /// One that sends webhooks too.
+    /// Sets the client that sends webhooks.
     #[must_use]
-    pub fn with_webhooks(mut self, outside: Arc<Outside>) -> Self {
-        self.outside = Some(outside);
+    pub fn with_webhooks(mut self, egress: Arc<EgressClient>) -> Self {
+        self.egress = Some(egress);
         self
     }
 
-    /// A simulated worker: processes are what the simulation says they are.
+    /// Simulates the worker's process and the check whether a process is running.
     #[must_use]
     pub fn simulated(mut self, process: Process, is_running: fn(&Process) -> bool) -> Self {
         self.identity.process = process;
@@ -155,87 +156,88 @@ impl Worker {
         self
     }
 
-    /// The same worker on another way to the same database, one that a simulation strikes at.
+    /// Replaces the store by another connection to the same database, in which a simulation injects faults.
     #[must_use]
     pub fn on_store(mut self, store: vintedbot_domain::store::Store) -> Self {
-        self.domain.store = store;
+        self.context.store = store;
         self
     }
 
-    /// Records the worker and works until the drain token is cancelled; returns when everything at work has ended.
+    /// Records the worker and executes jobs until the drain token is cancelled. Returns when all running jobs have
+    /// ended.
     pub async fn run(self) -> Result<(), Error> {
-        let rings = self.domain.bell.listen().ok_or(Error::BellTaken)?;
-        jobs::open_worker(&self.domain.store, &self.identity, self.is_running).await?;
+        let notifications = self.context.notifier.listen().ok_or(Error::NotifierTaken)?;
+        jobs::open_worker(&self.context.store, &self.identity, self.is_running).await?;
         self.release_abandoned().await?;
-        let zone = self.domain.settings.zone();
-        jobs::write_defaults(&self.domain.store, &schedules::DEFAULTS, &zone).await?;
+        let zone = self.context.settings.zone();
+        jobs::write_defaults(&self.context.store, &schedules::DEFAULTS, &zone).await?;
         let worker = Arc::new(self);
         let tasks = TaskTracker::new();
-        let lives = tokio::spawn(live(Arc::clone(&worker)));
+        let heartbeats = tokio::spawn(send_heartbeats(Arc::clone(&worker)));
         tasks.spawn(end_abandoned(Arc::clone(&worker)));
         if let Some(relay) = worker.relay.clone() {
             tasks.spawn(look_for_missed(Arc::clone(&worker), relay));
         }
         tasks.spawn(schedules::run(Arc::clone(&worker)));
-        if let Some(outside) = worker.outside.clone() {
-            tasks.spawn(webhooks::run(Arc::clone(&worker), outside));
+        if let Some(egress) = worker.egress.clone() {
+            tasks.spawn(webhooks::run(Arc::clone(&worker), egress));
         }
         tasks.spawn(search::run(Arc::clone(&worker)));
-        queue::run(Arc::clone(&worker), rings, &tasks).await;
+        queue::run(Arc::clone(&worker), notifications, &tasks).await;
         tasks.close();
         tasks.wait().await;
-        lives.abort();
-        jobs::close_worker(&worker.domain.store, &worker.identity.id).await?;
+        heartbeats.abort();
+        jobs::close_worker(&worker.context.store, &worker.identity.id).await?;
         Ok(())
     }
 
-    /// Ends the leases of workers that are known to be gone.
+    /// Ends the leases of workers that have provably ended.
     async fn release_abandoned(&self) -> Result<(), Error> {
         let proof = match self.is_sole {
             true => jobs::Proof::FolderLock,
             false => jobs::Proof::Process(self.is_running),
         };
-        let count = jobs::release_abandoned(&self.domain.store, &self.identity, proof).await?;
+        let count = jobs::release_abandoned(&self.context.store, &self.identity, proof).await?;
         if count > 0 {
-            tracing::info!(count, "jobs of workers that are gone are taken up at once");
+            tracing::info!(count, "jobs of ended workers are released");
         }
         Ok(())
     }
 
-    /// Claims one job, if it is due, and works on it to the end of this attempt.
+    /// Claims one job, if it is due, and executes one attempt.
     pub async fn work_on(self: &Arc<Self>, job_id: &str) -> vintedbot_domain::Result<bool> {
         dispatch::work_on(self, job_id).await
     }
 
-    /// Records the worker, as [`Worker::run`] does, for those who drive it by hand.
+    /// Records the worker, like [`Worker::run`]. For tests and tools that call [`Worker::work_on`].
     pub async fn open(&self) -> Result<(), Error> {
-        Ok(jobs::open_worker(&self.domain.store, &self.identity, self.is_running).await?)
+        Ok(jobs::open_worker(&self.context.store, &self.identity, self.is_running).await?)
     }
 
-    /// Records that the worker does nothing any more, for those who drive it by hand.
+    /// Records that the worker has ended. For tests and tools that call [`Worker::work_on`].
     pub async fn close(&self) -> Result<(), Error> {
-        Ok(jobs::close_worker(&self.domain.store, &self.identity.id).await?)
+        Ok(jobs::close_worker(&self.context.store, &self.identity.id).await?)
     }
 }
 
-/// Ends the attempts of workers that are gone.
+/// Ends the attempts of workers that have ended.
 async fn end_abandoned(worker: Arc<Worker>) {
     if let Err(error) = publishing::end_abandoned(&worker).await {
-        tracing::warn!(%error, "what killed attempts left behind is ended with their next jobs only");
+        tracing::warn!(%error, "form sessions of ended workers remain; the next jobs of their accounts end them");
     }
 }
 
-/// Says that the worker lives, until it has ended.
-async fn live(worker: Arc<Worker>) {
+/// Records heartbeats until the task is aborted.
+async fn send_heartbeats(worker: Arc<Worker>) {
     loop {
         tokio::time::sleep(jobs::HEARTBEAT).await;
-        if let Err(error) = jobs::heartbeat(&worker.domain.store, &worker.identity.id).await {
-            tracing::warn!(%error, "a worker's heartbeat could not be written; tried again");
+        if let Err(error) = jobs::heartbeat(&worker.context.store, &worker.identity.id).await {
+            tracing::warn!(%error, "the heartbeat of the worker could not be written; retrying");
         }
     }
 }
 
-/// Looks for what is due whenever rings may have been missed.
+/// Triggers a query of due jobs whenever notifications may have been missed.
 async fn look_for_missed(worker: Arc<Worker>, relay: Arc<Relay>) {
     loop {
         tokio::select! {

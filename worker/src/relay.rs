@@ -1,8 +1,9 @@
-//! Redis between processes: hints to other processes' watchers and webhooks, and rings for whichever worker is free.
+//! The Redis relay between processes. It carries hints for the watchers and webhooks of other processes, and
+//! notifications for any free worker.
 //!
-//! Everything that goes through here only saves waiting: each process polls the database all the same. So nobody ever waits
-//! for Redis: what is to be sent goes into bounded queues, and is dropped when they are full or Redis does not answer. A
-//! connection that is lost is made again, ever less often; when there is one again, everything is looked at once.
+//! It only reduces delays, because each process also polls the database. Nothing waits for Redis: messages are put into
+//! bounded queues, and are dropped if a queue is full or Redis does not respond. A lost connection is reopened with
+//! growing pauses. After that, each process checks for everything that it may have missed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,37 +19,37 @@ use redis::{AsyncCommands as _, AsyncConnectionConfig, Client, ErrorKind, RedisE
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep, timeout};
-use vintedbot_domain::Domain;
+use vintedbot_domain::Context;
 use vintedbot_domain::events::Hint;
 use vintedbot_domain::jobs::{self, Kind};
 
-/// Hints, and rings, that wait to be sent. About a second's worth of a busy process.
+/// The capacity of the queues of hints and of notifications, about one second of a busy process.
 const QUEUE: usize = 1_024;
-/// How many are sent at once.
+/// The maximum hints or notifications sent at once.
 const BATCH: usize = 64;
-/// The longest that Redis may take to answer. Less makes a busy server look dead.
+/// The timeout of a Redis response. With a shorter one, a busy server would look dead.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// How often each process says something, and after which silence a connection is taken for dead.
+/// The interval of each process's heartbeat, and the silence after which a connection counts as dead.
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(16);
-/// Pauses between attempts to connect: the first, and the longest.
+/// The first and the longest pause between attempts to connect.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Why a start with Redis is refused.
+/// The error that prevents a start with Redis.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("REDIS_URL is no address like redis://:password@host:6379 ({0})")]
+    #[error("REDIS_URL is not a URL such as redis://:password@host:6379 ({0})")]
     Address(String),
     #[error("REDIS_URL: {address} refuses the user or the password ({reason})")]
     Refused { address: String, reason: String },
     #[error(
-        "REDIS_URL: {address} does not answer ({reason}); start Redis, or leave REDIS_URL empty to do without"
+        "REDIS_URL: {address} does not respond ({reason}); start Redis, or leave REDIS_URL empty to run without it"
     )]
     Unreachable { address: String, reason: String },
 }
 
-/// What processes tell each other.
+/// A message between processes.
 #[derive(Debug, Serialize, Deserialize)]
 struct Message {
     from: String,
@@ -57,93 +58,93 @@ struct Message {
 
 #[derive(Debug, Serialize, Deserialize)]
 enum What {
-    /// Nothing but that the way is open.
+    /// A heartbeat, which shows that the connection works.
     Alive,
     Hint(Hint),
-    /// There are rings for a kind.
-    Rung(Kind),
+    /// A notification of a kind is in Redis.
+    Notification(Kind),
 }
 
-/// This process's way to Redis.
+/// This process's connection to Redis.
 pub struct Relay {
     client: Client,
-    /// Made anew whenever it fails: by itself it tries again only where a connection broke, not where one was refused.
+    /// Replaced after each failure, because it retries only broken connections, not refused ones.
     manager: Mutex<ConnectionManager>,
-    /// What its keys and its channel begin with: several instances may share a Redis.
+    /// The prefix of its keys and its channel, because several instances may share a Redis.
     prefix: String,
-    /// This process, so that it does not listen to itself.
+    /// The id of this process, by which it ignores its own messages.
     me: String,
     hints: mpsc::Sender<Hint>,
-    rings: mpsc::Sender<String>,
+    notifications: mpsc::Sender<String>,
     queues: Mutex<Option<(mpsc::Receiver<Hint>, mpsc::Receiver<String>)>>,
     dropped: AtomicU64,
     wakes: Mutex<HashMap<Kind, wakes::Sender<()>>>,
-    /// Told when what may have been missed is to be looked for.
+    /// Notified when hints may have been missed.
     missed: Arc<Notify>,
-    /// When it was last said that listeners for rings ended.
-    told: Mutex<Option<Instant>>,
+    /// The time of the last warning about ended listeners.
+    last_warning: Mutex<Option<Instant>>,
 }
 
 impl Relay {
-    /// Connects, at start alone: later a lost connection is made again by itself.
+    /// Connects at startup. Fails if Redis is unavailable; a connection that is lost later is reopened automatically.
     ///
     /// # Errors
-    /// What is wrong with the address, the password, or the server.
+    /// The URL is invalid, the password is refused, or the server does not respond.
     pub async fn open(url: &str, instance_id: &str, me: &str) -> Result<Arc<Self>, Error> {
         let client = Client::open(url).map_err(|error| Error::Address(error.category().to_owned()))?;
         let address = client.get_connection_info().addr().to_string();
-        let told = |error: RedisError| told(&address, &error);
+        let failed = |error: RedisError| connect_error(&address, &error);
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(ANSWERS_WITHIN))
             .set_response_timeout(Some(ANSWERS_WITHIN));
         let mut connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await
-            .map_err(told)?;
+            .map_err(failed)?;
         let _: String = redis::cmd("PING")
             .query_async(&mut connection)
             .await
-            .map_err(told)?;
-        let manager = manager(&client).map_err(told)?;
-        let ((hints, hinted), (rings, rung)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
+            .map_err(failed)?;
+        let manager = manager(&client).map_err(failed)?;
+        let ((hints, hinted), (notifications, notified)) = (mpsc::channel(QUEUE), mpsc::channel(QUEUE));
         Ok(Arc::new(Self {
             client,
             manager: Mutex::new(manager),
             prefix: format!("vintedbot:{instance_id}"),
             me: me.to_owned(),
             hints,
-            rings,
-            queues: Mutex::new(Some((hinted, rung))),
+            notifications,
+            queues: Mutex::new(Some((hinted, notified))),
             dropped: AtomicU64::new(0),
             wakes: Mutex::default(),
             missed: Arc::default(),
-            told: Mutex::default(),
+            last_warning: Mutex::default(),
         }))
     }
 
-    /// Carries hints and rings for as long as the process lives. Once.
-    pub async fn run(self: Arc<Self>, domain: Domain) {
+    /// Carries hints and notifications until the process ends. Must be called only once.
+    pub async fn run(self: Arc<Self>, context: Context) {
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some((hinted, rung)) = queues else { return };
-        domain.feed.tell_others(self.hints.clone());
+        let Some((hinted, notified)) = queues else { return };
+        context.feed.tell_others(self.hints.clone());
         tokio::join!(
             self.send_hints(hinted),
-            self.send_rings(&domain, rung),
-            self.listen(&domain),
-            self.count(&domain),
+            self.send_notifications(&context, notified),
+            self.listen(&context),
+            self.count(&context),
         );
     }
 
-    /// Rings for a job where a worker is free. Never waits.
+    /// Queues a notification of a job for any free worker. Never waits.
     pub fn offer(&self, job_id: String) {
-        if self.rings.try_send(job_id).is_err() {
+        if self.notifications.try_send(job_id).is_err() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Passes on everything that rings in a process without a worker.
-    pub async fn pass_on(self: Arc<Self>, mut rings: mpsc::UnboundedReceiver<String>) {
-        while let Some(job_id) = rings.recv().await {
+    /// Forwards the notifications of a process without a worker.
+    pub async fn pass_on(self: Arc<Self>, mut notifications: mpsc::UnboundedReceiver<String>) {
+        while let Some(job_id) = notifications.recv().await {
             self.offer(job_id);
         }
     }
@@ -153,20 +154,20 @@ impl Relay {
         self.missed.notified().await;
     }
 
-    /// The rings for a kind, and what says that there are some.
+    /// Returns the storage of a kind's notifications, and a receiver of wake-ups for it.
     pub fn storage(&self, kind: Kind) -> (RedisStorage<String>, wakes::Receiver<()>) {
         let (sender, receiver) = wakes::channel(1);
         self.wakes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(kind, sender);
-        (self.rings_for(kind), receiver)
+        (self.notifications_for(kind), receiver)
     }
 
-    /// Removes what was handed out: apalis keeps every task for ever, and a ring is worth nothing afterwards.
-    pub async fn tidy(&self, kind: Kind) -> Result<(), apalis_redis::Error> {
+    /// Removes handled notifications. apalis keeps every task for ever, and a handled notification is useless.
+    pub async fn cleanup(&self, kind: Kind) -> Result<(), apalis_redis::Error> {
         use apalis_core::backend::Vacuum as _;
-        let mut storage = self.rings_for(kind);
+        let mut storage = self.notifications_for(kind);
         storage.vacuum().await?;
         let ended = [
             storage.get_config().done_jobs_set(),
@@ -176,20 +177,22 @@ impl Relay {
         Ok(())
     }
 
-    /// Whether it is to be told that a listener for rings ended: of those that end together, the first.
-    pub fn tell_of_listeners(&self, quiet_for: Duration) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = told.is_none_or(|last| last.elapsed() > quiet_for);
+    /// Returns whether to warn that a listener for notifications ended. Of listeners that end together, only the first
+    /// is reported.
+    pub fn tell_of_listeners(&self, cooldown: Duration) -> bool {
+        let mut last_warning = self.last_warning.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = last_warning.is_none_or(|last| last.elapsed() > cooldown);
         if is_news {
-            *told = Some(Instant::now());
+            *last_warning = Some(Instant::now());
         }
         is_news
     }
 
-    fn rings_for(&self, kind: Kind) -> RedisStorage<String> {
-        // One at a time, so that a batch does not hold up the heartbeat; what is handed out ends at once, and needs no lock.
+    fn notifications_for(&self, kind: Kind) -> RedisStorage<String> {
+        // One at a time, so that a batch does not delay the heartbeat. A notification is handled at once and needs no
+        // lock.
         let config = apalis_redis::Config::default()
-            .queue(format!("{}:rings:{}", self.prefix, kind.name()))
+            .queue(format!("{}:notifications:{}", self.prefix, kind.name()))
             .batch_size(1)
             .heartbeat_interval(Duration::from_secs(5))
             .missed_heartbeats(3)
@@ -205,7 +208,7 @@ impl Relay {
             .clone()
     }
 
-    /// From now on, another connection; listeners come to it when the old one fails them.
+    /// Replaces the connection. Listeners switch to it when the old one fails.
     fn renew(&self) {
         if let Ok(fresh) = manager(&self.client) {
             *self.manager.lock().unwrap_or_else(PoisonError::into_inner) = fresh;
@@ -233,17 +236,17 @@ impl Relay {
         }
     }
 
-    async fn send_rings(&self, domain: &Domain, mut rung: mpsc::Receiver<String>) {
+    async fn send_notifications(&self, context: &Context, mut notified: mpsc::Receiver<String>) {
         let mut pace = Pace::default();
         loop {
             let mut ids = Vec::with_capacity(BATCH);
-            if rung.recv_many(&mut ids, BATCH).await == 0 {
+            if notified.recv_many(&mut ids, BATCH).await == 0 {
                 return;
             }
-            let kinds = match jobs::kinds_of(&domain.store, &ids).await {
+            let kinds = match jobs::kinds_of(&context.store, &ids).await {
                 Ok(kinds) => kinds,
                 Err(error) => {
-                    tracing::debug!(%error, "rings were dropped; workers look by themselves");
+                    tracing::debug!(%error, "notifications were dropped; workers find the jobs by polling");
                     continue;
                 }
             };
@@ -251,15 +254,15 @@ impl Relay {
             for (id, kind) in kinds {
                 by_kind.entry(kind).or_default().push(id);
             }
-            pace.note("rings", self.push(by_kind).await).await;
+            pace.note("notifications", self.push(by_kind).await).await;
         }
     }
 
     async fn push(&self, by_kind: HashMap<Kind, Vec<String>>) -> Result<(), String> {
         let mut kinds = Vec::with_capacity(by_kind.len());
         for (kind, ids) in by_kind {
-            kinds.push(What::Rung(kind));
-            let pushed = self.rings_for(kind).push_bulk(ids).await;
+            kinds.push(What::Notification(kind));
+            let pushed = self.notifications_for(kind).push_bulk(ids).await;
             pushed.map_err(|error| error.to_string())?;
         }
         self.publish(kinds).await
@@ -282,16 +285,16 @@ impl Relay {
         })
     }
 
-    async fn listen(&self, domain: &Domain) {
+    async fn listen(&self, context: &Context) {
         let mut pace = Pace::default();
         loop {
-            let heard = self.hear(domain, &mut pace).await;
+            let heard = self.hear(context, &mut pace).await;
             pace.note("the subscription", heard).await;
         }
     }
 
-    /// Hears until the connection ends, or nothing at all comes any more.
-    async fn hear(&self, domain: &Domain, pace: &mut Pace) -> Result<(), String> {
+    /// Receives messages until the connection ends or is silent for too long.
+    async fn hear(&self, context: &Context, pace: &mut Pace) -> Result<(), String> {
         let connect = async {
             let mut subscription = self.client.get_async_pubsub().await?;
             subscription.subscribe(self.channel()).await?;
@@ -302,23 +305,23 @@ impl Relay {
             .map_err(|_| "no answer".to_owned())?
             .map_err(|error| error.to_string())?;
         pace.worked("the subscription");
-        // What was said while nobody heard it.
-        domain.feed.look();
+        // Checks for hints that were missed before the subscription.
+        context.feed.look();
         self.missed.notify_one();
         let mut messages = subscription.into_on_message();
         while let Some(message) = timeout(SILENCE, messages.next())
             .await
-            .map_err(|_| "nothing was heard for too long".to_owned())?
+            .map_err(|_| "the connection was silent for too long".to_owned())?
         {
             let Ok(message) = serde_json::from_slice::<Message>(message.get_payload_bytes()) else {
-                // Of a program of another version; it polls, and so do we.
+                // A message of another program version. Both versions also poll.
                 continue;
             };
             if message.from != self.me {
                 match message.what {
                     What::Alive => {}
-                    What::Hint(hint) => domain.feed.hear(hint),
-                    What::Rung(kind) => self.wake(kind),
+                    What::Hint(hint) => context.feed.hear(hint),
+                    What::Notification(kind) => self.wake(kind),
                 }
             }
         }
@@ -328,29 +331,29 @@ impl Relay {
     fn wake(&self, kind: Kind) {
         let mut wakes = self.wakes.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = wakes.get_mut(&kind) {
-            // Full: it is woken already.
+            // The channel is full, so the listener is already notified.
             drop(sender.try_send(()));
         }
     }
 
-    /// Says now and then how much was dropped.
-    async fn count(&self, domain: &Domain) {
-        let mut said = 0;
+    /// Logs the number of dropped messages once a minute, if there are new ones.
+    async fn count(&self, context: &Context) {
+        let mut reported = 0;
         loop {
             sleep(Duration::from_secs(60)).await;
-            let dropped = domain.feed.dropped() + self.dropped.load(Ordering::Relaxed);
-            if dropped > said {
+            let dropped = context.feed.dropped() + self.dropped.load(Ordering::Relaxed);
+            if dropped > reported {
                 tracing::warn!(
-                    dropped = dropped - said,
-                    "hints for other processes were dropped, since Redis took none; they poll"
+                    dropped = dropped - reported,
+                    "hints for other processes were dropped because Redis did not accept them; the processes poll"
                 );
-                said = dropped;
+                reported = dropped;
             }
         }
     }
 }
 
-/// What connects when it is first asked for something.
+/// Creates a connection manager that connects at its first use.
 fn manager(client: &Client) -> Result<ConnectionManager, RedisError> {
     let config = ConnectionManagerConfig::new()
         .set_connection_timeout(Some(ANSWERS_WITHIN))
@@ -360,13 +363,13 @@ fn manager(client: &Client) -> Result<ConnectionManager, RedisError> {
     ConnectionManager::new_lazy_with_config(client.clone(), config)
 }
 
-/// The same hints in fewer: owners whose logs grew are named once.
+/// Merges hints: each workspace whose log grew is named once.
 fn merged(hints: Vec<Hint>) -> Vec<Hint> {
     let mut grown = std::collections::BTreeSet::new();
     let mut rest = Vec::new();
     for hint in hints {
         match hint {
-            Hint::Grown { owners } => grown.extend(owners),
+            Hint::Grown { workspaces } => grown.extend(workspaces),
             Hint::Webhooks if rest.contains(&Hint::Webhooks) => {}
             other => rest.push(other),
         }
@@ -375,14 +378,14 @@ fn merged(hints: Vec<Hint>) -> Vec<Hint> {
         rest.insert(
             0,
             Hint::Grown {
-                owners: grown.into_iter().collect(),
+                workspaces: grown.into_iter().collect(),
             },
         );
     }
     rest
 }
 
-/// Says once that something is lost, once that it is back, and waits ever longer in between.
+/// Logs once that a connection is lost and once that it is restored, and waits with growing pauses in between.
 #[derive(Default)]
 struct Pace {
     lost: Option<Instant>,
@@ -395,7 +398,7 @@ impl Pace {
             return self.worked(what);
         };
         if self.lost.is_none() {
-            tracing::warn!(error, "Redis does not take {what}; everything goes on by polling");
+            tracing::warn!(error, "Redis does not accept {what}; polling continues");
             self.lost = Some(Instant::now());
         }
         self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LAST_PAUSE);
@@ -404,13 +407,13 @@ impl Pace {
 
     fn worked(&mut self, what: &str) {
         if let Some(lost) = self.lost.take() {
-            tracing::info!(seconds = lost.elapsed().as_secs(), "Redis takes {what} again");
+            tracing::info!(seconds = lost.elapsed().as_secs(), "Redis accepts {what} again");
         }
         self.pause = Duration::ZERO;
     }
 }
 
-fn told(address: &str, error: &RedisError) -> Error {
+fn connect_error(address: &str, error: &RedisError) -> Error {
     let (address, reason) = (address.to_owned(), error.to_string());
     let is_refusal = error.kind() == ErrorKind::AuthenticationFailed
         || matches!(error.code(), Some("NOAUTH" | "WRONGPASS" | "NOPERM"));
@@ -426,19 +429,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owners_whose_logs_grew_are_named_once() {
-        let grown = |owner: &str| Hint::Grown {
-            owners: vec![owner.to_owned()],
+    fn workspaces_with_new_events_are_named_once() {
+        let grown = |workspace: &str| Hint::Grown {
+            workspaces: vec![workspace.to_owned()],
         };
         let hints = vec![grown("b"), Hint::Webhooks, grown("a"), grown("b"), Hint::Webhooks];
         let expected = Hint::Grown {
-            owners: vec!["a".to_owned(), "b".to_owned()],
+            workspaces: vec!["a".to_owned(), "b".to_owned()],
         };
         assert_eq!(merged(hints), [expected, Hint::Webhooks]);
     }
 
     #[tokio::test]
-    async fn an_address_that_is_none_or_where_nobody_is_names_the_setting() {
+    async fn invalid_or_unreachable_redis_url_names_the_setting() {
         for url in ["localhost:6379", "http://localhost", "redis://127.0.0.1:1"] {
             let error = Relay::open(url, "instance", "me").await.err().expect("refused");
             assert!(error.to_string().starts_with("REDIS_URL"), "{error}");

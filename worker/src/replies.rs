@@ -1,57 +1,57 @@
-//! The handler of replies: one attempt, from its plan to what is written down about it.
+//! The handler of replies: runs one attempt, from its plan to its recorded outcome.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use vintedbot_domain::inbox::replies::attempt::{self as plans, Plan, Work};
-use vintedbot_domain::inbox::replies::outcome::{self, Next};
+use vintedbot_domain::inbox::replies::outcome::{self, FollowUp};
 use vintedbot_domain::inbox::replies::reconcile::{self, Decision};
 use vintedbot_domain::inbox::sync;
 use vintedbot_domain::jobs::{self, Claim};
 use vintedbot_domain::publishing::EffectState;
-use vintedbot_domain::publishing::outcome::Next as Follows;
+use vintedbot_domain::publishing::outcome::FollowUp as Follows;
 use vintedbot_domain::store::entities::effects;
 use vintedbot_domain::{Reason, Result};
-use vintedbot_marketplace::{Conversation, Error as SiteError, OutgoingReply, Seat, Stopped};
+use vintedbot_marketplace::{AccountContext, Conversation, Error as SiteError, OutgoingReply, Stopped};
 
 use crate::effects as writes;
 use crate::publishing::{describe, next_of};
 use crate::stage::Stage;
-use crate::wardrobe::keep;
+use crate::wardrobe::renew_lease;
 use crate::{Worker, photos};
 
-/// Sendings that may leave no trace before a person is asked instead of sending once more.
-const TRACELESS_SENDINGS: u64 = 3;
+/// The maximum sends without effect before a person is asked instead of sending again.
+const NO_EFFECT_OBSERVED_SENDINGS: u64 = 3;
 
-/// Does what a claimed reply needs now, and lets go of it.
+/// Executes the next step of a claimed reply and releases the claim.
 pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
-    let domain = &worker.domain;
-    let next = match plans::begin(domain, claim).await? {
+    let context = &worker.context;
+    let next = match plans::begin(context, claim).await? {
         Plan::Nothing => return Ok(()),
-        Plan::Send(work) => kept(worker, claim, send(worker, claim, &work)).await?,
-        Plan::Reconcile(work, effect) => kept(worker, claim, look(worker, &work, *effect)).await?,
+        Plan::Send(work) => with_lease(worker, claim, send(worker, claim, &work)).await?,
+        Plan::Reconcile(work, effect) => with_lease(worker, claim, look(worker, &work, *effect)).await?,
     };
-    outcome::conclude(domain, claim, next).await
+    outcome::conclude(context, claim, next).await
 }
 
-/// Sends what was written, after a complete reading of the conversation.
-async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
-    let domain = &worker.domain;
+/// Sends the reply, after a complete reading of the conversation.
+async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<FollowUp> {
+    let context = &worker.context;
     let conversation = match read_for(worker, work).await? {
         Ok(conversation) => conversation,
         Err(next) => return Ok(next),
     };
     Stage::ConversationRead.reached().await;
     if !conversation.reply_allowed {
-        return Ok(Next::Failed {
+        return Ok(FollowUp::Failed {
             reason: Reason::ReplyNotAllowed,
-            message: "the site takes no reply in this thread".to_owned(),
+            message: "the site allows no reply in this thread".to_owned(),
         });
     }
     if work.photo_sha256s.iter().any(String::is_empty) {
-        return Ok(Next::Failed {
+        return Ok(FollowUp::Failed {
             reason: Reason::NotFound,
-            message: "a photo that was to go with it is not here any more".to_owned(),
+            message: "a photo of the reply no longer exists".to_owned(),
         });
     }
     let reply = OutgoingReply {
@@ -61,133 +61,139 @@ async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<Next> {
         photos: photos::files(worker, &work.photo_sha256s).await?,
     };
     let known = reconcile::message_ids(&conversation);
-    if known.is_empty() && reconcile::has_messages(domain, work).await? {
-        return Ok(Next::Again {
-            reason: Reason::SiteChanged,
+    if known.is_empty() && reconcile::has_messages(context, work).await? {
+        return Ok(FollowUp::Retry {
+            reason: Reason::SiteResponseUnexpected,
             message: "the site shows none of the messages that it showed before".to_owned(),
         });
     }
     if let Some(next) = writes::send_reply(worker, claim, work, &reply, &known).await? {
         return Ok(next);
     }
-    // So that the message is seen here at once, too. What it says decides nothing any more.
+    // Stores the sent message at once. The result of this reading does not affect the outcome.
     if let Err(next) = read_for(worker, work).await? {
         tracing::info!(
             reply_id = work.reply_id,
             ?next,
-            "a reply was sent, and not read back at once"
+            "a reply was sent, but the thread could not be read afterwards"
         );
     }
-    Ok(Next::AsItIs)
+    Ok(FollowUp::NoChange)
 }
 
-/// Reads the conversation once for what became of an effect, and decides as far as that goes.
-async fn look(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Next> {
-    let domain = &worker.domain;
+/// Reads the conversation once to determine the outcome of an effect, and applies the decision.
+async fn look(worker: &Worker, work: &Work, effect: effects::Model) -> Result<FollowUp> {
+    let context = &worker.context;
     if effect.state == EffectState::Intended {
-        // Its time is over: from here on the settling window runs.
-        let note = "its sender ended before it could say what happened";
-        outcome::unconfirmed(domain, &effect.id, true, note).await?;
+        // The intent has expired; the settling window begins now.
+        let note = "its worker ended before it recorded the outcome";
+        outcome::unconfirmed(context, &effect.id, true, note).await?;
     }
-    // What it was claimed as before this reading counts, and nothing that a later one claims.
-    let claimed = reconcile::claimed(domain, work).await?;
+    // Only messages that were claimed before this reading count as claimed.
+    let claimed = reconcile::claimed(context, work).await?;
     let conversation = match read_for(worker, work).await? {
         Ok(conversation) => conversation,
         Err(next) => return Ok(next),
     };
     Stage::ConversationRead.reached().await;
-    let now = domain.store.now().await?;
+    let now = context.store.now().await?;
     let next = match reconcile::decide(&effect, work, &claimed, &conversation, now) {
         Decision::Sent { remote_id } => {
-            outcome::delivered(domain, &effect.id, Some(&remote_id), "found by reading").await?;
-            // The message is stored already; its row was claimed with it.
-            Next::AsItIs
+            outcome::delivered(context, &effect.id, Some(&remote_id), "found by reconciliation").await?;
+            // The message is stored already, and its row is linked to the reply.
+            FollowUp::NoChange
         }
         Decision::NotYet => later(worker, now),
         Decision::NothingOnce => {
-            outcome::note(domain, &effect.id, reconcile::NOTHING_ONCE).await?;
+            outcome::note(context, &effect.id, reconcile::NOTHING_ONCE).await?;
             later(worker, now)
         }
-        Decision::Differs => Next::Ask {
+        Decision::Differs => FollowUp::Ask {
             reason: Reason::ReplyDiffers,
-            message: "a message of yours appeared in the thread, with another text; look whether it is this one, then \
-                      call ResolveReply"
-                .to_owned(),
-        },
-        Decision::Incomplete => Next::Ask {
-            reason: Reason::OutcomeUnknown,
-            message: "the site does not show the whole thread, so that it cannot be known whether this was sent; look there, \
+            message: "the thread has a new message of this account with another text; check whether it is this reply, \
                       then call ResolveReply"
                 .to_owned(),
         },
-        Decision::NotSent => again(worker, work, &effect).await?,
+        Decision::Incomplete => FollowUp::Ask {
+            reason: Reason::OutcomeUnknown,
+            message: "the site does not show the whole thread, so it is unknown whether this reply was sent; check the \
+                      thread there, then call ResolveReply"
+                .to_owned(),
+        },
+        Decision::NotSent => resend(worker, work, &effect).await?,
     };
     Stage::Reconciled.reached().await;
     Ok(next)
 }
 
-/// Sent again where a program may decide that, and where the first attempt provably cannot act any more.
-async fn again(worker: &Worker, work: &Work, effect: &effects::Model) -> Result<Next> {
-    let domain = &worker.domain;
-    let ask = |message: &str| Next::Ask {
+/// Sends the reply again if the mode allows it and the first attempt provably can no longer act.
+async fn resend(worker: &Worker, work: &Work, effect: &effects::Model) -> Result<FollowUp> {
+    let context = &worker.context;
+    let ask = |message: &str| FollowUp::Ask {
         reason: Reason::OutcomeUnknown,
-        message: format!("{message}; look at the thread on the site, then call ResolveReply"),
+        message: format!("{message}; check the thread on the site, then call ResolveReply"),
     };
     if work.manual {
-        return Ok(ask("the site shows nothing of this reply"));
+        return Ok(ask("the site does not show this reply"));
     }
-    let sender = &effect.composer_id;
-    // No sender: the request came to its end.
+    let sender = &effect.form_session_id;
+    // Without a sender, the request is known to have ended.
     let is_gone = sender.is_empty()
-        || jobs::owner_is_gone(&domain.store, sender, &worker.identity, worker.is_running).await?;
+        || jobs::worker_is_gone(&context.store, sender, &worker.identity, worker.is_running).await?;
     if !is_gone {
         return Ok(ask("it cannot be proven that the earlier attempt has ended"));
     }
-    if outcome::sent_without_trace(domain, &work.reply_id).await? >= TRACELESS_SENDINGS {
-        return Ok(ask(
-            "it was sent again and again, and the site shows nothing of it",
-        ));
+    if outcome::sent_without_trace(context, &work.reply_id).await? >= NO_EFFECT_OBSERVED_SENDINGS {
+        return Ok(ask("it was sent several times, and the site does not show it"));
     }
-    outcome::not_sent(domain, &effect.id, outcome::TRACELESS).await?;
-    Ok(Next::AsItIs)
+    outcome::not_sent(context, &effect.id, outcome::NO_EFFECT_OBSERVED).await?;
+    Ok(FollowUp::NoChange)
 }
 
-pub fn later(worker: &Worker, now: i64) -> Next {
-    Next::Later {
-        until: now + worker.domain.settings.settle_poll_ms,
+pub fn later(worker: &Worker, now: i64) -> FollowUp {
+    FollowUp::Later {
+        until: now + worker.context.settings.effects.settle_poll_ms,
     }
 }
 
-/// A complete reading of a reply's conversation, which has to be there.
-async fn read_for(worker: &Worker, work: &Work) -> Result<std::result::Result<Conversation, Next>> {
-    let found = read(worker, &work.account_id, &work.seat, &work.conversation_id).await?;
+/// Reads a reply's conversation completely. Fails if the conversation does not exist.
+async fn read_for(worker: &Worker, work: &Work) -> Result<std::result::Result<Conversation, FollowUp>> {
+    let found = read(
+        worker,
+        &work.account_id,
+        &work.account_context,
+        &work.conversation_id,
+    )
+    .await?;
     Ok(found.and_then(|found| {
-        found.ok_or_else(|| Next::Failed {
+        found.ok_or_else(|| FollowUp::Failed {
             reason: Reason::NotFound,
-            message: "the conversation is not on the site any more".to_owned(),
+            message: "the conversation is no longer on the site".to_owned(),
         })
     }))
 }
 
-/// A complete reading of a conversation, which is stored as any other; none where the site has no such conversation.
+/// Reads a conversation completely and stores it like any other reading. Returns `None` if the site has no such
+/// conversation.
 pub async fn read(
     worker: &Worker,
     account_id: &str,
-    seat: &Seat,
+    account_context: &AccountContext,
     conversation_id: &str,
-) -> Result<std::result::Result<Option<Conversation>, Next>> {
-    let domain = &worker.domain;
-    let limit = Duration::from_millis(u64::try_from(domain.settings.attempt_timeout_ms).unwrap_or(1_000));
+) -> Result<std::result::Result<Option<Conversation>, FollowUp>> {
+    let context = &worker.context;
+    let limit =
+        Duration::from_millis(u64::try_from(context.settings.jobs.attempt_timeout_ms).unwrap_or(1_000));
     let reading = async {
         tokio::select! {
-            result = worker.marketplace.conversation(seat, conversation_id) => result,
+            result = worker.marketplace.conversation(account_context, conversation_id) => result,
             () = tokio::time::sleep(limit) => Err(SiteError::Unavailable("the reading took too long".to_owned())),
             () = worker.drain.cancelled() => Err(SiteError::Stopped(Stopped("drained".to_owned()))),
         }
     };
     match reading.await {
         Ok(Some(conversation)) => {
-            sync::store(domain, account_id, &seat.site, &conversation).await?;
+            sync::store(context, account_id, &account_context.site, &conversation).await?;
             Ok(Ok(Some(conversation)))
         }
         Ok(None) => Ok(Ok(None)),
@@ -195,37 +201,44 @@ pub async fn read(
     }
 }
 
-/// What follows from an error that sent nothing.
-pub async fn stopped(worker: &Worker, error: &SiteError) -> Result<Next> {
+/// Returns the follow-up of an error that sent nothing.
+pub async fn stopped(worker: &Worker, error: &SiteError) -> Result<FollowUp> {
     if matches!(error, SiteError::Stopped(_)) {
-        return Ok(Next::HandedBack);
+        return Ok(FollowUp::HandedBack);
     }
     tracing::warn!(error = describe(error), "an attempt at a reply stopped");
-    Ok(match next_of(&worker.domain, error).await? {
+    Ok(match next_of(&worker.context, error).await? {
         Follows::Blocked {
             reason,
             message,
             account,
-        } => Next::Blocked {
+        } => FollowUp::Blocked {
             reason,
             message,
             account,
         },
-        Follows::Quiet { until } => Next::Quiet { until },
-        Follows::Failed { reason, message } => Next::Failed { reason, message },
-        Follows::Again { reason, message } => Next::Again { reason, message },
-        Follows::Later { until, .. } => Next::Later { until },
-        Follows::Ask { reason, message } => Next::Ask { reason, message },
-        Follows::Prepared { .. } | Follows::Cancelled | Follows::HandedBack | Follows::AsItIs => Next::AsItIs,
+        Follows::Cooldown { until } => FollowUp::Cooldown { until },
+        Follows::Failed { reason, message } => FollowUp::Failed { reason, message },
+        Follows::Retry { reason, message } => FollowUp::Retry { reason, message },
+        Follows::Later { until, .. } => FollowUp::Later { until },
+        Follows::Ask { reason, message } => FollowUp::Ask { reason, message },
+        Follows::Prepared { .. } | Follows::Cancelled | Follows::HandedBack | Follows::NoChange => {
+            FollowUp::NoChange
+        }
     })
 }
 
-/// Runs an attempt while its claim is renewed. The gate refuses one whose claim is lost, so that it need not be torn down.
-pub async fn kept<T>(worker: &Worker, claim: &Claim, attempt: impl Future<Output = Result<T>>) -> Result<T> {
+/// Runs an attempt while its claim is renewed. An attempt whose claim is lost runs to its end, because its intent would
+/// be denied.
+pub async fn with_lease<T>(
+    worker: &Worker,
+    claim: &Claim,
+    attempt: impl Future<Output = Result<T>>,
+) -> Result<T> {
     tokio::pin!(attempt);
     tokio::select! {
         result = &mut attempt => return result,
-        () = keep(worker, claim) => {}
+        () = renew_lease(worker, claim) => {}
     }
     attempt.await
 }

@@ -1,4 +1,5 @@
-//! What runs by itself. Each schedule is a row that people can see and change; of several processes one takes each turn.
+//! Schedules. Each is a row that people can view and change. If there are several processes, one of them takes each
+//! run.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,32 +8,33 @@ use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use vintedbot_domain::inbox::sync::turns;
 use vintedbot_domain::jobs::Cadence;
-use vintedbot_domain::publishing::{self, film, watch};
+use vintedbot_domain::publishing::{self, timeline, watch};
 use vintedbot_domain::{Error, Result, accounts, events, jobs, media, requests, webhooks};
 use vintedbot_marketplace::Error as SiteError;
 
 use crate::Worker;
 
-/// Has what is due or abandoned looked for.
+/// Triggers the query of due jobs, and finds jobs whose lease has expired.
 const SWEEPER: &str = "sweeper";
-/// Says what is to be published when, and whether that is late.
+/// Reports which jobs are to be published when, and whether they are late.
 const PUBLISH_QUEUE: &str = "publish_queue";
-/// Forgets what is kept for a while only: events, deliveries, ended jobs and what they looked like.
+/// Removes data whose retention has ended: events, deliveries, ended jobs and their screenshots, request ids, and ended
+/// workers.
 const PRUNE: &str = "prune";
-/// Gives back the space of what was removed.
+/// Returns the space of removed rows to the file system.
 const VACUUM: &str = "vacuum";
-/// Removes photos that were uploaded and never used, and files of nothing.
+/// Removes unused uploaded photos, and files that no record names.
 const CLEAN_TEMPORARY_PHOTOS: &str = "clean_temporary_photos";
-/// Looks for what was settled as not published and appears all the same.
-const LEDGER_WATCH: &str = "ledger_watch";
+/// Checks whether an effect that was settled as not done appears on the site.
+const EFFECT_WATCH: &str = "effect_watch";
 
-/// Looks at each account's session and catalog.
+/// Checks each account's session and catalogue.
 const ACCOUNT_SYNC: &str = "account_sync";
 
 /// Removes files of deleted photos that could not be removed at once.
 const FILE_REMOVAL: &str = "file_removal";
 
-/// Every schedule with its cadence, as written at first start.
+/// The schedules with their cadences, as stored at the first start.
 pub const DEFAULTS: [(&str, Cadence); 8] = [
     (SWEEPER, Cadence::Every(5_000)),
     (PUBLISH_QUEUE, Cadence::Every(60_000)),
@@ -40,34 +42,37 @@ pub const DEFAULTS: [(&str, Cadence); 8] = [
     (VACUUM, Cadence::at_hour(2)),
     (CLEAN_TEMPORARY_PHOTOS, Cadence::Every(6 * 3_600_000)),
     (FILE_REMOVAL, Cadence::Every(60_000)),
-    (LEDGER_WATCH, Cadence::Every(900_000)),
+    (EFFECT_WATCH, Cadence::Every(900_000)),
     (ACCOUNT_SYNC, Cadence::Every(3_600_000)),
 ];
-/// Those that may take long. They are run one after the other, and the others go on meanwhile.
-const LONG: [&str; 5] = [PRUNE, VACUUM, CLEAN_TEMPORARY_PHOTOS, FILE_REMOVAL, LEDGER_WATCH];
+/// Schedules that may take long. They run one after the other; the other schedules run meanwhile.
+const LONG: [&str; 5] = [PRUNE, VACUUM, CLEAN_TEMPORARY_PHOTOS, FILE_REMOVAL, EFFECT_WATCH];
 
-/// How often the table is looked at; no schedule can run more often.
+/// The interval at which the table is queried, and therefore the shortest possible cadence.
 const TICK: Duration = Duration::from_millis(500);
-/// Jobs that one sweep counts; those who hand work out look for all of it.
+/// The maximum jobs that one sweep counts. The dispatcher queries all due jobs.
 const SWEEP_LIMIT: u64 = 256;
 
-/// Runs what is due until the drain.
+/// Runs due schedules until the drain.
 pub async fn run(worker: Arc<Worker>) {
     let (long, waiting) = unbounded_channel();
-    let lane = Lane {
+    let long_schedules = LongSchedules {
         busy: Mutex::default(),
         long,
     };
-    tokio::join!(ticks(&worker, &lane), run_long(&worker, &lane, waiting));
+    tokio::join!(
+        ticks(&worker, &long_schedules),
+        run_long(&worker, &long_schedules, waiting)
+    );
 }
 
-/// Where schedules that may take long stand in line.
-struct Lane {
+/// The queue of schedules that may take long.
+struct LongSchedules {
     busy: Mutex<HashSet<String>>,
     long: UnboundedSender<String>,
 }
 
-impl Lane {
+impl LongSchedules {
     fn busy(&self) -> HashSet<String> {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -75,7 +80,7 @@ impl Lane {
     fn add(&self, id: String) {
         let mut busy = self.busy.lock().unwrap_or_else(PoisonError::into_inner);
         if busy.insert(id.clone()) {
-            // Its other end lives as long as the ticks do.
+            // The receiver exists as long as the ticks run.
             let _ = self.long.send(id);
         }
     }
@@ -88,7 +93,7 @@ impl Lane {
     }
 }
 
-async fn ticks(worker: &Worker, lane: &Lane) {
+async fn ticks(worker: &Worker, long_schedules: &LongSchedules) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -96,17 +101,17 @@ async fn ticks(worker: &Worker, lane: &Lane) {
             () = worker.drain.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = tick(worker, lane).await {
-            tracing::warn!(%error, "schedules could not be run; tried again");
+        if let Err(error) = tick(worker, long_schedules).await {
+            tracing::warn!(%error, "schedules could not be run; retrying");
         }
     }
 }
 
-async fn tick(worker: &Worker, lane: &Lane) -> Result<()> {
-    let domain = &worker.domain;
-    for due in jobs::take_due(&domain.store, &domain.settings.zone(), &lane.busy()).await? {
+async fn tick(worker: &Worker, long_schedules: &LongSchedules) -> Result<()> {
+    let context = &worker.context;
+    for due in jobs::take_due(&context.store, &context.settings.zone(), &long_schedules.busy()).await? {
         if LONG.contains(&due.id.as_str()) {
-            lane.add(due.id);
+            long_schedules.add(due.id);
         } else {
             let outcome = outcome_of(worker, &due.id).await;
             note(worker, &due.id, &outcome).await?;
@@ -115,7 +120,7 @@ async fn tick(worker: &Worker, lane: &Lane) -> Result<()> {
     Ok(())
 }
 
-async fn run_long(worker: &Worker, lane: &Lane, mut waiting: UnboundedReceiver<String>) {
+async fn run_long(worker: &Worker, long_schedules: &LongSchedules, mut waiting: UnboundedReceiver<String>) {
     loop {
         let next = tokio::select! {
             () = worker.drain.cancelled() => None,
@@ -127,86 +132,86 @@ async fn run_long(worker: &Worker, lane: &Lane, mut waiting: UnboundedReceiver<S
             outcome = outcome_of(worker, &id) => outcome,
         };
         if let Err(error) = note(worker, &id, &outcome).await {
-            tracing::warn!(schedule = id, %error, "how a schedule went could not be written down");
+            tracing::warn!(schedule = id, %error, "the outcome of a schedule could not be recorded");
         }
-        lane.done(&id);
+        long_schedules.done(&id);
     }
     waiting.close();
     while let Some(id) = waiting.recv().await {
         if let Err(error) = note(worker, &id, &Err(cut_off())).await {
-            tracing::warn!(schedule = id, %error, "how a schedule went could not be written down");
+            tracing::warn!(schedule = id, %error, "the outcome of a schedule could not be recorded");
         }
     }
 }
 
 fn cut_off() -> Error {
-    Error::Internal("the process was asked to end meanwhile; the next turn does it".to_owned())
+    Error::Internal("interrupted by shutdown; the next run completes it".to_owned())
 }
 
 async fn note(worker: &Worker, id: &str, outcome: &Result<String>) -> Result<()> {
     if let Err(error) = outcome {
         tracing::warn!(schedule = id, %error, "a schedule failed");
     }
-    jobs::complete(&worker.domain.store, id, outcome).await
+    jobs::complete(&worker.context.store, id, outcome).await
 }
 
 async fn outcome_of(worker: &Worker, id: &str) -> Result<String> {
-    let domain = &worker.domain;
+    let context = &worker.context;
     match id {
         SWEEPER => sweep(worker).await,
-        PUBLISH_QUEUE => publishing::queue(domain).await,
+        PUBLISH_QUEUE => publishing::queue(context).await,
         PRUNE => prune(worker).await,
-        VACUUM => domain.store.vacuum().await,
+        VACUUM => context.store.vacuum().await,
         CLEAN_TEMPORARY_PHOTOS => {
-            let now = domain.store.now().await?;
-            media::clean(domain, now - domain.settings.unused_photos_keep_ms).await
+            let now = context.store.now().await?;
+            media::clean(context, now - context.settings.retention.unused_photos_ms).await
         }
-        FILE_REMOVAL => media::remove_condemned(domain)
+        FILE_REMOVAL => media::remove_marked(context)
             .await
             .map(|count| format!("removed {count} files")),
-        LEDGER_WATCH => watch_ledger(worker).await,
-        ACCOUNT_SYNC => accounts::queue_all(&domain.store)
+        EFFECT_WATCH => watch_effects(worker).await,
+        ACCOUNT_SYNC => accounts::queue_all(&context.store)
             .await
             .map(|queued| format!("queued {queued}")),
         id => match turns::account_of(id) {
-            Some(account_id) => turns::take(domain, account_id).await,
-            None => Ok("this program knows no such schedule".to_owned()),
+            Some(account_id) => turns::take(context, account_id).await,
+            None => Ok("this version has no such schedule".to_owned()),
         },
     }
 }
 
 async fn sweep(worker: &Worker) -> Result<String> {
-    let due = jobs::sweep(&worker.domain.store, SWEEP_LIMIT).await?;
+    let due = jobs::sweep(&worker.context.store, SWEEP_LIMIT).await?;
     worker.looks.notify_one();
     Ok(format!("found {} due", due.len()))
 }
 
 async fn prune(worker: &Worker) -> Result<String> {
-    let (domain, keep) = (&worker.domain, &worker.domain.settings);
-    let now = domain.store.now().await?;
-    let gone_events = events::retain(&domain.store, now - keep.events_keep_ms).await?;
-    let gone_jobs = jobs::purge(&domain.store, now - keep.jobs_keep_ms).await?;
-    let gone_requests = requests::purge(&domain.store, now - keep.requests_keep_ms).await?;
-    let gone_workers = jobs::purge_workers(&domain.store, now - keep.workers_keep_ms).await?;
-    let gone_pictures = film::forget(domain, now - keep.screenshots_keep_ms).await?;
-    let gone_deliveries = webhooks::retain(&domain.store, now - keep.deliveries_keep_ms).await?;
+    let (context, settings) = (&worker.context, &worker.context.settings);
+    let now = context.store.now().await?;
+    let gone_events = events::retain(&context.store, now - settings.retention.events_ms).await?;
+    let gone_jobs = jobs::purge(&context.store, now - settings.retention.jobs_ms).await?;
+    let gone_requests = requests::purge(&context.store, now - settings.retention.requests_ms).await?;
+    let gone_workers = jobs::purge_workers(&context.store, now - settings.retention.workers_ms).await?;
+    let gone_pictures = timeline::forget(context, now - settings.retention.screenshots_ms).await?;
+    let gone_deliveries = webhooks::retain(&context.store, now - settings.retention.deliveries_ms).await?;
     Ok(format!(
-        "removed {gone_events} events, {gone_deliveries} webhook deliveries, {gone_jobs} jobs, {gone_requests} request ids, \
-         {gone_workers} workers and the pictures of {gone_pictures} publish jobs"
+        "removed {gone_events} events, {gone_deliveries} webhook deliveries, {gone_jobs} jobs, \
+         {gone_requests} request ids, {gone_workers} workers and the screenshots of {gone_pictures} publish jobs"
     ))
 }
 
-async fn watch_ledger(worker: &Worker) -> Result<String> {
-    let domain = &worker.domain;
+async fn watch_effects(worker: &Worker) -> Result<String> {
+    let context = &worker.context;
     let (mut found, mut unread) = (0, 0);
-    for seat in watch::watched_accounts(domain).await? {
-        match worker.marketplace.wardrobe(&seat).await {
-            Ok(wardrobe) => found += watch::compare(domain, &seat.account_id, &wardrobe).await?,
+    for account_context in watch::watched_accounts(context).await? {
+        match worker.marketplace.wardrobe(&account_context).await {
+            Ok(wardrobe) => found += watch::compare(context, &account_context.account_id, &wardrobe).await?,
             Err(error) => {
                 unread += 1;
-                tracing::warn!(%error, account_id = seat.account_id, "a watched account could not be read");
+                tracing::warn!(%error, account_id = account_context.account_id, "a watched account could not be read");
                 if let SiteError::Challenge { verdict, .. } = &error {
-                    crate::accounts::challenged(worker, &seat.account_id, verdict).await?;
+                    crate::accounts::challenged(worker, &account_context.account_id, verdict).await?;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Search indexes that are not complete are made so, a step at a time.
+//! Completes incomplete search indexes, one step at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,26 +7,26 @@ use vintedbot_domain::search::rebuild;
 
 use crate::Worker;
 
-/// How often it is looked whether there is one.
+/// The interval between checks for an incomplete index.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// Steps until the drain.
+/// Runs steps until the drain.
 pub async fn run(worker: Arc<Worker>) {
     let mut began = None;
     while !worker.drain.is_cancelled() {
-        match rebuild::step(&worker.domain.store).await {
+        match rebuild::step(&worker.context.store).await {
             Ok(Some(progress)) => {
-                if began.as_ref() != Some(&progress.owner_id) {
+                if began.as_ref() != Some(&progress.workspace_id) {
                     tracing::info!(
-                        owner_id = progress.owner_id,
+                        workspace_id = progress.workspace_id,
                         total = progress.total,
-                        "a search index is made"
+                        "building a search index"
                     );
-                    began = Some(progress.owner_id.clone());
+                    began = Some(progress.workspace_id.clone());
                 }
                 if progress.is_complete {
                     tracing::info!(
-                        owner_id = progress.owner_id,
+                        workspace_id = progress.workspace_id,
                         done = progress.done,
                         "a search index is complete"
                     );
@@ -35,7 +35,7 @@ pub async fn run(worker: Arc<Worker>) {
                 continue;
             }
             Ok(None) => {}
-            Err(error) => tracing::warn!(%error, "a search index could not be made; tried again"),
+            Err(error) => tracing::warn!(%error, "a search index could not be built; retrying"),
         }
         tokio::select! {
             () = worker.drain.cancelled() => return,

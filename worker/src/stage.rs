@@ -1,65 +1,65 @@
-//! The named moments of an attempt at publishing, each with something different left behind if the process dies there.
+//! The named stages of an attempt. Each leaves a different state behind if the process dies there.
 //!
-//! A build with debug assertions halts at the stage that `CRASH_AT` names and writes that name into the file that
-//! `CRASH_FILE` names, so that another process can kill it exactly there. A release build cannot halt.
+//! A build with debug assertions halts at the stage that `CRASH_AT` names. It writes the name into the file that
+//! `CRASH_FILE` names, so that another process can kill it exactly there. A release build never halts.
 
 use vintedbot_marketplace::FillStep;
 
-/// A moment of an attempt.
+/// A stage of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// The work row is claimed; nothing else has happened.
+    /// The job's row is claimed; nothing else has happened.
     Claimed,
-    /// It is decided what the attempt is for, and the account is locked.
+    /// The plan of the attempt is made, and the account is locked.
     Begun,
-    /// The attempt is written down; its browser is not started yet.
-    ComposerRecorded,
-    /// The browser runs, and is written down.
-    ComposerStarted,
-    /// A step through the form was done.
+    /// The form session is recorded; its browser is not started.
+    FormSessionRecorded,
+    /// The browser runs and is recorded.
+    FormSessionStarted,
+    /// A step in the form is done.
     Fill(FillStep),
     /// The intent to save a draft is committed; the click is not made.
     DraftIntended,
-    /// The draft is on the site, and not written down here.
+    /// The draft is on the site, but not recorded here.
     DraftClicked,
-    /// The draft is written down.
+    /// The draft is recorded.
     DraftRecorded,
-    /// The form was looked at, and the browser has quit; the result is not written down.
+    /// The form was read back, and the browser has quit; the result is not recorded.
     PreparedUnrecorded,
-    /// The wardrobe was read completely, right before the intent to publish.
+    /// The wardrobe was read completely, directly before the intent to publish.
     WardrobeRead,
     /// The intent to publish is committed; the click is not made.
     PublishIntended,
-    /// The click was made, and what came of it is not written down.
+    /// The click was made; its outcome is not recorded.
     PublishClicked,
-    /// What came of it is written down; the claim is still held.
+    /// The outcome is recorded; the claim is still held.
     PublishRecorded,
-    /// A reconciling attempt has ended what its predecessor left.
+    /// A reconciling attempt has ended the form sessions of its predecessor.
     LeftoversEnded,
-    /// The site was read for what became of an effect; nothing is decided.
+    /// The site was read for the outcome of an effect; nothing is decided.
     SiteRead,
-    /// It is decided and written down; the claim is still held.
+    /// The decision is recorded; the claim is still held.
     Reconciled,
     /// A conversation was read for a reply.
     ConversationRead,
     /// The intent to send a reply is committed; the request is not made.
     ReplyIntended,
-    /// The request was made, and what came of it is not written down.
+    /// The request was made; its outcome is not recorded.
     ReplySent,
-    /// What came of it is written down; the claim is still held.
+    /// The outcome is recorded; the claim is still held.
     ReplyRecorded,
-    /// Deliveries are written for what the log had new; none is claimed.
+    /// Deliveries are written for the new events of the log; none is claimed.
     WebhooksWritten,
     /// A delivery is claimed; nothing is sent.
     WebhookClaimed,
-    /// The receiver answered, and that is not written down.
+    /// The receiver responded; the outcome is not recorded.
     WebhookSent,
-    /// It is written down.
+    /// The outcome is recorded.
     WebhookRecorded,
 }
 
 impl Stage {
-    /// Every stage of an attempt at a reply.
+    /// The stages of an attempt at a reply.
     pub const OF_REPLIES: [Self; 6] = [
         Self::Claimed,
         Self::ConversationRead,
@@ -69,7 +69,7 @@ impl Stage {
         Self::Reconciled,
     ];
 
-    /// Every stage of a webhook's way.
+    /// The stages of a webhook delivery.
     pub const OF_WEBHOOKS: [Self; 4] = [
         Self::WebhooksWritten,
         Self::WebhookClaimed,
@@ -77,13 +77,13 @@ impl Stage {
         Self::WebhookRecorded,
     ];
 
-    /// Every stage of an attempt at publishing.
+    /// Returns the stages of an attempt at publishing.
     pub fn all() -> impl Iterator<Item = Self> {
         let before = [
             Self::Claimed,
             Self::Begun,
-            Self::ComposerRecorded,
-            Self::ComposerStarted,
+            Self::FormSessionRecorded,
+            Self::FormSessionStarted,
         ];
         let after = [
             Self::DraftIntended,
@@ -104,13 +104,13 @@ impl Stage {
             .chain(after)
     }
 
-    /// The name in the step log.
+    /// Returns the name in the step log.
     pub fn name(self) -> &'static str {
         match self {
             Self::Claimed => "CLAIMED",
             Self::Begun => "BEGUN",
-            Self::ComposerRecorded => "COMPOSER_RECORDED",
-            Self::ComposerStarted => "COMPOSER_STARTED",
+            Self::FormSessionRecorded => "FORM_SESSION_RECORDED",
+            Self::FormSessionStarted => "FORM_SESSION_STARTED",
             Self::Fill(step) => step.name(),
             Self::DraftIntended => "DRAFT_INTENDED",
             Self::DraftClicked => "DRAFT_CLICKED",
@@ -134,15 +134,15 @@ impl Stage {
         }
     }
 
-    /// Halts here for good if `CRASH_AT` names this stage. With `CRASH_STOPS`, stops the whole process once instead, until
-    /// SIGCONT.
+    /// Halts here forever if `CRASH_AT` names this stage. With `CRASH_STOPS`, it instead stops the whole process once,
+    /// until SIGCONT.
     #[cfg(debug_assertions)]
     pub async fn reached(self) {
         if !std::env::var("CRASH_AT").is_ok_and(|name| name == self.name()) {
             return;
         }
         let file = std::env::var("CRASH_FILE").unwrap_or_default();
-        let stops = std::env::var("CRASH_STOPS").is_ok_and(|told| !told.is_empty());
+        let stops = std::env::var("CRASH_STOPS").is_ok_and(|value| !value.is_empty());
         if stops && std::path::Path::new(&file).exists() {
             return;
         }
@@ -160,6 +160,9 @@ impl Stage {
 
     /// Does nothing.
     #[cfg(not(debug_assertions))]
-    #[expect(clippy::unused_async, reason = "a build that can halt here waits")]
+    #[expect(
+        clippy::unused_async,
+        reason = "the same function awaits in a build with debug assertions"
+    )]
     pub async fn reached(self) {}
 }

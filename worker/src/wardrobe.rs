@@ -1,29 +1,29 @@
-//! The handler of wardrobe imports: the account's items are read one by one, and become listings or are compared with theirs.
+//! The handler of wardrobe imports: reads the account's items one by one, and creates listings or compares known ones.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use vintedbot_domain::jobs::{Claim, Outcome};
-use vintedbot_domain::publishing::outcome::Next;
+use vintedbot_domain::publishing::outcome::FollowUp;
 use vintedbot_domain::wardrobe::Vocabulary;
 use vintedbot_domain::wardrobe::items::{self, Known, Placed};
 use vintedbot_domain::wardrobe::work::{self, Begun};
 use vintedbot_domain::{Reason, Result, accounts};
-use vintedbot_marketplace::challenge::AccountFollows;
+use vintedbot_marketplace::challenge::AccountAction;
 use vintedbot_marketplace::{Error as SiteError, OwnItem, RemoteItem};
 
 use crate::{Worker, photos, publishing};
 
-/// How often progress is told: after so many items, or so much time.
-const TOLD_EVERY: i64 = 10;
-const TOLD_AFTER_MS: i64 = 1_000;
+/// The intervals between progress events: a number of items, or a time.
+const PROGRESS_ITEMS: i64 = 10;
+const PROGRESS_MS: i64 = 1_000;
 
-/// Why an import stops early.
+/// The reason for which an import stops early.
 enum Stop {
     Site(SiteError),
     Domain(vintedbot_domain::Error),
-    /// The process is to end, or the claim is lost.
+    /// The process drains, or the claim is lost.
     Drained,
 }
 
@@ -39,10 +39,10 @@ impl From<vintedbot_domain::Error> for Stop {
     }
 }
 
-/// Reads the wardrobe of a claimed import, and lets go of it.
+/// Reads the wardrobe of a claimed import and releases the claim.
 pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
-    let domain = &worker.domain;
-    let Some(mut begun) = work::begin(domain, claim).await? else {
+    let context = &worker.context;
+    let Some(mut begun) = work::begin(context, claim).await? else {
         return Ok(());
     };
     let read = {
@@ -50,60 +50,64 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
         tokio::pin!(reading);
         tokio::select! {
             read = &mut reading => read,
-            () = keep(worker, claim) => Err(Stop::Drained),
+            () = renew_lease(worker, claim) => Err(Stop::Drained),
         }
     };
     match read {
-        Ok(()) => work::end(domain, claim, &begun, Ok(())).await,
-        Err(Stop::Drained) => let_go(worker, claim, Outcome::HandBack).await,
+        Ok(()) => work::end(context, claim, &begun, Ok(())).await,
+        Err(Stop::Drained) => release(worker, claim, Outcome::HandBack).await,
         Err(Stop::Domain(error)) => Err(error),
         Err(Stop::Site(error)) => stopped(worker, claim, &begun, &error).await,
     }
 }
 
 /// Renews a claim until it is lost.
-pub async fn keep(worker: &Worker, claim: &Claim) {
-    let settings = &worker.domain.settings;
-    let heartbeat = Duration::from_millis(u64::try_from(settings.heartbeat_ms).unwrap_or(1_000));
+pub async fn renew_lease(worker: &Worker, claim: &Claim) {
+    let settings = &worker.context.settings;
+    let heartbeat = Duration::from_millis(u64::try_from(settings.jobs.heartbeat_ms).unwrap_or(1_000));
     loop {
         tokio::time::sleep(heartbeat).await;
-        match claim.renew(&worker.domain.store, settings.lease_ms).await {
+        match claim.renew(&worker.context.store, settings.jobs.lease_ms).await {
             Ok(true) => {}
-            Ok(false) => return tracing::warn!("a claim was lost; its successor goes on"),
+            Ok(false) => return tracing::warn!("a claim was lost; its new holder continues"),
             Err(error) => tracing::warn!(%error, "a lease could not be renewed"),
         }
     }
 }
 
 async fn read(worker: &Worker, claim: &Claim, begun: &mut Begun) -> std::result::Result<(), Stop> {
-    let domain = &worker.domain;
-    let wardrobe = worker.marketplace.wardrobe(&begun.seat).await?;
+    let context = &worker.context;
+    let wardrobe = worker.marketplace.wardrobe(&begun.account_context).await?;
     begun.counts.total = i64::try_from(wardrobe.len()).unwrap_or(i64::MAX);
-    work::progress(domain, claim, begun).await?;
-    let mut told = (0, domain.store.now().await?);
-    // The oldest first, so that listings stand in the order of the wardrobe.
+    work::progress(context, claim, begun).await?;
+    let mut last_progress = (0, context.store.now().await?);
+    // Oldest first, so that listings have the order of the wardrobe.
     for listed in wardrobe.iter().rev() {
         if worker.drain.is_cancelled() {
             return Err(Stop::Drained);
         }
-        bring(worker, claim, begun, listed).await?;
+        import_item(worker, claim, begun, listed).await?;
         begun.counts.done += 1;
-        let now = domain.store.now().await?;
-        if begun.counts.done - told.0 >= TOLD_EVERY || now - told.1 >= TOLD_AFTER_MS {
-            work::progress(domain, claim, begun).await?;
-            told = (begun.counts.done, now);
+        let now = context.store.now().await?;
+        if begun.counts.done - last_progress.0 >= PROGRESS_ITEMS || now - last_progress.1 >= PROGRESS_MS {
+            work::progress(context, claim, begun).await?;
+            last_progress = (begun.counts.done, now);
         }
     }
     let ids: Vec<String> = wardrobe.into_iter().map(|item| item.id).collect();
-    for listing in items::missing(domain, begun, &ids).await? {
+    for listing in items::missing(context, begun, &ids).await? {
         let item_id = listing.remote.as_ref().map(|remote| remote.item_id.clone());
         let item_id = item_id.unwrap_or_default();
-        match worker.marketplace.own_item(&begun.seat, &item_id, None).await {
+        match worker
+            .marketplace
+            .own_item(&begun.account_context, &item_id, None)
+            .await
+        {
             Ok(None) => {
-                items::gone(domain, claim, begun, &listing).await?;
+                items::gone(context, claim, begun, &listing).await?;
                 begun.counts.differing += 1;
             }
-            // It is there all the same: the list was behind.
+            // The item exists; the list was outdated.
             Ok(Some(_)) => {}
             Err(error) if is_about_the_item(&error) => begun.counts.problem(&item_id, &error.to_string()),
             Err(error) => return Err(error.into()),
@@ -112,27 +116,30 @@ async fn read(worker: &Worker, claim: &Claim, begun: &mut Begun) -> std::result:
     Ok(())
 }
 
-/// Brings one item, or compares it with its listing. What is wrong with it alone is noted, and stops nothing.
-async fn bring(
+/// Imports one item, or compares it with its listing. A problem of this item alone is recorded and does not stop the
+/// import.
+async fn import_item(
     worker: &Worker,
     claim: &Claim,
     begun: &mut Begun,
     listed: &RemoteItem,
 ) -> std::result::Result<(), Stop> {
-    let (domain, item_id) = (&worker.domain, listed.id.as_str());
-    // Before the item is read: a listing that changes meanwhile is not compared with what is older.
-    let known = items::known(domain, begun, item_id).await?;
+    let (context, item_id) = (&worker.context, listed.id.as_str());
+    // Must be read before the item, so that a listing that changes meanwhile is not compared with older data.
+    let known = items::known(context, begun, item_id).await?;
     if matches!(known, Known::Ours) {
         return Ok(());
     }
-    let reading = worker.marketplace.own_item(&begun.seat, item_id, Some(listed));
+    let reading = worker
+        .marketplace
+        .own_item(&begun.account_context, item_id, Some(listed));
     let item = match reading.await {
         Ok(Some(item)) => item,
         Ok(None) => {
             begun.counts.failed += 1;
             begun
                 .counts
-                .problem(item_id, "it was listed, and is not there any more");
+                .problem(item_id, "the item was listed, but no longer exists");
             return Ok(());
         }
         Err(error) if is_about_the_item(&error) => {
@@ -148,20 +155,25 @@ async fn bring(
                 true => fetch(worker, begun, &item).await?.all(),
                 false => None,
             };
-            let words = Vocabulary::of(domain, &begun.seat.site, begun.seat.language).await;
+            let words = Vocabulary::of(
+                context,
+                &begun.account_context.site,
+                begun.account_context.language,
+            )
+            .await;
             let words = words.as_words();
-            if items::compare_known(domain, claim, begun, &listing, &item, fetched, words).await? {
+            if items::compare_known(context, claim, begun, &listing, &item, fetched, words).await? {
                 begun.counts.differing += 1;
             }
         }
         Known::New => {
             let fetched = fetch(worker, begun, &item).await?;
-            match items::place(domain, claim, begun, &item, &fetched.photo_ids).await? {
+            match items::place(context, claim, begun, &item, &fetched.photo_ids).await? {
                 Placed::Created => begun.counts.created += 1,
                 Placed::Known => {}
                 Placed::Undecided => begun.counts.problem(
                     item_id,
-                    "left for a later import: a publication of the account is undecided",
+                    "skipped until a later import, because a publication of the account is in doubt",
                 ),
             }
         }
@@ -175,44 +187,46 @@ async fn fetch(
     begun: &mut Begun,
     item: &OwnItem,
 ) -> std::result::Result<photos::Fetched, Stop> {
-    let fetched = photos::fetch(worker, &begun.seat, &begun.owner_id, item).await?;
+    let fetched = photos::fetch(worker, &begun.account_context, &begun.workspace_id, item).await?;
     for problem in &fetched.problems {
         begun.counts.problem(&item.id, problem);
     }
     Ok(fetched)
 }
 
-/// Whether an error is about one item, and the others may be read all the same.
+/// Returns whether an error concerns only one item, so that the others can still be read.
 fn is_about_the_item(error: &SiteError) -> bool {
     matches!(error, SiteError::Shape(_) | SiteError::NotFound { .. })
 }
 
 async fn stopped(worker: &Worker, claim: &Claim, begun: &Begun, error: &SiteError) -> Result<()> {
-    let domain = &worker.domain;
-    match publishing::next_of(domain, error).await? {
-        Next::Quiet { until } => {
+    let context = &worker.context;
+    match publishing::next_of(context, error).await? {
+        FollowUp::Cooldown { until } => {
             let account_id = begun.account.id.clone();
-            domain
+            context
                 .store
                 .write(move |tx| {
                     let account_id = account_id.clone();
-                    async move { accounts::keep_quiet(tx, &account_id, until).await }.boxed()
+                    async move { accounts::start_cooldown(tx, &account_id, until).await }.boxed()
                 })
                 .await?;
-            let_go(worker, claim, Outcome::At(until)).await
+            release(worker, claim, Outcome::At(until)).await
         }
-        Next::Again { message, reason } if claim.job.failures + 1 >= domain.settings.max_failures => {
-            work::end(domain, claim, begun, Err((reason, message))).await
+        FollowUp::Retry { message, reason }
+            if claim.job.failures + 1 >= context.settings.jobs.max_failures =>
+        {
+            work::end(context, claim, begun, Err((reason, message))).await
         }
-        Next::Again { message, .. } => let_go(worker, claim, Outcome::Retry { error: message }).await,
-        Next::Blocked {
+        FollowUp::Retry { message, .. } => release(worker, claim, Outcome::Retry { error: message }).await,
+        FollowUp::Blocked {
             reason,
             message,
             account,
         } => {
-            if account != AccountFollows::GoesOn {
+            if account != AccountAction::Continue {
                 let (account_id, why) = (begun.account.id.clone(), message.clone());
-                domain
+                context
                     .store
                     .write(move |tx| {
                         let (account_id, why) = (account_id.clone(), why.clone());
@@ -220,21 +234,23 @@ async fn stopped(worker: &Worker, claim: &Claim, begun: &Begun, error: &SiteErro
                     })
                     .await?;
             }
-            work::end(domain, claim, begun, Err((reason, message))).await
+            work::end(context, claim, begun, Err((reason, message))).await
         }
-        Next::Failed { reason, message } => work::end(domain, claim, begun, Err((reason, message))).await,
+        FollowUp::Failed { reason, message } => {
+            work::end(context, claim, begun, Err((reason, message))).await
+        }
         _ => {
             let message = error.to_string();
-            work::end(domain, claim, begun, Err((Reason::SiteUnavailable, message))).await
+            work::end(context, claim, begun, Err((Reason::SiteUnavailable, message))).await
         }
     }
 }
 
-/// Lets go of a claim that is still held.
-pub async fn let_go(worker: &Worker, claim: &Claim, outcome: Outcome) -> Result<()> {
-    let (claim, back_off) = (claim.clone(), worker.domain.settings.back_off());
+/// Releases a claim if it is still held.
+pub async fn release(worker: &Worker, claim: &Claim, outcome: Outcome) -> Result<()> {
+    let (claim, backoff) = (claim.clone(), worker.context.settings.backoff());
     worker
-        .domain
+        .context
         .store
         .write(move |tx| {
             let (claim, outcome) = (claim.clone(), outcome.clone());
@@ -242,7 +258,7 @@ pub async fn let_go(worker: &Worker, claim: &Claim, outcome: Outcome) -> Result<
                 if claim.require_held(tx).await.is_err() {
                     return Ok(());
                 }
-                claim.finish(tx, &outcome, &back_off).await
+                claim.finish(tx, &outcome, &backoff).await
             }
             .boxed()
         })

@@ -1,4 +1,4 @@
-//! The processes around a driver, for this crate's tests. The shipped program plays these roles itself.
+//! Runs the helper processes of a driver, for this crate's tests. The shipped program runs them itself.
 
 use std::process::ExitCode;
 

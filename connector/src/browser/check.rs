@@ -1,4 +1,4 @@
-//! Which selectors find anything on a page. Nothing is clicked, nothing is entered, and nobody is logged in.
+//! Checks which selectors match elements on a page. Clicks and enters nothing, and uses no login.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,33 +17,34 @@ use super::launch::Launched;
 use super::page::Page;
 use super::traffic::Traffic;
 
-/// A page that is opened from the network draws its form by itself, once it is there.
+/// How long a page from the network must make no calls before its form counts as rendered, and the longest wait for
+/// that.
 const QUIET_FOR: Duration = Duration::from_millis(700);
 const QUIET_WITHIN: Duration = Duration::from_secs(15);
 
-/// One kind of element, as a page has it.
+/// The result for one kind of element.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checked {
     pub key: Key,
-    /// The selector that finds it; where none does, the newest. For keys with an id, whatever the id.
+    /// The selector that matched, else the newest one. For a key with an id, the selector matches any id.
     pub css: String,
-    /// How many elements it finds, hidden ones too.
+    /// The number of matching elements, including hidden ones.
     pub count: usize,
 }
 
-/// What a page turned out to be.
+/// The result for one page.
 #[derive(Clone, Debug)]
 pub struct CheckedPage {
-    /// Where the browser ended up, which is elsewhere than it was sent to where the site sends visitors on.
+    /// The final URL, which differs from the requested one if the site redirects visitors.
     pub url: Url,
-    /// What the site wants or says instead of its page. Not told of a saved page.
+    /// The challenge or block that the site shows instead of its page. Always absent for a saved page.
     pub verdict: Option<Verdict>,
-    /// Every kind of element, in the order of the keys.
+    /// One entry per kind of element, in the order of the keys.
     pub elements: Vec<Checked>,
 }
 
-/// Opens a page in a browser of its own, without any cookies, and looks which keys are on it. Of a saved page, no script
-/// is run and nothing is asked of the network.
+/// Opens a page in a new browser without cookies and checks which keys match on it. For a saved page (`file:`), scripts
+/// and network access are disabled.
 ///
 /// # Errors
 /// The browser does not start, or the page cannot be opened.
@@ -85,7 +86,7 @@ async fn look(page: &Page, url: &Url) -> Result<CheckedPage, Error> {
     } else {
         verdict = verdict_of(page.open(url.as_str()).await)?;
         traffic.quiet(QUIET_FOR, QUIET_WITHIN).await;
-        // The page's own script may have led elsewhere, or been answered with a challenge.
+        // The page's script may have navigated elsewhere, or may have received a challenge.
         verdict = verdict.or(verdict_of(page.look().await)?);
     }
     let document = traffic.ask("DOM.getDocument", json!({ "depth": 0 })).await?;
@@ -116,7 +117,7 @@ async fn look(page: &Page, url: &Url) -> Result<CheckedPage, Error> {
     })
 }
 
-/// What the site wants of its visitor; what else went wrong is an error.
+/// Separates a challenge from other errors.
 fn verdict_of(looked: Result<(), Error>) -> Result<Option<Verdict>, Error> {
     match looked {
         Ok(()) => Ok(None),
@@ -125,7 +126,7 @@ fn verdict_of(looked: Result<(), Error>) -> Result<Option<Verdict>, Error> {
     }
 }
 
-/// The page as the browser holds it, asked without any script.
+/// The browser's DOM, queried without a script.
 struct Document<'a> {
     traffic: &'a Traffic,
     root: Value,
@@ -139,7 +140,7 @@ impl Document<'_> {
         Ok(nodes.iter().filter_map(Value::as_i64).collect())
     }
 
-    /// Those of the nodes that the selector finds for some number that stands in their names.
+    /// Returns those of the nodes that the selector matches for some number in the nodes' attributes.
     async fn numbered(&self, selector: &Selector, nodes: &BTreeSet<i64>) -> Result<BTreeSet<i64>, Error> {
         let mut numbers = BTreeSet::new();
         for node in nodes {

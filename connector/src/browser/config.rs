@@ -1,4 +1,4 @@
-//! Which browser and which driver.
+//! Which browser and driver to use.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use vintedbot_marketplace::Error;
 
 use super::broken;
 
-/// Names under which distributions ship Chromium, then Chrome, which the same driver drives.
+/// Executable names of Chromium in common distributions, then of Chrome, which the same driver drives.
 const BROWSERS: [&str; 4] = [
     "chromium",
     "chromium-browser",
@@ -17,7 +17,7 @@ const BROWSERS: [&str; 4] = [
     "google-chrome",
 ];
 const DRIVERS: [&str; 2] = ["chromedriver", "chromium.chromedriver"];
-/// Where some distributions keep them, out of reach of `PATH`.
+/// Folders outside `PATH` in which some distributions install them.
 const FOLDERS: [&str; 4] = [
     "/usr/lib/chromium",
     "/usr/lib/chromium-browser",
@@ -25,39 +25,39 @@ const FOLDERS: [&str; 4] = [
     "/opt/google/chrome",
 ];
 
-/// How long a browser may take to start unless something else is said: a grid lets callers wait for a free one.
+/// The default time limit for starting a browser. It is long because a grid queues callers until a browser is free.
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
-/// How long a page may take to load unless something else is said.
+/// The default time limit for loading a page.
 const PAGE_LOADS_WITHIN: Duration = Duration::from_secs(45);
 
-/// The browser that attempts are made with.
+/// The browser configuration of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BrowserConfig {
     pub browser_binary: PathBuf,
     pub chromedriver: PathBuf,
-    /// Without a window on a screen.
+    /// Whether the browser runs without a window on a screen.
     pub headless: bool,
-    /// The longest that a browser may take to start.
+    /// The time limit for starting a browser.
     pub start_timeout: Duration,
-    /// The longest that a page may take to load.
+    /// The time limit for loading a page.
     pub page_load_timeout: Duration,
-    /// What it reaches the site through; absent on the practice site.
+    /// The proxy for the connection to the site; absent on the practice site.
     pub proxy: Option<Url>,
-    /// A driver or grid that runs already, in the place of a driver of one's own.
+    /// The URL of a running driver or grid to use instead of starting a driver.
     pub remote: Option<Url>,
-    /// The program that calls [`run_as_host`](crate::run_as_host) first of all: this one, unless something else is said.
+    /// The program that calls [`run_as_host`](crate::run_as_host) before anything else; by default this program.
     pub host: PathBuf,
-    /// Whether a driver of one's own gets a network namespace, where the machine permits it. Without, every user of the
-    /// machine reaches it.
+    /// Whether a driver that this process starts runs in its own network namespace, if the machine permits one.
+    /// Otherwise every user of the machine can reach the driver.
     pub isolated: bool,
 }
 
 impl BrowserConfig {
-    /// The browser and driver that are named, else those that are found under their usual names; `None` when nothing is
-    /// named and none are found.
+    /// Finds the browser and the driver: the named ones, else those under the usual names. Returns `None` if nothing is
+    /// named and the pair is incomplete.
     ///
     /// # Errors
-    /// What is named is not an executable file, or the other half of the pair is nowhere to be found.
+    /// A named path is not an executable file, or the other half of the pair is missing.
     pub fn find(
         binary: Option<&Path>,
         chromedriver: Option<&Path>,
@@ -75,7 +75,7 @@ impl BrowserConfig {
                 page_load_timeout: PAGE_LOADS_WITHIN,
                 proxy: None,
                 remote: None,
-                // Looked up once: a program that is replaced while it runs keeps the place, not the file.
+                // Read once: the path stays valid if the program's file is replaced while it runs.
                 host: std::env::current_exe().map_err(broken)?,
                 isolated: true,
             })),
@@ -91,10 +91,10 @@ impl BrowserConfig {
 }
 
 impl BrowserConfig {
-    /// The browsers that a driver or grid elsewhere starts: the one that it knows, unless another is named.
+    /// Configures browsers that a remote driver or grid starts: the named binary, else the driver's default.
     ///
     /// # Errors
-    /// The address is none that a driver can have. It is not repeated, since it may have a password in it.
+    /// The URL is not a valid driver address. The error does not repeat it, because it may contain a password.
     pub fn remote(url: &str, binary: Option<&Path>, headless: bool) -> Result<Self, Error> {
         let url = Url::parse(url).ok().filter(|url| {
             let is_plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
@@ -102,7 +102,7 @@ impl BrowserConfig {
         });
         let url = url.ok_or_else(|| {
             Error::Browser(
-                "WEBDRIVER_URL must look like http://host:4444, without a name and password".to_owned(),
+                "WEBDRIVER_URL must look like http://host:4444, without user name and password".to_owned(),
             )
         })?;
         Ok(Self {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_that_no_driver_has_is_refused_by_the_name_of_its_setting() {
+    fn invalid_driver_address_is_refused_and_names_the_setting() {
         for (url, expected) in [
             ("http://127.0.0.1:4444", true),
             ("https://grid.example/wd/hub", true),
@@ -159,17 +159,17 @@ mod tests {
             let config = BrowserConfig::remote(url, None, true);
             assert_eq!(config.is_ok(), expected, "{url}");
             if let Err(error) = config {
-                let said = error.to_string();
+                let message = error.to_string();
                 assert!(
-                    said.contains("WEBDRIVER_URL") && !said.contains("secret"),
-                    "{said}"
+                    message.contains("WEBDRIVER_URL") && !message.contains("secret"),
+                    "{message}"
                 );
             }
         }
     }
 
     #[test]
-    fn what_is_named_is_never_replaced_by_a_search() {
+    fn configured_binary_is_never_replaced_by_a_search() {
         let missing = Path::new("/nonexistent/chromium");
         assert!(matches!(
             BrowserConfig::find(Some(missing), None, true),

@@ -1,10 +1,10 @@
-//! The browser's debugging protocol, beside the driver: over the pipe that the browser was started with, or, where the browser
-//! is elsewhere, over the WebSocket that its driver names.
+//! The browser's DevTools protocol, used in parallel to the driver. A browser that this process started is reached over
+//! its debugging pipe, a remote one over the WebSocket that its driver names.
 //!
-//! A browser of our own has no debugging port. It reads commands from one pipe and answers on another, as texts that end with
-//! NUL. Both lead through here ([`Pipe::join`]): what the driver says is passed on to the browser, and our own commands go
-//! between, told apart by their numbers. The browser's answers to those, and the events of our session, come to us; all else
-//! goes to the driver, which learns nothing of us.
+//! A browser that this process started has no debugging port. It reads commands from one pipe and writes answers to
+//! another, as texts that end with NUL. [`Pipe::join`] relays both directions between driver and browser and inserts
+//! our own commands, which are distinguished by their numbers. Answers to them and the events of our session come to
+//! us. Everything else goes to the driver, which does not see our session.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -20,14 +20,14 @@ use vintedbot_marketplace::Error;
 
 use super::broken;
 
-/// Numbers of commands from here on are ours: the driver counts from 1, and the protocol's numbers have 31 bits.
+/// Command numbers from here on are ours. The driver counts from 1, and the protocol's numbers have 31 bits.
 const OURS: u64 = 1 << 30;
-/// Events that may wait for their reader; one that misses some is told so.
+/// The capacity of the event buffer. A reader that falls behind receives [`RecvError::Lagged`].
 const EVENTS_WAITING: usize = 4096;
-/// Room for a page's biggest texts at once; what a message needs beyond it is added.
+/// The size of the read buffer in bytes. A longer message is read in several parts.
 const BUFFER: usize = 64 * 1024;
 
-/// An event of the page that is listened to.
+/// An event of the page.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
     pub(crate) method: String,
@@ -41,7 +41,7 @@ pub(crate) enum DevTools {
     Elsewhere(CdpSession),
 }
 
-/// The events of a session, from when it was asked for them.
+/// The events of a session since the subscription.
 pub(crate) enum Events {
     Own(broadcast::Receiver<Event>),
     Elsewhere(CdpSession, broadcast::Receiver<RawEvent>),
@@ -83,7 +83,7 @@ impl Events {
 
 type Answer = Result<Value, String>;
 
-/// Our end of a browser's debugging pipe.
+/// Our side of a browser's debugging pipe.
 #[derive(Clone)]
 pub(crate) struct Pipe {
     to_browser: mpsc::UnboundedSender<Vec<u8>>,
@@ -97,18 +97,18 @@ struct Shared {
 
 #[derive(Default)]
 struct Routes {
-    /// Our session, once there is one.
+    /// Our session id, once the session is open.
     session: Option<String>,
     last: u64,
     waiting: HashMap<u64, oneshot::Sender<Answer>>,
-    /// The number of the command that asks for our session. What the browser says to the driver meanwhile is held back: the
-    /// session is announced to everybody before it is answered to us.
+    /// The number of the command that opens our session. Messages for the driver are held until its answer arrives,
+    /// because the browser announces the session to all clients before it answers us.
     attaching: Option<u64>,
     held: Vec<Vec<u8>>,
     is_over: bool,
 }
 
-/// What a message has to be told by. The rest is not read.
+/// The fields by which a message is routed. Other fields are not parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Head<'a> {
@@ -124,7 +124,7 @@ impl Shared {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what is ours of what the browser says; gives back what the driver is to hear now.
+    /// Handles a browser message that is ours. Returns the messages to forward to the driver.
     fn route(&self, message: Vec<u8>) -> Vec<Vec<u8>> {
         let Ok(head) = serde_json::from_slice::<Head<'_>>(&message) else {
             return vec![message];
@@ -169,7 +169,7 @@ impl Shared {
         vec![message]
     }
 
-    /// Nothing is going to be answered any more.
+    /// Marks the pipe as closed and fails all waiting commands.
     fn end(&self) {
         let mut routes = self.routes();
         routes.is_over = true;
@@ -185,7 +185,7 @@ fn answer_of(message: &[u8]) -> Answer {
     }
 }
 
-/// Whether a message tells of this session's beginning or end.
+/// Whether a message announces the beginning or the end of this session.
 fn is_about(message: &[u8], session: Option<&str>) -> bool {
     let Some(session) = session else { return false };
     serde_json::from_slice::<Value>(message).is_ok_and(|message| {
@@ -197,15 +197,15 @@ fn is_about(message: &[u8], session: Option<&str>) -> bool {
 }
 
 impl Pipe {
-    /// Joins a browser with its driver, and passes everything on until the browser ends. The pipe to the browser stays open
-    /// without the driver: it is ours to close.
+    /// Joins a browser with its driver and relays messages until the browser ends. The pipe to the browser stays open
+    /// when the driver ends; this side closes it.
     pub(crate) fn join(
         from_browser: impl AsyncRead + Send + Unpin + 'static,
         to_browser: impl AsyncWrite + Send + Unpin + 'static,
         from_driver: impl AsyncRead + Send + Unpin + 'static,
         to_driver: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Self {
-        // Without a bound, so that no side ever waits for the other to read: each of them answers what it is asked, and waits.
+        // Unbounded, so that neither side blocks while the other waits for an answer.
         let (browser, for_browser) = mpsc::unbounded_channel();
         let (driver, for_driver) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
@@ -235,7 +235,7 @@ impl Pipe {
         }
     }
 
-    /// Opens our session of the page with this id, which is the driver's name for its window.
+    /// Opens our session of the page with this target id, which the driver uses as the window handle.
     pub(crate) async fn attach(&self, target_id: &str) -> Result<(), Error> {
         let params = json!({ "targetId": target_id, "flatten": true });
         let answer = self.command("Target.attachToTarget", params, true).await?;
@@ -273,24 +273,24 @@ impl Pipe {
         answered
             .await
             .map_err(|_| gone())?
-            .map_err(|said| broken(format!("{method}: {said}")))
+            .map_err(|message| broken(format!("{method}: {message}")))
     }
 }
 
-/// Reads messages until there are no more.
+/// Reads messages until the stream ends.
 async fn read(from: impl AsyncRead + Unpin, mut take: impl FnMut(Vec<u8>)) {
     let mut from = BufReader::with_capacity(BUFFER, from);
     loop {
         let mut message = Vec::new();
         match from.read_until(0, &mut message).await {
             Ok(1..) if message.pop() == Some(0) => take(message),
-            // What is cut off in the middle says nothing.
+            // A truncated message is dropped.
             _ => return,
         }
     }
 }
 
-/// Writes messages until every sender is dropped, and closes the pipe.
+/// Writes messages until every sender is dropped, then closes the pipe.
 async fn write(mut messages: mpsc::UnboundedReceiver<Vec<u8>>, mut to: impl AsyncWrite + Unpin) {
     while let Some(mut message) = messages.recv().await {
         message.push(0);
@@ -337,7 +337,7 @@ mod tests {
         to.get_mut().write_all(text.as_bytes()).await.expect("a pipe");
     }
 
-    /// Plays the browser's part in opening a session, with something for the driver between.
+    /// Plays the browser's side while a session is opened, with one message for the driver in between.
     async fn attached(played: &mut Played) {
         let pipe = played.pipe.clone();
         let attaching = tokio::spawn(async move { pipe.attach("page").await });
@@ -356,13 +356,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn driver_hears_nothing_of_our_session() {
+    async fn driver_never_sees_our_devtools_session() {
         let mut played = played();
         attached(&mut played).await;
         let first = heard(&mut played.driver).await;
         assert_eq!(
             first["method"], "Target.targetCreated",
-            "what came between is kept"
+            "the message in between is held"
         );
 
         let mut events = DevTools::Own(played.pipe.clone()).events();
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn answers_go_to_whoever_asked() {
+    async fn answers_go_to_their_callers() {
         let mut played = played();
         attached(&mut played).await;
         heard(&mut played.driver).await;
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn end_of_browser_fails_what_waits() {
+    async fn pending_calls_fail_when_the_browser_ends() {
         let mut played = played();
         let pipe = played.pipe.clone();
         let asking = tokio::spawn(async move { pipe.send("Page.enable", json!({})).await });

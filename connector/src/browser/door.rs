@@ -1,4 +1,5 @@
-//! The browser of an attempt, started here in its driver's place: see [`driver_host`](crate::driver_host).
+//! The browser of an attempt, which this process starts on behalf of the driver: see
+//! [`driver_host`](crate::driver_host).
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -15,21 +16,21 @@ use super::devtools::Pipe;
 use crate::driver_host::{DOOR, DOOR_SOCKET};
 use crate::{failpoints, process};
 
-/// Longer than any command line that a driver makes.
+/// The maximum size of the driver's browser arguments in bytes, longer than any real command line.
 const MOST_SWITCHES: u32 = 256 * 1024;
-/// Chromium reads commands from descriptor 3 and answers on 4. It ends when descriptor 3 is closed. The kernel
-/// closes it when this process ends.
+/// Redirects the pipes to Chromium's debugging descriptors: it reads commands from 3 and answers on 4. Chromium ends
+/// when descriptor 3 is closed, and the kernel closes it when this process ends.
 const REDIRECTED: &str = r#"exec "$0" "$@" 3<&0 4>&1 </dev/null >/dev/null 2>&1"#;
-/// The same with a second end of the pipe in the browser's own hands, so that it is never closed.
+/// The same, but the browser also holds the other end of the pipe, so that it is never closed. Used by a failpoint.
 const OUTLIVING: &str = r#"exec "$0" "$@" 3<&0 4>&1 9>/proc/self/fd/0 </dev/null >/dev/null 2>&1"#;
 
-/// Where a driver's request for its browser arrives.
+/// The socket on which the driver's request for its browser arrives.
 pub(crate) struct Door {
     listener: UnixListener,
     path: PathBuf,
 }
 
-/// A running browser of our own.
+/// A running browser that this process started.
 pub(crate) struct Browser {
     pub(crate) child: Child,
     pub(crate) process: Option<Process>,
@@ -37,7 +38,7 @@ pub(crate) struct Browser {
 }
 
 impl Door {
-    /// Puts a door into a folder that is ours alone. `host` is the program that plays its role.
+    /// Creates the door in a folder that only this user can access. `host` is the program that plays its role.
     pub(crate) fn put(host: &Path, folder: &Path) -> Result<Self, Error> {
         let path = folder.join(DOOR);
         std::os::unix::fs::symlink(host, &path).map_err(broken)?;
@@ -45,12 +46,12 @@ impl Door {
         Ok(Self { listener, path })
     }
 
-    /// What the driver is to start.
+    /// The path that the driver starts as its browser.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Waits for the driver, and starts `program` with the switches that it wants.
+    /// Waits for the driver, then starts `program` with the switches that the driver wants.
     pub(crate) async fn browser(self, program: &Path, scratch: &Path) -> Result<Browser, Error> {
         let (mut driver, _) = self.listener.accept().await.map_err(broken)?;
         let length = driver.read_u32_le().await.map_err(broken)?;
@@ -77,13 +78,13 @@ impl Door {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            // As the driver, in a group of its own: Ctrl-C in the terminal reaches us alone.
+            // The process group is separate, as for the driver: Ctrl-C in the terminal reaches this process only.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| broken(format!("{} does not start: {error}", program.display())))?;
         let (Some(to_browser), Some(from_browser)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(broken("a browser without a debugging pipe"));
+            return Err(broken("the browser has no debugging pipe"));
         };
         let (from_driver, to_driver) = driver.into_split();
         Ok(Browser {

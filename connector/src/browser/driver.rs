@@ -1,4 +1,4 @@
-//! A driver of our own, where no other user of the machine reaches it: see [`driver_host`](crate::driver_host).
+//! Starts a driver that other users of the machine cannot reach: see [`driver_host`](crate::driver_host).
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,32 +12,32 @@ use super::{BrowserConfig, broken};
 use crate::driver_host::{FAILED, HOST, PROBE, READY, REFUSED, SHARED};
 use crate::{failpoints, process};
 
-const ENDED_EARLY: &str = "the driver ended before it said its port";
+const ENDED_EARLY: &str = "the driver ended before it reported its port";
 const STARTS: usize = 3;
 const STARTS_WITHIN: Duration = Duration::from_secs(20);
 
-/// A running driver with its host.
+/// A running driver and its host process.
 pub(crate) struct Driver {
     host: Child,
-    /// Closed, it ends the host, and with it the driver.
+    /// Closing this pipe ends the host, and with it the driver.
     leash: Option<ChildStdin>,
     pub(crate) process: Option<Process>,
-    /// The socket file at which it is reached.
+    /// The socket file of the driver.
     pub(crate) socket: PathBuf,
-    /// Where it is behind that; no name is ever looked up.
+    /// The driver's base URL behind the socket. Its host name is never resolved.
     pub(crate) url: String,
 }
 
-/// How a host's start went, where it is not over.
+/// The outcome of a host's start, if it did not fail.
 enum Started {
     Ready(Box<Driver>),
-    /// This machine permits no namespace.
+    /// This machine permits no network namespace.
     Refused(String),
 }
 
 impl Driver {
-    /// Starts a driver. Two that start at once may choose the same port, where they share a network, and one of them ends at
-    /// once, having done nothing: it is started again.
+    /// Starts a driver. Two drivers in the same network that start at once may choose the same port. One of them then
+    /// ends immediately, having done nothing, and is started again.
     pub(crate) async fn start(
         config: &BrowserConfig,
         work_dir: &Path,
@@ -48,16 +48,16 @@ impl Driver {
         loop {
             match start(config, work_dir, scratch, is_shared).await {
                 Ok(Started::Ready(driver)) => return Ok(*driver),
-                Ok(Started::Refused(said)) if !is_shared => {
+                Ok(Started::Refused(reason)) if !is_shared => {
                     tracing::info!(
-                        said,
-                        "the driver has no network namespace of its own; other users of this machine reach it"
+                        reason,
+                        "the driver has no network namespace; other users of this machine can reach it"
                     );
                     is_shared = true;
                 }
-                Ok(Started::Refused(said)) => return Err(broken(said)),
-                Err(Error::Browser(said)) if said == ENDED_EARLY && tries < STARTS => {
-                    tracing::info!("{said}: it is started again");
+                Ok(Started::Refused(reason)) => return Err(broken(reason)),
+                Err(Error::Browser(reason)) if reason == ENDED_EARLY && tries < STARTS => {
+                    tracing::info!("{reason}; starting it again");
                     tries += 1;
                 }
                 Err(error) => return Err(error),
@@ -65,7 +65,7 @@ impl Driver {
         }
     }
 
-    /// Ends driver and host. `false`: it took too long.
+    /// Ends driver and host. Returns `false` if that takes longer than the limit.
     pub(crate) async fn end(mut self, limit: Duration) -> bool {
         self.leash = None;
         if tokio::time::timeout(limit, self.host.wait()).await.is_ok() {
@@ -76,10 +76,10 @@ impl Driver {
     }
 }
 
-/// Whether a driver gets a network namespace of its own here, so that other users of the machine do not reach it.
+/// Whether a driver can run in its own network namespace here, so that other users of the machine cannot reach it.
 ///
 /// # Errors
-/// The program that tries it cannot be run.
+/// The host program cannot be run.
 pub fn is_isolated(config: &BrowserConfig) -> std::io::Result<bool> {
     let output = std::process::Command::new(&config.host)
         .args([HOST, PROBE])
@@ -95,7 +95,7 @@ async fn start(
     is_shared: bool,
 ) -> Result<Started, Error> {
     let socket = scratch.join("driver.sock");
-    // Left by a driver that ended early.
+    // A driver that ended early leaves its socket behind.
     let _ = tokio::fs::remove_file(&socket).await;
     let mut command = Command::new(&config.host);
     command.arg(HOST);
@@ -103,13 +103,14 @@ async fn start(
         command.arg(SHARED);
     }
     let mut host = command
-        // Names the attempt's folder, by which a successor finds this process; so does the driver's log.
+        // Names the attempt's folder, by which a successor finds this process. The path of the driver's log does the
+        // same for the driver.
         .arg(format!("--for={}", work_dir.display()))
         .arg(format!("--socket={}", socket.display()))
         .arg("--")
         .arg(&config.chromedriver)
         .arg("--port=0")
-        // No page has this origin (RFC 6761 reserves `.invalid`), so the driver answers no page.
+        // No page has this origin (RFC 6761 reserves `.invalid`), so the driver answers requests of no page.
         .arg("--allowed-origins=https://origin.invalid")
         .arg(format!(
             "--log-path={}",
@@ -120,7 +121,8 @@ async fn start(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        // A group of its own: Ctrl-C in the terminal reaches us alone, so that a drain can end things in order.
+        // A separate process group: Ctrl-C in the terminal reaches this process only, so that a drain can end things in
+        // order.
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
@@ -129,21 +131,21 @@ async fn start(
     let stdout = host
         .stdout
         .take()
-        .ok_or_else(|| broken("a driver's host without output"))?;
+        .ok_or_else(|| broken("the driver's host has no output"))?;
     let mut lines = BufReader::new(stdout).lines();
-    let said = tokio::time::timeout(STARTS_WITHIN, lines.next_line())
+    let line = tokio::time::timeout(STARTS_WITHIN, lines.next_line())
         .await
-        .map_err(|_| broken("the driver did not say its port in time"))?
+        .map_err(|_| broken("the driver did not report its port in time"))?
         .map_err(broken)?
         .ok_or_else(|| broken(ENDED_EARLY))?;
-    if let Some(said) = said.strip_prefix(REFUSED) {
-        return Ok(Started::Refused(said.to_owned()));
+    if let Some(line) = line.strip_prefix(REFUSED) {
+        return Ok(Started::Refused(line.to_owned()));
     }
-    if let Some(said) = said.strip_prefix(FAILED) {
-        return Err(broken(said));
+    if let Some(line) = line.strip_prefix(FAILED) {
+        return Err(broken(line));
     }
-    let pid = said.strip_prefix(READY).and_then(|pid| pid.parse().ok());
-    let pid: u32 = pid.ok_or_else(|| broken(format!("a driver's host said {said:?}")))?;
+    let pid = line.strip_prefix(READY).and_then(|pid| pid.parse().ok());
+    let pid: u32 = pid.ok_or_else(|| broken(format!("unexpected output of the driver's host: {line:?}")))?;
     Ok(Started::Ready(Box::new(Driver {
         host,
         leash,

@@ -1,11 +1,11 @@
-//! What the driver could not do, as the rest of the product is told it.
+//! Maps driver errors to the connector's errors.
 
 use thirtyfour::error::{WebDriverError, WebDriverErrorInner};
 use vintedbot_marketplace::{Error, Evidence};
 
 use super::broken;
 
-/// A page that is none to work with. What it looked like is added by whoever can still take a picture.
+/// An error for a page that cannot be used. The caller adds evidence if the browser can still provide it.
 pub(crate) fn unusable(what: impl Into<String>) -> Error {
     Error::Unusable {
         what: what.into(),
@@ -13,26 +13,26 @@ pub(crate) fn unusable(what: impl Into<String>) -> Error {
     }
 }
 
-/// What a failed command says about the page, or about the browser.
+/// Maps a failed command to an error about the page or the browser.
 pub(crate) fn failed(error: WebDriverError) -> Error {
     match &*error {
-        // The driver has dismissed it, and done nothing else.
+        // The driver has dismissed the box and has done nothing else.
         WebDriverErrorInner::UnexpectedAlertOpen(info) => {
             let words = info.value.message.trim();
             let words = words.rsplit_once(": ").map_or(words, |(_, words)| words);
             unusable(format!(
-                "an alert box came up ({})",
+                "an alert box appeared ({})",
                 words.trim_end_matches('}').trim()
             ))
         }
         WebDriverErrorInner::WebDriverTimeout(_) => unusable("it never finishes loading"),
         WebDriverErrorInner::NoSuchWindow(_) => Error::Browser("its window was closed".to_owned()),
-        WebDriverErrorInner::InvalidSessionId(_) => Error::Browser("it is not there any more".to_owned()),
+        WebDriverErrorInner::InvalidSessionId(_) => Error::Browser("its session has ended".to_owned()),
         _ => broken(error),
     }
 }
 
-/// Why an address could not be gone to.
+/// Maps a failed navigation.
 pub(crate) fn not_reached(error: WebDriverError) -> Error {
     match &*error {
         WebDriverErrorInner::UnknownError(_) if error.to_string().contains("net::ERR_") => {
@@ -42,15 +42,15 @@ pub(crate) fn not_reached(error: WebDriverError) -> Error {
     }
 }
 
-/// What the browser says where a page should be: it works, and says why the site does not come.
-pub(crate) fn no_page(said: &str) -> Error {
-    if said.contains("ERR_TOO_MANY_REDIRECTS") {
+/// Maps the browser's own error page. The browser works, and names the reason why the site did not load.
+pub(crate) fn no_page(message: &str) -> Error {
+    if message.contains("ERR_TOO_MANY_REDIRECTS") {
         return unusable("an endless redirect");
     }
-    Error::Unavailable(said.to_owned())
+    Error::Unavailable(message.to_owned())
 }
 
-/// Whether a command failed because its element has gone.
+/// Whether a command failed because its element no longer exists.
 pub(crate) fn is_missing(error: &WebDriverError) -> bool {
     matches!(
         **error,
@@ -58,7 +58,7 @@ pub(crate) fn is_missing(error: &WebDriverError) -> bool {
     )
 }
 
-/// Whether the driver says that a click was not made at all.
+/// Whether the driver reports that a click was not made.
 pub(crate) fn is_not_clicked(error: &WebDriverError) -> bool {
     is_missing(error)
         || matches!(
@@ -70,11 +70,11 @@ pub(crate) fn is_not_clicked(error: &WebDriverError) -> bool {
         )
 }
 
-/// What the driver says when it cannot drive that browser: both versions, where it names them.
+/// Maps a failed session start. If the versions of driver and browser differ, the error names both.
 pub(crate) fn not_started(error: WebDriverError) -> Error {
-    let said = error.to_string();
+    let message = error.to_string();
     let after = |mark: &str| {
-        let rest = said.split_once(mark)?.1.trim_start();
+        let rest = message.split_once(mark)?.1.trim_start();
         let version: String = rest
             .chars()
             .take_while(|c| c.is_ascii_digit() || *c == '.')
@@ -83,14 +83,14 @@ pub(crate) fn not_started(error: WebDriverError) -> Error {
     };
     match (after("only supports Chrome version"), after("browser version is")) {
         (Some(driver), Some(browser)) => versions_differ(&driver, &browser),
-        _ => broken(said),
+        _ => broken(message),
     }
 }
 
-/// A driver of another version than the browser does unforeseeable things.
+/// The error for a driver of another version than the browser's. Such a driver behaves unpredictably.
 pub(crate) fn versions_differ(driver: &str, browser: &str) -> Error {
     Error::Browser(format!(
-        "the driver is of version {driver}, the browser of version {browser}: install the driver that belongs to it"
+        "the driver has version {driver}, the browser has version {browser}: install the matching driver"
     ))
 }
 
@@ -99,16 +99,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_driver_of_another_version_is_named_beside_the_browsers() {
+    fn driver_and_browser_version_mismatch_names_both() {
         let error = WebDriverError::from_inner(WebDriverErrorInner::SessionCreateError(
             "session not created: This version of ChromeDriver only supports Chrome version 114\nCurrent browser \
              version is 154.0.8037.2 with binary path /usr/bin/chromium"
                 .to_owned(),
         ));
-        let said = not_started(error).to_string();
+        let message = not_started(error).to_string();
         assert!(
-            said.contains("version 114,") && said.contains("version 154.0.8037.2:"),
-            "{said}"
+            message.contains("version 114,") && message.contains("version 154.0.8037.2:"),
+            "{message}"
         );
     }
 }

@@ -1,27 +1,27 @@
-//! The way through the form, and the proof at its end.
+//! Fills the listing form in order and reads it back at the end.
 
 use std::time::Duration;
 
 use vintedbot_marketplace::selectors::Key;
 use vintedbot_marketplace::{Error, Field, FillStep, Filled, ItemContent, StepObserver};
 
-use super::composer::BrowserComposer;
+use super::listing_form::BrowserFormDriver;
 use super::page::{COMES_WITHIN, within};
 use super::reading::shown_by;
 use crate::browserless::FIELD_STEPS;
 use crate::reading;
 
-/// How long a form whose fields have all been proved may take to show them all together.
+/// How long a form whose fields were each verified may take to show all of them.
 pub(super) const FILLED_SHOWS_WITHIN: Duration = Duration::from_secs(2);
-/// How long a form that is opened with an item in it may take to show all of it.
+/// How long a form that opens with an item may take to show all of its values.
 pub(super) const OPENED_SHOWS_WITHIN: Duration = Duration::from_secs(15);
-/// How often fields are filled again that the site changed after they had been filled, as it does when it finds a
-/// category of its own in the photos (as seen 2026, confidence A).
+/// How often changed fields are filled again. The site changes filled fields when it derives a category from the photos
+/// (as seen 2026, confidence A).
 const REPAIRS: usize = 3;
 const QUIET_FOR: Duration = Duration::from_millis(200);
 const QUIET_WITHIN: Duration = Duration::from_secs(5);
 
-impl BrowserComposer {
+impl BrowserFormDriver {
     pub(super) async fn filled(&mut self, steps: &dyn StepObserver) -> Result<Filled, Error> {
         self.sign_in(steps).await?;
         self.open_form().await?;
@@ -38,8 +38,8 @@ impl BrowserComposer {
         self.prove(content, steps, FILLED_SHOWS_WITHIN).await
     }
 
-    /// Opens the empty form. The site sometimes answers a direct visit with its home page, from where its own link leads
-    /// to the form (as seen 2026, confidence A).
+    /// Opens the empty form. The site sometimes answers a direct visit with its home page, whose own link leads to the
+    /// form (as seen 2026, confidence A).
     async fn open_form(&self) -> Result<(), Error> {
         self.go_to("/items/new").await?;
         if self.page.url().await?.path() == "/" && self.page.press(Key::SellButton, COMES_WITHIN).await? {
@@ -47,7 +47,7 @@ impl BrowserComposer {
                 Ok((self.page.url().await?.path() == "/items/new").then_some(()))
             });
             arrived?;
-            self.harvest().await;
+            self.capture_cookies().await;
             self.page.uncover().await?;
         }
         self.form_comes().await
@@ -60,7 +60,7 @@ impl BrowserComposer {
         Ok(())
     }
 
-    /// Opens the form with an item in it.
+    /// Opens the form of an existing item.
     pub(super) async fn open_editor(&mut self, path: &str, steps: &dyn StepObserver) -> Result<(), Error> {
         self.sign_in(steps).await?;
         self.go_to(path).await?;
@@ -78,7 +78,7 @@ impl BrowserComposer {
             .await
     }
 
-    /// Fills one field and tells of it.
+    /// Fills one field and reports the step.
     pub(super) async fn fill(
         &self,
         content: &ItemContent,
@@ -96,7 +96,7 @@ impl BrowserComposer {
         self.step(steps, *step, &detail, Some(shown_by(field))).await
     }
 
-    /// Fills again what does not hold any more what it held.
+    /// Fills the fields again that no longer hold the approved value.
     pub(super) async fn repair(&self, content: &ItemContent) -> Result<(), Error> {
         for _ in 0..REPAIRS {
             self.page.traffic.quiet(QUIET_FOR, QUIET_WITHIN).await;
@@ -105,10 +105,10 @@ impl BrowserComposer {
             let Some(first) = differing.first().copied() else {
                 return Ok(());
             };
-            tracing::info!(?differing, "the site has changed fields that were filled");
+            tracing::info!(?differing, "the site changed filled fields; filling them again");
             if first == Field::Category {
                 self.page.fill_field(content, first).await?;
-                // Which fields there are, and what they still hold, hangs on the category.
+                // The category determines which fields exist and which values they still hold.
                 self.page.traffic.quiet(QUIET_FOR, QUIET_WITHIN).await;
                 differing = self.page.differing(content).await?;
             }
@@ -122,7 +122,7 @@ impl BrowserComposer {
         Ok(())
     }
 
-    /// Reads the whole form back and photographs it.
+    /// Reads the whole form back and takes a screenshot.
     pub(super) async fn prove(
         &self,
         content: &ItemContent,

@@ -1,8 +1,8 @@
-//! Finding elements by what the selectors' file says about them.
+//! Finds elements by the selectors file.
 //!
-//! The site's ids and test ids say the same thing twice over. Where they say different things (an id that now stands
-//! elsewhere, a second element of the same name), no field is filled on the strength of one of them: the field is
-//! reported as not found, so that nothing wrong is ever entered.
+//! The site identifies an element both by id and by test id. The selectors of a key may contradict each other, for
+//! example if an id has moved to another element or if a second element has the same name. Then no field is filled on
+//! the basis of one selector. The field is reported as not found, so that no value is entered in the wrong place.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use super::broken;
 use super::failure::{failed, is_missing, is_not_clicked};
 use super::page::{Page, within};
 
-/// Of the looks at a page that something is awaited on, each so manieth is for a challenge too.
+/// While an element is awaited, one look in this many also checks for a challenge.
 const CHALLENGE_EVERY: u32 = 15;
-/// How often selectors that contradict each other are asked again: a page that is being redrawn may hold things twice.
+/// How often contradicting selectors are tried again. A page that is being redrawn may hold elements twice.
 const DOUBTS: u32 = 4;
 const DOUBT_LASTS: Duration = Duration::from_millis(150);
 
@@ -39,7 +39,7 @@ const one = found[at][0];
 const same = (other) => other === one || other.contains(one) || one.contains(other);
 return { at, element: one, doubt: found.some((list) => list.length > 0 && !list.some(same)) };";
 
-/// The rows of an opened list that have no name of their own, nor anything in them that has one.
+/// Returns the rows of an open list if no row, and no element in a row, has an id or test id.
 const NAMELESS_ROWS: &str = r"
 const [css] = arguments;
 const shown = (one) => one.checkVisibility({ visibilityProperty: true });
@@ -60,7 +60,7 @@ struct Row {
     text: String,
 }
 
-/// An element by its key, and the id or number of the one that is meant where the key has many.
+/// The element to find: its key, and an id or number if the key stands for several elements.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) key: Key,
@@ -79,7 +79,7 @@ impl From<Key> for Target<'_> {
     }
 }
 
-/// What an element is called when it cannot be found.
+/// Returns the name under which a missing element is reported.
 pub(crate) fn name_of(key: Key) -> &'static str {
     let field = match key {
         Key::PhotoInput | Key::PhotoArea | Key::PhotoReady | Key::PhotosReady | Key::PhotoDelete => {
@@ -103,8 +103,8 @@ pub(crate) fn name_of(key: Key) -> &'static str {
     field.name()
 }
 
-/// Whether an element is read to prove what stands in the form, or its click cannot be taken back: of these there must
-/// be no doubt. Rows of lists are proved by what their input shows afterwards.
+/// Whether all selectors that match must agree on the element. They must for elements whose value is read back and for
+/// clicks that cannot be taken back. List rows are verified by what their input shows afterwards.
 fn is_decisive(key: Key) -> bool {
     matches!(
         key,
@@ -129,13 +129,13 @@ fn is_decisive(key: Key) -> bool {
     )
 }
 
-/// The site hides these behind what it draws itself.
+/// Whether the site hides this element behind one that it draws itself.
 fn is_hidden(key: Key) -> bool {
     matches!(key, Key::PhotoInput | Key::PackageSizeRadio | Key::Bump)
 }
 
 impl Page {
-    /// The element, if it is on the page now and, unless the site hides its like, can be seen.
+    /// Returns the element if it is on the page now. It must be visible, unless the site hides elements of this key.
     pub(crate) async fn find(&self, target: impl Into<Target<'_>>) -> Result<Option<WebElement>, Error> {
         let target = target.into();
         let mut doubts = 0;
@@ -181,7 +181,7 @@ impl Page {
         Ok(Some((element, is_sure)))
     }
 
-    /// Every element of a key, by the first of its selectors that finds any.
+    /// Returns every element of a key, by the first of its selectors that matches any.
     pub(crate) async fn all(&self, key: Key) -> Result<Vec<WebElement>, Error> {
         for selector in self.selectors.of(key) {
             let found = self
@@ -196,7 +196,8 @@ impl Page {
         Ok(Vec::new())
     }
 
-    /// The element, once it comes; `None` when it does not come in time. A challenge that comes instead is an error.
+    /// Waits for the element. Returns `None` if it does not appear in time. A challenge that appears instead is an
+    /// error.
     pub(crate) async fn comes(
         &self,
         target: impl Into<Target<'_>>,
@@ -210,7 +211,7 @@ impl Page {
         })
     }
 
-    /// Presses the element once it is there and nothing covers it; `false` when that does not come about in time.
+    /// Clicks the element once it is present and uncovered. Returns `false` if that does not happen in time.
     pub(crate) async fn press(&self, target: impl Into<Target<'_>>, limit: Duration) -> Result<bool, Error> {
         let target = target.into();
         let mut looks = 0;
@@ -224,8 +225,8 @@ impl Page {
         Ok(pressed?.is_some())
     }
 
-    /// Presses a row or an option, by its id, or, where rows have no names at all, by what it says. `says` decides
-    /// whether what the row says allows to press it.
+    /// Clicks a row or an option, found by its id, or by its text if the rows have no ids. `says` decides by the row's
+    /// text whether it may be clicked.
     pub(crate) async fn press_row(
         &self,
         target: Target<'_>,
@@ -247,7 +248,7 @@ impl Page {
                         key = target.key.name(),
                         value = target.value,
                         text,
-                        "a row says something else"
+                        "a row has an unexpected text"
                     );
                     return Err(self.not_found(name_of(target.key)).await);
                 }
@@ -258,7 +259,8 @@ impl Page {
         Ok(pressed?.is_some())
     }
 
-    /// The row by its id; by its text alone in an open list of nameless rows of which exactly one says this.
+    /// Returns the row by its id. Uses the text only in an open list whose rows have no ids, and only if exactly one
+    /// row matches.
     pub(crate) async fn row(&self, target: Target<'_>, name: &str) -> Result<Option<WebElement>, Error> {
         if let Some(row) = self.find(target).await? {
             return Ok(Some(row));
@@ -291,7 +293,7 @@ impl Page {
         }
     }
 
-    /// Clicks, if nothing lies over the element; what the page may lay over it is taken away first.
+    /// Clicks the element. If something covers it, closes what it can and returns `None`.
     async fn click(&self, element: &WebElement) -> Result<Option<()>, Error> {
         match element.click().await {
             Ok(()) => Ok(Some(())),
@@ -311,7 +313,7 @@ impl Page {
         Ok(())
     }
 
-    /// The error for a field that is nowhere to be found, or found in more than one place.
+    /// The error for a field that is not found, or is found in more than one place.
     pub(crate) async fn not_found(&self, field: &str) -> Error {
         Error::FieldNotFound {
             field: field.to_owned(),
@@ -319,7 +321,7 @@ impl Page {
         }
     }
 
-    /// The texts of all validation messages that the form shows.
+    /// Returns the texts of all validation messages on the form.
     pub(crate) async fn alerts(&self) -> Result<Vec<String>, Error> {
         let mut texts = Vec::new();
         for alert in self.all(Key::FieldAlert).await? {
@@ -331,7 +333,7 @@ impl Page {
         Ok(texts)
     }
 
-    /// What is ticked in the open list: each one's number, from its name.
+    /// Returns the ids of the ticked rows in the open list, read from their names.
     pub(crate) async fn ticked(&self) -> Result<Vec<i64>, Error> {
         let mut ids = Vec::new();
         for tick in self.all(Key::ListTicked).await? {

@@ -1,4 +1,4 @@
-//! Filling the form, field by field, each proved by reading it back.
+//! Fills the form field by field and verifies each field by reading it back.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use super::page::{COMES_WITHIN, Page, value, within};
 use super::reading::{says, shown_by};
 use crate::{reading, text};
 
-/// How long a field may take to show what was entered.
+/// How long a field may take to show an entered value.
 const SHOWS_WITHIN: Duration = Duration::from_secs(3);
-/// How often a text is entered that did not arrive: something took the keyboard away meanwhile.
+/// How often a text is entered that did not arrive because something took the keyboard focus.
 const TRIES: usize = 3;
 
 impl Page {
-    /// Fills one field, of those that are not the photos, with what was approved for it.
+    /// Fills one field, other than the photos, with its approved value.
     pub(crate) async fn fill_field(&self, content: &ItemContent, field: Field) -> Result<(), Error> {
         match field {
             Field::Title | Field::Description | Field::Price => self.fill_text(content, field).await,
@@ -46,7 +46,7 @@ impl Page {
                 None => Ok(()),
             },
             Field::Photos | Field::Bump | Field::SaveDraft | Field::Publish => {
-                Err(Error::Shape(format!("{} is not filled like this", field.name())))
+                Err(Error::Shape(format!("{} cannot be filled here", field.name())))
             }
         }
     }
@@ -56,7 +56,8 @@ impl Page {
             Field::Title => content.title.clone(),
             Field::Description => content.description.clone(),
             _ => {
-                // Amounts are written with a comma wherever the euro is (as seen 2026, confidence A).
+                // GBP and USD amounts have a decimal point. All others are written with a comma, as the euro markets do
+                // (as seen 2026, confidence A).
                 let sign = if matches!(content.price.currency.as_str(), "GBP" | "USD") {
                     '.'
                 } else {
@@ -72,7 +73,7 @@ impl Page {
         if field == Field::Price
             && let Some(input) = self.find(key).await?
         {
-            // The form writes the amount in its own way once the field is left.
+            // The form reformats the amount when the field loses focus.
             input.send_keys(Keyboard::Tab).await.map_err(failed)?;
         }
         self.prove(content, field).await
@@ -90,7 +91,7 @@ impl Page {
         self.prove(content, Field::PackageSize).await
     }
 
-    /// The paid bump, which nobody asked for, stays off.
+    /// Ensures that the paid bump, which is never approved, is off.
     pub(crate) async fn keep_bump_off(&self) -> Result<(), Error> {
         let Some(bump) = self.find(Key::Bump).await? else {
             return Ok(());
@@ -104,7 +105,7 @@ impl Page {
         Ok(())
     }
 
-    /// A choice that nobody approved is not taken back by us: what the field holds has to be nothing already.
+    /// Checks that a field without an approved value is empty. A value that is already there is not removed.
     async fn leave_empty(&self, content: &ItemContent, field: Field) -> Result<(), Error> {
         let seen = self.seen(content, field).await?.unwrap_or_default();
         if reading::agrees(content, field, &seen) {
@@ -113,8 +114,8 @@ impl Page {
         Err(self.mismatch(field, "", &seen).await)
     }
 
-    /// Puts a text into an input in one piece; `false` when there is no such input. Key by key, some characters would
-    /// act as keys and others not arrive.
+    /// Enters a text into an input in one piece. Returns `false` if there is no such input. Typed key by key, some
+    /// characters would act as keys and others would not arrive.
     pub(crate) async fn type_into(&self, key: Key, words: &str) -> Result<bool, Error> {
         for _ in 0..TRIES {
             if !self.press(key, COMES_WITHIN).await? {
@@ -158,7 +159,7 @@ impl Page {
         Ok(true)
     }
 
-    /// Waits until a field shows what was approved.
+    /// Waits until a field shows its approved value. Fails with a mismatch if it does not in time.
     pub(crate) async fn prove(&self, content: &ItemContent, field: Field) -> Result<(), Error> {
         if self.comes_to_hold(content, field).await? {
             return Ok(());
@@ -169,7 +170,7 @@ impl Page {
             .await)
     }
 
-    /// Whether a field comes to show what was approved.
+    /// Waits until a field shows its approved value. Returns `false` if it does not in time.
     pub(crate) async fn comes_to_hold(&self, content: &ItemContent, field: Field) -> Result<bool, Error> {
         let holds = within!(SHOWS_WITHIN, {
             let seen = self.seen(content, field).await?;

@@ -1,19 +1,19 @@
-//! Changing what is on sale: the form with an item in it, and the buttons on the item's own page.
+//! Changes items on sale: by the form with the item's values, and by the buttons on the item's own page.
 
 use serde_json::Value;
 use vintedbot_marketplace::selectors::Key;
 use vintedbot_marketplace::{ChangeKind, Error, Field, FieldReading, FillStep, Filled, StepObserver};
 
-use super::composer::BrowserComposer;
 use super::filling::{FILLED_SHOWS_WITHIN, OPENED_SHOWS_WITHIN};
+use super::listing_form::BrowserFormDriver;
 use super::page::{COMES_WITHIN, within};
 use super::write::Click;
 use crate::browserless::FIELD_STEPS;
 use crate::reading::{self, FIELDS};
 use crate::text;
 
-impl BrowserComposer {
-    /// The page of an own item, ready for the click that changes it.
+impl BrowserFormDriver {
+    /// Opens the page of an own item and prepares the click that changes the item.
     pub(super) async fn opened_item(
         &mut self,
         remote_id: &str,
@@ -49,7 +49,7 @@ impl BrowserComposer {
     ) -> Result<Filled, Error> {
         let mut content = self.request.content.clone();
         if self.request.keeps_photos {
-            // Nobody knows their hashes; that there are as many as before is all there is to prove.
+            // The hashes of photos on the site are unknown; only their number can be verified.
             let count = item["photos"].as_array().map_or(0, Vec::len);
             content.photo_sha256s = vec![String::new(); count];
         }
@@ -75,7 +75,7 @@ impl BrowserComposer {
         self.prove(&content, steps, FILLED_SHOWS_WITHIN).await
     }
 
-    /// Waits until the form shows the item as the site told it: before that, nothing in it can be compared.
+    /// Waits until the form shows the item as the site's API returned it. Before that, no field can be compared.
     async fn shows_the_item(&self, item: &Value) -> Result<(), Error> {
         let title = text::normalised(item["title"].as_str().unwrap_or_default());
         let photos = item["photos"].as_array().map_or(0, Vec::len);
@@ -117,7 +117,7 @@ impl BrowserComposer {
             self.page.look().await?;
             return Err(self.page.not_found(button.name()).await);
         }
-        // The site puts words behind the number (`/items/123-blue-jumper`).
+        // The site appends words to the number (`/items/123-blue-jumper`).
         let url = self.page.url().await?;
         let shown = url.path().trim_start_matches("/items/");
         let is_its_page = shown == remote_id || shown.starts_with(&format!("{remote_id}-"));
@@ -141,7 +141,7 @@ impl BrowserComposer {
     }
 }
 
-/// The fields that hold something else than was approved, by the site's own ids.
+/// Returns the fields that differ from the approved values, by the site's own ids.
 fn changed(readings: &[FieldReading]) -> Vec<Field> {
     let differs = |field: &Field| {
         let of_field = |reading: &&FieldReading| reading.field == field.name();
@@ -153,7 +153,8 @@ fn changed(readings: &[FieldReading]) -> Vec<Field> {
     FIELDS.into_iter().filter(differs).collect()
 }
 
-/// Which item it is, and that it is not yet as it is to be: the button that hides also shows again.
+/// Returns the readings for a change on the item's own page: its title, and that it is not yet in the wanted state. The
+/// button that hides an item also shows it again.
 fn own_readings(item: &Value, kind: ChangeKind) -> Vec<FieldReading> {
     let title = item["title"].as_str().unwrap_or_default();
     let mut readings = vec![FieldReading {
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_that_is_hidden_already_is_not_hidden_again() {
+    fn hidden_item_is_not_hidden_again() {
         for (kind, is_hidden, expected) in [
             (ChangeKind::Hide, false, true),
             (ChangeKind::Hide, true, false),

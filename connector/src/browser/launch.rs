@@ -1,4 +1,4 @@
-//! Starting a driver and a browser for one attempt, and ending them again.
+//! Starts and ends the driver and the browser of one attempt.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::json;
 use thirtyfour::common::command::Command as DriverCommand;
 use thirtyfour::{Capabilities, TimeoutConfiguration, WebDriver};
-use vintedbot_marketplace::{ComposerIdentity, Ending, Error, Process};
+use vintedbot_marketplace::{Ending, Error, ListingFormIdentity, Process};
 
 use super::devtools::DevTools;
 use super::door::{Browser, Door};
@@ -18,11 +18,11 @@ use super::{BrowserConfig, broken, remote};
 use crate::process;
 use crate::web::client;
 
-/// How long a browser may take to close by itself before it is killed.
+/// How long a browser may take to close on request before it is killed.
 const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
-/// Chromium's own switches, none of which hides that a program drives it. They keep it from talking to anybody but the
-/// site, and from asking questions that nobody answers.
+/// Chromium's own switches. None of them hides that a program drives the browser. They prevent connections to hosts
+/// other than the site, and questions that no person would answer.
 const SWITCHES: [&str; 7] = [
     "--disable-gpu",
     "--disable-background-networking",
@@ -33,19 +33,20 @@ const SWITCHES: [&str; 7] = [
     "--window-size=1280,1600",
 ];
 
-/// A browser that belongs to one attempt, with its driver where that is our own. Whoever holds it ends it with
-/// [`Launched::end`]; when it is dropped instead, both are killed at once.
+/// The browser of one attempt, with its driver if this process started it. The owner ends it with [`Launched::end`]. If
+/// it is dropped instead, both are killed at once.
 pub(crate) struct Launched {
     pub(crate) driver: WebDriver,
-    pub(crate) identity: ComposerIdentity,
+    pub(crate) identity: ListingFormIdentity,
     pub(crate) is_headless: bool,
-    /// Driver and browser of our own; without them it is a driver elsewhere, of which the session alone is ours.
+    /// The driver and browser that this process started. `None` if the driver is remote; then only the session is ours.
     own: Option<(Driver, Browser)>,
     session: Option<remote::Session>,
     folder: Folder,
 }
 
-/// An attempt's folder, by which all of its processes can be found. Dropped, it takes them with it.
+/// The folder of an attempt, by which all of its processes can be found. Unless they have ended, dropping it kills
+/// them.
 struct Folder {
     path: PathBuf,
     is_ended: bool,
@@ -60,9 +61,9 @@ impl Drop for Folder {
 }
 
 impl Launched {
-    /// Starts a driver of its own on a free port and a browser with an empty profile. Nothing is navigated.
+    /// Starts a driver on a free port and a browser with an empty profile. Navigates nowhere.
     pub(crate) async fn start(config: &BrowserConfig, work_dir: &Path) -> Result<(Self, Traffic), Error> {
-        // Cookies and photos of one account: for nobody else's eyes.
+        // The folder holds the cookies and photos of one account, so only this user may read it.
         tokio::fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -73,7 +74,7 @@ impl Launched {
             path: work_dir.to_path_buf(),
             is_ended: false,
         };
-        // A folder of that name that is there already is somebody else's.
+        // Fails if a folder of this name exists, because another user may own it.
         tokio::fs::DirBuilder::new()
             .mode(0o700)
             .create(scratch(work_dir))
@@ -92,7 +93,7 @@ impl Launched {
                 (driver, Some(own))
             }
         };
-        // The session is ended here and nowhere else: the library's own way of doing it blocks a whole thread.
+        // The session is ended only here, because the library's own way of ending it blocks a thread.
         driver.clone().leak().map_err(broken)?;
         let url = match (&own, &config.remote) {
             (Some((own, _)), _) => own.url.clone(),
@@ -105,8 +106,8 @@ impl Launched {
         let session = own
             .is_none()
             .then(|| remote::Session::new(&url, &driver.session_id().to_string()));
-        let identity = ComposerIdentity {
-            owner: process::this_process(),
+        let identity = ListingFormIdentity {
+            worker: process::this_process(),
             driver_url: Some(url),
             session_id: Some(driver.session_id().to_string()),
             driver: own.as_ref().and_then(|(driver, _)| driver.process.clone()),
@@ -130,7 +131,8 @@ impl Launched {
         Ok((launched, traffic))
     }
 
-    /// A driver that drives the browser of another version says so only when something does not work.
+    /// Fails if the major versions of driver and browser differ. Such a driver reports the problem only when a command
+    /// fails.
     fn same_version(&self) -> Result<(), Error> {
         let capabilities = self.driver.capabilities();
         let text =
@@ -152,7 +154,7 @@ impl Launched {
         Err(versions_differ(number, &browser))
     }
 
-    /// Whether the browser's process is still there.
+    /// Whether the browser's process is running. True if the process is not known.
     pub(crate) fn is_running(&self) -> bool {
         self.identity.browser.as_ref().is_none_or(process::is_running)
     }
@@ -186,7 +188,8 @@ impl Launched {
         Traffic::listen(session).await
     }
 
-    /// Closes the browser, ends both processes and removes the folder. [`Ending::Ended`] only when all were seen gone.
+    /// Closes the browser, ends both processes and removes the folder. Returns [`Ending::Ended`] only if all of them
+    /// are seen to be gone.
     pub(crate) async fn end(mut self) -> Ending {
         if let Some(session) = self.session.take() {
             let ending = session.end().await;
@@ -196,7 +199,7 @@ impl Launched {
         }
         let close = self.driver.handle().cmd(DriverCommand::DeleteSession);
         if let Ok(Err(error)) = tokio::time::timeout(CLOSES_WITHIN, close).await {
-            tracing::debug!(%error, "the browser's session did not close by itself");
+            tracing::debug!(%error, "the browser's session did not close; killing the browser");
         }
         let browser: Vec<Process> = self.identity.browser.iter().cloned().collect();
         process::gone_within(&browser, CLOSES_WITHIN).await;
@@ -227,11 +230,12 @@ impl Launched {
     }
 }
 
-/// Ends what is left of an attempt whose owner is gone. `true` when driver, browser and whatever was started with the
-/// attempt's folder have been seen gone.
+/// Ends the remains of an attempt whose worker is gone. Returns `true` if the driver, the browser and every process
+/// that names the attempt's folder are seen to be gone.
 ///
-/// Of a browser elsewhere the process numbers mean nothing: its session is ended, or its driver says that there is none.
-pub(crate) async fn end_leftover(identity: &ComposerIdentity) -> bool {
+/// The process ids of a remote browser mean nothing here. Its session is ended instead, or its driver reports that
+/// there is none.
+pub(crate) async fn end_leftover(identity: &ListingFormIdentity) -> bool {
     if let Some(session) = remote::Session::of(identity) {
         let is_gone = session.end().await == Ending::Ended;
         if is_gone && let Some(dir) = &identity.profile_dir {
@@ -251,8 +255,9 @@ pub(crate) async fn end_leftover(identity: &ComposerIdentity) -> bool {
     is_gone
 }
 
-/// Where driver and browser put their temporary files: what is killed leaves them. Found again by the attempt's folder,
-/// and not inside it, because the browser has sockets there and a socket's path must be short.
+/// Returns the folder for the temporary files of driver and browser, which remain if these are killed. Its name derives
+/// from the attempt's folder. It is not inside that folder, because the browser creates sockets in it and a socket's
+/// path must be short.
 fn scratch(work_dir: &Path) -> PathBuf {
     let mut hasher = DefaultHasher::new();
     work_dir.hash(&mut hasher);
@@ -264,7 +269,7 @@ async fn wipe(work_dir: &Path) {
     process::wipe(scratch(work_dir)).await;
 }
 
-/// Starts a driver of our own and, for it, a browser with an empty profile.
+/// Starts a driver and, on its request, a browser with an empty profile.
 async fn start_own(config: &BrowserConfig, work_dir: &Path) -> Result<(WebDriver, (Driver, Browser)), Error> {
     let scratch = scratch(work_dir);
     let door = Door::put(&config.host, &scratch)?;
@@ -282,9 +287,9 @@ async fn start_own(config: &BrowserConfig, work_dir: &Path) -> Result<(WebDriver
 fn capabilities(config: &BrowserConfig, work_dir: &Path, binary: &Path) -> Result<Capabilities, Error> {
     let mut switches: Vec<String> = SWITCHES.map(str::to_owned).to_vec();
     if config.remote.is_none() {
-        // Elsewhere there is no such folder, and the driver makes an empty profile by itself.
+        // A remote machine has no such folder; its driver creates an empty profile.
         switches.push(format!("--user-data-dir={}", work_dir.join("profile").display()));
-        // The driver takes it for its own wish, too: no debugging port listens.
+        // The driver adopts this switch: it uses the pipe too, and no debugging port listens.
         switches.push("--remote-debugging-pipe".to_owned());
     }
     if let Some(proxy) = &config.proxy {
@@ -300,7 +305,7 @@ fn capabilities(config: &BrowserConfig, work_dir: &Path, binary: &Path) -> Resul
     let mut capabilities = Capabilities::new();
     let mut options = json!({
         "args": switches,
-        // The page for new tabs would ask the network for things, and is slow to leave.
+        // The new-tab page would send network requests and is slow to leave.
         "prefs": { "session.restore_on_startup": 4, "session.startup_urls": ["about:blank"] },
     });
     if !binary.as_os_str().is_empty() {

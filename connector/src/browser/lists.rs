@@ -1,7 +1,7 @@
-//! Choosing in the form's lists.
+//! Chooses options in the form's lists.
 //!
-//! The inputs of choices are read-only: only a clicked option counts. Lists with one choice close by themselves, lists
-//! with several close by a click outside (as seen 2026, confidence A).
+//! The inputs of these lists are read-only: only a click on an option counts. Lists with one choice close on that
+//! click, lists with several on a click outside (as seen 2026, confidence A).
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::find::Target;
 use super::page::{COMES_WITHIN, Page, value, within};
 use super::reading::{says, shown_by};
 
-/// How long a list may take to open before its input is pressed again: a page that is still waking up loses clicks.
+/// How long a list may take to open before its input is clicked again. A page that is still loading loses clicks.
 const OPENS_WITHIN: Duration = Duration::from_secs(2);
 const PRESSES: usize = 4;
 
@@ -24,7 +24,7 @@ impl Page {
             if !self.walk_to_category(content).await? {
                 self.search_category(content).await?;
             }
-            // A category that the site finds in the photos may come right after ours, in its place.
+            // A category that the site derives from the photos may replace ours right after the choice.
             if self.comes_to_hold(content, Field::Category).await? {
                 return Ok(());
             }
@@ -32,7 +32,7 @@ impl Page {
         self.prove(content, Field::Category).await
     }
 
-    /// Step by step to the leaf, from the deepest step that the list shows when it opens; `false` when one is missing.
+    /// Descends to the leaf from the deepest path step that the open list shows. Returns `false` if a step is missing.
     async fn walk_to_category(&self, content: &ItemContent) -> Result<bool, Error> {
         let path = &content.category.path;
         let Some(root) = path.first() else {
@@ -74,7 +74,7 @@ impl Page {
         let name = upwards.next().unwrap_or_default();
         let parent = upwards.next().unwrap_or_default();
         let row = Target::new(Key::CategoryRow, &leaf);
-        // What a row says beside its name is the way to it; two leaves may have one name.
+        // A row with more than its name shows the path, because two leaves may have the same name.
         let is_meant =
             |text: &str| says(text, name) && (text.trim().lines().count() < 2 || says(text, parent));
         if self
@@ -109,7 +109,7 @@ impl Page {
                     return Err(self.not_found(Field::Brand.name()).await);
                 }
             }
-            // A list that is filled anew by the search, right under the click, swallows it.
+            // If the search refills the list during the click, the click is lost.
             if self.comes_to_hold(content, Field::Brand).await? {
                 return self.uncover().await;
             }
@@ -117,7 +117,7 @@ impl Page {
         self.prove(content, Field::Brand).await
     }
 
-    /// Chooses in a list that takes one choice and closes by itself.
+    /// Chooses in a list that takes one choice and closes on it.
     pub(crate) async fn choose_one(
         &self,
         content: &ItemContent,
@@ -142,7 +142,7 @@ impl Page {
         self.prove(content, field).await
     }
 
-    /// Chooses in a list that takes several choices and stays open. What is ticked there already is taken back first.
+    /// Chooses in a list that takes several choices and stays open. Removes existing choices first.
     pub(crate) async fn choose_many(
         &self,
         content: &ItemContent,
@@ -181,7 +181,8 @@ impl Page {
         self.prove(content, field).await
     }
 
-    /// Opens the list behind a read-only input, until the row in it shows, or the other thing. `false` when neither does.
+    /// Opens the list of a read-only input until it shows the row, or the element `or`. Returns `false` if neither
+    /// appears.
     async fn open_list(
         &self,
         input: Key,
@@ -218,7 +219,7 @@ impl Page {
         }
     }
 
-    /// Opens a list in which something is ticked.
+    /// Opens a list that has ticked rows.
     async fn open_any(&self, input: Key) -> Result<bool, Error> {
         for _ in 0..PRESSES {
             self.press(input, COMES_WITHIN).await?;
@@ -234,7 +235,8 @@ impl Page {
     }
 
     async fn close_list(&self) -> Result<(), Error> {
-        // The small-screen form has a button for it; else any click outside does, and the title takes one without harm.
+        // The small-screen form has a button for this. Otherwise any click outside closes the list, and one on the
+        // title is harmless.
         let button = if self.find(Key::ListDone).await?.is_some() {
             Key::ListDone
         } else {

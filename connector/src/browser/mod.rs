@@ -1,15 +1,19 @@
-//! Writing through a real Chromium, driven by a real chromedriver over WebDriver.
+//! Writes through a real Chromium, driven by a real chromedriver over WebDriver.
 //!
-//! `launch` starts and ends the two processes, `driver` and `door` each one of them, `remote` is what is otherwise where they
-//! run elsewhere, `devtools` speaks with the browser beside its driver, `traffic` listens to what the page says to the site, `page` goes to pages
-//! and looks for challenges, `find` finds things there and `over` takes away what lies over them, `picture` photographs.
-//! `photos`, `form` and `lists` fill the fields, `reading` reads them back, `filling` puts them in order, `item` does the
-//! same for what is on sale already, `write` makes the click that counts, `composer` is what the product sees of all
-//! this. `check` looks which selectors find anything on a page. A new field of the form is a case in `form`, a key in
-//! `reading` and a line in the order of the steps.
+//! - `launch` starts and ends both processes, `driver` and `door` one each. `remote` handles a driver that runs
+//!   elsewhere.
+//! - `devtools` speaks to the browser in parallel to the driver. `traffic` records the page's requests to the site.
+//! - `page` navigates and checks for challenges, `find` finds elements, `over` closes what covers the page, and
+//!   `picture` takes screenshots.
+//! - `photos`, `form` and `lists` fill the fields, `reading` reads them back, and `filling` puts them in order. `item`
+//!   does the same for items on sale.
+//! - `write` makes the click that writes. `listing_form` implements
+//!   [`ListingFormDriver`](vintedbot_marketplace::ListingFormDriver) with all of these.
+//! - `check` reports which selectors match on a page.
+//!
+//! To support a new form field, add a case in `form`, a key in `reading` and an entry in the order of the steps.
 
 mod check;
-mod composer;
 mod config;
 mod devtools;
 mod door;
@@ -20,6 +24,7 @@ mod find;
 mod form;
 mod item;
 mod launch;
+mod listing_form;
 mod lists;
 mod over;
 mod page;
@@ -33,12 +38,12 @@ mod write;
 use vintedbot_marketplace::Error;
 
 pub use check::{Checked, CheckedPage, check_selectors};
-pub(crate) use composer::{BrowserComposer, Equipment};
 pub use config::BrowserConfig;
 pub use driver::is_isolated;
 pub(crate) use launch::end_leftover;
+pub(crate) use listing_form::{BrowserFormDriver, Equipment};
 
-/// Anything that the driver or the browser could not do.
+/// Wraps any failure of the driver or the browser.
 fn broken(error: impl std::fmt::Display) -> Error {
     Error::Browser(error.to_string().trim().to_owned())
 }

@@ -1,5 +1,5 @@
-//! What may lie over any page at any moment, and what is done about it: no cookies but the needed ones, no other
-//! country's site, and no statement in the seller's name.
+//! Handles what may cover any page: refuses optional cookies, stays on the market's own site, and makes no statement in
+//! the seller's name.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use vintedbot_marketplace::selectors::Key;
 use super::failure::{failed, is_not_clicked, unusable};
 use super::page::Page;
 
-/// The topmost dialog: what it says, whether it wants an answer, and the button that closes it without one.
+/// Finds the topmost dialog: its text, whether it expects an answer, and the button that closes it without one.
 const DIALOG: &str = r"
 const [dialogs, closes, authenticity, crash, ours] = arguments;
 const shown = (one) => one.checkVisibility({ visibilityProperty: true });
@@ -37,7 +37,7 @@ struct Dialog {
 }
 
 impl Page {
-    /// Looks for a challenge, and takes away what lies over the page.
+    /// Checks for a challenge, then closes what covers the page.
     pub(crate) async fn uncover(&self) -> Result<(), Error> {
         if !self.glance().await? {
             return Ok(());
@@ -65,7 +65,7 @@ impl Page {
             Key::DialogClose,
             Key::AuthenticityDialog,
             Key::CrashDialog,
-            // The question that we ask for ourselves when we delete.
+            // The dialog that our own deletion opens.
             Key::ItemDeleteModal,
         ];
         let answer = self
@@ -83,7 +83,7 @@ impl Page {
             let close = WebElement::from_json(dialog.close, self.driver.handle().clone()).map_err(failed)?;
             return press_if_possible(&close).await;
         }
-        // What it wants to hear is the seller's to say.
+        // Only the seller can answer such a dialog.
         let field = if dialog.authenticity {
             "authenticity"
         } else {

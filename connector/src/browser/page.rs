@@ -1,4 +1,4 @@
-//! The page that is open in one browser: going there, and looking whether the site wants a person.
+//! The page open in one browser: navigation, and checks whether the site asks for a person.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,17 +20,17 @@ use super::traffic::{Exchange, Traffic};
 use crate::signs;
 
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How long an element may take to come once it is due.
+/// How long an expected element may take to appear.
 pub(crate) const COMES_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a form that complains has to have asked nothing before its complaint is judged, and the longest wait for that.
-const TOLD_AFTER: Duration = Duration::from_millis(50);
-const TOLD_WITHIN: Duration = Duration::from_secs(1);
+/// How long a form that shows an error must make no calls before the error is judged, and the longest wait for that.
+const JUDGED_AFTER: Duration = Duration::from_millis(50);
+const JUDGED_WITHIN: Duration = Duration::from_secs(1);
 
-/// Where the browser says that there is no page.
+/// The beginning of the URL of the browser's own error pages.
 const NO_PAGE: &str = "chrome-error:";
 
-/// What the page shows, in one reading.
+/// Reads the page's visible state in one script call.
 const VIEW: &str = r"
 const shown = (element) => {
   const box = element.getBoundingClientRect();
@@ -61,7 +61,7 @@ struct View {
     status: Option<u16>,
 }
 
-/// Tries again and again until there is something, or the time is over: `Ok(Some(_))`, `Ok(None)`, or the first error.
+/// Repeats an attempt until it returns `Ok(Some(_))` or an error. Returns `Ok(None)` if the time is over first.
 macro_rules! within {
     ($limit:expr, $attempt:expr) => {
         tokio::time::timeout($limit, async {
@@ -87,15 +87,15 @@ pub(crate) struct Page {
     pub(crate) base: Url,
     pub(crate) selectors: Arc<Selectors>,
     detector: Arc<Detector>,
-    /// The item's own words, which are never a sign of anything.
+    /// The item's own texts, which never count as signs of a challenge.
     member_texts: Vec<String>,
-    /// Up to where the page's calls have been looked at.
+    /// The position in the traffic log up to which the page's calls have been checked.
     looked_at: AtomicUsize,
-    /// Where the page's calls begin: what was asked before belongs to other pages.
+    /// The position in the traffic log at which this page was opened. Earlier calls belong to other pages.
     opened_at: AtomicUsize,
-    /// By which selector each kind of element was last found.
+    /// The selector that last found each kind of element.
     found_by: Mutex<HashMap<Key, String>>,
-    /// Its browser sees no file of this machine.
+    /// Whether the driver is remote, so that its browser sees no file of this machine.
     pub(crate) is_elsewhere: bool,
 }
 
@@ -122,15 +122,15 @@ impl Page {
         }
     }
 
-    /// Goes to a page of the site and looks for a challenge there.
+    /// Opens a page of the site and checks it for a challenge.
     pub(crate) async fn open(&self, path: &str) -> Result<(), Error> {
         let url = self.base.join(path).map_err(broken)?;
         let mark = self.traffic.mark();
         self.opened_at.store(mark, Ordering::Relaxed);
-        // What the page before was answered does not speak against the next one.
+        // Answers to the previous page must not count against this one.
         self.looked_at.store(mark, Ordering::Relaxed);
         let gone = self.driver.goto(url.as_str()).await.map_err(not_reached);
-        // What came in the place of a page, or a challenge, says more than the driver does.
+        // A challenge, or an answer that is not a page, explains more than the driver's error.
         match self.look().await {
             Err(error @ (Error::Challenge { .. } | Error::Unusable { .. })) if gone.is_ok() => Err(error),
             Err(error @ Error::Challenge { .. }) => Err(error),
@@ -139,7 +139,7 @@ impl Page {
         }
     }
 
-    /// Whether the site had the page to give: its servers being down is nothing that a person can mend.
+    /// Fails with [`Error::Unavailable`] on a server error, which no person can resolve.
     async fn is_in_service(&self) -> Result<(), Error> {
         match self.view().await?.status {
             Some(status @ 500..) => Err(Error::Unavailable(format!("status {status}"))),
@@ -147,23 +147,23 @@ impl Page {
         }
     }
 
-    /// The address that is open.
+    /// Returns the current URL.
     pub(crate) async fn url(&self) -> Result<Url, Error> {
         self.driver.current_url().await.map_err(failed)
     }
 
-    /// Whether the site wants a person, as the page shows it and as its calls were answered.
+    /// Checks whether the site asks for a person, by the page's content and by the answers to its calls.
     pub(crate) async fn look(&self) -> Result<(), Error> {
         self.glance().await.map(drop)
     }
 
-    /// The same; and whether something else lies over the page that can be taken away.
+    /// Does the same, and returns whether something that can be closed covers the page.
     pub(crate) async fn glance(&self) -> Result<bool, Error> {
         let view = self.view().await?;
         if view.url.starts_with(NO_PAGE) {
             return Err(self.no_page());
         }
-        // What the form says under its fields is about what was entered, in whatever words.
+        // Validation messages are about the entered values and may contain any words.
         let mut harmless = self.member_texts.clone();
         let has_alerts = !view.alerts.is_empty();
         harmless.extend(view.alerts);
@@ -180,30 +180,30 @@ impl Page {
         let mut verdict = self.detector.detect(&signs).map(|verdict| (verdict, signs.text));
         let is_vague = |verdict: &Verdict| weight(verdict.kind) < Weight::Plain;
         if has_alerts || verdict.as_ref().is_some_and(|(verdict, _)| is_vague(verdict)) {
-            // Why the form complains stands in an answer that may still be on its way to us.
-            self.traffic.quiet(TOLD_AFTER, TOLD_WITHIN).await;
+            // The answer that explains the form's error may still be in transit.
+            self.traffic.quiet(JUDGED_AFTER, JUDGED_WITHIN).await;
         }
         let looked_at = self.looked_at.load(Ordering::Relaxed);
         let calls = self.traffic.since(looked_at).unwrap_or_default();
         let mut emptied = None;
         for exchange in &calls {
             if exchange.is_download() {
-                return Err(unusable("a file to download in the place of a page"));
+                return Err(unusable("a file to download instead of a page"));
             }
             let Some(signs) = self.call_signs(exchange) else {
                 continue;
             };
-            let Some(told) = self.detector.detect(&signs) else {
-                // An operator's own signs may not have it: it is no answer all the same.
+            let Some(found) = self.detector.detect(&signs) else {
+                // An operator's own signs may lack this rule. The answer is unusable all the same.
                 emptied = emptied.or_else(|| signs.emptied.into_iter().next());
                 continue;
             };
-            // A form says that something went wrong, the answer to its call says what.
+            // The form reports only that something went wrong; the answer to its call says what.
             if verdict
                 .as_ref()
-                .is_none_or(|(known, _)| weight(known.kind) < weight(told.kind))
+                .is_none_or(|(known, _)| weight(known.kind) < weight(found.kind))
             {
-                verdict = Some((told, signs.text));
+                verdict = Some((found, signs.text));
             }
         }
         if let Some((verdict, text)) = verdict {
@@ -219,13 +219,13 @@ impl Page {
         if let Some(what) = emptied {
             return Err(Error::Shape(what));
         }
-        // A call that is still under way is looked at again when it is answered.
+        // A call in progress is checked again once it is answered.
         let answered = calls.iter().take_while(|exchange| exchange.complete).count();
         self.looked_at.store(looked_at + answered, Ordering::Relaxed);
         Ok(view.covered)
     }
 
-    /// Why the browser shows a page of its own.
+    /// Returns the error for the browser's own error page.
     fn no_page(&self) -> Error {
         let all = self
             .traffic
@@ -235,11 +235,11 @@ impl Page {
         no_page(failed.map_or("no connection", |each| each.failure.as_str()))
     }
 
-    /// The answer to one of the page's calls to its own site, as the detector wants it.
+    /// Prepares the answer to one of the page's API calls for the detector.
     fn call_signs(&self, exchange: &Exchange) -> Option<Signs> {
         let url = Url::parse(&exchange.url).ok()?;
         let is_call = url.origin() == self.base.origin() && url.path().contains("/api/");
-        // The page itself renews its session after a 401, and goes to the login page when it cannot.
+        // After a 401 the page renews its session, and goes to the login page if that fails.
         if exchange.is_document || !is_call || !exchange.complete || exchange.status == Some(401) {
             return None;
         }
@@ -259,7 +259,7 @@ impl Page {
         Some(signs)
     }
 
-    /// The category that the form last asked the site's questions for; `None` where it did not ask on this page.
+    /// Returns the category whose fields the form last requested; `None` if it requested none on this page.
     pub(crate) fn asked_category(&self) -> Option<i64> {
         let exchanges = self.traffic.since(self.opened_at.load(Ordering::Relaxed))?;
         exchanges.iter().rev().find_map(|exchange| {
@@ -275,13 +275,13 @@ impl Page {
         found_by.insert(key, css.to_owned());
     }
 
-    /// By which selector an element of this kind was last found.
+    /// Returns the selector that last found an element of this kind.
     pub(crate) fn found_by(&self, key: Key) -> Option<String> {
         let found_by = self.found_by.lock().unwrap_or_else(PoisonError::into_inner);
         found_by.get(&key).cloned()
     }
 
-    /// What a person looks at afterwards. What the browser cannot give any more is left out.
+    /// Collects evidence for a person. Leaves out what the browser can no longer provide.
     pub(crate) async fn evidence(&self) -> Evidence {
         let screenshot = match self.screenshot().await {
             Ok(png) => Some(png),
@@ -327,12 +327,12 @@ impl Page {
     }
 }
 
-/// How much a verdict says about what is the matter.
+/// How specific a verdict is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
-    /// Something.
+    /// Something went wrong.
     Wrong,
-    /// A refusal.
+    /// The site refused.
     Refused,
     Plain,
 }
@@ -345,7 +345,7 @@ fn weight(kind: Kind) -> Weight {
     }
 }
 
-/// What an element shows as its value.
+/// Returns the value that an element shows.
 pub(crate) async fn value(element: &WebElement) -> WebDriverResult<String> {
     Ok(element.prop("value").await?.unwrap_or_default())
 }

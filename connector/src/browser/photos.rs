@@ -1,4 +1,4 @@
-//! Photos: sent one at a time, in their order, each awaited.
+//! Uploads photos one at a time, in their order, waiting for each.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,19 +12,20 @@ use super::page::{COMES_WITHIN, LOOK_EVERY, Page, within};
 use super::traffic::Exchange;
 use super::{broken, remote};
 
-/// How long one photo may take on its way.
+/// The time limit for the upload of one photo.
 const PHOTO_COMES_WITHIN: Duration = Duration::from_secs(60);
-/// How long a photo whose upload the site has answered may take to show.
+/// How long a photo may take to appear after the site has answered its upload.
 const SHOWS_WITHIN: Duration = Duration::from_secs(8);
-/// How long the page may take to begin an upload. An input that is made anew under a choice loses it.
+/// How long the page may take to begin an upload. If the page replaces the input meanwhile, the choice is lost.
 const BEGINS_WITHIN: Duration = Duration::from_secs(3);
 const TRIES: usize = 4;
-/// What the site makes of the photos comes after them, and may change the form.
+/// How long the page must make no calls after the uploads. The site analyses the photos after them and may change the
+/// form.
 const SETTLED_AFTER: Duration = Duration::from_millis(400);
 const SETTLES_WITHIN: Duration = Duration::from_secs(8);
 
 impl Page {
-    /// Sends the photos, behind those that are there.
+    /// Uploads the photos after the existing ones.
     pub(crate) async fn fill_photos(&self, folder: &Path, photos: &[PhotoFile]) -> Result<(), Error> {
         tokio::fs::create_dir_all(folder).await.map_err(broken)?;
         let there = self.all(Key::PhotosReady).await?.len();
@@ -37,7 +38,7 @@ impl Page {
                 .replace("jpeg", "jpg");
             let path: PathBuf = folder.join(format!("{:02}.{kind}", at + 1));
             let path = if self.is_elsewhere {
-                remote::hand_over(&self.driver, &path, &photo.bytes).await?
+                remote::upload_file(&self.driver, &path, &photo.bytes).await?
             } else {
                 tokio::fs::write(&path, &photo.bytes).await.map_err(broken)?;
                 path
@@ -52,7 +53,7 @@ impl Page {
         Ok(())
     }
 
-    /// Takes all photos away.
+    /// Removes all photos.
     pub(crate) async fn remove_photos(&self) -> Result<(), Error> {
         let first = Target::new(Key::PhotoDelete, "0");
         loop {
@@ -73,14 +74,14 @@ impl Page {
         }
     }
 
-    /// Sends one photo and waits until there are so many.
+    /// Uploads one photo and waits until `expected` photos are shown.
     async fn send_photo(&self, path: &Path, expected: usize) -> Result<(), Error> {
         let mark = self.traffic.mark();
         self.choose_file(path, mark).await?;
         let mut since_answer = Duration::ZERO;
         let ready = within!(PHOTO_COMES_WITHIN, {
             let ready = self.all(Key::PhotosReady).await?.len();
-            // A refused photo never becomes ready, and is said to be refused.
+            // A refused photo never becomes ready; a validation message appears instead.
             let is_over = ready >= expected || !self.alerts().await?.is_empty();
             if self.uploads(mark).iter().any(|upload| upload.complete) {
                 since_answer += LOOK_EVERY;
@@ -102,7 +103,7 @@ impl Page {
             .await)
     }
 
-    /// Gives the page one file, again and again only where the page provably has not taken it.
+    /// Gives the page one file. Tries again only if the page provably has not taken it.
     async fn choose_file(&self, path: &Path, mark: usize) -> Result<(), Error> {
         for _ in 0..TRIES {
             let input = within!(COMES_WITHIN, self.find(Key::PhotoInput).await)?;
@@ -125,7 +126,7 @@ impl Page {
         Err(self.not_found(Field::Photos.name()).await)
     }
 
-    /// The uploads since a mark: what the page posts to its site, but for the questions that it asks by POST too.
+    /// Returns the uploads since a mark: the page's POST requests to its site, except those of the form's own queries.
     fn uploads(&self, mark: usize) -> Vec<Exchange> {
         let all = self.traffic.since(mark).unwrap_or_default();
         let is_upload = |exchange: &Exchange| {

@@ -1,4 +1,4 @@
-//! Pictures of the page: one of all of it as evidence, and small ones along the way.
+//! Screenshots: of the whole page as evidence, and thumbnails of the steps.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use vintedbot_marketplace::Error;
 use super::broken;
 use super::page::Page;
 
-/// The tallest picture that Chromium takes in one piece.
+/// The maximum height of one screenshot in Chromium, in pixels.
 const TALLEST: f64 = 16_000.0;
-/// The size of the small pictures beside that of the window: enough to see what stands where, cheap to take.
+/// The scale of thumbnails relative to the window: enough to recognise the page, and cheap to take.
 const SMALL: f64 = 0.3;
-/// A page with an alert box over it gives no picture, and nobody waits for one.
+/// The time limit for a screenshot. A page with an alert box yields none.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
 impl Page {
-    /// The whole page as PNG, also what has to be scrolled to.
+    /// Takes a PNG of the whole page, including what is outside the window.
     pub(crate) async fn screenshot(&self) -> Result<Bytes, Error> {
         self.picture(1.0, |metrics| {
             let size = &metrics["cssContentSize"];
@@ -33,7 +33,7 @@ impl Page {
         .await
     }
 
-    /// What the window shows now, small. Without it a step is as good.
+    /// Takes a thumbnail of the window's current view. Returns `None` on failure, because a step does not depend on it.
     pub(crate) async fn thumbnail(&self) -> Option<Bytes> {
         let taken = self.picture(SMALL, |metrics| {
             let view = &metrics["cssVisualViewport"];
@@ -43,7 +43,7 @@ impl Page {
         match taken.await {
             Ok(png) => Some(png),
             Err(error) => {
-                tracing::debug!(%error, "no picture of this step");
+                tracing::debug!(%error, "this step has no thumbnail");
                 None
             }
         }
@@ -67,6 +67,6 @@ impl Page {
         };
         tokio::time::timeout(TAKEN_WITHIN, taken)
             .await
-            .unwrap_or_else(|_| Err(Error::Browser("no picture came in time".to_owned())))
+            .unwrap_or_else(|_| Err(Error::Browser("no screenshot in time".to_owned())))
     }
 }

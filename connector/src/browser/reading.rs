@@ -1,4 +1,4 @@
-//! Reading the form back.
+//! Reads the form back.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::find::Target;
 use super::page::{Page, value, within};
 use crate::reading::{self, FIELDS};
 
-/// The element that shows what a field holds.
+/// Returns the key of the element that shows a field's value.
 pub(crate) fn shown_by(field: Field) -> Key {
     match field {
         Field::Photos => Key::PhotoInput,
@@ -32,7 +32,7 @@ pub(crate) fn shown_by(field: Field) -> Key {
 }
 
 impl Page {
-    /// What a field of the form shows; `None` when the form has no such field.
+    /// Returns what a field of the form shows; `None` if the form has no such field.
     pub(crate) async fn seen(&self, content: &ItemContent, field: Field) -> Result<Option<String>, Error> {
         match field {
             Field::Photos => return Ok(Some(self.all(Key::PhotosReady).await?.len().to_string())),
@@ -46,7 +46,7 @@ impl Page {
         }
     }
 
-    /// The approved package size if it is the chosen one, else nothing: the sizes exclude each other.
+    /// Returns the approved package size if it is the selected one, else an empty text: only one size can be selected.
     async fn package_seen(&self, content: &ItemContent) -> Result<Option<String>, Error> {
         let Some(choice) = &content.package_size else {
             return Ok(None);
@@ -69,9 +69,9 @@ impl Page {
         }))
     }
 
-    /// Whether a field that shows this holds what was approved.
+    /// Whether a field that shows `seen` holds the approved value.
     pub(crate) fn holds(&self, content: &ItemContent, field: Field, seen: &str) -> bool {
-        // Two categories may have one name; which one the form means shows in what it asks the site.
+        // Two categories may have the same name. The form's own request shows which one is chosen.
         let is_meant = field != Field::Category
             || self
                 .asked_category()
@@ -79,7 +79,7 @@ impl Page {
         is_meant && reading::agrees(content, field, seen)
     }
 
-    /// The fields that do not show what was approved, in the form's order.
+    /// Returns the fields that do not show the approved value, in the form's order.
     pub(crate) async fn differing(&self, content: &ItemContent) -> Result<Vec<Field>, Error> {
         let mut differing = Vec::new();
         for field in FIELDS {
@@ -91,7 +91,8 @@ impl Page {
         Ok(differing)
     }
 
-    /// Every field that the form shows, all of them proved to be what was approved, at the latest after this time.
+    /// Reads every field that the form shows. Waits at most `shows_within` for all of them to match, and fails if one
+    /// does not.
     pub(crate) async fn read_back(
         &self,
         content: &ItemContent,
@@ -137,7 +138,7 @@ impl Page {
     }
 }
 
-/// What was read of an element; nothing of one that the page has made anew meanwhile.
+/// Returns the value read from an element; `None` if the page has replaced the element meanwhile.
 fn there<T>(read: WebDriverResult<T>) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),
@@ -146,7 +147,7 @@ fn there<T>(read: WebDriverResult<T>) -> Result<Option<T>, Error> {
     }
 }
 
-/// Whether a row's text holds a name, in whole words.
+/// Whether a row's text contains a name, in whole words.
 pub(crate) fn says(text: &str, name: &str) -> bool {
     let name = fold(name);
     name.is_empty() || format!(" {} ", fold(text)).contains(&format!(" {name} "))

@@ -1,7 +1,7 @@
-//! A driver or grid elsewhere, in the place of a driver of our own: what is otherwise there.
+//! A remote driver or grid, used instead of a driver that this process starts.
 //!
-//! Its processes cannot be seen, so the session is all that there is to hold on to: it is ended by its driver's address
-//! and its id, and what counts is what the driver says. Files are handed over, since it sees none of ours.
+//! Its processes are not visible here. The session is therefore ended through the driver's address and the session id,
+//! and only the driver's answer counts. Files must be uploaded to it, because it sees none of ours.
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,20 +15,20 @@ use thirtyfour::WebDriver;
 use thirtyfour::common::command::{Command, ExtensionCommand};
 use thirtyfour::error::{WebDriverError, WebDriverErrorInner};
 use url::{Host, Url};
-use vintedbot_marketplace::{ComposerIdentity, Ending, Error};
+use vintedbot_marketplace::{Ending, Error, ListingFormIdentity};
 use zip::write::SimpleFileOptions;
 
 use super::broken;
 use super::failure::failed;
 use crate::web::client;
 
-/// How long a grid may take to end a session: it waits for the browser to close.
+/// The time limit for ending a session. A grid waits for the browser to close.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
 
-/// Where files are handed over: Selenium's grid, and the drivers themselves (as seen 2026-11, confidence A).
+/// The endpoints for file uploads: Selenium Grid's, and that of the drivers themselves (as seen 2026-11, confidence A).
 const UPLOADS: [&str; 2] = ["/se/file", "/file"];
 
-/// One session of a driver elsewhere. Dropped, it is ended aside.
+/// A session of a remote driver. Dropping it ends the session in a background task.
 pub(crate) struct Session {
     address: String,
     is_ended: bool,
@@ -42,15 +42,16 @@ impl Session {
         }
     }
 
-    /// The session of a past attempt, if its browser was elsewhere.
-    pub(crate) fn of(identity: &ComposerIdentity) -> Option<Self> {
+    /// Returns the session of a past attempt, if its driver was remote.
+    pub(crate) fn of(identity: &ListingFormIdentity) -> Option<Self> {
         match (&identity.driver_url, &identity.session_id, &identity.driver) {
             (Some(url), Some(id), None) => Some(Self::new(url, id)),
             _ => None,
         }
     }
 
-    /// Ends it. [`Ending::Ended`] only where the driver says that it did, or that there is no such session.
+    /// Ends the session. Returns [`Ending::Ended`] only if the driver confirms it, or reports that there is no such
+    /// session.
     pub(crate) async fn end(mut self) -> Ending {
         self.is_ended = true;
         end(&self.address).await
@@ -79,29 +80,29 @@ async fn end(address: &str) -> Ending {
         Ok::<_, reqwest::Error>((is_done, body))
     };
     match answer.await {
-        // Both as WebDriver has it: a value, and the value of an error that names it.
+        // WebDriver's two forms of an answer: a value, or the value of an error that names it.
         Ok((true, body)) if body.get("value").is_some() => Ending::Ended,
         Ok((false, body)) if body["value"]["error"] == "invalid session id" => Ending::Ended,
         Ok((_, body)) => {
-            tracing::warn!(said = %body["value"]["error"], "the driver did not end a browser's session");
+            tracing::warn!(error = %body["value"]["error"], "the driver did not end a browser's session");
             Ending::Unknown
         }
         Err(error) => {
-            tracing::warn!(error = %error.without_url(), "the driver did not say that a browser's session has ended");
+            tracing::warn!(error = %error.without_url(), "the driver did not confirm the end of a browser's session");
             Ending::Unknown
         }
     }
 }
 
-/// Why there is no session: most of all, that every browser of a grid is taken.
+/// The error for a session that was not created, usually because every browser of a grid is in use.
 pub(crate) fn not_started(error: WebDriverError) -> Error {
-    let said = match &*error {
+    let message = match &*error {
         WebDriverErrorInner::SessionNotCreated(info) | WebDriverErrorInner::UnknownError(info) => {
             info.value.message.clone()
         }
         _ => error.to_string(),
     };
-    let said: String = said
+    let message: String = message
         .lines()
         .next()
         .unwrap_or_default()
@@ -109,12 +110,12 @@ pub(crate) fn not_started(error: WebDriverError) -> Error {
         .take(300)
         .collect();
     Error::Browser(format!(
-        "the driver or grid at WEBDRIVER_URL gives no browser now: {said}"
+        "the driver or grid at WEBDRIVER_URL started no browser: {message}"
     ))
 }
 
-/// The browser's own network events are listened to beside the driver; a grid passes them on, a bare driver on another
-/// machine does not, and what answers here under the port that it names is another browser.
+/// Fails if the browser's network events cannot be received. They are read in parallel to the driver. A grid forwards
+/// them. A bare driver on another machine does not, and on this machine its debugging port belongs to another browser.
 pub(crate) fn can_be_listened_to(driver: &WebDriver, url: &Url) -> Result<(), Error> {
     let is_here = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -127,14 +128,14 @@ pub(crate) fn can_be_listened_to(driver: &WebDriver, url: &Url) -> Result<(), Er
         return Ok(());
     }
     Err(Error::Browser(
-        "the driver at WEBDRIVER_URL is on another machine and passes no network events on; set WEBDRIVER_URL to a Selenium \
-         Grid, or to a driver on this machine"
+        "the driver at WEBDRIVER_URL is on another machine and does not forward network events; set WEBDRIVER_URL \
+         to a Selenium Grid, or to a driver on this machine"
             .to_owned(),
     ))
 }
 
-/// Gives the driver's machine a file; answers with the path that it has there.
-pub(crate) async fn hand_over(driver: &WebDriver, name: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
+/// Uploads a file to the driver's machine and returns its path there.
+pub(crate) async fn upload_file(driver: &WebDriver, name: &Path, bytes: &[u8]) -> Result<PathBuf, Error> {
     let name = name.file_name().unwrap_or_default().to_string_lossy();
     let file = STANDARD.encode(zipped(&name, bytes).map_err(broken)?);
     let mut refused = String::new();
@@ -155,13 +156,13 @@ pub(crate) async fn hand_over(driver: &WebDriver, name: &Path, bytes: &[u8]) -> 
             Err(error) => return Err(failed(error)),
         }
     }
-    let said = refused.lines().next().unwrap_or_default().trim();
+    let message = refused.lines().next().unwrap_or_default().trim();
     Err(broken(format!(
-        "the driver at WEBDRIVER_URL takes no files, and so the form gets no photos: {said}"
+        "the driver at WEBDRIVER_URL accepts no file uploads, which photos need: {message}"
     )))
 }
 
-/// As the endpoint wants it: an archive with one file in it.
+/// Zips one file, as the endpoint expects.
 fn zipped(name: &str, bytes: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
     archive.start_file(
@@ -172,7 +173,7 @@ fn zipped(name: &str, bytes: &[u8]) -> zip::result::ZipResult<Vec<u8>> {
     Ok(archive.finish()?.into_inner())
 }
 
-/// A photo would fill a page of the log.
+/// A file upload. Debug leaves out the file, because a photo would fill a page of the log.
 struct Upload {
     file: String,
     endpoint: &'static str,

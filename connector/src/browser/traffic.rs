@@ -1,5 +1,5 @@
-//! What the page says to its site: the browser's own network events, listened to and never changed. They tell a sent
-//! request from one that never left, which a page alone does not.
+//! Records the page's requests to the site from the browser's network events, without changing them. The events show
+//! whether a request was sent, which the page alone does not.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,40 +12,41 @@ use vintedbot_marketplace::Error;
 
 use super::devtools::{DevTools, Event, Events};
 
-/// How much of the answers' bodies the browser keeps for us, in bytes.
+/// The size of the browser's buffer for response bodies, in bytes.
 const BODY_BUFFER: u32 = 16 * 1024 * 1024;
 
-/// How long the browser may take to say which address it shows.
+/// The time limit for asking the browser which URL it shows.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-/// How often a page is looked at for whether it has come to rest.
-const RESTS_FOR: Duration = Duration::from_millis(50);
-/// Where the form asks what it has to ask for in a category (as seen 2026, confidence A).
+/// The interval between two checks whether the page is quiet.
+const CHECK_EVERY: Duration = Duration::from_millis(50);
+/// The path at which the form requests the fields of a category (as seen 2026, confidence A).
 const ASKED_FOR_CATEGORY: &str = "/item_upload/attributes";
 
-/// One request of the page for a document or for data, with its answer as far as it has come.
+/// A request of the page for a document or data, with its response as far as it has arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub(crate) request_id: String,
     pub(crate) method: String,
     pub(crate) url: String,
     pub(crate) is_document: bool,
-    /// What was sent, where the form asks what a category wants to know; no other text is kept.
+    /// The request body, kept only for requests for the fields of a category.
     pub(crate) sent: Option<String>,
     pub(crate) status: Option<u16>,
     pub(crate) content_type: String,
     pub(crate) headers: Vec<(String, String)>,
-    /// Absent when the answer was lost, or the browser did not give it out.
+    /// The body of a JSON or HTML response other than a document. Absent also if it was lost or the browser did not
+    /// return it.
     pub(crate) body: Option<String>,
-    /// No answer came, or it broke off.
+    /// Whether no response arrived, or it was cut off.
     pub(crate) failed: bool,
-    /// What the browser says about that.
+    /// The browser's error text for such a failure.
     pub(crate) failure: String,
-    /// Nothing more is going to be learned about it.
+    /// Whether no more information about the exchange will arrive.
     pub(crate) complete: bool,
 }
 
 impl Exchange {
-    /// A request without any answer yet.
+    /// Creates a request without a response.
     pub(crate) fn asked(method: &str, url: &str) -> Self {
         Self {
             request_id: String::new(),
@@ -63,7 +64,7 @@ impl Exchange {
         }
     }
 
-    /// Whether a file came where a page should have come.
+    /// Whether a file download arrived instead of a page.
     pub(crate) fn is_download(&self) -> bool {
         let says = |header: &(String, String)| {
             header.0 == "content-disposition"
@@ -76,9 +77,9 @@ impl Exchange {
 #[derive(Default)]
 struct Log {
     exchanges: Vec<Exchange>,
-    /// Events were lost, so that what is not in the log may have happened all the same.
+    /// Events were lost, so a request that is missing in the log may have been sent all the same.
     is_incomplete: bool,
-    /// Nobody wants to know any more what the answers say.
+    /// Response bodies are no longer read.
     is_unread: bool,
 }
 
@@ -108,7 +109,7 @@ impl Shared {
     }
 }
 
-/// The log of one page's requests, kept for as long as this lives.
+/// The log of one page's requests. Dropping it ends the recording.
 pub(crate) struct Traffic {
     session: DevTools,
     shared: Arc<Shared>,
@@ -116,10 +117,10 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    /// Starts to listen.
+    /// Starts recording.
     pub(crate) async fn listen(session: DevTools) -> Result<Self, Error> {
         let events = session.events();
-        // Answers outlive the page that asked for them: the site leaves the form as soon as it has saved it.
+        // Response bodies must outlive the page: the site leaves the form as soon as it has saved it.
         let lasting = json!({
             "maxTotalBufferSize": BODY_BUFFER,
             "maxResourceBufferSize": BODY_BUFFER,
@@ -135,20 +136,20 @@ impl Traffic {
         })
     }
 
-    /// Asks the browser itself, past the driver.
+    /// Sends a command to the browser itself, without the driver.
     pub(crate) async fn ask(&self, method: &str, params: Value) -> Result<Value, Error> {
         self.session.send(method, params).await
     }
 
-    /// Gives the browser a cookie for the one host of an address. It goes this way because what is sent through the
-    /// driver stands in its client's debug log.
+    /// Sets a cookie for the host of a URL. It bypasses the driver, because the driver's client writes commands to its
+    /// debug log.
     pub(crate) async fn set_cookie(&self, name: &str, value: &str, url: &str) -> Result<(), Error> {
         let cookie = json!({ "name": name, "value": value, "url": url });
         self.ask("Network.setCookie", cookie).await.map(drop)
     }
 
-    /// Waits until the page has asked its site nothing, and awaited no answer, for so long; at most as long as the limit.
-    /// What pages tell others about their visitors never comes to rest, and does not count.
+    /// Waits until the page has sent no API request and awaited no answer for `quiet_for`, at most until `limit`. Only
+    /// API calls count, because tracking requests never stop.
     pub(crate) async fn quiet(&self, quiet_for: Duration, limit: Duration) {
         let settled = async {
             let mut rested = Duration::ZERO;
@@ -166,29 +167,29 @@ impl Traffic {
                 if is_waiting || count != before {
                     rested = Duration::ZERO;
                 } else {
-                    rested += RESTS_FOR;
+                    rested += CHECK_EVERY;
                 }
                 before = count;
-                tokio::time::sleep(RESTS_FOR).await;
+                tokio::time::sleep(CHECK_EVERY).await;
             }
         };
         let _ = tokio::time::timeout(limit, settled).await;
     }
 
-    /// The address that the window shows, asked of the browser alone: a driver would answer an open question in the
-    /// person's place. `None` when the window or the browser is gone.
+    /// Returns the URL that the window shows. It asks the browser itself, because a driver would answer an open dialog
+    /// in the person's place. `None` if the window or the browser is gone.
     pub(crate) async fn shows(&self) -> Option<String> {
         let asked = self.ask("Target.getTargetInfo", json!({}));
         let answer = tokio::time::timeout(ANSWERS_WITHIN, asked).await.ok()?.ok()?;
         answer["targetInfo"]["url"].as_str().map(str::to_owned)
     }
 
-    /// From now on no answer's text is read.
+    /// Stops reading response bodies.
     pub(crate) fn stop_reading(&self) {
         self.shared.log().is_unread = true;
     }
 
-    /// The cookies that the browser would send to an address, by name.
+    /// Returns the cookies that the browser would send to a URL, as name and value.
     pub(crate) async fn cookies(&self, url: &str) -> Result<Vec<(String, String)>, Error> {
         let answer = self.ask("Network.getCookies", json!({ "urls": [url] })).await?;
         let cookies = answer["cookies"].as_array().into_iter().flatten();
@@ -198,18 +199,18 @@ impl Traffic {
             .collect())
     }
 
-    /// Where the log ends now.
+    /// Returns the current end of the log.
     pub(crate) fn mark(&self) -> usize {
         self.shared.log().exchanges.len()
     }
 
-    /// What was asked since a mark; `None` when some of it may be missing.
+    /// Returns the requests since a mark; `None` if some may be missing.
     pub(crate) fn since(&self, mark: usize) -> Option<Vec<Exchange>> {
         let log = self.shared.log();
         (!log.is_incomplete).then(|| log.exchanges.get(mark..).unwrap_or_default().to_vec())
     }
 
-    /// Waits until the log changes, at most so long.
+    /// Waits until the log changes, at most until `limit`.
     pub(crate) async fn changed(&self, limit: Duration) {
         let _ = tokio::time::timeout(limit, self.shared.changed.notified()).await;
     }
@@ -246,7 +247,7 @@ fn take(session: &DevTools, shared: &Arc<Shared>, event: &Event) {
             if !matches!(kind, "Document" | "XHR" | "Fetch") {
                 return;
             }
-            // A redirect comes as a new request under the same id; the log keeps both.
+            // A redirect arrives as a new request with the same id; the log keeps both.
             let request = &params["request"];
             let text = |name: &str| request[name].as_str().unwrap_or_default();
             let sent = text("url")
@@ -283,7 +284,7 @@ fn take(session: &DevTools, shared: &Arc<Shared>, event: &Event) {
                     each.request_id == request_id && is_words && !each.is_document
                 });
             drop(log);
-            // Asked for aside: whoever waits here misses the events that come meanwhile.
+            // Requested in a separate task, because waiting here would miss events that arrive meanwhile.
             let (session, shared, request_id) = (session.clone(), Arc::clone(shared), request_id.to_owned());
             tokio::spawn(async move {
                 let body = if has_words {

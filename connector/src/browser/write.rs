@@ -1,4 +1,4 @@
-//! The one click that saves or publishes, and what became of it, told from the page's own requests.
+//! Makes the click that saves or publishes, and determines its outcome from the page's own requests.
 
 use std::time::Duration;
 
@@ -15,15 +15,15 @@ use super::traffic::Exchange;
 use crate::browserless::{not_permitted, saved_id};
 use crate::web;
 
-/// How long the site may take to answer, and the page to go on, after a click.
+/// The time limit for the site's answer, and for the page to proceed, after a click.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(45);
-/// How long a message must stand without any request before it counts as the form's own refusal.
+/// How long a message must be shown without any request before it counts as the form's own refusal.
 const QUIET_FOR: Duration = Duration::from_secs(1);
 
-/// A page that has been told that all is well and goes nowhere is not waited for much longer.
+/// How long to wait for the page to navigate after the site has accepted the write.
 const LANDS_WITHIN: Duration = Duration::from_secs(20);
 
-/// A click that counts; on an own item that is on sale, the item's id.
+/// A click that writes. A click on an own item that is on sale carries the item's id.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Click {
     SaveDraft,
@@ -43,10 +43,10 @@ impl Click {
         }
     }
 
-    /// The paths of the requests that it makes the page send (as seen 2026, confidence A; hiding B).
+    /// The paths of the requests that the click makes the page send (as seen 2026, confidence A; hiding B).
     fn paths(&self) -> Vec<String> {
         match self {
-            // Choices are asked for by POST too.
+            // The full paths, because the form requests its choices by POST too.
             Self::SaveDraft | Self::Publish => {
                 vec!["/item_upload/drafts".to_owned(), "/item_upload/items".to_owned()]
             }
@@ -55,12 +55,13 @@ impl Click {
         }
     }
 
-    /// Whether the answer names what was saved.
+    /// Whether the answer names the saved item.
     fn names_the_item(&self) -> bool {
         matches!(self, Self::SaveDraft | Self::Publish | Self::SaveItem(_))
     }
 
-    /// The page that the site goes to when all went well (as seen 2026, confidence A; the item's page in older forms).
+    /// Whether the URL is the page that the site shows after success (as seen 2026, confidence A; the item's page in
+    /// older forms).
     fn lands_on(&self, url: &Url) -> bool {
         let path = url.path();
         let is_item_page = path.starts_with("/items/") && !path.ends_with("/edit") && path != "/items/new";
@@ -71,9 +72,9 @@ impl Click {
     }
 }
 
-/// What the page's saving requests say so far.
+/// The state of the page's saving requests.
 enum Answer {
-    /// None has been made.
+    /// No such request was sent.
     NoRequest,
     Waiting,
     Accepted {
@@ -84,7 +85,7 @@ enum Answer {
 }
 
 impl Page {
-    /// Clicks once, and waits for what comes of it. The item's id, where the site's answer was seen.
+    /// Clicks once and waits for the outcome. Returns the item's id if the site's answer was seen and contains it.
     pub(super) async fn click_once(
         &self,
         click: Click,
@@ -105,7 +106,7 @@ impl Page {
         }
         match button.click().await {
             Ok(()) => {}
-            // What lies over the button may be a challenge.
+            // A challenge may cover the button.
             Err(error) if is_not_clicked(&error) => {
                 let covered = self.look().await.err().unwrap_or_else(|| failed(error));
                 return Err(WriteError::NotSent(covered));
@@ -115,16 +116,16 @@ impl Page {
         match tokio::time::timeout(ANSWERS_WITHIN, self.outcome(&click, mark)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(WriteError::Unknown(Error::Unavailable(
-                "no answer to the click came in time".to_owned(),
+                "no answer to the click in time".to_owned(),
             ))),
         }
     }
 
-    /// The button, in view, on a page without a challenge and with nothing over it.
+    /// Returns the button, in view, on a page without a challenge and with nothing over it.
     async fn ready_button(&self, click: &Click) -> Result<WebElement, Error> {
         self.uncover().await?;
         if let Click::Delete(_) = click {
-            // Asks first, and deletes nothing yet.
+            // This button asks for confirmation and deletes nothing yet.
             let is_asked = self.press(Key::ItemDelete, COMES_WITHIN).await?
                 && self.comes(Key::ItemDeleteModal, COMES_WITHIN).await?.is_some();
             if !is_asked {
@@ -144,22 +145,22 @@ impl Page {
         loop {
             let Some(exchanges) = self.traffic.since(mark) else {
                 return Err(WriteError::Unknown(Error::Browser(
-                    "the page's requests got out of sight".to_owned(),
+                    "some of the page's requests were not recorded".to_owned(),
                 )));
             };
             match self.answer(click, &exchanges) {
                 Answer::Accepted { remote_id } => {
                     if *click == Click::SaveDraft && self.has_published(&exchanges) {
-                        let what = "the site published what was to be saved as a draft";
+                        let what = "the site published the item instead of saving a draft";
                         return Err(WriteError::Unknown(Error::Shape(what.to_owned())));
                     }
                     let landed = tokio::time::timeout(LANDS_WITHIN, self.landing(click)).await;
                     return match landed {
                         Ok(landed) => landed.map(|()| remote_id).map_err(WriteError::Unknown),
-                        // It said what it has saved; where it goes from there is its own affair.
+                        // The site has confirmed the save and its id, so the navigation no longer matters.
                         Err(_) if remote_id.is_some() => Ok(remote_id),
                         Err(_) => Err(WriteError::Unknown(Error::Unavailable(
-                            "the page did not go on after the site's answer".to_owned(),
+                            "the page did not proceed after the site's answer".to_owned(),
                         ))),
                     };
                 }
@@ -168,13 +169,13 @@ impl Page {
                     return Err(WriteError::Refused(Error::Refused { violations, evidence }));
                 }
                 Answer::Unclear(what) => {
-                    // A challenge says more than a broken answer does.
+                    // A challenge explains more than a broken answer.
                     self.look().await.map_err(WriteError::Unknown)?;
                     return Err(WriteError::Unknown(Error::Unavailable(what)));
                 }
                 Answer::NoRequest if !self.alerts().await.map_err(WriteError::Unknown)?.is_empty() => {
                     if quiet >= QUIET_FOR {
-                        // A challenge may be why nothing was sent, and the message may be an older one.
+                        // A challenge may have prevented the request, and the message may be an older one.
                         self.look().await.map_err(WriteError::Unknown)?;
                         return Err(self.refused_by_the_form().await);
                     }
@@ -199,7 +200,7 @@ impl Page {
         }
     }
 
-    /// Waits for the page that follows a success, and looks there too.
+    /// Waits for the page that follows a success, and checks it for a challenge.
     async fn landing(&self, click: &Click) -> Result<(), Error> {
         while !click.lands_on(&self.url().await?) {
             self.look().await?;
@@ -208,13 +209,14 @@ impl Page {
         self.look().await
     }
 
-    /// The site may be asked more than once, as after a session's renewal; the surest thing known decides.
+    /// Combines the saving requests. The page may send several, for example after a session renewal; the most certain
+    /// outcome decides.
     fn answer(&self, click: &Click, exchanges: &[Exchange]) -> Answer {
         let paths = click.paths();
         let writes = exchanges
             .iter()
             .filter(|exchange| self.is_saving(exchange, &paths))
-            .map(|exchange| told(exchange, click.names_the_item()));
+            .map(|exchange| answer_of(exchange, click.names_the_item()));
         writes.fold(Answer::NoRequest, |known, next| match (known, next) {
             (Answer::Accepted { remote_id: Some(id) }, _) => Answer::Accepted { remote_id: Some(id) },
             (_, accepted @ Answer::Accepted { .. }) => accepted,
@@ -224,7 +226,7 @@ impl Page {
         })
     }
 
-    /// Whether a request went out that publishes.
+    /// Whether a publishing request was sent.
     fn has_published(&self, exchanges: &[Exchange]) -> bool {
         let publishes = |exchange: &&Exchange| {
             exchange.url.contains("/item_upload/items") || exchange.url.ends_with("/completion")
@@ -245,33 +247,33 @@ impl Page {
     }
 }
 
-/// What one saving request came to. An answer that has to name the item and does not has been emptied by something that
-/// stands before the site, which then has saved nothing (as seen 2026, confidence A).
-fn told(exchange: &Exchange, names_the_item: bool) -> Answer {
+/// Evaluates one saving request. An answer that must name the item but does not was emptied by a check in front of the
+/// site; the site has then saved nothing (as seen 2026, confidence A).
+fn answer_of(exchange: &Exchange, names_the_item: bool) -> Answer {
     if !exchange.complete {
         return Answer::Waiting;
     }
     let Some(status) = exchange.status.filter(|_| !exchange.failed) else {
-        return Answer::Unclear("the connection broke before the answer was there".to_owned());
+        return Answer::Unclear("the connection broke before the answer arrived".to_owned());
     };
     let body = exchange.body.as_deref().unwrap_or_default();
     if let Some(violations) = web::refused_in(status, body) {
         return Answer::Refused(violations);
     }
     match status {
-        // Nothing is done without a session; the page renews it and asks again.
+        // A request without a session has no effect. The page renews the session and repeats the request.
         401 => Answer::Waiting,
         200..300 => match serde_json::from_str::<Value>(body) {
             Ok(json) if crate::text::code(&json).unwrap_or(0) != 0 => {
                 Answer::Unclear(format!("the site answered with code {}", json["code"]))
             }
             Ok(json) if names_the_item && !json["item"].is_object() && !json["draft"].is_object() => {
-                Answer::Unclear("the site left its answer empty".to_owned())
+                Answer::Unclear("the site's answer is empty".to_owned())
             }
             Ok(json) if json.is_object() => Answer::Accepted {
                 remote_id: saved_id(&json),
             },
-            // The answer's text may be lost when the page goes on; a page in its place is another thing.
+            // The body may be lost when the page navigates. An HTML page in its place is not a success.
             _ if body.is_empty() && !exchange.content_type.contains("html") => {
                 Answer::Accepted { remote_id: None }
             }
@@ -294,8 +296,8 @@ mod tests {
         }
     }
 
-    fn said(exchange: &Exchange) -> &'static str {
-        match told(exchange, true) {
+    fn outcome_name(exchange: &Exchange) -> &'static str {
+        match answer_of(exchange, true) {
             Answer::NoRequest => "no request",
             Answer::Waiting => "waiting",
             Answer::Accepted { remote_id: Some(_) } => "accepted with an id",
@@ -325,17 +327,21 @@ mod tests {
             (Some(401), r#"{"code":100}"#, "waiting"),
             (None, "", "unclear"),
         ] {
-            assert_eq!(said(&exchange(status, body)), expected, "{status:?} {body}");
+            assert_eq!(
+                outcome_name(&exchange(status, body)),
+                expected,
+                "{status:?} {body}"
+            );
         }
         let cut = Exchange {
             failed: true,
             ..exchange(Some(200), "")
         };
-        assert_eq!(said(&cut), "unclear");
+        assert_eq!(outcome_name(&cut), "unclear");
         let under_way = Exchange {
             complete: false,
             ..exchange(Some(200), "")
         };
-        assert_eq!(said(&under_way), "waiting");
+        assert_eq!(outcome_name(&under_way), "waiting");
     }
 }

@@ -1,4 +1,5 @@
-//! Changing an item without a browser: it is read whole, changed, and sent back whole, as its edit page does.
+//! Changes an item without a browser: reads it completely, changes it and sends it back completely, as the site's edit
+//! page does.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -8,8 +9,8 @@ use super::{Browserless, FIELD_STEPS, draft};
 use crate::web::{Call, Payload};
 use crate::{reading, text};
 
-/// What the form sends beside the fields that a listing has: it stays as it was read.
-const KEPT: [&str; 7] = [
+/// Fields that the form sends but a listing does not have. They are sent back unchanged.
+const UNCHANGED: [&str; 7] = [
     "isbn",
     "is_unisex",
     "measurement_length",
@@ -91,7 +92,7 @@ impl Browserless {
         Ok((Filled { read_back, evidence }, request))
     }
 
-    /// The item as the form would send it, complete.
+    /// Builds the complete item as the form would send it.
     async fn edited(&self, remote_id: &str, item: &Value, steps: &dyn StepObserver) -> Result<Value, Error> {
         let content = &self.request.content;
         let photo_ids = if self.request.keeps_photos {
@@ -111,12 +112,12 @@ impl Browserless {
             }
         }
         let mut edited = draft(content, &photo_ids, Some(remote_id), &self.upload_session_id);
-        for name in KEPT {
+        for name in UNCHANGED {
             if !item[name].is_null() {
                 edited[name] = item[name].clone();
             }
         }
-        // A brand that the site has no id for is sent by its name.
+        // A brand without an id on the site is sent by its name.
         if content.brand.is_none() && item["brand_id"].is_null() {
             edited["brand"] = item["brand"].clone();
         }
@@ -131,7 +132,7 @@ impl Browserless {
         Ok(edited)
     }
 
-    /// Photos that stay are not read as those that were approved: the site has its own count of them.
+    /// Reads the item back. If its photos stay, their number on the site counts as approved.
     fn read_back(&self, shown: &Value, kind: ChangeKind) -> Vec<FieldReading> {
         let mut readings = reading::of_item(&self.request.content, shown);
         if self.request.keeps_photos || kind != ChangeKind::Edit {

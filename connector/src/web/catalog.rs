@@ -1,4 +1,4 @@
-//! What the site offers to choose from, put together from the calls that its upload form makes.
+//! Reads the site's catalogue from the calls that its upload form makes.
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
@@ -8,12 +8,13 @@ use vintedbot_marketplace::{Error, Named};
 use super::{Call, WebSession};
 use crate::{signs, text};
 
-/// How many leaves are asked about at once.
+/// How many leaf categories are requested at once.
 const AT_ONCE: usize = 4;
-/// What applies where an attribute comes without its rules, as colours and brands do (as seen 2026, confidence A).
+/// The number of colours if the attribute has no rules of its own. Colours and brands have none (as seen 2026,
+/// confidence A).
 const MOST_COLORS: u32 = 2;
 
-/// What one leaf asks for, with the choices that came along.
+/// The fields of one leaf category, with the choices from the same answers.
 struct Leaf {
     fields: CategoryFields,
     conditions: Vec<Named>,
@@ -63,13 +64,14 @@ impl WebSession {
         Ok(catalog)
     }
 
-    /// The brands that the search gives for nothing and for each letter. There are more; each search gives its first.
+    /// Returns the brands found by an empty search and by a search for each letter. The site has more brands; each
+    /// search returns only the first ones.
     async fn brands(&self) -> Result<Vec<Brand>, Error> {
         let keywords = std::iter::once(String::new()).chain(('a'..='z').map(String::from));
         let search = |keyword: String| async move {
             let call = Call::get("item_upload/brands").query("keyword", keyword);
             let answer = self.json(&call).await?;
-            // A letter that no brand has is answered with none.
+            // The search for a letter without brands returns none.
             let found = answer["brands"].as_array().map(Vec::as_slice).unwrap_or_default();
             found.iter().map(brand).collect::<Result<Vec<_>, Error>>()
         };
@@ -152,7 +154,7 @@ impl WebSession {
     }
 }
 
-/// The tree from the root down, each with whether it is a leaf.
+/// Collects the tree from the root down, each category with whether it is a leaf.
 fn add_categories(
     nodes: &[Value],
     parent_id: Option<i64>,
@@ -198,7 +200,7 @@ fn field_rule(attribute: &Value, usual_limit: u32) -> FieldRule {
     }
 }
 
-/// The choices of an attribute, out of the groups that they may stand in.
+/// Returns the choices of an attribute, taken out of any groups.
 fn options(holder: &Value) -> Vec<Named> {
     let mut found = Vec::new();
     for option in holder["options"]

@@ -1,4 +1,4 @@
-//! The one place that makes an HTTP client.
+//! The constructors of HTTP clients for sites and drivers. Only `egress` has another.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::jar::OwnJar;
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 const MOST_REDIRECTS: usize = 5;
 
-/// How this program calls itself where nobody's browser stands behind a request.
+/// The user agent of requests that use no imported session.
 pub(crate) const OWN_NAME: &str = concat!("vintedbot/", env!("CARGO_PKG_VERSION"));
 
-/// A client for one session on one site: its cookies go to that site alone, no redirect leads anywhere else, and nothing
-/// is sent twice by itself. A real site is only ever spoken to over https.
+/// Creates a client for one session on one site. Its cookies go to that site only, no redirect leads to another origin,
+/// and no request is repeated automatically. A real site is reached over https only.
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the guarded constructor that all others are to use"
+    reason = "this is the guarded constructor that all other code must use"
 )]
 pub(crate) fn guarded(
     base: &Url,
@@ -35,16 +35,16 @@ pub(crate) fn guarded(
         .connect_timeout(CONNECTS_WITHIN)
         .timeout(timeout)
         .redirect(Policy::custom(stay))
-        // Whether something is sent a second time is for whoever sends it to say.
+        // The sender of a request decides whether it is repeated.
         .retry(retry::never())
         .https_only(base.scheme() == "https")
-        // What the environment says about proxies is nobody's decision here.
+        // Proxy settings in the environment are ignored.
         .no_proxy()
         .user_agent(user_agent);
     let builder = match proxy {
         Some(proxy) => builder.proxy(
             Proxy::all(proxy.as_str())
-                .map_err(|_| Error::Unavailable("the address of the proxy cannot be used".to_owned()))?,
+                .map_err(|_| Error::Unavailable("the proxy's address is invalid".to_owned()))?,
         ),
         None => builder,
     };
@@ -56,7 +56,7 @@ pub(crate) fn guarded(
 fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let asked = attempt.previous().first();
     let origin = asked.map(Url::origin);
-    // These two ask for the same request again, with all that it carries; a call may be one that writes.
+    // These two statuses repeat the same request with its body, and a call may be one that writes.
     let repeats = matches!(
         attempt.status(),
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
@@ -68,19 +68,19 @@ fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     }
 }
 
-/// A client for a driver where the settings say: no proxy stands between, and nothing redirects.
+/// Creates a client for a driver at a configured address, without proxy or redirects.
 pub(crate) fn local(timeout: Duration) -> Result<reqwest::Client, Error> {
     built(plain(timeout))
 }
 
-/// A client for a driver of our own behind a socket file, whatever host its address names.
+/// Creates a client for a driver behind a socket file. The host in its URL does not matter.
 pub(crate) fn at(socket: &Path, timeout: Duration) -> Result<reqwest::Client, Error> {
     built(plain(timeout).unix_socket(socket))
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the guarded constructor that all others are to use"
+    reason = "this is the guarded constructor that all other code must use"
 )]
 fn plain(timeout: Duration) -> reqwest::ClientBuilder {
     reqwest::Client::builder()

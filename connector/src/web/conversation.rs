@@ -1,4 +1,4 @@
-//! One conversation: `GET /conversations/{id}` (as seen 2026, confidence A). Reading it does not mark it as read.
+//! Reads one conversation: `GET /conversations/{id}` (as seen 2026, confidence A). Reading it does not mark it as read.
 
 use serde_json::Value;
 use vintedbot_marketplace::markets::Market;
@@ -10,19 +10,19 @@ use super::{Call, WebSession};
 use crate::text;
 
 impl WebSession {
-    /// A conversation with all its entries; `None` when the site says that there is none with that id.
+    /// Returns a conversation with all its entries; `None` if the site reports that it does not exist.
     pub(crate) async fn conversation(&self, id: &str) -> Result<Option<Conversation>, Error> {
         let path = conversation_path(id)?;
         let Some(json) = self.json_if_there(&Call::get(&path)).await? else {
             return Ok(None);
         };
-        let currency = Market::find(&self.seat.site).map(|market| market.currency.as_str());
+        let currency = Market::find(&self.account_context.site).map(|market| market.currency.as_str());
         let read = conversation_in(&json, id, currency);
         read.map(Some).map_err(|flaw| self.flawed(flaw, &path, &json))
     }
 }
 
-/// The conversation that an answer holds. Prices that name no currency are in `currency`.
+/// Parses the conversation of an answer. Prices without a currency are in `currency`.
 pub(super) fn conversation_in(
     json: &Value,
     asked_id: &str,
@@ -32,10 +32,10 @@ pub(super) fn conversation_in(
     let messages = match &json["messages"] {
         Value::Array(messages) => messages,
         Value::Null => return Err(Flaw::Emptied("conversation.messages")),
-        _ => return Err(Flaw::Strange("messages is no list")),
+        _ => return Err(Flaw::Strange("messages is not a list")),
     };
     if text::id(&json["id"]).is_some_and(|id| id != asked_id) {
-        return Err(Flaw::Strange("another conversation"));
+        return Err(Flaw::Strange("the answer is about another conversation"));
     }
     let person = person(&json["opposite_user"]);
     let transaction = transaction(
@@ -44,7 +44,7 @@ pub(super) fn conversation_in(
         currency,
     );
     let mut entries: Vec<Entry> = messages.iter().map(|entry| entry_in(entry, currency)).collect();
-    // The order is not documented: where the times say that the newest comes first, it is turned round.
+    // The order is not documented. If the times show that the newest entry comes first, the order is reversed.
     let mut times = entries.iter().filter_map(|entry| entry.time);
     if let (Some(first), Some(last)) = (times.next(), times.next_back())
         && first > last
@@ -58,7 +58,7 @@ pub(super) fn conversation_in(
         person,
         subtitle: text::string(&json["subtitle"]),
         unread: unread.or(read.map(|read| !read)).unwrap_or(false),
-        // Where it is not said, the site will.
+        // If the answer does not say, the site decides when a reply is sent.
         reply_allowed: text::flag(&json["allow_reply"]).unwrap_or(true),
         read_by_account: read.or(unread.map(|unread| !unread)).unwrap_or(false),
         read_by_person: text::flag(&json["read_by_opposite_user"]).unwrap_or(false),
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conversation_says_whose_it_is_and_what_it_is_about() {
+    fn conversation_has_counterparty_and_item() {
         let conversation = read(&shape());
         let person = conversation.person.expect("a person");
         assert_eq!(
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bundle_has_several_items_and_an_older_answer_none() {
+    fn bundle_has_several_items_and_older_answer_has_none() {
         let mut json = shape();
         json["conversation"]["transaction"]["item_id"] = Value::Null;
         json["conversation"]["transaction"]["item_ids"] = json!([420001, "420002"]);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_side_is_told_by_the_members_where_it_is_not_named() {
+    fn missing_side_is_derived_from_the_members() {
         let mut json = shape();
         json["conversation"]["transaction"]["current_user_side"] = Value::Null;
         let transaction = read(&json).transaction.expect("a transaction");
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_come_oldest_first_whatever_the_site_does() {
+    fn entries_are_sorted_oldest_first() {
         let mut json = shape();
         let right = read(&json).entries;
         let messages = json["conversation"]["messages"].as_array_mut().expect("a list");
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_an_error_and_never_an_empty_conversation() {
+    fn missing_data_is_an_error_not_an_empty_conversation() {
         for answer in [
             json!({}),
             json!({"code": 0}),
@@ -202,7 +202,7 @@ mod tests {
             assert!(matches!(read, Err(Flaw::Strange(_))), "{answer}");
         }
         let least = conversation_in(&json!({"conversation": {"messages": [{}]}}), "880011", None);
-        let least = least.expect("what can be told is told");
+        let least = least.expect("a conversation");
         assert!(least.reply_allowed && least.person.is_none() && least.transaction.is_none());
         assert!(matches!(least.entries[0].content, EntryContent::Unknown { .. }));
     }

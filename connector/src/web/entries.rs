@@ -1,16 +1,16 @@
-//! What stands in a conversation, entry by entry: `{entity_type, entity, created_at_ts}` (as seen 2026, confidence A).
+//! Parses the entries of a conversation: `{entity_type, entity, created_at_ts}` (as seen 2026, confidence A).
 //!
-//! Every entry of an answer becomes one of ours: of a kind that is known, with whatever can be read of it, else
-//! [`EntryContent::Unknown`]. For a new kind: an arm in [`known`].
+//! Every entry of an answer becomes an [`Entry`]. A known kind is parsed as far as its fields allow. Any other becomes
+//! [`EntryContent::Unknown`]. To support a new kind, add an arm in [`known`].
 
 use serde_json::{Value, json};
 use vintedbot_marketplace::{Button, Entry, EntryContent, Money};
 
 use crate::text;
 
-/// As much as is kept of an entry that means nothing to us.
+/// The maximum stored size of an unknown entry, in bytes.
 const LONGEST_UNKNOWN: usize = 64 * 1024;
-/// As much of the beginning of a longer one: as text within JSON, it may grow to twice that.
+/// How much of the beginning of a longer entry is stored, in bytes. As text within JSON, it may grow to twice that.
 const BEGINNING: usize = LONGEST_UNKNOWN / 2 - 256;
 
 pub(super) fn entry_in(json: &Value, currency: Option<&str>) -> Entry {
@@ -89,8 +89,9 @@ fn button(json: &Value) -> Option<Button> {
     })
 }
 
-/// The photos of a message, each once, its largest version. Older answers give one alone (as seen 2026, confidence A), which
-/// counts where there is no list: it may be one of the list's, under another address.
+/// Returns the photo URLs of a message, each once, in the largest version. Older answers have a single `photo` (as seen
+/// 2026, confidence A). It counts only if there is no list, because it may repeat a photo of the list under another
+/// address.
 fn photo_urls(entity: &Value) -> Vec<String> {
     let mut urls: Vec<String> = Vec::new();
     for photos in [&entity["photos"], &entity["photo"]] {
@@ -114,7 +115,7 @@ fn photo_urls(entity: &Value) -> Vec<String> {
     urls
 }
 
-/// An entry as JSON. Of one that is too long, JSON that says so, with its beginning as text.
+/// Returns an entry as JSON. An entry that is too long becomes JSON that says so and contains its beginning as text.
 fn as_it_came(json: &Value) -> String {
     let text = json.to_string();
     if text.len() <= LONGEST_UNKNOWN {
@@ -139,14 +140,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_an_unknown_entry_is_json_however_long_it_is() {
+    fn unknown_entry_is_stored_as_valid_json_of_any_length() {
         for (filler, is_cut) in [("x".repeat(100), false), ("\"é\n".repeat(30_000), true)] {
             let entry = json!({"entity_type": "poll", "entity": {"id": 5, "question": filler}});
-            let EntryContent::Unknown { json: kept, .. } = entry_in(&entry, None).content else {
-                panic!("a kind that nobody knows");
+            let EntryContent::Unknown { json: stored, .. } = entry_in(&entry, None).content else {
+                panic!("an unknown kind");
             };
-            assert!(kept.len() <= LONGEST_UNKNOWN, "{}", kept.len());
-            let read: Value = serde_json::from_str(&kept).expect("JSON");
+            assert!(stored.len() <= LONGEST_UNKNOWN, "{}", stored.len());
+            let read: Value = serde_json::from_str(&stored).expect("JSON");
             if is_cut {
                 assert_eq!(
                     (&read["cut"], &read["bytes"]),
@@ -168,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn every_known_kind_is_read() {
+    fn every_known_kind_is_parsed() {
         let entries = shape();
-        let told: Vec<_> = entries
+        let parsed: Vec<_> = entries
             .iter()
             .map(|entry| (entry.remote_id.as_deref(), entry.member_id.as_deref(), entry.time))
             .collect();
         assert_eq!(
-            told,
+            parsed,
             [
                 (Some("700101"), Some("31007"), Some(1_772_600_400_000)),
                 (Some("700102"), Some("20001"), Some(1_772_604_000_000)),
@@ -229,12 +230,12 @@ mod tests {
             panic!("{:?}", contents[6]);
         };
         assert_eq!(entity_type, "donation_message");
-        let kept: Value = serde_json::from_str(json).expect("JSON");
-        assert_eq!(kept["entity"]["charity"], "A cause");
+        let stored: Value = serde_json::from_str(json).expect("JSON");
+        assert_eq!(stored["entity"]["charity"], "A cause");
     }
 
     #[test]
-    fn a_known_kind_without_its_entity_is_kept_as_it_came() {
+    fn known_kind_without_entity_is_stored_raw() {
         for entity in [json!(null), json!("text"), json!([1])] {
             let came = json!({"entity_type": "message", "entity": entity});
             let entry = entry_in(&came, None);
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn prices_and_photos_come_in_several_forms() {
+    fn prices_and_photos_are_parsed_in_all_shapes() {
         let offer = json!({
             "entity_type": "offer_request_message",
             "entity": {"offer_request_id": "8", "price": "12,50 €", "original_price": 20, "status": "30", "current": 1},

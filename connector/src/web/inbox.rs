@@ -1,27 +1,28 @@
-//! The list of conversations: `GET /inbox` and marking one as read (as seen 2026, confidence A and B).
+//! Reads the list of conversations (`GET /inbox`), and marks one as read (as seen 2026, confidence A and B) or removes
+//! it.
 
 use serde_json::Value;
-use vintedbot_marketplace::{Error, InboxPage, InboxRow, Interlocutor, Permit, WriteError};
+use vintedbot_marketplace::{Counterparty, Error, InboxPage, InboxRow, Permit, WriteError};
 
 use super::{Call, WebSession, code_in, good};
 use crate::signs::{self, Reply};
 use crate::text;
 
-/// As many as the site's own pages ask for (as seen 2026, confidence A).
+/// The page size that the site's own pages request (as seen 2026, confidence A).
 const PER_PAGE: u64 = 20;
-/// Ids are numbers today; whatever else one may become, it has to fit into an address.
+/// The maximum length of a conversation's id. Ids are numbers today; an id of another form must still fit into a path.
 const LONGEST_ID: usize = 64;
 
-/// Why an answer that is JSON cannot be used.
+/// Why an answer that is valid JSON cannot be used.
 #[derive(Debug)]
 pub(super) enum Flaw {
-    /// It lacks what it never lacks: the quiet form of a bot check.
+    /// It lacks what it always has, which is how a bot check silently empties answers.
     Emptied(&'static str),
     Strange(&'static str),
 }
 
 impl WebSession {
-    /// A page of the inbox, counted from 1.
+    /// Returns a page of the inbox, counted from 1.
     pub(crate) async fn inbox_page(&self, page: u32) -> Result<InboxPage, Error> {
         let call = Call::get("inbox").query("page", page).query("per_page", PER_PAGE);
         let json = self.json(&call).await?;
@@ -43,7 +44,8 @@ impl WebSession {
         good(&reply).map(drop)
     }
 
-    /// Removes a conversation from the account's inbox: `DELETE /conversations/{id}` (as seen 2026, confidence B), once.
+    /// Removes a conversation from the account's inbox with one request: `DELETE /conversations/{id}` (as seen 2026,
+    /// confidence B).
     pub(crate) async fn remove_conversation(
         &self,
         permit: &dyn Permit,
@@ -51,16 +53,16 @@ impl WebSession {
     ) -> Result<(), WriteError> {
         let path = conversation_path(conversation_id).map_err(WriteError::NotSent)?;
         let signed_in = self.signed_in().await.map_err(WriteError::NotSent)?;
-        // Asked for now, so that nothing stands between the permit and the request.
+        // Fetched before the permit is checked, so that nothing comes between the check and the request.
         signed_in.csrf_token(self).await.map_err(WriteError::NotSent)?;
         if !permit.still_valid() {
             return Err(WriteError::NotSent(Error::Unavailable(
-                "the time in which it might be removed was over".to_owned(),
+                "the intent expired before the conversation was removed".to_owned(),
             )));
         }
         let answer = self.once(&signed_in, &Call::delete(&path)).await?;
         if answer.status == 401 {
-            // Who is not logged in has said nothing; the next attempt renews the session first.
+            // Without a login, the request had no effect. The next attempt renews the session first.
             return Err(WriteError::NotSent(Error::SessionBusy));
         }
         answer.judge(&self.detector, true).map_err(WriteError::Unknown)?;
@@ -82,17 +84,18 @@ impl WebSession {
     }
 }
 
-/// Whether the site says that there is no such conversation.
+/// Whether the site reports that there is no such conversation.
 fn is_gone(reply: &Reply) -> bool {
     reply.status == 404 || code_in(reply) == Some(super::NOT_FOUND)
 }
 
-/// What these calls answer is not known; that one says nothing is no complaint.
+/// Whether a successful answer is empty. The answers of these calls are not documented, so an empty one counts as
+/// success.
 fn is_silent(reply: &Reply) -> bool {
     (200..300).contains(&reply.status) && reply.text.trim().is_empty()
 }
 
-/// The path of a conversation, if its id can stand in one.
+/// Returns the path of a conversation. Fails if the id is not valid in a path.
 pub(super) fn conversation_path(id: &str) -> Result<String, Error> {
     if is_conversation_id(id) {
         Ok(format!("conversations/{id}"))
@@ -106,12 +109,12 @@ fn is_conversation_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(fits)
 }
 
-/// The page that an answer holds.
+/// Parses a page of the inbox.
 pub(super) fn page_in(json: &Value, page: u32) -> Result<InboxPage, Flaw> {
     let listed = match &json["conversations"] {
         Value::Array(listed) => listed,
         Value::Null => return Err(Flaw::Emptied("conversations")),
-        _ => return Err(Flaw::Strange("conversations is no list")),
+        _ => return Err(Flaw::Strange("conversations is not a list")),
     };
     let pagination = &json["pagination"];
     let pages = text::number(&pagination["total_pages"]);
@@ -120,7 +123,7 @@ pub(super) fn page_in(json: &Value, page: u32) -> Result<InboxPage, Flaw> {
     let shown_before = |pages: i64| per_page.unwrap_or(PER_PAGE as i64).saturating_mul(pages);
     let page = i64::from(page);
     if listed.is_empty() {
-        // The totals say whether there is nothing; without them, it is not said that there is nothing.
+        // Only the totals can confirm an empty page. Without them, an empty page proves nothing.
         let expects_more = match (total, pages) {
             (Some(total), _) => total > shown_before(page - 1),
             (None, Some(pages)) => page > 1 && page <= pages,
@@ -154,16 +157,16 @@ fn row(json: &Value) -> Option<InboxRow> {
     })
 }
 
-/// The other side; `None` where it is not said who that is.
-pub(super) fn person(json: &Value) -> Option<Interlocutor> {
-    Some(Interlocutor {
+/// Parses the counterparty; `None` if the answer does not identify it.
+pub(super) fn person(json: &Value) -> Option<Counterparty> {
+    Some(Counterparty {
         member_id: text::id(&json["id"])?,
         login: text::string(&json["login"]),
         is_system: text::flag(&json["is_system"]).unwrap_or(false),
     })
 }
 
-/// What an answer is made of, without what members say in it.
+/// Returns the structure of an answer without the texts of members.
 pub(super) fn without_texts(json: &Value) -> Value {
     match json {
         Value::String(_) => Value::from("…"),
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_says_what_it_can() {
+    fn inbox_row_is_parsed_as_far_as_possible() {
         let json: Value =
             serde_json::from_str(include_str!("../../tests/shapes/inbox.json")).expect("a fixture");
         let read = page(&json, 1);
@@ -204,7 +207,7 @@ mod tests {
                 update_time: Some(1_772_623_800_000),
                 description: "Would you take 15?".to_owned(),
                 unread: true,
-                person: Some(Interlocutor {
+                person: Some(Counterparty {
                     member_id: "31007".to_owned(),
                     login: "lena_k".to_owned(),
                     is_system: false,
@@ -233,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_there_is_only_believed_where_the_totals_say_so() {
+    fn empty_page_counts_only_with_matching_totals() {
         let empty = |pagination: Value| json!({"conversations": [], "pagination": pagination, "code": 0});
         assert!(page(&empty(json!({"total_entries": 0})), 1).rows.is_empty());
         assert!(page(&empty(json!({"total_pages": 1})), 1).rows.is_empty());
@@ -255,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_an_emptied_answer_has_no_words_in_it() {
+    fn evidence_of_an_emptied_answer_has_no_text() {
         let answer = json!({"conversation": {"description": "my address is", "ids": [1, "two"]}, "code": 0});
         assert_eq!(
             without_texts(&answer),

@@ -1,4 +1,4 @@
-//! A session's cookies as its client sends them: to the session's own site and to nobody else.
+//! Sends a session's cookies to the session's own site only.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,8 @@ use url::{Origin, Url};
 use vintedbot_marketplace::Cookies;
 use vintedbot_marketplace::cookies::Rules;
 
-/// Cookies of one origin, by name. The name alone counts: the site sets them now for its host, now for its whole domain,
-/// and a browser that held both would send both.
+/// The cookies of one origin, by name only. The site sets a cookie sometimes for its host and sometimes for its whole
+/// domain, and a browser that held both would send both.
 pub(crate) struct OwnJar {
     origin: Origin,
     cookies: Mutex<Cookies>,
@@ -24,7 +24,7 @@ impl OwnJar {
         }
     }
 
-    /// What is worth keeping: all but what a bot check gave to this client alone.
+    /// Returns the cookies to store: all except those that a bot check gave to this client.
     pub(crate) fn lasting(&self) -> Cookies {
         let rules = Rules::embedded();
         let cookies = self.cookies();
@@ -68,8 +68,8 @@ impl CookieStore for OwnJar {
             if ends_now && !is_needed {
                 self.cookies().0.remove(name);
             } else if !value.is_empty() {
-                // An empty token comes before a real one (as seen 2026, confidence A), and with a 401: the one that we have
-                // stays until the site says that it takes it no more.
+                // The site sends an empty token before a real one (as seen 2026, confidence A), and with a 401. The
+                // current token stays until the site refuses it.
                 self.set(name, value);
             }
         }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_go_to_their_own_site_alone() {
+    fn cookies_are_sent_only_to_their_site() {
         let jar = jar();
         let sent = CookieStore::cookies(&jar, &address("https://www.vinted.fr/api/v2/users/current"));
         assert_eq!(
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_token_that_is_not_empty_stays() {
+    fn last_non_empty_token_wins() {
         let (jar, site) = (jar(), "https://www.vinted.fr/");
         set(&jar, site, "access_token_web=; Path=/; Max-Age=0");
         assert_eq!(jar.get("access_token_web").as_deref(), Some("one"));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_bot_check_gave_is_sent_and_not_kept() {
+    fn bot_check_cookie_is_sent_but_not_stored() {
         let (jar, site) = (jar(), "https://www.vinted.fr/");
         set(&jar, site, "datadome=abc; Path=/");
         let sent = CookieStore::cookies(&jar, &address(site)).expect("cookies");

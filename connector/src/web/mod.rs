@@ -1,10 +1,12 @@
-//! The web session: plain requests to the site's own JSON calls, as its pages make them.
+//! The web session: plain requests to the site's own JSON API, as its pages make them.
 //!
-//! `client` is the only place that makes an HTTP client and `jar` has its cookies; `signin` enters with a session, `session`
-//! says whose it is and when to renew it, `renewal` does so; `reads` asks who and what is there, `catalog` what can be
-//! chosen; `inbox`, `conversation` and `entries` read what members write to each other, `reply` answers them, `uploads` sends
-//! photos. Every answer passes the challenge detector before anybody sees it. To add a call: write
-//! a method in the fitting file, on top of [`WebSession::json`].
+//! - `client` creates the HTTP clients, `jar` holds their cookies.
+//! - `signin` signs in with a session, `session` knows its member and when to renew it, and `renewal` renews it.
+//! - `reads` and `own` read the member and the member's items, `catalog` reads the catalogue.
+//! - `inbox`, `conversation` and `entries` read messages, `reply` sends them, and `uploads` sends photos.
+//!
+//! Every answer passes the challenge detector before it is used. To add a call, write a method in the fitting file, on
+//! top of [`WebSession::json`].
 
 mod catalog;
 pub(crate) mod client;
@@ -31,35 +33,35 @@ use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 use url::Url;
 use vintedbot_marketplace::challenge::Detector;
-use vintedbot_marketplace::{Error, Evidence, Language, LostSession, Seat, WriteError};
+use vintedbot_marketplace::{AccountContext, Error, Evidence, Language, LostSession, WriteError};
 
-pub(crate) use session::{Memory, Reach};
+pub(crate) use session::{SessionCache, SiteClientConfig};
 pub(crate) use signin::SignedIn;
 
 use session::Origin;
 
-use crate::discreet::Redactor;
+use crate::redactor::Redactor;
 use crate::signs::Reply;
 use crate::text;
 
-/// The code in an answer that refuses what was entered (as seen 2026, confidence A).
+/// The code of an answer that refuses the entered values (as seen 2026, confidence A).
 const VALIDATION_ERROR: i64 = 99;
-/// The code in an answer about something that is not there (as seen 2026, confidence A).
+/// The code of an answer about something that does not exist (as seen 2026, confidence A).
 const NOT_FOUND: i64 = 104;
 
-/// One member's session on one site, as whoever holds this seat uses it. Entered at first use, and again when the site no
-/// longer knows it.
+/// One member's session on one site, used for one account context. Signs in at the first use, and again when the site
+/// no longer accepts the session.
 pub(crate) struct WebSession {
     pub(crate) base: Url,
     language: Language,
     detector: Arc<Detector>,
-    seat: Seat,
+    account_context: AccountContext,
     origin: Origin,
-    memory: Arc<Memory>,
-    reach: Arc<Reach>,
+    cache: Arc<SessionCache>,
+    config: Arc<SiteClientConfig>,
 }
 
-/// What is sent along.
+/// The body of a request.
 pub(crate) enum Payload {
     Nothing,
     Json(Value),
@@ -70,10 +72,10 @@ pub(crate) enum Payload {
     },
 }
 
-/// One request, which can be made again.
+/// A request that can be sent repeatedly.
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
-    /// Below `/api/v2/`.
+    /// The path below `/api/v2/`.
     pub(crate) path: &'a str,
     pub(crate) query: Vec<(&'a str, String)>,
     pub(crate) payload: Payload,
@@ -122,7 +124,7 @@ impl<'a> Call<'a> {
 enum NoAnswer {
     /// Nothing has left this machine.
     NotSent(Error),
-    /// It was sent, at least in part.
+    /// The request was sent, at least in part.
     Lost(Error),
 }
 
@@ -135,13 +137,13 @@ impl NoAnswer {
 }
 
 impl WebSession {
-    /// What takes this session's values out of texts.
+    /// Returns the redactor for this session's values.
     pub(crate) fn redactor(&self) -> Redactor {
-        self.memory.redactor()
+        self.cache.redactor()
     }
 
-    /// Asks, and answers with the JSON object of a good answer. An answer 401 renews the session and asks once more.
-    /// Only for calls that change nothing, or where doing it twice is harmless.
+    /// Sends a request and returns the JSON object of a successful answer. A 401 renews the session and repeats the
+    /// request once. Only for calls that change nothing or may be repeated.
     pub(crate) async fn json(&self, call: &Call<'_>) -> Result<Value, Error> {
         let reply = self.reply(call).await?;
         if reply.status == 400 {
@@ -150,7 +152,7 @@ impl WebSession {
         good(&reply)
     }
 
-    /// The same, with `None` when the site says that there is no such thing.
+    /// Does the same, but returns `None` if the site reports that the object does not exist.
     pub(crate) async fn json_if_there(&self, call: &Call<'_>) -> Result<Option<Value>, Error> {
         let reply = self.reply(call).await?;
         if reply.status == 404 || code_in(&reply) == Some(NOT_FOUND) {
@@ -159,7 +161,7 @@ impl WebSession {
         good(&reply).map(Some)
     }
 
-    /// Sends once, whatever comes of it.
+    /// Sends a request exactly once, whatever its outcome, and returns the JSON object of a successful answer.
     pub(crate) async fn write(
         &self,
         signed_in: &SignedIn,
@@ -176,7 +178,7 @@ impl WebSession {
         Ok((json, reply.evidence()))
     }
 
-    /// Sends once, and answers with whatever was answered.
+    /// Sends a request exactly once and returns its answer, whatever it says.
     async fn once(&self, signed_in: &SignedIn, call: &Call<'_>) -> Result<Reply, WriteError> {
         self.send(signed_in, call)
             .await
@@ -276,7 +278,7 @@ impl WebSession {
         })
     }
 
-    /// The locale as the site's pages name it in their requests (as seen 2026, confidence B).
+    /// Returns the locale as the site's pages send it in their requests (as seen 2026, confidence B).
     fn locale(&self) -> &'static str {
         match self.language {
             Language::De => "de-DE",
@@ -286,7 +288,7 @@ impl WebSession {
     }
 }
 
-/// The object of an answer that says that all is well.
+/// Returns the object of a successful answer.
 fn good(reply: &Reply) -> Result<Value, Error> {
     let Some(json) = reply.json.as_ref().filter(|json| json.is_object()) else {
         return Err(unexpected(reply));
@@ -299,7 +301,7 @@ fn good(reply: &Reply) -> Result<Value, Error> {
     }
 }
 
-/// The violations in an answer that refuses what was entered.
+/// Returns the violations if an answer refuses the entered values.
 fn refusal(reply: &Reply) -> Option<Error> {
     let json = reply.json.as_ref()?;
     if code_in(reply) != Some(VALIDATION_ERROR) {
@@ -311,13 +313,13 @@ fn refusal(reply: &Reply) -> Option<Error> {
     })
 }
 
-/// The code of an answer's envelope; `None` where it has none, or says that all is well.
+/// Returns the code of an answer's envelope; `None` if there is none or it reports success.
 fn code_in(reply: &Reply) -> Option<i64> {
     let code = text::code(reply.json.as_ref()?);
     code.filter(|code| *code != 0)
 }
 
-/// `errors[{field, value}]` of an answer, else its message.
+/// Returns `errors[{field, value}]` of an answer, or its message if there are none.
 pub(crate) fn violations(json: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let errors = json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -332,18 +334,18 @@ pub(crate) fn violations(json: &Value) -> Vec<(String, String)> {
     }
 }
 
-/// Whether an answer's text refuses what was entered.
+/// Returns the violations if an answer's text refuses the entered values.
 pub(crate) fn refused_in(status: u16, body: &str) -> Option<Vec<(String, String)>> {
     let json: Value = serde_json::from_str(body).ok()?;
     (status == 400 && text::code(&json) == Some(VALIDATION_ERROR)).then(|| violations(&json))
 }
 
 fn unexpected(reply: &Reply) -> Error {
-    let said = match &reply.json {
+    let detail = match &reply.json {
         Some(json) => format!("code {} {}", json["code"], json["message_code"]),
         None => reply.content_type.clone(),
     };
-    let text = format!("{} answered {}: {said}", reply.url.path(), reply.status);
+    let text = format!("{} answered {}: {detail}", reply.url.path(), reply.status);
     if reply.status >= 500 {
         Error::Unavailable(text)
     } else {
@@ -351,7 +353,7 @@ fn unexpected(reply: &Reply) -> Error {
     }
 }
 
-/// An error with its causes, for the causes are where it says what happened.
+/// Formats an error with its causes, which say what happened.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

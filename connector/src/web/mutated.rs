@@ -1,5 +1,5 @@
-//! Answers of the inbox with anything missing, renamed, emptied or of another kind: whatever can be told is told, no entry and
-//! no row with an id is lost, and nothing panics.
+//! Property tests: parses inbox answers in which values are missing, renamed, emptied or of another type. Everything
+//! readable is returned, no entry and no row with an id is lost, and nothing panics.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -8,7 +8,7 @@ use super::conversation::conversation_in;
 use super::inbox::page_in;
 use crate::text;
 
-/// What is done to one place of an answer.
+/// A mutation of one value of an answer.
 #[derive(Clone, Debug)]
 enum Change {
     Drop,
@@ -44,7 +44,7 @@ fn changes() -> impl Strategy<Value = Vec<(usize, Change)>> {
     proptest::collection::vec((any::<usize>(), change), 1..8)
 }
 
-/// How many places there are below a value.
+/// Counts the values below a value.
 fn places(value: &Value) -> usize {
     match value {
         Value::Array(entries) => entries.iter().map(|entry| 1 + places(entry)).sum(),
@@ -53,7 +53,7 @@ fn places(value: &Value) -> usize {
     }
 }
 
-/// Changes the `at`th place below a value.
+/// Mutates the value number `at` below a value.
 fn apply(value: &mut Value, mut at: usize, change: &Change) {
     let key = match value {
         Value::Array(entries) => {
@@ -127,7 +127,7 @@ proptest! {
         let json = mutated(include_str!("../../tests/shapes/inbox.json"), &changes);
         let read = page_in(&json, 1);
         let listed = json["conversations"].as_array().map(Vec::as_slice).unwrap_or_default();
-        // Whatever else is wrong, what is listed is read.
+        // Whatever else is wrong, the listed rows are read.
         prop_assert!(read.is_ok() || listed.is_empty());
         let Ok(page) = read else { return Ok(()) };
         prop_assert_eq!(page.rows.len() + page.unreadable as usize, listed.len());

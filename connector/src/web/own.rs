@@ -1,4 +1,4 @@
-//! An own item with everything that its owner can change.
+//! Reads an own item with everything that its owner can change.
 
 use serde_json::Value;
 use vintedbot_marketplace::{Error, OwnItem, RemoteItem, RemotePhoto};
@@ -7,7 +7,7 @@ use super::WebSession;
 use crate::text;
 
 impl WebSession {
-    /// One own item; `None` when the site says that there is none with that id.
+    /// Returns one own item; `None` if the site reports that it does not exist.
     pub(crate) async fn own_item(
         &self,
         remote_id: &str,
@@ -19,7 +19,7 @@ impl WebSession {
         let mut item = self.read_own(&json)?;
         let lacks = |flag: &str| json[flag].as_bool().is_none();
         if lacks("is_hidden") || lacks("is_closed") {
-            // The wardrobe has these flags for certain (as seen 2026, confidence A), the form's answer perhaps.
+            // The wardrobe always has these flags (as seen 2026, confidence A); the form's answer may lack them.
             let wardrobe = match listed {
                 Some(listed) => vec![listed.clone()],
                 None => self.wardrobe().await?,

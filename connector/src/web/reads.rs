@@ -1,4 +1,4 @@
-//! Who is logged in, and what they have on the site.
+//! Reads the logged-in member, and what the member has on the site.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +9,9 @@ use super::signin::member_in;
 use super::{Call, WebSession};
 use crate::text;
 
-/// The most that the site gives at once (as seen 2026, confidence A).
+/// The largest page that the site returns (as seen 2026, confidence A).
 const PER_PAGE: u64 = 96;
-/// More than any wardrobe has; a site that never ends its list must not keep us for ever.
+/// More pages than any wardrobe has. The limit stops at a list that never ends.
 const MOST_PAGES: u64 = 500;
 
 impl WebSession {
@@ -19,7 +19,7 @@ impl WebSession {
         member_in(&self.json(&Call::get("users/current")).await?)
     }
 
-    /// Every item, or an error: a reading with a hole in it would let an item look as if it were not there.
+    /// Returns every item, or an error. In an incomplete reading, an existing item would look deleted.
     pub(crate) async fn wardrobe(&self) -> Result<Vec<RemoteItem>, Error> {
         let member = self.member().await?;
         let path = format!("wardrobe/{}/items", member.id);
@@ -55,7 +55,7 @@ impl WebSession {
             }
             return Ok(items);
         }
-        Err(incomplete("it does not end"))
+        Err(incomplete("the list does not end"))
     }
 
     pub(crate) async fn item(&self, remote_id: &str) -> Result<Option<RemoteItem>, Error> {
@@ -65,7 +65,7 @@ impl WebSession {
             .transpose()
     }
 
-    /// All that the site tells of an own item, as its edit page gets it.
+    /// Returns all data of an own item that the site sends to its edit page.
     pub(crate) async fn item_json(&self, remote_id: &str) -> Result<Option<Value>, Error> {
         if !is_id(remote_id) {
             return Err(Error::Shape(format!("{remote_id:?} is not an item's id")));
@@ -86,7 +86,7 @@ impl WebSession {
         let id = text::id(&item["id"]).ok_or_else(|| missing("id"))?;
         let is_draft = item["is_draft"].as_bool().ok_or_else(|| missing("is_draft"))?;
         let currency = item["currency"].as_str();
-        // A draft may still be without a title or a price.
+        // A draft may have no title and no price yet.
         let unpriced = || {
             is_draft.then(|| Money {
                 minor_units: 0,
@@ -115,7 +115,7 @@ impl WebSession {
     }
 }
 
-/// Ids go into addresses, so nothing but digits may stand in one.
+/// Whether the text is an id. Ids become part of a path, so only digits are allowed.
 pub(crate) fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

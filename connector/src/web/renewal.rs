@@ -1,8 +1,8 @@
-//! Renewing an imported session's tokens: `POST /web/api/auth/refresh` with the cookies and the CSRF token, answered with
-//! new tokens; the old ones are worth nothing then (as seen 2026, confidence A).
+//! Renews an imported session's tokens: `POST /web/api/auth/refresh` with the cookies and the CSRF token. The answer
+//! contains new tokens, and the old ones are then invalid (as seen 2026, confidence A).
 //!
-//! It is written down as begun before the site is asked, and what the site answers is stored before anybody uses it. An
-//! answer that is lost is left open: the site may have renewed all the same.
+//! The renewal is stored as begun before the request, and the new tokens are stored before they are used. If the answer
+//! is lost, the renewal stays open, because the site may have renewed the session all the same.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use super::jar::OwnJar;
 use super::{NoAnswer, WebSession, unexpected};
 use crate::signs::Reply;
 
-/// The longest that asking takes; the account's lock is held for it.
+/// The time limit of the request. The account lock is held meanwhile.
 const ASKS_WITHIN: Duration = Duration::from_secs(8);
-/// How often somebody else's renewal is waited for, and how long between.
+/// How often to wait for another holder's renewal, and how long each time.
 const WAITS: u32 = 40;
 const WAIT: Duration = Duration::from_millis(250);
 
-/// One renewal, in a task of its own.
+/// One renewal, run in its own task.
 pub(super) struct Renewing {
     pub(super) session: WebSession,
     pub(super) sessions: Arc<dyn Sessions>,
@@ -30,23 +30,23 @@ pub(super) struct Renewing {
     pub(super) csrf_token: String,
 }
 
-/// What the site made of it.
+/// The outcome of the request.
 enum Asked {
     Renewed(Cookies),
-    /// It does not take the refresh token.
+    /// The site refused the refresh token.
     Refused,
-    /// It did nothing.
+    /// The site did nothing.
     NotDone(Error),
-    /// It may have done it.
+    /// The site may have renewed the session.
     Lost(Error),
 }
 
 impl Renewing {
-    /// The session after it; `None` where it was replaced meanwhile.
+    /// Renews and returns the session; `None` if it was replaced meanwhile.
     pub(super) async fn run(self) -> Result<Option<Session>, Error> {
-        let seat = &self.session.seat;
+        let account_context = &self.session.account_context;
         for _ in 0..WAITS {
-            match self.sessions.begin(seat, self.generation).await? {
+            match self.sessions.begin(account_context, self.generation).await? {
                 Renewal::Use(session) => return Ok(Some(session)),
                 Renewal::Begin(session) => return self.ask(session, false).await,
                 Renewal::TryOnce(session) => return self.ask(session, true).await,
@@ -57,8 +57,8 @@ impl Renewing {
     }
 
     async fn ask(&self, session: Session, is_second_try: bool) -> Result<Option<Session>, Error> {
-        let seat = &self.session.seat;
-        let limit = ASKS_WITHIN.min(self.session.reach.timeout);
+        let account_context = &self.session.account_context;
+        let limit = ASKS_WITHIN.min(self.session.config.timeout);
         let asked = tokio::time::timeout(limit, self.request(&session)).await;
         let asked = asked.unwrap_or_else(|_| Asked::Lost(Error::Unavailable("no answer in time".to_owned())));
         let why = if is_second_try {
@@ -68,19 +68,21 @@ impl Renewing {
         };
         match asked {
             Asked::Renewed(cookies) => {
-                self.session.memory.hide(&cookies);
-                self.sessions.renewed(seat, self.generation, cookies).await
+                self.session.cache.hide(&cookies);
+                self.sessions
+                    .renewed(account_context, self.generation, cookies)
+                    .await
             }
             Asked::Refused => Err(self.session.lost(&session, why).await),
             Asked::NotDone(error) => {
-                self.sessions.abandoned(seat, self.generation).await?;
+                self.sessions.abandoned(account_context, self.generation).await?;
                 Err(error)
             }
-            // Twice asked and twice without an answer: nobody knows which tokens are good.
+            // After two requests without an answer, it is unknown which tokens are valid.
             Asked::Lost(_) if is_second_try => Err(self.session.lost(&session, why).await),
             Asked::Lost(error) => {
                 tracing::warn!(
-                    account_id = seat.account_id,
+                    account_id = account_context.account_id,
                     generation = self.generation,
                     "the answer to a session's renewal was lost"
                 );
@@ -124,7 +126,7 @@ impl Renewing {
         if reply.status == 401 {
             return Asked::Refused;
         }
-        // A server's fault says nothing about what it did before.
+        // A server error says nothing about what the server did before it.
         if reply.status >= 500 && reply.status != 503 {
             return Asked::Lost(unexpected(reply));
         }
@@ -139,10 +141,10 @@ impl Renewing {
             };
         }
         let rules = Rules::embedded();
-        // Some answers have the tokens in their body alone (as seen 2026, confidence A for the first, C for the second).
+        // Some answers have the tokens in their body only (as seen 2026, confidence A for the first, C for the second).
         for (name, key) in [(&rules.access, "access_token"), (&rules.refresh, "refresh_token")] {
-            let told = reply.json.as_ref().and_then(|json| json[key].as_str());
-            if let Some(token) = told.filter(|token| !token.is_empty() && !token.contains([';', ' '])) {
+            let token_text = reply.json.as_ref().and_then(|json| json[key].as_str());
+            if let Some(token) = token_text.filter(|token| !token.is_empty() && !token.contains([';', ' '])) {
                 jar.set(name, token);
             }
         }
@@ -152,7 +154,7 @@ impl Renewing {
             Asked::Renewed(cookies)
         } else {
             Asked::Lost(Error::Shape(
-                "a renewal was answered without new tokens".to_owned(),
+                "the answer to a renewal has no new tokens".to_owned(),
             ))
         }
     }

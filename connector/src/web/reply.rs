@@ -1,4 +1,4 @@
-//! Answering in a conversation: `POST /conversations/{id}/replies` (as seen 2026, confidence A and B).
+//! Sends replies in a conversation: `POST /conversations/{id}/replies` (as seen 2026, confidence A and B).
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -9,34 +9,37 @@ use super::{Call, WebSession, code_in, good, violations};
 use crate::signs::Reply;
 use crate::text;
 
-/// Codes with which the site refuses a text, each in our words (as seen 2026, confidence A).
+/// Codes with which the site refuses a text, each with our description (as seen 2026, confidence A).
 const REFUSALS: [(i64, &str); 3] = [
-    (99, "the site does not take this text"),
-    (134, "the site takes this text for harassment"),
-    (136, "the site takes this text for sharing an e-mail address"),
+    (99, "the site does not accept this text"),
+    (134, "the site treats this text as harassment"),
+    (136, "the site treats this text as sharing an e-mail address"),
 ];
 
-/// Codes that can only mean that nothing was taken, where the status says that the fault is in the request. Any other code,
-/// one that nobody knows among them, may stand for something that went wrong on the way: whether the site took the reply
-/// is looked up then. Challenges have codes of their own.
+/// Codes that prove that the site did not take the reply, if the status says that the fault is in the request. Any
+/// other code, known or not, may stand for a failure on the way. Reconciliation then finds out whether the site took
+/// the reply. Challenges have codes of their own.
 const NOT_TAKEN: [(i64, &str); 8] = [
-    (20, "the site takes no message while a transaction is in progress"),
-    (50, "the site does not take a photo of it"),
-    (51, "a photo of it is too big for the site"),
+    (
+        20,
+        "the site accepts no message while a transaction is in progress",
+    ),
+    (50, "the site does not accept one of the photos"),
+    (51, "one of the photos is too big for the site"),
     (52, "the site asks for more photos"),
-    (103, "the site does not take the request in this form"),
-    (104, "the site does not know the thread, or a photo, any more"),
-    (113, "the site does not offer replies here"),
-    (116, "the site does not offer this way to reply any more"),
+    (103, "the site does not accept the request in this form"),
+    (104, "the site does not know the thread or one of the photos"),
+    (113, "the site does not allow replies here"),
+    (116, "the site no longer offers this way to reply"),
 ];
 
-/// Statuses of a fault that may be on the way as well: what waits too long, or is in the way of something else.
+/// Statuses that a failure on the way may have as well, such as a timeout or a conflict.
 const DOUBTFUL: [u16; 4] = [408, 409, 423, 425];
-/// As much as is kept of what the site says about a text, which it may repeat.
-const LONGEST_TOLD: usize = 300;
+/// The maximum length of the site's own message about a text, in bytes. The message may repeat the text.
+const MESSAGE_MAX: usize = 300;
 
 impl WebSession {
-    /// Sends a reply, once. Answers with the message's id, if the site says it.
+    /// Sends a reply once. Returns the message's id if the site's answer contains it.
     pub(crate) async fn send_reply(
         &self,
         permit: &dyn Permit,
@@ -46,7 +49,7 @@ impl WebSession {
         let path = format!("{path}/replies");
         let mut uuids = Vec::with_capacity(reply.photos.len());
         for photo in &reply.photos {
-            // One of its own each: a reply names its photos by nothing else.
+            // Each photo has its own id, because a reply names its photos by nothing else.
             let uuid = named_by(&reply.reply_id, uuids.len());
             let uploaded = self.upload(&uuid, photo).await.map_err(not_uploaded)?;
             uuids.push(uploaded.temp_uuid);
@@ -55,16 +58,16 @@ impl WebSession {
             "reply": {
                 "body": reply.text,
                 "photo_temp_uuids": if uuids.is_empty() { Value::Null } else { json!(uuids) },
-                // Whether to share personal data is for the person to decide, who is told of the refusal.
+                // Only the person may decide to share personal data. The refusal is shown to the person.
                 "is_personal_data_sharing_check_skipped": false,
             }
         });
         let signed_in = self.signed_in().await.map_err(WriteError::NotSent)?;
-        // Asked for now, so that nothing stands between the permit and the request.
+        // Fetched before the permit is checked, so that nothing comes between the check and the request.
         signed_in.csrf_token(self).await.map_err(WriteError::NotSent)?;
         if !permit.still_valid() {
             return Err(WriteError::NotSent(Error::Unavailable(
-                "the time in which it might be sent was over".to_owned(),
+                "the intent expired before the reply was sent".to_owned(),
             )));
         }
         let call = Call::post(&path, body);
@@ -73,7 +76,7 @@ impl WebSession {
             return Err(WriteError::Refused(refusal));
         }
         if answer.status == 401 {
-            // Who is not logged in has said nothing; the next attempt renews the session first.
+            // Without a login, the request had no effect. The next attempt renews the session first.
             return Err(WriteError::NotSent(Error::SessionBusy));
         }
         answer.judge(&self.detector, true).map_err(WriteError::Unknown)?;
@@ -86,12 +89,12 @@ impl WebSession {
     }
 }
 
-/// The photo at the same place of the same reply is the same upload, however often that is tried.
+/// Returns the upload id of a photo. It is the same for every attempt at the same reply.
 fn named_by(reply_id: &str, at: usize) -> String {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("{reply_id}/{at}").as_bytes()).to_string()
 }
 
-/// A photo that the site does not take is its answer; nothing that names it was sent either way.
+/// Maps a failed photo upload. In every case, no request that names the photo was sent.
 fn not_uploaded(error: Error) -> WriteError {
     match error {
         refused @ Error::Refused { .. } => WriteError::Refused(refused),
@@ -99,13 +102,13 @@ fn not_uploaded(error: Error) -> WriteError {
     }
 }
 
-/// The site's refusal, if its code is one of these, in our words and its own. With a fault of its own (status 500 and more)
-/// the site says nothing about what it did, whatever the code.
+/// Returns the site's refusal if its code is one of these, with our description and the site's message. Callers check
+/// the status: with a server error (500 and above), the site says nothing about what it did, whatever the code.
 fn refused(answer: &Reply, codes: &[(i64, &str)]) -> Option<Error> {
     let code = code_in(answer)?;
     let (_, ours) = codes.iter().find(|(known, _)| *known == code)?;
     let json = answer.json.as_ref()?;
-    let told = violations(json).into_iter().map(|(field, text)| {
+    let messages = violations(json).into_iter().map(|(field, text)| {
         let field = if field.is_empty() {
             "reply".to_owned()
         } else {
@@ -114,13 +117,13 @@ fn refused(answer: &Reply, codes: &[(i64, &str)]) -> Option<Error> {
         let text = if text.is_empty() {
             (*ours).to_owned()
         } else {
-            format!("{ours}: {}", &text[..text.floor_char_boundary(LONGEST_TOLD)])
+            format!("{ours}: {}", &text[..text.floor_char_boundary(MESSAGE_MAX)])
         };
         (field, text)
     });
     Some(Error::Refused {
-        violations: told.collect(),
-        // Evidence is kept and shown, and an answer may repeat what the member wrote.
+        violations: messages.collect(),
+        // Evidence is stored and shown, and an answer may repeat what the member wrote.
         evidence: Box::new(Evidence {
             page_text: without_texts(json).to_string(),
             ..answer.evidence()
@@ -128,7 +131,7 @@ fn refused(answer: &Reply, codes: &[(i64, &str)]) -> Option<Error> {
     })
 }
 
-/// How an answer names the new message is not recorded; an id is taken from where one is likely to stand (confidence C).
+/// Returns the new message's id. How an answer names it is not recorded, so likely places are tried (confidence C).
 fn message_id(answer: &Value) -> Option<String> {
     let message = &answer["message"];
     let places = [
@@ -166,10 +169,10 @@ mod tests {
         };
         assert!(!evidence.page_text.contains("address"), "{}", evidence.page_text);
         assert!(evidence.page_text.contains("136"));
-        let [(_, told)] = violations.as_slice() else {
+        let [(_, messages)] = violations.as_slice() else {
             panic!("{violations:?}");
         };
-        assert!(told.len() < 2 * LONGEST_TOLD, "{told}");
+        assert!(messages.len() < 2 * MESSAGE_MAX, "{messages}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whose session it is, how it is entered, and when it has to be renewed.
+//! The member of a session, its login, and when it must be renewed.
 
 use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
@@ -9,43 +9,43 @@ use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 use url::Url;
-use vintedbot_marketplace::challenge::{AccountFollows, Detector};
+use vintedbot_marketplace::challenge::{AccountAction, Detector};
 use vintedbot_marketplace::cookies::Rules;
 use vintedbot_marketplace::markets::PRACTICE;
-use vintedbot_marketplace::{Cookies, Error, LostSession, Seat, Session, Sessions};
+use vintedbot_marketplace::{AccountContext, Cookies, Error, LostSession, Session, Sessions};
 
 use super::WebSession;
 use super::renewal::Renewing;
 use super::signin::{Entered, SignedIn};
 use crate::Clock;
-use crate::discreet::Redactor;
+use crate::redactor::Redactor;
 
-/// Cookies of so many entries are remembered, so that they can be told in what the site sends back.
+/// How many sets of cookies are remembered, so that they can be redacted from what the site sends back.
 const REMEMBERED: usize = 16;
 
-/// How sites are reached, for every session the same.
-pub(crate) struct Reach {
+/// How sites are reached; the same for every session.
+pub(crate) struct SiteClientConfig {
     pub(crate) timeout: Duration,
     pub(crate) proxy: Option<Url>,
     pub(crate) detector: Arc<Detector>,
-    /// Where imported sessions are kept; without it, only the practice site is entered.
+    /// The store of imported sessions. Absent: only the practice site can be used.
     pub(crate) sessions: Option<Arc<dyn Sessions>>,
-    /// Renewals under way: they outlive whoever asked for them.
+    /// Renewals in progress. They outlive the callers that requested them.
     pub(crate) renewals: TaskTracker,
     pub(crate) clock: Clock,
 }
 
-/// What lasts of one account's session on one site, from one use to the next.
+/// What lasts of one account's session on one site from one use to the next.
 #[derive(Default)]
-pub(crate) struct Memory {
+pub(crate) struct SessionCache {
     pub(super) current: Mutex<Option<Arc<SignedIn>>>,
-    /// One in this process renews; the others wait for what comes of it.
+    /// Held by the one task of this process that renews; others wait for its result.
     renewing: Mutex<()>,
     hidden: StdMutex<Vec<Cookies>>,
 }
 
-impl Memory {
-    /// Remembers values that must not stand in anything that is kept.
+impl SessionCache {
+    /// Remembers values that must not appear in anything that is stored.
     pub(super) fn hide(&self, cookies: &Cookies) {
         let mut hidden = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
         if cookies.0.is_empty() || hidden.contains(cookies) {
@@ -63,52 +63,57 @@ impl Memory {
     }
 }
 
-/// Where the session that is used comes from.
+/// The source of the session in use.
 pub(super) enum Origin {
-    /// What is in use for the account.
+    /// The account's stored session.
     Stored,
-    /// One that is being tried, as it is now.
+    /// A session that is being tried, in its current state.
     Candidate(StdMutex<Session>),
 }
 
 impl WebSession {
-    pub(crate) fn new(base: Url, seat: Seat, memory: Arc<Memory>, reach: Arc<Reach>) -> Self {
+    pub(crate) fn new(
+        base: Url,
+        account_context: AccountContext,
+        cache: Arc<SessionCache>,
+        config: Arc<SiteClientConfig>,
+    ) -> Self {
         Self {
             base,
-            language: seat.language,
-            detector: Arc::clone(&reach.detector),
-            seat,
+            language: account_context.language,
+            detector: Arc::clone(&config.detector),
+            account_context,
             origin: Origin::Stored,
-            memory,
-            reach,
+            cache,
+            config,
         }
     }
 
-    /// The same for a session that is not the account's yet.
+    /// Makes this session use a candidate that is not the account's session yet.
     pub(crate) fn of_candidate(mut self, session: Session) -> Self {
         self.origin = Origin::Candidate(StdMutex::new(session));
         self
     }
 
-    /// The imported session as it is now, wherever it is kept.
+    /// Returns the imported session in its current state; `None` if none was imported.
     async fn imported(&self) -> Result<Option<Session>, Error> {
-        match (&self.origin, &self.reach.sessions) {
+        match (&self.origin, &self.config.sessions) {
             (Origin::Candidate(session), _) => {
                 let session = session.lock().unwrap_or_else(PoisonError::into_inner);
                 Ok(Some(session.clone()))
             }
-            (Origin::Stored, Some(sessions)) => sessions.load(&self.seat).await,
+            (Origin::Stored, Some(sessions)) => sessions.load(&self.account_context).await,
             (Origin::Stored, None) => Ok(None),
         }
     }
 
-    /// The session, signed in now if it was not. An imported one is asked for each time, so that one that was renewed,
-    /// replaced or forgotten elsewhere is noticed here.
+    /// Returns the session, signed in now if it was not. An imported session is loaded each time, so that a renewal,
+    /// replacement or removal elsewhere is noticed.
     pub(crate) async fn signed_in(&self) -> Result<Arc<SignedIn>, Error> {
         let mut was_renewed = false;
         loop {
             let imported = self.imported().await;
-            let mut current = self.memory.current.lock().await;
+            let mut current = self.cache.current.lock().await;
             let imported = match imported {
                 Ok(imported) => imported,
                 Err(error) => {
@@ -123,8 +128,8 @@ impl WebSession {
             }
             *current = None;
             let Some(session) = imported else {
-                if self.seat.site != PRACTICE {
-                    return Err(Error::NoSession(self.seat.site.clone()));
+                if self.account_context.site != PRACTICE {
+                    return Err(Error::NoSession(self.account_context.site.clone()));
                 }
                 let signed_in = Arc::new(self.sign_in().await?);
                 *current = Some(Arc::clone(&signed_in));
@@ -146,12 +151,13 @@ impl WebSession {
         }
     }
 
-    /// The session after the site did not know the one that was used: an imported one is renewed, another is asked for anew.
+    /// Replaces a session that the site no longer accepts. Renews an imported session; asks the practice site for a new
+    /// one.
     pub(super) async fn signed_in_anew(&self, stale: &Arc<SignedIn>) -> Result<Arc<SignedIn>, Error> {
         if let Some(session) = &stale.session {
             self.renew(session).await?;
         } else {
-            let mut current = self.memory.current.lock().await;
+            let mut current = self.cache.current.lock().await;
             if current
                 .as_ref()
                 .is_some_and(|current| Arc::ptr_eq(current, stale))
@@ -162,29 +168,29 @@ impl WebSession {
         self.signed_in().await
     }
 
-    /// The same, for one whose access token would end within that time. Where it is not known when it ends, and where the
-    /// practice site gave it, it is taken as it is.
+    /// Renews the session if its access token would expire within `time`. A session without a known expiry, or from the
+    /// practice site, is used as it is.
     pub(crate) async fn lasting(&self, time: Duration) -> Result<(), Error> {
         let Some(session) = self.imported().await? else {
             return Ok(());
         };
-        let needed_until = (self.reach.clock)() + i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let needed_until = (self.config.clock)() + i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         match expiry(&session.cookies) {
             Some(end) if end <= needed_until => self.renew(&session).await,
             _ => Ok(()),
         }
     }
 
-    /// Renews an imported session, unless somebody else has done so meanwhile. Goes on when the caller is gone.
+    /// Renews an imported session, unless another caller has done so meanwhile. Continues if the caller is cancelled.
     async fn renew(&self, used: &Session) -> Result<(), Error> {
-        let _turn = self.memory.renewing.lock().await;
+        let _turn = self.cache.renewing.lock().await;
         if self.imported().await?.as_ref() != Some(used) {
             return Ok(());
         }
-        let Some(sessions) = self.reach.sessions.clone() else {
-            return Err(Error::NoSession(self.seat.site.clone()));
+        let Some(sessions) = self.config.sessions.clone() else {
+            return Err(Error::NoSession(self.account_context.site.clone()));
         };
-        // Asked for before anything is written down, so that nothing else can go wrong in between.
+        // Fetched before the renewal is stored as begun, so that nothing else can fail in between.
         let csrf_token = self.public_csrf_token(used).await?;
         let renewing = Renewing {
             session: self.twin(),
@@ -192,16 +198,16 @@ impl WebSession {
             generation: used.generation,
             csrf_token,
         };
-        let renewed = self.reach.renewals.spawn(renewing.run()).await;
+        let renewed = self.config.renewals.spawn(renewing.run()).await;
         let renewed =
-            renewed.map_err(|error| Error::Sessions(format!("a renewal's task ended: {error}")))??;
+            renewed.map_err(|error| Error::Sessions(format!("the task of a renewal failed: {error}")))??;
         if let (Origin::Candidate(session), Some(renewed)) = (&self.origin, renewed) {
             *session.lock().unwrap_or_else(PoisonError::into_inner) = renewed;
         }
         Ok(())
     }
 
-    /// The token that every page has, asked for as somebody who is not logged in.
+    /// Fetches the CSRF token that every page contains, as a visitor who is not logged in.
     async fn public_csrf_token(&self, session: &Session) -> Result<String, Error> {
         let rules = Rules::embedded();
         let others = session.cookies.iter().filter(|(name, _)| {
@@ -213,37 +219,39 @@ impl WebSession {
         self.csrf_token(&client).await
     }
 
-    /// The same session, for a task of its own.
+    /// Returns a copy of the session for a task of its own.
     fn twin(&self) -> Self {
         Self {
             base: self.base.clone(),
             language: self.language,
             detector: Arc::clone(&self.detector),
-            seat: self.seat.clone(),
+            account_context: self.account_context.clone(),
             origin: Origin::Stored,
-            memory: Arc::clone(&self.memory),
-            reach: Arc::clone(&self.reach),
+            cache: Arc::clone(&self.cache),
+            config: Arc::clone(&self.config),
         }
     }
 
-    /// Writes down that the site does not take a session, and says so.
+    /// Stores that the site refused the session, and returns the error for it.
     pub(super) async fn lost(&self, session: &Session, why: LostSession) -> Error {
-        if let Some(sessions) = &self.reach.sessions
-            && let Err(error) = sessions.lost(&self.seat, session.generation, why).await
+        if let Some(sessions) = &self.config.sessions
+            && let Err(error) = sessions
+                .lost(&self.account_context, session.generation, why)
+                .await
         {
             return error;
         }
         Error::SessionInvalid(why)
     }
 
-    /// Stores the cookies as the account's own browser holds them, which it was given by `signed_in`. A later import or
-    /// renewal stays.
-    pub(crate) async fn harvest(
+    /// Stores the cookies as the account's own browser holds them; the browser was started with those of `signed_in`. A
+    /// later import or renewal stays.
+    pub(crate) async fn capture_cookies(
         &self,
         signed_in: &SignedIn,
         cookies: Vec<(String, String)>,
     ) -> Result<(), Error> {
-        let (Some(sessions), Some(session)) = (&self.reach.sessions, &signed_in.session) else {
+        let (Some(sessions), Some(session)) = (&self.config.sessions, &signed_in.session) else {
             return Ok(());
         };
         let rules = Rules::embedded();
@@ -251,38 +259,38 @@ impl WebSession {
             .into_iter()
             .filter(|(name, _)| !rules.is_of_bot_check(name));
         let cookies = Cookies(cookies.collect());
-        self.memory.hide(&cookies);
+        self.cache.hide(&cookies);
         sessions
-            .harvested(&self.seat, session.generation, cookies)
+            .cookies_captured(&self.account_context, session.generation, cookies)
             .await
             .map(drop)
     }
 
-    /// What others may know of a failure: without the session's values in it. A page that says that nobody is logged in
-    /// ends an imported session.
-    pub(crate) async fn told<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+    /// Redacts the session's values in an error. A challenge that shows that the member is logged out also ends an
+    /// imported session.
+    pub(crate) async fn redact_error<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         match result {
             Ok(value) => Ok(value),
             Err(error) => Err(self.outward(error).await),
         }
     }
 
-    /// The same for a failure that is known to be one.
+    /// Does the same for an error.
     pub(crate) async fn outward(&self, error: Error) -> Error {
         if let Error::Challenge { verdict, .. } = &error
-            && verdict.kind.consequence().account == AccountFollows::LoggedOut
+            && verdict.kind.policy().account == AccountAction::LogOut
         {
-            let current = self.memory.current.lock().await.clone();
+            let current = self.cache.current.lock().await.clone();
             if let Some(session) = current.as_ref().and_then(|current| current.session.as_ref()) {
-                // What it says itself is the better reason; that it was written down is what counts.
+                // The error of this call is dropped: the challenge explains more.
                 let _written = self.lost(session, LostSession::Refused).await;
             }
         }
-        self.memory.redactor().error(error)
+        self.cache.redactor().error(error)
     }
 }
 
-/// When the access token ends, in UTC milliseconds; `None` where it does not say so.
+/// Returns when the access token expires, in UTC milliseconds; `None` if the token does not say so.
 pub(super) fn expiry(cookies: &Cookies) -> Option<i64> {
     let token = cookies.get(&Rules::embedded().access)?;
     let payload = token.split('.').nth(1)?;
@@ -303,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tokens_end_is_read_where_it_says_so() {
+    fn token_expiry_is_read_when_present() {
         let token = |payload: &str| format!("eyJhbGciOiJub25lIn0.{}.sig", URL_SAFE_NO_PAD.encode(payload));
         assert_eq!(
             expiry(&with_token(&token(r#"{"exp": 1795000000, "sub": "7"}"#))),

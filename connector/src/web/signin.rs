@@ -1,5 +1,5 @@
-//! A session that the site knew when it was made: an imported one, or one that the practice site's admin API gives to whoever
-//! asks.
+//! Signs in with an imported session, or with a session from the practice site's admin API, which gives one to any
+//! caller.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use super::{Call, NoAnswer, WebSession, good, unexpected};
 use crate::signs::Reply;
 use crate::text;
 
-/// A session that the site knew when it was made.
+/// A session that the site accepted when it was opened.
 pub(crate) struct SignedIn {
     pub(crate) client: reqwest::Client,
     pub(crate) member: Member,
-    /// As they were then, to be handed to a browser.
+    /// The cookies at that time, for a browser.
     pub(crate) cookies: Cookies,
-    /// What was imported; absent for one that the practice site gave.
+    /// The imported session; absent if the practice site gave it.
     pub(super) session: Option<Session>,
     jar: Arc<OwnJar>,
     csrf_token: OnceCell<String>,
@@ -35,10 +35,10 @@ struct PracticeMember {
     cookies: BTreeMap<String, String>,
 }
 
-/// What the site says to an imported session.
+/// The site's response to an imported session.
 pub(super) enum Entered {
     In(Box<SignedIn>),
-    /// It does not know its access token any more.
+    /// The site no longer accepts its access token.
     Stale,
 }
 
@@ -50,7 +50,7 @@ impl WebSession {
             .base
             .join("/_practice/members")
             .map_err(|error| Error::Shape(error.to_string()))?;
-        let body = json!({ "login": self.seat.practice_login, "language": self.language.code() });
+        let body = json!({ "login": self.account_context.practice_login, "language": self.language.code() });
         let reply = self
             .exchange(anonymous.post(url).json(&body))
             .await
@@ -64,7 +64,7 @@ impl WebSession {
             .and_then(|json| serde_json::from_value(json).ok())
             .ok_or_else(|| unexpected(&reply))?;
         let id = text::id(&member.id).ok_or_else(|| unexpected(&reply))?;
-        // Given to somebody's browser, which this is not.
+        // These cookies were issued to a browser, and this client is none.
         let rules = Rules::embedded();
         member.cookies.retain(|name, _| !rules.is_of_bot_check(name));
         let cookies = Cookies(member.cookies);
@@ -82,16 +82,16 @@ impl WebSession {
         })
     }
 
-    /// Enters with an imported session, and learns whose it is.
+    /// Signs in with an imported session and reads whose it is.
     pub(super) async fn enter(&self, session: Session) -> Result<Entered, Error> {
         let (client, jar) = self.client(session.cookies.clone(), &session.user_agent)?;
-        let nobody = Member {
+        let unknown = Member {
             id: String::new(),
             login: String::new(),
         };
         let mut signed_in = SignedIn {
             client,
-            member: nobody,
+            member: unknown,
             cookies: session.cookies.clone(),
             session: Some(session),
             jar,
@@ -107,24 +107,24 @@ impl WebSession {
         Ok(Entered::In(Box::new(signed_in)))
     }
 
-    /// A client with these cookies, and where they are kept from now on.
+    /// Creates a client with these cookies, and returns the jar that holds them from now on.
     pub(super) fn client(
         &self,
         cookies: Cookies,
         user_agent: &str,
     ) -> Result<(reqwest::Client, Arc<OwnJar>), Error> {
-        self.memory.hide(&cookies);
+        self.cache.hide(&cookies);
         let jar = Arc::new(OwnJar::new(&self.base, cookies));
         let proxy = self
-            .reach
+            .config
             .proxy
             .as_ref()
             .filter(|_| self.base.scheme() == "https");
-        let client = client::guarded(&self.base, &jar, user_agent, proxy, self.reach.timeout)?;
+        let client = client::guarded(&self.base, &jar, user_agent, proxy, self.config.timeout)?;
         Ok((client, jar))
     }
 
-    /// The token that a client's pages have; see [`SignedIn::csrf_token`].
+    /// Returns the token in a client's pages; see [`SignedIn::csrf_token`].
     pub(super) async fn csrf_token(&self, client: &reqwest::Client) -> Result<String, Error> {
         let reply = self.exchange(client.get(self.base.clone())).await;
         let reply = reply.map_err(NoAnswer::into_error)?;
@@ -133,7 +133,7 @@ impl WebSession {
     }
 }
 
-/// Who an answer to `users/current` is about.
+/// Returns the member of an answer to `users/current`.
 pub(super) fn member_in(json: &Value) -> Result<Member, Error> {
     let user = &json["user"];
     match (text::id(&user["id"]), user["login"].as_str()) {
@@ -146,8 +146,8 @@ pub(super) fn member_in(json: &Value) -> Result<Member, Error> {
 }
 
 impl SignedIn {
-    /// The token that the site's pages send with every request. It is the same for everybody until the site is built
-    /// anew, and stands in every page (as seen 2026, confidence A).
+    /// Returns the token that the site's pages send with every request. It is the same for all visitors until the site
+    /// is rebuilt, and every page contains it (as seen 2026, confidence A).
     pub(super) async fn csrf_token(&self, session: &WebSession) -> Result<&str, Error> {
         let token = self
             .csrf_token
@@ -155,7 +155,7 @@ impl SignedIn {
         token.await.map(String::as_str)
     }
 
-    /// What calls repeat as `X-Anon-Id` (as seen 2026, confidence A).
+    /// Returns the value that calls repeat as `X-Anon-Id` (as seen 2026, confidence A).
     pub(super) fn anonymous_id(&self) -> Option<String> {
         self.jar.get(&Rules::embedded().anonymous_id)
     }
@@ -166,7 +166,7 @@ fn token_in(reply: &Reply) -> Result<String, Error> {
         .ok_or_else(|| Error::Shape(format!("no CSRF token in the page {}", reply.url.path())))
 }
 
-/// The token in a page: in its data as `CSRF_TOKEN`, in older pages in a `meta` tag.
+/// Finds the token in a page: in its data as `CSRF_TOKEN`, in older pages in a `meta` tag.
 fn token_of(page: &str) -> Option<String> {
     let after_name = |name: &str, skipped: &[char]| {
         let rest = &page[page.find(name)? + name.len()..];
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_csrf_token_is_found_in_data_and_in_a_meta_tag() {
+    fn csrf_token_is_found_in_data_and_in_a_meta_tag() {
         let expected = Some("75f6c9fa-dc8e-4e52".to_owned());
         assert_eq!(
             token_of(r#"self.push([1,"{\"CSRF_TOKEN\":\"75f6c9fa-dc8e-4e52\",\"x\":1}"])"#),

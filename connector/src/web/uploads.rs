@@ -1,4 +1,4 @@
-//! Sending photos to the site, where nobody sees them before something names them.
+//! Uploads photos to the site. They are not shown until an item or a message names them.
 
 use reqwest::Method;
 use vintedbot_marketplace::{Error, PhotoFile};
@@ -6,18 +6,18 @@ use vintedbot_marketplace::{Error, PhotoFile};
 use super::{Call, Payload, WebSession, code_in, good, refusal, violations};
 use crate::{signs, text};
 
-/// The codes of a photo that the site does not take (as seen 2026, confidence A).
+/// The codes for a photo that the site does not accept (as seen 2026, confidence A).
 const PHOTO_REFUSED: [i64; 3] = [50, 51, 52];
 
-/// A photo that the site has.
+/// A photo on the site.
 pub(crate) struct Uploaded {
     pub(crate) id: String,
-    /// By which a message names it: as the site answered, else as it was sent.
+    /// The id by which a message names the photo: from the site's answer, else the one that was sent.
     pub(crate) temp_uuid: String,
 }
 
 impl WebSession {
-    /// Uploads a photo. Doing it twice is harmless: one that nothing names is never shown.
+    /// Uploads a photo. Repeating it is harmless, because a photo that nothing names is never shown.
     pub(crate) async fn upload(&self, temp_uuid: &str, photo: &PhotoFile) -> Result<Uploaded, Error> {
         let call = Call {
             method: Method::POST,
@@ -45,7 +45,7 @@ impl WebSession {
         let photo = [&answer, &answer["photo"]]
             .into_iter()
             .find_map(|photo| Some((text::id(&photo["id"])?, text::id(&photo["temp_uuid"]))));
-        let Some((id, told)) = photo else {
+        let Some((id, answered_uuid)) = photo else {
             let what = "an uploaded photo got no id".to_owned();
             return Err(signs::emptied(
                 &self.detector,
@@ -56,7 +56,7 @@ impl WebSession {
         };
         Ok(Uploaded {
             id,
-            temp_uuid: told.unwrap_or_else(|| temp_uuid.to_owned()),
+            temp_uuid: answered_uuid.unwrap_or_else(|| temp_uuid.to_owned()),
         })
     }
 }

@@ -1,76 +1,80 @@
-//! Changing what is on sale, through a real Chromium.
+//! Changes of published items through a real Chromium.
 
 use serde_json::{Value, json};
 use vintedbot_connector::Connector;
 use vintedbot_marketplace::{
-    ChangeKind, Composer, ComposerRequest, Ending, Error, FillStep, ItemContent, Language, Marketplace,
-    PhotoFile, Seat, WriteError,
+    AccountContext, ChangeKind, Ending, Error, FillStep, ItemContent, Language, ListingFormDriver,
+    ListingFormRequest, Marketplace, PhotoFile, WriteError,
 };
 
-use crate::site::{Allowed, Forbidden, Site, Steps, content, photos, seat};
+use crate::site::{Allowed, Forbidden, Site, Steps, account_context, content, photos};
 
 struct OnSale {
     site: Site,
     connector: Connector,
-    seat: Seat,
+    account_context: AccountContext,
     content: ItemContent,
     id: String,
 }
 
-/// An item on sale, published without a browser.
+/// Publishes an item without a browser.
 async fn on_sale(language: Language, pages: Value) -> OnSale {
     let site = Site::start().await;
-    let seat = seat(language);
-    site.pages(&seat, pages).await;
+    let account_context = account_context(language);
+    site.pages(&account_context, pages).await;
     let photos = photos(2);
     let plain = site.plain();
-    let content = content(&plain, &seat, &photos).await;
-    let mut composer = plain
-        .compose(&seat, site.request(content.clone(), photos))
+    let content = content(&plain, &account_context, &photos).await;
+    let mut form_driver = plain
+        .compose(&account_context, site.request(content.clone(), photos))
         .await
         .expect("an attempt");
-    composer.fill(&Steps::default()).await.expect("a filled form");
-    let saved = composer.save_draft(&Allowed).await.expect("a saved draft");
+    form_driver.fill(&Steps::default()).await.expect("a filled form");
+    let saved = form_driver.save_draft(&Allowed).await.expect("a saved draft");
     let draft = saved.remote_id.expect("an id");
-    composer
+    form_driver
         .open_draft(&draft, &Steps::default())
         .await
         .expect("an open draft");
-    let published = composer.publish(&Allowed).await.expect("published");
-    composer.quit().await;
+    let published = form_driver.publish(&Allowed).await.expect("published");
+    form_driver.quit().await;
     let connector = site.browser();
     OnSale {
         site,
         connector,
-        seat,
+        account_context,
         content,
         id: published.remote_id.expect("an id"),
     }
 }
 
 impl OnSale {
-    async fn composer(&self, content: &ItemContent, photos: Option<Vec<PhotoFile>>) -> Box<dyn Composer> {
-        let request = ComposerRequest {
+    async fn form_driver(
+        &self,
+        content: &ItemContent,
+        photos: Option<Vec<PhotoFile>>,
+    ) -> Box<dyn ListingFormDriver> {
+        let request = ListingFormRequest {
             keeps_photos: photos.is_none(),
             ..self.site.request(content.clone(), photos.unwrap_or_default())
         };
         self.connector
-            .compose(&self.seat, request)
+            .compose(&self.account_context, request)
             .await
             .expect("a browser")
     }
 }
 
 #[tokio::test]
-async fn a_new_price_and_text_are_saved_and_nothing_else_is_touched() {
+async fn price_and_text_change_touches_nothing_else() {
     let item = on_sale(Language::Fr, json!({})).await;
     let mut content = item.content.clone();
     content.price.minor_units = 1990;
     content.title = "Sweat gris, baisse de prix".to_owned();
     content.photo_sha256s.clear();
-    let mut composer = item.composer(&content, None).await;
+    let mut form_driver = item.form_driver(&content, None).await;
     let steps = Steps::default();
-    let filled = composer
+    let filled = form_driver
         .open_item(&item.id, ChangeKind::Edit, &steps)
         .await
         .expect("an open item");
@@ -86,20 +90,20 @@ async fn a_new_price_and_text_are_saved_and_nothing_else_is_touched() {
             FillStep::ScreenshotTaken
         ]
     );
-    let refused = composer.change(&Forbidden).await;
+    let refused = form_driver.change(&Forbidden).await;
     assert!(matches!(refused, Err(WriteError::NotSent(_))), "{refused:?}");
     assert!(item.site.records("item_edited").await.is_empty());
-    let again = composer.change(&Allowed).await;
+    let again = form_driver.change(&Allowed).await;
     assert!(
         matches!(again, Err(WriteError::NotSent(_))),
         "a page is used up by its click"
     );
-    composer
+    form_driver
         .open_item(&item.id, ChangeKind::Edit, &Steps::default())
         .await
         .expect("an open item");
-    composer.change(&Allowed).await.expect("saved");
-    assert_eq!(composer.quit().await, Ending::Ended);
+    form_driver.change(&Allowed).await.expect("saved");
+    assert_eq!(form_driver.quit().await, Ending::Ended);
     let records = item.site.records("item_edited").await;
     assert_eq!(records.len(), 1);
     assert_eq!(
@@ -112,7 +116,7 @@ async fn a_new_price_and_text_are_saved_and_nothing_else_is_touched() {
 }
 
 #[tokio::test]
-async fn new_photos_category_and_colours_replace_the_old_ones() {
+async fn new_photos_category_and_colours_replace_old_ones() {
     let item = on_sale(
         Language::De,
         json!({ "markup": "2023", "cookie_banner": true, "country_dialog": true }),
@@ -123,13 +127,13 @@ async fn new_photos_category_and_colours_replace_the_old_ones() {
     content.photo_sha256s = fresh.iter().map(|photo| photo.sha256.clone()).collect();
     content.colors.truncate(1);
     content.description = "Neue Beschreibung.".to_owned();
-    let mut composer = item.composer(&content, Some(fresh)).await;
-    composer
+    let mut form_driver = item.form_driver(&content, Some(fresh)).await;
+    form_driver
         .open_item(&item.id, ChangeKind::Edit, &Steps::default())
         .await
         .expect("an open item");
-    composer.change(&Allowed).await.expect("saved");
-    composer.quit().await;
+    form_driver.change(&Allowed).await.expect("saved");
+    form_driver.quit().await;
     let records = item.site.records("item_edited").await;
     assert_eq!(records[0]["photo_sha256s"], json!(content.photo_sha256s));
     assert_eq!(records[0]["color_ids"], json!([content.colors[0].id]));
@@ -137,74 +141,74 @@ async fn new_photos_category_and_colours_replace_the_old_ones() {
 }
 
 #[tokio::test]
-async fn an_item_is_hidden_shown_again_and_deleted_each_by_one_click() {
+async fn hide_unhide_and_delete_take_one_click_each() {
     let item = on_sale(Language::En, json!({ "cookie_banner": true })).await;
     for (kind, is_hidden) in [(ChangeKind::Hide, true), (ChangeKind::Unhide, false)] {
-        let mut composer = item.composer(&item.content, None).await;
-        composer
+        let mut form_driver = item.form_driver(&item.content, None).await;
+        form_driver
             .open_item(&item.id, kind, &Steps::default())
             .await
             .expect("the item's page");
-        composer.change(&Allowed).await.expect("changed");
-        composer.quit().await;
+        form_driver.change(&Allowed).await.expect("changed");
+        form_driver.quit().await;
         let now = item
             .connector
-            .item(&item.seat, &item.id)
+            .item(&item.account_context, &item.id)
             .await
             .expect("a reading");
         assert_eq!(now.expect("it is there").is_hidden, is_hidden);
         if kind == ChangeKind::Hide {
-            let mut composer = item.composer(&item.content, None).await;
-            let again = composer
+            let mut form_driver = item.form_driver(&item.content, None).await;
+            let again = form_driver
                 .open_item(&item.id, kind, &Steps::default())
                 .await
                 .expect_err("it is hidden already");
             assert!(matches!(&again, Error::Mismatch { field, .. } if field == "is_hidden"));
-            composer.quit().await;
+            form_driver.quit().await;
         }
     }
-    let mut composer = item.composer(&item.content, None).await;
-    composer
+    let mut form_driver = item.form_driver(&item.content, None).await;
+    form_driver
         .open_item(&item.id, ChangeKind::Delete, &Steps::default())
         .await
         .expect("the item's page");
-    let refused = composer.change(&Forbidden).await;
+    let refused = form_driver.change(&Forbidden).await;
     assert!(matches!(refused, Err(WriteError::NotSent(_))), "{refused:?}");
     assert!(item.site.records("item_deleted").await.is_empty());
-    composer
+    form_driver
         .open_item(&item.id, ChangeKind::Delete, &Steps::default())
         .await
         .expect("the item's page");
-    composer.change(&Allowed).await.expect("deleted");
+    form_driver.change(&Allowed).await.expect("deleted");
     assert_eq!(item.site.records("item_deleted").await.len(), 1);
-    let gone = composer
+    let gone = form_driver
         .open_item(&item.id, ChangeKind::Edit, &Steps::default())
         .await
         .expect_err("it is gone");
     assert!(matches!(gone, Error::NotFound { .. }), "{gone:?}");
-    composer.quit().await;
+    form_driver.quit().await;
 }
 
 #[tokio::test]
-async fn what_became_of_a_change_is_told_apart_like_what_became_of_a_publication() {
+async fn change_outcomes_are_classified_like_publish_outcomes() {
     let item = on_sale(Language::Fr, json!({})).await;
     let mut content = item.content.clone();
     content.price.minor_units = 2100;
-    let mut composer = item.composer(&content, None).await;
+    let mut form_driver = item.form_driver(&content, None).await;
     for (behaviour, edited) in [
         (json!({ "reject": { "field": "price", "value": "Too low" } }), 0),
         (json!({ "challenge": "restriction" }), 0),
         (json!({ "challenge": "emptied_json" }), 0),
         (json!({ "accept_then_cut": true }), 1),
     ] {
-        composer
+        form_driver
             .open_item(&item.id, ChangeKind::Edit, &Steps::default())
             .await
             .expect("an open item");
         item.site
             .script(json!({ "on": "edit_item", "times": 1, "do": behaviour }))
             .await;
-        let changed = composer.change(&Allowed).await;
+        let changed = form_driver.change(&Allowed).await;
         let is_refused = behaviour.get("reject").is_some();
         match changed {
             Err(WriteError::Refused(Error::Refused { violations, .. })) if is_refused => {
@@ -215,30 +219,32 @@ async fn what_became_of_a_change_is_told_apart_like_what_became_of_a_publication
         }
         assert_eq!(item.site.records("item_edited").await.len(), edited);
     }
-    composer.quit().await;
+    form_driver.quit().await;
 }
 
 #[tokio::test]
-async fn a_draft_is_not_on_sale() {
+async fn draft_is_not_on_sale() {
     let site = Site::start().await;
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(1);
     let plain = site.plain();
-    let content = content(&plain, &seat, &photos).await;
-    let mut composer = plain
-        .compose(&seat, site.request(content.clone(), photos.clone()))
+    let content = content(&plain, &account_context, &photos).await;
+    let mut form_driver = plain
+        .compose(&account_context, site.request(content.clone(), photos.clone()))
         .await
         .expect("an attempt");
-    composer.fill(&Steps::default()).await.expect("a filled form");
-    let saved = composer.save_draft(&Allowed).await.expect("a saved draft");
-    composer.quit().await;
+    form_driver.fill(&Steps::default()).await.expect("a filled form");
+    let saved = form_driver.save_draft(&Allowed).await.expect("a saved draft");
+    form_driver.quit().await;
     let id = saved.remote_id.expect("an id");
     let connector = site.browser();
-    let mut composer = connector
-        .compose(&seat, site.request(content, photos))
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content, photos))
         .await
         .expect("a browser");
-    let opened = composer.open_item(&id, ChangeKind::Edit, &Steps::default()).await;
+    let opened = form_driver
+        .open_item(&id, ChangeKind::Edit, &Steps::default())
+        .await;
     assert!(matches!(opened, Err(Error::NotFound { .. })), "{opened:?}");
-    composer.quit().await;
+    form_driver.quit().await;
 }

@@ -1,4 +1,4 @@
-//! Which selectors find anything on a page.
+//! The check of which selectors match on a page.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use vintedbot_marketplace::challenge::{Detector, Kind};
 use vintedbot_marketplace::selectors::{Key, Selectors};
 use vintedbot_marketplace::{Language, Marketplace};
 
-use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+use crate::site::{Allowed, Site, Steps, account_context, chromium, content, photos};
 
 async fn check(page: &Url, work_dir: &Path) -> CheckedPage {
     let selectors = Arc::new(Selectors::embedded().clone());
@@ -31,8 +31,8 @@ fn count(checked: &[Checked], key: Key) -> usize {
         .count
 }
 
-/// Lets a visitor without cookies see a page as its member sees it: what is asked for here is asked of the site with the
-/// member's cookies.
+/// Starts a proxy that adds the member's cookies to each request, so that a visitor without cookies sees the member's
+/// pages.
 async fn with_cookies(site: &str, cookies: &Value) -> String {
     let site = site.trim_start_matches("http://").to_owned();
     let cookies: Vec<String> = cookies
@@ -72,21 +72,21 @@ async fn with_cookies(site: &str, cookies: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_form_of_every_generation_is_found_whole_and_nothing_is_clicked() {
+async fn check_finds_every_form_generation_without_clicks() {
     for markup in ["2023", "2026-05", "2026-07", "2026-09"] {
         let site = Site::start().await;
-        let seat = seat(Language::Fr);
+        let account_context = account_context(Language::Fr);
         let photos = photos(1);
         let plain = site.plain();
-        let content = content(&plain, &seat, &photos).await;
-        let mut composer = plain
-            .compose(&seat, site.request(content, photos))
+        let content = content(&plain, &account_context, &photos).await;
+        let mut form_driver = plain
+            .compose(&account_context, site.request(content, photos))
             .await
             .expect("an attempt");
-        composer.fill(&Steps::default()).await.expect("a filled form");
-        let draft = composer.save_draft(&Allowed).await.expect("a draft").remote_id;
-        composer.quit().await;
-        let member = json!({ "login": seat.practice_login, "language": "fr", "pages": { "markup": markup } });
+        form_driver.fill(&Steps::default()).await.expect("a filled form");
+        let draft = form_driver.save_draft(&Allowed).await.expect("a draft").remote_id;
+        form_driver.quit().await;
+        let member = json!({ "login": account_context.practice_login, "language": "fr", "pages": { "markup": markup } });
         let member = site.admin("POST", "members", member).await;
         let before = site.admin("GET", "records", json!(null)).await;
         let door = with_cookies(&site.url(), &member["cookies"]).await;
@@ -105,7 +105,7 @@ async fn the_form_of_every_generation_is_found_whole_and_nothing_is_clicked() {
 }
 
 #[tokio::test]
-async fn a_saved_page_runs_no_script_and_asks_nobody() {
+async fn saved_page_runs_no_script_and_sends_no_request() {
     let asked = Arc::new(AtomicUsize::new(0));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
@@ -135,13 +135,13 @@ async fn a_saved_page_runs_no_script_and_asks_nobody() {
 }
 
 #[tokio::test]
-async fn who_is_sent_to_the_login_is_told_so() {
+async fn redirect_to_login_is_reported() {
     let site = Site::start().await;
     let asked = Url::parse(&format!("{}/items/new", site.url())).expect("an address");
     let checked = check(&asked, &site.work_dir()).await;
     assert!(
         checked.url.path().starts_with("/member/"),
-        "{} where nobody is logged in",
+        "{} without a login",
         checked.url
     );
     assert_eq!(checked.verdict.map(|verdict| verdict.kind), Some(Kind::LoginLost));

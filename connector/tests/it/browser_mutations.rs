@@ -1,13 +1,13 @@
-//! Markup that changes overnight: names that are gone, new, there twice, or on another element. Whatever happens, the form
-//! is filled exactly right or the attempt stops with the name of a field; nothing wrong is ever saved or published.
+//! Changed markup: names that are removed, new, duplicated, or moved to another element. For every change, the form is
+//! filled correctly or the attempt stops with the name of a field. Wrong content is never saved or published.
 //!
-//! `MUTATIONS=n` tries so many seeds, `MUTATION=n` begins with that one.
+//! `MUTATIONS=n` sets the number of seeds, `MUTATION=n` the first seed.
 
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use vintedbot_marketplace::{Error, Language, Marketplace, WriteError};
 
-use crate::site::{Allowed, Site, Steps, content, difference, photos, seat};
+use crate::site::{Allowed, Site, Steps, account_context, content, difference, photos};
 
 const IDS: [&str; 21] = [
     "title",
@@ -64,7 +64,7 @@ const TEST_IDS: [&str; 27] = [
 const NAMES: [&str; 4] = ["title", "description", "price", "photos"];
 const HOW: [&str; 4] = ["drop", "rename", "duplicate", "swap"];
 
-/// Numbers that are the same for the same seed.
+/// A generator whose numbers depend only on its seed.
 struct Numbers(u64);
 
 impl Numbers {
@@ -106,7 +106,7 @@ fn mutations(seed: u64) -> Vec<Value> {
     (0..count).map(one).collect()
 }
 
-/// What an attempt stopped with, if that is the name of a field.
+/// Returns the field name that an attempt stopped with, if any.
 fn field(error: &Error) -> Option<String> {
     match error {
         Error::FieldNotFound { field, .. } | Error::Mismatch { field, .. } => Some(field.clone()),
@@ -122,50 +122,50 @@ fn stopped(error: WriteError) -> Option<String> {
     }
 }
 
-/// What became of one seed; an error says what went wrong.
+/// Runs one seed and returns its outcome. An error says what went wrong.
 async fn attempt(seed: u64) -> Result<String, String> {
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat([Language::Fr, Language::En, Language::De][(seed % 3) as usize]);
+    let account_context = account_context([Language::Fr, Language::En, Language::De][(seed % 3) as usize]);
     let photos = photos(2);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
     let mutations = mutations(seed);
     for on in ["form", "edit_form"] {
         let rule = json!({ "on": on, "do": { "mutate": mutations } });
         site.script(rule).await;
     }
-    let mut composer = connector
-        .compose(&seat, site.request(content.clone(), photos))
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content.clone(), photos))
         .await
         .map_err(|error| error.to_string())?;
     let steps = Steps::default();
     let came_to = async {
-        if let Err(error) = composer.fill(&steps).await {
+        if let Err(error) = form_driver.fill(&steps).await {
             return field(&error).ok_or(error.to_string());
         }
-        let saved = match composer.save_draft(&Allowed).await {
+        let saved = match form_driver.save_draft(&Allowed).await {
             Ok(saved) => saved,
             Err(error) => {
-                let said = error.to_string();
-                return stopped(error).ok_or(said);
+                let message = error.to_string();
+                return stopped(error).ok_or(message);
             }
         };
         let id = saved.remote_id.ok_or("no id")?;
-        if let Err(error) = composer.open_draft(&id, &steps).await {
+        if let Err(error) = form_driver.open_draft(&id, &steps).await {
             return field(&error)
                 .map(|field| format!("{field} of the draft"))
                 .ok_or(error.to_string());
         }
-        match composer.publish(&Allowed).await {
+        match form_driver.publish(&Allowed).await {
             Ok(_) => Ok("published".to_owned()),
             Err(error) => {
-                let said = error.to_string();
-                stopped(error).ok_or(said)
+                let message = error.to_string();
+                stopped(error).ok_or(message)
             }
         }
     }
     .await;
-    composer.quit().await;
+    form_driver.quit().await;
     let Value::Array(records) = site.admin("GET", "records", json!(null)).await else {
         return Err("no records".to_owned());
     };
@@ -185,7 +185,7 @@ async fn attempt(seed: u64) -> Result<String, String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn changed_markup_is_filled_exactly_right_or_named_and_never_wrongly() {
+async fn changed_markup_is_filled_correctly_or_reported_by_field() {
     let number = |name: &str, default: u64| {
         let named = std::env::var(name)
             .ok()
@@ -204,11 +204,11 @@ async fn changed_markup_is_filled_exactly_right_or_named_and_never_wrongly() {
     let mut published = 0;
     for outcome in came_to {
         match outcome {
-            Ok(said) => {
-                published += usize::from(said.ends_with("published"));
-                println!("{said}");
+            Ok(message) => {
+                published += usize::from(message.ends_with("published"));
+                println!("{message}");
             }
-            Err(said) => wrong.push(said),
+            Err(message) => wrong.push(message),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -1,4 +1,4 @@
-//! Pages that are none, and browsers that are gone: each a typed error, and no browser left running.
+//! Broken pages and dead browsers: each gives a typed error and leaves no browser running.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -11,25 +11,28 @@ use vintedbot_connector::{BrowserConfig, is_running};
 use vintedbot_marketplace::challenge::Kind;
 use vintedbot_marketplace::{Ending, Error, Language, Marketplace, WriteError};
 
-use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+use crate::site::{Allowed, Site, Steps, account_context, chromium, content, photos};
 
-/// What filling the form comes to when the form is like this, and that nothing is left running.
+/// Fills a form that is changed by `rule`. Returns the error, and asserts that no browser is left running.
 async fn filling(rule: Value) -> Error {
     let site = Site::start().await;
     let connector = site.browser_as(BrowserConfig {
         page_load_timeout: Duration::from_secs(3),
         ..chromium()
     });
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
     site.script(rule).await;
     let request = site.request(content, photos);
     let work_dir = request.work_dir.clone();
-    let mut composer = connector.compose(&seat, request).await.expect("a browser");
-    let identity = composer.identity();
-    let error = composer.fill(&Steps::default()).await.expect_err("no form");
-    assert_eq!(composer.quit().await, Ending::Ended);
+    let mut form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
+    let identity = form_driver.identity();
+    let error = form_driver.fill(&Steps::default()).await.expect_err("no form");
+    assert_eq!(form_driver.quit().await, Ending::Ended);
     for process in [identity.driver, identity.browser].into_iter().flatten() {
         assert!(!is_running(&process), "{process:?}");
     }
@@ -38,10 +41,10 @@ async fn filling(rule: Value) -> Error {
     error
 }
 
-async fn is_unusable(rule: Value, said: &str) {
+async fn is_unusable(rule: Value, message: &str) {
     match filling(rule).await {
         Error::Unusable { what, evidence } => {
-            assert!(what.contains(said), "{what}");
+            assert!(what.contains(message), "{what}");
             assert!(!evidence.url.is_empty(), "{what}");
         }
         other => panic!("{other:?}"),
@@ -49,33 +52,33 @@ async fn is_unusable(rule: Value, said: &str) {
 }
 
 #[tokio::test]
-async fn an_endless_redirect_is_no_page() {
+async fn endless_redirect_is_a_page_error() {
     is_unusable(json!({ "on": "form", "do": "redirect_loop" }), "redirect").await;
 }
 
 #[tokio::test]
-async fn a_page_that_never_finishes_is_no_page() {
+async fn page_that_never_loads_is_a_page_error() {
     is_unusable(json!({ "on": "form", "do": "never_finishes" }), "never finishes").await;
 }
 
 #[tokio::test]
-async fn an_alert_box_is_no_page() {
+async fn alert_box_is_a_page_error() {
     is_unusable(json!({ "on": "form", "do": "alert_box" }), "alert box").await;
 }
 
 #[tokio::test]
-async fn a_download_is_no_page_and_is_not_kept() {
+async fn download_is_a_page_error_and_is_not_stored() {
     is_unusable(json!({ "on": "form", "do": "download" }), "download").await;
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_an_unavailable_site() {
+async fn broken_connection_is_an_unavailable_site() {
     let error = filling(json!({ "on": "form", "do": "reset" })).await;
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
 }
 
 #[tokio::test]
-async fn an_overlay_over_a_field_is_a_challenge_and_not_a_missing_field() {
+async fn overlay_over_a_field_is_a_challenge() {
     for step in ["description", "brand", "photos"] {
         match filling(json!({ "on": "form", "do": { "overlay_at": step } })).await {
             Error::Challenge { verdict, evidence } => {
@@ -88,7 +91,7 @@ async fn an_overlay_over_a_field_is_a_challenge_and_not_a_missing_field() {
 }
 
 #[tokio::test]
-async fn a_call_that_was_refused_says_more_than_the_form_that_breaks_over_it() {
+async fn refused_call_is_reported_before_the_broken_form() {
     for (on, challenge, expected) in [
         ("attributes", "unknown_block", Kind::UnknownBlock),
         ("attributes", "emptied_json", Kind::UnknownBlock),
@@ -107,7 +110,7 @@ async fn a_call_that_was_refused_says_more_than_the_form_that_breaks_over_it() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_not_there_is_a_broken_page_and_not_a_missing_field() {
+async fn missing_form_is_a_broken_page_not_a_missing_field() {
     match filling(json!({ "on": "form", "do": { "challenge": "broken_page" } })).await {
         Error::Challenge { verdict, .. } => assert_eq!(verdict.kind, Kind::BrokenPage),
         other => panic!("{other:?}"),
@@ -115,46 +118,46 @@ async fn a_form_that_is_not_there_is_a_broken_page_and_not_a_missing_field() {
 }
 
 #[tokio::test]
-async fn an_emptied_answer_is_a_challenge_before_and_unknown_after_the_click() {
+async fn emptied_answer_after_the_click_is_unknown() {
     match filling(json!({ "on": "colors", "do": { "challenge": "emptied_json" } })).await {
         Error::Challenge { verdict, .. } => assert_eq!(verdict.kind, Kind::UnknownBlock),
         other => panic!("{other:?}"),
     }
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat(Language::En);
+    let account_context = account_context(Language::En);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
-    let mut composer = connector
-        .compose(&seat, site.request(content, photos))
+    let content = content(&connector, &account_context, &photos).await;
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content, photos))
         .await
         .expect("a browser");
-    composer.fill(&Steps::default()).await.expect("a filled form");
+    form_driver.fill(&Steps::default()).await.expect("a filled form");
     site.script(json!({ "on": "save_draft", "do": { "challenge": "emptied_json" } }))
         .await;
-    let saved = composer.save_draft(&Allowed).await;
+    let saved = form_driver.save_draft(&Allowed).await;
     assert!(matches!(saved, Err(WriteError::Unknown(_))), "{saved:?}");
-    composer.quit().await;
+    form_driver.quit().await;
     assert!(site.records("draft_saved").await.is_empty());
 }
 
 #[tokio::test]
-async fn a_browser_that_dies_under_an_attempt_is_said_to_be_gone() {
+async fn dead_browser_is_reported_as_gone() {
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
-    let mut composer = connector
-        .compose(&seat, site.request(content, photos))
+    let content = content(&connector, &account_context, &photos).await;
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content, photos))
         .await
         .expect("a browser");
-    let browser = composer.identity().browser.expect("its process is known");
+    let browser = form_driver.identity().browser.expect("its process is known");
     let pid = rustix::process::Pid::from_raw(browser.pid as i32).expect("a process");
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it was there");
-    let error = composer.fill(&Steps::default()).await.expect_err("no browser");
+    let error = form_driver.fill(&Steps::default()).await.expect_err("no browser");
     assert!(matches!(error, Error::Browser(_)), "{error:?}");
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
 }
 
 fn script(folder: &Path, text: &str) -> PathBuf {
@@ -164,44 +167,47 @@ fn script(folder: &Path, text: &str) -> PathBuf {
     path
 }
 
-/// What starting an attempt with this driver comes to.
+/// Starts an attempt with this driver and returns the error.
 async fn starting_with(chromedriver: PathBuf) -> Error {
     let site = Site::start().await;
-    let seat = seat(Language::Fr);
-    let content = content(&site.plain(), &seat, &[]).await;
+    let account_context = account_context(Language::Fr);
+    let content = content(&site.plain(), &account_context, &[]).await;
     let connector = site.browser_as(BrowserConfig {
         chromedriver,
-        // What some of them say has to be heard from here.
+        // The test reads the output of some of these drivers.
         isolated: false,
         ..chromium()
     });
-    match connector.compose(&seat, site.request(content, Vec::new())).await {
+    match connector
+        .compose(&account_context, site.request(content, Vec::new()))
+        .await
+    {
         Err(error) => error,
         Ok(_) => panic!("it started"),
     }
 }
 
 #[tokio::test]
-async fn a_driver_that_is_missing_is_said_to_be() {
+async fn missing_driver_is_reported() {
     let error = starting_with("/nonexistent/chromedriver".into()).await;
     assert!(
-        matches!(&error, Error::Browser(said) if said.contains("/nonexistent/chromedriver")),
+        matches!(&error, Error::Browser(message) if message.contains("/nonexistent/chromedriver")),
         "{error:?}"
     );
 }
 
 #[tokio::test]
-async fn a_driver_that_ends_at_once_is_said_to_have_ended() {
+async fn driver_that_exits_at_once_is_reported() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let error = starting_with(script(folder.path(), "exit 3")).await;
     assert!(
-        matches!(&error, Error::Browser(said) if said.contains("ended before")),
+        matches!(&error, Error::Browser(message) if message.contains("ended before")),
         "{error:?}"
     );
 }
 
 #[tokio::test]
-async fn a_driver_of_another_version_is_named_with_the_browsers() {
+async fn driver_version_mismatch_names_both_versions() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
@@ -222,10 +228,13 @@ async fn a_driver_of_another_version_is_named_with_the_browsers() {
         }
     });
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let said = format!("echo 'ChromeDriver was started successfully on port {port}.'; exec sleep 60");
-    let error = starting_with(script(folder.path(), &said)).await;
+    let message = format!("echo 'ChromeDriver was started successfully on port {port}.'; exec sleep 60");
+    let error = starting_with(script(folder.path(), &message)).await;
     match error {
-        Error::Browser(said) => assert!(said.contains("99") && said.contains("154.0.8037.57"), "{said}"),
+        Error::Browser(message) => assert!(
+            message.contains("99") && message.contains("154.0.8037.57"),
+            "{message}"
+        ),
         other => panic!("{other:?}"),
     }
 }

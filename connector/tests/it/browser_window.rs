@@ -1,15 +1,15 @@
-//! The person's own hand: a window that is left to them, headed, on a screen of the test's own.
+//! Manual takeover: a headed window that is left to the person, on a screen of the test.
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
 use vintedbot_connector::BrowserConfig;
-use vintedbot_marketplace::{Ending, Error, Language, Marketplace, Window, WriteError};
+use vintedbot_marketplace::{BrowserWindow, Ending, Error, Language, Marketplace, WriteError};
 
-use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+use crate::site::{Allowed, Site, Steps, account_context, chromium, content, photos};
 
-/// A screen that nobody sees, for as long as this lives.
+/// A virtual screen that ends when this is dropped.
 struct Screen {
     _server: Child,
     name: String,
@@ -31,19 +31,20 @@ async fn screen() -> Screen {
         .kill_on_drop(true)
         .spawn()
         .expect("Xvfb is installed");
-    let mut said = String::new();
+    let mut line = String::new();
     let stdout = server.stdout.take().expect("its output is piped");
     let mut lines = tokio::io::BufReader::new(stdout);
-    tokio::io::AsyncBufReadExt::read_line(&mut lines, &mut said)
+    tokio::io::AsyncBufReadExt::read_line(&mut lines, &mut line)
         .await
         .expect("it says its number");
     Screen {
         _server: server,
-        name: format!(":{}", said.trim()),
+        name: format!(":{}", line.trim()),
     }
 }
 
-/// A Chromium on that screen, started by a script: the tests share one environment, which is not theirs to change.
+/// Returns a Chromium on that screen. A script sets its environment, because all tests share the environment of this
+/// process.
 fn on(screen: &Screen, folder: &std::path::Path) -> BrowserConfig {
     use std::os::unix::fs::PermissionsExt as _;
     let chromium = chromium();
@@ -63,33 +64,33 @@ fn on(screen: &Screen, folder: &std::path::Path) -> BrowserConfig {
 }
 
 #[tokio::test]
-async fn a_window_that_was_handed_over_is_only_looked_at_until_the_person_closes_it() {
+async fn manual_takeover_window_is_only_observed_until_closed() {
     let screen = screen().await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let site = Site::start().await;
     let connector = site.browser_as(on(&screen, folder.path()));
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
-    let mut composer = connector
-        .compose(&seat, site.request(content, photos))
+    let content = content(&connector, &account_context, &photos).await;
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content, photos))
         .await
         .expect("a browser");
     let steps = Steps::default();
-    composer.fill(&steps).await.expect("a filled form");
-    composer.hand_over().await.expect("a window");
-    match composer.window().await {
-        Window::Open(url) => assert!(url.ends_with("/items/new"), "{url}"),
-        Window::Closed => panic!("it is open"),
+    form_driver.fill(&steps).await.expect("a filled form");
+    form_driver.manual_takeover().await.expect("a window");
+    match form_driver.window().await {
+        BrowserWindow::Open(url) => assert!(url.ends_with("/items/new"), "{url}"),
+        BrowserWindow::Closed => panic!("it is open"),
     }
-    let saved = composer.save_draft(&Allowed).await;
+    let saved = form_driver.save_draft(&Allowed).await;
     assert!(matches!(saved, Err(WriteError::NotSent(_))), "{saved:?}");
-    let filled = composer.fill(&Steps::default()).await;
+    let filled = form_driver.fill(&Steps::default()).await;
     assert!(matches!(filled, Err(Error::Browser(_))), "{filled:?}");
     assert!(site.records("draft_saved").await.is_empty());
 
     // The person, played by a second session at the same driver, closes the window.
-    let identity = composer.identity();
+    let identity = form_driver.identity();
     let (url, session) = (
         identity.driver_url.clone().expect("a driver"),
         identity.session_id.clone().expect("a session"),
@@ -104,29 +105,29 @@ async fn a_window_that_was_handed_over_is_only_looked_at_until_the_person_closes
         .await
         .expect("curl is installed");
     assert!(closed.success());
-    let mut window = composer.window().await;
+    let mut window = form_driver.window().await;
     for _ in 0..50 {
-        if window == Window::Closed {
+        if window == BrowserWindow::Closed {
             break;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        window = composer.window().await;
+        window = form_driver.window().await;
     }
-    assert_eq!(window, Window::Closed);
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(window, BrowserWindow::Closed);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
 }
 
 #[tokio::test]
-async fn a_browser_without_a_window_is_not_handed_over() {
+async fn headless_browser_refuses_manual_takeover() {
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
-    let mut composer = connector
-        .compose(&seat, site.request(content, Vec::new()))
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content, Vec::new()))
         .await
         .expect("a browser");
-    let handed = composer.hand_over().await;
-    assert!(matches!(handed, Err(Error::Browser(_))), "{handed:?}");
-    composer.quit().await;
+    let refused = form_driver.manual_takeover().await;
+    assert!(matches!(refused, Err(Error::Browser(_))), "{refused:?}");
+    form_driver.quit().await;
 }

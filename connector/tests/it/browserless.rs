@@ -1,22 +1,25 @@
-//! Writing to the practice site without a browser.
+//! Writes to the practice site without a browser.
 
 use serde_json::json;
 use vintedbot_marketplace::{Ending, Error, FillStep, Language, Marketplace, WriteError};
 
-use crate::site::{Allowed, Forbidden, Site, Steps, content, photos, seat};
+use crate::site::{Allowed, Forbidden, Site, Steps, account_context, content, photos};
 
 #[tokio::test]
-async fn a_listing_is_drafted_read_back_and_published_once() {
+async fn listing_is_drafted_read_back_and_published_once() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(2);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
 
     let steps = Steps::default();
     let request = site.request(content.clone(), photos.clone());
-    let mut composer = connector.compose(&seat, request).await.expect("an attempt");
-    let filled = composer.fill(&steps).await.expect("a filled form");
+    let mut form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("an attempt");
+    let filled = form_driver.fill(&steps).await.expect("a filled form");
     assert_eq!(*steps.reached.lock().await, FillStep::ALL);
     assert_eq!(filled.read_back.len(), 11);
     assert!(
@@ -24,21 +27,27 @@ async fn a_listing_is_drafted_read_back_and_published_once() {
         "nothing is written before the click"
     );
     assert!(matches!(
-        composer.save_draft(&Forbidden).await,
+        form_driver.save_draft(&Forbidden).await,
         Err(WriteError::NotSent(_))
     ));
     assert!(
-        matches!(composer.save_draft(&Allowed).await, Err(WriteError::NotSent(_))),
+        matches!(
+            form_driver.save_draft(&Allowed).await,
+            Err(WriteError::NotSent(_))
+        ),
         "a form is used up"
     );
-    composer.fill(&steps).await.expect("filled again");
-    let saved = composer.save_draft(&Allowed).await.expect("a saved draft");
+    form_driver.fill(&steps).await.expect("filled again");
+    let saved = form_driver.save_draft(&Allowed).await.expect("a saved draft");
     let remote_id = saved.remote_id.expect("the answer names it");
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
 
     let request = site.request(content.clone(), photos.clone());
-    let mut composer = connector.compose(&seat, request).await.expect("an attempt");
-    let filled = composer
+    let mut form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("an attempt");
+    let filled = form_driver
         .open_draft(&remote_id, &Steps::default())
         .await
         .expect("an open draft");
@@ -48,21 +57,21 @@ async fn a_listing_is_drafted_read_back_and_published_once() {
             .iter()
             .all(|reading| reading.approved.trim() == reading.seen.trim())
     );
-    composer.look().await.expect("no challenge");
-    let published = composer.publish(&Allowed).await.expect("published");
+    form_driver.look().await.expect("no challenge");
+    let published = form_driver.publish(&Allowed).await.expect("published");
     assert_eq!(published.remote_id.as_deref(), Some(remote_id.as_str()));
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
 
     let records = site.records("item_published").await;
     assert_eq!(records.len(), 1, "{records:?}");
     let item = connector
-        .item(&seat, &remote_id)
+        .item(&account_context, &remote_id)
         .await
         .expect("an answer")
         .expect("it is there");
     assert!(!item.is_draft);
     let mut again = connector
-        .compose(&seat, site.request(content, photos))
+        .compose(&account_context, site.request(content, photos))
         .await
         .expect("an attempt");
     let opened = again.open_draft(&remote_id, &Steps::default()).await;
@@ -71,12 +80,12 @@ async fn a_listing_is_drafted_read_back_and_published_once() {
 }
 
 #[tokio::test]
-async fn what_a_lost_answer_leaves_is_unknown_and_a_refusal_is_not() {
+async fn lost_answer_is_unknown_and_refusal_is_definite() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::En);
+    let account_context = account_context(Language::En);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
     for (behaviour, is_unknown, drafts) in [
         (json!("accept_then_cut"), true, 1),
         (json!("accept_then_500"), true, 2),
@@ -89,9 +98,12 @@ async fn what_a_lost_answer_leaves_is_unknown_and_a_refusal_is_not() {
         site.script(json!({ "on": "save_draft", "do": behaviour, "times": 1 }))
             .await;
         let request = site.request(content.clone(), photos.clone());
-        let mut composer = connector.compose(&seat, request).await.expect("an attempt");
-        composer.fill(&Steps::default()).await.expect("a filled form");
-        let saved = composer.save_draft(&Allowed).await;
+        let mut form_driver = connector
+            .compose(&account_context, request)
+            .await
+            .expect("an attempt");
+        form_driver.fill(&Steps::default()).await.expect("a filled form");
+        let saved = form_driver.save_draft(&Allowed).await;
         match saved {
             Err(WriteError::Unknown(_)) => assert!(is_unknown, "{behaviour}"),
             Err(WriteError::Refused(Error::Refused { violations, .. })) => {
@@ -100,27 +112,27 @@ async fn what_a_lost_answer_leaves_is_unknown_and_a_refusal_is_not() {
             }
             other => panic!("{behaviour}: {other:?}"),
         }
-        composer.quit().await;
+        form_driver.quit().await;
         assert_eq!(site.records("draft_saved").await.len(), drafts);
     }
 }
 
 #[tokio::test]
-async fn an_altered_draft_is_not_published() {
+async fn altered_draft_is_not_published() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
     site.script(json!({ "on": "save_draft", "do": { "alter": { "price": 19.5 } } }))
         .await;
-    let mut composer = connector
-        .compose(&seat, site.request(content, photos))
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content, photos))
         .await
         .expect("an attempt");
-    composer.fill(&Steps::default()).await.expect("a filled form");
-    let saved = composer.save_draft(&Allowed).await.expect("a saved draft");
-    let opened = composer
+    form_driver.fill(&Steps::default()).await.expect("a filled form");
+    let saved = form_driver.save_draft(&Allowed).await.expect("a saved draft");
+    let opened = form_driver
         .open_draft(&saved.remote_id.expect("an id"), &Steps::default())
         .await;
     match opened {
@@ -138,31 +150,31 @@ async fn an_altered_draft_is_not_published() {
         other => panic!("{other:?}"),
     }
     assert!(matches!(
-        composer.publish(&Allowed).await,
+        form_driver.publish(&Allowed).await,
         Err(WriteError::NotSent(_))
     ));
-    composer.quit().await;
+    form_driver.quit().await;
     assert!(site.records("item_published").await.is_empty());
 }
 
 #[tokio::test]
-async fn an_attempt_stops_where_it_is_told_to() {
+async fn attempt_stops_at_the_requested_step() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
-    let mut composer = connector
-        .compose(&seat, site.request(content, Vec::new()))
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
+    let mut form_driver = connector
+        .compose(&account_context, site.request(content, Vec::new()))
         .await
         .expect("an attempt");
     let steps = Steps {
         stop_at: Some(FillStep::FormOpened),
         ..Steps::default()
     };
-    assert!(matches!(composer.fill(&steps).await, Err(Error::Stopped(_))));
+    assert!(matches!(form_driver.fill(&steps).await, Err(Error::Stopped(_))));
     assert_eq!(
         *steps.reached.lock().await,
         [FillStep::SignedIn, FillStep::FormOpened]
     );
-    composer.quit().await;
+    form_driver.quit().await;
 }

@@ -1,4 +1,5 @@
-//! Who else on the machine reaches a driver or a browser at work, and what ends with the process that started them.
+//! Isolation of a running driver and browser from other users of the machine, and their end with the process that
+//! started them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,12 +10,12 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use vintedbot_connector::{BrowserConfig, is_isolated};
 use vintedbot_marketplace::{
-    ComposerIdentity, ComposerRequest, Ending, Error, FillStep, Language, Marketplace, Process,
+    Ending, Error, FillStep, Language, ListingFormIdentity, ListingFormRequest, Marketplace, Process,
 };
 
-use crate::site::{Site, Steps, chromium, content, photos, seat};
+use crate::site::{Site, Steps, account_context, chromium, content, photos};
 
-/// The processes that name a folder in their command line, with their arguments.
+/// Returns the processes that name a folder in their command line, with their arguments.
 fn processes_of(dir: &Path) -> Vec<(u32, Vec<String>)> {
     let dir = dir.to_str().expect("a plain path");
     let entries = std::fs::read_dir("/proc").expect("this is Linux").flatten();
@@ -30,7 +31,7 @@ fn processes_of(dir: &Path) -> Vec<(u32, Vec<String>)> {
         .collect()
 }
 
-/// An option of the host of an attempt's driver.
+/// Returns the value of an option of the process that hosts the driver of an attempt.
 pub fn option_of_host(dir: &Path, name: &str) -> PathBuf {
     let (is_host, option) = (format!("--for={}", dir.display()), format!("--{name}="));
     let found = processes_of(dir).into_iter().find_map(|(_, arguments)| {
@@ -40,7 +41,8 @@ pub fn option_of_host(dir: &Path, name: &str) -> PathBuf {
     found.expect("the driver has a host")
 }
 
-/// The TCP ports on which these processes listen in this test's own network, which every user of the machine shares.
+/// Returns the TCP ports on which these processes listen in the network of this test, which all users of the machine
+/// share.
 fn ports_of(pids: &[u32]) -> Vec<u16> {
     let sockets: Vec<String> = pids
         .iter()
@@ -75,23 +77,29 @@ fn network_of(pid: u32) -> PathBuf {
 }
 
 #[tokio::test]
-async fn nobody_else_reaches_a_driver_or_a_browser_at_work() {
+async fn other_users_reach_neither_driver_nor_browser() {
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
     let request = site.request(content, photos);
     let dir = request.work_dir.clone();
-    let mut composer = connector.compose(&seat, request).await.expect("a browser");
-    // Logged in, and in the middle of the form.
+    let mut form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
+    // Logged in, and halfway through the form.
     let half_way = Steps {
         stop_at: Some(FillStep::TitleFilled),
         ..Steps::default()
     };
-    assert!(matches!(composer.fill(&half_way).await, Err(Error::Stopped(_))));
+    assert!(matches!(
+        form_driver.fill(&half_way).await,
+        Err(Error::Stopped(_))
+    ));
 
-    let identity = composer.identity();
+    let identity = form_driver.identity();
     let (driver, browser) = (identity.driver.expect("ours"), identity.browser.expect("ours"));
     let all: Vec<u32> = processes_of(&dir).into_iter().map(|(pid, _)| pid).collect();
     assert!(all.contains(&driver.pid) && all.contains(&browser.pid), "{all:?}");
@@ -101,7 +109,7 @@ async fn nobody_else_reaches_a_driver_or_a_browser_at_work() {
         assert!(ports.is_empty(), "open to every user of the machine: {ports:?}");
         assert_ne!(network_of(driver.pid), network_of(std::process::id()));
     } else {
-        // No namespace here: the driver's port is what remains, on both loopback addresses.
+        // Without a namespace, only the driver's port is visible, on both loopback addresses.
         assert!(ports.iter().all(|port| *port == ports[0]), "{ports:?}");
     }
     assert_eq!(
@@ -118,54 +126,60 @@ async fn nobody_else_reaches_a_driver_or_a_browser_at_work() {
         let mode = std::fs::metadata(folder).expect("a folder").permissions().mode();
         assert_eq!(mode & 0o077, 0, "{}", folder.display());
     }
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
     assert!(processes_of(&dir).is_empty());
 }
 
 #[tokio::test]
-async fn a_driver_without_a_namespace_works_all_the_same() {
+async fn driver_works_without_a_network_namespace() {
     let site = Site::start().await;
     let connector = site.browser_as(BrowserConfig {
         isolated: false,
         ..chromium()
     });
-    let seat = seat(Language::De);
+    let account_context = account_context(Language::De);
     let photos = photos(1);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
     let request = site.request(content, photos);
     let dir = request.work_dir.clone();
-    let mut composer = connector.compose(&seat, request).await.expect("a browser");
-    composer.fill(&Steps::default()).await.expect("a filled form");
-    let driver = composer.identity().driver.expect("ours");
+    let mut form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
+    form_driver.fill(&Steps::default()).await.expect("a filled form");
+    let driver = form_driver.identity().driver.expect("ours");
     assert_eq!(network_of(driver.pid), network_of(std::process::id()));
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
     assert!(processes_of(&dir).is_empty() && !dir.exists());
 }
 
-/// Names the folder of the process that [`a_killed_process_takes_driver_and_browser_with_it`] kills, in its environment.
+/// The environment variable with the folder of the process that [`killed_process_ends_its_driver_and_browser`] kills.
 const KILLED: &str = "VINTEDBOT_TEST_KILLED";
 
-/// Plays the process that is killed. Does nothing without [`KILLED`] in the environment.
+/// Runs as the process that is killed. Does nothing without [`KILLED`] in the environment.
 #[tokio::test]
 async fn killed_process_holds_a_browser_open() {
     let Ok(folder) = std::env::var(KILLED) else { return };
     let site = Site::start().await;
     let connector = site.browser();
     let photos = photos(1);
-    let seat = seat(Language::Fr);
-    let request = ComposerRequest {
+    let account_context = account_context(Language::Fr);
+    let request = ListingFormRequest {
         work_dir: folder.into(),
-        content: content(&connector, &seat, &photos).await,
+        content: content(&connector, &account_context, &photos).await,
         photos,
         keeps_photos: false,
     };
-    let _composer = connector.compose(&seat, request).await.expect("a browser");
+    let _form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
     println!("it stands open");
     std::future::pending::<()>().await;
 }
 
 #[tokio::test]
-async fn a_killed_process_takes_driver_and_browser_with_it() {
+async fn killed_process_ends_its_driver_and_browser() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dir = folder.path().join("attempt");
     let mut killed = Command::new(std::env::current_exe().expect("this program"))
@@ -199,11 +213,11 @@ async fn a_killed_process_takes_driver_and_browser_with_it() {
         let _ = Command::new("kill").args(["-9", &pid.to_string()]).status().await;
     }
     assert!(ended.is_ok(), "{left:?}");
-    // What is on the disk waits for the successor.
+    // The files on disk remain for the successor.
     assert!(dir.exists());
     let successor = Site::start().await.browser();
-    let identity = ComposerIdentity {
-        owner: Process {
+    let identity = ListingFormIdentity {
+        worker: Process {
             pid: 4_194_303,
             start_ticks: 1,
         },

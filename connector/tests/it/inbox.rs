@@ -1,28 +1,28 @@
-//! The inbox through the web session, on a site that is not always kind.
+//! The inbox over the web session, also when the site misbehaves.
 
 use serde_json::{Value, json};
 use vintedbot_connector::Connector;
 use vintedbot_marketplace::challenge::Kind;
 use vintedbot_marketplace::{
-    EntryContent, Error, Inbox as _, Language, Marketplace as _, OutgoingReply, Seat, WriteError,
+    AccountContext, EntryContent, Error, Inbox as _, Language, Marketplace as _, OutgoingReply, WriteError,
 };
 
-use crate::site::{Allowed, Forbidden, Site, photos, seat};
+use crate::site::{Allowed, Forbidden, Site, account_context, photos};
 
-/// A conversation with a buyer, on a site of its own.
-pub struct Desk {
+/// A site with a conversation between the member and a buyer.
+pub struct Fixture {
     pub site: Site,
     pub connector: Connector,
-    pub seat: Seat,
+    pub account_context: AccountContext,
     pub conversation_id: String,
 }
 
-impl Desk {
+impl Fixture {
     pub async fn open() -> Self {
         let site = Site::start().await;
         let connector = site.plain();
-        let seat = seat(Language::Fr);
-        let member = connector.member(&seat).await.expect("a member");
+        let account_context = account_context(Language::Fr);
+        let member = connector.member(&account_context).await.expect("a member");
         let member_id: u64 = member.id.parse().expect("a number");
         let opening = json!({ "member_id": member_id, "buyer": "camille", "text": "Bonjour !", "photos": 1 });
         let opened = site.admin("POST", "conversations", opening).await;
@@ -30,7 +30,7 @@ impl Desk {
         Self {
             site,
             connector,
-            seat,
+            account_context,
             conversation_id,
         }
     }
@@ -51,11 +51,11 @@ impl Desk {
 
     pub async fn send(&self, text: &str) -> Result<Option<String>, WriteError> {
         self.connector
-            .send_reply(&self.seat, &Allowed, &self.reply(text))
+            .send_reply(&self.account_context, &Allowed, &self.reply(text))
             .await
     }
 
-    /// How often the site took a reply with this text.
+    /// Returns how often the site accepted a reply with this text.
     pub async fn taken(&self, text: &str) -> usize {
         let records = self.site.records("reply").await;
         records.iter().filter(|record| record["body"] == text).count()
@@ -63,17 +63,21 @@ impl Desk {
 }
 
 #[tokio::test]
-async fn a_conversation_is_listed_and_read_and_reading_it_marks_nothing() {
-    let desk = Desk::open().await;
+async fn reading_a_conversation_marks_nothing_as_read() {
+    let fixture = Fixture::open().await;
     for _ in 0..2 {
-        let page = desk.connector.inbox_page(&desk.seat, 1).await.expect("a page");
+        let page = fixture
+            .connector
+            .inbox_page(&fixture.account_context, 1)
+            .await
+            .expect("a page");
         let row = &page.rows[0];
-        assert_eq!(row.conversation_id, desk.conversation_id);
+        assert_eq!(row.conversation_id, fixture.conversation_id);
         assert!(row.unread && row.update_time.is_some() && page.site_time.is_some());
         assert_eq!((page.unreadable, page.has_more), (0, Some(false)));
-        let read = desk
+        let read = fixture
             .connector
-            .conversation(&desk.seat, &desk.conversation_id)
+            .conversation(&fixture.account_context, &fixture.conversation_id)
             .await;
         let read = read.expect("answers").expect("is there");
         assert_eq!(read.person.as_ref().expect("a buyer").login, "camille");
@@ -81,71 +85,102 @@ async fn a_conversation_is_listed_and_read_and_reading_it_marks_nothing() {
             panic!("{:?}", read.entries);
         };
         assert_eq!((body.as_str(), photo_urls.len()), ("Bonjour !", 1));
-        let bytes = desk.connector.photo(&desk.seat, &photo_urls[0], 10_000_000).await;
+        let bytes = fixture
+            .connector
+            .photo(&fixture.account_context, &photo_urls[0], 10_000_000)
+            .await;
         assert!(!bytes.expect("its photo").is_empty());
     }
-    desk.connector
-        .mark_read(&desk.seat, &desk.conversation_id)
+    fixture
+        .connector
+        .mark_read(&fixture.account_context, &fixture.conversation_id)
         .await
         .expect("is marked");
-    let page = desk.connector.inbox_page(&desk.seat, 1).await.expect("a page");
+    let page = fixture
+        .connector
+        .inbox_page(&fixture.account_context, 1)
+        .await
+        .expect("a page");
     assert!(!page.rows[0].unread);
-    let none = desk.connector.conversation(&desk.seat, "999999999").await;
+    let none = fixture
+        .connector
+        .conversation(&fixture.account_context, "999999999")
+        .await;
     assert!(none.expect("answers").is_none());
 }
 
 #[tokio::test]
-async fn a_challenge_at_any_call_is_told_as_one() {
-    let desk = Desk::open().await;
+async fn challenge_at_any_inbox_call_is_reported() {
+    let fixture = Fixture::open().await;
     for (on, challenge, kind) in [
         ("inbox", "bot_check_on_call", Kind::CaptchaOnCall),
         ("conversation", "rate_limit", Kind::RateLimited),
         ("mark_read", "restriction", Kind::Restricted),
     ] {
-        desk.script(on, json!({ "challenge": challenge })).await;
+        fixture.script(on, json!({ "challenge": challenge })).await;
         let error = match on {
-            "inbox" => desk.connector.inbox_page(&desk.seat, 1).await.map(drop),
-            "conversation" => desk
+            "inbox" => fixture
                 .connector
-                .conversation(&desk.seat, &desk.conversation_id)
+                .inbox_page(&fixture.account_context, 1)
                 .await
                 .map(drop),
-            _ => desk.connector.mark_read(&desk.seat, &desk.conversation_id).await,
+            "conversation" => fixture
+                .connector
+                .conversation(&fixture.account_context, &fixture.conversation_id)
+                .await
+                .map(drop),
+            _ => {
+                fixture
+                    .connector
+                    .mark_read(&fixture.account_context, &fixture.conversation_id)
+                    .await
+            }
         };
         match error {
             Err(Error::Challenge { verdict, .. }) => assert_eq!(verdict.kind, kind, "{on}"),
             other => panic!("{on}: {other:?}"),
         }
     }
-    // Never "nothing there".
-    desk.script(
-        "inbox",
-        json!({ "answer": { "status": 200, "json": { "conversations": [], "code": 0 } } }),
-    )
-    .await;
-    assert!(desk.connector.inbox_page(&desk.seat, 1).await.is_err());
-    desk.script("conversation", json!({ "leave_out": ["messages"] }))
+    // A failed read is never reported as an empty inbox.
+    fixture
+        .script(
+            "inbox",
+            json!({ "answer": { "status": 200, "json": { "conversations": [], "code": 0 } } }),
+        )
         .await;
-    let emptied = desk
+    assert!(
+        fixture
+            .connector
+            .inbox_page(&fixture.account_context, 1)
+            .await
+            .is_err()
+    );
+    fixture
+        .script("conversation", json!({ "leave_out": ["messages"] }))
+        .await;
+    let emptied = fixture
         .connector
-        .conversation(&desk.seat, &desk.conversation_id)
+        .conversation(&fixture.account_context, &fixture.conversation_id)
         .await;
     assert!(emptied.is_err(), "{emptied:?}");
 }
 
 #[tokio::test]
-async fn a_reply_is_sent_once_with_its_photos() {
-    let desk = Desk::open().await;
+async fn reply_is_sent_once_with_its_photos() {
+    let fixture = Fixture::open().await;
     let reply = OutgoingReply {
         photos: photos(2),
-        ..desk.reply("Voilà l'étiquette")
+        ..fixture.reply("Voilà l'étiquette")
     };
-    let sent = desk.connector.send_reply(&desk.seat, &Allowed, &reply).await;
-    let id = sent.expect("is sent").expect("the site says which");
-    assert_eq!(desk.taken("Voilà l'étiquette").await, 1);
-    let read = desk
+    let sent = fixture
         .connector
-        .conversation(&desk.seat, &desk.conversation_id)
+        .send_reply(&fixture.account_context, &Allowed, &reply)
+        .await;
+    let id = sent.expect("is sent").expect("the site says which");
+    assert_eq!(fixture.taken("Voilà l'étiquette").await, 1);
+    let read = fixture
+        .connector
+        .conversation(&fixture.account_context, &fixture.conversation_id)
         .await;
     let read = read.expect("answers").expect("is there");
     let entry = read
@@ -156,39 +191,39 @@ async fn a_reply_is_sent_once_with_its_photos() {
         panic!("{entry:?}");
     };
     assert_eq!(photo_urls.len(), 2);
-    let late = desk
+    let late = fixture
         .connector
-        .send_reply(&desk.seat, &Forbidden, &desk.reply("late"))
+        .send_reply(&fixture.account_context, &Forbidden, &fixture.reply("late"))
         .await;
     assert!(matches!(late, Err(WriteError::NotSent(_))), "{late:?}");
-    assert_eq!(desk.taken("late").await, 0);
+    assert_eq!(fixture.taken("late").await, 0);
 }
 
 #[tokio::test]
-async fn what_becomes_of_a_reply_is_told_as_far_as_it_is_known() {
-    let desk = Desk::open().await;
+async fn reply_outcome_is_reported_as_far_as_known() {
+    let fixture = Fixture::open().await;
     for (text, action, times) in [
         ("five hundred", json!({ "accept_then_500": true }), 1),
         ("cut", json!({ "accept_then_cut": true }), 1),
         ("captcha", json!({ "challenge": "bot_check_on_call" }), 0),
     ] {
-        desk.script("reply", action).await;
-        let sent = desk.send(text).await;
+        fixture.script("reply", action).await;
+        let sent = fixture.send(text).await;
         assert!(matches!(sent, Err(WriteError::Unknown(_))), "{text}: {sent:?}");
-        assert_eq!(desk.taken(text).await, times, "{text}");
+        assert_eq!(fixture.taken(text).await, times, "{text}");
     }
     for (text, words) in [("idiot", "harassment"), ("a@example.org", "e-mail")] {
-        match desk.send(text).await {
+        match fixture.send(text).await {
             Err(WriteError::Refused(error)) => assert!(error.to_string().contains(words), "{error}"),
             other => panic!("{text}: {other:?}"),
         }
     }
-    desk.script("reply", json!({ "leave_out": ["id"] })).await;
-    assert_eq!(desk.send("anonymous").await.expect("is sent"), None);
-    assert_eq!(desk.taken("anonymous").await, 1);
-    // The site goes on refusing connections for a moment after it: this comes last.
-    desk.script("reply", json!({ "reset": true })).await;
-    let lost = desk.send("lost").await;
+    fixture.script("reply", json!({ "leave_out": ["id"] })).await;
+    assert_eq!(fixture.send("anonymous").await.expect("is sent"), None);
+    assert_eq!(fixture.taken("anonymous").await, 1);
+    // This case comes last, because the site refuses connections for a moment after it.
+    fixture.script("reply", json!({ "reset": true })).await;
+    let lost = fixture.send("lost").await;
     assert!(matches!(lost, Err(WriteError::Unknown(_))), "{lost:?}");
-    assert_eq!(desk.taken("lost").await, 0);
+    assert_eq!(fixture.taken("lost").await, 0);
 }

@@ -1,14 +1,14 @@
-//! Ending what an attempt leaves behind when its owner is gone.
+//! Cleanup of an attempt whose process is gone.
 
 use std::path::Path;
 use std::time::Duration;
 
 use vintedbot_connector::is_running;
-use vintedbot_marketplace::{ComposerIdentity, Ending, Error, FillStep, Language, Marketplace, Process};
+use vintedbot_marketplace::{Ending, Error, FillStep, Language, ListingFormIdentity, Marketplace, Process};
 
-use crate::site::{Site, Steps, content, photos, seat};
+use crate::site::{Site, Steps, account_context, content, photos};
 
-/// How many processes name the folder in their command line.
+/// Counts the processes that name the folder in their command line.
 fn processes_with(dir: &Path) -> usize {
     let dir = dir.to_str().expect("a plain path");
     let entries = std::fs::read_dir("/proc").expect("this is Linux");
@@ -20,16 +20,19 @@ fn processes_with(dir: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn a_dropped_attempt_takes_its_browser_with_it() {
+async fn dropped_attempt_ends_its_browser() {
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
     let request = site.request(content, Vec::new());
     let dir = request.work_dir.clone();
-    let composer = connector.compose(&seat, request).await.expect("a browser");
-    let browser = composer.identity().browser.expect("a browser");
-    drop(composer);
+    let form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
+    let browser = form_driver.identity().browser.expect("a browser");
+    drop(form_driver);
     let gone = async {
         while is_running(&browser) || processes_with(&dir) > 0 || dir.exists() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -40,8 +43,8 @@ async fn a_dropped_attempt_takes_its_browser_with_it() {
         .expect("processes and folder are gone");
 }
 
-/// A process that has never been.
-fn nobody() -> Process {
+/// Returns a process that never existed.
+fn dead_process() -> Process {
     Process {
         pid: 4_194_303,
         start_ticks: 1,
@@ -49,15 +52,18 @@ fn nobody() -> Process {
 }
 
 #[tokio::test]
-async fn a_leftover_browser_is_ended_by_its_identity() {
+async fn leftover_browser_is_ended_by_its_identity() {
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
     let request = site.request(content, photos(1));
     let dir = request.work_dir.clone();
-    let mut composer = connector.compose(&seat, request).await.expect("a browser");
-    let identity = composer.identity();
+    let mut form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
+    let identity = form_driver.identity();
     assert!(identity.session_id.is_some());
     let (driver, browser) = (
         identity.driver.clone().expect("a driver"),
@@ -67,10 +73,13 @@ async fn a_leftover_browser_is_ended_by_its_identity() {
         stop_at: Some(FillStep::TitleFilled),
         ..Steps::default()
     };
-    assert!(matches!(composer.fill(&half_way).await, Err(Error::Stopped(_))));
+    assert!(matches!(
+        form_driver.fill(&half_way).await,
+        Err(Error::Stopped(_))
+    ));
     assert!(is_running(&driver) && is_running(&browser) && processes_with(&dir) > 1);
-    // The owner's memory is gone, as after SIGKILL: nothing of it runs any more.
-    std::mem::forget(composer);
+    // Skips all destructors, as SIGKILL does.
+    std::mem::forget(form_driver);
 
     assert_eq!(site.browser().end(&identity).await, Ending::Ended);
     assert!(!is_running(&driver) && !is_running(&browser));
@@ -84,17 +93,20 @@ async fn a_leftover_browser_is_ended_by_its_identity() {
 }
 
 #[tokio::test]
-async fn a_browser_whose_identity_was_never_noted_is_found_by_its_folder() {
+async fn leftover_browser_without_identity_is_found_by_folder() {
     let site = Site::start().await;
     let connector = site.browser();
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
     let request = site.request(content, Vec::new());
     let dir = request.work_dir.clone();
-    let composer = connector.compose(&seat, request).await.expect("a browser");
-    std::mem::forget(composer);
-    let known = ComposerIdentity {
-        owner: nobody(),
+    let form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
+    std::mem::forget(form_driver);
+    let known = ListingFormIdentity {
+        worker: dead_process(),
         driver_url: None,
         session_id: None,
         driver: None,
@@ -106,22 +118,22 @@ async fn a_browser_whose_identity_was_never_noted_is_found_by_its_folder() {
 }
 
 #[tokio::test]
-async fn without_a_browser_an_attempt_has_ended_with_its_process_or_when_it_is_done() {
+async fn browserless_attempt_ends_with_its_process_or_its_work() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
-    let composer = connector
-        .compose(&seat, site.request(content, Vec::new()))
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
+    let form_driver = connector
+        .compose(&account_context, site.request(content, Vec::new()))
         .await
         .expect("an attempt");
-    let identity = composer.identity();
+    let identity = form_driver.identity();
     assert_eq!(
         connector.end(&identity).await,
         Ending::Unknown,
         "it may still be sending"
     );
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
     assert_eq!(connector.end(&identity).await, Ending::Ended);
 
     let another = vintedbot_connector::this_process();
@@ -139,8 +151,8 @@ async fn without_a_browser_an_attempt_has_ended_with_its_process_or_when_it_is_d
     assert_ne!(alive, another);
     assert_eq!(
         connector
-            .end(&ComposerIdentity {
-                owner: alive,
+            .end(&ListingFormIdentity {
+                worker: alive,
                 ..identity.clone()
             })
             .await,
@@ -148,8 +160,8 @@ async fn without_a_browser_an_attempt_has_ended_with_its_process_or_when_it_is_d
     );
     assert_eq!(
         connector
-            .end(&ComposerIdentity {
-                owner: nobody(),
+            .end(&ListingFormIdentity {
+                worker: dead_process(),
                 ..identity
             })
             .await,

@@ -1,19 +1,19 @@
-//! What is read through the web session.
+//! Reads over the web session.
 
 use serde_json::json;
 use vintedbot_marketplace::catalog::NO_BRAND;
 use vintedbot_marketplace::challenge::Kind;
 use vintedbot_marketplace::{Error, Language, Marketplace};
 
-use crate::site::{Site, seat};
+use crate::site::{Site, account_context};
 
 #[tokio::test]
-async fn the_catalog_holds_every_leaf_with_its_choices_in_the_seats_language() {
+async fn catalog_has_all_leaves_in_the_accounts_language() {
     let site = Site::start().await;
     let connector = site.plain();
     for (language, name) in [(Language::Fr, "Hommes"), (Language::En, "Men")] {
         let catalog = connector
-            .catalog(&seat(language))
+            .catalog(&account_context(language))
             .await
             .expect("the catalog is read");
         let men = catalog
@@ -52,18 +52,18 @@ async fn the_catalog_holds_every_leaf_with_its_choices_in_the_seats_language() {
 }
 
 #[tokio::test]
-async fn the_wardrobe_is_read_over_all_its_pages_with_drafts_and_hidden_items() {
+async fn wardrobe_read_covers_all_pages_drafts_and_hidden_items() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     assert!(
         connector
-            .wardrobe(&seat)
+            .wardrobe(&account_context)
             .await
             .expect("an empty wardrobe")
             .is_empty()
     );
-    let member = connector.member(&seat).await.expect("a member");
+    let member = connector.member(&account_context).await.expect("a member");
     let member_id: u64 = member.id.parse().expect("a number");
     for number in 0..200 {
         let item = json!({ "title": format!("Pull {number}"), "price": "12.5", "catalog_id": 7029 });
@@ -72,7 +72,10 @@ async fn the_wardrobe_is_read_over_all_its_pages_with_drafts_and_hidden_items() 
             json!({ "member_id": member_id, "item": item, "is_draft": is_draft, "is_hidden": number == 3 });
         site.admin("POST", "items", body).await;
     }
-    let items = connector.wardrobe(&seat).await.expect("a complete reading");
+    let items = connector
+        .wardrobe(&account_context)
+        .await
+        .expect("a complete reading");
     assert_eq!(items.len(), 200);
     assert_eq!(items.iter().filter(|item| item.is_draft).count(), 1);
     assert_eq!(items.iter().filter(|item| item.is_hidden).count(), 1);
@@ -84,7 +87,7 @@ async fn the_wardrobe_is_read_over_all_its_pages_with_drafts_and_hidden_items() 
 
     let draft = items.iter().find(|item| item.is_draft).expect("one draft");
     let read = connector
-        .item(&seat, &draft.id)
+        .item(&account_context, &draft.id)
         .await
         .expect("an answer")
         .expect("it is there");
@@ -94,7 +97,7 @@ async fn the_wardrobe_is_read_over_all_its_pages_with_drafts_and_hidden_items() 
     );
     assert!(
         connector
-            .item(&seat, "999999")
+            .item(&account_context, "999999")
             .await
             .expect("an answer")
             .is_none()
@@ -102,14 +105,17 @@ async fn the_wardrobe_is_read_over_all_its_pages_with_drafts_and_hidden_items() 
 }
 
 #[tokio::test]
-async fn a_challenge_on_a_call_is_an_error_with_evidence() {
+async fn challenge_on_a_call_is_an_error_with_evidence() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::En);
-    connector.member(&seat).await.expect("no challenge yet");
+    let account_context = account_context(Language::En);
+    connector
+        .member(&account_context)
+        .await
+        .expect("no challenge yet");
     site.script(json!({ "on": "wardrobe", "do": "status_403", "times": 1 }))
         .await;
-    match connector.wardrobe(&seat).await {
+    match connector.wardrobe(&account_context).await {
         Err(Error::Challenge { verdict, evidence }) => {
             assert_eq!(verdict.kind, Kind::CaptchaOnCall);
             assert!(evidence.page_text.contains("captcha-delivery"), "{evidence:?}");
@@ -119,30 +125,38 @@ async fn a_challenge_on_a_call_is_an_error_with_evidence() {
     site.script(json!({ "on": "wardrobe", "do": "captcha_page", "times": 1 }))
         .await;
     assert!(matches!(
-        connector.wardrobe(&seat).await,
+        connector.wardrobe(&account_context).await,
         Err(Error::Challenge { .. })
     ));
-    connector.wardrobe(&seat).await.expect("the challenge has passed");
+    connector
+        .wardrobe(&account_context)
+        .await
+        .expect("the challenge has passed");
 }
 
 #[tokio::test]
-async fn a_session_that_ran_out_is_renewed_once() {
+async fn expired_session_is_renewed_once() {
     let site = Site::start().await;
     let connector = site.plain();
-    let seat = seat(Language::En);
+    let account_context = account_context(Language::En);
     site.admin("POST", "settings", json!({ "access_token_ttl_s": 1 }))
         .await;
-    let first = connector.member(&seat).await.expect("signed in");
+    let first = connector.member(&account_context).await.expect("signed in");
     tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
     site.admin("POST", "settings", json!({ "access_token_ttl_s": 60 }))
         .await;
-    assert_eq!(connector.member(&seat).await.expect("signed in again"), first);
+    assert_eq!(
+        connector.member(&account_context).await.expect("signed in again"),
+        first
+    );
 }
 
 #[tokio::test]
-async fn another_site_has_no_session() {
+async fn account_of_another_site_has_no_session() {
     let site = Site::start().await;
-    let mut seat = seat(Language::Fr);
-    seat.site = "vinted.fr".to_owned();
-    assert!(matches!(site.plain().member(&seat).await, Err(Error::NoSession(site)) if site == "vinted.fr"));
+    let mut account_context = account_context(Language::Fr);
+    account_context.site = "vinted.fr".to_owned();
+    assert!(
+        matches!(site.plain().member(&account_context).await, Err(Error::NoSession(site)) if site == "vinted.fr")
+    );
 }

@@ -1,4 +1,4 @@
-//! Writing through a driver that somebody else runs: a real chromedriver, and grids that fail as grids do.
+//! Publishing through a remote driver: a real chromedriver, and grids that fail in known ways.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -13,11 +13,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use vintedbot_connector::BrowserConfig;
-use vintedbot_marketplace::{ComposerIdentity, Ending, Error, FillStep, Language, Marketplace, Seat};
+use vintedbot_marketplace::{
+    AccountContext, Ending, Error, FillStep, Language, ListingFormIdentity, Marketplace,
+};
 
-use crate::site::{Allowed, Site, Steps, chromium, content, photos, seat};
+use crate::site::{Allowed, Site, Steps, account_context, chromium, content, photos};
 
-/// A driver of the test's own.
+/// A chromedriver that the test starts.
 struct Driver {
     _process: Child,
     url: String,
@@ -41,11 +43,11 @@ async fn driver() -> Driver {
             };
         }
     }
-    panic!("chromedriver said no port");
+    panic!("chromedriver printed no port");
 }
 
 impl Driver {
-    /// The sessions that it has.
+    /// Returns the number of its sessions.
     async fn sessions(&self) -> usize {
         let answer = reqwest::get(format!("{}/sessions", self.url))
             .await
@@ -63,75 +65,85 @@ fn at(url: &str) -> BrowserConfig {
 }
 
 #[tokio::test]
-async fn a_driver_elsewhere_is_handed_the_photos_and_keeps_no_session() {
+async fn remote_driver_gets_the_photos_and_keeps_no_session() {
     let driver = driver().await;
     let site = Site::start().await;
     let connector = site.browser_as(at(&driver.url));
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let photos = photos(2);
-    let content = content(&connector, &seat, &photos).await;
+    let content = content(&connector, &account_context, &photos).await;
     let request = site.request(content, photos);
     let work_dir = request.work_dir.clone();
-    let mut composer = connector.compose(&seat, request).await.expect("a browser");
-    let identity = composer.identity();
+    let mut form_driver = connector
+        .compose(&account_context, request)
+        .await
+        .expect("a browser");
+    let identity = form_driver.identity();
     assert_eq!(identity.driver_url.as_deref(), Some(driver.url.as_str()));
     assert!(identity.session_id.is_some() && identity.driver.is_none() && identity.browser.is_none());
     assert_eq!(driver.sessions().await, 1);
 
-    composer.fill(&Steps::default()).await.expect("a filled form");
+    form_driver.fill(&Steps::default()).await.expect("a filled form");
     let in_folder = std::fs::read_dir(work_dir.join("photos")).map(Iterator::count);
     assert_eq!(
         in_folder.unwrap_or_default(),
         0,
         "the photos went through the driver"
     );
-    let saved = composer.save_draft(&Allowed).await.expect("a saved draft");
+    let saved = form_driver.save_draft(&Allowed).await.expect("a saved draft");
     assert!(saved.remote_id.is_some(), "the page's own answer was seen");
-    assert_eq!(composer.quit().await, Ending::Ended);
+    assert_eq!(form_driver.quit().await, Ending::Ended);
     assert_eq!(driver.sessions().await, 0);
     assert!(!work_dir.exists());
     assert_eq!(site.records("photo").await.len(), 2);
 }
 
-/// An attempt that stops in the middle and whose owner is gone, as after SIGKILL.
-async fn abandoned(site: &Site, driver: &Driver, seat: &Seat) -> ComposerIdentity {
+/// Starts an attempt that stops halfway and whose process is gone, as after SIGKILL.
+async fn abandoned(site: &Site, driver: &Driver, account_context: &AccountContext) -> ListingFormIdentity {
     let connector = site.browser_as(at(&driver.url));
-    let content = content(&connector, seat, &[]).await;
-    let mut composer = connector
-        .compose(seat, site.request(content, photos(1)))
+    let content = content(&connector, account_context, &[]).await;
+    let mut form_driver = connector
+        .compose(account_context, site.request(content, photos(1)))
         .await
         .expect("a browser");
     let half_way = Steps {
         stop_at: Some(FillStep::TitleFilled),
         ..Steps::default()
     };
-    assert!(matches!(composer.fill(&half_way).await, Err(Error::Stopped(_))));
-    let identity = composer.identity();
-    std::mem::forget(composer);
+    assert!(matches!(
+        form_driver.fill(&half_way).await,
+        Err(Error::Stopped(_))
+    ));
+    let identity = form_driver.identity();
+    std::mem::forget(form_driver);
     identity
 }
 
 #[tokio::test]
-async fn exactly_the_session_that_was_left_behind_is_ended_and_its_driver_is_asked_for_the_proof() {
+async fn leftover_remote_session_is_ended_and_driver_proves_it() {
     let driver = driver().await;
     let site = Site::start().await;
-    let seat = seat(Language::Fr);
+    let account_context = account_context(Language::Fr);
     let (left, other) = (
-        abandoned(&site, &driver, &seat).await,
-        abandoned(&site, &driver, &seat).await,
+        abandoned(&site, &driver, &account_context).await,
+        abandoned(&site, &driver, &account_context).await,
     );
     assert_eq!(driver.sessions().await, 2);
-    // From any machine, with any browser or none.
+    // Any machine can end the session, with or without an installed browser.
     let successor = site.plain();
     assert_eq!(successor.end(&left).await, Ending::Ended);
-    assert_eq!(driver.sessions().await, 1, "the other one is somebody else's");
+    assert_eq!(
+        driver.sessions().await,
+        1,
+        "the other session belongs to another client"
+    );
     assert_eq!(
         successor.end(&left).await,
         Ending::Ended,
         "the driver says that it is gone"
     );
-    // A driver that says nothing proves nothing: its browser may live.
-    let unheard = ComposerIdentity {
+    // A driver that does not answer proves nothing, because its browser may be alive.
+    let unheard = ListingFormIdentity {
         driver_url: Some("http://127.0.0.1:9".to_owned()),
         ..other.clone()
     };
@@ -140,17 +152,17 @@ async fn exactly_the_session_that_was_left_behind_is_ended_and_its_driver_is_ask
 }
 
 #[tokio::test]
-async fn a_dropped_attempt_ends_its_session_elsewhere() {
+async fn dropped_attempt_ends_its_remote_session() {
     let driver = driver().await;
     let site = Site::start().await;
     let connector = site.browser_as(at(&driver.url));
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
-    let composer = connector
-        .compose(&seat, site.request(content, Vec::new()))
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
+    let form_driver = connector
+        .compose(&account_context, site.request(content, Vec::new()))
         .await
         .expect("a browser");
-    drop(composer);
+    drop(form_driver);
     let gone = async {
         while driver.sessions().await > 0 {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -161,13 +173,13 @@ async fn a_dropped_attempt_ends_its_session_elsewhere() {
         .expect("it is ended");
 }
 
-/// How a scripted grid answers who wants a new session.
+/// How a scripted grid answers a request for a new session.
 #[derive(Clone)]
 enum Grid {
     NoFreeSlot,
     Hangs,
-    /// It gives one, and knows nothing of it from then on.
-    LosesIt,
+    /// It creates a session and does not know it afterwards.
+    LosesSession,
 }
 
 #[derive(Clone)]
@@ -188,7 +200,7 @@ async fn new_session(State(played): State<Played>) -> (StatusCode, Json<Value>) 
             (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "value": value })))
         }
         Grid::Hangs => std::future::pending().await,
-        Grid::LosesIt => {
+        Grid::LosesSession => {
             let capabilities =
                 json!({ "browserName": "chrome", "se:cdp": "ws://127.0.0.1:9/session/lost/se/cdp" });
             let value = json!({ "sessionId": "lost", "capabilities": capabilities });
@@ -202,7 +214,7 @@ async fn unknown_session() -> (StatusCode, Json<Value>) {
     (StatusCode::NOT_FOUND, Json(json!({ "value": value })))
 }
 
-/// A grid that plays its part; its address, and how often it was asked for a session.
+/// Starts a scripted grid. Returns its address and the number of session requests.
 async fn grid(grid: Grid) -> (String, Arc<AtomicUsize>) {
     let asked = Arc::new(AtomicUsize::new(0));
     let played = Played {
@@ -221,7 +233,7 @@ async fn grid(grid: Grid) -> (String, Arc<AtomicUsize>) {
     (url, asked)
 }
 
-/// What an attempt at that grid fails with, and how often the grid was asked.
+/// Returns the error of an attempt at that grid, and the number of session requests.
 async fn refused(part: Grid) -> (String, usize) {
     let (url, asked) = grid(part).await;
     let site = Site::start().await;
@@ -229,41 +241,41 @@ async fn refused(part: Grid) -> (String, usize) {
         start_timeout: Duration::from_secs(1),
         ..at(&url)
     });
-    let seat = seat(Language::Fr);
-    let content = content(&connector, &seat, &[]).await;
+    let account_context = account_context(Language::Fr);
+    let content = content(&connector, &account_context, &[]).await;
     let request = site.request(content, photos(1));
-    match connector.compose(&seat, request).await {
-        Err(Error::Browser(said)) => (said, asked.load(Ordering::Relaxed)),
+    match connector.compose(&account_context, request).await {
+        Err(Error::Browser(message)) => (message, asked.load(Ordering::Relaxed)),
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("there is no browser"),
     }
 }
 
 #[tokio::test]
-async fn a_grid_without_a_free_slot_is_asked_once_and_named_by_its_setting() {
-    let (said, asked) = refused(Grid::NoFreeSlot).await;
+async fn full_grid_is_asked_once_and_names_the_setting() {
+    let (message, asked) = refused(Grid::NoFreeSlot).await;
     assert!(
-        said.contains("WEBDRIVER_URL") && said.contains("timed out"),
-        "{said}"
+        message.contains("WEBDRIVER_URL") && message.contains("timed out"),
+        "{message}"
     );
-    assert!(!said.contains("Host info"), "{said}");
+    assert!(!message.contains("Host info"), "{message}");
     assert_eq!(asked, 1);
 }
 
 #[tokio::test]
-async fn a_grid_that_does_not_answer_is_given_up() {
-    let (said, asked) = refused(Grid::Hangs).await;
-    assert!(said.contains("WEBDRIVER_URL"), "{said}");
+async fn unresponsive_grid_times_out() {
+    let (message, asked) = refused(Grid::Hangs).await;
+    assert!(message.contains("WEBDRIVER_URL"), "{message}");
     assert_eq!(asked, 1);
 }
 
 #[tokio::test]
-async fn a_grid_that_has_lost_a_session_ends_the_attempt_and_proves_that_it_is_gone() {
-    let (said, _) = refused(Grid::LosesIt).await;
-    assert!(!said.is_empty());
-    let (url, _) = grid(Grid::LosesIt).await;
-    let identity = ComposerIdentity {
-        owner: vintedbot_connector::this_process(),
+async fn lost_grid_session_ends_the_attempt_with_proof() {
+    let (message, _) = refused(Grid::LosesSession).await;
+    assert!(!message.is_empty());
+    let (url, _) = grid(Grid::LosesSession).await;
+    let identity = ListingFormIdentity {
+        worker: vintedbot_connector::this_process(),
         driver_url: Some(url),
         session_id: Some("lost".to_owned()),
         driver: None,

@@ -1,4 +1,4 @@
-//! What the site answers to a reply, and to the calls around it, when it does not answer well.
+//! Bad answers of the site to a reply and to the calls around it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use vintedbot_marketplace::challenge::Kind;
 use vintedbot_marketplace::{Error, Inbox as _, OutgoingReply, WriteError};
 
-use crate::inbox::Desk;
+use crate::inbox::Fixture;
 use crate::site::{Allowed, photos};
 
 fn answer(status: u16, json: Value) -> Value {
@@ -14,9 +14,9 @@ fn answer(status: u16, json: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_of_the_sites_leaves_the_outcome_open() {
-    let desk = Desk::open().await;
-    let again = format!("/api/v2/conversations/{}/replies", desk.conversation_id);
+async fn foreign_answer_to_a_reply_leaves_the_outcome_unknown() {
+    let fixture = Fixture::open().await;
+    let again = format!("/api/v2/conversations/{}/replies", fixture.conversation_id);
     let redirect = |status: u16| json!({ "answer": { "status": status, "json": {}, "location": again } });
     for (text, action) in [
         ("sent on", redirect(307)),
@@ -39,141 +39,166 @@ async fn an_answer_that_is_none_of_the_sites_leaves_the_outcome_open() {
         ("an odd code", answer(200, json!({ "code": "oops" }))),
         ("a code as text", answer(200, json!({ "code": "105" }))),
     ] {
-        desk.script("reply", action).await;
-        let sent = desk.send(text).await;
+        fixture.script("reply", action).await;
+        let sent = fixture.send(text).await;
         assert!(matches!(sent, Err(WriteError::Unknown(_))), "{text}: {sent:?}");
-        // A redirect that were followed would have sent it, for the script strikes once.
-        assert_eq!(desk.taken(text).await, 0, "{text}");
+        // The script applies once, so a followed redirect would have sent the reply.
+        assert_eq!(fixture.taken(text).await, 0, "{text}");
     }
 }
 
 #[tokio::test]
-async fn a_code_that_says_plainly_that_nothing_was_taken_is_a_refusal_in_words() {
-    let desk = Desk::open().await;
+async fn definite_error_code_is_a_refusal_with_its_message() {
+    let fixture = Fixture::open().await;
     for (status, code, words) in [
         (404, json!(104), "does not know the thread"),
-        (400, json!("116"), "any more"),
+        (400, json!("116"), "no longer offers"),
         (422, json!(20), "transaction"),
     ] {
-        desk.script(
-            "reply",
-            answer(status, json!({ "code": code, "message": "in its words" })),
-        )
-        .await;
-        match desk.send("gone").await {
+        fixture
+            .script(
+                "reply",
+                answer(status, json!({ "code": code, "message": "in its words" })),
+            )
+            .await;
+        match fixture.send("gone").await {
             Err(WriteError::Refused(error)) => {
-                let told = error.to_string();
-                assert!(told.contains(words) && told.contains("in its words"), "{told}");
+                let shown = error.to_string();
+                assert!(shown.contains(words) && shown.contains("in its words"), "{shown}");
             }
             other => panic!("{code}: {other:?}"),
         }
     }
-    assert_eq!(desk.taken("gone").await, 0);
+    assert_eq!(fixture.taken("gone").await, 0);
 }
 
 #[tokio::test]
-async fn good_without_a_message_is_sent_as_one_that_is_not_named() {
-    let desk = Desk::open().await;
+async fn success_without_a_message_id_counts_as_sent() {
+    let fixture = Fixture::open().await;
     for code in [json!(0), json!("0")] {
-        desk.script("reply", answer(200, json!({ "code": code }))).await;
-        assert_eq!(desk.send("unnamed").await.expect("is sent"), None);
+        fixture
+            .script("reply", answer(200, json!({ "code": code })))
+            .await;
+        assert_eq!(fixture.send("unnamed").await.expect("is sent"), None);
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_in_time_leaves_the_outcome_open() {
-    let desk = Desk::open().await;
-    let hasty = desk.site.patient_for(Duration::from_secs(2));
-    hasty.inbox_page(&desk.seat, 1).await.expect("a page");
-    desk.script("reply", json!({ "answer_late_ms": 60_000 })).await;
-    let sent = hasty.send_reply(&desk.seat, &Allowed, &desk.reply("late")).await;
+async fn late_answer_to_a_reply_leaves_the_outcome_unknown() {
+    let fixture = Fixture::open().await;
+    let hasty = fixture.site.with_request_timeout(Duration::from_secs(2));
+    hasty
+        .inbox_page(&fixture.account_context, 1)
+        .await
+        .expect("a page");
+    fixture.script("reply", json!({ "answer_late_ms": 60_000 })).await;
+    let sent = hasty
+        .send_reply(&fixture.account_context, &Allowed, &fixture.reply("late"))
+        .await;
     assert!(
         matches!(sent, Err(WriteError::Unknown(Error::Unavailable(_)))),
         "{sent:?}"
     );
-    assert_eq!(desk.taken("late").await, 1);
+    assert_eq!(fixture.taken("late").await, 1);
 }
 
 #[tokio::test]
-async fn a_session_that_ended_before_a_reply_sends_nothing_and_the_next_reading_renews_it() {
-    let desk = Desk::open().await;
-    desk.script(
-        "reply",
-        answer(401, json!({ "code": 100, "message": "Invalid token" })),
-    )
-    .await;
-    let sent = desk.send("who?").await;
+async fn ended_session_sends_no_reply_and_next_read_renews_it() {
+    let fixture = Fixture::open().await;
+    fixture
+        .script(
+            "reply",
+            answer(401, json!({ "code": 100, "message": "Invalid token" })),
+        )
+        .await;
+    let sent = fixture.send("who?").await;
     assert!(
         matches!(sent, Err(WriteError::NotSent(Error::SessionBusy))),
         "{sent:?}"
     );
-    assert_eq!(desk.taken("who?").await, 0);
-    let read = desk
+    assert_eq!(fixture.taken("who?").await, 0);
+    let read = fixture
         .connector
-        .conversation(&desk.seat, &desk.conversation_id)
+        .conversation(&fixture.account_context, &fixture.conversation_id)
         .await;
     assert!(read.expect("renewed").is_some());
-    assert!(desk.send("who?").await.expect("is sent").is_some());
-    assert_eq!(desk.taken("who?").await, 1);
+    assert!(fixture.send("who?").await.expect("is sent").is_some());
+    assert_eq!(fixture.taken("who?").await, 1);
 }
 
 #[tokio::test]
-async fn an_expired_token_is_renewed_at_every_call_of_the_inbox_and_before_a_reply_with_photos() {
-    let desk = Desk::open().await;
-    let seat = &desk.seat;
+async fn expired_token_is_renewed_before_every_inbox_call() {
+    let fixture = Fixture::open().await;
+    let account_context = &fixture.account_context;
     let settings = |seconds: u64| json!({ "access_token_ttl_s": seconds });
     for call in ["inbox", "conversation", "mark_read", "reply", "photo"] {
-        // Logged in for a second, by a connector that knows no more than that.
-        desk.site.admin("POST", "settings", settings(1)).await;
-        let connector = desk.site.plain();
-        connector.inbox_page(seat, 1).await.expect("logged in");
+        // The token is valid for a second, and a new connector does the login.
+        fixture.site.admin("POST", "settings", settings(1)).await;
+        let connector = fixture.site.plain();
+        connector.inbox_page(account_context, 1).await.expect("logged in");
         tokio::time::sleep(Duration::from_millis(1_100)).await;
-        desk.site.admin("POST", "settings", settings(60)).await;
+        fixture.site.admin("POST", "settings", settings(60)).await;
         match call {
-            "inbox" => connector.inbox_page(seat, 1).await.map(drop).expect(call),
+            "inbox" => connector
+                .inbox_page(account_context, 1)
+                .await
+                .map(drop)
+                .expect(call),
             "conversation" => {
-                let read = connector.conversation(seat, &desk.conversation_id).await;
+                let read = connector
+                    .conversation(account_context, &fixture.conversation_id)
+                    .await;
                 assert!(read.expect(call).is_some());
             }
             "mark_read" => connector
-                .mark_read(seat, &desk.conversation_id)
+                .mark_read(account_context, &fixture.conversation_id)
                 .await
                 .expect(call),
             "reply" => {
-                // A writing call is not made twice, whatever the site says; the next attempt reads first.
-                let reply = desk.reply("Bonjour");
-                let sent = connector.send_reply(seat, &Allowed, &reply).await;
+                // A write is not repeated, whatever the site answers. The next attempt reads first.
+                let reply = fixture.reply("Bonjour");
+                let sent = connector.send_reply(account_context, &Allowed, &reply).await;
                 assert!(
                     matches!(sent, Err(WriteError::NotSent(Error::SessionBusy))),
                     "{sent:?}"
                 );
-                let read = connector.conversation(seat, &desk.conversation_id).await;
+                let read = connector
+                    .conversation(account_context, &fixture.conversation_id)
+                    .await;
                 assert!(read.expect(call).is_some());
-                let sent = connector.send_reply(seat, &Allowed, &reply).await;
+                let sent = connector.send_reply(account_context, &Allowed, &reply).await;
                 assert!(sent.expect(call).is_some());
             }
             _ => {
                 let reply = OutgoingReply {
                     photos: photos(1),
-                    ..desk.reply("Voilà")
+                    ..fixture.reply("Voilà")
                 };
-                let sent = connector.send_reply(seat, &Allowed, &reply).await;
+                let sent = connector.send_reply(account_context, &Allowed, &reply).await;
                 assert!(sent.expect(call).is_some());
             }
         }
     }
-    assert_eq!((desk.taken("Bonjour").await, desk.taken("Voilà").await), (1, 1));
+    assert_eq!(
+        (fixture.taken("Bonjour").await, fixture.taken("Voilà").await),
+        (1, 1)
+    );
 }
 
 #[tokio::test]
-async fn an_upload_that_fails_sends_nothing() {
-    let desk = Desk::open().await;
+async fn failed_upload_sends_no_reply() {
+    let fixture = Fixture::open().await;
     let reply = OutgoingReply {
         photos: photos(2),
-        ..desk.reply("with photos")
+        ..fixture.reply("with photos")
     };
-    let send = || desk.connector.send_reply(&desk.seat, &Allowed, &reply);
-    desk.script("photo", json!({ "challenge": "bot_check_on_call" }))
+    let send = || {
+        fixture
+            .connector
+            .send_reply(&fixture.account_context, &Allowed, &reply)
+    };
+    fixture
+        .script("photo", json!({ "challenge": "bot_check_on_call" }))
         .await;
     match send().await {
         Err(WriteError::NotSent(Error::Challenge { verdict, .. })) => {
@@ -181,25 +206,28 @@ async fn an_upload_that_fails_sends_nothing() {
         }
         other => panic!("{other:?}"),
     }
-    // The site's own word on a photo is told as a refusal, not as a request that was not made.
-    desk.script(
-        "photo",
-        answer(400, json!({ "code": 51, "message": "The photo is too big" })),
-    )
-    .await;
+    // The site's own message about a photo is reported as a refusal, not as a request that was not sent.
+    fixture
+        .script(
+            "photo",
+            answer(400, json!({ "code": 51, "message": "The photo is too big" })),
+        )
+        .await;
     match send().await {
         Err(WriteError::Refused(error)) => assert!(error.to_string().contains("too big"), "{error}"),
         other => panic!("{other:?}"),
     }
-    desk.script("photo", answer(200, json!({ "code": "50" }))).await;
+    fixture
+        .script("photo", answer(200, json!({ "code": "50" })))
+        .await;
     let unusable = send().await;
     assert!(unusable.is_err(), "{unusable:?}");
-    assert_eq!(desk.taken("with photos").await, 0);
+    assert_eq!(fixture.taken("with photos").await, 0);
 }
 
 #[tokio::test]
-async fn marking_as_read_is_done_only_where_the_site_says_nothing_against_it() {
-    let desk = Desk::open().await;
+async fn mark_as_read_succeeds_only_without_a_site_error() {
+    let fixture = Fixture::open().await;
     for (json, is_done) in [
         (json!({ "code": 0 }), true),
         (json!({ "code": "0" }), true),
@@ -210,8 +238,11 @@ async fn marking_as_read_is_done_only_where_the_site_says_nothing_against_it() {
         (json!({ "code": {} }), false),
         (json!([]), false),
     ] {
-        desk.script("mark_read", answer(200, json.clone())).await;
-        let marked = desk.connector.mark_read(&desk.seat, &desk.conversation_id).await;
+        fixture.script("mark_read", answer(200, json.clone())).await;
+        let marked = fixture
+            .connector
+            .mark_read(&fixture.account_context, &fixture.conversation_id)
+            .await;
         assert_eq!(marked.is_ok(), is_done, "{json}: {marked:?}");
     }
 }

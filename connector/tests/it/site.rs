@@ -1,4 +1,4 @@
-//! A practice site for one test, a connector to it, and things to put there.
+//! A practice site for one test, with a connector and test content.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,8 +22,8 @@ use vintedbot_marketplace::catalog::CatalogIndex;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{
-    ComposerRequest, FillStep, Frame, ItemContent, Language, Marketplace, Money, Named, Permit, PhotoFile,
-    Seat, StepObserver, Stopped,
+    AccountContext, FillStep, ItemContent, Language, ListingFormRequest, Marketplace, Money, Named, Permit,
+    PhotoFile, StepObserver, Stopped, TimelineStep,
 };
 use vintedbot_practice::{Practice, Running};
 
@@ -83,8 +83,8 @@ impl Site {
         self.connector(None, Selectors::embedded().clone())
     }
 
-    /// One that waits so long for an answer.
-    pub fn patient_for(&self, request_timeout: Duration) -> Connector {
+    /// Returns a connector with this request timeout.
+    pub fn with_request_timeout(&self, request_timeout: Duration) -> Connector {
         self.connector_within(None, Selectors::embedded().clone(), request_timeout)
     }
 
@@ -96,15 +96,14 @@ impl Site {
         self.connector(Some(chromium()), selectors)
     }
 
-    /// A browser of other ways than the installed one has.
+    /// Returns a connector with another browser configuration.
     pub fn browser_as(&self, browser: BrowserConfig) -> Connector {
         self.connector(Some(browser), Selectors::embedded().clone())
     }
 
-    /// Makes the pages that a seat's member sees particular ones.
-    pub async fn pages(&self, seat: &Seat, pages: Value) {
-        let member =
-            json!({ "login": seat.practice_login, "language": seat.language.code(), "pages": pages });
+    /// Sets how the site renders pages for the member of an account context.
+    pub async fn pages(&self, account_context: &AccountContext, pages: Value) {
+        let member = json!({ "login": account_context.practice_login, "language": account_context.language.code(), "pages": pages });
         self.admin("POST", "members", member).await;
     }
 
@@ -112,8 +111,8 @@ impl Site {
         format!("http://{}", self.running.local_addr())
     }
 
-    pub fn request(&self, content: ItemContent, photos: Vec<PhotoFile>) -> ComposerRequest {
-        ComposerRequest {
+    pub fn request(&self, content: ItemContent, photos: Vec<PhotoFile>) -> ListingFormRequest {
+        ListingFormRequest {
             work_dir: self.work_dir(),
             content,
             photos,
@@ -128,7 +127,7 @@ impl Site {
         ))
     }
 
-    /// Calls the site's admin API. Not with an HTTP client, so as to have nothing in common with what is tested.
+    /// Calls the site's admin API. Uses no HTTP client, so that it shares nothing with the code under test.
     pub async fn admin(&self, method: &str, path: &str, body: Value) -> Value {
         let body = body.to_string();
         let request = format!(
@@ -171,8 +170,8 @@ pub fn chromium() -> BrowserConfig {
     }
 }
 
-pub fn seat(language: Language) -> Seat {
-    Seat {
+pub fn account_context(language: Language) -> AccountContext {
+    AccountContext {
         account_id: "account-1".to_owned(),
         site: "practice".to_owned(),
         language,
@@ -201,9 +200,18 @@ pub fn photos(count: u8) -> Vec<PhotoFile> {
     (1..=count).map(photo).collect()
 }
 
-/// Something to sell in the men's sweatshirts, with a value in every field that the site asks for.
-pub async fn content(connector: &Connector, seat: &Seat, photos: &[PhotoFile]) -> ItemContent {
-    let index = CatalogIndex::new(connector.catalog(seat).await.expect("the catalog is read"));
+/// Returns an item in men's sweatshirts, with a value in every field that the site requires.
+pub async fn content(
+    connector: &Connector,
+    account_context: &AccountContext,
+    photos: &[PhotoFile],
+) -> ItemContent {
+    let index = CatalogIndex::new(
+        connector
+            .catalog(account_context)
+            .await
+            .expect("the catalog is read"),
+    );
     let leaf = index.leaves(5).into_iter().map(|leaf| leaf.id).find(|id| {
         let fields = index.fields(*id).expect("a leaf has fields");
         fields.size.is_some() && fields.material.is_some()
@@ -232,7 +240,7 @@ pub async fn content(connector: &Connector, seat: &Seat, photos: &[PhotoFile]) -
     }
 }
 
-/// The first thing in what the site accepted that is not what was approved, by id.
+/// Returns the first field of a site record that differs from the approved content, by id.
 pub fn difference(record: &Value, content: &ItemContent) -> Option<String> {
     let one = |choice: &Option<Named>| json!(choice.as_ref().map(|choice| choice.id));
     let many = |choices: &[Named]| {
@@ -271,20 +279,20 @@ pub fn difference(record: &Value, content: &ItemContent) -> Option<String> {
     })
 }
 
-/// Remembers the steps that it is told of, and may stop at one.
+/// Records the steps that it receives, and may stop at one of them.
 #[derive(Default)]
 pub struct Steps {
     pub reached: Mutex<Vec<FillStep>>,
-    pub frames: Mutex<Vec<Frame>>,
+    pub frames: Mutex<Vec<TimelineStep>>,
     pub stop_at: Option<FillStep>,
 }
 
 #[async_trait]
 impl StepObserver for Steps {
-    async fn reached(&self, frame: Frame) -> Result<(), Stopped> {
-        let step = frame.step;
+    async fn reached(&self, timeline_step: TimelineStep) -> Result<(), Stopped> {
+        let step = timeline_step.step;
         self.reached.lock().await.push(step);
-        self.frames.lock().await.push(frame);
+        self.frames.lock().await.push(timeline_step);
         if self.stop_at == Some(step) {
             Err(Stopped("the test says so".to_owned()))
         } else {

@@ -1,9 +1,9 @@
-//! An account as others see it, and its row.
+//! The account resource and its row.
 
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::markets::{Market, PRACTICE};
-use vintedbot_marketplace::{Language, Seat};
+use vintedbot_marketplace::{AccountContext, Language};
 
 use super::{AccountSession, AccountState, Mode};
 use crate::clock::Millis;
@@ -12,18 +12,18 @@ use crate::store::Tx;
 use crate::store::entities::accounts;
 use crate::{Error, Reason, Result};
 
-/// The longest name that an account may be given, in characters.
+/// The maximum length of an account's display name, in characters.
 pub(super) const NAME_MAX: usize = 100;
 
 /// An account on the marketplace.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub display_name: String,
     /// The ending of the market's domain, such as `fr`.
     pub market: String,
-    /// Where it works: `practice`, or the market's site such as `vinted.fr`.
+    /// The site of the account: `practice`, or the market's site such as `vinted.fr`.
     pub site: String,
     pub language: Language,
     pub mode: Mode,
@@ -31,13 +31,13 @@ pub struct Account {
     pub pause: Option<Pause>,
     pub member_id: Option<String>,
     pub member_login: Option<String>,
-    /// Absent: the setting for accounts.
+    /// Publications a minute. Absent: the setting `publish.per_minute_account` applies.
     pub publish_limit_per_minute: Option<i64>,
-    /// The session that was imported for the site it works on.
+    /// The imported session for the account's site.
     #[serde(default)]
     pub session: Option<AccountSession>,
-    /// Until when the site asked to be left alone; past, or absent: it did not.
-    pub quiet_until: Option<Millis>,
+    /// The end of the cooldown. Absent or in the past: no cooldown.
+    pub cooldown_until: Option<Millis>,
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
@@ -46,7 +46,7 @@ pub struct Account {
 /// Why an account is paused.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
-    /// Absent: one that this program does not know.
+    /// Absent: this version does not know the reason.
     pub reason: Option<Reason>,
     pub message: String,
     pub time: Millis,
@@ -54,18 +54,18 @@ pub struct Pause {
 }
 
 impl Account {
-    /// The market of the site that it works on, which decides on currency and limits.
+    /// Returns the market of the account's site, which determines currency and limits.
     pub fn site_market(&self) -> Result<&'static Market> {
         Market::find(&self.site).ok_or_else(|| Error::Internal(format!("site {} has no market", self.site)))
     }
 }
 
-/// Everything that a connector needs to know to act for an account.
-pub fn seat(account: &Account) -> Seat {
-    // The first digits of an id are the time of its making, which two accounts may share; the last ones are random.
+/// Returns the account context for the connector, without an account lock.
+pub fn account_context(account: &Account) -> AccountContext {
+    // The first digits of an id are its creation time, which two accounts may share; the last ones are random.
     let digits: String = account.id.chars().filter(char::is_ascii_hexdigit).collect();
     let tail = &digits[digits.len().saturating_sub(12)..];
-    Seat {
+    AccountContext {
         account_id: account.id.clone(),
         site: account.site.clone(),
         language: account.language,
@@ -92,7 +92,7 @@ impl From<accounts::Model> for Account {
                 .and_then(|session| serde_json::from_str(session).ok()),
             language: Language::from_code(&row.language).unwrap_or(Language::En),
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             display_name: row.display_name,
             market: row.market,
             site: row.site,
@@ -101,7 +101,7 @@ impl From<accounts::Model> for Account {
             member_id: row.member_id,
             member_login: row.member_login,
             publish_limit_per_minute: row.publish_limit_per_minute,
-            quiet_until: row.quiet_until,
+            cooldown_until: row.cooldown_until,
             create_time: row.create_time,
             update_time: row.update_time,
             sequence: row.sequence,
@@ -114,24 +114,24 @@ impl Resource for Account {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         Some(&self.id)
     }
 }
 
-/// The caller's account's row, locked until the end of the transaction.
-pub(crate) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<accounts::Model> {
+/// Loads the row of the workspace's account and locks it until the transaction ends.
+pub(crate) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<accounts::Model> {
     tx.locked(accounts::Entity::find_by_id(id))
         .one(tx)
         .await?
-        .filter(|row| row.owner_id == owner_id && row.delete_time.is_none())
+        .filter(|row| row.workspace_id == workspace_id && row.delete_time.is_none())
         .ok_or_else(|| Error::not_found("account", id))
 }
 
-/// Writes a row that was loaded for it, and says what happened.
+/// Writes a loaded row and emits an event of the given kind.
 pub(super) async fn save(tx: &Tx, mut row: accounts::Model, kind: Kind) -> Result<()> {
     row.update_time = tx.now().await?;
     row.clone().into_active_model().reset_all().update(tx).await?;
@@ -139,7 +139,7 @@ pub(super) async fn save(tx: &Tx, mut row: accounts::Model, kind: Kind) -> Resul
     Ok(())
 }
 
-/// Where an account of a mode works.
+/// Returns the site of an account with the given mode and market.
 pub(super) fn site_of(mode: Mode, market: &Market) -> String {
     match mode {
         Mode::Mock => PRACTICE.to_owned(),
@@ -147,7 +147,8 @@ pub(super) fn site_of(mode: Mode, market: &Market) -> String {
     }
 }
 
-/// The language that a market's account speaks where nobody says another: its own if it is one of ours, else English.
+/// Returns the default language of a market's accounts: the market's first language if vintedbot supports it, else
+/// English.
 pub(super) fn own_language(market: &Market) -> Language {
     market
         .languages
@@ -156,7 +157,7 @@ pub(super) fn own_language(market: &Market) -> Language {
         .unwrap_or(Language::En)
 }
 
-/// A language by its code, if it is one of ours and of the market's.
+/// Finds a language that both vintedbot and the market support. The error is the text of a violation.
 pub(super) fn language_of(market: &Market, code: &str) -> std::result::Result<Language, String> {
     let language =
         Language::from_code(code).ok_or_else(|| format!("must be \"fr\", \"en\" or \"de\", not {code:?}"))?;

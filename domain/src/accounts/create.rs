@@ -11,17 +11,17 @@ use super::{Account, AccountState, Mode, connection};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::entities::accounts;
-use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
+use crate::{Context, Error, Reason, Result, Violation, is_plain, requests};
 
-/// What is known of an account that is to be made.
+/// The parameters of a new account.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewAccount {
     pub display_name: String,
     /// The ending of the market's domain, such as `fr`.
     pub market: String,
-    /// Empty: the market's own if it is one of ours, else English.
+    /// Empty: the market's first language if vintedbot supports it, else English.
     pub language: String,
-    /// Absent: what the setting says.
+    /// Absent: the setting `session_mode`.
     pub mode: Option<Mode>,
     #[serde(skip)]
     pub request_id: Option<String>,
@@ -29,33 +29,34 @@ pub struct NewAccount {
 
 const METHOD: &str = "CreateAccount";
 
-/// Adds an account, and a job that learns who it is and what its site offers. Nothing is contacted here.
+/// Creates an account, and a job that reads its member and the catalogue. This call itself sends no requests to the
+/// site.
 ///
 /// # Errors
-/// All violations at once; ACKNOWLEDGEMENT_REQUIRED for AUTOMATED, which only `set_mode` gives.
-pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result<Account> {
+/// All violations at once; ACKNOWLEDGEMENT_REQUIRED for AUTOMATED, which only `set_mode` can set.
+pub async fn create(context: &Context, caller: &Caller, new: NewAccount) -> Result<Account> {
     let (market, language) = check(&new)?;
-    let mode = new.mode.unwrap_or(domain.settings.session_mode);
+    let mode = new.mode.unwrap_or(context.settings.session_mode);
     if mode == Mode::Automated {
         return Err(Error::rejected(
             Reason::AcknowledgementRequired,
-            "no account is made AUTOMATED; make it MANUAL, then call SetMode with automated_acknowledged",
+            "AUTOMATED cannot be set at creation; create a MANUAL account, then call SetMode with automated_acknowledged",
         ));
     }
-    let owner_id = caller.owner_id.clone();
-    let id = domain
+    let workspace_id = caller.workspace_id.clone();
+    let id = context
         .store
         .write(move |tx| {
-            let (new, owner_id) = (new.clone(), owner_id.clone());
+            let (new, workspace_id) = (new.clone(), workspace_id.clone());
             async move {
                 let request_id = new.request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &new).await? {
+                if let Some(id) = requests::check(tx, &workspace_id, request_id, METHOD, &new).await? {
                     return Ok(id);
                 }
                 let now = tx.now().await?;
                 let row = accounts::Model {
                     id: tx.id(),
-                    owner_id: owner_id.clone(),
+                    workspace_id: workspace_id.clone(),
                     display_name: new.display_name.trim().to_owned(),
                     market: ending(market),
                     site: site_of(mode, market),
@@ -74,7 +75,7 @@ pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result
                     delete_time: None,
                     sequence: 0,
                     session: None,
-                    quiet_until: None,
+                    cooldown_until: None,
                 };
                 accounts::Entity::insert(row.clone().into_active_model())
                     .exec_without_returning(tx)
@@ -82,13 +83,13 @@ pub async fn create(domain: &Domain, caller: &Caller, new: NewAccount) -> Result
                 connection::queue(tx, &row).await?;
                 let id = row.id.clone();
                 tx.emit(PendingEvent::changed(Kind::AccountCreated, &Account::from(row))?);
-                requests::remember(tx, &owner_id, request_id, METHOD, &new, &id).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &new, &id).await?;
                 Ok(id)
             }
             .boxed()
         })
         .await?;
-    super::get(domain, caller, &id).await
+    super::get(context, caller, &id).await
 }
 
 fn check(new: &NewAccount) -> Result<(&'static Market, Language)> {

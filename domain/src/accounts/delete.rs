@@ -13,25 +13,25 @@ use crate::listings;
 use crate::publishing::State;
 use crate::store::Tx;
 use crate::store::entities::{accounts, publish_jobs};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
 const METHOD: &str = "DeleteAccount";
 
-/// Removes an account, its listings and its inbox from here, and nothing from the site. What it published stays known, so that no item
-/// is ever claimed twice.
+/// Deletes an account with its listings and its inbox from the database, and nothing from the site. The claims of
+/// published items are retained, so that no item is ever claimed twice.
 ///
 /// # Errors
-/// PUBLISH_JOB_OPEN while one of its publish jobs has not ended, REPLY_OPEN while one of its replies has not, THREAD_REMOVAL_OPEN while a
-/// removal of one of its threads has not.
-pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
-    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
-        run(tx, owner_id, id).boxed()
+/// PUBLISH_JOB_OPEN, REPLY_OPEN or THREAD_REMOVAL_OPEN while the account has a publish job, a reply or a thread removal
+/// that has not ended.
+pub async fn delete(context: &Context, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
+    requests::once(context, caller, METHOD, id, request_id, |tx, workspace_id, id| {
+        run(tx, workspace_id, id).boxed()
     })
     .await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
-    let row = load(tx, owner_id, id).await?;
+async fn run(tx: &Tx, workspace_id: &str, id: &str) -> Result<()> {
+    let row = load(tx, workspace_id, id).await?;
     refuse_open_jobs(tx, publish_jobs::Column::AccountId, id).await?;
     listings::delete_all(tx, id).await?;
     inbox::forget_account(tx, &row).await?;
@@ -48,7 +48,10 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
     requests::forget(tx, &[id.to_owned()]).await
 }
 
-/// Refuses with PUBLISH_JOB_OPEN where a publish job that has not ended stands in the way.
+/// Checks that no publish job with the given account or listing is open.
+///
+/// # Errors
+/// PUBLISH_JOB_OPEN.
 pub(crate) async fn refuse_open_jobs(tx: &Tx, of: publish_jobs::Column, id: &str) -> Result<()> {
     let open = publish_jobs::Entity::find()
         .filter(of.eq(id))
@@ -59,7 +62,7 @@ pub(crate) async fn refuse_open_jobs(tx: &Tx, of: publish_jobs::Column, id: &str
         None => Ok(()),
         Some(job) => Err(Error::rejected(
             Reason::PublishJobOpen,
-            "a publish job that has not ended stands in the way; cancel it or wait for its end",
+            "a publish job has not ended; cancel it, or wait until it ends",
         )
         .with("publish_job_id", job.id)),
     }

@@ -1,4 +1,5 @@
-//! The one lock of an account: who holds it may run a browser for it. A leased row with an epoch.
+//! The account lock: a leased row with an epoch. Only its holder may run a browser for the account or refresh its
+//! session.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, OnConflict};
@@ -9,7 +10,7 @@ use crate::store::Tx;
 use crate::store::entities::account_locks;
 use crate::{Error, Result};
 
-/// The right to run a browser for an account, while its epoch is the row's and its lease lives.
+/// A held account lock. It is valid while the row has the same epoch and the lease has not expired.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountLock {
     pub account_id: String,
@@ -17,7 +18,8 @@ pub struct AccountLock {
     pub epoch: i64,
 }
 
-/// Takes the lock, or says until when somebody else has it. A holder that takes it again gets a new epoch.
+/// Acquires the account lock, or returns the end of another holder's lease as the inner error. A holder that acquires
+/// the lock again gets a new epoch.
 pub async fn acquire_lock(
     tx: &Tx,
     account_id: &str,
@@ -63,18 +65,18 @@ pub async fn acquire_lock(
 }
 
 impl AccountLock {
-    /// Renews the lease. `false`: the lock is lost.
+    /// Renews the lease. Returns false if the lock is lost.
     pub async fn renew(&self, tx: &Tx, lease_ms: Millis) -> Result<bool> {
         let now = tx.now().await?;
         self.set_lease(tx, now, now + lease_ms).await
     }
 
-    /// Lets go, where it is still held.
+    /// Releases the lock if it is still held.
     pub async fn release(&self, tx: &Tx) -> Result<()> {
         self.set_lease(tx, Millis::MIN, 0).await.map(drop)
     }
 
-    /// Checks, under the row's lock, that it is held and its lease lives.
+    /// Returns, under the row's lock, whether the lock is held and its lease has not expired.
     pub async fn is_live(&self, tx: &Tx) -> Result<bool> {
         let row = tx
             .locked(account_locks::Entity::find_by_id(&self.account_id))

@@ -1,7 +1,8 @@
-//! Marketplace accounts: whose wardrobe is run, in which mode, and whether it may act now.
+//! Marketplace accounts: their mode, session, account lock, pause and cooldown.
 
 mod account;
 mod connection;
+mod cooldown;
 mod create;
 mod delete;
 mod get;
@@ -9,7 +10,6 @@ mod lock;
 mod mode;
 mod open;
 mod pause;
-mod quiet;
 mod session;
 mod update;
 
@@ -17,8 +17,11 @@ use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use account::load;
-pub use account::{Account, Pause, seat};
-pub use connection::{is_left_alone, needs_catalog, queue_all, record_member, seat_of};
+pub use account::{Account, Pause, account_context};
+pub use connection::{
+    account_context_of, is_paused_or_cooling_down, needs_catalog, queue_all, record_member,
+};
+pub use cooldown::start_cooldown;
 pub use create::{NewAccount, create};
 pub use delete::delete;
 pub(crate) use delete::refuse_open_jobs;
@@ -26,7 +29,6 @@ pub use get::{get, list};
 pub use lock::{AccountLock, acquire_lock};
 pub use mode::{SetMode, any_mock, set_mode};
 pub use pause::{pause, resume};
-pub use quiet::keep_quiet;
 pub use session::{
     AccountSession, Candidate, ImportSession, Imported, SessionSource, StoredSessions, Tried, candidate,
     check_session, checked, forget_session, import_session, require_session, settle_check, settle_import,
@@ -34,30 +36,30 @@ pub use session::{
 pub(crate) use update::changed;
 pub use update::{Update, update};
 
-/// What may be done without a person, and where.
+/// How far vintedbot may act for an account, and on which site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// Only ever reaches the practice site on this machine.
+    /// The account reaches only the practice site on this machine.
     Mock,
     /// A person confirms every write.
     Manual,
-    /// Rules and schedules may confirm; opt-in.
+    /// Rules and schedules may confirm writes. Requires an opt-in.
     Automated,
 }
 
-/// Which of an account's sessions a row is.
+/// The role of a session row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SessionSlot {
-    /// In use.
+    /// The session in use.
     Current,
-    /// Imported, and to be tried on the site before it takes the place of the one in use.
+    /// An imported session that is tried on the site before it replaces the current one.
     Candidate,
 }
 
-/// Whether a session can be used.
+/// Whether a session is usable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -72,6 +74,6 @@ pub enum SessionState {
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AccountState {
     Active,
-    /// A challenge stopped it; nothing happens until a person resumes it.
+    /// No requests are sent to the site until a person resumes the account, for example after a challenge.
     Paused,
 }

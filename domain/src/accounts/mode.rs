@@ -1,4 +1,4 @@
-//! `SetMode`: how far the server may go, and with it where the account works.
+//! `SetMode`: changes the mode of an account and thereby its site.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QuerySelect};
@@ -12,14 +12,15 @@ use crate::identity::Caller;
 use crate::publishing::State;
 use crate::store::entities::{accounts, publish_jobs};
 use crate::store::{Store, Tx};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
 /// A change of mode.
 #[derive(Clone, Debug, Serialize)]
 pub struct SetMode {
     pub id: String,
     pub mode: Mode,
-    /// A person has read the safety notes and lets rules and schedules act in their name. Needed for AUTOMATED.
+    /// Whether a person has read the safety notes and lets rules and schedules act in their name. Required for
+    /// AUTOMATED.
     pub automated_acknowledged: bool,
     #[serde(skip)]
     pub request_id: Option<String>,
@@ -27,44 +28,44 @@ pub struct SetMode {
 
 const METHOD: &str = "SetMode";
 
-/// Changes the mode, which voids what was prepared: publish jobs that have not passed their intent are cancelled. Returns
-/// the account and the ids of these jobs; a repeated call finds the account alone.
+/// Changes the mode and cancels publish jobs, replies and thread removals without a committed intent. Returns the
+/// account and the ids of the cancelled publish jobs. A repeated call returns the account only.
 ///
 /// # Errors
-/// ACKNOWLEDGEMENT_REQUIRED.
-pub async fn set_mode(domain: &Domain, caller: &Caller, set: SetMode) -> Result<(Account, Vec<String>)> {
+/// ACKNOWLEDGEMENT_REQUIRED for AUTOMATED without `automated_acknowledged`.
+pub async fn set_mode(context: &Context, caller: &Caller, set: SetMode) -> Result<(Account, Vec<String>)> {
     if set.mode == Mode::Automated && !set.automated_acknowledged {
         return Err(Error::rejected(
             Reason::AcknowledgementRequired,
-            "AUTOMATED lets rules and schedules act in your name; read the safety notes and set automated_acknowledged",
+            "AUTOMATED lets rules and schedules act for you; read the safety notes, then set automated_acknowledged",
         ));
     }
-    let (owner_id, id) = (caller.owner_id.clone(), set.id.clone());
-    let cancelled = domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), set.id.clone());
+    let cancelled = context
         .store
         .write(move |tx| {
-            let (owner_id, set) = (owner_id.clone(), set.clone());
+            let (workspace_id, set) = (workspace_id.clone(), set.clone());
             async move {
                 let request_id = set.request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &set)
+                if requests::check(tx, &workspace_id, request_id, METHOD, &set)
                     .await?
                     .is_some()
                 {
                     return Ok(Vec::new());
                 }
-                let row = load(tx, &owner_id, &set.id).await?;
+                let row = load(tx, &workspace_id, &set.id).await?;
                 let cancelled = if row.mode == set.mode {
                     Vec::new()
                 } else {
                     change(tx, row, set.mode).await?
                 };
-                requests::remember(tx, &owner_id, request_id, METHOD, &set, &set.id).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &set, &set.id).await?;
                 Ok(cancelled)
             }
             .boxed()
         })
         .await?;
-    Ok((super::get(domain, caller, &id).await?, cancelled))
+    Ok((super::get(context, caller, &id).await?, cancelled))
 }
 
 async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>> {
@@ -74,7 +75,7 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
     let moved = site != row.site;
     let mut row = accounts::Model { mode, site, ..row };
     if moved {
-        // Who it is there has to be learnt anew, unless it has a session there.
+        // The member on the new site is unknown, unless a session for that site is stored.
         row = session::moved(tx, row).await?;
         connection::queue(tx, &row).await?;
     }
@@ -101,7 +102,7 @@ async fn change(tx: &Tx, row: accounts::Model, mode: Mode) -> Result<Vec<String>
         .await?)
 }
 
-/// Whether any account is in mock mode.
+/// Returns whether any account is in mock mode. Deleted accounts count too.
 pub async fn any_mock(store: &Store) -> Result<bool> {
     let found = accounts::Entity::find()
         .filter(accounts::Column::Mode.eq(Mode::Mock))

@@ -1,4 +1,4 @@
-//! What was approved for an account, publish jobs, replies and removals alike, when something changes about the account.
+//! Open publish jobs, replies and thread removals of an account, and their handling when the account changes.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 
@@ -8,14 +8,14 @@ use crate::store::Tx;
 use crate::store::entities::{publish_jobs, replies as reply_rows, threads};
 use crate::{Reason, Result, publishing};
 
-/// Takes back what has not passed its intent.
+/// Cancels every publish job, reply and thread removal without a committed intent.
 pub(super) async fn cancel(tx: &Tx, account_id: &str, reason: Reason, message: &str) -> Result<()> {
     publishing::cancel_open(tx, account_id, reason, message).await?;
     replies::cancel_open(tx, account_id, reason, message).await?;
     removal::cancel_open(tx, account_id, reason, message).await
 }
 
-/// Whether anything of the account has not ended.
+/// Returns whether the account has a publish job, reply or thread removal that has not ended.
 pub(super) async fn is_anything(tx: &Tx, account_id: &str) -> Result<bool> {
     let jobs = publish_jobs::Entity::find()
         .filter(publish_jobs::Column::AccountId.eq(account_id))
@@ -33,7 +33,7 @@ pub(super) async fn is_anything(tx: &Tx, account_id: &str) -> Result<bool> {
     )
 }
 
-/// Queues what waited because the account was paused.
+/// Queues publish jobs and replies that wait because the account was paused.
 pub(super) async fn wake(tx: &Tx, account_id: &str) -> Result<()> {
     publishing::wake_account(tx, account_id).await?;
     replies::wake_account(tx, account_id).await

@@ -1,4 +1,4 @@
-//! A challenge stops an account: nothing is asked of the site until a person has looked and resumed it.
+//! Pausing and resuming an account. A paused account sends no requests to the site until a person resumes it.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
@@ -10,9 +10,10 @@ use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::accounts;
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
-/// Pauses an account because of what a job met, with the publish job that has the evidence, where it was one. An account that is paused already keeps its first reason.
+/// Pauses an account. `publish_job_id` names the publish job that has the evidence; absent if another kind of job
+/// paused the account. An account that is already paused keeps its first reason.
 pub async fn pause(
     tx: &Tx,
     account_id: &str,
@@ -63,23 +64,23 @@ pub async fn pause(
 
 const RESUME: &str = "ResumeAccount";
 
-/// Ends a pause: a person says that its cause is dealt with. Jobs that waited for it are queued again. An account that is
-/// not paused stays as it is.
+/// Ends a pause after a person has dealt with its cause. Jobs that waited because of the pause are queued again. An
+/// account that is not paused stays unchanged.
 pub async fn resume(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
     request_id: Option<String>,
 ) -> Result<Account> {
-    requests::once(domain, caller, RESUME, id, request_id, |tx, owner_id, id| {
-        run(tx, owner_id, id).boxed()
+    requests::once(context, caller, RESUME, id, request_id, |tx, workspace_id, id| {
+        run(tx, workspace_id, id).boxed()
     })
     .await?;
-    super::get(domain, caller, id).await
+    super::get(context, caller, id).await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
-    let row = load(tx, owner_id, id).await?;
+async fn run(tx: &Tx, workspace_id: &str, id: &str) -> Result<()> {
+    let row = load(tx, workspace_id, id).await?;
     if row.state != AccountState::Paused {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::{Account, connection};
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::store::entities::accounts;
-use crate::{Domain, Error, Reason, Result, Violation, is_plain, requests};
+use crate::{Context, Error, Reason, Result, Violation, is_plain, requests};
 
 /// A change of an account.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -17,13 +17,13 @@ pub struct Update {
     pub id: String,
     /// Empty: absent.
     pub display_name: String,
-    /// Empty: absent; resetting it gives the market's own language.
+    /// Empty: absent. A reset sets the market's default language.
     pub language: String,
-    /// 1 to 60. Resetting it gives the setting for accounts.
+    /// 1 to 60. A reset makes the setting `publish.per_minute_account` apply.
     pub publish_limit_per_minute: Option<i64>,
-    /// Names of the fields to take; one that is absent above is reset. Empty: the fields that are present.
+    /// Names of the fields to change; a field that is absent above is reset. Empty: the fields that are present.
     pub mask: Vec<String>,
-    /// The change is made only to this state of the account.
+    /// The sequence that the account must have. Absent: any.
     pub expected_sequence: Option<i64>,
     #[serde(skip)]
     pub request_id: Option<String>,
@@ -32,25 +32,25 @@ pub struct Update {
 const METHOD: &str = "UpdateAccount";
 const LIMIT_MAX: i64 = 60;
 
-/// Changes name, language or publish limit.
+/// Changes the display name, language or publish limit of an account.
 ///
 /// # Errors
-/// All violations at once; RESOURCE_CHANGED.
-pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<Account> {
-    let (owner_id, id) = (caller.owner_id.clone(), update.id.clone());
-    domain
+/// All violations at once; RESOURCE_CHANGED if the account does not have `expected_sequence`.
+pub async fn update(context: &Context, caller: &Caller, update: Update) -> Result<Account> {
+    let (workspace_id, id) = (caller.workspace_id.clone(), update.id.clone());
+    context
         .store
         .write(move |tx| {
-            let (owner_id, update) = (owner_id.clone(), update.clone());
+            let (workspace_id, update) = (workspace_id.clone(), update.clone());
             async move {
                 let request_id = update.request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &update)
+                if requests::check(tx, &workspace_id, request_id, METHOD, &update)
                     .await?
                     .is_some()
                 {
                     return Ok(());
                 }
-                let row = load(tx, &owner_id, &update.id).await?;
+                let row = load(tx, &workspace_id, &update.id).await?;
                 if update
                     .expected_sequence
                     .is_some_and(|expected| expected != row.sequence)
@@ -64,17 +64,17 @@ pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<
                 if changed != row {
                     save(tx, changed, Kind::AccountUpdated).await?;
                 }
-                requests::remember(tx, &owner_id, request_id, METHOD, &update, &update.id).await
+                requests::remember(tx, &workspace_id, request_id, METHOD, &update, &update.id).await
             }
             .boxed()
         })
         .await?;
-    super::get(domain, caller, &id).await
+    super::get(context, caller, &id).await
 }
 
-/// What is answered where `expected_sequence` is not the current one.
+/// The error for an `expected_sequence` that is not the current sequence.
 pub(crate) fn changed(what: &str, sequence: i64) -> Error {
-    let message = format!("the {what} has changed since; read it again and decide anew");
+    let message = format!("the {what} has changed in the meantime; read it again, then repeat the call");
     Error::rejected(Reason::ResourceChanged, message).with("sequence", sequence.to_string())
 }
 

@@ -1,53 +1,54 @@
-//! Looking through a catalogue.
+//! Lists and searches the choices of a catalogue.
 
 use vintedbot_marketplace::Named;
 use vintedbot_marketplace::catalog::{Brand, CatalogIndex, Category};
 
 use super::{CategoryField, FieldOption, fields, seen_by};
 use crate::identity::Caller;
-use crate::paging::{self, Page, PageRequest, Window};
-use crate::{Domain, Error, Reason, Result};
+use crate::paging::{self, Page, PageQuery, PageRequest};
+use crate::{Context, Error, Reason, Result};
 
-/// The longest text to search brands by, in characters.
+/// The maximum length of a brand query, in characters.
 const QUERY_MAX: usize = 100;
-/// No tree of the site is deeper; what is deeper is a loop in what was read.
+/// The maximum depth of a category tree. The site's trees are not deeper, so a deeper tree contains a loop.
 const DEEPEST: usize = 32;
 
-/// A place in the category tree.
+/// A category with its position in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CategoryPlace {
     pub id: i64,
     pub name: String,
     pub parent_id: Option<i64>,
-    /// Names from the root down, parted by ` > `.
+    /// The names from the root down, joined by ` > `.
     pub path: String,
-    /// Only such a category can be published in.
+    /// Whether the category is a leaf. Only leaf categories accept listings.
     pub leaf: bool,
 }
 
-/// One size, with the heading of its group.
+/// A size with the heading of its group.
 pub type SizeChoice = FieldOption;
 
-/// The children of a category (or the roots), or with `recursive` everything below it, parents before their children.
+/// Lists the children of a category, or the roots. With `recursive`, lists all descendants, parents before their
+/// children.
 pub async fn list_categories(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     parent_id: Option<i64>,
     recursive: bool,
     page: &PageRequest,
 ) -> Result<Page<CategoryPlace>> {
-    let method = (caller.owner_id.as_str(), "ListCategories");
+    let method = (caller.workspace_id.as_str(), "ListCategories");
     let parameters = (account_id, parent_id, recursive);
-    let window = Window::<usize>::open(&domain.keys, paging::CHOICES, method, &parameters, page)?;
-    let (_, index) = seen_by(domain, caller, account_id).await?;
+    let window = PageQuery::<usize>::open(&context.keys, paging::CHOICES, method, &parameters, page)?;
+    let (_, index) = seen_by(context, caller, account_id).await?;
     if let Some(id) = parent_id.filter(|id| index.category(*id).is_none()) {
         return Err(unknown("parent_id", id));
     }
     let mut found = Vec::new();
     collect(&index, parent_id, if recursive { DEEPEST } else { 1 }, &mut found);
     window.of_list(
-        &domain.keys,
+        &context.keys,
         found.into_iter().map(|category| place(&index, category)),
     )
 }
@@ -72,24 +73,24 @@ fn place(index: &CatalogIndex, category: &Category) -> CategoryPlace {
     }
 }
 
-/// One category, with the fields that a leaf asks for in the form's order.
+/// Returns a category. For a leaf, also returns the form's fields in the form's order.
 pub async fn category(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     id: i64,
 ) -> Result<(CategoryPlace, Vec<CategoryField>)> {
-    let (_, index) = seen_by(domain, caller, account_id).await?;
+    let (_, index) = seen_by(context, caller, account_id).await?;
     let category = index
         .category(id)
         .ok_or_else(|| Error::not_found("category", id.to_string()))?;
     Ok((place(&index, category), fields::of_category(&index, id)))
 }
 
-/// Brands whose name, or a word of it, begins with the text, best match first; all of them by name where there is none.
-/// `category_id` leaves none where the category asks for no brand.
+/// Lists brands of which the name or a word of the name begins with `query`, best match first. An empty query lists all
+/// brands by name. With `category_id`, lists none if the category has no brand field.
 pub async fn search_brands(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     query: &str,
@@ -102,10 +103,10 @@ pub async fn search_brands(
             format!("must have at most {QUERY_MAX} characters"),
         ));
     }
-    let method = (caller.owner_id.as_str(), "SearchBrands");
+    let method = (caller.workspace_id.as_str(), "SearchBrands");
     let parameters = (account_id, query, category_id);
-    let window = Window::<usize>::open(&domain.keys, paging::RESOURCES, method, &parameters, page)?;
-    let (_, index) = seen_by(domain, caller, account_id).await?;
+    let window = PageQuery::<usize>::open(&context.keys, paging::RESOURCES, method, &parameters, page)?;
+    let (_, index) = seen_by(context, caller, account_id).await?;
     let asked = match category_id {
         None => true,
         Some(id) => index
@@ -123,39 +124,39 @@ pub async fn search_brands(
     if query.trim().is_empty() {
         brands.sort_by_key(|brand| brand.name.to_lowercase());
     }
-    window.of_list(&domain.keys, brands.into_iter().cloned())
+    window.of_list(&context.keys, brands.into_iter().cloned())
 }
 
-/// The sizes of a leaf category, in the site's order; none where it has none.
+/// Lists the sizes of a leaf category in the site's order. The list is empty if the category has none.
 pub async fn sizes(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     category_id: i64,
     page: &PageRequest,
 ) -> Result<Page<SizeChoice>> {
-    let method = (caller.owner_id.as_str(), "ListSizes");
-    let window = Window::<usize>::open(
-        &domain.keys,
+    let method = (caller.workspace_id.as_str(), "ListSizes");
+    let window = PageQuery::<usize>::open(
+        &context.keys,
         paging::CHOICES,
         method,
         &(account_id, category_id),
         page,
     )?;
-    let (_, index) = seen_by(domain, caller, account_id).await?;
+    let (_, index) = seen_by(context, caller, account_id).await?;
     require_leaf(&index, category_id)?;
-    window.of_list(&domain.keys, fields::sizes(&index, category_id))
+    window.of_list(&context.keys, fields::sizes(&index, category_id))
 }
 
-/// The colours, in the site's order.
+/// Lists the colours in the site's order.
 pub async fn colors(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     page: &PageRequest,
 ) -> Result<Page<Named>> {
     choices(
-        domain,
+        context,
         caller,
         ("ListColors", account_id),
         None,
@@ -165,16 +166,16 @@ pub async fn colors(
     .await
 }
 
-/// The conditions, best first; only those that a leaf category allows where one is given.
+/// Lists the conditions, best first; with `category_id`, only those of that leaf category.
 pub async fn conditions(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     category_id: Option<i64>,
     page: &PageRequest,
 ) -> Result<Page<Named>> {
     choices(
-        domain,
+        context,
         caller,
         ("ListConditions", account_id),
         category_id,
@@ -187,16 +188,16 @@ pub async fn conditions(
     .await
 }
 
-/// The package sizes, smallest first; only those that a leaf category allows where one is given.
+/// Lists the package sizes, smallest first; with `category_id`, only those of that leaf category.
 pub async fn package_sizes(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     category_id: Option<i64>,
     page: &PageRequest,
 ) -> Result<Page<Named>> {
     choices(
-        domain,
+        context,
         caller,
         ("ListPackageSizes", account_id),
         category_id,
@@ -210,26 +211,26 @@ pub async fn package_sizes(
 }
 
 async fn choices(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     (method, account_id): (&str, &str),
     category_id: Option<i64>,
     page: &PageRequest,
     offered: impl for<'a> Fn(&'a CatalogIndex, Option<i64>) -> Vec<&'a Named>,
 ) -> Result<Page<Named>> {
-    let method = (caller.owner_id.as_str(), method);
-    let window = Window::<usize>::open(
-        &domain.keys,
+    let method = (caller.workspace_id.as_str(), method);
+    let window = PageQuery::<usize>::open(
+        &context.keys,
         paging::CHOICES,
         method,
         &(account_id, category_id),
         page,
     )?;
-    let (_, index) = seen_by(domain, caller, account_id).await?;
+    let (_, index) = seen_by(context, caller, account_id).await?;
     if let Some(id) = category_id {
         require_leaf(&index, id)?;
     }
-    window.of_list(&domain.keys, offered(&index, category_id).into_iter().cloned())
+    window.of_list(&context.keys, offered(&index, category_id).into_iter().cloned())
 }
 
 fn require_leaf(index: &CatalogIndex, category_id: i64) -> Result<()> {
@@ -238,7 +239,7 @@ fn require_leaf(index: &CatalogIndex, category_id: i64) -> Result<()> {
     }
     if index.fields(category_id).is_none() {
         let text = format!(
-            "{} is divided further: choose one below it",
+            "{} is not a leaf category; choose one of its subcategories",
             index.path_name(category_id)
         );
         return Err(Error::invalid("category_id", text));
@@ -246,11 +247,11 @@ fn require_leaf(index: &CatalogIndex, category_id: i64) -> Result<()> {
     Ok(())
 }
 
-/// What is answered where an id stands for nothing in the catalogue.
+/// Returns the error for an id that is not in the catalogue.
 pub(crate) fn unknown(field: &str, id: i64) -> Error {
     Error::rejected(
         Reason::NameUnknown,
-        format!("{field} {id} stands for nothing in the account's catalogue"),
+        format!("{field} {id} does not exist in the account's catalogue"),
     )
     .with("field", field)
     .with("name", id.to_string())

@@ -1,31 +1,31 @@
-//! What the form asks for in a category, field by field, and what the fields are called.
+//! The listing form's fields in a category, and the names of the fields.
 
 use vintedbot_marketplace::catalog::{CatalogIndex, FieldRule};
 use vintedbot_marketplace::{Field, Language, Named};
 
-/// One field of the form in a leaf category.
+/// A field of the listing form in a leaf category.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CategoryField {
     /// The site's code; see [`code`].
     pub code: &'static str,
-    /// Its name in the account's language.
+    /// The field's name in the account's language.
     pub title: &'static str,
     pub required: bool,
     pub selection_limit: u32,
-    /// Empty for the brand, which is searched.
+    /// The values to choose from. Empty for the brand, which is found by search.
     pub options: Vec<FieldOption>,
 }
 
-/// One value that can be chosen.
+/// A value that can be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldOption {
     pub id: i64,
     pub name: String,
-    /// The heading under which it stands; empty for none.
+    /// The heading of the value's group. Empty: none.
     pub group: String,
 }
 
-/// The site's code of a field that is chosen from a list.
+/// Returns the site's code of a field.
 pub fn code(field: Field) -> &'static str {
     match field {
         Field::Colors => "color",
@@ -34,8 +34,8 @@ pub fn code(field: Field) -> &'static str {
     }
 }
 
-/// What a field is called (as seen on the site's form in French, 2026-11, confidence B; the English and the
-/// German are ours, but for the buttons).
+/// Returns the name of a field (French: as seen on the site's form, 2026-11, confidence B). The English and German
+/// names are ours, except those of the buttons.
 pub fn label(field: Field, language: Language) -> &'static str {
     let (english, french, german) = match field {
         Field::Photos => ("Photos", "Photos", "Fotos"),
@@ -60,7 +60,7 @@ pub fn label(field: Field, language: Language) -> &'static str {
     }
 }
 
-/// What the form asks for in a leaf category, in the form's order; nothing for any other category.
+/// Returns the fields of a leaf category in the form's order. Empty for any other category.
 pub(super) fn of_category(index: &CatalogIndex, category_id: i64) -> Vec<CategoryField> {
     let Some(rules) = index.fields(category_id) else {
         return Vec::new();
@@ -100,7 +100,7 @@ pub(super) fn of_category(index: &CatalogIndex, category_id: i64) -> Vec<Categor
     .collect()
 }
 
-/// The sizes of a leaf category under the headings of their groups.
+/// Returns the sizes of a leaf category with the headings of their groups.
 pub(super) fn sizes(index: &CatalogIndex, category_id: i64) -> Vec<FieldOption> {
     let groups = index.size_groups(category_id);
     let in_group = |group: &str, size: &Named| FieldOption {

@@ -1,7 +1,7 @@
-//! What a marketplace offers to choose from, as last read for a site and a language.
+//! The catalogues of the sites, as last read per site and language.
 //!
-//! The row is the truth; its index is kept in memory as long as the row's time of reading is the same. For another list:
-//! a function in `browse` on top of `CatalogIndex`.
+//! The database row is authoritative. Its in-memory index is valid while the row's `fetch_time` is unchanged. To add a
+//! list, write a function in `browse` on top of `CatalogIndex`.
 
 mod browse;
 mod fields;
@@ -22,7 +22,7 @@ use crate::clock::Millis;
 use crate::identity::Caller;
 use crate::store::Store;
 use crate::store::entities::catalogs;
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
 pub(crate) use browse::unknown;
 pub use browse::{
@@ -33,10 +33,10 @@ pub use fields::{CategoryField, FieldOption, code, label};
 pub(crate) use names::{NAME_MAX, anywhere, resolve};
 pub use names::{NameKind, NameQuery, QUERIES_MAX, Resolution, resolve_names};
 
-/// When to ask again for a catalogue that is still being read.
+/// The delay after which a caller retries while the catalogue is being read.
 const RETRY: Millis = 2_000;
 
-/// The catalogues, read when they are first needed. Cheap to clone.
+/// The catalogues, loaded on first use. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Catalogs {
     indexed: Arc<Mutex<HashMap<(String, Language), Indexed>>>,
@@ -49,7 +49,7 @@ struct Indexed {
 }
 
 impl Catalogs {
-    /// The catalogue of a site in a language.
+    /// Returns the catalogue of a site in a language.
     ///
     /// # Errors
     /// CATALOG_NOT_READY until it has been read for the first time.
@@ -73,10 +73,12 @@ impl Catalogs {
             .await?
             .ok_or_else(|| not_ready(site, language))?;
         let (fetch_time, body) = (row.fetch_time, row.body);
-        // A real catalogue has thousands of categories.
+        // A real catalogue has thousands of categories, so indexing must not block the runtime.
         let index = tokio::task::spawn_blocking(move || serde_json::from_str(&body).map(CatalogIndex::new))
             .await
-            .map_err(|error| Error::Internal(format!("indexing a catalogue ended: {error}")))??;
+            .map_err(|error| {
+                Error::Internal(format!("the task that indexes a catalogue failed: {error}"))
+            })??;
         let index = Arc::new(index);
         self.lock().insert(
             (site.to_owned(), language),
@@ -88,7 +90,7 @@ impl Catalogs {
         Ok(index)
     }
 
-    /// Keeps what was read of a site, in place of what was read before.
+    /// Stores the catalogue of a site and language; replaces the previous one.
     pub async fn save(&self, store: &Store, site: &str, catalog: Catalog) -> Result<()> {
         let language = catalog.language;
         let body = Arc::new(serde_json::to_string(&catalog)?);
@@ -114,7 +116,7 @@ impl Catalogs {
                 .boxed()
             })
             .await?;
-        // Two readings within a millisecond look the same by their time.
+        // Two readings within the same millisecond have the same `fetch_time`.
         self.lock().remove(&(site.to_owned(), language));
         Ok(())
     }
@@ -126,23 +128,27 @@ impl Catalogs {
 
 fn not_ready(site: &str, language: Language) -> Error {
     let message = format!(
-        "what {site} offers in {:?} has not been read yet",
+        "the catalogue of {site} in language {:?} has not been read yet",
         language.code()
     );
     Error::rejected(Reason::CatalogNotReady, message).retry_after(RETRY)
 }
 
-/// The catalogue that an account sees.
-pub async fn of_account(domain: &Domain, account: &Account) -> Result<Arc<CatalogIndex>> {
-    domain
+/// Returns the catalogue for an account's site and language.
+pub async fn of_account(context: &Context, account: &Account) -> Result<Arc<CatalogIndex>> {
+    context
         .catalogs
-        .get(&domain.store, &account.site, account.language)
+        .get(&context.store, &account.site, account.language)
         .await
 }
 
-/// The caller's account and the catalogue that it sees.
-async fn seen_by(domain: &Domain, caller: &Caller, account_id: &str) -> Result<(Account, Arc<CatalogIndex>)> {
-    let account = accounts::get(domain, caller, account_id).await?;
-    let index = of_account(domain, &account).await?;
+/// Returns the caller's account and its catalogue.
+async fn seen_by(
+    context: &Context,
+    caller: &Caller,
+    account_id: &str,
+) -> Result<(Account, Arc<CatalogIndex>)> {
+    let account = accounts::get(context, caller, account_id).await?;
+    let index = of_account(context, &account).await?;
     Ok((account, index))
 }

@@ -1,4 +1,4 @@
-//! `ResolveNames`: what the names that people write stand for.
+//! `ResolveNames`: finds the catalogue entries for names that people write.
 
 use vintedbot_marketplace::Named;
 use vintedbot_marketplace::catalog::{
@@ -8,15 +8,15 @@ use vintedbot_marketplace::catalog::{
 use super::browse::unknown;
 use super::seen_by;
 use crate::identity::Caller;
-use crate::{Domain, Error, Result, Violation};
+use crate::{Context, Error, Result, Violation};
 
-/// The longest name, in characters.
+/// The maximum length of a name, in characters.
 pub(crate) const NAME_MAX: usize = 200;
-/// Names that one call resolves.
+/// The maximum number of names per call.
 pub const QUERIES_MAX: usize = 100;
 const CANDIDATES_MAX: usize = 20;
 
-/// What a name names.
+/// The kind of entry that a name refers to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameKind {
     Category,
@@ -28,7 +28,7 @@ pub enum NameKind {
     PackageSize,
 }
 
-/// One name.
+/// A name to resolve.
 #[derive(Clone, Debug)]
 pub struct NameQuery {
     pub kind: NameKind,
@@ -37,28 +37,28 @@ pub struct NameQuery {
     pub category_id: Option<i64>,
 }
 
-/// What it stands for.
+/// The result for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
     Resolved(Named),
-    /// Several things, best first.
+    /// Several entries match; best match first.
     Ambiguous(Vec<Candidate>),
-    /// Nothing; these come close.
+    /// No entry matches; the candidates are similar.
     Unknown(Vec<Candidate>),
 }
 
-/// Resolves names, in their order, in an account's language.
+/// Resolves names in the account's language. Results are in the order of the queries.
 ///
 /// # Errors
-/// All violations at once. An ambiguous or unknown name is none.
+/// All violations in one error. An ambiguous or unknown name is a result, not an error.
 pub async fn resolve_names(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     queries: &[NameQuery],
 ) -> Result<Vec<Resolution>> {
     check(queries)?;
-    let (_, index) = seen_by(domain, caller, account_id).await?;
+    let (_, index) = seen_by(context, caller, account_id).await?;
     let anywhere = anywhere(&index);
     queries
         .iter()
@@ -82,7 +82,7 @@ fn check(queries: &[NameQuery]) -> Result<()> {
     if !(1..=QUERIES_MAX).contains(&queries.len()) {
         violations.push(Violation::new(
             "queries",
-            format!("1 to {QUERIES_MAX} are needed"),
+            format!("must contain 1 to {QUERIES_MAX} names"),
         ));
     }
     for (at, query) in queries.iter().enumerate() {
@@ -93,7 +93,7 @@ fn check(queries: &[NameQuery]) -> Result<()> {
         if matches!(query.kind, NameKind::Size | NameKind::Material) && query.category_id.is_none() {
             violations.push(Violation::new(
                 format!("queries[{at}].category_id"),
-                "is needed for this kind of name",
+                "is required for this kind of name",
             ));
         }
     }
@@ -113,8 +113,8 @@ fn answer(resolved: std::result::Result<Named, ResolveError>) -> Resolution {
     }
 }
 
-/// The one place where a kind of name meets its way of being understood. `anywhere` is what [`anywhere`] made of `index`;
-/// sizes and materials mean nothing without a category.
+/// Resolves a name of any kind; all callers use this function. `anywhere` is the result of [`anywhere`] for `index`.
+/// Sizes and materials cannot be resolved without a category.
 pub(crate) fn resolve(
     index: &CatalogIndex,
     anywhere: &CatalogIndex,
@@ -140,11 +140,11 @@ pub(crate) fn resolve(
     }
 }
 
-/// The id of the one category of [`anywhere`]; the site's own begin at 1.
+/// The id of the only category of [`anywhere`]. The site's ids begin at 1.
 const ANYWHERE: i64 = 0;
 
-/// A catalogue with a single category that offers every condition, colour and package size: what a name is looked up in
-/// when no category is known yet.
+/// Returns a catalogue with one category that offers every condition, colour and package size. Names are looked up in
+/// it while no category is known.
 pub(crate) fn anywhere(index: &CatalogIndex) -> CatalogIndex {
     let all = || {
         Some(FieldRule {

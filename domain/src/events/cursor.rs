@@ -1,15 +1,17 @@
-//! Where a reader stands in the log, authenticated, so that nobody reads from a place they were not given.
+//! The signed position of a reader in the event log.
+//!
+//! The signature prevents a caller from reading at a position that this server did not issue.
 
 use crate::keys::{Keys, Purpose};
 use crate::{Error, Reason, Result};
 
-/// A place in one owner's log.
+/// A position in the event log of one workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    pub owner_id: String,
-    /// Changes when the database is restored or copied: places before mean nothing after.
+    pub workspace_id: String,
+    /// The epoch of the log. It changes when the database is restored or copied, which invalidates earlier cursors.
     pub log_epoch: String,
-    /// Everything up to here has been seen.
+    /// The sequence up to which the reader has seen all events.
     pub sequence: i64,
 }
 
@@ -17,25 +19,29 @@ impl Cursor {
     pub fn encode(&self, keys: &Keys) -> String {
         keys.sign(
             Purpose::Cursor,
-            &format!("{}|{}|{}", self.owner_id, self.log_epoch, self.sequence),
+            &format!("{}|{}|{}", self.workspace_id, self.log_epoch, self.sequence),
         )
     }
 
-    /// Opens a cursor of this owner. One from another epoch is CURSOR_EXPIRED, anything else that is not ours is
-    /// CURSOR_INVALID.
-    pub fn decode(text: &str, owner_id: &str, log_epoch: &str, keys: &Keys) -> Result<Self> {
+    /// Verifies and decodes a cursor of this workspace.
+    ///
+    /// # Errors
+    /// CURSOR_EXPIRED for a cursor of another epoch; CURSOR_INVALID for any other text that this server did not issue
+    /// to this workspace.
+    pub fn decode(text: &str, workspace_id: &str, log_epoch: &str, keys: &Keys) -> Result<Self> {
         let invalid = || {
             Error::rejected(
                 Reason::CursorInvalid,
-                "the cursor is not one that this server gave to you",
+                "this server did not issue the cursor to this workspace",
             )
         };
         let payload = keys.verify(Purpose::Cursor, text).ok_or_else(invalid)?;
         let mut parts = payload.splitn(3, '|');
-        let (Some(owner), Some(epoch), Some(sequence)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(workspace), Some(epoch), Some(sequence)) = (parts.next(), parts.next(), parts.next())
+        else {
             return Err(invalid());
         };
-        if owner != owner_id {
+        if workspace != workspace_id {
             return Err(invalid());
         }
         if epoch != log_epoch {
@@ -44,17 +50,17 @@ impl Cursor {
         let sequence: i64 = sequence.parse().map_err(|_| invalid())?;
         let skipped = i64::from(crate::failpoints::disables("cursor"));
         Ok(Self {
-            owner_id: owner.to_owned(),
+            workspace_id: workspace.to_owned(),
             log_epoch: epoch.to_owned(),
             sequence: sequence + skipped,
         })
     }
 }
 
-/// What a reader is told whose place in the log is gone.
+/// The error of a reader whose position is no longer in the log.
 pub(super) fn expired() -> Error {
     Error::rejected(
         Reason::CursorExpired,
-        "that place in the log is gone; call Watch again with snapshot = true and no cursor",
+        "the log does not continue at this cursor; call Watch again with snapshot = true and no cursor",
     )
 }

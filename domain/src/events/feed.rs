@@ -1,7 +1,8 @@
-//! Waking readers: one tailer per owner and process reads the log and hands its events to every watcher.
+//! Fan-out of the event log: one tailer per workspace and process reads the log and sends its events to all watchers.
 //!
-//! A wake is a hint. Besides, the heads of all watched owners are polled once a second, together, so that a lost hint costs a
-//! second and an event of another process is seen. A watcher that lags reads the log itself; nothing is dropped.
+//! A hint wakes a tailer. In addition, one query a second polls the heads of all watched workspaces, so a lost hint
+//! delays an event by at most one second, and events of other processes are found. A watcher that lags reads the log
+//! itself; no event is dropped.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -15,26 +16,26 @@ use super::{Event, log};
 use crate::inbox::sync::Freshness;
 use crate::store::{Committed, Store};
 
-/// Events that a watcher may lag behind before it reads the log itself.
+/// The number of events that a watcher may lag behind before it reads the log itself.
 const BUFFER: usize = 256;
-/// How many events a tailer reads at once.
+/// The number of events that a tailer reads with one query.
 const BATCH: u64 = 256;
-/// How often watched owners are looked at without a hint.
+/// The interval at which the heads of watched workspaces are polled.
 const POLL: Duration = Duration::from_secs(1);
-/// The position of a tailer that does not know it: no head is there.
-const NOWHERE: i64 = -1;
+/// The position of a tailer that has not read the head yet. It differs from every head.
+const UNKNOWN: i64 = -1;
 
-/// Something in progress: sent to those who watch now, never stored.
+/// Progress or freshness: sent to the current watchers, never stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ephemeral {
-    /// Photos of one call being processed.
+    /// The progress of an upload call: the photos processed so far.
     Photos {
         request_id: String,
         done: i32,
         total: i32,
         file_name: String,
     },
-    /// A publish job's step.
+    /// A step of a publish job.
     PublishStep {
         publish_job_id: String,
         number: i64,
@@ -46,65 +47,71 @@ pub enum Ephemeral {
         selector: Option<String>,
         thumbnail_key: Option<String>,
     },
-    /// An account's inbox was read, or could not be.
+    /// The outcome of an inbox sync of an account.
     InboxFreshness {
         account_id: String,
         freshness: Freshness,
     },
 }
 
-/// What other processes are told, so that they look at once and not at their next poll. Losing one costs no more than that.
+/// A message to other processes, which then query at once instead of at their next poll. A lost hint costs only that
+/// delay.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hint {
-    /// The logs of these owners grew.
-    Grown { owners: Vec<String> },
-    /// There may be something for webhooks to do.
+    /// The event logs of these workspaces grew.
+    Grown { workspaces: Vec<String> },
+    /// Webhook work may be due.
     Webhooks,
-    /// For those who watch this owner now.
-    Told { owner_id: String, ephemeral: Ephemeral },
+    /// An ephemeral message for the current watchers of this workspace.
+    Told {
+        workspace_id: String,
+        ephemeral: Ephemeral,
+    },
 }
 
-/// What a watcher is woken with.
+/// A message to a watcher.
 #[derive(Clone, Debug)]
 pub enum Wake {
     Event(Arc<Event>),
     Ephemeral(Arc<Ephemeral>),
-    /// The place that this owner was at is gone from the log; every watcher finds out by reading.
+    /// The tailer started or restarted at the head; each watcher has to read the log itself.
     Reread,
 }
 
-/// Hands out events as they come, to any number of watchers.
+/// Distributes events to any number of watchers as they are appended. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Feed {
-    owners: Arc<Mutex<HashMap<String, Owner>>>,
-    /// Whether somebody polls; changed under the lock of `owners`.
+    workspaces: Arc<Mutex<HashMap<String, Workspace>>>,
+    /// Whether the poll task runs; changed under the lock of `workspaces`.
     is_polled: Arc<AtomicBool>,
     webhooks: Arc<Notify>,
-    /// Where hints for other processes go, if there are any. Full: they are dropped, since nobody may wait for them.
+    /// The queue of hints for other processes, if there are any. Hints are dropped while it is full, because no caller
+    /// may wait for it.
     outward: Arc<OnceLock<mpsc::Sender<Hint>>>,
     dropped: Arc<AtomicU64>,
 }
 
-struct Owner {
+struct Workspace {
     sender: broadcast::Sender<Wake>,
     hint: Arc<Notify>,
-    /// How far the tailer has read.
+    /// The sequence up to which the tailer has read, or [`UNKNOWN`].
     position: Arc<AtomicI64>,
 }
 
 impl Feed {
-    /// Starts to watch an owner. Subscribe first, then read the log: what comes in between comes twice, never not at all.
-    pub fn subscribe(&self, store: &Store, owner_id: &str) -> broadcast::Receiver<Wake> {
-        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(owner) = owners.get(owner_id) {
-            return owner.sender.subscribe();
+    /// Subscribes to a workspace. Subscribe first, then read the log: an event appended in between arrives twice
+    /// instead of not at all.
+    pub fn subscribe(&self, store: &Store, workspace_id: &str) -> broadcast::Receiver<Wake> {
+        let mut workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(workspace) = workspaces.get(workspace_id) {
+            return workspace.sender.subscribe();
         }
         let (sender, receiver) = broadcast::channel(BUFFER);
         let hint = Arc::new(Notify::new());
-        let position = Arc::new(AtomicI64::new(NOWHERE));
-        owners.insert(
-            owner_id.to_owned(),
-            Owner {
+        let position = Arc::new(AtomicI64::new(UNKNOWN));
+        workspaces.insert(
+            workspace_id.to_owned(),
+            Workspace {
                 sender: sender.clone(),
                 hint: Arc::clone(&hint),
                 position: Arc::clone(&position),
@@ -116,7 +123,7 @@ impl Feed {
         let tailer = Tailer {
             feed: self.clone(),
             store: store.clone(),
-            owner_id: owner_id.to_owned(),
+            workspace_id: workspace_id.to_owned(),
             sender,
             hint,
             position,
@@ -125,22 +132,23 @@ impl Feed {
         receiver
     }
 
-    /// Wakes the tailers whose logs are not where they left them, and those that nobody needs any more, until nobody watches.
+    /// Wakes the tailers whose log has another head than they have read, and tailers without subscribers, so that they
+    /// end. Returns when no workspace is watched.
     async fn poll(self, store: Store) {
         loop {
             tokio::time::sleep(POLL).await;
             let mut watched = HashMap::new();
             {
-                let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-                if owners.is_empty() {
+                let workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+                if workspaces.is_empty() {
                     self.is_polled.store(false, Ordering::Relaxed);
                     return;
                 }
-                for (id, owner) in owners.iter() {
-                    if owner.sender.receiver_count() == 0 {
-                        owner.hint.notify_one();
+                for (id, workspace) in workspaces.iter() {
+                    if workspace.sender.receiver_count() == 0 {
+                        workspace.hint.notify_one();
                     } else {
-                        let (hint, position) = (Arc::clone(&owner.hint), Arc::clone(&owner.position));
+                        let (hint, position) = (Arc::clone(&workspace.hint), Arc::clone(&workspace.position));
                         watched.insert(id.clone(), (hint, position));
                     }
                 }
@@ -148,8 +156,8 @@ impl Feed {
             let ids: Vec<&str> = watched.keys().map(String::as_str).collect();
             match log::heads(&store, &ids).await {
                 Ok(heads) => {
-                    for (owner_id, head) in heads {
-                        if let Some((hint, position)) = watched.get(&owner_id)
+                    for (workspace_id, head) in heads {
+                        if let Some((hint, position)) = watched.get(&workspace_id)
                             && position.load(Ordering::Relaxed) != head
                         {
                             hint.notify_one();
@@ -161,81 +169,84 @@ impl Feed {
         }
     }
 
-    /// Has other processes told too, through a queue of the caller's. Once; later calls change nothing.
+    /// Sets the queue of hints for other processes. Later calls have no effect.
     pub fn tell_others(&self, outward: mpsc::Sender<Hint>) {
         drop(self.outward.set(outward));
     }
 
-    /// Hints for other processes that were dropped so far.
+    /// Returns the number of hints for other processes that were dropped so far.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// Takes in what another process told.
+    /// Handles a hint from another process.
     pub fn hear(&self, hint: Hint) {
         match hint {
-            Hint::Grown { owners } => {
+            Hint::Grown { workspaces } => {
                 self.webhooks.notify_one();
-                self.wake(&owners);
+                self.wake(&workspaces);
             }
             Hint::Webhooks => self.webhooks.notify_one(),
-            Hint::Told { owner_id, ephemeral } => self.show(&owner_id, ephemeral),
+            Hint::Told {
+                workspace_id,
+                ephemeral,
+            } => self.send_ephemeral(&workspace_id, ephemeral),
         }
     }
 
-    /// Has every watched log and the webhooks looked at, after hints may have been missed.
+    /// Wakes all tailers and the webhook dispatcher, after hints may have been lost.
     pub fn look(&self) {
         self.webhooks.notify_one();
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        for owner in owners.values() {
-            owner.hint.notify_one();
+        let workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        for workspace in workspaces.values() {
+            workspace.hint.notify_one();
         }
     }
 
-    /// Hints that there may be something for webhooks to do.
+    /// Notifies the webhook dispatchers of all processes that work may be due.
     pub fn hint_webhooks(&self) {
         self.webhooks.notify_one();
         self.send_outward(|| Hint::Webhooks);
     }
 
-    /// Waits for such a hint. For the one dispatcher of this process.
+    /// Waits for a webhook hint. Only the webhook dispatcher of this process may call it.
     pub async fn webhooks_hinted(&self) {
         self.webhooks.notified().await;
     }
 
-    /// Hints that these owners' logs grew.
+    /// Wakes the readers of the workspaces whose log grew in a commit.
     pub fn hint(&self, committed: &Committed) {
-        if committed.owners.is_empty() {
+        if committed.workspaces.is_empty() {
             return;
         }
         self.webhooks.notify_one();
-        self.wake(&committed.owners);
+        self.wake(&committed.workspaces);
         self.send_outward(|| Hint::Grown {
-            owners: committed.owners.clone(),
+            workspaces: committed.workspaces.clone(),
         });
     }
 
-    /// Tells those who watch now.
-    pub fn tell(&self, owner_id: &str, ephemeral: Ephemeral) {
+    /// Sends an ephemeral message to the current watchers of a workspace, in all processes.
+    pub fn tell(&self, workspace_id: &str, ephemeral: Ephemeral) {
         self.send_outward(|| Hint::Told {
-            owner_id: owner_id.to_owned(),
+            workspace_id: workspace_id.to_owned(),
             ephemeral: ephemeral.clone(),
         });
-        self.show(owner_id, ephemeral);
+        self.send_ephemeral(workspace_id, ephemeral);
     }
 
-    fn wake(&self, owner_ids: &[String]) {
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        for owner in owner_ids.iter().filter_map(|id| owners.get(id)) {
-            owner.hint.notify_one();
+    fn wake(&self, workspace_ids: &[String]) {
+        let workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        for workspace in workspace_ids.iter().filter_map(|id| workspaces.get(id)) {
+            workspace.hint.notify_one();
         }
     }
 
-    fn show(&self, owner_id: &str, ephemeral: Ephemeral) {
-        let owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(owner) = owners.get(owner_id) {
-            // Nobody listening is fine: progress is for those who look.
-            drop(owner.sender.send(Wake::Ephemeral(Arc::new(ephemeral))));
+    fn send_ephemeral(&self, workspace_id: &str, ephemeral: Ephemeral) {
+        let workspaces = self.workspaces.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(workspace) = workspaces.get(workspace_id) {
+            // Sending fails without subscribers. Ephemeral messages are not stored for later.
+            drop(workspace.sender.send(Wake::Ephemeral(Arc::new(ephemeral))));
         }
     }
 
@@ -243,7 +254,7 @@ impl Feed {
         if let Some(outward) = self.outward.get()
             && outward.try_send(hint()).is_err()
         {
-            // They poll.
+            // The other processes poll anyway.
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -252,7 +263,7 @@ impl Feed {
 struct Tailer {
     feed: Feed,
     store: Store,
-    owner_id: String,
+    workspace_id: String,
     sender: broadcast::Sender<Wake>,
     hint: Arc<Notify>,
     position: Arc<AtomicI64>,
@@ -265,31 +276,31 @@ impl Tailer {
             match self.forward(position).await {
                 Ok(next) => position = Some(next),
                 Err(error) => {
-                    tracing::debug!(%error, owner_id = self.owner_id, "tailer starts again at the head");
+                    tracing::debug!(%error, workspace_id = self.workspace_id, "tailer restarts at the head");
                     position = None;
                     drop(self.sender.send(Wake::Reread));
                 }
             }
             self.position
-                .store(position.unwrap_or(NOWHERE), Ordering::Relaxed);
-            // What came since the log was read has left a permit here; whatever is missed, the poll finds.
+                .store(position.unwrap_or(UNKNOWN), Ordering::Relaxed);
+            // A hint since the last read has left a permit, so this returns at once. The poll replaces lost hints.
             self.hint.notified().await;
-            if self.ends() {
+            if self.end_if_unwatched() {
                 return;
             }
         }
     }
 
-    /// Sends everything after `position` and returns the new one; without one, starts at the head.
+    /// Sends the events after `position` and returns the new position. Without a position, returns the head.
     async fn forward(&self, position: Option<i64>) -> crate::Result<i64> {
         let Some(mut position) = position else {
-            let head = log::head(&self.store, &self.owner_id).await?;
-            // Whoever subscribed before the head was known may have read a shorter log.
+            let head = log::head(&self.store, &self.workspace_id).await?;
+            // A watcher that subscribed before this read may have read a shorter log.
             drop(self.sender.send(Wake::Reread));
             return Ok(head);
         };
         loop {
-            let page = log::read(&self.store, &self.owner_id, position, BATCH).await?;
+            let page = log::read(&self.store, &self.workspace_id, position, BATCH).await?;
             let Some(last) = page.events.last() else {
                 return Ok(position);
             };
@@ -300,17 +311,23 @@ impl Tailer {
         }
     }
 
-    /// Under the lock that subscribers take, so that nobody subscribes to a tailer that has just ended.
-    fn ends(&self) -> bool {
-        let mut owners = self.feed.owners.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Removes the tailer if it has no subscribers. Returns whether the tailer has to end.
+    ///
+    /// It holds the lock that subscribers take, so that no watcher subscribes to a tailer that has ended.
+    fn end_if_unwatched(&self) -> bool {
+        let mut workspaces = self
+            .feed
+            .workspaces
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if self.sender.receiver_count() > 0 {
             return false;
         }
-        if owners
-            .get(&self.owner_id)
-            .is_some_and(|owner| owner.sender.same_channel(&self.sender))
+        if workspaces
+            .get(&self.workspace_id)
+            .is_some_and(|workspace| workspace.sender.same_channel(&self.sender))
         {
-            owners.remove(&self.owner_id);
+            workspaces.remove(&self.workspace_id);
         }
         true
     }

@@ -1,4 +1,4 @@
-//! Reading the log.
+//! Reads the event log.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QuerySelect, Statement,
@@ -13,10 +13,10 @@ use crate::store::Store;
 use crate::store::entities::event_heads;
 use crate::{Error, Result};
 
-/// Heads that one statement asks for: few enough for every engine's limit of parameters.
+/// The number of heads that one statement reads. It stays below the parameter limit of both engines.
 const HEADS: usize = 1_000;
 
-/// Something that happened.
+/// An event of the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub sequence: i64,
@@ -26,15 +26,15 @@ pub struct Event {
     pub resource_id: String,
     pub account_id: Option<String>,
     pub thread_id: Option<String>,
-    /// JSON of the resource after the change; `null` for one that is gone.
+    /// JSON of the resource after the change; `null` if the resource was deleted.
     pub payload: String,
 }
 
-/// Consecutive events.
+/// Consecutive events of one workspace.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     pub events: Vec<Event>,
-    /// The head of the log when it was read.
+    /// The head of the log at the time of the read.
     pub head: i64,
 }
 
@@ -52,22 +52,22 @@ struct Row {
     payload: Option<String>,
 }
 
-/// The sequence of the newest event of an owner; 0 when there is none.
-pub async fn head(store: &Store, owner_id: &str) -> Result<i64> {
-    let row = event_heads::Entity::find_by_id(owner_id)
+/// Returns the sequence of the newest event of a workspace; 0 if there is none.
+pub async fn head(store: &Store, workspace_id: &str) -> Result<i64> {
+    let row = event_heads::Entity::find_by_id(workspace_id)
         .one(store.reader())
         .await?;
-    Ok(row.ok_or_else(|| no_log(owner_id))?.sequence)
+    Ok(row.ok_or_else(|| no_log(workspace_id))?.sequence)
 }
 
-/// The same of several owners; one without a log is left out.
-pub async fn heads(store: &Store, owner_ids: &[&str]) -> Result<Vec<(String, i64)>> {
-    let mut heads = Vec::with_capacity(owner_ids.len());
-    for ids in owner_ids.chunks(HEADS) {
+/// Returns the heads of several workspaces. Workspaces without a log are omitted.
+pub async fn heads(store: &Store, workspace_ids: &[&str]) -> Result<Vec<(String, i64)>> {
+    let mut heads = Vec::with_capacity(workspace_ids.len());
+    for ids in workspace_ids.chunks(HEADS) {
         let rows: Vec<(String, i64)> = event_heads::Entity::find()
             .select_only()
-            .columns([event_heads::Column::OwnerId, event_heads::Column::Sequence])
-            .filter(event_heads::Column::OwnerId.is_in(ids.iter().copied()))
+            .columns([event_heads::Column::WorkspaceId, event_heads::Column::Sequence])
+            .filter(event_heads::Column::WorkspaceId.is_in(ids.iter().copied()))
             .into_tuple()
             .all(store.reader())
             .await?;
@@ -76,16 +76,18 @@ pub async fn heads(store: &Store, owner_ids: &[&str]) -> Result<Vec<(String, i64
     Ok(heads)
 }
 
-/// Up to `limit` events after `after`. Floor and head are read in the same statement; a place below the floor, beyond the
-/// head, or followed by a gap is CURSOR_EXPIRED.
-pub async fn read(store: &Store, owner_id: &str, after: i64, limit: u64) -> Result<Page> {
-    read_in(store.reader(), owner_id, after, limit).await
+/// Returns up to `limit` events after the sequence `after`. The same statement reads floor and head.
+///
+/// # Errors
+/// CURSOR_EXPIRED if `after` is below the floor or beyond the head, or if a gap follows it.
+pub async fn read(store: &Store, workspace_id: &str, after: i64, limit: u64) -> Result<Page> {
+    read_in(store.reader(), workspace_id, after, limit).await
 }
 
-/// The same on a connection of the caller's choice.
+/// Reads events as [`read`] does, on a given connection.
 pub(crate) async fn read_in(
     connection: &impl ConnectionTrait,
-    owner_id: &str,
+    workspace_id: &str,
     after: i64,
     limit: u64,
 ) -> Result<Page> {
@@ -94,10 +96,10 @@ pub(crate) async fn read_in(
         "SELECT h.sequence AS head, h.floor AS floor, e.sequence AS sequence, e.time AS time, e.kind AS kind, \
          e.resource_type AS resource_type, e.resource_id AS resource_id, e.account_id AS account_id, e.thread_id AS thread_id, \
          e.payload AS payload \
-         FROM event_heads h LEFT JOIN (SELECT * FROM events WHERE owner_id = $1 AND sequence > $2 \
-         ORDER BY sequence LIMIT $3) e ON e.owner_id = h.owner_id WHERE h.owner_id = $1 ORDER BY e.sequence",
+         FROM event_heads h LEFT JOIN (SELECT * FROM events WHERE workspace_id = $1 AND sequence > $2 \
+         ORDER BY sequence LIMIT $3) e ON e.workspace_id = h.workspace_id WHERE h.workspace_id = $1 ORDER BY e.sequence",
         [
-            Value::from(owner_id),
+            Value::from(workspace_id),
             Value::from(after),
             Value::from(limit as i64),
         ],
@@ -117,7 +119,7 @@ pub(crate) async fn read_in(
         page.events.push(event);
     }
     if rows.is_empty() {
-        return Err(no_log(owner_id));
+        return Err(no_log(workspace_id));
     }
     Ok(page)
 }
@@ -137,6 +139,6 @@ impl Row {
     }
 }
 
-fn no_log(owner_id: &str) -> Error {
-    Error::Internal(format!("owner {owner_id} has no event log"))
+fn no_log(workspace_id: &str) -> Error {
+    Error::Internal(format!("workspace {workspace_id} has no event log"))
 }

@@ -1,11 +1,12 @@
-//! The event log: every change that a client may care about, in an order that never changes.
+//! The event log: all changes that clients may need, per workspace, in a final order.
 //!
-//! - [`append`] is a transaction's last act: it takes the owner's next sequences under the lock of `event_heads`, so that
-//!   commit order is sequence order and every visible sequence is final and gap-free.
-//! - [`log`] reads; [`Feed`] wakes readers; [`retain`] removes a prefix and moves the floor.
-//! - [`Cursor`] is how a reader says where it stands.
+//! - [`append`] runs last in a transaction. It takes the next sequences of the workspace under the row lock of
+//!   `event_heads`, so commit order equals sequence order, and visible sequences are final and without gaps.
+//! - [`log`] reads events, [`Feed`] wakes readers, [`retain`] removes a prefix and moves the floor.
+//! - [`Cursor`] is the signed position of a reader.
 //!
-//! A new kind: a variant of [`Kind`], its twin in the contract's `EventKind`, and an `emit` beside the change.
+//! To add a kind: add a variant to [`Kind`], the same value to `EventKind` in the contract, and an `emit` next to the
+//! change.
 
 mod cursor;
 mod feed;
@@ -30,7 +31,7 @@ use crate::store::Tx;
 use crate::store::entities::events;
 use crate::{Error, Result};
 
-/// What happened. The names are those of the contract's `EventKind`, without its prefix.
+/// The kind of an event. The names are those of the contract's `EventKind` without the prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -67,7 +68,7 @@ pub enum Kind {
     PublishJobCancelled,
     PublishJobExpired,
     PublishJobScheduled,
-    PublishJobHandedOver,
+    PublishJobManualTakeover,
     PublishJobDone,
     PossibleDuplicate,
     ThreadCreated,
@@ -95,7 +96,7 @@ pub enum Kind {
     WebhookEndpointDeleted,
 }
 
-/// What it happened to.
+/// The type of the resource that an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -114,7 +115,7 @@ pub enum ResourceType {
 }
 
 impl ResourceType {
-    /// The table whose row carries the sequence of its last change.
+    /// Returns the table whose rows carry the sequence of their last change.
     fn table(self) -> &'static str {
         match self {
             Self::Account => "accounts",
@@ -131,7 +132,7 @@ impl ResourceType {
         }
     }
 
-    /// The scope without which a resource comes without its content.
+    /// Returns the scope that a reader needs to receive the resource's content.
     pub fn read_scope(self) -> Scope {
         match self {
             Self::Account => Scope::AccountsRead,
@@ -145,21 +146,21 @@ impl ResourceType {
     }
 }
 
-/// An event that waits for its transaction's end to get its sequence.
+/// An event that gets its sequence at the end of its transaction.
 #[derive(Debug)]
 pub struct PendingEvent {
-    owner_id: String,
+    workspace_id: String,
     kind: Kind,
     resource_type: ResourceType,
     resource_id: String,
     account_id: Option<String>,
     thread_id: Option<String>,
-    /// The resource after the change, an object with a `sequence`; `Null` for one that is gone.
+    /// The resource after the change, an object with a `sequence`; `Null` if the resource was deleted.
     payload: serde_json::Value,
 }
 
 impl PendingEvent {
-    /// A change of `resource`, whose JSON the event keeps.
+    /// Describes a change of `resource`. The event stores the resource as JSON.
     pub fn changed<R: Resource>(kind: Kind, resource: &R) -> Result<Self> {
         Ok(Self {
             payload: serde_json::to_value(resource)?,
@@ -167,10 +168,10 @@ impl PendingEvent {
         })
     }
 
-    /// The end of `resource`.
+    /// Describes the deletion of `resource`.
     pub fn gone<R: Resource>(kind: Kind, resource: &R) -> Self {
         Self {
-            owner_id: resource.owner_id().to_owned(),
+            workspace_id: resource.workspace_id().to_owned(),
             kind,
             resource_type: R::TYPE,
             resource_id: resource.id().to_owned(),
@@ -181,28 +182,32 @@ impl PendingEvent {
     }
 }
 
-/// Something that events speak of.
+/// A resource that events are about.
 pub trait Resource: Serialize {
     const TYPE: ResourceType;
     fn id(&self) -> &str;
-    fn owner_id(&self) -> &str;
+    fn workspace_id(&self) -> &str;
     fn account_id(&self) -> Option<&str>;
-    /// The thread that it belongs to, where it is of the inbox.
+    /// Returns the id of the thread that the resource belongs to; only inbox resources have one.
     fn thread_id(&self) -> Option<&str> {
         None
     }
 }
 
-/// Writes events with their sequences and stamps the rows that they speak of. Returns the owners, in id order.
+/// Writes events with their sequences and stamps the rows that they are about. Returns the ids of the workspaces, in
+/// order.
 pub(crate) async fn append(tx: &Tx, pending: Vec<PendingEvent>) -> Result<Vec<String>> {
-    let mut by_owner: BTreeMap<String, Vec<PendingEvent>> = BTreeMap::new();
+    let mut by_workspace: BTreeMap<String, Vec<PendingEvent>> = BTreeMap::new();
     for event in pending {
-        by_owner.entry(event.owner_id.clone()).or_default().push(event);
+        by_workspace
+            .entry(event.workspace_id.clone())
+            .or_default()
+            .push(event);
     }
-    let owners = by_owner.keys().cloned().collect();
-    for (owner_id, events) in by_owner {
+    let workspaces = by_workspace.keys().cloned().collect();
+    for (workspace_id, events) in by_workspace {
         let time = tx.now().await?;
-        let mut sequence = take_sequences(tx, &owner_id, events.len() as i64).await?;
+        let mut sequence = take_sequences(tx, &workspace_id, events.len() as i64).await?;
         let mut rows = Vec::with_capacity(events.len());
         for mut event in events {
             sequence += 1;
@@ -211,7 +216,7 @@ pub(crate) async fn append(tx: &Tx, pending: Vec<PendingEvent>) -> Result<Vec<St
             }
             stamp(tx, event.resource_type, &event.resource_id, sequence).await?;
             rows.push(events::ActiveModel {
-                owner_id: Set(owner_id.clone()),
+                workspace_id: Set(workspace_id.clone()),
                 sequence: Set(sequence),
                 time: Set(time),
                 kind: Set(event.kind),
@@ -222,7 +227,7 @@ pub(crate) async fn append(tx: &Tx, pending: Vec<PendingEvent>) -> Result<Vec<St
                 payload: Set(event.payload.to_string()),
             });
         }
-        // Engines limit how many values one statement may carry.
+        // Both engines limit the number of values in one statement.
         while !rows.is_empty() {
             let rest = rows.split_off(rows.len().min(500));
             events::Entity::insert_many(rows)
@@ -231,18 +236,18 @@ pub(crate) async fn append(tx: &Tx, pending: Vec<PendingEvent>) -> Result<Vec<St
             rows = rest;
         }
     }
-    Ok(owners)
+    Ok(workspaces)
 }
 
-/// Advances the owner's head by `count` under its row lock and returns the sequence before the first new one.
-async fn take_sequences(tx: &Tx, owner_id: &str, count: i64) -> Result<i64> {
+/// Advances the workspace's head by `count` under its row lock and returns the sequence before the first new one.
+async fn take_sequences(tx: &Tx, workspace_id: &str, count: i64) -> Result<i64> {
     let statement = Statement::from_sql_and_values(
         tx.get_database_backend(),
-        "UPDATE event_heads SET sequence = sequence + $1 WHERE owner_id = $2 RETURNING sequence",
-        [Value::from(count), Value::from(owner_id)],
+        "UPDATE event_heads SET sequence = sequence + $1 WHERE workspace_id = $2 RETURNING sequence",
+        [Value::from(count), Value::from(workspace_id)],
     );
     let row = tx.query_one_raw(statement).await?;
-    let row = row.ok_or_else(|| Error::Internal(format!("owner {owner_id} has no event log")))?;
+    let row = row.ok_or_else(|| Error::Internal(format!("workspace {workspace_id} has no event log")))?;
     let head: i64 = row.try_get("", "sequence")?;
     Ok(head - count)
 }

@@ -1,4 +1,5 @@
-//! From a bearer token to a caller. Each call reads the token's row, so that a revocation counts at once everywhere.
+//! Authentication of bearer tokens. Each call reads the token's row, so that a revocation applies at once in all
+//! processes.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
@@ -7,21 +8,21 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use super::{ApiToken, Caller, Secret};
 use crate::clock::Millis;
 use crate::store::Store;
-use crate::store::entities::{api_tokens, owners};
-use crate::{Domain, Error, Reason, Result};
+use crate::store::entities::{api_tokens, workspaces};
+use crate::{Context, Error, Reason, Result};
 
-/// How exactly a token's last use is recorded: a write for every read would cost more than the read.
+/// The precision of a token's recorded last use. A write for every read would cost more than the read.
 const LAST_USE_PRECISION: Millis = 60_000;
 
-/// Who calls with this bearer token (without the word `Bearer`).
+/// Returns the caller of a bearer token. `bearer` does not include the word `Bearer`.
 ///
 /// # Errors
 /// TOKEN_MISSING, TOKEN_INVALID (malformed, unknown or revoked), TOKEN_EXPIRED.
-pub async fn authenticate(domain: &Domain, bearer: Option<&str>) -> Result<Caller> {
+pub async fn authenticate(context: &Context, bearer: Option<&str>) -> Result<Caller> {
     let Some(bearer) = bearer.map(str::trim).filter(|bearer| !bearer.is_empty()) else {
         return Err(Error::rejected(
             Reason::TokenMissing,
-            "send an API token: authorization: Bearer <token>",
+            "an API token is required; send the header authorization: Bearer <token>",
         ));
     };
     let invalid = || {
@@ -33,29 +34,29 @@ pub async fn authenticate(domain: &Domain, bearer: Option<&str>) -> Result<Calle
     let hash = Secret::hash_of(bearer).ok_or_else(invalid)?;
     let row = api_tokens::Entity::find()
         .filter(api_tokens::Column::SecretHash.eq(hash))
-        .one(domain.store.reader())
+        .one(context.store.reader())
         .await?
         .filter(|row| row.revoke_time.is_none())
         .ok_or_else(invalid)?;
     if let Some(expire_time) = row.expire_time
-        && expire_time <= domain.store.now().await?
+        && expire_time <= context.store.now().await?
     {
         return Err(Error::rejected(
             Reason::TokenExpired,
-            "the API token has expired; make another",
+            "the API token has expired; create another",
         ));
     }
-    let now = domain.clock.now();
+    let now = context.clock.now();
     if row
         .last_use_time
         .is_none_or(|last| last + LAST_USE_PRECISION <= now)
     {
-        // Nobody waits for it: a busy writer must not hold up a reading call.
-        tokio::spawn(record_use(domain.store.clone(), row.id.clone(), now));
+        // The call does not wait for this write, because a busy writer must not delay a read.
+        tokio::spawn(record_use(context.store.clone(), row.id.clone(), now));
     }
     let token = ApiToken::from(row);
     Ok(Caller {
-        owner_id: token.owner_id,
+        workspace_id: token.workspace_id,
         token_id: token.id,
         scopes: token.scopes,
         expire_time: token.expire_time,
@@ -86,14 +87,17 @@ async fn record_use(store: Store, token_id: String, now: Millis) {
     }
 }
 
-/// The owner's name, and the token that was used.
-pub async fn who_am_i(domain: &Domain, caller: &Caller) -> Result<(String, ApiToken)> {
-    let reader = domain.store.reader();
-    let owner = owners::Entity::find_by_id(&caller.owner_id).one(reader).await?;
-    let owner = owner.ok_or_else(|| Error::Internal(format!("owner {} is gone", caller.owner_id)))?;
+/// Returns the name of the workspace and the caller's token.
+pub async fn who_am_i(context: &Context, caller: &Caller) -> Result<(String, ApiToken)> {
+    let reader = context.store.reader();
+    let workspace = workspaces::Entity::find_by_id(&caller.workspace_id)
+        .one(reader)
+        .await?;
+    let workspace =
+        workspace.ok_or_else(|| Error::Internal(format!("workspace {} is gone", caller.workspace_id)))?;
     let token = api_tokens::Entity::find_by_id(&caller.token_id)
         .one(reader)
         .await?;
     let token = token.ok_or_else(|| Error::not_found("API token", &caller.token_id))?;
-    Ok((owner.name, token.into()))
+    Ok((workspace.name, token.into()))
 }

@@ -1,41 +1,41 @@
-//! Whether what was made with a token is still good: signed links, and the endpoints that events are sent to.
+//! Validity of what was created with a token: signed links and webhook endpoints.
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 
 use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::api_tokens::{Entity, Model};
-use crate::{Domain, Error, Reason, Result, failpoints};
+use crate::{Context, Error, Reason, Result, failpoints};
 
-/// Successors that are followed. More are not: nobody hands a token's place on so often while a link lasts.
+/// The maximum number of tokens in a chain of successors. A token is not replaced more often while a link is valid.
 const SUCCESSORS_MAX: usize = 16;
 
-/// In whose name links are made.
+/// The token for which links are created.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkHolder {
     pub token_id: String,
-    /// When the links end at the latest: with the token, or with the link of a page that they are on.
+    /// The latest end of the links: that of the token, or of the link of the page that contains them. Absent: no limit.
     pub until: Option<Millis>,
 }
 
 impl LinkHolder {
-    /// When a link that is made now ends.
-    pub fn expire_time(&self, domain: &Domain) -> Millis {
-        let time = domain.clock.now() + domain.settings.signed_url_ms;
+    /// Returns the expiry of a link that is created now.
+    pub fn expire_time(&self, context: &Context) -> Millis {
+        let time = context.clock.now() + context.settings.signed_url_ms;
         self.until.map_or(time, |until| until.min(time))
     }
 }
 
-/// Whether a link of this token still works: the token is neither revoked nor expired, or has a successor that is not.
-pub async fn are_links_live(domain: &Domain, token_id: &str) -> Result<bool> {
+/// Returns whether links of this token work: the token, or its latest successor, is neither revoked nor expired.
+pub async fn are_links_live(context: &Context, token_id: &str) -> Result<bool> {
     if failpoints::disables("links") {
         return Ok(true);
     }
-    let now = domain.store.now().await?;
-    is_live(domain.store.reader(), token_id, now).await
+    let now = context.store.now().await?;
+    is_live(context.store.reader(), token_id, now).await
 }
 
-/// Whether a token, or what took its place, is neither revoked nor expired.
+/// Returns whether a token, or its latest successor, is neither revoked nor expired.
 pub(crate) async fn is_live(connection: &impl ConnectionTrait, token_id: &str, now: Millis) -> Result<bool> {
     let mut id = token_id.to_owned();
     for _ in 0..SUCCESSORS_MAX {
@@ -53,17 +53,19 @@ pub(crate) async fn is_live(connection: &impl ConnectionTrait, token_id: &str, n
     Ok(false)
 }
 
-/// Locks a token with which something is about to be made, so that its revocation does not miss that.
+/// Locks a token before something is created with it, so that a concurrent revocation includes that.
 ///
 /// # Errors
-/// TOKEN_INVALID where it was revoked, TOKEN_EXPIRED.
-pub(crate) async fn lock_live(tx: &Tx, owner_id: &str, token_id: &str) -> Result<()> {
+/// TOKEN_INVALID if the token is revoked or unknown, TOKEN_EXPIRED.
+pub(crate) async fn lock_live(tx: &Tx, workspace_id: &str, token_id: &str) -> Result<()> {
     let row = tx.locked(Entity::find_by_id(token_id)).one(tx).await?;
-    let row = row.filter(|row| row.owner_id == owner_id).ok_or_else(invalid)?;
+    let row = row
+        .filter(|row| row.workspace_id == workspace_id)
+        .ok_or_else(invalid)?;
     require(&row, tx.now().await?)
 }
 
-/// Refuses a token that has ended.
+/// Checks that a token is neither revoked nor expired.
 pub(super) fn require(row: &Model, now: Millis) -> Result<()> {
     if row.revoke_time.is_some() {
         return Err(invalid());
@@ -71,7 +73,7 @@ pub(super) fn require(row: &Model, now: Millis) -> Result<()> {
     match row.expire_time {
         Some(time) if time <= now => Err(Error::rejected(
             Reason::TokenExpired,
-            "the API token has expired; make another",
+            "the API token has expired; create another",
         )),
         _ => Ok(()),
     }

@@ -1,8 +1,8 @@
-//! Who may call: owners, and the API tokens that act in their name.
+//! Workspaces, and the API tokens that act for them.
 //!
-//! A token's secret is shown once and kept as a SHA-256 hash: it is 32 random bytes, which no table of guesses holds. Every
-//! query of the domain is scoped by [`Caller::owner_id`]. A new scope: a variant of [`Scope`], and its line in the
-//! contract's `ApiToken.scopes`.
+//! A token's secret is shown once and stored as a SHA-256 hash. It has 32 random bytes, so that a slow hash is not
+//! needed against guessing. Every query of the domain is scoped by [`Caller::workspace_id`]. To add a scope, add a
+//! variant to [`Scope`] and describe it in the contract's `ApiToken.scopes`.
 
 mod authenticate;
 pub(crate) mod links;
@@ -23,18 +23,18 @@ pub use tokens::{CreatedToken, NewToken, create_token, first_token, list_tokens}
 use crate::clock::Millis;
 use crate::{Error, Reason, Result};
 
-/// Who calls, and what they may do.
+/// The authenticated caller: the workspace, the API token and its scopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
-    pub owner_id: String,
+    pub workspace_id: String,
     pub token_id: String,
     pub scopes: Scopes,
-    /// From when on the token is refused, streams opened with it included.
+    /// The time from which the token and streams opened with it are refused. Absent: never.
     pub expire_time: Option<Millis>,
 }
 
 impl Caller {
-    /// In whose name links for the caller are made.
+    /// Returns the holder for links that are created for the caller.
     pub fn link_holder(&self) -> LinkHolder {
         LinkHolder {
             token_id: self.token_id.clone(),
@@ -42,12 +42,15 @@ impl Caller {
         }
     }
 
-    /// Refuses with SCOPE_MISSING unless the caller's token has the scope.
+    /// Checks that the caller's token has a scope.
+    ///
+    /// # Errors
+    /// INSUFFICIENT_SCOPE.
     pub fn require(&self, scope: Scope) -> Result<()> {
         if self.scopes.contains(scope) {
             return Ok(());
         }
-        let message = format!("this needs an API token with scope {}", scope.name());
-        Err(Error::rejected(Reason::ScopeMissing, message).with("scope", scope.name()))
+        let message = format!("this call requires an API token with scope {}", scope.name());
+        Err(Error::rejected(Reason::InsufficientScope, message).with("scope", scope.name()))
     }
 }

@@ -1,7 +1,8 @@
-//! Revoking an API token, with what was made with it: tokens, webhook endpoints, links.
+//! Revoking an API token together with the tokens, webhook endpoints and links that were created with it.
 //!
-//! What a token made ends with it, since whoever held it may have made that; unless the call names a successor. Links carry
-//! their token's id, and ask [`super::links`] whether it is still good.
+//! A stolen token may have been used to create tokens, endpoints and links, so that these end with it. A successor
+//! token can take them over instead. Links carry their token's id; [`super::links`] checks whether that token is still
+//! valid.
 
 use std::collections::HashSet;
 
@@ -14,19 +15,19 @@ use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
 use crate::store::Tx;
 use crate::store::entities::api_tokens::{Column, Entity, Model};
-use crate::{Domain, Error, Reason, Result, failpoints, requests, webhooks};
+use crate::{Context, Error, Reason, Result, failpoints, requests, webhooks};
 
-/// What is to be revoked.
+/// The parameters of a revocation.
 #[derive(Clone, Debug)]
 pub struct Revoke {
     pub id: String,
-    /// The token that takes over what this one made. Absent: that ends too.
+    /// The token that takes over what this token created. Absent: that ends too.
     pub successor_id: Option<String>,
     pub request_id: Option<String>,
 }
 
 impl Revoke {
-    /// Of a token, with what was made with it.
+    /// Revokes a token and everything created with it.
     pub fn of(id: impl Into<String>) -> Self {
         Self {
             id: id.into(),
@@ -38,42 +39,46 @@ impl Revoke {
 
 const METHOD: &str = "RevokeApiToken";
 
-/// Makes a token useless from now on. Without a successor, the tokens that were made with it are revoked too, and those made
-/// with them; their webhook endpoints are disabled, and their links end. With one, all of that is the successor's. Revoking a
+/// Revokes a token.
+///
+/// Without a successor, all tokens that were created with it, directly or indirectly, are revoked too. Their webhook
+/// endpoints are disabled, and their links end. With a successor, all of these belong to the successor. Revoking a
 /// token again changes nothing.
 ///
 /// # Errors
-/// NOT_FOUND; a violation for a successor that is the token itself, or does not last as long as a token that it is to have
-/// made; SCOPE_NOT_GRANTABLE where it lacks a scope of such a token; TOKEN_INVALID and TOKEN_EXPIRED where it has ended.
-pub async fn revoke_token(domain: &Domain, caller: &Caller, revoke: Revoke) -> Result<ApiToken> {
+/// - NOT_FOUND.
+/// - A violation if the successor is the token itself, or expires before a token that it takes over.
+/// - SCOPE_NOT_GRANTABLE if the successor lacks a scope of such a token.
+/// - TOKEN_INVALID or TOKEN_EXPIRED if the successor is revoked or has expired.
+pub async fn revoke_token(context: &Context, caller: &Caller, revoke: Revoke) -> Result<ApiToken> {
     if revoke.successor_id.as_ref() == Some(&revoke.id) {
         return Err(Error::invalid("successor_id", "must be another token"));
     }
-    let (owner_id, id) = (caller.owner_id.clone(), revoke.id.clone());
-    domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), revoke.id.clone());
+    context
         .store
         .write(move |tx| {
-            let (owner_id, revoke) = (owner_id.clone(), revoke.clone());
+            let (workspace_id, revoke) = (workspace_id.clone(), revoke.clone());
             async move {
                 let request_id = revoke.request_id.as_deref();
                 let parameters = (&revoke.id, &revoke.successor_id);
-                let known = requests::check(tx, &owner_id, request_id, METHOD, &parameters).await?;
+                let known = requests::check(tx, &workspace_id, request_id, METHOD, &parameters).await?;
                 if known.is_some() {
                     return Ok(());
                 }
-                run(tx, &owner_id, &revoke).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &parameters, &revoke.id).await
+                run(tx, &workspace_id, &revoke).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &parameters, &revoke.id).await
             }
             .boxed()
         })
         .await?;
-    read(domain, &id).await
+    read(context, &id).await
 }
 
-async fn run(tx: &Tx, owner_id: &str, revoke: &Revoke) -> Result<()> {
-    // All of them, in one order: what is made with one meanwhile waits for its row.
+async fn run(tx: &Tx, workspace_id: &str, revoke: &Revoke) -> Result<()> {
+    // Locks all tokens, in id order. A concurrent creation waits for the lock of its token.
     let all = Entity::find()
-        .filter(Column::OwnerId.eq(owner_id))
+        .filter(Column::WorkspaceId.eq(workspace_id))
         .order_by_asc(Column::Id);
     let all = tx.locked(all).all(tx).await?;
     let token = all.iter().find(|row| row.id == revoke.id);
@@ -87,7 +92,7 @@ async fn run(tx: &Tx, owner_id: &str, revoke: &Revoke) -> Result<()> {
             let successor = all.iter().find(|row| row.id == *id);
             let successor = successor.ok_or_else(|| Error::not_found("API token", id))?;
             links::require(successor, now)?;
-            hand_over(tx, &all, token, successor).await?;
+            transfer_to_successor(tx, &all, token, successor).await?;
             let mut token = token.clone();
             token.successor_id = Some(id.clone());
             end(tx, token, now).await
@@ -116,7 +121,7 @@ async fn save(tx: &Tx, row: Model, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// A token and what was made with it, with that, and so on.
+/// Returns the ids of a token and of all tokens created with it, directly or indirectly.
 fn with_descendants<'a>(all: &'a [Model], id: &'a str) -> HashSet<&'a str> {
     let mut found = HashSet::from([id]);
     if failpoints::disables("children") {
@@ -135,8 +140,8 @@ fn with_descendants<'a>(all: &'a [Model], id: &'a str) -> HashSet<&'a str> {
     }
 }
 
-/// Puts the successor in the token's place: among those who made tokens, and as the one in whose name events are sent.
-async fn hand_over(tx: &Tx, all: &[Model], token: &Model, successor: &Model) -> Result<()> {
+/// Makes the successor the parent of the token's children and the token of its webhook endpoints.
+async fn transfer_to_successor(tx: &Tx, all: &[Model], token: &Model, successor: &Model) -> Result<()> {
     let scopes: Scopes = serde_json::from_str(&successor.scopes).unwrap_or_default();
     let is_below = with_descendants(all, &token.id).contains(successor.id.as_str());
     for child in all {
@@ -145,25 +150,25 @@ async fn hand_over(tx: &Tx, all: &[Model], token: &Model, successor: &Model) -> 
         }
         let mut child = child.clone();
         if child.revoke_time.is_none() {
-            may_have_made(successor, &scopes, &child)?;
+            check_may_take_over(successor, &scopes, &child)?;
         }
         child.parent_id = Some(successor.id.clone());
         save(tx, child, Kind::ApiTokenUpdated).await?;
     }
     if is_below {
-        // Else a token would have made its own maker.
+        // Otherwise the successor would be its own ancestor.
         let mut successor = successor.clone();
         successor.parent_id.clone_from(&token.parent_id);
         save(tx, successor, Kind::ApiTokenUpdated).await?;
     }
-    webhooks::hand_over(tx, &token.id, &successor.id, &scopes).await
+    webhooks::transfer_to_successor(tx, &token.id, &successor.id, &scopes).await
 }
 
-fn may_have_made(successor: &Model, scopes: &Scopes, child: &Model) -> Result<()> {
+fn check_may_take_over(successor: &Model, scopes: &Scopes, child: &Model) -> Result<()> {
     let own: Scopes = serde_json::from_str(&child.scopes).unwrap_or_default();
     if let Some(lacking) = own.iter().find(|scope| !scopes.contains(*scope)) {
         let message = format!(
-            "the successor lacks scope {}, which the token {} has that it would have made",
+            "the successor lacks scope {}, which token {} has that it would take over",
             lacking.name(),
             child.id
         );
@@ -173,7 +178,7 @@ fn may_have_made(successor: &Model, scopes: &Scopes, child: &Model) -> Result<()
         Some(time) if child.expire_time.is_none_or(|of_child| of_child > time) => Err(Error::invalid(
             "successor_id",
             format!(
-                "expires at {}, before the token {} that it would have made",
+                "expires at {}, before token {} that it would take over",
                 rfc3339(time),
                 child.id
             ),

@@ -1,8 +1,8 @@
-//! What a token may do.
+//! The scopes of API tokens.
 
 use serde::{Deserialize, Serialize};
 
-/// One thing that a token may allow.
+/// A permission of an API token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum Scope {
@@ -49,7 +49,7 @@ impl Scope {
         Self::AuthManage,
     ];
 
-    /// The name as callers write it.
+    /// Returns the name in the contract, such as `publish:confirm`.
     pub fn name(self) -> &'static str {
         match self {
             Self::AccountsRead => "accounts:read",
@@ -73,7 +73,7 @@ impl Scope {
         }
     }
 
-    /// The scope of that name.
+    /// Finds a scope by its name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.name() == name)
     }
@@ -93,12 +93,12 @@ impl TryFrom<String> for Scope {
     }
 }
 
-/// Several scopes, each once, in the contract's order.
+/// A set of scopes in the contract's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scopes(Vec<Scope>);
 
 impl Scopes {
-    /// Everything.
+    /// Returns every scope.
     pub fn all() -> Self {
         Self(Scope::ALL.to_vec())
     }

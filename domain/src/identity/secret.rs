@@ -1,4 +1,4 @@
-//! A token's secret, kept away from logs.
+//! The secret of an API token, redacted in logs.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 use crate::ids::Ids;
 use crate::keys::sha256_hex;
 
-/// What every secret begins with, so that people and scanners recognise one that has strayed.
+/// The prefix of every secret, by which people and scanners recognise a leaked one.
 const PREFIX: &str = "vb_";
 
-/// The secret of an API token. Prints nothing of itself, and is wiped when it is dropped.
+/// The secret of an API token. `Debug` does not print it, and it is zeroized when it is dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
@@ -23,7 +23,7 @@ impl Secret {
         Self(text)
     }
 
-    /// The secret itself, to be handed to its owner.
+    /// Returns the plaintext, to be shown once to the caller.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -32,7 +32,7 @@ impl Secret {
         sha256_hex(self.0.as_bytes())
     }
 
-    /// The hash under which a secret would be known; `None` for what cannot be one.
+    /// Returns the hash of a secret. `None`: the text does not have the prefix of a secret.
     pub(super) fn hash_of(text: &str) -> Option<String> {
         text.starts_with(PREFIX).then(|| sha256_hex(text.as_bytes()))
     }

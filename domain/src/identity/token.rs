@@ -1,4 +1,4 @@
-//! An API token as others see it.
+//! The API token resource.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,17 +11,17 @@ use crate::store::entities::api_tokens;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiToken {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub name: String,
     pub scopes: Scopes,
     pub create_time: Millis,
-    /// From when on it is refused; never where absent.
+    /// The time from which the token is refused. Absent: never.
     pub expire_time: Option<Millis>,
-    /// To about a minute.
+    /// The last use, accurate to about a minute. Absent: never used.
     pub last_use_time: Option<Millis>,
     pub revoke_time: Option<Millis>,
     pub sequence: i64,
-    /// The token that it was made with, or that took that one's place.
+    /// The token that this token was created with, or that token's successor. Absent: the instance's first token.
     #[serde(default)]
     pub parent_id: Option<String>,
 }
@@ -29,10 +29,10 @@ pub struct ApiToken {
 impl From<api_tokens::Model> for ApiToken {
     fn from(row: api_tokens::Model) -> Self {
         Self {
-            // Scopes that this program does not know allow nothing.
+            // If this version does not know a scope, the token has no scopes at all.
             scopes: serde_json::from_str(&row.scopes).unwrap_or_default(),
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             name: row.name,
             create_time: row.create_time,
             expire_time: row.expire_time,
@@ -49,8 +49,8 @@ impl Resource for ApiToken {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         None

@@ -1,4 +1,4 @@
-//! `MarkThreads`, `ArchiveThreads`, `LabelThreads`: many threads, all or none.
+//! `MarkThreads`, `ArchiveThreads`, `LabelThreads`: each changes all named threads or none.
 
 use serde::Serialize;
 
@@ -8,9 +8,9 @@ use super::row::labels_of;
 use super::text::{BULK_MAX, LABEL_MAX, LABELS_MAX, check_name};
 use crate::events::Kind;
 use crate::identity::Caller;
-use crate::{Domain, Error, Result, Violation};
+use crate::{Context, Error, Result, Violation};
 
-/// Threads that count as read or unread from now on.
+/// The parameters of `MarkThreads`: marks threads as read or unread.
 #[derive(Clone, Debug, Serialize)]
 pub struct Mark {
     pub ids: Vec<String>,
@@ -19,7 +19,7 @@ pub struct Mark {
     pub request_id: Option<String>,
 }
 
-/// Threads that go into the archive or out of it.
+/// The parameters of `ArchiveThreads`: archives or unarchives threads.
 #[derive(Clone, Debug, Serialize)]
 pub struct Archive {
     pub ids: Vec<String>,
@@ -28,7 +28,7 @@ pub struct Archive {
     pub request_id: Option<String>,
 }
 
-/// Threads that get labels and lose others.
+/// The parameters of `LabelThreads`: adds labels to threads and removes others.
 #[derive(Clone, Debug, Serialize)]
 pub struct Label {
     pub ids: Vec<String>,
@@ -38,8 +38,9 @@ pub struct Label {
     pub request_id: Option<String>,
 }
 
-/// Marks threads. What becomes read and was unread on the site is marked there by a job.
-pub async fn mark(domain: &Domain, caller: &Caller, mark: Mark) -> Result<Vec<Thread>> {
+/// Marks threads as read or unread. For a thread that becomes read here and is unread on the site, a job marks it as
+/// read there.
+pub async fn mark(context: &Context, caller: &Caller, mark: Mark) -> Result<Vec<Thread>> {
     check_count(&mark.ids)?;
     let unread = mark.unread;
     let wanted = Change {
@@ -49,7 +50,7 @@ pub async fn mark(domain: &Domain, caller: &Caller, mark: Mark) -> Result<Vec<Th
         request_id: mark.request_id.clone(),
         parameters: mark,
     };
-    change(domain, caller, wanted, move |row, _| {
+    change(context, caller, wanted, move |row, _| {
         row.unread = unread;
         if !unread {
             row.unread_count = 0;
@@ -59,8 +60,8 @@ pub async fn mark(domain: &Domain, caller: &Caller, mark: Mark) -> Result<Vec<Th
     .await
 }
 
-/// Archives threads, which ends their being put away: a thread is in one place at a time.
-pub async fn archive(domain: &Domain, caller: &Caller, archive: Archive) -> Result<Vec<Thread>> {
+/// Archives or unarchives threads. Archiving also clears a snooze.
+pub async fn archive(context: &Context, caller: &Caller, archive: Archive) -> Result<Vec<Thread>> {
     check_count(&archive.ids)?;
     let archived = !archive.unarchive;
     let wanted = Change {
@@ -70,7 +71,7 @@ pub async fn archive(domain: &Domain, caller: &Caller, archive: Archive) -> Resu
         request_id: archive.request_id.clone(),
         parameters: archive,
     };
-    change(domain, caller, wanted, move |row, _| {
+    change(context, caller, wanted, move |row, _| {
         row.archived = archived;
         if archived {
             row.snooze_until = None;
@@ -80,11 +81,11 @@ pub async fn archive(domain: &Domain, caller: &Caller, archive: Archive) -> Resu
     .await
 }
 
-/// Puts labels on threads and takes others off.
+/// Adds labels to threads and removes others.
 ///
 /// # Errors
-/// All violations at once; one more where a thread would have too many.
-pub async fn label(domain: &Domain, caller: &Caller, mut label: Label) -> Result<Vec<Thread>> {
+/// All violations in one error. A further violation if a thread would have more than [`LABELS_MAX`] labels.
+pub async fn label(context: &Context, caller: &Caller, mut label: Label) -> Result<Vec<Thread>> {
     check_count(&label.ids)?;
     let trim = |labels: &mut Vec<String>| {
         for label in labels {
@@ -102,7 +103,7 @@ pub async fn label(domain: &Domain, caller: &Caller, mut label: Label) -> Result
         request_id: label.request_id.clone(),
         parameters: label,
     };
-    change(domain, caller, wanted, move |row, _| {
+    change(context, caller, wanted, move |row, _| {
         let mut labels = labels_of(row);
         labels.extend(add.iter().cloned());
         labels.retain(|label| !remove.contains(label));
@@ -122,7 +123,10 @@ fn check_count(ids: &[String]) -> Result<()> {
     if (1..=BULK_MAX).contains(&ids.len()) {
         Ok(())
     } else {
-        Err(Error::invalid("ids", format!("must be 1 to {BULK_MAX} threads")))
+        Err(Error::invalid(
+            "ids",
+            format!("must name 1 to {BULK_MAX} threads"),
+        ))
     }
 }
 
@@ -138,10 +142,10 @@ fn check_labels(label: &Label) -> Result<()> {
         .enumerate()
         .filter(|(_, one)| label.remove.contains(one));
     violations.extend(
-        both.map(|(at, one)| Violation::new(format!("add[{at}]"), format!("{one:?} is to be taken off too"))),
+        both.map(|(at, one)| Violation::new(format!("add[{at}]"), format!("{one:?} is also in remove"))),
     );
     if label.add.is_empty() && label.remove.is_empty() {
-        violations.push(Violation::new("add", "no label is named, here or in remove"));
+        violations.push(Violation::new("add", "add or remove must name a label"));
     }
     if violations.is_empty() {
         Ok(())

@@ -1,4 +1,4 @@
-//! What every change of threads has in common: its `request_id`, the locks, the comparison, the event.
+//! The common part of all calls that change threads: `request_id`, locks, comparison and event.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::clock::Millis;
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::store::entities::threads;
-use crate::{Domain, Error, Result, requests};
+use crate::{Context, Error, Result, requests};
 
-/// A call that changes threads. `parameters` are what a `request_id` is bound to.
+/// A call that changes threads. A repeated `request_id` must come with the same `parameters`.
 pub(super) struct Change<P> {
     pub method: &'static str,
     pub kind: Kind,
@@ -24,10 +24,10 @@ pub(super) struct Change<P> {
     pub request_id: Option<String>,
 }
 
-/// Changes threads, all or none of them, and gives them as they are then, in the order in which they were named. A thread
-/// that `apply` leaves as it was is not written, and nothing is said of it.
+/// Applies `apply` to all named threads or to none, in one transaction. Returns the changed threads in the order of
+/// `ids`. A thread that `apply` leaves unchanged is not written and emits no event.
 pub(super) async fn change<P, F>(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     change: Change<P>,
     apply: F,
@@ -37,18 +37,20 @@ where
     F: Fn(&mut threads::Model, Millis) -> Result<()> + Send + Sync + 'static,
 {
     let ids = change.ids.clone();
-    let (change, apply, owner_id) = (Arc::new(change), Arc::new(apply), caller.owner_id.clone());
-    domain
+    let (change, apply, workspace_id) = (Arc::new(change), Arc::new(apply), caller.workspace_id.clone());
+    context
         .store
         .write(move |tx| {
-            let (change, apply, owner_id) = (Arc::clone(&change), Arc::clone(&apply), owner_id.clone());
+            let (change, apply, workspace_id) =
+                (Arc::clone(&change), Arc::clone(&apply), workspace_id.clone());
             async move {
                 let (request_id, method) = (change.request_id.as_deref(), change.method);
-                let known = requests::check(tx, &owner_id, request_id, method, &change.parameters).await?;
+                let known =
+                    requests::check(tx, &workspace_id, request_id, method, &change.parameters).await?;
                 if known.is_some() {
                     return Ok(());
                 }
-                let rows = load_all(tx, &owner_id, &change.ids).await?;
+                let rows = load_all(tx, &workspace_id, &change.ids).await?;
                 let now = tx.now().await?;
                 for (before, person) in rows {
                     let mut after = before.clone();
@@ -58,17 +60,17 @@ where
                     }
                 }
                 let first = change.ids.first().map_or("", String::as_str);
-                requests::remember(tx, &owner_id, request_id, method, &change.parameters, first).await
+                requests::remember(tx, &workspace_id, request_id, method, &change.parameters, first).await
             }
             .boxed()
         })
         .await?;
-    get_all(domain, caller, &ids).await
+    get_all(context, caller, &ids).await
 }
 
-/// The same with one thread.
+/// Changes one thread, as [`change`] does.
 pub(super) async fn change_one<P, F>(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     one: Change<P>,
     apply: F,
@@ -78,15 +80,15 @@ where
     F: Fn(&mut threads::Model, Millis) -> Result<()> + Send + Sync + 'static,
 {
     let id = one.ids.first().cloned().unwrap_or_default();
-    let mut threads = change(domain, caller, one, apply).await?;
+    let mut threads = change(context, caller, one, apply).await?;
     threads.pop().ok_or_else(|| Error::not_found("thread", id))
 }
 
-async fn get_all(domain: &Domain, caller: &Caller, ids: &[String]) -> Result<Vec<Thread>> {
+async fn get_all(context: &Context, caller: &Caller, ids: &[String]) -> Result<Vec<Thread>> {
     let each: HashSet<&str> = ids.iter().map(String::as_str).collect();
-    let rows = present(&caller.owner_id)
+    let rows = present(&caller.workspace_id)
         .filter(threads::Column::Id.is_in(each))
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let threads: HashMap<String, Thread> = rows
         .into_iter()

@@ -4,9 +4,9 @@ use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait as _, FromQueryResult, Statement};
 
 use crate::identity::Caller;
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// How many threads there are of one kind.
+/// The counts of a group of threads. All of them leave out archived and snoozed threads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub threads: i64,
@@ -16,13 +16,13 @@ pub struct Counts {
     pub with_offer: i64,
 }
 
-/// How much there is of everything.
+/// The counts of a workspace's inbox: in total, by account and by label.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxCounts {
     pub total: Counts,
-    /// By account, in the order of their ids.
+    /// By account, sorted by account id.
     pub accounts: Vec<(String, Counts)>,
-    /// By label, in alphabetical order.
+    /// By label, sorted by code point.
     pub labels: Vec<(String, Counts)>,
     pub archived: i64,
     pub snoozed: i64,
@@ -40,7 +40,7 @@ struct Row {
     snoozed: i64,
 }
 
-/// What is counted of the threads `t`; `open` is neither archived nor put away.
+/// The sums over the threads `t`; `open` is true for a thread that is neither archived nor snoozed.
 const SUMS: &str = "\
     CAST(SUM(CASE WHEN t.open THEN 1 ELSE 0 END) AS BIGINT) AS threads, \
     CAST(SUM(CASE WHEN t.open AND t.unread THEN 1 ELSE 0 END) AS BIGINT) AS unread_threads, \
@@ -50,23 +50,23 @@ const SUMS: &str = "\
     CAST(SUM(CASE WHEN t.archived THEN 1 ELSE 0 END) AS BIGINT) AS archived, \
     CAST(SUM(CASE WHEN NOT t.archived AND NOT t.open THEN 1 ELSE 0 END) AS BIGINT) AS snoozed";
 
-/// Everything that is asked of a thread is in the index `threads_counts`.
+/// The index `threads_counts` covers every column that these expressions read.
 const OPEN: &str = "NOT archived AND (snooze_until IS NULL OR snooze_until <= $2) AS open, \
     archived, unread, unread_count, waiting_for_me, has_offer";
 
 /// Counts the caller's threads.
-pub async fn counts(domain: &Domain, caller: &Caller) -> Result<InboxCounts> {
+pub async fn counts(context: &Context, caller: &Caller) -> Result<InboxCounts> {
     let by_account = format!(
         "SELECT t.account_id AS name, {SUMS} FROM (SELECT account_id, {OPEN} FROM threads \
-         WHERE owner_id = $1 AND delete_time IS NULL) t GROUP BY t.account_id ORDER BY t.account_id"
+         WHERE workspace_id = $1 AND delete_time IS NULL) t GROUP BY t.account_id ORDER BY t.account_id"
     );
     let by_label = format!(
         "SELECT t.label AS name, {SUMS} FROM (SELECT label, {OPEN} FROM thread_labels \
          JOIN threads ON threads.id = thread_labels.thread_id \
-         WHERE thread_labels.owner_id = $1 AND delete_time IS NULL) t GROUP BY t.label"
+         WHERE thread_labels.workspace_id = $1 AND delete_time IS NULL) t GROUP BY t.label"
     );
     let mut counts = InboxCounts::default();
-    for row in read(domain, caller, by_account).await? {
+    for row in read(context, caller, by_account).await? {
         let one = Counts::from(&row);
         counts.total.threads += one.threads;
         counts.total.unread_threads += one.unread_threads;
@@ -77,21 +77,21 @@ pub async fn counts(domain: &Domain, caller: &Caller) -> Result<InboxCounts> {
         counts.snoozed += row.snoozed;
         counts.accounts.push((row.name, one));
     }
-    let labels = read(domain, caller, by_label).await?;
+    let labels = read(context, caller, by_label).await?;
     counts.labels = labels
         .into_iter()
         .map(|row| (row.name.clone(), Counts::from(&row)))
         .collect();
-    // Not by the database, whose alphabet depends on how it was set up.
+    // The database would sort by its collation, which depends on its configuration.
     counts.labels.sort_by(|one, other| one.0.cmp(&other.0));
     Ok(counts)
 }
 
-async fn read(domain: &Domain, caller: &Caller, sql: String) -> Result<Vec<Row>> {
-    let connection = domain.store.reader();
+async fn read(context: &Context, caller: &Caller, sql: String) -> Result<Vec<Row>> {
+    let connection = context.store.reader();
     let values = [
-        Value::from(caller.owner_id.as_str()),
-        Value::from(domain.clock.now()),
+        Value::from(caller.workspace_id.as_str()),
+        Value::from(context.clock.now()),
     ];
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
     Ok(Row::find_by_statement(statement).all(connection).await?)

@@ -1,4 +1,4 @@
-//! `DeleteThread`, and what goes with an account.
+//! `DeleteThread`, and the removal of an account's inbox.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Query;
@@ -12,29 +12,29 @@ use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::{accounts, inbox_syncs, messages, people, replies, thread_labels, threads};
-use crate::{Domain, Result, requests, search};
+use crate::{Context, Result, requests, search};
 
 const METHOD: &str = "DeleteThread";
 
-/// Hides a thread here. Its row stays, so that the next reading of the inbox does not take it for a new one.
+/// Hides a thread here; the site is not changed. The row stays, so that the next sync does not store the thread as new.
 ///
 /// # Errors
-/// REPLY_OPEN while a reply of it has not ended.
-pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
+/// REPLY_OPEN if one of its replies has not ended.
+pub async fn delete(context: &Context, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
+    let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
+    context
         .store
         .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            let (workspace_id, id, request_id) = (workspace_id.clone(), id.clone(), request_id.clone());
             async move {
                 let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &id)
+                if requests::check(tx, &workspace_id, request_id, METHOD, &id)
                     .await?
                     .is_some()
                 {
                     return Ok(());
                 }
-                let (row, person) = load(tx, &owner_id, &id).await?;
+                let (row, person) = load(tx, &workspace_id, &id).await?;
                 refuse_open_replies(tx, replies::Column::ThreadId, &id).await?;
                 let now = tx.now().await?;
                 let row = threads::Model {
@@ -43,22 +43,25 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
                     ..row
                 };
                 row.clone().into_active_model().reset_all().update(tx).await?;
-                search::keep::forget_threads(tx, std::slice::from_ref(&id)).await?;
+                search::update::forget_threads(tx, std::slice::from_ref(&id)).await?;
                 tx.emit(PendingEvent::gone(Kind::ThreadDeleted, &Thread::of(row, person)));
-                requests::remember(tx, &owner_id, request_id, METHOD, &id, &id).await
+                requests::remember(tx, &workspace_id, request_id, METHOD, &id, &id).await
             }
             .boxed()
         })
         .await
 }
 
-/// Removes everything of an account's inbox, which has no reply that has not ended: what others wrote to somebody is not kept
-/// when they leave.
+/// Removes all inbox data of an account that is deleted. Other people's messages are not retained after the account is
+/// gone.
+///
+/// # Errors
+/// REPLY_OPEN if a reply of the account has not ended; THREAD_REMOVAL_OPEN if a thread removal has not ended.
 pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result<()> {
     refuse_open_replies(tx, replies::Column::AccountId, &account.id).await?;
     removal::refuse_open(tx, threads::Column::AccountId, &account.id).await?;
     let of_account = threads::Column::AccountId.eq(account.id.as_str());
-    for (row, person) in present(&account.owner_id)
+    for (row, person) in present(&account.workspace_id)
         .filter(of_account.clone())
         .all(tx)
         .await?
@@ -72,8 +75,8 @@ pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result
         .into_tuple()
         .all(tx)
         .await?;
-    search::keep::forget_threads(tx, &ids).await?;
-    // Engines limit how many values one statement may carry.
+    search::update::forget_threads(tx, &ids).await?;
+    // Databases limit the number of values in one statement.
     for ids in ids.chunks(500) {
         let ids = || ids.iter().map(String::as_str);
         thread_labels::Entity::delete_many()
@@ -99,7 +102,7 @@ pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result
         .from(threads::Entity)
         .to_owned();
     let unknown = people::Entity::find()
-        .filter(people::Column::OwnerId.eq(account.owner_id.as_str()))
+        .filter(people::Column::WorkspaceId.eq(account.workspace_id.as_str()))
         .filter(people::Column::Id.not_in_subquery(known));
     let unknown: Vec<String> = tx
         .locked(unknown)
@@ -108,7 +111,7 @@ pub(crate) async fn forget_account(tx: &Tx, account: &accounts::Model) -> Result
         .into_iter()
         .map(|person| person.id)
         .collect();
-    search::keep::forget_people(tx, &unknown).await?;
+    search::update::forget_people(tx, &unknown).await?;
     for ids in unknown.chunks(500) {
         people::Entity::delete_many()
             .filter(people::Column::Id.is_in(ids.iter().map(String::as_str)))

@@ -1,27 +1,27 @@
-//! `SaveDraft`: one draft a thread, with a version, so that two devices do not overwrite each other unseen.
+//! `SaveDraft`: each thread has one versioned draft, so that one device does not silently overwrite another's text.
 
 use super::change::{Change, change_one};
 use super::text::check_text;
 use super::{Draft, Thread};
 use crate::events::Kind;
 use crate::identity::Caller;
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
-/// What somebody is writing, and what they saw when they began.
+/// The parameters of `SaveDraft`. `expected_version` is the draft version on which the text is based.
 #[derive(Clone, Debug)]
 pub struct SaveDraft {
     pub thread_id: String,
-    /// Empty: the draft is thrown away.
+    /// Empty discards the draft.
     pub text: String,
     pub expected_version: i64,
 }
 
-/// Saves a draft. A text that is there already changes nothing, whatever version was expected: nobody's words are lost by it,
-/// and so a call whose answer was lost can be repeated.
+/// Saves a draft. If the stored text equals the new one, nothing changes and no version is checked: no text is lost,
+/// and a caller that lost the answer can repeat the call.
 ///
 /// # Errors
-/// DRAFT_CONFLICT where another text was saved since.
-pub async fn save_draft(domain: &Domain, caller: &Caller, save: SaveDraft) -> Result<Draft> {
+/// DRAFT_CONFLICT if a different text was saved since `expected_version`.
+pub async fn save_draft(context: &Context, caller: &Caller, save: SaveDraft) -> Result<Draft> {
     if let Some(violation) = check_text("text", &save.text) {
         return Err(Error::Invalid(vec![violation]));
     }
@@ -32,13 +32,13 @@ pub async fn save_draft(domain: &Domain, caller: &Caller, save: SaveDraft) -> Re
         parameters: (),
         request_id: None,
     };
-    let thread: Thread = change_one(domain, caller, wanted, move |row, now| {
+    let thread: Thread = change_one(context, caller, wanted, move |row, now| {
         if row.draft_text.as_deref().unwrap_or_default() == save.text {
             return Ok(());
         }
         if row.draft_version != save.expected_version {
             let message =
-                "the draft was saved by another device; get the thread, look at its draft, then save again";
+                "another device saved this draft; get the thread, compare its draft, then save again";
             return Err(Error::rejected(Reason::DraftConflict, message)
                 .with("version", row.draft_version.to_string()));
         }

@@ -1,4 +1,4 @@
-//! `PreviewTemplate`: a text whose variables a thread fills.
+//! `PreviewTemplate`: fills the variables of a text from a thread.
 
 use vintedbot_marketplace::Language;
 
@@ -7,59 +7,59 @@ use super::text::check_text;
 use super::{Thread, get, get_template};
 use crate::identity::Caller;
 use crate::listings::price_text;
-use crate::{Domain, Error, Fault, Result, Violation, accounts};
+use crate::{Context, Error, Fault, Result, Violation, accounts};
 
-/// Title of the item.
+/// The item's title.
 const ITEM_TITLE: &str = "item_title";
-/// Its price, as the account's language writes it.
+/// The item's price, formatted for the account's language.
 const ITEM_PRICE: &str = "item_price";
-/// Login name of the other side.
+/// The counterparty's login name.
 const PERSON: &str = "person";
 
 const ALL: [&str; 3] = [ITEM_PRICE, ITEM_TITLE, PERSON];
 
-/// What to fill.
+/// The text to fill: a template id, or the text itself.
 #[derive(Clone, Debug)]
 pub enum Source {
     Template(String),
     Text(String),
 }
 
-/// What to fill, and with what.
+/// The text to fill and the thread that supplies the values.
 #[derive(Clone, Debug)]
 pub struct Preview {
     pub source: Source,
     pub thread_id: String,
 }
 
-/// A text with everything in its place that was known.
+/// A filled text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filled {
-    /// What was not known stands there as it was, in its braces.
+    /// The text. Variables without a value keep their place and their braces.
     pub text: String,
-    /// Each once, in alphabetical order.
+    /// The names of the variables without a value, each once, in alphabetical order.
     pub unfilled: Vec<String>,
 }
 
-/// Fills a template, or a text that is being written, for a thread.
+/// Fills a template or a draft text from a thread.
 ///
 /// # Errors
-/// A violation for a text that is no template.
-pub async fn preview(domain: &Domain, caller: &Caller, preview: Preview) -> Result<Filled> {
+/// A violation for a text that is not a valid template.
+pub async fn preview(context: &Context, caller: &Caller, preview: Preview) -> Result<Filled> {
     let text = match preview.source {
-        Source::Template(id) => get_template(domain, caller, &id).await?.text,
+        Source::Template(id) => get_template(context, caller, &id).await?.text,
         Source::Text(text) => text,
     };
     let violations = check("text", &text);
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    let thread = get(domain, caller, &preview.thread_id).await?;
-    let account = accounts::get(domain, caller, &thread.account_id).await?;
+    let thread = get(context, caller, &preview.thread_id).await?;
+    let account = accounts::get(context, caller, &thread.account_id).await?;
     Ok(fill(&text, |name| value(&thread, account.language, name)))
 }
 
-/// What is wrong with the text of a template.
+/// Returns the violations of a template text.
 pub(super) fn check(field: &str, text: &str) -> Vec<Violation> {
     if let Some(violation) = check_text(field, text) {
         return vec![violation];
@@ -68,7 +68,7 @@ pub(super) fn check(field: &str, text: &str) -> Vec<Violation> {
         .into_iter()
         .filter(|name| !ALL.contains(&name.as_str()))
         .map(|name| {
-            let text = format!("there is no variable {name:?}; there are {}", ALL.join(", "));
+            let text = format!("unknown variable {name:?}; the variables are {}", ALL.join(", "));
             Violation::of(Fault::Unknown, field, text)
         })
         .collect()
@@ -116,12 +116,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_known_is_filled_in_and_everything_else_stays_as_it_was() {
+    fn fill_replaces_known_variables_and_leaves_the_rest_unchanged() {
         let known = |name: &str| (name == PERSON).then(|| "anna {{item_title}}".to_owned());
         let filled = |text: &str| fill(text, known);
         let done = filled("Hello {{person}}, {{ person }}!");
         assert_eq!(done.text, "Hello anna {{item_title}}, anna {{item_title}}!");
-        assert!(done.unfilled.is_empty(), "what was filled in is no template");
+        assert!(done.unfilled.is_empty(), "filled values are not filled again");
         let open = filled("{{item_title}} {{person}} {{ item_price }} {{item_title}}");
         assert_eq!(
             open.text,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_variable_is_named() {
+    fn check_names_each_unknown_variable() {
         assert!(check("text", "{{person}} {{item_price}} {{item_title}} {{").is_empty());
         let wrong = check("text", "{{persn}} {{item_title}} {{}}");
         assert_eq!(wrong.len(), 2);

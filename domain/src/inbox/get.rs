@@ -6,13 +6,13 @@ use super::Thread;
 use super::row::present;
 use crate::identity::Caller;
 use crate::store::entities::threads;
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// One thread of the caller.
-pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<Thread> {
-    let found = present(&caller.owner_id)
+/// Returns a thread of the caller's workspace.
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Thread> {
+    let found = present(&caller.workspace_id)
         .filter(threads::Column::Id.eq(id))
-        .one(domain.store.reader())
+        .one(context.store.reader())
         .await?;
     found
         .map(|(row, person)| Thread::of(row, person))

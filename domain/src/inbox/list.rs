@@ -12,69 +12,69 @@ use super::text::{BULK_MAX, LABEL_MAX, check_name};
 use crate::clock::Millis;
 use crate::events;
 use crate::identity::Caller;
-use crate::paging::{self, Order, Page, PageRequest, Place, Window};
+use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::entities::threads::Column;
 use crate::store::entities::{people, thread_labels, threads};
-use crate::{Domain, Error, Result, Violation};
+use crate::{Context, Error, Result, Violation};
 
-/// So many changes since, at most, that sorting what changed is quicker than passing over what has not.
+/// Below this many changes, sort the changed rows instead of scanning the list's index.
 const FEW: i64 = 2_000;
 
-/// Which threads to list.
+/// The filter of `ListThreads`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
-    /// Empty: of all accounts.
+    /// Empty: all accounts.
     pub account_ids: Vec<String>,
     pub unread: Option<bool>,
     pub archived: bool,
     pub has_offer: Option<bool>,
     pub waiting_for_me: Option<bool>,
     pub snoozed: bool,
-    /// Empty: with any label or none.
+    /// Empty: with or without labels.
     pub label: String,
-    /// Only what changed after this sequence.
+    /// Only threads changed after this sequence.
     pub changed_since: Option<i64>,
 }
 
-/// The caller's threads, the one with the newest message first.
+/// Lists the caller's threads, newest message first.
 pub async fn list(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Thread>> {
     check(filter)?;
-    let method = (caller.owner_id.as_str(), "ListThreads");
-    let window = Window::<Place>::open(&domain.keys, paging::RESOURCES, method, filter, page)?;
+    let method = (caller.workspace_id.as_str(), "ListThreads");
+    let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
     let head = match filter.changed_since {
-        Some(_) => events::head(&domain.store, &caller.owner_id).await?,
+        Some(_) => events::head(&context.store, &caller.workspace_id).await?,
         None => 0,
     };
-    let mut query = query(&caller.owner_id, filter, domain.clock.now(), head);
+    let mut query = query(&caller.workspace_id, filter, context.clock.now(), head);
     if let Some(behind) = window.condition(Column::LastMessageTime, Column::Id, Order::NewestFirst) {
         query = query.filter(behind);
     }
-    let rows = query.limit(window.to_read()).all(domain.store.reader()).await?;
-    window.close(&domain.keys, threads(rows), |thread| {
+    let rows = query.limit(window.to_read()).all(context.store.reader()).await?;
+    window.close(&context.keys, threads(rows), |thread| {
         (thread.last_message_time, thread.id.clone())
     })
 }
 
-/// All threads of the caller, archived and put away ones too, in the order of their ids, in which none moves while they are
-/// read.
-pub async fn list_all(domain: &Domain, caller: &Caller, page: &PageRequest) -> Result<Page<Thread>> {
-    let method = (caller.owner_id.as_str(), "all threads");
-    let window = Window::<String>::open(&domain.keys, paging::RESOURCES, method, &(), page)?;
-    let mut query = present(&caller.owner_id);
+/// Lists all threads of the caller by id, including archived and snoozed ones. The order is stable while a client reads
+/// the pages, because ids do not change.
+pub async fn list_all(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<Thread>> {
+    let method = (caller.workspace_id.as_str(), "all threads");
+    let window = PageQuery::<String>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
+    let mut query = present(&caller.workspace_id);
     if let Some(after) = &window.after {
         query = query.filter(Column::Id.gt(after.as_str()));
     }
     let rows = query
         .order_by_asc(Column::Id)
         .limit(window.to_read())
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
-    window.close(&domain.keys, threads(rows), |thread| thread.id.clone())
+    window.close(&context.keys, threads(rows), |thread| thread.id.clone())
 }
 
 fn threads(rows: Vec<(threads::Model, people::Model)>) -> Vec<Thread> {
@@ -88,7 +88,7 @@ fn check(filter: &Filter) -> Result<()> {
     if filter.account_ids.len() > BULK_MAX {
         violations.push(Violation::new(
             "account_ids",
-            format!("must be at most {BULK_MAX} accounts"),
+            format!("must name at most {BULK_MAX} accounts"),
         ));
     }
     if !filter.label.is_empty() {
@@ -101,14 +101,14 @@ fn check(filter: &Filter) -> Result<()> {
     }
 }
 
-/// Booleans stand in it bare, not as values, so that a partial index is seen to fit.
+/// Booleans are bare columns, not bound values, so that the planner can match the partial indexes.
 fn query(
-    owner_id: &str,
+    workspace_id: &str,
     filter: &Filter,
     now: Millis,
     head: i64,
 ) -> SelectTwoRequired<threads::Entity, people::Entity> {
-    let mut query = present(owner_id);
+    let mut query = present(workspace_id);
     if !filter.account_ids.is_empty() {
         let accounts: HashSet<&str> = filter.account_ids.iter().map(String::as_str).collect();
         query = query.filter(Column::AccountId.is_in(accounts));
@@ -137,7 +137,7 @@ fn query(
         let labelled = Query::select()
             .column(thread_labels::Column::ThreadId)
             .from(thread_labels::Entity)
-            .and_where(thread_labels::Column::OwnerId.eq(owner_id))
+            .and_where(thread_labels::Column::WorkspaceId.eq(workspace_id))
             .and_where(thread_labels::Column::Label.eq(filter.label.as_str()))
             .to_owned();
         query = query.filter(Column::Id.in_subquery(labelled));
@@ -146,8 +146,8 @@ fn query(
         let changed = if head - since <= FEW {
             Column::Sequence.gt(since)
         } else {
-            // Much may have changed, and sorting it would take longer than passing over what has not: in a sum, the column
-            // takes no index.
+            // Many rows may have changed, and sorting them would take longer than scanning the list's index. As part of
+            // a sum, the column cannot use its own index.
             Column::Sequence.into_simple_expr().add(0).gt(since)
         };
         query = query.filter(changed);
@@ -169,7 +169,7 @@ mod tests {
     use crate::store;
 
     #[tokio::test]
-    async fn every_way_to_list_walks_an_index_and_stops_when_the_page_is_full() {
+    async fn list_uses_an_index_without_sorting_for_every_filter() {
         let store = store::connect("sqlite::memory:", Arc::new(SystemClock), Arc::new(SystemIds))
             .await
             .expect("opens");
@@ -179,7 +179,7 @@ mod tests {
         let all = Filter::default;
         let some = |one: &str| vec![one.to_owned()];
         let ways = [
-            (all(), "threads_owner"),
+            (all(), "threads_workspace"),
             (
                 Filter {
                     unread: Some(true),
@@ -192,7 +192,7 @@ mod tests {
                     unread: Some(false),
                     ..all()
                 },
-                "threads_owner",
+                "threads_workspace",
             ),
             (
                 Filter {
@@ -234,14 +234,14 @@ mod tests {
                     label: "a".to_owned(),
                     ..all()
                 },
-                "threads_owner",
+                "threads_workspace",
             ),
             (
                 Filter {
                     changed_since: Some(1),
                     ..all()
                 },
-                "threads_owner",
+                "threads_workspace",
             ),
         ];
         for (filter, index) in ways {
@@ -261,7 +261,9 @@ mod tests {
     }
 
     async fn plan(store: &store::Store, filter: &Filter, head: i64) -> String {
-        let query = query("owner", filter, 1, head).limit(51).build(DbBackend::Sqlite);
+        let query = query("workspace", filter, 1, head)
+            .limit(51)
+            .build(DbBackend::Sqlite);
         let explain = Statement::from_string(DbBackend::Sqlite, format!("EXPLAIN QUERY PLAN {query}"));
         let rows = store.reader().query_all_raw(explain).await.expect("a plan");
         let steps = rows

@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::messages;
 
-/// Who a message is from.
+/// The sender of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -18,7 +18,7 @@ pub enum Author {
     Site,
 }
 
-/// What a message is.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -31,7 +31,7 @@ pub enum MessageKind {
     Unknown,
 }
 
-/// What a message says beside its words.
+/// The structured content of a message, in addition to its text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Content {
@@ -39,7 +39,7 @@ pub enum Content {
         transaction_id: Option<String>,
         price: Option<Money>,
         original_price: Option<Money>,
-        /// The site's own number: 10 pending, 20 accepted, 30 rejected, 40 cancelled.
+        /// The site's number: 10 pending, 20 accepted, 30 rejected, 40 cancelled.
         status: Option<i64>,
         current: bool,
     },
@@ -63,7 +63,7 @@ pub enum Content {
     },
 }
 
-/// Whether a photo of a message is here.
+/// The storage state of a message's photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AttachmentState {
@@ -76,11 +76,11 @@ pub enum AttachmentState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     pub state: AttachmentState,
-    /// Where the site has it.
+    /// The photo's address on the site.
     pub url: String,
     pub photo_id: Option<String>,
     pub message: String,
-    /// How often fetching it failed.
+    /// The number of failed attempts to fetch it.
     #[serde(default)]
     pub attempts: u32,
 }
@@ -89,7 +89,7 @@ pub struct Attachment {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub thread_id: String,
     pub remote_id: Option<String>,
@@ -115,7 +115,7 @@ impl From<messages::Model> for Message {
                 .and_then(|text| serde_json::from_str(text).ok()),
             attachments: serde_json::from_str(&row.attachments).unwrap_or_default(),
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             account_id: row.account_id,
             thread_id: row.thread_id,
             remote_id: row.remote_id,
@@ -137,8 +137,8 @@ impl Resource for Message {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         Some(&self.account_id)

@@ -4,12 +4,12 @@ use sea_orm::{ColumnTrait, EntityTrait, JoinType, QueryFilter, QueryOrder, Query
 
 use super::{Message, get};
 use crate::identity::Caller;
-use crate::paging::{self, Page, PageRequest, Window};
+use crate::paging::{self, Page, PageQuery, PageRequest};
 use crate::store::entities::messages::{Column, Entity};
 use crate::store::entities::threads;
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// To the thread that a message belongs to.
+/// The relation from a message to its thread.
 pub(super) fn to_thread() -> RelationDef {
     Entity::belongs_to(threads::Entity)
         .from(Column::ThreadId)
@@ -17,21 +17,21 @@ pub(super) fn to_thread() -> RelationDef {
         .into()
 }
 
-/// The messages of a thread, newest or oldest first.
+/// Lists the messages of a thread, newest or oldest first.
 pub async fn list_messages(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     thread_id: &str,
     oldest_first: bool,
     page: &PageRequest,
 ) -> Result<Page<Message>> {
-    let method = (caller.owner_id.as_str(), "ListMessages");
+    let method = (caller.workspace_id.as_str(), "ListMessages");
     let parameters = (thread_id, oldest_first);
-    let window = Window::<i64>::open(&domain.keys, paging::RESOURCES, method, &parameters, page)?;
+    let window = PageQuery::<i64>::open(&context.keys, paging::RESOURCES, method, &parameters, page)?;
     let mut query = Entity::find()
         .join(JoinType::InnerJoin, to_thread())
         .filter(Column::ThreadId.eq(thread_id))
-        .filter(threads::Column::OwnerId.eq(caller.owner_id.as_str()))
+        .filter(threads::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
         .filter(threads::Column::DeleteTime.is_null());
     if let Some(after) = window.after {
         let behind = if oldest_first {
@@ -46,11 +46,11 @@ pub async fn list_messages(
     } else {
         query.order_by_desc(Column::Position)
     };
-    let rows = query.limit(window.to_read()).all(domain.store.reader()).await?;
+    let rows = query.limit(window.to_read()).all(context.store.reader()).await?;
     if rows.is_empty() {
-        // There are no messages, or no such thread.
-        get(domain, caller, thread_id).await?;
+        // Either the thread has no messages, or there is no such thread: `get` fails in the second case.
+        get(context, caller, thread_id).await?;
     }
     let messages = rows.into_iter().map(Message::from).collect();
-    window.close(&domain.keys, messages, |message: &Message| message.position)
+    window.close(&context.keys, messages, |message: &Message| message.position)
 }

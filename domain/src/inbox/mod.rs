@@ -1,13 +1,14 @@
-//! The conversations of all accounts, as they were read on the site, and what is kept about them here.
+//! The conversations of all accounts as read from the site, and the data that the workspace adds to them.
 //!
-//! - `thread`, `message`, `reply`, `template` are the resources that callers see.
-//! - [`sync`] brings here what the site has; [`replies`] sends there, [`removal`] removes a thread there.
-//! - `get`, `list`, `messages`, `counts` and `person` read; each list is one select.
-//! - `bulk`, `shelve` and `draft` change what is kept here about a thread, and nothing on the site. They say in a closure how
-//!   the row is to be; `change` locks it, compares, writes, and tells.
-//! - `templates` keeps texts that are used again, and `fill` fills them.
+//! - `thread`, `message`, `reply` and `template` are the resources that callers see.
+//! - [`sync`] reads the site's inbox; [`replies`] sends messages; [`removal`] removes a thread on the site.
+//! - `get`, `list`, `messages`, `counts` and `person` read. Each list is one SELECT.
+//! - `bulk`, `shelve` and `draft` change the local data of threads and nothing on the site. Each passes a closure that
+//!   edits the row; `change` locks the row, compares, writes and emits the event.
+//! - `templates` stores reusable texts, and `fill` fills their variables.
 //!
-//! A new thing to do with threads: a closure for `change`, and what must be kept in step with it in `row::save`.
+//! To add an operation on threads, write a closure for `change`, and update in `row::save` the data that depends on the
+//! row.
 
 mod bulk;
 mod change;

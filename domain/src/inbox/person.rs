@@ -7,30 +7,30 @@ use super::row::present;
 use super::{Message, MessageKind, Person, Thread};
 use crate::identity::Caller;
 use crate::store::entities::{messages, people, threads};
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// The most threads, and the most offers, that a person's page shows.
+/// The maximum number of threads, and of offers, that `GetPerson` returns.
 const MAX: u64 = 200;
 
-/// A person, and everything with them.
+/// A counterparty with its threads and offers.
 #[derive(Clone, Debug)]
 pub struct PersonPage {
     pub person: Person,
-    /// Newest message first, archived ones too.
+    /// Newest message first, including archived threads.
     pub threads: Vec<Thread>,
     /// Offers in these threads, newest first.
     pub offers: Vec<Message>,
 }
 
-/// A person with the threads and offers between them and all of the caller's accounts.
-pub async fn person(domain: &Domain, caller: &Caller, id: &str) -> Result<PersonPage> {
-    let reader = domain.store.reader();
+/// Returns a counterparty with the threads and offers of all accounts of the caller's workspace.
+pub async fn person(context: &Context, caller: &Caller, id: &str) -> Result<PersonPage> {
+    let reader = context.store.reader();
     let person = people::Entity::find_by_id(id)
-        .filter(people::Column::OwnerId.eq(caller.owner_id.as_str()))
+        .filter(people::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
         .one(reader)
         .await?
         .ok_or_else(|| Error::not_found("person", id))?;
-    let rows = present(&caller.owner_id)
+    let rows = present(&caller.workspace_id)
         .filter(threads::Column::PersonId.eq(id))
         .order_by_desc(threads::Column::LastMessageTime)
         .order_by_desc(threads::Column::Id)

@@ -1,4 +1,4 @@
-//! The way of one reply to the other side.
+//! A reply: a message on its way from an account to the counterparty.
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::replies;
 
-/// Where a reply stands.
+/// The state of a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -24,17 +24,18 @@ pub enum ReplyState {
 }
 
 impl ReplyState {
-    /// Whether nothing follows by itself, nor by answering what is asked.
+    /// Whether the reply has ended: the worker does nothing more for it, and no question to a person is open.
+    /// `RetryReply` can queue a FAILED reply again.
     pub fn has_ended(self) -> bool {
         matches!(self, Self::Sent | Self::Failed | Self::Cancelled)
     }
 }
 
-/// The way of one reply to the other side.
+/// A reply: a message on its way from an account to the counterparty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub thread_id: String,
     pub site: String,
@@ -43,7 +44,7 @@ pub struct Reply {
     pub photo_ids: Vec<String>,
     pub content_hash: String,
     pub send_time: Option<Millis>,
-    pub needs_manual: bool,
+    pub requires_action: bool,
     pub reason: Option<Reason>,
     pub message: String,
     pub attempts: i64,
@@ -61,7 +62,7 @@ impl From<replies::Model> for Reply {
             reason: row.reason.as_deref().and_then(Reason::from_name),
             message: row.message.unwrap_or_default(),
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             account_id: row.account_id,
             thread_id: row.thread_id,
             site: row.site,
@@ -69,7 +70,7 @@ impl From<replies::Model> for Reply {
             text: row.text,
             content_hash: row.content_hash,
             send_time: row.send_time,
-            needs_manual: row.needs_manual,
+            requires_action: row.requires_action,
             attempts: row.attempts,
             message_id: row.message_id,
             create_time: row.create_time,
@@ -85,8 +86,8 @@ impl Resource for Reply {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         Some(&self.account_id)

@@ -1,4 +1,4 @@
-//! A thread's row: loaded under its lock, and written with everything that has to be kept in step with it.
+//! A thread's row: loaded under its lock and written together with all data that depends on it.
 
 use std::collections::HashMap;
 
@@ -16,35 +16,35 @@ use crate::store::Tx;
 use crate::store::entities::{messages, people, thread_labels, threads};
 use crate::{Error, Result, search};
 
-/// The threads of an owner that are not hidden, each with its person.
-pub(super) fn present(owner_id: &str) -> SelectTwoRequired<threads::Entity, people::Entity> {
+/// Selects the threads of a workspace that are not deleted, each with its person.
+pub(super) fn present(workspace_id: &str) -> SelectTwoRequired<threads::Entity, people::Entity> {
     let person: RelationDef = threads::Entity::belongs_to(people::Entity)
         .from(threads::Column::PersonId)
         .to(people::Column::Id)
         .into();
     threads::Entity::find()
         .join(JoinType::InnerJoin, person)
-        .filter(threads::Column::OwnerId.eq(owner_id))
+        .filter(threads::Column::WorkspaceId.eq(workspace_id))
         .filter(threads::Column::DeleteTime.is_null())
         .select_two_required(people::Entity)
 }
 
-/// A present thread of an owner with its person, locked until the end of the transaction.
-pub(crate) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<(threads::Model, people::Model)> {
-    let mut rows = load_all(tx, owner_id, &[id.to_owned()]).await?;
+/// Loads a thread that is not deleted, with its person, and locks it until the end of the transaction.
+pub(crate) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<(threads::Model, people::Model)> {
+    let mut rows = load_all(tx, workspace_id, &[id.to_owned()]).await?;
     rows.pop().ok_or_else(|| Error::not_found("thread", id))
 }
 
-/// Present threads of an owner with their people, locked in the order of their ids, whatever order they are named in, so
-/// that two calls cannot wait for each other. Each once; all of them, or NOT_FOUND.
+/// Loads threads that are not deleted, with their people, each once. Rows are locked in id order, so that two calls
+/// cannot deadlock. NOT_FOUND if one is missing.
 pub(super) async fn load_all(
     tx: &Tx,
-    owner_id: &str,
+    workspace_id: &str,
     ids: &[String],
 ) -> Result<Vec<(threads::Model, people::Model)>> {
     let query = threads::Entity::find()
         .filter(threads::Column::Id.is_in(ids.iter().map(String::as_str)))
-        .filter(threads::Column::OwnerId.eq(owner_id))
+        .filter(threads::Column::WorkspaceId.eq(workspace_id))
         .filter(threads::Column::DeleteTime.is_null())
         .order_by_asc(threads::Column::Id);
     let rows = tx.locked(query).all(tx).await?;
@@ -68,8 +68,8 @@ pub(super) async fn load_all(
         .collect()
 }
 
-/// Writes a row that was loaded for it, and says what happened. The table of labels follows the row's; what became read here
-/// is marked as read on the site too, where it was not.
+/// Writes a loaded row and emits the event. Also updates the label table and the search index. A thread that becomes
+/// read here and is unread on the site gets a job that marks it as read there.
 pub(super) async fn save(
     tx: &Tx,
     before: &threads::Model,
@@ -89,12 +89,12 @@ pub(super) async fn save(
             mark_on_site(tx, &after, now).await?;
         }
     }
-    search::keep::thread(tx, Some(before), &after).await?;
+    search::update::thread(tx, Some(before), &after).await?;
     tx.emit(PendingEvent::changed(kind, &Thread::of(after, person))?);
     Ok(())
 }
 
-/// The labels that a row shows.
+/// Decodes the labels of a row.
 pub(super) fn labels_of(row: &threads::Model) -> Vec<String> {
     serde_json::from_str(&row.labels).unwrap_or_default()
 }
@@ -116,7 +116,7 @@ async fn write_labels(tx: &Tx, before: &threads::Model, after: &threads::Model) 
         .map(|label| thread_labels::ActiveModel {
             thread_id: Set(after.id.clone()),
             label: Set(label.clone()),
-            owner_id: Set(after.owner_id.clone()),
+            workspace_id: Set(after.workspace_id.clone()),
         })
         .collect();
     if !rows.is_empty() {
@@ -127,7 +127,7 @@ async fn write_labels(tx: &Tx, before: &threads::Model, after: &threads::Model) 
     Ok(())
 }
 
-/// The other side's messages have been read with their thread.
+/// Marks the counterparty's messages of a thread as read.
 async fn read_messages(tx: &Tx, thread_id: &str) -> Result<()> {
     let unread = messages::Entity::find()
         .filter(messages::Column::ThreadId.eq(thread_id))
@@ -152,7 +152,7 @@ async fn read_messages(tx: &Tx, thread_id: &str) -> Result<()> {
 async fn mark_on_site(tx: &Tx, row: &threads::Model, now: Millis) -> Result<()> {
     let job = NewJob {
         kind: jobs::Kind::MarkThreadRead,
-        owner_id: Some(row.owner_id.clone()),
+        workspace_id: Some(row.workspace_id.clone()),
         account_id: Some(row.account_id.clone()),
         subject_id: row.id.clone(),
         due_time: now,

@@ -8,30 +8,31 @@ use super::text::{SNOOZE_MAX, check_text};
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::identity::Caller;
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// A thread that is put away, or brought back.
+/// The parameters of `SnoozeThread`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snooze {
     pub id: String,
-    /// Absent: it is brought back.
+    /// Absent: ends the snooze.
     pub until: Option<Millis>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
 
-/// What the owner notes about a thread.
+/// The parameters of `SetThreadNote`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Note {
     pub id: String,
-    /// Empty: nothing.
+    /// Empty: removes the note.
     pub note: String,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
 
-/// Puts a thread away until a time, which takes it out of the archive: from there it would never come back.
-pub async fn snooze(domain: &Domain, caller: &Caller, snooze: Snooze) -> Result<Thread> {
+/// Snoozes a thread until a time, or ends its snooze. Snoozing also takes the thread out of the archive, because an
+/// archived thread would not return to the list when the snooze ends.
+pub async fn snooze(context: &Context, caller: &Caller, snooze: Snooze) -> Result<Thread> {
     let until = snooze.until;
     let wanted = Change {
         method: "SnoozeThread",
@@ -40,7 +41,7 @@ pub async fn snooze(domain: &Domain, caller: &Caller, snooze: Snooze) -> Result<
         request_id: snooze.request_id.clone(),
         parameters: snooze,
     };
-    change_one(domain, caller, wanted, move |row, now| {
+    change_one(context, caller, wanted, move |row, now| {
         if let Some(until) = until {
             if until <= now || until > now + SNOOZE_MAX {
                 return Err(Error::invalid(
@@ -56,8 +57,8 @@ pub async fn snooze(domain: &Domain, caller: &Caller, snooze: Snooze) -> Result<
     .await
 }
 
-/// Writes a note, in the place of the one that was there.
-pub async fn set_note(domain: &Domain, caller: &Caller, note: Note) -> Result<Thread> {
+/// Replaces the note of a thread.
+pub async fn set_note(context: &Context, caller: &Caller, note: Note) -> Result<Thread> {
     if let Some(violation) = check_text("note", &note.note) {
         return Err(Error::Invalid(vec![violation]));
     }
@@ -69,7 +70,7 @@ pub async fn set_note(domain: &Domain, caller: &Caller, note: Note) -> Result<Th
         request_id: note.request_id.clone(),
         parameters: note,
     };
-    change_one(domain, caller, wanted, move |row, _| {
+    change_one(context, caller, wanted, move |row, _| {
         row.note.clone_from(&text);
         Ok(())
     })

@@ -1,4 +1,4 @@
-//! A text that is used again.
+//! A reusable reply text.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,11 +6,11 @@ use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::templates;
 
-/// A text with variables that a thread fills.
+/// A reusable reply text with variables that are filled from a thread.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub name: String,
     pub text: String,
     pub create_time: Millis,
@@ -19,13 +19,13 @@ pub struct Template {
 }
 
 impl Template {
-    /// The names of the variables in the text, each once, in alphabetical order.
+    /// Returns the names of the text's variables, each once, in alphabetical order.
     pub fn variables(&self) -> Vec<String> {
         variables(&self.text)
     }
 }
 
-/// The names in double braces, each once, in alphabetical order.
+/// Returns the names in double braces, each once, in alphabetical order.
 pub fn variables(text: &str) -> Vec<String> {
     let mut names: Vec<String> = text
         .split("{{")
@@ -42,7 +42,7 @@ impl From<templates::Model> for Template {
     fn from(row: templates::Model) -> Self {
         Self {
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             name: row.name,
             text: row.text,
             create_time: row.create_time,
@@ -57,8 +57,8 @@ impl Resource for Template {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         None

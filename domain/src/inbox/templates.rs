@@ -11,12 +11,12 @@ use super::text::{NAME_MAX, check_name};
 use super::{Template, fill};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
-use crate::paging::{self, Page, PageRequest, Window};
+use crate::paging::{self, Page, PageQuery, PageRequest};
 use crate::store::Tx;
 use crate::store::entities::templates::{Column, Entity, Model};
-use crate::{Domain, Error, Reason, Result, Violation, accounts, requests};
+use crate::{Context, Error, Reason, Result, Violation, accounts, requests};
 
-/// A template that is to be made.
+/// The parameters of `CreateTemplate`.
 #[derive(Clone, Debug, Serialize)]
 pub struct NewTemplate {
     pub name: String,
@@ -25,15 +25,15 @@ pub struct NewTemplate {
     pub request_id: Option<String>,
 }
 
-/// A change of a template.
+/// The parameters of `UpdateTemplate`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct UpdateTemplate {
     pub id: String,
     pub name: String,
     pub text: String,
-    /// `name` and `text`, or one of them. Empty: those that are not empty above.
+    /// The fields to change, of `name` and `text`. Empty: the fields above that are not empty.
     pub mask: Vec<String>,
-    /// The change is made only to this state of the template.
+    /// The sequence that the template must still have. Absent: not checked.
     pub expected_sequence: Option<i64>,
     #[serde(skip)]
     pub request_id: Option<String>,
@@ -43,11 +43,11 @@ const CREATE: &str = "CreateTemplate";
 const UPDATE: &str = "UpdateTemplate";
 const DELETE: &str = "DeleteTemplate";
 
-/// Makes a template.
+/// Creates a template.
 ///
 /// # Errors
-/// All violations at once, each unknown variable one; NAME_TAKEN.
-pub async fn create_template(domain: &Domain, caller: &Caller, new: NewTemplate) -> Result<Template> {
+/// All violations in one error, including one per unknown variable; NAME_TAKEN.
+pub async fn create_template(context: &Context, caller: &Caller, new: NewTemplate) -> Result<Template> {
     let mut violations = check(("name", new.name.trim()), ("text", &new.text));
     if new.text.is_empty() {
         violations.push(Violation::new("text", "is required"));
@@ -55,20 +55,20 @@ pub async fn create_template(domain: &Domain, caller: &Caller, new: NewTemplate)
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    let owner_id = caller.owner_id.clone();
-    let written = domain
+    let workspace_id = caller.workspace_id.clone();
+    let written = context
         .store
         .write(move |tx| {
-            let (new, owner_id) = (new.clone(), owner_id.clone());
+            let (new, workspace_id) = (new.clone(), workspace_id.clone());
             async move {
                 let request_id = new.request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, CREATE, &new).await? {
+                if let Some(id) = requests::check(tx, &workspace_id, request_id, CREATE, &new).await? {
                     return Ok(id);
                 }
                 let now = tx.now().await?;
                 let row = Model {
                     id: tx.id(),
-                    owner_id: owner_id.clone(),
+                    workspace_id: workspace_id.clone(),
                     name: new.name.trim().to_owned(),
                     text: new.text.clone(),
                     create_time: now,
@@ -81,20 +81,24 @@ pub async fn create_template(domain: &Domain, caller: &Caller, new: NewTemplate)
                 let id = row.id.clone();
                 let template = Template::from(row);
                 tx.emit(PendingEvent::changed(Kind::TemplateCreated, &template)?);
-                requests::remember(tx, &owner_id, request_id, CREATE, &new, &id).await?;
+                requests::remember(tx, &workspace_id, request_id, CREATE, &new, &id).await?;
                 Ok(id)
             }
             .boxed()
         })
         .await;
-    get_template(domain, caller, &written.map_err(taken)?).await
+    get_template(context, caller, &written.map_err(name_taken)?).await
 }
 
-/// The caller's templates, by name.
-pub async fn list_templates(domain: &Domain, caller: &Caller, page: &PageRequest) -> Result<Page<Template>> {
-    let method = (caller.owner_id.as_str(), "ListTemplates");
-    let window = Window::<(String, String)>::open(&domain.keys, paging::RESOURCES, method, &(), page)?;
-    let mut query = Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+/// Lists the caller's templates by name.
+pub async fn list_templates(
+    context: &Context,
+    caller: &Caller,
+    page: &PageRequest,
+) -> Result<Page<Template>> {
+    let method = (caller.workspace_id.as_str(), "ListTemplates");
+    let window = PageQuery::<(String, String)>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
+    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
     if let Some((name, id)) = &window.after {
         let columns = Expr::tuple([Expr::column(Column::Name), Expr::column(Column::Id)]);
         let after = Expr::tuple([Expr::value(name.as_str()), Expr::value(id.as_str())]);
@@ -104,19 +108,19 @@ pub async fn list_templates(domain: &Domain, caller: &Caller, page: &PageRequest
         .order_by_asc(Column::Name)
         .order_by_asc(Column::Id)
         .limit(window.to_read())
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let templates = rows.into_iter().map(Template::from).collect();
-    window.close(&domain.keys, templates, |template: &Template| {
+    window.close(&context.keys, templates, |template: &Template| {
         (template.name.clone(), template.id.clone())
     })
 }
 
-/// One template of the caller.
-pub async fn get_template(domain: &Domain, caller: &Caller, id: &str) -> Result<Template> {
+/// Returns a template of the caller's workspace.
+pub async fn get_template(context: &Context, caller: &Caller, id: &str) -> Result<Template> {
     let row = Entity::find_by_id(id)
-        .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
+        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .one(context.store.reader())
         .await?;
     row.map(Template::from)
         .ok_or_else(|| Error::not_found("template", id))
@@ -125,23 +129,23 @@ pub async fn get_template(domain: &Domain, caller: &Caller, id: &str) -> Result<
 /// Changes a template.
 ///
 /// # Errors
-/// As `create_template`; RESOURCE_CHANGED.
-pub async fn update_template(domain: &Domain, caller: &Caller, update: UpdateTemplate) -> Result<Template> {
+/// Those of [`create_template`]; RESOURCE_CHANGED.
+pub async fn update_template(context: &Context, caller: &Caller, update: UpdateTemplate) -> Result<Template> {
     let (takes_name, takes_text) = fields(&update)?;
-    let (owner_id, id) = (caller.owner_id.clone(), update.id.clone());
-    let written = domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), update.id.clone());
+    let written = context
         .store
         .write(move |tx| {
-            let (owner_id, update) = (owner_id.clone(), update.clone());
+            let (workspace_id, update) = (workspace_id.clone(), update.clone());
             async move {
                 let request_id = update.request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, UPDATE, &update)
+                if requests::check(tx, &workspace_id, request_id, UPDATE, &update)
                     .await?
                     .is_some()
                 {
                     return Ok(());
                 }
-                let row = load(tx, &owner_id, &update.id).await?;
+                let row = load(tx, &workspace_id, &update.id).await?;
                 if update
                     .expected_sequence
                     .is_some_and(|expected| expected != row.sequence)
@@ -161,48 +165,48 @@ pub async fn update_template(domain: &Domain, caller: &Caller, update: UpdateTem
                     let template = Template::from(changed);
                     tx.emit(PendingEvent::changed(Kind::TemplateUpdated, &template)?);
                 }
-                requests::remember(tx, &owner_id, request_id, UPDATE, &update, &update.id).await
+                requests::remember(tx, &workspace_id, request_id, UPDATE, &update, &update.id).await
             }
             .boxed()
         })
         .await;
-    written.map_err(taken)?;
-    get_template(domain, caller, &id).await
+    written.map_err(name_taken)?;
+    get_template(context, caller, &id).await
 }
 
-/// Removes a template.
+/// Deletes a template.
 pub async fn delete_template(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
     request_id: Option<String>,
 ) -> Result<()> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
+    context
         .store
         .write(move |tx| {
-            let (owner_id, id, request_id) = (owner_id.clone(), id.clone(), request_id.clone());
+            let (workspace_id, id, request_id) = (workspace_id.clone(), id.clone(), request_id.clone());
             async move {
                 let request_id = request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, DELETE, &id)
+                if requests::check(tx, &workspace_id, request_id, DELETE, &id)
                     .await?
                     .is_some()
                 {
                     return Ok(());
                 }
-                let row = load(tx, &owner_id, &id).await?;
+                let row = load(tx, &workspace_id, &id).await?;
                 Entity::delete_by_id(id.as_str()).exec(tx).await?;
                 requests::forget(tx, std::slice::from_ref(&id)).await?;
                 tx.emit(PendingEvent::gone(Kind::TemplateDeleted, &Template::from(row)));
-                requests::remember(tx, &owner_id, request_id, DELETE, &id, &id).await
+                requests::remember(tx, &workspace_id, request_id, DELETE, &id, &id).await
             }
             .boxed()
         })
         .await
 }
 
-async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<Model> {
-    let query = Entity::find_by_id(id).filter(Column::OwnerId.eq(owner_id));
+async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<Model> {
+    let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
     let row = tx.locked(query).one(tx).await?;
     row.ok_or_else(|| Error::not_found("template", id))
 }
@@ -213,7 +217,7 @@ fn check((name_field, name): (&str, &str), (text_field, text): (&str, &str)) -> 
     violations
 }
 
-/// Whether an update takes name and text.
+/// Returns whether the update changes the name and whether it changes the text.
 fn fields(update: &UpdateTemplate) -> Result<(bool, bool)> {
     let unknown = update
         .mask
@@ -223,7 +227,7 @@ fn fields(update: &UpdateTemplate) -> Result<(bool, bool)> {
         .map(|path| {
             Violation::new(
                 "update_mask",
-                format!("{path:?} cannot be changed; name and text can"),
+                format!("{path:?} cannot be updated; valid paths are name and text"),
             )
         })
         .collect();
@@ -251,12 +255,12 @@ fn fields(update: &UpdateTemplate) -> Result<(bool, bool)> {
     }
 }
 
-/// The index on owner and name is the only one that such a call can run into; of two calls at the same moment, too, it lets
-/// one in.
-fn taken(error: Error) -> Error {
+/// Maps a unique violation to NAME_TAKEN. The index on workspace and name is the only unique index that these writes
+/// can violate; it also decides between two concurrent calls.
+fn name_taken(error: Error) -> Error {
     match &error {
         Error::Database(cause) if matches!(cause.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) => {
-            Error::rejected(Reason::NameTaken, "there is a template of this name already")
+            Error::rejected(Reason::NameTaken, "a template with this name already exists")
         }
         _ => error,
     }

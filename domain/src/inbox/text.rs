@@ -1,45 +1,46 @@
-//! How long what is written here may be. The site's own limits are another matter: it judges what is sent to it.
+//! Limits on texts that are stored here. The site applies its own limits to what it receives.
 
 use crate::clock::Millis;
 use crate::{Violation, is_plain};
 
-/// The longest note, draft or template, in characters: what a reply may have at most.
+/// The maximum length of a note, draft or template, in characters; a reply has the same limit.
 pub(super) const TEXT_MAX: usize = 4_000;
-/// The longest label, in characters.
+/// The maximum length of a label, in characters.
 pub(super) const LABEL_MAX: usize = 50;
-/// Labels on one thread.
+/// The maximum number of labels on a thread.
 pub const LABELS_MAX: usize = 20;
-/// The longest name of a template, in characters.
+/// The maximum length of a template name, in characters.
 pub(super) const NAME_MAX: usize = 100;
-/// Threads that one call changes, and accounts that a list is filtered by.
+/// The maximum number of threads that one call changes, and of accounts in a list filter.
 pub const BULK_MAX: usize = 200;
-/// For how long a thread may be put away.
+/// The maximum duration of a snooze.
 pub(super) const SNOOZE_MAX: Millis = 366 * 24 * 3_600_000;
 
-/// What is wrong with a text of several lines.
+/// Returns the violation of a multi-line text, if any.
 pub(super) fn check_text(field: &str, text: &str) -> Option<Violation> {
-    // PostgreSQL refuses NUL, and nobody types the others.
-    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    // PostgreSQL rejects NUL; the other control characters do not occur in typed text.
+    let is_forbidden = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     if text.chars().count() > TEXT_MAX {
         Some(Violation::new(
             field,
             format!("must have at most {TEXT_MAX} characters"),
         ))
-    } else if text.chars().any(is_odd) {
+    } else if text.chars().any(is_forbidden) {
         Some(Violation::new(
             field,
-            "must have no control character but line breaks and tabs",
+            "must not contain control characters other than line breaks and tabs",
         ))
     } else {
         None
     }
 }
 
-/// What is wrong with a name or label, which is to have no space around it.
+/// Returns the violation of a name or label, if any. Surrounding white space is a violation.
 pub(super) fn check_name(field: &str, name: &str, max: usize) -> Option<Violation> {
     let is_good = (1..=max).contains(&name.chars().count()) && is_plain(name) && name.trim() == name;
     (!is_good).then(|| {
-        let text = format!("must have 1 to {max} characters, none of them a control character");
+        let text =
+            format!("must have 1 to {max} characters, without control characters or surrounding spaces");
         Violation::new(field, text)
     })
 }

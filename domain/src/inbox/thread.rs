@@ -1,4 +1,4 @@
-//! A conversation with one person.
+//! A conversation between an account and one counterparty.
 
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::Transaction;
@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::{people, threads};
 
-/// The other side of threads.
+/// The counterparty of threads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub id: String,
@@ -18,7 +18,7 @@ pub struct Person {
     pub is_system: bool,
 }
 
-/// What a thread is about.
+/// The item that a thread is about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     pub remote_item_ids: Vec<String>,
@@ -28,20 +28,20 @@ pub struct Item {
     pub is_closed: bool,
 }
 
-/// What somebody is writing.
+/// The unsent text of a thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
     pub text: String,
-    /// Grows with each save, also with one that throws the text away.
+    /// Grows with each save, including one that discards the text.
     pub version: i64,
     pub update_time: Option<Millis>,
 }
 
-/// A conversation with one person.
+/// A conversation between an account and one counterparty.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thread {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub site: String,
     pub remote_id: String,
@@ -81,7 +81,7 @@ impl From<people::Model> for Person {
 }
 
 impl Thread {
-    /// A thread's row with that of its person.
+    /// Builds the resource from the rows of a thread and its person.
     pub fn of(row: threads::Model, person: people::Model) -> Self {
         let transaction: Option<Transaction> = row
             .transaction_state
@@ -99,7 +99,7 @@ impl Thread {
                 update_time: row.draft_time,
             },
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             account_id: row.account_id,
             site: row.site,
             remote_id: row.remote_id,
@@ -141,8 +141,8 @@ impl Resource for Thread {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         Some(&self.account_id)

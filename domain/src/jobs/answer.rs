@@ -1,5 +1,5 @@
-//! What a job found out for somebody who waits for it: noted on its row, and read by polling, since the one who waits may be
-//! in another process than the one who works.
+//! Results of jobs for callers that wait for them. The worker stores the result in the job's row. The waiting call
+//! polls the row, because it may run in another process than the worker.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::store::entities::jobs;
 use crate::store::{Store, Tx};
 use crate::{Error, Reason, Result};
 
-/// How often a job's row is looked at, at first and later.
+/// The interval between two polls of a job's row: it starts here and doubles up to [`LAST_POLL`].
 const FIRST_POLL: Duration = Duration::from_millis(20);
 const LAST_POLL: Duration = Duration::from_millis(250);
 
-/// What is told to those who wait.
+/// The result of a job for the callers that wait for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
     Done,
@@ -63,7 +63,7 @@ impl Answer {
     }
 }
 
-/// Keeps what a job has to know besides its subject; nothing secret.
+/// Stores additional data for a job in its payload. The data must not contain secrets.
 pub async fn note(tx: &Tx, job_id: &str, note: &impl Serialize) -> Result<()> {
     jobs::Entity::update_many()
         .col_expr(jobs::Column::Payload, Expr::value(serde_json::to_string(note)?))
@@ -73,7 +73,7 @@ pub async fn note(tx: &Tx, job_id: &str, note: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// Tells those who wait for a job what came of it. In the transaction that finishes it.
+/// Stores the result of a job for waiting callers. Call this in the transaction that finishes the job.
 pub async fn answer(tx: &Tx, job_id: &str, answer: &Answer) -> Result<()> {
     jobs::Entity::update_many()
         .col_expr(jobs::Column::Outcome, Expr::value(serde_json::to_string(answer)?))
@@ -83,11 +83,11 @@ pub async fn answer(tx: &Tx, job_id: &str, answer: &Answer) -> Result<()> {
     Ok(())
 }
 
-/// Waits until a job has ended: its row, or `None` for one that ended so long ago that it is forgotten. How long to wait
-/// is the caller's to say, by dropping this.
+/// Waits until a job has ended and returns its row. `None`: retention has removed the job. There is no timeout: the
+/// caller stops waiting by dropping the future.
 ///
 /// # Errors
-/// What the job answered, if that is a refusal; SITE_UNAVAILABLE for one that was given up without an answer.
+/// The job's refusal; SITE_UNAVAILABLE if the job ended without a result.
 pub async fn answer_of(store: &Store, job_id: &str) -> Result<Option<jobs::Model>> {
     let mut pause = FIRST_POLL;
     loop {
@@ -99,7 +99,7 @@ pub async fn answer_of(store: &Store, job_id: &str) -> Result<Option<jobs::Model
                 None => {
                     return Err(Error::rejected(
                         Reason::SiteUnavailable,
-                        "it was tried several times without an answer; call again later",
+                        "the job ended without an answer from the site after several attempts; call again later",
                     ));
                 }
             }

@@ -1,4 +1,4 @@
-//! Claiming a job, keeping it, and letting go of it.
+//! Claiming a job, renewing its lease, and finishing it.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
@@ -11,7 +11,7 @@ use crate::store::{Store, Tx};
 use crate::trace::Payload;
 use crate::{Error, Result, failpoints};
 
-/// The right to work on a job: valid while its epoch is the row's and its lease lives.
+/// A worker's claim on a job. It is valid while the row has the same epoch and the lease has not expired.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub job: jobs::Model,
@@ -22,26 +22,26 @@ pub struct Claim {
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done for good.
+    /// The job is done.
     Done,
-    /// Nothing to do until somebody queues it again.
+    /// The job waits until it is queued again.
     Wait,
-    /// To be done from that time on; not a failure.
+    /// The job is due again at this time. Not a failure.
     At(Millis),
-    /// Failed in a way that may pass: again after a back-off, or given up after too many.
+    /// A transient failure: the job is retried after a backoff, or becomes a dead letter after too many failures.
     Retry {
         error: String,
     },
-    /// Handed back by a drain, as if it had not been claimed.
+    /// A drain hands the job back. The claim does not count.
     HandBack,
-    /// Given up.
+    /// The job becomes a dead letter.
     Dead {
         error: String,
     },
     Cancelled,
 }
 
-/// Claims a job that is due, or whose holder's lease ran out. `None`: somebody else has it, or it is not due.
+/// Claims a job that is due or whose lease has expired. `None`: another worker has claimed it, or it is not due.
 pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Millis) -> Result<Option<Claim>> {
     let (job_id, worker_id) = (job_id.to_owned(), worker_id.to_owned());
     let claimed = store
@@ -63,7 +63,7 @@ pub async fn claim(store: &Store, job_id: &str, worker_id: &str, lease_ms: Milli
                 if !claimable {
                     return Ok(None);
                 }
-                // An abandoned one was claimed in time, by somebody else.
+                // The lateness of an abandoned job was recorded at its first claim.
                 let late = (job.state == State::Queued).then(|| now - job.due_time);
                 let epoch = job.claim_epoch + 1;
                 let updated = jobs::Entity::update_many()
@@ -116,7 +116,7 @@ impl Claim {
             .add(jobs::Column::ClaimEpoch.eq(self.epoch))
     }
 
-    /// Renews the lease. `false`: the claim is lost, and the holder stops.
+    /// Renews the lease. Returns false if the claim is lost; the holder must then stop.
     pub async fn renew(&self, store: &Store, lease_ms: Millis) -> Result<bool> {
         let claim = self.clone();
         store
@@ -137,7 +137,7 @@ impl Claim {
             .await
     }
 
-    /// Checks, under the row's lock, that the claim still holds and that its lease lives.
+    /// Checks, under the row's lock, that the claim was not taken over and that its lease has not expired.
     pub async fn require_live(&self, tx: &Tx) -> Result<()> {
         let job = tx
             .locked(jobs::Entity::find().filter(self.held()))
@@ -154,7 +154,7 @@ impl Claim {
         }
     }
 
-    /// Checks that the claim was not taken over. Its lease may have run out: what is written was seen all the same.
+    /// Checks that the claim was not taken over. The lease may have expired: what the worker observed is still true.
     pub async fn require_held(&self, tx: &Tx) -> Result<()> {
         let job = tx
             .locked(jobs::Entity::find().filter(self.held()))
@@ -163,8 +163,8 @@ impl Claim {
         job.map(drop).ok_or_else(lost)
     }
 
-    /// Lets go of the job. Does nothing when the claim was taken over, or when the job has been requeued meanwhile.
-    pub async fn finish(&self, tx: &Tx, outcome: &Outcome, rules: &BackOff) -> Result<()> {
+    /// Releases the job with an outcome. Does nothing if the claim was taken over or the job is no longer running.
+    pub async fn finish(&self, tx: &Tx, outcome: &Outcome, rules: &Backoff) -> Result<()> {
         let now = tx.now().await?;
         let failures = self.job.failures + 1;
         let (state, due, error, failures, claims) = match outcome {
@@ -197,30 +197,30 @@ impl Claim {
             .exec(tx)
             .await?;
         if state == State::Queued {
-            tx.ring(&self.job.id, due - now);
+            tx.notify_job(&self.job.id, due - now);
         }
         Ok(())
     }
 }
 
-/// How long to wait after failures, and how many are too many.
+/// The backoff after failures, and the maximum number of failures.
 #[derive(Clone, Copy, Debug)]
-pub struct BackOff {
+pub struct Backoff {
     pub first_ms: Millis,
     pub max_ms: Millis,
     pub max_failures: i64,
 }
 
-impl BackOff {
-    /// The pause after that many failures.
+impl Backoff {
+    /// Returns the delay after this number of failures: `first_ms`, doubled with each further failure, up to `max_ms`.
     pub fn pause(self, failures: i64) -> Millis {
         let doublings = u32::try_from(failures - 1).unwrap_or(0).min(20);
         self.first_ms.saturating_mul(1 << doublings).min(self.max_ms)
     }
 }
 
-/// Queues a job that waits, or one that is queued for later, to be done from `due` on. A running one is left alone: its
-/// holder decides what follows.
+/// Makes a waiting or queued job due at `due`, and resets its claims and failures. A running job stays unchanged,
+/// because its holder decides what follows.
 pub async fn requeue(tx: &Tx, job_id: &str, due: Millis) -> Result<()> {
     let mut update = jobs::Entity::update_many();
     let payload = Payload::of_current();
@@ -236,7 +236,7 @@ pub async fn requeue(tx: &Tx, job_id: &str, due: Millis) -> Result<()> {
         .filter(jobs::Column::State.is_in([State::Waiting, State::Queued]))
         .exec(tx)
         .await?;
-    tx.ring(job_id, due - tx.now().await?);
+    tx.notify_job(job_id, due - tx.now().await?);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What a worker may take now, for whoever shares its hands out.
+//! The jobs that a worker may claim now, for its dispatcher.
 
 use sea_orm::sea_query::Value;
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Statement};
@@ -9,7 +9,7 @@ use crate::clock::Millis;
 use crate::store::Store;
 use crate::store::entities::jobs;
 
-/// Jobs of each kind that one look brings; the next look brings the next ones.
+/// The maximum number of jobs of each kind that one query returns.
 const OF_KIND: usize = 128;
 
 /// A job that may be claimed.
@@ -17,28 +17,28 @@ const OF_KIND: usize = 128;
 pub struct Candidate {
     pub id: String,
     pub kind: Kind,
-    /// Whose turn it is: the account, or the owner of what belongs to none.
+    /// The account that the fair scheduler counts the job for: its account, or its workspace if it has no account.
     pub account: String,
 }
 
-/// What there is to do.
+/// The result of [`due`].
 #[derive(Clone, Debug, Default)]
 pub struct DueJobs {
-    /// The most urgent first; of each kind the first of every account before the second of any. So they are there however
-    /// many of another kind, or of one account, are older.
+    /// Claimable jobs, the most urgent first. For each kind, the first job of every account is selected before the
+    /// second of any account. Therefore older jobs of another kind or account cannot crowd a job out.
     pub candidates: Vec<Candidate>,
-    /// Kinds of which there may be more than a look brings.
+    /// Kinds of which there may be more jobs than the query returned.
     pub more: Vec<Kind>,
-    /// Milliseconds until the next job comes due, or the next lease runs out. `None`: none is known of.
+    /// Milliseconds until the next job is due or the next lease expires. `None`: there is none.
     pub next: Option<Millis>,
 }
 
-/// Jobs of these kinds that are due, or whose holder's lease ran out.
+/// Finds jobs of these kinds that are due or whose lease has expired.
 pub async fn due(store: &Store, wanted: &[Kind]) -> Result<DueJobs> {
     let connection = store.reader();
     let now = store.now().await?;
     let backend = connection.get_database_backend();
-    // The names are the program's own.
+    // The names are constants of the program, so that the SQL text is safe.
     let kinds = wanted
         .iter()
         .map(|kind| format!("'{}'", sea_orm::ActiveEnum::to_value(kind)))
@@ -50,8 +50,8 @@ pub async fn due(store: &Store, wanted: &[Kind]) -> Result<DueJobs> {
             "SELECT id, kind, account FROM (\
              SELECT id, kind, account, priority, due_time, \
              ROW_NUMBER() OVER (PARTITION BY kind ORDER BY place, priority DESC, due_time, id) AS turn FROM (\
-             SELECT id, kind, COALESCE(account_id, owner_id, '') AS account, priority, due_time, \
-             ROW_NUMBER() OVER (PARTITION BY kind, COALESCE(account_id, owner_id, '') ORDER BY priority DESC, due_time, id) AS place \
+             SELECT id, kind, COALESCE(account_id, workspace_id, '') AS account, priority, due_time, \
+             ROW_NUMBER() OVER (PARTITION BY kind, COALESCE(account_id, workspace_id, '') ORDER BY priority DESC, due_time, id) AS place \
              FROM jobs WHERE kind IN ({kinds}) AND ((state = 'QUEUED' AND due_time <= $1) OR (state = 'RUNNING' AND lease_until <= $1))\
              ) AS ready WHERE place <= $2) AS turns WHERE turn <= $2 ORDER BY priority DESC, due_time, id"
         ),
@@ -95,7 +95,7 @@ pub async fn due(store: &Store, wanted: &[Kind]) -> Result<DueJobs> {
     })
 }
 
-/// Which kind each of these jobs is of, as far as they are still to be done.
+/// Returns the kinds of those jobs that are queued or running.
 pub async fn kinds_of(store: &Store, ids: &[String]) -> Result<Vec<(String, Kind)>> {
     Ok(jobs::Entity::find()
         .select_only()

@@ -1,16 +1,16 @@
-//! Jobs: the row is the truth, the queue is a doorbell.
+//! Jobs: the row is authoritative, and the queue only carries notifications.
 //!
 //! A job is written in the same transaction as the change that needs it ([`enqueue`]). A worker [`claim`]s the row by
-//! compare-and-set, renews its lease while it works, and writes the outcome ([`Claim::finish`]). [`sweep`] finds what is
-//! due or abandoned. Attempts, back-off, dead letters and uniqueness live here and nowhere else.
+//! compare-and-set, renews its lease while it works, and writes the outcome ([`Claim::finish`]). [`sweep`] finds jobs
+//! that are due or abandoned. Attempts, backoff, dead letters and uniqueness are implemented only here.
 //!
-//! A new kind: a variant of [`Kind`] and a handler in the worker crate.
+//! To add a kind, add a variant to [`Kind`] and a handler to the worker crate.
 
 mod answer;
-mod bell;
 mod cadence;
 mod claim;
 mod due;
+mod notifier;
 mod schedule;
 mod sweep;
 mod worker;
@@ -21,17 +21,17 @@ use sea_orm::{ActiveEnum, ColumnTrait, DeriveActiveEnum, EntityTrait, EnumIter, 
 use serde::{Deserialize, Serialize};
 
 pub use answer::{Answer, answer, answer_of, note};
-pub use bell::Bell;
 pub use cadence::Cadence;
-pub use claim::{BackOff, Claim, Outcome, claim, requeue};
+pub use claim::{Backoff, Claim, Outcome, claim, requeue};
 pub use due::{Candidate, DueJobs, due, kinds_of};
+pub use notifier::JobNotifier;
 pub use schedule::{Due, Schedule, complete, list_schedules, take_due, update_schedule, write_defaults};
 pub use sweep::{purge, sweep};
 pub use worker::{
     HEARTBEAT, Proof, WorkerIdentity, close_worker, heartbeat, is_on_this_machine, open_worker,
-    owner_is_gone, purge_workers, release_abandoned,
+    purge_workers, release_abandoned, worker_is_gone,
 };
-pub(crate) use worker::{anybody_works, count_living};
+pub(crate) use worker::{any_worker_is_live, count_live};
 
 use crate::Result;
 use crate::clock::Millis;
@@ -39,54 +39,54 @@ use crate::store::Tx;
 use crate::store::entities::jobs;
 use crate::trace::Payload;
 
-/// What a job is for.
+/// The kind of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
-    /// Everything that a publish job needs done; its subject is the publish job.
+    /// Advances a publish job; its subject is the publish job.
     Publish,
-    /// Learns who an account is on its site and what the site offers; its subject is the account.
+    /// Reads an account's member and the catalogue from the site; its subject is the account.
     ConnectAccount,
     /// Reads an account's wardrobe; its subject is the import.
     ImportWardrobe,
     /// Tries an imported session on the site; its subject is the account.
     ImportSession,
-    /// Asks the site who is logged in with the account's session; its subject is the account.
+    /// Checks on the site that the account's session works; its subject is the account.
     CheckSession,
     /// Reads an account's inbox; its subject is the account.
     SyncInbox,
     /// Marks a thread as read on the site; its subject is the thread.
     MarkThreadRead,
-    /// Everything that a reply needs done; its subject is the reply.
+    /// Advances a reply; its subject is the reply.
     SendReply,
-    /// Everything that the removal of a thread on its site needs done; its subject is the thread.
+    /// Advances the removal of a thread on its site; its subject is the thread.
     RemoveThread,
 }
 
 impl Kind {
-    /// Every kind.
+    /// Returns every kind.
     pub fn all() -> Vec<Self> {
         Self::iter().collect()
     }
 
-    /// What operators call it: `sync_inbox`.
+    /// Returns the name in logs and metrics, such as `sync_inbox`.
     pub fn name(self) -> String {
         self.to_value().to_lowercase()
     }
 }
 
-/// Where a job stands.
+/// The state of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
-    /// Nothing to do until somebody queues it again.
+    /// There is no work until the job is queued again.
     Waiting,
-    /// To be done from `due_time` on.
+    /// The job is due at `due_time`.
     Queued,
     /// Claimed by a worker until `lease_until`.
     Running,
     Done,
-    /// Given up; a person has to look.
+    /// A dead letter: the job is not tried again, and a person has to look at it.
     Dead,
     Cancelled,
 }
@@ -99,19 +99,20 @@ pub enum WorkerState {
     Closed,
 }
 
-/// A job to be written.
+/// The parameters of a new job.
 #[derive(Clone, Debug)]
 pub struct NewJob {
     pub kind: Kind,
-    pub owner_id: Option<String>,
+    pub workspace_id: Option<String>,
     pub account_id: Option<String>,
     pub subject_id: String,
     pub due_time: Millis,
-    /// No second job with this key is written while one that has not ended has it.
+    /// A key that at most one open job has. Absent: the job is not unique.
     pub unique_key: Option<String>,
 }
 
-/// Writes a job and rings for it after the commit. With a unique key that is taken, rings for the one that has it.
+/// Writes a job and notifies the worker after the commit. If an open job has the same unique key, no job is written and
+/// the worker is notified of the existing job. Returns the id of the job.
 pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
     if let Some(key) = &new.unique_key {
         let open = jobs::Entity::find()
@@ -120,7 +121,7 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
             .one(tx)
             .await?;
         if let Some(job) = open {
-            tx.ring(&job.id, 0);
+            tx.notify_job(&job.id, 0);
             return Ok(job.id);
         }
     }
@@ -129,7 +130,7 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
     let due_in = new.due_time - now;
     let row = jobs::ActiveModel {
         id: Set(id.clone()),
-        owner_id: Set(new.owner_id),
+        workspace_id: Set(new.workspace_id),
         kind: Set(new.kind),
         account_id: Set(new.account_id),
         subject_id: Set(Some(new.subject_id)),
@@ -148,11 +149,11 @@ pub async fn enqueue(tx: &Tx, new: NewJob) -> Result<String> {
         create_time: Set(now),
         update_time: Set(now),
     };
-    // Two callers at once: the index lets one in, and the other's job is the same job.
+    // With concurrent callers, the unique index admits one row; the other caller's insert does nothing.
     jobs::Entity::insert(row)
         .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(tx)
         .await?;
-    tx.ring(&id, due_in);
+    tx.notify_job(&id, due_in);
     Ok(id)
 }

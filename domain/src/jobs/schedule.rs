@@ -1,6 +1,7 @@
-//! What runs by itself: one row each, visible and changeable, with last run, next run and outcome.
+//! Schedules of recurring work. Each is a row that operators can list and change, with its last run, outcome and next
+//! run.
 //!
-//! A schedule runs every so often, or daily at a time by the clocks of the `timezone` that is set: see [`super::cadence`].
+//! A schedule runs at an interval, or daily at a local time of the setting `timezone`: see [`super::cadence`].
 
 use std::collections::HashSet;
 
@@ -18,20 +19,20 @@ use crate::{Error, Result};
 
 pub use schedules::Model as Schedule;
 
-/// What stands in the place of an outcome while a run lasts, and after it if its process was killed.
+/// The outcome of a run that has not completed. It remains if the process was killed.
 const RUNNING: &str = "RUNNING";
 
-/// The longest time between two turns: a year.
+/// The longest interval: 366 days.
 const INTERVAL_MAX: Millis = 366 * 24 * 3_600_000;
 
-/// A schedule whose turn this process has won.
+/// A due schedule that this process has taken.
 #[derive(Clone, Debug)]
 pub struct Due {
     pub id: String,
 }
 
-/// Writes schedules that are not there yet; those that a person changed are left as they are. Daily ones that are yet to
-/// come are put to the time zone that is set now. A new one runs at once, a daily one at its time.
+/// Inserts missing schedules; existing rows keep their cadence. Daily schedules that are not yet due are moved to the
+/// current time zone. A new interval schedule runs at once, a new daily one at its time.
 pub async fn write_defaults(
     store: &Store,
     defaults: &[(&'static str, Cadence)],
@@ -82,8 +83,8 @@ pub async fn write_defaults(
         .await
 }
 
-/// Takes every schedule whose time has come, but for those that this process is `busy` with; of several processes one takes
-/// each. After a pause it runs once, not once for every turn that was missed.
+/// Takes every due schedule except those in `busy`, which this process is still running. Of several processes, only one
+/// takes each run. Missed runs are skipped: an overdue schedule runs once.
 pub async fn take_due(store: &Store, zone: &TimeZone, busy: &HashSet<String>) -> Result<Vec<Due>> {
     let now = store.now().await?;
     let waiting = schedules::Entity::find()
@@ -108,7 +109,7 @@ pub async fn take_due(store: &Store, zone: &TimeZone, busy: &HashSet<String>) ->
                 let mut taken = Vec::new();
                 for row in waiting {
                     let next = match Cadence::of(&row) {
-                        Cadence::Every(_) => now + pause(&row, &tx.secret()),
+                        Cadence::Every(_) => now + next_interval(&row, &tx.secret()),
                         daily => daily.next(now, &zone),
                     };
                     let updated = schedules::Entity::update_many()
@@ -132,9 +133,9 @@ pub async fn take_due(store: &Store, zone: &TimeZone, busy: &HashSet<String>) ->
         .await
 }
 
-/// How long until the next turn. Turns of accounts (`kind:account`) come up to a tenth earlier or later, so that those of
-/// many accounts do not stay together.
-fn pause(row: &Schedule, random: &[u8; 32]) -> Millis {
+/// Returns the time until the next run of an interval schedule. Schedules of accounts (`kind:account`) run up to a
+/// tenth earlier or later, so that the runs of many accounts spread out.
+fn next_interval(row: &Schedule, random: &[u8; 32]) -> Millis {
     if !row.id.contains(':') {
         return row.interval_ms;
     }
@@ -143,7 +144,7 @@ fn pause(row: &Schedule, random: &[u8; 32]) -> Millis {
     row.interval_ms + (row.interval_ms as f64 * 0.1 * (2.0 * share - 1.0)) as Millis
 }
 
-/// Records how a run went.
+/// Records the outcome of a run.
 pub async fn complete(store: &Store, id: &str, outcome: &Result<String>) -> Result<()> {
     let id = id.to_owned();
     let (outcome, message) = match outcome {
@@ -167,7 +168,7 @@ pub async fn complete(store: &Store, id: &str, outcome: &Result<String>) -> Resu
         .await
 }
 
-/// Every schedule, by id.
+/// Lists every schedule, ordered by id.
 pub async fn list_schedules(store: &Store) -> Result<Vec<Schedule>> {
     Ok(schedules::Entity::find()
         .order_by_asc(schedules::Column::Id)
@@ -175,7 +176,10 @@ pub async fn list_schedules(store: &Store) -> Result<Vec<Schedule>> {
         .await?)
 }
 
-/// Changes when a schedule runs, or whether it does. An interval is at least a second, and at most [`INTERVAL_MAX`].
+/// Changes the cadence of a schedule, or enables or disables it.
+///
+/// # Errors
+/// A violation for an interval shorter than a second or longer than 366 days; NOT_FOUND.
 pub async fn update_schedule(
     store: &Store,
     id: &str,
@@ -188,7 +192,7 @@ pub async fn update_schedule(
     {
         return Err(Error::invalid(
             "interval",
-            "an interval is at least 1 second, and at most a year of 366 days",
+            "must be at least 1 second and at most 366 days",
         ));
     }
     let (id, zone) = (id.to_owned(), zone.clone());
@@ -228,7 +232,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn turns_of_accounts_are_moved_by_up_to_a_tenth() {
+    fn account_runs_are_jittered_by_up_to_a_tenth() {
         let row = |id: &str| Schedule {
             id: id.to_owned(),
             interval_ms: 300_000,
@@ -239,8 +243,8 @@ mod tests {
             last_message: None,
             daily_at: None,
         };
-        assert_eq!(pause(&row("sweeper"), &[0; 32]), 300_000);
-        assert_eq!(pause(&row("inbox_sync:1"), &[0; 32]), 270_000);
-        assert_eq!(pause(&row("inbox_sync:1"), &[255; 32]), 330_000);
+        assert_eq!(next_interval(&row("sweeper"), &[0; 32]), 300_000);
+        assert_eq!(next_interval(&row("inbox_sync:1"), &[0; 32]), 270_000);
+        assert_eq!(next_interval(&row("inbox_sync:1"), &[255; 32]), 330_000);
     }
 }

@@ -1,4 +1,4 @@
-//! Finding work that nobody rang for, and forgetting what is over.
+//! Finding jobs whose notification was lost, and removing ended jobs.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -9,7 +9,7 @@ use crate::clock::Millis;
 use crate::store::Store;
 use crate::store::entities::jobs;
 
-/// Ids of jobs that are due, or whose holder's lease ran out, the most urgent first.
+/// Returns ids of jobs that are due or whose lease has expired, the most urgent first.
 pub async fn sweep(store: &Store, limit: u64) -> Result<Vec<String>> {
     let now = store.now().await?;
     let due = Condition::all()
@@ -30,7 +30,7 @@ pub async fn sweep(store: &Store, limit: u64) -> Result<Vec<String>> {
         .await?)
 }
 
-/// Removes jobs that ended before `before`. Returns how many.
+/// Removes jobs that ended before `before`. Returns the number of removed jobs.
 pub async fn purge(store: &Store, before: Millis) -> Result<u64> {
     store
         .write(move |tx| {

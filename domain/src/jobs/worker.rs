@@ -1,4 +1,4 @@
-//! Worker processes: who holds what, and whether a past holder can still act.
+//! Worker processes: their registration and heartbeat, and whether the holder of a lease can still act.
 
 use std::time::Duration;
 
@@ -10,31 +10,32 @@ use vintedbot_marketplace::Process;
 
 use super::{State, WorkerState};
 use crate::clock::Millis;
-use crate::publishing::ComposerState;
-use crate::store::entities::{account_locks, composers, jobs, workers};
+use crate::publishing::FormSessionState;
+use crate::store::entities::{account_locks, jobs, listing_form_sessions, workers};
 use crate::store::{Store, Tx};
 use crate::{Error, Result, failpoints};
 
-/// A worker process of this start.
+/// The identity of a worker process.
 #[derive(Clone, Debug)]
 pub struct WorkerIdentity {
-    /// New at every start.
+    /// Unique for each start.
     pub id: String,
-    /// What an operator calls it.
+    /// The worker name that the operator set. Absent: none.
     pub name: Option<String>,
-    /// The machine, so that a process number means something.
+    /// The machine that the process number belongs to.
     pub host: String,
     pub process: Process,
 }
 
-/// How often a worker says that it lives, and for how long it is believed.
+/// The interval of a worker's heartbeat.
 pub const HEARTBEAT: Duration = Duration::from_secs(5);
+/// How long a worker counts as live after a heartbeat.
 const FRESH_MS: Millis = 30_000;
 
-/// Records that a worker has started.
+/// Registers a worker that has started.
 ///
 /// # Errors
-/// Another one that lives has its name: its heartbeat is fresh, and it is not known to be gone.
+/// `Setup` if a live worker has the same name: its heartbeat is fresh, and it is not known to be gone.
 pub async fn open_worker(
     store: &Store,
     identity: &WorkerIdentity,
@@ -48,19 +49,19 @@ pub async fn open_worker(
                 let now = tx.now().await?;
                 if let Some(name) = &identity.name {
                     if tx.get_database_backend() == DbBackend::Postgres {
-                        // Two that start at the same moment under one name: the second sees the first.
+                        // Of two concurrent starts with the same name, the second must see the first.
                         tx.execute_unprepared("LOCK TABLE workers IN SHARE ROW EXCLUSIVE MODE")
                             .await?;
                     }
                     let same = workers::Entity::find()
                         .filter(workers::Column::Name.eq(name.as_str()))
-                        .filter(lives(now))
+                        .filter(is_live(now))
                         .all(tx)
                         .await?;
                     if let Some(other) = same.iter().find(|row| !is_gone(row, &identity, is_running)) {
                         return Err(Error::Setup(format!(
-                            "a worker named {name} lives already (process {}, last heard of {} s ago); give this one another --name, \
-                             or wait until {} s have passed without a word from that one",
+                            "a live worker is already named {name} (process {}, last heartbeat {} s ago); set \
+                             another --name, or wait until it has sent no heartbeat for {} s",
                             other.pid,
                             (now - other.heartbeat_time) / 1000,
                             FRESH_MS / 1000
@@ -85,36 +86,36 @@ pub async fn open_worker(
         .await
 }
 
-/// Whether a worker of another process is at work on this database. On SQLite there is no other.
-pub(crate) async fn anybody_works(tx: &Tx) -> Result<bool> {
+/// Returns whether a worker is live on this database. Always false on SQLite, where no other process uses the database.
+pub(crate) async fn any_worker_is_live(tx: &Tx) -> Result<bool> {
     if tx.get_database_backend() != DbBackend::Postgres {
         return Ok(false);
     }
     let now = tx.now().await?;
-    Ok(count_living(tx, now).await? > 0)
+    Ok(count_live(tx, now).await? > 0)
 }
 
-/// How many workers live, as far as is known.
-pub(crate) async fn count_living(connection: &impl ConnectionTrait, now: Millis) -> Result<u64> {
+/// Counts the live workers.
+pub(crate) async fn count_live(connection: &impl ConnectionTrait, now: Millis) -> Result<u64> {
     Ok(workers::Entity::find()
-        .filter(lives(now))
+        .filter(is_live(now))
         .count(connection)
         .await?)
 }
 
-/// It has not closed, and was heard of lately.
-fn lives(now: Millis) -> Condition {
+/// The condition of a live worker: it is open and its heartbeat is fresh.
+fn is_live(now: Millis) -> Condition {
     Condition::all()
         .add(workers::Column::State.eq(WorkerState::Open))
         .add(workers::Column::HeartbeatTime.gt(now - FRESH_MS))
 }
 
-/// Records that a worker lives.
+/// Records a worker's heartbeat.
 pub async fn heartbeat(store: &Store, worker_id: &str) -> Result<()> {
     set(store, worker_id, None).await
 }
 
-/// Records that a worker has ended by itself and does nothing any more.
+/// Records that a worker has stopped and can no longer act.
 pub async fn close_worker(store: &Store, worker_id: &str) -> Result<()> {
     set(store, worker_id, Some(WorkerState::Closed)).await
 }
@@ -140,15 +141,16 @@ async fn set(store: &Store, worker_id: &str, state: Option<WorkerState>) -> Resu
         .await
 }
 
-/// Forgets workers that gave no sign of life since `before`, unless a browser or a job may still be theirs. Returns how many.
+/// Removes workers without a heartbeat since `before`, unless an open form session or a running job names them. Returns
+/// the number of removed workers.
 pub async fn purge_workers(store: &Store, before: Millis) -> Result<u64> {
     store
         .write(move |tx| {
             async move {
                 let browsers = Query::select()
-                    .column(composers::Column::WorkerId)
-                    .from(composers::Entity)
-                    .and_where(composers::Column::State.eq(ComposerState::Open))
+                    .column(listing_form_sessions::Column::WorkerId)
+                    .from(listing_form_sessions::Entity)
+                    .and_where(listing_form_sessions::Column::State.eq(FormSessionState::Open))
                     .to_owned();
                 let at_work = Query::select()
                     .column(jobs::Column::WorkerId)
@@ -169,14 +171,14 @@ pub async fn purge_workers(store: &Store, before: Millis) -> Result<u64> {
         .await
 }
 
-/// Whether a worker runs, or ran, where this one does: only then do its process numbers mean anything.
+/// Returns whether a worker runs or ran on the same machine as this one. Only then can its process number be checked.
 pub async fn is_on_this_machine(store: &Store, worker_id: &str, this: &WorkerIdentity) -> Result<bool> {
     let row = workers::Entity::find_by_id(worker_id).one(store.reader()).await?;
     Ok(row.is_some_and(|row| row.host == this.host))
 }
 
-/// Whether the worker that held something is known to be gone: closed, or, on this machine, its process no longer runs.
-pub async fn owner_is_gone(
+/// Returns whether a worker is known to be gone: it is closed, or its process no longer runs on this machine.
+pub async fn worker_is_gone(
     store: &Store,
     worker_id: &str,
     this: &WorkerIdentity,
@@ -188,20 +190,21 @@ pub async fn owner_is_gone(
     Ok(is_gone(&row, this, is_running))
 }
 
-/// How a starting worker knows that earlier workers are gone.
+/// The proof by which a starting worker knows that earlier workers are gone.
 #[derive(Clone, Copy)]
 pub enum Proof {
-    /// It holds the lock of the folder that the database lies in, so that no other process works on it.
+    /// This process holds the lock of the data folder with the database, so that no other process uses it.
     FolderLock,
-    /// Another worker's row is closed, or its process no longer runs on this machine.
+    /// The other worker's row is closed, or its process no longer runs on this machine.
     Process(fn(&Process) -> bool),
 }
 
-/// Ends the leases of jobs whose worker is known to be gone, so that they are claimed at once. Returns how many there were.
+/// Ends the leases of jobs whose worker is known to be gone, so that they can be claimed at once. Returns the number of
+/// jobs.
 ///
-/// Only the wait for the lease goes away. An open intent is still reconciled after its `reconcile_after` alone, and an
-/// open session refresh keeps its wait. A job whose worker may live keeps its lease. The rows of workers stay as they are:
-/// a copied database also has a free lock, and then a second attempt still needs its own proof.
+/// This removes only the wait for the lease. An open intent is still reconciled only after its `reconcile_after`, and
+/// an open session refresh still has its wait. A job whose worker may be live retains its lease. The workers' rows stay
+/// unchanged, because the lock of a copied database is free too, and ending a form session needs a proof of its own.
 pub async fn release_abandoned(store: &Store, this: &WorkerIdentity, proof: Proof) -> Result<usize> {
     if failpoints::disables("release") {
         return Ok(0);
@@ -235,7 +238,7 @@ pub async fn release_abandoned(store: &Store, this: &WorkerIdentity, proof: Proo
                     .collect();
                 for job in &abandoned {
                     end_lease(tx, job, now).await?;
-                    tx.ring(&job.id, 0);
+                    tx.notify_job(&job.id, 0);
                 }
                 Ok(abandoned.len())
             }
@@ -244,7 +247,7 @@ pub async fn release_abandoned(store: &Store, this: &WorkerIdentity, proof: Proo
         .await
 }
 
-/// Ends the lease of one job and, where the job holds the lock of its account, of that.
+/// Ends the lease of a job, and of the account lock if the job holds one.
 async fn end_lease(tx: &Tx, job: &jobs::Model, now: Millis) -> Result<()> {
     jobs::Entity::update_many()
         .col_expr(jobs::Column::LeaseUntil, Expr::value(now))

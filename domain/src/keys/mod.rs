@@ -1,11 +1,11 @@
-//! The instance's master key, older ones that still open what they closed, and what is derived from them.
+//! The master key of the instance, old keys that still verify and open, and the keys derived from them.
 //!
-//! Signed texts look like `<key id>.<payload>.<tag>`: an HMAC-SHA-256 under a key of the purpose's own, so that one made
-//! for one purpose means nothing for another. A signed payload can be read by whoever holds it; what nobody is to read is
-//! sealed (`seal`).
+//! A signed text has the form `<key id>.<payload>.<tag>`. The tag is an HMAC-SHA-256 under a key derived for the
+//! purpose, so a text signed for one purpose is invalid for any other. The payload is not secret: its holder can read
+//! it. Secrets are sealed (`seal`).
 //!
-//! To change the key: start with the new one as `ENCRYPTION_KEY` and the one before among `ENCRYPTION_KEYS_OLD`. New
-//! texts are made with the new key, old ones stay good, and what is sealed is sealed anew whenever it is written.
+//! To rotate the key, start with the new key as `ENCRYPTION_KEY` and the previous one in `ENCRYPTION_KEYS_OLD`. New
+//! texts use the new key, old texts stay valid, and sealed records use the new key from their next write on.
 
 mod seal;
 
@@ -26,7 +26,7 @@ use crate::{Error, Result, private};
 
 pub use seal::{Opened, Record, Sealed};
 
-/// What a signed text is for.
+/// The purpose of a signed text. Each purpose has its own derived key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     Confirmation,
@@ -50,11 +50,11 @@ impl Purpose {
     }
 }
 
-/// Signs and verifies, seals and opens. Its Debug output tells the keys' ids alone.
+/// Signs and verifies, seals and opens. The Debug output contains only the key ids.
 pub struct Keys {
-    /// What everything new is made with.
+    /// The key that signs and seals.
     current: Master,
-    /// What was made with these stays good.
+    /// Keys that only verify and open.
     older: Vec<Master>,
 }
 
@@ -75,7 +75,7 @@ impl Master {
         }
     }
 
-    /// A key of a purpose's own.
+    /// Derives the key for a purpose (HKDF-SHA-256).
     fn derive(&self, label: &[u8]) -> Zeroizing<[u8; 32]> {
         let mut key = Zeroizing::new([0u8; 32]);
         Hkdf::<Sha256>::new(None, &*self.bytes)
@@ -110,8 +110,10 @@ impl Keys {
         }
     }
 
-    /// The same, with keys of before that still open what they closed: from `ENCRYPTION_KEYS_OLD`, separated by commas,
-    /// each written as `ENCRYPTION_KEY` is.
+    /// Adds the old keys of `ENCRYPTION_KEYS_OLD`: separated by commas, each in the form of `ENCRYPTION_KEY`.
+    ///
+    /// # Errors
+    /// A key does not have 32 bytes.
     pub fn with_older(mut self, setting: &str) -> Result<Self> {
         for text in setting.split(',').map(str::trim).filter(|text| !text.is_empty()) {
             let master = master_from(text, "each of ENCRYPTION_KEYS_OLD")?;
@@ -122,12 +124,12 @@ impl Keys {
         Ok(self)
     }
 
-    /// What the current key is called, which tells nothing of it.
+    /// Returns the id of the current key. The id reveals nothing about the key.
     pub fn id(&self) -> &str {
         &self.current.id
     }
 
-    /// Whether this is the current key or one of before.
+    /// Whether the id is that of the current key or of an old one.
     pub fn knows(&self, id: &str) -> bool {
         self.by_id(id).is_some()
     }
@@ -138,7 +140,10 @@ impl Keys {
             .find(|key| key.id == id)
     }
 
-    /// From `ENCRYPTION_KEY`: 32 bytes as 64 hex digits or as base64.
+    /// Reads the key from `ENCRYPTION_KEY`: 32 bytes as 64 hex digits or as base64.
+    ///
+    /// # Errors
+    /// The text is not such a key.
     pub fn from_setting(text: &str) -> Result<Self> {
         Ok(Self {
             current: master_from(text, "ENCRYPTION_KEY")?,
@@ -146,7 +151,10 @@ impl Keys {
         })
     }
 
-    /// From a file that only its owner can read, made where it is missing.
+    /// Reads the key from a file that only its owner can read. Creates the file with a random key if it is missing.
+    ///
+    /// # Errors
+    /// The file cannot be created, restricted or read, or does not contain a key.
     pub fn from_file(path: &Path, ids: &dyn Ids) -> Result<Self> {
         let describe = |error: std::io::Error| Error::Setup(format!("key file {}: {error}", path.display()));
         match OpenOptions::new()
@@ -182,7 +190,8 @@ impl Keys {
         format!("{}.{payload}.{tag}", self.current.id)
     }
 
-    /// The payload of a text that was signed by us for this purpose; compared in constant time.
+    /// Returns the payload of a text that one of these keys signed for this purpose, else `None`. The tag is compared
+    /// in constant time.
     pub fn verify(&self, purpose: Purpose, signed: &str) -> Option<String> {
         let mut parts = signed.splitn(3, '.');
         let (id, payload, tag) = (parts.next()?, parts.next()?, parts.next()?);
@@ -205,12 +214,12 @@ fn master_from(text: &str, what: &str) -> Result<Master> {
         .ok_or_else(|| Error::Setup(format!("{what} must be 32 bytes, as 64 hex digits or as base64")))
 }
 
-/// SHA-256 of bytes, in hex.
+/// Returns the SHA-256 hash of bytes as 64 lower-case hex digits.
 pub fn sha256_hex(bytes: impl AsRef<[u8]>) -> String {
     hex(&Sha256::digest(bytes.as_ref()))
 }
 
-/// Lower-case hex digits.
+/// Encodes bytes as lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -226,22 +235,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_holds_for_its_purpose_and_key_alone() {
+    fn signature_is_valid_only_for_its_purpose_and_key() {
         let keys = Keys::new([7; 32]);
-        let signed = keys.sign(Purpose::Cursor, "owner|1");
-        assert_eq!(keys.verify(Purpose::Cursor, &signed).as_deref(), Some("owner|1"));
+        let signed = keys.sign(Purpose::Cursor, "workspace|1");
+        assert_eq!(
+            keys.verify(Purpose::Cursor, &signed).as_deref(),
+            Some("workspace|1")
+        );
         assert_eq!(keys.verify(Purpose::Media, &signed), None);
         assert_eq!(Keys::new([8; 32]).verify(Purpose::Cursor, &signed), None);
         assert_eq!(keys.verify(Purpose::Cursor, &signed.replace('.', "")), None);
     }
 
     #[test]
-    fn what_an_older_key_signed_stays_good_while_it_is_named() {
-        let signed = Keys::new([7; 32]).sign(Purpose::Cursor, "owner|1");
+    fn older_keys_signature_is_valid_while_configured() {
+        let signed = Keys::new([7; 32]).sign(Purpose::Cursor, "workspace|1");
         let keys = Keys::new([8; 32])
             .with_older(&format!("{}, ", hex(&[7; 32])))
             .expect("a key");
-        assert_eq!(keys.verify(Purpose::Cursor, &signed).as_deref(), Some("owner|1"));
+        assert_eq!(
+            keys.verify(Purpose::Cursor, &signed).as_deref(),
+            Some("workspace|1")
+        );
         assert!(
             keys.sign(Purpose::Cursor, "x")
                 .starts_with(&Keys::new([8; 32]).current.id)
@@ -250,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_never_shows_in_debug_output() {
+    fn key_never_appears_in_debug_output() {
         assert!(!format!("{:?}", Keys::new([7; 32])).contains("7, 7"));
     }
 }

@@ -1,5 +1,7 @@
-//! Sealing: AES-256-GCM under a key of the purpose's own. The texts look like `<key id>.<nonce>.<ciphertext>`, and open
-//! only for the owner, purpose and record that they were sealed for, so that a row copied onto another means nothing.
+//! Sealing: AES-256-GCM under a key derived for the purpose.
+//!
+//! A sealed text has the form `<key id>.<nonce>.<ciphertext>`. It opens only for the workspace, purpose and record that
+//! it was sealed for, so a sealed value copied to another row does not open.
 
 use aes_gcm::aead::{Aead as _, Payload};
 use aes_gcm::{Aes256Gcm, KeyInit as _};
@@ -11,10 +13,10 @@ use super::{Keys, Master};
 use crate::ids::Ids;
 use crate::{Error, Result};
 
-/// The length of a nonce in bytes.
+/// The length of a nonce, in bytes.
 const NONCE: usize = 12;
 
-/// What is sealed.
+/// The kind of data that is sealed. Each kind has its own derived key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealed {
     Session,
@@ -32,20 +34,21 @@ impl Sealed {
     }
 }
 
-/// What a sealed text belongs to.
+/// The record that a sealed text belongs to.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
     pub purpose: Sealed,
-    pub owner_id: &'a str,
-    /// The record's id; where a table has no single one, its parts, separated by a character that none of them has.
+    pub workspace_id: &'a str,
+    /// The id of the record. If the table has a compound key: its parts, separated by a character that none of them
+    /// contains.
     pub id: &'a str,
 }
 
 impl Record<'_> {
-    /// What the seal authenticates besides the text: each part with its length, so that no two records read the same.
+    /// Returns the associated data: each part with its length, so that two records never have the same.
     fn associated(&self) -> Vec<u8> {
         let mut data = Vec::new();
-        for part in [self.purpose.label(), self.owner_id, self.id] {
+        for part in [self.purpose.label(), self.workspace_id, self.id] {
             data.extend_from_slice(&(part.len() as u64).to_be_bytes());
             data.extend_from_slice(part.as_bytes());
         }
@@ -53,10 +56,10 @@ impl Record<'_> {
     }
 }
 
-/// An opened text: wiped when it is dropped, and silent about itself.
+/// An opened text. It is zeroized when dropped, and its Debug output contains nothing of it.
 pub struct Opened {
     bytes: Zeroizing<Vec<u8>>,
-    /// Whether a key of before closed it; it is to be sealed anew when it is next written.
+    /// Whether an old key sealed the text. The next write seals it with the current key.
     pub is_old: bool,
 }
 
@@ -73,7 +76,7 @@ impl std::fmt::Debug for Opened {
 }
 
 impl Keys {
-    /// Seals a text for one record, with a nonce that was never used before.
+    /// Seals a text for one record, with a random nonce.
     pub fn seal(&self, record: &Record<'_>, text: &[u8], ids: &dyn Ids) -> Result<String> {
         let random = Zeroizing::new(ids.secret());
         let nonce = &random[..NONCE];
@@ -94,10 +97,10 @@ impl Keys {
         ))
     }
 
-    /// Opens what was sealed for that record.
+    /// Opens a text that was sealed for this record.
     ///
     /// # Errors
-    /// It was sealed for another record, with a key that is not here, or is not as it was.
+    /// The text was sealed for another record or with an unknown key, or it was altered.
     pub fn open(&self, record: &Record<'_>, sealed: &str) -> Result<Opened> {
         let mut parts = sealed.splitn(3, '.');
         let (Some(id), Some(nonce), Some(text)) = (parts.next(), parts.next(), parts.next()) else {
@@ -105,7 +108,7 @@ impl Keys {
         };
         let key = self.by_id(id).ok_or_else(|| {
             Error::Internal(format!(
-                "it was sealed with key {id}, which is neither ENCRYPTION_KEY nor among ENCRYPTION_KEYS_OLD"
+                "a text is sealed with key {id}, which is neither ENCRYPTION_KEY nor in ENCRYPTION_KEYS_OLD"
             ))
         })?;
         let decode = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| failed());
@@ -132,7 +135,7 @@ fn cipher(key: &Master, purpose: Sealed) -> Aes256Gcm {
 }
 
 fn failed() -> Error {
-    Error::Internal("a sealed text does not open: it was altered, or is of another record".to_owned())
+    Error::Internal("a sealed text does not open: it was altered or belongs to another record".to_owned())
 }
 
 #[cfg(test)]
@@ -143,40 +146,40 @@ mod tests {
 
     const RECORD: Record<'static> = Record {
         purpose: Sealed::Session,
-        owner_id: "owner",
+        workspace_id: "workspace",
         id: "account",
     };
 
     #[test]
-    fn it_opens_for_its_own_record_alone() {
+    fn sealed_value_opens_only_for_its_record() {
         let keys = Keys::new([7; 32]);
         let sealed = keys.seal(&RECORD, b"a secret", &SystemIds).expect("sealed");
         assert!(!sealed.contains("secret"));
         assert_eq!(keys.open(&RECORD, &sealed).expect("opens").expose(), b"a secret");
-        let of_others = [
+        let other_records = [
             Record {
-                owner_id: "other",
+                workspace_id: "other",
                 ..RECORD
             },
             Record {
                 id: "other",
                 ..RECORD
             },
-            // The parts are not simply written one after the other.
+            // The same concatenation, divided at another place.
             Record {
-                owner_id: "owne",
-                id: "raccount",
+                workspace_id: "workspac",
+                id: "eaccount",
                 ..RECORD
             },
         ];
-        for other in of_others {
+        for other in other_records {
             assert!(keys.open(&other, &sealed).is_err(), "{other:?}");
         }
         assert!(Keys::new([8; 32]).open(&RECORD, &sealed).is_err());
     }
 
     #[test]
-    fn it_does_not_open_after_any_change() {
+    fn altered_sealed_value_does_not_open() {
         let keys = Keys::new([7; 32]);
         let sealed = keys.seal(&RECORD, b"a secret", &SystemIds).expect("sealed");
         for at in 0..sealed.len() {
@@ -194,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_text_is_never_sealed_the_same_way_twice() {
+    fn same_text_is_never_sealed_to_equal_bytes() {
         let keys = Keys::new([7; 32]);
         let sealed = |_| keys.seal(&RECORD, b"a secret", &SystemIds).expect("sealed");
         let all: std::collections::HashSet<_> = (0..100).map(sealed).collect();
@@ -202,17 +205,17 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_before_opens_what_it_closed_and_says_that_it_is_old() {
+    fn older_key_opens_its_values_and_reports_rotation() {
         let sealed = Keys::new([7; 32])
             .seal(&RECORD, b"a secret", &SystemIds)
             .expect("sealed");
         let keys = Keys::new([8; 32]).with_older(&hex(&[7; 32])).expect("a key");
         let opened = keys.open(&RECORD, &sealed).expect("opens");
         assert!(opened.is_old);
-        let anew = keys
+        let resealed = keys
             .seal(&RECORD, opened.expose(), &SystemIds)
-            .expect("sealed anew");
-        assert!(!Keys::new([8; 32]).open(&RECORD, &anew).expect("opens").is_old);
+            .expect("sealed again");
+        assert!(!Keys::new([8; 32]).open(&RECORD, &resealed).expect("opens").is_old);
         assert_eq!(format!("{opened:?}"), "Opened");
     }
 }

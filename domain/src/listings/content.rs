@@ -1,4 +1,4 @@
-//! What the site will be told about a listing, and everything that keeps it from being told.
+//! The content of a listing as the site receives it, and the violations that prevent publication.
 
 use vintedbot_marketplace::catalog::CatalogIndex;
 use vintedbot_marketplace::limits::{Violation as LimitViolation, ViolationKind, validate};
@@ -10,24 +10,24 @@ use super::row::Draft;
 use crate::accounts::Account;
 use crate::catalog::{self, NameKind};
 use crate::media::{self, Photo};
-use crate::{Domain, Error, Fault, Result, Violation};
+use crate::{Context, Error, Fault, Result, Violation};
 
-/// A listing with its choices as the account's catalogue has them now.
+/// A listing whose choices have their present names in the account's catalogue.
 pub(super) struct Current {
     pub draft: Draft,
     pub photos: Vec<Photo>,
-    /// Everything that keeps it from being published, in the form's order.
+    /// All violations that prevent publication, in the form's order.
     pub violations: Vec<LimitViolation>,
     category: Option<CategoryChoice>,
 }
 
-pub(super) async fn current(domain: &Domain, listing: &Listing, account: &Account) -> Result<Current> {
-    let index = catalog::of_account(domain, account).await?;
-    let photos = media::by_ids(domain.store.reader(), &listing.owner_id, &listing.photo_ids).await?;
+pub(super) async fn current(context: &Context, listing: &Listing, account: &Account) -> Result<Current> {
+    let index = catalog::of_account(context, account).await?;
+    let photos = media::by_ids(context.store.reader(), &listing.workspace_id, &listing.photo_ids).await?;
     let draft = Draft::from(listing);
     let market = account.site_market()?;
-    let mut violations = validate(&submission(&draft, photos.len()), &index, market, &domain.limits);
-    // The limits let unknown brands pass, but the form is filled by name, and such a brand has none.
+    let mut violations = validate(&submission(&draft, photos.len()), &index, market, &context.limits);
+    // The limits accept unknown brands. The form, however, is filled by name, and an unknown brand has none.
     if let Some(brand) = draft
         .brand
         .as_ref()
@@ -36,7 +36,7 @@ pub(super) async fn current(domain: &Domain, listing: &Listing, account: &Accoun
         violations.push(LimitViolation {
             field: Field::Brand,
             kind: ViolationKind::NotOffered,
-            description: format!("there is no brand {}", brand.id),
+            description: format!("brand {} does not exist in the catalogue", brand.id),
         });
     }
     let category = draft
@@ -51,17 +51,17 @@ pub(super) async fn current(domain: &Domain, listing: &Listing, account: &Accoun
     })
 }
 
-/// What the site will be told about a listing.
+/// Returns the content of a listing as the site receives it.
 ///
 /// # Errors
-/// LISTING_INCOMPLETE with everything that keeps it from being published; CATALOG_NOT_READY.
-pub async fn content_of(domain: &Domain, listing: &Listing, account: &Account) -> Result<ItemContent> {
+/// LISTING_INCOMPLETE with all violations that prevent publication; CATALOG_NOT_READY.
+pub async fn content_of(context: &Context, listing: &Listing, account: &Account) -> Result<ItemContent> {
     let Current {
         draft,
         photos,
         violations,
         category,
-    } = current(domain, listing, account).await?;
+    } = current(context, listing, account).await?;
     if !violations.is_empty() {
         let violations = violations
             .into_iter()
@@ -72,7 +72,7 @@ pub async fn content_of(domain: &Domain, listing: &Listing, account: &Account) -
         Error::Incomplete(vec![Violation::of(
             Fault::Limit(ViolationKind::Missing),
             field,
-            "is needed",
+            "is required",
         )])
     };
     Ok(ItemContent {
@@ -90,7 +90,7 @@ pub async fn content_of(domain: &Domain, listing: &Listing, account: &Account) -
     })
 }
 
-/// Gives every choice the name that it has now; one that is gone keeps the name that it had.
+/// Replaces the names of all choices by their present names. A choice that no longer exists keeps its stored name.
 fn renamed(mut draft: Draft, index: &CatalogIndex) -> Draft {
     let rename = |named: &mut Named, kind| {
         if let Some(now) = by_id(index, kind, named.id) {

@@ -1,4 +1,4 @@
-//! What a listing that is on the site becomes by a change of it.
+//! Computes a published listing after a change.
 
 use vintedbot_marketplace::catalog::CatalogIndex;
 use vintedbot_marketplace::limits::validate;
@@ -8,27 +8,27 @@ use super::input::{ALL, ListingInput, path, submission, take_over};
 use super::row::Draft;
 use super::{Listing, update};
 use crate::accounts::Account;
-use crate::wardrobe::{Photos, Said};
-use crate::{Domain, Error, Fault, Result, Violation, catalog, media};
+use crate::wardrobe::{DesiredItem, Photos};
+use crate::{Context, Error, Fault, Result, Violation, catalog, media};
 
-/// A listing as it will be.
+/// A listing after a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Edited {
     pub content: ItemContent,
-    pub said: Said,
+    pub desired: DesiredItem,
     pub photo_ids: Vec<String>,
-    /// Whether any of it is new.
+    /// Whether any field changes.
     pub is_change: bool,
     pub keeps_photos: bool,
 }
 
-/// What `listing` becomes when these fields of `input` are taken over; of a mask that is empty, those that are present.
+/// Computes `listing` after a change. `mask` names the fields of `input` to apply. Empty: those that are present.
 ///
 /// # Errors
-/// As `take_over`; violations of the site's limits in fields that change. What stays as it is has passed the site's own
-/// checks, and is not judged by ours: what it says may be older than the catalogue.
+/// Those of `take_over`. Violations of the site's limits, but only in changed fields: unchanged values have passed the
+/// site's own checks, and may be older than the catalogue.
 pub(crate) async fn edited(
-    domain: &Domain,
+    context: &Context,
     account: &Account,
     listing: &Listing,
     input: &ListingInput,
@@ -36,23 +36,23 @@ pub(crate) async fn edited(
 ) -> Result<Edited> {
     let fields = update::fields(mask, input)?;
     let before = Draft::from(listing);
-    let after = take_over(domain, account, before.clone(), input, &fields, 0).await?;
-    let index = catalog::of_account(domain, account).await?;
+    let after = take_over(context, account, before.clone(), input, &fields, 0).await?;
+    let index = catalog::of_account(context, account).await?;
     let changed: Vec<Field> = ALL
         .into_iter()
         .filter(|field| is_other(*field, &before, &after))
         .collect();
     let market = account.site_market()?;
-    let judged = validate(
+    let checked = validate(
         &submission(&after, after.photo_ids.len()),
         &index,
         market,
-        &domain.limits,
+        &context.limits,
     )
     .into_iter()
-    // Of another category, everything else may be wrong too.
+    // A change of category can make every other field invalid.
     .filter(|violation| changed.contains(&Field::Category) || changed.contains(&violation.field));
-    let violations: Vec<_> = judged
+    let violations: Vec<_> = checked
         .map(|v| {
             Violation::of(
                 Fault::Limit(v.kind),
@@ -65,21 +65,24 @@ pub(crate) async fn edited(
         return Err(Error::Invalid(violations));
     }
     let keeps_photos = before.photo_ids == after.photo_ids;
-    let seen = listing.seen.clone().unwrap_or_default();
+    let snapshot = listing.remote_snapshot.clone().unwrap_or_default();
     let photos = if keeps_photos {
-        seen.said(listing).photos
+        snapshot.desired(listing).photos
     } else {
         Photos::New {
             count: after.photo_ids.len(),
-            old: seen.pairing.map(|pairing| pairing.there).unwrap_or_default(),
+            old: snapshot
+                .photo_mapping
+                .map(|photo_mapping| photo_mapping.remote_photo_ids)
+                .unwrap_or_default(),
         }
     };
     Ok(Edited {
-        content: content(domain, account, &after, Some(&index), &listing.owner_id).await?,
-        said: Said {
+        content: content(context, account, &after, Some(&index), &listing.workspace_id).await?,
+        desired: DesiredItem {
             hidden: None,
             closed: None,
-            ..said(&after, photos)
+            ..desired(&after, photos)
         },
         photo_ids: after.photo_ids,
         is_change: !changed.is_empty(),
@@ -87,17 +90,22 @@ pub(crate) async fn edited(
     })
 }
 
-/// A listing as it is, for a change that leaves everything in it alone.
-pub(crate) async fn as_it_is(domain: &Domain, account: &Account, listing: &Listing) -> Result<Edited> {
+/// Returns a listing as it is, for a change that leaves its content alone.
+pub(crate) async fn as_it_is(context: &Context, account: &Account, listing: &Listing) -> Result<Edited> {
     let draft = Draft::from(listing);
-    let index = catalog::of_account(domain, account).await.ok();
-    let photos = listing.seen.clone().unwrap_or_default().said(listing).photos;
+    let index = catalog::of_account(context, account).await.ok();
+    let photos = listing
+        .remote_snapshot
+        .clone()
+        .unwrap_or_default()
+        .desired(listing)
+        .photos;
     Ok(Edited {
-        content: content(domain, account, &draft, index.as_deref(), &listing.owner_id).await?,
-        said: Said {
+        content: content(context, account, &draft, index.as_deref(), &listing.workspace_id).await?,
+        desired: DesiredItem {
             hidden: None,
             closed: None,
-            ..said(&draft, photos)
+            ..desired(&draft, photos)
         },
         photo_ids: draft.photo_ids,
         is_change: false,
@@ -105,9 +113,9 @@ pub(crate) async fn as_it_is(domain: &Domain, account: &Account, listing: &Listi
     })
 }
 
-fn said(draft: &Draft, photos: Photos) -> Said {
+fn desired(draft: &Draft, photos: Photos) -> DesiredItem {
     let draft = draft.clone();
-    Said {
+    DesiredItem {
         title: draft.title,
         description: draft.description,
         price: draft.price,
@@ -124,15 +132,15 @@ fn said(draft: &Draft, photos: Photos) -> Said {
     }
 }
 
-/// What the form is told. An item from the site may lack what a new one has to have.
+/// Returns the content for the form. An item from the site may lack values that a new listing must have.
 async fn content(
-    domain: &Domain,
+    context: &Context,
     account: &Account,
     draft: &Draft,
     index: Option<&CatalogIndex>,
-    owner_id: &str,
+    workspace_id: &str,
 ) -> Result<ItemContent> {
-    let photos = media::by_ids(domain.store.reader(), owner_id, &draft.photo_ids).await?;
+    let photos = media::by_ids(context.store.reader(), workspace_id, &draft.photo_ids).await?;
     let nothing = || Named {
         id: 0,
         name: String::new(),
@@ -167,7 +175,7 @@ async fn content(
     })
 }
 
-/// Whether a field says something else; names alone are nothing else.
+/// Returns whether a field differs. Choices are compared by id, so a changed name is not a difference.
 fn is_other(field: Field, before: &Draft, after: &Draft) -> bool {
     let id = |named: &Option<Named>| named.as_ref().map(|named| named.id);
     let ids = |named: &[Named]| named.iter().map(|named| named.id).collect::<Vec<_>>();

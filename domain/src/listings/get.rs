@@ -1,4 +1,4 @@
-//! `GetListing` and `ListListings`, each one select.
+//! `GetListing` and `ListListings`; each is one SELECT.
 
 use sea_orm::sea_query::LikeExpr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
@@ -6,37 +6,37 @@ use serde::Serialize;
 
 use super::{Listing, ListingState};
 use crate::identity::Caller;
-use crate::paging::{self, Order, Page, PageRequest, Place, Window};
+use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::entities::listings::{Column, Entity};
-use crate::{Domain, Error, Result, is_plain};
+use crate::{Context, Error, Result, is_plain};
 
-/// The longest text to look for in titles, in characters.
+/// The maximum length of `title_contains`, in characters.
 const TEXT_MAX: usize = 100;
 
-/// Which listings to list.
+/// The filter of `ListListings`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
-    /// Empty: of all accounts.
+    /// Empty: all accounts.
     pub account_id: String,
-    /// Empty: in any state.
+    /// Empty: all states.
     pub states: Vec<ListingState>,
-    /// Case does not count. Empty: any title.
+    /// A part of the title; case is ignored. Empty: all titles.
     pub title_contains: String,
 }
 
-/// One listing of the caller.
-pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<Listing> {
+/// Returns a listing of the caller's workspace.
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Listing> {
     let row = Entity::find_by_id(id)
-        .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
+        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .one(context.store.reader())
         .await?;
     row.map(Listing::from)
         .ok_or_else(|| Error::not_found("listing", id))
 }
 
-/// The caller's listings, newest first.
+/// Lists the caller's listings, newest first.
 pub async fn list(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     filter: &Filter,
     page: &PageRequest,
@@ -47,9 +47,9 @@ pub async fn list(
             format!("must have at most {TEXT_MAX} characters"),
         ));
     }
-    let method = (caller.owner_id.as_str(), "ListListings");
-    let window = Window::<Place>::open(&domain.keys, paging::RESOURCES, method, filter, page)?;
-    let mut query = Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+    let method = (caller.workspace_id.as_str(), "ListListings");
+    let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
+    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
     if !filter.account_id.is_empty() {
         query = query.filter(Column::AccountId.eq(filter.account_id.as_str()));
     }
@@ -70,16 +70,16 @@ pub async fn list(
         .order_by_desc(Column::CreateTime)
         .order_by_desc(Column::Id)
         .limit(window.to_read())
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     window.close(
-        &domain.keys,
+        &context.keys,
         rows.into_iter().map(Listing::from).collect(),
         |listing| (listing.create_time, listing.id.clone()),
     )
 }
 
-/// A pattern for any text that holds this one, whatever characters it is made of.
+/// Returns a LIKE pattern for texts that contain `text`. LIKE wildcards in `text` are escaped.
 fn containing(text: &str) -> LikeExpr {
     let mut pattern = String::from("%");
     for c in text.chars() {

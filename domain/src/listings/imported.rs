@@ -1,4 +1,4 @@
-//! Listings of items that are on the site already, and what they take over from there.
+//! Creates and updates listings from items that are on the site.
 
 use sea_orm::EntityTrait;
 use vintedbot_marketplace::{Field, Money, Named, OwnItem};
@@ -9,9 +9,9 @@ use super::row::{Draft, Fresh, insert_as};
 use crate::Result;
 use crate::store::Tx;
 use crate::store::entities::listings;
-use crate::wardrobe::{Said, Words};
+use crate::wardrobe::{DesiredItem, Words};
 
-/// Writes what an item says into a listing's row; its photos where ours are given.
+/// Writes an item's values into a listing's row. Photos change only if `photo_ids` is given.
 pub(crate) fn take_over_item(
     row: &mut listings::Model,
     item: &OwnItem,
@@ -25,43 +25,48 @@ pub(crate) fn take_over_item(
     draft.apply(row, &fields.collect::<Vec<_>>())
 }
 
-/// Writes what was approved of a change into a listing's row.
-pub(crate) fn take_over_said(row: &mut listings::Model, said: &Said, photo_ids: &[String]) -> Result<()> {
-    let said = said.clone();
+/// Writes the approved values of a change into a listing's row.
+pub(crate) fn take_over_desired(
+    row: &mut listings::Model,
+    desired: &DesiredItem,
+    photo_ids: &[String],
+) -> Result<()> {
+    let desired = desired.clone();
     let draft = Draft {
-        title: said.title,
-        description: said.description,
-        price: said.price,
-        category: said.category,
-        brand: said.brand,
-        size: said.size,
-        condition: said.condition,
-        colors: said.colors,
-        materials: said.materials,
-        package_size: said.package_size,
+        title: desired.title,
+        description: desired.description,
+        price: desired.price,
+        category: desired.category,
+        brand: desired.brand,
+        size: desired.size,
+        condition: desired.condition,
+        colors: desired.colors,
+        materials: desired.materials,
+        package_size: desired.package_size,
         photo_ids: photo_ids.to_vec(),
     };
     draft.apply(row, &ALL)
 }
 
-/// An item that becomes a listing.
+/// An item to create a listing from.
 pub(crate) struct Imported<'a> {
-    pub owner_id: &'a str,
+    pub workspace_id: &'a str,
     pub account_id: &'a str,
     pub site: &'a str,
     pub currency: &'a str,
     pub item: &'a OwnItem,
     pub photo_ids: &'a [String],
-    /// What is remembered of the item.
-    pub seen: String,
+    /// The JSON of the remote snapshot.
+    pub remote_snapshot: String,
 }
 
-/// Makes a listing of an item: PUBLISHED, or DRAFT where the site has it as a draft. Its event is pending. Returns its id.
+/// Creates a listing from an item and returns its id. Its state is PUBLISHED, or DRAFT if the item is a draft on the
+/// site. The event is emitted at commit.
 pub(crate) async fn insert_imported(tx: &Tx, imported: Imported<'_>, words: Words<'_>) -> Result<String> {
     let Imported { item, site, .. } = imported;
     let draft = draft_of(item, words, imported.photo_ids);
     let fresh = Fresh {
-        owner_id: imported.owner_id,
+        workspace_id: imported.workspace_id,
         account_id: imported.account_id,
         currency: imported.currency,
     };
@@ -75,21 +80,21 @@ pub(crate) async fn insert_imported(tx: &Tx, imported: Imported<'_>, words: Word
         row.remote_item_id = Some(item.id.clone());
         row.remote_url = Some(item.url.clone());
         row.remote_site = Some(site.to_owned());
-        row.remote_seen = Some(imported.seen);
+        row.remote_snapshot = Some(imported.remote_snapshot);
         row.remote_read_time = Some(now);
     })
     .await
 }
 
-/// The row, locked until the end of the transaction; `None` for one that was deleted here.
+/// Loads a listing's row and locks it until the end of the transaction. `None`: it was deleted here.
 pub(crate) async fn find(tx: &Tx, id: &str) -> Result<Option<listings::Model>> {
     Ok(tx.locked(listings::Entity::find_by_id(id)).one(tx).await?)
 }
 
 fn draft_of(item: &OwnItem, words: Words<'_>, photo_ids: &[String]) -> Draft {
-    let named = |field, id, said: Option<&str>| Named {
+    let named = |field, id, remote_name: Option<&str>| Named {
         id,
-        name: storable(&words.name(field, id, said)),
+        name: storable(&words.name(field, id, remote_name)),
     };
     let one = |field, id: Option<i64>| id.map(|id| named(field, id, None));
     let several = |field, ids: &[i64]| ids.iter().map(|id| named(field, *id, None)).collect();
@@ -113,7 +118,7 @@ fn draft_of(item: &OwnItem, words: Words<'_>, photo_ids: &[String]) -> Draft {
     }
 }
 
-/// PostgreSQL keeps no NUL.
+/// Removes NUL characters, because PostgreSQL rejects them.
 fn storable(text: &str) -> String {
     text.replace('\0', "")
 }

@@ -1,5 +1,5 @@
-//! What a caller says about a listing: names become ids, and what is given must be within the site's limits. Everything
-//! that is wrong is told at once.
+//! The caller's input for a listing. Names are resolved to ids, and given values must be within the site's limits. All
+//! violations are reported in one error.
 
 use serde::Serialize;
 use vintedbot_marketplace::catalog::{Catalog, CatalogIndex, ResolveError};
@@ -9,38 +9,38 @@ use vintedbot_marketplace::{Field, Language, Money, Named};
 use super::row::Draft;
 use crate::accounts::Account;
 use crate::catalog::{self, NAME_MAX, NameKind, anywhere, resolve, unknown};
-use crate::{Domain, Error, Fault, Reason, Result, Violation};
+use crate::{Context, Error, Fault, Reason, Result, Violation};
 
-/// A thing of the catalogue, by its id or by its name.
+/// A catalogue entry, by id or by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum NameOrId {
     Id(i64),
-    /// In the account's language.
+    /// A name in the account's language.
     Name(String),
 }
 
-/// What a caller says about a listing. Names are understood in the account's language.
+/// The caller's input for a listing. Names are in the account's language.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ListingInput {
     /// Empty: absent.
     pub title: String,
     /// Empty: absent.
     pub description: String,
-    /// An empty currency is that of the account's market.
+    /// The price. An empty currency stands for the currency of the account's market.
     pub price: Option<Money>,
     pub category: Option<NameOrId>,
     pub brand: Option<NameOrId>,
-    /// Needs a category where it is a name.
+    /// The size. A name requires a category.
     pub size: Option<NameOrId>,
     pub condition: Option<NameOrId>,
     pub colors: Vec<NameOrId>,
-    /// Need a category where they are names.
+    /// The materials. Names require a category.
     pub materials: Vec<NameOrId>,
     pub package_size: Option<NameOrId>,
     pub photo_ids: Vec<String>,
 }
 
-/// Every field that a caller can give.
+/// All fields that a caller can set, in the order in which they are applied.
 pub(super) const ALL: [Field; 11] = [
     Field::Title,
     Field::Description,
@@ -55,7 +55,7 @@ pub(super) const ALL: [Field; 11] = [
     Field::Photos,
 ];
 
-/// A field's name in requests and answers.
+/// Returns a field's name in requests and responses.
 pub(super) fn path(field: Field) -> &'static str {
     match field {
         Field::Photos => "photo_ids",
@@ -64,7 +64,7 @@ pub(super) fn path(field: Field) -> &'static str {
 }
 
 impl ListingInput {
-    /// The fields that are present.
+    /// Returns the fields that are present.
     pub(super) fn present(&self) -> Vec<Field> {
         let present = |field: &Field| match field {
             Field::Title => !self.title.is_empty(),
@@ -99,13 +99,14 @@ impl ListingInput {
     }
 }
 
-/// What `current` becomes when these fields of `input` are taken over. `extra_photos` come with the same call.
+/// Applies `fields` of `input` to `current` and returns the result. `extra_photos` is the number of photos uploaded in
+/// the same call.
 ///
 /// # Errors
-/// TOO_MANY_PHOTOS; NAME_AMBIGUOUS, NAME_UNKNOWN where a name alone is at fault; else all violations at once, names
-/// included. CATALOG_NOT_READY where a choice is given and what the site offers has not been read.
+/// TOO_MANY_PHOTOS; NAME_AMBIGUOUS or NAME_UNKNOWN if a single name is the only fault; otherwise all violations in one
+/// error, names included. CATALOG_NOT_READY if a choice is given and the catalogue has not been read.
 pub(super) async fn take_over(
-    domain: &Domain,
+    context: &Context,
     account: &Account,
     current: Draft,
     input: &ListingInput,
@@ -114,13 +115,13 @@ pub(super) async fn take_over(
 ) -> Result<Draft> {
     let market = account.site_market()?;
     let photo_count = input.photo_ids.len() + extra_photos;
-    let max_photos = photos_max(&domain.limits);
+    let max_photos = photos_max(&context.limits);
     if fields.contains(&Field::Photos) && photo_count > max_photos {
         return Err(too_many_photos(photo_count, max_photos));
     }
-    // A sketch of words and photos needs no catalogue.
+    // A listing with only text and photos needs no catalogue.
     let index = if input.names_choices(fields) {
-        Some(catalog::of_account(domain, account).await?)
+        Some(catalog::of_account(context, account).await?)
     } else {
         None
     };
@@ -136,20 +137,20 @@ pub(super) async fn take_over(
     for field in fields {
         taker.take(*field, input, &market.currency);
     }
-    taker.check_lists(fields, domain.limits.colors.max, domain.limits.materials.max);
+    taker.check_lists(fields, context.limits.colors.max, context.limits.materials.max);
     taker.check_photos(fields);
     taker.check_limits(fields, extra_photos, |submission| {
-        validate(submission, index, market, &domain.limits)
+        validate(submission, index, market, &context.limits)
     });
     taker.finish()
 }
 
-/// The most photos of a listing.
+/// Returns the maximum number of photos of a listing.
 pub fn photos_max(limits: &Limits) -> usize {
     usize::try_from(limits.photos.max).unwrap_or(usize::MAX)
 }
 
-/// TOO_MANY_PHOTOS, for a listing that may have `max`.
+/// Returns the TOO_MANY_PHOTOS error for a listing that may have `max` photos.
 pub fn too_many_photos(count: usize, max: usize) -> Error {
     let message = format!("{count} photos given, a listing has at most {max}");
     Error::rejected(Reason::TooManyPhotos, message).with("max_photos", max.to_string())
@@ -168,7 +169,7 @@ fn empty(language: Language) -> CatalogIndex {
     })
 }
 
-/// Why a choice stands for nothing.
+/// The reason for which a choice could not be resolved.
 enum NameError {
     Name(ResolveError),
     Id { field: Field, id: i64 },
@@ -183,7 +184,7 @@ struct Taker<'a> {
 }
 
 impl Taker<'_> {
-    /// Category comes before what depends on it, as [`ALL`] has them.
+    /// Fields must be applied in the order of [`ALL`], because others depend on the category.
     fn take(&mut self, field: Field, input: &ListingInput, currency: &str) {
         match field {
             Field::Title => input.title.trim().clone_into(&mut self.draft.title),
@@ -237,20 +238,20 @@ impl Taker<'_> {
             NameOrId::Name(name) if name.trim().is_empty() || name.chars().count() > NAME_MAX => {
                 self.violations.push(Violation::new(
                     path,
-                    format!("a name has 1 to {NAME_MAX} characters"),
+                    format!("must have 1 to {NAME_MAX} characters"),
                 ));
                 return None;
             }
             NameOrId::Name(_) if needs_category(kind) && category_id.is_none() => {
-                // A category that was given and is itself at fault is told of already, with what it may mean.
+                // If the category itself could not be resolved, that is already reported, with candidates.
                 if self.names.iter().any(|(path, _)| path == "listing.category") {
                     return None;
                 }
-                let text = "a name means nothing here without a category; give one, or the id";
+                let text = "a name requires a category here; set the category or use an id";
                 self.violations.push(Violation::new(path, text));
                 return None;
             }
-            // A category with others below it has no options to resolve a name in.
+            // A category that is not a leaf has no options to resolve a name in.
             NameOrId::Name(name) => {
                 let leaf = category_id.filter(|id| self.index.fields(*id).is_some());
                 resolve(self.index, &self.anywhere, kind, name, leaf).map_err(NameError::Name)
@@ -259,7 +260,7 @@ impl Taker<'_> {
         found.map_err(|error| self.names.push((path, error))).ok()
     }
 
-    /// Without a category nothing else counts what was chosen.
+    /// Without a category, the site's limits do not count the chosen values, so this check does.
     fn check_lists(&mut self, fields: &[Field], max_colors: usize, max_materials: usize) {
         if self.draft.category.is_some() {
             return;
@@ -290,7 +291,7 @@ impl Taker<'_> {
         }
     }
 
-    /// What was given now must be within the limits; what is still missing can come later.
+    /// Given values must be within the limits; missing values can be added later.
     fn check_limits(
         &mut self,
         fields: &[Field],
@@ -329,7 +330,8 @@ impl Taker<'_> {
                     Violation::of(fault, path, error.to_string())
                 }
                 NameError::Id { field, id } => {
-                    Violation::of(Fault::Unknown, path, format!("there is no {} {id}", field.name()))
+                    let text = format!("{} {id} does not exist in the catalogue", field.name());
+                    Violation::of(Fault::Unknown, path, text)
                 }
             }));
         if self.violations.is_empty() {
@@ -344,7 +346,7 @@ fn needs_category(kind: NameKind) -> bool {
     matches!(kind, NameKind::Size | NameKind::Material)
 }
 
-/// A thing of the catalogue by its id, wherever it is offered.
+/// Returns a catalogue entry by id, in any category.
 pub(crate) fn by_id(index: &CatalogIndex, kind: NameKind, id: i64) -> Option<Named> {
     let all = index.catalog();
     let find = |list: &[Named]| list.iter().find(|named| named.id == id).cloned();
@@ -365,7 +367,7 @@ pub(crate) fn by_id(index: &CatalogIndex, kind: NameKind, id: i64) -> Option<Nam
     }
 }
 
-/// A draft as the site's limits look at it.
+/// Converts a draft for the check against the site's limits.
 pub(super) fn submission(draft: &Draft, photo_count: usize) -> Submission<'_> {
     let id = |named: &Option<Named>| named.as_ref().map(|named| named.id);
     let ids = |named: &[Named]| named.iter().map(|named| named.id).collect();

@@ -1,4 +1,4 @@
-//! A listing as others see it.
+//! The listing resource.
 
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::{Money, Named, OwnItem};
@@ -8,67 +8,67 @@ use super::row::ChoiceNames;
 use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::listings;
-use crate::wardrobe::{Difference, Seen, seen::differences};
+use crate::wardrobe::{Difference, RemoteSnapshot, snapshot::differences};
 
-/// One thing for sale.
+/// An article for sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub state: ListingState,
-    /// Empty: not given yet.
+    /// Empty: not set.
     pub title: String,
-    /// Empty: not given yet.
+    /// Empty: not set.
     pub description: String,
     pub price: Option<Money>,
-    /// A leaf, with its path as name.
+    /// A leaf category; its name is its path.
     pub category: Option<Named>,
     pub brand: Option<Named>,
     pub size: Option<Named>,
     pub condition: Option<Named>,
-    /// The main one first.
+    /// The main colour first.
     pub colors: Vec<Named>,
     pub materials: Vec<Named>,
     pub package_size: Option<Named>,
-    /// In order; the first is the main one.
+    /// In order; the first is the main photo.
     pub photo_ids: Vec<String>,
     pub remote: Option<Remote>,
-    /// What is remembered of the item, for the rules; not told to anybody.
+    /// The remote snapshot. It is used internally and not part of the resource.
     #[serde(skip)]
-    pub seen: Option<Seen>,
-    /// The publish job that has not ended.
+    pub remote_snapshot: Option<RemoteSnapshot>,
+    /// The unfinished publish job, if there is one.
     pub active_publish_job_id: Option<String>,
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
 }
 
-/// The item on the site.
+/// The listing's item on the site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Remote {
     pub item_id: String,
     pub url: String,
-    /// When its publication was made sure of.
+    /// The time at which its publication was verified.
     pub publish_time: Option<Millis>,
-    /// As last seen.
+    /// As of the last reading.
     pub hidden: bool,
-    /// As last seen.
+    /// As of the last reading.
     pub under_review: bool,
     /// `practice`, or the market's site such as `vinted.fr`.
     pub site: String,
-    /// What was seen on the site and is not so here.
+    /// The fields in which the item differs from the listing.
     #[serde(default)]
     pub differences: Vec<Difference>,
     #[serde(default)]
     pub read_time: Option<Millis>,
-    /// As last seen: sold, or taken off by the site.
+    /// As of the last reading: sold, or removed by the site.
     #[serde(default)]
     pub closed: bool,
-    /// As last seen.
+    /// As of the last reading.
     #[serde(default)]
     pub reserved: bool,
-    /// As last seen: only a draft there.
+    /// As of the last reading: only a draft on the site.
     #[serde(default)]
     pub draft: bool,
 }
@@ -76,8 +76,8 @@ pub struct Remote {
 impl From<listings::Model> for Listing {
     fn from(row: listings::Model) -> Self {
         let names = ChoiceNames::of(&row);
-        let seen = row.remote_seen.as_ref().map(|_| Seen::of(&row));
-        let last = seen.as_ref().and_then(|seen| seen.item.as_ref());
+        let snapshot = row.remote_snapshot.as_ref().map(|_| RemoteSnapshot::of(&row));
+        let last = snapshot.as_ref().and_then(|snapshot| snapshot.item.as_ref());
         let is = |flag: fn(&OwnItem) -> bool| last.is_some_and(flag);
         let (closed, reserved) = (is(|item| item.is_closed), is(|item| item.is_reserved));
         let draft = row.state == ListingState::Draft && is(|item| item.is_draft);
@@ -125,9 +125,9 @@ impl From<listings::Model> for Listing {
                 reserved,
                 draft,
             }),
-            seen,
+            remote_snapshot: snapshot,
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             account_id: row.account_id,
             state: row.state,
             title: row.title,
@@ -145,8 +145,8 @@ impl Resource for Listing {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         Some(&self.account_id)

@@ -1,10 +1,11 @@
-//! Listings: what is to be sold, from a sketch to an item on the site.
+//! Listings: articles for sale, from a first draft to an item on the site.
 //!
-//! A listing may be saved incomplete, but what is given must be within the site's limits ([`input`]). Whether it can be
-//! published is asked of [`content_of`], which tells every violation at once and freezes what the site is told.
+//! A listing may be stored incomplete, but given values must be within the site's limits ([`input`]). [`content_of`]
+//! checks whether it can be published, reports all violations in one error, and freezes the content for the site.
 //!
-//! The names of choices stand in the row beside their ids, as they were when they were chosen; preview and publishing read
-//! them anew from the catalogue. A new choice: a column, a field of [`ListingInput`], and its line in `input`.
+//! A row stores the names of choices with their ids, as of the time of the choice. Preview and publishing read the
+//! present names from the catalogue. To add a choice, add a column, a field of [`ListingInput`] and its line in
+//! `input`.
 
 mod content;
 mod create;
@@ -30,7 +31,7 @@ pub(crate) use delete::delete_all;
 pub(crate) use edited::{as_it_is, edited};
 pub use from_photos::{NewListingFromPhotos, create_from_photos};
 pub use get::{Filter, get, list};
-pub(crate) use imported::{Imported, find, insert_imported, take_over_item, take_over_said};
+pub(crate) use imported::{Imported, find, insert_imported, take_over_desired, take_over_item};
 pub(crate) use input::by_id;
 pub use input::{ListingInput, NameOrId, photos_max, too_many_photos};
 pub use listing::{Listing, Remote};
@@ -39,17 +40,17 @@ pub use price::price_text;
 pub(crate) use row::{get_row, load, require_photos, save, set_active_job};
 pub use update::{Update, update};
 
-/// Where a listing stands.
+/// The state of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ListingState {
-    /// Only here.
+    /// The listing exists only here.
     Draft,
-    /// A confirmed publish job is at work on it.
+    /// A confirmed publish job is publishing it.
     Publishing,
-    /// On the site.
+    /// The listing is on the site.
     Published,
-    /// Was on the site, and was deleted there.
+    /// The listing was on the site and was deleted there.
     Deleted,
 }

@@ -1,4 +1,4 @@
-//! `PreviewListing`: a listing as it will look on the site.
+//! `PreviewListing`: shows a listing as it will look on the site.
 
 use vintedbot_marketplace::limits::Violation;
 use vintedbot_marketplace::{Field, Named};
@@ -7,24 +7,24 @@ use super::content::current;
 use super::{get, price_text};
 use crate::identity::Caller;
 use crate::media::Photo;
-use crate::{Domain, Result, accounts, catalog};
+use crate::{Context, Result, accounts, catalog};
 
-/// How a listing will look.
+/// A listing as it will look on the site.
 #[derive(Clone, Debug)]
 pub struct Preview {
     pub title: String,
     pub description: String,
-    /// As the market writes it; empty where there is no price.
+    /// The price in the account's language. Empty: no price.
     pub price_text: String,
     pub details: Vec<Detail>,
     pub photos: Vec<Photo>,
-    /// Where it would be published.
+    /// The site on which it would be published.
     pub site: String,
-    /// Everything that keeps it from being published, in the form's order.
+    /// All violations that prevent publication, in the form's order.
     pub violations: Vec<Violation>,
 }
 
-/// One line of the item's details, in the account's language.
+/// A line of the item's details, in the account's language.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
     /// The site's code of the field.
@@ -33,11 +33,11 @@ pub struct Detail {
     pub value: String,
 }
 
-/// Shows a listing of the caller as it will look. Contacts nothing.
-pub async fn preview(domain: &Domain, caller: &Caller, id: &str) -> Result<Preview> {
-    let listing = get(domain, caller, id).await?;
-    let account = accounts::get(domain, caller, &listing.account_id).await?;
-    let current = current(domain, &listing, &account).await?;
+/// Returns a preview of the caller's listing. Sends no request to the site.
+pub async fn preview(context: &Context, caller: &Caller, id: &str) -> Result<Preview> {
+    let listing = get(context, caller, id).await?;
+    let account = accounts::get(context, caller, &listing.account_id).await?;
+    let current = current(context, &listing, &account).await?;
     let draft = current.draft;
     let several = |named: &[Named]| {
         named

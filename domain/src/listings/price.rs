@@ -1,8 +1,8 @@
-//! Prices as people read them.
+//! Formats prices for display.
 
 use vintedbot_marketplace::{Language, Money};
 
-/// A price as it is written in a language: `29,00 €` with a no-break space, `€29.00`.
+/// Formats a price in a language: `29,00 €` with a no-break space, `€29.00`.
 pub fn price_text(price: &Money, language: Language) -> String {
     let symbol = match price.currency.as_str() {
         "EUR" => "€",
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prices_are_written_as_the_language_writes_them() {
+    fn prices_use_the_notation_of_the_language() {
         for (minor_units, currency, language, expected) in [
             (2900, "EUR", Language::Fr, "29,00\u{a0}€"),
             (

@@ -1,4 +1,4 @@
-//! A listing's row: what a caller said, written into it.
+//! A listing's row, and the draft that is written into it.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use crate::store::Tx;
 use crate::store::entities::{listing_photos, listings, photos};
 use crate::{Error, Result, Violation, media, search};
 
-/// What a listing says, its names understood.
+/// The content of a listing with its names resolved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Draft {
     pub title: String,
@@ -45,7 +45,7 @@ impl From<&Listing> for Draft {
     }
 }
 
-/// The names of a row's choices, beside their ids.
+/// The names of a row's choices; the ids have columns of their own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct ChoiceNames {
@@ -72,7 +72,7 @@ impl ChoiceNames {
 }
 
 impl Draft {
-    /// Writes these fields into a row.
+    /// Writes the given fields into a row.
     pub fn apply(&self, row: &mut listings::Model, fields: &[Field]) -> Result<()> {
         let mut names = ChoiceNames::of(row);
         let ids = |named: &[Named]| serde_json::to_string(&named.iter().map(|n| n.id).collect::<Vec<_>>());
@@ -116,30 +116,30 @@ impl Draft {
     }
 }
 
-/// What a new row is made of.
+/// The required values of a new row.
 pub(super) struct Fresh<'a> {
-    pub owner_id: &'a str,
+    pub workspace_id: &'a str,
     pub account_id: &'a str,
     pub currency: &'a str,
 }
 
-/// Makes a listing, its event pending. Returns its id.
+/// Inserts a listing and returns its id. The event is emitted at commit.
 pub(super) async fn insert(tx: &Tx, fresh: Fresh<'_>, draft: &Draft) -> Result<String> {
     insert_as(tx, fresh, draft, |_| {}).await
 }
 
-/// The same, with what else there is to say in its row.
+/// Inserts a listing as [`insert`] does. `complete` sets further values of the row.
 pub(super) async fn insert_as(
     tx: &Tx,
     fresh: Fresh<'_>,
     draft: &Draft,
     complete: impl FnOnce(&mut listings::Model) + Send,
 ) -> Result<String> {
-    require_photos(tx, fresh.owner_id, &draft.photo_ids).await?;
+    require_photos(tx, fresh.workspace_id, &draft.photo_ids).await?;
     let now = tx.now().await?;
     let mut row = listings::Model {
         id: tx.id(),
-        owner_id: fresh.owner_id.to_owned(),
+        workspace_id: fresh.workspace_id.to_owned(),
         account_id: fresh.account_id.to_owned(),
         title: String::new(),
         title_lower: String::new(),
@@ -166,7 +166,7 @@ pub(super) async fn insert_as(
         create_time: now,
         update_time: now,
         sequence: 0,
-        remote_seen: None,
+        remote_snapshot: None,
         remote_differences: "[]".to_owned(),
         remote_read_time: None,
     };
@@ -176,13 +176,13 @@ pub(super) async fn insert_as(
         .exec_without_returning(tx)
         .await?;
     link_photos(tx, &row.id, &draft.photo_ids).await?;
-    search::keep::listing(tx, &row).await?;
+    search::update::listing(tx, &row).await?;
     let id = row.id.clone();
     tx.emit(PendingEvent::changed(Kind::ListingCreated, &Listing::from(row))?);
     Ok(id)
 }
 
-/// Writes a changed row, its event pending. `photo_ids` are its photos where these have changed.
+/// Writes a changed row. The event is emitted at commit. `photo_ids`: the photos, if they have changed.
 pub(crate) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[String]>) -> Result<()> {
     row.update_time = tx.now().await?;
     row.clone().into_active_model().reset_all().update(tx).await?;
@@ -193,12 +193,12 @@ pub(crate) async fn save(tx: &Tx, mut row: listings::Model, photo_ids: Option<&[
             .await?;
         link_photos(tx, &row.id, photo_ids).await?;
     }
-    search::keep::listing(tx, &row).await?;
+    search::update::listing(tx, &row).await?;
     tx.emit(PendingEvent::changed(Kind::ListingUpdated, &Listing::from(row))?);
     Ok(())
 }
 
-/// Says which publish job of a listing has not ended. A listing that was deleted, and what is known already, changes nothing.
+/// Sets the unfinished publish job of a listing. Does nothing if the listing was deleted or has this value already.
 pub(crate) async fn set_active_job(tx: &Tx, listing_id: &str, job_id: Option<&str>) -> Result<()> {
     let Some(row) = tx
         .locked(listings::Entity::find_by_id(listing_id))
@@ -217,31 +217,31 @@ pub(crate) async fn set_active_job(tx: &Tx, listing_id: &str, job_id: Option<&st
     save(tx, row, None).await
 }
 
-/// The caller's listing's row as it is at this moment, for those who have to lock something else first.
-pub(crate) async fn get_row(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::Model> {
+/// Reads the row of the caller's listing without a lock, for callers that must lock another row first.
+pub(crate) async fn get_row(tx: &Tx, workspace_id: &str, id: &str) -> Result<listings::Model> {
     listings::Entity::find_by_id(id)
         .one(tx)
         .await?
-        .filter(|row| row.owner_id == owner_id)
+        .filter(|row| row.workspace_id == workspace_id)
         .ok_or_else(|| Error::not_found("listing", id))
 }
 
-/// The caller's listing's row, locked until the end of the transaction.
-pub(crate) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<listings::Model> {
+/// Loads the row of the caller's listing and locks it until the end of the transaction.
+pub(crate) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<listings::Model> {
     tx.locked(listings::Entity::find_by_id(id))
         .one(tx)
         .await?
-        .filter(|row| row.owner_id == owner_id)
+        .filter(|row| row.workspace_id == workspace_id)
         .ok_or_else(|| Error::not_found("listing", id))
 }
 
-/// Refuses photos that are not the owner's. Locks them in the order of their ids, so that none is deleted meanwhile.
-pub(crate) async fn require_photos(tx: &Tx, owner_id: &str, ids: &[String]) -> Result<()> {
+/// Checks that photos belong to the workspace. Locks them in id order, so that they cannot be deleted meanwhile.
+pub(crate) async fn require_photos(tx: &Tx, workspace_id: &str, ids: &[String]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
     let query = photos::Entity::find()
-        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::WorkspaceId.eq(workspace_id))
         .filter(photos::Column::Id.is_in(ids.iter().map(String::as_str)))
         .order_by_asc(photos::Column::Id);
     let found = tx.locked(query).all(tx).await?;

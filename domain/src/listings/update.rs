@@ -9,16 +9,17 @@ use super::row::{Draft, load, require_photos, save};
 use super::{Listing, ListingState, get};
 use crate::identity::Caller;
 use crate::store::entities::listings;
-use crate::{Domain, Error, Reason, Result, Violation, accounts, requests};
+use crate::{Context, Error, Reason, Result, Violation, accounts, requests};
 
-/// A change of a listing.
+/// The parameters of `UpdateListing`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Update {
     pub id: String,
     pub listing: ListingInput,
-    /// Names of the fields to take; one that is absent in `listing` is cleared. Empty: every field that is present.
+    /// The names of the fields to set. A named field that is absent in `listing` is cleared. Empty: every field that is
+    /// present.
     pub mask: Vec<String>,
-    /// The change is made only to this state of the listing.
+    /// The sequence that the listing must still have. Absent: not checked.
     pub expected_sequence: Option<i64>,
     #[serde(skip)]
     pub request_id: Option<String>,
@@ -26,24 +27,24 @@ pub struct Update {
 
 const METHOD: &str = "UpdateListing";
 
-/// Changes a listing here. A confirmation made before becomes stale.
+/// Changes a listing here. A change makes an earlier confirmation stale.
 ///
 /// # Errors
-/// As `create`; RESOURCE_CHANGED; PUBLISH_JOB_OPEN while its publishing is under way or undecided; ALREADY_PUBLISHED for
-/// one that is on the site, where it is changed by `publishing::prepare_change`.
-pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<Listing> {
-    let (reader, request_id) = (domain.store.reader(), update.request_id.as_deref());
-    if requests::find(reader, &caller.owner_id, request_id, METHOD, &update)
+/// Those of `create`; RESOURCE_CHANGED; PUBLISH_JOB_OPEN while it is being published or the outcome is in doubt;
+/// ALREADY_PUBLISHED if it is on the site, because `publishing::prepare_change` changes it there.
+pub async fn update(context: &Context, caller: &Caller, update: Update) -> Result<Listing> {
+    let (reader, request_id) = (context.store.reader(), update.request_id.as_deref());
+    if requests::find(reader, &caller.workspace_id, request_id, METHOD, &update)
         .await?
         .is_some()
     {
-        return get(domain, caller, &update.id).await;
+        return get(context, caller, &update.id).await;
     }
     let fields = fields(&update.mask, &update.listing)?;
-    let current = get(domain, caller, &update.id).await?;
-    let account = accounts::get(domain, caller, &current.account_id).await?;
+    let current = get(context, caller, &update.id).await?;
+    let account = accounts::get(context, caller, &current.account_id).await?;
     let draft = take_over(
-        domain,
+        context,
         &account,
         Draft::from(&current),
         &update.listing,
@@ -51,37 +52,41 @@ pub async fn update(domain: &Domain, caller: &Caller, update: Update) -> Result<
         0,
     )
     .await?;
-    let (owner_id, id) = (caller.owner_id.clone(), update.id.clone());
-    domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), update.id.clone());
+    context
         .store
         .write(move |tx| {
-            let (owner_id, update, draft, fields) =
-                (owner_id.clone(), update.clone(), draft.clone(), fields.clone());
+            let (workspace_id, update, draft, fields) = (
+                workspace_id.clone(),
+                update.clone(),
+                draft.clone(),
+                fields.clone(),
+            );
             async move {
                 let request_id = update.request_id.as_deref();
-                if requests::check(tx, &owner_id, request_id, METHOD, &update)
+                if requests::check(tx, &workspace_id, request_id, METHOD, &update)
                     .await?
                     .is_some()
                 {
                     return Ok(());
                 }
-                let row = load(tx, &owner_id, &update.id).await?;
+                let row = load(tx, &workspace_id, &update.id).await?;
                 check_state(&row, update.expected_sequence)?;
                 let photos = fields.contains(&Field::Photos).then_some(&draft.photo_ids[..]);
                 if let Some(ids) = photos {
-                    require_photos(tx, &owner_id, ids).await?;
+                    require_photos(tx, &workspace_id, ids).await?;
                 }
                 let mut changed = row.clone();
                 draft.apply(&mut changed, &fields)?;
                 if changed != row {
                     save(tx, changed, photos).await?;
                 }
-                requests::remember(tx, &owner_id, request_id, METHOD, &update, &update.id).await
+                requests::remember(tx, &workspace_id, request_id, METHOD, &update, &update.id).await
             }
             .boxed()
         })
         .await?;
-    get(domain, caller, &id).await
+    get(context, caller, &id).await
 }
 
 fn check_state(row: &listings::Model, expected_sequence: Option<i64>) -> Result<()> {
@@ -90,11 +95,11 @@ fn check_state(row: &listings::Model, expected_sequence: Option<i64>) -> Result<
     }
     if row.state == ListingState::Publishing {
         let job_id = row.active_publish_job_id.clone().unwrap_or_default();
-        let message = "the listing is being published; wait until that is decided";
+        let message = "the listing is being published; wait until its publish job ends";
         return Err(Error::rejected(Reason::PublishJobOpen, message).with("publish_job_id", job_id));
     }
     if row.state == ListingState::Published {
-        let message = "the listing is on the site; PrepareChange changes it there, and here with it";
+        let message = "the listing is published; use PrepareChange to change it";
         let item_id = row.remote_item_id.clone().unwrap_or_default();
         return Err(Error::rejected(Reason::AlreadyPublished, message)
             .with("listing_id", &row.id)
@@ -103,7 +108,7 @@ fn check_state(row: &listings::Model, expected_sequence: Option<i64>) -> Result<
     Ok(())
 }
 
-/// The fields that a mask names; of an empty one, those that are present.
+/// Returns the fields that a mask names. An empty mask selects those that are present.
 pub(super) fn fields(mask: &[String], listing: &ListingInput) -> Result<Vec<Field>> {
     if mask.is_empty() {
         return Ok(listing.present());
@@ -114,14 +119,14 @@ pub(super) fn fields(mask: &[String], listing: &ListingInput) -> Result<Vec<Fiel
         .map(|name| {
             Violation::new(
                 "update_mask",
-                format!("a listing has no field {name:?} that can be changed"),
+                format!("{name:?} is not an updatable field of a listing"),
             )
         })
         .collect();
     if !unknown.is_empty() {
         return Err(Error::Invalid(unknown));
     }
-    // In our own order, since some depend on others.
+    // In the order of `ALL`, because some fields depend on others.
     Ok(ALL
         .into_iter()
         .filter(|field| mask.iter().any(|name| name == path(*field)))

@@ -1,9 +1,8 @@
-//! Where photos, screenshots and page texts are kept: files under one folder, or in a bucket of an S3-compatible store in
-//! the folder's place; both are reached through `object_store`, and here alone.
+//! The media store for photos, screenshots and page texts: a folder, or a bucket of an S3-compatible store.
 //!
-//! A file appears whole or not at all: in a folder it is written beside its place, flushed to the disk, then renamed. Photos are named
-//! by their content (`photos/ab/cd/<sha256>.jpg`), so storing one twice is storing it once. Everything else is put under a
-//! key that its owner makes up (`screenshots/...`, `pages/...`).
+//! Only this module uses `object_store`. Files are written atomically: in a folder, a file is written under a temporary
+//! name, flushed to the disk, then renamed. Photos are named by their content (`photos/ab/cd/<sha256>.jpg`), so storing
+//! a photo twice is idempotent. The caller chooses the keys of other files (`screenshots/...`, `pages/...`).
 
 use std::io;
 use std::path::Path as FsPath;
@@ -24,36 +23,36 @@ use crate::private;
 pub enum Error {
     #[error("there is no file {key}")]
     NotFound { key: String },
-    /// The disk, or the quota on it, is full. Nothing of the file was kept.
+    /// The disk or its quota is full. Nothing was stored.
     #[error("the storage is full")]
     StorageFull,
-    #[error("{key:?} cannot name a file")]
+    #[error("{key:?} is not a valid file key")]
     BadKey { key: String },
-    /// The bytes are not those that the name promises.
+    /// The bytes do not match the hash in the key.
     #[error("the bytes do not have the hash {sha256}")]
     WrongHash { sha256: String },
-    /// A file of the same content is being removed at this moment.
-    #[error("the file {sha256} is being removed at this moment")]
+    /// A file with the same content is being removed.
+    #[error("the file {sha256} is being removed")]
     Going { sha256: String },
-    /// A store elsewhere does not do what it is asked, now.
+    /// A remote store failed or cannot be reached.
     #[error("the media store (MEDIA_URL) cannot be used: {}", brief(.0))]
     Unreachable(#[source] object_store::Error),
     #[error("the storage failed")]
     Storage(#[source] object_store::Error),
 }
 
-/// The files. Cheap to clone.
+/// The media store. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PhotoFiles {
     store: Arc<dyn ObjectStore>,
-    /// Over a network, which comes and goes.
+    /// Whether the store is reached over a network. Its errors are then [`Error::Unreachable`].
     is_remote: bool,
 }
 
-/// The key of the photo with this SHA-256.
+/// Returns the key of the photo with this SHA-256 hash.
 ///
 /// # Errors
-/// [`Error::BadKey`] unless it is 64 lower-case hexadecimal digits.
+/// [`Error::BadKey`] unless the hash is 64 lower-case hexadecimal digits.
 pub fn photo_key(sha256: &str) -> Result<String, Error> {
     let valid = sha256.len() == 64
         && sha256
@@ -68,10 +67,10 @@ pub fn photo_key(sha256: &str) -> Result<String, Error> {
 }
 
 impl PhotoFiles {
-    /// The files under `root`, which is made if it is not there and closed to other users of the machine.
+    /// Opens the folder `root`. Creates it if it is missing, and restricts it to the current user.
     ///
     /// # Errors
-    /// [`Error::Storage`] when the folder cannot be made, closed or entered.
+    /// [`Error::Storage`] if the folder cannot be created, restricted or opened.
     pub fn open(root: &FsPath) -> Result<Self, Error> {
         let made = private::folder(root);
         made.map_err(|source| {
@@ -86,7 +85,7 @@ impl PhotoFiles {
         let store = LocalFileSystem::new_with_prefix(root)
             .map_err(Error::Storage)?
             .with_fsync(true)
-            // A folder whose last file is removed goes with it.
+            // Removes folders that become empty.
             .with_automatic_cleanup(true);
         Ok(Self {
             store: Arc::new(store),
@@ -94,7 +93,7 @@ impl PhotoFiles {
         })
     }
 
-    /// The files of a store that is reached over a network.
+    /// Wraps a store that is reached over a network.
     pub fn remote(store: Arc<dyn ObjectStore>) -> Self {
         Self {
             store,
@@ -102,13 +101,13 @@ impl PhotoFiles {
         }
     }
 
-    /// Lists, writes, reads and deletes a small file, to see that the store does all of it.
+    /// Checks the store: lists, writes, reads and deletes a small file.
     ///
     /// # Errors
-    /// What the store says, as it says it.
+    /// The error of the store.
     pub async fn probe(&self, name: &str) -> Result<(), object_store::Error> {
         let (path, text) = (Path::from("probe").join(name), Bytes::from_static(b"vintedbot"));
-        // Asked first: some stores make a bucket that is written to.
+        // The listing comes first, because some stores create a missing bucket on write.
         self.store.list_with_delimiter(Some(&Path::from("probe"))).await?;
         self.store.put(&path, text.clone().into()).await?;
         let read = self.store.get(&path).await?.bytes().await?;
@@ -116,16 +115,16 @@ impl PhotoFiles {
         if read != text {
             return Err(object_store::Error::Generic {
                 store: "probe",
-                source: "what was written is read otherwise".into(),
+                source: "a file that was written has other content when it is read".into(),
             });
         }
         Ok(())
     }
 
-    /// Keeps a photo under the name that its content gives it, and returns its key.
+    /// Stores a photo under the key of its hash, and returns the key.
     ///
     /// # Errors
-    /// [`Error::WrongHash`] when `sha256` is not that of `bytes`, and as [`Self::put`].
+    /// [`Error::WrongHash`] if `sha256` is not the hash of `bytes`; otherwise as [`Self::put`].
     pub async fn put_photo(&self, sha256: &str, bytes: Bytes) -> Result<String, Error> {
         let key = photo_key(sha256)?;
         if pipeline::sha256(&bytes) != sha256 {
@@ -137,31 +136,32 @@ impl PhotoFiles {
         Ok(key)
     }
 
-    /// Keeps `bytes` under `key`, in place of what was there.
+    /// Stores `bytes` under `key` and replaces an existing file.
     ///
     /// # Errors
-    /// [`Error::StorageFull`], [`Error::BadKey`], [`Error::Storage`]; whichever it is, `key` is as it was before.
+    /// [`Error::StorageFull`], [`Error::BadKey`], [`Error::Unreachable`], [`Error::Storage`]. After an error, an
+    /// existing file is unchanged.
     pub async fn put(&self, key: &str, bytes: Bytes) -> Result<(), Error> {
         let put = self.store.put(&path(key)?, bytes.into()).await;
         put.map_err(|error| match error {
-            // Not the file, which is yet to be: the bucket.
+            // The file need not exist yet, so the bucket is missing.
             object_store::Error::NotFound { .. } if self.is_remote => Error::Unreachable(error),
             error => failed(self.is_remote, error),
         })?;
         Ok(())
     }
 
-    /// All of a file.
+    /// Reads a whole file.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::BadKey`], [`Error::Storage`].
+    /// [`Error::NotFound`], [`Error::BadKey`], [`Error::Unreachable`], [`Error::Storage`].
     pub async fn get(&self, key: &str) -> Result<Bytes, Error> {
         let failed = |error| failed(self.is_remote, error);
         let found = self.store.get(&path(key)?).await.map_err(failed)?;
         found.bytes().await.map_err(failed)
     }
 
-    /// A file's length in bytes, and its content piece by piece.
+    /// Returns the length of a file in bytes and a stream of its content.
     ///
     /// # Errors
     /// As [`Self::get`].
@@ -178,10 +178,10 @@ impl PhotoFiles {
         ))
     }
 
-    /// Removes a file; one that is not there is removed already.
+    /// Removes a file. Succeeds if the file does not exist.
     ///
     /// # Errors
-    /// [`Error::BadKey`], [`Error::Storage`].
+    /// [`Error::BadKey`], [`Error::Unreachable`], [`Error::Storage`].
     pub async fn delete(&self, key: &str) -> Result<(), Error> {
         let deleted = self.store.delete(&path(key)?).await;
         match deleted.map_err(|error| failed(self.is_remote, error)) {
@@ -190,10 +190,10 @@ impl PhotoFiles {
         }
     }
 
-    /// Names of the folders right below a folder.
+    /// Returns the names of the direct subfolders of a folder.
     ///
     /// # Errors
-    /// [`Error::Storage`].
+    /// [`Error::Unreachable`], [`Error::Storage`].
     pub async fn folders(&self, folder: &str) -> Result<Vec<String>, Error> {
         let below = Path::from(folder);
         let found = self.store.list_with_delimiter(Some(&below)).await;
@@ -206,10 +206,10 @@ impl PhotoFiles {
             .collect())
     }
 
-    /// Keys of all files in a folder.
+    /// Returns the keys of all files in a folder and its subfolders.
     ///
     /// # Errors
-    /// [`Error::Storage`].
+    /// [`Error::Unreachable`], [`Error::Storage`].
     pub async fn list(&self, folder: &str) -> Result<Vec<String>, Error> {
         let below = Path::from(folder);
         let found = self.store.list(Some(&below));
@@ -222,10 +222,10 @@ impl PhotoFiles {
             .await
     }
 
-    /// When a file was last written; `None`: it is not there.
+    /// Returns the time of the last write of a file; `None` if the file does not exist.
     ///
     /// # Errors
-    /// [`Error::BadKey`], [`Error::Storage`].
+    /// [`Error::BadKey`], [`Error::Unreachable`], [`Error::Storage`].
     pub async fn changed(&self, key: &str) -> Result<Option<Millis>, Error> {
         let found = self.store.head(&path(key)?).await;
         match found.map_err(|error| failed(self.is_remote, error)) {
@@ -235,10 +235,10 @@ impl PhotoFiles {
         }
     }
 
-    /// Whether there is a file under `key`.
+    /// Whether a file exists under `key`.
     ///
     /// # Errors
-    /// [`Error::BadKey`], [`Error::Storage`].
+    /// [`Error::BadKey`], [`Error::Unreachable`], [`Error::Storage`].
     pub async fn exists(&self, key: &str) -> Result<bool, Error> {
         let found = self.store.head(&path(key)?).await;
         match found.map_err(|error| failed(self.is_remote, error)) {
@@ -249,7 +249,7 @@ impl PhotoFiles {
     }
 }
 
-/// Keys have at least a folder and a name, and no part that a file system would take for an order to go elsewhere.
+/// Validates a key: it has at least a folder and a name, and no part such as `..` that leads outside.
 fn path(key: &str) -> Result<Path, Error> {
     let bad = || Error::BadKey { key: key.to_owned() };
     let path = Path::parse(key).map_err(|_| bad())?;
@@ -260,7 +260,7 @@ fn path(key: &str) -> Result<Path, Error> {
     }
 }
 
-/// The beginning of what a store says: its answers can be whole documents.
+/// Returns the start of an error text: the error of a store can contain a whole document.
 fn brief(error: &object_store::Error) -> String {
     let text = error.to_string();
     let line = text.split(['\n', '<']).next().unwrap_or_default();

@@ -7,30 +7,35 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::Photo;
 use crate::identity::Caller;
-use crate::paging::{self, Order, Page, PageRequest, Place, Window};
+use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::entities::listing_photos;
 use crate::store::entities::photos::{Column, Entity};
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// One photo of the caller.
-pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<Photo> {
+/// Returns a photo of the caller's workspace.
+///
+/// # Errors
+/// NOT_FOUND.
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Photo> {
     let row = Entity::find_by_id(id)
-        .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
+        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .one(context.store.reader())
         .await?;
     row.map(Photo::from).ok_or_else(|| Error::not_found("photo", id))
 }
 
-/// The caller's photos, newest first; only those of a listing where one is given.
+/// Lists the photos of the caller's workspace, newest first. `listing_id` restricts the list to the photos of a
+/// listing.
 pub async fn list(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     listing_id: Option<&str>,
     page: &PageRequest,
 ) -> Result<Page<Photo>> {
-    let method = (caller.owner_id.as_str(), "ListPhotos");
-    let window = Window::<Place>::open(&domain.keys, paging::RESOURCES, method, &listing_id, page)?;
-    let mut query = Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+    let method = (caller.workspace_id.as_str(), "ListPhotos");
+    let query_page =
+        PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &listing_id, page)?;
+    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
     if let Some(listing_id) = listing_id {
         let used = Query::select()
             .column(listing_photos::Column::PhotoId)
@@ -39,29 +44,33 @@ pub async fn list(
             .to_owned();
         query = query.filter(Column::Id.in_subquery(used));
     }
-    if let Some(condition) = window.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
+    if let Some(condition) = query_page.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
         query = query.filter(condition);
     }
     let rows = query
         .order_by_desc(Column::CreateTime)
         .order_by_desc(Column::Id)
-        .limit(window.to_read())
-        .all(domain.store.reader())
+        .limit(query_page.to_read())
+        .all(context.store.reader())
         .await?;
-    window.close(
-        &domain.keys,
+    query_page.close(
+        &context.keys,
         rows.into_iter().map(Photo::from).collect(),
         |photo| (photo.create_time, photo.id.clone()),
     )
 }
 
-/// The owner's photos with these ids, in this order. Those that are not there are left out.
-pub async fn by_ids(connection: &impl ConnectionTrait, owner_id: &str, ids: &[String]) -> Result<Vec<Photo>> {
+/// Returns the workspace's photos with these ids, in this order. Unknown ids are skipped.
+pub async fn by_ids(
+    connection: &impl ConnectionTrait,
+    workspace_id: &str,
+    ids: &[String],
+) -> Result<Vec<Photo>> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let rows = Entity::find()
-        .filter(Column::OwnerId.eq(owner_id))
+        .filter(Column::WorkspaceId.eq(workspace_id))
         .filter(Column::Id.is_in(ids.iter().map(String::as_str)))
         .all(connection)
         .await?;

@@ -1,4 +1,4 @@
-//! How many new photos an owner may store in a minute.
+//! The limit of new photos per workspace and minute (`uploads_per_minute`).
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -7,39 +7,48 @@ use sea_orm::{
 use crate::clock::{Millis, rfc3339};
 use crate::store::Tx;
 use crate::store::entities::photos;
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
 const MINUTE: Millis = 60_000;
 
-/// Has those who store photos of one owner wait for each other: each would count as many as before otherwise. SQLite has one
-/// writer. First in a transaction, so that nobody who waits here holds what others need.
-pub(super) async fn one_at_a_time(tx: &Tx, owner_id: &str) -> Result<()> {
+/// Serialises the transactions that store photos of one workspace, so that each counts the photos of the others. SQLite
+/// has one writer and needs no lock.
+///
+/// Call it first in the transaction, so that a waiting transaction holds no other lock.
+pub(super) async fn lock_uploads(tx: &Tx, workspace_id: &str) -> Result<()> {
     let backend = tx.get_database_backend();
     if backend == DbBackend::Postgres {
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended('photos of ' || $1, 0))";
-        tx.execute_raw(Statement::from_sql_and_values(backend, lock, [owner_id.into()]))
-            .await?;
+        tx.execute_raw(Statement::from_sql_and_values(
+            backend,
+            lock,
+            [workspace_id.into()],
+        ))
+        .await?;
     }
     Ok(())
 }
 
-/// Refuses photos for which this minute has no room any more. More at once than any minute has room for are taken when the
-/// minute is empty, since they would never be otherwise.
+/// Checks that `wanted` new photos fit into the limit. A call with more photos than the limit counts as a full minute,
+/// because it could never succeed otherwise.
+///
+/// # Errors
+/// RATE_LIMITED with the time at which the photos fit.
 pub(super) async fn check(
     connection: &impl ConnectionTrait,
-    domain: &Domain,
-    owner_id: &str,
+    context: &Context,
+    workspace_id: &str,
     now: Millis,
     wanted: usize,
 ) -> Result<()> {
     if wanted == 0 {
         return Ok(());
     }
-    let most = domain.settings.uploads_per_minute;
+    let most = context.settings.limits.uploads_per_minute;
     let times: Vec<Millis> = photos::Entity::find()
         .select_only()
         .column(photos::Column::CreateTime)
-        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::WorkspaceId.eq(workspace_id))
         .filter(photos::Column::CreateTime.gt(now - MINUTE))
         .order_by_desc(photos::Column::CreateTime)
         .limit(most.unsigned_abs())
@@ -51,11 +60,11 @@ pub(super) async fn check(
     if stored + wanted <= most {
         return Ok(());
     }
-    // Room for all of them is when so many of those before are a minute old.
+    // All of them fit when enough of the stored photos are a minute old.
     let room = usize::try_from(most - wanted).unwrap_or_default();
     let free = times.get(room).map_or(now, |time| time + MINUTE);
     let message =
-        format!("{most} new photos a minute may be uploaded, and there is no room for {wanted} now");
+        format!("at most {most} new photos a minute can be uploaded; {wanted} more exceed the limit now");
     Err(Error::rejected(Reason::RateLimited, message)
         .with("limit", "uploads_per_minute")
         .with("available_time", rfc3339(free))

@@ -1,7 +1,8 @@
-//! Photos: what becomes of an uploaded picture, where its bytes are kept, and who may see them.
+//! Photos: processing of uploaded pictures, storage of the files, and access to them.
 //!
-//! [`upload`] and [`upload_many`] are the only ways in. A photo's identity is the SHA-256 of the file that is kept: the same
-//! content stored twice by one owner is one photo. Files are served to whoever holds a signed path ([`signed`]).
+//! [`upload`] and [`upload_many`] store a caller's photos. The SHA-256 hash of the stored file identifies a photo: if a
+//! workspace stores the same content twice, there is one photo. A file is served to the holder of a signed path
+//! ([`signed`]).
 
 mod delete;
 pub mod files;
@@ -22,7 +23,7 @@ mod upload;
 pub use delete::delete;
 pub use get::{by_ids, get, list};
 pub use photo::{NearDuplicate, Photo};
-pub use removal::remove_condemned;
+pub use removal::remove_marked;
 pub use signed::{MediaFile, open_signed, photo_url, signed_path};
 pub use spool::{Incoming, Spool, Spooled};
 pub(crate) use thumbnail::thumbnail;
@@ -34,17 +35,17 @@ pub(crate) use upload::{prepare, store_all};
 
 use crate::{Error, Reason};
 
-/// As [`file_error`], for a file of the spool.
+/// Maps an error of the spool: a full disk becomes STORAGE_FULL, any other error is internal.
 pub fn spool_error(error: std::io::Error) -> Error {
     match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             file_error(files::Error::StorageFull)
         }
-        _ => Error::Internal(format!("the spool: {error}")),
+        _ => Error::Internal(format!("the spool failed: {error}")),
     }
 }
 
-/// A full disk is the caller's to know of; everything else is ours.
+/// Maps an error of the media store: the caller is told of a full disk (STORAGE_FULL), but not of other errors.
 fn file_error(error: files::Error) -> Error {
     match error {
         files::Error::StorageFull => {

@@ -1,11 +1,11 @@
-//! Names of photo files.
+//! File names of photos.
 
 use crate::{Violation, is_plain};
 
-/// The longest file name, in characters.
+/// The maximum length of a file name, in characters.
 const NAME_MAX: usize = 255;
 
-/// Checks a name that a caller gives.
+/// Checks a file name from a caller. Returns the violation, if any.
 pub(super) fn check_name(field: &str, file_name: &str) -> Option<Violation> {
     (file_name.chars().count() > NAME_MAX || !is_plain(file_name)).then(|| {
         let text = format!("must have at most {NAME_MAX} characters, none of them a control character");
@@ -13,16 +13,16 @@ pub(super) fn check_name(field: &str, file_name: &str) -> Option<Violation> {
     })
 }
 
-/// A name without its folders, whichever way they are parted where it comes from, and without what changes the direction in
-/// which it is read: `gpj.exe` could look like `exe.jpg`.
+/// Returns the name without its folders, separated by `/` or `\`, and without bidirectional controls, with which
+/// `gpj.exe` could look like `exe.jpg`.
 pub(super) fn base_name(file_name: &str) -> String {
     let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let shown: String = name.chars().filter(|c| !turns_text(*c)).collect();
-    shown.trim().to_owned()
+    let plain: String = name.chars().filter(|c| !is_bidi_control(*c)).collect();
+    plain.trim().to_owned()
 }
 
-/// Unicode's bidirectional controls: marks, embeddings, overrides and isolates (Unicode Annex 9, section 2).
-fn turns_text(c: char) -> bool {
+/// Whether a character is a bidirectional control: a mark, embedding, override or isolate (Unicode Annex 9, section 2).
+fn is_bidi_control(c: char) -> bool {
     matches!(
         c,
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'

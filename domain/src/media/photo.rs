@@ -1,4 +1,4 @@
-//! A photo as others see it.
+//! The public representation of a photo.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,34 +6,34 @@ use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::photos;
 
-/// A stored photo. Its file is reached through `media::photo_url`.
+/// A stored photo. `media::photo_url` returns a path to its file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Photo {
     pub id: String,
-    pub owner_id: String,
-    /// Of the stored file, in hex.
+    pub workspace_id: String,
+    /// The SHA-256 hash of the stored file, in hex.
     pub sha256: String,
-    /// 16 hexadecimal digits.
+    /// The perceptual hash, 16 hexadecimal digits.
     pub perceptual_hash: String,
-    /// In pixels.
+    /// The width in pixels.
     pub width: i64,
-    /// In pixels.
+    /// The height in pixels.
     pub height: i64,
     pub size_bytes: i64,
     pub content_type: String,
-    /// Without any folder; empty where it came without.
+    /// The file name without folders. Empty if the upload had none.
     pub file_name: String,
-    /// What looked much the same when it was stored, closest first.
+    /// The near-duplicates at the time of the upload, closest first.
     pub near_duplicates: Vec<NearDuplicate>,
     pub create_time: Millis,
     pub sequence: i64,
 }
 
-/// Another photo that looks much the same.
+/// Another photo that looks almost the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NearDuplicate {
     pub photo_id: String,
-    /// In how many bits the perceptual hashes differ.
+    /// The number of bits in which the perceptual hashes differ.
     pub distance: u32,
 }
 
@@ -43,7 +43,7 @@ impl From<photos::Model> for Photo {
             perceptual_hash: format!("{:016x}", row.perceptual_hash),
             near_duplicates: serde_json::from_str(&row.near_duplicates).unwrap_or_default(),
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             sha256: row.sha256,
             width: row.width,
             height: row.height,
@@ -61,8 +61,8 @@ impl Resource for Photo {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         None

@@ -1,9 +1,10 @@
-//! Maps errors of the pipeline to refusals of the contract.
+//! Maps errors of the pipeline to error reasons of the contract.
 
 use super::pipeline;
 use crate::{Error, Reason};
 
-/// A photo that cannot be used, with the reason and the metadata that the contract names.
+/// Returns the error for a photo that cannot be used, with the reason and metadata of the contract. Errors of the
+/// server stay internal.
 pub(super) fn photo_error(error: pipeline::Error, index: usize, file_name: &str) -> Error {
     use pipeline::Error as E;
     let reason = match &error {

@@ -1,8 +1,9 @@
-//! Removing the files of photos that no row names, at once or, where the media store is away, when it is back.
+//! Removes the files of photos that no row references: at once, or when the media store is available again.
 //!
-//! Several processes share one store, and the same content is one file. So a file is condemned by a row; whoever removes
-//! it first says so in that row, and whoever is about to name the file takes the row's lock ([`hold`]): they see either
-//! that nobody has begun, and take the condemnation away, or that the file is going, and put it again afterwards.
+//! Several processes share one media store, and equal content is one file. A tombstone row therefore marks a file for
+//! deletion. A process records in the tombstone that it starts the removal. A transaction that is about to reference
+//! the file takes the lock of the tombstone row ([`clear_tombstone`]). If no removal has started, it deletes the
+//! tombstone. Otherwise it has to store the file again.
 
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
@@ -13,20 +14,21 @@ use super::files::photo_key;
 use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::{file_removals, photos};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// Longer than the media store's slowest answer: only then is the same file removed by somebody else.
+/// The lease of a removal, in milliseconds. It is longer than the slowest response of the media store; another process
+/// tries the removal only after that.
 const LEASE: Millis = 2 * 60_000;
-/// How soon a removal that failed is tried again.
-const AGAIN: Millis = 10_000;
-/// Files that one turn removes; the next turn takes the rest.
+/// The delay before a failed removal is retried, in milliseconds.
+const RETRY_DELAY: Millis = 10_000;
+/// The number of files that one call of [`remove_marked`] removes.
 const BATCH: u64 = 200;
 
-/// To be called in the transaction that names a file which has been put. `false`: the file is being removed at this
-/// moment, so that it has to be put again.
-pub(super) async fn hold(tx: &Tx, sha256: &str) -> Result<bool> {
-    // Written even where nothing is condemned: the row is what two transactions meet at.
-    write(tx, sha256).await?;
+/// Deletes the tombstone of a file, if there is one. Call it in the transaction that references a stored file. Returns
+/// `false` if the file is being removed; the caller then has to store it again.
+pub(super) async fn clear_tombstone(tx: &Tx, sha256: &str) -> Result<bool> {
+    // The row is written even if the file is not marked, because its lock orders concurrent transactions.
+    write_tombstone(tx, sha256).await?;
     let row = file_removals::Entity::find_by_id(sha256).one(tx).await?;
     if row.is_some_and(|row| row.started) {
         return Ok(false);
@@ -35,18 +37,18 @@ pub(super) async fn hold(tx: &Tx, sha256: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Condemns a file; it is removed unless a row names it by then.
-pub(super) async fn condemn(tx: &Tx, sha256: &str) -> Result<()> {
-    write(tx, sha256).await
+/// Marks a file for deletion. It is removed unless a row references it by then.
+pub(super) async fn mark_for_deletion(tx: &Tx, sha256: &str) -> Result<()> {
+    write_tombstone(tx, sha256).await
 }
 
-async fn write(tx: &Tx, sha256: &str) -> Result<()> {
+async fn write_tombstone(tx: &Tx, sha256: &str) -> Result<()> {
     let row = file_removals::ActiveModel {
         sha256: Set(sha256.to_owned()),
         due_time: Set(tx.now().await?),
         started: Set(false),
     };
-    // Sets what is there already, which locks the row.
+    // Updating a column to its own value locks an existing row.
     let same = OnConflict::column(file_removals::Column::Sha256)
         .update_column(file_removals::Column::Sha256)
         .to_owned();
@@ -57,16 +59,16 @@ async fn write(tx: &Tx, sha256: &str) -> Result<()> {
     Ok(())
 }
 
-/// Condemns files and removes those of them that no row names.
-pub(super) async fn remove_unused(domain: &Domain, sha256s: &[String]) -> Result<()> {
-    let condemned = sha256s.to_vec();
-    domain
+/// Marks files for deletion and removes those that no row references.
+pub(super) async fn remove_unused(context: &Context, sha256s: &[String]) -> Result<()> {
+    let marked = sha256s.to_vec();
+    context
         .store
         .write(move |tx| {
-            let condemned = condemned.clone();
+            let marked = marked.clone();
             async move {
-                for sha256 in &condemned {
-                    condemn(tx, sha256).await?;
+                for sha256 in &marked {
+                    mark_for_deletion(tx, sha256).await?;
                 }
                 Ok(())
             }
@@ -74,18 +76,18 @@ pub(super) async fn remove_unused(domain: &Domain, sha256s: &[String]) -> Result
         })
         .await?;
     for sha256 in sha256s {
-        remove(domain, sha256).await?;
+        remove(context, sha256).await?;
     }
     Ok(())
 }
 
-/// Removes condemned files that are still there, as after the media store was away. Ends at the first that cannot be
-/// removed. Returns how many went.
+/// Removes up to 200 marked files whose removal is due, for example after an outage of the media store. Stops at the
+/// first file that cannot be removed. Returns the number of removed files.
 ///
 /// # Errors
-/// The database's and the media store's.
-pub async fn remove_condemned(domain: &Domain) -> Result<u64> {
-    let now = domain.store.now().await?;
+/// The database or the media store fails.
+pub async fn remove_marked(context: &Context) -> Result<u64> {
+    let now = context.store.now().await?;
     let due: Vec<String> = file_removals::Entity::find()
         .select_only()
         .column(file_removals::Column::Sha256)
@@ -93,35 +95,35 @@ pub async fn remove_condemned(domain: &Domain) -> Result<u64> {
         .order_by_asc(file_removals::Column::DueTime)
         .limit(BATCH)
         .into_tuple()
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let mut removed = 0;
     for sha256 in due {
-        removed += u64::from(remove(domain, &sha256).await?);
+        removed += u64::from(remove(context, &sha256).await?);
     }
     Ok(removed)
 }
 
-/// Removes one condemned file. `false`: it is used again, or somebody else removes it.
-pub(super) async fn remove(domain: &Domain, sha256: &str) -> Result<bool> {
-    let Some(until) = begin(domain, sha256).await? else {
+/// Removes one marked file. Returns `false` if a row references it again or another process removes it.
+pub(super) async fn remove(context: &Context, sha256: &str) -> Result<bool> {
+    let Some(until) = start_removal(context, sha256).await? else {
         return Ok(false);
     };
-    let removed = domain.files.delete(&photo_key(sha256)?).await;
-    let (sha256, is_gone) = (sha256.to_owned(), removed.is_ok());
-    domain
+    let removed = context.files.delete(&photo_key(sha256)?).await;
+    let (sha256, is_removed) = (sha256.to_owned(), removed.is_ok());
+    context
         .store
         .write(move |tx| {
             let ours = Condition::all()
                 .add(file_removals::Column::Sha256.eq(sha256.as_str()))
                 .add(file_removals::Column::DueTime.eq(until));
             async move {
-                if is_gone {
+                if is_removed {
                     file_removals::Entity::delete_many().filter(ours).exec(tx).await?;
                 } else {
-                    let again = tx.now().await? + AGAIN;
+                    let retry_time = tx.now().await? + RETRY_DELAY;
                     file_removals::Entity::update_many()
-                        .col_expr(file_removals::Column::DueTime, Expr::value(again))
+                        .col_expr(file_removals::Column::DueTime, Expr::value(retry_time))
                         .filter(ours)
                         .exec(tx)
                         .await?;
@@ -135,10 +137,11 @@ pub(super) async fn remove(domain: &Domain, sha256: &str) -> Result<bool> {
     Ok(true)
 }
 
-/// Says that the removal begins, and until when nobody else is to try.
-async fn begin(domain: &Domain, sha256: &str) -> Result<Option<Millis>> {
+/// Records the start of a removal in the tombstone. Returns the end of the lease, or `None` if the file must not be
+/// removed now.
+async fn start_removal(context: &Context, sha256: &str) -> Result<Option<Millis>> {
     let sha256 = sha256.to_owned();
-    domain
+    context
         .store
         .write(move |tx| {
             let sha256 = sha256.clone();

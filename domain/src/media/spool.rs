@@ -1,7 +1,8 @@
-//! Pictures that are coming: kept on disk until they are whole, so that slow or many uploads take no memory.
+//! The spool: incoming pictures are written to disk until they are complete, so slow or many uploads use no memory.
 //!
-//! A file has no name: it goes with its last handle, also when the process is killed. Where the file system cannot make one
-//! without a name, it has one for a moment; what a kill leaves behind then is removed at the next start.
+//! A spool file has no name and is removed with its last handle, also if the process is killed. On a file system
+//! without unnamed files, the file has a name for a moment. If the process is killed then, the next start removes the
+//! file.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -14,17 +15,17 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{failpoints, private};
 
-/// The folder in which pictures wait.
+/// The folder of the spool. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Spool {
     folder: Arc<Path>,
 }
 
 impl Spool {
-    /// Makes the folder, closes it to other users of the machine, and removes what an earlier process left in it.
+    /// Creates the folder, restricts it to the current user, and removes the files of earlier processes.
     ///
     /// # Errors
-    /// It cannot be made, closed or emptied.
+    /// The folder cannot be created, restricted or emptied.
     pub fn open(folder: &Path) -> io::Result<Self> {
         private::folder(folder)?;
         for entry in std::fs::read_dir(folder)? {
@@ -41,10 +42,10 @@ impl Spool {
         })
     }
 
-    /// Begins a file, which can hold several pictures one after the other.
+    /// Creates a spool file, which can hold several pictures one after the other.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// The file cannot be created.
     pub async fn file(&self) -> io::Result<Incoming> {
         let folder = Arc::clone(&self.folder);
         let file = blocking(move || tempfile::tempfile_in(&*folder)).await?;
@@ -57,21 +58,21 @@ impl Spool {
     }
 }
 
-/// A file to which pictures are written as they come.
+/// A spool file to which incoming pictures are written.
 #[derive(Debug)]
 pub struct Incoming {
     file: Arc<File>,
-    /// Where the current picture begins, in bytes.
+    /// The offset of the current picture, in bytes.
     start: u64,
     end: u64,
     hash: Sha256,
 }
 
 impl Incoming {
-    /// Adds to the current picture.
+    /// Appends to the current picture.
     ///
     /// # Errors
-    /// Those of the disk.
+    /// The file cannot be written.
     pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         self.hash.update(&bytes);
         let (file, at) = (Arc::clone(&self.file), self.end);
@@ -79,12 +80,12 @@ impl Incoming {
         blocking(move || file.write_all_at(&bytes, at)).await
     }
 
-    /// Bytes of the current picture.
+    /// Returns the length of the current picture, in bytes.
     pub fn length(&self) -> u64 {
         self.end - self.start
     }
 
-    /// Ends the current picture; the next one begins.
+    /// Completes the current picture. Later writes start the next one.
     pub fn finish(&mut self) -> Spooled {
         let hash = std::mem::take(&mut self.hash);
         let picture = Spooled {
@@ -98,7 +99,7 @@ impl Incoming {
     }
 }
 
-/// A whole picture in the spool. Cheap to clone.
+/// A complete picture in the spool. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Spooled {
     file: Arc<File>,
@@ -108,12 +109,12 @@ pub struct Spooled {
 }
 
 impl Spooled {
-    /// In bytes.
+    /// Returns the length, in bytes.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Of the bytes as they came, 64 lower-case hexadecimal digits.
+    /// Returns the SHA-256 hash of the uploaded bytes, 64 lower-case hexadecimal digits.
     pub fn sha256(&self) -> &str {
         &self.sha256
     }
@@ -129,7 +130,7 @@ impl Spooled {
     }
 }
 
-/// Reads a picture from its place in the file.
+/// Reads a picture from its range of the file.
 pub(super) struct Reader {
     picture: Spooled,
     at: u64,

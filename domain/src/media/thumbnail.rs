@@ -1,4 +1,4 @@
-//! A small picture of what a browser's window showed: enough to see what happened, and light enough for every step.
+//! Thumbnails of screenshots for the step timeline.
 
 use bytes::Bytes;
 use image::RgbImage;
@@ -7,16 +7,16 @@ use image::imageops::FilterType;
 
 use super::pipeline::{thumbnail_pixels, work};
 
-/// Wide enough to tell one page from another.
+/// The maximum width in pixels, enough to distinguish pages.
 const WIDTH: u32 = 320;
-/// Of a long page the top is kept: that is where a site says what is wrong.
+/// The maximum height in pixels. Only the top of a longer page is used, where sites show their errors.
 const HEIGHT: u32 = 640;
 const QUALITY: u8 = 60;
-/// What making one takes in memory besides the picture as it came, in bytes: rows are averaged while they are read.
+/// The memory that one thumbnail needs in addition to the screenshot, in bytes. Rows are averaged while they are read.
 const WORK_BYTES: u64 = 8 << 20;
 
-/// The picture as a small JPEG; `None` where it is no usable PNG, since a film strip with a gap is better than an attempt
-/// that stops because of one.
+/// Returns the screenshot as a small JPEG. `None` if it is not a valid PNG: the step timeline then lacks a thumbnail,
+/// and the attempt continues.
 pub async fn thumbnail(png: Bytes) -> Option<Bytes> {
     work::run(png.len() as u64 + WORK_BYTES, move |_| shrink(&png)).await?
 }
@@ -58,14 +58,14 @@ mod tests {
     }
 
     #[test]
-    fn a_window_becomes_a_small_jpeg_and_of_a_long_page_the_top_is_kept() {
+    fn screenshot_thumbnail_is_a_small_jpeg_of_the_top() {
         assert_eq!(size(&png(1280, 1600)), (320, 400));
         assert_eq!(size(&png(1280, 9000)), (320, 640));
         assert_eq!(size(&png(200, 100)), (200, 100));
     }
 
     #[test]
-    fn a_broken_picture_is_no_picture() {
+    fn broken_picture_has_no_thumbnail() {
         let mut cut = png(64, 64);
         cut.truncate(40);
         assert!(shrink(&cut).is_none());

@@ -1,4 +1,4 @@
-//! Signed uploads: a path to which one photo may be sent without a token.
+//! Upload tickets: signed paths to which one photo can be sent without a token.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,46 +8,46 @@ use super::upload::{Uploaded, upload_by_link};
 use crate::clock::Millis;
 use crate::identity::{self, Caller, LinkHolder};
 use crate::keys::Purpose;
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
-/// Where the server takes signed uploads.
+/// The path under which the server accepts uploads with a ticket.
 const FOLDER: &str = "/media/upload/";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Claims {
-    owner_id: String,
+    workspace_id: String,
     token_id: String,
     file_name: String,
     size_bytes: Option<u64>,
     request_id: Option<String>,
-    /// Remembered with the photo that is stored, so that no other one is.
+    /// The id under which the stored photo is recorded, so that the ticket stores no other photo.
     link_id: String,
     expire_time: Millis,
 }
 
-/// Where to send a photo.
+/// A signed path for an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    /// A path of this server, for an HTTP PUT.
+    /// The path on this server, for an HTTP PUT.
     pub path: String,
     pub expire_time: Millis,
-    /// Of the file that is sent.
+    /// The maximum size of the file, in bytes.
     pub max_bytes: u64,
 }
 
-/// Makes a path to which one photo can be sent. Nothing is stored: making another for the same `request_id` is no harm.
+/// Creates a ticket for one photo. Nothing is stored, so a repeated call with the same `request_id` is safe.
 ///
 /// # Errors
 /// All violations at once.
 pub fn upload_ticket(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     file_name: &str,
     size_bytes: Option<u64>,
     request_id: Option<String>,
 ) -> Result<Ticket> {
     let mut violations: Vec<_> = check_name("file_name", file_name).into_iter().collect();
-    let max_bytes = domain.photo_limits.max_bytes;
+    let max_bytes = context.photo_limits.max_bytes;
     if size_bytes.is_some_and(|size| size > max_bytes) {
         violations.push(crate::Violation::new(
             "size_bytes",
@@ -63,17 +63,17 @@ pub fn upload_ticket(
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    let expire_time = caller.link_holder().expire_time(domain);
+    let expire_time = caller.link_holder().expire_time(context);
     let claims = Claims {
-        owner_id: caller.owner_id.clone(),
+        workspace_id: caller.workspace_id.clone(),
         token_id: caller.token_id.clone(),
         file_name: file_name.to_owned(),
         size_bytes,
         request_id,
-        link_id: domain.ids.id(),
+        link_id: context.ids.id(),
         expire_time,
     };
-    let signed = domain
+    let signed = context
         .keys
         .sign(Purpose::Upload, &serde_json::to_string(&claims)?);
     Ok(Ticket {
@@ -83,40 +83,40 @@ pub fn upload_ticket(
     })
 }
 
-/// Opens what a ticket's path stands for, of which `signed` is the last part, before anything is read for it. `announced` is
-/// how many bytes the caller means to send, where that is known.
+/// Verifies a ticket before the body is read. `signed` is the last part of its path. `announced` is the number of bytes
+/// that the caller is going to send, if known.
 ///
 /// # Errors
-/// UPLOAD_URL_INVALID, also where its token has ended; UPLOAD_URL_EXPIRED; a violation for another size than the ticket was
-/// made for.
-pub async fn open_ticket(domain: &Domain, signed: &str, announced: Option<u64>) -> Result<OpenTicket> {
-    let claims = domain.keys.verify(Purpose::Upload, signed);
+/// UPLOAD_URL_INVALID, also if its token has ended; UPLOAD_URL_EXPIRED; a violation of `size_bytes` if the size differs
+/// from the ticket's.
+pub async fn open_ticket(context: &Context, signed: &str, announced: Option<u64>) -> Result<OpenTicket> {
+    let claims = context.keys.verify(Purpose::Upload, signed);
     let claims = claims
         .and_then(|text| serde_json::from_str::<Claims>(&text).ok())
         .ok_or_else(|| {
             Error::rejected(
                 Reason::UploadUrlInvalid,
-                "the upload URL was altered or is not of this server",
+                "this server did not issue the upload URL, or the URL was altered",
             )
         })?;
     let ticket = OpenTicket(claims);
-    ticket.require(domain).await?;
+    ticket.require(context).await?;
     if let Some(bytes) = announced {
         ticket.check_size(bytes)?;
     }
     Ok(ticket)
 }
 
-/// A ticket that was good when it was opened.
+/// A ticket that was valid when it was opened.
 #[derive(Debug)]
 pub struct OpenTicket(Claims);
 
 impl OpenTicket {
-    pub fn owner_id(&self) -> &str {
-        &self.0.owner_id
+    pub fn workspace_id(&self) -> &str {
+        &self.0.workspace_id
     }
 
-    /// In whose name links to the photo are made.
+    /// Returns the holder for links to the photo.
     pub fn link_holder(&self) -> LinkHolder {
         LinkHolder {
             token_id: self.0.token_id.clone(),
@@ -124,17 +124,17 @@ impl OpenTicket {
         }
     }
 
-    async fn require(&self, domain: &Domain) -> Result<()> {
-        if self.0.expire_time <= domain.clock.now() {
+    async fn require(&self, context: &Context) -> Result<()> {
+        if self.0.expire_time <= context.clock.now() {
             return Err(Error::rejected(
                 Reason::UploadUrlExpired,
-                "the upload URL has expired; ask for a new one",
+                "the upload URL has expired; request a new one",
             ));
         }
-        if !identity::are_links_live(domain, &self.0.token_id).await? {
+        if !identity::are_links_live(context, &self.0.token_id).await? {
             return Err(Error::rejected(
                 Reason::UploadUrlInvalid,
-                "the API token that the upload URL was made with was revoked or has expired; make a new one",
+                "the API token of the upload URL was revoked or has expired; request a new URL with another token",
             ));
         }
         Ok(())
@@ -143,27 +143,28 @@ impl OpenTicket {
     fn check_size(&self, bytes: u64) -> Result<()> {
         match self.0.size_bytes {
             Some(announced) if announced != bytes => {
-                let text = format!("{announced} bytes were announced and {bytes} came");
+                let text = format!("the upload URL is for {announced} bytes, but the upload has {bytes}");
                 Err(Error::invalid("size_bytes", text))
             }
             _ => Ok(()),
         }
     }
 
-    /// Stores what was sent to the ticket's path. Sending the same bytes again is safe; a ticket that has stored a photo
-    /// stores no other.
+    /// Stores the uploaded photo. Sending the same bytes again is safe. A ticket that has stored a photo stores no
+    /// other.
     ///
     /// # Errors
-    /// As [`open_ticket`], once more; REQUEST_ID_REUSED for other bytes than those that were stored; and as `upload`.
-    pub async fn redeem(self, domain: &Domain, picture: impl Into<Source>) -> Result<Uploaded> {
-        self.require(domain).await?;
+    /// As [`open_ticket`], because the ticket is checked again; REQUEST_ID_REUSED if the ticket has stored another
+    /// photo; and as `upload`.
+    pub async fn redeem(self, context: &Context, picture: impl Into<Source>) -> Result<Uploaded> {
+        self.require(context).await?;
         let source = picture.into();
         self.check_size(source.length())?;
         let claims = self.0;
         let link = (!crate::failpoints::disables("link")).then_some(claims.link_id);
         upload_by_link(
-            domain,
-            &claims.owner_id,
+            context,
+            &claims.workspace_id,
             source,
             claims.file_name,
             claims.request_id,

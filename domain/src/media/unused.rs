@@ -1,8 +1,8 @@
-//! Photos that were uploaded and never used, and files that no row names: both go after a while.
+//! Cleanup of photos that were never used and of files that no row references.
 //!
-//! A photo that a listing, a reply or a message ever had is marked as used ([`mark_used`]) and stays until somebody deletes
-//! it. Of those that are not, none goes whose id or hash stands in any text of any table, whatever that text is: so what is
-//! frozen in a revision, or told to a job, keeps its photos too.
+//! A photo that a listing, a reply or a message has used is marked as used ([`mark_used`]) and stays until it is
+//! deleted. An unused photo is removed only if no text in any table contains its id or hash. This also protects photos
+//! in the revisions of publish jobs and in the payloads of jobs.
 
 use std::collections::HashMap;
 
@@ -17,15 +17,18 @@ use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::{listing_photos, photos};
 use crate::transfer::texts;
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// Where photos are, and how many are asked for at once.
+/// The folder of photo files.
 const FOLDER: &str = "photos";
+/// The number of hashes that one query looks up.
 const BATCH: usize = 200;
-/// With more files without a row than this, and more than every other one, it is the database that is the wrong one.
-const FEW: usize = 50;
-/// Tables that tell of photos without needing them: the photos themselves, and what is only told on.
-const TELLING: [&str; 6] = [
+/// Above this number of files without a row, the cleanup stops if they are more than half of all files: the database is
+/// probably the wrong one.
+const MAX_ORPHANS: usize = 50;
+/// Tables whose texts may mention a photo without needing it: the photos themselves, records of past calls and events,
+/// and catalogues.
+const IGNORED_TABLES: [&str; 6] = [
     "photos",
     "events",
     "requests",
@@ -33,11 +36,12 @@ const TELLING: [&str; 6] = [
     "webhook_attempts",
     "catalogs",
 ];
-/// Letters of an id and of a hash.
-const ID: usize = 36;
-const HASH: usize = 64;
+/// The length of an id, in characters.
+const ID_LENGTH: usize = 36;
+/// The length of a hash, in characters.
+const HASH_LENGTH: usize = 64;
 
-/// Marks photos as used, in the transaction that uses them.
+/// Marks photos as used. Call it in the transaction that uses them.
 pub(crate) async fn mark_used(tx: &Tx, photo_ids: &[String]) -> Result<()> {
     if photo_ids.is_empty() {
         return Ok(());
@@ -51,34 +55,34 @@ pub(crate) async fn mark_used(tx: &Tx, photo_ids: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Removes photos that were uploaded before `before` and never used, and files from before it that no row names. Says how
-/// many of each.
+/// Removes photos that were uploaded before `before` and never used, and older files that no row references. Returns a
+/// summary.
 ///
 /// # Errors
-/// So many files have no row that none of them is removed.
-pub async fn clean(domain: &Domain, before: Millis) -> Result<String> {
+/// More than 50 files, and more than half of all, have no row. None of them is removed then.
+pub async fn clean(context: &Context, before: Millis) -> Result<String> {
     let mut removed = 0;
-    for (id, sha256) in never_used(domain, before).await? {
-        if remove_if_unused(domain, &id).await? {
-            removal::remove(domain, &sha256).await?;
+    for (id, sha256) in never_used(context, before).await? {
+        if remove_if_unused(context, &id).await? {
+            removal::remove(context, &sha256).await?;
             removed += 1;
         }
     }
-    let files = clean_files(domain, before).await?;
+    let files = clean_files(context, before).await?;
     Ok(format!(
-        "removed {removed} unused photos and {files} files of nothing"
+        "removed {removed} unused photos and {files} files without a photo"
     ))
 }
 
-/// Ids and hashes of photos that nothing refers to.
-async fn never_used(domain: &Domain, before: Millis) -> Result<Vec<(String, String)>> {
+/// Returns the ids and hashes of unused photos that no text mentions.
+async fn never_used(context: &Context, before: Millis) -> Result<Vec<(String, String)>> {
     let rows: Vec<(String, String)> = photos::Entity::find()
         .select_only()
         .columns([photos::Column::Id, photos::Column::Sha256])
         .filter(photos::Column::Used.eq(false))
         .filter(photos::Column::CreateTime.lt(before))
         .into_tuple()
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     if rows.is_empty() {
         return Ok(rows);
@@ -88,11 +92,11 @@ async fn never_used(domain: &Domain, before: Millis) -> Result<Vec<(String, Stri
     for (id, sha256) in &ids {
         by_hash.entry(sha256.clone()).or_default().push(id.clone());
     }
-    texts(&domain.store, &TELLING, |text| {
+    texts(&context.store, &IGNORED_TABLES, |text| {
         for word in text.split(|letter: char| !letter.is_ascii_hexdigit() && letter != '-') {
             match word.len() {
-                ID => drop(ids.remove(word)),
-                HASH => {
+                ID_LENGTH => drop(ids.remove(word)),
+                HASH_LENGTH => {
                     for id in by_hash.remove(word).unwrap_or_default() {
                         ids.remove(&id);
                     }
@@ -105,10 +109,10 @@ async fn never_used(domain: &Domain, before: Millis) -> Result<Vec<(String, Stri
     Ok(ids.into_iter().collect())
 }
 
-/// `false`: it has been used meanwhile.
-async fn remove_if_unused(domain: &Domain, id: &str) -> Result<bool> {
+/// Deletes the row of a photo. Returns `false` if the photo has been used in the meantime.
+async fn remove_if_unused(context: &Context, id: &str) -> Result<bool> {
     let id = id.to_owned();
-    domain
+    context
         .store
         .write(move |tx| {
             let id = id.clone();
@@ -129,8 +133,8 @@ async fn remove_if_unused(domain: &Domain, id: &str) -> Result<bool> {
         .await
 }
 
-async fn clean_files(domain: &Domain, before: Millis) -> Result<usize> {
-    let keys = domain.files.list(FOLDER).await?;
+async fn clean_files(context: &Context, before: Millis) -> Result<usize> {
+    let keys = context.files.list(FOLDER).await?;
     let hashes: Vec<(&str, &String)> = keys
         .iter()
         .filter_map(|key| {
@@ -146,7 +150,7 @@ async fn clean_files(domain: &Domain, before: Millis) -> Result<usize> {
             .column(photos::Column::Sha256)
             .filter(photos::Column::Sha256.is_in(chunk.iter().map(|(hash, _)| *hash)))
             .into_tuple()
-            .all(domain.store.reader())
+            .all(context.store.reader())
             .await?;
         orphans.extend(
             chunk
@@ -154,24 +158,25 @@ async fn clean_files(domain: &Domain, before: Millis) -> Result<usize> {
                 .filter(|(hash, _)| !known.iter().any(|known| known == hash)),
         );
     }
-    if orphans.len() > FEW && orphans.len() * 2 > hashes.len() {
+    if orphans.len() > MAX_ORPHANS && orphans.len() * 2 > hashes.len() {
         return Err(Error::Internal(format!(
-            "{} of {} files of photos have no row, and none was removed: is this the database that belongs to them?",
+            "{} of {} files of photos have no row in the database; none was removed. Check that the database and the \
+             media store belong together",
             orphans.len(),
             hashes.len()
         )));
     }
     let mut removed = 0;
     for (hash, key) in orphans {
-        let is_old = domain
+        let is_old = context
             .files
             .changed(key)
             .await
             .map_err(file_error)?
             .is_some_and(|time| time < before);
         if is_old {
-            // Whoever stores that photo now is heard before it goes, or puts its file again.
-            remove_unused(domain, &[(*hash).to_owned()]).await?;
+            // A concurrent upload of the same photo either clears the tombstone or stores its file again.
+            remove_unused(context, &[(*hash).to_owned()]).await?;
             removed += 1;
         }
     }

@@ -1,4 +1,5 @@
-//! Storing photos: processed first, then their files, then their rows. Whatever fails, nothing is half stored.
+//! Stores photos: processes them, stores the files, then writes the rows. After an error, neither rows nor files
+//! remain.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -15,39 +16,40 @@ use super::pipeline::likeness::{HashIndex, NEAR_DUPLICATE};
 use super::pipeline::work::{self, Room};
 use super::pipeline::{self, Processed, Source, process_off_thread};
 use super::refusal::photo_error;
-use super::removal::{hold, remove_unused};
+use super::removal::{clear_tombstone, remove_unused};
 use super::{NearDuplicate, Photo, Spooled, by_ids, file_error, files, limit, mark_used};
 use crate::events::{Ephemeral, Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::photos;
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
-/// How many near-duplicates are told: who needs more needs to look at the photos.
+/// The maximum number of near-duplicates that are stored with a photo.
 const NEAR_DUPLICATES_MAX: usize = 20;
-/// What uses of a link are remembered under, beside the methods of the contract.
+/// The method name under which the use of an upload ticket is recorded, next to the methods of the contract.
 const LINK: &str = "PUT /media/upload";
-/// How often, and after which pause, a file is put again that is being removed at that moment.
-const TRIES: usize = 25;
-const PAUSE: Duration = Duration::from_millis(200);
+/// The number of attempts to store a file that is being removed.
+const PUT_ATTEMPTS: usize = 25;
+/// The pause between two such attempts.
+const PUT_PAUSE: Duration = Duration::from_millis(200);
 
-/// A picture as it came.
+/// An uploaded picture in memory.
 #[derive(Clone, Debug)]
 pub struct NewPhoto {
     pub bytes: Bytes,
-    /// May have folders, which are dropped; empty for none.
+    /// The file name. Folders are removed. Empty: none.
     pub file_name: String,
 }
 
-/// A picture that waits in the spool.
+/// An uploaded picture in the spool.
 #[derive(Clone, Debug)]
 pub struct SpooledPhoto {
     pub picture: Spooled,
-    /// As of [`NewPhoto`].
+    /// The file name, as in [`NewPhoto`].
     pub file_name: String,
 }
 
-/// Either of them.
+/// An uploaded picture, in memory or in the spool.
 #[derive(Clone, Debug)]
 pub struct Arrived {
     source: Source,
@@ -76,40 +78,40 @@ impl From<SpooledPhoto> for Arrived {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uploaded {
     pub photo: Photo,
-    /// The same content was stored before; the photo is that one.
+    /// Whether the workspace had a photo with the same content, which is returned.
     pub existing: bool,
 }
 
-/// Processed photos, ready to be stored.
+/// Processed photos that are ready to be stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Prepared {
     photos: Arc<Vec<(Processed, String)>>,
     _room: Arc<Room>,
-    /// Identifies the pictures as they came, for idempotency.
+    /// The hashes and names of the uploaded pictures, as parameters of the idempotency key.
     pub parameters: Vec<(String, String)>,
 }
 
 /// Stores one photo.
 ///
 /// # Errors
-/// The reasons that begin with PHOTO, STORAGE_FULL, violations.
+/// The reasons that start with PHOTO; STORAGE_FULL, RATE_LIMITED; violations.
 pub async fn upload(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     new: NewPhoto,
     request_id: Option<String>,
 ) -> Result<Uploaded> {
-    upload_as(domain, &caller.owner_id, new, request_id).await
+    upload_as(context, &caller.workspace_id, new, request_id).await
 }
 
-/// Stores a photo that we have fetched for an owner, who needs it for what it was fetched for.
+/// Stores a photo that vintedbot has fetched for a workspace, and marks it as used.
 ///
 /// # Errors
 /// As [`upload`].
-pub async fn store(domain: &Domain, owner_id: &str, new: NewPhoto) -> Result<Uploaded> {
-    let uploaded = upload_as(domain, owner_id, new, None).await?;
+pub async fn store(context: &Context, workspace_id: &str, new: NewPhoto) -> Result<Uploaded> {
+    let uploaded = upload_as(context, workspace_id, new, None).await?;
     let id = uploaded.photo.id.clone();
-    domain
+    context
         .store
         .write(move |tx| {
             let id = id.clone();
@@ -120,15 +122,15 @@ pub async fn store(domain: &Domain, owner_id: &str, new: NewPhoto) -> Result<Upl
 }
 
 async fn upload_as(
-    domain: &Domain,
-    owner_id: &str,
+    context: &Context,
+    workspace_id: &str,
     new: NewPhoto,
     request_id: Option<String>,
 ) -> Result<Uploaded> {
-    only(
+    single(
         run(
-            domain,
-            owner_id,
+            context,
+            workspace_id,
             vec![new.into()],
             request_id,
             None,
@@ -138,68 +140,76 @@ async fn upload_as(
     )
 }
 
-/// Stores the one photo that a link may store.
+/// Stores the photo of an upload ticket.
 pub(super) async fn upload_by_link(
-    domain: &Domain,
-    owner_id: &str,
+    context: &Context,
+    workspace_id: &str,
     source: Source,
     file_name: String,
     request_id: Option<String>,
     link: Option<String>,
 ) -> Result<Uploaded> {
     let new = vec![Arrived { source, file_name }];
-    only(run(domain, owner_id, new, request_id, link, "UploadPhoto").await?)
+    single(run(context, workspace_id, new, request_id, link, "UploadPhoto").await?)
 }
 
-fn only(mut uploaded: Vec<Uploaded>) -> Result<Uploaded> {
+fn single(mut uploaded: Vec<Uploaded>) -> Result<Uploaded> {
     uploaded
         .pop()
-        .ok_or_else(|| Error::Internal("no photo came of one".to_owned()))
+        .ok_or_else(|| Error::Internal("an upload of one photo returned none".to_owned()))
 }
 
-/// Stores several photos: all of them or, on any error, none. Progress is told to whoever watches, under `request_id`.
+/// Stores several photos: all of them, or none after an error. Watchers receive the progress under `request_id`.
 ///
 /// # Errors
 /// As [`upload`].
 pub async fn upload_many(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     new: Vec<impl Into<Arrived>>,
     request_id: Option<String>,
 ) -> Result<Vec<Uploaded>> {
     if new.is_empty() {
-        return Err(Error::invalid("photos", "at least one is needed"));
+        return Err(Error::invalid("photos", "at least one is required"));
     }
     let new = new.into_iter().map(Into::into).collect();
-    run(domain, &caller.owner_id, new, request_id, None, "UploadPhotos").await
+    run(
+        context,
+        &caller.workspace_id,
+        new,
+        request_id,
+        None,
+        "UploadPhotos",
+    )
+    .await
 }
 
 async fn run(
-    domain: &Domain,
-    owner_id: &str,
+    context: &Context,
+    workspace_id: &str,
     new: Vec<Arrived>,
     request_id: Option<String>,
     link: Option<String>,
     method: &'static str,
 ) -> Result<Vec<Uploaded>> {
-    let prepared = prepare(domain, owner_id, new, request_id.as_deref()).await?;
+    let prepared = prepare(context, workspace_id, new, request_id.as_deref()).await?;
     let parameters = prepared.parameters.clone();
-    let owner = owner_id.to_owned();
-    // The same content is the same photo, so that a repeated call is answered by simply doing it again.
-    let stored = store_all(domain, owner_id, prepared, move |tx, uploaded| {
-        let (owner, request_id, parameters) = (owner.clone(), request_id.clone(), parameters.clone());
+    let workspace = workspace_id.to_owned();
+    // Equal content is one photo, so a repeated call simply runs again and returns the same photos.
+    let stored = store_all(context, workspace_id, prepared, move |tx, uploaded| {
+        let (workspace, request_id, parameters) = (workspace.clone(), request_id.clone(), parameters.clone());
         let link = link.clone();
         async move {
             let request_id = request_id.as_deref();
             if let Some(link) = link.as_deref() {
-                use_up(tx, &owner, link, &parameters).await?;
+                consume_link(tx, &workspace, link, &parameters).await?;
             }
-            if requests::check(tx, &owner, request_id, method, &parameters)
+            if requests::check(tx, &workspace, request_id, method, &parameters)
                 .await?
                 .is_none()
                 && let Some(first) = uploaded.first()
             {
-                requests::remember(tx, &owner, request_id, method, &parameters, &first.photo.id).await?;
+                requests::remember(tx, &workspace, request_id, method, &parameters, &first.photo.id).await?;
             }
             Ok(uploaded)
         }
@@ -207,8 +217,8 @@ async fn run(
     })
     .await?;
     let ids: Vec<_> = stored.iter().map(|uploaded| uploaded.photo.id.clone()).collect();
-    let photos = by_ids(domain.store.reader(), owner_id, &ids).await?;
-    // Read again for their place in the log; one that was deleted at once stays as it was.
+    let photos = by_ids(context.store.reader(), workspace_id, &ids).await?;
+    // Read again to get the sequences. A photo that was deleted in the meantime is returned as it was stored.
     Ok(stored
         .into_iter()
         .map(
@@ -223,32 +233,38 @@ async fn run(
         .collect())
 }
 
-/// Remembers which photo a link has stored, also when that photo is deleted.
+/// Records the photo that an upload ticket has stored. The record outlives the photo.
 ///
 /// # Errors
-/// REQUEST_ID_REUSED where it has stored another.
-async fn use_up(tx: &Tx, owner_id: &str, link: &str, parameters: &[(String, String)]) -> Result<()> {
-    match requests::check(tx, owner_id, Some(link), LINK, parameters).await {
-        Ok(None) => requests::remember(tx, owner_id, Some(link), LINK, parameters, link).await,
+/// REQUEST_ID_REUSED if the ticket has stored another photo.
+async fn consume_link(
+    tx: &Tx,
+    workspace_id: &str,
+    link: &str,
+    parameters: &[(String, String)],
+) -> Result<()> {
+    match requests::check(tx, workspace_id, Some(link), LINK, parameters).await {
+        Ok(None) => requests::remember(tx, workspace_id, Some(link), LINK, parameters, link).await,
         Ok(Some(_)) => Ok(()),
         Err(error) if error.reason() == Some(Reason::RequestIdReused) => Err(Error::rejected(
             Reason::RequestIdReused,
-            "this upload URL has stored another photo; ask for a new one",
+            "this upload URL has stored another photo; request a new one",
         )),
         Err(error) => Err(error),
     }
 }
 
-/// Processes pictures, several at once, and tells how far it is.
+/// Processes pictures concurrently and sends the progress to watchers.
 pub(crate) async fn prepare(
-    domain: &Domain,
-    owner_id: &str,
+    context: &Context,
+    workspace_id: &str,
     new: Vec<Arrived>,
     request_id: Option<&str>,
 ) -> Result<Prepared> {
-    // Before the work; and once more where it counts, since others may store photos meanwhile.
-    let now = domain.store.now().await?;
-    limit::check(domain.store.reader(), domain, owner_id, now, new.len()).await?;
+    // Checked before the work to save it, and again in the writing transaction, because other calls may store photos in
+    // between.
+    let now = context.store.now().await?;
+    limit::check(context.store.reader(), context, workspace_id, now, new.len()).await?;
     let violations: Vec<_> = new
         .iter()
         .enumerate()
@@ -257,10 +273,10 @@ pub(crate) async fn prepare(
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    let tell = |done: usize, file_name: &str| {
+    let report = |done: usize, file_name: &str| {
         let count = |n| i32::try_from(n).unwrap_or(i32::MAX);
-        domain.feed.tell(
-            owner_id,
+        context.feed.tell(
+            workspace_id,
             Ephemeral::Photos {
                 request_id: request_id.unwrap_or_default().to_owned(),
                 done: count(done),
@@ -269,9 +285,9 @@ pub(crate) async fn prepare(
             },
         );
     };
-    tell(0, "");
+    report(0, "");
     let room = work::room(new.len()).await;
-    let limits = *domain.photo_limits;
+    let limits = *context.photo_limits;
     let mut running: FuturesUnordered<_> = new
         .iter()
         .enumerate()
@@ -283,7 +299,7 @@ pub(crate) async fn prepare(
         let name = base_name(&new[at].file_name);
         processed[at] = Some(result.map_err(|error| photo_error(error, at, &name))?);
         done += 1;
-        tell(done, &name);
+        report(done, &name);
     }
     drop(running);
     let names = new.iter().map(|photo| base_name(&photo.file_name));
@@ -298,9 +314,14 @@ pub(crate) async fn prepare(
     })
 }
 
-/// Puts the files, then, in one transaction, writes the rows and does `then`. Where that fails, files that nobody else
-/// names are removed again.
-pub(crate) async fn store_all<T, F>(domain: &Domain, owner_id: &str, prepared: Prepared, then: F) -> Result<T>
+/// Stores the files, then writes the rows and runs `then` in one transaction. If that fails, the files that no row
+/// references are removed.
+pub(crate) async fn store_all<T, F>(
+    context: &Context,
+    workspace_id: &str,
+    prepared: Prepared,
+    then: F,
+) -> Result<T>
 where
     T: Send + 'static,
     F: for<'t> Fn(&'t Tx, Vec<Uploaded>) -> futures::future::BoxFuture<'t, Result<T>> + Send + Sync + 'static,
@@ -311,24 +332,24 @@ where
         .map(|(processed, _)| processed.sha256.clone())
         .collect();
     let work = {
-        let (domain, owner_id) = (domain.clone(), owner_id.to_owned());
+        let (context, workspace_id) = (context.clone(), workspace_id.to_owned());
         async move {
             let then = Arc::new(then);
-            for _ in 1..TRIES {
-                match put_and_write(&domain, &owner_id, prepared.clone(), Arc::clone(&then)).await {
-                    Err(Error::Files(files::Error::Going { .. })) => tokio::time::sleep(PAUSE).await,
+            for _ in 1..PUT_ATTEMPTS {
+                match put_and_write(&context, &workspace_id, prepared.clone(), Arc::clone(&then)).await {
+                    Err(Error::Files(files::Error::Going { .. })) => tokio::time::sleep(PUT_PAUSE).await,
                     stored => return stored,
                 }
             }
-            put_and_write(&domain, &owner_id, prepared, then).await
+            put_and_write(&context, &workspace_id, prepared, then).await
         }
     };
-    // In a task of its own: a caller that goes away must not leave a file without its row or its removal.
-    let domain = domain.clone();
+    // In a spawned task, so a cancelled caller cannot leave a file without its row or its removal.
+    let context = context.clone();
     let finished = tokio::spawn(async move {
         let result = work.await;
         if result.is_err()
-            && let Err(error) = remove_unused(&domain, &sha256s).await
+            && let Err(error) = remove_unused(&context, &sha256s).await
         {
             tracing::warn!(%error, "files of photos that were not stored could not be removed");
         }
@@ -336,40 +357,46 @@ where
     });
     finished
         .await
-        .map_err(|error| Error::Internal(format!("storing photos ended: {error}")))?
+        .map_err(|error| Error::Internal(format!("the task that stores photos ended: {error}")))?
 }
 
-async fn put_and_write<T, F>(domain: &Domain, owner_id: &str, prepared: Prepared, then: Arc<F>) -> Result<T>
+async fn put_and_write<T, F>(
+    context: &Context,
+    workspace_id: &str,
+    prepared: Prepared,
+    then: Arc<F>,
+) -> Result<T>
 where
     T: Send + 'static,
     F: for<'t> Fn(&'t Tx, Vec<Uploaded>) -> futures::future::BoxFuture<'t, Result<T>> + Send + Sync + 'static,
 {
     for (processed, _) in prepared.photos.iter() {
-        domain
+        context
             .files
             .put_photo(&processed.sha256, processed.bytes.clone())
             .await
             .map_err(file_error)?;
     }
-    let others = hashes_of(domain, owner_id).await?;
-    let (inner, owner_id) = (domain.clone(), owner_id.to_owned());
-    domain
+    let others = hashes_of(context, workspace_id).await?;
+    let (inner, workspace_id) = (context.clone(), workspace_id.to_owned());
+    context
         .store
         .write(move |tx| {
-            let (domain, owner_id, prepared, others, then) = (
+            let (context, workspace_id, prepared, others, then) = (
                 inner.clone(),
-                owner_id.clone(),
+                workspace_id.clone(),
                 prepared.clone(),
                 Arc::clone(&others),
                 Arc::clone(&then),
             );
             async move {
-                limit::one_at_a_time(tx, &owner_id).await?;
-                let new = count_new(tx, &owner_id, &prepared).await?;
-                limit::check(tx, &domain, &owner_id, tx.now().await?, new).await?;
+                limit::lock_uploads(tx, &workspace_id).await?;
+                let new = count_new(tx, &workspace_id, &prepared).await?;
+                limit::check(tx, &context, &workspace_id, tx.now().await?, new).await?;
                 let mut uploaded: Vec<Uploaded> = Vec::with_capacity(prepared.photos.len());
                 for (processed, file_name) in prepared.photos.iter() {
-                    uploaded.push(write_row(tx, &owner_id, processed, file_name, &others, &uploaded).await?);
+                    uploaded
+                        .push(write_row(tx, &workspace_id, processed, file_name, &others, &uploaded).await?);
                 }
                 then(tx, uploaded).await
             }
@@ -378,15 +405,15 @@ where
         .await
 }
 
-/// How many of these photos the owner does not have yet.
-async fn count_new(tx: &Tx, owner_id: &str, prepared: &Prepared) -> Result<usize> {
+/// Counts the photos that the workspace does not have yet.
+async fn count_new(tx: &Tx, workspace_id: &str, prepared: &Prepared) -> Result<usize> {
     let wanted: HashSet<_> = prepared
         .photos
         .iter()
         .map(|(photo, _)| photo.sha256.as_str())
         .collect();
     let known = photos::Entity::find()
-        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::WorkspaceId.eq(workspace_id))
         .filter(photos::Column::Sha256.is_in(wanted.iter().copied()))
         .count(tx)
         .await?;
@@ -397,13 +424,13 @@ async fn count_new(tx: &Tx, owner_id: &str, prepared: &Prepared) -> Result<usize
 
 type Hashes = HashIndex<String>;
 
-async fn hashes_of(domain: &Domain, owner_id: &str) -> Result<Arc<Hashes>> {
+async fn hashes_of(context: &Context, workspace_id: &str) -> Result<Arc<Hashes>> {
     let rows: Vec<(String, i64)> = photos::Entity::find()
         .select_only()
         .columns([photos::Column::Id, photos::Column::PerceptualHash])
-        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::WorkspaceId.eq(workspace_id))
         .into_tuple()
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let pairs = rows.into_iter().map(|(id, hash)| (hash.cast_unsigned(), id));
     Ok(Arc::new(pairs.collect()))
@@ -411,23 +438,23 @@ async fn hashes_of(domain: &Domain, owner_id: &str) -> Result<Arc<Hashes>> {
 
 async fn write_row(
     tx: &Tx,
-    owner_id: &str,
+    workspace_id: &str,
     processed: &Processed,
     file_name: &str,
     others: &Hashes,
     before: &[Uploaded],
 ) -> Result<Uploaded> {
-    if !hold(tx, &processed.sha256).await? {
+    if !clear_tombstone(tx, &processed.sha256).await? {
         return Err(files::Error::Going {
             sha256: processed.sha256.clone(),
         }
         .into());
     }
     let same = photos::Entity::find()
-        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::WorkspaceId.eq(workspace_id))
         .filter(photos::Column::Sha256.eq(processed.sha256.as_str()));
     if let Some(row) = same.clone().one(tx).await? {
-        // Who sends it once more means to use it, however long ago it came first.
+        // A repeated upload shows that the caller intends to use the photo, so the cleanup must not remove it.
         mark_used(tx, std::slice::from_ref(&row.id)).await?;
         return Ok(Uploaded {
             photo: row.into(),
@@ -437,7 +464,7 @@ async fn write_row(
     let id = tx.id();
     let row = photos::Model {
         id: id.clone(),
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         sha256: processed.sha256.clone(),
         perceptual_hash: processed.perceptual_hash.cast_signed(),
         width: i64::from(processed.width),
@@ -452,17 +479,17 @@ async fn write_row(
     };
     let inserted = photos::Entity::insert(row.clone().into_active_model())
         .on_conflict(
-            OnConflict::columns([photos::Column::OwnerId, photos::Column::Sha256])
+            OnConflict::columns([photos::Column::WorkspaceId, photos::Column::Sha256])
                 .do_nothing()
                 .to_owned(),
         )
         .exec_without_returning(tx)
         .await?;
     if inserted == 0 {
-        // Somebody stored the same content at this moment; waiting for them has made their row visible.
+        // Another transaction has stored the same content. The insert waited for its commit, so its row is visible now.
         let row = same.one(tx).await?;
         let row =
-            row.ok_or_else(|| Error::Internal("a photo is neither there nor can it be made".to_owned()))?;
+            row.ok_or_else(|| Error::Internal("a photo can be neither inserted nor found".to_owned()))?;
         return Ok(Uploaded {
             photo: row.into(),
             existing: true,
@@ -476,7 +503,7 @@ async fn write_row(
     })
 }
 
-/// What looks much the same among the owner's photos and those that came before in the same call.
+/// Returns the near-duplicates among the workspace's photos and the earlier photos of the same call.
 fn near(hash: u64, others: &Hashes, before: &[Uploaded]) -> Vec<NearDuplicate> {
     let mut near: Vec<_> = others
         .nearest(hash, NEAR_DUPLICATE)

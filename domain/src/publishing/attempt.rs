@@ -1,27 +1,27 @@
-//! Beginning an attempt: what a claimed publish job needs done now, decided in one transaction.
+//! Beginning an attempt: decides in one transaction what a claimed publish job needs now.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use vintedbot_marketplace::{Seat, SeatLock};
+use vintedbot_marketplace::{AccountContext, AccountLockToken};
 
 use super::job::{load, save, wait};
 use super::outcome::{Ended, end_in};
 use super::{
-    ComposerState, EffectKind, EffectState, JobKind, Revision, State, WaitReason, budget, gate, open_effect,
-    schedule,
+    EffectKind, EffectState, FormSessionState, JobKind, Revision, State, WaitReason, budget, intent,
+    open_effect, schedule,
 };
 use crate::accounts::{self, Account, AccountLock, AccountState};
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::jobs::{Claim, Outcome};
 use crate::store::Tx;
-use crate::store::entities::{accounts as account_rows, composers, effects, publish_jobs};
-use crate::{Domain, Error, Reason, Result};
+use crate::store::entities::{accounts as account_rows, effects, listing_form_sessions, publish_jobs};
+use crate::{Context, Error, Reason, Result};
 
-/// How long to wait for an account that another job holds, at most.
+/// The maximum wait before the account lock of another job is tried again.
 const BUSY_POLL: Millis = 1_000;
 
-/// Everything that an attempt works from. It reads nothing else about the listing.
+/// The input of an attempt. An attempt reads nothing else about the listing.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub job_id: String,
@@ -29,45 +29,46 @@ pub struct Work {
     pub revision: Revision,
     pub revision_hash: String,
     pub draft_remote_id: Option<String>,
-    /// Whether the filled window goes to the person.
-    pub hand_over: bool,
-    pub seat: Seat,
+    /// Whether the filled window stays open for the person.
+    pub manual_takeover: bool,
+    pub account_context: AccountContext,
     pub lock: AccountLock,
 }
 
-/// What an attempt is for.
+/// The plan of an attempt.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// Nothing now: the claim was let go of already.
+    /// There is nothing to do now, and the claim is already released.
     Nothing,
-    /// Fill the form and show it.
+    /// Fill the form and show it for review.
     Prepare(Work),
-    /// Publish what was confirmed.
+    /// Publish the confirmed revision.
     Publish(Work),
-    /// Find out what became of an effect.
+    /// Determine the outcome of an open effect.
     Reconcile(Work, Box<effects::Model>),
-    /// It is over; what an attempt left running when it died is to be ended, and then this written down.
-    Tidy(Outcome),
+    /// The job has ended: end the form sessions that a dead attempt left open, then [`release`] the claim with this
+    /// outcome.
+    Cleanup(Outcome),
 }
 
-/// Decides what a claimed job needs. An open effect comes first: such a job is never run, only reconciled, and not before
-/// its holder can no longer act.
-pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
-    let (domain_, claim) = (domain.clone(), claim.clone());
-    domain
+/// Decides what a claimed job needs. A job with an open effect is only reconciled and never run, and not before the
+/// holder of the effect can no longer act.
+pub async fn begin(context: &Context, claim: &Claim) -> Result<Plan> {
+    let (context_, claim) = (context.clone(), claim.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, claim) = (domain_.clone(), claim.clone());
+            let (context, claim) = (context_.clone(), claim.clone());
             async move {
-                match decide(tx, &domain, &claim).await? {
+                match decide(tx, &context, &claim).await? {
                     Ok(plan) => Ok(plan),
                     Err(outcome @ (Outcome::Done | Outcome::Dead { .. }))
-                        if leaves_composers(tx, &claim).await? =>
+                        if has_open_form_session(tx, &claim).await? =>
                     {
-                        Ok(Plan::Tidy(outcome))
+                        Ok(Plan::Cleanup(outcome))
                     }
                     Err(outcome) => {
-                        claim.finish(tx, &outcome, &domain.settings.back_off()).await?;
+                        claim.finish(tx, &outcome, &context.settings.backoff()).await?;
                         Ok(Plan::Nothing)
                     }
                 }
@@ -77,29 +78,29 @@ pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
         .await
 }
 
-/// Whether an attempt at the claimed job is not known to have ended. Nobody comes by a job again that is over, so that its
-/// browser would run for ever.
-async fn leaves_composers(tx: &Tx, claim: &Claim) -> Result<bool> {
+/// Returns whether the claimed job has an open form session. An ended job is not claimed again, so its browser would
+/// otherwise never be ended.
+async fn has_open_form_session(tx: &Tx, claim: &Claim) -> Result<bool> {
     let job_id = claim.job.subject_id.as_deref().unwrap_or_default();
-    let open = composers::Entity::find()
-        .filter(composers::Column::PublishJobId.eq(job_id))
-        .filter(composers::Column::State.eq(ComposerState::Open));
+    let open = listing_form_sessions::Entity::find()
+        .filter(listing_form_sessions::Column::PublishJobId.eq(job_id))
+        .filter(listing_form_sessions::Column::State.eq(FormSessionState::Open));
     Ok(open.one(tx).await?.is_some())
 }
 
-/// Lets go of a job that is over, once everything that belonged to it has ended.
-pub async fn let_go(domain: &Domain, claim: &Claim, outcome: Outcome) -> Result<()> {
-    let (claim, back_off) = (claim.clone(), domain.settings.back_off());
-    domain
+/// Releases the claim of an ended job after its form sessions have ended.
+pub async fn release(context: &Context, claim: &Claim, outcome: Outcome) -> Result<()> {
+    let (claim, backoff) = (claim.clone(), context.settings.backoff());
+    context
         .store
         .write(move |tx| {
             let (claim, outcome) = (claim.clone(), outcome.clone());
-            async move { claim.finish(tx, &outcome, &back_off).await }.boxed()
+            async move { claim.finish(tx, &outcome, &backoff).await }.boxed()
         })
         .await
 }
 
-async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {
+async fn decide(tx: &Tx, context: &Context, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {
     let account_id = claim.job.account_id.clone().unwrap_or_default();
     let account = tx
         .locked(account_rows::Entity::find_by_id(&account_id))
@@ -113,7 +114,7 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     if row.state.has_ended() {
         return Ok(Err(Outcome::Done));
     }
-    if row.needs_manual {
+    if row.requires_action {
         return Ok(Err(Outcome::Wait));
     }
     let mut effect = open_effect(tx, &job_id).await?;
@@ -125,8 +126,8 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     if let Some(effect) = &effect
         && effect.state == EffectState::Intended
         && now < effect.reconcile_after
-        // A window whose holder is gone is closed first, and counts from then.
-        && effect.kind != EffectKind::HandOver
+        // The window of a manual takeover is closed first; its settling window begins then.
+        && effect.kind != EffectKind::ManualTakeover
     {
         wait(tx, &row, Some(WaitReason::Settling), Some(effect.reconcile_after)).await?;
         return Ok(Err(Outcome::At(effect.reconcile_after)));
@@ -136,50 +137,51 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         return Ok(Err(Outcome::Wait));
     }
     if effect.is_none() && !row.cancel_requested {
-        row = match schedule::arrive(tx, domain, &account, row, now).await? {
+        row = match schedule::activate_if_due(tx, context, &account, row, now).await? {
             Ok(row) => row,
             Err(outcome) => return Ok(Err(outcome)),
         };
     }
     if effect.is_none()
-        && let Some(outcome) = without_effect(tx, domain, claim, &row, &account, now).await?
+        && let Some(outcome) = obstacle(tx, context, claim, &row, &account, now).await?
     {
         return Ok(Err(outcome));
     }
-    if let Some(until) = account.quiet_until.filter(|until| *until > now) {
+    if let Some(until) = account.cooldown_until.filter(|until| *until > now) {
         wait(tx, &row, Some(WaitReason::RateLimit), Some(until)).await?;
         return Ok(Err(Outcome::At(until)));
     }
-    let lock = match accounts::acquire_lock(tx, &account_id, &claim.job.id, domain.settings.lease_ms).await? {
-        Ok(lock) => lock,
-        Err(until) => {
-            let at = until.min(now + BUSY_POLL);
-            wait(tx, &row, Some(WaitReason::AccountBusy), Some(at)).await?;
-            return Ok(Err(Outcome::At(at)));
-        }
-    };
-    let revision = Revision::thaw(&row.revision, &row.revision_hash)?;
+    let lock =
+        match accounts::acquire_lock(tx, &account_id, &claim.job.id, context.settings.jobs.lease_ms).await? {
+            Ok(lock) => lock,
+            Err(until) => {
+                let at = until.min(now + BUSY_POLL);
+                wait(tx, &row, Some(WaitReason::AccountBusy), Some(at)).await?;
+                return Ok(Err(Outcome::At(at)));
+            }
+        };
+    let revision = Revision::decode(&row.revision, &row.revision_hash)?;
     let work = Work {
         job_id,
         dry_run: row.dry_run,
         revision,
         revision_hash: row.revision_hash.clone(),
         draft_remote_id: row.draft_remote_id.clone(),
-        hand_over: row.hand_over,
-        // Where the job was made for: what it left there is read there, wherever the account has moved since.
-        seat: Seat {
+        manual_takeover: row.manual_takeover,
+        // The job's own site: its effects are read there, even if the account has moved to another site since.
+        account_context: AccountContext {
             site: row.site.clone(),
-            lock: Some(SeatLock {
+            lock: Some(AccountLockToken {
                 holder: lock.holder.clone(),
                 epoch: lock.epoch,
             }),
-            ..accounts::seat(&Account::from(account))
+            ..accounts::account_context(&Account::from(account))
         },
         lock,
     };
     row.wait_reason = None;
     row.wait_until = None;
-    // What kept it from going on before is over.
+    // The previous reason to stop no longer applies.
     row.reason = None;
     row.message = None;
     Ok(Ok(match effect {
@@ -198,10 +200,10 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     }))
 }
 
-/// What keeps a job without an open effect from being run now, if anything.
-async fn without_effect(
+/// Returns the outcome that prevents a job without an open effect from running now. `None`: it may run.
+async fn obstacle(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     row: &publish_jobs::Model,
     account: &account_rows::Model,
@@ -218,13 +220,13 @@ async fn without_effect(
             row.clone(),
             Ended::Cancelled {
                 reason,
-                message: "cancelled",
+                message: "the job was cancelled",
             },
         )
         .await?;
         return Ok(Some(Outcome::Done));
     }
-    if claim.job.claims > domain.settings.max_claims {
+    if claim.job.claims > context.settings.jobs.max_claims {
         let message = format!(
             "given up after {} attempts that ended with their worker",
             claim.job.claims - 1
@@ -245,49 +247,49 @@ async fn without_effect(
             end_in(tx, row.clone(), Ended::Expired).await?;
             Ok(Some(Outcome::Done))
         }
-        State::Confirmed => match next_intent(tx, domain, row, account, now).await? {
+        State::Confirmed => match next_intent(tx, context, row, account, now).await? {
             Some(free) => {
                 wait(tx, row, Some(WaitReason::RateLimit), Some(free)).await?;
                 Ok(Some(Outcome::At(free)))
             }
-            None if row.kind == JobKind::Publish => other_first(tx, domain, row, now).await,
+            None if row.kind == JobKind::Publish => wait_for_effect_in_doubt(tx, context, row, now).await,
             None => Ok(None),
         },
-        State::Queued if row.hand_over => other_first(tx, domain, row, now).await,
+        State::Queued if row.manual_takeover => wait_for_effect_in_doubt(tx, context, row, now).await,
         _ => Ok(None),
     }
 }
 
-/// Another publication of the account that is undecided comes first: no form is filled in vain meanwhile.
-async fn other_first(
+/// Postpones a job while another publication of the account is in doubt, because its intent would be denied.
+async fn wait_for_effect_in_doubt(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     row: &publish_jobs::Model,
     now: Millis,
 ) -> Result<Option<Outcome>> {
-    if !gate::undecided_elsewhere(tx, &row.account_id).await? {
+    if !intent::in_doubt_elsewhere(tx, &row.account_id).await? {
         return Ok(None);
     }
-    let until = now + domain.settings.settle_poll_ms;
+    let until = now + context.settings.effects.settle_poll_ms;
     wait(tx, row, Some(WaitReason::AccountBusy), Some(until)).await?;
     Ok(Some(Outcome::At(until)))
 }
 
-/// When the budget allows what a job is for, if not now.
+/// Returns when the budget allows the job's effect. `None`: now.
 async fn next_intent(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     row: &publish_jobs::Model,
     account: &account_rows::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
     match row.kind {
-        JobKind::Publish => budget::next_intent(tx, &domain.settings, account, now).await,
-        _ => budget::next_change(tx, &domain.settings, account, now).await,
+        JobKind::Publish => budget::next_intent(tx, &context.settings, account, now).await,
+        _ => budget::next_change(tx, &context.settings, account, now).await,
     }
 }
 
-/// What the rule of the intent keeps from happening: a job that forgets what it may have done.
+/// Disables the intent rule for the failpoint `intent`: the job forgets an effect that may have happened.
 async fn forget(
     tx: &Tx,
     mut row: publish_jobs::Model,
@@ -301,14 +303,15 @@ async fn forget(
     Ok(row)
 }
 
-/// Keeps the claim and the account while an attempt is at work. `false`: one of them is lost, and it has to stop.
-pub async fn keep(domain: &Domain, claim: &Claim, lock: &AccountLock) -> Result<bool> {
-    let lease_ms = domain.settings.lease_ms;
-    if !claim.renew(&domain.store, lease_ms).await? {
+/// Renews the leases of the claim and the account lock during an attempt. Returns false if one of them is lost; the
+/// attempt must then stop.
+pub async fn renew_lease(context: &Context, claim: &Claim, lock: &AccountLock) -> Result<bool> {
+    let lease_ms = context.settings.jobs.lease_ms;
+    if !claim.renew(&context.store, lease_ms).await? {
         return Ok(false);
     }
     let lock = lock.clone();
-    domain
+    context
         .store
         .write(move |tx| {
             let lock = lock.clone();

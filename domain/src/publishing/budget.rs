@@ -1,5 +1,5 @@
-//! How many publications are allowed in a minute, counted from the ledger and from confirmations; and how many changes of
-//! items that are on the site, which are counted apart: taking something off is never to wait for putting something on.
+//! Rate limits per minute. Publications are counted from `effects` and from confirmations. Changes of published items
+//! are counted separately, so that taking an item off the site never waits for a publication.
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 
@@ -10,17 +10,17 @@ use crate::settings::Settings;
 use crate::store::entities::{accounts, effects, publish_jobs};
 
 const MINUTE: Millis = 60_000;
-/// A number that nothing else on the server is likely to lock: "budget" in ASCII.
+/// The key of the advisory lock: "budget" in ASCII, to avoid collisions with other locks on the server.
 const BUDGET: i64 = 0x6275_6467_6574;
 
-/// When the next publish effect may be intended, if not now.
+/// Returns when the next intent to publish may be committed. `None`: now.
 pub(super) async fn next_intent(
     connection: &impl ConnectionTrait,
     settings: &Settings,
     account: &accounts::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
-    one_at_a_time(connection).await?;
+    serialize(connection).await?;
     let query = effects::Entity::find()
         .select_only()
         .column(effects::Column::IntentTime)
@@ -29,7 +29,7 @@ pub(super) async fn next_intent(
         .order_by_desc(effects::Column::IntentTime);
     let everywhere: Vec<Millis> = query
         .clone()
-        .limit(settings.publish_per_minute as u64)
+        .limit(settings.publish.per_minute as u64)
         .into_tuple()
         .all(connection)
         .await?;
@@ -40,28 +40,28 @@ pub(super) async fn next_intent(
         .into_tuple()
         .all(connection)
         .await?;
-    Ok(free_at(&everywhere, settings.publish_per_minute).max(free_at(&here, limit)))
+    Ok(next_free_time(&everywhere, settings.publish.per_minute).max(next_free_time(&here, limit)))
 }
 
-/// When the next confirmation may be given, if not now.
+/// Returns when the next confirmation may be given. `None`: now.
 pub(super) async fn next_confirmation(
     connection: &impl ConnectionTrait,
     settings: &Settings,
     account: &accounts::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
-    one_at_a_time(connection).await?;
+    serialize(connection).await?;
     let query = publish_jobs::Entity::find()
         .select_only()
         .column(publish_jobs::Column::ConfirmTime)
         .filter(publish_jobs::Column::Kind.eq(JobKind::Publish))
         .filter(publish_jobs::Column::ConfirmTime.gt(now - MINUTE))
-        // A yes for a later time takes its share then.
+        // A scheduled publication is counted at its scheduled time.
         .filter(publish_jobs::Column::ScheduleTime.is_null())
         .order_by_desc(publish_jobs::Column::ConfirmTime);
     let everywhere: Vec<Millis> = query
         .clone()
-        .limit(settings.publish_per_minute as u64)
+        .limit(settings.publish.per_minute as u64)
         .into_tuple()
         .all(connection)
         .await?;
@@ -72,12 +72,13 @@ pub(super) async fn next_confirmation(
         .into_tuple()
         .all(connection)
         .await?;
-    Ok(free_at(&everywhere, settings.publish_per_minute).max(free_at(&here, limit)))
+    Ok(next_free_time(&everywhere, settings.publish.per_minute).max(next_free_time(&here, limit)))
 }
 
-/// What counts everybody's publications waits for others that count them, until these are committed: each would see as many as
-/// before otherwise. SQLite has one writer. Nobody who waits here holds what the others still need.
-async fn one_at_a_time(connection: &impl ConnectionTrait) -> Result<()> {
+/// Serializes transactions that count the publications of all accounts. Otherwise concurrent transactions would not see
+/// each other's publications. SQLite has a single writer. A waiting transaction holds no lock that the others still
+/// need.
+async fn serialize(connection: &impl ConnectionTrait) -> Result<()> {
     if connection.get_database_backend() == DbBackend::Postgres {
         let lock = format!("SELECT pg_advisory_xact_lock({BUDGET})");
         connection.execute_unprepared(&lock).await?;
@@ -85,18 +86,18 @@ async fn one_at_a_time(connection: &impl ConnectionTrait) -> Result<()> {
     Ok(())
 }
 
-/// When the next change of an item may be intended, if not now.
+/// Returns when the next intent to change an item may be committed. `None`: now.
 pub(super) async fn next_change(
     connection: &impl ConnectionTrait,
     settings: &Settings,
     account: &accounts::Model,
     now: Millis,
 ) -> Result<Option<Millis>> {
-    let limit = settings.changes_per_minute_account;
+    let limit = settings.publish.changes_per_minute_account;
     next_of(connection, &account.id, &EffectKind::CHANGES, limit, now).await
 }
 
-/// When an account may intend the next effect of these kinds, of which a minute has room for so many; `None`: now.
+/// Returns when an account may commit the next intent of these kinds, with `limit` intents a minute. `None`: now.
 pub(crate) async fn next_of(
     connection: &impl ConnectionTrait,
     account_id: &str,
@@ -115,17 +116,17 @@ pub(crate) async fn next_of(
         .into_tuple()
         .all(connection)
         .await?;
-    Ok(free_at(&here, limit))
+    Ok(next_free_time(&here, limit))
 }
 
 fn account_limit(settings: &Settings, account: &accounts::Model) -> i64 {
     account
         .publish_limit_per_minute
-        .unwrap_or(settings.publish_per_minute_account)
+        .unwrap_or(settings.publish.per_minute_account)
 }
 
-/// The newest uses come first; when there are `limit` of them, the oldest of these makes room a minute after it.
-fn free_at(newest_first: &[Millis], limit: i64) -> Option<Millis> {
+/// Returns when a use is free: a minute after the oldest of the last `limit` uses. `None`: fewer uses than `limit`.
+fn next_free_time(newest_first: &[Millis], limit: i64) -> Option<Millis> {
     let full = i64::try_from(newest_first.len()).is_ok_and(|uses| uses >= limit);
     newest_first.last().filter(|_| full).map(|oldest| oldest + MINUTE)
 }

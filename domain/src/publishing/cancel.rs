@@ -1,4 +1,4 @@
-//! `CancelPublishJob`: stops a job that has not passed its intent to publish.
+//! `CancelPublishJob`: cancels a job before its intent is committed.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -11,35 +11,38 @@ use crate::identity::Caller;
 use crate::jobs;
 use crate::store::Tx;
 use crate::store::entities::{jobs as work_rows, publish_jobs};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
 const METHOD: &str = "CancelPublishJob";
 
-/// Cancels a job. One that is at work right now ends at its next step; one whose window is the person's ends when the window
-/// is closed and the site shows that they were not faster; one past its intent answers TOO_LATE; one that was cancelled
-/// already answers as it did.
+/// Cancels a job. A running attempt ends at its next step. A manual takeover ends after its window is closed and the
+/// site shows that the person has not published. Cancelling a cancelled job changes nothing.
+///
+/// # Errors
+/// NOT_CANCELLABLE if the intent to publish or change is committed; JOB_STATE_INVALID if the job has ended in another
+/// state.
 pub async fn cancel(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
     request_id: Option<String>,
 ) -> Result<PublishJob> {
-    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
-        run(tx, owner_id, id).boxed()
+    requests::once(context, caller, METHOD, id, request_id, |tx, workspace_id, id| {
+        run(tx, workspace_id, id).boxed()
     })
     .await?;
-    super::get(domain, caller, id).await
+    super::get(context, caller, id).await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
-    super::lock_account_of(tx, owner_id, id).await?;
-    let row = load_owned(tx, owner_id, id).await?;
-    cancel_row(tx, row, Reason::CancelledByPerson, "cancelled")
+async fn run(tx: &Tx, workspace_id: &str, id: &str) -> Result<()> {
+    super::lock_account_of(tx, workspace_id, id).await?;
+    let row = load_owned(tx, workspace_id, id).await?;
+    cancel_row(tx, row, Reason::CancelledByPerson, "the job was cancelled")
         .await
         .map(drop)
 }
 
-/// Cancels every job of an account that has not passed its intent: what was approved for another site or mode no longer
+/// Cancels every job of an account without a committed intent, because an approval for another site or mode no longer
 /// counts.
 pub async fn cancel_open(tx: &Tx, account_id: &str, reason: Reason, message: &str) -> Result<()> {
     let open = publish_jobs::Entity::find()
@@ -48,7 +51,7 @@ pub async fn cancel_open(tx: &Tx, account_id: &str, reason: Reason, message: &st
     for row in tx.locked(open).all(tx).await? {
         match cancel_row(tx, row, reason, message).await {
             Ok(_) => {}
-            Err(error) if error.reason() == Some(Reason::TooLate) => {}
+            Err(error) if error.reason() == Some(Reason::NotCancellable) => {}
             Err(error) => return Err(error),
         }
     }
@@ -65,17 +68,20 @@ async fn cancel_row(
         return Ok(row.into());
     }
     if row.state.has_ended() {
-        let message = format!("the job has ended: {:?}", row.state);
-        return Err(Error::rejected(Reason::JobState, message)
+        let message = format!(
+            "the job has already ended in state {}",
+            super::state_name(row.state)
+        );
+        return Err(Error::rejected(Reason::JobStateInvalid, message)
             .with("publish_job_id", &row.id)
             .with("state", super::state_name(row.state)));
     }
     let effect = open_effect(tx, &row.id).await?;
     let at_window = effect
         .as_ref()
-        .is_some_and(|effect| effect.kind == EffectKind::HandOver);
-    if at_window && !row.needs_manual {
-        // The window is closed first, and then the site is asked whether the person was faster.
+        .is_some_and(|effect| effect.kind == EffectKind::ManualTakeover);
+    if at_window && !row.requires_action {
+        // The window is closed first; then the site is read to check whether the person has published.
         row.cancel_requested = true;
         row.reason = Some(reason.name());
         row.message = Some(message.to_owned());
@@ -86,8 +92,8 @@ async fn cancel_row(
     }
     if effect.as_ref().is_some_and(|effect| effect.kind.is_final()) {
         return Err(Error::rejected(
-            Reason::TooLate,
-            "the click may have been made already; the job goes on until its outcome is known",
+            Reason::NotCancellable,
+            "the intent is committed and the click may have been made; the job continues until its outcome is known",
         )
         .with("publish_job_id", &row.id));
     }
@@ -107,13 +113,13 @@ async fn cancel_row(
                 effect,
                 EffectState::NotDone,
                 None,
-                "cancelled; a private draft may be left",
+                "cancelled; a private draft may remain on the site",
             )
             .await?;
         }
         return end_in(tx, row, Ended::Cancelled { reason, message }).await;
     }
-    // Its worker is told at the next step, or the gate refuses it.
+    // The attempt stops at its next step, or its intent is denied.
     row.cancel_requested = true;
     row.reason = Some(reason.name());
     row.message = Some(message.to_owned());

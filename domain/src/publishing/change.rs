@@ -1,7 +1,8 @@
 //! `PrepareChange`: freezes a change of an item that is on the site, and queues a job that prepares it.
 //!
-//! From there a change goes the way of a publication: prepared, looked at, confirmed, through the gate, and reconciled where
-//! its outcome is not known. The listing here goes on saying what the site is known to have until the change is made.
+//! A change passes through the same steps as a publication: it is prepared, reviewed, confirmed and permitted by an
+//! intent, and reconciled if its outcome is in doubt. Until the change is done, the stored listing keeps the content
+//! that the site is known to have.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -10,7 +11,7 @@ use vintedbot_marketplace::ChangeKind;
 
 use super::claims;
 use super::job::save;
-use super::prepare::{Frozen, fresh, submit};
+use super::prepare::{Frozen, new_row, submit};
 use super::revision::{Change, listing_hash};
 use super::{JobKind, PublishJob, Revision, State};
 use crate::accounts::{self, AccountState};
@@ -19,16 +20,16 @@ use crate::identity::Caller;
 use crate::listings::{self, Listing, ListingInput, ListingState};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, publish_jobs};
-use crate::{Domain, Error, Reason, Result, Violation, jobs, requests};
+use crate::{Context, Error, Reason, Result, Violation, jobs, requests};
 
-/// What to do to an item.
+/// The requested change of an item.
 #[derive(Clone, Debug, Serialize)]
 pub enum Wanted {
     Edit {
         listing: Box<ListingInput>,
-        /// Names of the fields to take. Empty: every field that is present.
+        /// Names of the fields to change. Empty: every field that is present.
         mask: Vec<String>,
-        /// Whether what was changed on the site since is overwritten.
+        /// Whether changes made on the site since the last reading are overwritten.
         overwrite_remote: bool,
     },
     Hide,
@@ -47,7 +48,7 @@ impl Wanted {
     }
 }
 
-/// A change to prepare.
+/// The parameters of [`prepare_change`].
 #[derive(Clone, Debug, Serialize)]
 pub struct PrepareChange {
     pub listing_id: String,
@@ -58,68 +59,74 @@ pub struct PrepareChange {
 
 const METHOD: &str = "PrepareChange";
 
-/// Validates a change, all violations at once, freezes it, and makes a job.
+/// Validates a change, freezes it as a revision, and creates a publish job. If the listing has a job of the same kind
+/// in state AWAITING_CONFIRMATION, that job is prepared again instead.
 ///
 /// # Errors
-/// NOT_PUBLISHED; PUBLISH_JOB_OPEN, except that a job of the same kind that awaits its confirmation is prepared again under
-/// the same id; violations, also of a change that changes nothing; ACCOUNT_PAUSED; SESSION_OTHER_MEMBER where the item belongs
-/// to a member that the account was before.
-pub async fn prepare_change(domain: &Domain, caller: &Caller, prepare: PrepareChange) -> Result<PublishJob> {
-    let (reader, request_id) = (domain.store.reader(), prepare.request_id.as_deref());
-    if let Some(id) = requests::find(reader, &caller.owner_id, request_id, METHOD, &prepare).await? {
-        return super::get(domain, caller, &id).await;
+/// - All violations at once; a change without an effect is a violation too.
+/// - NOT_PUBLISHED, PUBLISH_JOB_OPEN, ACCOUNT_PAUSED, SESSION_REQUIRED, SESSION_INVALID.
+/// - RESOURCE_CHANGED if the listing was changed during the call.
+/// - SESSION_MEMBER_MISMATCH if the item belongs to a previous member of the account.
+pub async fn prepare_change(
+    context: &Context,
+    caller: &Caller,
+    prepare: PrepareChange,
+) -> Result<PublishJob> {
+    let (reader, request_id) = (context.store.reader(), prepare.request_id.as_deref());
+    if let Some(id) = requests::find(reader, &caller.workspace_id, request_id, METHOD, &prepare).await? {
+        return super::get(context, caller, &id).await;
     }
-    let listing = listings::get(domain, caller, &prepare.listing_id).await?;
-    let account = accounts::get(domain, caller, &listing.account_id).await?;
-    accounts::require_session(&account, domain.store.now().await?)?;
-    let (change, content) = frozen(domain, &account, &listing, &prepare.change).await?;
+    let listing = listings::get(context, caller, &prepare.listing_id).await?;
+    let account = accounts::get(context, caller, &listing.account_id).await?;
+    accounts::require_session(&account, context.store.now().await?)?;
+    let (change, content) = frozen(context, &account, &listing, &prepare.change).await?;
     let photo_ids = (!change.keeps_photos).then(|| change.photo_ids.clone());
     let revision = Revision {
         version: 1,
-        owner_id: caller.owner_id.clone(),
+        workspace_id: caller.workspace_id.clone(),
         account_id: account.id.clone(),
         site: account.site.clone(),
         listing_id: listing.id.clone(),
         content,
         change: Some(change),
     };
-    let (text, hash) = revision.freeze()?;
-    let (owner_id, sequence) = (caller.owner_id.clone(), listing.sequence);
-    let id = domain
+    let (text, hash) = revision.encode()?;
+    let (workspace_id, sequence) = (caller.workspace_id.clone(), listing.sequence);
+    let id = context
         .store
         .write(move |tx| {
             let (prepare, text, hash) = (prepare.clone(), text.clone(), hash.clone());
-            let (owner_id, photo_ids) = (owner_id.clone(), photo_ids.clone());
+            let (workspace_id, photo_ids) = (workspace_id.clone(), photo_ids.clone());
             async move {
                 let request_id = prepare.request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &prepare).await? {
+                if let Some(id) = requests::check(tx, &workspace_id, request_id, METHOD, &prepare).await? {
                     return Ok(id);
                 }
                 if let Some(photo_ids) = photo_ids {
-                    listings::require_photos(tx, &owner_id, &photo_ids)
+                    listings::require_photos(tx, &workspace_id, &photo_ids)
                         .await
                         .map_err(in_edit)?;
                 }
                 let frozen = Frozen {
-                    owner_id: &owner_id,
+                    workspace_id: &workspace_id,
                     text,
                     hash,
                     sequence,
-                    hand_over: false,
+                    manual_takeover: false,
                 };
                 let id = insert(tx, &prepare, frozen).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &prepare, &id).await?;
                 Ok(id)
             }
             .boxed()
         })
         .await?;
-    super::get(domain, caller, &id).await
+    super::get(context, caller, &id).await
 }
 
-/// The change as it will be approved.
+/// Builds the change and its content for the revision.
 async fn frozen(
-    domain: &Domain,
+    context: &Context,
     account: &accounts::Account,
     listing: &Listing,
     wanted: &Wanted,
@@ -138,12 +145,12 @@ async fn frozen(
     let edited = match wanted {
         Wanted::Edit {
             listing: input, mask, ..
-        } => listings::edited(domain, account, listing, input, mask)
+        } => listings::edited(context, account, listing, input, mask)
             .await
             .map_err(in_edit)?,
-        _ => listings::as_it_is(domain, account, listing).await?,
+        _ => listings::as_it_is(context, account, listing).await?,
     };
-    // Putting back what the site has changed is a change there, although it is none here.
+    // Overwriting a change made on the site changes the item, although the listing stays the same.
     let puts_back = overwrites && !remote.differences.is_empty();
     let is_change = match wanted {
         Wanted::Edit { .. } => edited.is_change || puts_back,
@@ -156,7 +163,7 @@ async fn frozen(
             Wanted::Edit { .. } => "edit.listing",
             _ => "change",
         };
-        return Err(Error::invalid(field, "that is how the item is already"));
+        return Err(Error::invalid(field, "the item already has this state"));
     }
     let other_photos = remote.differences.iter().any(|each| each.field == "photos");
     let keeps_photos = edited.keeps_photos && !(overwrites && other_photos);
@@ -165,16 +172,20 @@ async fn frozen(
         remote_id: remote.item_id.clone(),
         keeps_photos,
         overwrite_remote: overwrites,
-        before: listing.seen.clone().unwrap_or_default().said(listing),
-        after: edited.said,
+        before: listing
+            .remote_snapshot
+            .clone()
+            .unwrap_or_default()
+            .desired(listing),
+        after: edited.desired,
         photo_ids: edited.photo_ids,
     };
     Ok((change, edited.content))
 }
 
 async fn insert(tx: &Tx, prepare: &PrepareChange, frozen: Frozen<'_>) -> Result<String> {
-    // The account before the listing, as everywhere.
-    let unlocked = listings::get_row(tx, frozen.owner_id, &prepare.listing_id).await?;
+    // The account is locked before the listing; see the lock order of this module.
+    let unlocked = listings::get_row(tx, frozen.workspace_id, &prepare.listing_id).await?;
     let account = tx
         .locked(account_rows::Entity::find_by_id(&unlocked.account_id))
         .one(tx)
@@ -184,17 +195,17 @@ async fn insert(tx: &Tx, prepare: &PrepareChange, frozen: Frozen<'_>) -> Result<
         .filter(publish_jobs::Column::ListingId.eq(unlocked.id.as_str()))
         .filter(publish_jobs::Column::State.is_not_in(State::ENDED));
     let open = tx.locked(open).one(tx).await?;
-    let listing = listings::load(tx, frozen.owner_id, &prepare.listing_id).await?;
+    let listing = listings::load(tx, frozen.workspace_id, &prepare.listing_id).await?;
     if listing.sequence != frozen.sequence {
         return Err(Error::rejected(
             Reason::ResourceChanged,
-            "the listing was changed at the same moment; call again",
+            "the listing was changed during the call; call again",
         ));
     }
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
             Reason::AccountPaused,
-            "the account is paused; look at why, then call ResumeAccount",
+            "the account is paused; check why, then call ResumeAccount",
         )
         .with("account_id", &account.id)
         .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
@@ -222,12 +233,12 @@ async fn insert(tx: &Tx, prepare: &PrepareChange, frozen: Frozen<'_>) -> Result<
         }
         Some(open) => Err(Error::rejected(
             Reason::PublishJobOpen,
-            "the listing has a publish job that has not ended",
+            "the listing already has an open publish job",
         )
         .with("publish_job_id", open.id)),
         None => {
             let now = tx.now().await?;
-            let mut row = fresh(tx, frozen, true, &listing, account.site, now)?;
+            let mut row = new_row(tx, frozen, true, &listing, account.site, now)?;
             row.kind = kind;
             row.remote_item_id = item_id;
             row.remote_url.clone_from(&listing.remote_url);
@@ -237,7 +248,7 @@ async fn insert(tx: &Tx, prepare: &PrepareChange, frozen: Frozen<'_>) -> Result<
     }
 }
 
-/// Where a violation of an edit stands in the request.
+/// Prefixes the fields of violations with the path of the edit in the request.
 fn in_edit(error: Error) -> Error {
     let moved = |violation: Violation| Violation {
         field: format!("edit.{}", violation.field),
@@ -252,7 +263,7 @@ fn in_edit(error: Error) -> Error {
 pub(super) fn not_published(listing_id: &str) -> Error {
     Error::rejected(
         Reason::NotPublished,
-        "the listing has no item on the site that could be changed",
+        "the listing has no published item on the site",
     )
     .with("listing_id", listing_id)
 }

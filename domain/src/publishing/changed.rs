@@ -1,4 +1,4 @@
-//! What became of a change of an item: decided from readings of the site, and written down.
+//! The outcome of a change of an item: deciding it from readings of the site, and recording it.
 
 use futures::FutureExt;
 use vintedbot_marketplace::{ChangeKind, Field, OwnItem};
@@ -11,25 +11,25 @@ use crate::clock::Millis;
 use crate::store::Tx;
 use crate::store::entities::{effects, listings as listing_rows, publish_jobs};
 use crate::wardrobe::reading::{self, Reading};
-use crate::wardrobe::seen::Pairing;
-use crate::wardrobe::{Difference, Photos, Said, Seen, Vocabulary, Words, compare};
-use crate::{Domain, Result, listings};
+use crate::wardrobe::snapshot::PhotoMapping;
+use crate::wardrobe::{DesiredItem, Difference, Photos, RemoteSnapshot, Vocabulary, Words, compare};
+use crate::{Context, Result, listings};
 
-/// What a reading of the site says about a change in doubt.
+/// The conclusion from a reading of the site about a change in doubt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is made.
+    /// The change was made.
     Done,
-    /// It is not.
+    /// The change was not made.
     NotDone,
-    /// Too early to say.
+    /// It is too early to decide.
     NotYet,
-    /// The site does not tell; a person has to.
+    /// The reading is inconclusive; a person has to answer.
     Ask,
 }
 
-/// Decides what a complete reading says: of the item by its id, and whether the wardrobe lists it. What was to come about
-/// counts at once; that nothing has happened only after the settling window.
+/// Decides the outcome of a change from a complete reading: the item by its id, and whether the wardrobe lists it. The
+/// intended result counts at once; its absence counts only after the settling window.
 pub fn decide(
     effect: &effects::Model,
     change: &Change,
@@ -45,21 +45,21 @@ pub fn decide(
     match (change.kind, item) {
         (ChangeKind::Delete, None) if !is_listed => Decision::Done,
         (ChangeKind::Delete, Some(_)) if is_listed => unless_settled(Decision::NotDone),
-        // The one says so and the other not, or what was to be changed is gone.
+        // The item and the wardrobe contradict each other, or the item to be changed is gone.
         (ChangeKind::Delete, _) | (_, None) => unless_settled(Decision::Ask),
-        (_, Some(item)) if is_made(effect, change, item) => Decision::Done,
+        (_, Some(item)) if matches_change(effect, change, item) => Decision::Done,
         (ChangeKind::Hide | ChangeKind::Unhide, Some(_)) => unless_settled(Decision::NotDone),
-        (ChangeKind::Edit, Some(item)) if is_as_before(effect, item) => unless_settled(Decision::NotDone),
+        (ChangeKind::Edit, Some(item)) if is_unchanged(effect, item) => unless_settled(Decision::NotDone),
         (ChangeKind::Edit, Some(_)) => unless_settled(Decision::Ask),
     }
 }
 
-/// Whether an item is what was approved.
-fn is_made(effect: &effects::Model, change: &Change, item: &OwnItem) -> bool {
-    is_what_was_approved(change, approved_photos(effect, change), item)
+/// Returns whether an item equals the approved change.
+fn matches_change(effect: &effects::Model, change: &Change, item: &OwnItem) -> bool {
+    matches_approval(change, approved_photos(effect, change), item)
 }
 
-/// The photos that an item has after the change, told by those that it had right before the intent.
+/// Returns the photos expected after the change, based on the photos right before the intent.
 fn approved_photos(effect: &effects::Model, change: &Change) -> Photos {
     let before: Vec<String> = serde_json::from_str(&effect.target_photo_ids).unwrap_or_default();
     if change.keeps_photos {
@@ -72,29 +72,29 @@ fn approved_photos(effect: &effects::Model, change: &Change) -> Photos {
     }
 }
 
-/// Whether the photos of an item that was read after a change are others than the listing will have.
+/// Returns whether the photos of an item that was read after a change differ from those of the change.
 pub fn has_other_photos(change: &Change, item: &OwnItem) -> bool {
     let differences = compare::compare(&change.after, item, Words::NONE);
     differences.iter().any(|each| each.field == Field::Photos.name())
 }
 
-/// Whether an item that was just read needs no change any more.
+/// Returns whether an item that was just read already equals the approved change. Always false for a deletion.
 pub fn is_made_already(change: &Change, item: &OwnItem) -> bool {
     let photos = match &change.after.photos {
-        // Nobody can tell whether photos that the site gave new names to are those that were approved.
+        // Without the old photo ids, new photos cannot be recognized as the approved ones.
         Photos::New { old, .. } if old.is_empty() => return false,
         photos => photos.clone(),
     };
-    change.kind != ChangeKind::Delete && is_what_was_approved(change, photos, item)
+    change.kind != ChangeKind::Delete && matches_approval(change, photos, item)
 }
 
-fn is_what_was_approved(change: &Change, photos: Photos, item: &OwnItem) -> bool {
+fn matches_approval(change: &Change, photos: Photos, item: &OwnItem) -> bool {
     match change.kind {
         ChangeKind::Hide => item.is_hidden,
         ChangeKind::Unhide => !item.is_hidden,
         ChangeKind::Delete => false,
         ChangeKind::Edit => {
-            let approved = Said {
+            let approved = DesiredItem {
                 photos,
                 ..change.after.clone()
             };
@@ -103,10 +103,10 @@ fn is_what_was_approved(change: &Change, photos: Photos, item: &OwnItem) -> bool
     }
 }
 
-/// Whether an item is still what it was right before the intent.
-fn is_as_before(effect: &effects::Model, item: &OwnItem) -> bool {
+/// Returns whether an item is unchanged since right before the intent.
+fn is_unchanged(effect: &effects::Model, item: &OwnItem) -> bool {
     let before: Option<OwnItem> = effect
-        .seen
+        .remote_snapshot
         .as_deref()
         .and_then(|text| serde_json::from_str(text).ok());
     before.is_some_and(|before| {
@@ -126,25 +126,25 @@ fn is_as_before(effect: &effects::Model, item: &OwnItem) -> bool {
     })
 }
 
-/// Keeps with the job what it changes, for the person to look at.
-pub async fn note_changes(domain: &Domain, job_id: &str, changes: &[Difference]) -> Result<()> {
+/// Stores the field changes of a job for the person's review.
+pub async fn note_changes(context: &Context, job_id: &str, changes: &[Difference]) -> Result<()> {
     use sea_orm::sea_query::Expr;
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
     let changes = changes.iter().cloned().map(|each| FieldChange {
         field: each.field,
-        before: each.here,
-        after: each.there,
+        before: each.local,
+        after: each.remote,
     });
     let (job_id, text) = (
         job_id.to_owned(),
         serde_json::to_string(&changes.collect::<Vec<_>>())?,
     );
-    domain
+    context
         .store
         .write(move |tx| {
             let (job_id, text) = (job_id.clone(), text.clone());
             async move {
-                // Not an event of its own: that the job is ready tells it.
+                // Emits no event, because the event that the job is ready follows.
                 publish_jobs::Entity::update_many()
                     .col_expr(publish_jobs::Column::Changes, Expr::value(text))
                     .filter(publish_jobs::Column::Id.eq(job_id))
@@ -157,20 +157,20 @@ pub async fn note_changes(domain: &Domain, job_id: &str, changes: &[Difference])
         .await
 }
 
-/// An item as it was read after a change of it.
+/// An item as it was read after its change.
 #[derive(Clone, Debug)]
 pub struct ReadAfter {
     pub item: OwnItem,
-    /// Our copies of its photos, where these are others than the listing's.
+    /// The ids of the fetched copies of its photos. Absent: the listing's photos apply.
     pub fetched: Option<Vec<String>>,
     pub words: Vocabulary,
 }
 
-/// The change is made. Needs no claim: it is what happened. What the site altered in what it accepted is kept with the listing,
-/// as an import would.
-pub async fn done(domain: &Domain, effect_id: &str, after: Option<ReadAfter>, note: &str) -> Result<()> {
+/// Records that the change was made, and ends the job. Requires no claim, because the effect has happened. Alterations
+/// that the site made to the accepted values are stored with the listing, as an import would do.
+pub async fn done(context: &Context, effect_id: &str, after: Option<ReadAfter>, note: &str) -> Result<()> {
     let (effect_id, note) = (effect_id.to_owned(), note.to_owned());
-    domain
+    context
         .store
         .write(move |tx| {
             let (effect_id, after, note) = (effect_id.clone(), after.clone(), note.clone());
@@ -188,10 +188,10 @@ pub async fn done(domain: &Domain, effect_id: &str, after: Option<ReadAfter>, no
         .await
 }
 
-/// The item is what was approved without a write of ours that is open: somebody made the change by hand.
-pub async fn found_done(domain: &Domain, job_id: &str, after: Option<ReadAfter>) -> Result<()> {
+/// Ends a job whose change was found on the site without an open effect: somebody made the change by hand.
+pub async fn found_done(context: &Context, job_id: &str, after: Option<ReadAfter>) -> Result<()> {
     let job_id = job_id.to_owned();
-    domain
+    context
         .store
         .write(move |tx| {
             let (job_id, after) = (job_id.clone(), after.clone());
@@ -213,7 +213,7 @@ async fn end_done(
     effect: Option<&effects::Model>,
     after: Option<ReadAfter>,
 ) -> Result<()> {
-    let change = Revision::thaw(&row.revision, &row.revision_hash)?.change;
+    let change = Revision::decode(&row.revision, &row.revision_hash)?.change;
     let id = row.listing_id.clone();
     end_in(tx, row, Ended::Done).await?;
     let (Some(after), Some(change)) = (after, change.filter(|change| change.kind != ChangeKind::Delete))
@@ -221,30 +221,30 @@ async fn end_done(
         return Ok(());
     };
     let ReadAfter { item, fetched, words } = after;
-    if effect.is_some_and(|effect| is_as_before(effect, &item) && !is_made(effect, &change, &item)) {
-        // The site shows late what it accepted: nothing is known of that yet.
+    if effect.is_some_and(|effect| is_unchanged(effect, &item) && !matches_change(effect, &change, &item)) {
+        // The site does not show the accepted change yet, so that this reading says nothing about it.
         return Ok(());
     }
     let Some(row) = listings::find(tx, &id).await? else {
         return Ok(());
     };
     let listing = listings::Listing::from(row.clone());
-    let mut said = Seen::of(&row).said(&listing);
+    let mut desired = RemoteSnapshot::of(&row).desired(&listing);
     if let Some(effect) = effect.filter(|_| !change.keeps_photos) {
-        // One of the old ones that is still there is not one of the listing's.
-        said.photos = approved_photos(effect, &change);
+        // An old photo that is still on the site is not one of the listing's.
+        desired.photos = approved_photos(effect, &change);
     }
     let reading = Reading {
-        differences: compare::compare(&said, &item, words.as_words()),
+        differences: compare::compare(&desired, &item, words.as_words()),
         item: Some(item),
         fetched,
     };
     reading::note(tx, row, reading).await
 }
 
-/// What a change that is made does to its listing.
+/// Applies a completed change to its listing.
 pub(super) fn apply(job: &publish_jobs::Model, listing: &mut listing_rows::Model) -> Result<()> {
-    let Some(change) = Revision::thaw(&job.revision, &job.revision_hash)?.change else {
+    let Some(change) = Revision::decode(&job.revision, &job.revision_hash)?.change else {
         return Ok(());
     };
     match change.kind {
@@ -255,13 +255,13 @@ pub(super) fn apply(job: &publish_jobs::Model, listing: &mut listing_rows::Model
             listing.remote_differences = "[]".to_owned();
         }
         ChangeKind::Edit => {
-            listings::take_over_said(listing, &change.after, &change.photo_ids)?;
+            listings::take_over_desired(listing, &change.after, &change.photo_ids)?;
             listing.remote_differences = "[]".to_owned();
             if !change.keeps_photos {
-                // What the site calls the new ones is known when it is read.
-                let mut seen = Seen::of(listing);
-                seen.pairing = None::<Pairing>;
-                listing.remote_seen = Some(serde_json::to_string(&seen)?);
+                // The site's ids of the new photos are known only after the next reading.
+                let mut snapshot = RemoteSnapshot::of(listing);
+                snapshot.photo_mapping = None::<PhotoMapping>;
+                listing.remote_snapshot = Some(serde_json::to_string(&snapshot)?);
             }
         }
     }
@@ -311,8 +311,8 @@ mod tests {
         }
     }
 
-    fn said(price: i64) -> Said {
-        Said {
+    fn desired(price: i64) -> DesiredItem {
+        DesiredItem {
             title: "Jumper".to_owned(),
             description: "Warm".to_owned(),
             price: euros(price),
@@ -335,8 +335,8 @@ mod tests {
             remote_id: "50".to_owned(),
             keeps_photos,
             overwrite_remote: false,
-            before: said(900),
-            after: said(700),
+            before: desired(900),
+            after: desired(700),
             photo_ids: Vec::new(),
         }
     }
@@ -345,14 +345,14 @@ mod tests {
     fn effect(kind: ChangeKind, settle_until: Millis) -> effects::Model {
         effects::Model {
             id: "effect".to_owned(),
-            owner_id: "owner".to_owned(),
+            workspace_id: "workspace".to_owned(),
             account_id: "account".to_owned(),
             site: "practice".to_owned(),
             subject_id: "job".to_owned(),
             kind: EffectKind::of_change(kind),
             state: EffectState::Unconfirmed,
             claim_epoch: 1,
-            composer_id: "composer".to_owned(),
+            form_session_id: "form-session".to_owned(),
             intent_time: 0,
             not_after: 1,
             reconcile_after: 2,
@@ -364,31 +364,31 @@ mod tests {
             note: None,
             decide_time: None,
             watch_until: None,
-            seen: serde_json::to_string(&item(900, "p1")).ok(),
+            remote_snapshot: serde_json::to_string(&item(900, "p1")).ok(),
         }
     }
 
-    /// What is decided before and after the end of the settling window.
+    /// Returns the decisions before and after the end of the settling window.
     fn decided(change: &Change, item: Option<&OwnItem>, is_listed: bool) -> [Decision; 2] {
         [NOW + 1, NOW]
             .map(|settle_until| decide(&effect(change.kind, settle_until), change, item, is_listed, NOW))
     }
 
     #[test]
-    fn an_edit_is_made_when_the_item_is_what_was_approved() {
+    fn edit_is_done_when_item_matches_approval() {
         let edit = change(ChangeKind::Edit, true);
         assert_eq!(decided(&edit, Some(&item(700, "p1")), true), [Decision::Done; 2]);
     }
 
     #[test]
-    fn an_edit_is_not_made_when_the_item_is_as_before_after_the_settling_window() {
+    fn edit_is_not_done_when_item_is_unchanged_after_settling() {
         let edit = change(ChangeKind::Edit, true);
         let expected = [Decision::NotYet, Decision::NotDone];
         assert_eq!(decided(&edit, Some(&item(900, "p1")), true), expected);
     }
 
     #[test]
-    fn an_edit_of_an_item_that_is_neither_or_gone_is_asked_about() {
+    fn edit_of_changed_or_missing_item_asks_the_person() {
         let edit = change(ChangeKind::Edit, true);
         let expected = [Decision::NotYet, Decision::Ask];
         assert_eq!(decided(&edit, Some(&item(800, "p1")), true), expected);
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn photos_are_replaced_when_none_of_the_old_is_left() {
+    fn photo_edit_is_done_when_no_old_photo_is_left() {
         let edit = change(ChangeKind::Edit, false);
         assert_eq!(decided(&edit, Some(&item(700, "p2")), true), [Decision::Done; 2]);
         let half = [Decision::NotYet, Decision::Ask];
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn hiding_and_showing_are_read_from_the_flag() {
+    fn hide_and_unhide_are_read_from_the_flag() {
         let hidden = OwnItem {
             is_hidden: true,
             ..item(900, "p1")
@@ -429,7 +429,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deletion_is_made_when_neither_the_item_nor_the_wardrobe_shows_it() {
+    fn delete_is_done_when_item_and_wardrobe_lack_it() {
         let delete = change(ChangeKind::Delete, true);
         assert_eq!(decided(&delete, None, false), [Decision::Done; 2]);
         let there = item(900, "p1");
@@ -442,12 +442,12 @@ mod tests {
         assert_eq!(
             decided(&delete, Some(&there), false),
             asked,
-            "it is read, and not listed"
+            "the item is read, but not listed"
         );
     }
 
     #[test]
-    fn nothing_is_settled_while_the_intent_may_still_be_acted_on() {
+    fn open_intent_is_not_settled_while_it_may_still_act() {
         let delete = change(ChangeKind::Delete, true);
         let open = effects::Model {
             state: EffectState::Intended,
@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_approved_already_needs_no_click() {
+    fn already_approved_state_needs_no_click() {
         assert!(is_made_already(&change(ChangeKind::Edit, true), &item(700, "p1")));
         assert!(!is_made_already(
             &change(ChangeKind::Edit, true),
@@ -471,15 +471,15 @@ mod tests {
             old: Vec::new(),
         };
         let edit = Change {
-            after: Said {
+            after: DesiredItem {
                 photos: unknown,
-                ..said(700)
+                ..desired(700)
             },
             ..change(ChangeKind::Edit, false)
         };
         assert!(
             !is_made_already(&edit, &item(700, "p1")),
-            "whose photos these are is not known"
+            "the photos cannot be recognized"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Which item on the site is whose: each at most once per account, and of the member that the account was there.
+//! Claims on items of the site. Per account, an item is claimed by at most one listing; the claim records the member.
 
 use sea_orm::ActiveValue::Set;
 use sea_orm::{
@@ -9,8 +9,10 @@ use crate::store::Tx;
 use crate::store::entities::{accounts, publish_jobs, remote_items};
 use crate::{Error, Reason, Result};
 
-/// Claims an item for a job's listing. The same claim again is fine, also where the listing was imported from that item;
-/// another listing's is REMOTE_ITEM_TAKEN.
+/// Claims an item for a job's listing. A repeated claim succeeds, also if the listing was imported from that item.
+///
+/// # Errors
+/// REMOTE_ITEM_ALREADY_LINKED if another listing has claimed the item.
 pub(super) async fn claim_item(tx: &Tx, job: &publish_jobs::Model, remote_item_id: &str) -> Result<()> {
     let key = (job.account_id.clone(), remote_item_id.to_owned());
     let account = accounts::Entity::find_by_id(&job.account_id).one(tx).await?;
@@ -30,10 +32,11 @@ pub(super) async fn claim_item(tx: &Tx, job: &publish_jobs::Model, remote_item_i
             taken.into_active_model().reset_all().update(tx).await?;
             return Ok(());
         }
-        return Err(
-            Error::rejected(Reason::RemoteItemTaken, "that item belongs to another listing")
-                .with("listing_id", taken.listing_id),
-        );
+        return Err(Error::rejected(
+            Reason::RemoteItemAlreadyLinked,
+            "the item is linked to another listing",
+        )
+        .with("listing_id", taken.listing_id));
     }
     let row = remote_items::ActiveModel {
         account_id: Set(job.account_id.clone()),
@@ -50,7 +53,10 @@ pub(super) async fn claim_item(tx: &Tx, job: &publish_jobs::Model, remote_item_i
     Ok(())
 }
 
-/// Refuses to change an item of another member than the account is now: it would look as if it were gone.
+/// Checks that an item belongs to the account's current member. An item of another member would look deleted.
+///
+/// # Errors
+/// SESSION_MEMBER_MISMATCH.
 pub(super) async fn require_own(
     tx: &Tx,
     account: &accounts::Model,
@@ -58,12 +64,12 @@ pub(super) async fn require_own(
 ) -> Result<()> {
     let key = (account.id.clone(), remote_item_id.unwrap_or_default().to_owned());
     let claim = remote_items::Entity::find_by_id(key).one(tx).await?;
-    let owner = claim.and_then(|claim| claim.member_id);
-    match (owner, &account.member_id) {
-        (Some(owner), Some(member_id)) if owner != *member_id => {
+    let item_member = claim.and_then(|claim| claim.member_id);
+    match (item_member, &account.member_id) {
+        (Some(item_member), Some(member_id)) if item_member != *member_id => {
             let message =
-                "the item belongs to another member than the account is now; import that one's session first";
-            Err(Error::rejected(Reason::SessionOtherMember, message)
+                "the item belongs to a previous member of this account; import that member's session first";
+            Err(Error::rejected(Reason::SessionMemberMismatch, message)
                 .with("member_id", member_id)
                 .with(
                     "member_login",
@@ -74,7 +80,7 @@ pub(super) async fn require_own(
     }
 }
 
-/// Every claimed id of an account, with the job that it belongs to.
+/// Returns the claimed item ids of an account, each with the id of its job.
 pub(super) async fn claimed(
     connection: &impl ConnectionTrait,
     account_id: &str,

@@ -1,4 +1,4 @@
-//! `ConfirmPublish`: consumes the confirm token by moving the job on, or checks what a real call would meet.
+//! `ConfirmPublish`: consumes the confirm token and confirms the job, or with `dry_run` only runs the checks.
 
 use futures::FutureExt;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
@@ -14,9 +14,9 @@ use crate::keys::sha256_hex;
 use crate::listings::{Listing, ListingState};
 use crate::store::Tx;
 use crate::store::entities::{accounts, effects, listings, publish_jobs};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
-/// What is confirmed, and with which proof.
+/// The parameters of a confirmation.
 #[derive(Clone, Debug)]
 pub struct Confirm {
     pub job_id: String,
@@ -25,7 +25,7 @@ pub struct Confirm {
     pub request_id: Option<String>,
 }
 
-/// One of the checks that a real confirmation has to pass.
+/// A check of a confirmation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckKind {
     Token,
@@ -36,7 +36,7 @@ pub enum CheckKind {
     RateLimit,
 }
 
-/// How a check went; a refusal is what a real call would be answered with.
+/// The result of a check. `refusal` is the error that a real confirmation would return; absent if the check passed.
 #[derive(Debug)]
 pub struct Check {
     pub kind: CheckKind,
@@ -52,36 +52,39 @@ impl Check {
     }
 }
 
-/// The answer to a confirmation.
+/// The result of a confirmation.
 #[derive(Debug)]
 pub struct Confirmed {
     pub job: PublishJob,
-    /// Every check, in order; of a real confirmation all have passed.
+    /// All checks, in order. In a real confirmation, all have passed. Empty for a repeated call.
     pub checks: Vec<Check>,
 }
 
 const METHOD: &str = "ConfirmPublish";
 
-/// Confirms a prepared job. With `dry_run` it makes every check, consumes nothing and opens no browser. The same
-/// `request_id` gets the same answer again.
-pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Result<Confirmed> {
-    let (domain_, owner_id) = (domain.clone(), caller.owner_id.clone());
-    domain
+/// Confirms a prepared job. With `dry_run`, all checks run, nothing is consumed, and no browser is opened. A repeated
+/// call with the same `request_id` returns the job.
+///
+/// # Errors
+/// The refusal of the first check that failed; MANUAL_TAKEOVER if the person has the window of the job.
+pub async fn confirm(context: &Context, caller: &Caller, confirm: Confirm) -> Result<Confirmed> {
+    let (context_, workspace_id) = (context.clone(), caller.workspace_id.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, owner_id, confirm) = (domain_.clone(), owner_id.clone(), confirm.clone());
-            async move { run(tx, &domain, &owner_id, &confirm).await }.boxed()
+            let (context, workspace_id, confirm) = (context_.clone(), workspace_id.clone(), confirm.clone());
+            async move { run(tx, &context, &workspace_id, &confirm).await }.boxed()
         })
         .await
 }
 
-async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Result<Confirmed> {
+async fn run(tx: &Tx, context: &Context, workspace_id: &str, confirm: &Confirm) -> Result<Confirmed> {
     let request_id = confirm.request_id.as_deref().filter(|_| !confirm.dry_run);
     let parameters = (&confirm.job_id, sha256_hex(&confirm.token));
-    let known = requests::check(tx, owner_id, request_id, METHOD, &parameters).await?;
-    // The gate locks the account first, then the job; so does everybody.
-    let account = super::lock_account_of(tx, owner_id, &confirm.job_id).await?;
-    let row = load_owned(tx, owner_id, &confirm.job_id).await?;
+    let known = requests::check(tx, workspace_id, request_id, METHOD, &parameters).await?;
+    // The lock order is account, then job, as in the commit of an intent.
+    let account = super::lock_account_of(tx, workspace_id, &confirm.job_id).await?;
+    let row = load_owned(tx, workspace_id, &confirm.job_id).await?;
     let now = tx.now().await?;
     if known.is_some() {
         return Ok(Confirmed {
@@ -89,25 +92,25 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
             checks: Vec::new(),
         });
     }
-    not_handed_over(&row)?;
+    refuse_manual_takeover(&row)?;
     let listing = tx
         .locked(listings::Entity::find_by_id(&row.listing_id))
         .one(tx)
         .await?;
-    let mut checks = of_consent(domain, &confirm.token, &row, listing.as_ref(), &account, now);
+    let mut checks = consent_checks(context, &confirm.token, &row, listing.as_ref(), &account, now);
     let mut check = |kind, result: Result<()>| checks.push(Check::of(kind, result));
     if row.kind == JobKind::Publish {
         check(CheckKind::NoOpenEffect, no_open_effect(tx, &account).await?);
-        let free = budget::next_confirmation(tx, &domain.settings, &account, now).await?;
-        let free = free.max(budget::next_intent(tx, &domain.settings, &account, now).await?);
+        let free = budget::next_confirmation(tx, &context.settings, &account, now).await?;
+        let free = free.max(budget::next_intent(tx, &context.settings, &account, now).await?);
         check(
             CheckKind::RateLimit,
             free.map_or(Ok(()), |free| Err(rate_limited(free, now, "publish_per_minute"))),
         );
     } else {
-        // Changes of a listing come one after the other, since it has one job at a time.
+        // A listing has at most one open job, so that its changes cannot overlap.
         check(CheckKind::NoOpenEffect, Ok(()));
-        let free = budget::next_change(tx, &domain.settings, &account, now).await?;
+        let free = budget::next_change(tx, &context.settings, &account, now).await?;
         check(
             CheckKind::RateLimit,
             free.map_or(Ok(()), |free| {
@@ -127,24 +130,24 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     }
     let listing = listing.ok_or_else(|| Error::not_found("listing", &row.listing_id))?;
     let job = consume(tx, row, now, None).await?;
-    requests::remember(tx, owner_id, request_id, METHOD, &parameters, &job.id).await?;
+    requests::remember(tx, workspace_id, request_id, METHOD, &parameters, &job.id).await?;
     if job.kind == JobKind::Publish {
         set_listing_state(tx, listing, ListingState::Publishing, now).await?;
     }
     Ok(Confirmed { job, checks })
 }
 
-/// What makes a confirmation one: a genuine token of a job that awaits it, for what the listing still is, on an account
-/// that may act.
-pub(super) fn of_consent(
-    domain: &Domain,
+/// Runs the checks of consent: the token is genuine and has not expired, the job awaits confirmation, the listing was
+/// not edited, and the account may act.
+pub(super) fn consent_checks(
+    context: &Context,
     token: &str,
     row: &publish_jobs::Model,
     listing: Option<&listings::Model>,
     account: &accounts::Model,
     now: i64,
 ) -> Vec<Check> {
-    let genuine = token::check(&domain.keys, token, row).and_then(|()| unexpired(row, now));
+    let genuine = token::check(&context.keys, token, row).and_then(|()| unexpired(row, now));
     vec![
         Check::of(CheckKind::Token, genuine),
         Check::of(CheckKind::JobState, awaits_confirmation(row)),
@@ -153,8 +156,8 @@ pub(super) fn of_consent(
     ]
 }
 
-/// The compare-and-set that consumes the token: the row is locked and its state has been checked. With a time, the job
-/// waits for that.
+/// Consumes the token by moving the job to CONFIRMED, or to SCHEDULED if a time is given. The caller has locked the row
+/// and checked its state, so that this is a compare-and-set.
 pub(super) async fn consume(
     tx: &Tx,
     row: publish_jobs::Model,
@@ -180,12 +183,12 @@ pub(super) async fn consume(
     save(tx, row, kind).await
 }
 
-/// What a person at the window does there is not to be confirmed here.
-pub(super) fn not_handed_over(row: &publish_jobs::Model) -> Result<()> {
-    if row.state == State::HandedOver {
+/// Refuses a job in manual takeover with MANUAL_TAKEOVER, because the person publishes in the window.
+pub(super) fn refuse_manual_takeover(row: &publish_jobs::Model) -> Result<()> {
+    if row.state == State::ManualTakeover {
         return Err(Error::rejected(
-            Reason::HandedOver,
-            "the filled window is in the person's own hands, who publishes there",
+            Reason::ManualTakeover,
+            "the job is in manual takeover; publish in the open browser window",
         )
         .with("publish_job_id", &row.id));
     }
@@ -223,18 +226,21 @@ fn awaits_confirmation(row: &publish_jobs::Model) -> Result<()> {
         return Ok(());
     }
     if row.state == State::Cancelled {
-        return Err(Error::rejected(Reason::JobState, "the job was cancelled")
+        return Err(Error::rejected(Reason::JobStateInvalid, "the job was cancelled")
             .with("publish_job_id", &row.id)
             .with("state", super::state_name(row.state)));
     }
     if row.confirm_time.is_some() {
         return Err(
-            Error::rejected(Reason::ConfirmationUsed, "this confirmation was used already")
+            Error::rejected(Reason::ConfirmationUsed, "this confirmation was already used")
                 .with("publish_job_id", &row.id),
         );
     }
-    let message = format!("the job is {:?}, and not waiting for a confirmation", row.state);
-    Err(Error::rejected(Reason::JobState, message)
+    let message = format!(
+        "the job is in state {} and does not await confirmation",
+        super::state_name(row.state)
+    );
+    Err(Error::rejected(Reason::JobStateInvalid, message)
         .with("publish_job_id", &row.id)
         .with("state", super::state_name(row.state)))
 }
@@ -244,7 +250,7 @@ pub(super) fn is_unedited(row: &publish_jobs::Model, listing: Option<&listings::
         Some(listing) if revision::listing_hash(listing)? == row.listing_hash => Ok(()),
         _ => Err(Error::rejected(
             Reason::ConfirmationStale,
-            "the listing was edited since it was prepared; cancel this job and prepare again",
+            "the listing was edited after it was prepared; cancel this job and prepare again",
         )
         .with("publish_job_id", &row.id)),
     }
@@ -254,13 +260,13 @@ fn may_act(row: &publish_jobs::Model, account: &accounts::Model) -> Result<()> {
     if account.delete_time.is_some() || account.site != row.site {
         return Err(Error::rejected(
             Reason::ModeChanged,
-            "the account's mode was changed since the job was prepared",
+            "the account's mode was changed after the job was prepared; prepare again",
         ));
     }
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
             Reason::AccountPaused,
-            "the account is paused; look at why, then call ResumeAccount",
+            "the account is paused; check why, then call ResumeAccount",
         )
         .with("account_id", &account.id)
         .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
@@ -279,7 +285,7 @@ async fn no_open_effect(tx: &Tx, account: &accounts::Model) -> Result<Result<()>
         None => Ok(()),
         Some(effect) => Err(Error::rejected(
             Reason::OutcomeUnknown,
-            "another publication of this account is still undecided; it comes first",
+            "another publication of this account is still in doubt; wait for its outcome, or resolve it",
         )
         .with("publish_job_id", effect.subject_id)),
     })
@@ -288,7 +294,7 @@ async fn no_open_effect(tx: &Tx, account: &accounts::Model) -> Result<Result<()>
 fn rate_limited(free: i64, now: i64, limit: &str) -> Error {
     let wait = free - now;
     let message = format!(
-        "too much in a minute; the next is possible in {} s",
+        "the rate limit per minute is reached; try again in {} s",
         (wait + 999) / 1000
     );
     Error::rejected(Reason::RateLimited, message)

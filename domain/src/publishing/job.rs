@@ -1,4 +1,4 @@
-//! A publish job as others see it, and reading it.
+//! The publish job resource, and reading it.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
@@ -10,9 +10,9 @@ use crate::events::{Kind, PendingEvent, Resource, ResourceType};
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::{effects, jobs as work_rows, publish_jobs, publish_steps};
-use crate::{Domain, Error, Reason, Result, jobs};
+use crate::{Context, Error, Reason, Result, jobs};
 
-/// Why a job that is not running is not, and until when as far as that is known.
+/// Why a job waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WaitReason {
@@ -20,7 +20,7 @@ pub enum WaitReason {
     RateLimit,
     AccountBusy,
     AccountPaused,
-    BackOff,
+    Backoff,
     Settling,
     Confirmation,
     Person,
@@ -31,7 +31,7 @@ pub enum WaitReason {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublishJob {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub listing_id: String,
     pub site: String,
@@ -41,7 +41,7 @@ pub struct PublishJob {
     pub revision_hash: String,
     pub read_back: Vec<FieldReading>,
     pub screenshot_key: Option<String>,
-    pub needs_manual: bool,
+    pub requires_action: bool,
     pub reason: Option<Reason>,
     pub message: String,
     pub wait_reason: Option<WaitReason>,
@@ -53,7 +53,7 @@ pub struct PublishJob {
     pub remote_url: Option<String>,
     pub hidden: bool,
     pub possible_duplicate: bool,
-    /// Private drafts on the site that a saving in doubt may have left behind.
+    /// Private drafts on the site that a draft save in doubt may have left.
     pub stray_drafts: Vec<String>,
     pub prepare_attempts: i64,
     pub publish_attempts: i64,
@@ -63,8 +63,8 @@ pub struct PublishJob {
     pub sequence: i64,
     pub kind: JobKind,
     pub schedule_time: Option<Millis>,
-    pub hand_over: bool,
-    /// What an edit changes, as read when it was prepared.
+    pub manual_takeover: bool,
+    /// The field changes of an edit, as read when it was prepared.
     pub changes: Vec<FieldChange>,
 }
 
@@ -72,7 +72,7 @@ pub struct PublishJob {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldChange {
     pub field: String,
-    /// On the site, when the change was prepared.
+    /// The value on the site when the change was prepared.
     pub before: String,
     pub after: String,
 }
@@ -86,15 +86,15 @@ impl From<publish_jobs::Model> for PublishJob {
             State::Queued | State::Confirmed => Some(WaitReason::Worker),
             State::AwaitingConfirmation => Some(WaitReason::Confirmation),
             State::Blocked => Some(WaitReason::Person),
-            State::HandedOver => Some(WaitReason::Person),
+            State::ManualTakeover => Some(WaitReason::Person),
             State::Scheduled => Some(WaitReason::Schedule),
-            State::Unconfirmed if row.needs_manual => Some(WaitReason::Person),
+            State::Unconfirmed if row.requires_action => Some(WaitReason::Person),
             State::Unconfirmed => Some(WaitReason::Settling),
             _ => None,
         };
         Self {
             wait_until: match row.state {
-                State::AwaitingConfirmation | State::HandedOver => row.confirm_expire_time,
+                State::AwaitingConfirmation | State::ManualTakeover => row.confirm_expire_time,
                 State::Scheduled => row.schedule_time,
                 _ => row.wait_until,
             },
@@ -107,7 +107,7 @@ impl From<publish_jobs::Model> for PublishJob {
             reason: row.reason.as_deref().and_then(Reason::from_name),
             message: row.message.unwrap_or_default(),
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             account_id: row.account_id,
             listing_id: row.listing_id,
             site: row.site,
@@ -116,7 +116,7 @@ impl From<publish_jobs::Model> for PublishJob {
             prepare_number: row.prepare_number,
             revision_hash: row.revision_hash,
             screenshot_key: row.screenshot_key,
-            needs_manual: row.needs_manual,
+            requires_action: row.requires_action,
             confirm_expire_time: row.confirm_expire_time,
             confirm_time: row.confirm_time,
             draft_remote_id: row.draft_remote_id,
@@ -132,7 +132,7 @@ impl From<publish_jobs::Model> for PublishJob {
             sequence: row.sequence,
             kind: row.kind,
             schedule_time: row.schedule_time,
-            hand_over: row.hand_over,
+            manual_takeover: row.manual_takeover,
             changes: serde_json::from_str(&row.changes).unwrap_or_default(),
         }
     }
@@ -143,8 +143,8 @@ impl Resource for PublishJob {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         Some(&self.account_id)
@@ -157,53 +157,54 @@ pub struct Filter {
     pub account_id: Option<String>,
     pub listing_id: Option<String>,
     pub states: Vec<State>,
-    pub needs_manual: bool,
+    pub requires_action: bool,
 }
 
-/// One publish job of the caller.
-pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<PublishJob> {
-    let mut job = [find(domain, caller, id).await?.into()];
-    outlook(domain, &mut job).await?;
+/// Gets a publish job of the caller's workspace.
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<PublishJob> {
+    let mut job = [find(context, caller, id).await?.into()];
+    fill_wait_reason(context, &mut job).await?;
     let [job] = job;
     Ok(job)
 }
 
-/// One publish job of the caller, with the token that confirms it and that token's end, both as of the same moment. No
-/// token while the job does not wait for a confirmation.
+/// Gets a publish job with its confirm token and the token's expiry, both from the same read. No token is returned if
+/// the job does not wait for a confirmation.
 pub async fn get_with_token(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
 ) -> Result<(PublishJob, Option<(String, Millis)>)> {
-    let row = find(domain, caller, id).await?;
+    let row = find(context, caller, id).await?;
     let token = if row.state == State::AwaitingConfirmation {
-        token::issue(&domain.keys, &row)
+        token::issue(&context.keys, &row)
     } else {
         None
     };
     let mut job = [row.into()];
-    outlook(domain, &mut job).await?;
+    fill_wait_reason(context, &mut job).await?;
     let [job] = job;
     Ok((job, token))
 }
 
-/// The revision that a job of the caller publishes.
-pub async fn get_revision(domain: &Domain, caller: &Caller, id: &str) -> Result<Revision> {
-    let row = find(domain, caller, id).await?;
-    Revision::thaw(&row.revision, &row.revision_hash)
+/// Gets the revision of a publish job.
+pub async fn get_revision(context: &Context, caller: &Caller, id: &str) -> Result<Revision> {
+    let row = find(context, caller, id).await?;
+    Revision::decode(&row.revision, &row.revision_hash)
 }
 
-async fn find(domain: &Domain, caller: &Caller, id: &str) -> Result<publish_jobs::Model> {
+async fn find(context: &Context, caller: &Caller, id: &str) -> Result<publish_jobs::Model> {
     publish_jobs::Entity::find_by_id(id)
-        .filter(publish_jobs::Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
+        .filter(publish_jobs::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .one(context.store.reader())
         .await?
         .ok_or_else(|| Error::not_found("publish job", id))
 }
 
-/// Jobs of the caller, the newest first, from behind `after` (create time and id of the last one seen).
+/// Lists publish jobs of the caller's workspace, newest first. `after` is the keyset position: create time and id of
+/// the last job of the previous page.
 pub async fn list(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     filter: &Filter,
     after: Option<(Millis, String)>,
@@ -211,7 +212,7 @@ pub async fn list(
 ) -> Result<Vec<PublishJob>> {
     use publish_jobs::Column;
     use sea_orm::{Condition, QuerySelect};
-    let mut query = publish_jobs::Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+    let mut query = publish_jobs::Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
     if let Some(account_id) = &filter.account_id {
         query = query.filter(Column::AccountId.eq(account_id.as_str()));
     }
@@ -221,8 +222,8 @@ pub async fn list(
     if !filter.states.is_empty() {
         query = query.filter(Column::State.is_in(filter.states.iter().copied()));
     }
-    if filter.needs_manual {
-        query = query.filter(Column::NeedsManual.eq(true));
+    if filter.requires_action {
+        query = query.filter(Column::RequiresAction.eq(true));
     }
     if let Some((time, id)) = after {
         let same_time = Condition::all()
@@ -234,19 +235,19 @@ pub async fn list(
         .order_by_desc(Column::CreateTime)
         .order_by_desc(Column::Id)
         .limit(limit)
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let mut jobs: Vec<_> = rows.into_iter().map(PublishJob::from).collect();
-    outlook(domain, &mut jobs).await?;
+    fill_wait_reason(context, &mut jobs).await?;
     Ok(jobs)
 }
 
-/// Says of clicks whose outcome nobody has written down when the site is read for it at the latest: as soon as whoever made
-/// them, dead or alive, holds the job no more and cannot act any more.
-async fn outlook(domain: &Domain, found: &mut [PublishJob]) -> Result<()> {
+/// Fills the wait reason of publishing jobs without a recorded outcome. The site is read for the outcome after
+/// `reconcile_after` and after the claim's lease: then the holder of the effect, dead or alive, can no longer act.
+async fn fill_wait_reason(context: &Context, found: &mut [PublishJob]) -> Result<()> {
     let is_silent = |job: &&mut PublishJob| job.state == State::Publishing && job.wait_reason.is_none();
     for job in found.iter_mut().filter(is_silent) {
-        let reader = domain.store.reader();
+        let reader = context.store.reader();
         let effect = effects::Entity::find()
             .filter(effects::Column::SubjectId.eq(job.id.as_str()))
             .filter(effects::Column::State.eq(EffectState::Intended))
@@ -266,42 +267,42 @@ async fn outlook(domain: &Domain, found: &mut [PublishJob]) -> Result<()> {
     Ok(())
 }
 
-/// Steps of a job of the caller after `after`, in order.
+/// Lists the steps of a job after the step number `after`, in order.
 pub async fn list_steps(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     job_id: &str,
     after: i64,
     limit: u64,
 ) -> Result<Vec<publish_steps::Model>> {
     use sea_orm::QuerySelect;
-    find(domain, caller, job_id).await?;
+    find(context, caller, job_id).await?;
     Ok(publish_steps::Entity::find()
         .filter(publish_steps::Column::PublishJobId.eq(job_id))
         .filter(publish_steps::Column::Number.gt(after))
         .order_by_asc(publish_steps::Column::Number)
         .limit(limit)
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?)
 }
 
-/// The job's row, locked until the end of the transaction.
+/// Loads the job's row and locks it until the transaction ends.
 pub(super) async fn load(tx: &Tx, id: &str) -> Result<publish_jobs::Model> {
     let row = tx.locked(publish_jobs::Entity::find_by_id(id)).one(tx).await?;
     row.ok_or_else(|| Error::not_found("publish job", id))
 }
 
-/// The caller's job's row, locked until the end of the transaction.
-pub(super) async fn load_owned(tx: &Tx, owner_id: &str, id: &str) -> Result<publish_jobs::Model> {
+/// As [`load`]; NOT_FOUND if the job belongs to another workspace.
+pub(super) async fn load_owned(tx: &Tx, workspace_id: &str, id: &str) -> Result<publish_jobs::Model> {
     let row = load(tx, id).await?;
-    if row.owner_id == owner_id {
+    if row.workspace_id == workspace_id {
         Ok(row)
     } else {
         Err(Error::not_found("publish job", id))
     }
 }
 
-/// Writes a row that was loaded for it, and says what happened.
+/// Writes a loaded row and emits an event of the given kind.
 pub(super) async fn save(tx: &Tx, mut row: publish_jobs::Model, kind: Kind) -> Result<PublishJob> {
     row.update_time = tx.now().await?;
     if row.state.has_ended() && row.end_time.is_none() {
@@ -313,7 +314,7 @@ pub(super) async fn save(tx: &Tx, mut row: publish_jobs::Model, kind: Kind) -> R
     Ok(job)
 }
 
-/// Notes why a job waits. Not an event: it is not a change of what the job is.
+/// Records why a job waits. Emits no event, because a wait is not a change of the resource.
 pub(super) async fn wait(
     tx: &Tx,
     row: &publish_jobs::Model,

@@ -1,5 +1,5 @@
-//! A wall-clock time in a place, and the moment that it is. Clocks skip an hour when they are put forward and show one
-//! twice when they are put back; neither is guessed at.
+//! Local times and their conversion to UTC. A clock change skips some local times and repeats others; both are refused
+//! unless the request resolves them.
 
 use std::sync::LazyLock;
 
@@ -10,21 +10,21 @@ use jiff::{Timestamp, ToSpan};
 use crate::clock::Millis;
 use crate::{Error, Result, Violation};
 
-/// The time zones that this program brings along: the same on every machine.
+/// The bundled time zones, which are the same on every machine.
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
-/// Date and time as a clock in a place shows it.
+/// A date and time in a time zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalTime {
-    /// `2026-03-29T18:30`, with seconds or without.
+    /// Such as `2026-03-29T18:30`, with or without seconds.
     pub date_time: String,
-    /// `Europe/Paris`.
+    /// An IANA name, such as `Europe/Paris`.
     pub time_zone: String,
-    /// Which of two, where the clocks show it twice.
+    /// Which occurrence is meant if the local time occurs twice. Absent: such a time is refused.
     pub repeated: Option<Repeated>,
 }
 
-/// Which one of a time that the clocks show twice.
+/// The occurrence of a local time that occurs twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeated {
     Earlier,
@@ -32,11 +32,11 @@ pub enum Repeated {
 }
 
 impl LocalTime {
-    /// The moment that is meant.
+    /// Converts the local time to UTC.
     ///
     /// # Errors
-    /// A violation that says what to write instead: for a skipped time the nearest ones that there are, for a repeated one
-    /// both moments.
+    /// Violations for an invalid time or time zone. For a skipped time, the violation names the nearest existing
+    /// times. For a repeated time without `repeated`, it names both occurrences.
     pub fn resolve(&self) -> Result<Millis> {
         let (time, zone) = match (self.date_time(), self.zone()) {
             (Ok(time), Ok(zone)) => (time, zone),
@@ -48,34 +48,35 @@ impl LocalTime {
         let ambiguous = zone.to_ambiguous_timestamp(time);
         let moment = match ambiguous.offset() {
             AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible(),
-            AmbiguousOffset::Gap { .. } => return Err(self.skipped(&zone, time)),
+            AmbiguousOffset::Gap { .. } => return Err(self.skipped_error(&zone, time)),
             AmbiguousOffset::Fold { .. } => match self.repeated {
                 Some(Repeated::Earlier) => ambiguous.earlier(),
                 Some(Repeated::Later) => ambiguous.later(),
                 None => {
                     let (earlier, later) = (ambiguous.earlier(), ambiguous.later());
-                    return Err(self.shown_twice(&zone, earlier.ok(), later.ok()));
+                    return Err(self.repeated_error(&zone, earlier.ok(), later.ok()));
                 }
             },
         };
         moment
             .map(Timestamp::as_millisecond)
-            .map_err(|_| Error::invalid("local_time.date_time", "a time far out of reach"))
+            .map_err(|_| Error::invalid("local_time.date_time", "is out of range"))
     }
 
     fn date_time(&self) -> std::result::Result<DateTime, Violation> {
         ["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"]
             .iter()
             .find_map(|form| DateTime::strptime(form, &self.date_time).ok())
-            .ok_or_else(|| Violation::new("local_time.date_time", self.what_is_wrong()))
+            .ok_or_else(|| Violation::new("local_time.date_time", self.format_violation()))
     }
 
-    /// Of what has the form of a time and is none: which part of it there is not.
-    fn what_is_wrong(&self) -> String {
+    /// Returns the description of a violation: the wrong format, or the part that does not exist.
+    fn format_violation(&self) -> String {
         let form: String = self.date_time.chars().map(digits_as_zeros).collect();
         let (day, hour) = self.date_time.split_once('T').unwrap_or_default();
         if form != "0000-00-00T00:00" && form != "0000-00-00T00:00:00" {
-            "a date and a time without an offset, like 2026-03-29T18:30 or 2026-03-29T18:30:00".to_owned()
+            "must be a date and time without an offset, such as 2026-03-29T18:30 or 2026-03-29T18:30:00"
+                .to_owned()
         } else if Date::strptime("%Y-%m-%d", day).is_err() {
             format!("there is no day {day} in the calendar")
         } else {
@@ -85,7 +86,7 @@ impl LocalTime {
 
     fn zone(&self) -> std::result::Result<TimeZone, Violation> {
         ZONES.get(&self.time_zone).map_err(|_| {
-            let expected = "an IANA name of a time zone, like Europe/Paris";
+            let expected = "must be an IANA time zone such as Europe/Paris";
             let message = match self.time_zone.as_str() {
                 "" => expected.to_owned(),
                 unknown => format!("there is no time zone {unknown:?}; {expected}"),
@@ -94,7 +95,7 @@ impl LocalTime {
         })
     }
 
-    fn skipped(&self, zone: &TimeZone, time: DateTime) -> Error {
+    fn skipped_error(&self, zone: &TimeZone, time: DateTime) -> Error {
         let nearest = || {
             let before = zone.to_ambiguous_timestamp(time).earlier().ok()?;
             let change = zone.following(before).next()?.timestamp();
@@ -107,18 +108,18 @@ impl LocalTime {
         Error::invalid(
             "local_time.date_time",
             format!(
-                "there is no {} in {}: the clocks are put forward over it{nearest}",
+                "{} does not exist in {}, because clocks are moved forward over it{nearest}",
                 self.date_time, self.time_zone
             ),
         )
     }
 
-    fn shown_twice(&self, zone: &TimeZone, earlier: Option<Timestamp>, later: Option<Timestamp>) -> Error {
+    fn repeated_error(&self, zone: &TimeZone, earlier: Option<Timestamp>, later: Option<Timestamp>) -> Error {
         let named = |moment: Option<Timestamp>| moment.map(|moment| clock(zone, moment)).unwrap_or_default();
         Error::invalid(
             "local_time.repeated_time",
             format!(
-                "the clocks in {} show {} twice; say EARLIER for {} or LATER for {}",
+                "in {}, {} occurs twice; set EARLIER for {} or LATER for {}",
                 self.time_zone,
                 self.date_time,
                 named(earlier),
@@ -132,7 +133,7 @@ fn digits_as_zeros(letter: char) -> char {
     if letter.is_ascii_digit() { '0' } else { letter }
 }
 
-/// A moment as a clock shows it, with how far it is from UTC.
+/// Formats a time in a time zone, with its UTC offset.
 fn clock(zone: &TimeZone, moment: Timestamp) -> String {
     moment
         .to_zoned_datetime(zone.clone())
@@ -155,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_time_means_another_moment_in_summer_than_in_winter() {
+    fn local_time_follows_daylight_saving() {
         for (date_time, zone, moment) in [
             ("2026-01-15T18:30", "Europe/Paris", "2026-01-15T17:30:00.000Z"),
             ("2026-07-15T18:30:15", "Europe/Paris", "2026-07-15T16:30:15.000Z"),
             ("2026-01-15T18:30", "America/New_York", "2026-01-15T23:30:00.000Z"),
             ("2026-07-15T18:30", "America/New_York", "2026-07-15T22:30:00.000Z"),
-            // The last minute before the clocks change and the first after it.
+            // The last minute before a clock change and the first minute after it.
             ("2026-03-29T01:59", "Europe/Paris", "2026-03-29T00:59:00.000Z"),
             ("2026-03-29T03:00", "Europe/Paris", "2026-03-29T01:00:00.000Z"),
             ("2026-10-25T01:59", "Europe/Paris", "2026-10-24T23:59:00.000Z"),
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_the_clocks_skip_is_refused_with_the_nearest_ones() {
+    fn skipped_local_time_is_refused_with_nearest_times() {
         for (date_time, zone, nearest) in [
             (
                 "2026-03-29T02:30",
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_the_clocks_show_twice_has_to_be_told_apart() {
+    fn repeated_local_time_needs_an_offset() {
         for (date_time, zone, earlier, later, named) in [
             (
                 "2026-10-25T02:30",
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_or_no_place_is_refused_by_its_field() {
+    fn invalid_time_or_zone_is_refused_by_field() {
         for date_time in [
             "",
             "2026-03-29",

@@ -1,11 +1,11 @@
-//! Publishing: prepare, look, confirm, publish exactly once.
+//! Publishing: prepare, review, confirm, publish exactly once.
 //!
-//! What callers ask for: [`prepare()`], [`confirm()`], [`cancel`], [`retry`], [`resolve()`], each a file. What the worker
-//! does: [`attempt::begin`] says what a claimed job needs, [`gate::intend`] is the only way to a click, [`outcome`] writes
-//! down what became of it, [`mod@reconcile`] finds out where that is not known. A job has one row of work; it waits there
-//! for its turn, for a person, or for the end of its confirmation's life.
+//! Callers use [`prepare()`], [`confirm()`], [`cancel`], [`retry`] and [`resolve()`]; each is a file. The worker uses
+//! [`attempt::begin`] to decide what a claimed job needs, [`intent::commit`] to permit a click, [`outcome`] to record
+//! the outcome, and [`mod@reconcile`] to determine an outcome in doubt. Each publish job has one work row in `jobs`.
+//! The work row waits until the job is due, until a person acts, or until the confirm token expires.
 //!
-//! Every transaction that touches several of them locks in this order: account, publish job, work row, effect, listing.
+//! A transaction that locks several rows locks them in this order: account, publish job, work row, effect, listing.
 
 pub mod attempt;
 pub(crate) mod budget;
@@ -13,13 +13,12 @@ mod cancel;
 mod change;
 pub mod changed;
 mod claims;
-pub mod composers;
 mod confirm;
-pub mod film;
-pub mod gate;
-pub mod hand_over;
+pub mod intent;
 mod job;
+pub mod listing_form_sessions;
 mod local_time;
+pub mod manual_takeover;
 pub mod outcome;
 mod prepare;
 pub mod reconcile;
@@ -28,6 +27,7 @@ mod retry;
 mod revision;
 mod schedule;
 pub mod steps;
+pub mod timeline;
 mod token;
 pub mod watch;
 
@@ -38,7 +38,6 @@ use vintedbot_marketplace::ChangeKind;
 pub use cancel::{cancel, cancel_open};
 pub use change::{PrepareChange, Wanted, prepare_change};
 pub use confirm::{Check, CheckKind, Confirm, Confirmed, confirm};
-pub use film::film_strip;
 pub use job::{
     FieldChange, Filter, PublishJob, WaitReason, get, get_revision, get_with_token, list, list_steps,
 };
@@ -49,50 +48,51 @@ pub use retry::retry;
 pub use revision::{Change, Revision};
 pub use schedule::{Schedule, When, queue, schedule};
 pub use steps::StepOutcome;
+pub use timeline::step_timeline;
 
 use crate::events::Kind;
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::{accounts, effects, jobs as work_rows, publish_jobs, publish_steps};
-use crate::{Domain, Error, Result, jobs};
+use crate::{Context, Error, Result, jobs};
 
-/// A step of the log.
+/// A row of the step log.
 pub type Step = publish_steps::Model;
 
-/// Where a publish job stands. The names are those of the contract's `PublishJob.State`, without its prefix.
+/// The state of a publish job. The names are those of the contract's `PublishJob.State`, without its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum State {
-    /// Waits to be prepared.
+    /// The job waits for its preparation.
     Queued,
-    /// The form is being filled.
+    /// An attempt fills the form.
     Preparing,
-    /// A person is to look and to confirm.
+    /// The job waits for a person to review and confirm it.
     AwaitingConfirmation,
-    /// Confirmed; waits to be published.
+    /// The job is confirmed and waits for its publication.
     Confirmed,
     /// The intent to publish is committed.
     Publishing,
-    /// What became of the click is not known yet.
+    /// The outcome of the click is in doubt.
     Unconfirmed,
-    /// A challenge stopped it.
+    /// A challenge stopped the job.
     Blocked,
     Published,
     Failed,
     Cancelled,
-    /// The confirmation was not given in time.
+    /// The job was not confirmed in time.
     Expired,
-    /// Confirmed for a later time.
+    /// The job is confirmed for a later time.
     Scheduled,
-    /// The filled window is in the person's own hands.
-    HandedOver,
-    /// The change is made on the site.
+    /// The filled browser window is open for the person, who may publish there.
+    ManualTakeover,
+    /// The change of the item is done on the site.
     Done,
 }
 
 impl State {
-    /// States that a job does not leave by itself, and that leave its listing free for another job.
+    /// Final states. A job leaves them only by a retry, and its listing may have another job.
     pub const ENDED: [Self; 5] = [
         Self::Published,
         Self::Done,
@@ -106,30 +106,30 @@ impl State {
     }
 }
 
-/// What a job does on the site. The names are those of the contract's `PublishJob.Kind`, without its prefix.
+/// The kind of a publish job. The names are those of the contract's `PublishJob.Kind`, without its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum JobKind {
     /// Publishes a new item.
     Publish,
-    /// Changes texts, choices, price or photos of an item.
+    /// Changes texts, attributes, price or photos of an item.
     Edit,
     Hide,
     Unhide,
     Delete,
 }
 
-/// What an effect does on the site.
+/// The kind of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EffectKind {
-    /// Saves a draft, which nobody but the member sees.
+    /// Saves a draft, which only the member can see.
     DraftSave,
-    /// Makes the item visible to everybody.
+    /// Makes the item publicly visible.
     Publish,
-    /// Leaves the filled form to a person, who may publish it.
-    HandOver,
+    /// Leaves the filled form open for the person, who may publish it.
+    ManualTakeover,
     Edit,
     Hide,
     Unhide,
@@ -141,17 +141,17 @@ pub enum EffectKind {
 }
 
 impl EffectKind {
-    /// Those after which an item may be visible to everybody. Of one account, only one may be undecided at a time.
-    pub const PUBLISHES: [Self; 2] = [Self::Publish, Self::HandOver];
+    /// Kinds that may make an item publicly visible. An account may have only one such effect in doubt at a time.
+    pub const PUBLISHES: [Self; 2] = [Self::Publish, Self::ManualTakeover];
 
-    /// Those that change an item that is on the site already.
+    /// Kinds that change an item that is already on the site.
     pub const CHANGES: [Self; 4] = [Self::Edit, Self::Hide, Self::Unhide, Self::Delete];
 
     pub fn publishes(self) -> bool {
         Self::PUBLISHES.contains(&self)
     }
 
-    /// The effect that makes a change.
+    /// Returns the kind of the effect of a change.
     pub fn of_change(kind: ChangeKind) -> Self {
         match kind {
             ChangeKind::Edit => Self::Edit,
@@ -161,57 +161,56 @@ impl EffectKind {
         }
     }
 
-    /// Whether it changes an item that is on the site already.
+    /// Returns whether the effect changes an item that is already on the site.
     pub fn changes(self) -> bool {
         Self::CHANGES.contains(&self)
     }
 
-    /// Whether it is what its job is for, after which the job cannot be taken back.
+    /// Returns whether the effect is the purpose of its job. The job cannot be cancelled after it.
     pub fn is_final(self) -> bool {
         self.publishes() || self.changes()
     }
 
-    /// The kind of publish job that it belongs to.
+    /// Returns the kind of publish job that the effect belongs to. `None`: it has no publish job.
     fn job_kind(self) -> Option<JobKind> {
         match self {
-            Self::DraftSave | Self::Publish | Self::HandOver => Some(JobKind::Publish),
+            Self::DraftSave | Self::Publish | Self::ManualTakeover => Some(JobKind::Publish),
             Self::Edit => Some(JobKind::Edit),
             Self::Hide => Some(JobKind::Hide),
             Self::Unhide => Some(JobKind::Unhide),
             Self::Delete => Some(JobKind::Delete),
-            // It has no publish job.
             Self::Reply | Self::ThreadRemoval => None,
         }
     }
 }
 
-/// What is known of an effect.
+/// The state of an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum EffectState {
-    /// Committed; its holder may be clicking right now.
+    /// The intent is committed, and its holder may be clicking now.
     Intended,
     Done,
     NotDone,
-    /// Its holder has stopped, and the site has to be read.
+    /// The effect is in doubt: the site has to be read for the outcome.
     Unconfirmed,
 }
 
-/// Whether an attempt at the form may still run.
+/// Whether a form session may still act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ComposerState {
+pub enum FormSessionState {
     Open,
     Ended,
 }
 
-/// The token with which a prepared job may be confirmed, and until when; for those who may confirm. `None` while the job
-/// does not wait for a confirmation.
-pub async fn confirm_token(domain: &Domain, caller: &Caller, id: &str) -> Result<Option<(String, i64)>> {
-    Ok(get_with_token(domain, caller, id).await?.1)
+/// Returns the confirm token of a job and its expiry. `None`: the job does not wait for a confirmation. The caller of
+/// this function must check the scope `publish:confirm`.
+pub async fn confirm_token(context: &Context, caller: &Caller, id: &str) -> Result<Option<(String, i64)>> {
+    Ok(get_with_token(context, caller, id).await?.1)
 }
 
-/// Queues the jobs of an account that waited because it was paused.
+/// Queues the account's publish jobs that wait because it was paused.
 pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
     let waiting = publish_jobs::Entity::find()
         .filter(publish_jobs::Column::AccountId.eq(account_id))
@@ -221,21 +220,21 @@ pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
     for mut row in tx.locked(waiting).all(tx).await? {
         let work = work_of(tx, &row.id).await?;
         jobs::requeue(tx, &work, now).await?;
-        if row.needs_manual {
-            // What it asked for was to resume the account.
-            row.needs_manual = false;
+        if row.requires_action {
+            // The required action was to resume the account.
+            row.requires_action = false;
             job::save(tx, row, Kind::PublishJobUpdated).await?;
         }
     }
     Ok(())
 }
 
-/// The unique key of a publish job's row of work.
+/// Returns the unique key of a publish job's work row.
 fn work_key(job_id: &str) -> String {
     format!("publish/{job_id}")
 }
 
-/// The id of a publish job's row of work.
+/// Returns the id of a publish job's open work row. Empty: there is none.
 async fn work_of(tx: &Tx, job_id: &str) -> Result<String> {
     let open = [jobs::State::Waiting, jobs::State::Queued, jobs::State::Running];
     let row = work_rows::Entity::find()
@@ -246,7 +245,7 @@ async fn work_of(tx: &Tx, job_id: &str) -> Result<String> {
     Ok(row.map(|row| row.id).unwrap_or_default())
 }
 
-/// The effect of a job whose outcome is open, if there is one.
+/// Loads and locks the open effect of a job, if there is one.
 async fn open_effect(tx: &Tx, job_id: &str) -> Result<Option<effects::Model>> {
     let open = [EffectState::Intended, EffectState::Unconfirmed];
     let query = effects::Entity::find()
@@ -255,19 +254,22 @@ async fn open_effect(tx: &Tx, job_id: &str) -> Result<Option<effects::Model>> {
     Ok(tx.locked(query).one(tx).await?)
 }
 
-/// Whether anything that was done on the account's site is undecided.
-pub async fn is_undecided(tx: &Tx, account_id: &str) -> Result<bool> {
+/// Returns whether any effect of the account is open.
+pub async fn is_in_doubt(tx: &Tx, account_id: &str) -> Result<bool> {
     let open = effects::Entity::find()
         .filter(effects::Column::AccountId.eq(account_id))
         .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]));
     Ok(open.one(tx).await?.is_some())
 }
 
-/// Locks the account of a caller's job, which comes before the job itself.
-async fn lock_account_of(tx: &Tx, owner_id: &str, job_id: &str) -> Result<accounts::Model> {
+/// Locks the account of a job, which comes before the job in the lock order.
+///
+/// # Errors
+/// NOT_FOUND if the job belongs to another workspace.
+async fn lock_account_of(tx: &Tx, workspace_id: &str, job_id: &str) -> Result<accounts::Model> {
     let row = publish_jobs::Entity::find_by_id(job_id).one(tx).await?;
     let row = row
-        .filter(|row| row.owner_id == owner_id)
+        .filter(|row| row.workspace_id == workspace_id)
         .ok_or_else(|| Error::not_found("publish job", job_id))?;
     let account = tx
         .locked(accounts::Entity::find_by_id(&row.account_id))

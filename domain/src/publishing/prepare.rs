@@ -1,4 +1,4 @@
-//! `PreparePublish`: freezes a listing and queues a job that fills the form with it.
+//! `PreparePublish`: freezes a listing as a revision and queues a job that fills the form with it.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
@@ -14,36 +14,46 @@ use crate::jobs::{self, NewJob};
 use crate::listings::{self, ListingState};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, listings as listing_rows, publish_jobs};
-use crate::wardrobe::{Seen, Words, compare};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::wardrobe::{RemoteSnapshot, Words, compare};
+use crate::{Context, Error, Reason, Result, requests};
 
-/// What to prepare.
+/// The parameters of [`prepare`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Prepare {
     pub listing_id: String,
-    /// Whether nothing is left on the site, not even a draft.
+    /// Whether the preparation leaves nothing on the site, not even a draft.
     pub dry_run: bool,
-    /// Whether the filled window is left to the person. Not said: where they confirm every write, and there is a window.
-    pub hand_over: Option<bool>,
+    /// Whether the filled window stays open for the person (manual takeover). Absent: true in mode MANUAL with a
+    /// visible browser window.
+    // The serialized name is part of stored parameter hashes.
+    #[serde(rename = "hand_over")]
+    pub manual_takeover: Option<bool>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
 
 const METHOD: &str = "PreparePublish";
 
-/// Validates against everything that is known of the site, all violations at once, freezes what was validated, and makes
-/// a job.
-pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Result<PublishJob> {
-    let (reader, request_id) = (domain.store.reader(), prepare.request_id.as_deref());
-    if let Some(id) = requests::find(reader, &caller.owner_id, request_id, METHOD, &prepare).await? {
-        return super::get(domain, caller, &id).await;
+/// Validates a listing against the site's limits and catalogue, freezes it as a revision, and creates a publish job. If
+/// the listing has a job in state AWAITING_CONFIRMATION, that job is prepared again instead.
+///
+/// # Errors
+/// - LISTING_INCOMPLETE with all violations.
+/// - CATALOG_NOT_READY, SESSION_REQUIRED, SESSION_INVALID, ACCOUNT_PAUSED, ALREADY_PUBLISHED, NOT_PUBLISHED,
+///   PUBLISH_JOB_OPEN.
+/// - MODE_NOT_ALLOWED for a manual takeover without a visible browser window.
+/// - RESOURCE_CHANGED if the listing was changed during the call.
+pub async fn prepare(context: &Context, caller: &Caller, prepare: Prepare) -> Result<PublishJob> {
+    let (reader, request_id) = (context.store.reader(), prepare.request_id.as_deref());
+    if let Some(id) = requests::find(reader, &caller.workspace_id, request_id, METHOD, &prepare).await? {
+        return super::get(context, caller, &id).await;
     }
-    let listing = listings::get(domain, caller, &prepare.listing_id).await?;
-    let account = accounts::get(domain, caller, &listing.account_id).await?;
-    accounts::require_session(&account, domain.store.now().await?)?;
+    let listing = listings::get(context, caller, &prepare.listing_id).await?;
+    let account = accounts::get(context, caller, &listing.account_id).await?;
+    accounts::require_session(&account, context.store.now().await?)?;
     refuse_state(listing.state, &listing.id)?;
-    let hands_over = hands_over(domain, account.mode, prepare.hand_over)?;
-    let content = listings::content_of(domain, &listing, &account)
+    let is_takeover = is_takeover(context, account.mode, prepare.manual_takeover)?;
+    let content = listings::content_of(context, &listing, &account)
         .await
         .map_err(|error| match error {
             Error::Invalid(violations) => Error::Incomplete(violations),
@@ -51,61 +61,61 @@ pub async fn prepare(domain: &Domain, caller: &Caller, prepare: Prepare) -> Resu
         })?;
     let revision = Revision {
         version: 1,
-        owner_id: caller.owner_id.clone(),
+        workspace_id: caller.workspace_id.clone(),
         account_id: account.id.clone(),
         site: account.site.clone(),
         listing_id: listing.id.clone(),
         content,
         change: None,
     };
-    let (text, hash) = revision.freeze()?;
-    let owner_id = caller.owner_id.clone();
+    let (text, hash) = revision.encode()?;
+    let workspace_id = caller.workspace_id.clone();
     let frozen_sequence = listing.sequence;
-    let id = domain
+    let id = context
         .store
         .write(move |tx| {
-            let (prepare, text, hash, owner_id) =
-                (prepare.clone(), text.clone(), hash.clone(), owner_id.clone());
+            let (prepare, text, hash, workspace_id) =
+                (prepare.clone(), text.clone(), hash.clone(), workspace_id.clone());
             async move {
                 let request_id = prepare.request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &prepare).await? {
+                if let Some(id) = requests::check(tx, &workspace_id, request_id, METHOD, &prepare).await? {
                     return Ok(id);
                 }
                 let frozen = Frozen {
-                    owner_id: &owner_id,
+                    workspace_id: &workspace_id,
                     text,
                     hash,
                     sequence: frozen_sequence,
-                    hand_over: hands_over,
+                    manual_takeover: is_takeover,
                 };
                 let id = insert(tx, &prepare, frozen).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &prepare, &id).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &prepare, &id).await?;
                 Ok(id)
             }
             .boxed()
         })
         .await?;
-    super::get(domain, caller, &id).await
+    super::get(context, caller, &id).await
 }
 
 pub(super) struct Frozen<'a> {
-    pub owner_id: &'a str,
+    pub workspace_id: &'a str,
     pub text: String,
     pub hash: String,
-    /// The listing's sequence when it was frozen.
+    /// The sequence of the listing when it was frozen.
     pub sequence: i64,
-    pub hand_over: bool,
+    pub manual_takeover: bool,
 }
 
-/// Whether a job hands its window over.
-fn hands_over(domain: &Domain, mode: Mode, wanted: Option<bool>) -> Result<bool> {
+/// Returns whether the job is a manual takeover.
+fn is_takeover(context: &Context, mode: Mode, wanted: Option<bool>) -> Result<bool> {
     match wanted {
-        Some(true) if !domain.settings.browser_window => Err(Error::rejected(
+        Some(true) if !context.settings.browser_window => Err(Error::rejected(
             Reason::ModeNotAllowed,
-            "there is no window to hand over: that takes a browser, and BROWSER_HEADLESS=false",
+            "a manual takeover requires a visible browser window; install a browser and set BROWSER_HEADLESS=false",
         )),
         Some(wanted) => Ok(wanted),
-        None => Ok(mode == Mode::Manual && domain.settings.browser_window),
+        None => Ok(mode == Mode::Manual && context.settings.browser_window),
     }
 }
 
@@ -118,7 +128,7 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
     if listing.sequence != frozen.sequence {
         return Err(Error::rejected(
             Reason::ResourceChanged,
-            "the listing was changed at the same moment; call again",
+            "the listing was changed during the call; call again",
         ));
     }
     refuse_state(listing.state, &listing.id)?;
@@ -129,7 +139,7 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
             Reason::AccountPaused,
-            "the account is paused; look at why, then call ResumeAccount",
+            "the account is paused; check why, then call ResumeAccount",
         )
         .with("account_id", &account.id)
         .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
@@ -141,33 +151,34 @@ async fn insert(tx: &Tx, prepare: &Prepare, frozen: Frozen<'_>) -> Result<String
         .await?;
     if let Some(open) = open {
         if open.state == State::AwaitingConfirmation {
-            return prepare_anew(tx, open, prepare, frozen, &listing).await;
+            return prepare_again(tx, open, prepare, frozen, &listing).await;
         }
         return Err(Error::rejected(
             Reason::PublishJobOpen,
-            "the listing has a publish job that has not ended",
+            "the listing already has an open publish job",
         )
         .with("publish_job_id", open.id));
     }
     let now = tx.now().await?;
-    let mut row = fresh(tx, frozen, prepare.dry_run, &listing, account.site, now)?;
+    let mut row = new_row(tx, frozen, prepare.dry_run, &listing, account.site, now)?;
     row.draft_remote_id = draft_of(&listing);
     submit(tx, row, now).await
 }
 
-/// The site's own draft that the listing was imported from, while the listing says the same: to publish it is to publish that
-/// draft, not a second one. A listing that was edited here since is saved as a draft anew, and the other stays as it is.
+/// Returns the site's draft from which the listing was imported, if the listing still equals it. Such a listing is
+/// published from that draft. A listing that was edited since is saved as a new draft, and the imported draft stays
+/// unchanged.
 fn draft_of(listing: &listing_rows::Model) -> Option<String> {
-    let seen = Seen::of(listing);
-    let item = seen.item.as_ref().filter(|item| item.is_draft)?;
-    let said = seen.said(&listings::Listing::from(listing.clone()));
+    let snapshot = RemoteSnapshot::of(listing);
+    let item = snapshot.item.as_ref().filter(|item| item.is_draft)?;
+    let desired = snapshot.desired(&listings::Listing::from(listing.clone()));
     let same = listing.remote_item_id.as_ref() == Some(&item.id)
-        && compare::compare(&said, item, Words::NONE).is_empty();
+        && compare::compare(&desired, item, Words::NONE).is_empty();
     same.then(|| item.id.clone())
 }
 
-/// The row of a new job.
-pub(super) fn fresh(
+/// Returns the row of a new publish job.
+pub(super) fn new_row(
     tx: &Tx,
     frozen: Frozen<'_>,
     dry_run: bool,
@@ -177,7 +188,7 @@ pub(super) fn fresh(
 ) -> Result<publish_jobs::Model> {
     Ok(publish_jobs::Model {
         id: tx.id(),
-        owner_id: frozen.owner_id.to_owned(),
+        workspace_id: frozen.workspace_id.to_owned(),
         account_id: listing.account_id.clone(),
         listing_id: listing.id.clone(),
         site,
@@ -190,7 +201,7 @@ pub(super) fn fresh(
         read_back: None,
         read_back_hash: None,
         screenshot_key: None,
-        needs_manual: false,
+        requires_action: false,
         reason: None,
         message: None,
         wait_reason: None,
@@ -212,19 +223,19 @@ pub(super) fn fresh(
         sequence: 0,
         kind: JobKind::Publish,
         schedule_time: None,
-        hand_over: frozen.hand_over,
+        manual_takeover: frozen.manual_takeover,
         changes: "[]".to_owned(),
     })
 }
 
-/// Writes a new job with its row of work.
+/// Inserts a new publish job with its work row.
 pub(super) async fn submit(tx: &Tx, row: publish_jobs::Model, now: Millis) -> Result<String> {
     publish_jobs::Entity::insert(row.clone().into_active_model())
         .exec_without_returning(tx)
         .await?;
     let work = NewJob {
         kind: jobs::Kind::Publish,
-        owner_id: Some(row.owner_id.clone()),
+        workspace_id: Some(row.workspace_id.clone()),
         account_id: Some(row.account_id.clone()),
         subject_id: row.id.clone(),
         due_time: now,
@@ -235,8 +246,8 @@ pub(super) async fn submit(tx: &Tx, row: publish_jobs::Model, now: Millis) -> Re
     Ok(save(tx, row, Kind::PublishJobCreated).await?.id)
 }
 
-/// A job that waits for its confirmation is prepared anew with the listing as it is now; its old token is void.
-async fn prepare_anew(
+/// Prepares a job in state AWAITING_CONFIRMATION again with the current listing. This invalidates its confirm token.
+async fn prepare_again(
     tx: &Tx,
     open: publish_jobs::Model,
     prepare: &Prepare,
@@ -246,7 +257,7 @@ async fn prepare_anew(
     let row = publish_jobs::Model {
         state: State::Queued,
         dry_run: prepare.dry_run,
-        hand_over: frozen.hand_over,
+        manual_takeover: frozen.manual_takeover,
         prepare_number: open.prepare_number + 1,
         revision: frozen.text,
         revision_hash: frozen.hash,
@@ -257,7 +268,7 @@ async fn prepare_anew(
         schedule_time: None,
         reason: None,
         message: None,
-        // A draft of what was frozen before does not hold what is frozen now.
+        // A draft of the previous revision does not contain the new one.
         draft_remote_id: draft_of(listing),
         ..open
     };
@@ -266,13 +277,13 @@ async fn prepare_anew(
     Ok(save(tx, row, Kind::PublishJobUpdated).await?.id)
 }
 
-/// Refuses a listing that is on the site, and one that was there: selling it again takes a listing of its own.
+/// Refuses a listing that is or was on the site. A second item requires a second listing.
 fn refuse_state(state: ListingState, listing_id: &str) -> Result<()> {
     match state {
         ListingState::Published => Err(already_published(listing_id)),
         ListingState::Deleted => Err(Error::rejected(
             Reason::NotPublished,
-            "the listing was on the site and was deleted there; a second item is a second listing",
+            "the item of this listing was deleted on the site; create a new listing for another item",
         )
         .with("listing_id", listing_id)),
         ListingState::Draft | ListingState::Publishing => Ok(()),
@@ -282,7 +293,7 @@ fn refuse_state(state: ListingState, listing_id: &str) -> Result<()> {
 pub(super) fn already_published(listing_id: &str) -> Error {
     Error::rejected(
         Reason::AlreadyPublished,
-        "the listing is on the site already; a second one is a second listing",
+        "the listing is already on the site; create a new listing for another item",
     )
     .with("listing_id", listing_id)
 }

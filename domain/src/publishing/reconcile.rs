@@ -1,42 +1,44 @@
-//! Finding out what became of an effect, from readings of the site. The decision is a pure function of what was read.
+//! Reconciliation: deciding the outcome of an effect from a reading of the site. The decision is a pure function of the
+//! effect, the content, the claims, the reading and the time.
 
 use std::collections::HashMap;
 
 use vintedbot_marketplace::{ItemContent, RemoteItem};
 
-use super::{EffectKind, EffectState, claims, hand_over};
+use super::{EffectKind, EffectState, claims, manual_takeover};
 use crate::clock::Millis;
 use crate::store::entities::effects;
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// What was read of the site, completely.
+/// A complete reading of the site.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// The draft that was to be published: its item, or that there is none with that id.
+    /// The item with the id of the draft to publish. Absent: there is no item with this id.
     pub target: Option<RemoteItem>,
     pub wardrobe: Vec<RemoteItem>,
-    /// New drafts of the wardrobe that were read one by one, for the fields that a wardrobe does not show.
+    /// New drafts of the wardrobe, read one by one for the fields that the wardrobe does not show.
     pub details: HashMap<String, RemoteItem>,
 }
 
-/// What a reading says about an effect.
+/// The conclusion from a reading about an effect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It happened, as this item.
+    /// The effect happened and produced this item.
     Done {
         remote_id: String,
         url: String,
         hidden: bool,
     },
-    /// It did not happen. `strays` are private drafts that may be ours, and that nobody else needs.
+    /// The effect did not happen. `strays` are private drafts that it may have left.
     NotDone { strays: Vec<String> },
-    /// Too early to say.
+    /// It is too early to decide.
     NotYet,
-    /// The site does not tell; a person has to.
+    /// The reading is inconclusive; a person has to answer.
     Ask,
 }
 
-/// The items of a wardrobe that were not there before the effect and belong to nobody else, and say what we said.
+/// Returns the items of a wardrobe that may come from the effect: they are new, not claimed by another job, and equal
+/// to the content in title, price and number of photos.
 pub fn candidates<'a>(
     effect: &effects::Model,
     content: &ItemContent,
@@ -70,7 +72,8 @@ pub(super) fn looks_like(item: &RemoteItem, content: &ItemContent) -> bool {
     item.title == content.title && item.price == content.price && same_photos
 }
 
-/// Decides what a complete reading says. Presence counts at once; absence only after the settling window.
+/// Decides the outcome of an effect from a complete reading. Presence counts at once; absence counts only after the
+/// settling window.
 pub fn decide(
     effect: &effects::Model,
     content: &ItemContent,
@@ -92,16 +95,18 @@ pub fn decide(
             let newcomers = newcomers(effect, content, claimed, &reading.wardrobe);
             match ours.as_slice() {
                 [item] => done(item),
-                // Somebody may have published the draft by hand before we found it.
+                // Somebody may have published the draft by hand before it was found.
                 _ if newcomers.iter().any(|item| !item.is_draft) => Decision::Ask,
                 [] if !settled => Decision::NotYet,
-                // Drafts are private: with none, or with several that could be ours, a fresh one harms nobody.
+                // Drafts are private, so that saving another one is harmless if none or several could be the effect's.
                 strays => Decision::NotDone {
                     strays: strays.iter().map(|item| item.id.clone()).collect(),
                 },
             }
         }
-        EffectKind::HandOver => hand_over::decide(effect, content, claimed, &reading.wardrobe, settled),
+        EffectKind::ManualTakeover => {
+            manual_takeover::decide(effect, content, claimed, &reading.wardrobe, settled)
+        }
         EffectKind::Edit
         | EffectKind::Hide
         | EffectKind::Unhide
@@ -112,7 +117,7 @@ pub fn decide(
             Some(item) if !item.is_draft => done(item),
             Some(_) if settled => Decision::NotDone { strays: Vec::new() },
             Some(_) => Decision::NotYet,
-            // The id is gone: the item may have come out under another one.
+            // There is no item with the draft's id: it may have been published under another id.
             None => {
                 let photos: Vec<String> = serde_json::from_str(&effect.target_photo_ids).unwrap_or_default();
                 let ours: Vec<_> = found
@@ -129,7 +134,7 @@ pub fn decide(
     }
 }
 
-/// Whether a draft is equal to the revision also in what only a reading of its own shows.
+/// Returns whether a draft also equals the content in the fields that only its own page shows.
 fn is_equal(item: &RemoteItem, content: &ItemContent, reading: &Reading) -> bool {
     reading.details.get(&item.id).is_some_and(|detail| {
         detail.is_draft
@@ -149,9 +154,9 @@ pub(super) fn done(item: &RemoteItem) -> Decision {
     }
 }
 
-/// Ids of the account's items that listings of ours have claimed, each with its job.
-pub async fn claimed(domain: &Domain, account_id: &str) -> Result<HashMap<String, String>> {
-    claims::claimed(domain.store.reader(), account_id).await
+/// Returns the claimed item ids of an account, each with the id of its job.
+pub async fn claimed(context: &Context, account_id: &str) -> Result<HashMap<String, String>> {
+    claims::claimed(context.store.reader(), account_id).await
 }
 
 #[cfg(test)]
@@ -205,14 +210,14 @@ mod tests {
     fn effect(kind: EffectKind, settle_until: Millis) -> effects::Model {
         effects::Model {
             id: "effect".to_owned(),
-            owner_id: "owner".to_owned(),
+            workspace_id: "workspace".to_owned(),
             account_id: "account".to_owned(),
             site: "practice".to_owned(),
             subject_id: "job".to_owned(),
             kind,
             state: EffectState::Unconfirmed,
             claim_epoch: 1,
-            composer_id: "composer".to_owned(),
+            form_session_id: "form-session".to_owned(),
             intent_time: 0,
             not_after: 1,
             reconcile_after: 2,
@@ -224,7 +229,7 @@ mod tests {
             note: None,
             decide_time: None,
             watch_until: None,
-            seen: None,
+            remote_snapshot: None,
         }
     }
 
@@ -258,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_that_is_none_any_more_was_published() {
+    fn former_draft_counts_as_published() {
         let reading = Reading {
             target: Some(item("50", false)),
             ..Reading::default()
@@ -269,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_that_still_is_one_counts_only_after_the_settling_window() {
+    fn remaining_draft_counts_only_after_the_settling_window() {
         let reading = Reading {
             target: Some(item("50", true)),
             ..Reading::default()
@@ -279,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_that_is_gone_is_asked_for_unless_one_new_item_has_its_photos() {
+    fn missing_draft_needs_one_new_item_with_its_photos() {
         let gone = Reading::default();
         assert_eq!(published(&gone, NOW + 1), Decision::NotYet);
         assert_eq!(published(&gone, NOW), Decision::Ask);
@@ -305,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn items_that_were_known_before_or_belong_to_another_job_are_never_ours() {
+    fn known_and_foreign_items_are_never_matched() {
         let known = Reading {
             wardrobe: vec![item("1", false)],
             ..Reading::default()
@@ -327,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saving_in_doubt_takes_the_one_equal_draft_and_saves_anew_otherwise() {
+    fn draft_save_in_doubt_takes_the_single_equal_draft() {
         assert!(
             matches!(drafted(vec![item("60", true)], NOW + 1), Decision::Done { remote_id, .. } if remote_id == "60")
         );
@@ -349,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_saving_in_doubt_beside_a_new_published_twin_is_asked_about() {
+    fn draft_save_in_doubt_with_published_twin_asks() {
         assert_eq!(drafted(vec![item("60", false)], NOW), Decision::Ask);
     }
 }

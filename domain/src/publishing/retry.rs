@@ -1,4 +1,4 @@
-//! `RetryPublishJob`: goes on with the same approved revision after something stopped the job.
+//! `RetryPublishJob`: continues a stopped job with the same revision.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -15,33 +15,43 @@ use crate::jobs::{self, NewJob};
 use crate::listings::{ListingState, set_active_job};
 use crate::store::Tx;
 use crate::store::entities::{listings, publish_jobs};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
 const METHOD: &str = "RetryPublishJob";
 
-/// Queues a stopped job again. One that was confirmed and then blocked goes on to publish, unless its scheduled time has
-/// passed by too far; any other is prepared anew, and has to be confirmed again. A job whose outcome is unknown is refused: that would be how items are published twice.
+/// Queues a job in state BLOCKED, FAILED or EXPIRED again.
+///
+/// A job that was blocked after its confirmation continues with the publication, unless its scheduled time passed too
+/// long ago. Any other job is prepared again and needs a new confirmation. A job with an effect in doubt is refused,
+/// because a retry could publish the item twice.
+///
+/// # Errors
+/// JOB_STATE_INVALID, ACCOUNT_PAUSED, MODE_CHANGED, NOT_PUBLISHED, ALREADY_PUBLISHED, SESSION_MEMBER_MISMATCH,
+/// CONFIRMATION_STALE if the listing was edited, PUBLISH_JOB_OPEN if the listing has another open job.
 pub async fn retry(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
     request_id: Option<String>,
 ) -> Result<PublishJob> {
-    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
-        run(tx, owner_id, id).boxed()
+    requests::once(context, caller, METHOD, id, request_id, |tx, workspace_id, id| {
+        run(tx, workspace_id, id).boxed()
     })
     .await?;
-    super::get(domain, caller, id).await
+    super::get(context, caller, id).await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
-    let account = super::lock_account_of(tx, owner_id, id).await?;
-    let mut row = load_owned(tx, owner_id, id).await?;
+async fn run(tx: &Tx, workspace_id: &str, id: &str) -> Result<()> {
+    let account = super::lock_account_of(tx, workspace_id, id).await?;
+    let mut row = load_owned(tx, workspace_id, id).await?;
     if !matches!(row.state, State::Blocked | State::Failed | State::Expired)
         || open_effect(tx, id).await?.is_some()
     {
-        let message = format!("a job that is {:?} cannot be retried", row.state);
-        return Err(Error::rejected(Reason::JobState, message)
+        let message = format!(
+            "a job in state {} cannot be retried",
+            super::state_name(row.state)
+        );
+        return Err(Error::rejected(Reason::JobStateInvalid, message)
             .with("publish_job_id", &row.id)
             .with("state", super::state_name(row.state)));
     }
@@ -56,7 +66,7 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
     if account.site != row.site || account.delete_time.is_some() {
         return Err(Error::rejected(
             Reason::ModeChanged,
-            "the account's mode was changed; prepare the listing anew",
+            "the account's mode was changed; prepare the listing again",
         ));
     }
     let listing = listings::Entity::find_by_id(&row.listing_id).one(tx).await?;
@@ -74,7 +84,7 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
     if revision::listing_hash(&listing)? != row.listing_hash {
         return Err(Error::rejected(
             Reason::ConfirmationStale,
-            "the listing was edited since it was prepared; cancel this job and prepare it anew",
+            "the listing was edited after it was prepared; cancel this job if it is open, then prepare again",
         ));
     }
     let other = publish_jobs::Entity::find()
@@ -84,14 +94,13 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
         .one(tx)
         .await?;
     if let Some(other) = other {
-        return Err(Error::rejected(
-            Reason::PublishJobOpen,
-            "the listing has another publish job that has not ended",
-        )
-        .with("publish_job_id", other.id));
+        return Err(
+            Error::rejected(Reason::PublishJobOpen, "the listing has another open publish job")
+                .with("publish_job_id", other.id),
+        );
     }
     if row.state == State::Blocked && row.confirm_time.is_some() {
-        // A yes for a time is one for that time: how late it is by now is looked at once more.
+        // The confirmation counts for the scheduled time, so that the lateness is checked again.
         row.state = if row.schedule_time.is_some() {
             State::Scheduled
         } else {
@@ -108,7 +117,7 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
     }
     row.end_time = None;
     row.cancel_requested = false;
-    row.needs_manual = false;
+    row.requires_action = false;
     row.reason = None;
     row.message = None;
     row.wait_reason = None;
@@ -116,7 +125,7 @@ async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
     let now = tx.now().await?;
     let work = NewJob {
         kind: jobs::Kind::Publish,
-        owner_id: Some(row.owner_id.clone()),
+        workspace_id: Some(row.workspace_id.clone()),
         account_id: Some(row.account_id.clone()),
         subject_id: row.id.clone(),
         due_time: now,

@@ -1,66 +1,71 @@
-//! What is approved: an immutable, canonical text of everything that the site is told, and its hash.
+//! The revision: an immutable, canonical encoding of all content that a publish job writes on the site, and its hash.
 
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::{ChangeKind, ItemContent};
 
 use crate::keys::sha256_hex;
 use crate::store::entities::listings;
-use crate::wardrobe::Said;
+use crate::wardrobe::DesiredItem;
 use crate::{Error, Result};
 
 /// A frozen listing. Its JSON, with the fields in this order, is the canonical encoding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revision {
-    /// Raised when the encoding changes.
+    /// The version of the encoding.
     pub version: u32,
-    pub owner_id: String,
+    // Revisions frozen before 0.2 contain it as `owner_id`.
+    #[serde(alias = "owner_id")]
+    pub workspace_id: String,
     pub account_id: String,
     pub site: String,
     pub listing_id: String,
     pub content: ItemContent,
-    /// What is done to an item that is on the site already; absent for a publication.
+    /// The change of an item that is already on the site. Absent for a publication.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
 }
 
-/// A change of an item that is on the site.
+/// A change of an item on the site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub kind: ChangeKind,
-    /// The item's id there.
+    /// The item's id on the site.
     pub remote_id: String,
-    /// Whether its photos stay as they are.
+    /// Whether the item's photos stay unchanged.
     pub keeps_photos: bool,
-    /// Whether what was changed on the site since is overwritten.
+    /// Whether changes made on the site since the last reading are overwritten.
     pub overwrite_remote: bool,
-    /// What the listing said when the change was frozen, which is what the site is believed to have.
-    pub before: Said,
-    /// What the item will say; of its photos, as far as it is known.
-    pub after: Said,
-    /// Ids of our photos of it, in order.
+    /// The content of the listing when the change was frozen, which the site is assumed to have.
+    pub before: DesiredItem,
+    /// The desired content; photos as far as they are known.
+    pub after: DesiredItem,
+    /// Ids of the listing's photos, in order.
     pub photo_ids: Vec<String>,
 }
 
 impl Revision {
-    /// The canonical text and its SHA-256.
-    pub fn freeze(&self) -> Result<(String, String)> {
+    /// Returns the canonical text and its SHA-256 hash.
+    pub fn encode(&self) -> Result<(String, String)> {
         let text = serde_json::to_string(self)?;
         let hash = sha256_hex(&text);
         Ok((text, hash))
     }
 
-    /// Reads a frozen revision back, checking it against its hash.
-    pub fn thaw(text: &str, hash: &str) -> Result<Self> {
+    /// Decodes a revision after checking its hash.
+    ///
+    /// # Errors
+    /// `Internal` if the text does not match the hash or is not a revision.
+    pub fn decode(text: &str, hash: &str) -> Result<Self> {
         if sha256_hex(text) != hash {
             return Err(Error::Internal(
-                "a stored revision does not have its hash".to_owned(),
+                "a stored revision does not match its hash".to_owned(),
             ));
         }
         Ok(serde_json::from_str(text)?)
     }
 }
 
-/// Hash of everything in a listing that a person can edit, to tell whether it was edited since it was frozen.
+/// Returns the hash of all editable fields of a listing. It shows whether the listing was edited after it was frozen.
 pub fn listing_hash(row: &listings::Model) -> Result<String> {
     let editable = (
         (&row.title, &row.description, row.price_minor_units, &row.currency),

@@ -1,4 +1,4 @@
-//! The step log: what an attempt did, with what it looked like where it stopped.
+//! The step log: the steps of an attempt, with evidence of the page where it stopped.
 
 use bytes::Bytes;
 use futures::FutureExt;
@@ -6,15 +6,15 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 use vintedbot_marketplace::{Evidence, Stopped};
 
-use super::film;
+use super::timeline;
 use crate::events::Ephemeral;
 use crate::jobs::Claim;
 use crate::media::{files, thumbnail};
 use crate::store::Tx;
 use crate::store::entities::{publish_jobs, publish_steps};
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// How a step went.
+/// The outcome of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepOutcome {
     Done,
@@ -32,20 +32,20 @@ impl StepOutcome {
     }
 }
 
-/// A step that was done: how, and what the page looked like then.
+/// A completed step.
 #[derive(Clone, Debug, Default)]
 pub struct Reached {
     pub step: &'static str,
     pub message: String,
-    /// The CSS by which it found its field.
+    /// The CSS selector that found the field. Absent: the step has no field.
     pub selector: Option<String>,
-    /// PNG of the window.
+    /// A screenshot of the window as PNG. Absent: there is no window.
     pub picture: Option<Bytes>,
 }
 
-/// Records a step that was done, and says when the attempt is to stop: its job was cancelled, or its claim is lost.
+/// Records a completed step. The inner error tells the attempt to stop: its job was cancelled, or its claim was lost.
 pub async fn reached(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     job_id: &str,
     reached: Reached,
@@ -57,19 +57,19 @@ pub async fn reached(
         selector,
         picture,
     } = reached;
-    let kept = Kept {
+    let stored = StoredEvidence {
         thumbnail: match picture {
-            Some(picture) => keep_thumbnail(domain, &job_id, picture).await,
+            Some(picture) => store_thumbnail(context, &job_id, picture).await,
             None => None,
         },
         selector,
-        ..Kept::default()
+        ..StoredEvidence::default()
     };
-    let told = domain
+    let recorded = context
         .store
         .write(move |tx| {
             let (claim, job_id) = (claim.clone(), job_id.clone());
-            let (message, kept) = (message.clone(), kept.clone());
+            let (message, stored) = (message.clone(), stored.clone());
             async move {
                 if claim.require_live(tx).await.is_err() {
                     return Ok(Err(Stopped("the claim was lost".to_owned())));
@@ -78,136 +78,149 @@ pub async fn reached(
                 if row.cancel_requested {
                     return Ok(Err(Stopped("cancelled".to_owned())));
                 }
-                let written = write(tx, &row, step, StepOutcome::Done, &message, kept).await?;
-                Ok(Ok((row.owner_id, written)))
+                let written = write(tx, &row, step, StepOutcome::Done, &message, stored).await?;
+                Ok(Ok((row.workspace_id, written)))
             }
             .boxed()
         })
         .await?;
-    Ok(told.map(|(owner_id, ephemeral)| domain.feed.tell(&owner_id, ephemeral)))
+    Ok(recorded.map(|(workspace_id, ephemeral)| context.feed.tell(&workspace_id, ephemeral)))
 }
 
-/// Records where an attempt stopped, and keeps what the page looked like. Works without a claim: evidence is evidence.
+/// Records the step at which an attempt stopped and stores the evidence. Requires no claim, because evidence is useful
+/// even after the claim was lost.
 pub async fn stopped(
-    domain: &Domain,
+    context: &Context,
     job_id: &str,
     step: &str,
     outcome: StepOutcome,
     message: &str,
     evidence: Option<&Evidence>,
 ) -> Result<()> {
-    let kept = match evidence {
-        Some(evidence) => keep_if_possible(domain, job_id, evidence).await?,
-        None => Kept::default(),
+    let stored = match evidence {
+        Some(evidence) => try_store_evidence(context, job_id, evidence).await?,
+        None => StoredEvidence::default(),
     };
-    record(domain, job_id, step, outcome, message, kept).await
+    record(context, job_id, step, outcome, message, stored).await
 }
 
-/// Keeps a screenshot with its page text under the step; answers with the screenshot's key in the file store.
+/// Records a step with its screenshot and page text. Returns the screenshot's key in the file store.
+///
+/// # Errors
+/// The evidence cannot be stored.
 pub async fn photographed(
-    domain: &Domain,
+    context: &Context,
     job_id: &str,
     step: &str,
     evidence: &Evidence,
 ) -> Result<Option<String>> {
-    let kept = keep(domain, job_id, evidence).await?;
-    let key = kept.screenshot.as_ref().map(|(key, _)| key.clone());
-    record(domain, job_id, step, StepOutcome::Done, &evidence.url, kept).await?;
+    let stored = store_evidence(context, job_id, evidence).await?;
+    let key = stored.screenshot.as_ref().map(|(key, _)| key.clone());
+    record(context, job_id, step, StepOutcome::Done, &evidence.url, stored).await?;
     Ok(key)
 }
 
-/// As [`photographed`], after something that cannot be undone: without a picture, where none can be kept.
+/// As [`photographed`], for a step after a write on the site: an unreachable media store is not an error.
 pub async fn photographed_after(
-    domain: &Domain,
+    context: &Context,
     job_id: &str,
     step: &str,
     evidence: &Evidence,
 ) -> Result<()> {
-    let kept = keep_if_possible(domain, job_id, evidence).await?;
-    record(domain, job_id, step, StepOutcome::Done, &evidence.url, kept).await
+    let stored = try_store_evidence(context, job_id, evidence).await?;
+    record(context, job_id, step, StepOutcome::Done, &evidence.url, stored).await
 }
 
-/// Records a step without asking whether to go on.
-pub async fn note(domain: &Domain, job_id: &str, step: &str, message: &str) -> Result<()> {
-    record(domain, job_id, step, StepOutcome::Done, message, Kept::default()).await
+/// Records a step without checking whether the attempt should stop.
+pub async fn note(context: &Context, job_id: &str, step: &str, message: &str) -> Result<()> {
+    record(
+        context,
+        job_id,
+        step,
+        StepOutcome::Done,
+        message,
+        StoredEvidence::default(),
+    )
+    .await
 }
 
 #[derive(Clone, Default)]
-struct Kept {
-    /// Key in the file store, and size.
+struct StoredEvidence {
+    /// Key in the file store, and size in bytes.
     screenshot: Option<(String, i64)>,
     page_text: Option<String>,
-    /// Key of the small picture.
+    /// Key of the thumbnail.
     thumbnail: Option<String>,
     selector: Option<String>,
 }
 
-/// Keeps a small picture of a step. Without one the film strip has a gap, and nothing else is lost.
-async fn keep_thumbnail(domain: &Domain, job_id: &str, picture: Bytes) -> Option<String> {
+/// Stores the thumbnail of a step. A failure is only logged, because the step timeline can do without a thumbnail.
+async fn store_thumbnail(context: &Context, job_id: &str, picture: Bytes) -> Option<String> {
     let jpeg = thumbnail(picture).await?;
-    let key = format!("{}/{}.jpg", film::folder(job_id), domain.ids.id());
-    match domain.files.put(&key, jpeg).await {
+    let key = format!("{}/{}.jpg", timeline::folder(job_id), context.ids.id());
+    match context.files.put(&key, jpeg).await {
         Ok(()) => Some(key),
         Err(error) => {
-            tracing::warn!(job_id, %error, "a step's picture could not be kept");
+            tracing::warn!(job_id, %error, "a step's thumbnail could not be stored");
             None
         }
     }
 }
 
-/// What happened is written down, whether the media store is there or not.
-async fn keep_if_possible(domain: &Domain, job_id: &str, evidence: &Evidence) -> Result<Kept> {
-    match keep(domain, job_id, evidence).await {
+/// Stores evidence. If the media store is unreachable, the step is recorded without evidence.
+async fn try_store_evidence(context: &Context, job_id: &str, evidence: &Evidence) -> Result<StoredEvidence> {
+    match store_evidence(context, job_id, evidence).await {
         Err(Error::Files(error @ files::Error::Unreachable(_))) => {
-            tracing::warn!(job_id, %error, "what a page looked like could not be kept");
-            Ok(Kept::default())
+            tracing::warn!(job_id, %error, "the evidence of a step could not be stored");
+            Ok(StoredEvidence::default())
         }
-        kept => kept,
+        stored => stored,
     }
 }
 
-async fn keep(domain: &Domain, job_id: &str, evidence: &Evidence) -> Result<Kept> {
-    let name = format!("{}/{}", film::folder(job_id), domain.ids.id());
-    let mut kept = Kept::default();
+async fn store_evidence(context: &Context, job_id: &str, evidence: &Evidence) -> Result<StoredEvidence> {
+    let name = format!("{}/{}", timeline::folder(job_id), context.ids.id());
+    let mut stored = StoredEvidence::default();
     if let Some(png) = &evidence.screenshot {
         let key = format!("{name}.png");
-        domain.files.put(&key, png.clone()).await?;
-        kept.screenshot = Some((key, i64::try_from(png.len()).unwrap_or(i64::MAX)));
-        kept.thumbnail = keep_thumbnail(domain, job_id, png.clone()).await;
+        context.files.put(&key, png.clone()).await?;
+        stored.screenshot = Some((key, i64::try_from(png.len()).unwrap_or(i64::MAX)));
+        stored.thumbnail = store_thumbnail(context, job_id, png.clone()).await;
     }
     if !evidence.page_text.is_empty() {
         let key = format!("{name}.txt");
-        domain
+        context
             .files
             .put(&key, Bytes::from(evidence.page_text.clone()))
             .await?;
-        kept.page_text = Some(key);
+        stored.page_text = Some(key);
     }
-    Ok(kept)
+    Ok(stored)
 }
 
 async fn record(
-    domain: &Domain,
+    context: &Context,
     job_id: &str,
     step: &str,
     outcome: StepOutcome,
     message: &str,
-    kept: Kept,
+    stored: StoredEvidence,
 ) -> Result<()> {
     let (job_id, step, message) = (job_id.to_owned(), step.to_owned(), message.to_owned());
-    let (owner_id, ephemeral) = domain
+    let (workspace_id, ephemeral) = context
         .store
         .write(move |tx| {
-            let (job_id, step, message, kept) = (job_id.clone(), step.clone(), message.clone(), kept.clone());
+            let (job_id, step, message, stored) =
+                (job_id.clone(), step.clone(), message.clone(), stored.clone());
             async move {
                 let row = super::job::load(tx, &job_id).await?;
-                let written = write(tx, &row, &step, outcome, &message, kept).await?;
-                Ok((row.owner_id, written))
+                let written = write(tx, &row, &step, outcome, &message, stored).await?;
+                Ok((row.workspace_id, written))
             }
             .boxed()
         })
         .await?;
-    domain.feed.tell(&owner_id, ephemeral);
+    context.feed.tell(&workspace_id, ephemeral);
     Ok(())
 }
 
@@ -217,7 +230,7 @@ async fn write(
     step: &str,
     outcome: StepOutcome,
     message: &str,
-    kept: Kept,
+    stored: StoredEvidence,
 ) -> Result<Ephemeral> {
     let last: Option<Option<i64>> = publish_steps::Entity::find()
         .select_only()
@@ -229,7 +242,7 @@ async fn write(
     let number = last.flatten().unwrap_or(0) + 1;
     let attempt = row.prepare_attempts + row.publish_attempts;
     let time = tx.now().await?;
-    let (screenshot_key, screenshot_bytes) = kept.screenshot.unzip();
+    let (screenshot_key, screenshot_bytes) = stored.screenshot.unzip();
     let step_row = publish_steps::ActiveModel {
         publish_job_id: Set(row.id.clone()),
         number: Set(number),
@@ -240,9 +253,9 @@ async fn write(
         message: Set(message.to_owned()),
         screenshot_key: Set(screenshot_key),
         screenshot_bytes: Set(screenshot_bytes),
-        page_text_key: Set(kept.page_text),
-        selector: Set(kept.selector.clone()),
-        thumbnail_key: Set(kept.thumbnail.clone()),
+        page_text_key: Set(stored.page_text),
+        selector: Set(stored.selector.clone()),
+        thumbnail_key: Set(stored.thumbnail.clone()),
     };
     publish_steps::Entity::insert(step_row)
         .exec_without_returning(tx)
@@ -255,7 +268,7 @@ async fn write(
         outcome: outcome.name().to_owned(),
         message: message.to_owned(),
         time,
-        selector: kept.selector,
-        thumbnail_key: kept.thumbnail,
+        selector: stored.selector,
+        thumbnail_key: stored.thumbnail,
     })
 }

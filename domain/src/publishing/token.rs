@@ -1,14 +1,14 @@
-//! The confirm token: proof that its holder was shown what is to be published.
+//! The confirm token: proof that its holder was shown the prepared content.
 
 use crate::clock::Millis;
 use crate::keys::{Keys, Purpose};
 use crate::store::entities::publish_jobs;
 use crate::{Error, Reason, Result};
 
-/// What a token speaks of. The key's id is part of every signed text.
+/// The claims of a token. The signature additionally covers the id of the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Claims {
-    owner_id: String,
+    workspace_id: String,
     account_id: String,
     site: String,
     job_id: String,
@@ -21,7 +21,7 @@ struct Claims {
 impl Claims {
     fn of(row: &publish_jobs::Model) -> Option<Self> {
         Some(Self {
-            owner_id: row.owner_id.clone(),
+            workspace_id: row.workspace_id.clone(),
             account_id: row.account_id.clone(),
             site: row.site.clone(),
             job_id: row.id.clone(),
@@ -36,7 +36,7 @@ impl Claims {
         let numbers = format!("{}|{}", self.prepare_number, self.expire_time);
         let (revision, read_back) = (&self.revision_hash, &self.read_back_hash);
         [
-            &self.owner_id,
+            &self.workspace_id,
             &self.account_id,
             &self.site,
             &self.job_id,
@@ -49,7 +49,7 @@ impl Claims {
     }
 }
 
-/// The token of a prepared job, and until when it may be used.
+/// Issues the token of a prepared job. Returns it with its expiry. `None`: the job is not prepared.
 pub(super) fn issue(keys: &Keys, row: &publish_jobs::Model) -> Option<(String, Millis)> {
     let claims = Claims::of(row)?;
     Some((
@@ -58,12 +58,12 @@ pub(super) fn issue(keys: &Keys, row: &publish_jobs::Model) -> Option<(String, M
     ))
 }
 
-/// Checks that a token is this job's, for what it holds now. Says nothing about time and use.
+/// Checks that a token belongs to this job and its current preparation. Does not check expiry or use.
 pub(super) fn check(keys: &Keys, token: &str, row: &publish_jobs::Model) -> Result<()> {
     if token.is_empty() {
         return Err(Error::rejected(
             Reason::ConfirmationRequired,
-            "a confirm token is required; GetPublishJob shows it once the job is prepared",
+            "a confirm token is required; GetPublishJob shows it after the preparation",
         ));
     }
     let given = keys.verify(Purpose::Confirmation, token);
@@ -72,11 +72,11 @@ pub(super) fn check(keys: &Keys, token: &str, row: &publish_jobs::Model) -> Resu
         (Some(given), Some(expected)) if given == expected => Ok(()),
         (Some(given), _) if given.split('|').nth(3) == Some(row.id.as_str()) => Err(Error::rejected(
             Reason::ConfirmationStale,
-            "the job was prepared anew since this token was made; look at it again",
+            "the job was prepared again after this token was issued; review the job again",
         )),
         _ => Err(Error::rejected(
             Reason::ConfirmationInvalid,
-            "the confirm token is not one for this job",
+            "the confirm token does not belong to this job",
         )),
     }
 }

@@ -1,26 +1,26 @@
-//! Watching for what was settled as not done and appears all the same.
+//! The watch for items that appear after their publication was settled as not done.
 
 use std::collections::HashMap;
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use vintedbot_marketplace::{RemoteItem, Seat};
+use vintedbot_marketplace::{AccountContext, RemoteItem};
 
 use super::job::{load, save};
 use super::{EffectKind, EffectState, Revision, claims, reconcile};
 use crate::accounts::{self, Account, AccountState};
 use crate::events::Kind;
 use crate::store::entities::{accounts as account_rows, effects};
-use crate::{Domain, Reason, Result};
+use crate::{Context, Reason, Result};
 
-/// Accounts whose site has to be looked at, with how to reach it.
-pub async fn watched_accounts(domain: &Domain) -> Result<Vec<Seat>> {
+/// Returns the account contexts of accounts with a watch. Accounts that are paused or in a cooldown are omitted.
+pub async fn watched_accounts(context: &Context) -> Result<Vec<AccountContext>> {
     let effects = effects::Entity::find()
         .filter(effects::Column::Kind.is_in(EffectKind::PUBLISHES))
         .filter(effects::Column::WatchUntil.is_not_null());
     let mut ids: Vec<String> = effects
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?
         .into_iter()
         .map(|e| e.account_id)
@@ -31,20 +31,21 @@ pub async fn watched_accounts(domain: &Domain) -> Result<Vec<Seat>> {
         .filter(account_rows::Column::Id.is_in(ids))
         .filter(account_rows::Column::State.eq(AccountState::Active))
         .filter(account_rows::Column::DeleteTime.is_null())
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
-    let now = domain.store.now().await?;
+    let now = context.store.now().await?;
     Ok(rows
         .into_iter()
-        .filter(|row| row.quiet_until.is_none_or(|until| until <= now))
-        .map(|row| accounts::seat(&Account::from(row)))
+        .filter(|row| row.cooldown_until.is_none_or(|until| until <= now))
+        .map(|row| accounts::account_context(&Account::from(row)))
         .collect())
 }
 
-/// Compares an account's wardrobe with what is watched for. Returns how many possible duplicates it found.
-pub async fn compare(domain: &Domain, account_id: &str, wardrobe: &[RemoteItem]) -> Result<u32> {
+/// Compares an account's wardrobe with its watched effects, and ends watches that are over. Returns the number of
+/// possible duplicates found.
+pub async fn compare(context: &Context, account_id: &str, wardrobe: &[RemoteItem]) -> Result<u32> {
     let (account_id, wardrobe) = (account_id.to_owned(), wardrobe.to_vec());
-    domain
+    context
         .store
         .write(move |tx| {
             let (account_id, wardrobe) = (account_id.clone(), wardrobe.clone());
@@ -62,7 +63,7 @@ pub async fn compare(domain: &Domain, account_id: &str, wardrobe: &[RemoteItem])
                 let mut found = 0;
                 for effect in watched.all(tx).await? {
                     let mut row = load(tx, &effect.subject_id).await?;
-                    let content = Revision::thaw(&row.revision, &row.revision_hash)?.content;
+                    let content = Revision::decode(&row.revision, &row.revision_hash)?.content;
                     let late = reconcile::candidates(&effect, &content, &claimed, &wardrobe)
                         .into_iter()
                         .find(|item| row.remote_item_id.as_deref() != Some(item.id.as_str()));
@@ -71,7 +72,7 @@ pub async fn compare(domain: &Domain, account_id: &str, wardrobe: &[RemoteItem])
                         row.possible_duplicate = true;
                         row.reason = Some(Reason::PossibleDuplicate.name());
                         row.message = Some(format!(
-                            "item {} appeared after it was settled as not published",
+                            "item {} appeared on the site after its publication was settled as not done",
                             item.id
                         ));
                         save(tx, row, Kind::PossibleDuplicate).await?;

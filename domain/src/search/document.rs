@@ -1,4 +1,4 @@
-//! What is indexed of each thing that can be found.
+//! The documents of the search index: the indexed content of each record.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use crate::inbox::MessageKind;
 use crate::listings::Listing;
 use crate::store::entities::{listings, messages, people, threads};
 
-/// Words of a document that count. PostgreSQL knows 16,383 places.
+/// The maximum number of indexed words per document. PostgreSQL's `tsvector` has 16,383 positions.
 const WORDS_MAX: usize = 10_000;
-/// Of the same word, so many places: what PostgreSQL keeps.
+/// The maximum number of positions per word, as in PostgreSQL's `tsvector`.
 const PLACES_MAX: usize = 255;
 
-/// Something that can be found.
+/// The indexed content of a record.
 #[derive(Clone, Debug)]
 pub(crate) struct Document {
     pub kind: Kind,
-    /// Of the message, thread, person or listing.
+    /// The id of the message, thread, person or listing.
     pub entity_id: String,
     pub thread_id: Option<String>,
     pub time: Millis,
@@ -27,7 +27,7 @@ pub(crate) struct Document {
     pub marks: Vec<String>,
 }
 
-/// What is filtered by, as words that nobody can type.
+/// Filter values as words. A query cannot contain them, because folding removes `~`.
 pub(super) mod marks {
     use crate::search::Kind;
 
@@ -57,24 +57,24 @@ pub(super) mod marks {
         of_id('t', id)
     }
 
-    /// An id comes from a caller too, who may say anything.
+    /// Drops every character that is not a letter or digit, because an id may come from a caller.
     fn of_id(letter: char, id: &str) -> String {
         let id = id.chars().filter(char::is_ascii_alphanumeric);
         format!("~{letter}{}", id.collect::<String>().to_ascii_lowercase())
     }
 }
 
-/// A document's words as both engines are given them.
+/// The words of a document, for either database.
 pub(super) struct Words {
-    /// By place; a text is parted from the next one by what nobody can look for.
+    /// The words by position. A separator follows each text, so that no phrase spans two texts.
     in_order: Vec<String>,
     marks: Vec<String>,
 }
 
-const WALL: &str = "~";
+const SEPARATOR: &str = "~";
 
 impl Document {
-    /// `None` where there is no word in it.
+    /// Returns the document's words. `None`: it has none.
     pub(super) fn words(&self, space: Space) -> Option<Words> {
         let mut counts: HashMap<String, usize> = HashMap::new();
         let mut in_order = Vec::new();
@@ -88,7 +88,7 @@ impl Document {
                 }
             }
             if in_order.len() > before {
-                in_order.push(WALL.to_owned());
+                in_order.push(SEPARATOR.to_owned());
             }
         }
         let marks = self.marks.iter().map(|mark| space.word(mark)).collect();
@@ -97,7 +97,7 @@ impl Document {
 }
 
 impl Words {
-    /// For FTS5's `ascii` tokenizer, to which everything is a word that stands between spaces.
+    /// Returns the text for FTS5's `ascii` tokenizer, which splits only at spaces here.
     pub fn fts5(&self) -> String {
         let all: Vec<&str> = self
             .in_order
@@ -108,22 +108,27 @@ impl Words {
         all.join(" ")
     }
 
-    /// The text of a `tsvector`, with marks of its own for the document's place.
-    pub fn tsvector(&self, of_place: impl Iterator<Item = String>) -> String {
+    /// Returns the text of a `tsvector`. `period_marks` are the marks of the document's time periods.
+    pub fn tsvector(&self, period_marks: impl Iterator<Item = String>) -> String {
         let mut places: HashMap<&str, Vec<String>> = HashMap::new();
-        for (at, word) in self.in_order.iter().enumerate().filter(|(_, word)| *word != WALL) {
+        for (at, word) in self
+            .in_order
+            .iter()
+            .enumerate()
+            .filter(|(_, word)| *word != SEPARATOR)
+        {
             places.entry(word).or_default().push((at + 1).to_string());
         }
         let placed = places
             .into_iter()
             .map(|(word, places)| format!("'{word}':{}", places.join(",")));
-        let marks = self.marks.iter().cloned().chain(of_place);
+        let marks = self.marks.iter().cloned().chain(period_marks);
         let marks = marks.map(|mark| format!("'{mark}'"));
         placed.chain(marks).collect::<Vec<_>>().join(" ")
     }
 }
 
-/// A thread's title, and what is noted about it.
+/// Returns the documents of a thread: its title and its note.
 pub(super) fn of_thread(thread: &threads::Model) -> [Document; 2] {
     let document = |kind, text: &str| {
         let mut marks = vec![
@@ -201,7 +206,7 @@ pub(super) fn of_listing(row: &listings::Model) -> Document {
     }
 }
 
-/// Everything of a listing that is words.
+/// Returns all texts of a listing.
 pub(super) fn texts_of(listing: &Listing) -> Vec<String> {
     let singles = [
         &listing.brand,

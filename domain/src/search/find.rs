@@ -1,4 +1,4 @@
-//! `Search` and `SearchListings`: the engine names documents, newest first, and reads no more of them than a page needs.
+//! `Search` and `SearchListings`: find documents, newest first, and read no more than a page needs.
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 
@@ -8,63 +8,65 @@ use super::query::Query;
 use super::space::{self, Corpus, Space};
 use super::{Filter, Phase, fold, periods};
 use crate::identity::Caller;
-use crate::paging::{self, Page, PageRequest, Window};
+use crate::paging::{self, Page, PageQuery, PageRequest};
 use crate::store::Reader;
 use crate::store::entities::search_documents::Model;
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// Documents that are passed over at first, where the engine's index cannot tell the newest ones first; and between windows.
+/// The number of newest documents that a PostgreSQL search scans: first, and again before each time range. GIN cannot
+/// return the newest documents first.
 const STRIDES: [i64; 2] = [1_000, 300];
-/// The same for beginnings of so many words that asking the index is dear; and how often, before it is asked all the same.
+/// The same if prefixes match so many documents that an index lookup is expensive.
 const LONG_STRIDE: i64 = 2_000;
+/// The number of such scans before the index is used anyway.
 const LONG_STRIDES: usize = 8;
-/// Documents with a word that begins so, from which on all of them are too many to be gathered for a page.
+/// The estimated number of documents that match a prefix, above which an index lookup is too expensive for a page.
 const MANY: f64 = 30_000.0;
 
-/// A page of what was found.
+/// A page of results.
 #[derive(Clone, Debug)]
 pub struct Answer<T> {
     pub page: Page<T>,
-    /// Whether everything is in the index; else results may be missing.
+    /// Whether the index is complete. If not, results may be missing.
     pub index_complete: bool,
 }
 
-/// Finds messages, threads, notes and people of the caller, newest first. A page may be shorter than asked for.
+/// Finds messages, threads, notes and people of the caller, newest first. A page may be shorter than requested.
 ///
 /// # Errors
-/// A query without a word, or one that is too long; PAGE_TOKEN_INVALID.
+/// A violation for a query without a word or for one that is too long; PAGE_TOKEN_INVALID.
 pub async fn search_inbox(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     query: &str,
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Answer<Hit>> {
-    let found = find(domain, caller, Corpus::Inbox, (query, filter), page).await?;
+    let found = find(context, caller, Corpus::Inbox, (query, filter), page).await?;
     Ok(Answer {
         page: Page {
-            items: hits::of_inbox(domain, caller, &found.query, found.page.items).await?,
+            items: hits::of_inbox(context, caller, &found.query, found.page.items).await?,
             next_page_token: found.page.next_page_token,
         },
         index_complete: found.index_complete,
     })
 }
 
-/// Finds listings of the caller, newest first. A page may be shorter than asked for.
+/// Finds listings of the caller, newest first. A page may be shorter than requested.
 ///
 /// # Errors
-/// As [`search_inbox`].
+/// Those of [`search_inbox`].
 pub async fn search_listings(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     query: &str,
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Answer<ListingHit>> {
-    let found = find(domain, caller, Corpus::Listings, (query, filter), page).await?;
+    let found = find(context, caller, Corpus::Listings, (query, filter), page).await?;
     Ok(Answer {
         page: Page {
-            items: hits::of_listings(domain, caller, &found.query, found.page.items).await?,
+            items: hits::of_listings(context, caller, &found.query, found.page.items).await?,
             next_page_token: found.page.next_page_token,
         },
         index_complete: found.index_complete,
@@ -78,7 +80,7 @@ struct Found {
 }
 
 async fn find(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     corpus: Corpus,
     parameters: (&str, &Filter),
@@ -89,11 +91,11 @@ async fn find(
         Corpus::Inbox => "Search",
         Corpus::Listings => "SearchListings",
     };
-    let method = (caller.owner_id.as_str(), method);
+    let method = (caller.workspace_id.as_str(), method);
     let query = Query::parse(text)?;
-    let window = Window::<i64>::open(&domain.keys, paging::RESOURCES, method, &parameters, page)?;
-    let reader = domain.store.reader();
-    let index = space::find(reader, &caller.owner_id).await?;
+    let window = PageQuery::<i64>::open(&context.keys, paging::RESOURCES, method, &parameters, page)?;
+    let reader = context.store.reader();
+    let index = space::find(reader, &caller.workspace_id).await?;
     let index_complete = index
         .as_ref()
         .is_none_or(|index| index.phase == Phase::Complete && index.version == fold::VERSION);
@@ -105,38 +107,38 @@ async fn find(
             match reader.get_database_backend() {
                 DbBackend::Sqlite => by_fts5(reader, &query.fts5(space, filter), &range, &window).await?,
                 _ => {
-                    let asked = (&*query.tsquery(space, filter), query.beginnings(space));
-                    // Documents of before have no marks of their periods yet.
-                    let windows = if index_complete {
-                        &periods::WINDOWS[..]
+                    let asked = (&*query.tsquery(space, filter), query.prefixes(space));
+                    // Documents of an older version have no period marks yet.
+                    let ranges = if index_complete {
+                        &periods::TIME_RANGES[..]
                     } else {
                         &[]
                     };
-                    by_tsquery(reader, (space, windows), asked, range, &window).await?
+                    by_tsquery(reader, (space, ranges), asked, range, &window).await?
                 }
             }
         }
     };
     Ok(Found {
         query,
-        page: window.close(&domain.keys, documents, |document| document.id)?,
+        page: window.close(&context.keys, documents, |document| document.id)?,
         index_complete,
     })
 }
 
-/// Ids from the first to before the second.
+/// Returns the range of document ids: the first is included, the second is not.
 fn range(filter: &Filter, after: Option<i64>) -> (i64, i64) {
     let from = filter.from.map_or(0, first_id);
     let until = filter.until.map_or(i64::MAX, first_id);
     (from, after.map_or(until, |after| after.min(until)))
 }
 
-/// FTS5 reads its lists from the end, and stops when it has enough.
+/// Searches with FTS5, which reads its lists from the newest id and stops at the limit.
 async fn by_fts5(
     reader: &Reader,
     query: &str,
     (from, until): &(i64, i64),
-    window: &Window<i64>,
+    window: &PageQuery<i64>,
 ) -> Result<Vec<Model>> {
     let sql = "SELECT id, space, kind, entity_id, thread_id FROM search_documents WHERE id IN (
             SELECT rowid FROM search_words WHERE search_words MATCH $1 AND rowid >= $2 AND rowid < $3
@@ -148,36 +150,36 @@ async fn by_fts5(
     Ok(Model::find_by_statement(statement).all(reader).await?)
 }
 
-/// GIN gives all that answers, in no order. What is common is found among the newest documents, passing over those that do not
-/// answer; what is less so, by the index within ever longer windows of time, of which none holds many more answers than the one
-/// before, which held too few.
+/// Searches with PostgreSQL. GIN returns all matches without order. Frequent matches are found by a scan of the newest
+/// documents. Rarer matches are found through the index, in time ranges of growing length. A range holds not
+/// many more matches than the one before, which held too few for the page.
 async fn by_tsquery(
     reader: &Reader,
-    (space, windows): (Space, &[periods::Window]),
-    (query, beginnings): (&str, Option<String>),
+    (space, ranges): (Space, &[periods::TimeRange]),
+    (query, prefixes): (&str, Option<String>),
     (from, mut until): (i64, i64),
-    window: &Window<i64>,
+    window: &PageQuery<i64>,
 ) -> Result<Vec<Model>> {
     let limit = window.to_read() as usize;
     let mut ids: Vec<i64> = Vec::new();
-    let mut windows = windows.iter();
-    let is_dear = estimate(reader, beginnings).await? > MANY;
+    let mut ranges = ranges.iter();
+    let is_expensive = estimate(reader, prefixes).await? > MANY;
     for turn in 0.. {
-        let stride = match is_dear {
+        let stride = match is_expensive {
             true => LONG_STRIDE,
             false => STRIDES[usize::from(turn > 0)],
         };
-        let passed = pass_over(reader, space, query, (from, until), stride).await?;
-        ids.extend(&passed.found);
-        if passed.count < stride || ids.len() >= limit {
+        let scanned = scan_newest(reader, space, query, (from, until), stride).await?;
+        ids.extend(&scanned.found);
+        if scanned.count < stride || ids.len() >= limit {
             break;
         }
-        until = passed.oldest;
-        if is_dear && turn + 1 < LONG_STRIDES {
+        until = scanned.oldest;
+        if is_expensive && turn + 1 < LONG_STRIDES {
             continue;
         }
         let left = (limit - ids.len()) as i64;
-        let Some(next) = windows.next() else {
+        let Some(next) = ranges.next() else {
             ids.extend(by_index(reader, query, (from, until), left).await?);
             break;
         };
@@ -191,10 +193,10 @@ async fn by_tsquery(
         }
     }
     ids.truncate(limit);
-    named(reader, &ids).await
+    load(reader, &ids).await
 }
 
-/// How many documents have any of the beginnings in `query`, as far as the engine's statistics know.
+/// Returns the planner's estimate of how many documents match any prefix in `query`.
 async fn estimate(reader: &Reader, query: Option<String>) -> Result<f64> {
     let Some(query) = query else { return Ok(0.0) };
     let sql = "EXPLAIN (FORMAT JSON) SELECT id FROM search_documents WHERE words @@ $1::tsquery";
@@ -208,7 +210,7 @@ async fn estimate(reader: &Reader, query: Option<String>) -> Result<f64> {
 }
 
 async fn by_index(reader: &Reader, query: &str, (from, until): (i64, i64), limit: i64) -> Result<Vec<i64>> {
-    // By itself, so that it is the index that is asked, whatever the planner takes the query to find.
+    // MATERIALIZED makes the planner use the GIN index, whatever number of rows it expects.
     let sql = "WITH found AS MATERIALIZED (SELECT id FROM search_documents WHERE words @@ $1::tsquery)
         SELECT id FROM found WHERE id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4";
     let values = [query.into(), from.into(), until.into(), limit.into()];
@@ -217,19 +219,19 @@ async fn by_index(reader: &Reader, query: &str, (from, until): (i64, i64), limit
     rows.iter().map(|row| Ok(row.try_get("", "id")?)).collect()
 }
 
-struct Passed {
+struct Scanned {
     count: i64,
     oldest: i64,
     found: Vec<i64>,
 }
 
-async fn pass_over(
+async fn scan_newest(
     reader: &Reader,
     space: Space,
     query: &str,
     (from, until): (i64, i64),
     stride: i64,
-) -> Result<Passed> {
+) -> Result<Scanned> {
     let sql = "WITH newest AS MATERIALIZED (
             SELECT id, words FROM search_documents WHERE space = $1 AND id >= $2 AND id < $3
             ORDER BY id DESC LIMIT $4)
@@ -245,9 +247,9 @@ async fn pass_over(
     ];
     let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, values);
     let row = reader.query_one_raw(statement).await?;
-    let row = row.ok_or_else(|| Error::Internal("a count has no row".to_owned()))?;
+    let row = row.ok_or_else(|| Error::Internal("the count query returned no row".to_owned()))?;
     let found: Option<String> = row.try_get("", "found")?;
-    Ok(Passed {
+    Ok(Scanned {
         count: row.try_get("", "count")?,
         oldest: row.try_get::<Option<i64>>("", "oldest")?.unwrap_or(from),
         found: found
@@ -258,7 +260,7 @@ async fn pass_over(
     })
 }
 
-async fn named(reader: &Reader, ids: &[i64]) -> Result<Vec<Model>> {
+async fn load(reader: &Reader, ids: &[i64]) -> Result<Vec<Model>> {
     use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
     use crate::store::entities::search_documents::{Column, Entity};

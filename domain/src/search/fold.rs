@@ -1,33 +1,34 @@
-//! How text becomes the words that are indexed and looked for: what a person takes for the same word is the same here.
+//! Folds text into the words that are indexed and searched. Words that a person considers the same fold to the same
+//! text.
 //!
-//! Folding is done here and nowhere else, so that both engines are handed words that they only have to compare.
+//! Folding happens only here, so that the databases only compare words.
 
 use std::ops::Range;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Raised when words or marks come out in another way than before: indexes that were made with another one are made anew.
+/// The version of words and marks. Increase it when they change: indexes of another version are rebuilt.
 pub const VERSION: i64 = 2;
-/// The longest word, in characters; of a longer one, the beginning counts.
+/// The maximum length of a word, in characters. Longer words are cut.
 const WORD_MAX: usize = 64;
 
-/// A word, and where in the text it stands.
+/// A word and its position in the text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Word {
     pub text: String,
-    /// In bytes of the original.
+    /// The range in the original text, in bytes.
     pub place: Range<usize>,
 }
 
-/// The words of a text in their order: in lower case, without accents, ligatures taken apart. Whatever is neither a letter, a
-/// digit nor an emoji stands between words; the apostrophe too, but for that of a genitive: `l'écharpe` has the word
-/// `echarpe`, and `Levi's` is `levis`.
+/// Returns the words of a text in order, in lower case, without accents and with ligatures split. A character that is
+/// not a letter, a digit or an emoji separates words. An apostrophe also separates words, except in a genitive:
+/// `l'écharpe` contains the word `echarpe`, and `Levi's` becomes `levis`.
 pub fn words(text: &str) -> Vec<Word> {
     let mut words = Words::default();
     for (at, c) in text.char_indices() {
         let end = at + c.len_utf8();
-        if is_combining_mark(c) || is_unseen(c) {
+        if is_combining_mark(c) || is_invisible(c) {
             words.extend(&(at..end));
         } else if is_half_flag(c) {
             words.half_flag(c, at..end);
@@ -68,13 +69,13 @@ impl Words {
         }
     }
 
-    /// Whether the word that was begun is half of a flag.
+    /// Returns whether the current word is the first half of a flag.
     fn is_half_flag(&self) -> bool {
         self.text.chars().next().is_some_and(is_half_flag)
     }
 
     fn fold(&mut self, c: char, place: Range<usize>) {
-        let apart = match c {
+        let split = match c {
             'œ' => "oe",
             'æ' => "ae",
             'ß' => "ss",
@@ -91,10 +92,10 @@ impl Words {
             _ if is_combining_mark(c) => return self.extend(&place),
             _ if is_ideograph(c) => return self.alone(c, place),
             _ if c.is_alphanumeric() => return self.push(c, place),
-            // What a compatible form has between its letters.
+            // A separator inside a compatibility form.
             _ => return self.end(),
         };
-        for c in apart.chars() {
+        for c in split.chars() {
             self.push(c, place.clone());
         }
     }
@@ -110,14 +111,14 @@ impl Words {
         }
     }
 
-    /// What is a word by itself.
+    /// Adds a character that is a word on its own.
     fn alone(&mut self, c: char, place: Range<usize>) {
         self.end();
         self.push(c, place);
         self.end();
     }
 
-    /// A mark belongs to what it stands behind.
+    /// Extends the word before a combining mark by the mark.
     fn extend(&mut self, mark: &Range<usize>) {
         if !self.text.is_empty() {
             self.place.end = mark.end;
@@ -144,7 +145,7 @@ fn is_apostrophe(c: char) -> bool {
     )
 }
 
-/// Whether an `s`, and no more of the word, follows.
+/// Returns whether an `s` follows that ends the word.
 fn is_genitive(rest: &str) -> bool {
     let mut rest = rest.chars();
     matches!(rest.next(), Some('s' | 'S'))
@@ -153,12 +154,12 @@ fn is_genitive(rest: &str) -> bool {
             .is_some_and(|c| c.is_alphanumeric() || is_combining_mark(c))
 }
 
-/// What stands in words without being seen: soft hyphens, joiners, marks of direction.
-fn is_unseen(c: char) -> bool {
+/// Returns whether a character is invisible inside words: soft hyphens, joiners, direction marks.
+fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{00AD}' | '\u{200C}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}'
-            // Colours of skin.
+            // Skin tone modifiers.
             | '\u{1F3FB}'..='\u{1F3FF}'
     )
 }
@@ -171,12 +172,12 @@ fn is_emoji(c: char) -> bool {
     )
 }
 
-/// Two of these are a flag.
+/// Returns whether a character is half of a flag, which consists of two regional indicators.
 fn is_half_flag(c: char) -> bool {
     matches!(c, '\u{1F1E6}'..='\u{1F1FF}')
 }
 
-/// Scripts that put nothing between words: each sign is one.
+/// Returns whether a character belongs to a script without word separators. Each such character is a word.
 fn is_ideograph(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30FF}' | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{20000}'..='\u{2FA1F}')
 }
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_takes_for_the_same_word_is_the_same() {
+    fn equivalent_spellings_fold_to_the_same_word() {
         for (text, expected) in [
             ("  Très BON état ", "tres bon etat"),
             ("l'écharpe L\u{2019}Écharpe", "l echarpe l echarpe"),
@@ -221,14 +222,14 @@ mod tests {
     }
 
     #[test]
-    fn a_word_knows_where_it_stands() {
+    fn word_has_its_position_in_the_text() {
         let text = "« L'Écharpe e\u{301}te\u{301} »";
         let places: Vec<&str> = words(text).into_iter().map(|word| &text[word.place]).collect();
         assert_eq!(places, ["L", "Écharpe", "e\u{301}te\u{301}"]);
     }
 
     #[test]
-    fn of_a_word_without_end_its_beginning_counts() {
+    fn overlong_word_is_cut_to_its_beginning() {
         assert_eq!(words(&"é".repeat(5_000))[0].text, "e".repeat(WORD_MAX));
     }
 
@@ -236,16 +237,16 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_folded_is_folded_already(text in "\\PC{0,60}|[ -~éœßİıﬁ'’\u{301}\u{AD}👍日0-9🇫🇷⌚]{0,60}") {
+        fn folding_is_idempotent(text in "\\PC{0,60}|[ -~éœßİıﬁ'’\u{301}\u{AD}👍日0-9🇫🇷⌚]{0,60}") {
             let once = folded(&text);
             prop_assert_eq!(folded(&once), once);
         }
 
         #[test]
-        fn words_stand_in_their_text_one_behind_the_other(text in any::<String>()) {
+        fn word_positions_are_ascending(text in any::<String>()) {
             let mut before = 0..0;
             for word in words(&text) {
-                // Of one character, there may be several.
+                // One character may yield several words.
                 prop_assert!(word.place.start >= before.start && word.place.end >= before.end);
                 prop_assert!(text.get(word.place.clone()).is_some_and(|part| !part.is_empty()));
                 prop_assert!(!word.text.is_empty() && word.text.chars().count() <= WORD_MAX);

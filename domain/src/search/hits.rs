@@ -1,5 +1,5 @@
-//! What the documents that were found are of. Each thing is looked up by its id and owner, so that one that has gone since, or
-//! is somebody else's, is not shown, whatever the index says.
+//! Loads the records of the documents that were found. Each record is looked up by id and workspace, so that a deleted
+//! record or one of another workspace is never shown, whatever the index contains.
 
 use std::collections::HashMap;
 
@@ -14,13 +14,13 @@ use crate::identity::Caller;
 use crate::listings::Listing;
 use crate::store::entities::search_documents::Model;
 use crate::store::entities::{listings, messages, people, threads};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// Something of the inbox that was found.
+/// A result of an inbox search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hit {
     pub kind: Kind,
-    /// Absent: a person, who may write to several.
+    /// Absent for a person, who may write to several accounts.
     pub account_id: Option<String>,
     pub thread_id: Option<String>,
     pub message_id: Option<String>,
@@ -29,7 +29,7 @@ pub struct Hit {
     pub snippet: Vec<Segment>,
 }
 
-/// A listing that was found.
+/// A result of a listing search.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListingHit {
     pub listing: Listing,
@@ -37,12 +37,12 @@ pub struct ListingHit {
 }
 
 pub(super) async fn of_inbox(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     query: &Query,
     documents: Vec<Model>,
 ) -> Result<Vec<Hit>> {
-    let (reader, owner_id) = (domain.store.reader(), caller.owner_id.as_str());
+    let (reader, workspace_id) = (context.store.reader(), caller.workspace_id.as_str());
     let of_kind = |kind| {
         let documents = documents.iter().filter(move |document| document.kind == kind);
         documents.map(|document| document.entity_id.as_str())
@@ -55,7 +55,7 @@ pub(super) async fn of_inbox(
     if !thread_ids.is_empty() {
         let rows = threads::Entity::find()
             .filter(threads::Column::Id.is_in(thread_ids))
-            .filter(threads::Column::OwnerId.eq(owner_id))
+            .filter(threads::Column::WorkspaceId.eq(workspace_id))
             .filter(threads::Column::DeleteTime.is_null())
             .all(reader)
             .await?;
@@ -65,7 +65,7 @@ pub(super) async fn of_inbox(
     if of_kind(Kind::Message).next().is_some() {
         let rows = messages::Entity::find()
             .filter(messages::Column::Id.is_in(of_kind(Kind::Message)))
-            .filter(messages::Column::OwnerId.eq(owner_id))
+            .filter(messages::Column::WorkspaceId.eq(workspace_id))
             .all(reader)
             .await?;
         messages.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
@@ -74,7 +74,7 @@ pub(super) async fn of_inbox(
     if of_kind(Kind::Person).next().is_some() {
         let rows = people::Entity::find()
             .filter(people::Column::Id.is_in(of_kind(Kind::Person)))
-            .filter(people::Column::OwnerId.eq(owner_id))
+            .filter(people::Column::WorkspaceId.eq(workspace_id))
             .all(reader)
             .await?;
         people.extend(rows.into_iter().map(|row| (row.id.clone(), row)));
@@ -119,7 +119,7 @@ pub(super) async fn of_inbox(
 }
 
 pub(super) async fn of_listings(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     query: &Query,
     documents: Vec<Model>,
@@ -130,8 +130,8 @@ pub(super) async fn of_listings(
     let ids = documents.iter().map(|document| document.entity_id.as_str());
     let rows = listings::Entity::find()
         .filter(listings::Column::Id.is_in(ids))
-        .filter(listings::Column::OwnerId.eq(caller.owner_id.as_str()))
-        .all(domain.store.reader())
+        .filter(listings::Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .all(context.store.reader())
         .await?;
     let mut rows: HashMap<String, listings::Model> =
         rows.into_iter().map(|row| (row.id.clone(), row)).collect();

@@ -1,7 +1,8 @@
-//! The index itself, on either engine: documents go in and out within the transaction that changes what they are of.
+//! The search index on SQLite and PostgreSQL. Documents are written and removed in the transaction that changes their
+//! record.
 //!
-//! A document's id holds its time, so that the newest come first by the order of ids, and a range of time is a range of ids. On
-//! SQLite it is the rowid of an FTS5 table without content; on PostgreSQL the words stand in the row, as a `tsvector`.
+//! A document's id contains its time, so that id order is time order and a time range is an id range. On SQLite, the id
+//! is the rowid of a contentless FTS5 table. On PostgreSQL, the row contains the words as a `tsvector`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,26 +20,26 @@ use crate::store::Tx;
 use crate::store::entities::search_documents::{Column, Entity};
 use crate::{Error, Result};
 
-/// Documents with one time, before they go over to the next.
+/// The number of ids per millisecond.
 const SLOTS: i64 = 1_024;
-/// What a time is at most, so that an id has room: the year 2248.
+/// The latest time that fits into an id: in the year 2248.
 const TIME_MAX: Millis = 1 << 43;
-/// Rows written or removed with one statement: few enough for every engine's limit of parameters.
+/// The number of rows per statement, below every database's limit on parameters.
 const CHUNK: usize = 200;
-/// So often a place is looked for; each time farther away.
+/// The maximum number of further tries for a free id. Each try moves farther away.
 const TRIES: i64 = 200;
 
-/// The ids of documents of this time begin here.
+/// Returns the first id for documents of this time.
 pub(super) fn first_id(time: Millis) -> i64 {
     time.clamp(0, TIME_MAX) * SLOTS
 }
 
-/// Writes documents of an owner in the place of those that were there of the same things.
-pub(super) async fn put(tx: &Tx, owner_id: &str, mut documents: Vec<Document>) -> Result<()> {
+/// Writes documents of a workspace and replaces the previous documents of the same records.
+pub(super) async fn put(tx: &Tx, workspace_id: &str, mut documents: Vec<Document>) -> Result<()> {
     if documents.is_empty() {
         return Ok(());
     }
-    let number = space::number(tx, owner_id).await?;
+    let number = space::number(tx, workspace_id).await?;
     let mut by_kind: HashMap<Kind, Vec<&str>> = HashMap::new();
     for document in &documents {
         by_kind
@@ -49,7 +50,7 @@ pub(super) async fn put(tx: &Tx, owner_id: &str, mut documents: Vec<Document>) -
     for (kind, ids) in by_kind {
         remove(tx, kind, ids).await?;
     }
-    // FTS5 gathers what comes in the order of its ids in memory, and writes a segment at each step back.
+    // FTS5 buffers rows in memory while their ids ascend, and writes a segment when an id is lower than the one before.
     documents.sort_by_key(|document| document.time);
     for chunk in documents.chunks(CHUNK) {
         insert(tx, number, chunk).await?;
@@ -57,12 +58,12 @@ pub(super) async fn put(tx: &Tx, owner_id: &str, mut documents: Vec<Document>) -
     Ok(())
 }
 
-/// Takes the documents of things out.
+/// Removes the documents of records.
 pub(super) async fn remove(tx: &Tx, kind: Kind, entity_ids: impl IntoIterator<Item = &str>) -> Result<()> {
     let ids: Vec<&str> = entity_ids.into_iter().collect();
     for ids in ids.chunks(CHUNK) {
-        // Each by itself: given a list, SQLite reads the whole table instead where its statistics say that it is small, which
-        // they go on to do long after it has grown.
+        // One subquery per id: given a list, SQLite scans the whole table if its statistics say that it is small. The
+        // statistics stay that way long after the table has grown.
         let rows: Vec<String> = (2..ids.len() + 2).map(|number| format!("(${number})")).collect();
         let sql = format!(
             "SELECT (SELECT id FROM search_documents WHERE entity_id = wanted.column1 AND kind = $1) AS id
@@ -81,7 +82,7 @@ pub(super) async fn remove(tx: &Tx, kind: Kind, entity_ids: impl IntoIterator<It
     Ok(())
 }
 
-/// Takes everything of threads out.
+/// Removes all documents of threads, including those of their messages.
 pub(super) async fn remove_threads(tx: &Tx, thread_ids: &[String]) -> Result<()> {
     for ids in thread_ids.chunks(CHUNK) {
         let found: Vec<i64> = Entity::find()
@@ -96,7 +97,7 @@ pub(super) async fn remove_threads(tx: &Tx, thread_ids: &[String]) -> Result<()>
     Ok(())
 }
 
-/// Takes documents out.
+/// Removes documents by id.
 pub(super) async fn delete(tx: &Tx, ids: &[i64]) -> Result<()> {
     for ids in ids.chunks(CHUNK) {
         if tx.get_database_backend() == DbBackend::Sqlite {
@@ -114,7 +115,7 @@ pub(super) async fn delete(tx: &Tx, ids: &[i64]) -> Result<()> {
     Ok(())
 }
 
-/// A document on its way in.
+/// A document to insert.
 struct Entry<'a> {
     id: i64,
     tries: i64,
@@ -147,10 +148,10 @@ async fn insert(tx: &Tx, number: i64, documents: &[Document]) -> Result<()> {
             loop {
                 if entry.tries > TRIES {
                     return Err(Error::Internal(
-                        "the search index has no place left at a time".to_owned(),
+                        "the search index has no free id near a document's time".to_owned(),
                     ));
                 }
-                entry.id = place(entry.document, entry.tries);
+                entry.id = candidate_id(entry.document, entry.tries);
                 entry.tries += 1;
                 if taken.insert(entry.id) {
                     break;
@@ -166,14 +167,15 @@ async fn insert(tx: &Tx, number: i64, documents: &[Document]) -> Result<()> {
     Ok(())
 }
 
-/// Where a document may stand: at its time, at a place that its thing alone decides, and else a little later.
-fn place(document: &Document, tries: i64) -> i64 {
+/// Returns an id for a document: at its time, in a slot that its entity id determines. Each further try moves to a
+/// slightly later time.
+fn candidate_id(document: &Document, tries: i64) -> i64 {
     let hash = Sha256::digest(document.entity_id.as_bytes());
     let slot = i64::from(u16::from_le_bytes([hash[0], hash[1]])) % SLOTS;
     first_id(document.time) + slot + tries * tries * SLOTS + tries
 }
 
-/// Writes the rows whose ids are free. Returns those ids.
+/// Inserts the rows whose ids are free and returns those ids.
 async fn insert_where_free(tx: &Tx, entries: &[Entry<'_>]) -> Result<HashSet<i64>> {
     let is_postgres = tx.get_database_backend() == DbBackend::Postgres;
     let columns = if is_postgres { 6 } else { 5 };
@@ -229,7 +231,7 @@ async fn run(tx: &Tx, sql: &str, values: Vec<Value>) -> Result<()> {
     Ok(())
 }
 
-/// `$first, …`, as both engines take them.
+/// Returns `$first, …`, in the syntax of both databases.
 fn placeholders(first: usize, count: usize) -> String {
     let each: Vec<String> = (first..first + count)
         .map(|number| format!("${number}"))

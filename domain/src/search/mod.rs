@@ -1,25 +1,26 @@
-//! Finding anything: full text over messages, threads, notes, people and listings, with one meaning on both engines.
+//! Full-text search over messages, threads, notes, people and listings, with the same results on SQLite and PostgreSQL.
 //!
-//! - [`fold`](fold::words) makes words of text, `query` understands what somebody looks for, `snippet` shows where it is. All
-//!   three work on text alone, so that no engine has a say in what is found.
-//! - `document` says what is indexed of each thing, `space` whose it is, `index` writes it.
-//! - [`keep`] is called by whoever writes such a thing, in the same transaction; `rebuild` makes an index anew while all that
-//!   goes on.
-//! - `find` asks the engine, and `hits` looks up what it names.
+//! - [`fold`](fold::words) splits text into words, `query` parses the caller's query, and `snippet` marks the matches.
+//!   All three work on text alone, so that results do not depend on the database.
+//! - `document` defines the indexed content of each record, `space` separates workspaces, and `index` writes.
+//! - `update` is called by the code that writes a record, in the same transaction. `rebuild` rebuilds an index while
+//!   writes continue.
+//! - `find` queries the database, and `hits` loads the records that were found.
 //!
-//! A new kind of thing: a [`Kind`], a function in `document`, one in `keep` with its calls, a phase of `rebuild`, and a hit.
+//! To add a kind of record, add a [`Kind`], a function in `document`, one in `update` with its calls, a phase in
+//! `rebuild`, and a hit.
 
 mod document;
 mod find;
 mod fold;
 mod hits;
 mod index;
-pub(crate) mod keep;
 mod periods;
 mod query;
 pub mod rebuild;
 mod snippet;
 mod space;
+pub(crate) mod update;
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
@@ -33,31 +34,31 @@ pub use rebuild::{Phase, Progress};
 pub use snippet::Segment;
 pub use space::Corpus;
 
-/// What a document is of.
+/// The kind of record of a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
     Message,
-    /// What a thread is about.
+    /// A thread's title.
     Thread,
-    /// What is noted about a thread.
+    /// A thread's note.
     Note,
     Person,
     Listing,
 }
 
-/// What to look among.
+/// The filter of a search.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
     pub account_id: Option<String>,
     pub person_id: Option<String>,
     pub thread_id: Option<String>,
-    /// Empty: all.
+    /// Empty: all kinds.
     pub kinds: Vec<Kind>,
-    /// From this time on.
+    /// The earliest time, included.
     pub from: Option<Millis>,
-    /// Before this time.
+    /// The latest time, not included.
     pub until: Option<Millis>,
     pub has_photo: bool,
     pub has_offer: bool,

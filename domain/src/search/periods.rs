@@ -1,34 +1,34 @@
-//! Periods of time as marks of documents, with which PostgreSQL's index is asked for what is of some weeks only. SQLite needs
-//! none: FTS5 reads its lists from the newest document on.
+//! Time periods as marks of documents, with which PostgreSQL's index can be limited to a time range. SQLite does not
+//! need them, because FTS5 reads its lists from the newest document.
 
 use super::index::first_id;
 
-/// How long a period is: so many bits of a time in milliseconds. 19 hours, 25 days, 2 years.
+/// The lengths of periods as powers of two, in milliseconds: 19 hours, 25 days, 2 years.
 const LEVELS: [u32; 3] = [26, 31, 36];
-/// Ever longer windows: periods of a level, and how many of them.
-pub(super) const WINDOWS: [Window; 6] = [
-    Window { level: 0, count: 1 },
-    Window { level: 0, count: 8 },
-    Window { level: 1, count: 2 },
-    Window { level: 1, count: 12 },
-    Window { level: 2, count: 2 },
-    Window { level: 2, count: 8 },
+/// Time ranges of growing length, each a number of periods of one level.
+pub(super) const TIME_RANGES: [TimeRange; 6] = [
+    TimeRange { level: 0, count: 1 },
+    TimeRange { level: 0, count: 8 },
+    TimeRange { level: 1, count: 2 },
+    TimeRange { level: 1, count: 12 },
+    TimeRange { level: 2, count: 2 },
+    TimeRange { level: 2, count: 8 },
 ];
 
-/// Some periods that follow each other.
+/// A number of consecutive periods.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
+pub(super) struct TimeRange {
     level: usize,
     count: i64,
 }
 
-/// The marks of the document with this id.
+/// Returns the marks of the document with this id.
 pub(super) fn of(id: i64) -> impl Iterator<Item = String> {
     (0..LEVELS.len()).map(move |level| mark(level, period(level, id)))
 }
 
-impl Window {
-    /// The marks of the periods up to the one of the newest id before `until`, and the first id of the earliest.
+impl TimeRange {
+    /// Returns the marks of the last `count` periods before `until`, and the first id of the earliest.
     pub(super) fn before(&self, until: i64) -> (impl Iterator<Item = String>, i64) {
         let last = period(self.level, until - 1);
         let first = (last - self.count + 1).max(0);
@@ -52,17 +52,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_grow() {
-        assert!(WINDOWS.is_sorted_by_key(|window| window.count << LEVELS[window.level]));
+    fn periods_grow() {
+        assert!(TIME_RANGES.is_sorted_by_key(|range| range.count << LEVELS[range.level]));
     }
 
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// Whatever stands between a window's first id and its end has one of its marks, and nothing else has.
+        /// An id has one of the range's marks if and only if it is at or after the range's first id.
         #[test]
-        fn a_window_is_what_has_its_marks(until in 1..first_id(1 << 42), back in 0..first_id(1 << 39), which in 0..WINDOWS.len()) {
-            let (marks, floor) = WINDOWS[which].before(until);
+        fn period_selects_rows_with_its_marks(until in 1..first_id(1 << 42), back in 0..first_id(1 << 39), which in 0..TIME_RANGES.len()) {
+            let (marks, floor) = TIME_RANGES[which].before(until);
             let marks: Vec<_> = marks.collect();
             let id = (until - 1 - back).max(0);
             prop_assert_eq!(of(id).any(|mark| marks.contains(&mark)), id >= floor);

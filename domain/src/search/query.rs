@@ -1,4 +1,5 @@
-//! What somebody looks for, and how each engine is told. Engines get words and their own operators, never a caller's text.
+//! Parses a caller's query and writes it in each database's syntax. A database receives words and its own operators,
+//! never a caller's text.
 
 use super::Filter;
 use super::document::marks;
@@ -6,29 +7,29 @@ use super::fold::words;
 use super::space::Space;
 use crate::{Error, Result};
 
-/// The longest query, in bytes.
+/// The maximum length of a query, in bytes.
 pub const BYTES_MAX: usize = 1_024;
-/// Words of a query.
+/// The maximum number of words in a query.
 const WORDS_MAX: usize = 50;
-/// From so many letters on, the last word is a beginning by itself.
-const BEGINNING_MIN: usize = 2;
+/// The minimum length, in characters, from which the last word counts as a prefix without `*`.
+const PREFIX_MIN: usize = 2;
 
-/// Words that follow each other.
+/// One or more consecutive words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term {
     pub words: Vec<String>,
-    /// Whether the last of them is only the beginning of a word.
+    /// Whether the last word is a prefix.
     pub is_prefix: bool,
 }
 
-/// What every result has.
+/// A parsed query. A result matches all its terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     pub terms: Vec<Term>,
 }
 
 impl Query {
-    /// Understands what somebody typed. Nothing of it can be wrong but its length, and that there is no word in it.
+    /// Parses a caller's text. Fails only if it is too long, has too many words, or has none.
     pub fn parse(text: &str) -> Result<Self> {
         if text.len() > BYTES_MAX {
             return Err(Error::invalid(
@@ -40,7 +41,7 @@ impl Query {
         let last = parts.len() - 1;
         let mut terms: Vec<Term> = Vec::new();
         for (number, part) in parts.iter().enumerate() {
-            // A quote that nothing closes opens nothing.
+            // A quote without a closing quote has no meaning.
             if number % 2 == 1 && number < last {
                 let words: Vec<String> = words(part).into_iter().map(|word| word.text).collect();
                 let is_prefix = parts[number + 1].starts_with('*');
@@ -53,7 +54,7 @@ impl Query {
                 let rest = &part[word.place.end..];
                 let is_last = number == last && rest.is_empty();
                 terms.push(Term {
-                    is_prefix: rest.starts_with('*') || is_last && word.text.chars().count() >= BEGINNING_MIN,
+                    is_prefix: rest.starts_with('*') || is_last && word.text.chars().count() >= PREFIX_MIN,
                     words: vec![word.text],
                 });
             }
@@ -68,7 +69,7 @@ impl Query {
         match count {
             0 => Err(Error::invalid(
                 "query",
-                "must have a word: a letter, a digit or an emoji",
+                "must contain at least one letter, digit or emoji",
             )),
             1..=WORDS_MAX => Ok(Self { terms: known }),
             _ => Err(Error::invalid(
@@ -78,7 +79,8 @@ impl Query {
         }
     }
 
-    /// For FTS5. Every string in it is made of a space and a folded word or a mark, none of which has a quote.
+    /// Returns the query for FTS5. Every string in it consists of a space name and a folded word or a mark; none of
+    /// these contains a quote.
     pub fn fts5(&self, space: Space, filter: &Filter) -> String {
         let quoted = |words: &[String]| {
             let words: Vec<String> = words.iter().map(|word| space.word(word)).collect();
@@ -96,7 +98,7 @@ impl Query {
         all.join(" AND ")
     }
 
-    /// For PostgreSQL, as the text of a `tsquery`.
+    /// Returns the query for PostgreSQL, as the text of a `tsquery`.
     pub fn tsquery(&self, space: Space, filter: &Filter) -> String {
         let quoted = |word: &String| format!("'{}'", space.word(word));
         let mut all: Vec<String> = self
@@ -118,18 +120,16 @@ impl Query {
         all.join(" & ")
     }
 
-    /// The words that are only beginnings, as the text of a `tsquery` that any of them answers. `None`: there is none.
-    pub fn beginnings(&self, space: Space) -> Option<String> {
-        let beginnings = self.terms.iter().filter(|term| term.is_prefix);
-        let beginnings = beginnings.filter_map(|term| term.words.last());
-        let any: Vec<_> = beginnings
-            .map(|word| format!("'{}':*", space.word(word)))
-            .collect();
+    /// Returns the prefixes as the text of a `tsquery` that matches any of them. `None`: there are none.
+    pub fn prefixes(&self, space: Space) -> Option<String> {
+        let prefixes = self.terms.iter().filter(|term| term.is_prefix);
+        let prefixes = prefixes.filter_map(|term| term.words.last());
+        let any: Vec<_> = prefixes.map(|word| format!("'{}':*", space.word(word))).collect();
         (!any.is_empty()).then(|| any.join(" | "))
     }
 }
 
-/// Groups of marks, of each of which a result has one.
+/// Returns groups of marks. A result has at least one mark of each group.
 fn groups(filter: &Filter) -> Vec<Vec<String>> {
     let mut groups = Vec::new();
     if !filter.kinds.is_empty() {
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn words_phrases_and_beginnings_are_understood() {
+    fn words_phrases_and_prefixes_are_parsed() {
         for (text, expected) in [
             ("Bon ÉTAT ", vec!["bon", "etat"]),
             ("bon état", vec!["bon", "etat*"]),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_word_or_is_too_long_is_refused() {
+    fn query_without_words_or_too_long_is_refused() {
         for text in [
             "",
             "   ",
@@ -217,7 +217,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn whatever_is_typed_is_understood_or_refused(text in any::<String>()) {
+        fn any_input_is_parsed_or_refused(text in any::<String>()) {
             if let Ok(query) = Query::parse(&text) {
                 let space = Space::of(1, Corpus::Inbox);
                 prop_assert!(!query.fts5(space, &Filter::default()).contains('\0'));

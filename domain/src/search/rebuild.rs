@@ -1,8 +1,9 @@
-//! Making an index anew, step by step, while everything else goes on.
+//! Rebuilds a search index step by step while writes continue.
 //!
-//! Each step is a transaction that indexes a few things under their rows' locks, as they are then, and remembers how far it
-//! came. What is written meanwhile is indexed by its own transaction, whether its turn was before or comes later: both write
-//! the same. The last phase takes out what is of nothing any more. So it can be killed anywhere, and several may step at once.
+//! Each step is a transaction that indexes a few records under their row locks and stores its position. A record that
+//! changes meanwhile is indexed by its own transaction, before or after the rebuild reaches it; both write the same
+//! documents. The last phase removes documents without a record. A rebuild can therefore be killed at any point, and
+//! several processes may run steps concurrently.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,16 +17,16 @@ use serde::{Deserialize, Serialize};
 use super::document::{Document, of_listing, of_message, of_thread};
 use super::index::{delete, put};
 use super::space::{self, Corpus, Space};
-use super::{Kind, fold, keep};
+use super::{Kind, fold, update};
 use crate::store::entities::search_indexes::{Column, Entity, Model};
-use crate::store::entities::{listings, messages, owners, people, search_documents, threads};
+use crate::store::entities::{listings, messages, people, search_documents, threads, workspaces};
 use crate::store::{Store, Tx};
 use crate::{Error, Result};
 
-/// Things that one step indexes, so that nobody waits long for the writer.
+/// The number of records per step. It is small, so that other writers do not wait long.
 const STEP: u64 = 500;
 
-/// How far the index of an owner is.
+/// The phase of a workspace's index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Phase {
@@ -33,30 +34,30 @@ pub enum Phase {
     Messages,
     People,
     Listings,
-    /// Documents of what is gone.
+    /// Remove the documents of deleted records.
     Sweep,
     Complete,
 }
 
-/// How far one owner's index is.
+/// The progress of a workspace's index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    pub owner_id: String,
-    /// Things indexed.
+    pub workspace_id: String,
+    /// The number of records indexed.
     pub done: i64,
-    /// Things to index, as they were counted in the beginning.
+    /// The number of records to index, as counted at the start.
     pub total: i64,
     pub is_complete: bool,
 }
 
-/// Has every owner's index made anew. [`step`] does it.
+/// Starts a rebuild of every workspace's index; [`step`] carries it out.
 pub async fn begin(store: &Store) -> Result<()> {
     store
         .write(|tx| {
             async move {
-                for owner in owners::Entity::find().all(tx).await? {
-                    space::number(tx, &owner.id).await?;
-                    let row = tx.locked(Entity::find_by_id(&owner.id)).one(tx).await?;
+                for workspace in workspaces::Entity::find().all(tx).await? {
+                    space::number(tx, &workspace.id).await?;
+                    let row = tx.locked(Entity::find_by_id(&workspace.id)).one(tx).await?;
                     if let Some(row) = row {
                         restart(tx, row).await?;
                     }
@@ -68,7 +69,7 @@ pub async fn begin(store: &Store) -> Result<()> {
         .await
 }
 
-/// Makes one step of an index that is not complete. `None`: there is none.
+/// Runs one step for an index that is not complete. `None`: all are complete.
 pub async fn step(store: &Store) -> Result<Option<Progress>> {
     let waits = Column::Phase
         .ne(Phase::Complete)
@@ -81,15 +82,15 @@ pub async fn step(store: &Store) -> Result<Option<Progress>> {
     let Some(waiting) = waiting else { return Ok(None) };
     store
         .write(move |tx| {
-            let owner_id = waiting.owner_id.clone();
-            async move { step_of(tx, &owner_id).await.map(Some) }.boxed()
+            let workspace_id = waiting.workspace_id.clone();
+            async move { step_of(tx, &workspace_id).await.map(Some) }.boxed()
         })
         .await
 }
 
-async fn step_of(tx: &Tx, owner_id: &str) -> Result<Progress> {
-    let row = tx.locked(Entity::find_by_id(owner_id)).one(tx).await?;
-    let row = row.ok_or_else(|| Error::Internal(format!("owner {owner_id} has no index")))?;
+async fn step_of(tx: &Tx, workspace_id: &str) -> Result<Progress> {
+    let row = tx.locked(Entity::find_by_id(workspace_id)).one(tx).await?;
+    let row = row.ok_or_else(|| Error::Internal(format!("workspace {workspace_id} has no index")))?;
     let row = if row.version == fold::VERSION {
         let (count, last) = match row.phase {
             Phase::Threads => index_threads(tx, &row).await?,
@@ -105,18 +106,18 @@ async fn step_of(tx: &Tx, owner_id: &str) -> Result<Progress> {
     };
     Ok(Progress {
         is_complete: row.phase == Phase::Complete,
-        owner_id: row.owner_id,
+        workspace_id: row.workspace_id,
         done: row.done,
         total: row.total,
     })
 }
 
 async fn restart(tx: &Tx, row: Model) -> Result<Model> {
-    let owner_id = row.owner_id.as_str();
-    let threads = threads::Entity::find().filter(threads::Column::OwnerId.eq(owner_id));
-    let messages = messages::Entity::find().filter(messages::Column::OwnerId.eq(owner_id));
-    let people = people::Entity::find().filter(people::Column::OwnerId.eq(owner_id));
-    let listings = listings::Entity::find().filter(listings::Column::OwnerId.eq(owner_id));
+    let workspace_id = row.workspace_id.as_str();
+    let threads = threads::Entity::find().filter(threads::Column::WorkspaceId.eq(workspace_id));
+    let messages = messages::Entity::find().filter(messages::Column::WorkspaceId.eq(workspace_id));
+    let people = people::Entity::find().filter(people::Column::WorkspaceId.eq(workspace_id));
+    let listings = listings::Entity::find().filter(listings::Column::WorkspaceId.eq(workspace_id));
     let total = threads.count(tx).await?
         + messages.count(tx).await?
         + people.count(tx).await?
@@ -124,7 +125,7 @@ async fn restart(tx: &Tx, row: Model) -> Result<Model> {
     let row = Model {
         version: fold::VERSION,
         phase: Phase::Threads,
-        place: String::new(),
+        position: String::new(),
         done: 0,
         total: i64::try_from(total).unwrap_or(i64::MAX),
         update_time: tx.now().await?,
@@ -134,7 +135,7 @@ async fn restart(tx: &Tx, row: Model) -> Result<Model> {
     Ok(row)
 }
 
-/// The next step begins behind the last thing, or with the next phase where there was none.
+/// Stores the position: after the last record, or at the start of the next phase if there was none.
 async fn advance(tx: &Tx, row: Model, count: u64, last: Option<String>) -> Result<Model> {
     let phase = match (row.phase, &last) {
         (phase, Some(_)) => phase,
@@ -146,7 +147,7 @@ async fn advance(tx: &Tx, row: Model, count: u64, last: Option<String>) -> Resul
     };
     let row = Model {
         phase,
-        place: last.unwrap_or_default(),
+        position: last.unwrap_or_default(),
         done: row.done + i64::try_from(count).unwrap_or(i64::MAX),
         update_time: tx.now().await?,
         ..row
@@ -155,18 +156,18 @@ async fn advance(tx: &Tx, row: Model, count: u64, last: Option<String>) -> Resul
     Ok(row)
 }
 
-/// How many things were looked at, and the last of them.
+/// The number of records read, and the id of the last.
 type Step = (u64, Option<String>);
 
 async fn index_threads(tx: &Tx, index: &Model) -> Result<Step> {
     let query = threads::Entity::find()
-        .filter(threads::Column::OwnerId.eq(index.owner_id.as_str()))
-        .filter(threads::Column::Id.gt(index.place.as_str()))
+        .filter(threads::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .filter(threads::Column::Id.gt(index.position.as_str()))
         .order_by_asc(threads::Column::Id)
         .limit(STEP);
     let rows = tx.locked(query).all(tx).await?;
     let here = rows.iter().filter(|row| row.delete_time.is_none());
-    put(tx, &index.owner_id, here.flat_map(of_thread).collect()).await?;
+    put(tx, &index.workspace_id, here.flat_map(of_thread).collect()).await?;
     Ok((rows.len() as u64, rows.last().map(|row| row.id.clone())))
 }
 
@@ -174,8 +175,8 @@ async fn index_messages(tx: &Tx, index: &Model) -> Result<Step> {
     let places: Vec<(String, String)> = messages::Entity::find()
         .select_only()
         .columns([messages::Column::Id, messages::Column::ThreadId])
-        .filter(messages::Column::OwnerId.eq(index.owner_id.as_str()))
-        .filter(messages::Column::Id.gt(index.place.as_str()))
+        .filter(messages::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .filter(messages::Column::Id.gt(index.position.as_str()))
         .order_by_asc(messages::Column::Id)
         .limit(STEP)
         .into_tuple()
@@ -184,7 +185,7 @@ async fn index_messages(tx: &Tx, index: &Model) -> Result<Step> {
     if places.is_empty() {
         return Ok((0, None));
     }
-    // Whoever writes a message holds its thread.
+    // A writer of a message holds its thread's lock, so these locks exclude concurrent writers.
     let of: HashSet<&str> = places.iter().map(|(_, thread_id)| thread_id.as_str()).collect();
     let query = threads::Entity::find()
         .filter(threads::Column::Id.is_in(of))
@@ -205,7 +206,7 @@ async fn index_messages(tx: &Tx, index: &Model) -> Result<Step> {
         .iter()
         .filter_map(|row| Some(of_message(row, threads.get(&row.thread_id)?)))
         .collect();
-    put(tx, &index.owner_id, documents).await?;
+    put(tx, &index.workspace_id, documents).await?;
     Ok((places.len() as u64, places.last().map(|(id, _)| id.clone())))
 }
 
@@ -213,27 +214,27 @@ async fn index_people(tx: &Tx, index: &Model) -> Result<Step> {
     let ids: Vec<String> = people::Entity::find()
         .select_only()
         .column(people::Column::Id)
-        .filter(people::Column::OwnerId.eq(index.owner_id.as_str()))
-        .filter(people::Column::Id.gt(index.place.as_str()))
+        .filter(people::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .filter(people::Column::Id.gt(index.position.as_str()))
         .order_by_asc(people::Column::Id)
         .limit(STEP)
         .into_tuple()
         .all(tx)
         .await?;
     for id in &ids {
-        keep::person(tx, id).await?;
+        update::person(tx, id).await?;
     }
     Ok((ids.len() as u64, ids.last().cloned()))
 }
 
 async fn index_listings(tx: &Tx, index: &Model) -> Result<Step> {
     let query = listings::Entity::find()
-        .filter(listings::Column::OwnerId.eq(index.owner_id.as_str()))
-        .filter(listings::Column::Id.gt(index.place.as_str()))
+        .filter(listings::Column::WorkspaceId.eq(index.workspace_id.as_str()))
+        .filter(listings::Column::Id.gt(index.position.as_str()))
         .order_by_asc(listings::Column::Id)
         .limit(STEP);
     let rows = tx.locked(query).all(tx).await?;
-    put(tx, &index.owner_id, rows.iter().map(of_listing).collect()).await?;
+    put(tx, &index.workspace_id, rows.iter().map(of_listing).collect()).await?;
     Ok((rows.len() as u64, rows.last().map(|row| row.id.clone())))
 }
 
@@ -243,7 +244,7 @@ async fn sweep(tx: &Tx, index: &Model) -> Result<Step> {
     let spaces = [Corpus::Inbox, Corpus::Listings].map(|corpus| Space::of(index.number, corpus).0);
     let documents = Entity::find()
         .filter(Column::Space.is_in(spaces))
-        .filter(Column::Id.gt(index.place.parse::<i64>().unwrap_or(-1)))
+        .filter(Column::Id.gt(index.position.parse::<i64>().unwrap_or(-1)))
         .order_by_asc(Column::Id)
         .limit(STEP)
         .all(tx)
@@ -277,7 +278,7 @@ async fn sweep(tx: &Tx, index: &Model) -> Result<Step> {
     Ok((0, documents.last().map(|document| document.id.to_string())))
 }
 
-/// Which of these things there are; of threads, those that are not hidden.
+/// Returns which of these records exist. Deleted threads do not count.
 async fn present(tx: &Tx, kind: Kind, ids: HashSet<&str>) -> Result<Vec<String>> {
     let present = match kind {
         Kind::Message => {

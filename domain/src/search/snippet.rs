@@ -1,14 +1,14 @@
-//! The part of a text that answers a query, with what answers it marked. Made here from the text as it is, so that it is the
-//! same on both engines.
+//! Cuts the matching part out of a text and marks the matches. It works on the original text, so that snippets are the
+//! same on SQLite and PostgreSQL.
 
 use std::ops::Range;
 
 use super::fold::{Word, words};
 use super::query::Query;
 
-/// The longest snippet, in characters.
+/// The maximum length of a snippet, in characters.
 const LENGTH_MAX: usize = 160;
-/// So many characters stand before the first hit, at most.
+/// The maximum number of characters before the first match.
 const BEFORE_MAX: usize = 40;
 
 /// A part of a snippet.
@@ -18,7 +18,7 @@ pub struct Segment {
     pub highlighted: bool,
 }
 
-/// A snippet of the first of these texts in which there is a hit; the beginning of the first one where there is none.
+/// Returns a snippet of the first text with a match, or the beginning of the first text if none matches.
 pub fn snippet(texts: &[&str], query: &Query) -> Vec<Segment> {
     for text in texts {
         let hits = hits(text, query);
@@ -31,7 +31,7 @@ pub fn snippet(texts: &[&str], query: &Query) -> Vec<Segment> {
     segments(text, around(text, 0), &[])
 }
 
-/// Where in a text something is that the query has, in order and apart.
+/// Returns the byte ranges of matches in a text, in order and without overlaps.
 fn hits(text: &str, query: &Query) -> Vec<Range<usize>> {
     let words = words(text);
     let mut is_hit = vec![false; words.len()];
@@ -46,15 +46,15 @@ fn hits(text: &str, query: &Query) -> Vec<Range<usize>> {
         }
     }
     let hits = words.into_iter().zip(is_hit).filter(|(_, is_hit)| *is_hit);
-    let mut apart: Vec<Range<usize>> = Vec::new();
+    let mut ranges: Vec<Range<usize>> = Vec::new();
     for (word, _) in hits {
-        match apart.last_mut() {
-            // Several words may come of one character.
+        match ranges.last_mut() {
+            // One character may yield several words.
             Some(last) if word.place.start < last.end => last.end = last.end.max(word.place.end),
-            _ => apart.push(word.place),
+            _ => ranges.push(word.place),
         }
     }
-    apart
+    ranges
 }
 
 fn answers(here: &[Word], wanted: &[String], is_prefix: bool) -> bool {
@@ -68,14 +68,14 @@ fn answers(here: &[Word], wanted: &[String], is_prefix: bool) -> bool {
     })
 }
 
-/// The part of a text to show: a little before a place, and as much as there is room for behind it.
+/// Returns the range of a text to show: a little before a position, and as much after it as fits.
 fn around(text: &str, place: usize) -> Range<usize> {
     let before: Vec<(usize, char)> = text[..place].char_indices().rev().take(BEFORE_MAX).collect();
     let is_whole = before.last().is_none_or(|(at, _)| *at == 0);
     let start = if is_whole {
         0
     } else {
-        // From the beginning of a word on.
+        // Begin at the start of a word.
         let space = before.iter().rev().find(|(_, c)| c.is_whitespace());
         space.map_or(place, |(at, c)| at + c.len_utf8())
     };
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_answers_is_marked_as_it_was_written() {
+    fn match_is_marked_in_its_original_spelling() {
         for (text, query, expected) in [
             ("L'Écharpe rouge", "echarpe ", "L'[Écharpe] rouge"),
             (
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_text_what_is_around_the_first_hit_is_shown() {
+    fn snippet_of_a_long_text_surrounds_the_first_match() {
         let text = format!("{} aiguille {}", "foin ".repeat(50), "paille ".repeat(50));
         let shown = shown(&[&text], "aiguille ");
         assert!(shown.starts_with("…foin foin"), "{shown}");
@@ -164,7 +164,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn nothing_that_is_marked_panics_and_nothing_is_lost(
+        fn marking_never_panics_or_loses_text(
             text in "\\PC{0,300}|[a-c éœﬁ'’\u{301}👍ﷺ]{0,300}", query in "\\PC{1,40}|[a-cé\"* 👍]{1,40}",
         ) {
             if let Ok(query) = Query::parse(&query) {

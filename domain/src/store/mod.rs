@@ -1,14 +1,14 @@
-//! The database: one writer behind a fair queue and several readers on SQLite, one pool on PostgreSQL.
+//! The database: on SQLite one writer behind a fair queue and several readers, on PostgreSQL one pool.
 //!
-//! Rules that everything else relies on:
+//! Rules that the rest of the code relies on:
 //!
-//! - [`Store::write`] is the only place that opens a transaction, and only SQL is awaited inside one.
-//! - A transaction runs in a task of its own: a caller that goes away cannot part a commit from its wakes.
-//! - What a closure given to [`Store::write`] does must be repeatable: it runs again when PostgreSQL reports a
-//!   serialisation failure or a deadlock, or when a race is noticed ([`Error::Contended`]).
-//! - Events are appended by [`Tx::emit`] and written as the transaction's last act.
-//! - Readers never hold a transaction. [`Reader`] runs each statement in a task of its own, so that no caller's future
-//!   holds a connection: a stream that waits for its client holds none.
+//! - Only [`Store::write`] opens transactions, and only SQL is awaited inside one.
+//! - Each transaction runs in a spawned task, so a cancelled caller cannot separate a commit from its notifications.
+//! - A closure passed to [`Store::write`] must be repeatable. It runs again if PostgreSQL reports a serialisation
+//!   failure or a deadlock, or if the closure detects a race ([`Error::Contended`]).
+//! - [`Tx::emit`] queues events, which are written last in the transaction.
+//! - Readers never hold a transaction. [`Reader`] runs each statement in a spawned task, so no caller's future holds a
+//!   connection, for example while a stream waits for its client.
 
 pub mod entities;
 mod open;
@@ -34,24 +34,27 @@ pub use open::{DataFolder, connect, connect_alone, sqlite_file};
 pub use reader::Reader;
 pub use tx::{Committed, Tx};
 
-/// How often a transaction is tried again after a serialisation failure, a deadlock or a race.
+/// The number of attempts at a transaction that fails with a serialisation failure, a deadlock or a race.
 const ATTEMPTS: u32 = 8;
 
-/// Told of what was committed, after it was.
+/// Sends the notifications of a commit.
 pub trait AfterCommit: Send + Sync + 'static {
+    /// Is called after each commit.
     fn committed(&self, committed: &Committed);
 }
 
-/// Where a simulation may strike: before and after each statement and each commit.
+/// The hooks of a simulation, which can end the simulated process before each statement, and before and after each
+/// commit.
 pub trait Probe: Send + Sync + 'static {
-    /// Whether the process dies here.
+    /// Whether the simulated process dies at this point.
     fn dies(&self, point: Point) -> bool;
 
-    /// Waits for the process's next turn: between transactions, and on PostgreSQL between the statements of one.
+    /// Waits until the simulation schedules this process again: between transactions, and on PostgreSQL also between
+    /// the statements of one.
     fn turn(&self) -> BoxFuture<'_, ()>;
 }
 
-/// A moment in a transaction's life.
+/// A point in a transaction at which a simulated process can die.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Point {
     Begin,
@@ -60,11 +63,11 @@ pub enum Point {
     Committed,
 }
 
-/// What a transaction does. Without the type of its result, so that the machinery of transactions and of their tasks is
-/// compiled once and not for each of the hundred callers of [`Store::write`].
+/// The work of a transaction. The type of the result is erased, so the code around it is compiled once instead of once
+/// per caller of [`Store::write`].
 type Work = Box<dyn for<'t> Fn(&'t Tx) -> BoxFuture<'t, Result<()>> + Send + Sync>;
 
-/// The database, shared by everything in this process.
+/// The database, shared by all parts of this process. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
     writer: DatabaseConnection,
@@ -77,8 +80,8 @@ pub struct Store {
 }
 
 impl Store {
-    /// Wraps open connections. `database_clock` says that other machines share this database, so that its clock, not
-    /// this machine's, is the one that all of them compare.
+    /// Wraps open connections. `database_clock` means that other machines share the database, so times that processes
+    /// compare come from the database's clock instead of this machine's.
     pub fn new(
         writer: DatabaseConnection,
         reader: impl Into<Reader>,
@@ -97,44 +100,47 @@ impl Store {
         }
     }
 
-    /// The same database by another clock of this machine.
+    /// Replaces the clock of this machine.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Sets who is told of commits.
+    /// Sets the hook that runs after each commit.
     #[must_use]
     pub fn with_after_commit(mut self, after_commit: Arc<dyn AfterCommit>) -> Self {
         self.after_commit = Some(after_commit);
         self
     }
 
-    /// Sets where a simulated process dies.
+    /// Sets the probe of a simulation.
     #[must_use]
     pub fn with_probe(mut self, probe: Arc<dyn Probe>) -> Self {
         self.probe = Some(probe);
         self
     }
 
-    /// For reading outside of a transaction. On SQLite these connections cannot write.
+    /// Returns the connections for reads outside of a transaction. On SQLite they cannot write.
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// The writing connection, for what no transaction is for: migrations at start, moves, upkeep. The caller's future
-    /// holds it while a statement runs, so nothing that answers a client may use it.
+    /// Returns the writing connection, for work outside of [`Self::write`]: migrations at start, moves, maintenance.
+    /// The caller's future holds it while a statement runs, so code that answers a client must not use it.
     pub fn writer(&self) -> &DatabaseConnection {
         &self.writer
     }
 
-    /// The time that everything which two processes compare is measured by.
+    /// Returns the time to use for all values that two processes compare, such as leases and due times.
     pub async fn now(&self) -> Result<Millis> {
         database_now(&self.reader, &*self.clock, self.database_clock).await
     }
 
-    /// Runs `work` in one transaction and commits what it did, or nothing.
+    /// Runs `work` in one transaction and commits it, or rolls it back if `work` fails.
+    ///
+    /// # Errors
+    /// The error of `work`, or of the database.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
@@ -151,19 +157,19 @@ impl Store {
         });
         self.run(work).await?;
         let value = written.lock().unwrap_or_else(PoisonError::into_inner).take();
-        value.ok_or_else(|| Error::Internal("a transaction left no result".to_owned()))
+        value.ok_or_else(|| Error::Internal("a transaction returned no result".to_owned()))
     }
 
     async fn run(&self, work: Work) -> Result<()> {
         let store = self.clone();
         if self.probe.is_some() {
-            // A simulated process dies with its transaction, so that nothing may outlive the caller.
+            // A simulated process dies with its transaction, so the transaction must not outlive the caller.
             return store.attempt_until_committed(&work).await;
         }
-        // In the caller's span: a job that is written goes on with its trace.
+        // In the caller's span, because a job row stores the current trace.
         tokio::spawn(async move { store.attempt_until_committed(&work).await }.in_current_span())
             .await
-            .map_err(|error| Error::Internal(format!("a transaction's task ended: {error}")))?
+            .map_err(|error| Error::Internal(format!("the task of a transaction ended: {error}")))?
     }
 
     async fn attempt_until_committed(&self, work: &Work) -> Result<()> {
@@ -171,7 +177,7 @@ impl Store {
         loop {
             match self.attempt(work).await {
                 Err(error) if attempt < ATTEMPTS && is_transient(&error) => {
-                    tracing::debug!(%error, attempt, "transaction is run again");
+                    tracing::debug!(%error, attempt, "transaction is retried");
                     attempt += 1;
                 }
                 result => return result,
@@ -180,13 +186,16 @@ impl Store {
     }
 
     async fn attempt(&self, work: &Work) -> Result<()> {
-        self.strike(Point::Begin).await;
+        self.probe_at(Point::Begin).await;
         let options = TransactionOptions {
             isolation_level: (self.backend() == DbBackend::Postgres).then_some(IsolationLevel::ReadCommitted),
             access_mode: None,
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
         };
-        #[expect(clippy::disallowed_methods, reason = "the one place that the rule points to")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "only Store::write may open transactions"
+        )]
         let inner = self.writer.begin_with_options(options).await?;
         let tx = Tx::new(
             inner,
@@ -200,7 +209,7 @@ impl Store {
             Err(error) => Err(error),
         };
         if tx.died() {
-            // Rolled back before the simulated process stops for good, since it holds the only connection.
+            // The simulated process stops for good here, so release the connection first: it may be the only one.
             tx.rollback().await?;
             return std::future::pending().await;
         }
@@ -211,7 +220,7 @@ impl Store {
                     return std::future::pending().await;
                 }
                 let committed = tx.commit().await?;
-                self.strike(Point::Committed).await;
+                self.probe_at(Point::Committed).await;
                 if let Some(after_commit) = &self.after_commit {
                     after_commit.committed(&committed);
                 }
@@ -224,7 +233,7 @@ impl Store {
         }
     }
 
-    async fn strike(&self, point: Point) {
+    async fn probe_at(&self, point: Point) {
         let Some(probe) = &self.probe else { return };
         if probe.dies(point) {
             std::future::pending::<()>().await;
@@ -232,8 +241,8 @@ impl Store {
         probe.turn().await;
     }
 
-    /// How many connections there are, each pool by itself. PostgreSQL has one for both.
-    #[expect(clippy::disallowed_methods, reason = "it counts connections and takes none")]
+    /// Counts the connections of each pool. PostgreSQL has one pool for reads and writes.
+    #[expect(clippy::disallowed_methods, reason = "counts connections and acquires none")]
     pub fn pools(&self) -> Vec<Pool> {
         match self.backend() {
             DbBackend::Postgres => {
@@ -249,13 +258,13 @@ impl Store {
         }
     }
 
-    /// Which engine this is.
+    /// Returns the database engine.
     pub fn backend(&self) -> DbBackend {
         self.writer.get_database_backend()
     }
 }
 
-/// Connections to the database.
+/// The number of connections in a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
     pub name: &'static str,
@@ -265,13 +274,13 @@ pub struct Pool {
 
 impl Pool {
     fn new(name: &'static str, open: u32, idle: usize) -> Self {
-        // The two are counted one after the other.
+        // The two numbers are read one after the other, so they may not match.
         let idle = u32::try_from(idle).unwrap_or(open).min(open);
         Self { name, open, idle }
     }
 }
 
-/// The database's clock where several machines share it, else this machine's.
+/// Returns the time of the database's clock if several machines share the database, else of this machine's.
 async fn database_now(
     connection: &impl ConnectionTrait,
     clock: &dyn Clock,
@@ -285,11 +294,11 @@ async fn database_now(
         "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
     );
     let row = connection.query_one_raw(statement).await?;
-    let row = row.ok_or_else(|| Error::Internal("the database told no time".to_owned()))?;
+    let row = row.ok_or_else(|| Error::Internal("the database returned no time".to_owned()))?;
     Ok(row.try_get("", "now")?)
 }
 
-/// Serialisation failure (40001), deadlock (40P01), or a race that a transaction noticed itself.
+/// Whether a retry can succeed: a serialisation failure (40001), a deadlock (40P01), or a race that the work detected.
 fn is_transient(error: &Error) -> bool {
     match error {
         Error::Contended(_) => true,
@@ -298,7 +307,7 @@ fn is_transient(error: &Error) -> bool {
     }
 }
 
-/// The engine's code for what went wrong: its words depend on its language.
+/// Returns the engine's error code. The error text depends on the language of the server.
 pub(crate) fn code(error: &DbErr) -> Option<String> {
     let (DbErr::Conn(RuntimeErr::SqlxError(cause))
     | DbErr::Exec(RuntimeErr::SqlxError(cause))

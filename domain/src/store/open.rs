@@ -1,4 +1,4 @@
-//! Opening the database, and locking the folder that it lives in.
+//! Opens the database and locks the data folder.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -17,33 +17,36 @@ use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::{Error, Result, private};
 
-/// Readers on SQLite. WAL readers do not wait for the writer; more than a few only cost memory.
+/// The number of read connections on SQLite. WAL readers do not wait for the writer; more connections only cost memory.
 const SQLITE_READERS: u32 = 4;
-/// What connections to PostgreSQL are called there: those of instances, and those of whoever must be alone.
-const NAME: &str = "vintedbot";
-const NAME_ALONE: &str = "vintedbot migrate-store";
-/// How long a database that does not answer yet is waited for, and a connection of its pool.
-const STARTS_WITHIN: Duration = Duration::from_secs(30);
-/// How long it may take to answer, and after which pause it is asked again.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
-const PAUSE: Duration = Duration::from_millis(500);
-/// How often, and how long apart, it is looked whether an instance is still connected.
-const LOOKS: u32 = 10;
-const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// The PostgreSQL application name of an instance.
+const APPLICATION: &str = "vintedbot";
+/// The PostgreSQL application name of a process that needs exclusive access.
+const APPLICATION_ALONE: &str = "vintedbot migrate-store";
+/// The time limit for a database that does not answer yet, and for acquiring a connection from its pool.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time limit of one attempt to connect to PostgreSQL.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause between two attempts.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(500);
+/// The number of checks whether an instance is still connected.
+const ALONE_CHECKS: u32 = 10;
+/// The pause between two such checks.
+const ALONE_CHECK_PAUSE: Duration = Duration::from_millis(100);
 
-/// The folder with everything that an instance keeps: database, keys, photos, screenshots, profiles.
+/// The folder with all files of an instance: database, keys, photos, screenshots, profiles.
 ///
-/// It is locked as long as this value lives, so that two processes cannot share one folder.
+/// The folder is locked while this value lives, so that two processes cannot share it.
 pub struct DataFolder {
     path: PathBuf,
     _lock: File,
 }
 
 impl DataFolder {
-    /// Makes the folder where it is missing, closes it to other users of the machine, and locks it.
+    /// Creates the folder if it is missing, restricts it to the current user, and locks it.
     ///
     /// # Errors
-    /// It cannot be made or closed, or another process holds the lock.
+    /// The folder cannot be created or restricted, or another process holds the lock.
     pub fn open(path: &Path) -> Result<Self> {
         let describe =
             |error: std::io::Error| Error::Setup(format!("data folder {}: {error}", path.display()));
@@ -55,7 +58,7 @@ impl DataFolder {
                 _lock: lock,
             }),
             Err(_) => Err(Error::Setup(format!(
-                "data folder {} is in use by another process; stop it, or set DATA_DIR to another folder",
+                "data folder {} is in use by another process; stop that process, or set DATA_DIR to another folder",
                 path.display()
             ))),
         }
@@ -67,13 +70,16 @@ impl DataFolder {
 }
 
 /// Connects to `url`: `sqlite://path`, `sqlite::memory:` or `postgres://…`.
+///
+/// # Errors
+/// The URL has another scheme, or the database cannot be used.
 pub async fn connect(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Store> {
     if url.starts_with("postgres") {
-        let pool = connect_postgres(url, NAME).await?;
+        let pool = connect_postgres(url, APPLICATION).await?;
         return Ok(Store::new(pool.clone(), pool, clock, ids, true));
     }
     check_scheme(url)?;
-    close_sqlite(url)?;
+    restrict_sqlite_files(url)?;
     let connected = async |connections, query_only| {
         let connected = connect_sqlite(url, connections, query_only, SqliteLockingMode::Normal).await;
         connected.map_err(|error| cannot_be_used(url, &error))
@@ -87,7 +93,7 @@ pub async fn connect(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Res
     Ok(Store::new(writer, reader, clock, ids, false))
 }
 
-/// The file of an SQLite database; `None` where the address is of none.
+/// Returns the file of an SQLite database; `None` for a URL that names no file.
 pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     let options = url
         .strip_prefix("sqlite:")
@@ -96,20 +102,20 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     Some(options.get_filename().to_owned())
 }
 
-/// Connects to a database that no other process may use meanwhile.
+/// Connects to a database for exclusive use.
 ///
 /// # Errors
-/// Another process does.
+/// Another process uses the database; otherwise as [`connect`].
 pub async fn connect_alone(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> Result<Store> {
     if url.starts_with("postgres") {
-        let pool = connect_postgres(url, NAME_ALONE).await?;
+        let pool = connect_postgres(url, APPLICATION_ALONE).await?;
         let store = Store::new(pool.clone(), pool, clock, ids, true);
         store.nobody_else().await?;
         return Ok(store);
     }
     check_scheme(url)?;
-    close_sqlite(url)?;
-    // One connection, which locks the file for as long as it is open, against readers too.
+    restrict_sqlite_files(url)?;
+    // A single connection, which locks the file against writers and readers while it is open.
     let connected = connect_sqlite(url, 1, false, SqliteLockingMode::Exclusive).await;
     let alone = match connected {
         Ok(connection) => connection
@@ -118,7 +124,7 @@ pub async fn connect_alone(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) 
             .map(|_| connection),
         Err(error) => Err(error),
     };
-    let connection = alone.map_err(|error| match innermost(&error).contains("locked") {
+    let connection = alone.map_err(|error| match root_cause(&error).contains("locked") {
         true => in_use(url),
         false => cannot_be_used(url, &error),
     })?;
@@ -126,31 +132,33 @@ pub async fn connect_alone(url: &str, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) 
 }
 
 fn in_use(what: &str) -> Error {
-    Error::Setup(format!("{what} is in use by another process; stop it first"))
+    Error::Setup(format!(
+        "{what} is in use by another process; stop that process first"
+    ))
 }
 
 impl Store {
-    /// Checks that no instance is connected to a database that several could be connected to.
+    /// Checks that no instance is connected to a PostgreSQL database. Does nothing on SQLite.
     ///
     /// # Errors
-    /// One is.
+    /// An instance is still connected after 10 checks, 100 ms apart.
     pub async fn nobody_else(&self) -> Result<()> {
         if self.backend() != DbBackend::Postgres {
             return Ok(());
         }
         let sql = "SELECT COUNT(*) AS others FROM pg_stat_activity \
                    WHERE datname = current_database() AND application_name = $1";
-        for _ in 0..LOOKS {
-            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [NAME.into()]);
+        for _ in 0..ALONE_CHECKS {
+            let statement = Statement::from_sql_and_values(DbBackend::Postgres, sql, [APPLICATION.into()]);
             let row = self.reader().query_one_raw(statement).await?;
             let others: i64 = row.map_or(Ok(0), |row| row.try_get("", "others"))?;
             if others == 0 {
                 return Ok(());
             }
-            // Sessions of an instance that has just ended go a moment after it.
-            tokio::time::sleep(LOOK_PAUSE).await;
+            // The sessions of an instance end shortly after its process.
+            tokio::time::sleep(ALONE_CHECK_PAUSE).await;
         }
-        Err(in_use("the database on PostgreSQL"))
+        Err(in_use("the PostgreSQL database"))
     }
 }
 
@@ -159,18 +167,18 @@ fn check_scheme(url: &str) -> Result<()> {
         return Ok(());
     }
     Err(Error::Setup(
-        "an address of a database begins with sqlite: or postgres:".to_owned(),
+        "a database URL must start with sqlite: or postgres:".to_owned(),
     ))
 }
 
-/// Makes the database file where it is missing, and closes it to other users of the machine, with the files beside it. SQLite
-/// gives those that it makes the mode of the database.
-fn close_sqlite(url: &str) -> Result<()> {
+/// Creates the database file if it is missing, and restricts it and the files next to it to the current user. SQLite
+/// gives the files that it creates later the mode of the database file.
+fn restrict_sqlite_files(url: &str) -> Result<()> {
     let named = |path: &PathBuf| !path.as_os_str().is_empty() && !path.starts_with("file:");
     let Some(database) = sqlite_file(url).filter(named) else {
         return Ok(());
     };
-    // A file that cannot be made is left to SQLite, which says why.
+    // If the file cannot be created, SQLite reports why when it opens it.
     if !database.exists() {
         drop(private::file(&database));
     }
@@ -196,7 +204,7 @@ async fn connect_sqlite(
         .min_connections(1)
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>)
-        .acquire_timeout(STARTS_WITHIN)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .test_before_acquire(false)
         .sqlx_logging(false)
         .map_sqlx_sqlite_opts(move |sqlite| {
@@ -218,15 +226,16 @@ async fn connect_sqlite(
 }
 
 async fn connect_postgres(url: &str, name: &'static str) -> Result<DatabaseConnection> {
-    let place = place(url);
-    wait_for_postgres(url, &place).await?;
+    let address = without_secrets(url);
+    wait_for_postgres(url, &address).await?;
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(12)
-        .acquire_timeout(STARTS_WITHIN)
+        .acquire_timeout(CONNECT_TIMEOUT)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(move |postgres| {
-            // A writer that is cut off holds its owner's event head; the server ends it instead of everybody waiting.
+            // A writer that is cut off holds the lock on its workspace's event head. The timeout and the keep-alives
+            // make the server end such a session.
             postgres.application_name(name).options([
                 ("idle_in_transaction_session_timeout", "10s"),
                 ("synchronous_commit", "on"),
@@ -236,40 +245,42 @@ async fn connect_postgres(url: &str, name: &'static str) -> Result<DatabaseConne
             ])
         });
     let connected = Database::connect(options).await;
-    connected.map_err(|error| cannot_be_used(&place, &error))
+    connected.map_err(|error| cannot_be_used(&address, &error))
 }
 
-/// Waits for a server that does not answer yet, which is said once. What waiting does not mend is said at once.
-async fn wait_for_postgres(url: &str, place: &str) -> Result<()> {
-    let options: PgConnectOptions = url.parse().map_err(|error| cannot_be_used(place, &error))?;
-    let until = Instant::now() + STARTS_WITHIN;
-    let mut is_told = false;
+/// Waits for a server that does not answer yet, and logs that once. Errors that a retry cannot fix are returned at
+/// once.
+async fn wait_for_postgres(url: &str, address: &str) -> Result<()> {
+    let options: PgConnectOptions = url.parse().map_err(|error| cannot_be_used(address, &error))?;
+    let until = Instant::now() + CONNECT_TIMEOUT;
+    let mut is_logged = false;
     loop {
-        let reason = match timeout(ANSWERS_WITHIN, PgConnection::connect_with(&options)).await {
+        let reason = match timeout(ATTEMPT_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(Ok(connection)) => {
-                // How it takes its leave is nobody's concern: it did answer.
-                drop(timeout(ANSWERS_WITHIN, connection.close()).await);
+                // The server has answered, so the outcome of the close does not matter.
+                drop(timeout(ATTEMPT_TIMEOUT, connection.close()).await);
                 return Ok(());
             }
-            Ok(Err(error)) if is_starting(&error) => innermost(&error),
-            Ok(Err(error)) => return Err(cannot_be_used(place, &error)),
-            Err(_) => format!("no answer within {} s", ANSWERS_WITHIN.as_secs()),
+            Ok(Err(error)) if is_starting(&error) => root_cause(&error),
+            Ok(Err(error)) => return Err(cannot_be_used(address, &error)),
+            Err(_) => format!("no answer within {} s", ATTEMPT_TIMEOUT.as_secs()),
         };
         if Instant::now() >= until {
-            return Err(Error::Setup(format!("{place} cannot be used: {reason}")));
+            return Err(Error::Setup(format!("{address} cannot be used: {reason}")));
         }
-        if !std::mem::replace(&mut is_told, true) {
+        if !std::mem::replace(&mut is_logged, true) {
             tracing::warn!(
                 reason,
-                "{place} does not answer yet; it is tried for {} s",
-                STARTS_WITHIN.as_secs()
+                "{address} does not answer yet; retrying for {} s",
+                CONNECT_TIMEOUT.as_secs()
             );
         }
-        sleep(PAUSE).await;
+        sleep(ATTEMPT_PAUSE).await;
     }
 }
 
-/// Nobody answers there, or not yet: it starts (57P03), or it has no connection to spare (53300).
+/// Whether the server may accept a connection later: it is unreachable, starts up (57P03) or has no free connection
+/// (53300).
 fn is_starting(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(_) => true,
@@ -278,8 +289,8 @@ fn is_starting(error: &sqlx::Error) -> bool {
     }
 }
 
-/// A server's address without what is secret in it.
-fn place(url: &str) -> String {
+/// Describes the server and database of a URL, without user and password.
+fn without_secrets(url: &str) -> String {
     match url.parse::<PgConnectOptions>() {
         Ok(options) => format!(
             "the database {} at {}:{}",
@@ -287,16 +298,16 @@ fn place(url: &str) -> String {
             options.get_host(),
             options.get_port()
         ),
-        Err(_) => "the address of the database".to_owned(),
+        Err(_) => "the database URL".to_owned(),
     }
 }
 
-fn cannot_be_used(place: &str, error: &(dyn std::error::Error + 'static)) -> Error {
-    Error::Setup(format!("{place} cannot be used: {}", innermost(error)))
+fn cannot_be_used(address: &str, error: &(dyn std::error::Error + 'static)) -> Error {
+    Error::Setup(format!("{address} cannot be used: {}", root_cause(error)))
 }
 
-/// The cause that the others only repeat.
-fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+/// Returns the text of the innermost cause. The outer errors only repeat it.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;

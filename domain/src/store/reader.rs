@@ -1,4 +1,4 @@
-//! The connections for reading outside of a transaction.
+//! The connections for reads outside of a transaction.
 
 use std::future::Future;
 
@@ -8,14 +8,14 @@ use tracing::Instrument as _;
 
 use crate::failpoints;
 
-/// Runs each statement in a task of its own and returns all its rows at once. SQL runs on it as on any connection.
+/// Connections for reads. Each statement runs in a spawned task and returns all its rows at once.
 ///
 /// The caller's future never holds a connection of the pool. A future can stay suspended for as long as a client likes:
 /// HTTP/2 does not poll a response body while the client's flow-control window is full. If that future held a
 /// connection, a few clients that do not read would take the whole pool. The task is polled by the runtime, so the
 /// connection returns to the pool when the statement ends. Dropping the caller's future aborts the task.
 ///
-/// It does not implement `StreamTrait`: a row stream would hold its connection until the last row is taken.
+/// `Reader` does not implement `StreamTrait`: a row stream would hold its connection until the last row is taken.
 #[derive(Clone, Debug)]
 pub struct Reader(DatabaseConnection);
 
@@ -29,7 +29,7 @@ impl Reader {
     /// Checks that the database answers.
     ///
     /// # Errors
-    /// The database's, or no connection came free within the pool's time limit.
+    /// The database fails, or no connection becomes free within the pool's time limit.
     pub async fn ping(&self) -> Result<(), DbErr> {
         self.run(|pool| async move { pool.ping().await }).await
     }
@@ -37,7 +37,7 @@ impl Reader {
     /// Closes all connections of the pool.
     ///
     /// # Errors
-    /// The database's.
+    /// The database fails.
     pub async fn close(self) -> Result<(), DbErr> {
         self.0.close().await
     }
@@ -57,7 +57,7 @@ impl Reader {
         let task = tokio::spawn(statement(self.0.clone()).in_current_span());
         AbortOnDropHandle::new(task)
             .await
-            .map_err(|error| DbErr::Custom(format!("a statement's task ended: {error}")))?
+            .map_err(|error| DbErr::Custom(format!("the task of a statement ended: {error}")))?
     }
 }
 

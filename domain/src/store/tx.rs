@@ -1,4 +1,4 @@
-//! One open transaction.
+//! Transactions.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,12 +14,12 @@ use crate::events::PendingEvent;
 use crate::ids::Ids;
 use crate::{Result, events};
 
-/// What a commit made others want to know.
+/// The notifications to send after a commit.
 #[derive(Debug, Default)]
 pub struct Committed {
-    /// Owners whose event log grew.
-    pub owners: Vec<String>,
-    /// Jobs, each with the milliseconds until it may be due.
+    /// The ids of the workspaces whose event log grew.
+    pub workspaces: Vec<String>,
+    /// The ids of jobs, each with the milliseconds until the job may be due.
     pub jobs: Vec<(String, Millis)>,
 }
 
@@ -59,22 +59,23 @@ impl Tx {
         }
     }
 
-    /// The time by which what several processes compare is measured. Ask again after waiting for a lock.
+    /// Returns the time to use for all values that two processes compare. Read it again after waiting for a lock.
     pub async fn now(&self) -> Result<Millis> {
         database_now(self, &*self.clock, self.database_clock).await
     }
 
-    /// A new id.
+    /// Returns a new id.
     pub fn id(&self) -> String {
         self.ids.id()
     }
 
-    /// Random bytes.
+    /// Returns random bytes.
     pub fn secret(&self) -> [u8; 32] {
         self.ids.secret()
     }
 
-    /// Appends an event, written with its sequence when the closure has ended well.
+    /// Queues an event. It gets its sequence and is written after the closure of [`Store::write`](super::Store::write)
+    /// succeeds.
     pub fn emit(&self, event: PendingEvent) {
         self.pending
             .lock()
@@ -83,13 +84,14 @@ impl Tx {
             .push(event);
     }
 
-    /// Rings for a job after the commit, when `delay` milliseconds have passed.
-    pub fn ring(&self, job_id: impl Into<String>, delay: Millis) {
+    /// Notifies the worker of a job, `delay` milliseconds after the commit.
+    pub fn notify_job(&self, job_id: impl Into<String>, delay: Millis) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         pending.committed.jobs.push((job_id.into(), delay));
     }
 
-    /// Locks the rows that a query reads until the end of the transaction. SQLite has one writer, and needs nothing.
+    /// Makes a query lock the rows that it reads until the end of the transaction. SQLite has one writer and needs no
+    /// row locks.
     pub fn locked<Q: QuerySelect>(&self, query: Q) -> Q {
         match self.inner.get_database_backend() {
             DbBackend::Postgres => query.lock(LockType::Update),
@@ -106,12 +108,12 @@ impl Tx {
         if events.is_empty() {
             return Ok(());
         }
-        let owners = events::append(self, events).await?;
+        let workspaces = events::append(self, events).await?;
         self.pending
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .committed
-            .owners = owners;
+            .workspaces = workspaces;
         Ok(())
     }
 
@@ -128,13 +130,13 @@ impl Tx {
         Ok(self.inner.rollback().await?)
     }
 
-    async fn strike(&self) -> std::result::Result<(), DbErr> {
+    async fn probe_statement(&self) -> std::result::Result<(), DbErr> {
         let Some(probe) = &self.probe else { return Ok(()) };
         if self.died() || probe.dies(Point::Statement) {
             self.died.store(true, Ordering::SeqCst);
             return Err(DbErr::Custom("the simulated process died".to_owned()));
         }
-        // SQLite has one writer: whoever waited for it here would wait for ever.
+        // On SQLite the other processes of the simulation wait for this transaction, so yielding here would deadlock.
         if self.get_database_backend() == DbBackend::Postgres {
             probe.turn().await;
         }
@@ -149,22 +151,22 @@ impl ConnectionTrait for Tx {
     }
 
     async fn execute_raw(&self, statement: Statement) -> std::result::Result<ExecResult, DbErr> {
-        self.strike().await?;
+        self.probe_statement().await?;
         self.inner.execute_raw(statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> std::result::Result<ExecResult, DbErr> {
-        self.strike().await?;
+        self.probe_statement().await?;
         self.inner.execute_unprepared(sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> std::result::Result<Option<QueryResult>, DbErr> {
-        self.strike().await?;
+        self.probe_statement().await?;
         self.inner.query_one_raw(statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> std::result::Result<Vec<QueryResult>, DbErr> {
-        self.strike().await?;
+        self.probe_statement().await?;
         self.inner.query_all_raw(statement).await
     }
 }

@@ -1,14 +1,14 @@
-//! Giving back to the machine what was removed, and telling the planner what is there.
+//! Database maintenance: returns free space to the file system and updates the planner's statistics.
 
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 
 use super::Store;
 use crate::{Error, Result};
 
-/// Tables of which much is removed or rewritten.
+/// The tables in which many rows are removed or rewritten.
 const CHURNED: [&str; 14] = [
     "account_locks",
-    "composers",
+    "listing_form_sessions",
     "event_heads",
     "events",
     "inbox_syncs",
@@ -22,14 +22,14 @@ const CHURNED: [&str; 14] = [
     "webhook_deliveries",
     "workers",
 ];
-/// Pages that SQLite gives back at once, so that nobody waits long for the writer.
+/// The number of pages that SQLite frees with one statement, so that other writers wait only briefly.
 const PAGES: i64 = 2_000;
 
 impl Store {
-    /// Does so, beside everything else that goes on. Says what was done.
+    /// Vacuums the database while it is in use. Returns a summary.
     ///
     /// # Errors
-    /// The engine refuses.
+    /// The database fails.
     pub async fn vacuum(&self) -> Result<String> {
         if self.backend() == DbBackend::Postgres {
             for table in CHURNED {
@@ -47,7 +47,7 @@ impl Store {
                 .await?;
             let left = self.pragma("freelist_count").await?;
             if left >= free {
-                // Others free pages as fast as they are given back, or the file was made without this.
+                // Other writers free pages as fast as this loop, or the file was created without incremental vacuum.
                 break;
             }
             free = left;
@@ -62,7 +62,7 @@ impl Store {
     async fn pragma(&self, name: &str) -> Result<i64> {
         let statement = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
         let row = self.writer().query_one_raw(statement).await?;
-        let row = row.ok_or_else(|| Error::Internal(format!("SQLite told no {name}")))?;
+        let row = row.ok_or_else(|| Error::Internal(format!("SQLite returned no {name}")))?;
         Ok(row.try_get_by_index(0)?)
     }
 }

@@ -1,4 +1,4 @@
-//! What both databases say of a move: in their instance's row, where every start looks.
+//! The state of a move, recorded in the `instance` row of both databases. Every start checks it.
 
 use std::sync::Arc;
 
@@ -13,118 +13,124 @@ use crate::store::entities::{instance, move_positions};
 use crate::store::{Store, Tx};
 use crate::{Error, Result};
 
-/// Where a database stands in a move.
+/// The state of a database in a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MoveState {
-    /// It is being copied.
+    /// The source of a move that is not complete.
     Leaving,
-    /// The instance goes on elsewhere.
+    /// The source of a complete move; the instance runs on the target.
     Left,
-    /// A copy that is not complete.
+    /// The target of a move that is not complete.
     Arriving,
-    /// A complete copy, which is the instance.
+    /// The target of a complete move, on which the instance runs.
     Arrived,
 }
 
-/// What is in the target.
-pub(super) enum Arrival {
+/// The content of the target database.
+pub(super) enum TargetContent {
     Empty,
-    /// Part of this move.
-    Half,
-    /// Part of a move that was given up.
+    /// An incomplete copy of this move.
+    Partial,
+    /// An incomplete copy of an abandoned move of the same instance.
     Stale,
-    /// All of this move.
+    /// The complete copy of this move.
     Complete,
 }
 
-/// Whether an instance may start on this database.
+/// Checks that an instance may start on this database.
 ///
 /// # Errors
-/// It has been moved, or is on its way: where to, and what to do.
+/// The database was moved or is part of an unfinished move. The text names the other database and what to do.
 pub fn may_start(row: &instance::Model) -> Result<()> {
-    let place = row.move_place.as_deref().unwrap_or_default();
+    let other = row.move_target.as_deref().unwrap_or_default();
     let message = match row.move_state {
         None | Some(MoveState::Arrived) => return Ok(()),
-        Some(MoveState::Left) => return Err(gone(row)),
+        Some(MoveState::Left) => return Err(already_moved(row)),
         Some(MoveState::Leaving) => format!(
-            "this database is being moved to {place}: run the same vintedbot migrate-store again, which goes on where it \
-             ended, or give the move up with --abandon"
+            "this database is being moved to {other}: run the same vintedbot migrate-store again to continue, or add \
+             --abandon to give the move up"
         ),
         Some(MoveState::Arriving) => format!(
-            "this database is a copy of {place} that is not complete: run the same vintedbot migrate-store again, which goes \
-             on where it ended"
+            "this database is an unfinished copy of {other}: run the same vintedbot migrate-store again to continue"
         ),
     };
     Err(Error::Setup(message))
 }
 
-/// Why nothing starts on a database that was moved.
-pub(super) fn gone(row: &instance::Model) -> Error {
+/// The error for a database that was moved.
+pub(super) fn already_moved(row: &instance::Model) -> Error {
     Error::Setup(format!(
-        "this database was moved to {}, and the instance goes on there: set DATABASE_URL to it",
-        row.move_place.as_deref().unwrap_or_default()
+        "this database was moved to {}, where the instance now runs: set DATABASE_URL to it",
+        row.move_target.as_deref().unwrap_or_default()
     ))
 }
 
-/// The instance's row, or why there should be one.
+/// Returns the `instance` row, or the error text `missing` if there is none.
 pub(super) async fn instance_of(store: &Store, missing: &str) -> Result<instance::Model> {
     let row = find(store.reader()).await?;
     row.ok_or_else(|| Error::Setup(missing.to_owned()))
 }
 
-/// What is in the target, seen from the source.
+/// Determines what the target contains of the move of `source`.
 ///
 /// # Errors
-/// Something else is.
-pub(super) async fn arrival(target: &Store, tables: &[Table], source: &instance::Model) -> Result<Arrival> {
+/// The target contains other data.
+pub(super) async fn content_of(
+    target: &Store,
+    tables: &[Table],
+    source: &instance::Model,
+) -> Result<TargetContent> {
     let Some(row) = find(target.reader()).await? else {
         for table in tables {
             if count(target.reader(), &table.name).await? > 0 {
                 return Err(Error::Setup(format!(
-                    "the database to move to is not empty: there is something in {}",
+                    "the target database is not empty: table {} has rows; name an empty database",
                     table.name
                 )));
             }
         }
-        return Ok(Arrival::Empty);
+        return Ok(TargetContent::Empty);
     };
     let is_this_move = row.move_id.is_some() && row.move_id == source.move_id;
     match row.move_state {
-        Some(MoveState::Arriving) if is_this_move => Ok(Arrival::Half),
-        Some(MoveState::Arriving) if row.id == source.id => Ok(Arrival::Stale),
+        Some(MoveState::Arriving) if is_this_move => Ok(TargetContent::Partial),
+        Some(MoveState::Arriving) if row.id == source.id => Ok(TargetContent::Stale),
         Some(MoveState::Arrived)
             if is_this_move && matches!(source.move_state, Some(MoveState::Leaving | MoveState::Left)) =>
         {
-            Ok(Arrival::Complete)
+            Ok(TargetContent::Complete)
         }
         Some(MoveState::Arriving) => Err(Error::Setup(format!(
-            "the database to move to is half a copy of another one, {}; name an empty database",
-            row.move_place.unwrap_or_default()
+            "the target database contains an unfinished copy of {}; name an empty database",
+            row.move_target.unwrap_or_default()
         ))),
         _ => Err(Error::Setup(
-            "the database to move to has an instance of its own; name an empty one".to_owned(),
+            "the target database contains another instance; name an empty database".to_owned(),
         )),
     }
 }
 
-/// Marks the source: from now on it starts no more.
-pub(super) async fn leave(source: &Store, places: &Places) -> Result<instance::Model> {
+/// Records in the source that the move has started. From then on, no instance starts on the source.
+///
+/// # Errors
+/// The source is part of another move.
+pub(super) async fn mark_leaving(source: &Store, places: &Places) -> Result<instance::Model> {
     let to = places.to.clone();
-    change(source, move |tx, row| {
-        let place = row.move_place.clone().unwrap_or_default();
+    update_instance(source, move |tx, row| {
+        let other = row.move_target.clone().unwrap_or_default();
         match row.move_state {
-            Some(MoveState::Leaving) if place == to => Ok(row),
+            Some(MoveState::Leaving) if other == to => Ok(row),
             Some(MoveState::Leaving) => Err(Error::Setup(format!(
-                "this database is being moved to {place}: go on with that, or give it up with --abandon"
+                "this database is being moved to {other}: continue that move, or give it up with --abandon"
             ))),
             Some(MoveState::Left | MoveState::Arriving) => {
-                Err(may_start(&row).err().unwrap_or_else(|| gone(&row)))
+                Err(may_start(&row).err().unwrap_or_else(|| already_moved(&row)))
             }
             None | Some(MoveState::Arrived) => Ok(instance::Model {
                 move_id: Some(tx.id()),
                 move_state: Some(MoveState::Leaving),
-                move_place: Some(to.clone()),
+                move_target: Some(to.clone()),
                 ..row
             }),
         }
@@ -132,9 +138,9 @@ pub(super) async fn leave(source: &Store, places: &Places) -> Result<instance::M
     .await
 }
 
-/// Marks the source for good. Doing it twice is doing it once.
-pub(super) async fn left(source: &Store) -> Result<()> {
-    change(source, |_, row| {
+/// Records in the source that the move is complete. Repeated calls have no further effect.
+pub(super) async fn mark_left(source: &Store) -> Result<()> {
+    update_instance(source, |_, row| {
         Ok(instance::Model {
             move_state: Some(MoveState::Left),
             ..row
@@ -144,11 +150,14 @@ pub(super) async fn left(source: &Store) -> Result<()> {
     Ok(())
 }
 
-/// Marks the target as a copy that is not complete, unless it is already.
-pub(super) async fn arrive(target: &Store, leaving: &instance::Model, places: &Places) -> Result<()> {
+/// Records in the target that it is an unfinished copy, unless it is marked already.
+///
+/// # Errors
+/// Another instance has started on the target.
+pub(super) async fn mark_arriving(target: &Store, leaving: &instance::Model, places: &Places) -> Result<()> {
     let row = instance::Model {
         move_state: Some(MoveState::Arriving),
-        move_place: Some(places.from.clone()),
+        move_target: Some(places.from.clone()),
         ..leaving.clone()
     };
     target
@@ -165,7 +174,8 @@ pub(super) async fn arrive(target: &Store, leaving: &instance::Model, places: &P
                     }
                     Some(there) if there.move_id == row.move_id => Ok(()),
                     Some(_) => Err(Error::Setup(
-                        "another instance began in the database to move to".to_owned(),
+                        "another instance has started on the target database; name an empty database"
+                            .to_owned(),
                     )),
                 }
             }
@@ -174,13 +184,13 @@ pub(super) async fn arrive(target: &Store, leaving: &instance::Model, places: &P
         .await
 }
 
-/// The copy is complete: it may start.
-pub(super) async fn arrived(target: &Store) -> Result<()> {
+/// Records in the target that the copy is complete. From then on, an instance may start on it.
+pub(super) async fn mark_arrived(target: &Store) -> Result<()> {
     target
         .write(|tx| {
             async move {
                 lock_instance(tx).await?;
-                let row = found(find(tx).await?)?;
+                let row = required(find(tx).await?)?;
                 let arrived = instance::Model {
                     move_state: Some(MoveState::Arrived),
                     ..row
@@ -194,8 +204,8 @@ pub(super) async fn arrived(target: &Store) -> Result<()> {
         .await
 }
 
-/// Takes all of a copy out of the target again.
-pub(super) async fn empty(target: &Store, tables: &[Table]) -> Result<()> {
+/// Deletes all rows of a copy from the target.
+pub(super) async fn delete_copy(target: &Store, tables: &[Table]) -> Result<()> {
     let mut names: Vec<String> = ["move_positions", "search_documents", "search_indexes"]
         .map(str::to_owned)
         .into();
@@ -219,42 +229,43 @@ pub(super) async fn empty(target: &Store, tables: &[Table]) -> Result<()> {
         .await
 }
 
-/// Gives up a move that is not complete: its copy is emptied, and the source starts again.
+/// Abandons an unfinished move: deletes the copy, and lets the instance start on the source again.
 ///
 /// # Errors
-/// There is none, or it goes elsewhere, or its copy is complete, and may have been started.
+/// The source is not being moved or is being moved to another target, or the copy is complete and may be in use.
 pub async fn abandon(source: &Store, target: &Store, places: &Places) -> Result<()> {
-    let leaving = instance_of(source, "there is no instance in the database to be moved").await?;
+    let leaving = instance_of(source, "there is no instance in the source database").await?;
     if leaving.move_state != Some(MoveState::Leaving) {
         let message = match leaving.move_state {
-            Some(MoveState::Left) => return Err(gone(&leaving)),
+            Some(MoveState::Left) => return Err(already_moved(&leaving)),
             _ => "this database is not being moved",
         };
         return Err(Error::Setup(message.to_owned()));
     }
-    // Only the copy can say whether it is complete.
-    let place = leaving.move_place.as_deref().unwrap_or_default();
-    if place != places.to {
+    // Only the target's row shows whether the copy is complete.
+    let other = leaving.move_target.as_deref().unwrap_or_default();
+    if other != places.to {
         return Err(Error::Setup(format!(
-            "this database is being moved to {place}: name that with --to"
+            "this database is being moved to {other}: name that database with --to"
         )));
     }
     let tables = super::tables(target).await?;
     if let Some(row) = find(target.reader()).await? {
         if row.move_id == leaving.move_id && row.move_state != Some(MoveState::Arriving) {
             return Err(Error::Setup(
-                "the copy is complete, and may have been started; run the same vintedbot migrate-store again to finish".to_owned(),
+                "the copy is complete and may be in use; run the same vintedbot migrate-store again to finish the move"
+                    .to_owned(),
             ));
         }
         if row.id == leaving.id && row.move_state == Some(MoveState::Arriving) {
-            empty(target, &tables).await?;
+            delete_copy(target, &tables).await?;
         }
     }
-    change(source, |_, row| {
+    update_instance(source, |_, row| {
         Ok(instance::Model {
             move_id: None,
             move_state: None,
-            move_place: None,
+            move_target: None,
             ..row
         })
     })
@@ -262,7 +273,7 @@ pub async fn abandon(source: &Store, target: &Store, places: &Places) -> Result<
     Ok(())
 }
 
-async fn change(
+async fn update_instance(
     store: &Store,
     to: impl Fn(&Tx, instance::Model) -> Result<instance::Model> + Send + Sync + 'static,
 ) -> Result<instance::Model> {
@@ -272,7 +283,7 @@ async fn change(
             let to = Arc::clone(&to);
             async move {
                 lock_instance(tx).await?;
-                let row = found(find(tx).await?)?;
+                let row = required(find(tx).await?)?;
                 let changed = to(tx, row)?;
                 changed.clone().into_active_model().reset_all().update(tx).await?;
                 Ok(changed)
@@ -282,6 +293,6 @@ async fn change(
         .await
 }
 
-fn found(row: Option<instance::Model>) -> Result<instance::Model> {
-    row.ok_or_else(|| Error::Internal(format!("the row of {INSTANCE} is gone")))
+fn required(row: Option<instance::Model>) -> Result<instance::Model> {
+    row.ok_or_else(|| Error::Internal(format!("the table {INSTANCE} has no row")))
 }

@@ -1,11 +1,11 @@
-//! Moving an instance from one database to another: everything is copied, counted and compared, and the first one is left.
+//! Moves an instance from one database to another: copies all tables, compares them, and retires the source.
 //!
-//! - [`tables`] asks both schemas what there is; nothing names a table to be copied, so none can be forgotten.
-//! - Rows go over in batches in the order of their keys. Each batch is committed with the place that it came to, so that a
-//!   move that was killed anywhere goes on there.
-//! - From its beginning the source's instance says where it goes, and refuses to start; so does the copy until every table
-//!   has been read back on both sides and found the same. At no moment can both be started.
-//! - The copy is the same instance with the same event log: cursors, tokens and jobs go on.
+//! - [`tables`] reads the tables from both schemas. No list names the tables to copy, so none can be forgotten.
+//! - Rows are copied in batches, in key order. Each batch is committed with its position, so a killed move continues
+//!   after the last batch.
+//! - When the move starts, the source records its target and no longer starts. The copy starts only after every table
+//!   was read on both sides and found equal. At no time can both start.
+//! - The copy is the same instance with the same event log, so cursors, tokens and jobs stay valid.
 
 mod marks;
 mod rows;
@@ -22,22 +22,22 @@ use crate::store::entities::{instance, move_positions};
 use crate::store::{Store, Tx};
 use crate::{Error, Result};
 
-use marks::{Arrival, arrival};
 pub use marks::{MoveState, abandon, may_start};
+use marks::{TargetContent, content_of};
 use rows::{Cell, Row, Sum, count, key_of};
 pub use tables::Table;
 
-/// The table that is copied with the move's marks, by [`marks`].
+/// The table that [`marks`] copies, together with the state of the move.
 const INSTANCE: &str = "instance";
 
-/// Where from and where to, in words that may stand in a database and be shown: without passwords.
+/// The addresses of source and target without passwords, fit to be stored and shown.
 #[derive(Clone, Debug)]
 pub struct Places {
     pub from: String,
     pub to: String,
 }
 
-/// How far a move is.
+/// The progress of a move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Progress {
     Copied {
@@ -52,15 +52,16 @@ pub enum Progress {
     },
 }
 
-/// How a move ended.
+/// The outcome of a move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moved {
+    /// This call completed the move.
     Now,
-    /// It had been complete before.
+    /// The move was complete before this call.
     Before,
 }
 
-/// The tables that are copied, each after those that it refers to.
+/// Returns the tables to copy, each after the tables that it references.
 ///
 /// # Errors
 /// A table cannot be copied.
@@ -68,18 +69,18 @@ pub async fn tables(store: &Store) -> Result<Vec<Table>> {
     tables::list(store.reader()).await
 }
 
-/// Every text in every table but those named, one after the other.
-pub(crate) async fn texts(store: &Store, but: &[&str], mut read: impl FnMut(&str) + Send) -> Result<()> {
+/// Calls `read` with each text value of all tables except those in `except`.
+pub(crate) async fn texts(store: &Store, except: &[&str], mut read: impl FnMut(&str) + Send) -> Result<()> {
     for table in tables(store)
         .await?
         .iter()
-        .filter(|table| !but.contains(&table.name.as_str()))
+        .filter(|table| !except.contains(&table.name.as_str()))
     {
-        let mut place = None;
+        let mut position = None;
         loop {
-            let rows = rows::read(store.reader(), table, place.as_deref()).await?;
+            let rows = rows::read(store.reader(), table, position.as_deref()).await?;
             let Some(last) = rows.last() else { break };
-            place = Some(key_of(table, last));
+            position = Some(key_of(table, last));
             for cell in rows.iter().flatten() {
                 if let Cell::Text(text) = cell {
                     read(text);
@@ -90,15 +91,17 @@ pub(crate) async fn texts(store: &Store, but: &[&str], mut read: impl FnMut(&str
     Ok(())
 }
 
-/// Moves everything. Both databases have the same schema, and nobody else uses either.
+/// Moves the instance. Both databases must have the same schema, and no other process may use either. `report` receives
+/// the progress.
 ///
 /// # Errors
-/// In words: there is nothing to move, the target is not empty, something differs. The same call goes on where it ended.
+/// There is no instance to move, the target is not empty, or a table differs after the copy. Repeating the call
+/// continues the move.
 pub async fn run(
     source: &Store,
     target: &Store,
     places: &Places,
-    tell: &(dyn Fn(Progress) + Send + Sync),
+    report: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Moved> {
     let tables = tables(source).await?;
     let theirs = self::tables(target).await?;
@@ -111,32 +114,32 @@ pub async fn run(
                 .join(", ")
         };
         return Err(Error::Setup(format!(
-            "the two databases have different tables ({}; in the one to move to {}); name an empty database of its own",
+            "the databases have different tables (source: {}; target: {}); name an empty database",
             only(&tables, &theirs),
             only(&theirs, &tables)
         )));
     }
-    let leaving = marks::instance_of(source, "there is no instance in the database to be moved").await?;
-    match arrival(target, &tables, &leaving).await? {
-        Arrival::Complete => {
-            marks::left(source).await?;
+    let leaving = marks::instance_of(source, "there is no instance in the source database").await?;
+    match content_of(target, &tables, &leaving).await? {
+        TargetContent::Complete => {
+            marks::mark_left(source).await?;
             return Ok(match leaving.move_state {
                 Some(MoveState::Left) => Moved::Before,
                 _ => Moved::Now,
             });
         }
         _ if leaving.move_state == Some(MoveState::Left) => {
-            return Err(marks::gone(&leaving));
+            return Err(marks::already_moved(&leaving));
         }
-        Arrival::Empty | Arrival::Half => {}
-        Arrival::Stale => marks::empty(target, &tables).await?,
+        TargetContent::Empty | TargetContent::Partial => {}
+        TargetContent::Stale => marks::delete_copy(target, &tables).await?,
     }
-    let leaving = marks::leave(source, places).await?;
-    // One that started while the mark was written has not seen it.
+    let leaving = marks::mark_leaving(source, places).await?;
+    // An instance that started just before the mark was written has not seen it.
     source.nobody_else().await?;
-    marks::arrive(target, &leaving, places).await?;
+    marks::mark_arriving(target, &leaving, places).await?;
     for table in tables.iter().filter(|table| table.name != INSTANCE) {
-        copy(source, target, table, tell).await?;
+        copy(source, target, table, report).await?;
     }
     let mut different = Vec::new();
     for table in &tables {
@@ -145,14 +148,14 @@ pub async fn run(
             Sum::of(target.reader(), table).await?,
         );
         if ours == theirs {
-            tell(Progress::Verified {
+            report(Progress::Verified {
                 table: table.name.clone(),
                 rows: ours.rows,
                 checksum: ours.checksum(),
             });
         } else {
             different.push(format!(
-                "{} ({} rows, checksum {}; in the copy {} rows, checksum {})",
+                "{} ({} rows, checksum {}; copy: {} rows, checksum {})",
                 table.name,
                 ours.rows,
                 ours.checksum(),
@@ -163,42 +166,42 @@ pub async fn run(
     }
     if !different.is_empty() {
         return Err(Error::Setup(format!(
-            "the copy differs from what was copied, and is not used: {}. Give it up with --abandon, and move again",
+            "the copy differs from the source and is not used: {}. Give it up with --abandon, then move again",
             different.join("; ")
         )));
     }
     rebuild::begin(target).await?;
-    marks::arrived(target).await?;
-    marks::left(source).await?;
+    marks::mark_arrived(target).await?;
+    marks::mark_left(source).await?;
     Ok(Moved::Now)
 }
 
-/// Copies what is missing of a table.
+/// Copies the rows of a table that are not in the target yet.
 async fn copy(
     source: &Store,
     target: &Store,
     table: &Table,
-    tell: &(dyn Fn(Progress) + Send + Sync),
+    report: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<()> {
     let known = move_positions::Entity::find_by_id(&table.name)
         .one(target.reader())
         .await?;
     let total = count(source.reader(), &table.name).await?;
-    let (mut place, mut done) = match known {
-        Some(row) => (Some(row.place), row.done),
+    let (mut position, mut done) = match known {
+        Some(row) => (Some(row.position), row.done),
         None => (None, 0),
     };
     let shared = Arc::new(table.clone());
     loop {
-        let after: Option<Vec<Cell>> = place.as_deref().map(serde_json::from_str).transpose()?;
+        let after: Option<Vec<Cell>> = position.as_deref().map(serde_json::from_str).transpose()?;
         let found = rows::read(source.reader(), table, after.as_deref()).await?;
         let Some(last) = found.last() else { break };
         if target.backend() == DbBackend::Postgres
             && let Some((column, key)) = rows::with_nul(table, &found)
         {
             return Err(Error::Setup(format!(
-                "{}.{column} of the row {key:?} has a character with the number 0, which PostgreSQL cannot keep; take it \
-                 out, and move again",
+                "column {}.{column} of row {key:?} contains a NUL character, which PostgreSQL cannot store; remove the \
+                 character, then start the move again",
                 table.name
             )));
         }
@@ -207,7 +210,7 @@ async fn copy(
         let batch = Arc::new(Batch {
             table: Arc::clone(&shared),
             rows: found,
-            before: place,
+            before: position,
             after: next.clone(),
             done,
         });
@@ -217,8 +220,8 @@ async fn copy(
                 async move { batch.write(tx).await }.boxed()
             })
             .await?;
-        place = Some(next);
-        tell(Progress::Copied {
+        position = Some(next);
+        report(Progress::Copied {
             table: table.name.clone(),
             done,
             total,
@@ -227,7 +230,7 @@ async fn copy(
     Ok(())
 }
 
-/// Rows, and the place in their table that the copy has come to with them.
+/// A batch of rows with the positions before and after it.
 struct Batch {
     table: Arc<Table>,
     rows: Vec<Row>,
@@ -242,7 +245,7 @@ impl Batch {
         let Some(before) = &self.before else {
             let row = move_positions::ActiveModel {
                 table_name: Set(self.table.name.clone()),
-                place: Set(self.after.clone()),
+                position: Set(self.after.clone()),
                 done: Set(self.done),
             };
             move_positions::Entity::insert(row)
@@ -251,22 +254,22 @@ impl Batch {
             return Ok(());
         };
         let updated = move_positions::Entity::update_many()
-            .col_expr(move_positions::Column::Place, Expr::value(self.after.as_str()))
+            .col_expr(move_positions::Column::Position, Expr::value(self.after.as_str()))
             .col_expr(move_positions::Column::Done, Expr::value(self.done))
             .filter(move_positions::Column::TableName.eq(self.table.name.as_str()))
-            .filter(move_positions::Column::Place.eq(before.as_str()))
+            .filter(move_positions::Column::Position.eq(before.as_str()))
             .exec(tx)
             .await?;
         if updated.rows_affected != 1 {
             return Err(Error::Setup(
-                "another process makes the same copy; let it finish".to_owned(),
+                "another process makes the same move; wait until it ends".to_owned(),
             ));
         }
         Ok(())
     }
 }
 
-/// Holds off whoever else would look at the instance's row, where several can.
+/// Locks the table `instance` on PostgreSQL, where several processes can be connected.
 async fn lock_instance(tx: &Tx) -> Result<()> {
     if tx.get_database_backend() == DbBackend::Postgres {
         tx.execute_unprepared("LOCK TABLE instance IN EXCLUSIVE MODE")
@@ -275,7 +278,7 @@ async fn lock_instance(tx: &Tx) -> Result<()> {
     Ok(())
 }
 
-/// The instance's row.
+/// Reads the `instance` row.
 async fn find(tx: &impl ConnectionTrait) -> Result<Option<instance::Model>> {
     Ok(instance::Entity::find().one(tx).await?)
 }

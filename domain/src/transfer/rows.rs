@@ -1,4 +1,5 @@
-//! Rows of any table: read in the order of their key, written, and summed up so that the order does not matter.
+//! Reads, writes and compares the rows of any table. Rows are read in key order; the checksum does not depend on the
+//! order.
 
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement, Value};
 use serde::{Deserialize, Serialize};
@@ -7,11 +8,12 @@ use sha2::{Digest, Sha256};
 use super::tables::Table;
 use crate::{Error, Result};
 
-/// Rows read or written with one statement, where their columns are few enough for every engine's limit of parameters.
+/// The number of rows that one statement reads or writes, unless the parameters would exceed [`PARAMETERS`].
 const ROWS: usize = 500;
+/// The number of parameters of one statement, below the limit of both engines.
 const PARAMETERS: usize = 16_000;
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     Text,
@@ -21,7 +23,7 @@ pub enum Type {
 }
 
 impl Type {
-    /// By its name in either engine.
+    /// Parses the type name of either engine.
     pub fn from_name(name: &str) -> Option<Self> {
         match name.to_uppercase().as_str() {
             "TEXT" => Some(Self::Text),
@@ -43,10 +45,10 @@ pub enum Cell {
     Bytes(Vec<u8>),
 }
 
-/// One row, its cells in the order of the table's columns.
+/// One row, with its cells in the order of the table's columns.
 pub type Row = Vec<Cell>;
 
-/// Rows of a table after a key, in the order of keys; as many as fit into one statement.
+/// Reads the rows after a key, in key order; as many as one statement may read.
 pub async fn read(
     connection: &impl ConnectionTrait,
     table: &Table,
@@ -58,7 +60,7 @@ pub async fn read(
         .map(|&at| quoted(&table.columns[at].name))
         .collect();
     let key = key.join(", ");
-    let (place, values): (String, Vec<Value>) = match after {
+    let (condition, values): (String, Vec<Value>) = match after {
         None => (String::new(), Vec::new()),
         Some(cells) => {
             let numbers: Vec<_> = (1..=cells.len()).map(|number| format!("${number}")).collect();
@@ -72,7 +74,7 @@ pub async fn read(
         }
     };
     let sql = format!(
-        "SELECT {} FROM {}{place} ORDER BY {key} LIMIT {}",
+        "SELECT {} FROM {}{condition} ORDER BY {key} LIMIT {}",
         columns(table),
         quoted(&table.name),
         batch(table)
@@ -82,19 +84,19 @@ pub async fn read(
     found.iter().map(|row| cells(table, row)).collect()
 }
 
-/// Writes rows that are not there yet.
+/// Inserts rows.
 pub async fn write(connection: &impl ConnectionTrait, table: &Table, rows: &[Row]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let width = table.columns.len();
     let mut values = Vec::with_capacity(rows.len() * width);
-    let mut places = Vec::with_capacity(rows.len());
+    let mut placeholders = Vec::with_capacity(rows.len());
     for row in rows {
         let numbers: Vec<_> = (1..=width)
             .map(|number| format!("${}", values.len() + number))
             .collect();
-        places.push(format!("({})", numbers.join(", ")));
+        placeholders.push(format!("({})", numbers.join(", ")));
         let kinds = table.columns.iter().map(|column| column.kind);
         values.extend(row.iter().zip(kinds).map(|(cell, kind)| cell.value(kind)));
     }
@@ -102,14 +104,14 @@ pub async fn write(connection: &impl ConnectionTrait, table: &Table, rows: &[Row
         "INSERT INTO {} ({}) VALUES {}",
         quoted(&table.name),
         columns(table),
-        places.join(", ")
+        placeholders.join(", ")
     );
     let statement = Statement::from_sql_and_values(connection.get_database_backend(), sql, values);
     connection.execute_raw(statement).await?;
     Ok(())
 }
 
-/// Rows of a table.
+/// Counts the rows of a table.
 pub async fn count(connection: &impl ConnectionTrait, table: &str) -> Result<i64> {
     let sql = format!("SELECT COUNT(*) AS rows_there FROM {}", quoted(table));
     let statement = Statement::from_string(connection.get_database_backend(), sql);
@@ -118,7 +120,7 @@ pub async fn count(connection: &impl ConnectionTrait, table: &str) -> Result<i64
     Ok(row.try_get("", "rows_there")?)
 }
 
-/// How many rows, and a sum of what is in them.
+/// The number of rows and a checksum of their content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sum {
     pub rows: u64,
@@ -126,19 +128,19 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Of all of a table, read from the database.
+    /// Reads a whole table and computes its checksum.
     pub async fn of(connection: &impl ConnectionTrait, table: &Table) -> Result<Self> {
         let mut sum = Self::default();
-        let mut place = None;
+        let mut position = None;
         loop {
-            let rows = read(connection, table, place.as_deref()).await?;
+            let rows = read(connection, table, position.as_deref()).await?;
             let Some(last) = rows.last() else { return Ok(sum) };
-            place = Some(key_of(table, last));
+            position = Some(key_of(table, last));
             rows.iter().for_each(|row| sum.add(table, row));
         }
     }
 
-    /// Each cell goes in with its column, its type and its length, so that no two rows can be spelled alike.
+    /// Adds a row. Each cell is hashed with its column, type and length, so different rows never give the same input.
     fn add(&mut self, table: &Table, row: &Row) {
         let mut hash = Sha256::new();
         for (column, cell) in table.columns.iter().zip(row) {
@@ -166,18 +168,18 @@ impl Sum {
         self.rows += 1;
     }
 
-    /// 64 hexadecimal digits.
+    /// Returns the checksum as 64 hexadecimal digits.
     pub fn checksum(&self) -> String {
         self.lanes.iter().map(|lane| format!("{lane:016x}")).collect()
     }
 }
 
-/// The key of a row.
+/// Returns the primary key of a row.
 pub fn key_of(table: &Table, row: &Row) -> Vec<Cell> {
     table.key.iter().map(|&at| row[at].clone()).collect()
 }
 
-/// The first text with a character that PostgreSQL cannot keep: its column and its row's key.
+/// Finds the first text with a NUL character, which PostgreSQL cannot store. Returns its column and the key of its row.
 pub fn with_nul<'a>(table: &'a Table, rows: &'a [Row]) -> Option<(&'a str, Vec<Cell>)> {
     rows.iter().find_map(|row| {
         let at = row

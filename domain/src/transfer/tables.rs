@@ -1,4 +1,4 @@
-//! What there is to copy, as the database itself tells it: so no table can be forgotten.
+//! Reads the tables to copy from the schema of the database, so that none can be forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use super::rows::Type;
 use crate::{Error, Result};
 
-/// What is not copied: what the engines make themselves, and what is made anew from the rest. The search index is the
-/// latter, since its words stand in each engine in another way.
+/// Tables that are not copied: those of the migration and of the move, and the search index. The index is rebuilt from
+/// the copied rows, because each engine stores its words differently.
 const DERIVED: [&str; 5] = [
     "seaql_migrations",
     "move_positions",
@@ -16,16 +16,16 @@ const DERIVED: [&str; 5] = [
     "search_indexes",
     "search_words",
 ];
-/// Columns that say where a database was moved, and so differ between the two.
+/// The prefix of the columns that describe a move and therefore differ between the two databases.
 const OF_THE_MOVE: &str = "move_";
 
-/// A table to be copied.
+/// A table to copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     pub name: String,
-    /// By name, so that both engines have them in the same order.
+    /// The columns, sorted by name, so that both engines have the same order.
     pub columns: Vec<Column>,
-    /// Places in `columns`.
+    /// The indexes in `columns` of the primary key.
     pub key: Vec<usize>,
     parents: BTreeSet<String>,
 }
@@ -41,14 +41,14 @@ struct Described {
     table: String,
     column: String,
     kind: String,
-    /// Its place in the primary key, from 1.
+    /// The position in the primary key, starting at 1. `None`: the column is not part of it.
     key: Option<i64>,
 }
 
-/// Every table that is copied, each after those that it refers to.
+/// Returns the tables to copy, each after the tables that it references.
 ///
 /// # Errors
-/// A column of a type that cannot be copied; tables without a key, or that refer to each other in a circle.
+/// A column has a type that cannot be copied, a table has no primary key, or tables reference each other in a cycle.
 pub async fn list(connection: &impl ConnectionTrait) -> Result<Vec<Table>> {
     let mut columns: BTreeMap<String, Vec<Described>> = BTreeMap::new();
     for described in describe(connection).await? {
@@ -91,7 +91,7 @@ fn table(
     for column in described {
         let Some(kind) = Type::from_name(&column.kind) else {
             return Err(Error::Internal(format!(
-                "{name}.{} is of the type {}, which cannot be copied",
+                "column {name}.{} has type {}, which cannot be copied",
                 column.column, column.kind
             )));
         };
@@ -108,7 +108,7 @@ fn table(
     })
 }
 
-/// Parents first; among equals, by name.
+/// Sorts the tables so that referenced tables come first. Independent tables are sorted by name.
 fn in_order(mut tables: Vec<Table>) -> Result<Vec<Table>> {
     let mut done = Vec::with_capacity(tables.len());
     let mut names = BTreeSet::new();
@@ -119,7 +119,7 @@ fn in_order(mut tables: Vec<Table>) -> Result<Vec<Table>> {
         if ready.is_empty() {
             let names: Vec<_> = waiting.into_iter().map(|table| table.name).collect();
             return Err(Error::Internal(format!(
-                "tables refer to each other in a circle: {}",
+                "tables reference each other in a cycle: {}",
                 names.join(", ")
             )));
         }
@@ -130,7 +130,7 @@ fn in_order(mut tables: Vec<Table>) -> Result<Vec<Table>> {
     Ok(done)
 }
 
-/// Whether a table is not copied. SQLite's full-text index brings tables of its own, named after it.
+/// Whether a table is not copied. SQLite's full-text index creates internal tables whose names start with its name.
 fn is_derived(table: &str) -> bool {
     DERIVED.contains(&table) || table.starts_with("search_words_") || table.starts_with("sqlite_")
 }
@@ -174,7 +174,7 @@ async fn describe(connection: &impl ConnectionTrait) -> Result<Vec<Described>> {
     described.collect()
 }
 
-/// Which table refers to which.
+/// Returns the pairs of referencing and referenced table.
 async fn references(connection: &impl ConnectionTrait) -> Result<Vec<(String, String)>> {
     let sql = match connection.get_database_backend() {
         DbBackend::Postgres => {
@@ -202,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tables_come_after_those_that_they_refer_to() {
+    fn tables_follow_the_tables_that_they_reference() {
         let table = |name: &str, parents: &[&str]| Table {
             name: name.to_owned(),
             columns: Vec::new(),

@@ -1,4 +1,5 @@
-//! What is said here of an item beside what the site says of it, field by field and by the site's ids. Pure.
+//! Compares the desired state of an item with its state on the site, field by field and by the site's ids. Pure
+//! functions.
 
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::catalog::CatalogIndex;
@@ -7,33 +8,33 @@ use vintedbot_marketplace::{Field, Language, Money, Named, OwnItem};
 use crate::catalog::NameKind;
 use crate::listings::{by_id, price_text};
 
-/// What the site calls an item without a brand (as seen 2026, confidence B).
+/// The site's brand id for items without a brand (as seen 2026, confidence B).
 const NO_BRAND: i64 = 1;
 
-/// One field that differs on the site from what is said here.
+/// A field in which the item on the site differs from the listing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     pub field: String,
-    pub here: String,
-    pub there: String,
+    pub local: String,
+    pub remote: String,
 }
 
 impl Difference {
-    /// The item is not on the site any more.
+    /// The field name that reports that the item is no longer on the site.
     pub const GONE: &'static str = "gone";
 
     pub(super) fn gone() -> Self {
         Self {
             field: Self::GONE.to_owned(),
-            here: String::new(),
-            there: String::new(),
+            local: String::new(),
+            remote: String::new(),
         }
     }
 }
 
-/// What is said of an item, by the site's ids.
+/// The desired state of an item, by the site's ids.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Said {
+pub struct DesiredItem {
     pub title: String,
     pub description: String,
     pub price: Option<Money>,
@@ -45,21 +46,21 @@ pub struct Said {
     pub materials: Vec<Named>,
     pub package_size: Option<Named>,
     pub photos: Photos,
-    /// Absent where it does not count.
+    /// Absent: not compared.
     pub hidden: Option<bool>,
-    /// Absent where it does not count.
+    /// Absent: not compared.
     pub closed: Option<bool>,
 }
 
-/// What is said of an item's photos.
+/// The desired photos of an item.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Photos {
-    /// Those that the site calls so, in this order.
+    /// Exactly these photos of the site, in this order.
     Are(Vec<String>),
-    /// That many; what the site calls them is not known.
+    /// This many photos; their ids on the site are not known.
     Count(usize),
-    /// That many, none of which is one of the old.
+    /// This many photos, none of which is in `old`.
     New { count: usize, old: Vec<String> },
 }
 
@@ -71,25 +72,25 @@ impl Photos {
         }
     }
 
-    fn agree(&self, there: &[String]) -> bool {
+    fn agree(&self, remote: &[String]) -> bool {
         match self {
-            Self::Are(ids) => ids == there,
-            Self::Count(count) => *count == there.len(),
-            Self::New { count, old } => *count == there.len() && there.iter().all(|id| !old.contains(id)),
+            Self::Are(ids) => ids == remote,
+            Self::Count(count) => *count == remote.len(),
+            Self::New { count, old } => *count == remote.len() && remote.iter().all(|id| !old.contains(id)),
         }
     }
 }
 
-/// How ids and prices are written for a person.
+/// Formats ids and prices for display.
 #[derive(Clone, Copy)]
 pub struct Words<'a> {
-    /// What the site offers, where it has been read.
+    /// The site's catalogue, if it has been read.
     pub index: Option<&'a CatalogIndex>,
     pub language: Language,
 }
 
 impl Words<'static> {
-    /// For comparing alone.
+    /// For comparisons whose texts are not shown.
     pub const NONE: Self = Self {
         index: None,
         language: Language::En,
@@ -97,12 +98,12 @@ impl Words<'static> {
 }
 
 impl Words<'_> {
-    /// What a choice is called: as the catalogue has it, else as the site says with the item, else by its id.
-    pub(crate) fn name(&self, field: Field, id: i64, said: Option<&str>) -> String {
+    /// Returns the name of a choice: from the catalogue, or else `remote_name` from the item, or else its id.
+    pub(crate) fn name(&self, field: Field, id: i64, remote_name: Option<&str>) -> String {
         let named = self.index.and_then(|index| by_id(index, kind(field), id));
         named
             .map(|named| named.name)
-            .or_else(|| said.filter(|name| !name.is_empty()).map(str::to_owned))
+            .or_else(|| remote_name.filter(|name| !name.is_empty()).map(str::to_owned))
             .unwrap_or_else(|| format!("id {id}"))
     }
 
@@ -125,78 +126,86 @@ fn kind(field: Field) -> NameKind {
     }
 }
 
-/// Everything in which an item on the site is not what is said here, in the form's order.
-pub fn compare(said: &Said, item: &OwnItem, words: Words<'_>) -> Vec<Difference> {
+/// Returns all fields in which an item on the site differs from the desired state, in the form's order.
+pub fn compare(desired: &DesiredItem, item: &OwnItem, words: Words<'_>) -> Vec<Difference> {
     let mut found = Found {
         words,
         differences: Vec::new(),
     };
-    let there: Vec<String> = item.photos.iter().map(|photo| photo.id.clone()).collect();
-    if !said.photos.agree(&there) {
-        let (here, others) = (said.photos.count(), there.len());
-        let there = if here == others {
+    let remote: Vec<String> = item.photos.iter().map(|photo| photo.id.clone()).collect();
+    if !desired.photos.agree(&remote) {
+        let (local, others) = (desired.photos.count(), remote.len());
+        let shown = if local == others {
             format!("{others} others")
         } else {
             others.to_string()
         };
-        found.add(Field::Photos.name(), here.to_string(), there);
+        found.add(Field::Photos.name(), local.to_string(), shown);
     }
-    found.text(Field::Title, &said.title, &item.title);
-    found.text(Field::Description, &said.description, &item.description);
+    found.text(Field::Title, &desired.title, &item.title);
+    found.text(Field::Description, &desired.description, &item.description);
     let one = |named: &Option<Named>| named.iter().cloned().collect::<Vec<_>>();
     let id = |id: Option<i64>| id.into_iter().collect::<Vec<_>>();
-    found.choices(Field::Category, &one(&said.category), &id(item.category_id), None);
+    found.choices(
+        Field::Category,
+        &one(&desired.category),
+        &id(item.category_id),
+        None,
+    );
     found.choices(
         Field::Brand,
-        &one(&said.brand),
+        &one(&desired.brand),
         &id(item.brand_id),
         item.brand.as_deref(),
     );
-    found.choices(Field::Size, &one(&said.size), &id(item.size_id), None);
+    found.choices(Field::Size, &one(&desired.size), &id(item.size_id), None);
     found.choices(
         Field::Condition,
-        &one(&said.condition),
+        &one(&desired.condition),
         &id(item.condition_id),
         None,
     );
-    found.choices(Field::Colors, &said.colors, &item.color_ids, None);
-    found.choices(Field::Materials, &said.materials, &item.material_ids, None);
-    if said.price != item.price {
-        let (here, there) = (words.price(said.price.as_ref()), words.price(item.price.as_ref()));
-        found.add(Field::Price.name(), here, there);
+    found.choices(Field::Colors, &desired.colors, &item.color_ids, None);
+    found.choices(Field::Materials, &desired.materials, &item.material_ids, None);
+    if desired.price != item.price {
+        let (local, remote) = (
+            words.price(desired.price.as_ref()),
+            words.price(item.price.as_ref()),
+        );
+        found.add(Field::Price.name(), local, remote);
     }
     found.choices(
         Field::PackageSize,
-        &one(&said.package_size),
+        &one(&desired.package_size),
         &id(item.package_size_id),
         None,
     );
-    for (name, here, there) in [
-        ("hidden", said.hidden, item.is_hidden),
-        ("closed", said.closed, item.is_closed),
+    for (name, local, remote) in [
+        ("hidden", desired.hidden, item.is_hidden),
+        ("closed", desired.closed, item.is_closed),
     ] {
-        if let Some(here) = here.filter(|here| *here != there) {
-            found.add(name, here.to_string(), there.to_string());
+        if let Some(local) = local.filter(|local| *local != remote) {
+            found.add(name, local.to_string(), remote.to_string());
         }
     }
     found.differences
 }
 
-/// What an item becomes when `after` is made of it: each field as it is (`here`) and as it will be (`there`).
-pub fn changes(before: &OwnItem, after: &Said, words: Words<'_>) -> Vec<Difference> {
+/// Returns the changes from `before` to `after`. `local` is the present value of a field, `remote` the new one.
+pub fn changes(before: &OwnItem, after: &DesiredItem, words: Words<'_>) -> Vec<Difference> {
     let turned =
         compare(after, before, words)
             .into_iter()
             .map(|each| match each.field == Field::Photos.name() {
                 true => Difference {
-                    here: before.photos.len().to_string(),
-                    there: format!("{} new", after.photos.count()),
+                    local: before.photos.len().to_string(),
+                    remote: format!("{} new", after.photos.count()),
                     ..each
                 },
                 false => Difference {
                     field: each.field,
-                    here: each.there,
-                    there: each.here,
+                    local: each.remote,
+                    remote: each.local,
                 },
             });
     turned.collect()
@@ -208,25 +217,30 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    fn add(&mut self, field: &str, here: String, there: String) {
+    fn add(&mut self, field: &str, local: String, remote: String) {
         let field = field.to_owned();
-        self.differences.push(Difference { field, here, there });
+        self.differences.push(Difference { field, local, remote });
     }
 
-    fn text(&mut self, field: Field, here: &str, there: &str) {
-        if normal(here) != normal(there) {
-            self.add(field.name(), here.to_owned(), there.to_owned());
+    fn text(&mut self, field: Field, local: &str, remote: &str) {
+        if normal(local) != normal(remote) {
+            self.add(field.name(), local.to_owned(), remote.to_owned());
         }
     }
 
-    /// By id; the site orders several as it likes. `name` is what the site itself calls a single one.
-    fn choices(&mut self, field: Field, here: &[Named], there: &[i64], name: Option<&str>) {
+    /// Compares choices by id and ignores their order, because the site may reorder them. `name` is the site's own name
+    /// of a single choice.
+    fn choices(&mut self, field: Field, local: &[Named], remote: &[i64], name: Option<&str>) {
         let none = |id: &i64| field == Field::Brand && *id == NO_BRAND;
-        let mut ours: Vec<i64> = here.iter().map(|named| named.id).filter(|id| !none(id)).collect();
-        let mut theirs: Vec<i64> = there.iter().copied().filter(|id| !none(id)).collect();
+        let mut ours: Vec<i64> = local
+            .iter()
+            .map(|named| named.id)
+            .filter(|id| !none(id))
+            .collect();
+        let mut theirs: Vec<i64> = remote.iter().copied().filter(|id| !none(id)).collect();
         let words = self.words;
         let written = theirs.iter().map(|id| {
-            let ours = here.iter().find(|named| named.id == *id);
+            let ours = local.iter().find(|named| named.id == *id);
             let known = ours
                 .map(|named| named.name.clone())
                 .filter(|name| !name.is_empty());
@@ -236,13 +250,14 @@ impl Found<'_> {
         ours.sort_unstable();
         theirs.sort_unstable();
         if ours != theirs {
-            let names: Vec<&str> = here.iter().map(|named| named.name.as_str()).collect();
+            let names: Vec<&str> = local.iter().map(|named| named.name.as_str()).collect();
             self.add(field.name(), names.join(", "), written);
         }
     }
 }
 
-/// A text without what the site writes in its own way: kinds of spaces, line ends, and what stands at an end.
+/// Normalises a text: the site may change kinds of white space, line ends, and white space at the end of lines and
+/// texts.
 fn normal(text: &str) -> String {
     let lines = text.replace("\r\n", "\n").replace('\r', "\n");
     let lines = lines.split('\n').map(|line| {
@@ -275,8 +290,8 @@ mod tests {
         })
     }
 
-    fn said() -> Said {
-        Said {
+    fn desired() -> DesiredItem {
+        DesiredItem {
             title: "Jumper".to_owned(),
             description: "Warm\nand soft".to_owned(),
             price: euros(900),
@@ -324,24 +339,24 @@ mod tests {
         ids.iter().map(photo).collect()
     }
 
-    fn fields(said: &Said, item: &OwnItem) -> Vec<String> {
+    fn fields(desired: &DesiredItem, item: &OwnItem) -> Vec<String> {
         let words = Words {
             index: None,
             language: Language::En,
         };
-        compare(said, item, words)
+        compare(desired, item, words)
             .into_iter()
             .map(|each| each.field)
             .collect()
     }
 
     #[test]
-    fn spaces_line_ends_an_order_of_colours_and_no_brand_are_no_difference() {
-        assert!(fields(&said(), &item()).is_empty());
+    fn spaces_line_ends_colour_order_and_no_brand_are_equal() {
+        assert!(fields(&desired(), &item()).is_empty());
     }
 
     #[test]
-    fn every_field_that_differs_is_told_in_the_forms_order() {
+    fn differing_fields_are_reported_in_form_order() {
         let other = OwnItem {
             title: "Pullover".to_owned(),
             description: String::new(),
@@ -373,27 +388,27 @@ mod tests {
             "hidden",
             "closed",
         ];
-        assert_eq!(fields(&said(), &other), expected);
+        assert_eq!(fields(&desired(), &other), expected);
     }
 
     #[test]
-    fn what_does_not_count_is_not_compared() {
+    fn excluded_fields_are_not_compared() {
         let hidden = OwnItem {
             is_hidden: true,
             is_closed: true,
             ..item()
         };
-        let silent = Said {
+        let silent = DesiredItem {
             hidden: None,
             closed: None,
-            ..said()
+            ..desired()
         };
         assert!(fields(&silent, &hidden).is_empty());
     }
 
     #[test]
-    fn photos_are_compared_as_far_as_they_are_known() {
-        let with = |photos| Said { photos, ..said() };
+    fn only_known_photos_are_compared() {
+        let with = |photos| DesiredItem { photos, ..desired() };
         assert!(fields(&with(Photos::Count(2)), &item()).is_empty());
         assert_eq!(fields(&with(Photos::Count(3)), &item()), ["photos"]);
         let new = |count, old: &str| {
@@ -406,25 +421,25 @@ mod tests {
         assert_eq!(
             fields(&new(2, "p2"), &item()),
             ["photos"],
-            "one of the old is still there"
+            "an old photo is still there"
         );
         assert_eq!(fields(&new(1, "p0"), &item()), ["photos"]);
     }
 
     #[test]
-    fn a_change_is_told_from_the_site_to_what_is_approved() {
+    fn change_is_shown_from_site_value_to_approved_value() {
         let words = Words {
             index: None,
             language: Language::Fr,
         };
-        let after = Said {
+        let after = DesiredItem {
             price: euros(700),
-            ..said()
+            ..desired()
         };
-        let told = changes(&item(), &after, words);
-        assert_eq!(told.len(), 1);
+        let found = changes(&item(), &after, words);
+        assert_eq!(found.len(), 1);
         assert_eq!(
-            (told[0].here.as_str(), told[0].there.as_str()),
+            (found[0].local.as_str(), found[0].remote.as_str()),
             ("9,00\u{a0}€", "7,00\u{a0}€")
         );
     }

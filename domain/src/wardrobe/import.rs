@@ -9,12 +9,12 @@ use crate::accounts::{self, AccountState};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
 use crate::jobs::{self, NewJob};
-use crate::paging::{self, Order, Page, PageRequest, Place, Window};
+use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::Tx;
 use crate::store::entities::wardrobe_imports::{self, Column, Entity};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
-/// Whose wardrobe to read.
+/// The parameters of `ImportWardrobe`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ImportWardrobe {
     pub account_id: String,
@@ -24,34 +24,35 @@ pub struct ImportWardrobe {
 
 const METHOD: &str = "ImportWardrobe";
 
-/// Asks for an account's wardrobe to be read. While an import of the account is under way, it is the answer.
+/// Requests a reading of an account's wardrobe. If an import of the account has not ended, returns that import.
 ///
 /// # Errors
 /// ACCOUNT_PAUSED.
-pub async fn import(domain: &Domain, caller: &Caller, import: ImportWardrobe) -> Result<WardrobeImport> {
-    let owner_id = caller.owner_id.clone();
-    let id = domain
+pub async fn import(context: &Context, caller: &Caller, import: ImportWardrobe) -> Result<WardrobeImport> {
+    let workspace_id = caller.workspace_id.clone();
+    let id = context
         .store
         .write(move |tx| {
-            let (owner_id, import) = (owner_id.clone(), import.clone());
+            let (workspace_id, import) = (workspace_id.clone(), import.clone());
             async move {
                 let request_id = import.request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &import).await? {
+                if let Some(id) = requests::check(tx, &workspace_id, request_id, METHOD, &import).await? {
                     return Ok(id);
                 }
-                let id = ask(tx, &owner_id, &import.account_id).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &import, &id).await?;
+                let id = request(tx, &workspace_id, &import.account_id).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &import, &id).await?;
                 Ok(id)
             }
             .boxed()
         })
         .await?;
-    get(domain, caller, &id).await
+    get(context, caller, &id).await
 }
 
-/// The account's row is locked, so that of two callers at once the second finds what the first has made.
-async fn ask(tx: &Tx, owner_id: &str, account_id: &str) -> Result<String> {
-    let account = accounts::load(tx, owner_id, account_id).await?;
+/// Returns the account's unfinished import or creates one. The account's row is locked, so that concurrent callers get
+/// the same import.
+async fn request(tx: &Tx, workspace_id: &str, account_id: &str) -> Result<String> {
+    let account = accounts::load(tx, workspace_id, account_id).await?;
     let under_way = Entity::find()
         .filter(Column::AccountId.eq(account_id))
         .filter(Column::State.is_in([ImportState::Queued, ImportState::Running]))
@@ -63,7 +64,7 @@ async fn ask(tx: &Tx, owner_id: &str, account_id: &str) -> Result<String> {
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
             Reason::AccountPaused,
-            "the account is paused; look at why, then call ResumeAccount",
+            "the account is paused; check its pause reason, then call ResumeAccount",
         )
         .with("account_id", &account.id)
         .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
@@ -71,7 +72,7 @@ async fn ask(tx: &Tx, owner_id: &str, account_id: &str) -> Result<String> {
     let now = tx.now().await?;
     let row = wardrobe_imports::Model {
         id: tx.id(),
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         account_id: account_id.to_owned(),
         state: ImportState::Queued,
         total: 0,
@@ -91,7 +92,7 @@ async fn ask(tx: &Tx, owner_id: &str, account_id: &str) -> Result<String> {
         .await?;
     let job = NewJob {
         kind: jobs::Kind::ImportWardrobe,
-        owner_id: Some(row.owner_id.clone()),
+        workspace_id: Some(row.workspace_id.clone()),
         account_id: Some(row.account_id.clone()),
         subject_id: row.id.clone(),
         due_time: now,
@@ -104,21 +105,21 @@ async fn ask(tx: &Tx, owner_id: &str, account_id: &str) -> Result<String> {
     Ok(id)
 }
 
-/// One import of the caller.
-pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<WardrobeImport> {
+/// Returns an import of the caller's workspace.
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<WardrobeImport> {
     let row = Entity::find_by_id(id)
-        .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
+        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .one(context.store.reader())
         .await?;
     row.map(WardrobeImport::from)
         .ok_or_else(|| Error::not_found("wardrobe import", id))
 }
 
-/// The caller's imports, newest first.
-pub async fn list(domain: &Domain, caller: &Caller, page: &PageRequest) -> Result<Page<WardrobeImport>> {
-    let method = (caller.owner_id.as_str(), "ListWardrobeImports");
-    let window = Window::<Place>::open(&domain.keys, paging::RESOURCES, method, &(), page)?;
-    let mut query = Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+/// Lists the caller's imports, newest first.
+pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<WardrobeImport>> {
+    let method = (caller.workspace_id.as_str(), "ListWardrobeImports");
+    let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
+    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
     if let Some(condition) = window.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
         query = query.filter(condition);
     }
@@ -126,10 +127,10 @@ pub async fn list(domain: &Domain, caller: &Caller, page: &PageRequest) -> Resul
         .order_by_desc(Column::CreateTime)
         .order_by_desc(Column::Id)
         .limit(window.to_read())
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let imports = rows.into_iter().map(WardrobeImport::from).collect();
-    window.close(&domain.keys, imports, |import| {
+    window.close(&context.keys, imports, |import| {
         (import.create_time, import.id.clone())
     })
 }

@@ -1,5 +1,5 @@
-//! What an import does about single items: each becomes a listing or is compared with its own, and what the wardrobe should
-//! list and does not is found missing.
+//! The import of single items. An item becomes a listing or is compared with its listing. Items that the wardrobe
+//! should list and does not are reported as missing.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,7 @@ use vintedbot_marketplace::{Field, OwnItem};
 
 use super::compare::{Words, compare};
 use super::reading::{Reading, note};
-use super::seen::{Pairing, Seen};
+use super::snapshot::{PhotoMapping, RemoteSnapshot};
 use super::vocabulary::Vocabulary;
 use super::work::{Begun, lock_account};
 use crate::clock::Millis;
@@ -21,23 +21,23 @@ use crate::store::Tx;
 use crate::store::entities::{
     accounts as account_rows, effects, listings as listing_rows, remote_items, wardrobe_imports,
 };
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// What is here of an item on the site.
+/// The local record of an item on the site.
 #[derive(Clone, Debug)]
 pub enum Known {
-    /// Nothing: it becomes a listing.
+    /// There is no record: the item becomes a listing.
     New,
-    /// A listing, as it is now, that says what the item says, or differs from it.
+    /// A listing has the item; the two may differ.
     Listing(Box<Listing>),
-    /// A draft that a publish job has saved or left there: nothing to import.
+    /// A draft that a publish job saved or left on the site: nothing to import.
     Ours,
 }
 
-/// What is here of an item.
-pub async fn known(domain: &Domain, begun: &Begun, item_id: &str) -> Result<Known> {
+/// Returns the local record of an item.
+pub async fn known(context: &Context, begun: &Begun, item_id: &str) -> Result<Known> {
     let key = (begun.account.id.clone(), item_id.to_owned());
-    let reader = domain.store.reader();
+    let reader = context.store.reader();
     let Some(claimed) = remote_items::Entity::find_by_id(key).one(reader).await? else {
         return Ok(Known::New);
     };
@@ -45,7 +45,7 @@ pub async fn known(domain: &Domain, begun: &Begun, item_id: &str) -> Result<Know
         .one(reader)
         .await?;
     Ok(match row {
-        // It was deleted here, and is on the site all the same.
+        // The listing was deleted here, but its item is still on the site.
         None => Known::New,
         Some(row) if row.remote_item_id.as_deref() == Some(item_id) => {
             Known::Listing(Box::new(Listing::from(row)))
@@ -54,27 +54,27 @@ pub async fn known(domain: &Domain, begun: &Begun, item_id: &str) -> Result<Know
     })
 }
 
-/// How an item was dealt with.
+/// The result of importing an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
     Created,
     Known,
-    /// A publication of the account is undecided, and the item may be what came of it.
+    /// A publication of the account is in doubt, and the item may be its result.
     Undecided,
 }
 
-/// Makes a listing of an item that is not here yet, with our copies of its photos; `photo_ids` holds those that could be
+/// Creates a listing for an item without one. `photo_ids` are our copies of its photos, as far as they could be
 /// fetched.
 pub async fn place(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     begun: &Begun,
     item: &OwnItem,
     photo_ids: &[String],
 ) -> Result<Placed> {
-    let words = Vocabulary::of(domain, &begun.account.site, begun.account.language).await;
+    let words = Vocabulary::of(context, &begun.account.site, begun.account.language).await;
     let (claim, begun, item, photo_ids) = (claim.clone(), begun.clone(), item.clone(), photo_ids.to_vec());
-    domain
+    context
         .store
         .write(move |tx| {
             let (claim, begun, item) = (claim.clone(), begun.clone(), item.clone());
@@ -92,7 +92,7 @@ async fn make(
     photo_ids: Vec<String>,
     words: Words<'_>,
 ) -> Result<Placed> {
-    // The account's lock keeps publications of it from committing an intent meanwhile.
+    // While this lock on the account is held, no publication of the account can commit an intent.
     let account = lock_account(tx, claim).await?;
     let account = account
         .filter(|account| account.delete_time.is_none())
@@ -108,24 +108,24 @@ async fn make(
     if may_be_ours(tx, &begun.account.id, &item.id).await? {
         return Ok(Placed::Undecided);
     }
-    listings::require_photos(tx, &begun.owner_id, &photo_ids).await?;
-    let seen = Seen {
+    listings::require_photos(tx, &begun.workspace_id, &photo_ids).await?;
+    let snapshot = RemoteSnapshot {
         item: Some(item.clone()),
-        pairing: Some(Pairing {
-            there: item.photos.iter().map(|photo| photo.id.clone()).collect(),
-            here: photo_ids.clone(),
+        photo_mapping: Some(PhotoMapping {
+            remote_photo_ids: item.photos.iter().map(|photo| photo.id.clone()).collect(),
+            photo_ids: photo_ids.clone(),
         }),
         fetched: None,
         closed: item.is_closed,
     };
     let imported = Imported {
-        owner_id: &begun.owner_id,
+        workspace_id: &begun.workspace_id,
         account_id: &begun.account.id,
         site: &begun.account.site,
         currency: &begun.account.site_market()?.currency,
         item,
         photo_ids: &photo_ids,
-        seen: serde_json::to_string(&seen)?,
+        remote_snapshot: serde_json::to_string(&snapshot)?,
     };
     let listing_id = listings::insert_imported(tx, imported, words).await?;
     let row = remote_items::ActiveModel {
@@ -144,7 +144,7 @@ async fn make(
             .exec_without_returning(tx)
             .await?;
     }
-    // Counted with it: an import that is killed goes on from this number.
+    // Counted in the same transaction: an import that starts again after a crash continues from this number.
     wardrobe_imports::Entity::update_many()
         .col_expr(
             wardrobe_imports::Column::Created,
@@ -156,14 +156,14 @@ async fn make(
     Ok(Placed::Created)
 }
 
-/// Whether an item that nobody has claimed may be what came of a write whose outcome is open.
+/// Returns whether an unclaimed item may be the result of an open effect.
 async fn may_be_ours(tx: &Tx, account_id: &str, item_id: &str) -> Result<bool> {
     let open = effects::Entity::find()
         .filter(effects::Column::AccountId.eq(account_id))
         .filter(effects::Column::Kind.is_in([
             EffectKind::DraftSave,
             EffectKind::Publish,
-            EffectKind::HandOver,
+            EffectKind::ManualTakeover,
         ]))
         .filter(effects::Column::State.is_in([EffectState::Intended, EffectState::Unconfirmed]));
     for effect in open.all(tx).await? {
@@ -175,10 +175,10 @@ async fn may_be_ours(tx: &Tx, account_id: &str, item_id: &str) -> Result<bool> {
     Ok(false)
 }
 
-/// Compares an item of the wardrobe with its listing, as that was before the item was read, and keeps what differs. `fetched` are our copies
-/// of its photos, where these are others. Says whether anything differs.
+/// Compares an item of the wardrobe with its listing and stores the differences. `listing` must have been read before
+/// the item. `fetched` are our copies of the item's photos, if these differ. Returns whether anything differs.
 pub async fn compare_known(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     begun: &Begun,
     listing: &Listing,
@@ -186,29 +186,38 @@ pub async fn compare_known(
     fetched: Option<Vec<String>>,
     words: Words<'_>,
 ) -> Result<bool> {
-    let said = listing.seen.clone().unwrap_or_default().said(listing);
-    let differences = compare(&said, item, words);
+    let desired = listing
+        .remote_snapshot
+        .clone()
+        .unwrap_or_default()
+        .desired(listing);
+    let differences = compare(&desired, item, words);
     let differs = !differences.is_empty();
     let reading = Reading {
         item: Some(item.clone()),
         differences,
         fetched,
     };
-    note_unless_changed(domain, claim, begun, listing, reading).await?;
+    note_unless_changed(context, claim, begun, listing, reading).await?;
     Ok(differs)
 }
 
-/// Whether an item's photos are others than its listing's.
+/// Returns whether an item's photos differ from its listing's.
 pub fn has_other_photos(listing: &Listing, item: &OwnItem) -> bool {
-    let said = listing.seen.clone().unwrap_or_default().said(listing);
-    let differences = compare(&said, item, Words::NONE);
+    let desired = listing
+        .remote_snapshot
+        .clone()
+        .unwrap_or_default()
+        .desired(listing);
+    let differences = compare(&desired, item, Words::NONE);
     differences.iter().any(|each| each.field == Field::Photos.name())
 }
 
-/// Listings whose items a complete reading of the wardrobe should have listed, and those ids that it did. Of items that belong
-/// to another member, or perhaps do, the wardrobe says nothing.
-pub async fn missing(domain: &Domain, begun: &Begun, listed: &[String]) -> Result<Vec<Listing>> {
-    let reader = domain.store.reader();
+/// Returns the listings whose items a complete reading of the wardrobe should contain but does not. `listed` are the
+/// item ids of the reading. Items that belong, or may belong, to another member are left out, because the wardrobe does
+/// not show them.
+pub async fn missing(context: &Context, begun: &Begun, listed: &[String]) -> Result<Vec<Listing>> {
+    let reader = context.store.reader();
     let account = account_rows::Entity::find_by_id(&begun.account.id)
         .one(reader)
         .await?;
@@ -225,7 +234,7 @@ pub async fn missing(domain: &Domain, begun: &Begun, listed: &[String]) -> Resul
         .await?
         .into_iter()
         .collect();
-    let old_enough: Millis = domain.store.now().await? - domain.settings.settle_ms;
+    let old_enough: Millis = context.store.now().await? - context.settings.effects.settle_ms;
     let rows = listing_rows::Entity::find()
         .filter(listing_rows::Column::AccountId.eq(begun.account.id.as_str()))
         .filter(listing_rows::Column::RemoteSite.eq(begun.account.site.as_str()))
@@ -236,25 +245,25 @@ pub async fn missing(domain: &Domain, begun: &Begun, listed: &[String]) -> Resul
         .await?;
     let is_missing = |row: &listing_rows::Model| {
         let id = row.remote_item_id.as_ref();
-        // What was published a moment ago, and never read since, may be listed late.
+        // An item that was just published and not read since may appear in the wardrobe late.
         let settled = row.remote_read_time.is_some() || row.publish_time.is_none_or(|time| time < old_enough);
         settled && id.is_some_and(|id| of_member.contains(id) && !listed.contains(id))
     };
     Ok(rows.into_iter().filter(is_missing).map(Listing::from).collect())
 }
 
-/// Keeps with a listing that its item is not on the site any more.
-pub async fn gone(domain: &Domain, claim: &Claim, begun: &Begun, listing: &Listing) -> Result<()> {
-    note_unless_changed(domain, claim, begun, listing, Reading::gone()).await
+/// Records that a listing's item is no longer on the site.
+pub async fn gone(context: &Context, claim: &Claim, begun: &Begun, listing: &Listing) -> Result<()> {
+    note_unless_changed(context, claim, begun, listing, Reading::gone()).await
 }
 
-/// Whose the wardrobe is. `None` where the account became somebody else while it was read.
+/// Returns the member whose wardrobe was read. `None`: the account's member changed during the reading.
 fn whose(account: &account_rows::Model, begun: &Begun) -> Option<String> {
     let member_id = account.member_id.clone();
     member_id.filter(|id| begun.account.member_id.as_ref() == Some(id))
 }
 
-/// The wardrobe lists the item: it is its member's.
+/// Records that the item belongs to the account's member, because the wardrobe lists it.
 async fn note_member(tx: &Tx, begun: &Begun, item_id: &str) -> Result<()> {
     use sea_orm::sea_query::Expr;
     let account_id = begun.account.id.as_str();
@@ -271,10 +280,10 @@ async fn note_member(tx: &Tx, begun: &Begun, item_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// A listing that was changed, or got a publish job, since it was read is left for the next import: what was read of the site
-/// may be older than what is said here.
+/// Records a reading, unless the listing has changed or got a publish job since it was read. Then the reading may be
+/// older than the listing, and the next import compares them.
 async fn note_unless_changed(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     begun: &Begun,
     listing: &Listing,
@@ -282,7 +291,7 @@ async fn note_unless_changed(
 ) -> Result<()> {
     let (claim, begun) = (claim.clone(), begun.clone());
     let (id, sequence) = (listing.id.clone(), listing.sequence);
-    domain
+    context
         .store
         .write(move |tx| {
             let (claim, begun) = (claim.clone(), begun.clone());

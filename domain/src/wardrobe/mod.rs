@@ -1,15 +1,16 @@
-//! What an account already has on the site, brought here, and what changed there since.
+//! Imports an account's wardrobe from the site and detects later changes there.
 //!
-//! [`import()`] asks for a reading; the worker does it with [`work`] and [`items`], item by item, each in a transaction of its
-//! own, so that one that is killed goes on by beginning anew and finds what is here already. [`mod@compare`] says in which
-//! fields an item differs from its listing; [`reading::note`] keeps that with the listing, and [`accept()`] takes it over.
+//! [`import()`] requests a reading. The worker carries it out with [`work`] and [`items`], one transaction per item. An
+//! import that was killed starts again and skips the items that are already stored. [`mod@compare`] determines the
+//! fields in which an item differs from its listing, [`reading::note`] stores them with the listing, and [`accept()`]
+//! applies them.
 
 mod accept;
 pub mod compare;
 mod import;
 pub mod items;
 pub mod reading;
-pub mod seen;
+pub mod snapshot;
 mod vocabulary;
 pub mod work;
 
@@ -17,9 +18,9 @@ use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
 
 pub use accept::{Accept, accept};
-pub use compare::{Difference, Photos, Said, Words};
+pub use compare::{DesiredItem, Difference, Photos, Words};
 pub use import::{ImportWardrobe, get, import, list};
-pub use seen::Seen;
+pub use snapshot::RemoteSnapshot;
 pub use vocabulary::Vocabulary;
 
 use crate::Reason;
@@ -27,7 +28,7 @@ use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::wardrobe_imports;
 
-/// Where an import stands.
+/// The state of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -38,11 +39,11 @@ pub enum ImportState {
     Failed,
 }
 
-/// One reading of an account's wardrobe.
+/// A reading of an account's wardrobe.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WardrobeImport {
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub state: ImportState,
     pub total: i64,
@@ -65,7 +66,7 @@ impl From<wardrobe_imports::Model> for WardrobeImport {
             reason: row.reason.as_deref().and_then(Reason::from_name),
             message: row.message.unwrap_or_default(),
             id: row.id,
-            owner_id: row.owner_id,
+            workspace_id: row.workspace_id,
             account_id: row.account_id,
             state: row.state,
             total: row.total,
@@ -85,8 +86,8 @@ impl Resource for WardrobeImport {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         Some(&self.account_id)

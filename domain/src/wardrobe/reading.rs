@@ -1,29 +1,29 @@
-//! Keeping with a listing what was read of its item.
+//! Stores with a listing what was read of its item.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_marketplace::{Field, OwnItem};
 
 use super::compare::Difference;
-use super::seen::{Pairing, Seen, differences};
+use super::snapshot::{PhotoMapping, RemoteSnapshot, differences};
 use crate::listings::{ListingState, save};
 use crate::publishing::{JobKind, State};
 use crate::store::Tx;
 use crate::store::entities::{listings, publish_jobs};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// What was read of an item, and in what it differs from its listing.
+/// A reading of an item, and its differences from the listing.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// `None`: it is not there.
+    /// `None`: the item is not on the site.
     pub item: Option<OwnItem>,
     pub differences: Vec<Difference>,
-    /// Our copies of its photos, where these are others than the listing's.
+    /// Our copies of the item's photos, if these differ from the listing's.
     pub fetched: Option<Vec<String>>,
 }
 
 impl Reading {
-    /// The item is not on the site any more.
+    /// Returns the reading of an item that is no longer on the site.
     pub fn gone() -> Self {
         Self {
             item: None,
@@ -33,10 +33,10 @@ impl Reading {
     }
 }
 
-/// Keeps a reading with a listing. A listing that was deleted here meanwhile needs none.
-pub async fn keep(domain: &Domain, listing_id: &str, reading: Reading) -> Result<()> {
+/// Stores a reading with a listing. Does nothing if the listing was deleted here meanwhile.
+pub async fn store(context: &Context, listing_id: &str, reading: Reading) -> Result<()> {
     let listing_id = listing_id.to_owned();
-    domain
+    context
         .store
         .write(move |tx| {
             let (listing_id, reading) = (listing_id.clone(), reading.clone());
@@ -55,7 +55,7 @@ pub async fn keep(domain: &Domain, listing_id: &str, reading: Reading) -> Result
         .await
 }
 
-/// Whether a job of ours has deleted a listing's item, and it was not just found missing.
+/// Returns whether a publish job deleted the listing's item, rather than that the item was found missing.
 async fn was_deleted(tx: &Tx, listing_id: &str) -> Result<bool> {
     let deletion = publish_jobs::Entity::find()
         .filter(publish_jobs::Column::ListingId.eq(listing_id))
@@ -64,55 +64,58 @@ async fn was_deleted(tx: &Tx, listing_id: &str) -> Result<bool> {
     Ok(deletion.one(tx).await?.is_some())
 }
 
-/// Writes a reading into a listing's row, which is locked. An event tells it only where it is news.
+/// Writes a reading into a listing's locked row. Emits an event only if a client sees a change.
 pub(crate) async fn note(tx: &Tx, row: listings::Model, reading: Reading) -> Result<()> {
     let mut after = row.clone();
-    let mut seen = Seen::of(&row);
-    let told = seen
+    let mut snapshot = RemoteSnapshot::of(&row);
+    let flags_before = snapshot
         .item
         .as_ref()
         .map(|item| (item.is_closed, item.is_reserved, item.is_draft));
-    let mut is_news = differences(&row) != reading.differences;
+    let mut is_changed = differences(&row) != reading.differences;
     if let Some(item) = reading.item {
         let same_photos = reading
             .differences
             .iter()
             .all(|each| each.field != Field::Photos.name());
-        if same_photos && seen.pairing.is_none() {
-            seen.pairing = Some(Pairing {
-                there: item.photos.iter().map(|photo| photo.id.clone()).collect(),
-                here: serde_json::from_str(&row.photo_ids)?,
+        if same_photos && snapshot.photo_mapping.is_none() {
+            snapshot.photo_mapping = Some(PhotoMapping {
+                remote_photo_ids: item.photos.iter().map(|photo| photo.id.clone()).collect(),
+                photo_ids: serde_json::from_str(&row.photo_ids)?,
             });
         }
-        is_news |= told != Some((item.is_closed, item.is_reserved, item.is_draft));
+        is_changed |= flags_before != Some((item.is_closed, item.is_reserved, item.is_draft));
         if row.state == ListingState::Draft && row.active_publish_job_id.is_none() && !item.is_draft {
-            // A draft of the site's that the member has published there.
+            // The member published a draft of the site there.
             after.state = ListingState::Published;
             after.hidden = item.is_hidden;
             after.publish_time = Some(tx.now().await?);
-            is_news = true;
+            is_changed = true;
         }
         if row.state == ListingState::Deleted && !was_deleted(tx, &row.id).await? {
-            // It was only not to be seen for a while.
+            // The item was only temporarily missing.
             after.state = if item.is_draft {
                 ListingState::Draft
             } else {
                 ListingState::Published
             };
-            is_news = true;
+            is_changed = true;
         }
-        seen.item = Some(item);
-        seen.fetched = reading.fetched;
+        snapshot.item = Some(item);
+        snapshot.fetched = reading.fetched;
     }
-    seen.write(&mut after)?;
+    snapshot.write(&mut after)?;
     after.remote_differences = serde_json::to_string(&reading.differences)?;
     after.remote_read_time = Some(tx.now().await?);
-    if is_news {
+    if is_changed {
         return save(tx, after, None).await;
     }
     use sea_orm::sea_query::Expr;
     listings::Entity::update_many()
-        .col_expr(listings::Column::RemoteSeen, Expr::value(after.remote_seen))
+        .col_expr(
+            listings::Column::RemoteSnapshot,
+            Expr::value(after.remote_snapshot),
+        )
         .col_expr(
             listings::Column::RemoteReadTime,
             Expr::value(after.remote_read_time),

@@ -1,4 +1,4 @@
-//! What the site calls its choices, where its catalogue has been read.
+//! The names of a site's choices, if its catalogue has been read.
 
 use std::sync::Arc;
 
@@ -6,9 +6,9 @@ use vintedbot_marketplace::Language;
 use vintedbot_marketplace::catalog::CatalogIndex;
 
 use super::Words;
-use crate::Domain;
+use crate::Context;
 
-/// [`Words`] that are kept for a while.
+/// The owned data of [`Words`].
 #[derive(Clone, Debug)]
 pub struct Vocabulary {
     index: Option<Arc<CatalogIndex>>,
@@ -16,10 +16,11 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    /// Of a site in a language. Where what it offers was not read, the site's own names are all there is.
-    pub async fn of(domain: &Domain, site: &str, language: Language) -> Self {
+    /// Loads the catalogue of a site in a language. If it has not been read, only the names that items carry are
+    /// available.
+    pub async fn of(context: &Context, site: &str, language: Language) -> Self {
         Self {
-            index: domain.catalogs.get(&domain.store, site, language).await.ok(),
+            index: context.catalogs.get(&context.store, site, language).await.ok(),
             language,
         }
     }

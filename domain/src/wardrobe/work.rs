@@ -1,10 +1,10 @@
-//! What the worker does for an import: it begins, brings one item after another, says how far it is, and ends.
+//! The worker's steps of an import: begin, import each item, report progress, end.
 //!
-//! Each step is a transaction that first makes sure of its claim, so that of two workers the one that lost it writes nothing.
+//! Each step is a transaction that first checks its claim, so that a worker that lost its claim writes nothing.
 
 use futures::FutureExt;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
-use vintedbot_marketplace::Seat;
+use vintedbot_marketplace::AccountContext;
 
 use super::{ImportState, WardrobeImport};
 use crate::accounts::{self, Account, AccountState};
@@ -12,22 +12,22 @@ use crate::events::{Kind, PendingEvent};
 use crate::jobs::{Claim, Outcome};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, wardrobe_imports};
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
-/// How many problems are told; who has more has one in common.
+/// The maximum number of problems that are reported. More problems usually have a common cause.
 const PROBLEMS_MAX: usize = 50;
 
-/// An import that is under way.
+/// An import in progress.
 #[derive(Clone, Debug)]
 pub struct Begun {
     pub import_id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account: Account,
-    pub seat: Seat,
+    pub account_context: AccountContext,
     pub counts: Counts,
 }
 
-/// How far an import is.
+/// The progress of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub total: i64,
@@ -39,7 +39,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Notes what went wrong with an item.
+    /// Records a problem with an item.
     pub fn problem(&mut self, item_id: &str, what: &str) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(format!("{item_id}: {what}"));
@@ -47,18 +47,19 @@ impl Counts {
     }
 }
 
-/// Begins an import, or begins it anew after its worker died. `None`: there is nothing to do, and the claim was let go of.
-pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Option<Begun>> {
-    let (domain_, claim) = (domain.clone(), claim.clone());
-    domain
+/// Begins an import, or begins it again after its worker died. `None`: there is nothing to do, and the claim is already
+/// released.
+pub async fn begin(context: &Context, claim: &Claim) -> Result<Option<Begun>> {
+    let (context_, claim) = (context.clone(), claim.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, claim) = (domain_.clone(), claim.clone());
+            let (context, claim) = (context_.clone(), claim.clone());
             async move {
-                match decide(tx, &domain, &claim).await? {
+                match decide(tx, &context, &claim).await? {
                     Ok(begun) => Ok(Some(begun)),
                     Err(outcome) => {
-                        claim.finish(tx, &outcome, &domain.settings.back_off()).await?;
+                        claim.finish(tx, &outcome, &context.settings.backoff()).await?;
                         Ok(None)
                     }
                 }
@@ -68,7 +69,7 @@ pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Option<Begun>> {
         .await
 }
 
-async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::Result<Begun, Outcome>> {
+async fn decide(tx: &Tx, context: &Context, claim: &Claim) -> Result<std::result::Result<Begun, Outcome>> {
     let account = lock_account(tx, claim).await?;
     claim.require_live(tx).await?;
     let row = load(tx, claim.job.subject_id.as_deref().unwrap_or_default()).await?;
@@ -93,15 +94,15 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
             return Ok(Err(Outcome::Done));
         }
     };
-    if claim.job.claims > domain.settings.max_claims {
-        let message = "given up after attempts that ended with their worker".to_owned();
+    if claim.job.claims > context.settings.jobs.max_claims {
+        let message = "gave up: too many attempts ended with their worker".to_owned();
         finish(tx, row, Err((Reason::AttemptsExhausted, message.clone()))).await?;
         return Ok(Err(Outcome::Dead { error: message }));
     }
-    if let Some(until) = account.quiet_until.filter(|until| *until > now) {
+    if let Some(until) = account.cooldown_until.filter(|until| *until > now) {
         return Ok(Err(Outcome::At(until)));
     }
-    // What was made stays made; what was looked at is looked at again.
+    // Created listings still count; all items are read again.
     let counts = Counts {
         created: row.created,
         ..Counts::default()
@@ -110,13 +111,13 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         state: ImportState::Running,
         ..row
     };
-    let (import_id, owner_id) = (row.id.clone(), row.owner_id.clone());
+    let (import_id, workspace_id) = (row.id.clone(), row.workspace_id.clone());
     write(tx, row, &counts, Kind::WardrobeImportUpdated).await?;
     let account = Account::from(account);
     Ok(Ok(Begun {
         import_id,
-        owner_id,
-        seat: accounts::seat(&account),
+        workspace_id,
+        account_context: accounts::account_context(&account),
         account,
         counts,
     }))
@@ -135,10 +136,13 @@ async fn load(tx: &Tx, id: &str) -> Result<wardrobe_imports::Model> {
     row.ok_or_else(|| Error::not_found("wardrobe import", id))
 }
 
-/// Says how far an import is. An error where the claim is lost.
-pub async fn progress(domain: &Domain, claim: &Claim, begun: &Begun) -> Result<()> {
+/// Records the progress of an import.
+///
+/// # Errors
+/// An error if the claim is lost.
+pub async fn progress(context: &Context, claim: &Claim, begun: &Begun) -> Result<()> {
     let (claim, begun) = (claim.clone(), begun.clone());
-    domain
+    context
         .store
         .write(move |tx| {
             let (claim, begun) = (claim.clone(), begun.clone());
@@ -152,15 +156,15 @@ pub async fn progress(domain: &Domain, claim: &Claim, begun: &Begun) -> Result<(
         .await
 }
 
-/// Ends an import, and lets go of its claim.
+/// Ends an import and releases its claim.
 pub async fn end(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     begun: &Begun,
     ended: std::result::Result<(), (Reason, String)>,
 ) -> Result<()> {
-    let (claim, begun, back_off) = (claim.clone(), begun.clone(), domain.settings.back_off());
-    domain
+    let (claim, begun, backoff) = (claim.clone(), begun.clone(), context.settings.backoff());
+    context
         .store
         .write(move |tx| {
             let (claim, begun, ended) = (claim.clone(), begun.clone(), ended.clone());
@@ -171,7 +175,7 @@ pub async fn end(
                 let mut row = load(tx, &begun.import_id).await?;
                 count(&mut row, &begun.counts)?;
                 finish(tx, row, ended).await?;
-                claim.finish(tx, &Outcome::Done, &back_off).await
+                claim.finish(tx, &Outcome::Done, &backoff).await
             }
             .boxed()
         })

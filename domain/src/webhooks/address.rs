@@ -1,58 +1,54 @@
-//! The address of an endpoint. What comes after its question mark is often a secret, as receivers hand them out: it is sealed,
-//! and shown as `***`.
+//! The URL of an endpoint. Receivers often put a secret into the query, so the query is sealed and shown as `***`.
 
 use crate::keys::{Record, Sealed};
 use crate::store::entities::webhook_endpoints::Model;
-use crate::{Domain, Error, Result, failpoints};
+use crate::{Context, Error, Result, failpoints};
 
-/// What is shown instead of a query.
+/// The text that replaces a query.
 const HIDDEN: &str = "***";
 
-/// An address without its query.
-pub(super) fn shown(url: &str) -> String {
+/// Returns the URL with its query redacted.
+pub(super) fn redacted(url: &str) -> String {
     match url.split_once('?').filter(|_| !failpoints::disables("queries")) {
-        Some((place, _)) => format!("{place}?{HIDDEN}"),
+        Some((base, _)) => format!("{base}?{HIDDEN}"),
         None => url.to_owned(),
     }
 }
 
-/// The whole address that events are sent to.
-pub(super) fn open(domain: &Domain, row: &Model) -> Result<String> {
+/// Returns the complete URL, with its query.
+pub(super) fn open(context: &Context, row: &Model) -> Result<String> {
     let Some(sealed) = &row.sealed_query else {
         return Ok(row.url.clone());
     };
-    let opened = domain.keys.open(&record(&row.owner_id, &row.id), sealed)?;
+    let opened = context.keys.open(&record(&row.workspace_id, &row.id), sealed)?;
     let query = std::str::from_utf8(opened.expose())
-        .map_err(|_| Error::Internal("a sealed query is no text".to_owned()))?;
-    let place = row
-        .url
-        .split_once('?')
-        .map_or(row.url.as_str(), |(place, _)| place);
-    Ok(format!("{place}?{query}"))
+        .map_err(|_| Error::Internal("a sealed query is not UTF-8".to_owned()))?;
+    let base = row.url.split_once('?').map_or(row.url.as_str(), |(base, _)| base);
+    Ok(format!("{base}?{query}"))
 }
 
-/// Leads an endpoint to an address.
-pub(super) fn set(domain: &Domain, row: &mut Model, url: &str) -> Result<()> {
+/// Sets the URL of an endpoint and seals its query.
+pub(super) fn set(context: &Context, row: &mut Model, url: &str) -> Result<()> {
     row.sealed_query = match url.split_once('?').filter(|_| !failpoints::disables("queries")) {
         Some((_, query)) => {
-            let record = record(&row.owner_id, &row.id);
-            Some(domain.keys.seal(&record, query.as_bytes(), &*domain.ids)?)
+            let record = record(&row.workspace_id, &row.id);
+            Some(context.keys.seal(&record, query.as_bytes(), &*context.ids)?)
         }
         None => None,
     };
-    row.url = shown(url);
+    row.url = redacted(url);
     Ok(())
 }
 
-/// Whether an endpoint from before addresses were sealed still has its query in clear.
-pub(super) fn is_clear(row: &Model) -> bool {
+/// Whether the query is stored unsealed, as in endpoints created before queries were sealed.
+pub(super) fn is_unsealed(row: &Model) -> bool {
     row.sealed_query.is_none() && row.url.contains('?')
 }
 
-fn record<'a>(owner_id: &'a str, endpoint_id: &'a str) -> Record<'a> {
+fn record<'a>(workspace_id: &'a str, endpoint_id: &'a str) -> Record<'a> {
     Record {
         purpose: Sealed::WebhookQuery,
-        owner_id,
+        workspace_id,
         id: endpoint_id,
     }
 }

@@ -1,7 +1,7 @@
-//! Taking deliveries that are due, each by one worker at a time.
+//! Claims due deliveries, each for one worker at a time.
 //!
-//! A claim moves the delivery's due time to the end of its lease and counts it: nobody else takes it before, and whoever
-//! comes after has another number.
+//! A claim moves the due time of the delivery to the end of the lease and increments its number of attempts. No other
+//! worker claims the delivery before that time, and the number distinguishes later claims.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Statement,
 };
 
-use super::payload::narrowed;
+use super::payload::narrow_body;
 use super::secret::{Secret, Secrets};
 use super::{DeliveryState, EndpointState, address, token};
 use crate::clock::Millis;
@@ -19,14 +19,14 @@ use crate::identity::Scopes;
 use crate::store::entities::webhook_deliveries::{self, Column, Entity};
 use crate::store::entities::webhook_endpoints;
 use crate::store::{Store, Tx};
-use crate::{Domain, Result, failpoints};
+use crate::{Context, Result, failpoints};
 
-/// The right to send a delivery until its lease runs out.
+/// A claim: the right to send a delivery until the lease expires.
 #[derive(Clone)]
 pub struct Claim {
     pub delivery: webhook_deliveries::Model,
     pub url: String,
-    /// Those that sign, the present one first.
+    /// The secrets that sign, the current one first.
     pub secrets: Vec<Secret>,
 }
 
@@ -34,25 +34,25 @@ impl std::fmt::Debug for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Claim")
             .field("delivery", &self.delivery)
-            .field("url", &address::shown(&self.url))
+            .field("url", &address::redacted(&self.url))
             .finish_non_exhaustive()
     }
 }
 
-/// What there is to do, as far as the table knows.
+/// The due deliveries.
 #[derive(Clone, Debug, Default)]
 pub struct Due {
-    /// Endpoints with deliveries that are due, and whether nothing but failures came back from each lately.
+    /// The ids of the endpoints with due deliveries, and whether the latest attempts of each have failed.
     pub endpoints: HashMap<String, bool>,
-    /// Milliseconds until the next one is due that is not yet.
+    /// The milliseconds until the next delivery is due. `None`: no delivery is scheduled for later.
     pub next: Option<Millis>,
 }
 
-/// Which endpoints have something due, and when the next one will.
+/// Finds the enabled endpoints with due deliveries, and the time until the next endpoint has one.
 pub async fn due(store: &Store) -> Result<Due> {
     let now = store.now().await?;
     let connection = store.reader();
-    // Of an ordered endpoint the earliest counts, whatever else is due.
+    // An ordered endpoint waits for its earliest pending event, even if later ones are due.
     let statement = Statement::from_string(
         connection.get_database_backend(),
         "SELECT w.id AS id, w.failing_since AS failing_since, CASE WHEN w.ordered THEN \
@@ -79,28 +79,30 @@ pub async fn due(store: &Store) -> Result<Due> {
     Ok(found)
 }
 
-/// Claims up to `limit` of an endpoint's due deliveries. Of one that wants its events in order, the earliest alone, and that
-/// only when nobody has it.
-pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Millis) -> Result<Vec<Claim>> {
-    let (inner, endpoint_id) = (domain.clone(), endpoint_id.to_owned());
-    domain
+/// Claims up to `limit` due deliveries of an endpoint.
+///
+/// If the endpoint is ordered, only its earliest pending event is claimed, and only if no worker holds it. Test
+/// deliveries are not ordered. Disables the endpoint instead if its token has ended.
+pub async fn claim(context: &Context, endpoint_id: &str, limit: u64, lease_ms: Millis) -> Result<Vec<Claim>> {
+    let (inner, endpoint_id) = (context.clone(), endpoint_id.to_owned());
+    context
         .store
         .write(move |tx| {
-            let (domain, endpoint_id) = (inner.clone(), endpoint_id.clone());
+            let (context, endpoint_id) = (inner.clone(), endpoint_id.clone());
             async move {
-                // Its lock keeps two workers from sending an ordered endpoint two events at once.
+                // The lock prevents two workers from claiming two events of an ordered endpoint at the same time.
                 let query = tx.locked(webhook_endpoints::Entity::find_by_id(endpoint_id.as_str()));
                 let endpoint = query.one(tx).await?;
                 let Some(mut endpoint) = endpoint.filter(|row| row.state == EndpointState::Enabled) else {
                     return Ok(Vec::new());
                 };
                 let now = tx.now().await?;
-                if !token::goes_on(tx, &endpoint, now).await? {
+                if !token::check(tx, &endpoint, now).await? {
                     return Ok(Vec::new());
                 }
-                let url = address::open(&domain, &endpoint)?;
-                if address::is_clear(&endpoint) {
-                    address::set(&domain, &mut endpoint, &url)?;
+                let url = address::open(&context, &endpoint)?;
+                if address::is_unsealed(&endpoint) {
+                    address::set(&context, &mut endpoint, &url)?;
                     seal(tx, &endpoint).await?;
                 }
                 let pending = Entity::find()
@@ -127,8 +129,9 @@ pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Mil
                     .await?;
                 rows.extend(others);
                 let scopes: Scopes = serde_json::from_str(&endpoint.scopes)?;
-                let secrets = Secrets::open(&domain, &endpoint.owner_id, &endpoint.id, &endpoint.secrets)?;
-                // It is done when an answer is written down, and not before.
+                let secrets =
+                    Secrets::open(&context, &endpoint.workspace_id, &endpoint.id, &endpoint.secrets)?;
+                // A delivery stays pending until its response is recorded.
                 let state = if failpoints::disables("webhooks") {
                     DeliveryState::Delivered
                 } else {
@@ -147,8 +150,8 @@ pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Mil
                         .await?;
                     if updated.rows_affected == 1 {
                         row.attempts += 1;
-                        // It may have been written before the endpoint was led to somebody who may read less.
-                        row.body = narrowed(row.body, row.resource_type, &scopes)?;
+                        // The endpoint's scopes may have been reduced since the delivery was written.
+                        row.body = narrow_body(row.body, row.resource_type, &scopes)?;
                         claims.push(Claim {
                             delivery: row,
                             url: url.clone(),
@@ -163,7 +166,7 @@ pub async fn claim(domain: &Domain, endpoint_id: &str, limit: u64, lease_ms: Mil
         .await
 }
 
-/// Writes an address whose query was in clear.
+/// Stores the sealed query of an endpoint whose query was unsealed.
 async fn seal(tx: &Tx, endpoint: &webhook_endpoints::Model) -> Result<()> {
     webhook_endpoints::Entity::update_many()
         .col_expr(webhook_endpoints::Column::Url, Expr::value(endpoint.url.as_str()))
@@ -177,7 +180,7 @@ async fn seal(tx: &Tx, endpoint: &webhook_endpoints::Model) -> Result<()> {
     Ok(())
 }
 
-/// Hands a delivery back that was not sent to its end, to be taken up at once.
+/// Releases a claim whose request was not completed. The delivery is due at once.
 pub async fn release(store: &Store, claim: &Claim) -> Result<()> {
     let (id, number) = (claim.delivery.id.clone(), claim.delivery.attempts);
     store

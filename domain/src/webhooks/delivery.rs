@@ -1,4 +1,4 @@
-//! Deliveries and attempts as others see them: `ListDeliveries`, `GetDelivery`; and forgetting old ones.
+//! `ListDeliveries`, `GetDelivery`, and the retention of deliveries.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Query;
@@ -9,16 +9,16 @@ use super::TEST;
 use super::manage::unknown_types;
 use crate::clock::Millis;
 use crate::identity::Caller;
-use crate::paging::{self, Order, Page, PageRequest, Place, Window};
+use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::Store;
 use crate::store::entities::webhook_attempts;
 use crate::store::entities::webhook_deliveries::{Column, Entity, Model};
-use crate::{Domain, Error, Result, Violation};
+use crate::{Context, Error, Result, Violation};
 
-/// Attempts that are shown of one delivery.
+/// The maximum number of attempts that `GetDelivery` returns.
 const SHOWN: u64 = 100;
 
-/// How far a delivery has come.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -28,14 +28,14 @@ pub enum DeliveryState {
     Failed,
 }
 
-/// One event on its way to one endpoint, without its body.
+/// A webhook delivery without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     pub id: String,
     pub endpoint_id: String,
     pub webhook_id: String,
     pub event_type: String,
-    /// Absent: a test.
+    /// The sequence of the event. `None`: the delivery is a test.
     pub event_sequence: Option<i64>,
     pub event_time: Millis,
     pub state: DeliveryState,
@@ -46,7 +46,7 @@ pub struct Delivery {
     pub end_time: Option<Millis>,
 }
 
-/// One request that carried a delivery, and what came back.
+/// One attempt at a delivery: the request and the response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempt {
     pub number: i64,
@@ -58,21 +58,21 @@ pub struct Attempt {
     pub response_headers: Vec<(String, String)>,
     pub response_body: String,
     pub truncated: bool,
-    /// Absent: it was taken.
+    /// Why the attempt failed. `None`: it succeeded.
     pub error: Option<String>,
 }
 
-/// A delivery with everything that is known of it.
+/// A delivery with its body and attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Detail {
     pub delivery: Delivery,
-    /// Absent: the caller may not read it.
+    /// The body. `None`: the caller may not read it.
     pub body: Option<String>,
-    /// The last ones, oldest first.
+    /// The latest 100 attempts, oldest first.
     pub attempts: Vec<Attempt>,
 }
 
-/// Which deliveries are asked for.
+/// A filter of deliveries.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
     pub endpoint_id: Option<String>,
@@ -107,8 +107,8 @@ impl From<webhook_attempts::Model> for Attempt {
             request_headers: serde_json::from_str(&row.request_headers).unwrap_or_default(),
             response_headers: serde_json::from_str(&row.response_headers).unwrap_or_default(),
             number: row.number,
-            // One from before queries were hidden.
-            url: super::address::shown(&row.url),
+            // Attempts from before queries were redacted may have a query.
+            url: super::address::redacted(&row.url),
             time: row.time,
             duration_ms: row.duration_ms,
             status: row.status,
@@ -119,9 +119,12 @@ impl From<webhook_attempts::Model> for Attempt {
     }
 }
 
-/// The caller's deliveries, newest first.
+/// Lists the deliveries of the caller's workspace, newest first.
+///
+/// # Errors
+/// Violations for unknown event types; PAGE_TOKEN_INVALID.
 pub async fn list_deliveries(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     filter: &Filter,
     page: &PageRequest,
@@ -129,14 +132,14 @@ pub async fn list_deliveries(
     let unknown: Vec<_> = unknown_types(&filter.event_types)
         .into_iter()
         .filter(|name| *name != TEST)
-        .map(|name| Violation::new("event_types", format!("there is no type {name:?}")))
+        .map(|name| Violation::new("event_types", format!("unknown event type {name:?}")))
         .collect();
     if !unknown.is_empty() {
         return Err(Error::Invalid(unknown));
     }
-    let method = (caller.owner_id.as_str(), "ListDeliveries");
-    let window = Window::<Place>::open(&domain.keys, paging::RESOURCES, method, filter, page)?;
-    let mut query = Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+    let method = (caller.workspace_id.as_str(), "ListDeliveries");
+    let query_page = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
+    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
     if let Some(id) = &filter.endpoint_id {
         query = query.filter(Column::EndpointId.eq(id.as_str()));
     }
@@ -152,30 +155,33 @@ pub async fn list_deliveries(
     if let Some(time) = filter.end_time {
         query = query.filter(Column::EventTime.lt(time));
     }
-    if let Some(condition) = window.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
+    if let Some(condition) = query_page.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
         query = query.filter(condition);
     }
     let rows = query
         .order_by_desc(Column::CreateTime)
         .order_by_desc(Column::Id)
-        .limit(window.to_read())
-        .all(domain.store.reader())
+        .limit(query_page.to_read())
+        .all(context.store.reader())
         .await?;
     let deliveries = rows.into_iter().map(Delivery::from).collect();
-    window.close(&domain.keys, deliveries, |one: &Delivery| {
+    query_page.close(&context.keys, deliveries, |one: &Delivery| {
         (one.create_time, one.id.clone())
     })
 }
 
-/// One delivery of the caller.
-pub async fn get_delivery(domain: &Domain, caller: &Caller, id: &str) -> Result<Detail> {
-    // One statement, so that the state and the attempts are those of one moment.
+/// Returns a delivery of the caller's workspace.
+///
+/// # Errors
+/// NOT_FOUND.
+pub async fn get_delivery(context: &Context, caller: &Caller, id: &str) -> Result<Detail> {
+    // One statement, so that state and attempts are consistent.
     let joined = Entity::find_by_id(id)
-        .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
+        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
         .find_also_related(webhook_attempts::Entity)
         .order_by_desc(webhook_attempts::Column::Number)
         .limit(SHOWN)
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let (rows, newest_first): (Vec<_>, Vec<_>) = joined.into_iter().unzip();
     let row = rows.into_iter().next();
@@ -195,7 +201,7 @@ pub async fn get_delivery(domain: &Domain, caller: &Caller, id: &str) -> Result<
     })
 }
 
-/// Forgets deliveries that ended before `before`, with their attempts. Returns how many.
+/// Removes the deliveries that ended before `before`, with their attempts. Returns the number of removed deliveries.
 pub async fn retain(store: &Store, before: Millis) -> Result<u64> {
     store
         .write(move |tx| {

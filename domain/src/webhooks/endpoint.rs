@@ -1,4 +1,4 @@
-//! An endpoint as others see it.
+//! The public representation of a webhook endpoint.
 
 use sea_orm::{DeriveActiveEnum, EnumIter};
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::events::{Resource, ResourceType};
 use crate::store::entities::webhook_endpoints;
 
-/// Whether anything is sent.
+/// Whether events are sent to an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -17,7 +17,7 @@ pub enum EndpointState {
     Disabled,
 }
 
-/// Why nothing is sent.
+/// Why an endpoint is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -28,15 +28,15 @@ pub enum DisableReason {
     TokenEnded,
 }
 
-/// Where events are sent, without its secrets.
+/// A webhook endpoint without its secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     pub id: String,
-    pub owner_id: String,
-    /// Its query is not shown.
+    pub workspace_id: String,
+    /// The URL with its query redacted.
     pub url: String,
     pub description: String,
-    /// Empty: all.
+    /// The event types to send. Empty: all types.
     pub event_types: Vec<String>,
     pub ordered: bool,
     pub state: EndpointState,
@@ -47,7 +47,7 @@ pub struct Endpoint {
     pub create_time: Millis,
     pub update_time: Millis,
     pub sequence: i64,
-    /// The token in whose name events are sent.
+    /// The token that the endpoint belongs to. The endpoint is disabled when the token ends.
     #[serde(default)]
     pub api_token_id: Option<String>,
 }
@@ -58,8 +58,8 @@ impl From<webhook_endpoints::Model> for Endpoint {
             event_types: serde_json::from_str(&row.event_types).unwrap_or_default(),
             message: row.message.unwrap_or_default(),
             id: row.id,
-            owner_id: row.owner_id,
-            url: address::shown(&row.url),
+            workspace_id: row.workspace_id,
+            url: address::redacted(&row.url),
             description: row.description,
             ordered: row.ordered,
             state: row.state,
@@ -79,8 +79,8 @@ impl Resource for Endpoint {
     fn id(&self) -> &str {
         &self.id
     }
-    fn owner_id(&self) -> &str {
-        &self.owner_id
+    fn workspace_id(&self) -> &str {
+        &self.workspace_id
     }
     fn account_id(&self) -> Option<&str> {
         None

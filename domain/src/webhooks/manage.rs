@@ -13,19 +13,20 @@ use super::{Endpoint, EndpointState, Targets, address, token, types};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::{Caller, links};
 use crate::keys::sha256_hex;
-use crate::paging::{self, Order, Page, PageRequest, Place, Window};
+use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::Tx;
 use crate::store::entities::webhook_endpoints::{Column, Entity, Model};
 use crate::store::entities::{event_heads, webhook_attempts, webhook_deliveries};
-use crate::{Domain, Error, Reason, Result, Violation, accounts, is_plain, requests};
+use crate::{Context, Error, Reason, Result, Violation, accounts, is_plain, requests};
 
-/// The longest address, in bytes, and the longest description, in characters.
+/// The maximum length of a URL, in bytes.
 const URL_MAX: usize = 2_000;
+/// The maximum length of a description, in characters.
 const DESCRIPTION_MAX: usize = 500;
-/// Endpoints of one owner: each event is written down for every one of them.
+/// The maximum number of endpoints of a workspace, because each event is written for each of them.
 const ENDPOINTS_MAX: u64 = 100;
 
-/// What a person decides about an endpoint.
+/// The settings of an endpoint that a caller chooses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EndpointInput {
     pub url: String,
@@ -34,29 +35,29 @@ pub struct EndpointInput {
     pub ordered: bool,
 }
 
-/// An endpoint that is to be made.
+/// The parameters of `CreateEndpoint`.
 #[derive(Clone, Debug)]
 pub struct NewEndpoint {
     pub endpoint: EndpointInput,
-    /// The caller's own; absent: one is made.
+    /// The caller's own secret. `None`: the server generates one.
     pub secret: Option<String>,
     pub request_id: Option<String>,
 }
 
-/// An endpoint, and its secret where that is new.
+/// An endpoint with its new secret.
 #[derive(Clone, Debug)]
 pub struct CreatedEndpoint {
     pub endpoint: Endpoint,
-    /// Shown this once. Absent in the answer to a repeated call.
+    /// The new secret, which is returned only once. `None` in the result of a repeated call.
     pub secret: Option<Secret>,
 }
 
-/// A change of an endpoint.
+/// The parameters of `UpdateEndpoint`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct UpdateEndpoint {
     pub id: String,
     pub endpoint: EndpointInput,
-    /// Names of fields. Empty: those that are not empty above.
+    /// The names of the fields to change. Empty: all non-empty fields of `endpoint`.
     pub mask: Vec<String>,
     pub expected_sequence: Option<i64>,
     #[serde(skip)]
@@ -67,12 +68,12 @@ const CREATE: &str = "CreateEndpoint";
 const UPDATE: &str = "UpdateEndpoint";
 const DELETE: &str = "DeleteEndpoint";
 
-/// Makes an endpoint, which is sent what happens from now on and what its maker may read.
+/// Creates an endpoint. It receives the events from now on, with the resources that the caller's token may read.
 ///
 /// # Errors
 /// All violations at once; WEBHOOK_ADDRESS_REFUSED, TOO_MANY_WEBHOOK_ENDPOINTS.
 pub async fn create(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     targets: &dyn Targets,
     new: NewEndpoint,
@@ -82,29 +83,29 @@ pub async fn create(
     for field in ["url", "description", "event_types"] {
         check(field, &mut input, &mut violations);
     }
-    let given = own_secret(new.secret.as_deref(), &mut violations);
+    let given = parse_secret(new.secret.as_deref(), &mut violations);
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
     let parameters = (input.clone(), new.secret.map(sha256_hex));
-    let owner_id = caller.owner_id.as_str();
+    let workspace_id = caller.workspace_id.as_str();
     let request_id = new.request_id;
     let known = requests::find(
-        domain.store.reader(),
-        owner_id,
+        context.store.reader(),
+        workspace_id,
         request_id.as_deref(),
         CREATE,
         &parameters,
     );
     if known.await?.is_none() {
-        lead_there(targets, &input.url).await?;
+        check_target(targets, &input.url).await?;
     }
-    let secret = given.unwrap_or_else(|| Secret::generate(domain));
-    let id = domain.ids.id();
-    let sealed = Secrets::new(&secret).seal(domain, owner_id, &id)?;
+    let secret = given.unwrap_or_else(|| Secret::generate(context));
+    let id = context.ids.id();
+    let sealed = Secrets::new(&secret).seal(context, workspace_id, &id)?;
     let mut row = Model {
         id,
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         url: String::new(),
         description: input.description,
         event_types: serde_json::to_string(&input.event_types)?,
@@ -123,27 +124,30 @@ pub async fn create(
         token_id: Some(caller.token_id.clone()),
         sealed_query: None,
     };
-    address::set(domain, &mut row, &input.url)?;
+    address::set(context, &mut row, &input.url)?;
     let token_id = caller.token_id.clone();
-    let (id, is_new) = domain
+    let (id, is_new) = context
         .store
         .write(move |tx| {
             let (mut row, parameters, request_id) = (row.clone(), parameters.clone(), request_id.clone());
             let token_id = token_id.clone();
             async move {
                 let request_id = request_id.as_deref();
-                if let Some(id) = requests::check(tx, &row.owner_id, request_id, CREATE, &parameters).await? {
+                if let Some(id) =
+                    requests::check(tx, &row.workspace_id, request_id, CREATE, &parameters).await?
+                {
                     return Ok((id, false));
                 }
-                links::lock_live(tx, &row.owner_id, &token_id).await?;
-                // Its lock has those who make endpoints wait for each other, so that all of them are counted.
+                links::lock_live(tx, &row.workspace_id, &token_id).await?;
+                // The lock serialises the creation of endpoints, so that each call counts those of the others.
                 let head = tx
-                    .locked(event_heads::Entity::find_by_id(row.owner_id.as_str()))
+                    .locked(event_heads::Entity::find_by_id(row.workspace_id.as_str()))
                     .one(tx)
                     .await?;
-                let endpoints = Entity::find().filter(Column::OwnerId.eq(row.owner_id.as_str()));
+                let endpoints = Entity::find().filter(Column::WorkspaceId.eq(row.workspace_id.as_str()));
                 if endpoints.count(tx).await? >= ENDPOINTS_MAX {
-                    let message = format!("{ENDPOINTS_MAX} webhook endpoints at most; delete one first");
+                    let message =
+                        format!("at most {ENDPOINTS_MAX} webhook endpoints are allowed; delete one first");
                     return Err(Error::rejected(Reason::TooManyWebhookEndpoints, message)
                         .with("max_endpoints", ENDPOINTS_MAX.to_string()));
                 }
@@ -153,86 +157,91 @@ pub async fn create(
                 Entity::insert(row.clone().into_active_model())
                     .exec_without_returning(tx)
                     .await?;
-                let (owner_id, id) = (row.owner_id.clone(), row.id.clone());
+                let (workspace_id, id) = (row.workspace_id.clone(), row.id.clone());
                 tx.emit(PendingEvent::changed(
                     Kind::WebhookEndpointCreated,
                     &Endpoint::from(row),
                 )?);
-                requests::remember(tx, &owner_id, request_id, CREATE, &parameters, &id).await?;
+                requests::remember(tx, &workspace_id, request_id, CREATE, &parameters, &id).await?;
                 Ok((id, true))
             }
             .boxed()
         })
         .await?;
     Ok(CreatedEndpoint {
-        endpoint: get(domain, caller, &id).await?,
+        endpoint: get(context, caller, &id).await?,
         secret: is_new.then_some(secret),
     })
 }
 
-/// The caller's endpoints, newest first.
-pub async fn list(domain: &Domain, caller: &Caller, page: &PageRequest) -> Result<Page<Endpoint>> {
-    let method = (caller.owner_id.as_str(), "ListEndpoints");
-    let window = Window::<Place>::open(&domain.keys, paging::RESOURCES, method, &(), page)?;
-    let mut query = Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
-    if let Some(condition) = window.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
+/// Lists the endpoints of the caller's workspace, newest first.
+pub async fn list(context: &Context, caller: &Caller, page: &PageRequest) -> Result<Page<Endpoint>> {
+    let method = (caller.workspace_id.as_str(), "ListEndpoints");
+    let query_page = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, &(), page)?;
+    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
+    if let Some(condition) = query_page.condition(Column::CreateTime, Column::Id, Order::NewestFirst) {
         query = query.filter(condition);
     }
     let rows = query
         .order_by_desc(Column::CreateTime)
         .order_by_desc(Column::Id)
-        .limit(window.to_read())
-        .all(domain.store.reader())
+        .limit(query_page.to_read())
+        .all(context.store.reader())
         .await?;
     let endpoints = rows.into_iter().map(Endpoint::from).collect();
-    window.close(&domain.keys, endpoints, |one: &Endpoint| {
+    query_page.close(&context.keys, endpoints, |one: &Endpoint| {
         (one.create_time, one.id.clone())
     })
 }
 
-/// One endpoint of the caller.
-pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoint> {
+/// Returns an endpoint of the caller's workspace.
+///
+/// # Errors
+/// NOT_FOUND.
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Endpoint> {
     let row = Entity::find_by_id(id)
-        .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
+        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .one(context.store.reader())
         .await?;
     row.map(Endpoint::from).ok_or_else(|| not_found(id))
 }
 
-/// Changes an endpoint. A new address is told no more than whoever names it may read, and sends in that token's name. The
-/// address as it is shown is the one that it has.
+/// Updates an endpoint.
+///
+/// With a new URL, the endpoint belongs to the caller's token, and its events include only resources that both tokens
+/// may read. The redacted URL counts as the current URL.
 ///
 /// # Errors
-/// As `create`; RESOURCE_CHANGED.
+/// As [`create`]; NOT_FOUND, RESOURCE_CHANGED.
 pub async fn update(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     targets: &dyn Targets,
     mut update: UpdateEndpoint,
 ) -> Result<Endpoint> {
     let fields = fields(&mut update)?;
     if fields.contains(&"url") {
-        lead_there(targets, &update.endpoint.url).await?;
+        check_target(targets, &update.endpoint.url).await?;
     }
-    let (inner, caller_, id) = (domain.clone(), caller.clone(), update.id.clone());
-    domain
+    let (inner, caller_, id) = (context.clone(), caller.clone(), update.id.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, caller, update, fields) =
+            let (context, caller, update, fields) =
                 (inner.clone(), caller_.clone(), update.clone(), fields.clone());
             async move {
-                let owner_id = caller.owner_id.as_str();
+                let workspace_id = caller.workspace_id.as_str();
                 let request_id = update.request_id.as_deref();
-                if requests::check(tx, owner_id, request_id, UPDATE, &update)
+                if requests::check(tx, workspace_id, request_id, UPDATE, &update)
                     .await?
                     .is_some()
                 {
                     return Ok(());
                 }
                 if fields.contains(&"url") {
-                    links::lock_live(tx, owner_id, &caller.token_id).await?;
+                    links::lock_live(tx, workspace_id, &caller.token_id).await?;
                 }
-                let row = load(tx, owner_id, &update.id).await?;
+                let row = load(tx, workspace_id, &update.id).await?;
                 if update
                     .expected_sequence
                     .is_some_and(|expected| expected != row.sequence)
@@ -243,10 +252,10 @@ pub async fn update(
                 let input = &update.endpoint;
                 for field in fields {
                     match field {
-                        "url" if input.url != row.url && input.url != address::open(&domain, &row)? => {
-                            address::set(&domain, &mut changed, &input.url)?;
+                        "url" if input.url != row.url && input.url != address::open(&context, &row)? => {
+                            address::set(&context, &mut changed, &input.url)?;
                             changed.failing_since = None;
-                            token::take(&mut changed, &caller)?;
+                            token::assign(&mut changed, &caller)?;
                         }
                         "description" => changed.description.clone_from(&input.description),
                         "event_types" => changed.event_types = serde_json::to_string(&input.event_types)?,
@@ -257,19 +266,19 @@ pub async fn update(
                 if changed != row {
                     save(tx, changed, Kind::WebhookEndpointUpdated).await?;
                 }
-                requests::remember(tx, owner_id, request_id, UPDATE, &update, &update.id).await
+                requests::remember(tx, workspace_id, request_id, UPDATE, &update, &update.id).await
             }
             .boxed()
         })
         .await?;
-    get(domain, caller, &id).await
+    get(context, caller, &id).await
 }
 
-/// Removes an endpoint with everything that was or is to be sent to it.
-pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
-    requests::once(domain, caller, DELETE, id, request_id, |tx, owner_id, id| {
+/// Deletes an endpoint with its deliveries and attempts.
+pub async fn delete(context: &Context, caller: &Caller, id: &str, request_id: Option<String>) -> Result<()> {
+    requests::once(context, caller, DELETE, id, request_id, |tx, workspace_id, id| {
         async move {
-            let row = load(tx, owner_id, id).await?;
+            let row = load(tx, workspace_id, id).await?;
             let of_it = webhook_deliveries::Column::EndpointId.eq(id);
             let deliveries = Query::select()
                 .column(webhook_deliveries::Column::Id)
@@ -297,13 +306,13 @@ pub async fn delete(domain: &Domain, caller: &Caller, id: &str, request_id: Opti
     .await
 }
 
-/// The caller's endpoint's row, locked until the end of the transaction.
-pub(super) async fn load(tx: &Tx, owner_id: &str, id: &str) -> Result<Model> {
-    let query = Entity::find_by_id(id).filter(Column::OwnerId.eq(owner_id));
+/// Loads the row of an endpoint and locks it until the end of the transaction.
+pub(super) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<Model> {
+    let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
     tx.locked(query).one(tx).await?.ok_or_else(|| not_found(id))
 }
 
-/// Writes a row that was loaded for it, and says what happened.
+/// Writes a row from [`load`] and emits an event.
 pub(super) async fn save(tx: &Tx, mut row: Model, kind: Kind) -> Result<()> {
     row.update_time = tx.now().await?;
     row.clone().into_active_model().reset_all().update(tx).await?;
@@ -315,17 +324,17 @@ fn not_found(id: &str) -> Error {
     Error::not_found("webhook endpoint", id)
 }
 
-async fn lead_there(targets: &dyn Targets, url: &str) -> Result<()> {
+async fn check_target(targets: &dyn Targets, url: &str) -> Result<()> {
     targets.check(url).await.map_err(|why| {
         Error::rejected(
             Reason::WebhookAddressRefused,
-            format!("webhooks are not sent there: {why}"),
+            format!("webhooks are not sent to this URL: {why}"),
         )
         .with("url", url)
     })
 }
 
-pub(super) fn own_secret(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Secret> {
+pub(super) fn parse_secret(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Secret> {
     match Secret::parse("secret", text?) {
         Ok(secret) => Some(secret),
         Err(violation) => {
@@ -342,10 +351,10 @@ fn check(field: &str, input: &mut EndpointInput, violations: &mut Vec<Violation>
         "url" if input.url.len() > URL_MAX => {
             wrong(
                 "endpoint.url".to_owned(),
-                format!("has more than {URL_MAX} bytes"),
+                format!("must have at most {URL_MAX} bytes"),
             );
         }
-        // What is stored and shown is what is reached: none of the characters that parsers drop or read as others.
+        // URL parsers drop or replace these characters, so the URL that is reached could differ from the stored one.
         "url"
             if input
                 .url
@@ -370,7 +379,7 @@ fn check(field: &str, input: &mut EndpointInput, violations: &mut Vec<Violation>
             for unknown in unknown_types(&input.event_types) {
                 wrong(
                     "endpoint.event_types".to_owned(),
-                    format!("there is no type {unknown:?}"),
+                    format!("unknown event type {unknown:?}"),
                 );
             }
         }
@@ -378,20 +387,20 @@ fn check(field: &str, input: &mut EndpointInput, violations: &mut Vec<Violation>
     }
 }
 
-/// Those of the types that no event has.
+/// Returns the names that are not event types.
 pub(super) fn unknown_types(given: &[String]) -> Vec<&String> {
     let known = types();
     given.iter().filter(|one| !known.contains(one)).collect()
 }
 
-/// The fields that an update takes.
+/// Returns the fields that an update changes, after checking them.
 fn fields(update: &mut UpdateEndpoint) -> Result<Vec<&'static str>> {
     const ALL: [&str; 4] = ["url", "description", "event_types", "ordered"];
     let mut violations = Vec::new();
     for path in update.mask.iter().filter(|path| !ALL.contains(&path.as_str())) {
         violations.push(Violation::new(
             "update_mask",
-            format!("{path:?} cannot be changed; url, description, event_types and ordered can"),
+            format!("{path:?} cannot be changed; only url, description, event_types and ordered can"),
         ));
     }
     let input = &update.endpoint;

@@ -1,12 +1,12 @@
-//! Webhooks: events from the log, sent to addresses of their owner's own, at least once.
+//! Webhooks: sends the events of the log to the endpoints of a workspace, at least once.
 //!
-//! - [`fan_out()`] reads the log for one endpoint behind its position, writes a delivery for each event that it takes, and moves
-//!   the position in the same transaction, so that no event is passed over. An event's `webhook-id` follows from log,
-//!   endpoint and sequence, so that it is the same however often it is written or sent.
-//! - [`claim`] takes deliveries that are due until a lease runs out; whoever holds one sends it and [`record`]s what came
-//!   back. Whatever dies in between, the next one finds the delivery due again.
-//! - `schedule` says when a failed one is tried again; [`replay`] puts ended ones on their way once more.
-//! - [`body`] is what is sent. A new kind of event needs nothing here: its type is its name in small letters.
+//! - [`fan_out()`] reads the log after the position of an endpoint, writes a delivery for each event that the endpoint
+//!   subscribes to, and advances the position in the same transaction. No event is skipped. The `webhook-id` is derived
+//!   from log epoch, endpoint and sequence, so it is the same at each attempt.
+//! - [`claim()`] claims due deliveries under a lease. The holder sends the delivery and calls [`record`] with the
+//!   outcome. If the holder dies, the delivery is due again when the lease expires.
+//! - `schedule` determines the retries of failed deliveries. [`replay()`] sends ended deliveries again.
+//! - [`body`] renders an event. A new event kind needs no change here: its type is its name in lower case.
 
 mod address;
 mod claim;
@@ -39,11 +39,14 @@ pub use rotate::{Rotate, rotate_secret};
 pub use schedule::{DISABLED_AFTER, RETRIES, retry_after};
 pub use secret::Secret;
 pub use switch::{disable, enable};
-pub(crate) use token::{disable_all_of, hand_over};
+pub(crate) use token::{disable_all_of, transfer_to_successor};
 
-/// Says whether something may be sent to an address. Given by whoever can resolve names.
+/// The check whether events may be sent to a URL. The crate that can resolve host names implements it.
 #[async_trait]
 pub trait Targets: Send + Sync + std::fmt::Debug + 'static {
-    /// Why nothing is sent there, in words for the person who named it.
+    /// Checks a URL.
+    ///
+    /// # Errors
+    /// Why no events are sent to it, as text for the caller who set it.
     async fn check(&self, url: &str) -> std::result::Result<(), String>;
 }

@@ -1,4 +1,4 @@
-//! Writing down what came of an attempt, and what follows from it.
+//! Records the outcome of an attempt, and schedules the retry or disables the endpoint.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
@@ -12,25 +12,25 @@ use crate::clock::Millis;
 use crate::store::entities::{webhook_attempts, webhook_deliveries, webhook_endpoints};
 use crate::store::{Store, Tx};
 
-/// What came back.
+/// The response of a receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
-    /// By lower-case name, no more than is to be kept.
+    /// The headers to store, with lower-case names.
     pub headers: Vec<(String, String)>,
     pub body: String,
     pub truncated: bool,
-    /// How long the receiver wishes to be left alone.
+    /// The delay that the receiver requested, in milliseconds.
     pub retry_after_ms: Option<Millis>,
 }
 
-/// One request and what came of it.
+/// One request and its outcome.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     pub time: Millis,
     pub duration_ms: Millis,
     pub request_headers: Vec<(String, String)>,
-    /// The answer, or why none came.
+    /// The response, or why there was none.
     pub outcome: Result<Answer, String>,
 }
 
@@ -39,14 +39,16 @@ impl Sent {
         self.outcome.as_ref().ok().map(|answer| i64::from(answer.status))
     }
 
-    /// Why it counts as failed.
+    /// Returns why the attempt failed; `None` if it succeeded.
     fn error(&self) -> Option<String> {
         match &self.outcome {
             Ok(answer) if (200..300).contains(&answer.status) => None,
             Ok(answer) if (300..400).contains(&answer.status) => {
                 Some(format!("status {}: redirects are not followed", answer.status))
             }
-            Ok(answer) if answer.status == GONE => Some("status 410: the receiver wants no more".to_owned()),
+            Ok(answer) if answer.status == GONE => {
+                Some("status 410: the receiver no longer wants events".to_owned())
+            }
             Ok(answer) => Some(format!("status {}", answer.status)),
             Err(why) => Some(why.clone()),
         }
@@ -55,8 +57,8 @@ impl Sent {
 
 const GONE: u16 = 410;
 
-/// Writes an attempt down. What was taken is delivered, whoever holds the delivery by now; a failure counts for its holder
-/// alone.
+/// Records an attempt. A success completes the delivery even if another worker holds it by now. A failure counts only
+/// if `claim` is still the latest claim.
 pub async fn record(store: &Store, claim: &Claim, sent: Sent) -> Result<()> {
     let claim = claim.clone();
     store
@@ -105,8 +107,8 @@ async fn failed(
     let now = tx.now().await?;
     delivery.failures += 1;
     let answer = sent.outcome.as_ref().ok();
-    let wish = answer.and_then(|answer| answer.retry_after_ms);
-    match pause(delivery.failures, wish, tx.secret()) {
+    let requested = answer.and_then(|answer| answer.retry_after_ms);
+    match pause(delivery.failures, requested, tx.secret()) {
         Some(pause) => {
             delivery.due_time = now + pause;
             settle(tx, delivery, sent, DeliveryState::Pending).await?;
@@ -122,12 +124,12 @@ async fn failed(
             tx,
             endpoint,
             DisableReason::Gone,
-            "the receiver answered 410: it wants no more",
+            "the receiver answered with status 410: it no longer wants events",
         )
         .await;
     }
     if now - since >= DISABLED_AFTER {
-        let message = "for 5 days nothing but failures came back";
+        let message = "all attempts failed for 5 days";
         return switch_off(tx, endpoint, DisableReason::Failing, message).await;
     }
     if endpoint.failing_since.is_none() {
@@ -165,13 +167,13 @@ fn attempt(claim: &Claim, sent: &Sent) -> Result<webhook_attempts::Model> {
     Ok(webhook_attempts::Model {
         delivery_id: claim.delivery.id.clone(),
         number: claim.delivery.attempts,
-        url: address::shown(&claim.url),
+        url: address::redacted(&claim.url),
         time: sent.time,
         duration_ms: sent.duration_ms,
         request_headers: serde_json::to_string(&sent.request_headers)?,
         status: sent.status(),
         response_headers: serde_json::to_string(&answer.headers)?,
-        // PostgreSQL keeps no NUL.
+        // PostgreSQL cannot store NUL characters.
         response_body: answer.body.replace('\0', "\u{fffd}"),
         truncated: answer.truncated,
         error: sent.error(),

@@ -1,4 +1,4 @@
-//! What is sent of an event: its type's name and its JSON.
+//! The types and bodies of webhook events.
 
 use sea_orm::{ActiveEnum as _, Iterable as _};
 use serde::Serialize;
@@ -9,10 +9,10 @@ use crate::clock::rfc3339;
 use crate::events::{Event, Kind, ResourceType};
 use crate::identity::Scopes;
 
-/// What SendTest sends.
+/// The type of the event that `SendTest` sends.
 pub const TEST: &str = "test";
 
-/// The type under which a kind of event is sent: its own name in small letters, but for three that receivers know by others.
+/// Returns the type of an event kind: its name in lower case, with three exceptions.
 pub fn type_of(kind: Kind) -> String {
     match kind {
         Kind::MessageReceived => "new_message_received".to_owned(),
@@ -22,17 +22,20 @@ pub fn type_of(kind: Kind) -> String {
     }
 }
 
-/// Every type, in the order of the kinds.
+/// Returns all types, in the order of the kinds.
 pub fn types() -> Vec<String> {
     Kind::iter().map(type_of).collect()
 }
 
-/// The JSON of an event for somebody with these scopes. Never in it: confirmations, secrets and cookies, which no record
-/// has; files' keys and signed addresses of the site, which records have and nobody is told.
+/// Renders an event as JSON for an endpoint with these scopes. The resource is omitted if the scopes do not include its
+/// read scope.
+///
+/// The body never contains confirm tokens, secrets or cookies, because no resource contains them. File keys and signed
+/// URLs of the site are removed from the resource.
 pub fn body(event: &Event, scopes: &Scopes) -> Result<String> {
     let resource = if scopes.contains(event.resource_type.read_scope()) {
         let stored = serde_json::from_str(&event.payload)?;
-        Some(shown(event.resource_type, stored))
+        Some(public(event.resource_type, stored))
     } else {
         None
     };
@@ -48,8 +51,8 @@ pub fn body(event: &Event, scopes: &Scopes) -> Result<String> {
     render(&type_of(event.kind), event.time, data)
 }
 
-/// A body as somebody with these scopes is told it: without the resource where they may not read it.
-pub fn narrowed(body: String, resource_type: Option<ResourceType>, scopes: &Scopes) -> Result<String> {
+/// Removes the resource from a body if the scopes do not include its read scope.
+pub fn narrow_body(body: String, resource_type: Option<ResourceType>, scopes: &Scopes) -> Result<String> {
     if resource_type.is_none_or(|resource_type| scopes.contains(resource_type.read_scope())) {
         return Ok(body);
     }
@@ -60,13 +63,13 @@ pub fn narrowed(body: String, resource_type: Option<ResourceType>, scopes: &Scop
     Ok(value.to_string())
 }
 
-/// The JSON of a test.
+/// Renders a test event as JSON.
 pub fn test_body(endpoint_id: &str, time: i64) -> Result<String> {
     let data = json!({"endpoint_id": endpoint_id, "message": "This is a test."});
     render(TEST, time, data)
 }
 
-/// What is said of an event, in the order in which people read it.
+/// The `data` of a body, with the fields in reading order.
 #[derive(Serialize)]
 struct Data<'a> {
     sequence: i64,
@@ -75,7 +78,7 @@ struct Data<'a> {
     resource_id: &'a str,
     account_id: Option<&'a str>,
     thread_id: Option<&'a str>,
-    /// Absent: not for whoever is told.
+    /// The resource after the change. Omitted if the endpoint's scopes do not include its read scope.
     #[serde(skip_serializing_if = "Option::is_none")]
     resource: Option<Value>,
 }
@@ -96,14 +99,14 @@ fn render(event_type: &str, time: i64, data: impl Serialize) -> Result<String> {
     Ok(serde_json::to_string(&body)?)
 }
 
-/// A stored resource as it is told: times as RFC 3339, and nothing that is nobody's business.
-fn shown(resource_type: ResourceType, stored: Value) -> Value {
+/// Converts a stored resource for receivers: times become RFC 3339, and internal fields are removed.
+fn public(resource_type: ResourceType, stored: Value) -> Value {
     match stored {
         Value::Object(object) => {
-            let shown = object.into_iter().filter_map(|(name, value)| {
+            let fields = object.into_iter().filter_map(|(name, value)| {
                 let hidden = match name.as_str() {
-                    "owner_id" | "screenshot_key" => true,
-                    // A photo in a message is fetched by its `photo_id`; the site's own address of it is signed.
+                    "workspace_id" | "screenshot_key" => true,
+                    // The site's URL of a photo in a message is signed. Receivers fetch the photo by its `photo_id`.
                     "url" => resource_type == ResourceType::Message,
                     _ => false,
                 };
@@ -113,13 +116,13 @@ fn shown(resource_type: ResourceType, stored: Value) -> Value {
                         .any(|ending| name.ends_with(ending));
                 let value = match value.as_i64().filter(|_| is_time) {
                     Some(time) => Value::String(rfc3339(time)),
-                    None => shown(resource_type, value),
+                    None => public(resource_type, value),
                 };
                 (!hidden).then_some((name, value))
             });
-            Value::Object(shown.collect::<Map<_, _>>())
+            Value::Object(fields.collect::<Map<_, _>>())
         }
-        Value::Array(list) => list.into_iter().map(|one| shown(resource_type, one)).collect(),
+        Value::Array(list) => list.into_iter().map(|one| public(resource_type, one)).collect(),
         other => other,
     }
 }
@@ -131,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_event_has_exactly_one_type() {
+    fn every_event_kind_has_exactly_one_webhook_type() {
         let types = types();
         let distinct: BTreeSet<_> = types.iter().collect();
         assert_eq!(distinct.len(), types.len());
@@ -148,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_may_not_read_is_not_sent_to_them() {
+    fn payload_omits_what_the_endpoint_may_not_read() {
         let event = Event {
             sequence: 7,
             time: 0,
@@ -157,7 +160,7 @@ mod tests {
             resource_id: "m".to_owned(),
             account_id: None,
             thread_id: None,
-            payload: r#"{"owner_id":"o","text":"hello","time":1000,"attachments":[{"url":"https://site/x?s=1","photo_id":"p"}]}"#.to_owned(),
+            payload: r#"{"workspace_id":"o","text":"hello","time":1000,"attachments":[{"url":"https://site/x?s=1","photo_id":"p"}]}"#.to_owned(),
         };
         let all = body(&event, &Scopes::all()).expect("JSON");
         let value: Value = serde_json::from_str(&all).expect("JSON");

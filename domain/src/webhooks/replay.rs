@@ -8,7 +8,7 @@ use sea_orm::{
 use serde::Serialize;
 
 use super::delivery::get_delivery;
-use super::fan_out::{Taker, delivery, insert};
+use super::fan_out::{Subscription, delivery, insert};
 use super::manage::{load, unknown_types};
 use super::payload::{TEST, test_body, type_of};
 use super::{Delivery, DeliveryState, EndpointState};
@@ -18,55 +18,57 @@ use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::webhook_deliveries::{Column, Entity, Model};
 use crate::store::entities::webhook_endpoints;
-use crate::{Domain, Error, Reason, Result, Violation, requests};
+use crate::{Context, Error, Reason, Result, Violation, requests};
 
 const SEND_TEST: &str = "SendTest";
 const REPLAY: &str = "ReplayDelivery";
 const REPLAY_WINDOW: &str = "ReplayDeliveries";
-/// Events of the log that one transaction looks at.
+/// The number of rows that one transaction reads.
 const BATCH: usize = 256;
 
-/// What is due within this time, in milliseconds, may be in somebody's hands: it is left to them.
-const SOON: Millis = 120_000;
+/// A delivery that is due within this time, in milliseconds, may be held by a worker. Its due time is not changed.
+const MAYBE_CLAIMED: Millis = 120_000;
 
-/// Everything of an endpoint that happened in a window.
+/// The parameters of `ReplayDeliveries`: an endpoint and a time range.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReplayWindow {
     pub endpoint_id: String,
     pub start_time: Millis,
-    /// Absent: now.
+    /// The exclusive end. `None`: now.
     pub end_time: Option<Millis>,
     pub event_types: Vec<String>,
     #[serde(skip)]
     pub request_id: Option<String>,
 }
 
-/// Puts a test on its way.
+/// Creates a delivery of a test event, which is due at once.
 ///
 /// # Errors
-/// WEBHOOK_ENDPOINT_DISABLED.
+/// NOT_FOUND, WEBHOOK_ENDPOINT_DISABLED.
 pub async fn send_test(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     endpoint_id: &str,
     request_id: Option<String>,
 ) -> Result<Delivery> {
-    let (owner_id, endpoint_id) = (caller.owner_id.clone(), endpoint_id.to_owned());
-    let id = domain
+    let (workspace_id, endpoint_id) = (caller.workspace_id.clone(), endpoint_id.to_owned());
+    let id = context
         .store
         .write(move |tx| {
-            let (owner_id, endpoint_id, request_id) =
-                (owner_id.clone(), endpoint_id.clone(), request_id.clone());
+            let (workspace_id, endpoint_id, request_id) =
+                (workspace_id.clone(), endpoint_id.clone(), request_id.clone());
             async move {
                 let request_id = request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, SEND_TEST, &endpoint_id).await? {
+                if let Some(id) =
+                    requests::check(tx, &workspace_id, request_id, SEND_TEST, &endpoint_id).await?
+                {
                     return Ok(id);
                 }
-                enabled(tx, &owner_id, &endpoint_id).await?;
+                enabled(tx, &workspace_id, &endpoint_id).await?;
                 let (id, now) = (tx.id(), tx.now().await?);
                 let test = Model {
                     id: id.clone(),
-                    owner_id: owner_id.clone(),
+                    workspace_id: workspace_id.clone(),
                     webhook_id: format!("msg_{}", id.replace('-', "")),
                     event_sequence: None,
                     event_type: TEST.to_owned(),
@@ -84,39 +86,39 @@ pub async fn send_test(
                     end_time: None,
                 };
                 insert(tx, test).await?;
-                requests::remember(tx, &owner_id, request_id, SEND_TEST, &endpoint_id, &id).await?;
+                requests::remember(tx, &workspace_id, request_id, SEND_TEST, &endpoint_id, &id).await?;
                 Ok(id)
             }
             .boxed()
         })
         .await?;
-    domain.feed.hint_webhooks();
-    Ok(get_delivery(domain, caller, &id).await?.delivery)
+    context.feed.hint_webhooks();
+    Ok(get_delivery(context, caller, &id).await?.delivery)
 }
 
-/// Puts one delivery on its way again. One that waits for a later attempt is tried now.
+/// Sends a delivery again. A pending delivery becomes due now if its next attempt is more than two minutes away.
 ///
 /// # Errors
-/// WEBHOOK_ENDPOINT_DISABLED.
+/// NOT_FOUND, WEBHOOK_ENDPOINT_DISABLED.
 pub async fn replay(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
     request_id: Option<String>,
 ) -> Result<Delivery> {
-    requests::once(domain, caller, REPLAY, id, request_id, |tx, owner_id, id| {
+    requests::once(context, caller, REPLAY, id, request_id, |tx, workspace_id, id| {
         async move {
-            let query = Entity::find_by_id(id).filter(Column::OwnerId.eq(owner_id));
+            let query = Entity::find_by_id(id).filter(Column::WorkspaceId.eq(workspace_id));
             let row = query.one(tx).await?;
             let row = row.ok_or_else(|| Error::not_found("webhook delivery", id))?;
-            enabled(tx, owner_id, &row.endpoint_id).await?;
-            again(tx, &[id.to_owned()]).await?;
+            enabled(tx, workspace_id, &row.endpoint_id).await?;
+            restart(tx, &[id.to_owned()]).await?;
             let now = tx.now().await?;
             Entity::update_many()
                 .col_expr(Column::DueTime, Expr::value(now))
                 .filter(Column::Id.eq(id))
                 .filter(Column::State.eq(DeliveryState::Pending))
-                .filter(Column::DueTime.gt(now + SOON))
+                .filter(Column::DueTime.gt(now + MAYBE_CLAIMED))
                 .exec(tx)
                 .await?;
             Ok(())
@@ -124,21 +126,21 @@ pub async fn replay(
         .boxed()
     })
     .await?;
-    domain.feed.hint_webhooks();
-    Ok(get_delivery(domain, caller, id).await?.delivery)
+    context.feed.hint_webhooks();
+    Ok(get_delivery(context, caller, id).await?.delivery)
 }
 
-/// Puts everything of a window on its way again, also what was never written for the endpoint because it was disabled or did
-/// not take that type then. Returns how many deliveries that made.
+/// Sends all events of a time range again. This includes events without a delivery, because the endpoint was disabled
+/// or did not subscribe to their type. Returns the number of deliveries that were restarted or created.
 ///
 /// # Errors
-/// Violations; WEBHOOK_ENDPOINT_DISABLED.
-pub async fn replay_window(domain: &Domain, caller: &Caller, window: ReplayWindow) -> Result<u64> {
-    let now = domain.store.now().await?;
+/// Violations; NOT_FOUND, WEBHOOK_ENDPOINT_DISABLED.
+pub async fn replay_window(context: &Context, caller: &Caller, window: ReplayWindow) -> Result<u64> {
+    let now = context.store.now().await?;
     let end = window.end_time.unwrap_or(now);
     let mut violations: Vec<_> = unknown_types(&window.event_types)
         .into_iter()
-        .map(|name| Violation::new("event_types", format!("there is no type {name:?}")))
+        .map(|name| Violation::new("event_types", format!("unknown event type {name:?}")))
         .collect();
     if end <= window.start_time {
         violations.push(Violation::new("end_time", "must be after start_time"));
@@ -146,23 +148,24 @@ pub async fn replay_window(domain: &Domain, caller: &Caller, window: ReplayWindo
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));
     }
-    let owner_id = caller.owner_id.clone();
-    let (opened, owner) = (window.clone(), owner_id.clone());
-    let known = domain
+    let workspace_id = caller.workspace_id.clone();
+    let (opened, workspace) = (window.clone(), workspace_id.clone());
+    let known = context
         .store
         .write(move |tx| {
-            let (window, owner_id) = (opened.clone(), owner.clone());
+            let (window, workspace_id) = (opened.clone(), workspace.clone());
             async move {
                 let request_id = window.request_id.as_deref();
-                let known = requests::check(tx, &owner_id, request_id, REPLAY_WINDOW, &window).await?;
+                let known = requests::check(tx, &workspace_id, request_id, REPLAY_WINDOW, &window).await?;
                 if known.as_deref().is_some_and(|id| id != requests::UNFINISHED) {
                     return Ok(true);
                 }
-                enabled(tx, &owner_id, &window.endpoint_id).await?;
+                enabled(tx, &workspace_id, &window.endpoint_id).await?;
                 if known.is_none() {
-                    // The id is this call's from here on; one that is cut off is finished by its repetition.
+                    // Reserves the idempotency key. If this call is cut off, a repeated call completes the replay.
                     let unfinished = requests::UNFINISHED;
-                    requests::remember(tx, &owner_id, request_id, REPLAY_WINDOW, &window, unfinished).await?;
+                    requests::remember(tx, &workspace_id, request_id, REPLAY_WINDOW, &window, unfinished)
+                        .await?;
                 }
                 Ok(false)
             }
@@ -172,22 +175,27 @@ pub async fn replay_window(domain: &Domain, caller: &Caller, window: ReplayWindo
     if known {
         return Ok(0);
     }
-    // In steps, since a window may hold more than one transaction should. A call that is cut off and repeated sends some of
-    // it twice; none is left out.
+    // In several transactions, because the time range can be large. If the call is cut off and repeated, some
+    // deliveries are sent twice, but none is skipped.
     let mut replayed = 0;
     let mut after = None;
     loop {
-        let (inner, owner_id, step, from) = (domain.clone(), owner_id.clone(), window.clone(), after.take());
-        let (count, next) = domain
+        let (inner, workspace_id, step, from) = (
+            context.clone(),
+            workspace_id.clone(),
+            window.clone(),
+            after.take(),
+        );
+        let (count, next) = context
             .store
             .write(move |tx| {
-                let (domain, owner_id, window, from) =
-                    (inner.clone(), owner_id.clone(), step.clone(), from.clone());
-                async move { one_step(tx, &domain, &owner_id, &window, end, from).await }.boxed()
+                let (context, workspace_id, window, from) =
+                    (inner.clone(), workspace_id.clone(), step.clone(), from.clone());
+                async move { replay_step(tx, &context, &workspace_id, &window, end, from).await }.boxed()
             })
             .await?;
         replayed += count;
-        domain.feed.hint_webhooks();
+        context.feed.hint_webhooks();
         if next.is_none() {
             return Ok(replayed);
         }
@@ -195,26 +203,28 @@ pub async fn replay_window(domain: &Domain, caller: &Caller, window: ReplayWindo
     }
 }
 
-/// Where a window's reading goes on: first through what was written, then through the log.
+/// The position of a replay, which first reads the existing deliveries, then the log.
 #[derive(Clone)]
-enum Place {
+enum Position {
+    /// After the delivery with this id.
     Written(String),
+    /// After this sequence of the log.
     Logged(i64),
 }
 
-async fn one_step(
+async fn replay_step(
     tx: &Tx,
-    domain: &Domain,
-    owner_id: &str,
+    context: &Context,
+    workspace_id: &str,
     window: &ReplayWindow,
     end: Millis,
-    from: Option<Place>,
-) -> Result<(u64, Option<Place>)> {
-    let endpoint = load(tx, owner_id, &window.endpoint_id).await?;
+    from: Option<Position>,
+) -> Result<(u64, Option<Position>)> {
+    let endpoint = load(tx, workspace_id, &window.endpoint_id).await?;
     let asked =
         |name: &str| window.event_types.is_empty() || window.event_types.iter().any(|one| one == name);
-    match from.unwrap_or_else(|| Place::Written(String::new())) {
-        Place::Written(after) => {
+    match from.unwrap_or_else(|| Position::Written(String::new())) {
+        Position::Written(after) => {
             let statement = Statement::from_sql_and_values(
                 tx.get_database_backend(),
                 format!(
@@ -240,37 +250,37 @@ async fn one_step(
                     ids.push(id);
                 }
             }
-            let count = again(tx, &ids).await?;
+            let count = restart(tx, &ids).await?;
             let next = match last {
-                Some(id) if rows.len() == BATCH => Place::Written(id),
-                _ => Place::Logged(0),
+                Some(id) if rows.len() == BATCH => Position::Written(id),
+                _ => Position::Logged(0),
             };
             Ok((count, Some(next)))
         }
-        Place::Logged(after) => {
+        Position::Logged(after) => {
             let events = logged(tx, &endpoint, window, end, after).await?;
-            let taker = Taker::of(&endpoint)?;
+            let subscription = Subscription::of(&endpoint)?;
             let now = tx.now().await?;
             let mut count = 0;
             for event in events
                 .iter()
-                .filter(|event| taker.takes(event) && asked(&type_of(event.kind)))
+                .filter(|event| subscription.includes(event) && asked(&type_of(event.kind)))
             {
-                let row = delivery(domain, &endpoint, &taker, event, now)?;
+                let row = delivery(context, &endpoint, &subscription, event, now)?;
                 count += u64::from(insert(tx, row).await?);
             }
             let last = events.last().map(|event| event.sequence);
             if let Some(last) = last.filter(|_| events.len() == BATCH) {
-                return Ok((count, Some(Place::Logged(last))));
+                return Ok((count, Some(Position::Logged(last))));
             }
             let request_id = window.request_id.as_deref();
-            requests::finish(tx, owner_id, request_id, &endpoint.id).await?;
+            requests::finish(tx, workspace_id, request_id, &endpoint.id).await?;
             Ok((count, None))
         }
     }
 }
 
-/// What the log has of a window, as far as the endpoint has come: what lies beyond is sent by itself.
+/// Reads the events of a time range up to the endpoint's position. The fan-out sends later events.
 async fn logged(
     tx: &Tx,
     endpoint: &webhook_endpoints::Model,
@@ -293,11 +303,11 @@ async fn logged(
         tx.get_database_backend(),
         format!(
             "SELECT sequence, time, kind, resource_type, resource_id, account_id, thread_id, payload FROM events \
-             WHERE owner_id = $1 AND sequence > $2 AND sequence <= $3 AND time >= $4 AND time < $5 \
+             WHERE workspace_id = $1 AND sequence > $2 AND sequence <= $3 AND time >= $4 AND time < $5 \
              ORDER BY sequence LIMIT {BATCH}"
         ),
         [
-            Value::from(endpoint.owner_id.as_str()),
+            Value::from(endpoint.workspace_id.as_str()),
             Value::from(after),
             Value::from(endpoint.log_position),
             Value::from(window.start_time),
@@ -322,9 +332,12 @@ async fn logged(
         .collect()
 }
 
-/// The endpoint, locked, if anything is sent to it.
-async fn enabled(tx: &Tx, owner_id: &str, endpoint_id: &str) -> Result<webhook_endpoints::Model> {
-    let row = load(tx, owner_id, endpoint_id).await?;
+/// Loads and locks an endpoint.
+///
+/// # Errors
+/// NOT_FOUND, WEBHOOK_ENDPOINT_DISABLED.
+async fn enabled(tx: &Tx, workspace_id: &str, endpoint_id: &str) -> Result<webhook_endpoints::Model> {
+    let row = load(tx, workspace_id, endpoint_id).await?;
     if row.state == EndpointState::Enabled {
         return Ok(row);
     }
@@ -335,8 +348,8 @@ async fn enabled(tx: &Tx, owner_id: &str, endpoint_id: &str) -> Result<webhook_e
     Err(refused.with("endpoint_id", endpoint_id))
 }
 
-/// Puts ended deliveries on their way from the beginning.
-async fn again(tx: &Tx, ids: &[String]) -> Result<u64> {
+/// Makes ended deliveries pending and due now, with their full number of retries. Returns the number of changed rows.
+async fn restart(tx: &Tx, ids: &[String]) -> Result<u64> {
     if ids.is_empty() {
         return Ok(0);
     }

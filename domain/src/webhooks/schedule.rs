@@ -1,4 +1,4 @@
-//! When what failed is tried again.
+//! The retry schedule of webhook deliveries.
 
 use crate::clock::Millis;
 
@@ -6,7 +6,8 @@ const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
 const HOUR: Millis = 60 * MINUTE;
 
-/// The pause before each attempt, the first included: what Standard Webhooks recommends, three days in all.
+/// The pause before each attempt, including the first, in milliseconds. This is the schedule that Standard Webhooks
+/// recommends, about three days in total.
 pub const RETRIES: [Millis; 10] = [
     0,
     5 * SECOND,
@@ -19,22 +20,25 @@ pub const RETRIES: [Millis; 10] = [
     20 * HOUR,
     24 * HOUR,
 ];
-/// An endpoint from which nothing but failures came for so long is disabled.
+/// The time after which an endpoint is disabled if all attempts fail, in milliseconds.
 pub const DISABLED_AFTER: Millis = 5 * 24 * HOUR;
-/// The longest that a receiver may put us off.
-const LONGEST_WISH: Millis = 24 * HOUR;
+/// The maximum delay that a receiver can request, in milliseconds.
+const MAX_REQUESTED: Millis = 24 * HOUR;
 
-/// The pause after that many failures; `None`: it is given up. Up to a fifth longer than in the table, so that what failed
-/// together does not come back together, and never shorter than the receiver wished.
-pub(super) fn pause(failures: i64, wish: Option<Millis>, random: [u8; 32]) -> Option<Millis> {
+/// Returns the pause after this number of failures; `None` if the delivery has failed for good.
+///
+/// Jitter adds up to a fifth of the scheduled pause, so that deliveries that failed together are not retried together.
+/// The pause is never shorter than the receiver requested.
+pub(super) fn pause(failures: i64, requested: Option<Millis>, random: [u8; 32]) -> Option<Millis> {
     let base = *RETRIES.get(usize::try_from(failures).ok()?)?;
     let [first, second, ..] = random;
     let jitter = base / 5 * Millis::from(u16::from_be_bytes([first, second])) / Millis::from(u16::MAX);
-    let wish = wish.unwrap_or(0).clamp(0, LONGEST_WISH);
-    Some((base + jitter).max(wish))
+    let requested = requested.unwrap_or(0).clamp(0, MAX_REQUESTED);
+    Some((base + jitter).max(requested))
 }
 
-/// What a `Retry-After` header asks for, in milliseconds from `now`: seconds, or a date. `None`: it says neither.
+/// Parses a `Retry-After` header, which contains seconds or a date. Returns the delay from `now` in milliseconds;
+/// `None` if the header is invalid.
 pub fn retry_after(header: &str, now: Millis) -> Option<Millis> {
     let header = header.trim();
     if let Ok(seconds) = header.parse::<u32>() {
@@ -49,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_follow_the_table_a_little_late_and_end_after_ten_attempts() {
+    fn backoff_follows_the_table_and_ends_after_ten_attempts() {
         for (failures, base) in RETRIES.iter().enumerate() {
             let failures = i64::try_from(failures).expect("few");
             assert_eq!(pause(failures, None, [0; 32]), Some(*base));
@@ -75,10 +79,10 @@ mod tests {
     }
 
     #[test]
-    fn a_receiver_is_asked_no_sooner_than_it_wishes_but_cannot_wish_for_ever() {
+    fn retry_after_is_obeyed_up_to_a_limit() {
         assert_eq!(pause(1, Some(60_000), [0; 32]), Some(60_000));
         assert_eq!(pause(2, Some(60_000), [0; 32]), Some(300_000));
-        assert_eq!(pause(1, Some(Millis::MAX), [0; 32]), Some(LONGEST_WISH));
+        assert_eq!(pause(1, Some(Millis::MAX), [0; 32]), Some(MAX_REQUESTED));
         assert_eq!(pause(1, Some(-5), [0; 32]), Some(5_000));
     }
 }

@@ -1,4 +1,4 @@
-//! The secrets that requests are signed with: `whsec_` and 24 to 64 bytes as base64, as Standard Webhooks has them.
+//! The secrets that sign requests: `whsec_` and 24 to 64 bytes as base64, as Standard Webhooks specifies.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,28 +7,28 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::clock::Millis;
 use crate::keys::{Record, Sealed};
-use crate::{Domain, Error, Result, Violation};
+use crate::{Context, Error, Result, Violation};
 
 const PREFIX: &str = "whsec_";
-/// How many bytes a secret has, as Standard Webhooks asks for.
+/// The length of a secret in bytes, as Standard Webhooks specifies.
 const LENGTH: std::ops::RangeInclusive<usize> = 24..=64;
-/// Secrets that sign at once: each makes the header of signatures longer.
-const KEPT: usize = 4;
+/// The maximum number of secrets that sign at the same time. Each makes the signature header longer.
+const MAX_SECRETS: usize = 4;
 
-/// A secret, kept away from logs and wiped when it is dropped.
+/// A secret. Its Debug output does not contain it, and it is zeroized when dropped.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    pub(super) fn generate(domain: &Domain) -> Self {
-        let bytes = Zeroizing::new(domain.ids.secret());
+    pub(super) fn generate(context: &Context) -> Self {
+        let bytes = Zeroizing::new(context.ids.secret());
         let mut text = Zeroizing::new(String::with_capacity(64));
         text.push_str(PREFIX);
         STANDARD.encode_string(*bytes, &mut text);
         Self(text)
     }
 
-    /// A caller's own.
+    /// Parses a secret from a caller.
     pub(super) fn parse(field: &str, text: &str) -> Result<Self, Violation> {
         let bytes = text
             .strip_prefix(PREFIX)
@@ -38,7 +38,7 @@ impl Secret {
             Some(bytes) if LENGTH.contains(&bytes.len()) => Ok(Self(Zeroizing::new(text.to_owned()))),
             Some(bytes) => Err(Violation::new(
                 field,
-                format!("has {} bytes; 24 to 64 are needed", bytes.len()),
+                format!("has {} bytes, but must have 24 to 64", bytes.len()),
             )),
             None => Err(Violation::new(
                 field,
@@ -47,7 +47,7 @@ impl Secret {
         }
     }
 
-    /// The secret itself, to be handed to its owner or signed with.
+    /// Returns the secret in plain text.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -61,16 +61,16 @@ impl std::fmt::Debug for Secret {
 
 /// The secrets of an endpoint, newest first.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Secrets(Vec<Kept>);
+pub(super) struct Secrets(Vec<StoredSecret>);
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
+struct StoredSecret {
     secret: String,
-    /// Absent: the present one.
+    /// The expiry. `None`: this is the current secret.
     expire_time: Option<Millis>,
 }
 
-impl Drop for Kept {
+impl Drop for StoredSecret {
     fn drop(&mut self) {
         self.secret.zeroize();
     }
@@ -78,47 +78,52 @@ impl Drop for Kept {
 
 impl Secrets {
     pub(super) fn new(secret: &Secret) -> Self {
-        Self(vec![Kept {
+        Self(vec![StoredSecret {
             secret: secret.expose().to_owned(),
             expire_time: None,
         }])
     }
 
-    pub(super) fn open(domain: &Domain, owner_id: &str, endpoint_id: &str, sealed: &str) -> Result<Self> {
-        let opened = domain.keys.open(&record(owner_id, endpoint_id), sealed)?;
+    pub(super) fn open(
+        context: &Context,
+        workspace_id: &str,
+        endpoint_id: &str,
+        sealed: &str,
+    ) -> Result<Self> {
+        let opened = context.keys.open(&record(workspace_id, endpoint_id), sealed)?;
         serde_json::from_slice(opened.expose())
-            .map_err(|_| Error::Internal("sealed secrets are no JSON".to_owned()))
+            .map_err(|_| Error::Internal("sealed secrets are not valid JSON".to_owned()))
     }
 
-    pub(super) fn seal(&self, domain: &Domain, owner_id: &str, endpoint_id: &str) -> Result<String> {
+    pub(super) fn seal(&self, context: &Context, workspace_id: &str, endpoint_id: &str) -> Result<String> {
         let text = Zeroizing::new(serde_json::to_vec(self)?);
-        domain
+        context
             .keys
-            .seal(&record(owner_id, endpoint_id), &text, &*domain.ids)
+            .seal(&record(workspace_id, endpoint_id), &text, &*context.ids)
     }
 
-    /// Puts a new one before the others, of which the present one lasts until `expire_time`.
+    /// Makes `secret` the current secret. The previous one signs until `expire_time`.
     ///
     /// # Errors
-    /// So many sign already that one of them would have to end before its time.
+    /// A violation if the maximum number of secrets signs already.
     pub(super) fn rotate(&mut self, secret: &Secret, now: Millis, expire_time: Millis) -> Result<()> {
-        if let Some(present) = self.0.first_mut() {
-            present.expire_time = Some(expire_time);
+        if let Some(current) = self.0.first_mut() {
+            current.expire_time = Some(expire_time);
         }
         self.0
-            .retain(|kept| kept.expire_time.is_some_and(|until| until > now));
-        if self.0.len() >= KEPT {
+            .retain(|stored| stored.expire_time.is_some_and(|until| until > now));
+        if self.0.len() >= MAX_SECRETS {
             return Err(Error::invalid(
                 "old_secret_expire_time",
                 format!(
-                    "{KEPT} secrets sign already; wait until one of them ends, or end the present one at once with a time that \
-                     has passed"
+                    "{MAX_SECRETS} secrets sign already; wait until one of them expires, or set a time in the past to \
+                     expire the current secret at once"
                 ),
             ));
         }
         self.0.insert(
             0,
-            Kept {
+            StoredSecret {
                 secret: secret.expose().to_owned(),
                 expire_time: None,
             },
@@ -126,25 +131,25 @@ impl Secrets {
         Ok(())
     }
 
-    /// When the last of the earlier ones ceases to sign.
+    /// Returns the time at which the last of the earlier secrets expires.
     pub(super) fn old_expire_time(&self) -> Option<Millis> {
-        self.0.iter().filter_map(|kept| kept.expire_time).max()
+        self.0.iter().filter_map(|stored| stored.expire_time).max()
     }
 
-    /// Those that sign now, the present one first.
+    /// Returns the secrets that sign now, the current one first.
     pub(super) fn signing(&self, now: Millis) -> Vec<Secret> {
         self.0
             .iter()
-            .filter(|kept| kept.expire_time.is_none_or(|until| until > now))
-            .map(|kept| Secret(Zeroizing::new(kept.secret.clone())))
+            .filter(|stored| stored.expire_time.is_none_or(|until| until > now))
+            .map(|stored| Secret(Zeroizing::new(stored.secret.clone())))
             .collect()
     }
 }
 
-fn record<'a>(owner_id: &'a str, endpoint_id: &'a str) -> Record<'a> {
+fn record<'a>(workspace_id: &'a str, endpoint_id: &'a str) -> Record<'a> {
     Record {
         purpose: Sealed::WebhookSecrets,
-        owner_id,
+        workspace_id,
         id: endpoint_id,
     }
 }
@@ -154,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_has_24_to_64_bytes() {
+    fn secret_has_24_to_64_bytes() {
         let of = |length: usize| format!("whsec_{}", STANDARD.encode(vec![7u8; length]));
         for (text, fits) in [
             (of(24), true),
@@ -173,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_secret_signs_too_until_its_time() {
+    fn old_secret_also_signs_until_it_expires() {
         let secret = |digit: u8| Secret(Zeroizing::new(format!("whsec_{}", STANDARD.encode([digit; 24]))));
         let mut secrets = Secrets::new(&secret(1));
         secrets.rotate(&secret(2), 0, 100).unwrap();

@@ -1,4 +1,4 @@
-//! `EnableEndpoint`, `DisableEndpoint`, and disabling what does not answer.
+//! `EnableEndpoint`, `DisableEndpoint`, and the disabling of endpoints by the server.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
@@ -10,30 +10,30 @@ use crate::events::Kind;
 use crate::identity::{Caller, links};
 use crate::store::Tx;
 use crate::store::entities::{webhook_deliveries, webhook_endpoints};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// Stops sending to an endpoint.
-pub async fn disable(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoint> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
+/// Disables an endpoint. A disabled endpoint stays unchanged.
+pub async fn disable(context: &Context, caller: &Caller, id: &str) -> Result<Endpoint> {
+    let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
     let at = id.clone();
-    domain
+    context
         .store
         .write(move |tx| {
-            let (owner_id, id) = (owner_id.clone(), id.clone());
+            let (workspace_id, id) = (workspace_id.clone(), id.clone());
             async move {
-                let row = load(tx, &owner_id, &id).await?;
+                let row = load(tx, &workspace_id, &id).await?;
                 if row.state == EndpointState::Enabled {
-                    switch_off(tx, row, DisableReason::Person, "somebody disabled it").await?;
+                    switch_off(tx, row, DisableReason::Person, "a person disabled the endpoint").await?;
                 }
                 Ok(())
             }
             .boxed()
         })
         .await?;
-    get(domain, caller, &at).await
+    get(context, caller, &at).await
 }
 
-/// Nothing is sent to it any more. What waits stays where it is, and goes on when the endpoint is enabled.
+/// Disables an endpoint with a reason. Its pending deliveries stay pending until the endpoint is enabled.
 pub(super) async fn switch_off(
     tx: &Tx,
     mut row: webhook_endpoints::Model,
@@ -46,18 +46,20 @@ pub(super) async fn switch_off(
     save(tx, row, Kind::WebhookEndpointDisabled).await
 }
 
-/// Sends to an endpoint again. What waits begins anew, at once. Where the token has ended in whose name it sent, it sends in
-/// the caller's, and is told no more than both may read.
-pub async fn enable(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoint> {
+/// Enables an endpoint. Its pending deliveries become due at once, with their full number of retries.
+///
+/// If the endpoint's token has ended, the endpoint belongs to the caller's token from then on. Its events then include
+/// only resources that both tokens may read. An enabled endpoint stays unchanged.
+pub async fn enable(context: &Context, caller: &Caller, id: &str) -> Result<Endpoint> {
     let (caller_, id) = (caller.clone(), id.to_owned());
     let at = id.clone();
-    domain
+    context
         .store
         .write(move |tx| {
             let (caller, id) = (caller_.clone(), id.clone());
             async move {
-                links::lock_live(tx, &caller.owner_id, &caller.token_id).await?;
-                let mut row = load(tx, &caller.owner_id, &id).await?;
+                links::lock_live(tx, &caller.workspace_id, &caller.token_id).await?;
+                let mut row = load(tx, &caller.workspace_id, &id).await?;
                 if row.state == EndpointState::Enabled {
                     return Ok(());
                 }
@@ -66,7 +68,7 @@ pub async fn enable(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoi
                 row.message = None;
                 row.failing_since = None;
                 let now = tx.now().await?;
-                token::take_over_if_ended(tx, &mut row, &caller, now).await?;
+                token::assign_if_ended(tx, &mut row, &caller, now).await?;
                 webhook_deliveries::Entity::update_many()
                     .col_expr(webhook_deliveries::Column::DueTime, Expr::value(now))
                     .col_expr(webhook_deliveries::Column::Failures, Expr::value(0))
@@ -79,5 +81,5 @@ pub async fn enable(domain: &Domain, caller: &Caller, id: &str) -> Result<Endpoi
             .boxed()
         })
         .await?;
-    get(domain, caller, &at).await
+    get(context, caller, &at).await
 }

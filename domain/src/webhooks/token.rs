@@ -1,4 +1,4 @@
-//! Endpoints send in the name of a token: that of whoever said last where they lead. They stop when it ends.
+//! The API token of an endpoint: the token that last set its URL. The endpoint is disabled when the token ends.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 
@@ -12,10 +12,10 @@ use crate::store::Tx;
 use crate::store::entities::webhook_endpoints::{Column, Entity, Model};
 use crate::{Result, failpoints};
 
-const ENDED: &str = "the API token in whose name events were sent was revoked or has expired";
+const ENDED: &str = "the API token of the endpoint was revoked or has expired";
 
-/// Stops an endpoint whose token has ended. Returns whether it goes on.
-pub(super) async fn goes_on(tx: &Tx, row: &Model, now: Millis) -> Result<bool> {
+/// Disables the endpoint if its token has ended. Returns whether events may be sent.
+pub(super) async fn check(tx: &Tx, row: &Model, now: Millis) -> Result<bool> {
     let Some(token_id) = &row.token_id else {
         return Ok(true);
     };
@@ -26,22 +26,22 @@ pub(super) async fn goes_on(tx: &Tx, row: &Model, now: Millis) -> Result<bool> {
     Ok(false)
 }
 
-/// Has an endpoint send in the caller's name: what may be told there is what both tokens may read.
-pub(super) fn take(row: &mut Model, caller: &Caller) -> Result<()> {
+/// Assigns an endpoint to the caller's token, and limits its scopes to those that both tokens have.
+pub(super) fn assign(row: &mut Model, caller: &Caller) -> Result<()> {
     narrow(row, &caller.scopes)?;
     row.token_id = Some(caller.token_id.clone());
     Ok(())
 }
 
-/// The same, where the token that it sends for has ended.
-pub(super) async fn take_over_if_ended(tx: &Tx, row: &mut Model, caller: &Caller, now: Millis) -> Result<()> {
+/// Assigns an endpoint to the caller's token if its own token has ended.
+pub(super) async fn assign_if_ended(tx: &Tx, row: &mut Model, caller: &Caller, now: Millis) -> Result<()> {
     match &row.token_id {
-        Some(token_id) if !links::is_live(tx, token_id, now).await? => take(row, caller),
+        Some(token_id) if !links::is_live(tx, token_id, now).await? => assign(row, caller),
         _ => Ok(()),
     }
 }
 
-/// Stops every endpoint of a token that is revoked.
+/// Disables all endpoints of a revoked token.
 pub(crate) async fn disable_all_of(tx: &Tx, token_id: &str) -> Result<()> {
     if failpoints::disables("endpoints") {
         return Ok(());
@@ -54,8 +54,13 @@ pub(crate) async fn disable_all_of(tx: &Tx, token_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Gives a token's endpoints to its successor, which is told no more there than it may read.
-pub(crate) async fn hand_over(tx: &Tx, token_id: &str, successor_id: &str, scopes: &Scopes) -> Result<()> {
+/// Assigns the endpoints of a token to its successor, and limits their scopes to those of the successor.
+pub(crate) async fn transfer_to_successor(
+    tx: &Tx,
+    token_id: &str,
+    successor_id: &str,
+    scopes: &Scopes,
+) -> Result<()> {
     for mut row in of(tx, token_id).await? {
         narrow(&mut row, scopes)?;
         row.token_id = Some(successor_id.to_owned());

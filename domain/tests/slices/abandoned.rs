@@ -1,4 +1,4 @@
-//! What a worker that was killed leaves claimed, and when the next one takes it up.
+//! The leases that a killed worker leaves, and when another worker takes the jobs over.
 
 use vintedbot_domain::ids::{Ids as _, SystemIds};
 use vintedbot_domain::jobs::{self, Claim, Proof, WorkerIdentity};
@@ -6,7 +6,7 @@ use vintedbot_domain::publishing::EffectKind;
 use vintedbot_domain::publishing::attempt::{Plan, Work};
 use vintedbot_marketplace::Process;
 
-use super::desk::Desk;
+use super::fixture::Fixture;
 
 fn worker(id: &str, host: &str) -> WorkerIdentity {
     WorkerIdentity {
@@ -20,82 +20,82 @@ fn worker(id: &str, host: &str) -> WorkerIdentity {
     }
 }
 
-/// An instance whose worker, which the desk plays, is at work on a confirmed publication.
-async fn at_work() -> (Desk, Claim, Work) {
-    let desk = Desk::open().await;
-    jobs::open_worker(&desk.world.domain.store, &worker("desk", "here"), |_| true)
+/// Returns an instance on which the fixture, as the worker, is publishing a confirmed job.
+async fn claimed_publish() -> (Fixture, Claim, Work) {
+    let fixture = Fixture::open().await;
+    jobs::open_worker(&fixture.world.context.store, &worker("fixture", "here"), |_| true)
         .await
         .expect("opens");
-    let (_, claim, work) = desk.at_work("Interrupted").await;
-    (desk, claim, work)
+    let (_, claim, work) = fixture.claimed_publish("Interrupted").await;
+    (fixture, claim, work)
 }
 
-async fn release(desk: &Desk, proof: Proof) -> usize {
+async fn release(fixture: &Fixture, proof: Proof) -> usize {
     let successor = worker(&SystemIds.id(), "here");
-    let released = jobs::release_abandoned(&desk.world.domain.store, &successor, proof).await;
+    let released = jobs::release_abandoned(&fixture.world.context.store, &successor, proof).await;
     released.expect("the tables")
 }
 
 #[tokio::test]
-async fn a_lease_of_a_gone_worker_ends_at_the_next_start() {
-    let (desk, _, _) = at_work().await;
-    assert!(desk.next().await.is_none(), "its lease lives");
-    assert!(release(&desk, Proof::FolderLock).await > 0);
-    // Not a moment later, and with the lock of the account.
-    let (claim, plan) = desk.next().await.expect("is due at once");
+async fn lease_of_a_dead_worker_ends_at_next_start() {
+    let (fixture, _, _) = claimed_publish().await;
+    assert!(fixture.next().await.is_none(), "its lease lives");
+    assert!(release(&fixture, Proof::FolderLock).await > 0);
+    // The takeover is immediate and includes the account lock.
+    let (claim, plan) = fixture.next().await.expect("is due at once");
     assert!(matches!(plan, Plan::Publish(_)), "{plan:?}");
     assert_eq!(claim.epoch, 3, "a claim like any other, which is counted");
     assert_eq!(claim.job.claims, 2);
 }
 
 #[tokio::test]
-async fn an_open_intent_keeps_its_wait_when_the_lease_is_released() {
-    let (desk, claim, work) = at_work().await;
-    let domain = &desk.world.domain;
-    let intent = desk.intend(&claim, &work, EffectKind::Publish, &[]).await;
+async fn open_intent_waits_after_its_lease_is_released() {
+    let (fixture, claim, work) = claimed_publish().await;
+    let context = &fixture.world.context;
+    let intent = fixture.intend(&claim, &work, EffectKind::Publish, &[]).await;
     intent.expect("there is consent");
-    assert!(release(&desk, Proof::FolderLock).await > 0);
-    assert!(desk.next().await.is_none(), "the click may still arrive");
-    let settings = &domain.settings;
-    let acts_for = settings.click_window_ms + settings.request_timeout_ms;
-    desk.world.clock.advance(acts_for - 1);
-    assert!(desk.next().await.is_none(), "nor one moment too early");
-    desk.world.clock.advance(1);
-    let (_, plan) = desk.next().await.expect("is due");
+    assert!(release(&fixture, Proof::FolderLock).await > 0);
+    assert!(fixture.next().await.is_none(), "the click may still arrive");
+    let settings = &context.settings;
+    let acts_for = settings.effects.click_window_ms + settings.effects.request_timeout_ms;
+    fixture.world.clock.advance(acts_for - 1);
+    assert!(fixture.next().await.is_none(), "nor one moment too early");
+    fixture.world.clock.advance(1);
+    let (_, plan) = fixture.next().await.expect("is due");
     assert!(matches!(plan, Plan::Reconcile(..)), "never made again: {plan:?}");
 }
 
 #[tokio::test]
-async fn a_released_claim_can_no_longer_commit_an_intent() {
-    let (desk, claim, work) = at_work().await;
-    assert!(release(&desk, Proof::FolderLock).await > 0);
-    let intent = desk.intend(&claim, &work, EffectKind::Publish, &[]).await;
+async fn released_claim_cannot_commit_an_intent() {
+    let (fixture, claim, work) = claimed_publish().await;
+    assert!(release(&fixture, Proof::FolderLock).await > 0);
+    let intent = fixture.intend(&claim, &work, EffectKind::Publish, &[]).await;
     assert!(intent.is_err(), "its lease is over");
-    let kept = claim.renew(&desk.world.domain.store, 60_000).await;
-    assert!(!kept.expect("the table"));
+    let renewed = claim.renew(&fixture.world.context.store, 60_000).await;
+    assert!(!renewed.expect("the table"));
 }
 
 #[tokio::test]
-async fn a_lease_of_a_worker_that_may_live_is_left() {
-    let (desk, _, _) = at_work().await;
-    assert_eq!(release(&desk, Proof::Process(|_| true)).await, 0);
+async fn lease_of_a_possibly_live_worker_is_kept() {
+    let (fixture, _, _) = claimed_publish().await;
+    assert_eq!(release(&fixture, Proof::Process(|_| true)).await, 0);
     let elsewhere = worker(&SystemIds.id(), "another machine");
-    let store = &desk.world.domain.store;
+    let store = &fixture.world.context.store;
     let released = jobs::release_abandoned(store, &elsewhere, Proof::Process(|_| false)).await;
     assert_eq!(released.expect("the tables"), 0, "its number means nothing there");
-    assert!(desk.next().await.is_none());
-    // Its process is seen to be gone, or it has closed.
-    assert!(release(&desk, Proof::Process(|_| false)).await > 0);
-    desk.next().await.expect("is due");
-    jobs::close_worker(store, "desk").await.expect("closes");
+    assert!(fixture.next().await.is_none());
+    // The old worker is known to be dead: its process is gone, or its row is closed.
+    assert!(release(&fixture, Proof::Process(|_| false)).await > 0);
+    fixture.next().await.expect("is due");
+    jobs::close_worker(store, "fixture").await.expect("closes");
     let released = jobs::release_abandoned(store, &elsewhere, Proof::Process(|_| true)).await;
     assert!(released.expect("the tables") > 0);
 }
 
 #[tokio::test]
-async fn a_worker_does_not_release_what_is_its_own() {
-    let (desk, _, _) = at_work().await;
-    let store = &desk.world.domain.store;
-    let released = jobs::release_abandoned(store, &worker("desk", "here"), Proof::FolderLock).await;
+async fn worker_does_not_release_its_own_leases() {
+    let (fixture, _, _) = claimed_publish().await;
+    let store = &fixture.world.context.store;
+    let released = jobs::release_abandoned(store, &worker("fixture", "here"), Proof::FolderLock).await;
     assert_eq!(released.expect("the tables"), 0);
 }

@@ -10,7 +10,7 @@ use vintedbot_marketplace::Language;
 use crate::support::{World, new_account, page, reason, violated};
 
 #[tokio::test]
-async fn a_new_account_works_where_its_mode_says_and_is_connected_in_the_background() {
+async fn new_account_is_connected_in_the_background() {
     let world = World::new().await;
     let mock = world.account("Shop").await;
     assert_eq!(
@@ -22,7 +22,7 @@ async fn a_new_account_works_where_its_mode_says_and_is_connected_in_the_backgro
         market: "www.vinted.de".to_owned(),
         ..new_account("Laden")
     };
-    let manual = accounts::create(&world.domain, &world.caller, new)
+    let manual = accounts::create(&world.context, &world.caller, new)
         .await
         .expect("made");
     assert_eq!(
@@ -32,7 +32,7 @@ async fn a_new_account_works_where_its_mode_says_and_is_connected_in_the_backgro
     assert!(manual.sequence > mock.sequence);
 
     let queued = jobs::Entity::find()
-        .all(world.domain.store.reader())
+        .all(world.context.store.reader())
         .await
         .expect("jobs");
     let queued: Vec<_> = queued
@@ -44,9 +44,9 @@ async fn a_new_account_works_where_its_mode_says_and_is_connected_in_the_backgro
 }
 
 #[tokio::test]
-async fn everything_wrong_with_a_new_account_is_told_at_once() {
+async fn all_violations_of_a_new_account_are_reported_at_once() {
     let world = World::new().await;
-    let create = async |new| accounts::create(&world.domain, &world.caller, new).await;
+    let create = async |new| accounts::create(&world.context, &world.caller, new).await;
     let new = NewAccount {
         display_name: "x".repeat(101),
         language: "de".to_owned(),
@@ -77,11 +77,11 @@ async fn everything_wrong_with_a_new_account_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn an_update_changes_what_its_mask_names() {
+async fn update_changes_only_masked_fields() {
     let (world, account) = World::with_account().await;
     let update = async |update: Update| {
         accounts::update(
-            &world.domain,
+            &world.context,
             &world.caller,
             Update {
                 id: account.id.clone(),
@@ -131,7 +131,7 @@ async fn an_update_changes_what_its_mask_names() {
 }
 
 #[tokio::test]
-async fn a_mode_change_moves_the_account_and_needs_an_acknowledgement_to_be_automated() {
+async fn automated_mode_needs_an_acknowledgement() {
     let (world, account) = World::with_account().await;
     let set = async |mode, automated_acknowledged| {
         let set = SetMode {
@@ -140,7 +140,7 @@ async fn a_mode_change_moves_the_account_and_needs_an_acknowledgement_to_be_auto
             automated_acknowledged,
             request_id: None,
         };
-        accounts::set_mode(&world.domain, &world.caller, set).await
+        accounts::set_mode(&world.context, &world.caller, set).await
     };
     assert_eq!(
         reason(set(Mode::Automated, false).await),
@@ -163,7 +163,7 @@ async fn a_mode_change_moves_the_account_and_needs_an_acknowledgement_to_be_auto
 }
 
 #[tokio::test]
-async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
+async fn pause_keeps_its_first_reason_until_resumed() {
     let (world, account) = World::with_account().await;
     for (reason, message) in [
         (Reason::ChallengeCaptcha, "first"),
@@ -171,7 +171,7 @@ async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
     ] {
         let id = account.id.clone();
         world
-            .domain
+            .context
             .store
             .write(move |tx| {
                 let id = id.clone();
@@ -180,7 +180,7 @@ async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
             .await
             .expect("pauses");
     }
-    let paused = accounts::get(&world.domain, &world.caller, &account.id)
+    let paused = accounts::get(&world.context, &world.caller, &account.id)
         .await
         .expect("is there");
     let pause = paused.pause.expect("a pause");
@@ -189,7 +189,7 @@ async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
         (Some(Reason::ChallengeCaptcha), "first")
     );
     for _ in 0..2 {
-        let active = accounts::resume(&world.domain, &world.caller, &account.id, None)
+        let active = accounts::resume(&world.context, &world.caller, &account.id, None)
             .await
             .expect("resumes");
         assert_eq!((active.state, active.pause), (AccountState::Active, None));
@@ -197,7 +197,7 @@ async fn a_pause_keeps_its_first_reason_until_a_person_ends_it() {
 }
 
 #[tokio::test]
-async fn a_removed_account_takes_its_listings_along() {
+async fn account_deletion_deletes_its_listings() {
     let (world, account) = World::with_account().await;
     let photo = world.photo(1).await;
     let input = ListingInput {
@@ -205,34 +205,34 @@ async fn a_removed_account_takes_its_listings_along() {
         ..ListingInput::default()
     };
     let listing = world.listing(&account, input).await;
-    accounts::delete(&world.domain, &world.caller, &account.id, None)
+    accounts::delete(&world.context, &world.caller, &account.id, None)
         .await
         .expect("is removed");
-    let (domain, caller) = (&world.domain, &world.caller);
+    let (context, caller) = (&world.context, &world.caller);
     assert_eq!(
-        reason(accounts::get(domain, caller, &account.id).await),
+        reason(accounts::get(context, caller, &account.id).await),
         Some(Reason::NotFound)
     );
     assert_eq!(
-        reason(listings::get(domain, caller, &listing.id).await),
+        reason(listings::get(context, caller, &listing.id).await),
         Some(Reason::NotFound)
     );
     assert!(
-        accounts::list(domain, caller, &page(0, ""))
+        accounts::list(context, caller, &page(0, ""))
             .await
             .expect("a list")
             .items
             .is_empty()
     );
     assert!(
-        accounts::seat_of(domain, &account.id)
+        accounts::account_context_of(context, &account.id)
             .await
             .expect("answers")
             .is_none()
     );
-    vintedbot_domain::media::delete(domain, caller, &photo.id, None)
+    vintedbot_domain::media::delete(context, caller, &photo.id, None)
         .await
-        .expect("nobody uses it any more");
+        .expect("it is unused");
     let last: Vec<_> = world
         .events()
         .await
@@ -248,49 +248,49 @@ async fn a_removed_account_takes_its_listings_along() {
 }
 
 #[tokio::test]
-async fn an_open_publish_job_keeps_account_and_listing_from_being_deleted() {
+async fn open_publish_job_blocks_account_and_listing_deletion() {
     let (world, account) = World::with_account().await;
     let listing = world.listing(&account, ListingInput::default()).await;
     let statement = format!(
-        "INSERT INTO publish_jobs (id, owner_id, account_id, listing_id, site, state, dry_run, prepare_number, revision, \
-         revision_hash, listing_hash, needs_manual, cancel_requested, hidden, possible_duplicate, stray_drafts, \
+        "INSERT INTO publish_jobs (id, workspace_id, account_id, listing_id, site, state, dry_run, prepare_number, revision, \
+         revision_hash, listing_hash, requires_action, cancel_requested, hidden, possible_duplicate, stray_drafts, \
          prepare_attempts, publish_attempts, create_time, update_time, sequence) VALUES ('job', '{}', '{}', '{}', \
          'practice', 'BLOCKED', TRUE, 1, '', '', '', FALSE, FALSE, FALSE, FALSE, '[]', 0, 0, 0, 0, 0)",
-        world.caller.owner_id, account.id, listing.id
+        world.caller.workspace_id, account.id, listing.id
     );
     world
-        .domain
+        .context
         .store
         .writer()
         .execute_unprepared(&statement)
         .await
         .expect("is written");
-    let (domain, caller) = (&world.domain, &world.caller);
+    let (context, caller) = (&world.context, &world.caller);
     assert_eq!(
-        reason(accounts::delete(domain, caller, &account.id, None).await),
+        reason(accounts::delete(context, caller, &account.id, None).await),
         Some(Reason::PublishJobOpen)
     );
     assert_eq!(
-        reason(listings::delete(domain, caller, &listing.id, None).await),
+        reason(listings::delete(context, caller, &listing.id, None).await),
         Some(Reason::PublishJobOpen)
     );
 }
 
 #[tokio::test]
-async fn another_owners_account_is_not_there() {
+async fn account_of_another_workspace_is_not_found() {
     let (world, account) = World::with_account().await;
     let stranger = world.stranger().await;
-    let (domain, id) = (&world.domain, &account.id);
+    let (context, id) = (&world.context, &account.id);
     assert_eq!(
-        reason(accounts::get(domain, &stranger, id).await),
+        reason(accounts::get(context, &stranger, id).await),
         Some(Reason::NotFound)
     );
     assert_eq!(
-        reason(accounts::delete(domain, &stranger, id, None).await),
+        reason(accounts::delete(context, &stranger, id, None).await),
         Some(Reason::NotFound)
     );
     assert_eq!(
-        reason(accounts::resume(domain, &stranger, id, None).await),
+        reason(accounts::resume(context, &stranger, id, None).await),
         Some(Reason::NotFound)
     );
     let update = Update {
@@ -299,7 +299,7 @@ async fn another_owners_account_is_not_there() {
         ..Update::default()
     };
     assert_eq!(
-        reason(accounts::update(domain, &stranger, update).await),
+        reason(accounts::update(context, &stranger, update).await),
         Some(Reason::NotFound)
     );
     let set = SetMode {
@@ -309,11 +309,11 @@ async fn another_owners_account_is_not_there() {
         request_id: None,
     };
     assert_eq!(
-        reason(accounts::set_mode(domain, &stranger, set).await),
+        reason(accounts::set_mode(context, &stranger, set).await),
         Some(Reason::NotFound)
     );
     assert!(
-        accounts::list(domain, &stranger, &page(0, ""))
+        accounts::list(context, &stranger, &page(0, ""))
             .await
             .expect("a list")
             .items
@@ -322,31 +322,31 @@ async fn another_owners_account_is_not_there() {
 }
 
 #[tokio::test]
-async fn two_accounts_of_the_same_moment_have_different_seats() {
+async fn simultaneous_accounts_have_different_account_contexts() {
     let world = World::new().await;
     let (one, other) = (world.account("One").await, world.account("Other").await);
-    let (one, other) = (accounts::seat(&one), accounts::seat(&other));
+    let (one, other) = (accounts::account_context(&one), accounts::account_context(&other));
     assert_ne!(one.practice_login, other.practice_login);
     assert!(one.practice_login.starts_with("seller-"));
 }
 
 #[tokio::test]
-async fn who_an_account_was_on_another_site_is_not_recorded_on_this_one() {
+async fn member_of_another_site_is_not_recorded() {
     let world = World::new().await;
     let account = world.account("Shop").await;
-    assert!(world.is_member(&account.id, "100").await);
+    assert!(world.set_member(&account.id, "100").await);
     let set = SetMode {
         id: account.id.clone(),
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
     };
-    accounts::set_mode(&world.domain, &world.caller, set)
+    accounts::set_mode(&world.context, &world.caller, set)
         .await
         .expect("set");
-    // The practice site's answer was on its way.
-    assert!(!world.is_member(&account.id, "100").await);
-    let account = accounts::get(&world.domain, &world.caller, &account.id)
+    // This simulates an answer of the practice site that was still in flight.
+    assert!(!world.set_member(&account.id, "100").await);
+    let account = accounts::get(&world.context, &world.caller, &account.id)
         .await
         .expect("is there");
     assert_eq!((account.site.as_str(), account.member_id), ("vinted.fr", None));

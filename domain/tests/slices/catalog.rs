@@ -13,20 +13,20 @@ fn query(kind: NameKind, name: &str, category_id: Option<i64>) -> NameQuery {
 }
 
 #[tokio::test]
-async fn a_catalogue_that_was_not_read_yet_says_when_to_come_back() {
+async fn unread_catalogue_says_when_to_retry() {
     let world = World::new().await;
     let account = world.account("Shop").await;
-    let refused = catalog::colors(&world.domain, &world.caller, &account.id, &page(0, "")).await;
+    let refused = catalog::colors(&world.context, &world.caller, &account.id, &page(0, "")).await;
     let error = refused.expect_err("not ready");
     assert_eq!(error.reason(), Some(Reason::CatalogNotReady));
     assert!(matches!(error, vintedbot_domain::Error::Rejected(r) if r.retry_after_ms.is_some()));
 }
 
 #[tokio::test]
-async fn a_newer_reading_replaces_the_older_one() {
+async fn newer_catalogue_replaces_the_older_one() {
     let (world, account) = World::with_account().await;
     let colors = async || {
-        let page = catalog::colors(&world.domain, &world.caller, &account.id, &page(0, ""))
+        let page = catalog::colors(&world.context, &world.caller, &account.id, &page(0, ""))
             .await
             .expect("colours");
         page.items.len()
@@ -35,21 +35,21 @@ async fn a_newer_reading_replaces_the_older_one() {
     let mut newer = support::catalog();
     newer.colors.truncate(1);
     world
-        .domain
+        .context
         .catalogs
-        .save(&world.domain.store, "practice", newer)
+        .save(&world.context.store, "practice", newer)
         .await
         .expect("is saved");
     assert_eq!(colors().await, 1);
 }
 
 #[tokio::test]
-async fn the_tree_is_listed_level_by_level_or_whole() {
+async fn tree_is_listed_by_level_or_whole() {
     let (world, account) = World::with_account().await;
     let list = async |parent, recursive| {
         let page = page(0, "");
         let listed = catalog::list_categories(
-            &world.domain,
+            &world.context,
             &world.caller,
             &account.id,
             parent,
@@ -75,9 +75,9 @@ async fn the_tree_is_listed_level_by_level_or_whole() {
 }
 
 #[tokio::test]
-async fn a_leaf_tells_what_it_asks_for() {
+async fn leaf_lists_its_required_attributes() {
     let (world, account) = World::with_account().await;
-    let (place, fields) = catalog::category(&world.domain, &world.caller, &account.id, 21)
+    let (place, fields) = catalog::category(&world.context, &world.caller, &account.id, 21)
         .await
         .expect("a leaf");
     assert_eq!((place.path.as_str(), place.leaf), ("Hommes > Sweats", true));
@@ -95,20 +95,20 @@ async fn a_leaf_tells_what_it_asks_for() {
     ];
     assert_eq!(codes, expected);
     assert_eq!(fields[2].title, "État");
-    let unknown = catalog::category(&world.domain, &world.caller, &account.id, 99).await;
+    let unknown = catalog::category(&world.context, &world.caller, &account.id, 99).await;
     assert_eq!(reason(unknown), Some(Reason::NotFound));
-    let sizes = catalog::sizes(&world.domain, &world.caller, &account.id, 2, &page(0, "")).await;
+    let sizes = catalog::sizes(&world.context, &world.caller, &account.id, 2, &page(0, "")).await;
     assert_eq!(violated(sizes), ["category_id"], "it is no leaf");
 }
 
 #[tokio::test]
-async fn lists_of_choices_are_paged() {
+async fn choices_are_paged() {
     let (world, account) = World::with_account().await;
-    let first = catalog::colors(&world.domain, &world.caller, &account.id, &page(3, ""))
+    let first = catalog::colors(&world.context, &world.caller, &account.id, &page(3, ""))
         .await
         .expect("a page");
     let second = catalog::colors(
-        &world.domain,
+        &world.context,
         &world.caller,
         &account.id,
         &page(3, &first.next_page_token),
@@ -127,7 +127,7 @@ async fn lists_of_choices_are_paged() {
 }
 
 #[tokio::test]
-async fn names_are_understood_with_and_without_a_category() {
+async fn names_resolve_with_and_without_a_category() {
     let (world, account) = World::with_account().await;
     let queries = [
         query(NameKind::Category, "Homme > Sweats", None),
@@ -139,7 +139,7 @@ async fn names_are_understood_with_and_without_a_category() {
         query(NameKind::Material, "soie", Some(21)),
         query(NameKind::PackageSize, "small", None),
     ];
-    let resolved = catalog::resolve_names(&world.domain, &world.caller, &account.id, &queries)
+    let resolved = catalog::resolve_names(&world.context, &world.caller, &account.id, &queries)
         .await
         .expect("answers");
     let ids: Vec<_> = resolved
@@ -156,14 +156,14 @@ async fn names_are_understood_with_and_without_a_category() {
         query(NameKind::Size, "M", None),
         query(NameKind::Color, " ", None),
     ];
-    let refused = catalog::resolve_names(&world.domain, &world.caller, &account.id, &wrong).await;
+    let refused = catalog::resolve_names(&world.context, &world.caller, &account.id, &wrong).await;
     assert_eq!(violated(refused), ["queries[0].category_id", "queries[1].name"]);
 }
 
 #[tokio::test]
-async fn another_owners_account_shows_no_catalogue() {
+async fn account_of_another_workspace_shows_no_catalogue() {
     let (world, account) = World::with_account().await;
     let stranger = world.stranger().await;
-    let refused = catalog::colors(&world.domain, &stranger, &account.id, &page(0, "")).await;
+    let refused = catalog::colors(&world.context, &stranger, &account.id, &page(0, "")).await;
     assert_eq!(reason(refused), Some(Reason::NotFound));
 }

@@ -1,4 +1,4 @@
-//! Several processes on one database: whose folder may join, who is called what, and what there is to do.
+//! Several processes on one database: which data folders may join, worker names, and due jobs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,7 +46,7 @@ async fn enqueue(store: &Store, kind: Kind, account: &str, due_time: i64) -> Str
             async move {
                 let new = NewJob {
                     kind,
-                    owner_id: None,
+                    workspace_id: None,
                     account_id: Some(account.clone()),
                     subject_id: account,
                     due_time,
@@ -61,7 +61,7 @@ async fn enqueue(store: &Store, kind: Kind, account: &str, due_time: i64) -> Str
 }
 
 #[tokio::test]
-async fn folders_of_several_processes_join_one_instance_and_another_instances_is_refused() {
+async fn folder_of_another_instance_cannot_join_the_cluster() {
     let server = Postgres::start().await.expect("starts");
     let store = open(&server.url()).await;
     let folders: Vec<_> = (0..5).map(|_| tempfile::tempdir().expect("a folder")).collect();
@@ -95,7 +95,7 @@ async fn folders_of_several_processes_join_one_instance_and_another_instances_is
         "{message}"
     );
 
-    // Nor does a process that runs alone begin a new log while others work.
+    // A process in single mode must not begin a new log either while others work.
     let worker = identity(None, "elsewhere");
     jobs::open_worker(&store, &worker, |_| true).await.expect("opens");
     let refused = instance::start(&store, strange.path(), "0.1.0", "0.1.0").await;
@@ -104,9 +104,9 @@ async fn folders_of_several_processes_join_one_instance_and_another_instances_is
 }
 
 #[tokio::test]
-async fn a_name_is_one_living_workers() {
+async fn worker_name_is_unique_among_live_workers() {
     let world = World::new().await;
-    let store = &world.domain.store;
+    let store = &world.context.store;
     let first = identity(Some("attic"), "here");
     jobs::open_worker(store, &first, |_| true).await.expect("opens");
     let refused = jobs::open_worker(store, &identity(Some("attic"), "there"), |_| true).await;
@@ -120,7 +120,7 @@ async fn a_name_is_one_living_workers() {
             .await
             .expect("another name, or none");
     }
-    // Its process is seen to be gone; or it has closed; or nothing was heard of it for long.
+    // The old worker counts as dead if its process is gone, its row is closed, or its last heartbeat is old.
     jobs::open_worker(store, &identity(Some("attic"), "here"), |_| false)
         .await
         .expect("the first is gone");
@@ -136,9 +136,9 @@ async fn a_name_is_one_living_workers() {
 }
 
 #[tokio::test]
-async fn what_is_due_has_accounts_in_turn_and_says_when_more_is() {
+async fn due_jobs_are_round_robin_and_report_the_next_due_time() {
     let world = World::new().await;
-    let store = &world.domain.store;
+    let store = &world.context.store;
     let mut first = String::new();
     for number in 0..200 {
         let id = enqueue(store, Kind::SyncInbox, "busy", START - 1_000 + number).await;
@@ -182,9 +182,9 @@ async fn what_is_due_has_accounts_in_turn_and_says_when_more_is() {
 }
 
 #[tokio::test]
-async fn a_kind_is_not_hidden_by_however_many_accounts_with_older_jobs_of_another() {
+async fn many_older_jobs_do_not_hide_another_kind() {
     let world = World::new().await;
-    let store = &world.domain.store;
+    let store = &world.context.store;
     for number in 0..700 {
         enqueue(
             store,
@@ -201,7 +201,7 @@ async fn a_kind_is_not_hidden_by_however_many_accounts_with_older_jobs_of_anothe
 }
 
 #[tokio::test]
-async fn transactions_that_lock_each_other_out_are_run_again() {
+async fn deadlocked_transactions_are_retried() {
     let server = Postgres::start().await.expect("starts");
     let store = open(&server.url()).await;
     let meet = Arc::new(Barrier::new(2));
@@ -216,7 +216,7 @@ async fn transactions_that_lock_each_other_out_are_run_again() {
                     tx.execute_unprepared(&sql).await
                 };
                 lock(first).await?;
-                // Both have their first lock, once.
+                // Both transactions take their first lock once, which causes the deadlock.
                 if runs.fetch_add(1, Ordering::SeqCst) < 2 {
                     meet.wait().await;
                 }

@@ -1,4 +1,4 @@
-//! Threads for tests, as a reading of the site's inbox leaves them.
+//! Threads for tests, as an inbox sync stores them.
 
 use futures::FutureExt as _;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
@@ -10,37 +10,37 @@ use vintedbot_marketplace::{Money, Transaction};
 
 use crate::support::{START, World};
 
-/// What a thread is like.
+/// The properties of a thread.
 #[derive(Clone, Debug, Default)]
-pub struct Told<'a> {
-    /// Empty: one of its own.
+pub struct ThreadSpec<'a> {
+    /// The id on the site. Empty: a new unique id.
     pub remote_id: &'a str,
     pub member_id: &'a str,
     /// Milliseconds after the start.
     pub time: i64,
     pub unread: bool,
     pub waiting: bool,
-    /// Its first message is an offer.
+    /// Whether the first message is an offer.
     pub offer: bool,
     pub messages: i64,
     pub subject: &'a str,
     pub price: Option<i64>,
 }
 
-/// Stores a thread and tells of it. Its id.
-pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String {
-    let domain = &world.domain;
-    let id = domain.ids.id();
+/// Stores a thread and appends its event. Returns its id.
+pub async fn store(world: &World, account: &Account, spec: &ThreadSpec<'_>) -> String {
+    let context = &world.context;
+    let id = context.ids.id();
     let person = people::Model {
-        id: domain.ids.id(),
-        owner_id: account.owner_id.clone(),
+        id: context.ids.id(),
+        workspace_id: account.workspace_id.clone(),
         site: account.site.clone(),
-        member_id: told.member_id.to_owned(),
-        login: told.member_id.to_owned(),
+        member_id: spec.member_id.to_owned(),
+        login: spec.member_id.to_owned(),
         is_system: false,
         create_time: START,
     };
-    let transaction = told.price.map(|minor_units| Transaction {
+    let transaction = spec.price.map(|minor_units| Transaction {
         id: "1".to_owned(),
         price: Some(Money {
             minor_units,
@@ -50,25 +50,25 @@ pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String 
     });
     let row = threads::Model {
         id: id.clone(),
-        owner_id: account.owner_id.clone(),
+        workspace_id: account.workspace_id.clone(),
         account_id: account.id.clone(),
         site: account.site.clone(),
-        remote_id: if told.remote_id.is_empty() {
+        remote_id: if spec.remote_id.is_empty() {
             id.clone()
         } else {
-            told.remote_id.to_owned()
+            spec.remote_id.to_owned()
         },
         person_id: String::new(),
-        subject: told.subject.to_owned(),
+        subject: spec.subject.to_owned(),
         listing_id: None,
         transaction_state: transaction.map(|one| serde_json::to_string(&one).expect("JSON")),
         snippet: String::new(),
-        last_message_time: START + told.time,
-        unread_count: if told.unread { told.messages } else { 0 },
-        unread: told.unread,
-        remote_unread: told.unread,
-        waiting_for_me: told.waiting,
-        has_offer: told.offer,
+        last_message_time: START + spec.time,
+        unread_count: if spec.unread { spec.messages } else { 0 },
+        unread: spec.unread,
+        remote_unread: spec.unread,
+        waiting_for_me: spec.waiting,
+        has_offer: spec.offer,
         archived: false,
         snooze_until: None,
         labels: "[]".to_owned(),
@@ -78,7 +78,7 @@ pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String 
         draft_time: None,
         reply_allowed: true,
         read_by_person: true,
-        message_count: told.messages,
+        message_count: spec.messages,
         listed: None,
         create_time: START,
         update_time: START,
@@ -91,7 +91,7 @@ pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String 
         removal_message: None,
         removal_time: None,
     };
-    let entries: Vec<_> = (1..=told.messages)
+    let entries: Vec<_> = (1..=spec.messages)
         .map(|position| {
             let offer = Content::OfferRequest {
                 transaction_id: None,
@@ -100,10 +100,10 @@ pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String 
                 status: Some(10),
                 current: true,
             };
-            let is_offer = told.offer && position == 1;
+            let is_offer = spec.offer && position == 1;
             messages::Model {
-                id: domain.ids.id(),
-                owner_id: row.owner_id.clone(),
+                id: context.ids.id(),
+                workspace_id: row.workspace_id.clone(),
                 account_id: row.account_id.clone(),
                 thread_id: id.clone(),
                 remote_key: format!("message:{position}"),
@@ -119,18 +119,18 @@ pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String 
                 attachments: "[]".to_owned(),
                 time: START + position,
                 position,
-                read: !told.unread,
+                read: !spec.unread,
                 hidden: false,
                 reply_id: None,
                 sequence: 0,
             }
         })
         .collect();
-    let written = domain.store.write(move |tx| {
+    let written = context.store.write(move |tx| {
         let (mut row, person, entries) = (row.clone(), person.clone(), entries.clone());
         async move {
             let known = people::Entity::find()
-                .filter(people::Column::OwnerId.eq(person.owner_id.as_str()))
+                .filter(people::Column::WorkspaceId.eq(person.workspace_id.as_str()))
                 .filter(people::Column::MemberId.eq(person.member_id.as_str()))
                 .one(tx)
                 .await?;
@@ -163,9 +163,9 @@ pub async fn store(world: &World, account: &Account, told: &Told<'_>) -> String 
     id
 }
 
-/// Changes a thread's row, as a reading of the site would.
+/// Changes the row of a thread, as an inbox sync would.
 pub async fn touch(world: &World, id: &str, change: impl Fn(&mut threads::Model)) {
-    let writer = world.domain.store.writer();
+    let writer = world.context.store.writer();
     let row = threads::Entity::find_by_id(id).one(writer).await.expect("reads");
     let mut row = row.expect("is there");
     change(&mut row);
@@ -175,17 +175,17 @@ pub async fn touch(world: &World, id: &str, change: impl Fn(&mut threads::Model)
         .expect("is written");
 }
 
-/// A reply that waits for its time.
+/// Stores a reply that waits for its due time.
 pub async fn reply(world: &World, thread_id: &str) -> replies::Model {
-    let writer = world.domain.store.writer();
+    let writer = world.context.store.writer();
     let thread = threads::Entity::find_by_id(thread_id)
         .one(writer)
         .await
         .expect("reads");
     let thread = thread.expect("is there");
     let row = replies::Model {
-        id: world.domain.ids.id(),
-        owner_id: thread.owner_id,
+        id: world.context.ids.id(),
+        workspace_id: thread.workspace_id,
         account_id: thread.account_id,
         thread_id: thread.id,
         site: thread.site,
@@ -199,7 +199,7 @@ pub async fn reply(world: &World, thread_id: &str) -> replies::Model {
         send_time: Some(START),
         confirm_expire_time: None,
         confirm_time: None,
-        needs_manual: false,
+        requires_action: false,
         reason: None,
         message: None,
         attempts: 0,
@@ -223,7 +223,7 @@ pub async fn end(world: &World, reply: replies::Model) {
         ..reply
     };
     replies::Entity::update(ended.into_active_model().reset_all())
-        .exec(world.domain.store.writer())
+        .exec(world.context.store.writer())
         .await
         .expect("is written");
 }
@@ -246,10 +246,10 @@ pub fn label(ids: &[&str], add: &[&str], remove: &[&str]) -> Label {
     }
 }
 
-pub async fn world_with(told: &[Told<'_>]) -> (World, Account, Vec<String>) {
+pub async fn world_with(spec: &[ThreadSpec<'_>]) -> (World, Account, Vec<String>) {
     let (world, account) = World::with_account().await;
     let mut ids = Vec::new();
-    for one in told {
+    for one in spec {
         ids.push(store(&world, &account, one).await);
     }
     (world, account, ids)

@@ -1,4 +1,4 @@
-//! How many webhook endpoints an owner may have, and what of their addresses is stored.
+//! The limit on webhook endpoints per workspace, and how their URLs are stored.
 
 use async_trait::async_trait;
 use futures::future::join_all;
@@ -40,13 +40,14 @@ async fn make_at(
         secret: None,
         request_id,
     };
-    webhooks::create(&world.domain, &world.caller, &Anywhere, new).await
+    webhooks::create(&world.context, &world.caller, &Anywhere, new).await
 }
 
-async fn of_many_at_once_there_are_a_hundred(world: World) {
+async fn concurrent_endpoints_are_limited_to_a_hundred(world: World) {
     let made = join_all((0..98).map(|_| make(&world, None))).await;
     assert!(made.iter().all(Result::is_ok));
-    // Six at once for two places, each asked for twice under one id: whoever is in has both answers.
+    // Six concurrent creations compete for two places. Each is sent twice with one request id. Both calls of a
+    // successful id get an answer.
     let ids: Vec<_> = (0..6).map(|_| request_id()).collect();
     let twice = ids.iter().chain(&ids).map(|id| make(&world, id.clone()));
     let mut made = join_all(twice).await;
@@ -68,20 +69,20 @@ async fn of_many_at_once_there_are_a_hundred(world: World) {
 }
 
 #[tokio::test]
-async fn an_owner_has_a_hundred_endpoints() {
-    of_many_at_once_there_are_a_hundred(World::new().await).await;
+async fn workspace_has_at_most_100_endpoints() {
+    concurrent_endpoints_are_limited_to_a_hundred(World::new().await).await;
 }
 
 #[tokio::test]
-async fn an_owner_has_a_hundred_endpoints_on_postgresql() {
+async fn workspace_has_at_most_100_endpoints_on_postgresql() {
     let server = Postgres::start().await.expect("starts");
-    of_many_at_once_there_are_a_hundred(World::on(&server.url()).await).await;
+    concurrent_endpoints_are_limited_to_a_hundred(World::on(&server.url()).await).await;
     server.stop().await.expect("ends");
 }
 
-/// Everything that the database has of endpoints, attempts and events.
+/// Returns everything that the database stores about endpoints, attempts and events.
 async fn stored(world: &World) -> String {
-    let reader = world.domain.store.reader();
+    let reader = world.context.store.reader();
     let endpoints = webhook_endpoints::Entity::find()
         .all(reader)
         .await
@@ -92,19 +93,19 @@ async fn stored(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn query_of_an_address_is_sealed_and_never_shown() {
+async fn endpoint_url_query_is_sealed_and_never_shown() {
     const URL: &str = "https://example.org/hooks?key=hunter2";
     const SHOWN: &str = "https://example.org/hooks?***";
     let world = World::new().await;
-    let (domain, caller) = (&world.domain, &world.caller);
+    let (context, caller) = (&world.context, &world.caller);
     let made = make_at(&world, URL, None).await.expect("is made").endpoint;
     assert_eq!(made.url, SHOWN);
     let id = made.id.as_str();
     let send = async || {
-        webhooks::send_test(domain, caller, id, None)
+        webhooks::send_test(context, caller, id, None)
             .await
             .expect("is sent");
-        let mut claims = webhooks::claim(domain, id, 1, 1_000).await.expect("claims");
+        let mut claims = webhooks::claim(context, id, 1, 1_000).await.expect("claims");
         let claim = claims.pop().expect("is due");
         let sent = Sent {
             time: 1,
@@ -116,7 +117,7 @@ async fn query_of_an_address_is_sealed_and_never_shown() {
             }),
         };
         assert!(!format!("{claim:?}").contains("hunter2"));
-        webhooks::record(&domain.store, &claim, sent)
+        webhooks::record(&context.store, &claim, sent)
             .await
             .expect("writes");
         claim.url
@@ -133,7 +134,7 @@ async fn query_of_an_address_is_sealed_and_never_shown() {
             },
             ..UpdateEndpoint::default()
         };
-        let changed = webhooks::update(domain, caller, &Anywhere, update).await;
+        let changed = webhooks::update(context, caller, &Anywhere, update).await;
         changed.expect("is changed").url
     };
     assert_eq!(change(SHOWN).await, SHOWN);
@@ -145,13 +146,13 @@ async fn query_of_an_address_is_sealed_and_never_shown() {
     assert_eq!(send().await, "https://example.org/new?key=hunter2b");
     assert!(!stored(&world).await.contains("hunter2"));
 
-    // As an earlier version left it.
+    // An earlier version stored the URL like this.
     let sql = "UPDATE webhook_endpoints SET url = $1, sealed_query = NULL";
-    let writer = domain.store.writer();
+    let writer = context.store.writer();
     let statement = Statement::from_sql_and_values(writer.get_database_backend(), sql, [URL.into()]);
     writer.execute_raw(statement).await.expect("is written");
     assert_eq!(
-        webhooks::get(domain, caller, id).await.expect("is there").url,
+        webhooks::get(context, caller, id).await.expect("is there").url,
         SHOWN
     );
     assert_eq!(send().await, URL);

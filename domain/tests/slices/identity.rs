@@ -15,9 +15,9 @@ fn token(scopes: &[&str]) -> NewToken {
 }
 
 #[tokio::test]
-async fn a_secret_is_shown_once_and_kept_as_a_hash() {
+async fn token_secret_is_shown_once_and_stored_as_a_hash() {
     let world = World::new().await;
-    let created = identity::create_token(&world.domain, &world.caller, token(&["media:read"]))
+    let created = identity::create_token(&world.context, &world.caller, token(&["media:read"]))
         .await
         .expect("made");
     let secret = created.secret.expect("is shown");
@@ -25,7 +25,7 @@ async fn a_secret_is_shown_once_and_kept_as_a_hash() {
     assert_eq!(format!("{secret:?}"), "Secret");
 
     let rows = api_tokens::Entity::find()
-        .all(world.domain.store.reader())
+        .all(world.context.store.reader())
         .await
         .expect("rows");
     assert!(
@@ -42,29 +42,33 @@ async fn a_secret_is_shown_once_and_kept_as_a_hash() {
 }
 
 #[tokio::test]
-async fn a_token_gives_its_owner_and_its_scopes_and_nothing_more() {
+async fn token_grants_only_its_workspace_and_scopes() {
     let world = World::new().await;
-    let created = identity::create_token(&world.domain, &world.caller, token(&["media:read", "media:read"]))
-        .await
-        .expect("made");
+    let created = identity::create_token(
+        &world.context,
+        &world.caller,
+        token(&["media:read", "media:read"]),
+    )
+    .await
+    .expect("made");
     let secret = created.secret.expect("is shown");
-    let caller = identity::authenticate(&world.domain, Some(secret.expose()))
+    let caller = identity::authenticate(&world.context, Some(secret.expose()))
         .await
         .expect("is known");
     assert_eq!(
-        (&caller.owner_id, &caller.token_id),
-        (&world.caller.owner_id, &created.token.id)
+        (&caller.workspace_id, &caller.token_id),
+        (&world.caller.workspace_id, &created.token.id)
     );
     caller.require(Scope::MediaRead).expect("has it");
     let refusal = caller.require(Scope::MediaWrite).expect_err("lacks it");
-    assert_eq!(refusal.reason(), Some(Reason::ScopeMissing));
+    assert_eq!(refusal.reason(), Some(Reason::InsufficientScope));
 
-    let wider = identity::create_token(&world.domain, &caller, token(&["auth:manage"])).await;
+    let wider = identity::create_token(&world.context, &caller, token(&["auth:manage"])).await;
     assert_eq!(reason(wider), Some(Reason::ScopeNotGrantable));
 }
 
 #[tokio::test]
-async fn tokens_that_are_absent_malformed_unknown_expired_or_revoked_are_refused() {
+async fn every_kind_of_invalid_token_is_refused() {
     let world = World::new().await;
     for (bearer, expected) in [
         (None, Reason::TokenMissing),
@@ -73,7 +77,7 @@ async fn tokens_that_are_absent_malformed_unknown_expired_or_revoked_are_refused
         (Some("vb_AAAA"), Reason::TokenInvalid),
     ] {
         assert_eq!(
-            reason(identity::authenticate(&world.domain, bearer).await),
+            reason(identity::authenticate(&world.context, bearer).await),
             Some(expected),
             "{bearer:?}"
         );
@@ -83,55 +87,55 @@ async fn tokens_that_are_absent_malformed_unknown_expired_or_revoked_are_refused
         expire_time: Some(START + 1000),
         ..token(&["media:read"])
     };
-    let expiring = identity::create_token(&world.domain, &world.caller, new)
+    let expiring = identity::create_token(&world.context, &world.caller, new)
         .await
         .expect("made");
     let secret = expiring.secret.expect("is shown");
-    identity::authenticate(&world.domain, Some(secret.expose()))
+    identity::authenticate(&world.context, Some(secret.expose()))
         .await
         .expect("still good");
     world.clock.advance(1000);
-    let late = identity::authenticate(&world.domain, Some(secret.expose())).await;
+    let late = identity::authenticate(&world.context, Some(secret.expose())).await;
     assert_eq!(reason(late), Some(Reason::TokenExpired));
 
     let token_id = world.caller.token_id.clone();
-    let revoked = identity::revoke_token(&world.domain, &world.caller, Revoke::of(&token_id))
+    let revoked = identity::revoke_token(&world.context, &world.caller, Revoke::of(&token_id))
         .await
         .expect("revoked");
     assert_eq!(revoked.revoke_time, Some(START + 1000));
-    let again = identity::revoke_token(&world.domain, &world.caller, Revoke::of(&token_id))
+    let again = identity::revoke_token(&world.context, &world.caller, Revoke::of(&token_id))
         .await
         .expect("no error");
     assert_eq!(again, revoked, "revoking twice changes nothing");
-    let gone = identity::authenticate(&world.domain, Some(&world.secret)).await;
+    let gone = identity::authenticate(&world.context, Some(&world.secret)).await;
     assert_eq!(reason(gone), Some(Reason::TokenInvalid));
 }
 
 #[tokio::test]
-async fn everything_wrong_with_a_new_token_is_told_at_once() {
+async fn all_violations_of_a_new_token_are_reported_at_once() {
     let world = World::new().await;
     let new = NewToken {
         name: " ".to_owned(),
         expire_time: Some(START),
         ..token(&["media:read", "media:eat"])
     };
-    let fields = violated(identity::create_token(&world.domain, &world.caller, new).await);
+    let fields = violated(identity::create_token(&world.context, &world.caller, new).await);
     assert_eq!(fields, ["name", "scopes[1]", "expire_time"]);
-    let fields = violated(identity::create_token(&world.domain, &world.caller, token(&[])).await);
+    let fields = violated(identity::create_token(&world.context, &world.caller, token(&[])).await);
     assert_eq!(fields, ["scopes"]);
 }
 
 #[tokio::test]
-async fn a_repeated_call_finds_the_token_but_not_its_secret() {
+async fn repeated_create_returns_the_token_without_its_secret() {
     let world = World::new().await;
     let new = NewToken {
         request_id: request_id(),
         ..token(&["media:read"])
     };
-    let first = identity::create_token(&world.domain, &world.caller, new.clone())
+    let first = identity::create_token(&world.context, &world.caller, new.clone())
         .await
         .expect("made");
-    let second = identity::create_token(&world.domain, &world.caller, new)
+    let second = identity::create_token(&world.context, &world.caller, new)
         .await
         .expect("found");
     assert_eq!(first.token, second.token);
@@ -143,35 +147,35 @@ async fn a_repeated_call_finds_the_token_but_not_its_secret() {
 }
 
 #[tokio::test]
-async fn revoked_and_expired_tokens_are_listed_on_demand_and_strangers_never() {
+async fn inactive_tokens_are_listed_only_on_demand() {
     let world = World::new().await;
     let stranger = world.stranger().await;
     let new = NewToken {
         expire_time: Some(START + 1),
         ..token(&["media:read"])
     };
-    identity::create_token(&world.domain, &world.caller, new)
+    identity::create_token(&world.context, &world.caller, new)
         .await
         .expect("made");
     world.clock.advance(1);
     let list = async |all| {
-        identity::list_tokens(&world.domain, &world.caller, all, &page(0, ""))
+        identity::list_tokens(&world.context, &world.caller, all, &page(0, ""))
             .await
             .expect("a list")
             .items
             .len()
     };
     assert_eq!((list(false).await, list(true).await), (1, 2));
-    let foreign = identity::revoke_token(&world.domain, &stranger, Revoke::of(&world.caller.token_id)).await;
+    let foreign = identity::revoke_token(&world.context, &stranger, Revoke::of(&world.caller.token_id)).await;
     assert_eq!(reason(foreign), Some(Reason::NotFound));
 }
 
 #[tokio::test]
-async fn who_am_i_names_owner_and_token() {
+async fn whoami_names_workspace_and_token() {
     let world = World::new().await;
-    let (name, token) = identity::who_am_i(&world.domain, &world.caller)
+    let (name, token) = identity::who_am_i(&world.context, &world.caller)
         .await
         .expect("an answer");
-    assert_eq!((name.as_str(), &token.id), ("owner", &world.caller.token_id));
+    assert_eq!((name.as_str(), &token.id), ("workspace", &world.caller.token_id));
     assert_eq!(token.scopes.iter().count(), Scope::ALL.len());
 }

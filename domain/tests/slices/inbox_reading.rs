@@ -1,4 +1,4 @@
-//! Readings of an inbox: when they happen, how far they go, what they say of themselves, and what becomes of photos.
+//! Inbox syncs: when they run, how far they read, what they report, and how photos are fetched.
 
 use std::collections::HashSet;
 
@@ -19,13 +19,13 @@ use super::inbox_sync::{
 use super::support::{START, World, reason};
 
 async fn queued(world: &World) -> Vec<String> {
-    let due = jobs::sweep(&world.domain.store, 10).await;
+    let due = jobs::sweep(&world.context.store, 10).await;
     due.expect("due jobs")
 }
 
 async fn claim(world: &World) -> Claim {
     for id in queued(world).await {
-        let claim = jobs::claim(&world.domain.store, &id, "worker", 30_000).await;
+        let claim = jobs::claim(&world.context.store, &id, "worker", 30_000).await;
         if let Some(claim) = claim.expect("claims")
             && claim.job.kind == jobs::Kind::SyncInbox
         {
@@ -36,14 +36,14 @@ async fn claim(world: &World) -> Claim {
 }
 
 async fn begin(world: &World, account: &Account) -> (Claim, Begun) {
-    turns::take(&world.domain, &account.id).await.expect("is queued");
+    turns::take(&world.context, &account.id).await.expect("is queued");
     let claim = claim(world).await;
-    let begun = work::begin(&world.domain, &claim).await.expect("begins");
+    let begun = work::begin(&world.context, &claim).await.expect("begins");
     (claim, begun.expect("something to do"))
 }
 
 async fn end(world: &World, claim: &Claim, begun: &Begun, ended: Ended) {
-    work::end(&world.domain, claim, Some(begun), &Counts::default(), ended)
+    work::end(&world.context, claim, Some(begun), &Counts::default(), ended)
         .await
         .expect("ends");
 }
@@ -60,8 +60,8 @@ fn late(reason: Reason) -> Ended {
 }
 
 async fn fresh(world: &World, account: &Account) -> Freshness {
-    let account = accounts::get(&world.domain, &world.caller, &account.id).await;
-    sync::freshness_of(&world.domain, &account.expect("is there"))
+    let account = accounts::get(&world.context, &world.caller, &account.id).await;
+    sync::freshness_of(&world.context, &account.expect("is there"))
         .await
         .expect("freshness")
 }
@@ -69,7 +69,7 @@ async fn fresh(world: &World, account: &Account) -> Freshness {
 async fn pause(world: &World, account: &Account) {
     let id = account.id.clone();
     world
-        .domain
+        .context
         .store
         .write(move |tx| {
             let id = id.clone();
@@ -80,7 +80,7 @@ async fn pause(world: &World, account: &Account) {
 }
 
 #[tokio::test]
-async fn a_row_that_speaks_of_more_than_its_conversation_shows_is_not_taken_as_read_for_a_while() {
+async fn row_ahead_of_its_conversation_is_read_again() {
     let (world, account) = world().await;
     let message = |time| {
         let content = EntryContent::Message {
@@ -100,7 +100,7 @@ async fn a_row_that_speaks_of_more_than_its_conversation_shows_is_not_taken_as_r
 }
 
 #[tokio::test]
-async fn the_watermark_moves_with_complete_readings_alone_and_all_pages_are_read_once_a_day() {
+async fn watermark_moves_only_after_complete_readings() {
     let (world, account) = world().await;
     let (claim, begun) = begin(&world, &account).await;
     assert!(begun.is_full && begun.watermark == 0);
@@ -113,12 +113,12 @@ async fn the_watermark_moves_with_complete_readings_alone_and_all_pages_are_read
     end(&world, &claim, &begun, late(Reason::SiteUnavailable)).await;
     let after = fresh(&world, &account).await;
     assert_eq!(after.last_read_time, Some(START));
-    let said = (
+    let failure = (
         after.late_reason,
         after.late_message.as_str(),
         after.source.as_str(),
     );
-    assert_eq!(said, (Some(Reason::SiteUnavailable), "why", "practice"));
+    assert_eq!(failure, (Some(Reason::SiteUnavailable), "why", "practice"));
 
     world.clock.advance(24 * 3_600_000);
     let (claim, begun) = self::begin(&world, &account).await;
@@ -127,8 +127,8 @@ async fn the_watermark_moves_with_complete_readings_alone_and_all_pages_are_read
     let after = fresh(&world, &account).await;
     assert_eq!((after.late_reason, after.late_message.as_str()), (None, ""));
 
-    // Another member's inbox is another inbox.
-    assert!(world.is_member(&account.id, "101").await);
+    // A change of member means another inbox.
+    assert!(world.set_member(&account.id, "101").await);
     let (claim, begun) = self::begin(&world, &account).await;
     assert!(begun.is_full && begun.watermark == 0);
     end(&world, &claim, &begun, complete(Some(3))).await;
@@ -137,7 +137,7 @@ async fn the_watermark_moves_with_complete_readings_alone_and_all_pages_are_read
 }
 
 #[tokio::test]
-async fn only_conversations_whose_rows_changed_are_to_be_read() {
+async fn only_changed_conversations_are_read() {
     let (world, account) = world().await;
     let (claim, begun) = begin(&world, &account).await;
     let other = InboxRow {
@@ -146,14 +146,14 @@ async fn only_conversations_whose_rows_changed_are_to_be_read() {
     };
     let rows = [row(START, false), other];
     let changed = async |rows: &[InboxRow]| {
-        work::changed(&world.domain, &begun, rows)
+        work::changed(&world.context, &begun, rows)
             .await
             .expect("compares")
     };
     assert_eq!(changed(&rows).await, [true, true]);
     let read = conversation(false, Vec::new());
     let stored = work::store(
-        &world.domain,
+        &world.context,
         &claim,
         &begun,
         &rows[0],
@@ -165,47 +165,47 @@ async fn only_conversations_whose_rows_changed_are_to_be_read() {
     assert_eq!(changed(&rows).await, [false, true]);
     assert_eq!(changed(&[row(START, true)]).await, [true]);
 
-    // A worker whose claim was taken over writes nothing.
+    // A worker that lost its claim writes nothing.
     world.clock.advance(31_000);
-    let taken = jobs::claim(&world.domain.store, &claim.job.id, "other", 30_000).await;
+    let taken = jobs::claim(&world.context.store, &claim.job.id, "other", 30_000).await;
     assert!(taken.expect("claims").is_some());
-    let lost = work::store(&world.domain, &claim, &begun, &rows[1], None, &read).await;
+    let lost = work::store(&world.context, &claim, &begun, &rows[1], None, &read).await;
     assert!(lost.is_err());
     thread(&world).await;
 
-    // Nor does one whose account became somebody else.
-    assert!(world.is_member(&account.id, "101").await);
-    let lost = work::store(&world.domain, &claim, &begun, &rows[1], None, &read).await;
+    // Neither does a worker whose account now belongs to another member.
+    assert!(world.set_member(&account.id, "101").await);
+    let lost = work::store(&world.context, &claim, &begun, &rows[1], None, &read).await;
     assert!(lost.expect("is no error").is_none());
 }
 
 #[tokio::test]
-async fn a_reading_that_is_asked_for_is_joined_counted_and_refused() {
+async fn sync_request_joins_a_running_sync_and_is_rate_limited() {
     let (world, account) = world().await;
-    let gone = sync::sync_now(&world.domain, &world.stranger().await, &account.id).await;
+    let gone = sync::sync_now(&world.context, &world.stranger().await, &account.id).await;
     assert_eq!(reason(gone), Some(Reason::NotFound));
-    // So that nothing but readings is queued.
+    // Only syncs remain queued.
     for id in queued(&world).await {
-        let claim = jobs::claim(&world.domain.store, &id, "worker", 30_000).await;
+        let claim = jobs::claim(&world.context.store, &id, "worker", 30_000).await;
         assert!(claim.expect("claims").is_some());
     }
     let ask = || {
-        let (domain, caller) = (world.domain.clone(), world.caller.clone());
+        let (context, caller) = (world.context.clone(), world.caller.clone());
         let id = account.id.clone();
-        tokio::spawn(async move { sync::sync_now(&domain, &caller, &id).await })
+        tokio::spawn(async move { sync::sync_now(&context, &caller, &id).await })
     };
     let begun = async || {
         while queued(&world).await.is_empty() {
             tokio::task::yield_now().await;
         }
         let claim = claim(&world).await;
-        let begun = work::begin(&world.domain, &claim).await.expect("begins");
+        let begun = work::begin(&world.context, &claim).await.expect("begins");
         (claim, begun.expect("something to do"))
     };
     let one = ask();
     let (claim, reading) = begun().await;
     let two = ask();
-    // Until it has joined: its asking is written down.
+    // The request is recorded once it has joined.
     while limit_used(&world).await < 2 {
         tokio::task::yield_now().await;
     }
@@ -214,8 +214,8 @@ async fn a_reading_that_is_asked_for_is_joined_counted_and_refused() {
         new_threads: 1,
         new_messages: 2,
     };
-    let domain = &world.domain;
-    work::end(domain, &claim, Some(&reading), &counts, complete(None))
+    let context = &world.context;
+    work::end(context, &claim, Some(&reading), &counts, complete(None))
         .await
         .expect("ends");
     for asked in [one, two] {
@@ -224,10 +224,13 @@ async fn a_reading_that_is_asked_for_is_joined_counted_and_refused() {
     for _ in 0..2 {
         let asked = ask();
         let (claim, reading) = begun().await;
-        end(&world, &claim, &reading, late(Reason::SiteChanged)).await;
-        assert_eq!(reason(asked.await.expect("ends")), Some(Reason::SiteChanged));
+        end(&world, &claim, &reading, late(Reason::SiteResponseUnexpected)).await;
+        assert_eq!(
+            reason(asked.await.expect("ends")),
+            Some(Reason::SiteResponseUnexpected)
+        );
     }
-    let refused = sync::sync_now(domain, &world.caller, &account.id).await;
+    let refused = sync::sync_now(context, &world.caller, &account.id).await;
     let Err(Error::Rejected(rejection)) = refused else {
         panic!("{refused:?}")
     };
@@ -236,27 +239,29 @@ async fn a_reading_that_is_asked_for_is_joined_counted_and_refused() {
     assert_eq!(rejection.retry_after_ms, Some(60_000));
     world.clock.advance(60_000);
     pause(&world, &account).await;
-    let paused = sync::sync_now(domain, &world.caller, &account.id).await;
+    let paused = sync::sync_now(context, &world.caller, &account.id).await;
     assert_eq!(reason(paused), Some(Reason::AccountPaused));
 }
 
-/// How often a reading was asked for in this minute.
+/// Returns how many sync requests this minute counts.
 async fn limit_used(world: &World) -> usize {
     use sea_orm::EntityTrait;
     use vintedbot_domain::store::entities::inbox_syncs;
-    let row = inbox_syncs::Entity::find().one(world.domain.store.reader()).await;
+    let row = inbox_syncs::Entity::find()
+        .one(world.context.store.reader())
+        .await;
     let row = row.expect("reads");
     let asked: Vec<i64> = row.map_or_else(Vec::new, |row| serde_json::from_str(&row.asked).expect("times"));
     asked.len()
 }
 
 #[tokio::test]
-async fn a_paused_account_is_not_read_and_says_so() {
+async fn paused_account_is_not_synced_and_says_so() {
     let (world, account) = world().await;
-    turns::take(&world.domain, &account.id).await.expect("is queued");
+    turns::take(&world.context, &account.id).await.expect("is queued");
     pause(&world, &account).await;
     let claim = claim(&world).await;
-    let begun = work::begin(&world.domain, &claim).await.expect("begins");
+    let begun = work::begin(&world.context, &claim).await.expect("begins");
     assert!(begun.is_none());
     let after = fresh(&world, &account).await;
     assert_eq!(after.late_reason, Some(Reason::AccountPaused));
@@ -264,15 +269,15 @@ async fn a_paused_account_is_not_read_and_says_so() {
 }
 
 #[tokio::test]
-async fn an_account_has_a_schedule_from_its_first_day_to_its_last() {
+async fn account_has_a_sync_schedule_until_deleted() {
     let (world, account) = world().await;
-    let store = &world.domain.store;
-    let zone = world.domain.settings.zone();
+    let store = &world.context.store;
+    let zone = world.context.settings.zone();
     let schedules = async || jobs::list_schedules(store).await.expect("schedules");
     let id = turns::schedule_id(&account.id);
     assert_eq!(turns::account_of(&id), Some(account.id.as_str()));
     let ensure = async || {
-        turns::ensure(&world.domain, &account.id, 300_000)
+        turns::ensure(&world.context, &account.id, 300_000)
             .await
             .expect("is there")
     };
@@ -303,7 +308,7 @@ async fn an_account_has_a_schedule_from_its_first_day_to_its_last() {
     end(&world, &claim, &begun, complete(None)).await;
     assert_eq!(fresh(&world, &account).await.next_read_time, Some(next));
 
-    accounts::delete(&world.domain, &world.caller, &account.id, None)
+    accounts::delete(&world.context, &world.caller, &account.id, None)
         .await
         .expect("is deleted");
     ensure().await;
@@ -311,7 +316,7 @@ async fn an_account_has_a_schedule_from_its_first_day_to_its_last() {
 }
 
 #[tokio::test]
-async fn a_photo_is_fetched_until_it_is_here_or_was_tried_often_enough() {
+async fn photo_fetch_is_retried_up_to_a_limit() {
     let (world, account) = world().await;
     let (claim, begun) = begin(&world, &account).await;
     let content = EntryContent::Message {
@@ -321,7 +326,7 @@ async fn a_photo_is_fetched_until_it_is_here_or_was_tried_often_enough() {
     let read = conversation(true, vec![entry(Some(BUYER), 1_000, Some("1"), content)]);
     store(&world, &account, None, &read).await;
     let waiting = async |most| {
-        photos::waiting(&world.domain, &begun, most)
+        photos::waiting(&world.context, &begun, most)
             .await
             .expect("photos")
     };
@@ -329,7 +334,7 @@ async fn a_photo_is_fetched_until_it_is_here_or_was_tried_often_enough() {
     assert_eq!((both.len(), waiting(1).await.len()), (2, 1));
     let before = count(&world).await;
     let settle = async |photo: &Waiting, fetched: &Fetched| {
-        photos::settle(&world.domain, &claim, &begun, photo, fetched.clone())
+        photos::settle(&world.context, &claim, &begun, photo, fetched.clone())
             .await
             .expect("is settled");
     };
@@ -358,7 +363,7 @@ async fn a_photo_is_fetched_until_it_is_here_or_was_tried_often_enough() {
     assert_eq!(attachments[0].photo_id, Some(photo.id));
     let failed = (attachments[1].state, attachments[1].message.as_str());
     assert_eq!(failed, (AttachmentState::Failed, "away"));
-    // A later reading asks for neither again.
+    // A later sync fetches neither photo again.
     store(&world, &account, None, &read).await;
     assert!(waiting(10).await.is_empty());
 }

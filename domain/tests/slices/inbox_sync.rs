@@ -1,4 +1,4 @@
-//! Conversations as they come from the site: what is stored of them, what is told of that, and what stays.
+//! Conversations from the site: what is stored, which events are written, and what is retained.
 
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
@@ -8,7 +8,7 @@ use vintedbot_domain::inbox::sync::{Stored, store_in};
 use vintedbot_domain::inbox::{Attachment, AttachmentState, Author, Content, MessageKind};
 use vintedbot_domain::store::entities::{accounts as account_rows, messages, people, threads};
 use vintedbot_marketplace::{
-    Conversation, Entry, EntryContent, InboxRow, Interlocutor, Money, Side, Transaction,
+    Conversation, Counterparty, Entry, EntryContent, InboxRow, Money, Side, Transaction,
 };
 
 use super::support::{START, World};
@@ -16,15 +16,15 @@ use super::support::{START, World};
 const ME: &str = "100";
 pub const BUYER: &str = "200";
 
-/// A world whose account is known on its site.
+/// Returns a world with an account whose member is known.
 pub async fn world() -> (World, Account) {
     let (world, account) = World::with_account().await;
-    assert!(world.is_member(&account.id, ME).await);
+    assert!(world.set_member(&account.id, ME).await);
     (world, account)
 }
 
-fn buyer() -> Interlocutor {
-    Interlocutor {
+fn buyer() -> Counterparty {
+    Counterparty {
         member_id: BUYER.to_owned(),
         login: "buyer".to_owned(),
         is_system: false,
@@ -58,7 +58,7 @@ pub fn entry(member: Option<&str>, time: i64, id: Option<&str>, content: EntryCo
     }
 }
 
-pub fn says(member: &str, time: i64, id: &str, body: &str) -> Entry {
+pub fn message_entry(member: &str, time: i64, id: &str, body: &str) -> Entry {
     let content = EntryContent::Message {
         body: body.to_owned(),
         photo_urls: Vec::new(),
@@ -102,7 +102,7 @@ pub fn conversation(unread: bool, entries: Vec<Entry>) -> Conversation {
 pub async fn store(world: &World, account: &Account, row: Option<InboxRow>, read: &Conversation) -> Stored {
     let (id, read) = (account.id.clone(), read.clone());
     world
-        .domain
+        .context
         .store
         .write(move |tx| {
             let (id, row, read) = (id.clone(), row.clone(), read.clone());
@@ -119,7 +119,7 @@ pub async fn store(world: &World, account: &Account, row: Option<InboxRow>, read
 
 pub async fn thread(world: &World) -> threads::Model {
     let mut all = threads::Entity::find()
-        .all(world.domain.store.reader())
+        .all(world.context.store.reader())
         .await
         .expect("threads");
     assert_eq!(all.len(), 1);
@@ -129,12 +129,12 @@ pub async fn thread(world: &World) -> threads::Model {
 pub async fn stored_messages(world: &World) -> Vec<messages::Model> {
     messages::Entity::find()
         .order_by_asc(messages::Column::Position)
-        .all(world.domain.store.reader())
+        .all(world.context.store.reader())
         .await
         .expect("messages")
 }
 
-/// Kinds of events since that many.
+/// Returns the kinds of events after the first `count`.
 pub async fn kinds_since(world: &World, count: usize) -> Vec<Kind> {
     let events = world.events().await;
     events.into_iter().skip(count).map(|event| event.kind).collect()
@@ -146,7 +146,7 @@ pub async fn count(world: &World) -> usize {
 
 async fn set(world: &World, assignment: &str) {
     world
-        .domain
+        .context
         .store
         .writer()
         .execute_unprepared(&format!("UPDATE threads SET {assignment}"))
@@ -155,16 +155,16 @@ async fn set(world: &World, assignment: &str) {
 }
 
 #[tokio::test]
-async fn a_first_reading_is_history_with_one_event() {
+async fn first_reading_is_history_with_one_event() {
     let (world, account) = world().await;
     let before = count(&world).await;
     let read = conversation(
         true,
         vec![
-            says(BUYER, 1_000, "1", "Hello"),
-            says(ME, 2_000, "2", "Hello!"),
+            message_entry(BUYER, 1_000, "1", "Hello"),
+            message_entry(ME, 2_000, "2", "Hello!"),
             offers(3_000, "7", 1_500, 10),
-            says(BUYER, 4_000, "3", "Please,\n  it is  \n for my sister"),
+            message_entry(BUYER, 4_000, "3", "Please,\n  it is  \n for my sister"),
             status(5_000, "Think of it"),
         ],
     );
@@ -198,12 +198,12 @@ async fn a_first_reading_is_history_with_one_event() {
 }
 
 #[tokio::test]
-async fn storing_the_same_reading_again_writes_nothing_and_tells_nothing() {
+async fn repeated_reading_writes_no_rows_and_no_events() {
     let (world, account) = world().await;
     let read = conversation(
         true,
         vec![
-            says(BUYER, 1_000, "1", "Hello"),
+            message_entry(BUYER, 1_000, "1", "Hello"),
             status(1_000, "A"),
             status(1_000, "A"),
             Entry {
@@ -233,21 +233,21 @@ async fn storing_the_same_reading_again_writes_nothing_and_tells_nothing() {
 }
 
 #[tokio::test]
-async fn what_comes_later_is_told_one_by_one_and_brings_the_thread_back() {
+async fn new_messages_have_events_and_unarchive_the_thread() {
     let (world, account) = world().await;
-    let mut read = conversation(false, vec![says(BUYER, 1_000, "1", "Hello")]);
+    let mut read = conversation(false, vec![message_entry(BUYER, 1_000, "1", "Hello")]);
     store(&world, &account, None, &read).await;
     set(&world, "archived = TRUE, snooze_until = 9, delete_time = 9").await;
     let before = count(&world).await;
-    read.entries.push(says(ME, 2_000, "2", "Yes?"));
+    read.entries.push(message_entry(ME, 2_000, "2", "Yes?"));
     read.read_by_person = true;
     store(&world, &account, None, &read).await;
     let mine = thread(&world).await;
     assert!(mine.archived && mine.delete_time.is_some() && !mine.waiting_for_me);
-    assert_eq!(count(&world).await, before, "a hidden thread is nobody's news");
+    assert_eq!(count(&world).await, before, "a hidden thread has no events");
 
     read = conversation(true, read.entries);
-    read.entries.push(says(BUYER, 3_000, "3", "How long?"));
+    read.entries.push(message_entry(BUYER, 3_000, "3", "How long?"));
     read.entries.push(status(4_000, "Sold"));
     let stored = store(&world, &account, None, &read).await;
     assert_eq!((stored.is_new, stored.new_messages), (false, 2));
@@ -264,9 +264,9 @@ async fn what_comes_later_is_told_one_by_one_and_brings_the_thread_back() {
 }
 
 #[tokio::test]
-async fn reading_on_the_site_reads_here_and_a_mark_here_is_left_alone() {
+async fn read_state_follows_the_site_except_local_marks() {
     let (world, account) = world().await;
-    let unread = conversation(true, vec![says(BUYER, 1_000, "1", "Hello")]);
+    let unread = conversation(true, vec![message_entry(BUYER, 1_000, "1", "Hello")]);
     store(&world, &account, None, &unread).await;
     let read = conversation(false, unread.entries.clone());
     store(&world, &account, None, &read).await;
@@ -276,8 +276,8 @@ async fn reading_on_the_site_reads_here_and_a_mark_here_is_left_alone() {
     set(&world, "unread = TRUE").await;
     store(&world, &account, None, &read).await;
     assert!(thread(&world).await.unread, "the site has not changed its mind");
-    // The other side reads ours.
-    let mut read = conversation(false, vec![says(ME, 2_000, "2", "Hi")]);
+    // The counterparty reads our message.
+    let mut read = conversation(false, vec![message_entry(ME, 2_000, "2", "Hi")]);
     store(&world, &account, None, &read).await;
     let before = count(&world).await;
     read.read_by_person = true;
@@ -289,7 +289,7 @@ async fn reading_on_the_site_reads_here_and_a_mark_here_is_left_alone() {
 }
 
 #[tokio::test]
-async fn an_answered_offer_is_a_change_of_its_message_and_of_its_thread() {
+async fn answered_offer_updates_its_message_and_thread() {
     let (world, account) = world().await;
     let pending = conversation(false, vec![offers(1_000, "7", 1_500, 10)]);
     store(&world, &account, None, &pending).await;
@@ -307,12 +307,12 @@ async fn an_answered_offer_is_a_change_of_its_message_and_of_its_thread() {
 }
 
 #[tokio::test]
-async fn what_a_later_reading_lacks_or_has_emptied_stays() {
+async fn missing_or_emptied_entries_are_retained() {
     let (world, account) = world().await;
     let mut full = conversation(
         false,
         vec![
-            says(BUYER, 1_000, "1", "Hello"),
+            message_entry(BUYER, 1_000, "1", "Hello"),
             offers(2_000, "7", 1_500, 10),
             status(3_000, "Sold"),
         ],
@@ -334,7 +334,7 @@ async fn what_a_later_reading_lacks_or_has_emptied_stays() {
     );
     assert_eq!(before.0.subject, "Pull bleu");
 
-    let mut emptied = conversation(false, vec![says(BUYER, 1_000, "1", "")]);
+    let mut emptied = conversation(false, vec![message_entry(BUYER, 1_000, "1", "")]);
     emptied.person = None;
     emptied.subtitle = String::new();
     emptied.transaction = Some(Transaction {
@@ -369,8 +369,8 @@ async fn what_a_later_reading_lacks_or_has_emptied_stays() {
     );
     assert_eq!(before, after);
 
-    // What the site hides, it hides here too.
-    let mut hidden = says(BUYER, 1_000, "1", "");
+    // A message that the site hides is hidden here too.
+    let mut hidden = message_entry(BUYER, 1_000, "1", "");
     hidden.hidden = true;
     store(&world, &account, None, &conversation(false, vec![hidden])).await;
     let messages = stored_messages(&world).await;
@@ -389,7 +389,7 @@ async fn unknown_kinds_bundles_and_strangers_are_stored() {
         vec![
             entry(None, 1_000, Some("1"), unknown.clone()),
             entry(Some("999"), 1_500, None, unknown),
-            says(BUYER, 2_000, "2", "nul\0 is no letter"),
+            message_entry(BUYER, 2_000, "2", "nul\0 is no letter"),
         ],
     );
     read.person = None;
@@ -414,28 +414,28 @@ async fn unknown_kinds_bundles_and_strangers_are_stored() {
     let thread = thread(&world).await;
     assert_eq!(thread.listing_id, None);
     let nobody = people::Entity::find_by_id(thread.person_id)
-        .one(world.domain.store.reader())
+        .one(world.context.store.reader())
         .await;
     assert_eq!(nobody.expect("reads").expect("is there").member_id, "");
 }
 
 #[tokio::test]
-async fn a_person_is_one_for_all_accounts_and_keeps_the_newest_name() {
+async fn counterparty_is_shared_by_accounts_with_newest_name() {
     let (world, account) = world().await;
     let other = world.account("Other shop").await;
-    let read = conversation(false, vec![says(BUYER, 1_000, "1", "Hello")]);
+    let read = conversation(false, vec![message_entry(BUYER, 1_000, "1", "Hello")]);
     store(&world, &account, None, &read).await;
     store(&world, &other, None, &read).await;
     let before = count(&world).await;
     let mut renamed = read.clone();
-    renamed.person = Some(Interlocutor {
+    renamed.person = Some(Counterparty {
         login: "buyer2".to_owned(),
         ..buyer()
     });
     store(&world, &other, None, &renamed).await;
     assert_eq!(kinds_since(&world, before).await, [Kind::ThreadUpdated]);
     let people = people::Entity::find()
-        .all(world.domain.store.reader())
+        .all(world.context.store.reader())
         .await
         .expect("people");
     let names: Vec<_> = people.iter().map(|row| row.login.as_str()).collect();
@@ -443,10 +443,10 @@ async fn a_person_is_one_for_all_accounts_and_keeps_the_newest_name() {
 }
 
 #[tokio::test]
-async fn a_row_that_may_change_within_its_second_is_not_taken_as_read() {
+async fn row_of_the_current_second_stays_unread() {
     let (world, account) = world().await;
     let read = conversation(false, Vec::new());
-    // The site's clock says START + 60 s in each of these readings.
+    // The site's clock shows START + 60 s in each of these readings.
     store(&world, &account, Some(row(START + 59_000, false)), &read).await;
     assert_eq!(thread(&world).await.listed, None);
     store(&world, &account, Some(row(START + 58_000, false)), &read).await;
@@ -456,12 +456,12 @@ async fn a_row_that_may_change_within_its_second_is_not_taken_as_read() {
     store(&world, &account, None, &read).await;
     assert!(
         thread(&world).await.listed.is_some(),
-        "nothing was said of the row"
+        "a reading without a row keeps the stored row"
     );
 }
 
 #[tokio::test]
-async fn photos_wait_to_be_fetched_and_new_addresses_of_theirs_are_no_news() {
+async fn photos_await_fetch_and_new_urls_are_no_change() {
     let (world, account) = world().await;
     let with = |urls: &[&str]| {
         let content = EntryContent::Message {

@@ -27,7 +27,7 @@ async fn start(store: &Store, folder: &tempfile::TempDir) -> Started {
 }
 
 #[tokio::test]
-async fn a_second_start_finds_what_the_first_one_made() {
+async fn second_start_finds_the_existing_instance() {
     let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
     let first = start(&store, &folder).await;
     assert!(first.first_start && !first.restored);
@@ -35,15 +35,15 @@ async fn a_second_start_finds_what_the_first_one_made() {
 }
 
 #[tokio::test]
-async fn a_database_that_does_not_match_its_folder_begins_a_new_epoch() {
+async fn database_folder_mismatch_starts_a_new_epoch() {
     let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
     let first = start(&store, &folder).await;
-    let owner = &first.owner_id;
+    let workspace = &first.workspace_id;
     for statement in [
-        format!("UPDATE event_heads SET sequence = 1 WHERE owner_id = '{owner}'"),
+        format!("UPDATE event_heads SET sequence = 1 WHERE workspace_id = '{workspace}'"),
         format!(
-            "INSERT INTO events (owner_id, sequence, time, kind, resource_type, resource_id, payload) \
-             VALUES ('{owner}', 1, {START}, 'PHOTO_CREATED', 'PHOTO', 'x', '{{}}')"
+            "INSERT INTO events (workspace_id, sequence, time, kind, resource_type, resource_id, payload) \
+             VALUES ('{workspace}', 1, {START}, 'PHOTO_CREATED', 'PHOTO', 'x', '{{}}')"
         ),
     ] {
         store
@@ -55,7 +55,7 @@ async fn a_database_that_does_not_match_its_folder_begins_a_new_epoch() {
     let elsewhere = tempfile::tempdir().expect("a folder");
     let copied = start(&store, &elsewhere).await;
     assert!(copied.restored);
-    assert_eq!(copied.owner_id, first.owner_id);
+    assert_eq!(copied.workspace_id, first.workspace_id);
     assert_ne!(
         (&copied.log_epoch, &copied.instance_id),
         (&first.log_epoch, &first.instance_id)
@@ -83,7 +83,7 @@ async fn a_database_that_does_not_match_its_folder_begins_a_new_epoch() {
 }
 
 #[tokio::test]
-async fn a_folder_of_another_instance_is_refused_and_nothing_is_changed() {
+async fn folder_of_another_instance_is_refused_unchanged() {
     let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
     let (other, its_folder) = (open().await, tempfile::tempdir().expect("a folder"));
     let first = start(&store, &folder).await;
@@ -99,15 +99,16 @@ async fn a_folder_of_another_instance_is_refused_and_nothing_is_changed() {
     assert_eq!(start(&store, &folder).await, first);
     assert_eq!(start(&other, &its_folder).await, second);
 
-    // Cut off before the folder knew, and started again: as if it had been copied, and nothing is lost that there was.
+    // The start was killed before it wrote the folder's id. The next start treats the database as a copy and loses no
+    // data.
     std::fs::remove_file(folder.path().join("instance")).expect("is removed");
     let again = start(&store, &folder).await;
-    assert!(again.restored && again.owner_id == first.owner_id);
+    assert!(again.restored && again.workspace_id == first.workspace_id);
     assert!(!start(&store, &folder).await.restored);
 }
 
 #[tokio::test]
-async fn a_program_that_is_too_old_is_refused() {
+async fn program_that_is_too_old_is_refused() {
     let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
     instance::start(&store, folder.path(), "0.10.0", "0.9.0")
         .await
@@ -122,7 +123,7 @@ async fn a_program_that_is_too_old_is_refused() {
 }
 
 #[tokio::test]
-async fn a_world_has_one_owner_and_an_unbroken_log() {
+async fn test_world_has_one_workspace_and_a_gap_free_log() {
     let world = World::new().await;
     world.account("Shop").await;
     let sequences: Vec<_> = world.events().await.iter().map(|event| event.sequence).collect();
@@ -130,7 +131,7 @@ async fn a_world_has_one_owner_and_an_unbroken_log() {
 }
 
 #[tokio::test]
-async fn one_of_several_has_the_key_of_the_others_or_knows_it() {
+async fn process_with_another_key_is_detected() {
     let (store, folder) = (open().await, tempfile::tempdir().expect("a folder"));
     start(&store, &folder).await;
     let [first, second, third] = [1, 2, 3].map(|byte| Arc::new(Keys::new([byte; 32])));

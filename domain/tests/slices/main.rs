@@ -1,6 +1,6 @@
-//! The slices that callers create, read, change and delete things with, over an in-memory database.
+//! Tests of the domain slices over an in-memory database.
 //!
-//! A new test: into the file of its slice, on a [`support::World`].
+//! Put a new test into the file of its slice. Build it on a [`support::World`].
 
 #[path = "../../../proofs/tests/support/postgres.rs"]
 mod postgres;
@@ -10,16 +10,14 @@ mod accounts;
 mod catalog;
 mod cluster;
 mod conversations;
-mod desk;
 mod doubt;
 mod endpoints;
 mod feed;
-mod films;
+mod fixture;
 mod identity;
 mod inbox_reading;
 mod inbox_sync;
 mod instance;
-mod keeping;
 mod late_replies;
 mod listings;
 mod media;
@@ -29,16 +27,19 @@ mod paging;
 mod reads;
 mod removal;
 mod replies;
-mod reply_desk;
+mod reply_fixture;
 mod reply_repeats;
 mod reply_rules;
 mod requests;
+mod retention;
 mod schedules;
 mod search;
 mod support;
 mod templates;
 mod thread_changes;
 mod threads;
+mod timelines;
 mod transfer;
+mod upgraded;
 mod wardrobe;
 mod windows;

@@ -12,16 +12,16 @@ use crate::postgres::Postgres;
 use crate::support::{World, brighter, page, picture, reason, request_id, violated};
 
 #[tokio::test]
-async fn the_same_content_is_one_photo() {
+async fn equal_content_is_one_photo() {
     let world = World::new().await;
-    let first = media::upload(&world.domain, &world.caller, picture(1), request_id())
+    let first = media::upload(&world.context, &world.caller, picture(1), request_id())
         .await
         .expect("is stored");
     let renamed = NewPhoto {
         file_name: "C:\\fotos\\b.png".to_owned(),
         ..picture(1)
     };
-    let second = media::upload(&world.domain, &world.caller, renamed, None)
+    let second = media::upload(&world.context, &world.caller, renamed, None)
         .await
         .expect("is found");
     assert!(!first.existing && second.existing);
@@ -33,7 +33,7 @@ async fn the_same_content_is_one_photo() {
     );
 
     let stranger = world.stranger().await;
-    let theirs = media::upload(&world.domain, &stranger, picture(1), None)
+    let theirs = media::upload(&world.context, &stranger, picture(1), None)
         .await
         .expect("is stored");
     assert!(!theirs.existing);
@@ -41,16 +41,16 @@ async fn the_same_content_is_one_photo() {
     assert_ne!(theirs.photo.id, first.photo.id);
     assert!(
         theirs.photo.near_duplicates.is_empty(),
-        "nobody learns of another owner's photos"
+        "photos of other workspaces are not revealed"
     );
 }
 
 #[tokio::test]
-async fn near_duplicates_are_told_within_and_between_calls() {
+async fn near_duplicates_are_reported_within_and_across_calls() {
     let world = World::new().await;
     let first = world.photo(1).await;
     let new = vec![brighter(&picture(1)), picture(2), brighter(&picture(2))];
-    let stored = media::upload_many(&world.domain, &world.caller, new, None)
+    let stored = media::upload_many(&world.context, &world.caller, new, None)
         .await
         .expect("are stored");
     let near: Vec<Vec<_>> = stored
@@ -68,13 +68,13 @@ async fn near_duplicates_are_told_within_and_between_calls() {
 }
 
 #[tokio::test]
-async fn one_bad_photo_among_several_leaves_nothing_behind() {
+async fn one_bad_photo_stores_none_of_the_batch() {
     let world = World::new().await;
     let bad = NewPhoto {
         bytes: Bytes::from_static(b"no picture at all"),
         file_name: "a/b/c.jpg".to_owned(),
     };
-    let refused = media::upload_many(&world.domain, &world.caller, vec![picture(1), bad], None).await;
+    let refused = media::upload_many(&world.context, &world.caller, vec![picture(1), bad], None).await;
     let Err(Error::Rejected(rejection)) = refused else {
         panic!("{refused:?}")
     };
@@ -84,7 +84,7 @@ async fn one_bad_photo_among_several_leaves_nothing_behind() {
         rejection.metadata.get("file_name").map(String::as_str),
         Some("c.jpg")
     );
-    let all = media::list(&world.domain, &world.caller, None, &page(0, ""))
+    let all = media::list(&world.context, &world.caller, None, &page(0, ""))
         .await
         .expect("a list");
     assert!(all.items.is_empty());
@@ -93,49 +93,49 @@ async fn one_bad_photo_among_several_leaves_nothing_behind() {
         ..picture(1)
     };
     assert_eq!(
-        violated(media::upload(&world.domain, &world.caller, long, None).await),
+        violated(media::upload(&world.context, &world.caller, long, None).await),
         ["photos[0].file_name"]
     );
 }
 
 #[tokio::test]
-async fn a_request_id_used_for_other_photos_is_refused_and_their_files_are_gone() {
+async fn request_id_reused_for_other_photos_stores_nothing() {
     let world = World::new().await;
     let id = request_id();
-    media::upload(&world.domain, &world.caller, picture(1), id.clone())
+    media::upload(&world.context, &world.caller, picture(1), id.clone())
         .await
         .expect("is stored");
-    let again = media::upload(&world.domain, &world.caller, picture(1), id.clone())
+    let again = media::upload(&world.context, &world.caller, picture(1), id.clone())
         .await
         .expect("is found");
     assert!(again.existing);
-    let refused = media::upload(&world.domain, &world.caller, picture(2), id).await;
+    let refused = media::upload(&world.context, &world.caller, picture(2), id).await;
     assert_eq!(reason(refused), Some(Reason::RequestIdReused));
     let other = world.photo(2).await;
-    media::delete(&world.domain, &world.caller, &other.id, None)
+    media::delete(&world.context, &world.caller, &other.id, None)
         .await
         .expect("is deleted");
     let key = files::photo_key(&other.sha256).expect("a key");
-    assert!(!world.domain.files.exists(&key).await.expect("answers"));
+    assert!(!world.context.files.exists(&key).await.expect("answers"));
 }
 
 #[tokio::test]
-async fn progress_is_told_under_the_request_id() {
+async fn progress_is_reported_under_the_request_id() {
     let world = World::new().await;
     let mut watching = world
-        .domain
+        .context
         .feed
-        .subscribe(&world.domain.store, &world.caller.owner_id);
+        .subscribe(&world.context.store, &world.caller.workspace_id);
     let id = request_id();
     media::upload_many(
-        &world.domain,
+        &world.context,
         &world.caller,
         vec![picture(1), picture(2)],
         id.clone(),
     )
     .await
     .expect("stored");
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     while let Ok(wake) = watching.try_recv() {
         if let Wake::Ephemeral(progress) = wake
             && let Ephemeral::Photos {
@@ -146,14 +146,14 @@ async fn progress_is_told_under_the_request_id() {
             } = &*progress
         {
             assert_eq!(Some(request_id), id.as_ref());
-            told.push((*done, *total));
+            reported.push((*done, *total));
         }
     }
-    assert_eq!(told, [(0, 2), (1, 2), (2, 2)]);
+    assert_eq!(reported, [(0, 2), (1, 2), (2, 2)]);
 }
 
 #[tokio::test]
-async fn a_photo_that_a_listing_has_is_not_deleted() {
+async fn photo_used_by_a_listing_is_not_deleted() {
     let (world, account) = World::with_account().await;
     let photo = world.photo(1).await;
     let input = ListingInput {
@@ -161,7 +161,7 @@ async fn a_photo_that_a_listing_has_is_not_deleted() {
         ..ListingInput::default()
     };
     let listing = world.listing(&account, input).await;
-    let refused = media::delete(&world.domain, &world.caller, &photo.id, None).await;
+    let refused = media::delete(&world.context, &world.caller, &photo.id, None).await;
     let Err(Error::Rejected(rejection)) = refused else {
         panic!("{refused:?}")
     };
@@ -169,15 +169,15 @@ async fn a_photo_that_a_listing_has_is_not_deleted() {
     assert_eq!(rejection.metadata.get("used_by_id"), Some(&listing.id));
 
     world.photo(2).await;
-    let of_listing = media::list(&world.domain, &world.caller, Some(&listing.id), &page(0, ""))
+    let of_listing = media::list(&world.context, &world.caller, Some(&listing.id), &page(0, ""))
         .await
         .expect("a list");
     assert_eq!(of_listing.items, std::slice::from_ref(&photo));
 
-    vintedbot_domain::listings::delete(&world.domain, &world.caller, &listing.id, None)
+    vintedbot_domain::listings::delete(&world.context, &world.caller, &listing.id, None)
         .await
         .expect("is deleted");
-    media::delete(&world.domain, &world.caller, &photo.id, None)
+    media::delete(&world.context, &world.caller, &photo.id, None)
         .await
         .expect("is deleted");
     let last = world.events().await.pop().expect("an event");
@@ -185,41 +185,41 @@ async fn a_photo_that_a_listing_has_is_not_deleted() {
 }
 
 #[tokio::test]
-async fn a_file_stays_as_long_as_another_owner_has_it() {
+async fn file_is_kept_while_another_workspace_uses_it() {
     let world = World::new().await;
     let stranger = world.stranger().await;
     let mine = world.photo(1).await;
-    let theirs = media::upload(&world.domain, &stranger, picture(1), None)
+    let theirs = media::upload(&world.context, &stranger, picture(1), None)
         .await
         .expect("is stored")
         .photo;
     let key = files::photo_key(&mine.sha256).expect("a key");
     assert_eq!(
-        reason(media::delete(&world.domain, &stranger, &mine.id, None).await),
+        reason(media::delete(&world.context, &stranger, &mine.id, None).await),
         Some(Reason::NotFound)
     );
-    media::delete(&world.domain, &world.caller, &mine.id, None)
+    media::delete(&world.context, &world.caller, &mine.id, None)
         .await
         .expect("is deleted");
-    assert!(world.domain.files.exists(&key).await.expect("answers"));
+    assert!(world.context.files.exists(&key).await.expect("answers"));
     assert_eq!(
-        reason(media::get(&world.domain, &world.caller, &theirs.id).await),
+        reason(media::get(&world.context, &world.caller, &theirs.id).await),
         Some(Reason::NotFound)
     );
-    media::delete(&world.domain, &stranger, &theirs.id, None)
+    media::delete(&world.context, &stranger, &theirs.id, None)
         .await
         .expect("is deleted");
-    assert!(!world.domain.files.exists(&key).await.expect("answers"));
+    assert!(!world.context.files.exists(&key).await.expect("answers"));
 }
 
 #[tokio::test]
-async fn a_signed_path_opens_one_file_until_it_expires() {
+async fn signed_path_opens_one_file_until_expiry() {
     let world = World::new().await;
     let photo = world.photo(1).await;
     let (path, expire_time) =
-        media::photo_url(&world.domain, &world.caller.link_holder(), &photo).expect("a path");
+        media::photo_url(&world.context, &world.caller.link_holder(), &photo).expect("a path");
     let signed = path.strip_prefix("/media/").expect("is served there");
-    let file = media::open_signed(&world.domain, signed).await.expect("opens");
+    let file = media::open_signed(&world.context, signed).await.expect("opens");
     assert_eq!(
         (file.content_type.as_str(), file.expire_time),
         ("image/jpeg", expire_time)
@@ -230,17 +230,17 @@ async fn a_signed_path_opens_one_file_until_it_expires() {
         photo.sha256
     );
 
-    let altered = media::open_signed(&world.domain, &format!("{signed}x"))
+    let altered = media::open_signed(&world.context, &format!("{signed}x"))
         .await
         .map(drop);
     assert_eq!(reason(altered), Some(Reason::NotFound));
-    world.clock.advance(world.domain.settings.signed_url_ms);
-    let late = media::open_signed(&world.domain, signed).await.map(drop);
+    world.clock.advance(world.context.settings.signed_url_ms);
+    let late = media::open_signed(&world.context, signed).await.map(drop);
     assert_eq!(reason(late), Some(Reason::NotFound));
 }
 
 #[tokio::test]
-async fn photo_in_the_spool_is_stored_as_one_in_memory() {
+async fn spooled_photo_is_stored_like_one_in_memory() {
     let world = World::new().await;
     let folder = tempfile::tempdir().expect("a folder");
     let spool = media::Spool::open(folder.path()).expect("opens");
@@ -261,14 +261,14 @@ async fn photo_in_the_spool_is_stored_as_one_in_memory() {
         "what is written has no name that a kill could leave behind"
     );
     let id = request_id();
-    let stored = media::upload_many(&world.domain, &world.caller, spooled, id.clone()).await;
+    let stored = media::upload_many(&world.context, &world.caller, spooled, id.clone()).await;
     let stored: Vec<_> = stored
         .expect("are stored")
         .into_iter()
         .map(|one| one.photo)
         .collect();
     let in_memory = vec![picture(1), picture(2)];
-    let again = media::upload_many(&world.domain, &world.caller, in_memory, id).await;
+    let again = media::upload_many(&world.context, &world.caller, in_memory, id).await;
     let again: Vec<_> = again
         .expect("the same call")
         .into_iter()
@@ -284,12 +284,12 @@ async fn photo_in_the_spool_is_stored_as_one_in_memory() {
         picture: cut.finish(),
         file_name: String::new(),
     };
-    let refused = media::upload_many(&world.domain, &world.caller, vec![cut], None).await;
+    let refused = media::upload_many(&world.context, &world.caller, vec![cut], None).await;
     assert_eq!(reason(refused), Some(Reason::PhotoTruncated));
 }
 
 #[test]
-fn spool_is_private_and_emptied_at_its_start() {
+fn spool_is_private_and_emptied_at_start() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("spool");
@@ -302,22 +302,21 @@ fn spool_is_private_and_emptied_at_its_start() {
 }
 
 #[tokio::test]
-async fn a_minute_has_room_for_so_many_new_photos_and_says_when_it_has_again() {
+async fn new_photos_per_minute_are_limited_with_retry_info() {
     let world = World::new().await;
-    let domain = vintedbot_domain::Domain {
-        settings: std::sync::Arc::new(vintedbot_domain::settings::Settings {
-            uploads_per_minute: 2,
-            ..(*world.domain.settings).clone()
-        }),
-        ..world.domain.clone()
+    let mut settings = (*world.context.settings).clone();
+    settings.limits.uploads_per_minute = 2;
+    let context = vintedbot_domain::Context {
+        settings: std::sync::Arc::new(settings),
+        ..world.context.clone()
     };
     for seed in 1..=2 {
-        media::upload(&domain, &world.caller, picture(seed), None)
+        media::upload(&context, &world.caller, picture(seed), None)
             .await
             .expect("there is room");
         world.clock.advance(20_000);
     }
-    let refused = media::upload(&domain, &world.caller, picture(3), None).await;
+    let refused = media::upload(&context, &world.caller, picture(3), None).await;
     let Err(vintedbot_domain::Error::Rejected(rejection)) = refused else {
         panic!("it was taken");
     };
@@ -325,37 +324,36 @@ async fn a_minute_has_room_for_so_many_new_photos_and_says_when_it_has_again() {
     assert_eq!(rejection.metadata["limit"], "uploads_per_minute");
     assert_eq!(rejection.retry_after_ms, Some(20_000));
     world.clock.advance(20_000);
-    media::upload(&domain, &world.caller, picture(3), None)
+    media::upload(&context, &world.caller, picture(3), None)
         .await
         .expect("the first one is a minute old");
-    // Somebody else has a minute of their own.
+    // The limit is per workspace.
     let stranger = world.stranger().await;
-    media::upload(&domain, &stranger, picture(4), None)
+    media::upload(&context, &stranger, picture(4), None)
         .await
         .expect("there is room");
 }
 
 #[tokio::test]
-async fn a_minute_has_no_more_room_for_photos_that_come_at_once() {
-    of_many_at_once_a_minute_takes_three(World::new().await).await;
+async fn photo_limit_holds_for_concurrent_uploads() {
+    concurrent_uploads_are_limited_to_three(World::new().await).await;
 }
 
 #[tokio::test]
-async fn a_minute_has_no_more_room_for_photos_that_come_at_once_on_postgresql() {
+async fn photo_limit_holds_for_concurrent_uploads_on_postgresql() {
     let server = Postgres::start().await.expect("starts");
-    of_many_at_once_a_minute_takes_three(World::on(&server.url()).await).await;
+    concurrent_uploads_are_limited_to_three(World::on(&server.url()).await).await;
     server.stop().await.expect("ends");
 }
 
-async fn of_many_at_once_a_minute_takes_three(world: World) {
-    let domain = vintedbot_domain::Domain {
-        settings: std::sync::Arc::new(vintedbot_domain::settings::Settings {
-            uploads_per_minute: 3,
-            ..(*world.domain.settings).clone()
-        }),
-        ..world.domain.clone()
+async fn concurrent_uploads_are_limited_to_three(world: World) {
+    let mut settings = (*world.context.settings).clone();
+    settings.limits.uploads_per_minute = 3;
+    let context = vintedbot_domain::Context {
+        settings: std::sync::Arc::new(settings),
+        ..world.context.clone()
     };
-    let uploads = (1..=8).map(|seed| media::upload(&domain, &world.caller, picture(seed), None));
+    let uploads = (1..=8).map(|seed| media::upload(&context, &world.caller, picture(seed), None));
     let uploaded = futures::future::join_all(uploads).await;
     let taken = uploaded.iter().filter(|uploaded| uploaded.is_ok()).count();
     assert_eq!(taken, 3);
@@ -364,14 +362,14 @@ async fn of_many_at_once_a_minute_takes_three(world: World) {
             assert_eq!(reason(refused), Some(Reason::RateLimited));
         }
     }
-    let listed = media::list(&domain, &world.caller, None, &page(50, "")).await;
+    let listed = media::list(&context, &world.caller, None, &page(50, "")).await;
     assert_eq!(listed.expect("a list").items.len(), 3);
 }
 
-/// Says that a file is being removed, or is to be.
-async fn condemned(world: &World, sha256: &str, due_time: i64, started: bool) {
+/// Writes a tombstone for a file. `started`: the removal is in progress.
+async fn marked(world: &World, sha256: &str, due_time: i64, started: bool) {
     let sha256 = sha256.to_owned();
-    let written = world.domain.store.write(move |tx| {
+    let written = world.context.store.write(move |tx| {
         let row = file_removals::ActiveModel {
             sha256: Set(sha256.clone()),
             due_time: Set(due_time),
@@ -388,50 +386,50 @@ async fn condemned(world: &World, sha256: &str, due_time: i64, started: bool) {
 }
 
 #[tokio::test]
-async fn a_file_that_is_being_removed_is_put_again_by_whoever_stores_the_same_content() {
+async fn file_under_deletion_is_stored_again_with_equal_content() {
     let world = World::new().await;
     let photo = world.photo(1).await;
     let key = files::photo_key(&photo.sha256).expect("a key");
-    media::delete(&world.domain, &world.caller, &photo.id, None)
+    media::delete(&world.context, &world.caller, &photo.id, None)
         .await
         .expect("is deleted");
-    assert!(!world.domain.files.exists(&key).await.expect("answers"));
+    assert!(!world.context.files.exists(&key).await.expect("answers"));
 
-    // Another process is in the middle of it.
-    condemned(&world, &photo.sha256, i64::MAX, true).await;
-    let (domain, caller) = (world.domain.clone(), world.caller.clone());
-    let upload = tokio::spawn(async move { media::upload(&domain, &caller, picture(1), None).await });
+    // Another process is removing the file.
+    marked(&world, &photo.sha256, i64::MAX, true).await;
+    let (context, caller) = (world.context.clone(), world.caller.clone());
+    let upload = tokio::spawn(async move { media::upload(&context, &caller, picture(1), None).await });
     tokio::time::sleep(std::time::Duration::from_millis(700)).await;
     assert!(!upload.is_finished(), "the file is named while it goes");
-    world.domain.files.delete(&key).await.expect("goes");
+    world.context.files.delete(&key).await.expect("goes");
     let sha256 = photo.sha256.clone();
-    let ended = world.domain.store.write(move |tx| {
+    let ended = world.context.store.write(move |tx| {
         let sha256 = sha256.clone();
         async move { Ok(file_removals::Entity::delete_by_id(sha256).exec(tx).await?) }.boxed()
     });
     ended.await.expect("ends");
 
     upload.await.expect("runs").expect("is stored");
-    assert!(world.domain.files.exists(&key).await.expect("answers"));
+    assert!(world.context.files.exists(&key).await.expect("answers"));
 }
 
 #[tokio::test]
-async fn what_was_condemned_goes_at_the_next_turn_unless_it_is_named_again() {
+async fn marked_file_is_deleted_unless_used_again() {
     let world = World::new().await;
     let used = world.photo(1).await;
     let orphan = "ab".repeat(32);
     let key = files::photo_key(&orphan).expect("a key");
     let kept = files::photo_key(&used.sha256).expect("a key");
     world
-        .domain
+        .context
         .files
         .put(&key, Bytes::from_static(b"left behind"))
         .await
         .expect("is put");
-    condemned(&world, &orphan, 0, true).await;
-    condemned(&world, &used.sha256, 0, false).await;
-    assert_eq!(media::remove_condemned(&world.domain).await.expect("runs"), 1);
-    assert!(!world.domain.files.exists(&key).await.expect("answers"));
-    assert!(world.domain.files.exists(&kept).await.expect("answers"));
-    assert_eq!(media::remove_condemned(&world.domain).await.expect("runs"), 0);
+    marked(&world, &orphan, 0, true).await;
+    marked(&world, &used.sha256, 0, false).await;
+    assert_eq!(media::remove_marked(&world.context).await.expect("runs"), 1);
+    assert!(!world.context.files.exists(&key).await.expect("answers"));
+    assert!(world.context.files.exists(&kept).await.expect("answers"));
+    assert_eq!(media::remove_marked(&world.context).await.expect("runs"), 0);
 }

@@ -1,4 +1,4 @@
-//! Upload URLs, which take one photo without a token.
+//! Upload URLs, each of which accepts one photo without a token.
 
 use bytes::Bytes;
 use vintedbot_domain::Reason;
@@ -7,17 +7,17 @@ use vintedbot_domain::media::{self, Uploaded};
 use crate::support::{World, page, picture, reason, request_id, violated};
 
 async fn redeem(world: &World, signed: &str, bytes: Bytes) -> vintedbot_domain::Result<Uploaded> {
-    let ticket = media::open_ticket(&world.domain, signed, None).await?;
-    ticket.redeem(&world.domain, bytes).await
+    let ticket = media::open_ticket(&world.context, signed, None).await?;
+    ticket.redeem(&world.context, bytes).await
 }
 
 #[tokio::test]
-async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
+async fn upload_ticket_accepts_the_announced_file_until_expiry() {
     let world = World::new().await;
     let photo = picture(1);
     let size = Some(photo.bytes.len() as u64);
     let ticket =
-        media::upload_ticket(&world.domain, &world.caller, "1.png", size, request_id()).expect("a ticket");
+        media::upload_ticket(&world.context, &world.caller, "1.png", size, request_id()).expect("a ticket");
     let signed = ticket
         .path
         .strip_prefix("/media/upload/")
@@ -27,14 +27,14 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
         violated(redeem(&world, signed, other_size.clone()).await),
         ["size_bytes"]
     );
-    let announced = media::open_ticket(&world.domain, signed, Some(other_size.len() as u64)).await;
+    let announced = media::open_ticket(&world.context, signed, Some(other_size.len() as u64)).await;
     assert_eq!(violated(announced), ["size_bytes"], "before anything came");
     let stored = redeem(&world, signed, photo.bytes.clone())
         .await
         .expect("is stored");
     assert_eq!(
-        (stored.photo.owner_id, stored.photo.file_name.as_str()),
-        (world.caller.owner_id.clone(), "1.png")
+        (stored.photo.workspace_id, stored.photo.file_name.as_str()),
+        (world.caller.workspace_id.clone(), "1.png")
     );
     let again = redeem(&world, signed, photo.bytes.clone())
         .await
@@ -42,20 +42,20 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
     assert!(again.existing);
 
     let (media_path, _) = media::signed_path(
-        &world.domain,
+        &world.context,
         &world.caller.link_holder(),
         "photos/x",
         "image/jpeg",
     )
     .expect("a path");
     let foreign = media_path.strip_prefix("/media/").expect("is served there");
-    let refused = media::open_ticket(&world.domain, foreign, None).await;
+    let refused = media::open_ticket(&world.context, foreign, None).await;
     assert_eq!(reason(refused), Some(Reason::UploadUrlInvalid));
-    world.clock.advance(world.domain.settings.signed_url_ms);
-    let late = media::open_ticket(&world.domain, signed, None).await;
+    world.clock.advance(world.context.settings.signed_url_ms);
+    let late = media::open_ticket(&world.context, signed, None).await;
     assert_eq!(reason(late), Some(Reason::UploadUrlExpired));
     let huge = media::upload_ticket(
-        &world.domain,
+        &world.context,
         &world.caller,
         "1.png",
         Some(u64::MAX),
@@ -68,7 +68,7 @@ async fn an_upload_ticket_takes_what_was_announced_until_it_expires() {
 async fn upload_link_stores_one_photo_and_no_other() {
     let world = World::new().await;
     for request_id in [None, request_id()] {
-        let ticket = media::upload_ticket(&world.domain, &world.caller, "1.png", None, request_id);
+        let ticket = media::upload_ticket(&world.context, &world.caller, "1.png", None, request_id);
         let path = ticket.expect("a ticket").path;
         let signed = path.strip_prefix("/media/upload/").expect("is taken there");
         let redeem = |seed| redeem(&world, signed, picture(seed).bytes);
@@ -81,7 +81,7 @@ async fn upload_link_stores_one_photo_and_no_other() {
         let stored = redeem(1).await.expect("is stored");
         assert_eq!(redeem(1).await.expect("is the same").photo.id, stored.photo.id);
         assert_eq!(reason(redeem(2).await), Some(Reason::RequestIdReused));
-        media::delete(&world.domain, &world.caller, &stored.photo.id, None)
+        media::delete(&world.context, &world.caller, &stored.photo.id, None)
             .await
             .expect("is deleted");
         assert_eq!(
@@ -90,6 +90,6 @@ async fn upload_link_stores_one_photo_and_no_other() {
             "after a deletion"
         );
     }
-    let photos = media::list(&world.domain, &world.caller, None, &page(0, "")).await;
+    let photos = media::list(&world.context, &world.caller, None, &page(0, "")).await;
     assert_eq!(photos.expect("lists").items, []);
 }

@@ -1,4 +1,4 @@
-//! Databases that are older or newer than the program, or whose migration was cut off.
+//! Databases that are older or newer than the program, or whose migration was interrupted.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use vintedbot_migrations::{Migrator, names, run_locked};
 use crate::postgres::Postgres;
 use crate::support::TestClock;
 
-/// Runs on a new database of either engine.
-async fn on_both(told: impl AsyncFn(Store)) {
+/// Runs the test on a new database of each engine.
+async fn on_both(scenario: impl AsyncFn(Store)) {
     let folder = TempDir::new().expect("a folder");
     let server = Postgres::start().await.expect("a server");
     let file = format!("sqlite://{}", folder.path().join("a.sqlite").display());
     for url in [file, server.url()] {
         let store = store::connect(&url, Arc::new(TestClock::default()), Arc::new(SystemIds)).await;
-        told(store.expect("opens")).await;
+        scenario(store.expect("opens")).await;
     }
     server.stop().await.expect("stops");
 }
@@ -41,7 +41,7 @@ async fn start(store: &Store, program: &str) -> Result<instance::Started, String
 }
 
 #[tokio::test]
-async fn an_older_database_is_brought_up_to_date_at_start() {
+async fn older_database_is_migrated_at_start() {
     on_both(async |store| {
         use vintedbot_migrations::MigratorTrait as _;
         Migrator::up(store.writer(), Some(3))
@@ -71,7 +71,7 @@ async fn an_older_database_is_brought_up_to_date_at_start() {
 }
 
 #[tokio::test]
-async fn a_newer_database_is_used_where_it_allows_that_and_else_refused_by_version() {
+async fn newer_database_is_used_only_if_it_allows_the_version() {
     on_both(async |store| {
         migrate(&store).await.expect("migrates");
         start(&store, "0.1.0").await.expect("starts");
@@ -89,7 +89,7 @@ async fn a_newer_database_is_used_where_it_allows_that_and_else_refused_by_versi
 }
 
 #[tokio::test]
-async fn a_database_of_another_line_of_programs_is_refused_by_what_it_has_and_lacks() {
+async fn database_with_foreign_migrations_is_refused() {
     on_both(async |store| {
         migrate(&store).await.expect("migrates");
         let last = names().pop().expect("there are some");
@@ -113,9 +113,9 @@ async fn a_database_of_another_line_of_programs_is_refused_by_what_it_has_and_la
 }
 
 #[tokio::test]
-async fn of_a_migration_that_fails_halfway_nothing_is_kept_and_it_is_run_again() {
+async fn failed_migration_rolls_back_and_can_be_repeated() {
     on_both(async |store| {
-        // In the way of the last table that its migration makes; what comes before it goes through first.
+        // This table collides with the last table of its migration. The statements before it succeed first.
         run(&store, "CREATE TABLE templates (id TEXT)").await;
         let failed = migrate(&store).await.expect_err("is in the way");
         assert!(

@@ -7,7 +7,7 @@ use crate::support::{World, page, reason, violated};
 async fn world_with_listings(count: usize) -> World {
     let (world, account) = World::with_account().await;
     for number in 0..count {
-        // Every second pair was made within the same millisecond.
+        // Two rows each share one millisecond.
         world.clock.advance(i64::from(number % 2 == 0));
         world
             .listing(
@@ -27,7 +27,7 @@ async fn pages_hold_everything_once_newest_first() {
     let world = world_with_listings(7).await;
     let (filter, mut token, mut seen) = (Filter::default(), String::new(), Vec::new());
     loop {
-        let got = listings::list(&world.domain, &world.caller, &filter, &page(3, &token))
+        let got = listings::list(&world.context, &world.caller, &filter, &page(3, &token))
             .await
             .expect("a page");
         seen.extend(got.items);
@@ -48,10 +48,10 @@ async fn pages_hold_everything_once_newest_first() {
 async fn a_new_entry_shifts_no_page() {
     let world = world_with_listings(4).await;
     let filter = Filter::default();
-    let first = listings::list(&world.domain, &world.caller, &filter, &page(2, ""))
+    let first = listings::list(&world.context, &world.caller, &filter, &page(2, ""))
         .await
         .expect("a page");
-    let account = accounts::list(&world.domain, &world.caller, &page(0, ""))
+    let account = accounts::list(&world.context, &world.caller, &page(0, ""))
         .await
         .expect("a list")
         .items
@@ -59,7 +59,7 @@ async fn a_new_entry_shifts_no_page() {
     world.clock.advance(5);
     world.listing(&account, ListingInput::default()).await;
     let second = listings::list(
-        &world.domain,
+        &world.context,
         &world.caller,
         &filter,
         &page(2, &first.next_page_token),
@@ -76,10 +76,10 @@ async fn a_new_entry_shifts_no_page() {
 }
 
 #[tokio::test]
-async fn a_token_belongs_to_its_owner_list_and_parameters() {
+async fn page_token_is_bound_to_workspace_list_and_parameters() {
     let world = world_with_listings(3).await;
     let filter = Filter::default();
-    let first = listings::list(&world.domain, &world.caller, &filter, &page(1, ""))
+    let first = listings::list(&world.context, &world.caller, &filter, &page(1, ""))
         .await
         .expect("a page");
     let token = first.next_page_token;
@@ -89,38 +89,38 @@ async fn a_token_belongs_to_its_owner_list_and_parameters() {
     };
     let stranger = world.stranger().await;
     for refused in [
-        listings::list(&world.domain, &world.caller, &other_filter, &page(1, &token)).await,
-        listings::list(&world.domain, &stranger, &filter, &page(1, &token)).await,
+        listings::list(&world.context, &world.caller, &other_filter, &page(1, &token)).await,
+        listings::list(&world.context, &stranger, &filter, &page(1, &token)).await,
         listings::list(
-            &world.domain,
+            &world.context,
             &world.caller,
             &filter,
             &page(1, &format!("{token}x")),
         )
         .await,
-        listings::list(&world.domain, &world.caller, &filter, &page(1, "eyJ9")).await,
+        listings::list(&world.context, &world.caller, &filter, &page(1, "eyJ9")).await,
     ] {
         assert_eq!(reason(refused), Some(Reason::PageTokenInvalid));
     }
-    let other_list = accounts::list(&world.domain, &world.caller, &page(1, &token)).await;
+    let other_list = accounts::list(&world.context, &world.caller, &page(1, &token)).await;
     assert_eq!(reason(other_list), Some(Reason::PageTokenInvalid));
-    listings::list(&world.domain, &world.caller, &filter, &page(2, &token))
+    listings::list(&world.context, &world.caller, &filter, &page(2, &token))
         .await
         .expect("the size may change");
 }
 
 #[tokio::test]
-async fn sizes_have_a_default_and_a_cap_and_are_not_negative() {
+async fn page_size_has_default_and_cap_and_is_not_negative() {
     let world = world_with_listings(51).await;
     let filter = Filter::default();
-    let got = listings::list(&world.domain, &world.caller, &filter, &page(0, ""))
+    let got = listings::list(&world.context, &world.caller, &filter, &page(0, ""))
         .await
         .expect("a page");
     assert_eq!(got.items.len(), 50);
-    let got = listings::list(&world.domain, &world.caller, &filter, &page(i32::MAX, ""))
+    let got = listings::list(&world.context, &world.caller, &filter, &page(i32::MAX, ""))
         .await
         .expect("a page");
     assert_eq!(got.items.len(), 51);
-    let refused = listings::list(&world.domain, &world.caller, &filter, &page(-1, "")).await;
+    let refused = listings::list(&world.context, &world.caller, &filter, &page(-1, "")).await;
     assert_eq!(violated(refused), ["page_size"]);
 }

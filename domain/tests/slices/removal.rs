@@ -1,37 +1,37 @@
-//! Removing threads on their site: what a confirmation is good for, and what the gate lets through.
+//! Removal of threads on the site: which confirmations are valid, and which intents are denied.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_domain::accounts::{self, Account, Mode, SetMode};
-use vintedbot_domain::inbox::removal::attempt::{self, Became, Plan, Work};
+use vintedbot_domain::inbox::removal::attempt::{self, Plan, RemovalOutcome, Work};
 use vintedbot_domain::inbox::removal::{self, Confirm};
-use vintedbot_domain::inbox::replies::outcome::Next;
+use vintedbot_domain::inbox::replies::outcome::FollowUp;
 use vintedbot_domain::inbox::{self, RemovalState, Thread};
 use vintedbot_domain::jobs::{self, Claim};
 use vintedbot_domain::publishing::EffectState;
-use vintedbot_domain::publishing::gate::Intent;
+use vintedbot_domain::publishing::intent::Intent;
 use vintedbot_domain::store::entities::{effects, jobs as work_rows};
 use vintedbot_domain::{Reason, Result};
-use vintedbot_marketplace::challenge::AccountFollows;
+use vintedbot_marketplace::challenge::AccountAction;
 
-use crate::conversations::{Told, reply, world_with};
-use crate::inbox_sync::{BUYER, conversation, says, store};
+use crate::conversations::{ThreadSpec, reply, world_with};
+use crate::inbox_sync::{BUYER, conversation, message_entry, store};
 use crate::support::{World, reason, request_id};
 
-struct Desk {
+struct Fixture {
     world: World,
     account: Account,
     thread_id: String,
 }
 
-impl Desk {
+impl Fixture {
     async fn open() -> Self {
-        let told = Told {
+        let spec = ThreadSpec {
             remote_id: "9",
             member_id: BUYER,
             messages: 1,
-            ..Told::default()
+            ..ThreadSpec::default()
         };
-        let (world, account, ids) = world_with(&[told]).await;
+        let (world, account, ids) = world_with(&[spec]).await;
         Self {
             thread_id: ids[0].clone(),
             world,
@@ -44,7 +44,7 @@ impl Desk {
     }
 
     async fn prepared(&self) -> Result<String> {
-        let prepared = removal::prepare(&self.world.domain, &self.world.caller, &self.thread_id).await;
+        let prepared = removal::prepare(&self.world.context, &self.world.caller, &self.thread_id).await;
         prepared.map(|prepared| prepared.token)
     }
 
@@ -55,7 +55,7 @@ impl Desk {
             dry_run,
             request_id,
         };
-        removal::confirm(&self.world.domain, &self.world.caller, confirm).await
+        removal::confirm(&self.world.context, &self.world.caller, confirm).await
     }
 
     async fn confirmed(&self) {
@@ -64,8 +64,8 @@ impl Desk {
         assert_eq!(state, RemovalState::Queued);
     }
 
-    async fn stands(&self) -> (RemovalState, Option<Reason>) {
-        let thread = inbox::get(&self.world.domain, &self.world.caller, &self.thread_id).await;
+    async fn removal_state(&self) -> (RemovalState, Option<Reason>) {
+        let thread = inbox::get(&self.world.context, &self.world.caller, &self.thread_id).await;
         let removal = thread.expect("is there").removal.expect("a removal");
         (removal.state, removal.reason)
     }
@@ -78,16 +78,16 @@ impl Desk {
                 jobs::State::Waiting,
                 jobs::State::Running,
             ]))
-            .one(self.world.domain.store.reader())
+            .one(self.world.context.store.reader())
             .await
             .expect("reads")?;
-        let claim = jobs::claim(&self.world.domain.store, &row.id, "worker", 60_000).await;
+        let claim = jobs::claim(&self.world.context.store, &row.id, "worker", 60_000).await;
         claim.expect("claims")
     }
 
     async fn planned(&self) -> (Claim, Plan) {
         let claim = self.claim().await.expect("is due");
-        let plan = attempt::begin(&self.world.domain, &claim).await.expect("begins");
+        let plan = attempt::begin(&self.world.context, &claim).await.expect("begins");
         (claim, plan)
     }
 
@@ -99,212 +99,225 @@ impl Desk {
     }
 
     async fn intend(&self, claim: &Claim, work: &Work) -> Option<Intent> {
-        attempt::intend(&self.world.domain, claim, work)
+        attempt::intend(&self.world.context, claim, work)
             .await
             .expect("asks")
     }
 
-    async fn became(&self, work: &Work, intent: &Intent, became: Became) {
-        attempt::became(&self.world.domain, work, &intent.effect_id, became)
+    async fn record(&self, work: &Work, intent: &Intent, outcome: RemovalOutcome) {
+        attempt::became(&self.world.context, work, &intent.effect_id, outcome)
             .await
             .expect("is written");
     }
 
-    async fn conclude(&self, claim: &Claim, next: Next) {
-        attempt::conclude(&self.world.domain, claim, next)
+    async fn conclude(&self, claim: &Claim, next: FollowUp) {
+        attempt::conclude(&self.world.context, claim, next)
             .await
             .expect("ends");
     }
 
     async fn effects(&self) -> Vec<EffectState> {
         let all = effects::Entity::find()
-            .all(self.world.domain.store.reader())
+            .all(self.world.context.store.reader())
             .await;
-        all.expect("the ledger")
+        all.expect("the effects")
             .into_iter()
             .map(|one| one.state)
             .collect()
     }
 
-    /// The buyer writes, and a reading brings it here.
+    /// Stores a new message of the buyer, as an inbox sync does.
     async fn buyer_writes(&self) {
-        let entries = vec![says(BUYER, 1, "1", "Message 1"), says(BUYER, 2, "2", "Wait!")];
+        let entries = vec![
+            message_entry(BUYER, 1, "1", "Message 1"),
+            message_entry(BUYER, 2, "2", "Wait!"),
+        ];
         store(&self.world, &self.account, None, &conversation(true, entries)).await;
     }
 
     async fn unconfirmed(&self) -> (Claim, Work, Intent) {
         self.confirmed().await;
         let (claim, work) = self.to_remove().await;
-        let intent = self.intend(&claim, &work).await.expect("is let through");
-        let became = Became::Unconfirmed {
+        let intent = self.intend(&claim, &work).await.expect("the intent is committed");
+        let outcome = RemovalOutcome::Unconfirmed {
             held: false,
             note: "cut".to_owned(),
         };
-        self.became(&work, &intent, became).await;
+        self.record(&work, &intent, outcome).await;
         (claim, work, intent)
     }
 }
 
 #[tokio::test]
-async fn a_confirmed_thread_is_removed_once() {
-    let desk = Desk::open().await;
-    let token = desk.token().await;
-    let dry = desk.confirm(&token, true, None).await.expect("would be taken");
+async fn confirmed_thread_is_removed_once() {
+    let fixture = Fixture::open().await;
+    let token = fixture.token().await;
+    let dry = fixture.confirm(&token, true, None).await.expect("would be taken");
     assert_eq!(dry.removal, None);
-    assert!(desk.claim().await.is_none(), "a dry run queues nothing");
+    assert!(fixture.claim().await.is_none(), "a dry run queues nothing");
     let request_id = request_id();
     for _ in 0..2 {
-        let thread = desk.confirm(&token, false, request_id.clone()).await;
+        let thread = fixture.confirm(&token, false, request_id.clone()).await;
         let removal = thread.expect("is taken, and the same call again").removal;
         assert_eq!(removal.expect("a removal").state, RemovalState::Queued);
     }
     assert_eq!(
-        reason(desk.confirm(&token, false, None).await),
+        reason(fixture.confirm(&token, false, None).await),
         Some(Reason::ConfirmationUsed)
     );
-    assert_eq!(reason(desk.prepared().await), Some(Reason::ThreadRemovalOpen));
-    let gone = accounts::delete(&desk.world.domain, &desk.world.caller, &desk.account.id, None).await;
+    assert_eq!(reason(fixture.prepared().await), Some(Reason::ThreadRemovalOpen));
+    let gone = accounts::delete(
+        &fixture.world.context,
+        &fixture.world.caller,
+        &fixture.account.id,
+        None,
+    )
+    .await;
     assert_eq!(reason(gone), Some(Reason::ThreadRemovalOpen));
 
-    let (claim, work) = desk.to_remove().await;
-    let intent = desk.intend(&claim, &work).await.expect("is let through");
-    assert_eq!(desk.stands().await.0, RemovalState::Removing);
-    assert!(desk.intend(&claim, &work).await.is_none(), "once");
-    desk.became(&work, &intent, Became::Removed).await;
-    desk.conclude(&claim, Next::AsItIs).await;
-    assert_eq!(desk.stands().await, (RemovalState::Removed, None));
-    assert!(desk.claim().await.is_none(), "its row of work has ended");
-    // When the buyer writes again, it is back.
-    desk.buyer_writes().await;
-    let thread = inbox::get(&desk.world.domain, &desk.world.caller, &desk.thread_id).await;
+    let (claim, work) = fixture.to_remove().await;
+    let intent = fixture
+        .intend(&claim, &work)
+        .await
+        .expect("the intent is committed");
+    assert_eq!(fixture.removal_state().await.0, RemovalState::Removing);
+    assert!(fixture.intend(&claim, &work).await.is_none(), "once");
+    fixture.record(&work, &intent, RemovalOutcome::Removed).await;
+    fixture.conclude(&claim, FollowUp::NoChange).await;
+    assert_eq!(fixture.removal_state().await, (RemovalState::Removed, None));
+    assert!(fixture.claim().await.is_none(), "its row of work has ended");
+    // A new message of the buyer brings the thread back.
+    fixture.buyer_writes().await;
+    let thread = inbox::get(&fixture.world.context, &fixture.world.caller, &fixture.thread_id).await;
     assert_eq!(thread.expect("is there").removal, None);
 }
 
 #[tokio::test]
-async fn what_was_not_seen_is_not_removed() {
-    let desk = Desk::open().await;
-    let token = desk.token().await;
-    desk.buyer_writes().await;
+async fn unseen_thread_content_is_not_removed() {
+    let fixture = Fixture::open().await;
+    let token = fixture.token().await;
+    fixture.buyer_writes().await;
     assert_eq!(
-        reason(desk.confirm(&token, false, None).await),
+        reason(fixture.confirm(&token, false, None).await),
         Some(Reason::ConfirmationStale)
     );
-    let desk = Desk::open().await;
-    desk.confirmed().await;
-    let (claim, work) = desk.to_remove().await;
-    desk.buyer_writes().await;
-    assert!(desk.intend(&claim, &work).await.is_none());
+    let fixture = Fixture::open().await;
+    fixture.confirmed().await;
+    let (claim, work) = fixture.to_remove().await;
+    fixture.buyer_writes().await;
+    assert!(fixture.intend(&claim, &work).await.is_none());
     assert_eq!(
-        desk.stands().await,
+        fixture.removal_state().await,
         (RemovalState::Failed, Some(Reason::ConfirmationStale))
     );
-    assert!(desk.effects().await.is_empty());
-    desk.conclude(&claim, Next::AsItIs).await;
-    desk.confirmed().await;
+    assert!(fixture.effects().await.is_empty());
+    fixture.conclude(&claim, FollowUp::NoChange).await;
+    fixture.confirmed().await;
 }
 
 #[tokio::test]
-async fn tokens_of_others_of_nobody_and_of_yesterday_are_refused() {
-    let desk = Desk::open().await;
-    let (domain, stranger) = (&desk.world.domain, desk.world.stranger().await);
-    let theirs = removal::prepare(domain, &stranger, &desk.thread_id).await;
+async fn foreign_forged_and_expired_tokens_are_refused() {
+    let fixture = Fixture::open().await;
+    let (context, stranger) = (&fixture.world.context, fixture.world.stranger().await);
+    let theirs = removal::prepare(context, &stranger, &fixture.thread_id).await;
     assert_eq!(reason(theirs), Some(Reason::NotFound));
     assert_eq!(
-        reason(desk.confirm("", false, None).await),
+        reason(fixture.confirm("", false, None).await),
         Some(Reason::ConfirmationRequired)
     );
-    let other = Desk::open().await.token().await;
+    let other = Fixture::open().await.token().await;
     for token in ["x", other.as_str()] {
         assert_eq!(
-            reason(desk.confirm(token, false, None).await),
+            reason(fixture.confirm(token, false, None).await),
             Some(Reason::ConfirmationInvalid)
         );
     }
-    let token = desk.token().await;
-    desk.world.clock.advance(domain.settings.confirm_token_ms);
+    let token = fixture.token().await;
+    fixture.world.clock.advance(context.settings.confirm_token_ms);
     assert_eq!(
-        reason(desk.confirm(&token, false, None).await),
+        reason(fixture.confirm(&token, false, None).await),
         Some(Reason::ConfirmationExpired)
     );
-    reply(&desk.world, &desk.thread_id).await;
-    assert_eq!(reason(desk.prepared().await), Some(Reason::ReplyOpen));
+    reply(&fixture.world, &fixture.thread_id).await;
+    assert_eq!(reason(fixture.prepared().await), Some(Reason::ReplyOpen));
 }
 
 #[tokio::test]
-async fn an_unknown_outcome_is_found_out_by_reading_and_never_repeated() {
-    let desk = Desk::open().await;
-    let (claim, work, intent) = desk.unconfirmed().await;
-    // What a later reading meets settles nothing.
-    let failed = Next::Failed {
-        reason: Reason::SiteChanged,
+async fn unknown_removal_outcome_is_read_and_never_repeated() {
+    let fixture = Fixture::open().await;
+    let (claim, work, intent) = fixture.unconfirmed().await;
+    // A failure in a later reading settles nothing.
+    let failed = FollowUp::Failed {
+        reason: Reason::SiteResponseUnexpected,
         message: "odd".to_owned(),
     };
-    desk.conclude(&claim, failed).await;
-    assert_eq!(desk.stands().await.0, RemovalState::Unconfirmed);
-    desk.world
+    fixture.conclude(&claim, failed).await;
+    assert_eq!(fixture.removal_state().await.0, RemovalState::Unconfirmed);
+    fixture
+        .world
         .clock
-        .advance(desk.world.domain.settings.settle_poll_ms);
-    let (claim, plan) = desk.planned().await;
+        .advance(fixture.world.context.settings.effects.settle_poll_ms);
+    let (claim, plan) = fixture.planned().await;
     assert!(
         matches!(plan, Plan::Look(..)),
-        "it is looked for, not asked again: {plan:?}"
+        "it is reconciled, not sent again: {plan:?}"
     );
-    attempt::still_there(&desk.world.domain, &work, &intent.effect_id)
+    attempt::still_there(&fixture.world.context, &work, &intent.effect_id)
         .await
         .expect("is settled");
-    desk.conclude(&claim, Next::AsItIs).await;
+    fixture.conclude(&claim, FollowUp::NoChange).await;
     assert_eq!(
-        desk.stands().await,
+        fixture.removal_state().await,
         (RemovalState::Failed, Some(Reason::OutcomeUnknown))
     );
-    assert_eq!(desk.effects().await, [EffectState::NotDone]);
-    // A person may.
-    desk.confirmed().await;
+    assert_eq!(fixture.effects().await, [EffectState::NotDone]);
+    // A person may confirm the removal again.
+    fixture.confirmed().await;
 
-    let desk = Desk::open().await;
-    let (claim, work, intent) = desk.unconfirmed().await;
-    desk.became(&work, &intent, Became::Removed).await;
-    desk.conclude(&claim, Next::AsItIs).await;
-    assert_eq!(desk.stands().await, (RemovalState::Removed, None));
-    assert_eq!(desk.effects().await, [EffectState::Done]);
+    let fixture = Fixture::open().await;
+    let (claim, work, intent) = fixture.unconfirmed().await;
+    fixture.record(&work, &intent, RemovalOutcome::Removed).await;
+    fixture.conclude(&claim, FollowUp::NoChange).await;
+    assert_eq!(fixture.removal_state().await, (RemovalState::Removed, None));
+    assert_eq!(fixture.effects().await, [EffectState::Done]);
 }
 
 #[tokio::test]
-async fn a_challenge_pauses_the_account_and_ends_what_was_not_asked() {
-    let desk = Desk::open().await;
-    desk.confirmed().await;
-    let (claim, _) = desk.to_remove().await;
-    let blocked = Next::Blocked {
+async fn challenge_pauses_account_and_ends_unsent_removal() {
+    let fixture = Fixture::open().await;
+    fixture.confirmed().await;
+    let (claim, _) = fixture.to_remove().await;
+    let blocked = FollowUp::Blocked {
         reason: Reason::ChallengeCaptcha,
         message: "a captcha".to_owned(),
-        account: AccountFollows::Paused,
+        account: AccountAction::Pause,
     };
-    desk.conclude(&claim, blocked).await;
+    fixture.conclude(&claim, blocked).await;
     assert_eq!(
-        desk.stands().await,
+        fixture.removal_state().await,
         (RemovalState::Failed, Some(Reason::ChallengeCaptcha))
     );
-    assert_eq!(reason(desk.prepared().await), Some(Reason::AccountPaused));
+    assert_eq!(reason(fixture.prepared().await), Some(Reason::AccountPaused));
 }
 
 #[tokio::test]
-async fn another_mode_ends_what_was_confirmed_before() {
-    let desk = Desk::open().await;
-    desk.confirmed().await;
-    let (claim, work) = desk.to_remove().await;
+async fn mode_change_cancels_confirmed_removals() {
+    let fixture = Fixture::open().await;
+    fixture.confirmed().await;
+    let (claim, work) = fixture.to_remove().await;
     let set = SetMode {
-        id: desk.account.id.clone(),
+        id: fixture.account.id.clone(),
         mode: Mode::Manual,
         automated_acknowledged: false,
         request_id: None,
     };
-    accounts::set_mode(&desk.world.domain, &desk.world.caller, set)
+    accounts::set_mode(&fixture.world.context, &fixture.world.caller, set)
         .await
         .expect("is set");
     assert_eq!(
-        desk.stands().await,
+        fixture.removal_state().await,
         (RemovalState::Failed, Some(Reason::ModeChanged))
     );
-    assert!(desk.intend(&claim, &work).await.is_none());
-    assert!(desk.effects().await.is_empty());
+    assert!(fixture.intend(&claim, &work).await.is_none());
+    assert!(fixture.effects().await.is_empty());
 }

@@ -10,7 +10,7 @@ use vintedbot_domain::{Error, Reason, requests};
 use crate::support::{World, new_account, page, reason, request_id, violated};
 
 #[tokio::test]
-async fn the_same_request_gets_the_same_answer_and_makes_one_thing() {
+async fn repeated_request_creates_one_resource() {
     let world = World::new().await;
     let new = NewAccount {
         request_id: request_id(),
@@ -20,27 +20,27 @@ async fn the_same_request_gets_the_same_answer_and_makes_one_thing() {
         request_id: new.request_id.as_deref().map(str::to_uppercase),
         ..new.clone()
     };
-    let first = accounts::create(&world.domain, &world.caller, new.clone())
+    let first = accounts::create(&world.context, &world.caller, new.clone())
         .await
         .expect("made");
-    let again = accounts::create(&world.domain, &world.caller, upper)
+    let again = accounts::create(&world.context, &world.caller, upper)
         .await
         .expect("found");
     assert_eq!(first, again);
-    let all = accounts::list(&world.domain, &world.caller, &page(0, ""))
+    let all = accounts::list(&world.context, &world.caller, &page(0, ""))
         .await
         .expect("a list");
     assert_eq!(all.items.len(), 1);
 }
 
 #[tokio::test]
-async fn two_at_the_same_moment_make_one_thing() {
+async fn concurrent_equal_requests_create_one_resource() {
     let world = World::new().await;
     let new = NewAccount {
         request_id: request_id(),
         ..new_account("Shop")
     };
-    let calls = (0..8).map(|_| accounts::create(&world.domain, &world.caller, new.clone()));
+    let calls = (0..8).map(|_| accounts::create(&world.context, &world.caller, new.clone()));
     let made = futures::future::try_join_all(calls)
         .await
         .expect("all are answered");
@@ -48,14 +48,14 @@ async fn two_at_the_same_moment_make_one_thing() {
 }
 
 #[tokio::test]
-async fn a_request_id_with_other_parameters_or_another_method_is_refused() {
+async fn request_id_with_other_parameters_or_method_is_refused() {
     let world = World::new().await;
     let id = request_id();
     let new = NewAccount {
         request_id: id.clone(),
         ..new_account("Shop")
     };
-    let account = accounts::create(&world.domain, &world.caller, new.clone())
+    let account = accounts::create(&world.context, &world.caller, new.clone())
         .await
         .expect("made");
 
@@ -63,7 +63,7 @@ async fn a_request_id_with_other_parameters_or_another_method_is_refused() {
         display_name: "Other".to_owned(),
         ..new
     };
-    let refused = accounts::create(&world.domain, &world.caller, other).await;
+    let refused = accounts::create(&world.context, &world.caller, other).await;
     assert_eq!(reason(refused), Some(Reason::RequestIdReused));
 
     let token = NewToken {
@@ -72,9 +72,9 @@ async fn a_request_id_with_other_parameters_or_another_method_is_refused() {
         expire_time: None,
         request_id: id.clone(),
     };
-    let refused = identity::create_token(&world.domain, &world.caller, token).await;
+    let refused = identity::create_token(&world.context, &world.caller, token).await;
     assert_eq!(reason(refused), Some(Reason::RequestIdReused));
-    let refused = accounts::delete(&world.domain, &world.caller, &account.id, id.clone()).await;
+    let refused = accounts::delete(&world.context, &world.caller, &account.id, id.clone()).await;
     assert_eq!(reason(refused), Some(Reason::RequestIdReused));
 
     let stranger = world.stranger().await;
@@ -82,26 +82,26 @@ async fn a_request_id_with_other_parameters_or_another_method_is_refused() {
         request_id: id,
         ..new_account("Shop")
     };
-    accounts::create(&world.domain, &stranger, same)
+    accounts::create(&world.context, &stranger, same)
         .await
-        .expect("another owner's ids are another's");
+        .expect("another workspace's ids are another's");
 }
 
 #[tokio::test]
-async fn a_request_id_that_is_no_uuid_is_a_violation() {
+async fn request_id_that_is_no_uuid_is_a_violation() {
     let world = World::new().await;
     let new = NewAccount {
         request_id: Some("7".to_owned()),
         ..new_account("Shop")
     };
     assert_eq!(
-        violated(accounts::create(&world.domain, &world.caller, new).await),
+        violated(accounts::create(&world.context, &world.caller, new).await),
         ["request_id"]
     );
 }
 
 #[tokio::test]
-async fn a_request_is_forgotten_with_what_it_made_and_its_deletion_can_be_repeated() {
+async fn request_record_ends_with_its_resource() {
     let (world, account) = World::with_account().await;
     let new = NewListing {
         account_id: account.id.clone(),
@@ -111,46 +111,46 @@ async fn a_request_is_forgotten_with_what_it_made_and_its_deletion_can_be_repeat
         },
         request_id: request_id(),
     };
-    let listing = listings::create(&world.domain, &world.caller, new.clone())
+    let listing = listings::create(&world.context, &world.caller, new.clone())
         .await
         .expect("made");
     let deletion = request_id();
     for _ in 0..2 {
-        listings::delete(&world.domain, &world.caller, &listing.id, deletion.clone())
+        listings::delete(&world.context, &world.caller, &listing.id, deletion.clone())
             .await
             .expect("is gone");
     }
-    let unnamed = listings::delete(&world.domain, &world.caller, &listing.id, None).await;
+    let unnamed = listings::delete(&world.context, &world.caller, &listing.id, None).await;
     assert_eq!(reason(unnamed), Some(Reason::NotFound));
-    let anew = listings::create(&world.domain, &world.caller, new)
+    let anew = listings::create(&world.context, &world.caller, new)
         .await
-        .expect("made anew");
+        .expect("is created again");
     assert_ne!(anew.id, listing.id);
 
     world.clock.advance(1);
-    let purged = requests::purge(&world.domain.store, world.domain.clock.now())
+    let purged = requests::purge(&world.context.store, world.context.clock.now())
         .await
         .expect("purges");
     assert_eq!(purged, 1, "deletions alone");
 }
 
 #[tokio::test]
-async fn noticed_race_is_run_again_and_then_ends_as_a_typed_error() {
+async fn lost_race_is_retried_then_returns_a_typed_error() {
     let world = World::new().await;
     let id = request_id();
     let record = async |gives_up: bool| {
-        let (id, owner_id) = (id.clone(), world.caller.owner_id.clone());
+        let (id, workspace_id) = (id.clone(), world.caller.workspace_id.clone());
         let runs = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&runs);
-        let written = world.domain.store.write(move |tx| {
-            let (id, owner_id) = (id.clone(), owner_id.clone());
+        let written = world.context.store.write(move |tx| {
+            let (id, workspace_id) = (id.clone(), workspace_id.clone());
             let first = counted.fetch_add(1, Ordering::SeqCst) == 0;
             async move {
-                // The first time, as if another call had recorded it since it was looked for.
+                // The first attempt acts as if another call had recorded the request after the lookup.
                 if !first && gives_up {
                     return Ok(());
                 }
-                requests::remember(tx, &owner_id, id.as_deref(), "Test", &(), "made").await
+                requests::remember(tx, &workspace_id, id.as_deref(), "Test", &(), "made").await
             }
             .boxed()
         });

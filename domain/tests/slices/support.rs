@@ -1,4 +1,4 @@
-//! An instance in memory, with a clock that stands still until it is moved.
+//! An instance in memory with a clock that only moves when a test advances it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,19 +14,19 @@ use vintedbot_domain::events::{self, Event, Feed};
 use vintedbot_domain::identity::{self, Caller};
 use vintedbot_domain::ids::SystemIds;
 use vintedbot_domain::instance;
-use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::Keys;
 use vintedbot_domain::listings::{self, Listing, ListingInput, NewListing};
 use vintedbot_domain::media::files::PhotoFiles;
 use vintedbot_domain::media::{self, NewPhoto, Photo, pipeline};
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::settings::Settings;
-use vintedbot_domain::{Domain, Error, Reason, store};
+use vintedbot_domain::{Context, Error, Reason, store};
 use vintedbot_marketplace::catalog::{Brand, Catalog, Category, CategoryFields, FieldRule, SizeGroup};
 use vintedbot_marketplace::limits::Limits;
 use vintedbot_marketplace::{Language, Named};
 
-/// When every test begins.
+/// The time at which every test begins.
 pub const START: Millis = 1_763_700_000_000;
 
 #[derive(Debug, Default)]
@@ -48,9 +48,9 @@ impl Clock for TestClock {
     }
 }
 
-/// An instance with its first owner, who may do everything.
+/// An instance and the caller of its first workspace, who has every scope.
 pub struct World {
-    pub domain: Domain,
+    pub context: Context,
     pub caller: Caller,
     pub clock: Arc<TestClock>,
     pub secret: String,
@@ -62,7 +62,7 @@ impl World {
         Self::on("sqlite::memory:").await
     }
 
-    /// One in a database of the caller's choice, which nobody else uses.
+    /// Opens a world in the given database, which no other test uses.
     pub async fn on(database_url: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let clock = Arc::new(TestClock::default());
@@ -75,7 +75,7 @@ impl World {
         let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0")
             .await
             .expect("starts");
-        let domain = Domain {
+        let context = Context {
             store,
             keys: Arc::new(Keys::new([7; 32])),
             files: Arc::new(PhotoFiles::open(&folder.path().join("media")).expect("opens")),
@@ -89,18 +89,18 @@ impl World {
             }),
             catalogs: Catalogs::default(),
             feed: Feed::default(),
-            bell: Bell::default(),
+            notifier: JobNotifier::default(),
             log_epoch: started.log_epoch.clone().into(),
         };
-        let secret = identity::first_token(&domain, &started.owner_id)
+        let secret = identity::first_token(&context, &started.workspace_id)
             .await
             .expect("a first token");
         let secret = secret.expose().to_owned();
-        let caller = identity::authenticate(&domain, Some(&secret))
+        let caller = identity::authenticate(&context, Some(&secret))
             .await
             .expect("is known");
         Self {
-            domain,
+            context,
             caller,
             clock,
             secret,
@@ -108,18 +108,18 @@ impl World {
         }
     }
 
-    /// One that knows what the practice site offers, and has an account there.
+    /// Opens a world with the practice site's catalogue and an account on that site.
     pub async fn with_account() -> (Self, Account) {
         Self::with_account_on("sqlite::memory:").await
     }
 
-    /// The same in a database of the caller's choice.
+    /// Does the same as [`with_account`](Self::with_account) in the given database.
     pub async fn with_account_on(database_url: &str) -> (Self, Account) {
         let world = Self::on(database_url).await;
         world
-            .domain
+            .context
             .catalogs
-            .save(&world.domain.store, "practice", catalog())
+            .save(&world.context.store, "practice", catalog())
             .await
             .expect("is saved");
         let account = world.account("Shop").await;
@@ -127,15 +127,15 @@ impl World {
     }
 
     pub async fn account(&self, name: &str) -> Account {
-        accounts::create(&self.domain, &self.caller, new_account(name))
+        accounts::create(&self.context, &self.caller, new_account(name))
             .await
             .expect("an account")
     }
 
-    /// The practice site says who an account is there. `false`: the account works elsewhere by now.
-    pub async fn is_member(&self, account_id: &str, member_id: &'static str) -> bool {
+    /// Records the account's member on the practice site. `false`: the account works on another site by now.
+    pub async fn set_member(&self, account_id: &str, member_id: &'static str) -> bool {
         let id = account_id.to_owned();
-        let recorded = self.domain.store.write(move |tx| {
+        let recorded = self.context.store.write(move |tx| {
             let id = id.clone();
             async move { accounts::record_member(tx, &id, "practice", member_id, "sophie").await }.boxed()
         });
@@ -152,39 +152,39 @@ impl World {
             listing,
             request_id: None,
         };
-        listings::create(&self.domain, &self.caller, new).await
+        listings::create(&self.context, &self.caller, new).await
     }
 
     pub async fn photo(&self, seed: u32) -> Photo {
-        media::upload(&self.domain, &self.caller, picture(seed), None)
+        media::upload(&self.context, &self.caller, picture(seed), None)
             .await
             .expect("a photo")
             .photo
     }
 
-    /// A caller of another owner in the same database.
+    /// Returns a caller of another workspace in the same database.
     pub async fn stranger(&self) -> Caller {
-        let id = self.domain.ids.id();
+        let id = self.context.ids.id();
         for statement in [
-            format!("INSERT INTO owners (id, name, create_time) VALUES ('{id}', 'stranger', 0)"),
-            format!("INSERT INTO event_heads (owner_id, sequence, floor) VALUES ('{id}', 0, 0)"),
+            format!("INSERT INTO workspaces (id, name, create_time) VALUES ('{id}', 'stranger', 0)"),
+            format!("INSERT INTO event_heads (workspace_id, sequence, floor) VALUES ('{id}', 0, 0)"),
         ] {
-            self.domain
+            self.context
                 .store
                 .writer()
                 .execute_unprepared(&statement)
                 .await
                 .expect("is written");
         }
-        let secret = identity::first_token(&self.domain, &id).await.expect("a token");
-        identity::authenticate(&self.domain, Some(secret.expose()))
+        let secret = identity::first_token(&self.context, &id).await.expect("a token");
+        identity::authenticate(&self.context, Some(secret.expose()))
             .await
             .expect("is known")
     }
 
-    /// Everything that happened to the caller.
+    /// Returns all events of the caller's workspace.
     pub async fn events(&self) -> Vec<Event> {
-        events::read(&self.domain.store, &self.caller.owner_id, 0, 1000)
+        events::read(&self.context.store, &self.caller.workspace_id, 0, 1000)
             .await
             .expect("the log")
             .events
@@ -212,7 +212,7 @@ pub fn request_id() -> Option<String> {
     Some(vintedbot_domain::ids::Ids::id(&SystemIds))
 }
 
-/// A picture that its seed tells from every other.
+/// Returns a picture that is different for every `seed`.
 pub fn picture(seed: u32) -> NewPhoto {
     let mixed = |at: u32| {
         seed.wrapping_mul(0x9E37_79B9)
@@ -229,7 +229,7 @@ pub fn picture(seed: u32) -> NewPhoto {
     }
 }
 
-/// The same picture, a little brighter.
+/// Returns the same picture, slightly brighter.
 pub fn brighter(photo: &NewPhoto) -> NewPhoto {
     let scene = image::load_from_memory(&photo.bytes)
         .expect("a picture")
@@ -253,7 +253,7 @@ pub fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Option<Reason> {
     result.expect_err("a refusal").reason()
 }
 
-/// The fields that a call found fault with.
+/// Returns the fields that the violations of a refused call name.
 pub fn violated<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<String> {
     match result.expect_err("violations") {
         Error::Invalid(violations) | Error::Incomplete(violations) => {
@@ -263,7 +263,7 @@ pub fn violated<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<String> {
     }
 }
 
-/// A small catalogue in French, in which "Sweats" are men's or women's.
+/// Returns a small catalogue in French with "Sweats" below both men and women.
 pub fn catalog() -> Catalog {
     let named = |list: &[(i64, &str)]| {
         list.iter()
@@ -333,39 +333,16 @@ pub fn catalog() -> Catalog {
 }
 
 fn settings() -> Settings {
-    Settings {
-        session_mode: Mode::Mock,
-        confirm_token_ms: 600_000,
-        signed_url_ms: 600_000,
-        publish_per_minute: 5,
-        publish_per_minute_account: 1,
-        changes_per_minute_account: 10,
-        reply_undo_ms: 10_000,
-        replies_per_minute_account: 10,
-        sync_now_per_minute: 4,
-        imports_per_hour: 20,
-        uploads_per_minute: 600,
-        click_window_ms: 10_000,
-        request_timeout_ms: 20_000,
-        settle_ms: 60_000,
-        settle_poll_ms: 5_000,
-        lease_ms: 30_000,
-        heartbeat_ms: 10_000,
-        attempt_timeout_ms: 300_000,
-        back_off_ms: 1_000,
-        back_off_max_ms: 60_000,
-        max_claims: 5,
-        max_failures: 5,
-        watch_ms: 7 * 24 * 3_600_000,
-        events_keep_ms: 7 * 24 * 3_600_000,
-        jobs_keep_ms: 30 * 24 * 3_600_000,
-        deliveries_keep_ms: 30 * 24 * 3_600_000,
-        requests_keep_ms: 30 * 24 * 3_600_000,
-        workers_keep_ms: 30 * 24 * 3_600_000,
-        unused_photos_keep_ms: 24 * 3_600_000,
-        timezone: "Europe/Paris".to_owned(),
-        screenshots_keep_ms: 30 * 24 * 3_600_000,
-        schedule_late_ms: 3_600_000,
-        browser_window: false,
-    }
+    let mut settings: Settings =
+        toml::from_str(include_str!("../../../config.default.toml")).expect("the default settings");
+    settings.timezone = "Europe/Paris".to_owned();
+    settings.confirm_token_ms = 600_000;
+    settings.signed_url_ms = 600_000;
+    settings.effects.request_timeout_ms = 20_000;
+    settings.jobs.lease_ms = 30_000;
+    settings.jobs.backoff_ms = 1_000;
+    settings.jobs.backoff_max_ms = 60_000;
+    settings.jobs.max_claims = 5;
+    settings.jobs.max_failures = 5;
+    settings
 }

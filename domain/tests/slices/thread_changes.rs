@@ -1,4 +1,4 @@
-//! What is done to threads here.
+//! Changes that callers make to threads.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use vintedbot_domain::events::Kind;
@@ -6,32 +6,32 @@ use vintedbot_domain::inbox::{self, Archive, Author, Note, SaveDraft, Snooze};
 use vintedbot_domain::store::entities::{jobs, messages, thread_labels, threads};
 use vintedbot_domain::{Reason, accounts};
 
-use crate::conversations::{self, Told, label, mark, world_with};
+use crate::conversations::{self, ThreadSpec, label, mark, world_with};
 use crate::support::{START, World, page, reason, request_id, violated};
 
-/// What happened since `before` events, without what was said of messages.
+/// Returns the event kinds after the first `before` events, without those about messages.
 async fn news(world: &World, before: usize) -> Vec<Kind> {
     let events = world.events().await;
     events[before..].iter().map(|event| event.kind).collect()
 }
 
 #[tokio::test]
-async fn reading_a_thread_is_told_of_once_and_sent_to_the_site_where_it_was_unread_there() {
+async fn marking_read_has_one_event_and_syncs_to_the_site() {
     let (world, _, ids) = world_with(&[
-        Told {
+        ThreadSpec {
             messages: 2,
             unread: true,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
-        Told {
+        ThreadSpec {
             messages: 1,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
     ])
     .await;
-    let (domain, caller, both) = (&world.domain, &world.caller, [ids[0].as_str(), ids[1].as_str()]);
+    let (context, caller, both) = (&world.context, &world.caller, [ids[0].as_str(), ids[1].as_str()]);
     let before = world.events().await.len();
-    let threads = inbox::mark(domain, caller, mark(&[both[1], both[0], both[1]], false))
+    let threads = inbox::mark(context, caller, mark(&[both[1], both[0], both[1]], false))
         .await
         .expect("is marked");
     assert_eq!(
@@ -49,13 +49,13 @@ async fn reading_a_thread_is_told_of_once_and_sent_to_the_site_where_it_was_unre
     );
     let stored = messages::Entity::find()
         .filter(messages::Column::Author.eq(Author::Person))
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await
         .expect("messages");
     assert!(stored.iter().all(|message| message.read));
     let queued = jobs::Entity::find()
         .filter(jobs::Column::Kind.eq(vintedbot_domain::jobs::Kind::MarkThreadRead))
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await
         .expect("jobs");
     let subjects: Vec<_> = queued
@@ -64,49 +64,49 @@ async fn reading_a_thread_is_told_of_once_and_sent_to_the_site_where_it_was_unre
         .collect();
     assert_eq!(subjects, [both[0]]);
 
-    inbox::mark(domain, caller, mark(&both, false))
+    inbox::mark(context, caller, mark(&both, false))
         .await
         .expect("changes nothing");
     assert_eq!(news(&world, before).await.len(), 3);
-    let unread = inbox::mark(domain, caller, mark(&[both[0]], true))
+    let unread = inbox::mark(context, caller, mark(&[both[0]], true))
         .await
         .expect("is marked");
     assert!(unread[0].unread && unread[0].unread_count == 0);
 }
 
 #[tokio::test]
-async fn of_many_threads_all_change_or_none() {
-    let (world, _, ids) = world_with(&[Told::default(), Told::default()]).await;
-    let (domain, caller) = (&world.domain, &world.caller);
+async fn batch_thread_change_is_atomic() {
+    let (world, _, ids) = world_with(&[ThreadSpec::default(), ThreadSpec::default()]).await;
+    let (context, caller) = (&world.context, &world.caller);
     let before = world.events().await.len();
-    let unknown = domain.ids.id();
-    let refused = inbox::mark(domain, caller, mark(&[&ids[0], &unknown], true)).await;
+    let unknown = context.ids.id();
+    let refused = inbox::mark(context, caller, mark(&[&ids[0], &unknown], true)).await;
     assert_eq!(reason(refused), Some(Reason::NotFound));
     let crowd: Vec<String> = (0..20).map(|at| format!("label {at:02}")).collect();
     let crowd: Vec<&str> = crowd.iter().map(String::as_str).collect();
-    inbox::label(domain, caller, label(&[&ids[1]], &crowd, &[]))
+    inbox::label(context, caller, label(&[&ids[1]], &crowd, &[]))
         .await
         .expect("twenty fit");
-    let refused = inbox::label(domain, caller, label(&[&ids[0], &ids[1]], &["one more"], &[])).await;
+    let refused = inbox::label(context, caller, label(&[&ids[0], &ids[1]], &["one more"], &[])).await;
     assert_eq!(violated(refused), ["add"]);
-    let thread = inbox::get(domain, caller, &ids[0]).await.expect("is there");
+    let thread = inbox::get(context, caller, &ids[0]).await.expect("is there");
     assert!(!thread.unread && thread.labels.is_empty());
     assert_eq!(news(&world, before).await, [Kind::ThreadUpdated]);
     for count in [0, 201] {
         let many = vec![ids[0].as_str(); count];
         assert_eq!(
-            violated(inbox::mark(domain, caller, mark(&many, true)).await),
+            violated(inbox::mark(context, caller, mark(&many, true)).await),
             ["ids"]
         );
     }
 }
 
 #[tokio::test]
-async fn labels_are_found_by_where_they_are_and_gone_where_they_are_not() {
-    let (world, _, ids) = world_with(&[Told::default()]).await;
-    let (domain, caller, id) = (&world.domain, &world.caller, ids[0].as_str());
+async fn labels_filter_threads_and_disappear_when_removed() {
+    let (world, _, ids) = world_with(&[ThreadSpec::default()]).await;
+    let (context, caller, id) = (&world.context, &world.caller, ids[0].as_str());
     let threads = inbox::label(
-        domain,
+        context,
         caller,
         label(&[id], &[" zebra ", "apple", "apple"], &["nowhere"]),
     )
@@ -114,15 +114,15 @@ async fn labels_are_found_by_where_they_are_and_gone_where_they_are_not() {
     .expect("is labelled");
     assert_eq!(threads[0].labels, ["apple", "zebra"]);
     let before = world.events().await.len();
-    inbox::label(domain, caller, label(&[id], &["apple"], &["nowhere"]))
+    inbox::label(context, caller, label(&[id], &["apple"], &["nowhere"]))
         .await
         .expect("changes nothing");
     assert_eq!(world.events().await.len(), before);
-    inbox::label(domain, caller, label(&[id], &["mango"], &["zebra"]))
+    inbox::label(context, caller, label(&[id], &["mango"], &["zebra"]))
         .await
         .expect("is labelled");
     let mut rows: Vec<_> = thread_labels::Entity::find()
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await
         .expect("labels")
         .into_iter()
@@ -133,34 +133,34 @@ async fn labels_are_found_by_where_they_are_and_gone_where_they_are_not() {
     let long = "x".repeat(51);
     let wrong = label(&[id], &["", &long, "a\nb", "both"], &["both"]);
     assert_eq!(
-        violated(inbox::label(domain, caller, wrong).await),
+        violated(inbox::label(context, caller, wrong).await),
         ["add[0]", "add[1]", "add[2]", "add[3]"]
     );
     assert_eq!(
-        violated(inbox::label(domain, caller, label(&[id], &[], &[])).await),
+        violated(inbox::label(context, caller, label(&[id], &[], &[])).await),
         ["add"]
     );
 }
 
 #[tokio::test]
-async fn a_draft_is_not_overwritten_unseen() {
-    let (world, _, ids) = world_with(&[Told::default()]).await;
-    let (domain, caller) = (&world.domain, &world.caller);
+async fn draft_conflict_is_not_overwritten() {
+    let (world, _, ids) = world_with(&[ThreadSpec::default()]).await;
+    let (context, caller) = (&world.context, &world.caller);
     let save = |text: &str, expected_version| SaveDraft {
         thread_id: ids[0].clone(),
         text: text.to_owned(),
         expected_version,
     };
     let before = world.events().await.len();
-    let draft = inbox::save_draft(domain, caller, save("Hel", 0))
+    let draft = inbox::save_draft(context, caller, save("Hel", 0))
         .await
         .expect("is saved");
     assert_eq!((draft.text.as_str(), draft.version), ("Hel", 1));
-    let again = inbox::save_draft(domain, caller, save("Hel", 0))
+    let again = inbox::save_draft(context, caller, save("Hel", 0))
         .await
         .expect("is there already");
     assert_eq!(again, draft);
-    let refused = inbox::save_draft(domain, caller, save("other device", 0))
+    let refused = inbox::save_draft(context, caller, save("other device", 0))
         .await
         .expect_err("is refused");
     let vintedbot_domain::Error::Rejected(rejection) = refused else {
@@ -170,9 +170,9 @@ async fn a_draft_is_not_overwritten_unseen() {
         (rejection.reason, rejection.metadata["version"].as_str()),
         (Reason::DraftConflict, "1")
     );
-    let thread = inbox::get(domain, caller, &ids[0]).await.expect("is there");
+    let thread = inbox::get(context, caller, &ids[0]).await.expect("is there");
     assert_eq!(thread.draft, draft);
-    let thrown = inbox::save_draft(domain, caller, save("", 1))
+    let thrown = inbox::save_draft(context, caller, save("", 1))
         .await
         .expect("is thrown away");
     assert_eq!((thrown.text.as_str(), thrown.version), ("", 2));
@@ -181,19 +181,19 @@ async fn a_draft_is_not_overwritten_unseen() {
         [Kind::ThreadDraftSaved, Kind::ThreadDraftSaved]
     );
     assert_eq!(
-        violated(inbox::save_draft(domain, caller, save(&"x".repeat(4001), 2)).await),
+        violated(inbox::save_draft(context, caller, save(&"x".repeat(4001), 2)).await),
         ["text"]
     );
     assert_eq!(
-        violated(inbox::save_draft(domain, caller, save("a\0b", 2)).await),
+        violated(inbox::save_draft(context, caller, save("a\0b", 2)).await),
         ["text"]
     );
 }
 
 #[tokio::test]
-async fn a_thread_is_in_the_archive_or_put_away_never_both() {
-    let (world, _, ids) = world_with(&[Told::default()]).await;
-    let (domain, caller) = (&world.domain, &world.caller);
+async fn thread_is_archived_or_snoozed_never_both() {
+    let (world, _, ids) = world_with(&[ThreadSpec::default()]).await;
+    let (context, caller) = (&world.context, &world.caller);
     let snooze = |until| Snooze {
         id: ids[0].clone(),
         until,
@@ -204,45 +204,45 @@ async fn a_thread_is_in_the_archive_or_put_away_never_both() {
         unarchive: false,
         request_id: None,
     };
-    inbox::archive(domain, caller, archive.clone())
+    inbox::archive(context, caller, archive.clone())
         .await
         .expect("is archived");
-    let thread = inbox::snooze(domain, caller, snooze(Some(START + 1)))
+    let thread = inbox::snooze(context, caller, snooze(Some(START + 1)))
         .await
-        .expect("is put away");
+        .expect("is snoozed");
     assert!(!thread.archived && thread.snooze_until.is_some());
-    let counts = inbox::counts(domain, caller).await.expect("counts");
+    let counts = inbox::counts(context, caller).await.expect("counts");
     assert_eq!((counts.total.threads, counts.archived, counts.snoozed), (0, 0, 1));
-    let threads = inbox::archive(domain, caller, archive)
+    let threads = inbox::archive(context, caller, archive)
         .await
         .expect("is archived");
     assert!(threads[0].archived && threads[0].snooze_until.is_none());
-    let thread = inbox::snooze(domain, caller, snooze(None))
+    let thread = inbox::snooze(context, caller, snooze(None))
         .await
         .expect("changes nothing");
     assert!(thread.archived);
     for wrong in [START, START - 1, START + 367 * 24 * 3_600_000, i64::MAX] {
         assert_eq!(
-            violated(inbox::snooze(domain, caller, snooze(Some(wrong))).await),
+            violated(inbox::snooze(context, caller, snooze(Some(wrong))).await),
             ["snooze_time"]
         );
     }
 }
 
 #[tokio::test]
-async fn a_deleted_thread_is_nowhere_and_none_goes_while_a_reply_is_on_its_way() {
-    let (world, _, ids) = world_with(&[Told {
+async fn thread_with_an_open_reply_is_not_deleted() {
+    let (world, _, ids) = world_with(&[ThreadSpec {
         messages: 1,
-        ..Told::default()
+        ..ThreadSpec::default()
     }])
     .await;
-    let (domain, caller, id) = (&world.domain, &world.caller, ids[0].as_str());
+    let (context, caller, id) = (&world.context, &world.caller, ids[0].as_str());
     let reply = conversations::reply(&world, id).await;
     assert_eq!(
-        reason(inbox::delete(domain, caller, id, None).await),
+        reason(inbox::delete(context, caller, id, None).await),
         Some(Reason::ReplyOpen)
     );
-    let open = inbox::open_replies(domain, caller, &page(0, ""))
+    let open = inbox::open_replies(context, caller, &page(0, ""))
         .await
         .expect("replies");
     assert_eq!(
@@ -253,27 +253,27 @@ async fn a_deleted_thread_is_nowhere_and_none_goes_while_a_reply_is_on_its_way()
     let before = world.events().await.len();
     let once = request_id();
     for _ in 0..2 {
-        inbox::delete(domain, caller, id, once.clone())
+        inbox::delete(context, caller, id, once.clone())
             .await
             .expect("is hidden");
     }
     assert_eq!(news(&world, before).await, [Kind::ThreadDeleted]);
     assert_eq!(
-        reason(inbox::get(domain, caller, id).await),
+        reason(inbox::get(context, caller, id).await),
         Some(Reason::NotFound)
     );
-    let messages = inbox::list_messages(domain, caller, id, false, &page(0, "")).await;
+    let messages = inbox::list_messages(context, caller, id, false, &page(0, "")).await;
     assert_eq!(reason(messages), Some(Reason::NotFound));
     assert_eq!(
-        reason(inbox::mark(domain, caller, mark(&[id], true)).await),
+        reason(inbox::mark(context, caller, mark(&[id], true)).await),
         Some(Reason::NotFound)
     );
     assert_eq!(
-        reason(inbox::delete(domain, caller, id, None).await),
+        reason(inbox::delete(context, caller, id, None).await),
         Some(Reason::NotFound)
     );
     assert!(
-        inbox::list_all(domain, caller, &page(0, ""))
+        inbox::list_all(context, caller, &page(0, ""))
             .await
             .expect("a list")
             .items
@@ -281,7 +281,7 @@ async fn a_deleted_thread_is_nowhere_and_none_goes_while_a_reply_is_on_its_way()
     );
     assert!(
         threads::Entity::find_by_id(id)
-            .one(domain.store.reader())
+            .one(context.store.reader())
             .await
             .expect("a row")
             .is_some()
@@ -289,54 +289,54 @@ async fn a_deleted_thread_is_nowhere_and_none_goes_while_a_reply_is_on_its_way()
 }
 
 #[tokio::test]
-async fn a_repeated_call_changes_nothing_and_another_with_its_request_id_is_refused() {
-    let (world, _, ids) = world_with(&[Told::default()]).await;
-    let (domain, caller) = (&world.domain, &world.caller);
+async fn repeated_thread_change_is_idempotent() {
+    let (world, _, ids) = world_with(&[ThreadSpec::default()]).await;
+    let (context, caller) = (&world.context, &world.caller);
     let note = |text: &str, request_id: &Option<String>| Note {
         id: ids[0].clone(),
         note: text.to_owned(),
         request_id: request_id.clone(),
     };
     let (first, second) = (request_id(), request_id());
-    inbox::set_note(domain, caller, note("one", &first))
+    inbox::set_note(context, caller, note("one", &first))
         .await
         .expect("is noted");
-    inbox::set_note(domain, caller, note("two", &second))
+    inbox::set_note(context, caller, note("two", &second))
         .await
         .expect("is noted");
-    let thread = inbox::set_note(domain, caller, note("one", &first))
+    let thread = inbox::set_note(context, caller, note("one", &first))
         .await
         .expect("was done");
     assert_eq!(thread.note, "two");
-    let refused = inbox::set_note(domain, caller, note("three", &first)).await;
+    let refused = inbox::set_note(context, caller, note("three", &first)).await;
     assert_eq!(reason(refused), Some(Reason::RequestIdReused));
 }
 
 #[tokio::test]
-async fn an_account_takes_its_inbox_with_it() {
-    let (world, account, ids) = world_with(&[Told {
+async fn account_deletion_deletes_its_inbox() {
+    let (world, account, ids) = world_with(&[ThreadSpec {
         messages: 2,
         offer: true,
-        ..Told::default()
+        ..ThreadSpec::default()
     }])
     .await;
-    let (domain, caller) = (&world.domain, &world.caller);
-    inbox::label(domain, caller, label(&[&ids[0]], &["vip"], &[]))
+    let (context, caller) = (&world.context, &world.caller);
+    inbox::label(context, caller, label(&[&ids[0]], &["vip"], &[]))
         .await
         .expect("is labelled");
     let reply = conversations::reply(&world, &ids[0]).await;
-    let refused = accounts::delete(domain, caller, &account.id, None).await;
+    let refused = accounts::delete(context, caller, &account.id, None).await;
     assert_eq!(reason(refused), Some(Reason::ReplyOpen));
     conversations::end(&world, reply).await;
     let before = world.events().await.len();
-    accounts::delete(domain, caller, &account.id, None)
+    accounts::delete(context, caller, &account.id, None)
         .await
         .expect("goes");
     assert_eq!(
         news(&world, before).await,
         [Kind::ThreadDeleted, Kind::AccountDeleted]
     );
-    let reader = domain.store.reader();
+    let reader = context.store.reader();
     assert!(
         threads::Entity::find()
             .all(reader)

@@ -1,13 +1,13 @@
-//! What is read of threads.
+//! Reads of threads: lists, pages, counts and counterparties.
 
 use vintedbot_domain::Reason;
 use vintedbot_domain::inbox::{self, Archive, Filter, Note, Snooze, Thread};
 
-use crate::conversations::{self, Told, label, mark, world_with};
+use crate::conversations::{self, ThreadSpec, label, mark, world_with};
 use crate::support::{START, World, page, reason};
 
 async fn listed(world: &World, filter: Filter) -> Vec<String> {
-    let page = inbox::list(&world.domain, &world.caller, &filter, &page(0, ""))
+    let page = inbox::list(&world.context, &world.caller, &filter, &page(0, ""))
         .await
         .expect("a list");
     assert!(page.next_page_token.is_empty());
@@ -15,25 +15,25 @@ async fn listed(world: &World, filter: Filter) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_thread_with_the_newest_message_comes_first_and_each_filter_keeps_its_own() {
+async fn threads_are_newest_first_under_every_filter() {
     let (world, account, ids) = world_with(&[
-        Told {
+        ThreadSpec {
             remote_id: "old",
             time: 1,
             unread: true,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
-        Told {
+        ThreadSpec {
             remote_id: "new",
             time: 3,
             offer: true,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
-        Told {
+        ThreadSpec {
             remote_id: "mid",
             time: 2,
             waiting: true,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
     ])
     .await;
@@ -101,13 +101,13 @@ async fn the_thread_with_the_newest_message_comes_first_and_each_filter_keeps_it
     assert_eq!(listed(&world, of(&account.id)).await.len(), 3);
     assert!(listed(&world, of(&ids[0])).await.is_empty());
 
-    let (domain, caller) = (&world.domain, &world.caller);
+    let (context, caller) = (&world.context, &world.caller);
     let archive = Archive {
         ids: vec![ids[1].clone()],
         unarchive: false,
         request_id: None,
     };
-    inbox::archive(domain, caller, archive.clone())
+    inbox::archive(context, caller, archive.clone())
         .await
         .expect("is archived");
     assert_eq!(listed(&world, all()).await, ["mid", "old"]);
@@ -127,7 +127,7 @@ async fn the_thread_with_the_newest_message_comes_first_and_each_filter_keeps_it
         until: Some(START + 60_000),
         request_id: None,
     };
-    inbox::snooze(domain, caller, away).await.expect("is put away");
+    inbox::snooze(context, caller, away).await.expect("is snoozed");
     assert_eq!(listed(&world, all()).await, ["old"]);
     assert_eq!(
         listed(
@@ -140,7 +140,7 @@ async fn the_thread_with_the_newest_message_comes_first_and_each_filter_keeps_it
         .await,
         ["mid"]
     );
-    inbox::label(domain, caller, label(&[&ids[0], &ids[2]], &["vip"], &[]))
+    inbox::label(context, caller, label(&[&ids[0], &ids[2]], &["vip"], &[]))
         .await
         .expect("is labelled");
     let vip = Filter {
@@ -150,7 +150,7 @@ async fn the_thread_with_the_newest_message_comes_first_and_each_filter_keeps_it
     assert_eq!(listed(&world, vip.clone()).await, ["old"]);
     world.clock.advance(60_000);
     assert_eq!(listed(&world, vip).await, ["mid", "old"], "its time is over");
-    let since = inbox::get(domain, caller, &ids[2])
+    let since = inbox::get(context, caller, &ids[2])
         .await
         .expect("is there")
         .sequence;
@@ -163,29 +163,29 @@ async fn the_thread_with_the_newest_message_comes_first_and_each_filter_keeps_it
         unarchive: true,
         ..archive
     };
-    inbox::archive(domain, caller, unarchive).await.expect("is back");
+    inbox::archive(context, caller, unarchive).await.expect("is back");
     assert_eq!(listed(&world, changed).await, ["new"]);
 }
 
 #[tokio::test]
-async fn a_thread_that_moves_up_meanwhile_shifts_no_page() {
-    let told: Vec<_> = (0..6)
-        .map(|at| Told {
+async fn moving_thread_shifts_no_page() {
+    let spec: Vec<_> = (0..6)
+        .map(|at| ThreadSpec {
             time: at,
-            ..Told::default()
+            ..ThreadSpec::default()
         })
         .collect();
-    let (world, _, ids) = world_with(&told).await;
-    let (domain, caller, all) = (&world.domain, &world.caller, Filter::default());
-    let first = inbox::list(domain, caller, &all, &page(3, ""))
+    let (world, _, ids) = world_with(&spec).await;
+    let (context, caller, all) = (&world.context, &world.caller, Filter::default());
+    let first = inbox::list(context, caller, &all, &page(3, ""))
         .await
         .expect("a page");
-    // The last one gets a message, and one that was shown changes.
+    // The last thread gets a message, and a thread of an earlier page changes.
     conversations::touch(&world, &ids[0], |row| row.last_message_time = START + 99).await;
-    inbox::mark(domain, caller, mark(&[&ids[5]], true))
+    inbox::mark(context, caller, mark(&[&ids[5]], true))
         .await
         .expect("is marked");
-    let second = inbox::list(domain, caller, &all, &page(3, &first.next_page_token))
+    let second = inbox::list(context, caller, &all, &page(3, &first.next_page_token))
         .await
         .expect("a page");
     let shown: Vec<_> = first
@@ -202,22 +202,22 @@ async fn a_thread_that_moves_up_meanwhile_shifts_no_page() {
         unread: Some(true),
         ..Filter::default()
     };
-    let refused = inbox::list(domain, caller, &other, &page(3, &first.next_page_token)).await;
+    let refused = inbox::list(context, caller, &other, &page(3, &first.next_page_token)).await;
     assert_eq!(reason(refused), Some(Reason::PageTokenInvalid));
 }
 
 #[tokio::test]
-async fn messages_come_in_both_orders_page_by_page() {
-    let (world, _, ids) = world_with(&[Told {
+async fn messages_are_paged_in_both_orders() {
+    let (world, _, ids) = world_with(&[ThreadSpec {
         messages: 5,
-        ..Told::default()
+        ..ThreadSpec::default()
     }])
     .await;
     for (oldest_first, expected) in [(true, [1, 2, 3, 4, 5]), (false, [5, 4, 3, 2, 1])] {
         let (mut positions, mut token) = (Vec::new(), String::new());
         loop {
             let page = page(2, &token);
-            let page = inbox::list_messages(&world.domain, &world.caller, &ids[0], oldest_first, &page)
+            let page = inbox::list_messages(&world.context, &world.caller, &ids[0], oldest_first, &page)
                 .await
                 .expect("a page");
             positions.extend(page.items.into_iter().map(|message| message.position));
@@ -231,35 +231,39 @@ async fn messages_come_in_both_orders_page_by_page() {
 }
 
 #[tokio::test]
-async fn counts_leave_out_what_is_archived_put_away_or_deleted() {
+async fn counts_exclude_archived_snoozed_and_deleted_threads() {
     let (world, account, ids) = world_with(&[
-        Told {
+        ThreadSpec {
             unread: true,
             messages: 3,
             waiting: true,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
-        Told {
+        ThreadSpec {
             offer: true,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
-        Told {
+        ThreadSpec {
             unread: true,
             messages: 1,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
-        Told {
+        ThreadSpec {
             unread: true,
             messages: 1,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
     ])
     .await;
-    let (domain, caller) = (&world.domain, &world.caller);
-    inbox::label(domain, caller, label(&[&ids[0], &ids[2], &ids[3]], &["vip"], &[]))
-        .await
-        .expect("is labelled");
-    inbox::label(domain, caller, label(&[&ids[1]], &["later"], &[]))
+    let (context, caller) = (&world.context, &world.caller);
+    inbox::label(
+        context,
+        caller,
+        label(&[&ids[0], &ids[2], &ids[3]], &["vip"], &[]),
+    )
+    .await
+    .expect("is labelled");
+    inbox::label(context, caller, label(&[&ids[1]], &["later"], &[]))
         .await
         .expect("is labelled");
     let archive = Archive {
@@ -267,13 +271,13 @@ async fn counts_leave_out_what_is_archived_put_away_or_deleted() {
         unarchive: false,
         request_id: None,
     };
-    inbox::archive(domain, caller, archive)
+    inbox::archive(context, caller, archive)
         .await
         .expect("is archived");
-    inbox::delete(domain, caller, &ids[3], None)
+    inbox::delete(context, caller, &ids[3], None)
         .await
         .expect("is hidden");
-    let counts = inbox::counts(domain, caller).await.expect("counts");
+    let counts = inbox::counts(context, caller).await.expect("counts");
     let total = counts.total;
     assert_eq!(
         (
@@ -296,24 +300,24 @@ async fn counts_leave_out_what_is_archived_put_away_or_deleted() {
 }
 
 #[tokio::test]
-async fn nobody_reaches_the_threads_of_another_owner() {
-    let (world, _, ids) = world_with(&[Told {
+async fn threads_of_another_workspace_are_not_found() {
+    let (world, _, ids) = world_with(&[ThreadSpec {
         messages: 1,
-        ..Told::default()
+        ..ThreadSpec::default()
     }])
     .await;
-    let (domain, stranger, id) = (&world.domain, world.stranger().await, ids[0].as_str());
-    let thread = inbox::get(domain, &world.caller, id).await.expect("is there");
+    let (context, stranger, id) = (&world.context, world.stranger().await, ids[0].as_str());
+    let thread = inbox::get(context, &world.caller, id).await.expect("is there");
     let none = [
-        reason(inbox::get(domain, &stranger, id).await),
-        reason(inbox::list_messages(domain, &stranger, id, true, &page(0, "")).await),
-        reason(inbox::mark(domain, &stranger, mark(&[id], true)).await),
-        reason(inbox::label(domain, &stranger, label(&[id], &["x"], &[])).await),
-        reason(inbox::delete(domain, &stranger, id, None).await),
-        reason(inbox::person(domain, &stranger, &thread.person.id).await),
+        reason(inbox::get(context, &stranger, id).await),
+        reason(inbox::list_messages(context, &stranger, id, true, &page(0, "")).await),
+        reason(inbox::mark(context, &stranger, mark(&[id], true)).await),
+        reason(inbox::label(context, &stranger, label(&[id], &["x"], &[])).await),
+        reason(inbox::delete(context, &stranger, id, None).await),
+        reason(inbox::person(context, &stranger, &thread.person.id).await),
         reason(
             inbox::set_note(
-                domain,
+                context,
                 &stranger,
                 Note {
                     id: id.to_owned(),
@@ -325,43 +329,43 @@ async fn nobody_reaches_the_threads_of_another_owner() {
         ),
     ];
     assert_eq!(none, [Some(Reason::NotFound); 7]);
-    let all = inbox::list(domain, &stranger, &Filter::default(), &page(0, ""))
+    let all = inbox::list(context, &stranger, &Filter::default(), &page(0, ""))
         .await
         .expect("a list");
     assert!(all.items.is_empty());
     assert_eq!(
-        inbox::counts(domain, &stranger).await.expect("counts"),
+        inbox::counts(context, &stranger).await.expect("counts"),
         inbox::InboxCounts::default()
     );
 }
 
 #[tokio::test]
-async fn a_persons_page_has_their_threads_and_offers_across_accounts() {
+async fn counterparty_page_covers_all_accounts() {
     let (world, account, _) = world_with(&[]).await;
     let other = world.account("Second shop").await;
-    let told = |remote_id, time, offer| Told {
+    let spec = |remote_id, time, offer| ThreadSpec {
         remote_id,
         member_id: "7",
         time,
         offer,
         messages: 2,
-        ..Told::default()
+        ..ThreadSpec::default()
     };
-    let one = conversations::store(&world, &account, &told("one", 1, true)).await;
-    let two = conversations::store(&world, &other, &told("two", 2, false)).await;
+    let one = conversations::store(&world, &account, &spec("one", 1, true)).await;
+    let two = conversations::store(&world, &other, &spec("two", 2, false)).await;
     conversations::store(
         &world,
         &other,
-        &Told {
+        &ThreadSpec {
             member_id: "8",
             offer: true,
-            ..Told::default()
+            ..ThreadSpec::default()
         },
     )
     .await;
-    let (domain, caller) = (&world.domain, &world.caller);
-    let thread: Thread = inbox::get(domain, caller, &one).await.expect("is there");
-    let page = inbox::person(domain, caller, &thread.person.id)
+    let (context, caller) = (&world.context, &world.caller);
+    let thread: Thread = inbox::get(context, caller, &one).await.expect("is there");
+    let page = inbox::person(context, caller, &thread.person.id)
         .await
         .expect("a page");
     assert_eq!(page.person.member_id, "7");

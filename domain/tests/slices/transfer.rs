@@ -1,4 +1,4 @@
-//! An instance is moved from one database to another, whatever happens on the way.
+//! Moving an instance from one database to another, with interruptions.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn sqlite(folder: &TempDir, name: &str) -> String {
     format!("sqlite://{}", folder.path().join(name).display())
 }
 
-/// An instance with something of most kinds in it, a second owner among them.
+/// Returns an instance with rows of most kinds and a second workspace.
 async fn filled(url: &str) -> World {
     let (world, account) = World::with_account_on(url).await;
     let mut photos = Vec::new();
@@ -59,13 +59,13 @@ async fn start(store: &Store, folder: &TempDir) -> Result<instance::Started, vin
     instance::start(store, folder.path(), "0.1.0", "0.1.0").await
 }
 
-/// Moves until that many batches were copied, and is cut off there.
+/// Moves until `after` batches are copied and then stops. Returns the result if the move was complete before.
 async fn cut_off(source: &Store, target: &Store, after: usize) -> Option<Moved> {
-    let told = AtomicUsize::new(0);
+    let batches = AtomicUsize::new(0);
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let tell = move |progress: Progress| {
+    let on_progress = move |progress: Progress| {
         let copied = matches!(progress, Progress::Copied { .. });
-        if copied && told.fetch_add(1, Ordering::SeqCst) + 1 == after {
+        if copied && batches.fetch_add(1, Ordering::SeqCst) + 1 == after {
             let _ = sender.send(());
         }
     };
@@ -73,7 +73,7 @@ async fn cut_off(source: &Store, target: &Store, after: usize) -> Option<Moved> 
     tokio::select! {
         biased;
         Some(()) = receiver.recv() => None,
-        moved = transfer::run(source, target, &places, &tell) => Some(moved.expect("moves")),
+        moved = transfer::run(source, target, &places, &on_progress) => Some(moved.expect("moves")),
     }
 }
 
@@ -92,7 +92,7 @@ async fn names(store: &Store) -> BTreeSet<String> {
 }
 
 #[tokio::test]
-async fn every_table_of_either_schema_is_copied_but_for_what_is_made_anew() {
+async fn every_table_is_copied_or_rebuilt() {
     let (server, folder) = (
         Postgres::start().await.expect("a server"),
         TempDir::new().expect("a folder"),
@@ -117,7 +117,7 @@ async fn every_table_of_either_schema_is_copied_but_for_what_is_made_anew() {
         ];
         assert!(
             left.iter().eq(expected),
-            "neither copied nor known as made anew: {left:?}"
+            "neither copied nor listed as rebuilt: {left:?}"
         );
     }
     let sequences = "SELECT COUNT(*) AS there FROM pg_sequences WHERE schemaname = 'public'";
@@ -136,20 +136,20 @@ async fn every_table_of_either_schema_is_copied_but_for_what_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_move_goes_on_wherever_it_was_cut_off_and_the_source_starts_no_more() {
+async fn interrupted_move_resumes_and_retires_the_source() {
     let (server, folder) = (
         Postgres::start().await.expect("a server"),
         TempDir::new().expect("a folder"),
     );
     let world = filled(&sqlite(&folder, "a.sqlite")).await;
     let url = server.url();
-    let (source, target) = (world.domain.store.clone(), open(&url).await);
+    let (source, target) = (world.context.store.clone(), open(&url).await);
     let before = world.events().await;
-    let epoch = world.domain.log_epoch.clone();
+    let epoch = world.context.log_epoch.clone();
     let mut cuts = 0;
     let moved = loop {
         cuts += 1;
-        // One thing further each time, and each time another part of it.
+        // Each run gets a little further and stops in another part.
         if let Some(moved) = cut_off(&source, &target, 1 + cuts % 3).await {
             break moved;
         }
@@ -173,11 +173,11 @@ async fn a_move_goes_on_wherever_it_was_cut_off_and_the_source_starts_no_more() 
     let started = start(&target, &home).await.expect("starts");
     assert!(!started.restored && !started.first_start);
     assert_eq!(started.log_epoch, *epoch, "cursors go on");
-    let log = vintedbot_domain::events::read(&target, &world.caller.owner_id, 0, 1000)
+    let log = vintedbot_domain::events::read(&target, &world.caller.workspace_id, 0, 1000)
         .await
         .expect("the log");
     assert_eq!(log.events.len(), before.len());
-    // And back into a file, which ends the same, once the instance is stopped.
+    // Moving back into a file gives the same data, once the instance is stopped.
     let back = open(&sqlite(&folder, "back.sqlite")).await;
     let places = Places {
         from: "postgres://there".to_owned(),
@@ -196,25 +196,25 @@ async fn a_move_goes_on_wherever_it_was_cut_off_and_the_source_starts_no_more() 
 }
 
 #[tokio::test]
-async fn one_changed_row_in_the_copy_is_found_and_the_move_can_be_given_up() {
+async fn changed_row_in_the_copy_is_found_and_move_is_aborted() {
     let folder = TempDir::new().expect("a folder");
     let world = filled(&sqlite(&folder, "a.sqlite")).await;
     let (source, target) = (
-        world.domain.store.clone(),
+        world.context.store.clone(),
         open(&sqlite(&folder, "b.sqlite")).await,
     );
     let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
-    let tell = move |progress: Progress| {
+    let on_progress = move |progress: Progress| {
         if matches!(progress, Progress::Verified { .. }) {
             let _ = sender.send(());
         }
     };
     let asked = places();
-    // Everything is copied once the first table is found the same; there the move is cut off.
+    // Everything is copied when the first table is verified. The move stops there.
     tokio::select! {
         biased;
         Some(()) = receiver.recv() => {}
-        moved = transfer::run(&source, &target, &asked, &tell) => panic!("{moved:?}"),
+        moved = transfer::run(&source, &target, &asked, &on_progress) => panic!("{moved:?}"),
     }
     target
         .writer()
@@ -256,7 +256,7 @@ async fn one_changed_row_in_the_copy_is_found_and_the_move_can_be_given_up() {
         transfer::abandon(&source, &target, &places()).await.is_err(),
         "it is complete"
     );
-    // What was left cannot be moved onto, nor once more elsewhere.
+    // The retired source is neither a valid target nor a source for another move.
     let third = open(&sqlite(&folder, "c.sqlite")).await;
     let again = transfer::run(&source, &third, &places(), &|_| ()).await;
     assert!(
@@ -269,20 +269,34 @@ async fn one_changed_row_in_the_copy_is_found_and_the_move_can_be_given_up() {
     assert!(
         onto.expect_err("is refused")
             .to_string()
-            .contains("an instance of its own")
+            .contains("contains another instance")
     );
 }
 
 #[tokio::test]
-async fn a_database_that_somebody_uses_is_not_opened_by_who_must_be_alone() {
+async fn database_in_use_is_not_opened_exclusively() {
     let folder = TempDir::new().expect("a folder");
     let url = sqlite(&folder, "a.sqlite");
     let world = World::on(&url).await;
     let alone = || store::connect_alone(&url, Arc::new(TestClock::default()), Arc::new(SystemIds));
     let refused = alone().await.err().expect("is refused").to_string();
     assert!(refused.contains("in use by another process"), "{refused}");
-    world.domain.store.writer().clone().close().await.expect("closes");
-    world.domain.store.reader().clone().close().await.expect("closes");
+    world
+        .context
+        .store
+        .writer()
+        .clone()
+        .close()
+        .await
+        .expect("closes");
+    world
+        .context
+        .store
+        .reader()
+        .clone()
+        .close()
+        .await
+        .expect("closes");
     drop(world);
     let store = alone().await.expect("opens");
     assert_eq!(store.now().await.expect("a time"), START);

@@ -1,4 +1,4 @@
-//! Quick answers about a [`Catalog`].
+//! Fast lookups in a [`Catalog`].
 
 use std::collections::HashMap;
 
@@ -6,10 +6,10 @@ use super::{Brand, Catalog, Category, CategoryFields, FieldRule, SizeGroup};
 use crate::fold::Folded;
 use crate::{CategoryChoice, Named};
 
-/// No tree of the site is deeper; a longer way up is a loop in what was read.
+/// No tree of the site is deeper. A longer path is a loop in the data.
 const DEEPEST_PATH: usize = 32;
 
-/// A [`Catalog`] with what is needed to look things up in it.
+/// A [`Catalog`] with indexes for lookups.
 #[derive(Clone, Debug)]
 pub struct CatalogIndex {
     catalog: Catalog,
@@ -21,7 +21,7 @@ pub struct CatalogIndex {
 }
 
 impl CatalogIndex {
-    /// Indexes a catalog. Where an id occurs twice, the later one counts.
+    /// Indexes a catalog. If an id occurs twice, the later entry counts.
     pub fn new(catalog: Catalog) -> Self {
         let mut children_of: HashMap<_, Vec<_>> = HashMap::new();
         for (at, category) in catalog.categories.iter().enumerate() {
@@ -47,17 +47,17 @@ impl CatalogIndex {
         }
     }
 
-    /// The catalog itself.
+    /// Returns the catalog itself.
     pub fn catalog(&self) -> &Catalog {
         &self.catalog
     }
 
-    /// A category by id.
+    /// Returns a category by id.
     pub fn category(&self, id: i64) -> Option<&Category> {
         self.category_at.get(&id).map(|at| &self.catalog.categories[*at])
     }
 
-    /// The way from the root down to a category, itself included; empty for an unknown id.
+    /// Returns the path from the root to a category, including it; empty for an unknown id.
     pub fn path(&self, id: i64) -> Vec<&Category> {
         let mut path: Vec<_> = std::iter::successors(self.category(id), |c| {
             c.parent_id.and_then(|parent| self.category(parent))
@@ -68,7 +68,7 @@ impl CatalogIndex {
         path
     }
 
-    /// The path in words: `Homme > Vêtements > Sweats`.
+    /// Returns the path as text: `Homme > Vêtements > Sweats`.
     pub fn path_name(&self, id: i64) -> String {
         self.path(id)
             .iter()
@@ -77,7 +77,7 @@ impl CatalogIndex {
             .join(" > ")
     }
 
-    /// A leaf category as a listing records it; `None` for an unknown id and for a category that is not a leaf.
+    /// Returns a leaf category as a listing stores it; `None` for an unknown id and for a category that is not a leaf.
     pub fn choice(&self, id: i64) -> Option<CategoryChoice> {
         self.fields(id)?;
         let path = self
@@ -91,7 +91,7 @@ impl CatalogIndex {
         Some(CategoryChoice { id, path })
     }
 
-    /// The categories right below one, or the roots, in the site's order.
+    /// Returns the children of a category, or the roots, in the site's order.
     pub fn children(&self, parent_id: Option<i64>) -> impl Iterator<Item = &Category> {
         self.children_of
             .get(&parent_id)
@@ -100,7 +100,7 @@ impl CatalogIndex {
             .map(|at| &self.catalog.categories[*at])
     }
 
-    /// Every leaf at or below a category, in the site's order.
+    /// Returns every leaf at or below a category, in the site's order.
     pub fn leaves(&self, id: i64) -> Vec<&Category> {
         let mut leaves = Vec::new();
         self.collect_leaves(self.category(id), 0, &mut leaves);
@@ -124,12 +124,12 @@ impl CatalogIndex {
         }
     }
 
-    /// What a leaf category asks for; `None` for an unknown id and for a category that is not a leaf.
+    /// Returns the fields of a leaf category; `None` for an unknown id and for a category that is not a leaf.
     pub fn fields(&self, category_id: i64) -> Option<&CategoryFields> {
         self.category(category_id)?.fields.as_ref()
     }
 
-    /// The size groups that a category offers.
+    /// Returns the size groups that a category offers.
     pub fn size_groups(&self, category_id: i64) -> Vec<&SizeGroup> {
         self.offered(
             category_id,
@@ -139,7 +139,7 @@ impl CatalogIndex {
         )
     }
 
-    /// The conditions that a category offers.
+    /// Returns the conditions that a category offers.
     pub fn conditions(&self, category_id: i64) -> Vec<&Named> {
         self.offered(
             category_id,
@@ -149,7 +149,7 @@ impl CatalogIndex {
         )
     }
 
-    /// The colours that a category offers.
+    /// Returns the colours that a category offers.
     pub fn colors(&self, category_id: i64) -> Vec<&Named> {
         self.offered(
             category_id,
@@ -159,7 +159,7 @@ impl CatalogIndex {
         )
     }
 
-    /// The materials that a category offers.
+    /// Returns the materials that a category offers.
     pub fn materials(&self, category_id: i64) -> Vec<&Named> {
         self.offered(
             category_id,
@@ -169,7 +169,7 @@ impl CatalogIndex {
         )
     }
 
-    /// The package sizes that a category offers.
+    /// Returns the package sizes that a category offers.
     pub fn package_sizes(&self, category_id: i64) -> Vec<&Named> {
         self.offered(
             category_id,
@@ -198,13 +198,13 @@ impl CatalogIndex {
             .collect()
     }
 
-    /// A brand by id.
+    /// Returns a brand by id.
     pub fn brand(&self, id: i64) -> Option<&Brand> {
         self.brand_at.get(&id).map(|at| &self.catalog.brands[*at])
     }
 
-    /// The brands whose name, or a later word of it, begins with these letters, case and accents aside; the best
-    /// matches first, `limit` at most. No letters match nothing.
+    /// Returns the brands whose name, or a later word of it, begins with these letters. Case and accents do not count.
+    /// The best matches come first, at most `limit`. An empty text matches nothing.
     pub fn search_brands(&self, letters: &str, limit: usize) -> Vec<&Brand> {
         let given = Folded::new(letters);
         if given.is_empty() {
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_goes_from_the_root_down() {
+    fn path_starts_at_the_root() {
         let index = CatalogIndex::new(catalog());
         assert_eq!(
             index.path_name(30),
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loop_in_the_tree_ends() {
+    fn loop_in_the_tree_terminates() {
         let mut looped = catalog();
         for category in &mut looped.categories {
             if category.id == 5 {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_offers_what_its_rules_name() {
+    fn leaf_offers_the_choices_of_its_rules() {
         let index = CatalogIndex::new(catalog());
         assert_eq!(
             index.size_groups(30).iter().map(|g| g.id).collect::<Vec<_>>(),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn brands_are_found_by_the_letters_that_they_begin_with() {
+    fn brands_are_found_by_prefix() {
         let index = CatalogIndex::new(catalog());
         let found = |letters: &str| -> Vec<String> {
             index
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn json_names_shared_choices_once() {
+    fn json_lists_shared_choices_once() {
         let json = serde_json::to_string(&catalog()).expect("a catalog is plain data");
         assert_eq!(json.matches("Neuf avec étiquette").count(), 1);
         let back: Catalog = serde_json::from_str(&json).expect("it was written by us");

@@ -1,8 +1,8 @@
-//! What the site offers to choose from, in one language: categories, what each leaf asks for, and the choices.
+//! The site's catalogue in one language: categories, the fields of each leaf, and the choices.
 //!
-//! A [`Catalog`] is data, read from the site and kept as JSON; choices that many categories share stand in it once and
-//! are referred to by id. A [`CatalogIndex`] answers questions about it, and turns names into ids. For another field of
-//! the form: add its choices to [`Catalog`], its rule to [`CategoryFields`], and a `resolve_` method beside its kin.
+//! A [`Catalog`] is data, read from the site and stored as JSON. Choices that many categories share are stored once and
+//! referenced by id. A [`CatalogIndex`] answers lookups and resolves names to ids. To support another field of the
+//! form, add its choices to [`Catalog`], its rule to [`CategoryFields`] and a `resolve_` method.
 
 mod index;
 mod resolve;
@@ -19,13 +19,13 @@ pub use resolve::{Candidate, ResolveError};
 /// The id of the brand that stands for "no brand" (as seen in working code, confidence B).
 pub const NO_BRAND: i64 = 1;
 
-/// Everything that the site offers to choose from, in one language.
+/// The catalogue of a site in one language.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Catalog {
     pub language: Language,
-    /// In the site's order; a parent need not stand before its children.
+    /// In the site's order; a parent may come after its children.
     pub categories: Vec<Category>,
-    /// The brands that are known by name; the site has more, which it finds by search.
+    /// The brands that are known by name. The site has more, which only its search finds.
     pub brands: Vec<Brand>,
     pub colors: Vec<Named>,
     pub size_groups: Vec<SizeGroup>,
@@ -34,25 +34,25 @@ pub struct Catalog {
     pub package_sizes: Vec<Named>,
 }
 
-/// A place in the category tree.
+/// A category in the tree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Category {
     pub id: i64,
     /// Absent for a root.
     pub parent_id: Option<i64>,
     pub name: String,
-    /// What the form asks for once this category is chosen; `Some` for a leaf alone.
+    /// The fields that the form shows for this category; `Some` for leaves only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<CategoryFields>,
 }
 
-/// What the form asks for in one leaf category. A field that is `None` is not asked for.
+/// The fields that the form shows in one leaf category. `None`: the category does not have the field.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CategoryFields {
-    /// Its options are the site's brands.
+    /// The options are the site's brands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<FieldRule>,
-    /// Its options are ids of size groups.
+    /// The options are ids of size groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<FieldRule>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,18 +65,18 @@ pub struct CategoryFields {
     pub package_size: Option<FieldRule>,
 }
 
-/// What a category says about a field that it asks for.
+/// A category's rule for one of its fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldRule {
     pub required: bool,
-    /// How many may be chosen at most.
+    /// The maximum number of choices.
     pub selection_limit: u32,
-    /// Ids in the catalog's list for this field (for sizes: of size groups). Empty means the whole list.
+    /// Ids in the catalog's list for this field (for sizes: ids of size groups). Empty means the whole list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<i64>,
 }
 
-/// Sizes that belong together, such as those of shoes.
+/// A group of sizes that belong together, such as shoe sizes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SizeGroup {
     pub id: i64,
@@ -84,12 +84,12 @@ pub struct SizeGroup {
     pub sizes: Vec<Named>,
 }
 
-/// A brand by name.
+/// A brand with its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brand {
     pub id: i64,
     pub name: String,
-    /// Whether the site asks for a proof that the item is genuine.
+    /// Whether the site asks for a proof of authenticity.
     #[serde(default)]
     pub needs_authenticity_check: bool,
 }

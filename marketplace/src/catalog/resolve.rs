@@ -1,6 +1,6 @@
-//! Names to ids, as a person writes them: "Homme > Sweats", "bon", "M".
+//! Resolves names, as a person writes them, to ids: "Homme > Sweats", "bon", "M".
 //!
-//! A better kind of match beats a worse one, and among equals there must be one winner; else the candidates come back.
+//! A better kind of match wins over a worse one. If several names match equally well, the candidates are returned.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
@@ -11,32 +11,32 @@ use super::CatalogIndex;
 use crate::fold::{Folded, Rank, distance};
 use crate::{CategoryChoice, Field, Named};
 
-/// More candidates or suggestions than these help nobody.
+/// The maximum number of candidates, and of suggestions.
 const MAX_CANDIDATES: usize = 50;
 const MAX_SUGGESTIONS: usize = 5;
-/// A list this short is shown whole to whoever named none of it.
+/// If a name is unknown, an offered list of up to this length is suggested as a whole.
 const SHORT_LIST: usize = 12;
 
-/// One of several things that a name may mean.
+/// One of several possible meanings of a name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     pub id: i64,
-    /// What tells it apart: for a category the whole path.
+    /// The name that distinguishes it; for a category, the whole path.
     pub name: String,
 }
 
-/// Why a name has no id.
+/// Why a name could not be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// Nothing is called that. The suggestions are the nearest names, best first.
+    /// No choice has this name. The suggestions are the nearest names, best first.
     #[error("{} {given:?} is not known{}", .field.name(), hint("did you mean", .suggestions))]
     Unknown {
         field: Field,
         given: String,
         suggestions: Vec<Candidate>,
     },
-    /// Several things are called that; the first 50 of them.
-    #[error("{} {given:?} can mean several things{}", .field.name(), hint("one of", .candidates))]
+    /// Several choices have this name; the first 50 of them.
+    #[error("{} {given:?} is ambiguous{}", .field.name(), hint("one of", .candidates))]
     Ambiguous {
         field: Field,
         given: String,
@@ -70,13 +70,13 @@ static ALIASES: LazyLock<Aliases> = LazyLock::new(|| {
 });
 
 impl CatalogIndex {
-    /// The leaf category that a name or a path means.
+    /// Resolves a name or a path to a leaf category.
     ///
-    /// A path names any of the ancestors, in order, and then the category, parted by `>`, `›` or `/`. A category that
-    /// is not a leaf stands for its leaves.
+    /// A path names any of the ancestors, in order, and then the category, separated by `>`, `›` or `/`. A category
+    /// that is not a leaf stands for its leaves.
     pub fn resolve_category(&self, given: &str) -> Result<CategoryChoice, ResolveError> {
         let mut matched = Vec::new();
-        // A name may hold a slash itself, so the whole is tried before the parts.
+        // A name may contain a slash, so the text is first split without slashes.
         for separators in [&['>', '›'][..], &['>', '›', '/'][..]] {
             let steps: Vec<_> = given
                 .split(separators)
@@ -112,7 +112,7 @@ impl CatalogIndex {
         {
             return Ok(choice);
         }
-        // A parent without leaves can be named, but not chosen.
+        // A parent without leaves can be named but not chosen.
         let shown = if leaves.is_empty() { &matched } else { &leaves };
         let candidates = shown
             .iter()
@@ -129,7 +129,7 @@ impl CatalogIndex {
         })
     }
 
-    /// The categories that answer a path best.
+    /// Returns the categories that match a path best.
     fn categories_answering(&self, steps: &[Folded]) -> Vec<i64> {
         let Some((last, ancestors)) = steps.split_last() else {
             return Vec::new();
@@ -152,7 +152,7 @@ impl CatalogIndex {
         best(ranked)
     }
 
-    /// The leaves that these categories stand for. A leaf called the same as a category above it is what was meant.
+    /// Returns the leaves that these categories stand for. A leaf takes precedence over an ancestor of the same name.
     fn meant_leaves(&self, matched: &[i64]) -> Vec<i64> {
         let above_a_matched_leaf: HashSet<i64> = matched
             .iter()
@@ -174,7 +174,7 @@ impl CatalogIndex {
             .collect()
     }
 
-    /// The brand of that name, among those that the catalog knows.
+    /// Resolves a brand among those in the catalog.
     pub fn resolve_brand(&self, given: &str) -> Result<Named, ResolveError> {
         let brands = &self.catalog().brands;
         let wanted = Folded::new(given);
@@ -194,8 +194,8 @@ impl CatalogIndex {
         one(Field::Brand, given, &found, name, || nearest(given, names, name))
     }
 
-    /// The size of that name among those that the category offers. A size with several names (`M / 38 / 10`) goes by
-    /// each of them.
+    /// Resolves a size among those that the category offers. A size with several names (`M / 38 / 10`) matches each of
+    /// them.
     pub fn resolve_size(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         let groups = self.size_groups(category_id);
         let several = groups.len() > 1;
@@ -212,7 +212,7 @@ impl CatalogIndex {
                 },
             })
             .collect();
-        // "1" must not mean 10 because there is no other size that begins so.
+        // "1" must not match 10 only because no other size begins with it.
         choose(Field::Size, given, &sizes, &BTreeMap::new(), |name, wanted| {
             let whole = Folded::new(name)
                 .answers(wanted)
@@ -227,7 +227,7 @@ impl CatalogIndex {
         })
     }
 
-    /// The condition of that name among those that the category offers.
+    /// Resolves a condition among those that the category offers.
     pub fn resolve_condition(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         choose_named(
             Field::Condition,
@@ -237,12 +237,12 @@ impl CatalogIndex {
         )
     }
 
-    /// The colour of that name among those that the category offers.
+    /// Resolves a colour among those that the category offers.
     pub fn resolve_color(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         choose_named(Field::Colors, given, &self.colors(category_id), &BTreeMap::new())
     }
 
-    /// The material of that name among those that the category offers.
+    /// Resolves a material among those that the category offers.
     pub fn resolve_material(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         choose_named(
             Field::Materials,
@@ -252,7 +252,7 @@ impl CatalogIndex {
         )
     }
 
-    /// The package size of that name among those that the category offers.
+    /// Resolves a package size among those that the category offers.
     pub fn resolve_package_size(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         choose_named(
             Field::PackageSize,
@@ -334,7 +334,7 @@ fn choose(
     Ok(chosen)
 }
 
-/// The ids of the best rank, in the order in which they came.
+/// Returns the ids with the best rank, in their original order.
 fn best<R: Ord + Copy>(ranked: impl Iterator<Item = (R, i64)>) -> Vec<i64> {
     let ranked: Vec<_> = ranked.collect();
     let Some(top) = ranked.iter().map(|(rank, _)| *rank).min() else {
@@ -392,7 +392,7 @@ fn one(
     }
 }
 
-/// The names that differ from `given` by a slip of the pen or two, nearest first.
+/// Returns the names that differ from `given` by a few letters, nearest first.
 fn nearest<'a>(
     given: &str,
     names: impl Iterator<Item = (i64, &'a Folded)>,

@@ -1,4 +1,4 @@
-//! A catalog to test with.
+//! A catalog for tests.
 
 use super::{Brand, Catalog, Category, CategoryFields, FieldRule, NO_BRAND, SizeGroup};
 use crate::{Language, Named};
@@ -31,7 +31,7 @@ fn clothes(size_groups: &[i64]) -> Option<CategoryFields> {
     })
 }
 
-/// A small French catalog with the knots of the real one: names that recur, names with slashes, two size groups.
+/// A small French catalog with the difficulties of the real one: repeated names, names with slashes, two size groups.
 pub(crate) fn catalog() -> Catalog {
     let category = |id, parent_id: Option<i64>, name: &str, fields| Category {
         id,

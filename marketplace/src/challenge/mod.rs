@@ -1,11 +1,12 @@
-//! Notices that the site wants a person: a captcha, a second factor, a login page, a refusal. It only ever says so;
-//! nothing here or elsewhere answers such a check.
+//! Detects that the site asks for a person: a captcha, a second factor, a login page, a refusal. It only reports this.
+//! No code here or elsewhere answers such a check.
 //!
-//! The signs are data (`data/signs.toml`, which also says how each is compared); a new one is a rule there. A new kind
-//! of challenge is a value of [`Kind`] and a row of the table in `consequence`. Sellers' own words must never make a verdict, so words count only
-//! as whole titles, whole lines, or whole phrases on pages too short to be anything but a notice.
+//! The signs are data (`data/signs.toml`, which also says how each is compared). A new sign is a rule in that file. A
+//! new kind of challenge is a value of [`Kind`] and a row of the table in `policy`. Sellers' own words must never cause
+//! a verdict. Words therefore count only as whole titles, as whole lines, or as whole phrases on pages that are too
+//! short to be anything but a notice.
 
-mod consequence;
+mod policy;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -14,34 +15,34 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-pub use consequence::{AccountFollows, Consequence, JobFollows};
-use rules::{File, Place, View};
+pub use policy::{AccountAction, ChallengePolicy, JobAction};
+use rules::{File, Part, View};
 
-/// What the site wants, or does.
+/// The kind of a challenge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
-    /// A page, or a frame in it, asks to prove that a person is there.
+    /// A page, or a frame in it, asks for proof that a person is present.
     CaptchaInPage,
     /// A call was answered with the address of such a page.
     CaptchaOnCall,
-    /// The check in front of the site holds the page back.
+    /// The check in front of the site blocks the page.
     Cloudflare,
-    /// A code from another device is asked for.
+    /// The site asks for a code from another device.
     SecondFactor,
-    /// The account has to be verified: phone, e-mail, identity.
+    /// The account must be verified: phone, e-mail or identity.
     AccountVerification,
     /// The session has ended.
     LoginLost,
-    /// The session has ended, and the page tries to renew it for ever.
+    /// The session has ended, and the page keeps trying to renew it.
     SessionRefreshLoop,
     /// Too many requests.
     RateLimited,
     /// The site has restricted what the account may do.
     Restricted,
-    /// The page says that it is broken, as it does for an item that is gone.
+    /// The page reports an error, as the page of an item that is gone does.
     BrokenPage,
-    /// A refusal that nothing more is known about.
+    /// A refusal without a known reason.
     UnknownBlock,
 }
 
@@ -60,7 +61,7 @@ impl Kind {
         Self::UnknownBlock,
     ];
 
-    /// The name in the database, the API and the data file.
+    /// Returns the name in the database, the API and the data file.
     pub fn name(self) -> &'static str {
         match self {
             Self::CaptchaInPage => "CAPTCHA_IN_PAGE",
@@ -78,46 +79,46 @@ impl Kind {
     }
 }
 
-/// What can be seen of a page or of the answer to a call. What is not known stays at its default.
+/// The known properties of a page, or of the answer to a call. Unknown ones keep their default.
 #[derive(Clone, Debug, Default)]
 pub struct Signs {
-    /// The address that the page or answer came from in the end.
+    /// The address of the page or answer after redirects.
     pub url: String,
     pub status: Option<u16>,
     pub headers: Vec<(String, String)>,
     pub content_type: Option<String>,
-    /// Addresses of the frames that are visible on the page; hidden ones mean nothing.
+    /// Addresses of the visible frames on the page; hidden frames do not count.
     pub frames: Vec<String>,
     /// Those of [`Detector::element_selectors`] that find a visible element.
     pub elements: Vec<String>,
     pub title: String,
     /// The page's visible text, or the answer's body.
     pub text: String,
-    /// Texts of members that the page repeats, such as an item's title and description. They are never a sign.
+    /// Texts of members that the page repeats, such as an item's title and description. They never count as signs.
     pub member_texts: Vec<String>,
-    /// Whether this is the answer to a call that should have brought JSON.
+    /// Whether this is the answer to a call that expects JSON.
     pub expected_json: bool,
-    /// `code` of the JSON answer.
+    /// The `code` of a JSON answer.
     pub json_code: Option<i64>,
-    /// What a well-formed answer left empty that is never empty for a person's browser.
+    /// What a well-formed answer lacks although a person's browser always receives it.
     pub emptied: Vec<String>,
 }
 
-/// The site wants a person.
+/// A detected challenge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {
     pub kind: Kind,
-    /// What happened, and what the person should do, in plain words.
+    /// What happened, and what the person should do.
     pub message: String,
-    /// What gave it away, such as `frame captcha-delivery.com`.
+    /// The sign that matched, such as `frame "captcha-delivery.com" (confidence A)`.
     pub sign: String,
-    /// Whether only a person can get further.
-    pub needs_manual: bool,
-    /// How long the site asks to wait, in seconds, where it says so.
+    /// Whether only a person can resolve the challenge.
+    pub requires_action: bool,
+    /// How long the site asks to wait, in seconds, if it says so.
     pub retry_after_seconds: Option<u64>,
 }
 
-/// Why a file of signs cannot be used.
+/// Why a signs file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
     #[error("signs: {0}")]
@@ -130,7 +131,7 @@ pub enum ParseError {
     },
 }
 
-/// The rules by which a challenge is noticed.
+/// The rules that detect challenges.
 #[derive(Clone, Debug)]
 pub struct Detector(File);
 
@@ -139,12 +140,12 @@ static EMBEDDED: LazyLock<Detector> = LazyLock::new(|| {
 });
 
 impl Detector {
-    /// The rules that come with the program.
+    /// Returns the built-in rules.
     pub fn embedded() -> &'static Self {
         &EMBEDDED
     }
 
-    /// Rules from a file of the same shape as `data/signs.toml`, instead of the embedded ones.
+    /// Parses rules from a file with the structure of `data/signs.toml`. They replace the built-in ones.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let file: File = toml::from_str(text)?;
         for (at, rule) in file.sign.iter().enumerate() {
@@ -159,16 +160,16 @@ impl Detector {
         Ok(Self(file))
     }
 
-    /// The CSS selectors that [`Signs::elements`] is about.
+    /// Returns the CSS selectors for [`Signs::elements`].
     pub fn element_selectors(&self) -> impl Iterator<Item = &str> {
         self.0
             .sign
             .iter()
-            .filter(|rule| rule.place == Place::Element)
+            .filter(|rule| rule.part == Part::Element)
             .flat_map(|rule| rule.texts())
     }
 
-    /// The verdict of the first rule that holds; `None` when the site goes about its business.
+    /// Returns the verdict of the first rule that matches; `None` if no rule does.
     pub fn detect(&self, signs: &Signs) -> Option<Verdict> {
         let view = View::of(signs, self.0.short_page_chars);
         self.0
@@ -178,14 +179,14 @@ impl Detector {
     }
 }
 
-/// The verdict of the rules that come with the program.
+/// Returns the verdict of the built-in rules.
 pub fn detect(signs: &Signs) -> Option<Verdict> {
     EMBEDDED.detect(signs)
 }
 
 fn verdict(kind: Kind, sign: String, signs: &Signs) -> Verdict {
     let retry_after_seconds = header(signs, "retry-after").and_then(|value| value.trim().parse().ok());
-    let Consequence { happened, ask, .. } = kind.consequence();
+    let ChallengePolicy { happened, ask, .. } = kind.policy();
     let wait = match (kind, retry_after_seconds) {
         (Kind::RateLimited, Some(seconds)) => format!(" It asks to wait {seconds} seconds."),
         _ => String::new(),
@@ -194,7 +195,7 @@ fn verdict(kind: Kind, sign: String, signs: &Signs) -> Verdict {
         kind,
         message: format!("{happened}{wait} {ask}"),
         sign,
-        needs_manual: kind.needs_manual(),
+        requires_action: kind.requires_action(),
         retry_after_seconds,
     }
 }

@@ -8,7 +8,7 @@ use crate::fold::fold;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Place {
+pub(super) enum Part {
     Host,
     Path,
     Query,
@@ -44,7 +44,8 @@ enum Confidence {
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     pub kind: Kind,
-    pub place: Place,
+    #[serde(rename = "place")]
+    pub part: Part,
     #[serde(default)]
     any: Vec<Pattern>,
     #[serde(default)]
@@ -62,19 +63,19 @@ pub(super) struct File {
     pub sign: Vec<Rule>,
 }
 
-/// The signs, with what more than one rule looks at prepared once.
+/// The signs, with the values that several rules use prepared once.
 pub(super) struct View<'a> {
     signs: &'a Signs,
     url: Option<Url>,
     is_json: bool,
-    /// Folded; empty when the answer is JSON, whose texts are members' own.
+    /// Folded; empty if the answer is JSON, whose texts are members' own.
     title: String,
-    /// The folded lines of the visible text; none when the answer is JSON.
+    /// The folded lines of the visible text; none if the answer is JSON.
     lines: Vec<String>,
-    /// All lines in one, on a short page alone.
+    /// All lines joined; present on a short page only.
     short_text: Option<String>,
     member_texts: Vec<String>,
-    /// Where the `url` in a JSON answer points.
+    /// The `url` in a JSON answer that is a refusal.
     target: Option<Url>,
 }
 
@@ -116,7 +117,7 @@ impl<'a> View<'a> {
         self.member_texts.iter().any(|text| text == phrase)
     }
 
-    /// Whether the phrase stands on a short page, but for where a member's own text says it.
+    /// Whether a short page contains the phrase outside of members' own texts.
     fn says(&self, phrase: &str) -> bool {
         let Some(text) = &self.short_text else {
             return false;
@@ -168,28 +169,28 @@ fn is_path(url: Option<&Url>, path: &str) -> bool {
 }
 
 impl Rule {
-    /// What is wrong with the rule itself.
+    /// Returns what is wrong with the rule itself.
     pub fn fault(&self) -> Option<&'static str> {
-        let numbers = matches!(self.place, Place::Code | Place::Status);
-        if self.any.is_empty() != matches!(self.place, Place::Html | Place::Emptied) {
-            return Some("`any` is needed, and only `html` and `emptied` have none");
+        let numbers = matches!(self.part, Part::Code | Part::Status);
+        if self.any.is_empty() != matches!(self.part, Part::Html | Part::Emptied) {
+            return Some("`any` is required, except for `html` and `emptied`, which must not have it");
         }
         if self
             .any
             .iter()
             .any(|p| matches!(p, Pattern::Number(_)) != numbers)
         {
-            return Some("`code` and `status` compare numbers, all others texts");
+            return Some("`code` and `status` compare numbers, all others compare texts");
         }
-        if self.place == Place::Body && self.status.is_empty() {
-            return Some("`body` needs `status`: ordinary answers hold anything");
+        if self.part == Part::Body && self.status.is_empty() {
+            return Some("`body` requires `status`, because ordinary answers may contain any text");
         }
-        if matches!(self.place, Place::Title | Place::Text | Place::Line)
+        if matches!(self.part, Part::Title | Part::Text | Part::Line)
             && self.texts().any(|text| fold(text).is_empty())
         {
-            return Some("a text without letters and digits is found nowhere");
+            return Some("a text without letters and digits never matches");
         }
-        (!self.unless.is_empty() && self.place != Place::Frame).then_some("`unless` is for frames alone")
+        (!self.unless.is_empty() && self.part != Part::Frame).then_some("`unless` is allowed for frames only")
     }
 
     pub fn texts(&self) -> impl Iterator<Item = &str> {
@@ -199,7 +200,7 @@ impl Rule {
         })
     }
 
-    /// What gave it away, when the rule holds.
+    /// Returns the sign that matched, if the rule matches.
     pub fn holds(&self, view: &View<'_>) -> Option<String> {
         let signs = view.signs;
         if self.calls.is_some_and(|calls| calls != signs.expected_json) {
@@ -208,16 +209,14 @@ impl Rule {
         if !self.status.is_empty() && !signs.status.is_some_and(|status| self.status.contains(&status)) {
             return None;
         }
-        let found = match self.place {
-            Place::Html => view
-                .is_page_for_json()
-                .then(|| "page where JSON was asked for".to_owned()),
-            Place::Emptied => signs
+        let found = match self.part {
+            Part::Html => view.is_page_for_json().then(|| "page instead of JSON".to_owned()),
+            Part::Emptied => signs
                 .emptied
                 .first()
                 .map(|what| format!("emptied answer, {what}")),
-            Place::Code => self.number(signs.json_code).map(|code| format!("code {code}")),
-            Place::Status => self
+            Part::Code => self.number(signs.json_code).map(|code| format!("code {code}")),
+            Part::Status => self
                 .number(signs.status.map(i64::from))
                 .map(|status| format!("status {status}")),
             _ => self.texts().find_map(|text| self.text_holds(text, view)),
@@ -236,30 +235,30 @@ impl Rule {
     fn text_holds(&self, text: &str, view: &View<'_>) -> Option<String> {
         let signs = view.signs;
         let url = view.url.as_ref();
-        let holds = match self.place {
-            Place::Host => is_host(url, text),
-            Place::Target => is_host(view.target.as_ref(), text),
-            Place::Path => is_path(url, text),
-            Place::Query => url.is_some_and(|url| url.query_pairs().any(|(name, _)| name.starts_with(text))),
-            Place::Header => match text.split_once(':') {
+        let holds = match self.part {
+            Part::Host => is_host(url, text),
+            Part::Target => is_host(view.target.as_ref(), text),
+            Part::Path => is_path(url, text),
+            Part::Query => url.is_some_and(|url| url.query_pairs().any(|(name, _)| name.starts_with(text))),
+            Part::Header => match text.split_once(':') {
                 Some((name, value)) => header(signs, name).is_some_and(|own| own.trim() == value.trim()),
                 None => header(signs, text).is_some(),
             },
-            Place::Frame => signs.frames.iter().any(|frame| {
+            Part::Frame => signs.frames.iter().any(|frame| {
                 let frame = frame.to_ascii_lowercase();
                 frame.contains(text) && !self.unless.iter().any(|not| frame.contains(not.as_str()))
             }),
-            Place::Element => signs.elements.iter().any(|css| css == text),
-            Place::Title => view.title == fold(text) && !view.is_member_text(&view.title),
-            Place::Body => !view.is_json && signs.text.contains(text),
-            Place::Text => view.says(&fold(text)),
-            Place::Line => {
+            Part::Element => signs.elements.iter().any(|css| css == text),
+            Part::Title => view.title == fold(text) && !view.is_member_text(&view.title),
+            Part::Body => !view.is_json && signs.text.contains(text),
+            Part::Text => view.says(&fold(text)),
+            Part::Line => {
                 let phrase = fold(text);
                 view.lines.contains(&phrase) && !view.is_member_text(&phrase)
             }
-            Place::Code | Place::Status | Place::Html | Place::Emptied => false,
+            Part::Code | Part::Status | Part::Html | Part::Emptied => false,
         };
-        let place = format!("{:?}", self.place).to_ascii_lowercase();
-        holds.then(|| format!("{place} {text:?}"))
+        let part = format!("{:?}", self.part).to_ascii_lowercase();
+        holds.then(|| format!("{part} {text:?}"))
     }
 }

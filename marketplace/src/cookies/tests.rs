@@ -15,7 +15,7 @@ fn take_export(json: &str, site: &str) -> Result<Brought, Error> {
     Rules::embedded().take(&Source::Export(json), market(site))
 }
 
-/// Three whole cookies of a domain, as an extension exports them, with fields that nobody needs.
+/// A complete set of cookies of a domain, as an extension exports them, with extra fields.
 fn exported(domain: &str) -> String {
     let each = |name: &str| {
         format!(
@@ -37,7 +37,7 @@ fn good_headers_are_taken() {
         format!("cookie:{WHOLE};"),
         format!("  {WHOLE} ; ; "),
         WHOLE.replace("; ", ";"),
-        // An anonymous visit sets the token empty, before or after the real one is there.
+        // An anonymous visit sets the token empty, before or after the real one.
         format!("access_token_web=; {WHOLE}"),
         format!("{WHOLE}; access_token_web="),
     ] {
@@ -52,7 +52,7 @@ fn good_headers_are_taken() {
             ["anon_id", "v_uid", "v_sid", "v_udt", "anonymous-locale"]
         );
     }
-    // A value may hold what separates names from values, and may be given twice.
+    // A value may contain the separator of names and values, and may be given twice.
     let brought = take(&format!("{WHOLE}; anon_id=; anon_id=a=b==; anon_id=a=b==")).expect("taken");
     assert_eq!(brought.cookies.get("anon_id"), Some("a=b=="));
 }
@@ -78,7 +78,7 @@ fn cookies_of_a_bot_check_are_never_taken() {
 }
 
 #[test]
-fn what_is_missing_is_named_with_what_was_dropped() {
+fn missing_and_dropped_cookies_are_named() {
     let error = take("access_token_web=; datadome=1; _vinted_fr_session=x").expect_err("refused");
     assert_eq!(
         error,
@@ -90,7 +90,7 @@ fn what_is_missing_is_named_with_what_was_dropped() {
 }
 
 #[test]
-fn bad_headers_are_refused_without_a_value_in_the_words() {
+fn bad_header_error_shows_no_cookie_value() {
     for text in [
         "",
         "   ",
@@ -112,7 +112,7 @@ fn bad_headers_are_refused_without_a_value_in_the_words() {
 }
 
 #[test]
-fn a_cookie_with_two_values_is_refused_by_its_name() {
+fn cookie_with_two_values_is_refused_by_name() {
     let refused = |result: Result<Brought, Error>| match result {
         Err(Error::Malformed(text)) => text,
         other => panic!("{other:?}"),
@@ -157,14 +157,14 @@ fn good_exports_are_taken() {
     take_export(&wrapped, "fr").expect("an object around it");
     take_export(&exported("127.0.0.1"), "practice").expect("the practice site's");
     take_export(&exported("localhost:8080"), "practice").expect("the practice site's");
-    // Without domains nobody can say whose they are; the site will.
+    // Without domains, the market cannot be checked here; the site checks it.
     let bare = r#"[{"name":"access_token_web","value":"a"},{"name":"refresh_token_web","value":"b"},
         {"name":"_vinted_fr_session","value":"c","domain":null}]"#;
     take_export(bare, "de").expect("without domains");
 }
 
 #[test]
-fn cookies_of_another_market_are_refused_and_those_of_other_sites_left_out() {
+fn other_markets_are_refused_and_other_sites_ignored() {
     assert_eq!(
         take_export(&exported(".vinted.de"), "fr"),
         Err(Error::OtherMarket {
@@ -177,7 +177,7 @@ fn cookies_of_another_market_are_refused_and_those_of_other_sites_left_out() {
             domains: vec!["www.vinted.co.uk".to_owned()]
         })
     );
-    // Somebody who is logged in on two markets brings both; each account takes its own.
+    // A person who is logged in on two markets imports both; each account takes its own.
     let both = format!(
         "[{},{}]",
         exported(".vinted.de").trim_matches(['[', ']']),
@@ -190,7 +190,7 @@ fn cookies_of_another_market_are_refused_and_those_of_other_sites_left_out() {
         brought.cookies.get("access_token_web"),
         Some("w-access_token_web")
     );
-    // A shop of another name is neither a market nor the site.
+    // A domain with a similar name is neither a market nor the site.
     for domain in ["evilvinted.fr", "vinted.fr.evil.example", "example.org"] {
         assert!(
             matches!(take_export(&exported(domain), "fr"), Err(Error::Missing { .. })),
@@ -204,7 +204,7 @@ fn cookies_of_another_market_are_refused_and_those_of_other_sites_left_out() {
 }
 
 #[test]
-fn bad_exports_are_refused_without_a_value_in_the_words() {
+fn bad_export_error_shows_no_cookie_value() {
     for text in [
         "",
         "secret",

@@ -1,13 +1,13 @@
-//! The check of a listing against the limits, the category and the market.
+//! Checks a listing against the limits, the category and the market.
 
 use super::{Length, Limits, Range, Submission, TitleLimits, Violation, ViolationKind};
 use crate::catalog::{CatalogIndex, CategoryFields, FieldRule};
 use crate::markets::Market;
 use crate::{Field, Money, Named};
 
-/// Everything that is wrong with a listing, in the form's order; empty when the site should accept it.
+/// Returns every violation of a listing, in the form's order; empty if the site should accept it.
 ///
-/// A brand outside the catalog is let pass: the site knows more brands than a catalog holds.
+/// A brand outside the catalog is accepted, because the site knows more brands than a catalog holds.
 pub fn validate(
     item: &Submission<'_>,
     catalog: &CatalogIndex,
@@ -75,7 +75,7 @@ impl Check {
         let letters = capitals + title.chars().filter(|c| c.is_lowercase()).count();
         if letters > limits.capitals_free_letters && capitals * 100 > letters * limits.capitals_max_percent {
             let text = format!(
-                "{capitals} of {letters} letters are capitals, at most {} % may be",
+                "{capitals} of {letters} letters are capitals, at most {} % are allowed",
                 limits.capitals_max_percent
             );
             self.add(Field::Title, ViolationKind::TooManyCapitals, text);
@@ -83,7 +83,7 @@ impl Check {
         let run = longest_special_run(title);
         if run > limits.special_run_max {
             let text = format!(
-                "{run} special characters in a row, at most {} may be",
+                "{run} special characters in a row, at most {} are allowed",
                 limits.special_run_max
             );
             self.add(Field::Title, ViolationKind::SpecialCharactersInARow, text);
@@ -113,7 +113,7 @@ impl Check {
 
     fn characters(&mut self, field: Field, text: &str, allowed: impl Fn(char) -> bool) {
         if let Some(c) = text.chars().find(|c| c.is_control() && !allowed(*c)) {
-            let text = format!("holds the control character U+{:04X}", u32::from(c));
+            let text = format!("contains the control character U+{:04X}", u32::from(c));
             self.add(field, ViolationKind::ControlCharacter, text);
         }
     }
@@ -130,10 +130,7 @@ impl Check {
                 format!("there is no category {id}"),
             );
         } else if catalog.fields(id).is_none() {
-            let text = format!(
-                "{} is divided further: choose one below it",
-                catalog.path_name(id)
-            );
+            let text = format!("{} has subcategories: choose one of them", catalog.path_name(id));
             self.add(Field::Category, ViolationKind::NotALeaf, text);
         }
         catalog.fields(id)
@@ -203,7 +200,7 @@ impl Check {
         }
     }
 
-    /// `offered` is `None` where the catalog does not hold every choice.
+    /// `offered` is `None` if the catalog does not hold every choice.
     fn choice(
         &mut self,
         field: Field,
@@ -217,13 +214,13 @@ impl Check {
                 self.add(
                     field,
                     ViolationKind::NotAskedFor,
-                    "this category does not ask for it",
+                    "this category does not have this field",
                 );
             }
             return;
         };
         if rule.required && chosen.is_empty() {
-            self.add(field, ViolationKind::Missing, "this category needs it");
+            self.add(field, ViolationKind::Missing, "this category requires it");
         }
         let max = max.min(usize::try_from(rule.selection_limit).unwrap_or(usize::MAX));
         if chosen.len() > max {
@@ -264,14 +261,14 @@ impl Check {
         let shown = |minor_units| amount(minor_units, &price.currency);
         if price.minor_units < min {
             let text = format!(
-                "{} is below the least price, {}",
+                "{} is below the minimum price, {}",
                 shown(price.minor_units),
                 shown(min)
             );
             self.add(Field::Price, ViolationKind::TooLow, text);
         } else if price.minor_units > max {
             let text = format!(
-                "{} is above the highest price, {}",
+                "{} is above the maximum price, {}",
                 shown(price.minor_units),
                 shown(max)
             );
@@ -284,14 +281,14 @@ fn as_slice(id: &Option<i64>) -> &[i64] {
     id.as_slice()
 }
 
-/// Every currency of the site's markets has a hundred minor units.
+/// Formats an amount. Every currency of the site's markets has a hundred minor units.
 fn amount(minor_units: i64, currency: &str) -> String {
     let sign = if minor_units < 0 { "-" } else { "" };
     let minor_units = minor_units.unsigned_abs();
     format!("{sign}{}.{:02} {currency}", minor_units / 100, minor_units % 100)
 }
 
-/// An emoji counts once, whatever it is made of.
+/// Returns the length of the longest run of special characters. An emoji counts once, however many code points it has.
 fn longest_special_run(text: &str) -> usize {
     let (mut longest, mut run, mut joined) = (0, 0, false);
     for c in text.chars() {

@@ -1,7 +1,8 @@
-//! What the site accepts in a listing, as data, and the check of a listing against it: every violation at once.
+//! The site's limits for a listing, as data, and the check of a listing against them, which returns every violation at
+//! once.
 //!
-//! For another limit: a key in `data/limits.toml`, a field in [`Limits`], a check in `validate` with a [`ViolationKind`]
-//! of its own.
+//! To add a limit, add a key to `data/limits.toml`, a field to [`Limits`], and a check to `validate` with a
+//! [`ViolationKind`] of its own.
 
 mod check;
 #[cfg(test)]
@@ -25,7 +26,7 @@ pub struct Limits {
     pub description: Length,
     pub colors: AtMost,
     pub materials: AtMost,
-    /// Per ISO 4217 code, in minor units.
+    /// By ISO 4217 code, in minor units.
     pub price: BTreeMap<String, Range>,
 }
 
@@ -54,15 +55,15 @@ pub struct Length {
 pub struct TitleLimits {
     pub min_chars: usize,
     pub max_chars: usize,
-    /// Titles of up to this many letters may be all capitals.
+    /// Titles with up to this many letters may be all capitals.
     pub capitals_free_letters: usize,
-    /// The share of capitals among the letters of longer titles, in percent.
+    /// The maximum share of capitals among the letters of longer titles, in percent.
     pub capitals_max_percent: usize,
-    /// Characters in a row that are neither letters, digits nor blanks.
+    /// The maximum number of consecutive characters that are neither letters, digits nor blanks.
     pub special_run_max: usize,
 }
 
-/// The limits cannot be read.
+/// The error for a limits file that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("limits: {0}")]
 pub struct ParseError(#[from] toml::de::Error);
@@ -72,18 +73,18 @@ static EMBEDDED: LazyLock<Limits> = LazyLock::new(|| {
 });
 
 impl Limits {
-    /// The limits that come with the program.
+    /// Returns the built-in limits.
     pub fn embedded() -> &'static Self {
         &EMBEDDED
     }
 
-    /// Limits from a file of the same shape as `data/limits.toml`. Every key has to be there.
+    /// Parses limits from a file with the structure of `data/limits.toml`. Every key is required.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         Ok(toml::from_str(text)?)
     }
 }
 
-/// A listing on its way to the site, of which anything may still be missing.
+/// A listing to check. Any field may still be missing.
 #[derive(Clone, Debug, Default)]
 pub struct Submission<'a> {
     pub title: &'a str,
@@ -117,7 +118,7 @@ impl<'a> From<&'a ItemContent> for Submission<'a> {
     }
 }
 
-/// Something that the site would refuse, or would not keep as it was approved.
+/// Something that the site would refuse, or would not store as it was approved.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     pub field: Field,
@@ -129,26 +130,26 @@ pub struct Violation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ViolationKind {
-    /// Required, and not given.
+    /// Required but missing.
     Missing,
     TooShort,
     TooLong,
     TooManyCapitals,
     SpecialCharactersInARow,
-    /// A character that a form's field cannot hold, such as a tab.
+    /// A character that a form field cannot hold, such as a tab.
     ControlCharacter,
     TooLow,
     TooHigh,
-    /// Another currency than the market's.
+    /// A currency other than the market's.
     WrongCurrency,
     TooFew,
     TooMany,
     /// The same choice twice.
     Repeated,
-    /// The category does not ask for this field.
+    /// The category does not have this field.
     NotAskedFor,
     /// The category does not offer this choice.
     NotOffered,
-    /// A category that is divided further.
+    /// A category with subcategories.
     NotALeaf,
 }

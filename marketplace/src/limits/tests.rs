@@ -47,7 +47,7 @@ fn found_in_title(title: &str) -> Vec<ViolationKind> {
 }
 
 #[test]
-fn the_embedded_limits_are_those_of_the_site() {
+fn embedded_limits_match_the_site() {
     let limits = Limits::embedded();
     assert_eq!((limits.photos.min, limits.photos.max), (1, 20));
     assert_eq!(
@@ -72,7 +72,7 @@ fn the_embedded_limits_are_those_of_the_site() {
 }
 
 #[test]
-fn a_file_that_misses_a_key_or_has_a_strange_one_is_refused() {
+fn file_with_a_missing_or_unknown_key_is_refused() {
     let whole = include_str!("../../data/limits.toml");
     assert!(Limits::parse(whole).is_ok());
     assert!(Limits::parse(&whole.replace("special_run_max = 3", "")).is_err());
@@ -80,7 +80,7 @@ fn a_file_that_misses_a_key_or_has_a_strange_one_is_refused() {
 }
 
 #[test]
-fn a_sound_listing_has_no_violation() {
+fn valid_listing_has_no_violation() {
     assert_eq!(found(&sound(&euros(2500))), []);
     let price = euros(100);
     assert_eq!(
@@ -94,7 +94,7 @@ fn a_sound_listing_has_no_violation() {
 }
 
 #[test]
-fn everything_that_is_wrong_is_told_at_once_in_the_forms_order() {
+fn all_violations_are_reported_in_form_order() {
     let price = Money {
         minor_units: 2500,
         currency: "GBP".to_owned(),
@@ -130,7 +130,7 @@ fn everything_that_is_wrong_is_told_at_once_in_the_forms_order() {
 }
 
 #[test]
-fn an_empty_listing_misses_what_every_listing_needs() {
+fn empty_listing_lacks_all_required_fields() {
     assert_eq!(
         found(&Submission::default()),
         [
@@ -144,7 +144,7 @@ fn an_empty_listing_misses_what_every_listing_needs() {
 }
 
 #[test]
-fn what_a_category_does_not_ask_for_may_not_be_given() {
+fn attribute_outside_the_category_is_refused() {
     let price = euros(500);
     let book = Submission {
         category_id: Some(60),
@@ -209,7 +209,7 @@ fn prices_have_a_range_per_currency() {
 }
 
 #[test]
-fn a_price_below_the_range_is_told_in_plain_words() {
+fn price_below_the_range_is_reported_in_plain_words() {
     let price = euros(99);
     let market = Market::find(FRENCH).expect("a known market");
     let violations = validate(
@@ -220,12 +220,12 @@ fn a_price_below_the_range_is_told_in_plain_words() {
     );
     assert_eq!(
         violations[0].description,
-        "0.99 EUR is below the least price, 1.00 EUR"
+        "0.99 EUR is below the minimum price, 1.00 EUR"
     );
 }
 
 #[test]
-fn titles_are_held_to_length_capitals_and_special_characters() {
+fn title_length_capitals_and_specials_are_limited() {
     for (title, expected) in [
         ("Sweat Nike gris taille M", vec![]),
         ("NIKE", vec![]),
@@ -250,7 +250,7 @@ fn titles_are_held_to_length_capitals_and_special_characters() {
 }
 
 #[test]
-fn a_description_keeps_its_lines_and_no_other_control_character() {
+fn description_keeps_newlines_but_no_other_control_char() {
     let price = euros(500);
     for (description, expected) in [
         ("a\nb", vec![]),

@@ -1,6 +1,6 @@
-//! A selector for one id, widened to any: for looking whether a page has such elements at all.
+//! Widens a selector for one id to any id, to check whether a page has such elements at all.
 
-/// The CSS with every comparison that holds a placeholder weakened to what stands around it.
+/// Returns the CSS with every comparison that contains a placeholder reduced to the text around it.
 pub(super) fn widened(css: &str) -> String {
     let mut wide = String::new();
     let mut rest = css;
@@ -21,7 +21,7 @@ pub(super) fn widened(css: &str) -> String {
     wide
 }
 
-/// `#name` or `[name='value']`.
+/// Widens `#name` or `[name='value']`.
 fn widened_part(part: &str) -> String {
     let Some((before, after)) = part.split_once("{id}").or_else(|| part.split_once("{n}")) else {
         return part.to_owned();
@@ -40,7 +40,7 @@ fn widened_part(part: &str) -> String {
     }
 }
 
-/// What is compared with a value that has anything between two ends.
+/// Returns the comparison for a value with fixed ends and anything between them.
 fn around(name: &str, comparison: &str, before: &str, after: &str) -> String {
     let (begins, ends) = match comparison {
         "=" => ("^=", "$="),
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_stands_around_the_placeholder_is_still_compared() {
+    fn text_around_the_placeholder_is_compared() {
         for (css, wide) in [
             ("#title", "#title"),
             ("#catalog-{id}", "[id^='catalog-']"),

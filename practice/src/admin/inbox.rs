@@ -1,14 +1,14 @@
-//! Conversations and buyers, from the buyer's side.
+//! Conversations and buyers, as controlled from the buyer's side.
 //!
 //! | call                              | what it does                                                              |
 //! | --------------------------------- | ------------------------------------------------------------------------- |
-//! | `GET conversations?member_id=N`   | every conversation of a member whole, whether or not it shows yet         |
-//! | `POST conversations {...}`        | a buyer opens one with a member, with a first message if there is a text  |
-//! | `POST conversations/many {...}`   | opens `count` of them with `messages` entries each                        |
-//! | `POST conversations/{id} {do}`    | something happens in it: see [`Act`]                                      |
-//! | `POST buyers {steps}`             | the scripted buyers act, whether or not they do so by themselves          |
+//! | `GET conversations?member_id=N`   | every conversation of a member in full, including invisible entries       |
+//! | `POST conversations {...}`        | opens a conversation with a member, with a first message if it has a text |
+//! | `POST conversations/many {...}`   | opens `count` conversations with `messages` entries each                  |
+//! | `POST conversations/{id} {do}`    | performs an action in the conversation: see [`Act`]                       |
+//! | `POST buyers {steps}`             | lets the scripted buyers act, even if they do not act on their own        |
 //!
-//! None of it leaves a record: records are of what the site was sent.
+//! None of these calls leaves a record: records cover only what clients send to the site.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use crate::api::photos;
 use crate::inbox::shown::Look;
-use crate::inbox::{Conversation, Said, Shows};
+use crate::inbox::{Conversation, EntryContent, Shows};
 use crate::ontology::Locale;
 use crate::site::Site;
 use crate::{buyers, clock, session, store};
@@ -66,24 +66,24 @@ async fn list(State(site): State<Arc<Site>>, Query(whose): Query<Whose>) -> Json
 struct Opening {
     /// The seller.
     member_id: u64,
-    /// The buyer's login; made if there is none yet.
+    /// The buyer's login. The member is created if the login is new.
     buyer: Option<String>,
-    /// What it is about: several items are a bundle, none leaves the conversation without a transaction.
+    /// The items of the conversation. Several items are a bundle; without items, the conversation has no transaction.
     #[serde(default)]
     item_ids: Vec<u64>,
-    /// The first message; absent leaves it without one.
+    /// The first message. Absent leaves the conversation without a message.
     text: Option<String>,
-    /// How many photos the message has, made up.
+    /// The number of generated photos in the message.
     #[serde(default)]
     photos: u8,
-    /// When that was, in UTC milliseconds; absent is now.
+    /// The time of the message, in UTC milliseconds. Absent is now.
     time: Option<i64>,
-    /// Whether it is the site itself that writes, to whom nobody can reply.
+    /// Whether the site itself is the author. Nobody can reply to such a conversation.
     #[serde(default)]
     system: bool,
 }
 
-/// Opens a conversation; answers with its id and the ids of what belongs to it.
+/// Opens a conversation. Returns its id and the ids of its transaction, buyer and message.
 async fn open(
     State(site): State<Arc<Site>>,
     Json(opening): Json<Opening>,
@@ -104,13 +104,13 @@ async fn open(
         one.reply_allowed = !opening.system;
     }
     let message_id = if opening.text.is_some() || opening.photos > 0 {
-        let said = message(
+        let content = message(
             &mut state,
             buyer.id,
             opening.text.unwrap_or_default(),
             opening.photos,
         )?;
-        state.say(id, said, Shows::at_once(time))
+        state.add_entry(id, content, Shows::at_once(time))
     } else {
         None
     };
@@ -125,10 +125,15 @@ async fn open(
     })))
 }
 
-fn message(state: &mut store::State, member_id: u64, body: String, photos: u8) -> Result<Said, StatusCode> {
+fn message(
+    state: &mut store::State,
+    member_id: u64,
+    body: String,
+    photos: u8,
+) -> Result<EntryContent, StatusCode> {
     let made = (0..photos).map(|_| photos::made_up(state, member_id));
     let photo_ids = made.collect::<Result<Vec<_>, _>>();
-    Ok(Said::Message {
+    Ok(EntryContent::Message {
         member_id,
         body,
         photo_ids: photo_ids.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?,
@@ -142,13 +147,13 @@ struct Many {
     /// The seller.
     member_id: u64,
     count: u64,
-    /// How many messages each has, by turns the buyer's and the seller's.
+    /// The number of messages in each conversation; buyer and seller alternate.
     messages: u64,
-    /// An item that all are about; absent leaves them without a transaction.
+    /// The item of all these conversations. Absent leaves them without a transaction.
     item_id: Option<u64>,
 }
 
-/// Opens many conversations with as many buyers, a minute apart and the last one now; answers with their ids.
+/// Opens many conversations with as many buyers, one minute apart, the last one now. Returns their ids.
 async fn open_many(State(site): State<Arc<Site>>, Json(many): Json<Many>) -> Result<Json<Value>, StatusCode> {
     let mut state = site.lock();
     if !state.members.contains_key(&many.member_id) {
@@ -168,14 +173,14 @@ async fn open_many(State(site): State<Arc<Site>>, Json(many): Json<Many>) -> Res
             .ok_or(StatusCode::UNPROCESSABLE_ENTITY)?;
         for m in 0..many.messages {
             let member_id = if m % 2 == 0 { buyer.id } else { many.member_id };
-            let said = Said::Message {
+            let content = EntryContent::Message {
                 member_id,
                 body: format!("Message {} of conversation {}", m + 1, n + 1),
                 photo_ids: Vec::new(),
                 is_hidden: false,
             };
             let earlier = i64::try_from(many.messages - 1 - m).unwrap_or(0) * 1_000;
-            state.say(id, said, Shows::at_once(time - earlier));
+            state.add_entry(id, content, Shows::at_once(time - earlier));
         }
         ids.push(id);
     }
@@ -188,15 +193,15 @@ async fn open_many(State(site): State<Arc<Site>>, Json(many): Json<Many>) -> Res
 enum Side {
     #[default]
     Buyer,
-    /// From another device of theirs.
+    /// The seller, from another device.
     Seller,
 }
 
-/// What happens in a conversation.
+/// An action in a conversation.
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 enum Act {
-    /// Somebody writes.
+    /// Buyer or seller writes a message.
     Write {
         #[serde(default)]
         text: String,
@@ -204,32 +209,32 @@ enum Act {
         photos: u8,
         #[serde(default)]
         from: Side,
-        /// How much later than now it shows, in milliseconds.
+        /// The delay after which the message is visible, in milliseconds.
         #[serde(default)]
         late_ms: i64,
     },
     /// The buyer asks for a price, in minor units.
     Offer { price: i64 },
-    /// The buyer takes the price that the seller named last.
+    /// The buyer accepts the seller's last offer.
     Accept,
     /// The buyer pays.
     Buy,
-    /// A message's writer takes its text back.
+    /// The author of a message withdraws its text.
     Hide { message_id: u64 },
-    /// Somebody reads it.
+    /// Buyer or seller reads the conversation.
     Read {
         #[serde(default)]
         by: Side,
     },
-    /// The site says something.
+    /// The site adds a status entry.
     Status { title: String, subtitle: String },
-    /// An entry of a kind of the caller's making.
+    /// The site adds an entry of any kind.
     Entry { entity_type: String, entity: Value },
-    /// Whether there can be replies.
+    /// Allows or forbids replies.
     Allow { reply: bool },
 }
 
-/// Lets something happen; answers with the id of the entry that came of it, if one did. 409: it cannot.
+/// Performs an action. Returns the id of the new entry, if there is one. Fails with 409 if the action is impossible.
 async fn act(
     State(site): State<Arc<Site>>,
     Path(id): Path<u64>,
@@ -247,13 +252,13 @@ async fn act(
             from,
             late_ms,
         } => {
-            let said = message(&mut state, side(from), text, photos)?;
+            let content = message(&mut state, side(from), text, photos)?;
             let shows = Shows {
                 time: now,
                 list_time: Some(now + late_ms),
                 read_time: now + late_ms,
             };
-            state.say(id, said, shows)
+            state.add_entry(id, content, shows)
         }
         Act::Offer { price } => {
             let asked = state.put_price(id, false, price, Shows::at_once(now));
@@ -268,11 +273,13 @@ async fn act(
             None
         }
         Act::Status { title, subtitle } => {
-            state.say(id, Said::Status { title, subtitle }, Shows::at_once(now))
+            state.add_entry(id, EntryContent::Status { title, subtitle }, Shows::at_once(now))
         }
-        Act::Entry { entity_type, entity } => {
-            state.say(id, Said::Other { entity_type, entity }, Shows::at_once(now))
-        }
+        Act::Entry { entity_type, entity } => state.add_entry(
+            id,
+            EntryContent::Other { entity_type, entity },
+            Shows::at_once(now),
+        ),
         Act::Hide { message_id } => {
             hide(&mut state, id, message_id, now).ok_or(StatusCode::NOT_FOUND)?;
             None
@@ -297,7 +304,7 @@ async fn act(
 fn hide(state: &mut store::State, id: u64, message_id: u64, now: i64) -> Option<()> {
     let one = state.conversations.get_mut(&id)?;
     let entry = one.entries.iter_mut().find(|entry| entry.id == message_id)?;
-    let Said::Message { is_hidden, .. } = &mut entry.said else {
+    let EntryContent::Message { is_hidden, .. } = &mut entry.content else {
         return None;
     };
     *is_hidden = true;
@@ -309,12 +316,12 @@ fn hide(state: &mut store::State, id: u64, message_id: u64, now: i64) -> Option<
 #[serde(deny_unknown_fields)]
 struct Steps {
     steps: u32,
-    /// Where their chances begin.
+    /// The seed of the random choices.
     #[serde(default)]
     seed: u64,
 }
 
-/// Lets the scripted buyers act a number of times; answers with how often one did something.
+/// Lets the scripted buyers act `steps` times. Returns how often a buyer did something.
 async fn step(State(site): State<Arc<Site>>, Json(Steps { steps, seed }): Json<Steps>) -> Json<Value> {
     let mut state = site.lock();
     let mut chance = buyers::chance(seed);

@@ -1,4 +1,4 @@
-//! Who am I, signing in and out, and a new pair of tokens. Paths as seen 2026 (confidence A and B).
+//! Current user, sign-in, sign-out and token refresh. Paths as seen 2026 (confidence A and B).
 
 use std::sync::Arc;
 
@@ -59,7 +59,7 @@ async fn stats(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Json
     })))
 }
 
-/// The refresh token is good once: of two clients that share a session, the second is logged out.
+/// Refreshes the session. A refresh token is valid once: if two clients share a session, the second is signed out.
 async fn refresh(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<impl IntoResponse, Refusal> {
     if !session::has_csrf(&headers) {
         return Err(Refusal::AccessDenied);
@@ -80,7 +80,8 @@ struct Credentials {
     password: String,
 }
 
-/// Signs in whoever names themselves, as a new member if need be: there is nothing here to protect.
+/// Signs a member in, and creates the member if the login is new. The practice site has nothing to protect, so it
+/// accepts every password that is not empty.
 async fn sign_in(
     State(site): State<Arc<Site>>,
     headers: HeaderMap,
@@ -118,7 +119,7 @@ async fn sign_in(
     ))
 }
 
-/// Ends the session in this browser; the member's other sessions stay.
+/// Ends the session of this browser. The member's other sessions stay valid.
 async fn sign_out(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<impl IntoResponse, Refusal> {
     site.writer(&headers)?;
     let mut state = site.lock();

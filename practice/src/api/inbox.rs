@@ -19,14 +19,14 @@ use crate::{clock, store};
 pub fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/api/v2/inbox", get(list))
-        // Not a list, unlike what one might think (measured, confidence A).
+        // The real site has no list at this path (measured, confidence A).
         .route("/api/v2/conversations", get(async || Refusal::NotFound))
         .route("/api/v2/conversations/stats", get(stats))
         .route("/api/v2/conversations/{id}", get(read).delete(delete))
         .route("/api/v2/conversations/{id}/mark_as_read", put(mark_as_read))
 }
 
-/// The most rows that a page has; not known of the real site.
+/// The largest page size. The limit of the real site is not known.
 const PER_PAGE: usize = 100;
 
 #[derive(Deserialize)]
@@ -35,7 +35,7 @@ struct Paging {
     per_page: Option<usize>,
 }
 
-/// How `acting` sees conversations now.
+/// Returns the view that `acting` has of conversations now.
 pub(super) fn look<'a>(site: &'a Site, acting: &Acting, fired: &Fired) -> Look<'a> {
     Look {
         member_id: acting.member.id,
@@ -46,7 +46,7 @@ pub(super) fn look<'a>(site: &'a Site, acting: &Acting, fired: &Fired) -> Look<'
     }
 }
 
-/// A conversation that is in the inbox of `acting`.
+/// Returns the conversation `id` if it is in the inbox of `acting`.
 pub(super) fn own<'a>(
     state: &'a store::State,
     acting: &Acting,
@@ -97,7 +97,7 @@ async fn stats(State(site): State<Arc<Site>>, headers: HeaderMap) -> Result<Json
     Ok(Json(json!({"unread_msg_count": unread, "code": 0})))
 }
 
-/// Shows a conversation, which does not mark it as read (measured 2026-10-08, confidence A).
+/// Returns a conversation. This does not mark it as read (measured 2026-10-08, confidence A).
 async fn read(
     State(site): State<Arc<Site>>,
     Extension(fired): Extension<Fired>,
@@ -127,7 +127,7 @@ async fn mark_as_read(
     Ok(ok())
 }
 
-/// Takes a conversation out of the caller's inbox; the other side keeps it.
+/// Removes a conversation from the caller's inbox. It stays in the other member's inbox.
 async fn delete(
     State(site): State<Arc<Site>>,
     Path(id): Path<u64>,

@@ -1,7 +1,7 @@
-//! The upload form's calls: drafts, publishing, editing, reading back.
+//! The calls of the upload form: drafts, publishing, editing, reading an item back.
 //!
 //! As seen 2026 (confidence A): `POST drafts`, `PUT drafts/{id}`, `POST drafts/{id}/completion`, `POST items`,
-//! `PUT items/{id}`. That a draft keeps its id when it is published is believed, not proven: a script can change it.
+//! `PUT items/{id}`. A draft is believed, but not proven, to keep its id when it is published; a script can change this.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ struct Upload {
     push_up: bool,
 }
 
-/// Whether the click behind a call was a trusted event, as the page's script says; `None` where there was no page.
+/// Returns whether the click behind a call was a trusted event, as the page's script reports. `None` without a page.
 pub(super) fn trusted(headers: &HeaderMap) -> Option<bool> {
     match headers.get("x-practice-trusted")?.as_bytes() {
         b"true" => Some(true),
@@ -49,7 +49,7 @@ pub(super) fn trusted(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
-/// The item of a body, whole and within the limits, as `acting` would own it.
+/// Converts a body into an item of `acting`. Fails if a field is missing or breaks a limit.
 fn checked(state: &store::State, acting: &Acting, body: Body, is_draft: bool) -> Result<Item, Refusal> {
     let mut item = body.into_item(acting.locale).map_err(Refusal::Validation)?;
     item.member_id = acting.member.id;
@@ -75,7 +75,7 @@ fn checked(state: &store::State, acting: &Acting, body: Body, is_draft: bool) ->
     }
 }
 
-/// What the script changes in an item that is about to be accepted.
+/// Applies the script's changes to an item that is about to be accepted.
 fn apply(fired: &Fired, item: &mut Item, state: &store::State) {
     let now = clock::now_ms();
     let slowest = |of: fn(&crate::script::Do) -> i64| fired.iter().map(of).max().unwrap_or(0);
@@ -102,7 +102,7 @@ fn apply(fired: &Fired, item: &mut Item, state: &store::State) {
     }
 }
 
-/// Puts an item in place and records it; once more under an id of its own where the script wants twins.
+/// Stores an item and records it. If the script asks for twins, stores a second item under another id.
 fn accept(state: &mut store::State, kind: &str, item: Item, fired: &Fired, facts: Value) {
     let copies = if fired.any(|action| action.twin) { 2 } else { 1 };
     for copy in 0..copies {
@@ -173,7 +173,7 @@ async fn save_new_draft(
     Ok(Json(answer))
 }
 
-/// The member's own thing `id` as it stands, if it is (or is not) a draft.
+/// Returns the member's own item `id` if its draft state equals `is_draft`.
 fn own(state: &store::State, acting: &Acting, id: u64, is_draft: bool) -> Result<Item, Refusal> {
     let item = state.items.get(&id).cloned().ok_or(Refusal::NotFound)?;
     if item.member_id == acting.member.id && item.is_draft == is_draft {
@@ -183,7 +183,7 @@ fn own(state: &store::State, acting: &Acting, id: u64, is_draft: bool) -> Result
     }
 }
 
-/// `item` in the place of `old`; what lists showed of `old` so far they show until the change is visible.
+/// Returns `item` as the successor of `old`. Lists show the previous state of `old` until the change is visible.
 fn replacing(old: Item, mut item: Item) -> Item {
     item.id = old.id;
     item.draft_id = old.draft_id;

@@ -1,4 +1,4 @@
-//! The site's JSON calls, one file per group, and the envelope of their refusals.
+//! The site's JSON calls, one file per group, and the envelope of their errors.
 
 mod auth;
 mod inbox;
@@ -20,7 +20,7 @@ use crate::ontology::{Locale, text};
 use crate::site::Site;
 use crate::validate::FieldError;
 
-/// Why a call is refused. Codes as seen 2026 (confidence A).
+/// The reason for which a call is refused. Codes as seen 2026 (confidence A).
 #[derive(Debug)]
 pub enum Refusal {
     InvalidToken,
@@ -30,7 +30,7 @@ pub enum Refusal {
     PhotoUpload,
     PhotoTooBig,
     Validation(Vec<FieldError>),
-    /// What a message says; in the words for it in the writer's language.
+    /// The message contains an insult. The error text is in the writer's language.
     Harassment(Locale),
     EmailSharing(Locale),
     Server,

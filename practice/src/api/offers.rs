@@ -1,4 +1,4 @@
-//! What the seller does about prices. Paths as seen 2026 (confidence A).
+//! Offers of the seller and answers to price requests. Paths as seen 2026 (confidence A).
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub fn routes() -> Router<Arc<Site>> {
         )
 }
 
-/// What a seller may ask for an item, in minor units (as seen 2026, confidence A).
+/// The prices that a seller may ask for an item, in minor units (as seen 2026, confidence A).
 const PRICE: std::ops::RangeInclusive<i64> = 100..=3_000_000;
 
 #[derive(Deserialize)]
@@ -40,12 +40,12 @@ struct Body {
 
 #[derive(Deserialize)]
 struct Offer {
-    /// A decimal number, as a text.
+    /// A decimal number as text.
     price: String,
     currency: String,
 }
 
-/// The conversation of a transaction in which `acting` is the seller.
+/// Returns the conversation of a transaction if `acting` is its seller.
 fn sold_by(state: &store::State, acting: &Acting, transaction_id: u64) -> Result<u64, Refusal> {
     let deal = state.deal(transaction_id).ok_or(Refusal::NotFound)?;
     if !deal.is_of(acting.member.id) {

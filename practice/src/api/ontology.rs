@@ -1,4 +1,4 @@
-//! What can be sold and how it is described, as the upload form asks for it.
+//! The calls of the upload form for categories, attributes, brands and other options.
 
 use std::sync::Arc;
 
@@ -14,9 +14,9 @@ use super::Refusal;
 use crate::ontology::{Brand, Catalog, Locale, NO_BRAND, Titled, ontology, text};
 use crate::site::Site;
 
-/// How many brands one answer holds.
+/// The number of brands in one answer.
 const BRANDS: usize = 20;
-/// How many categories the site suggests for photos, and how far apart in its list.
+/// The number of categories that the site suggests for photos, and their distance in the list of categories.
 const SUGGESTIONS: usize = 3;
 const SUGGESTION_STEP: usize = 7;
 const COLOR_LIMIT: u64 = 2;
@@ -65,7 +65,7 @@ struct Chosen {
     value: Vec<u64>,
 }
 
-/// The fields that the category asks for, with their options where they have some of their own.
+/// Returns the fields of a category, with their options if these depend on the category.
 async fn attributes(
     State(site): State<Arc<Site>>,
     headers: HeaderMap,
@@ -163,7 +163,7 @@ struct BrandQuery {
     keyword: Option<String>,
 }
 
-/// Without a keyword the best known brands; with one, those whose name has it, best beginnings first.
+/// Returns the best known brands, or with a keyword those whose name contains it, names that begin with it first.
 async fn brands(
     State(site): State<Arc<Site>>,
     Query(query): Query<BrandQuery>,
@@ -206,7 +206,7 @@ struct Photos {
     photo_ids: String,
 }
 
-/// What the site makes of photos: the same for the same bytes, and as often wrong as right.
+/// Suggests categories for photos. The suggestion depends only on the photo's bytes, so it is often wrong.
 async fn suggested_categories(
     State(site): State<Arc<Site>>,
     Query(query): Query<Photos>,
@@ -262,7 +262,8 @@ async fn conditions(
     Ok(Json(json!({"conditions": rows, "code": 0})))
 }
 
-/// A category without sizes answers with a page, not with JSON (as seen 2026, confidence A).
+/// Returns the sizes of a category. For a category without sizes it answers with a page instead of JSON (as seen 2026,
+/// confidence A).
 async fn size_groups(
     State(site): State<Arc<Site>>,
     Query(query): Query<CatalogQuery>,

@@ -1,4 +1,4 @@
-//! Photos: uploaded one by one, kept byte for byte, recorded with every metadata value found in them.
+//! Photo uploads, one by one. Photos are stored byte for byte and recorded with every metadata value in them.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use crate::site::Site;
 use crate::store::{self, Photo, photo_record};
 use crate::{clock, metadata};
 
-/// The size of photos that the site makes itself, in pixels.
+/// The size of generated photos, in pixels.
 const WIDTH: u32 = 600;
 const HEIGHT: u32 = 800;
 
-/// The most that one photo may hold, in bytes.
+/// The largest photo, in bytes.
 const PHOTO_LIMIT: usize = 30 << 20;
 
 pub fn routes() -> Router<Arc<Site>> {
@@ -48,7 +48,7 @@ async fn upload(
     let (mut temp_uuid, mut bytes, mut kind_known) = (String::new(), Bytes::new(), false);
     while let Some(field) = form.next_field().await.map_err(refused)? {
         match field.name() {
-            // How photos of messages are called is not known.
+            // The value for photos of messages is not known.
             Some("photo[type]") => {
                 let kind = field.text().await.map_err(refused)?;
                 kind_known = kind == "item" || kind == "message";
@@ -67,7 +67,7 @@ async fn upload(
     let answer = state.photo_json(&photo, 1, &site.base_url);
     let mut record = photo_record(&photo);
     record["metadata"] = json!(found);
-    keep(&mut state, photo)?;
+    store_photo(&mut state, photo)?;
     state.record("photo", member.id, record);
     state.save();
     Ok(Json(answer))
@@ -92,14 +92,14 @@ fn photo(
     })
 }
 
-fn keep(state: &mut store::State, photo: Photo) -> Result<(), Refusal> {
-    state.keep_photo(photo).map_err(|error| {
-        tracing::error!(%error, "a photo could not be kept");
+fn store_photo(state: &mut store::State, photo: Photo) -> Result<(), Refusal> {
+    state.store_photo(photo).map_err(|error| {
+        tracing::error!(%error, "cannot store a photo");
         Refusal::Server
     })
 }
 
-/// A JPEG of coloured stripes, kept for a member as if uploaded long ago.
+/// Generates a JPEG of coloured stripes and stores it for a member, as if the member had uploaded it.
 pub fn made_up(state: &mut store::State, member_id: u64) -> Result<u64, Refusal> {
     let colors = clock::random::<9>();
     let stripes = RgbImage::from_fn(WIDTH, HEIGHT, |_, y| {
@@ -110,16 +110,16 @@ pub fn made_up(state: &mut store::State, member_id: u64) -> Result<u64, Refusal>
     stripes
         .write_to(&mut Cursor::new(&mut bytes), ImageFormat::Jpeg)
         .map_err(|error| {
-            tracing::error!(%error, "a photo could not be made");
+            tracing::error!(%error, "cannot generate a photo");
             Refusal::Server
         })?;
     let photo = photo(state, member_id, clock::uuid(), bytes.into())?;
     let id = photo.id;
-    keep(state, photo)?;
+    store_photo(state, photo)?;
     Ok(id)
 }
 
-/// The photo's own bytes, whichever size is asked for.
+/// Returns the original bytes of a photo for every requested size.
 async fn serve(
     State(site): State<Arc<Site>>,
     Path((id, _size)): Path<(u64, String)>,

@@ -1,5 +1,5 @@
-//! Replying in a conversation. The call as seen 2026 (confidence A and B); what it answers with is not known: here it
-//! is the new entry, and a script can leave any part of that out.
+//! Replies in a conversation. The call as seen 2026 (confidence A and B). The real answer is not known. The practice
+//! site returns the new entry, and a script can omit any part of it.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use super::inbox::{look, own};
-use crate::inbox::{Said, Shows};
+use crate::inbox::{EntryContent, Shows};
 use crate::ontology::{Locale, text};
 use crate::script::Fired;
 use crate::site::Site;
 use crate::validate::FieldError;
 use crate::{clock, store};
 
-/// Words that nobody may be called; the real list is not known.
+/// Words that count as insults. The real list is not known.
 const INSULTS: [&str; 2] = ["idiot", "dummkopf"];
 
 pub fn routes() -> Router<Arc<Site>> {
@@ -39,7 +39,7 @@ struct Reply {
     is_personal_data_sharing_check_skipped: bool,
 }
 
-/// Why a text may not be sent, if so.
+/// Returns the reason for which a text may not be sent, or `None`.
 fn refusal(body: &str, check_skipped: bool, locale: Locale) -> Option<Refusal> {
     let text = body.to_lowercase();
     let mut words = text.split(|c: char| !c.is_alphanumeric());
@@ -54,7 +54,7 @@ fn refusal(body: &str, check_skipped: bool, locale: Locale) -> Option<Refusal> {
     (has_address && !check_skipped).then_some(Refusal::EmailSharing(locale))
 }
 
-/// The caller's photos uploaded under these names, in their order.
+/// Returns the caller's photos with these upload names, in order.
 fn photos(
     state: &store::State,
     member_id: u64,
@@ -124,7 +124,7 @@ async fn reply(
     Ok(Json(json!({"code": 0, "message": answer})))
 }
 
-/// Puts a message into a conversation, as the script changes it, and records it as it was sent.
+/// Adds a message to a conversation, with the script's changes, and records it as it was sent.
 fn accept(
     state: &mut store::State,
     conversation_id: u64,
@@ -142,13 +142,15 @@ fn accept(
         list_time: (!fired.any(|action| action.never_list)).then_some(time + list_delay),
         read_time: time + delay,
     };
-    let said = Said::Message {
+    let content = EntryContent::Message {
         member_id,
         body: altered(body, fired),
         photo_ids: photo_ids.to_vec(),
         is_hidden: false,
     };
-    let message_id = state.say(conversation_id, said, shows).ok_or(Refusal::NotFound)?;
+    let message_id = state
+        .add_entry(conversation_id, content, shows)
+        .ok_or(Refusal::NotFound)?;
     let hashes: Vec<_> = photo_ids
         .iter()
         .filter_map(|id| Some(state.photos.get(id)?.sha256.clone()))
@@ -172,12 +174,12 @@ fn accept(
     Ok(message_id)
 }
 
-/// A text without what whitespace it happens to have.
+/// Returns the text with each run of whitespace replaced by one space.
 fn normal(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text as the site keeps it.
+/// Returns the text as the site stores it.
 fn altered(body: &str, fired: &Fired) -> String {
     let changed = fired
         .iter()

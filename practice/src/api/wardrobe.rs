@@ -1,4 +1,4 @@
-//! A member's wardrobe, and what its owner does to single items from outside the form.
+//! A member's wardrobe, and the actions of its owner on single items outside the form.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/api/v2/items/{id}/delete", post(delete))
 }
 
-/// The most rows a page has (as seen 2026, confidence A and B: 96, 100 accepted).
+/// The largest page size (as seen 2026, confidence A and B: 96, 100 accepted).
 const PER_PAGE: usize = 100;
 
 #[derive(Deserialize)]

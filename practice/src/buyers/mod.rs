@@ -1,7 +1,7 @@
-//! Buyers who act by themselves: they ask, haggle, buy, thank, and fall silent, in their own language.
+//! Simulated buyers: they ask, haggle, buy, thank and fall silent, each in their own language.
 //!
-//! [`step`] lets one of them do one thing. What they do next is decided by their [`Mood`] and by chances that are passed
-//! in, so that the same seed on the same state does the same. What they say is in `data/buyers.json`.
+//! [`step`] lets one buyer do one thing. A buyer's [`Mood`] and the given random generator determine the action, so the
+//! same seed on the same state gives the same action. The phrases are in `data/buyers.json`.
 
 mod history;
 
@@ -15,42 +15,42 @@ use tokio_util::sync::CancellationToken;
 
 use crate::api::photos;
 use crate::inbox::deals::{ACCEPTED, PENDING};
-use crate::inbox::{Conversation, Said, Shows};
+use crate::inbox::{Conversation, EntryContent, Shows};
 use crate::ontology::Locale;
 use crate::site::Site;
 use crate::store::{Member, State};
 use crate::{Buyers, clock, session};
 
-/// How many conversations may wait for one seller's answer before nobody new writes to them.
+/// The number of conversations that may wait for one seller's answer before no new buyer writes to that seller.
 const WAITING: usize = 8;
 
-/// The least that is ever asked for, in minor units (as seen 2026, confidence A).
+/// The lowest price that a buyer asks for, in minor units (as seen 2026, confidence A).
 const LEAST_PRICE: i64 = 100;
 
-/// What a buyer wants, and how far they have come.
+/// The plan of a buyer and its progress.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Mood {
     plan: Plan,
     stage: u8,
-    /// Whether they will not be heard of again.
+    /// Whether the buyer will do nothing more.
     silent: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Plan {
-    /// Asks, asks once more, thanks.
+    /// The buyer asks twice, then thanks.
     Ask,
-    /// Asks for 70 of 100, then for 85; buys at a price that is accepted.
+    /// The buyer asks for 70 % of the price, then for 85 %, and buys if the seller accepts.
     Haggle,
-    /// Asks, and buys once there is an answer.
+    /// The buyer asks, and buys after an answer.
     Buy,
 }
 
 #[derive(Deserialize)]
 struct Data {
     buyers: Vec<Person>,
-    /// By language and occasion.
+    /// Phrases by language and occasion.
     phrases: BTreeMap<String, BTreeMap<String, Vec<String>>>,
 }
 
@@ -60,18 +60,20 @@ struct Person {
     language: Locale,
 }
 
-#[expect(clippy::expect_used, reason = "the file is part of the program")]
+#[expect(
+    clippy::expect_used,
+    reason = "the file is part of the program and a test reads it"
+)]
 static DATA: LazyLock<Data> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../data/buyers.json"))
-        .expect("data/buyers.json is what it should be")
+    serde_json::from_str(include_str!("../../data/buyers.json")).expect("data/buyers.json is valid")
 });
 
-/// The chances of a seed.
+/// Returns a random generator with this seed.
 pub fn chance(seed: u64) -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-/// Lets buyers act at their pace until the site stops.
+/// Lets buyers act at their pace until `stop` is cancelled.
 pub async fn live(site: Arc<Site>, buyers: Buyers, stop: CancellationToken) {
     let mut chance = chance(buyers.seed);
     let pause = || stop.run_until_cancelled(tokio::time::sleep(buyers.pace));
@@ -83,7 +85,7 @@ pub async fn live(site: Arc<Site>, buyers: Buyers, stop: CancellationToken) {
     }
 }
 
-/// Lets one buyer do one thing, where there is something to do. Answers whether there was.
+/// Lets one buyer do one thing, if anything can be done. Returns whether a buyer acted.
 pub fn step(state: &mut State, chance: &mut StdRng, now: i64) -> bool {
     let sellers = sellers(state, now);
     let stranger = |seller: &&u64| !state.conversations.values().any(|one| one.seller_id == **seller);
@@ -120,7 +122,7 @@ fn is_alive(one: &Conversation) -> bool {
     one.mood.is_some_and(|mood| !mood.silent) && !one.deleted_by.contains(&one.buyer_id)
 }
 
-/// Who sells what, as everybody sees it.
+/// Returns the visible items for sale by seller.
 fn sellers(state: &State, now: i64) -> BTreeMap<u64, Vec<u64>> {
     let owners: BTreeSet<_> = state.items.values().map(|item| item.member_id).collect();
     let for_sale = owners.into_iter().map(|id| {
@@ -138,7 +140,7 @@ fn pick<'a, T>(chance: &mut StdRng, from: &'a [T]) -> Option<&'a T> {
     from.get(chance.random_range(0..from.len()))
 }
 
-/// Somebody who sells nothing here, more often than not one who speaks the seller's language.
+/// Returns a member who sells nothing here; usually one who speaks the seller's language.
 fn somebody(state: &mut State, chance: &mut StdRng, seller_id: u64) -> Option<Member> {
     let language = state.members.get(&seller_id)?.language;
     let same = chance.random_range(0..10) < 6;
@@ -162,7 +164,7 @@ fn somebody(state: &mut State, chance: &mut StdRng, seller_id: u64) -> Option<Me
     Some(member)
 }
 
-/// A buyer opens a conversation and says the first thing.
+/// Opens a conversation of a buyer with the first message.
 fn begin(
     state: &mut State,
     chance: &mut StdRng,
@@ -198,7 +200,7 @@ fn begin(
     Some(id)
 }
 
-/// The buyer says what fits an occasion; now and then with a photo.
+/// Writes the buyer's message for an occasion, sometimes with a photo.
 fn say(state: &mut State, chance: &mut StdRng, id: u64, occasion: &str, now: i64) -> Option<u64> {
     let one = state.conversations.get(&id)?;
     let member_id = one.buyer_id;
@@ -207,16 +209,16 @@ fn say(state: &mut State, chance: &mut StdRng, id: u64, occasion: &str, now: i64
     let photo = with_photo
         .then(|| photos::made_up(state, member_id).ok())
         .flatten();
-    let said = Said::Message {
+    let content = EntryContent::Message {
         member_id,
         body,
         photo_ids: photo.into_iter().collect(),
         is_hidden: false,
     };
-    state.say(id, said, Shows::at_once(now))
+    state.add_entry(id, content, Shows::at_once(now))
 }
 
-/// What a member would say on an occasion, in the buyer's language.
+/// Returns a phrase for an occasion, in the buyer's language.
 fn phrase(
     state: &State,
     chance: &mut StdRng,
@@ -230,7 +232,7 @@ fn phrase(
     Some(phrase.replace("{item}", &one.subtitle(language)))
 }
 
-/// The buyer asks for so many of 100 of the item's price, rounded to half units.
+/// Asks for a percentage of the item's price, rounded to half units of the currency.
 fn ask_price(state: &mut State, id: u64, of_100: i64, now: i64) -> Option<u64> {
     let deal = state.conversations.get(&id)?.transaction.as_ref()?;
     let item = state.items.get(deal.item_ids.first()?)?;
@@ -238,13 +240,13 @@ fn ask_price(state: &mut State, id: u64, of_100: i64, now: i64) -> Option<u64> {
     state.put_price(id, false, price, Shows::at_once(now))
 }
 
-/// A buyer reads what is new, and does what they do about it.
+/// Lets a buyer read new entries and react to them.
 fn react(state: &mut State, chance: &mut StdRng, id: u64, now: i64) -> Option<()> {
     let one = state.conversations.get_mut(&id)?;
     one.read_by_buyer = true;
     let mut mood = one.mood?;
-    let asked = one.entries.iter().rev().find_map(|entry| match entry.said {
-        Said::OfferRequest { status, .. } => Some(status),
+    let asked = one.entries.iter().rev().find_map(|entry| match entry.content {
+        EntryContent::OfferRequest { status, .. } => Some(status),
         _ => None,
     });
     let deal = one.transaction.as_ref()?;
@@ -287,7 +289,7 @@ fn react(state: &mut State, chance: &mut StdRng, id: u64, now: i64) -> Option<()
     Some(())
 }
 
-/// The buyer pays and says so.
+/// Pays and writes a message about it.
 fn pay(state: &mut State, chance: &mut StdRng, id: u64, now: i64) -> Option<()> {
     state.buy(id, now)?;
     say(state, chance, id, "bought", now)?;

@@ -1,18 +1,18 @@
-//! Prices asked and named, and things sold. Status numbers as seen 2026 (confidence A and B).
+//! Price requests, offers and sales. Status numbers as seen 2026 (confidence A and B).
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conversation, Said, Shows};
+use super::{Conversation, EntryContent, Shows};
 use crate::items::Item;
 use crate::store::State;
 
-/// Statuses of a transaction.
+/// The statuses of a transaction.
 pub const OPEN: u64 = 1;
 pub const PAID: u64 = 210;
 pub const COMPLETED: u64 = 450;
 pub const CANCELLED: u64 = 430;
 
-/// Statuses of what a buyer asks for.
+/// The statuses of a price request.
 pub const PENDING: u64 = 10;
 pub const ACCEPTED: u64 = 20;
 pub const REJECTED: u64 = 30;
@@ -22,18 +22,18 @@ pub const WITHDRAWN: u64 = 40;
 pub struct Transaction {
     pub id: u64,
     pub status: u64,
-    /// Several in a bundle.
+    /// The ids of the items; a bundle has several.
     pub item_ids: Vec<u64>,
     pub item_title: String,
     pub photo_id: Option<u64>,
-    /// What the buyer would pay for the items as it stands. Minor units.
+    /// The price that the buyer would currently pay for the items, in minor units.
     pub price: i64,
-    /// The last price asked for or named.
+    /// The last price request or offer.
     pub offer_id: Option<u64>,
 }
 
 impl Transaction {
-    /// Whether it has been paid and not been undone.
+    /// Returns whether the transaction has been paid and not cancelled.
     pub fn is_sold(&self) -> bool {
         self.status >= PAID && self.status != CANCELLED
     }
@@ -44,20 +44,20 @@ impl Conversation {
         self.transaction.as_ref().filter(|one| one.status == OPEN)
     }
 
-    /// The price that the seller named last and that still stands.
+    /// Returns the seller's last offer if it is still valid.
     pub fn named_price(&self) -> Option<i64> {
-        self.entries.iter().rev().find_map(|entry| match entry.said {
-            Said::Offer {
+        self.entries.iter().rev().find_map(|entry| match entry.content {
+            EntryContent::Offer {
                 price, current: true, ..
             } => Some(price),
             _ => None,
         })
     }
 
-    /// What the buyer asked for last and the seller has not answered: its id and price.
+    /// Returns the id and price of the buyer's last request if the seller has not answered it.
     pub fn asked_price(&self) -> Option<(u64, i64)> {
-        self.entries.iter().rev().find_map(|entry| match entry.said {
-            Said::OfferRequest {
+        self.entries.iter().rev().find_map(|entry| match entry.content {
+            EntryContent::OfferRequest {
                 price,
                 status: PENDING,
                 current: true,
@@ -67,17 +67,17 @@ impl Conversation {
         })
     }
 
-    /// Prices of before no longer stand; the buyer's are withdrawn if they ask anew.
+    /// Invalidates earlier prices. If the buyer asks again, their earlier requests are withdrawn.
     fn supersede(&mut self, asked_anew: bool) {
         for entry in &mut self.entries {
-            match &mut entry.said {
-                Said::OfferRequest { status, current, .. } => {
+            match &mut entry.content {
+                EntryContent::OfferRequest { status, current, .. } => {
                     *current = false;
                     if asked_anew && *status == PENDING {
                         *status = WITHDRAWN;
                     }
                 }
-                Said::Offer { current, .. } => *current = false,
+                EntryContent::Offer { current, .. } => *current = false,
                 _ => {}
             }
         }
@@ -85,7 +85,7 @@ impl Conversation {
 }
 
 impl State {
-    /// The conversation of a transaction.
+    /// Returns the conversation of a transaction.
     pub fn deal(&self, transaction_id: u64) -> Option<&Conversation> {
         let of = |one: &&Conversation| {
             one.transaction
@@ -95,7 +95,7 @@ impl State {
         self.conversations.values().find(of)
     }
 
-    /// The buyer asks for `price`, or the seller names it; `None` where nothing is for sale any more.
+    /// Adds a price request of the buyer or an offer of the seller. Returns `None` if nothing is for sale any more.
     pub fn put_price(
         &mut self,
         conversation_id: u64,
@@ -111,21 +111,21 @@ impl State {
             .filter_map(|id| self.items.get(id))
             .filter_map(|item| item.price);
         let original_price = prices.sum();
-        let said = if by_seller {
-            Said::Offer {
+        let content = if by_seller {
+            EntryContent::Offer {
                 price,
                 original_price,
                 current: true,
             }
         } else {
-            Said::OfferRequest {
+            EntryContent::OfferRequest {
                 price,
                 original_price,
                 status: PENDING,
                 current: true,
             }
         };
-        let id = self.say(conversation_id, said, shows)?;
+        let id = self.add_entry(conversation_id, content, shows)?;
         let transaction = self
             .conversations
             .get_mut(&conversation_id)?
@@ -135,7 +135,7 @@ impl State {
         Some(id)
     }
 
-    /// The seller answers what a buyer asks for; `None` where it is not pending.
+    /// Answers a price request of the buyer. Returns `None` if the request is not pending.
     pub fn answer_price(
         &mut self,
         conversation_id: u64,
@@ -149,7 +149,7 @@ impl State {
             .entries
             .iter_mut()
             .find(|entry| entry.id == request_id)?;
-        let Said::OfferRequest { price, status, .. } = &mut entry.said else {
+        let EntryContent::OfferRequest { price, status, .. } = &mut entry.content else {
             return None;
         };
         if *status != PENDING {
@@ -165,7 +165,7 @@ impl State {
         Some(())
     }
 
-    /// The buyer takes the price that the seller named; `None` where none stands.
+    /// Accepts the seller's offer for the buyer. Returns `None` without a valid offer.
     pub fn take_price(&mut self, conversation_id: u64, now: i64) -> Option<()> {
         let conversation = self.conversations.get_mut(&conversation_id)?;
         conversation.open_deal()?;
@@ -175,7 +175,8 @@ impl State {
         Some(())
     }
 
-    /// The buyer pays: the items are gone, and the seller is told to ship. `None` where nothing is for sale any more.
+    /// Pays for the items: they are sold, and the seller is asked to ship. Returns `None` if nothing is for sale any
+    /// more.
     pub fn buy(&mut self, conversation_id: u64, now: i64) -> Option<()> {
         let conversation = self.conversations.get_mut(&conversation_id)?;
         let ids = conversation.open_deal()?.item_ids.clone();
@@ -193,17 +194,17 @@ impl State {
                 item = before(version);
             }
         }
-        let said = Said::Status {
+        let content = EntryContent::Status {
             title: "sold".to_owned(),
             subtitle: "sold_why".to_owned(),
         };
-        self.say(conversation_id, said, Shows::at_once(now))?;
-        let said = Said::Action {
+        self.add_entry(conversation_id, content, Shows::at_once(now))?;
+        let content = EntryContent::Action {
             title: "ship".to_owned(),
             subtitle: "ship_why".to_owned(),
             buttons: vec![("get_shipping_label".to_owned(), "ship_label".to_owned())],
         };
-        self.say(conversation_id, said, Shows::at_once(now))?;
+        self.add_entry(conversation_id, content, Shows::at_once(now))?;
         Some(())
     }
 }

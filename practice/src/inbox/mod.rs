@@ -1,6 +1,6 @@
-//! Conversations between a seller and a buyer: what was said in them, who has read it, and from when it shows.
+//! Conversations between a seller and a buyer: their entries, read states and visibility times.
 //!
-//! `deals` holds what changes a price or sells a thing; `shown` how the site's JSON tells all of it.
+//! `deals` holds price changes and sales; `shown` converts conversations to the site's JSON.
 
 pub mod deals;
 pub mod shown;
@@ -20,37 +20,39 @@ pub struct Conversation {
     pub id: u64,
     pub seller_id: u64,
     pub buyer_id: u64,
-    /// Absent where nothing is for sale, as in what the site itself writes.
+    /// The transaction; absent if nothing is for sale, as in messages of the site itself.
     pub transaction: Option<Transaction>,
-    /// In the order in which they were accepted.
+    /// The entries in the order in which they were accepted.
     pub entries: Vec<Entry>,
     pub read_by_seller: bool,
     pub read_by_buyer: bool,
     pub reply_allowed: bool,
-    /// Those who no longer have it in their inbox.
+    /// The members who removed the conversation from their inbox.
     pub deleted_by: BTreeSet<u64>,
-    /// When anything changed in it other than by a new entry. UTC milliseconds.
+    /// The time of the last change other than a new entry, in UTC milliseconds.
     pub touch_time: i64,
-    /// What its buyer is up to; absent for one whom only the admin API moves.
+    /// The plan of a simulated buyer; absent for a buyer whom only the admin API controls.
     pub mood: Option<Mood>,
 }
 
-/// Something in a conversation, and when it can be seen. Times are UTC milliseconds.
+/// An entry of a conversation and its visibility. Times are UTC milliseconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Entry {
     pub id: u64,
     pub time: i64,
-    /// From when the inbox goes by it; `None` is never.
+    /// The time from which the inbox considers the entry; `None` means never.
     pub list_time: Option<i64>,
-    /// From when readings of the conversation have it.
+    /// The time from which readings of the conversation contain the entry.
     pub read_time: i64,
-    pub said: Said,
+    // State files of earlier versions name this field `said`.
+    #[serde(alias = "said")]
+    pub content: EntryContent,
 }
 
-/// What an entry says. Amounts are minor units; a title may be the name of a text in `data/texts.json`.
+/// The content of an entry. Amounts are minor units. A title may be the key of a text in `data/texts.json`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Said {
+pub enum EntryContent {
     Message {
         member_id: u64,
         body: String,
@@ -65,7 +67,7 @@ pub enum Said {
         status: u64,
         current: bool,
     },
-    /// The seller names a price.
+    /// The seller offers a price.
     Offer {
         price: i64,
         original_price: i64,
@@ -78,17 +80,17 @@ pub enum Said {
     Action {
         title: String,
         subtitle: String,
-        /// Name and title of each button, the primary one first.
+        /// The name and title of each button, the primary one first.
         buttons: Vec<(String, String)>,
     },
-    /// Of a kind that nobody knows.
+    /// An entry of an unknown kind.
     Other {
         entity_type: String,
         entity: Value,
     },
 }
 
-/// From when an entry that is about to be accepted shows.
+/// The times from which a new entry is visible.
 #[derive(Clone, Copy, Debug)]
 pub struct Shows {
     pub time: i64,
@@ -107,17 +109,17 @@ impl Shows {
 }
 
 impl Conversation {
-    /// Who wrote an entry; `None` is the site.
-    pub fn author(&self, said: &Said) -> Option<u64> {
-        match said {
-            Said::Message { member_id, .. } => Some(*member_id),
-            Said::OfferRequest { .. } => Some(self.buyer_id),
-            Said::Offer { .. } => Some(self.seller_id),
-            Said::Status { .. } | Said::Action { .. } | Said::Other { .. } => None,
+    /// Returns the author of an entry; `None` means the site.
+    pub fn author(&self, content: &EntryContent) -> Option<u64> {
+        match content {
+            EntryContent::Message { member_id, .. } => Some(*member_id),
+            EntryContent::OfferRequest { .. } => Some(self.buyer_id),
+            EntryContent::Offer { .. } => Some(self.seller_id),
+            EntryContent::Status { .. } | EntryContent::Action { .. } | EntryContent::Other { .. } => None,
         }
     }
 
-    /// Whether `member_id` has it in their inbox.
+    /// Returns whether the conversation is in the inbox of `member_id`.
     pub fn is_of(&self, member_id: u64) -> bool {
         (self.seller_id == member_id || self.buyer_id == member_id) && !self.deleted_by.contains(&member_id)
     }
@@ -147,41 +149,45 @@ impl Conversation {
         }
     }
 
-    /// What readings show at `now`, oldest first.
+    /// Returns the entries that readings contain at `now`, oldest first.
     pub fn readable(&self, now: i64) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.read_time <= now)
     }
 
-    /// The newest entry that the inbox goes by at `now`.
+    /// Returns the newest entry that the inbox considers at `now`.
     fn listed(&self, now: i64) -> Option<&Entry> {
         let mut newest_first = self.entries.iter().rev();
         newest_first.find(|entry| entry.list_time.is_some_and(|from| from <= now))
     }
 
-    /// When it changed last, as the inbox tells it at `now`.
+    /// Returns the time of the last change, as the inbox shows it at `now`.
     pub fn update_time(&self, now: i64) -> i64 {
         let entry = self.listed(now).map_or(0, |entry| entry.time);
         entry.max(self.touch_time)
     }
 
-    /// The last thing said, or what it is about.
+    /// Returns the last message, or else the subject of the conversation.
     pub fn description(&self, locale: Locale, now: i64) -> String {
-        let last = self.listed(now).map(|entry| &entry.said);
+        let last = self.listed(now).map(|entry| &entry.content);
         match last {
-            Some(Said::Message { body, is_hidden, .. }) if !*is_hidden && !body.is_empty() => body.clone(),
-            Some(Said::Status { title, .. } | Said::Action { title, .. }) => words(locale, title),
+            Some(EntryContent::Message { body, is_hidden, .. }) if !*is_hidden && !body.is_empty() => {
+                body.clone()
+            }
+            Some(EntryContent::Status { title, .. } | EntryContent::Action { title, .. }) => {
+                words(locale, title)
+            }
             _ => self.subtitle(locale),
         }
     }
 
-    /// What it is about.
+    /// Returns the subject of the conversation.
     pub fn subtitle(&self, locale: Locale) -> String {
         let transaction = self.transaction.as_ref();
         transaction.map_or_else(String::new, |one| words(locale, &one.item_title))
     }
 }
 
-/// The text named so, or else the words themselves.
+/// Returns the text with the key `named`, or `named` itself if there is no such key.
 pub fn words(locale: Locale, named: &str) -> String {
     match text(locale, named) {
         "" => named.to_owned(),
@@ -190,7 +196,8 @@ pub fn words(locale: Locale, named: &str) -> String {
 }
 
 impl State {
-    /// Opens a conversation between two members on items of the seller's; `None` where an item is not theirs.
+    /// Opens a conversation between two members about items of the seller. Returns `None` if an item is not the
+    /// seller's.
     pub fn open_conversation(
         &mut self,
         seller_id: u64,
@@ -237,11 +244,11 @@ impl State {
         Some(id)
     }
 
-    /// Adds an entry, which is news to everybody but its author. Answers with its id.
-    pub fn say(&mut self, conversation_id: u64, said: Said, shows: Shows) -> Option<u64> {
+    /// Adds an entry, which is unread for everyone except its author. Returns its id.
+    pub fn add_entry(&mut self, conversation_id: u64, content: EntryContent, shows: Shows) -> Option<u64> {
         let id = self.new_id();
         let conversation = self.conversations.get_mut(&conversation_id)?;
-        let author = conversation.author(&said);
+        let author = conversation.author(&content);
         for member_id in [conversation.seller_id, conversation.buyer_id] {
             if author != Some(member_id) {
                 conversation.set_read(member_id, false);
@@ -252,12 +259,12 @@ impl State {
             time: shows.time,
             list_time: shows.list_time,
             read_time: shows.read_time,
-            said,
+            content,
         });
         Some(id)
     }
 
-    /// A member's conversations and when each changed, latest first.
+    /// Returns a member's conversations with the times of their last change, latest first.
     pub fn inbox(&self, member_id: u64, now: i64) -> Vec<(i64, &Conversation)> {
         let own = self.conversations.values().filter(|one| one.is_of(member_id));
         let mut rows: Vec<_> = own.map(|one| (one.update_time(now), one)).collect();
@@ -265,7 +272,7 @@ impl State {
         rows
     }
 
-    /// How many conversations have something that `member_id` has not read.
+    /// Returns the number of conversations that `member_id` has not read.
     pub fn unread(&self, member_id: u64) -> usize {
         let own = self.conversations.values().filter(|one| one.is_of(member_id));
         own.filter(|one| !one.read_by(member_id)).count()

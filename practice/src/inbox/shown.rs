@@ -1,4 +1,4 @@
-//! Inbox and conversations as the site's JSON shows them to one of the two who talk (as seen 2026, confidence A).
+//! Inbox and conversations as the site's JSON shows them to one of the two members (as seen 2026, confidence A).
 
 use std::sync::LazyLock;
 
@@ -7,12 +7,12 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::{Value, json};
 
 use super::deals::{ACCEPTED, COMPLETED, PENDING, REJECTED, Transaction};
-use super::{Conversation, Entry, Said, words};
+use super::{Conversation, Entry, EntryContent, words};
 use crate::items::{decimal, money};
 use crate::ontology::{Locale, text};
 use crate::store::State;
 
-/// The market's own, in which all times are.
+/// The time zone of the market; all times are written in it.
 static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
     TimeZoneDatabase::bundled()
         .get("Europe/Paris")
@@ -21,19 +21,19 @@ static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Who looks, when, and how.
+/// The viewer, the time and the format of a reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
     pub member_id: u64,
     pub locale: Locale,
     pub base_url: &'a str,
     pub now: i64,
-    /// Times have milliseconds.
+    /// Whether times have milliseconds.
     pub millis: bool,
 }
 
 impl Look<'_> {
-    /// A time as the site writes it: local, with its offset, usually to the second.
+    /// Formats a time as the site does: local time with its offset, normally without milliseconds.
     fn time(&self, ms: i64) -> String {
         let time = Timestamp::from_millisecond(ms).unwrap_or_default();
         let format = if self.millis {
@@ -46,7 +46,7 @@ impl Look<'_> {
 }
 
 impl State {
-    /// A row of the inbox; it names no item.
+    /// Returns a row of the inbox. The row names no item.
     pub fn inbox_row_json(&self, one: &Conversation, update_time: i64, look: &Look<'_>) -> Value {
         let transaction = one.transaction.as_ref();
         let items = transaction.map_or(&[][..], |deal| &deal.item_ids);
@@ -78,7 +78,7 @@ impl State {
         })
     }
 
-    /// A whole conversation.
+    /// Returns a whole conversation.
     pub fn conversation_json(&self, one: &Conversation, look: &Look<'_>) -> Value {
         let read = one.read_by(look.member_id);
         let entries = one.readable(look.now);
@@ -108,14 +108,14 @@ impl State {
         })
     }
 
-    /// An entry of a conversation, with its kind and time.
+    /// Returns an entry of a conversation with its kind and time.
     pub fn entry_json(&self, one: &Conversation, entry: &Entry, look: &Look<'_>) -> Value {
         let locale = look.locale;
         let transaction_id = one.transaction.as_ref().map(|deal| deal.id);
-        let member_id = one.author(&entry.said);
+        let member_id = one.author(&entry.content);
         let mut group = None;
-        let (kind, entity) = match &entry.said {
-            Said::Message {
+        let (kind, entity) = match &entry.content {
+            EntryContent::Message {
                 body,
                 photo_ids,
                 is_hidden,
@@ -136,7 +136,7 @@ impl State {
                 });
                 ("message", entity)
             }
-            Said::OfferRequest {
+            EntryContent::OfferRequest {
                 price,
                 original_price,
                 status,
@@ -161,7 +161,7 @@ impl State {
                 });
                 ("offer_request_message", entity)
             }
-            Said::Offer {
+            EntryContent::Offer {
                 price,
                 original_price,
                 current,
@@ -177,7 +177,7 @@ impl State {
                 });
                 ("offer_message", entity)
             }
-            Said::Status { title, subtitle } => {
+            EntryContent::Status { title, subtitle } => {
                 group = Some(1);
                 let entity = json!({
                     "title": words(locale, title),
@@ -188,7 +188,7 @@ impl State {
                 });
                 ("status_message", entity)
             }
-            Said::Action {
+            EntryContent::Action {
                 title,
                 subtitle,
                 buttons,
@@ -204,7 +204,7 @@ impl State {
                 });
                 ("action_message", entity)
             }
-            Said::Other { entity_type, entity } => (entity_type.as_str(), entity.clone()),
+            EntryContent::Other { entity_type, entity } => (entity_type.as_str(), entity.clone()),
         };
         let mut shown = json!({
             "entity_type": kind,
@@ -221,7 +221,7 @@ impl State {
     fn transaction_json(&self, one: &Conversation, deal: &Transaction, look: &Look<'_>) -> Value {
         let is_bundle = deal.item_ids.len() > 1;
         let item_id = deal.item_ids.first().filter(|_| !is_bundle);
-        // Five per cent and seventy cents are what a buyer pays for protection, more or less (confidence C).
+        // The buyer pays about 5 % plus 0.70 for protection (confidence C).
         let fee = deal.price / 20 + 70;
         let is_closed = |id| self.items.get(id).is_none_or(|item| item.is_closed);
         let sold_items = self.items.values().filter(|item| item.member_id == one.seller_id);
@@ -266,7 +266,7 @@ impl State {
         let Some(member) = self.members.get(&member_id) else {
             return Value::Null;
         };
-        // Nobody's last visit is told more exactly than to the hour, so that readings of one state are alike.
+        // The last visit is rounded to the hour, so that two readings of the same state are equal.
         json!({
             "id": member.id,
             "login": member.login,

@@ -1,6 +1,6 @@
-//! What challenges and blocks look like, on navigation and on calls (as seen 2023 to 2026; section by section below).
-//! There is nothing to solve. Frames and scripts name the hosts that they have on the real site, and the site's
-//! content security policy keeps a browser from asking there.
+//! Challenges and blocks, on pages and on calls (as seen 2023 to 2026; each section names its date). There is nothing
+//! to solve. Frames and scripts name the hosts of the real site, and the content security policy prevents a browser
+//! from contacting them.
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -13,10 +13,10 @@ use crate::clock;
 use crate::ontology::{Locale, text};
 use crate::script::{Asked, Challenge};
 
-/// How long a call that was too much is asked to wait, in seconds.
+/// The waiting time that a rate limit answer asks for, in seconds.
 const RETRY_AFTER_S: u64 = 30;
 
-/// The answer of a challenge to a page or a call; `None` for those that change the handler's own.
+/// Returns the answer of a challenge to a page or a call. `None` for challenges that change the handler's own answer.
 pub fn answer(challenge: Challenge, asked: &Asked) -> Option<Response> {
     let is_page = asked.operation.is_page();
     let visitor = &asked.visitor;
@@ -113,7 +113,7 @@ pub fn answer(challenge: Challenge, asked: &Asked) -> Option<Response> {
     Some(answer)
 }
 
-/// A page with nothing of the site around it, as something in front of the site answers.
+/// Returns a page without the site's layout, as a service in front of the site answers.
 fn bare(status: StatusCode, locale: Locale, title: &str, body: &str) -> Response {
     let html = format!(
         "<!doctype html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><title>{}</title></head>\n<body>{body}</body></html>\n",
@@ -123,7 +123,7 @@ fn bare(status: StatusCode, locale: Locale, title: &str, body: &str) -> Response
     (status, Html(html)).into_response()
 }
 
-/// The bot check's 403 (confidence A): a page on navigation, JSON with the captcha's address on calls.
+/// Returns the bot check's 403 (confidence A): a page on navigation, JSON with the captcha's address on calls.
 pub fn blocked(is_page: bool, locale: Locale) -> Response {
     let cid = clock::hex(&clock::random::<16>());
     let headers = AppendHeaders([
@@ -142,7 +142,7 @@ pub fn blocked(is_page: bool, locale: Locale) -> Response {
     (StatusCode::FORBIDDEN, headers, Json(body)).into_response()
 }
 
-/// A page that is nothing but a captcha in a frame (confidence A).
+/// Returns a page that contains only a captcha frame (confidence A).
 pub fn captcha(status: StatusCode, locale: Locale) -> Response {
     let body = format!(
         r#"<script async src="https://static-assets.vinted.com/datadome/5.0/tags.js"></script>{}"#,
@@ -151,7 +151,7 @@ pub fn captcha(status: StatusCode, locale: Locale) -> Response {
     bare(status, locale, "vinted", &body)
 }
 
-/// The captcha's frame over whatever else there is (confidence A).
+/// Returns a captcha frame that covers the page (confidence A).
 pub fn overlay(locale: Locale) -> String {
     let cid = clock::hex(&clock::random::<16>());
     format!(
@@ -162,7 +162,7 @@ pub fn overlay(locale: Locale) -> String {
     )
 }
 
-/// The same page on navigation and on calls (confidence B).
+/// Returns Cloudflare's page; it is the same on navigation and on calls (confidence B).
 fn cloudflare(locale: Locale) -> Response {
     let headers = AppendHeaders([
         (HeaderName::from_static("cf-mitigated"), "challenge".to_owned()),
@@ -189,7 +189,7 @@ fn cloudflare(locale: Locale) -> Response {
     (headers, page).into_response()
 }
 
-/// A new device is to be confirmed (ids as seen 2023, confidence A; none later are known).
+/// Returns the page that asks to confirm a new device (ids as seen 2023, confidence A; later ids are not known).
 fn second_factor(visitor: &Visitor) -> Response {
     let t = |key: &str| escape(text(visitor.locale, key));
     let body = format!(

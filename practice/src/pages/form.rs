@@ -1,4 +1,4 @@
-//! The upload form and the editor, which are the same page; `assets/form.js` brings it to life.
+//! The upload form and the editor. Both are the same page, which `assets/form.js` controls.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ pub async fn new(State(site): State<Arc<Site>>, headers: HeaderMap, uri: Uri) ->
     }
 }
 
-/// Whether a person's click on a page of this site led here, as the browser says itself; one that says nothing of the
-/// kind at least tells where it comes from.
+/// Returns whether a click on a page of this site led here, according to the browser's fetch metadata headers. Without
+/// them, the `Referer` header decides.
 fn followed_a_link(headers: &HeaderMap) -> bool {
     let says = |name: &str, value: &str| headers.get(name).is_some_and(|given| given == value);
     if headers.contains_key("sec-fetch-site") {
@@ -59,7 +59,7 @@ pub async fn edit(
     }
 }
 
-/// What the form's script needs to show an item again: ids, and the text beside each.
+/// Returns the data that the form's script needs to show an item: ids with their texts.
 fn saved(item: &Item, photos: &[Value], locale: Locale) -> Value {
     let all = ontology();
     let pair = |id: Option<u64>, title: Option<&str>| id.map(|id| json!({"id": id, "title": title}));

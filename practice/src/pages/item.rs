@@ -1,4 +1,4 @@
-//! An item's page: its JSON-LD, its facts, and for its owner the buttons that edit, hide and delete.
+//! An item's page: its JSON-LD, its facts, and buttons for its owner to edit, hide and delete it.
 
 use std::sync::Arc;
 

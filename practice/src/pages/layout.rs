@@ -1,4 +1,4 @@
-//! What all pages share: head, header, the data that the page's script reads, and the way in.
+//! The common parts of all pages: head, header, data for the page's script, and sign-in redirects.
 
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
@@ -10,7 +10,7 @@ use crate::ontology::{Locale, ontology, text};
 use crate::session::{self, CSRF_TOKEN, cookie};
 use crate::site::{Acting, Site};
 
-/// A text as HTML shows it, in elements and in quoted attributes.
+/// Escapes a text for HTML elements and quoted attributes.
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
@@ -26,12 +26,12 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// JSON that may stand inside a `script` element.
+/// Returns JSON that may be placed in a `script` element.
 pub fn script_json(value: &Value) -> String {
     value.to_string().replace('<', "\\u003c")
 }
 
-/// Whoever is looking at a page, signed in or not.
+/// The visitor of a page, signed in or not.
 pub struct Visitor {
     pub acting: Option<Acting>,
     pub locale: Locale,
@@ -56,13 +56,13 @@ impl Visitor {
         }
     }
 
-    /// The same visitor, shown as somebody who is not signed in.
+    /// Returns the same visitor without a sign-in.
     pub fn signed_out(self) -> Self {
         Self { acting: None, ..self }
     }
 
-    /// The signed-in member, or the redirect that sends the visitor to sign in: through a refresh where there is a
-    /// refresh token (as seen 2026, confidence A and B).
+    /// Returns the signed-in member, or the redirect to the sign-in. With a refresh token, the redirect leads through a
+    /// refresh (as seen 2026, confidence A and B).
     pub fn signed_in(site: &Site, headers: &HeaderMap, uri: &Uri) -> Result<(Self, Acting), Redirect> {
         let visitor = Self::of(site, headers);
         if let Some(acting) = visitor.acting.clone() {
@@ -77,7 +77,7 @@ impl Visitor {
         Err(Redirect::to(&format!("{way}?ref_url={back}")))
     }
 
-    /// A whole page around `body`; `data` is what its script reads besides texts and tokens.
+    /// Returns a complete page around `body`; `data` is what its script reads besides texts and tokens.
     pub fn page(&self, status: StatusCode, title: &str, body: &str, data: Value) -> Response {
         let locale = self.locale;
         let account = match &self.acting {
@@ -139,7 +139,8 @@ impl Visitor {
         (status, Html(html)).into_response()
     }
 
-    /// The banner and the dialog that lie over every page until they are answered (ids as seen 2026, confidence B).
+    /// Returns the banner and the dialog that cover every page until they are answered (ids as seen 2026, confidence
+    /// B).
     fn overlays(&self) -> String {
         let t = |key: &str| escape(text(self.locale, key));
         let mut overlays = String::new();
@@ -169,7 +170,7 @@ impl Visitor {
         overlays
     }
 
-    /// The page for what is not there: a deleted draft, another member's editor.
+    /// Returns the page for a missing resource, such as a deleted draft or another member's editor.
     pub fn broken(&self) -> Response {
         let wrong = text(self.locale, "something_wrong");
         self.page(

@@ -1,19 +1,19 @@
-//! The generations of the upload form's markup: what the form does is the same in all of them, what its parts are
-//! called is not.
+//! The generations of the upload form's markup. The form's behaviour is the same in all of them; the names of its parts
+//! differ.
 //!
-//! As seen in 2023 (confidence A, on the Polish site), 2026-05, 2026-07 and 2026-09 (confidence A). What a generation
-//! is not known to have called otherwise has today's name. To add one, add it to [`Markup`] and describe it here.
+//! As seen in 2023 (confidence A, on the Polish site), 2026-05, 2026-07 and 2026-09 (confidence A). If an older name is
+//! not known, the current name is used. To add a generation, add it to [`Markup`] and describe it here.
 
 use serde::Serialize;
 
 use crate::appearance::Markup;
 
-/// A read-only input that opens a list. The list's own test id is `base` with `-content` behind it.
+/// A read-only input that opens a list. The list's test id is `base` followed by `-content`.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Input {
     pub id: &'static str,
     pub base: &'static str,
-    /// Whether the input has `base` with `-input` behind it as its test id.
+    /// Whether the input's test id is `base` followed by `-input`.
     pub tested: bool,
 }
 
@@ -34,7 +34,7 @@ impl Input {
         }
     }
 
-    /// Its attributes, for the page's HTML.
+    /// Returns its attributes for the page's HTML.
     pub fn attributes(&self) -> String {
         let test_id = if self.tested {
             format!(r#" data-testid="{}-input""#, self.base)
@@ -47,9 +47,9 @@ impl Input {
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Generation {
-    /// The test id of the photos' area; the grid's is the same with `-grid` behind it.
+    /// The test id of the photo area; the grid's test id adds `-grid`.
     pub photos: Option<&'static str>,
-    /// Whether photos are `img` elements, and not backgrounds.
+    /// Whether photos are `img` elements instead of backgrounds.
     pub images: bool,
     pub category: Input,
     pub brand: Input,
@@ -57,9 +57,9 @@ pub struct Generation {
     pub condition: Input,
     pub color: Input,
     pub material: Input,
-    /// Whether the rows of lists lie inside `li.pile__element`.
+    /// Whether the rows of lists are inside `li.pile__element`.
     pub piles: bool,
-    /// What follows a parcel's number in its row's test id.
+    /// The suffix of a package size row's test id after the number.
     pub package: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! The home page and a member's page with their grid of items.
+//! The home page and a member's page, each with a grid of items.
 
 use std::sync::Arc;
 

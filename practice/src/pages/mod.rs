@@ -1,8 +1,8 @@
 //! The site's HTML pages, one file per page, in French, English and German.
 //!
-//! Ids and test ids are those of the newest generation known (as seen 2026-09, confidence A and B), but for the form,
-//! which has several. The pages' scripts find their nodes by `data-ref`, never by what a driver would look for, so
-//! that a script of the admin API can change all of that without changing what the pages do.
+//! Ids and test ids are those of the newest known generation (as seen 2026-09, confidence A and B). The form has
+//! several generations. The pages' scripts find their nodes by `data-ref`, which a driver does not use. Therefore a
+//! script of the admin API can change all ids and test ids without changing the behaviour of the pages.
 
 pub mod challenge;
 mod form;
@@ -43,7 +43,7 @@ pub fn routes() -> Router<Arc<Site>> {
         .route("/assets/{*path}", get(asset))
 }
 
-/// The pages' scripts and their style, by path below `/assets/`.
+/// The pages' scripts and style sheet, by path below `/assets/`.
 const ASSETS: [(&str, &str); 10] = [
     ("site.css", include_str!("../../assets/site.css")),
     ("site.js", include_str!("../../assets/site.js")),

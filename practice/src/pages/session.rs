@@ -1,4 +1,4 @@
-//! Where visitors without a good session land, and how a person signs in (as seen 2026, confidence B).
+//! The pages for visitors without a valid session, and the sign-in page (as seen 2026, confidence B).
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ pub async fn log_in(State(site): State<Arc<Site>>, headers: HeaderMap) -> Respon
     visitor.page(StatusCode::OK, title, &body, json!({"page": "log-in"}))
 }
 
-/// Refreshes the session and goes on; with a dead refresh token it waits for ever.
+/// Refreshes the session and redirects to the requested page. With an invalid refresh token, the page never ends.
 pub async fn refresh(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let visitor = Visitor::of(&site, &headers).signed_out();
     let wait = text(visitor.locale, "refreshing");

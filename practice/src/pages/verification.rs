@@ -1,5 +1,5 @@
-//! Where members are sent whose account is to be verified first (paths as seen 2026-10, confidence A; the pages
-//! themselves are not known).
+//! The pages to which members are sent if their account must be verified first (paths as seen 2026-10, confidence A;
+//! the content of the pages is not known).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What a rule can make befall a request, and the rule itself.
+//! The rules of the script and the behaviours that they apply to requests.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -11,38 +11,38 @@ use crate::validate::FieldError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Challenge {
-    /// The page itself under a captcha; HTML with status 200 where JSON was expected.
+    /// The page covered by a captcha; HTML with status 200 where JSON was expected.
     CaptchaInPage,
     /// The bot check's 403: its JSON with an address, or its page.
     BotCheckOnCall,
     Cloudflare,
-    /// A confirmation in a second step; code 146.
+    /// A confirmation by a second factor; code 146.
     SecondFactor,
-    /// `/users/verification/phone`; code 168.
+    /// A redirect to `/users/verification/phone`; code 168.
     AccountVerification,
-    /// To the sign-in; 401.
+    /// A redirect to the sign-in; 401.
     LoginLost,
-    /// To `/session-refresh`, which spins for ever; 401.
+    /// A redirect to `/session-refresh`, which never ends; 401.
     SessionRefresh,
-    /// 429.
+    /// Too many requests; 429.
     RateLimit,
-    /// The account may not do this; code 156.
+    /// The account is restricted; code 156.
     Restriction,
-    /// "Something went wrong", in a page, also where JSON was expected.
+    /// The page "Something went wrong", also where JSON was expected.
     BrokenPage,
-    /// A refusal that shows no known sign.
+    /// A refusal without a known sign.
     UnknownBlock,
-    /// Success, with nothing in it. What would write has no effect.
+    /// Success with an empty answer. A write has no effect.
     EmptiedJson,
 }
 
-/// An answer as the script spells it out.
+/// An answer that the script defines.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scripted {
     pub status: u16,
     pub json: Value,
-    /// Where it leads, for a redirect.
+    /// The target of a redirect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
 }
@@ -62,113 +62,114 @@ pub enum Step {
     Materials,
     Price,
     PackageSize,
-    /// Before the request that a button would send, which is then not sent.
+    /// Before the request that a button would send. The request is then not sent.
     Submit,
 }
 
-/// An attribute by which pages are usually driven.
+/// An attribute that drivers use to find elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Attribute {
     #[serde(rename = "id")]
     Id,
     #[serde(rename = "data-testid")]
     TestId,
-    /// Each of an element's classes counts by itself.
+    /// Each class of an element is a separate value.
     #[serde(rename = "class")]
     Class,
     #[serde(rename = "name")]
     Name,
 }
 
-/// What becomes of an attribute.
+/// The change of an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum How {
-    /// It is not there.
+    /// The attribute is removed.
     Drop,
-    /// It says `with`, or something new.
+    /// The attribute's value becomes `with`, or a new value.
     Rename,
-    /// A clone that does nothing stands before the element and carries it too.
+    /// A clone without function, with the same attribute, is inserted before the element.
     Duplicate,
-    /// Elements with `value` have `with`, and the other way round.
+    /// The values `value` and `with` are exchanged.
     Swap,
 }
 
-/// A change of the form's markup that leaves what the form does as it is.
+/// A change of the form's markup that does not change the form's behaviour.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mutation {
     pub attribute: Attribute,
-    /// The whole value; one that ends in `*` is a prefix.
+    /// The whole value, or a prefix followed by `*`.
     pub value: String,
     pub how: How,
-    /// The other value; one that ends in `*` takes over what followed the prefix.
+    /// The other value. If it ends in `*`, the text after the prefix is appended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with: Option<String>,
 }
 
-/// What befalls a request; several may befall the same one.
+/// The behaviours that apply to a request; several can apply at once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Do {
-    /// The answer waits this long before anything else happens, in milliseconds.
+    /// The request is handled only after this delay, in milliseconds.
     pub latency_ms: u64,
-    /// The request takes effect, is recorded, and is answered only after this long, in milliseconds.
+    /// The request takes effect and is recorded, and the answer is sent only after this delay, in milliseconds.
     pub answer_late_ms: u64,
     /// The answer repeats the caller's access token; the request has no effect.
     pub echo_token: Option<Echo>,
-    /// This is the answer; the request has no effect.
+    /// This answer is sent; the request has no effect.
     pub answer: Option<Scripted>,
     /// A page with a captcha in a frame, status 200; also where JSON was expected.
     pub captcha_page: bool,
-    /// The bot check's 403: JSON with a captcha address on calls, a page with its frame on navigation.
+    /// The bot check's 403: JSON with a captcha address on calls, a page with the captcha frame on navigation.
     pub status_403: bool,
-    /// A challenge or block is the answer; the request has no effect.
+    /// The answer is a challenge or block; the request has no effect.
     pub challenge: Option<Challenge>,
-    /// A captcha appears over the form right after this field was touched.
+    /// A captcha covers the form right after this field was used.
     pub overlay_at: Option<Step>,
-    /// The form's markup is another.
+    /// Changes of the form's markup.
     pub mutate: Vec<Mutation>,
-    /// `/items/new` sends the visitor home.
+    /// `/items/new` redirects to the home page.
     pub redirect_home: bool,
-    /// Redirects that lead to one another.
+    /// Redirects form a loop.
     pub redirect_loop: bool,
-    /// Half an answer, then nothing until the client leaves.
+    /// Half of an answer is sent, then nothing until the client disconnects.
     pub never_finishes: bool,
-    /// The page opens an alert box as it loads.
+    /// The page opens an alert box when it loads.
     pub alert_box: bool,
-    /// A file to download instead of a page.
+    /// The answer is a file to download instead of a page.
     pub download: bool,
-    /// The connection closes without an answer, and without effect.
+    /// The connection closes without an answer; the request has no effect.
     pub reset: bool,
-    /// Readings carry fields that nobody knows, and nulls where the real site has them.
+    /// Readings contain unknown fields, and nulls where the real site has them.
     pub odd_shapes: bool,
-    /// Fields of these names are missing in the answer, however deep they are.
+    /// Fields with these names are missing from the answer, at every depth.
     pub leave_out: Vec<String>,
     /// Times in inbox and conversations have milliseconds.
     pub millis: bool,
-    /// The request takes effect, is recorded, and is answered with status 500.
+    /// The request takes effect and is recorded, and the answer has status 500.
     pub accept_then_500: bool,
-    /// The request takes effect, is recorded, and the connection closes without an answer.
+    /// The request takes effect and is recorded, and the connection closes without an answer.
     pub accept_then_cut: bool,
-    /// Neither lists nor readings by id show the change for this long, in milliseconds.
+    /// Lists and readings by id show the change only after this time, in milliseconds.
     pub delay_visible_ms: i64,
-    /// Lists do not show the change for this long, in milliseconds.
+    /// Lists show the change only after this time, in milliseconds.
     pub list_late_ms: i64,
-    /// No list ever shows it.
+    /// No list ever shows the change.
     pub never_list: bool,
-    /// It is accepted, but hidden from others, as while under review.
+    /// The item is accepted, but hidden from others, as during a review.
     pub hide: bool,
-    /// It is accepted twice: two records, two ids. Inbox and conversations that are read have every entry twice.
+    /// The write is accepted twice: two records, two ids. Readings of inbox and conversations contain every entry
+    /// twice.
     pub twin: bool,
-    /// Fields that the site changes in what it accepts: `title`, `description`, `price` (a decimal number), and a
+    /// Fields that the site changes when it accepts a write: `title`, `description`, `price` (a decimal number), and a
     /// reply's `body`.
     pub alter: Option<Map<String, Value>>,
-    /// A reply's text is kept with other whitespace than it was sent with.
+    /// A reply's text is stored with other whitespace than it was sent with.
     pub alter_whitespace: bool,
     /// A published draft gets a new id.
     pub new_id_on_publish: bool,
-    /// It is refused with this error under this field.
+    /// The request is refused with this error under this field.
     pub reject: Option<FieldError>,
 }
 
@@ -186,28 +187,28 @@ fn name_or_object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<D
 #[serde(deny_unknown_fields)]
 pub struct Rule {
     pub on: Operation,
-    /// Only requests of this member.
+    /// The member whose requests the rule applies to; absent means all.
     pub member: Option<u64>,
-    /// Only requests about an item whose title, or replies whose text, contains this, case ignored.
+    /// The text that an item's title or a reply's text must contain, ignoring case; absent means any.
     pub title_contains: Option<String>,
-    /// How often it strikes; absent means always.
+    /// How often the rule applies; absent means always.
     pub times: Option<u64>,
-    /// How many fitting requests pass before it strikes for the first time.
+    /// The number of matching requests that pass before the rule applies for the first time.
     #[serde(default)]
     pub after: u64,
-    /// A behaviour's name alone, or an object of behaviours with their values.
+    /// The name of a behaviour, or an object of behaviours with their values.
     #[serde(rename = "do", deserialize_with = "name_or_object")]
     pub action: Do,
-    /// How many requests have fitted so far.
+    /// The number of matching requests so far.
     #[serde(default)]
     pub seen: u64,
-    /// How often it has struck so far.
+    /// How often the rule has applied so far.
     #[serde(default)]
     pub struck: u64,
 }
 
 impl Rule {
-    /// Whether it strikes this request, which it counts.
+    /// Returns whether the rule applies to this request, and counts the request.
     pub fn strikes(&mut self, operation: Operation, member: Option<u64>, titles: &[String]) -> bool {
         let fits = self.on.covers(operation)
             && self.member.is_none_or(|wanted| member == Some(wanted))

@@ -1,4 +1,4 @@
-//! Answers that repeat what they were sent: a careless page, error or redirect with the caller's access token in it.
+//! Answers that leak the caller's access token: in a page, an error or a redirect.
 
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
@@ -8,19 +8,19 @@ use crate::api::Refusal;
 use crate::session::cookie;
 use crate::validate::FieldError;
 
-/// Where the token is repeated.
+/// The place where the token is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Echo {
-    /// In the text of a page that says that something went wrong.
+    /// In the text of a page that reports an error.
     Page,
-    /// In the message of a refusal.
+    /// In the message of an error.
     Error,
-    /// In the address that the caller is sent to.
+    /// In the target of a redirect.
     Redirect,
 }
 
-/// The answer instead of the right one, for a caller who has a token.
+/// Returns the answer with the token, for a caller who has one.
 pub fn answer(echo: Echo, headers: &HeaderMap) -> Option<Response> {
     let token = cookie(headers, "access_token_web")?;
     Some(match echo {

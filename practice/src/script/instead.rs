@@ -1,4 +1,4 @@
-//! Answers given in the place of a handler's: the request has no effect.
+//! Answers that replace the handler's answer; the request has no effect.
 
 use axum::Json;
 use axum::body::Body;
@@ -15,7 +15,7 @@ use crate::api::Refusal;
 use crate::listener::Peer;
 use crate::pages::challenge;
 
-/// The answer of the first behaviour that leaves the handler out; `None` where none does.
+/// Returns the answer of the first behaviour that replaces the handler, or `None`.
 pub fn answer(fired: &Fired, asked: &Asked, peer: &Peer) -> Option<Response> {
     let is_page = asked.operation.is_page();
     if fired.any(|action| action.reset) {
@@ -59,13 +59,13 @@ pub fn answer(fired: &Fired, asked: &Asked, peer: &Peer) -> Option<Response> {
     Some(Refusal::Validation(vec![error]).into_response())
 }
 
-/// No answer at all.
+/// Closes the connection without an answer.
 pub fn reset(peer: &Peer) -> Response {
     peer.cut();
     StatusCode::NO_CONTENT.into_response()
 }
 
-/// Headers and the beginning of an answer; the rest never comes.
+/// Returns the headers and the beginning of an answer; the rest is never sent.
 fn half(is_page: bool) -> Response {
     let (kind, beginning) = if is_page {
         (
@@ -79,7 +79,7 @@ fn half(is_page: bool) -> Response {
     ([(header::CONTENT_TYPE, kind)], Body::from_stream(stream)).into_response()
 }
 
-/// Gives what it has and then waits for ever.
+/// A body that yields its data and then never ends.
 struct Unfinished(&'static [u8]);
 
 impl AsyncRead for Unfinished {

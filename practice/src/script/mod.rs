@@ -1,9 +1,9 @@
-//! Scripted misbehaviour: rules that say what befalls which request.
+//! Scripted misbehaviour: rules that apply behaviours to requests.
 //!
-//! A rule names an operation and what to do; the admin API adds and removes rules. What concerns the request as a
-//! whole (latency, challenges, an answer that is lost) happens here, around the handler: `instead` answers in the
-//! handler's place, `spoil` changes what it answered. What concerns the thing accepted (twins, hiding, delays) is
-//! handed to the handler as [`Fired`]. To add a behaviour, add a field to [`Do`] and act on it in one of these places.
+//! A rule names an operation and a behaviour; the admin API adds and removes rules. Behaviours that affect the whole
+//! request (latency, challenges, lost answers) are applied here, around the handler: `instead` replaces the handler,
+//! `spoil` changes the handler's answer. Behaviours that affect the written data (twins, hiding, delays) are passed to
+//! the handler as [`Fired`]. To add a behaviour, add a field to [`Do`] and handle it in one of these places.
 
 mod behaviour;
 mod echo;
@@ -30,17 +30,17 @@ use crate::pages::Visitor;
 use crate::site::Site;
 use crate::{bot_cookies, clock, session, store};
 
-/// The most that a JSON request may hold, in bytes.
+/// The largest JSON request, in bytes.
 const JSON_LIMIT: usize = 1 << 20;
 
-/// The most that is read of a request that is answered before its handler, in bytes: more than any photo has.
+/// The number of bytes that are read from a request that is answered before its handler; more than the photo limit.
 const UNREAD_LIMIT: usize = 32 << 20;
 
-/// How long a request that was reset stays so, in milliseconds: Chromium sends one on a connection that it had opened
-/// in advance again by itself, which would undo the reset unseen.
+/// How long the repetition of a reset request is also reset, in milliseconds. Chromium repeats a request that it had
+/// sent on a preconnected connection, which would hide the reset.
 const RESET_MS: i64 = 250;
 
-/// The behaviours that struck one request, in the order of their rules.
+/// The behaviours that apply to one request, in the order of their rules.
 #[derive(Clone, Debug, Default)]
 pub struct Fired(Arc<Vec<Do>>);
 
@@ -54,15 +54,15 @@ impl Fired {
     }
 }
 
-/// A request as the behaviours see it.
+/// A request as seen by the behaviours.
 pub struct Asked {
     pub operation: Operation,
-    /// Path and query.
+    /// The path and query.
     pub target: String,
     pub visitor: Visitor,
 }
 
-/// Lets the rules strike a request, around its handler.
+/// Applies the rules to a request, around its handler.
 pub async fn stage(
     State(site): State<Arc<Site>>,
     ConnectInfo(peer): ConnectInfo<Peer>,
@@ -78,10 +78,10 @@ pub async fn stage(
     let mut response = strike(&site, &peer, request, next).await;
     bot_cookies::remember(&mut site.lock(), &headers, response.headers());
     let headers = response.headers_mut();
-    // When a kept-alive connection breaks, Chromium sends the request again by itself, a POST too (measured: four
-    // times for one click), and the records would count the browser's doing as the client's.
+    // When a keep-alive connection breaks, Chromium repeats the request, even a POST (measured: four times for one
+    // click). The records would then count the browser's repetitions as the client's requests.
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    // The frames and scripts of a bot check name its hosts, as they do on the real site; nothing is fetched from there.
+    // The frames and scripts of a bot check name their real hosts. The policy prevents any request to these hosts.
     headers.insert(
         header::CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("frame-src 'self'; script-src 'self' 'unsafe-inline'"),
@@ -145,7 +145,7 @@ async fn strike(site: &Site, peer: &Peer, request: Request, next: Next) -> Respo
     let latency = fired.iter().map(|action| action.latency_ms).sum();
     tokio::time::sleep(Duration::from_millis(latency)).await;
     if let Some(answer) = instead::answer(&fired, &asked, peer) {
-        // A connection that closes under an upload breaks in the browser, and takes the answer with it.
+        // If the connection closes during an upload, the browser reports a network error and loses the answer.
         let _ = Limited::new(request.into_body(), UNREAD_LIMIT).collect().await;
         return answer;
     }

@@ -1,9 +1,9 @@
-//! What a request is for.
+//! The operations that rules can name.
 
 use axum::http::Method;
 use serde::{Deserialize, Serialize};
 
-/// What a request is for; a rule names one.
+/// The purpose of a request; a rule names one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operation {
@@ -24,18 +24,18 @@ pub enum Operation {
     Reply,
     MarkRead,
     DeleteConversation,
-    /// The seller names a price.
+    /// The seller makes an offer.
     Offer,
-    /// The seller answers what a buyer asks for.
+    /// The seller answers a price request.
     OfferAnswer,
     CurrentUser,
     Refresh,
-    /// What the login page sends.
+    /// The request of the login page.
     SignIn,
-    /// Everything that the form asks for: the next eight, and what else there may be.
+    /// All readings of the form: the next eight operations, and any others.
     Ontology,
     Categories,
-    /// The fields that a category asks for, sizes, conditions and materials among them.
+    /// The fields of a category, with sizes, conditions and materials.
     Attributes,
     Brands,
     Sizes,
@@ -118,7 +118,7 @@ impl Operation {
         }
     }
 
-    /// Whether a rule on this strikes a request for `other`.
+    /// Returns whether a rule for this operation applies to a request for `other`.
     pub fn covers(self, other: Self) -> bool {
         self == other || self == Self::Any || (self == Self::Ontology && other.is_of_ontology())
     }
@@ -138,7 +138,7 @@ impl Operation {
         )
     }
 
-    /// Whether a browser navigates to it, instead of a script calling it.
+    /// Returns whether a browser navigates to it, instead of a script calling it.
     pub fn is_page(self) -> bool {
         matches!(
             self,
@@ -150,7 +150,7 @@ impl Operation {
         matches!(self, Self::Form | Self::EditForm)
     }
 
-    /// Whether it only reads, so that its answer may be made and then spoilt.
+    /// Returns whether it only reads, so that its answer can be changed afterwards.
     pub fn only_reads(self) -> bool {
         self.is_of_ontology()
             || matches!(
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_step_of_the_form_has_a_call_of_its_own_and_the_ontology_is_all_of_them() {
+    fn form_steps_map_to_their_operations() {
         for (method, path, operation) in [
             (Method::GET, "/api/v2/item_upload/catalogs", Operation::Categories),
             (

@@ -1,5 +1,4 @@
-//! Changes to what a handler has answered: a page under a captcha or an alert box, JSON that was emptied or that
-//! carries what nobody knows.
+//! Changes to a handler's answer: a captcha or an alert box in a page, emptied JSON, JSON with unknown fields.
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -11,7 +10,7 @@ use super::{Asked, Challenge, Fired, Mutation, Operation};
 use crate::ontology::text;
 use crate::pages::{challenge, script_json};
 
-/// `response` as the behaviours leave it.
+/// Returns `response` with the changes of the behaviours.
 pub async fn spoilt(response: Response, fired: &Fired, asked: &Asked) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE);
     let is = |wanted: &str| kind.is_some_and(|kind| kind.as_bytes().starts_with(wanted.as_bytes()));
@@ -61,7 +60,7 @@ async fn rewritten(response: Response, change: impl FnOnce(Bytes) -> Bytes) -> R
     Response::from_parts(parts, Body::from(body))
 }
 
-/// What goes to the beginning of a page's head and to the end of its body.
+/// Returns the HTML for the beginning of a page's head and for the end of its body.
 fn insertions(fired: &Fired, asked: &Asked) -> (String, String) {
     let (mut head, mut end) = (String::new(), String::new());
     if asked.operation.is_form() {
@@ -105,8 +104,8 @@ fn edited(body: &Bytes, edit: impl FnOnce(&mut Value)) -> Bytes {
     json.to_string().into()
 }
 
-/// Every list without its entries, every object without its content, as a bot check empties answers that it lets
-/// through (as seen 2026, confidence A).
+/// Empties every list and every object, as a bot check empties answers that it lets through (as seen 2026, confidence
+/// A).
 fn empty(json: &mut Value) {
     for value in json
         .as_object_mut()
@@ -121,7 +120,7 @@ fn empty(json: &mut Value) {
     }
 }
 
-/// Fields of readings that are null or absent where another field tells the same or where the item has none.
+/// Fields of readings that are null or absent if another field has the same information or if the item has no value.
 const NULLABLE: [&str; 16] = [
     "size",
     "brand",
@@ -141,8 +140,8 @@ const NULLABLE: [&str; 16] = [
     "reaction",
 ];
 
-/// Unknown fields in every object and list of kinds; every second row of a list with nulls, a single thing too. What is
-/// said in a conversation comes with an entry of an unknown kind, which has no time.
+/// Adds unknown fields to every object and list of kinds. Sets fields to null in every second row of a list, and in a
+/// single object. Adds an entry of an unknown kind without a time to conversations.
 fn odd(json: &mut Value) {
     let strange = json!({"kind": "practice_unknown", "values": [1, null, {"deep": true}]});
     let Some(answer) = json.as_object_mut() else {
@@ -187,7 +186,7 @@ fn make_odd(thing: &mut Value, with_nulls: bool, strange: &Value) {
     fields.insert("practice_unknown".into(), strange.clone());
 }
 
-/// Every row of the inbox and every entry of a conversation twice.
+/// Duplicates every row of the inbox and every entry of a conversation.
 fn double(json: &mut Value) {
     for lists in ["/conversations", "/conversation/messages"] {
         if let Some(Value::Array(list)) = json.pointer_mut(lists) {

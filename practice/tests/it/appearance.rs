@@ -1,4 +1,4 @@
-//! Pages of a member's own.
+//! Appearance settings of a member's pages.
 
 use reqwest::header::LOCATION;
 use reqwest::{Method, StatusCode};
@@ -13,7 +13,7 @@ async fn page(member: &Member, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_member_has_pages_of_their_own_and_the_settings_are_for_the_rest() {
+async fn member_settings_override_site_settings() {
     let rig = Rig::start().await;
     rig.admin(Method::POST, "settings", json!({"pages": {"markup": "2026-05"}}))
         .await;
@@ -31,7 +31,7 @@ async fn each_member_has_pages_of_their_own_and_the_settings_are_for_the_rest() 
 }
 
 #[tokio::test]
-async fn without_wishes_the_form_is_todays() {
+async fn default_form_is_the_current_one() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let form = page(&member, "/items/new").await;
@@ -48,7 +48,7 @@ async fn without_wishes_the_form_is_todays() {
 }
 
 #[tokio::test]
-async fn unknown_wishes_are_refused() {
+async fn unknown_appearance_settings_are_refused() {
     let rig = Rig::start().await;
     let request = rig
         .client
@@ -59,7 +59,7 @@ async fn unknown_wishes_are_refused() {
 }
 
 #[tokio::test]
-async fn banner_and_dialog_lie_over_every_page_until_their_cookie_is_there() {
+async fn banner_and_dialog_cover_every_page_until_dismissed() {
     let rig = Rig::start().await;
     let mut member = rig
         .member_with(json!({"login": "lea", "pages": {"cookie_banner": true, "country_dialog": true}}))
@@ -76,7 +76,7 @@ async fn banner_and_dialog_lie_over_every_page_until_their_cookie_is_there() {
 }
 
 #[tokio::test]
-async fn the_form_can_be_open_only_to_those_who_follow_the_link() {
+async fn form_can_require_following_the_link() {
     let rig = Rig::start().await;
     let member = rig
         .member_with(json!({"login": "lea", "pages": {"sell_link_only": true}}))
@@ -94,7 +94,7 @@ async fn the_form_can_be_open_only_to_those_who_follow_the_link() {
 }
 
 #[tokio::test]
-async fn the_site_suggests_categories_for_photos() {
+async fn site_suggests_categories_for_photos() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let (_, photo) = member.upload(crate::rig::png()).await;
@@ -114,7 +114,7 @@ async fn the_site_suggests_categories_for_photos() {
 }
 
 #[tokio::test]
-async fn every_script_that_the_pages_ask_for_is_there() {
+async fn every_referenced_page_script_exists() {
     let rig = Rig::start().await;
     for path in ["site.js", "site.css", "mutate.js", "form.js"] {
         let answer = rig

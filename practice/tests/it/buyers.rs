@@ -1,4 +1,4 @@
-//! Buyers who act by themselves.
+//! Buyers who act automatically.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ async fn conversations(rig: &Rig, member: &Member) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn a_wardrobe_begins_with_some_history_and_a_buyer_who_waits() {
+async fn new_wardrobe_has_history_and_a_waiting_buyer() {
     let rig = Rig::start().await;
     assert_eq!(step(&rig, 3).await, 0);
     let member = rig.member("lea").await;
@@ -38,7 +38,7 @@ async fn a_wardrobe_begins_with_some_history_and_a_buyer_who_waits() {
 }
 
 #[tokio::test]
-async fn buyers_ask_haggle_buy_and_stop_when_too_many_wait() {
+async fn buyers_ask_offer_buy_and_stop_when_too_many_wait() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     for n in 0..12 {
@@ -89,7 +89,7 @@ async fn buyers_ask_haggle_buy_and_stop_when_too_many_wait() {
 }
 
 #[tokio::test]
-async fn buyers_act_by_themselves_only_where_asked_to() {
+async fn buyers_act_only_when_enabled() {
     let buyers = Buyers {
         pace: Duration::from_millis(20),
         seed: 1,
@@ -109,5 +109,5 @@ async fn buyers_act_by_themselves_only_where_asked_to() {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("nobody wrote");
+    panic!("no buyer wrote");
 }

@@ -1,4 +1,4 @@
-//! Challenges, blocks and pages that are no pages.
+//! Challenges, blocks and broken pages.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use crate::rig::Rig;
 const CALL: &str = "/api/v2/users/current";
 const PAGE: &str = "/items/new";
 
-/// Each challenge: status, header and a piece of the answer of a page, then status, header and piece of a call's.
+/// Checks each challenge: status, header and part of the answer, first for a page and then for a call.
 #[tokio::test]
-async fn each_challenge_has_its_form_for_pages_and_for_calls() {
+async fn each_challenge_has_a_page_form_and_a_call_form() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     for (challenge, page, call) in [
@@ -113,7 +113,7 @@ async fn each_challenge_has_its_form_for_pages_and_for_calls() {
 }
 
 #[tokio::test]
-async fn a_challenge_speaks_the_members_language() {
+async fn challenge_uses_the_members_language() {
     let rig = Rig::start().await;
     for (language, words) in [("fr", "Trop de requêtes"), ("de", "Zu viele Anfragen")] {
         let member = rig
@@ -127,7 +127,7 @@ async fn a_challenge_speaks_the_members_language() {
 }
 
 #[tokio::test]
-async fn what_a_challenge_refuses_has_no_effect() {
+async fn challenged_request_has_no_effect() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = member.hoodie("Hoodie").await;
@@ -142,7 +142,7 @@ async fn what_a_challenge_refuses_has_no_effect() {
 }
 
 #[tokio::test]
-async fn one_step_of_the_form_can_be_emptied_alone() {
+async fn single_form_step_can_be_emptied() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     rig.script(json!({"on": "colors", "do": {"challenge": "emptied_json"}}))
@@ -154,7 +154,7 @@ async fn one_step_of_the_form_can_be_emptied_alone() {
 }
 
 #[tokio::test]
-async fn pages_can_lead_in_circles_hang_download_or_not_answer() {
+async fn pages_can_redirect_hang_download_or_drop() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     rig.script(json!({"on": "form", "times": 1, "do": "redirect_loop"}))
@@ -209,7 +209,7 @@ async fn pages_can_lead_in_circles_hang_download_or_not_answer() {
 }
 
 #[tokio::test]
-async fn a_form_carries_its_overlay_and_its_mutations() {
+async fn form_has_its_overlay_and_mutations() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let mutation =
@@ -224,7 +224,7 @@ async fn a_form_carries_its_overlay_and_its_mutations() {
 }
 
 #[tokio::test]
-async fn odd_shapes_are_unknown_fields_everywhere_and_nulls_here_and_there() {
+async fn odd_shapes_add_unknown_fields_and_some_nulls() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     for title in ["One", "Two"] {

@@ -1,4 +1,4 @@
-//! What members read of what is said to them.
+//! How members read their conversations.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ fn texts(conversation: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_inbox_is_paged_and_begins_with_what_changed_last() {
+async fn inbox_is_paged_by_latest_change_first() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let wish = json!({"member_id": member.id, "count": 5, "messages": 2});
@@ -47,7 +47,7 @@ async fn the_inbox_is_paged_and_begins_with_what_changed_last() {
 }
 
 #[tokio::test]
-async fn a_row_of_the_inbox_names_no_item_and_times_have_an_offset_and_no_milliseconds() {
+async fn inbox_row_has_no_item_and_times_have_an_offset() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = rig.item(&member, "Hoodie").await;
@@ -66,7 +66,7 @@ async fn a_row_of_the_inbox_names_no_item_and_times_have_an_offset_and_no_millis
 }
 
 #[tokio::test]
-async fn reading_marks_nothing_as_read_but_being_told_so_does() {
+async fn only_the_mark_call_marks_a_conversation_as_read() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = rig.item(&member, "Hoodie").await;
@@ -91,7 +91,7 @@ async fn reading_marks_nothing_as_read_but_being_told_so_does() {
 }
 
 #[tokio::test]
-async fn every_kind_of_entry_is_there_and_says_what_it_should() {
+async fn every_entry_kind_exists_with_its_content() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = rig.item(&member, "Hoodie").await;
@@ -163,7 +163,7 @@ async fn every_kind_of_entry_is_there_and_says_what_it_should() {
 }
 
 #[tokio::test]
-async fn a_bundle_has_several_items_and_no_item_id() {
+async fn bundle_has_several_items_and_no_item_id() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let items = [rig.item(&member, "Hoodie").await, rig.item(&member, "Cap").await];
@@ -178,7 +178,7 @@ async fn a_bundle_has_several_items_and_no_item_id() {
 }
 
 #[tokio::test]
-async fn a_price_asked_for_is_accepted_or_rejected_once_and_only_by_the_seller() {
+async fn offer_is_answered_once_and_only_by_the_seller() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = rig.item(&member, "Hoodie").await;
@@ -207,7 +207,7 @@ async fn a_price_asked_for_is_accepted_or_rejected_once_and_only_by_the_seller()
 }
 
 #[tokio::test]
-async fn nobody_sees_a_conversation_of_others_and_a_deleted_one_is_gone_for_one_side() {
+async fn conversation_is_private_and_deletion_is_per_side() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let one = rig.conversation(&member, &[], "Hello").await;
@@ -232,7 +232,7 @@ async fn nobody_sees_a_conversation_of_others_and_a_deleted_one_is_gone_for_one_
 }
 
 #[tokio::test]
-async fn a_text_taken_back_is_hidden_and_empty() {
+async fn withdrawn_message_is_hidden_and_empty() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let one = rig.conversation(&member, &[], "Give me a discount!").await;
@@ -246,7 +246,7 @@ async fn a_text_taken_back_is_hidden_and_empty() {
 }
 
 #[tokio::test]
-async fn the_site_itself_writes_and_hears_no_reply() {
+async fn site_account_writes_and_accepts_no_reply() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let wish = json!({"member_id": member.id, "buyer": "practice_team", "text": "Welcome", "system": true});
@@ -261,7 +261,7 @@ async fn the_site_itself_writes_and_hears_no_reply() {
 }
 
 #[tokio::test]
-async fn readings_can_be_emptied_doubled_odd_or_lack_fields() {
+async fn reads_can_be_emptied_doubled_odd_or_lack_fields() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = rig.item(&member, "Hoodie").await;

@@ -1,4 +1,4 @@
-//! The site as its callers meet it, over HTTP.
+//! The practice site over HTTP.
 
 mod appearance;
 mod buyers;

@@ -1,4 +1,4 @@
-//! What the script can make the site do.
+//! Scripted misbehaviour of the site.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::rig::{Member, Rig};
 
 #[tokio::test]
-async fn a_cut_line_and_a_500_hide_what_was_accepted() {
+async fn cut_connection_and_500_hide_an_accepted_write() {
     for (action, answered) in [("accept_then_cut", false), ("accept_then_500", true)] {
         let rig = Rig::start().await;
         let member = rig.member("lea").await;
@@ -27,7 +27,7 @@ async fn a_cut_line_and_a_500_hide_what_was_accepted() {
 }
 
 #[tokio::test]
-async fn a_refused_request_is_not_cut() {
+async fn refused_request_is_not_cut() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     rig.script(json!({"on": "publish", "do": "accept_then_cut"}))
@@ -39,7 +39,7 @@ async fn a_refused_request_is_not_cut() {
 }
 
 #[tokio::test]
-async fn a_late_change_shows_nowhere_until_its_time() {
+async fn delayed_change_is_invisible_until_its_time() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = member.hoodie("Hoodie").await;
@@ -65,7 +65,7 @@ async fn a_late_change_shows_nowhere_until_its_time() {
 }
 
 #[tokio::test]
-async fn a_list_can_be_late_or_never_while_readings_are_in_time() {
+async fn list_can_lag_while_item_reads_are_current() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     rig.script(json!([
@@ -114,7 +114,7 @@ async fn twins_are_two_records_and_two_ids() {
 }
 
 #[tokio::test]
-async fn the_bot_check_answers_calls_in_json_and_navigation_with_a_framed_captcha() {
+async fn bot_check_answers_calls_in_json_and_pages_with_a_frame() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     rig.script(json!({"on": "any", "member": member.id, "times": 2, "do": "status_403"}))
@@ -143,7 +143,7 @@ async fn the_bot_check_answers_calls_in_json_and_navigation_with_a_framed_captch
 }
 
 #[tokio::test]
-async fn rules_can_wait_reject_and_be_taken_back() {
+async fn rules_can_delay_reject_and_be_removed() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = member.hoodie("Hoodie").await;
@@ -161,7 +161,7 @@ async fn rules_can_wait_reject_and_be_taken_back() {
 }
 
 #[tokio::test]
-async fn a_rule_with_an_unknown_behaviour_is_refused() {
+async fn rule_with_an_unknown_behaviour_is_refused() {
     let rig = Rig::start().await;
     let request = rig
         .client
@@ -173,7 +173,7 @@ async fn a_rule_with_an_unknown_behaviour_is_refused() {
 }
 
 #[tokio::test]
-async fn a_reset_forgets_all_but_the_numbering_of_records() {
+async fn reset_keeps_only_the_record_numbering() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     member.save_draft(&member.hoodie("Hoodie").await).await;

@@ -1,4 +1,4 @@
-//! What a member does to the items that they already sell.
+//! What members do with their published items.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ async fn published(member: &Member) -> (Value, u64) {
 }
 
 #[tokio::test]
-async fn an_edit_without_a_field_loses_it_and_its_record_tells_the_whole_item() {
+async fn edit_drops_omitted_fields_and_records_the_whole_item() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let (mut item, id) = published(&member).await;
@@ -46,7 +46,7 @@ async fn an_edit_without_a_field_loses_it_and_its_record_tells_the_whole_item() 
 }
 
 #[tokio::test]
-async fn hiding_showing_and_deleting_leave_a_record_each() {
+async fn hide_unhide_and_delete_write_one_record_each() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let (_, id) = published(&member).await;
@@ -71,7 +71,7 @@ async fn hiding_showing_and_deleting_leave_a_record_each() {
 }
 
 #[tokio::test]
-async fn the_editor_of_a_published_item_saves_it_and_knows_no_draft() {
+async fn editor_of_a_published_item_saves_no_draft() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let (_, id) = published(&member).await;
@@ -97,7 +97,7 @@ async fn the_editor_of_a_published_item_saves_it_and_knows_no_draft() {
 }
 
 #[tokio::test]
-async fn an_item_put_in_place_can_have_photos_that_are_really_there() {
+async fn seeded_item_can_have_real_photos() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = json!({"title": "Old hoodie", "price": 12, "catalog_id": HOODIES});
@@ -122,7 +122,7 @@ async fn an_item_put_in_place_can_have_photos_that_are_really_there() {
 }
 
 #[tokio::test]
-async fn a_row_of_the_wardrobe_has_names_and_no_ids_but_its_own() {
+async fn wardrobe_row_has_names_and_only_its_own_id() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     published(&member).await;

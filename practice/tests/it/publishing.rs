@@ -1,4 +1,4 @@
-//! Drafts, publishing, limits, photos, records.
+//! Drafts, publishing, limits, photos and records.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::rig::{Member, Rig, chunk, png};
 
 #[tokio::test]
-async fn a_draft_and_its_completion_leave_one_published_item_under_the_same_id() {
+async fn completed_draft_is_one_published_item_with_the_same_id() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = member.hoodie("Grey hoodie").await;
@@ -51,7 +51,7 @@ async fn a_draft_and_its_completion_leave_one_published_item_under_the_same_id()
 }
 
 #[tokio::test]
-async fn identical_items_are_not_taken_for_one() {
+async fn identical_items_are_not_deduplicated() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = member.hoodie("Grey hoodie").await;
@@ -77,7 +77,7 @@ async fn identical_items_are_not_taken_for_one() {
 }
 
 #[tokio::test]
-async fn records_go_to_the_file_one_line_each_before_the_answer() {
+async fn record_is_written_as_one_line_before_the_answer() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let draft = member.save_draft(&member.hoodie("Hoodie").await).await;
@@ -108,7 +108,7 @@ async fn records_go_to_the_file_one_line_each_before_the_answer() {
 }
 
 #[tokio::test]
-async fn what_breaks_the_limits_is_refused_field_by_field() {
+async fn limit_violations_are_refused_by_field() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let good = member.hoodie("Hoodie").await;
@@ -157,7 +157,7 @@ async fn what_breaks_the_limits_is_refused_field_by_field() {
 }
 
 #[tokio::test]
-async fn an_edit_replaces_the_item_and_others_cannot_make_it() {
+async fn edit_replaces_the_item_and_only_its_owner_may_edit() {
     let rig = Rig::start().await;
     let (member, other) = (rig.member("lea").await, rig.member("max").await);
     let mut item = member.hoodie("Hoodie").await;
@@ -192,7 +192,7 @@ async fn an_edit_replaces_the_item_and_others_cannot_make_it() {
 }
 
 #[tokio::test]
-async fn the_record_of_a_photo_tells_every_metadata_value_in_it() {
+async fn photo_record_lists_every_metadata_value() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     member.upload(png()).await;
@@ -221,7 +221,7 @@ async fn the_record_of_a_photo_tells_every_metadata_value_in_it() {
     );
 }
 
-/// An EXIF block, little-endian: an orientation, and a position that says north.
+/// Returns a little-endian EXIF block with an orientation and a latitude reference of north.
 fn exif_with_position() -> Vec<u8> {
     let mut exif = b"II*\0\x08\0\0\0".to_vec();
     exif.extend([2, 0]);
@@ -235,7 +235,7 @@ fn exif_with_position() -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_is_no_photo_is_refused() {
+async fn upload_that_is_no_photo_is_refused() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let (status, body) = member.upload(b"hello".to_vec()).await;
@@ -247,7 +247,7 @@ async fn what_is_no_photo_is_refused() {
 }
 
 #[tokio::test]
-async fn what_a_member_wrote_is_text_on_every_page() {
+async fn member_text_is_escaped_on_every_page() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let item = member.hoodie("Soft </script><b>hoodie</b>").await;

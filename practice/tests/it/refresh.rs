@@ -1,4 +1,4 @@
-//! How sessions are renewed, lost and misused, and how a person signs in.
+//! Sessions: refresh, loss, misuse, and sign-in.
 
 use reqwest::header::{SET_COOKIE, USER_AGENT};
 use reqwest::{Method, StatusCode};
@@ -9,7 +9,7 @@ use crate::rig::{Member, Rig};
 const REFRESH: &str = "/web/api/auth/refresh";
 const ME: &str = "/api/v2/users/current";
 
-/// Refreshes, and takes over the new cookies where there are some.
+/// Refreshes the session and stores the new cookies, if any.
 async fn refresh(member: &mut Member) -> StatusCode {
     let (status, fresh) = member.call(Method::POST, REFRESH, Value::Null).await;
     if status.is_success() {
@@ -25,7 +25,7 @@ async fn knows(member: &Member) -> bool {
 }
 
 #[tokio::test]
-async fn a_refresh_ends_the_access_token_of_before_and_both_outcomes_are_recorded() {
+async fn refresh_ends_the_old_access_token_and_is_recorded() {
     let rig = Rig::start().await;
     let mut member = rig.member("lea").await;
     let before = member.cookies.clone();
@@ -35,18 +35,18 @@ async fn a_refresh_ends_the_access_token_of_before_and_both_outcomes_are_recorde
     assert!(!knows(&member).await);
     assert_eq!(refresh(&mut member).await, StatusCode::UNAUTHORIZED);
     let records = rig.records("session_refresh").await;
-    let told: Vec<_> = records
+    let outcomes: Vec<_> = records
         .iter()
         .map(|record| (record["accepted"].clone(), record["member_id"].as_u64()))
         .collect();
     assert_eq!(
-        told,
+        outcomes,
         [(json!(true), Some(member.id)), (json!(false), Some(member.id))]
     );
 }
 
 #[tokio::test]
-async fn a_second_use_of_a_refresh_token_ends_the_whole_family_but_no_other() {
+async fn refresh_token_reuse_ends_only_its_own_family() {
     let rig = Rig::start().await;
     let (mut member, other) = (rig.member("lea").await, rig.member("lea").await);
     let stolen = member.cookies.clone();
@@ -60,7 +60,7 @@ async fn a_second_use_of_a_refresh_token_ends_the_whole_family_but_no_other() {
 }
 
 #[tokio::test]
-async fn within_the_grace_an_old_token_passes_and_old_access_can_be_left_alone() {
+async fn old_refresh_token_is_accepted_in_the_grace_period() {
     let rig = Rig::start().await;
     rig.admin(
         Method::POST,
@@ -78,7 +78,7 @@ async fn within_the_grace_an_old_token_passes_and_old_access_can_be_left_alone()
 }
 
 #[tokio::test]
-async fn a_lost_answer_leaves_a_used_token_behind() {
+async fn lost_refresh_answer_consumes_the_token() {
     let rig = Rig::start().await;
     let mut member = rig.member("lea").await;
     rig.script(json!({"on": "refresh", "member": member.id, "times": 1, "do": "accept_then_cut"}))
@@ -95,7 +95,7 @@ async fn a_lost_answer_leaves_a_used_token_behind() {
 }
 
 #[tokio::test]
-async fn a_rule_for_a_member_strikes_a_refresh_whose_access_has_expired() {
+async fn member_rule_applies_to_refresh_after_expired_access() {
     let rig = Rig::start().await;
     rig.admin(Method::POST, "settings", json!({"access_token_ttl_s": -1}))
         .await;
@@ -110,7 +110,7 @@ async fn a_rule_for_a_member_strikes_a_refresh_whose_access_has_expired() {
 }
 
 #[tokio::test]
-async fn a_person_signs_in_with_a_name_and_a_password_and_out_again() {
+async fn member_signs_in_with_password_and_out() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let sign_in = |password: &str| {
@@ -151,7 +151,7 @@ async fn a_person_signs_in_with_a_name_and_a_password_and_out_again() {
 }
 
 #[tokio::test]
-async fn a_bot_checks_cookie_is_at_home_in_one_user_agent_only() {
+async fn bot_check_cookie_is_bound_to_one_user_agent() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     rig.script(json!({"on": "current_user", "times": 1, "do": "status_403"}))
@@ -184,12 +184,12 @@ async fn a_bot_checks_cookie_is_at_home_in_one_user_agent_only() {
         .header("cookie", given);
     borrowed_name.send().await.expect("an answer");
     let foreign = rig.records("foreign_bot_cookie").await;
-    let told: Vec<_> = foreign
+    let outcomes: Vec<_> = foreign
         .iter()
         .map(|record| (&record["cookie"], record["member_id"].as_u64()))
         .collect();
     assert_eq!(
-        told,
+        outcomes,
         [
             (&json!("datadome"), Some(member.id)),
             (&json!("cf_clearance"), Some(member.id)),

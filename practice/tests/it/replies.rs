@@ -1,11 +1,11 @@
-//! Replies, and what can befall them.
+//! Replies, and scripted failures of them.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::rig::{Member, Rig, png};
 
-/// A site, a member and a conversation about a hoodie of theirs.
+/// Returns a site, a member and a conversation about a hoodie of the member.
 async fn asked() -> (Rig, Member, Value) {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
@@ -14,8 +14,8 @@ async fn asked() -> (Rig, Member, Value) {
     (rig, member, one)
 }
 
-/// What the member has said in a conversation, as the site shows it.
-async fn said(member: &Member, one: &Value) -> Vec<String> {
+/// Returns the member's messages in a conversation, as the site shows them.
+async fn messages_of(member: &Member, one: &Value) -> Vec<String> {
     let read = member.conversation(one).await;
     let messages = read["messages"].as_array().expect("a list").iter();
     messages
@@ -26,13 +26,13 @@ async fn said(member: &Member, one: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_reply_is_in_the_conversation_and_in_the_records_each_time_it_is_sent() {
+async fn repeated_reply_is_stored_and_recorded_each_time() {
     let (rig, member, one) = asked().await;
     let (status, first) = member.reply(&one, "ok").await;
     assert_eq!((status, &first["code"]), (StatusCode::OK, &json!(0)));
     let (_, second) = member.reply(&one, "ok").await;
     assert_ne!(first["message"]["id"], second["message"]["id"]);
-    assert_eq!(said(&member, &one).await, ["ok", "ok"]);
+    assert_eq!(messages_of(&member, &one).await, ["ok", "ok"]);
     let records = rig.records("reply").await;
     let identical: Vec<_> = records.iter().map(|record| &record["identical"]).collect();
     assert_eq!(identical, [1, 2]);
@@ -49,7 +49,7 @@ async fn a_reply_is_in_the_conversation_and_in_the_records_each_time_it_is_sent(
 }
 
 #[tokio::test]
-async fn photos_uploaded_before_go_with_a_reply_and_unknown_ones_are_refused() {
+async fn reply_accepts_uploaded_photos_and_refuses_unknown_ones() {
     let (rig, member, one) = asked().await;
     member.upload(png()).await;
     let path = format!("/api/v2/conversations/{}/replies", one["id"]);
@@ -66,7 +66,7 @@ async fn photos_uploaded_before_go_with_a_reply_and_unknown_ones_are_refused() {
 }
 
 #[tokio::test]
-async fn empty_texts_insults_and_addresses_are_refused_and_a_skipped_check_is_recorded() {
+async fn forbidden_reply_texts_are_refused() {
     let (rig, member, one) = asked().await;
     for (text, code) in [
         (" \n", 99),
@@ -90,7 +90,7 @@ async fn empty_texts_insults_and_addresses_are_refused_and_a_skipped_check_is_re
 }
 
 #[tokio::test]
-async fn a_reply_without_csrf_or_session_is_refused() {
+async fn reply_without_csrf_or_session_is_refused() {
     let (rig, member, one) = asked().await;
     let url = rig.url(&format!("/api/v2/conversations/{}/replies", one["id"]));
     let reply = json!({"reply": {"body": "Yes"}});
@@ -108,7 +108,7 @@ async fn a_reply_without_csrf_or_session_is_refused() {
 }
 
 #[tokio::test]
-async fn a_reply_is_accepted_once_under_a_500_or_a_cut_and_not_at_all_under_a_reset() {
+async fn reply_under_500_or_cut_is_accepted_but_not_under_reset() {
     for (action, replies) in [("accept_then_500", 1), ("accept_then_cut", 1), ("reset", 0)] {
         let (rig, member, one) = asked().await;
         rig.script(json!({"on": "reply", "times": 1, "do": action})).await;
@@ -119,12 +119,12 @@ async fn a_reply_is_accepted_once_under_a_500_or_a_cut_and_not_at_all_under_a_re
         let accepted = answer.is_ok_and(|answer| answer.status().is_success());
         assert!(!accepted, "{action}");
         assert_eq!(rig.count("reply").await, replies, "{action}");
-        assert_eq!(said(&member, &one).await.len(), replies, "{action}");
+        assert_eq!(messages_of(&member, &one).await.len(), replies, "{action}");
     }
 }
 
 #[tokio::test]
-async fn a_reply_can_show_late_twice_altered_or_with_an_answer_that_lacks_its_id() {
+async fn reply_can_appear_late_twice_or_altered() {
     let (rig, member, one) = asked().await;
     rig.script(json!([
         {"on": "reply", "title_contains": "late", "do": {"delay_visible_ms": 3_600_000}},
@@ -136,7 +136,7 @@ async fn a_reply_can_show_late_twice_altered_or_with_an_answer_that_lacks_its_id
     ]))
     .await;
     member.reply(&one, "late").await;
-    assert!(said(&member, &one).await.is_empty());
+    assert!(messages_of(&member, &one).await.is_empty());
     let row = member.get("/api/v2/inbox").await["conversations"][0].clone();
     assert_eq!(row["description"], "Is it warm?");
     member.reply(&one, "unlisted").await;
@@ -148,7 +148,7 @@ async fn a_reply_can_show_late_twice_altered_or_with_an_answer_that_lacks_its_id
     let (_, nameless) = member.reply(&one, "nameless").await;
     assert!(nameless["message"].is_object() && nameless["message"].get("id").is_none());
     assert_eq!(
-        said(&member, &one).await,
+        messages_of(&member, &one).await,
         [
             "unlisted",
             "twice",
@@ -162,7 +162,7 @@ async fn a_reply_can_show_late_twice_altered_or_with_an_answer_that_lacks_its_id
 }
 
 #[tokio::test]
-async fn challenges_befall_inbox_conversation_reply_and_reading_and_have_no_effect() {
+async fn inbox_challenges_have_no_effect() {
     let (rig, member, one) = asked().await;
     let calls = [
         ("inbox", Method::GET, "/api/v2/inbox".to_owned(), Value::Null),

@@ -1,4 +1,4 @@
-//! A site of the test's own on a free port, and a member who calls it as a browser would.
+//! A site on a free port, and a member who calls it as a browser would.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use vintedbot_practice::{Config, Practice, Running};
 
-/// A leaf below Men, and sizes, colours and the rest that fit it.
+/// A leaf category below Men, and a matching size, colour and so on.
 pub const HOODIES: u64 = 7030;
 
 pub struct Rig {
@@ -31,7 +31,7 @@ impl Rig {
         clippy::disallowed_methods,
         reason = "the client of a test follows nothing and knows no secret"
     )]
-    /// A site whose changes show at once unless scripted otherwise.
+    /// Starts a site whose changes are visible at once unless a script delays them.
     pub async fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let records_file = folder.path().join("records.jsonl");
@@ -56,7 +56,7 @@ impl Rig {
         }
     }
 
-    /// Stops the site and starts one anew on the same files.
+    /// Stops the site and starts it again on the same files.
     pub async fn restart(mut self) -> Self {
         let new_site = {
             let config = self.config.clone();
@@ -88,7 +88,7 @@ impl Rig {
         self.member_with(json!({"login": login, "language": "en"})).await
     }
 
-    /// A member as the admin API makes them of `wishes`.
+    /// Creates a member with these settings through the admin API.
     pub async fn member_with(&self, wishes: Value) -> Member {
         let made = self.admin(Method::POST, "members", wishes).await;
         Member {
@@ -100,7 +100,7 @@ impl Rig {
         }
     }
 
-    /// An item of the member's that has been there before, at 20.00.
+    /// Creates an older item of the member, at 20.00.
     pub async fn item(&self, member: &Member, title: &str) -> u64 {
         let item = json!({"title": title, "price": 20, "catalog_id": HOODIES});
         let wish = json!({"member_id": member.id, "item": item, "photos": 1});
@@ -108,13 +108,13 @@ impl Rig {
         made["item"]["id"].as_u64().expect("an id")
     }
 
-    /// A buyer writes to the member about items; answers with what the admin API says of it.
+    /// Lets a buyer write to the member about items. Returns the answer of the admin API.
     pub async fn conversation(&self, member: &Member, item_ids: &[u64], text: &str) -> Value {
         let wish = json!({"member_id": member.id, "item_ids": item_ids, "text": text});
         self.admin(Method::POST, "conversations", wish).await
     }
 
-    /// Something happens in a conversation.
+    /// Performs an act of the buyer or the site in a conversation.
     pub async fn act(&self, conversation: &Value, act: Value) -> Value {
         let path = format!("conversations/{}", conversation["id"]);
         self.admin(Method::POST, &path, act).await
@@ -124,7 +124,7 @@ impl Rig {
         self.admin(Method::POST, "script", rule).await;
     }
 
-    /// How many records of `kind` there are.
+    /// Counts the records of `kind`.
     pub async fn count(&self, kind: &str) -> usize {
         self.records(kind).await.len()
     }
@@ -136,7 +136,7 @@ impl Rig {
     }
 }
 
-/// What may be carried over to another client: all but the bot check's cookie.
+/// Returns the cookies that may be imported into another client: all except the bot check's cookie.
 fn importable(cookies: &Value) -> Value {
     let mut cookies = cookies.clone();
     cookies.as_object_mut().expect("cookies").remove("datadome");
@@ -166,7 +166,7 @@ impl Member {
             .header("x-csrf-token", &self.csrf)
     }
 
-    /// A call whose answer may fail on the way.
+    /// Makes a call whose answer may fail in transit.
     pub async fn try_call(&self, method: Method, path: &str, body: Value) -> reqwest::Result<Response> {
         let request = self.request(method, path);
         if body.is_null() {
@@ -189,13 +189,13 @@ impl Member {
         body
     }
 
-    /// A conversation of theirs as the site shows it.
+    /// Returns a conversation of the member as the site shows it.
     pub async fn conversation(&self, conversation: &Value) -> Value {
         let path = format!("/api/v2/conversations/{}", conversation["id"]);
         self.get(&path).await["conversation"].clone()
     }
 
-    /// Replies with a text and nothing else.
+    /// Sends a reply that consists of a text.
     pub async fn reply(&self, conversation: &Value, text: &str) -> (StatusCode, Value) {
         let path = format!("/api/v2/conversations/{}/replies", conversation["id"]);
         let reply = json!({
@@ -224,7 +224,7 @@ impl Member {
         (status, response.json().await.expect("JSON"))
     }
 
-    /// A complete hoodie with one photo, as the form would send it.
+    /// Returns a complete hoodie with one photo, as the form would send it.
     pub async fn hoodie(&self, title: &str) -> Value {
         let (status, photo) = self.upload(png()).await;
         assert_eq!(status, StatusCode::OK, "{photo}");
@@ -269,7 +269,7 @@ impl Member {
     }
 }
 
-/// A PNG of one pixel, without metadata.
+/// Returns a PNG of one pixel, without metadata.
 pub fn png() -> Vec<u8> {
     let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
     chunk(&mut bytes, b"IHDR", &[0, 0, 0, 1, 0, 0, 0, 1, 8, 2, 0, 0, 0]);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::rig::{HOODIES, Rig};
 
 #[tokio::test]
-async fn a_member_is_known_by_cookies_or_by_bearer_token_and_a_guest_is_not() {
+async fn member_is_authenticated_by_cookies_or_bearer_token() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let me = member.get("/api/v2/users/current").await;
@@ -32,7 +32,7 @@ async fn a_member_is_known_by_cookies_or_by_bearer_token_and_a_guest_is_not() {
 }
 
 #[tokio::test]
-async fn the_same_login_is_the_same_member() {
+async fn same_login_is_the_same_member() {
     let rig = Rig::start().await;
     let (first, second) = (rig.member("lea").await, rig.member("lea").await);
     assert_eq!(first.id, second.id);
@@ -45,7 +45,7 @@ async fn the_same_login_is_the_same_member() {
 }
 
 #[tokio::test]
-async fn a_writing_call_without_the_csrf_token_is_refused() {
+async fn write_without_csrf_token_is_refused() {
     let rig = Rig::start().await;
     let mut member = rig.member("lea").await;
     let item = member.hoodie("Hoodie").await;
@@ -61,7 +61,7 @@ async fn a_writing_call_without_the_csrf_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_is_good_once() {
+async fn refresh_token_is_valid_once() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let (status, fresh) = member
@@ -79,7 +79,7 @@ async fn a_refresh_token_is_good_once() {
 }
 
 #[tokio::test]
-async fn an_expired_session_leads_to_its_refresh_and_none_to_the_sign_in() {
+async fn expired_session_redirects_to_refresh_and_none_to_sign_in() {
     let rig = Rig::start().await;
     rig.admin(Method::POST, "settings", json!({"access_token_ttl_s": -1}))
         .await;
@@ -105,7 +105,7 @@ async fn an_expired_session_leads_to_its_refresh_and_none_to_the_sign_in() {
 }
 
 #[tokio::test]
-async fn sessions_items_photos_and_records_outlive_a_restart() {
+async fn sessions_items_photos_and_records_survive_a_restart() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let draft = member.save_draft(&member.hoodie("Hoodie").await).await;
@@ -138,7 +138,7 @@ async fn sessions_items_photos_and_records_outlive_a_restart() {
 }
 
 #[tokio::test]
-async fn names_come_in_the_language_asked_for() {
+async fn names_are_in_the_requested_language() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let path = format!("/api/v2/item_upload/conditions?catalog_id={HOODIES}");
@@ -160,7 +160,7 @@ async fn names_come_in_the_language_asked_for() {
 }
 
 #[tokio::test]
-async fn a_category_without_sizes_has_no_size_groups_but_a_page() {
+async fn category_without_sizes_has_a_page_but_no_size_groups() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
     let catalogs = member.get("/api/v2/item_upload/catalogs").await;

@@ -1,4 +1,4 @@
-//! B: connections and calls that only take room.
+//! B: connections and calls that only occupy resources.
 
 use std::time::Duration;
 
@@ -15,19 +15,19 @@ use super::Verdict;
 use super::stage::Stage;
 use crate::{contents, photos};
 
-/// More than the descriptors of the instance.
+/// More connections than the instance has file descriptors.
 const CONNECTIONS: usize = 1_100;
-/// How long they are held.
+/// The time for which the connections are held.
 const HELD: Duration = Duration::from_secs(3);
-/// A publication that nothing disturbs takes a second.
+/// The limit for a publication during the attack. An undisturbed publication takes one second.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Connections that send nothing, while the attacker's own account prepares a publication.
+/// Opens connections that send nothing, while the attacker's own account prepares a publication.
 pub async fn idle(stage: &Stage) -> Result<Verdict> {
     let before = Publication::make(&stage.client().await?).await?;
     let mut held = Vec::new();
     for _ in 0..CONNECTIONS {
-        // A full backlog is an end of the attack, not of the instance.
+        // A full backlog ends the attack, not the instance.
         if let Ok(Ok(stream)) = timeout(Duration::from_secs(1), TcpStream::connect(stage.address())).await {
             held.push(stream);
         }
@@ -38,7 +38,7 @@ pub async fn idle(stage: &Stage) -> Result<Verdict> {
     Ok(match prepared {
         Ok(Ok(())) => Verdict::Held,
         Ok(Err(error)) => Verdict::Succeeded(format!("a publication fails: {error:#}")),
-        Err(_elapsed) => Verdict::Succeeded("a publication waits".to_owned()),
+        Err(_elapsed) => Verdict::Succeeded("a publication is stuck".to_owned()),
     })
 }
 
@@ -55,7 +55,7 @@ impl Publication {
             .media()
             .upload(Upload::bytes(photos::jpeg(7, 600, 800)?))
             .await?;
-        let photo = uploaded.photo.context("it was stored")?;
+        let photo = uploaded.photo.context("the answer contains no photo")?;
         let request = vintedbot_sdk::v1::CreateListingRequest {
             account_id: account.id,
             listing: Some(contents::whole("Sweat gris", vec![photo.id])),
@@ -68,20 +68,20 @@ impl Publication {
         })
     }
 
-    /// Prepares it, and waits until it awaits its confirmation.
+    /// Prepares the publication and waits until it awaits its confirmation.
     async fn prepare(&self) -> Result<()> {
         let publish = self.client.publish();
         let job = publish.prepare(&self.listing_id).await?;
         let job = publish.settled(&job.id).await?;
         ensure!(
             job.confirmation.is_some(),
-            "it does not await its confirmation: {job:?}"
+            "the job does not await its confirmation: {job:?}"
         );
         Ok(())
     }
 }
 
-/// Connections that send their request's head for ever, a byte at a time.
+/// Opens connections that send their request head endlessly, one byte at a time.
 pub async fn slow_heads(stage: &Stage) -> Result<Verdict> {
     let connect = (0..CONNECTIONS).map(|_| async {
         timeout(Duration::from_secs(5), TcpStream::connect(stage.address()))
@@ -92,7 +92,7 @@ pub async fn slow_heads(stage: &Stage) -> Result<Verdict> {
     let mut streams: Vec<_> = join_all(connect).await.into_iter().flatten().collect();
     for byte in b"GET /health HTTP/1.1\r\nx-" {
         for stream in &mut streams {
-            // Those that were closed stay closed.
+            // Writes to a closed connection fail; that is the expected outcome.
             drop(stream.write_all(&[*byte]).await);
         }
         sleep(HELD / 24).await;
@@ -100,9 +100,9 @@ pub async fn slow_heads(stage: &Stage) -> Result<Verdict> {
     Ok(Verdict::Held)
 }
 
-/// Streams that need no token, each on a connection of its own.
+/// Opens streams that need no token, each on its own connection.
 pub async fn open_streams(stage: &Stage) -> Result<Verdict> {
-    // An HTTP/2 preface, empty settings, and the head of a reflection call that never goes on.
+    // An HTTP/2 preface, empty settings, and the head of a reflection call without a body.
     const HEAD: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let mut head = HEAD.to_vec();
     head.extend(reflection_head());
@@ -118,7 +118,7 @@ pub async fn open_streams(stage: &Stage) -> Result<Verdict> {
     Ok(Verdict::Held)
 }
 
-/// A HEADERS frame in HPACK without compression (RFC 7541, section 6.2.2).
+/// Returns a HEADERS frame in HPACK without compression (RFC 7541, section 6.2.2).
 fn reflection_head() -> Vec<u8> {
     let fields = [
         (":method", "POST"),
@@ -146,7 +146,7 @@ fn reflection_head() -> Vec<u8> {
     frame
 }
 
-/// One owner opens watches without end.
+/// Opens watches of one workspace without limit.
 pub async fn watches(stage: &Stage) -> Result<Verdict> {
     let mut clients = Vec::new();
     for _ in 0..4 {
@@ -158,7 +158,7 @@ pub async fn watches(stage: &Stage) -> Result<Verdict> {
         let mut watch = clients[number % clients.len()]
             .events()
             .watch(WatchRequest::default());
-        // The SDK goes on trying where a limit is met.
+        // The SDK keeps trying after a limit is reached.
         match timeout(Duration::from_millis(500), watch.next()).await {
             Ok(Some(Ok(_))) => held.push(watch),
             Ok(Some(Err(error))) => {
@@ -173,6 +173,6 @@ pub async fn watches(stage: &Stage) -> Result<Verdict> {
     }
     let count = held.len();
     Ok(Verdict::unless(refused > 0 && count <= 256, || {
-        format!("one owner holds {count} streams")
+        format!("one workspace holds {count} streams")
     }))
 }

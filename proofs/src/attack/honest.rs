@@ -1,4 +1,4 @@
-//! The honest client: it calls all the time, on a connection that stays and on new ones, and is to be answered.
+//! The honest client: it calls continuously, on a permanent connection and on new ones, and must be answered.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,27 +15,27 @@ use vintedbot_sdk::{Client, RetryPolicy};
 use super::stage::Stage;
 
 const PAUSE: Duration = Duration::from_millis(20);
-/// Longer than a person waits.
+/// The limit for one call; longer than a person waits.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The client, until it ends.
+/// The running client.
 pub struct Honest {
     calling: JoinHandle<()>,
     ends: CancellationToken,
-    seen: Arc<Seen>,
+    seen: Arc<Observed>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observed {
     times: Mutex<Vec<Duration>>,
     failures: AtomicUsize,
     last_failure: Mutex<Option<String>>,
 }
 
 impl Honest {
-    /// Begins to call.
+    /// Starts to call.
     pub fn begin(stage: &Stage) -> Result<Self> {
-        let seen = Arc::new(Seen::default());
+        let seen = Arc::new(Observed::default());
         let ends = CancellationToken::new();
         let line = Line {
             url: stage.url(),
@@ -46,23 +46,23 @@ impl Honest {
         Ok(Self { calling, ends, seen })
     }
 
-    /// Calls that failed or took too long so far.
+    /// Returns the number of calls that failed or took too long so far.
     pub fn failures(&self) -> usize {
         self.seen.failures.load(Ordering::Relaxed)
     }
 
-    /// What the last of them met.
+    /// Returns the error of the last failed call.
     pub fn last_failure(&self) -> Option<String> {
         lock(&self.seen.last_failure).clone()
     }
 
-    /// Stops calling. Returns what the calls took.
+    /// Stops calling. Returns the durations of the calls.
     pub async fn end(self) -> Result<Vec<Duration>> {
         self.ends.cancel();
         self.calling.await?;
         let times = std::mem::take(&mut *lock(&self.seen.times));
         if times.is_empty() {
-            return Err(anyhow!("the honest client never called"));
+            return Err(anyhow!("the honest client made no call"));
         }
         Ok(times)
     }
@@ -81,7 +81,7 @@ impl Line {
     }
 }
 
-async fn call(standing: Client, line: Line, seen: Arc<Seen>, ends: CancellationToken) {
+async fn call(standing: Client, line: Line, seen: Arc<Observed>, ends: CancellationToken) {
     for number in 0_usize.. {
         if ends.is_cancelled() {
             return;

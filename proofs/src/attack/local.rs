@@ -1,4 +1,4 @@
-//! F, G and K: the log, other users of the machine, and SIGKILL, with a real browser.
+//! F, G and K: the log, other users of the machine, and SIGKILL, each with a real browser.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -19,15 +19,15 @@ use crate::instance::{Browser, Instance, using};
 use crate::postgres::ports::Port;
 use crate::{contents, photos};
 
-/// A browser may take long to start on a busy machine.
+/// The limit until an attempt halts; on a busy machine a browser starts slowly.
 const REACHED_WITHIN: Duration = Duration::from_secs(60);
-/// What a killed instance left is gone within this.
+/// The limit until the leftovers of a killed instance are gone.
 const GONE_WITHIN: Duration = Duration::from_secs(10);
-/// Below the default lease of a minute.
+/// The limit until an attempt continues after a restart; shorter than the default lease of a minute.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(50);
 
-/// Everything is logged while a browser works whose driver runs elsewhere, so that cookies pass over a WebSocket.
+/// Logs everything while a browser works whose driver runs elsewhere, so that cookies pass over a WebSocket.
 pub async fn logs(stage: &Stage) -> Result<Verdict> {
     let port = Port::take()?;
     let program = std::env::var_os("CHROMEDRIVER").filter(|path| !path.is_empty());
@@ -38,7 +38,7 @@ pub async fn logs(stage: &Stage) -> Result<Verdict> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .context("chromedriver cannot be started")?;
+        .context("cannot start chromedriver")?;
     let url = format!("http://{}", port.address());
     let settings = [("LOG", "trace"), ("WEBDRIVER_URL", url.as_str())];
     let mut instance = stage.own_instance("logs", Browser::Required, &settings)?;
@@ -48,24 +48,24 @@ pub async fn logs(stage: &Stage) -> Result<Verdict> {
     let job = timeout(REACHED_WITHIN, client.publish().settled(&job_id)).await??;
     ensure!(
         job.confirmation.is_some(),
-        "it does not await its confirmation: {job:?}"
+        "the job does not await its confirmation: {job:?}"
     );
     let log = std::fs::read(instance.log_file())?;
     stage.stop(instance).await?;
     let log = String::from_utf8_lossy(&log);
     ensure!(
         log.contains("PublishService/PreparePublish"),
-        "the log has what happened"
+        "the log does not contain the call"
     );
-    // Session cookies of the practice site, in requests and in what the browser is told.
+    // Session cookies of the practice site, in requests and in the commands to the browser.
     let found = ["access_token_web=", "refresh_token_web=", "\"access_token_web\""];
     let found: Vec<_> = found.into_iter().filter(|text| log.contains(text)).collect();
     Ok(Verdict::unless(found.is_empty(), || {
-        format!("the log has {found:?}")
+        format!("the log contains {found:?}")
     }))
 }
 
-/// Another user looks for the doors of a browser that is logged in.
+/// Searches, as another user, for open ports of a browser that is signed in.
 pub async fn doors(stage: &Stage) -> Result<Verdict> {
     let mut halted = Halted::start(
         stage,
@@ -78,17 +78,17 @@ pub async fn doors(stage: &Stage) -> Result<Verdict> {
         .iter()
         .map(|pid| pid.as_raw_nonzero().get().cast_unsigned())
         .collect();
-    ensure!(pids.len() > 2, "a browser is at work: {pids:?}");
-    let own = halted.instance.pid().context("it runs")?;
+    ensure!(pids.len() > 2, "no browser is running: {pids:?}");
+    let own = halted.instance.pid().context("the process does not run")?;
     let browsers: Vec<_> = pids.into_iter().filter(|pid| *pid != own).collect();
     let open = listening(&browsers)?;
     halted.end(stage).await?;
     Ok(Verdict::unless(open.is_empty(), || {
-        format!("every user of this machine reaches the browser at {open:?}")
+        format!("every user of this machine can reach the browser at {open:?}")
     }))
 }
 
-/// The process is killed while its browser is logged in.
+/// Kills the process while its browser is signed in.
 pub async fn orphans(stage: &Stage) -> Result<Verdict> {
     let mut halted = Halted::start(
         stage,
@@ -104,10 +104,12 @@ pub async fn orphans(stage: &Stage) -> Result<Verdict> {
     }
     let left = using(&folder).len();
     halted.instance.end_leftovers();
-    Ok(Verdict::unless(left == 0, || format!("{left} processes go on")))
+    Ok(Verdict::unless(left == 0, || {
+        format!("{left} processes are still running")
+    }))
 }
 
-/// The process is killed, and its attempt waits for a lease that nobody holds.
+/// Kills the process, so that its attempt waits for a lease without a holder.
 pub async fn leases(stage: &Stage) -> Result<Verdict> {
     let mut halted = Halted::start(stage, "leases", Kill::Begun).await?;
     halted.instance.kill().await?;
@@ -118,12 +120,12 @@ pub async fn leases(stage: &Stage) -> Result<Verdict> {
     halted.end(stage).await?;
     Ok(match settled {
         Ok(Ok(job)) if job.confirmation.is_some() => Verdict::Held,
-        Ok(other) => Verdict::Succeeded(format!("it ends as {other:?}")),
-        Err(_elapsed) => Verdict::Succeeded("it waits for a lease that nobody holds".to_owned()),
+        Ok(other) => Verdict::Succeeded(format!("the job ends as {other:?}")),
+        Err(_elapsed) => Verdict::Succeeded("the job waits for a lease without a holder".to_owned()),
     })
 }
 
-/// An instance of an attack's own that halts in the middle of an attempt.
+/// A separate instance that halts in the middle of an attempt.
 struct Halted {
     instance: Instance,
     job_id: String,
@@ -134,7 +136,10 @@ impl Halted {
         let file = stage.folder.join(format!("{name}-halted"));
         let settings = [
             ("CRASH_AT", at.name()),
-            ("CRASH_FILE", file.to_str().context("a plain path")?),
+            (
+                "CRASH_FILE",
+                file.to_str().context("the path is not valid UTF-8")?,
+            ),
         ];
         let browser = if at == Kill::Begun {
             Browser::Off
@@ -152,7 +157,7 @@ impl Halted {
         Ok(Self { instance, job_id })
     }
 
-    /// Ends the instance and what it started. A halted attempt never drains, so it is killed.
+    /// Ends the instance and its child processes. A halted attempt never drains, so the instance is killed.
     async fn end(&mut self, stage: &Stage) -> Result<()> {
         stage.note_peak(&self.instance)?;
         self.instance.kill().await?;
@@ -166,14 +171,14 @@ async fn connect(instance: &Instance) -> Result<Client> {
     Ok(client.retry(RetryPolicy::never()).build().await?)
 }
 
-/// Prepares a publication. Returns its job's id.
+/// Prepares a publication. Returns the id of its job.
 async fn prepare(client: &Client, title: &str) -> Result<String> {
     let account = fixture::account(client).await?;
     let stored = client
         .media()
         .upload(Upload::bytes(photos::jpeg(9, 600, 800)?))
         .await?;
-    let photo = stored.photo.context("it was stored")?;
+    let photo = stored.photo.context("the answer contains no photo")?;
     let request = CreateListingRequest {
         account_id: account.id,
         listing: Some(contents::whole(title, vec![photo.id])),
@@ -183,11 +188,11 @@ async fn prepare(client: &Client, title: &str) -> Result<String> {
     Ok(client.publish().prepare(&listing.id).await?.id)
 }
 
-/// The TCP ports on which these processes listen in the machine's own network.
+/// Returns the TCP ports on which these processes listen in the network namespace of the machine.
 fn listening(pids: &[u32]) -> Result<Vec<u16>> {
     let mut sockets = HashSet::new();
     for pid in pids {
-        // One that has ended meanwhile listens no longer.
+        // A process that has ended meanwhile no longer listens.
         let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
             continue;
         };
@@ -211,12 +216,12 @@ fn listening(pids: &[u32]) -> Result<Vec<u16>> {
         }
         for line in std::fs::read_to_string(table)?.lines().skip(1) {
             let fields: Vec<_> = line.split_whitespace().collect();
-            // proc(5): the local address, the state (0A listens), and the inode.
+            // proc(5): the local address, the state (0A is LISTEN), and the inode.
             let (Some(address), Some(&"0A"), Some(inode)) = (fields.get(1), fields.get(3), fields.get(9))
             else {
                 continue;
             };
-            let port = address.rsplit(':').next().context("an address has a port")?;
+            let port = address.rsplit(':').next().context("the address has no port")?;
             if sockets.contains(*inode) {
                 ports.push(u16::from_str_radix(port, 16)?);
             }

@@ -1,8 +1,8 @@
-//! Attacks on a running instance, with an honest client beside.
+//! Attacks on a running instance while an honest client uses it.
 //!
-//! An instance with 1,024 file descriptors is attacked in the ways that have been tried on real ones. An attack succeeds
-//! when the honest client is kept out, when memory grows beyond the bar, or when it reaches what it must not reach.
-//! [`stage`] starts what is attacked, [`honest`] is the client beside, and one file for each letter has the attacks.
+//! The instance has 1,024 file descriptors. The attacks are known from real systems. An attack succeeds if the honest
+//! client is not served, if memory exceeds its bar, or if the attack reaches its goal. [`stage`] starts the instance,
+//! [`honest`] is the honest client, and each letter of the attacks has its own file.
 
 mod connections;
 mod honest;
@@ -29,34 +29,34 @@ use crate::bench::table::percentile;
 use honest::Honest;
 use stage::Stage;
 
-/// The honest client's bar.
+/// The largest p99 latency of the honest client.
 const P99_BAR: Duration = Duration::from_millis(250);
-/// The bar of the process's resident memory, in KiB.
+/// The largest resident memory of the process, in KiB.
 const PEAK_BAR_KIB: u64 = 400 * 1024;
 
-/// What to play.
+/// The options of the attack proof.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Only the attacks of a sample, whose times are not judged.
+    /// Whether only a sample of the attacks runs. Its times are not judged.
     pub sample: bool,
-    /// Letters or names of the attacks to play; empty: all.
+    /// The beginning of the names of the attacks to run; empty means all.
     pub only: String,
-    /// An empty PostgreSQL database to play on; empty: SQLite.
+    /// The URL of an empty PostgreSQL database; empty means SQLite.
     pub database_url: String,
-    /// The rule that the instance runs without.
+    /// The rule that is disabled in the instance.
     pub failpoints: String,
 }
 
-/// How an attack ended.
+/// The result of an attack.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     Held,
-    /// What it reached.
+    /// The attack succeeded; the text says what it reached.
     Succeeded(String),
 }
 
 impl Verdict {
-    /// Held where `holds`, else what was reached.
+    /// Returns `Held` if `holds` is true, else `Succeeded` with the text.
     fn unless(holds: bool, reached: impl FnOnce() -> String) -> Self {
         if holds {
             Self::Held
@@ -70,14 +70,14 @@ type Playing<'a> = Pin<Box<dyn Future<Output = Result<Verdict>> + 'a>>;
 
 /// One attack.
 struct Attack {
-    /// Its letter, and what it does.
+    /// The attack's letter and number, and its description.
     name: &'static str,
-    /// The rules that hold it: without any of them it succeeds. Each is a failpoint.
+    /// The rules that prevent the attack. Each is a failpoint: without it, the attack succeeds.
     rules: &'static [&'static str],
     play: for<'a> fn(&'a Stage) -> Playing<'a>,
-    /// Whether it is part of a sample.
+    /// Whether the attack is part of a sample.
     is_sampled: bool,
-    /// Whether it is also played on PostgreSQL, where that differs.
+    /// Whether the attack also runs on PostgreSQL, because the engines differ for it.
     needs_both_engines: bool,
 }
 
@@ -120,7 +120,7 @@ fn attacks() -> Vec<Attack> {
         Attack::new("B1 idle connections", &["connections"], |stage| Box::pin(connections::idle(stage))).sampled().on_both_engines(),
         Attack::new("B2 request heads that never end", &["connections"], |stage| Box::pin(connections::slow_heads(stage))),
         Attack::new("B3 streams without a token", &["connections"], |stage| Box::pin(connections::open_streams(stage))),
-        Attack::new("B4 more watches than an owner may have", &["calls"], |stage| Box::pin(connections::watches(stage))),
+        Attack::new("B4 more watches than a workspace may have", &["calls"], |stage| Box::pin(connections::watches(stage))),
         Attack::new("C1 pictures that claim to be huge", &["bounds"], |stage| Box::pin(pictures::shapes(stage))).sampled(),
         Attack::new("C2 a colour profile of 2 GiB", &["metadata"], |stage| Box::pin(pictures::profile(stage))).sampled(),
         Attack::new("C3 eleven large pictures at once", &["budget"], |stage| Box::pin(pictures::large(stage))),
@@ -129,19 +129,19 @@ fn attacks() -> Vec<Attack> {
         Attack::new("D2 uploads that never end", &["slots"], |stage| Box::pin(uploads::held(stage))),
         Attack::new("D3 one upload link for several photos", &["link"], |stage| Box::pin(uploads::used_link(stage))).sampled(),
         Attack::new("E1 millions of empty entries", &["lists"], |stage| Box::pin(violations::empty_entries(stage))).sampled(),
-        Attack::new("E2 millions of empty entries, deeper", &["lists"], |stage| Box::pin(violations::empty_photos(stage))),
-        Attack::new("F1 a log of everything", &["logs"], |stage| Box::pin(local::logs(stage))),
-        Attack::new("G1 the doors of a browser at work", &["driver", "debugger"], |stage| Box::pin(local::doors(stage))).sampled(),
-        Attack::new("H1 a data folder that everybody may read", &["modes"], |stage| Box::pin(modes::open_folder(stage))).sampled(),
-        Attack::new("I1 a token that outlives its maker", &["expiry"], |stage| Box::pin(tokens::outlived(stage))),
+        Attack::new("E2 millions of empty nested entries", &["lists"], |stage| Box::pin(violations::empty_photos(stage))),
+        Attack::new("F1 secrets in a full log", &["logs"], |stage| Box::pin(local::logs(stage))),
+        Attack::new("G1 open ports of a running browser", &["driver", "debugger"], |stage| Box::pin(local::doors(stage))).sampled(),
+        Attack::new("H1 a world-readable data folder", &["modes"], |stage| Box::pin(modes::open_folder(stage))).sampled(),
+        Attack::new("I1 a token that outlives its parent", &["expiry"], |stage| Box::pin(tokens::outlived(stage))),
         Attack::new("I2 links and children of a revoked token", &["links", "children"], |stage| Box::pin(tokens::revoked(stage))).sampled(),
-        Attack::new("J1 equal calls at once", &["requests"], |stage| Box::pin(races::equal_calls(stage))).sampled().on_both_engines(),
+        Attack::new("J1 simultaneous equal calls", &["requests"], |stage| Box::pin(races::equal_calls(stage))).sampled().on_both_engines(),
         Attack::new("K1 browsers of a killed process", &["orphans"], |stage| Box::pin(local::orphans(stage))),
         Attack::new("K2 leases of a killed process", &["release"], |stage| Box::pin(local::leases(stage))).sampled(),
     ]
 }
 
-/// The rules whose failpoints this proof knows.
+/// Returns the rules that this proof can disable.
 #[must_use]
 pub fn rules() -> Vec<&'static str> {
     let mut rules: Vec<_> = attacks()
@@ -154,7 +154,7 @@ pub fn rules() -> Vec<&'static str> {
     rules
 }
 
-/// What came of it.
+/// The results of all attacks.
 pub struct Report {
     attacks: usize,
     succeeded: usize,
@@ -164,7 +164,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing succeeded and the bars hold.
+    /// Returns whether no attack succeeded and the bars hold.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.succeeded == 0 && self.peak_kib <= PEAK_BAR_KIB && (!self.judges_time || self.p99 <= P99_BAR)
@@ -184,11 +184,11 @@ impl fmt::Display for Report {
     }
 }
 
-/// Plays the attacks in `folder`, one after the other.
+/// Runs the attacks in `folder`, one after the other.
 ///
 /// # Errors
 ///
-/// An instance does not start, or an attack cannot be played. That one succeeded is counted, and is no error.
+/// Fails if an instance does not start or an attack cannot run. A successful attack is counted and is no error.
 pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     raise_open_files();
     let on_postgres = !options.database_url.is_empty();
@@ -199,7 +199,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         .filter(|attack| options.failpoints.is_empty() || attack.rules.contains(&options.failpoints.as_str()))
         .filter(|attack| options.only.is_empty() || attack.name.starts_with(&options.only))
         .collect();
-    ensure!(!wanted.is_empty(), "there is no such attack");
+    ensure!(!wanted.is_empty(), "no attack matches the options");
     let mut stage = Stage::set(options, folder).await?;
     let honest = Honest::begin(&stage)?;
     let mut report = Report {
@@ -215,13 +215,13 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         let (began, failed) = (Instant::now(), honest.failures());
         let verdict = (attack.play)(&stage)
             .await
-            .with_context(|| format!("{} could not be played", attack.name))?;
+            .with_context(|| format!("cannot run the attack {}", attack.name))?;
         let peak = peak_kib(pid)?.max(stage.take_peak());
         report.peak_kib = report.peak_kib.max(peak);
         let reached = match verdict {
             Verdict::Succeeded(reached) => Some(reached),
             Verdict::Held if honest.failures() > failed => honest.last_failure(),
-            Verdict::Held if peak > PEAK_BAR_KIB => Some("it takes more memory than the bar".to_owned()),
+            Verdict::Held if peak > PEAK_BAR_KIB => Some("the memory exceeds the bar".to_owned()),
             Verdict::Held => None,
         };
         report.succeeded += usize::from(reached.is_some());

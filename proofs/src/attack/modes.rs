@@ -1,4 +1,4 @@
-//! H: other users of the machine.
+//! H: file access by other users of the machine.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::Verdict;
 use super::stage::Stage;
 use crate::instance::Browser;
 
-/// A data folder that was made with the usual mode, and files of before.
+/// Starts an instance on a data folder with mode 0755.
 pub async fn open_folder(stage: &Stage) -> Result<Verdict> {
     let mut instance = stage.own_instance("open", Browser::Off, &[])?;
     let folder = stage.folder.join("open");
@@ -19,11 +19,11 @@ pub async fn open_folder(stage: &Stage) -> Result<Verdict> {
     find_open(&folder, &mut open)?;
     stage.stop(instance).await?;
     Ok(Verdict::unless(open.is_empty(), || {
-        format!("others may read {}", open.join(", "))
+        format!("other users can read {}", open.join(", "))
     }))
 }
 
-/// Notes what other users may reach, from the folder itself on.
+/// Collects the files that other users can reach, starting at the folder.
 fn find_open(path: &Path, open: &mut Vec<String>) -> Result<()> {
     if std::fs::metadata(path)?.permissions().mode() & 0o077 == 0 {
         return Ok(());

@@ -1,4 +1,4 @@
-//! C: pictures that are small on the wire and large in memory.
+//! C: pictures that are small in transfer and large in memory.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -16,22 +16,22 @@ use super::Verdict;
 use super::stage::Stage;
 use crate::photos;
 
-/// An answer to one picture takes this long at most, whatever it is.
+/// The longest time for the answer to one picture.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Pictures whose head claims more than anybody has, ten at once.
+/// Uploads ten pictures at once whose header claims an impossible size.
 pub async fn shapes(stage: &Stage) -> Result<Verdict> {
     let mut pictures = Vec::new();
     for _ in 0..3 {
         pictures.push(png(64_000_000, 1, 8, Colour::Grey, &[])?);
         pictures.push(gif(8_000, 8_000));
     }
-    // 384 MB that cannot be taken row by row.
+    // 384 MB that cannot be decoded row by row.
     pictures.push(png(8_000, 8_000, 16, Colour::Interlaced, &[])?);
     refused(stage, pictures).await
 }
 
-/// A small picture whose colour profile inflates to 2 GiB.
+/// Uploads a small picture whose colour profile inflates to 2 GiB.
 pub async fn profile(stage: &Stage) -> Result<Verdict> {
     let profile = zeros(2 << 30)?;
     let chunk = [&b"profile\0\0"[..], &profile].concat();
@@ -39,14 +39,14 @@ pub async fn profile(stage: &Stage) -> Result<Verdict> {
     answered(stage, vec![picture.clone(), picture]).await
 }
 
-/// Large pictures at once: of 384 MB, which can be taken row by row, and of 75 MB, which cannot.
+/// Uploads large pictures at once: one of 384 MB, which can be decoded row by row, and ten of 75 MB, which cannot.
 pub async fn large(stage: &Stage) -> Result<Verdict> {
     let mut pictures = vec![png(5_000, 5_000, 8, Colour::Interlaced, &[])?; 10];
     pictures.push(png(8_000, 8_000, 16, Colour::Rgb, &[])?);
     answered(stage, pictures).await
 }
 
-/// Pictures with damaged bytes.
+/// Uploads pictures with damaged bytes.
 pub async fn damaged(stage: &Stage) -> Result<Verdict> {
     let mut random = StdRng::seed_from_u64(1);
     let whole = [
@@ -66,18 +66,18 @@ pub async fn damaged(stage: &Stage) -> Result<Verdict> {
     answered(stage, pictures).await
 }
 
-/// Uploads pictures at once. Each is to be refused.
+/// Uploads pictures at once. Each must be refused.
 async fn refused(stage: &Stage, pictures: Vec<Vec<u8>>) -> Result<Verdict> {
     upload(stage, pictures, false).await
 }
 
-/// Uploads pictures at once. Each is to be stored or refused.
+/// Uploads pictures at once. Each must be stored or refused.
 async fn answered(stage: &Stage, pictures: Vec<Vec<u8>>) -> Result<Verdict> {
     upload(stage, pictures, true).await
 }
 
 async fn upload(stage: &Stage, pictures: Vec<Vec<u8>>, may_be_stored: bool) -> Result<Verdict> {
-    ensure!(!pictures.is_empty(), "there are pictures");
+    ensure!(!pictures.is_empty(), "there are no pictures");
     let client = stage.client().await?;
     let sent = pictures.into_iter().map(|picture| {
         let media = client.media();
@@ -88,7 +88,7 @@ async fn upload(stage: &Stage, pictures: Vec<Vec<u8>>, may_be_stored: bool) -> R
             Ok(Ok(_)) if may_be_stored => {}
             Ok(Ok(_)) => {
                 return Ok(Verdict::Succeeded(
-                    "a picture is stored that nobody has".to_owned(),
+                    "a picture that must be refused is stored".to_owned(),
                 ));
             }
             Ok(Err(error))
@@ -99,7 +99,7 @@ async fn upload(stage: &Stage, pictures: Vec<Vec<u8>>, may_be_stored: bool) -> R
             Ok(Err(error)) => return Ok(Verdict::Succeeded(format!("a picture fails: {error}"))),
             Err(_elapsed) => {
                 return Ok(Verdict::Succeeded(
-                    "a picture is worked on for a minute".to_owned(),
+                    "a picture is processed for a minute".to_owned(),
                 ));
             }
         }
@@ -111,13 +111,13 @@ async fn upload(stage: &Stage, pictures: Vec<Vec<u8>>, may_be_stored: bool) -> R
 enum Colour {
     Grey,
     Rgb,
-    /// RGB in seven passes.
+    /// RGB, interlaced in seven passes.
     Interlaced,
 }
 
-/// A black PNG (PNG specification, third edition), with further chunks after its head.
+/// Returns a black PNG (PNG specification, third edition) with additional chunks after its header.
 fn png(width: u32, height: u32, depth: u8, colour: Colour, chunks: &[([u8; 4], Vec<u8>)]) -> Result<Vec<u8>> {
-    // The first column and row of each pass, and the steps to the next ones.
+    // The first column and row of each pass, and the distances to the next ones.
     const WHOLE: [[u32; 4]; 1] = [[0, 0, 1, 1]];
     const ADAM7: [[u32; 4]; 7] = [
         [0, 0, 8, 8],
@@ -161,7 +161,7 @@ fn chunk(png: &mut Vec<u8>, name: [u8; 4], data: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// So many bytes of zero, compressed.
+/// Returns `count` zero bytes, compressed.
 fn zeros(count: u64) -> Result<Vec<u8>> {
     const PIECE: usize = 1 << 20;
     let piece = vec![0; PIECE];
@@ -175,7 +175,7 @@ fn zeros(count: u64) -> Result<Vec<u8>> {
     Ok(encoder.finish()?)
 }
 
-/// The shortest GIF of this size: a head, one frame without a picture in it, and the end.
+/// Returns the shortest GIF of this size: a header, one frame without image data, and the trailer.
 fn gif(width: u16, height: u16) -> Vec<u8> {
     let size = [width.to_le_bytes(), height.to_le_bytes()].concat();
     let mut gif = b"GIF89a".to_vec();

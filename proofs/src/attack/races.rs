@@ -1,4 +1,4 @@
-//! J: equal calls at once.
+//! J: equal calls at the same time.
 
 use std::collections::HashSet;
 
@@ -12,12 +12,12 @@ use vintedbot_sdk::v1::{CreateTemplateRequest, ErrorReason};
 use super::Verdict;
 use super::stage::Stage;
 
-/// Calls at the same moment, with each of two sets of parameters.
+/// The number of simultaneous calls for each of two parameter sets.
 const CALLS: usize = 50;
 const CONNECTIONS: usize = 4;
 const ROUNDS: usize = 4;
 
-/// The same call, and another one with its `request_id`, over and over.
+/// Sends the same call and a different call with the same `request_id`, in several rounds.
 pub async fn equal_calls(stage: &Stage) -> Result<Verdict> {
     let clients = try_join_all((0..CONNECTIONS).map(|_| stage.client())).await?;
     for _ in 0..ROUNDS {
@@ -43,12 +43,12 @@ pub async fn equal_calls(stage: &Stage) -> Result<Verdict> {
                 Err(status) => {
                     let error = Error::from(status);
                     if error.reason() != ErrorReason::RequestIdReused {
-                        return Ok(Verdict::Succeeded(format!("a loser gets {error}")));
+                        return Ok(Verdict::Succeeded(format!("a losing call gets {error}")));
                     }
                 }
             }
         }
-        // One set won, all of its calls got the same answer, and the other set was refused.
+        // One parameter set won: all of its calls got the same answer. The other set was refused.
         counts.sort_unstable();
         let made = answers[0].len() + answers[1].len();
         if counts != [0, CALLS] || made != 1 {

@@ -19,14 +19,14 @@ use super::Verdict;
 use super::stage::Stage;
 use crate::photos;
 
-/// More than the connections of either engine's pool.
+/// More streams than either engine's pool has connections.
 const STREAMS: usize = 40;
-/// For as long the streams stay unread: longer than the honest client waits.
+/// The time for which the streams stay unread; longer than the limit of the honest client.
 const HELD: Duration = Duration::from_secs(6);
-/// So much is in the log that no stream can hold all of it.
+/// The number of events in the log; too many to fit into the buffers of a stream.
 const EVENTS: usize = 300;
 
-/// Watches from an old cursor.
+/// Opens watches from an old cursor.
 pub async fn catching_up(stage: &Stage) -> Result<Verdict> {
     let client = stage.client().await?;
     let mut events = EventServiceClient::new(client.channel());
@@ -36,7 +36,7 @@ pub async fn catching_up(stage: &Stage) -> Result<Verdict> {
         .into_inner()
         .message()
         .await?;
-    let cursor = first.context("a stream has a first message")?.cursor;
+    let cursor = first.context("the stream has no first message")?.cursor;
     make_events(&client).await?;
     hold(
         stage,
@@ -48,7 +48,7 @@ pub async fn catching_up(stage: &Stage) -> Result<Verdict> {
     .await
 }
 
-/// Watches that begin with everything there is.
+/// Opens watches that begin with a complete snapshot.
 pub async fn snapshot(stage: &Stage) -> Result<Verdict> {
     make_events(&stage.client().await?).await?;
     hold(
@@ -73,7 +73,7 @@ async fn make_events(client: &vintedbot_sdk::Client) -> Result<()> {
     Ok(())
 }
 
-/// Opens streams on one connection on which nothing may be sent.
+/// Opens streams on one connection on which the server may send nothing.
 async fn hold(stage: &Stage, request: WatchRequest) -> Result<Verdict> {
     let channel = Channel::from_shared(stage.url())?
         .initial_stream_window_size(0)
@@ -101,17 +101,17 @@ async fn hold(stage: &Stage, request: WatchRequest) -> Result<Verdict> {
     Ok(Verdict::Held)
 }
 
-/// Photos that are asked for and not taken.
+/// Requests photos and does not read the answers.
 pub async fn downloads(stage: &Stage) -> Result<Verdict> {
     let client = stage.client().await?;
     let uploaded = client
         .media()
         .upload(Upload::bytes(photos::jpeg(1, 1_200, 1_600)?))
         .await?;
-    let url = uploaded.photo.context("it was stored")?.url;
+    let url = uploaded.photo.context("the answer contains no photo")?.url;
     #[expect(
         clippy::disallowed_methods,
-        reason = "it calls an instance of this machine alone"
+        reason = "it calls only an instance on this machine"
     )]
     let browser = reqwest::Client::builder()
         .http2_prior_knowledge()

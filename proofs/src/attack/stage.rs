@@ -1,4 +1,4 @@
-//! What is attacked: an instance, a practice site, and two owners.
+//! The target of the attacks: an instance, a practice site and two workspaces.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,21 +9,21 @@ use vintedbot_sdk::{Client, RetryPolicy};
 use super::Options;
 use crate::bench::process::peak_kib;
 use crate::instance::{Browser, Instance, Practice, Setup};
-use crate::load::owners;
+use crate::load::workspaces;
 
-/// The file descriptors of the instance, soft and hard: what a shell and a service manager usually give.
+/// The file descriptors of the instance, soft and hard limit; the usual value of a shell and a service manager.
 const DESCRIPTORS: u64 = 1_024;
 
-/// What is attacked.
+/// The target of the attacks.
 pub struct Stage {
     instance: Instance,
     pub practice: Practice,
     pub folder: PathBuf,
-    /// Tokens of two owners with every scope.
+    /// The tokens of the two workspaces, with every scope.
     pub attacker: String,
     pub honest: String,
     failpoints: String,
-    /// The largest memory of instances that an attack started, in KiB.
+    /// The largest memory of instances that attacks started, in KiB.
     peak: AtomicU64,
 }
 
@@ -33,7 +33,7 @@ impl Stage {
         let practice = Practice::start(&folder.join("records.jsonl")).await?;
         let own = [
             ("LOG", "warn"),
-            ("PACING_MS", "0"),
+            ("BROWSER_PACING", "0ms"),
             ("UPLOADS_PER_MINUTE", "100000"),
             ("PUBLISH_PER_MINUTE", "100000"),
             ("PUBLISH_PER_MINUTE_ACCOUNT", "100000"),
@@ -47,15 +47,15 @@ impl Stage {
             settings: settings(&own),
         })?;
         instance.limit_descriptors(DESCRIPTORS);
-        // The first start makes the database.
+        // The first start creates the database.
         instance.start().await?;
         instance.stop().await?;
         let url = match options.database_url.as_str() {
             "" => format!("sqlite://{}", instance.database().display()),
             url => url.to_owned(),
         };
-        let tokens = owners::make(&url, 2).await?;
-        let [attacker, honest] = tokens.try_into().ok().context("two owners were made")?;
+        let tokens = workspaces::make(&url, 2).await?;
+        let [attacker, honest] = tokens.try_into().ok().context("there are not two workspaces")?;
         instance.start().await?;
         Ok(Self {
             instance,
@@ -78,20 +78,20 @@ impl Stage {
     }
 
     pub fn pid(&self) -> Result<u32> {
-        self.instance.pid().context("it runs")
+        self.instance.pid().context("the process does not run")
     }
 
-    /// A connection of the attacker.
+    /// Returns a connection of the attacker.
     pub async fn client(&self) -> Result<Client> {
         let client = Client::builder(self.url()).token(&self.attacker);
         Ok(client.retry(RetryPolicy::never()).build().await?)
     }
 
-    /// An instance of an attack's own, which is not started. It is on SQLite.
+    /// Returns a separate instance for an attack. It uses SQLite and is not started.
     pub fn own_instance(&self, name: &str, browser: Browser, own: &[(&str, &str)]) -> Result<Instance> {
         let base = [
             ("LOG", "warn"),
-            ("PACING_MS", "0"),
+            ("BROWSER_PACING", "0ms"),
             ("FAILPOINTS", self.failpoints.as_str()),
         ];
         Instance::new(Setup {
@@ -102,13 +102,13 @@ impl Stage {
         })
     }
 
-    /// Stops an attack's own instance, whose memory counts too.
+    /// Stops an attack's separate instance and records its memory.
     pub async fn stop(&self, mut instance: Instance) -> Result<()> {
         self.note_peak(&instance)?;
         instance.stop().await
     }
 
-    /// Notes the memory of an attack's own instance.
+    /// Records the memory of an attack's separate instance.
     pub fn note_peak(&self, instance: &Instance) -> Result<()> {
         if let Some(pid) = instance.pid() {
             self.peak.fetch_max(peak_kib(pid)?, Ordering::Relaxed);
@@ -116,12 +116,12 @@ impl Stage {
         Ok(())
     }
 
-    /// The largest memory of such instances since the last call, in KiB.
+    /// Returns the largest memory of separate instances since the last call, in KiB.
     pub fn take_peak(&self) -> u64 {
         self.peak.swap(0, Ordering::Relaxed)
     }
 
-    /// Ends all of it.
+    /// Stops the instance.
     pub async fn strike(&mut self) -> Result<()> {
         self.instance.stop().await
     }

@@ -1,4 +1,4 @@
-//! I: what a token made, after the token has ended.
+//! I: resources that a token created, after the token has ended.
 
 use std::time::Duration;
 
@@ -12,26 +12,28 @@ use super::Verdict;
 use super::stage::Stage;
 use crate::photos;
 
-/// A token that ends soon makes one that does not.
+/// Creates a token without expiry with a token that expires soon.
 pub async fn outlived(stage: &Stage) -> Result<Verdict> {
-    let owner = stage.client().await?;
-    let parent = make(&owner, Some(after(Duration::from_secs(2))?)).await?;
+    let workspace = stage.client().await?;
+    let parent = make(&workspace, Some(after(Duration::from_secs(2))?)).await?;
     let child = make(&connect(stage, &parent).await?, None).await?;
     let later = after(Duration::from_secs(3_600))?;
     if make(&connect(stage, &parent).await?, Some(later)).await.is_ok() {
-        return Ok(Verdict::Succeeded("a child may expire later".to_owned()));
+        return Ok(Verdict::Succeeded(
+            "a child token may expire later than its parent".to_owned(),
+        ));
     }
     sleep(Duration::from_millis(2_500)).await;
     let answer = connect(stage, &child).await?.auth().who_am_i().await;
     Ok(Verdict::unless(answer.is_err(), || {
-        "a child outlives its parent".to_owned()
+        "a child token outlives its parent".to_owned()
     }))
 }
 
-/// A token is revoked, and its links and its children go on.
+/// Revokes a token, and uses its links and its child tokens.
 pub async fn revoked(stage: &Stage) -> Result<Verdict> {
-    let owner = stage.client().await?;
-    let parent = make(&owner, None).await?;
+    let workspace = stage.client().await?;
+    let parent = make(&workspace, None).await?;
     let client = connect(stage, &parent).await?;
     let child = make(&client, None).await?;
     let upload = client
@@ -43,12 +45,12 @@ pub async fn revoked(stage: &Stage) -> Result<Verdict> {
         .media()
         .upload(Upload::bytes(photos::jpeg(3, 300, 400)?))
         .await?;
-    let photo = stored.photo.context("it was stored")?.url;
-    let id = parent.api_token.context("it was made")?.id;
-    owner.auth().revoke_api_token(id).await?;
+    let photo = stored.photo.context("the answer contains no photo")?.url;
+    let id = parent.api_token.context("the answer contains no token")?.id;
+    workspace.auth().revoke_api_token(id).await?;
     #[expect(
         clippy::disallowed_methods,
-        reason = "it calls an instance of this machine alone"
+        reason = "it calls only an instance on this machine"
     )]
     let browser = reqwest::Client::new();
     let put = browser
@@ -62,7 +64,7 @@ pub async fn revoked(stage: &Stage) -> Result<Verdict> {
     }
     let answer = connect(stage, &child).await?.auth().who_am_i().await;
     Ok(Verdict::unless(answer.is_err(), || {
-        "a child outlives its parent".to_owned()
+        "a child token outlives its parent".to_owned()
     }))
 }
 
@@ -70,7 +72,7 @@ async fn make(client: &Client, expire_time: Option<Timestamp>) -> Result<CreateA
     let who = client.auth().who_am_i().await?;
     let request = CreateApiTokenRequest {
         name: "attack".to_owned(),
-        scopes: who.api_token.context("it has a token")?.scopes,
+        scopes: who.api_token.context("the answer contains no token")?.scopes,
         expire_time,
         ..Default::default()
     };
@@ -82,7 +84,7 @@ async fn connect(stage: &Stage, made: &CreateApiTokenResponse) -> Result<Client>
     Ok(client.retry(RetryPolicy::never()).build().await?)
 }
 
-/// So much later than now.
+/// Returns the time that lies this far in the future.
 fn after(time: Duration) -> Result<Timestamp> {
     let millis = SystemClock.now() + i64::try_from(time.as_millis())?;
     Ok(Timestamp {

@@ -1,4 +1,4 @@
-//! D: uploads that are not permitted, never end, or are more than one.
+//! D: uploads that are not permitted, that never end, or that use one link several times.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::stage::Stage;
 use crate::photos;
 
 const LINKS: usize = 8;
-/// As many uploads of one owner are read at once.
-const UPLOADS_OF_AN_OWNER: usize = 8;
-/// A photo's largest size.
+/// The number of uploads of one workspace that the server reads at once.
+const UPLOADS_OF_A_WORKSPACE: usize = 8;
+/// The largest photo, in bytes.
 const BYTES: usize = 25 << 20;
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Links that were altered, each with 25 MiB behind it.
+/// Sends altered links, each with a body of 25 MiB.
 pub async fn altered_links(stage: &Stage) -> Result<Verdict> {
     let url = link(stage).await?;
     let mut open = Vec::new();
@@ -28,23 +28,25 @@ pub async fn altered_links(stage: &Stage) -> Result<Verdict> {
         open.push(put(stage, &format!("{url}x"), BYTES).await?);
     }
     for mut stream in open {
-        // Nothing of the body was sent: an answer that comes now was given before reading.
+        // No body was sent, so an answer that arrives now was sent before the server read the body.
         let status = timeout(ANSWERED_WITHIN, status(&mut stream)).await;
         let Ok(status) = status else {
-            return Ok(Verdict::Succeeded("an altered link is read".to_owned()));
+            return Ok(Verdict::Succeeded(
+                "the body of an altered link is read".to_owned(),
+            ));
         };
         if !matches!(status?, 403 | 410) {
-            return Ok(Verdict::Succeeded("an altered link is taken".to_owned()));
+            return Ok(Verdict::Succeeded("an altered link is accepted".to_owned()));
         }
     }
     Ok(Verdict::Held)
 }
 
-/// Uploads of 25 MiB that bring all but their last bytes, and then nothing.
+/// Sends uploads of 25 MiB without their last bytes, then nothing.
 pub async fn held(stage: &Stage) -> Result<Verdict> {
     let piece = vec![0xff; 1 << 20];
     let mut open = Vec::new();
-    for _ in 0..3 * UPLOADS_OF_AN_OWNER {
+    for _ in 0..3 * UPLOADS_OF_A_WORKSPACE {
         let url = link(stage).await?;
         let mut stream = put(stage, &url, BYTES).await?;
         let sent = async {
@@ -53,18 +55,18 @@ pub async fn held(stage: &Stage) -> Result<Verdict> {
             }
             Ok::<_, std::io::Error>(())
         };
-        // One whose turn has not come is not read.
+        // The server does not read an upload that waits for a slot.
         drop(timeout(Duration::from_millis(500), sent).await);
         open.push(stream);
     }
     let spooled = spooled(stage.pid()?)?;
     drop(open);
-    Ok(Verdict::unless(spooled <= UPLOADS_OF_AN_OWNER, || {
-        format!("one owner holds {spooled} uploads")
+    Ok(Verdict::unless(spooled <= UPLOADS_OF_A_WORKSPACE, || {
+        format!("one workspace holds {spooled} uploads")
     }))
 }
 
-/// Files without a name that the process has open.
+/// Counts the deleted spool files that the process has open.
 fn spooled(pid: u32) -> Result<usize> {
     let links = std::fs::read_dir(format!("/proc/{pid}/fd"))?
         .flatten()
@@ -77,12 +79,12 @@ fn spooled(pid: u32) -> Result<usize> {
         .count())
 }
 
-/// One link, several photos.
+/// Sends several photos to one link.
 pub async fn used_link(stage: &Stage) -> Result<Verdict> {
     let url = link(stage).await?;
     #[expect(
         clippy::disallowed_methods,
-        reason = "it calls an instance of this machine alone"
+        reason = "it calls only an instance on this machine"
     )]
     let client = reqwest::Client::new();
     let mut statuses = Vec::new();
@@ -95,16 +97,18 @@ pub async fn used_link(stage: &Stage) -> Result<Verdict> {
     }))
 }
 
-/// A link without a `request_id`, which the SDK's own call would give it.
+/// Returns a link without a `request_id`. The SDK's own call would add one.
 async fn link(stage: &Stage) -> Result<String> {
     let mut media = MediaServiceClient::new(stage.client().await?.channel());
     let made = media.create_upload_url(CreateUploadUrlRequest::default()).await?;
     Ok(made.into_inner().url)
 }
 
-/// Begins to send to a link.
+/// Starts an upload to a link.
 async fn put(stage: &Stage, url: &str, length: usize) -> Result<TcpStream> {
-    let path = url.strip_prefix(&stage.url()).context("it is of this instance")?;
+    let path = url
+        .strip_prefix(&stage.url())
+        .context("the link is not of this instance")?;
     let mut stream = TcpStream::connect(stage.address()).await?;
     let head = format!(
         "PUT {path} HTTP/1.1\r\nhost: {}\r\ncontent-length: {length}\r\n\r\n",
@@ -114,10 +118,14 @@ async fn put(stage: &Stage, url: &str, length: usize) -> Result<TcpStream> {
     Ok(stream)
 }
 
-/// The status of an answer.
+/// Returns the status of an answer.
 async fn status(stream: &mut TcpStream) -> Result<u16> {
     let mut head = [0; 12];
     stream.read_exact(&mut head).await?;
     let text = std::str::from_utf8(&head)?;
-    Ok(text.split(' ').nth(1).context("a status")?.parse()?)
+    Ok(text
+        .split(' ')
+        .nth(1)
+        .context("the answer has no status")?
+        .parse()?)
 }

@@ -1,4 +1,4 @@
-//! E: lists with more entries than anybody means.
+//! E: lists with far too many entries.
 
 use std::time::Duration;
 
@@ -8,20 +8,20 @@ use tokio::time::{Instant, timeout};
 use super::Verdict;
 use super::stage::Stage;
 
-/// As many bytes as a message may have, and as one with photos may have.
+/// The largest message, and the largest message with photos, in bytes.
 const BYTES: usize = 4 << 20;
 const BYTES_WITH_PHOTOS: usize = 25 << 20;
-/// A refusal takes this long at most, in a build without optimisation too.
+/// The limit for a refusal, also in a build without optimisation.
 const REFUSED_WITHIN: Duration = Duration::from_secs(5);
 
-/// `ListThreads` with two million empty ids.
+/// Sends `ListThreads` with two million empty ids.
 pub async fn empty_entries(stage: &Stage) -> Result<Verdict> {
-    // Field 1, of two bytes each.
+    // Field 1; each entry has two bytes.
     let entries = [0x0a, 0].repeat(BYTES / 2);
     send(stage, "InboxService/ListThreads", entries).await
 }
 
-/// `CreateListingFromPhotos` with twelve million empty photos.
+/// Sends `CreateListingFromPhotos` with twelve million empty photos.
 pub async fn empty_photos(stage: &Stage) -> Result<Verdict> {
     // Field 2.
     let entries = [0x12, 0].repeat(BYTES_WITH_PHOTOS / 2);
@@ -34,7 +34,7 @@ async fn send(stage: &Stage, method: &str, message: Vec<u8>) -> Result<Verdict> 
     frame.extend(message);
     #[expect(
         clippy::disallowed_methods,
-        reason = "it calls an instance of this machine alone"
+        reason = "it calls only an instance on this machine"
     )]
     let client = reqwest::Client::builder().http2_prior_knowledge().build()?;
     let began = Instant::now();
@@ -49,7 +49,9 @@ async fn send(stage: &Stage, method: &str, message: Vec<u8>) -> Result<Verdict> 
     });
     let answers = timeout(4 * REFUSED_WITHIN, futures::future::join_all(sent)).await;
     let Ok(answers) = answers else {
-        return Ok(Verdict::Succeeded("it is looked at for a long time".to_owned()));
+        return Ok(Verdict::Succeeded(
+            "the message is processed for too long".to_owned(),
+        ));
     };
     for answer in answers {
         let answer = answer?;
@@ -59,7 +61,9 @@ async fn send(stage: &Stage, method: &str, message: Vec<u8>) -> Result<Verdict> 
             .and_then(|value| value.to_str().ok());
         // INVALID_ARGUMENT or RESOURCE_EXHAUSTED.
         if !matches!(status, Some("3" | "8")) {
-            return Ok(Verdict::Succeeded(format!("it is answered with {status:?}")));
+            return Ok(Verdict::Succeeded(format!(
+                "the message is answered with {status:?}"
+            )));
         }
     }
     let took = began.elapsed();

@@ -1,5 +1,5 @@
-//! What a listing costs in a real browser: seconds and requests until it is prepared, and until it is published, with no
-//! pauses between the steps; and the memory that its browser holds. The requests are counted by the practice site.
+//! Measures a listing in a real browser, without pauses between the steps: time and requests until it is prepared and
+//! until it is published, and the memory of its browser. The practice site counts the requests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::process::proportional_kib;
 use super::table::{Row, median, time};
 use crate::instance::{Browser, Instance, Practice, Setup, using};
 
-/// Enough for a median; each takes about ten seconds.
+/// Enough listings for a median. Each takes about ten seconds.
 const LISTINGS: usize = 5;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -45,7 +45,7 @@ impl Costs {
     }
 }
 
-/// Starts a site and an instance of its own, and ends both.
+/// Starts a separate practice site and instance, and stops both.
 pub async fn measure(folder: &Path) -> Result<Vec<Row>> {
     let folder = folder.join("browser");
     std::fs::create_dir_all(&folder)?;
@@ -56,7 +56,7 @@ pub async fn measure(folder: &Path) -> Result<Vec<Row>> {
         practice_url: practice.site.url().to_owned(),
         browser: Browser::Required,
         settings: [
-            ("PACING_MS", "0"),
+            ("BROWSER_PACING", "0ms"),
             ("PUBLISH_PER_MINUTE", "60"),
             ("PUBLISH_PER_MINUTE_ACCOUNT", "60"),
         ]
@@ -81,7 +81,7 @@ pub async fn measure(folder: &Path) -> Result<Vec<Row>> {
         prepared.row("prepared in a browser, no pauses"),
         published.row("published in a browser, no pauses"),
         Row {
-            what: "memory of one browser with its driver, at most".to_owned(),
+            what: "peak memory of one browser with its driver".to_owned(),
             measured: format!("{peak:.0} MiB"),
             yardstick: String::new(),
             ratio: String::new(),
@@ -109,7 +109,7 @@ async fn publish_all(instance: &Instance, practice: &Practice) -> Result<(Costs,
         );
         prepared.add(start.elapsed(), practice.site.requests().await? - before);
 
-        let confirmation = job.confirmation.context("a confirmation")?;
+        let confirmation = job.confirmation.context("the job has no confirmation")?;
         let (start, before) = (Instant::now(), practice.site.requests().await?);
         publish.confirm(&job.id, &confirmation).await?;
         let job = publish.settled(&job.id).await?;
@@ -119,7 +119,7 @@ async fn publish_all(instance: &Instance, practice: &Practice) -> Result<(Costs,
     Ok((prepared, published))
 }
 
-/// The sample again, as a listing of its own.
+/// Returns the sample as a new listing.
 fn copy(sample: &vintedbot_sdk::v1::Listing, number: usize) -> CreateListingRequest {
     let id = |choice: &Option<vintedbot_sdk::v1::ResolvedName>| {
         choice.as_ref().map(|choice| vintedbot_sdk::id(choice.id))
@@ -147,7 +147,7 @@ fn copy(sample: &vintedbot_sdk::v1::Listing, number: usize) -> CreateListingRequ
     }
 }
 
-/// The most that all processes of one attempt held together; shared pages are counted once.
+/// Records the peak memory of all processes of one attempt. Shared pages are counted once.
 async fn sample(attempts: std::path::PathBuf, done: Arc<AtomicBool>, peak: Arc<AtomicU64>) {
     while !done.load(Ordering::Relaxed) {
         let held: u64 = using(&attempts)

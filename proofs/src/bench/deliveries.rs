@@ -1,5 +1,5 @@
-//! How many events a core delivers: what the server's process used, from the first change to the moment when the last watcher
-//! has the last of them, making them included.
+//! Measures the event deliveries per processor core. It uses the server's processor time from the first change until
+//! the last watcher has received the last event, so the time of making the changes is included.
 
 use anyhow::{Context as _, Result};
 use tokio::time::Instant;
@@ -19,7 +19,7 @@ const WATCHERS_EACH: usize = 100;
 const EVENTS: usize = 300;
 
 pub async fn measure(instance: &Instance, listing: &Listing) -> Result<Vec<Row>> {
-    let pid = instance.pid().context("it runs")?;
+    let pid = instance.pid().context("the process does not run")?;
     let client = fixture::client(instance).await?;
     let target = Target::of(instance)?;
     let mut watchers = Watchers::start(&target, WATCH, CONNECTIONS, WATCHERS_EACH, EVENTS).await?;

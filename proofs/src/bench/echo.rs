@@ -1,5 +1,5 @@
-//! The bare gRPC server beside which ours is measured: it answers each call with bytes that it read from a file at start,
-//! once or as a stream that stays open, and does nothing else. [`Raw`] leaves messages as they are, so that a client of it costs little too.
+//! The bare gRPC server that serves as a yardstick. It answers each call with bytes that it read from a file at start,
+//! once or as a stream that stays open. [`Raw`] does not decode messages, so a client that uses it costs little too.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
@@ -25,12 +25,12 @@ use tonic::{Request, Response, Status};
 
 use super::load::Target;
 
-/// Serves each file's bytes under `/bench.Echo/N`, N its place among them, and under `/bench.Echo/stream/N` as the first message
-/// of a stream that says nothing more, until the process is ended. Prints its address.
+/// Serves the bytes of file number N under `/bench.Echo/N`. Under `/bench.Echo/stream/N` it serves them as the only
+/// message of a stream. Runs until the process is ended. Prints its address.
 ///
 /// # Errors
 ///
-/// A file cannot be read, or no port is free.
+/// Fails if a file cannot be read or no port is free.
 pub async fn serve(answers: &[PathBuf]) -> Result<()> {
     let read = |path: &PathBuf| std::fs::read(path).with_context(|| path.display().to_string());
     let answers = answers.iter().map(read).collect::<Result<Vec<_>>>()?;
@@ -46,14 +46,14 @@ pub async fn serve(answers: &[PathBuf]) -> Result<()> {
         .await?)
 }
 
-/// The bare server, in a process of its own.
+/// The bare server in a separate process.
 pub struct Bare {
     pub child: Child,
     pub target: Target,
 }
 
 impl Bare {
-    /// Starts one that answers with `answer`.
+    /// Starts a bare server that answers with `answer`.
     pub async fn start(answer: &Bytes, ours: &Target, folder: &Path) -> Result<Self> {
         let path = folder.join("answer");
         std::fs::write(&path, answer)?;
@@ -63,7 +63,7 @@ impl Bare {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        let output = child.stdout.take().context("the output is piped")?;
+        let output = child.stdout.take().context("the output is not piped")?;
         let url = BufReader::new(output).lines().next_line().await?;
         let target = Target {
             url: url.context("the bare server did not start")?,
@@ -139,11 +139,11 @@ impl Answer {
     fn take(&mut self) -> Result<Bytes, Status> {
         self.0
             .take()
-            .ok_or_else(|| Status::unimplemented("there is no such answer"))
+            .ok_or_else(|| Status::unimplemented("no such answer"))
     }
 }
 
-/// Messages as bytes.
+/// A codec that passes messages through as bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Raw;
 

@@ -1,7 +1,7 @@
-//! The same work on each engine, with commits that wait for the disk: SQLite in one process, and PostgreSQL and Redis under two
-//! servers and two workers.
+//! Runs the same work on each engine, with commits that wait for the disk: SQLite in one process, and PostgreSQL and
+//! Redis with two servers and two workers.
 //!
-//! The jobs are marks of threads that are gone: claimed and ended like any other, with nothing to do in between.
+//! The jobs mark threads as read that no longer exist, so they are claimed and ended like any other job and do nothing.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -31,19 +31,19 @@ use crate::cluster::Cluster;
 use crate::instance::{Browser, Instance, Practice, Setup};
 
 const JOBS: usize = 4_000;
-/// Accounts that the jobs are of, which take turns.
+/// The number of accounts of the jobs; they are scheduled round-robin.
 const ACCOUNTS: usize = 200;
-/// Jobs written in one transaction.
+/// The number of jobs in one transaction.
 const CHUNK: usize = 500;
-/// They come due together, once all of them are written.
+/// The time in which all jobs are written. They become due together after it.
 const WRITTEN_WITHIN: Duration = Duration::from_secs(5);
-/// Jobs that come due one after the other.
+/// The number of jobs that become due one after the other.
 const PUT_OFF: usize = 400;
 const APART: Duration = Duration::from_millis(25);
-/// Commits of the yardstick, by so many at once.
+/// The number of commits of the yardstick, and of concurrent committers.
 const COMMITS: usize = 2_000;
 const COMMITTERS: usize = 8;
-/// How long schedules that run every second are looked at.
+/// The time for which schedules that run every second are observed.
 const SCHEDULES_FOR: Duration = Duration::from_secs(20);
 const EVERY_SECOND: [&str; 2] = ["sweeper", "publish_queue"];
 const IN_FLIGHT: usize = 32;
@@ -51,14 +51,14 @@ const READS_FOR: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(5);
 const ENDS_WITHIN: Duration = Duration::from_secs(120);
 const LATE_BAR: Duration = Duration::from_secs(1);
-/// What each worker takes at a time.
+/// The number of jobs that each worker runs at a time.
 const CONCURRENCY: usize = 4;
 
-/// Where the work is done.
-struct Place {
+/// The engine and the clients of a measurement.
+struct Environment {
     name: &'static str,
     store: Store,
-    /// Two servers, or the only one twice.
+    /// The clients of two servers, or twice of the only server.
     here: Client,
     there: Client,
     reads: Target,
@@ -82,7 +82,7 @@ async fn on_sqlite(folder: &Path) -> Result<Vec<Row>> {
     })?;
     instance.start().await?;
     let client = fixture::client(&instance).await?;
-    let place = Place {
+    let place = Environment {
         name: "SQLite",
         store: fixture::store(&format!("sqlite://{}", instance.database().display())).await?,
         sample: fixture::sample(&client).await?,
@@ -108,7 +108,7 @@ async fn on_postgres_and_redis() -> Result<Vec<Row>> {
     let [here, there] = [0, 1].map(|number| cluster.client(&cluster.servers[number].url()));
     let here = here?;
     let server = &cluster.servers[0];
-    let place = Place {
+    let place = Environment {
         name: "PostgreSQL and Redis",
         store,
         sample: fixture::sample(&here).await?,
@@ -122,7 +122,7 @@ async fn on_postgres_and_redis() -> Result<Vec<Row>> {
     measured
 }
 
-impl Place {
+impl Environment {
     async fn measure(&self) -> Result<Vec<Row>> {
         let mut rows = vec![self.jobs().await?, self.put_off().await?, self.schedules().await?];
         let what = format!("{}: commit to watcher", self.name);
@@ -142,12 +142,12 @@ impl Place {
         }
     }
 
-    /// Jobs from being due to being done, beside commits without a job.
+    /// Measures jobs from due to done, compared with commits without a job.
     async fn jobs(&self) -> Result<Row> {
         let began = Instant::now();
         for first in (0..JOBS).step_by(CHUNK) {
             let left = WRITTEN_WITHIN.saturating_sub(began.elapsed());
-            ensure!(!left.is_zero(), "the jobs were not written in time");
+            ensure!(!left.is_zero(), "cannot write the jobs in time");
             let due: Vec<_> = (first..first + CHUNK).map(|_| left).collect();
             self.enqueue(due).await?;
         }
@@ -163,7 +163,7 @@ impl Place {
         })
     }
 
-    /// Jobs of moments of their own: how long after them they are done.
+    /// Measures jobs with different due times: how long after the due time they are done.
     async fn put_off(&self) -> Result<Row> {
         rows::Entity::delete_many()
             .filter(rows::Column::Kind.eq(Kind::MarkThreadRead))
@@ -185,7 +185,7 @@ impl Place {
         Ok(self.lateness("jobs of a moment, until they are done", late))
     }
 
-    /// How late the turns of schedules are that run every second.
+    /// Measures how late schedules run that are due every second.
     async fn schedules(&self) -> Result<Row> {
         let zone = jiff::tz::TimeZone::UTC;
         for id in EVERY_SECOND {
@@ -208,8 +208,8 @@ impl Place {
             }
             sleep(LOOK).await;
         }
-        // The first turn of each was put forward by the change of its cadence.
-        ensure!(late.len() > EVERY_SECOND.len(), "schedules do not run");
+        // The change of the cadence moved the first run of each schedule forward.
+        ensure!(late.len() > EVERY_SECOND.len(), "the schedules do not run");
         Ok(self.lateness("schedules of every second", late))
     }
 
@@ -264,9 +264,9 @@ impl Place {
                     let due_time = now + i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
                     let job = NewJob {
                         kind: Kind::MarkThreadRead,
-                        owner_id: None,
+                        workspace_id: None,
                         account_id: Some(format!("account-{}", number % ACCOUNTS)),
-                        // No thread, and what was due is told where it is not written over.
+                        // The thread does not exist. The subject keeps the due time, because `due_time` is overwritten.
                         subject_id: due_time.to_string(),
                         due_time,
                         unique_key: None,
@@ -290,10 +290,12 @@ impl Place {
             }
             anyhow::Ok(())
         };
-        timeout(ENDS_WITHIN, done).await.context("jobs are left")?
+        timeout(ENDS_WITHIN, done)
+            .await
+            .context("some jobs are not done in time")?
     }
 
-    /// What the engine commits a second: one row changed by each.
+    /// Measures the commits of the engine per second; each changes one row.
     async fn commits(&self) -> Result<f64> {
         let rows = rows::Entity::find()
             .filter(rows::Column::Kind.eq(Kind::MarkThreadRead))

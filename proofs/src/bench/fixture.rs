@@ -1,5 +1,5 @@
-//! An instance with a hundred thousand listings: one is made as any client would make it, the others are its copies, written
-//! straight into the database of an instance that is stopped.
+//! An instance with a hundred thousand listings. One listing is created through the API. The others are copies of it,
+//! written directly into the database of the stopped instance.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,18 +25,18 @@ const LISTINGS: u32 = 100_000;
 const SECOND: i64 = 1_000;
 const CATALOG_TAKES_AT_MOST: Duration = Duration::from_secs(60);
 
-/// The database of an instance, beside it.
+/// Opens the database of an instance, in addition to the instance's own connections.
 pub async fn store(url: &str) -> Result<Store> {
     Ok(store::connect(url, Arc::new(SystemClock), Arc::new(SystemIds)).await?)
 }
 
-/// Calls an instance with its first token.
+/// Returns a client with the first token of an instance.
 pub async fn client(instance: &Instance) -> Result<Client> {
     let client = Client::builder(instance.url()).token_file(instance.token_file());
     Ok(client.build().await?)
 }
 
-/// An account, and a listing of it with everything that a listing can say.
+/// Creates an account and a listing with a value in every field.
 pub async fn sample(client: &Client) -> Result<Listing> {
     let account = account(client).await?;
     let uploads = (1..=3).map(|seed| {
@@ -63,7 +63,7 @@ pub async fn sample(client: &Client) -> Result<Listing> {
     Ok(client.listings().create(request).await?)
 }
 
-/// Everything that a listing can say, but its photos.
+/// Returns a listing with a value in every field except the photos.
 pub fn input() -> ListingInput {
     let description = "Porté deux fois, comme neuf. Coton épais, coupe droite, taille bien. Lavé à trente degrés, sans \
                        adoucissant, dans une maison sans animaux ni fumée. Envoi sous deux jours ouvrés.";
@@ -73,7 +73,7 @@ pub fn input() -> ListingInput {
     }
 }
 
-/// An account whose catalogue is read.
+/// Creates an account and waits until its catalogue is read.
 pub async fn account(client: &Client) -> Result<Account> {
     let request = CreateAccountRequest {
         display_name: "Bench".to_owned(),
@@ -91,7 +91,7 @@ pub async fn account(client: &Client) -> Result<Account> {
     };
     timeout(CATALOG_TAKES_AT_MOST, has_catalog)
         .await
-        .context("the site's catalogue was not read")?
+        .context("the site's catalogue was not read in time")?
 }
 
 async fn has_catalog(client: &Client, account: &Account) -> Result<bool> {
@@ -106,7 +106,7 @@ async fn has_catalog(client: &Client, account: &Account) -> Result<bool> {
     }
 }
 
-/// Fills the database with copies of a listing, each a second older than the one before. Returns their ids.
+/// Fills the database with copies of a listing, each one second older than the previous one. Returns their ids.
 pub fn fill(database: &Path, sample: &Listing) -> Result<Vec<String>> {
     let mut connection = Connection::open(database)?;
     let transaction = connection.transaction()?;
@@ -122,7 +122,7 @@ pub fn fill(database: &Path, sample: &Listing) -> Result<Vec<String>> {
         )?;
         let mut insert = transaction.prepare("INSERT INTO listings SELECT * FROM copy")?;
         for number in 1..LISTINGS {
-            // Begins with the time, as the ids of real ones do.
+            // The id begins with the time, like real ids.
             let id = format!("{:08x}-0000-7000-8000-{number:012x}", 0x019A_0000 - number);
             change.execute(params![id, format!("{} {number}", sample.title), SECOND])?;
             insert.execute([])?;

@@ -1,5 +1,5 @@
-//! What a watcher costs while nothing happens: the server's memory for ten thousand of them, over a hundred connections and with
-//! one each, beside as many streams of a bare gRPC server that stay open as well.
+//! Measures the server's memory for ten thousand idle watchers, over a hundred connections and with one connection
+//! each. The yardstick is the same number of open streams of a bare gRPC server.
 
 use std::path::Path;
 
@@ -14,16 +14,16 @@ use super::table::Row;
 use super::watchers::Watchers;
 use crate::instance::Instance;
 
-/// The method that watches.
+/// The method that opens a watch.
 pub const WATCH: &str = "/vintedbot.v1.EventService/Watch";
 const BARE: &str = "/bench.Echo/stream/0";
 const WATCHERS: usize = 10_000;
-/// Files of a process that are no connections of watchers.
+/// The number of open files of a process besides the connections of watchers.
 const OTHER_FILES: u64 = 200;
-/// Until what opening them took is given back.
+/// The time after which the memory for opening the streams is released.
 const SETTLES: Duration = Duration::from_secs(3);
 
-/// How many connections share the watchers, and what one may cost.
+/// The limit for one watcher.
 enum Bar {
     Kib(f64),
     Times(f64),
@@ -31,7 +31,8 @@ enum Bar {
 
 const CASES: [(usize, Bar); 2] = [(100, Bar::Kib(20.0)), (WATCHERS, Bar::Times(1.5))];
 
-/// Starts the instance anew for each case: memory that another one gave back would be taken for nothing. Leaves it running.
+/// Restarts the instance for each case, because memory that an earlier case released would distort the result. Leaves
+/// the instance running.
 pub async fn measure(instance: &mut Instance, folder: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (connections, bar) in CASES {
@@ -46,7 +47,7 @@ pub async fn measure(instance: &mut Instance, folder: &Path) -> Result<Vec<Row>>
         if open_files() < needed {
             rows.push(Row {
                 what,
-                measured: format!("not measured: {} files may be open here", open_files()),
+                measured: format!("not measured: only {} files may be open", open_files()),
                 yardstick: format!("{needed} are needed"),
                 ratio: String::new(),
                 bar: bar.to_string(),
@@ -79,15 +80,15 @@ pub async fn measure(instance: &mut Instance, folder: &Path) -> Result<Vec<Row>>
     Ok(rows)
 }
 
-/// What a server's memory grows by for each stream.
+/// Returns the growth of a server's memory for each stream.
 async fn kib_each(target: &Target, path: &str, connections: usize) -> Result<f64> {
-    // One by itself, so that what the first of all needs is not theirs.
+    // Opens one stream first, so that one-time allocations are not counted.
     drop(Watchers::start(target, path, 1, 1, 0).await?);
     sleep(SETTLES).await;
     let before = resident_kib(target.pid)?;
     let watchers = Watchers::start(target, path, connections, WATCHERS / connections, 0)
         .await
-        .context("opening them")?;
+        .context("cannot open the streams")?;
     sleep(SETTLES).await;
     let grown = resident_kib(target.pid)?.saturating_sub(before);
     drop(watchers);

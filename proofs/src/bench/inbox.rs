@@ -1,5 +1,5 @@
-//! An inbox of a hundred thousand threads, written straight into the database; and what a reading of it costs where nothing is
-//! new.
+//! Fills an inbox with a hundred thousand threads, written directly into the database, and measures a sync that finds
+//! nothing new.
 
 use std::path::Path;
 
@@ -14,34 +14,34 @@ use super::witness::Look;
 use crate::records::Site;
 
 const THREADS: u32 = 100_000;
-/// People who write; each has many threads, as in no real inbox, which makes reading them no easier.
+/// The number of people. Each has more threads than in a real inbox, which does not make reading easier.
 const PEOPLE: u32 = 1_000;
-/// Of the one thread whose messages are read.
+/// The number of messages in the thread whose messages are read.
 const MESSAGES: u32 = 1_000;
 const READINGS: u32 = 20;
-/// A row of the inbox is read once more when it changed within these.
+/// A sync reads a row of the inbox again if it changed within this time.
 const SETTLES: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// What an instance writes without a reading: that its worker is alive, when its schedules run next, and, of any call, when its
-/// token was last used.
+/// Tables that an instance also writes without a sync: the worker's heartbeat, the next run of schedules, and the last
+/// use of the token, for any call.
 const BY_ITSELF: [&str; 3] = ["workers", "schedules", "api_tokens"];
 
 /// Fills the database. Returns the id of the thread with many messages.
 pub fn fill(database: &Path, account_id: &str) -> Result<String> {
     let mut connection = Connection::open(database)?;
     let transaction = connection.transaction()?;
-    let owner_id: String = transaction.query_row("SELECT id FROM owners", [], |row| row.get(0))?;
+    let workspace_id: String = transaction.query_row("SELECT id FROM workspaces", [], |row| row.get(0))?;
     let now: i64 = 1_790_000_000_000;
     {
         let mut person = transaction.prepare(
-            "INSERT INTO people (id, owner_id, site, member_id, login, is_system, create_time)
+            "INSERT INTO people (id, workspace_id, site, member_id, login, is_system, create_time)
              VALUES (?1, ?2, 'practice', ?1, ?1, FALSE, ?3)",
         )?;
         for number in 0..PEOPLE {
-            person.execute(params![format!("person-{number}"), owner_id, now])?;
+            person.execute(params![format!("person-{number}"), workspace_id, now])?;
         }
         let mut thread = transaction.prepare(
-            "INSERT INTO threads (id, owner_id, account_id, site, remote_id, person_id, subject, snippet,
+            "INSERT INTO threads (id, workspace_id, account_id, site, remote_id, person_id, subject, snippet,
                 last_message_time, unread_count, unread, remote_unread, waiting_for_me, has_offer, archived, labels,
                 note, draft_version, reply_allowed, read_by_person, message_count, create_time, update_time, sequence)
              VALUES (?1, ?2, ?3, 'elsewhere', ?1, ?4, 'Sweat gris chiné', 'Bonjour, est-ce toujours disponible ?',
@@ -50,7 +50,7 @@ pub fn fill(database: &Path, account_id: &str) -> Result<String> {
         for number in 0..THREADS {
             thread.execute(params![
                 thread_id(number),
-                owner_id,
+                workspace_id,
                 account_id,
                 format!("person-{}", number % PEOPLE),
                 now - i64::from(number) * 1_000,
@@ -58,7 +58,7 @@ pub fn fill(database: &Path, account_id: &str) -> Result<String> {
             ])?;
         }
         let mut message = transaction.prepare(
-            "INSERT INTO messages (id, owner_id, account_id, thread_id, remote_key, remote_id, kind, author, text,
+            "INSERT INTO messages (id, workspace_id, account_id, thread_id, remote_key, remote_id, kind, author, text,
                 attachments, time, position, read, hidden, sequence)
              VALUES (?1, ?2, ?3, ?4, 'message:' || ?5, ?5, 'MESSAGE', 'PERSON',
                 'Bonjour, est-ce que vous pourriez envoyer demain ?', '[]', ?6, ?5, FALSE, FALSE, 0)",
@@ -66,7 +66,7 @@ pub fn fill(database: &Path, account_id: &str) -> Result<String> {
         for number in 1..=MESSAGES {
             message.execute(params![
                 format!("message-{number}"),
-                owner_id,
+                workspace_id,
                 account_id,
                 thread_id(0),
                 number,
@@ -83,7 +83,8 @@ fn thread_id(number: u32) -> String {
     format!("{:08x}-0000-7000-8000-{number:012x}", 0x019A_0000 - number)
 }
 
-/// A reading that finds nothing new: requests by the site's own count, writes by a look at every row before and after.
+/// Measures syncs that find nothing new. The site counts the requests; a comparison of all rows before and after counts
+/// the writes.
 pub async fn measure(client: &Client, site: &Site, database: &Path, account_id: &str) -> Result<Vec<Row>> {
     let member_id: u64 = client.accounts().get(account_id).await?.member_id.parse()?;
     let many = json!({"member_id": member_id, "count": 50, "messages": 3});
@@ -114,7 +115,7 @@ pub async fn measure(client: &Client, site: &Site, database: &Path, account_id: 
     let wrote = Row {
         what: "sync with nothing new: rows written".to_owned(),
         measured: told.collect::<Vec<_>>().join(", "),
-        yardstick: "every row before and after, without those of other work".to_owned(),
+        yardstick: "all rows before and after, without other work".to_owned(),
         ratio: String::new(),
         bar: "1 of inbox_syncs, 1 of jobs".to_owned(),
         is_met: written
@@ -134,6 +135,6 @@ async fn requests(site: &Site) -> Result<u64> {
     let all = site.get_value("requests").await?;
     let paths = all["paths"]
         .as_object()
-        .context("the paths that were asked for")?;
+        .context("the answer contains no requests by path")?;
     Ok(paths.values().filter_map(serde_json::Value::as_u64).sum())
 }

@@ -1,5 +1,5 @@
-//! How soon a watcher in another process hears of a change, from the moment that its commit can be read in the database:
-//! a connection of its own keeps looking for it.
+//! Measures the time from the moment when a commit can be read in the database until a watcher in another process
+//! receives the event. A separate connection polls the database.
 
 use std::time::Duration;
 
@@ -18,12 +18,13 @@ use super::table::{Row, percentile, time};
 
 const CHANGES: usize = 500;
 const P99_BAR: Duration = Duration::from_millis(10);
-/// Between two looks at the database: the error of what is measured.
+/// The interval between two database queries; it is the measuring error.
 const LOOK: Duration = Duration::from_micros(50);
 const PAUSE: Duration = Duration::from_millis(5);
 const HEARS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Changes are made `here` and heard `there`, of the same server or of another one.
+/// Makes changes with the client `here` and receives them with the client `there`, of the same server or of another
+/// one.
 pub async fn measure(
     what: &str,
     (here, there): (&Client, &Client),
@@ -31,7 +32,7 @@ pub async fn measure(
     listing: &Listing,
 ) -> Result<Row> {
     let mut watch = there.events().watch(WatchRequest::default());
-    // The first message says that from here on nothing is missed.
+    // From the first message on, no event is missed.
     watch.try_next().await?;
     let mut latencies = Vec::new();
     for change in 0..CHANGES {
@@ -54,7 +55,7 @@ pub async fn measure(
         };
         let (_, heard, committed) = timeout(HEARS_WITHIN, changed)
             .await
-            .context("an event did not come")??;
+            .context("an event did not arrive")??;
         latencies.push(heard.saturating_duration_since(committed));
         sleep(PAUSE).await;
     }
@@ -70,7 +71,7 @@ pub async fn measure(
     })
 }
 
-/// When the event of a listing's new title came.
+/// Returns the time when the event with a listing's new title arrived.
 async fn heard_time(watch: &mut Watch, id: &str, title: &str) -> Result<Instant> {
     while let Some(message) = watch.try_next().await? {
         let heard = Instant::now();
@@ -85,7 +86,7 @@ async fn heard_time(watch: &mut Watch, id: &str, title: &str) -> Result<Instant>
     bail!("the watch ended")
 }
 
-/// When a listing's new title could be read in the database.
+/// Returns the time when a listing's new title could be read in the database.
 async fn commit_time(store: &Store, id: &str, title: &str) -> Result<Instant> {
     let changed = listings::Entity::find_by_id(id).filter(listings::Column::Title.eq(title));
     while changed.clone().count(store.reader()).await? == 0 {

@@ -1,4 +1,4 @@
-//! Calls of one method, some of them always in flight, and what they cost the server.
+//! Calls one method with a fixed number of calls in flight and measures the cost for the server.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::process::processor_time;
 use super::table::percentile;
 use crate::instance::Instance;
 
-/// Connections that share the calls in flight, when these are enough.
+/// The number of connections that share the calls in flight, if there are enough calls.
 const CONNECTIONS: usize = 4;
 
 /// A server to call.
@@ -33,42 +33,42 @@ pub struct Target {
 }
 
 impl Target {
-    /// A running instance, called with its first token.
+    /// Returns the target for a running instance, called with its first token.
     pub fn of(instance: &Instance) -> Result<Self> {
         Self::at(instance.url(), instance.pid(), &instance.token_file())
     }
 
-    /// A server at an address, called with the token in a file.
+    /// Returns the target for a server at an address, called with the token in a file.
     pub fn at(url: String, pid: Option<u32>, token_file: &Path) -> Result<Self> {
         let token = std::fs::read_to_string(token_file)?;
         Ok(Self {
             url,
-            pid: pid.context("it runs")?,
+            pid: pid.context("the process does not run")?,
             authorization: format!("Bearer {}", token.trim()).parse()?,
         })
     }
 }
 
-/// What to call it with.
+/// The calls to make.
 pub struct Calls {
     pub path: PathAndQuery,
-    /// Encoded; each call takes one of them at random.
+    /// The encoded requests; each call uses a random one.
     pub requests: Vec<Bytes>,
 }
 
-/// What came of it.
+/// The result of a run.
 #[derive(Default)]
 pub struct Outcome {
-    /// Of each call; sorted.
+    /// The latencies of all calls, sorted.
     pub latencies: Vec<Duration>,
-    /// What the server used for all of them.
+    /// The server's processor time for all calls.
     pub processor_time: Duration,
-    /// How long that took, the last answers included.
+    /// The duration of the run until the last answer.
     pub elapsed: Duration,
 }
 
 impl Outcome {
-    /// What the server used for one call.
+    /// Returns the server's processor time per call.
     pub fn processor_time_per_call(&self) -> Duration {
         let calls = u32::try_from(self.latencies.len()).unwrap_or(u32::MAX);
         self.processor_time / calls.max(1)
@@ -78,12 +78,12 @@ impl Outcome {
         percentile(&self.latencies, part)
     }
 
-    /// Calls that were answered in a second.
+    /// Returns the number of answered calls per second.
     pub fn per_second(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)
     }
 
-    /// Adds what came of another run.
+    /// Adds the result of another run.
     pub fn extend(&mut self, other: Self) {
         self.latencies.extend(other.latencies);
         self.latencies.sort_unstable();
@@ -92,7 +92,7 @@ impl Outcome {
     }
 }
 
-/// Calls for as long as `lasts`, each caller beginning its next call when the last is answered.
+/// Calls for the duration `lasts`. Each caller starts its next call when the previous one is answered.
 pub async fn run(target: &Target, calls: &Arc<Calls>, in_flight: usize, lasts: Duration) -> Result<Outcome> {
     let endpoint = Endpoint::from_shared(target.url.clone())?.tcp_nodelay(true);
     let connections = try_join_all((0..CONNECTIONS.min(in_flight)).map(|_| endpoint.connect())).await?;
@@ -126,14 +126,14 @@ pub async fn run(target: &Target, calls: &Arc<Calls>, in_flight: usize, lasts: D
     })
 }
 
-/// One call; its answer, encoded.
+/// Makes one call. Returns its encoded answer.
 pub async fn once(target: &Target, calls: &Calls) -> Result<Bytes> {
     let channel = Endpoint::from_shared(target.url.clone())?.connect().await?;
-    let request = calls.requests.first().context("there is a request")?;
+    let request = calls.requests.first().context("there is no request")?;
     call(channel, &target.authorization, calls, request).await
 }
 
-/// Opens a stream; comes back when its first message is there, with it.
+/// Opens a stream. Returns it after its first message, with that message.
 pub async fn stream(
     channel: Channel,
     authorization: &MetadataValue<Ascii>,
@@ -141,13 +141,16 @@ pub async fn stream(
 ) -> Result<(Bytes, Streaming<Bytes>)> {
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await?;
-    // A message without fields asks for everything.
+    // A message without fields requests everything.
     let mut request = Request::new(Bytes::new());
     request
         .metadata_mut()
         .insert("authorization", authorization.clone());
     let mut stream = client.server_streaming(request, path, Raw).await?.into_inner();
-    let first = stream.message().await?.context("a stream ended at once")?;
+    let first = stream
+        .message()
+        .await?
+        .context("a stream ended before its first message")?;
     Ok((first, stream))
 }
 

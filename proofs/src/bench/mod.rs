@@ -1,7 +1,7 @@
-//! What things cost. Absolute times mean little on a machine that others use too, so what can be is measured beside a
+//! Benchmarks. Absolute times mean little on a shared machine. Therefore most measurements are compared with a
 //! yardstick in the same run: Pillow for photos, plain SQLite and a bare gRPC server for reads, plain commits for jobs.
 //!
-//! Each measurement is a module that returns rows of the table; a new one is another module, and a line in [`measure`].
+//! Each measurement is a module that returns rows of the table. To add one, add a module and a line in [`measure`].
 
 mod browser;
 mod deliveries;
@@ -30,23 +30,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::instance::{Browser, Instance, Practice, Setup};
 use table::Table;
 
-/// What to measure where it is not everything.
+/// The subject to measure if not all are measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Only {
     Search,
     Engines,
 }
 
-/// Measures everything, or one subject only, and prints the table. False: something could not be measured.
+/// Measures everything, or one subject only, and prints the table. Returns false if a measurement failed.
 ///
 /// # Errors
 ///
-/// There is no folder to work in, or it was interrupted.
+/// Fails if no working folder can be created, or if the run is interrupted.
 pub async fn run(python: &Path, only: Option<Only>) -> Result<bool> {
     if cfg!(debug_assertions) {
-        println!("bench: this is a debug build, whose figures mean nothing");
+        println!("bench: this is a debug build, its figures mean nothing");
     }
-    // What is started from here on may have as many, too: ten thousand connections are ten thousand files.
+    // Processes that are started from here on inherit the limit. Ten thousand connections need ten thousand files.
     process::raise_open_files();
     let folder = tempfile::Builder::new().prefix("vintedbot-bench-").tempdir()?;
     let mut table = Table::default();
@@ -76,21 +76,21 @@ async fn measure(table: &mut Table, python: &Path, folder: &Path, only: Option<O
     }
 }
 
-/// All that needs an instance: one account, and as many listings as a very busy seller has.
+/// Measures all subjects that need an instance, with one account and the number of listings of a very busy seller.
 async fn measure_instance(table: &mut Table, folder: &Path) -> Result<()> {
     let practice = Practice::start(&folder.join("records.jsonl")).await?;
     let mut instance = Instance::new(Setup {
         data_dir: folder.join("data"),
         practice_url: practice.site.url().to_owned(),
-        // Chromium is another program, whose memory is not ours.
+        // The memory of Chromium, a separate program, must not be counted.
         browser: Browser::Off,
         settings: [
             ("SYNC_NOW_PER_MINUTE", "1000"),
             ("WEBHOOK_ALLOWED_NETWORKS", "127.0.0.0/8"),
-            // Ten thousand watchers are one owner's here, and come from one address.
+            // The ten thousand watchers belong to one workspace and come from one address.
             ("MAX_CONNECTIONS", "20000"),
             ("MAX_CONNECTIONS_PER_ADDRESS", "20000"),
-            ("MAX_CALLS_PER_OWNER", "20000"),
+            ("MAX_CALLS_PER_WORKSPACE", "20000"),
         ]
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .to_vec(),

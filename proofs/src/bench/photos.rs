@@ -1,5 +1,5 @@
-//! One photo of 12 megapixels on its whole way, beside Pillow with imagehash on the same, each in one thread; and the
-//! search for likeness.
+//! Measures the complete processing of one photo of 12 megapixels, compared with Pillow and imagehash, each in one
+//! thread. Also measures the search for similar photos.
 
 use std::hint::black_box;
 use std::path::Path;
@@ -35,7 +35,7 @@ async fn pipeline_beside_pillow(python: &Path, folder: &Path) -> Result<Row> {
     let limits = Limits::default();
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-    // The first round warms up.
+    // The first round warms up the caches.
     for round in 0..=ROUNDS {
         let start = Instant::now();
         let photo = pipeline::process(&bytes, &limits)?;
@@ -61,7 +61,7 @@ async fn pipeline_beside_pillow(python: &Path, folder: &Path) -> Result<Row> {
     })
 }
 
-/// Pillow with imagehash, in a process that has loaded them.
+/// Pillow with imagehash, in a Python process that has imported them.
 struct Pillow {
     child: Child,
     input: ChildStdin,
@@ -78,8 +78,8 @@ impl Pillow {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("{} (BENCH_PYTHON)", python.display()))?;
-        let input = child.stdin.take().context("the input is piped")?;
-        let output = BufReader::new(child.stdout.take().context("the output is piped")?).lines();
+        let input = child.stdin.take().context("the input is not piped")?;
+        let output = BufReader::new(child.stdout.take().context("the output is not piped")?).lines();
         let mut pillow = Self { child, input, output };
         pillow.line().await?;
         Ok(pillow)

@@ -1,7 +1,7 @@
-"""The yardstick for photos: for each line "width height" on standard input, the photo named on the command line is read,
-turned upright, shrunk to that size, saved and hashed; the nanoseconds that it took are printed.
+"""The yardstick for photos. For each line "width height" on standard input, reads the photo named on the command line,
+turns it upright, resizes it to that size, saves it and hashes it. Prints the duration in nanoseconds.
 
-Before the first, the photo is saved anew with halved colour planes, as telephones do."""
+Before the first line, saves the photo again with 4:2:0 chroma subsampling, as phones do."""
 
 import io
 import sys

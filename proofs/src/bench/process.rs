@@ -1,4 +1,4 @@
-//! What the system says of a running process.
+//! Processor time, memory and file limits of processes, as the operating system reports them.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-/// `/proc` counts processor time in these: Linux holds USER_HZ at 100 on every common machine (time(7), proc(5)).
+/// The unit of processor time in `/proc`: Linux sets USER_HZ to 100 on every common machine (time(7), proc(5)).
 const TICKS_PER_SECOND: f64 = 100.0;
 
-/// Processor time that a process has used, in itself and in the system on its behalf; precise to a clock tick.
+/// Returns the user and system time that a process has used, with a resolution of one clock tick.
 pub fn processor_time(pid: u32) -> Result<Duration> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in brackets may contain anything. After it, `utime` and `stime` are the 12th and 13th field (proc(5)).
+    // The name in brackets may contain any character. After it, `utime` and `stime` are fields 12 and 13 (proc(5)).
     let (_, fields) = text.rsplit_once(')').context("the process has no name")?;
     let ticks: u64 = fields
         .split_whitespace()
@@ -23,7 +23,7 @@ pub fn processor_time(pid: u32) -> Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND))
 }
 
-/// Processor time that this thread has used.
+/// Returns the processor time that this thread has used.
 pub fn own_processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(
@@ -32,17 +32,17 @@ pub fn own_processor_time() -> Duration {
     )
 }
 
-/// Memory of a process that is in RAM, in KiB.
+/// Returns the resident memory of a process, in KiB.
 pub fn resident_kib(pid: u32) -> Result<u64> {
     status_kib(pid, "VmRSS:")
 }
 
-/// The most memory of a process that was ever in RAM, in KiB, or since [`reset_peak`].
+/// Returns the peak resident memory of a process since its start or since [`reset_peak`], in KiB.
 pub fn peak_kib(pid: u32) -> Result<u64> {
     status_kib(pid, "VmHWM:")
 }
 
-/// Begins to look for the peak anew (proc(5), `clear_refs`).
+/// Resets the peak memory (proc(5), `clear_refs`).
 pub fn reset_peak(pid: u32) -> Result<()> {
     Ok(std::fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
@@ -54,7 +54,7 @@ fn status_kib(pid: u32, name: &str) -> Result<u64> {
     Ok(number.context("the process has ended")?.parse()?)
 }
 
-/// Memory of a process that is in RAM, in KiB, with pages that it shares counted in parts.
+/// Returns the resident memory of a process, in KiB, with a proportional part of shared pages.
 pub fn proportional_kib(pid: u32) -> Result<u64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));
@@ -62,18 +62,18 @@ pub fn proportional_kib(pid: u32) -> Result<u64> {
     Ok(number.context("the process has ended")?.parse()?)
 }
 
-/// Lets this process, and what it starts, open as many files as it may.
+/// Raises the limit of open files of this process and its children to the maximum.
 pub fn raise_open_files() {
     let limit = getrlimit(Resource::Nofile);
     let most = Rlimit {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    // Where it fails the limit stays as it is, and whoever needs more says so.
-    let _stays = setrlimit(Resource::Nofile, most);
+    // If this fails, the limit stays unchanged, and a measurement that needs more reports it.
+    let _unchanged = setrlimit(Resource::Nofile, most);
 }
 
-/// How many files this process, and what it starts, may open.
+/// Returns the number of files that this process and its children may open.
 pub fn open_files() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
-//! Reading listings, threads and messages, beside the two things that a read cannot do without: the same rows read by plain prepared SQLite
-//! statements, and a bare gRPC server that answers with the same bytes under the same load.
+//! Measures reads of listings, threads and messages. The yardsticks are the two necessary parts of a read: the same
+//! rows read by plain prepared SQLite statements, and a bare gRPC server that answers with the same bytes under the
+//! same load.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,21 +24,21 @@ use crate::instance::Instance;
 
 const PROCESSOR_BAR: f64 = 1.5;
 const P99_BAR: Duration = Duration::from_millis(50);
-/// One call after the other, the load that the bar on latency is for, and ten times that.
+/// The calls in flight: one, the load of the latency bar, and ten times that load.
 const IN_FLIGHT: [usize; 3] = [1, 100, 1_000];
-/// Ours, the bare server and plain SQLite take turns.
+/// vintedbot, the bare server and plain SQLite are measured in alternation.
 const ROUNDS: usize = 3;
 const TURN: Duration = Duration::from_millis(1_500);
 const WARM_UP: Duration = Duration::from_millis(500);
-/// Calls with different parameters, so that not one row is read over and over.
+/// The number of calls with different parameters, so that the rows vary.
 const REQUESTS: usize = 10_000;
 
-/// What is read.
+/// One kind of read.
 struct Read {
     name: &'static str,
-    /// Of the same rows, in columns as they come.
+    /// The statement that reads the same rows, with all columns.
     sql: &'static str,
-    /// Of each SQL read, one for each request.
+    /// The parameters of each statement, one statement per request.
     parameters: Vec<Vec<String>>,
     calls: Arc<Calls>,
 }
@@ -50,11 +51,12 @@ pub async fn measure(
     folder: &Path,
 ) -> Result<Vec<Row>> {
     let ours = Target::of(instance)?;
-    let owner_id: String = open(database)?.query_row("SELECT id FROM owners", [], |row| row.get(0))?;
+    let workspace_id: String =
+        open(database)?.query_row("SELECT id FROM workspaces", [], |row| row.get(0))?;
     let reads = [
-        get(listings, &owner_id)?,
-        list(owner_id.clone()),
-        threads(owner_id),
+        get(listings, &workspace_id)?,
+        list(workspace_id.clone()),
+        threads(workspace_id),
         messages(thread_id),
     ];
     let mut rows = Vec::new();
@@ -64,7 +66,7 @@ pub async fn measure(
     Ok(rows)
 }
 
-fn get(listings: &[String], owner_id: &str) -> Result<Read> {
+fn get(listings: &[String], workspace_id: &str) -> Result<Read> {
     ensure!(!listings.is_empty(), "there are no listings");
     let mut chance = StdRng::seed_from_u64(1);
     let ids = (0..REQUESTS).map(|_| listings[chance.random_range(0..listings.len())].clone());
@@ -72,24 +74,27 @@ fn get(listings: &[String], owner_id: &str) -> Result<Read> {
     let request = |id: &String| GetListingRequest { id: id.clone() }.encode_to_vec().into();
     Ok(Read {
         name: "GetListing",
-        sql: "SELECT * FROM listings WHERE id = ?1 AND owner_id = ?2",
+        sql: "SELECT * FROM listings WHERE id = ?1 AND workspace_id = ?2",
         calls: Arc::new(Calls {
             path: PathAndQuery::from_static("/vintedbot.v1.ListingService/GetListing"),
             requests: ids.iter().map(request).collect(),
         }),
-        parameters: ids.into_iter().map(|id| vec![id, owner_id.to_owned()]).collect(),
+        parameters: ids
+            .into_iter()
+            .map(|id| vec![id, workspace_id.to_owned()])
+            .collect(),
     })
 }
 
-fn list(owner_id: String) -> Read {
+fn list(workspace_id: String) -> Read {
     let request = ListListingsRequest {
         page_size: 50,
         ..Default::default()
     };
     Read {
         name: "ListListings, 50 of 100,000",
-        sql: "SELECT * FROM listings WHERE owner_id = ?1 ORDER BY create_time DESC, id DESC LIMIT 50",
-        parameters: vec![vec![owner_id]],
+        sql: "SELECT * FROM listings WHERE workspace_id = ?1 ORDER BY create_time DESC, id DESC LIMIT 50",
+        parameters: vec![vec![workspace_id]],
         calls: Arc::new(Calls {
             path: PathAndQuery::from_static("/vintedbot.v1.ListingService/ListListings"),
             requests: vec![request.encode_to_vec().into()],
@@ -97,16 +102,16 @@ fn list(owner_id: String) -> Read {
     }
 }
 
-fn threads(owner_id: String) -> Read {
+fn threads(workspace_id: String) -> Read {
     let request = ListThreadsRequest {
         page_size: 50,
         ..Default::default()
     };
     Read {
         name: "ListThreads, 50 of 100,000",
-        sql: "SELECT t.*, p.* FROM threads t JOIN people p ON p.id = t.person_id WHERE t.owner_id = ?1
+        sql: "SELECT t.*, p.* FROM threads t JOIN people p ON p.id = t.person_id WHERE t.workspace_id = ?1
               AND t.delete_time IS NULL AND NOT t.archived ORDER BY t.last_message_time DESC, t.id DESC LIMIT 50",
-        parameters: vec![vec![owner_id]],
+        parameters: vec![vec![workspace_id]],
         calls: Arc::new(Calls {
             path: PathAndQuery::from_static("/vintedbot.v1.InboxService/ListThreads"),
             requests: vec![request.encode_to_vec().into()],
@@ -198,7 +203,7 @@ fn latency_row(name: &str, in_flight: usize, ours: &Outcome, bare: &Outcome) -> 
     }
 }
 
-/// Processor time of one read by SQLite alone, every column taken over.
+/// Returns the processor time of one read by SQLite alone, with all columns converted.
 fn plain_sqlite(read: &Read, connection: &Connection, lasts: Duration) -> Result<Duration> {
     let mut statement = connection.prepare(read.sql)?;
     let columns = statement.column_count();

@@ -1,7 +1,7 @@
-//! Searching a million messages, on each engine, while nothing else goes on and while a sync writes.
+//! Measures searches in a million messages on each engine, while the instance is idle and while a sync writes.
 //!
-//! The messages are written straight into the database of an instance that is stopped; `vintedbot search rebuild`, which is the
-//! way of every index that is not complete, indexes them.
+//! The messages are written directly into the database of a stopped instance. `vintedbot search rebuild` then indexes
+//! them, as it does for every incomplete index.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use vintedbot_domain::inbox::{Author, MessageKind};
 use vintedbot_domain::store::Store;
-use vintedbot_domain::store::entities::{messages, owners, people, threads};
+use vintedbot_domain::store::entities::{messages, people, threads, workspaces};
 use vintedbot_sdk::Client;
 use vintedbot_sdk::v1::SearchRequest;
 
@@ -26,19 +26,19 @@ use crate::postgres::Postgres;
 const MESSAGES: u32 = 1_000_000;
 pub(super) const THREADS: u32 = 20_000;
 const PEOPLE: u32 = 2_000;
-/// Rows of one statement: few enough for every engine's limit of parameters.
+/// The rows of one statement; few enough for every engine's limit of parameters.
 const CHUNK: u32 = 500;
-/// Words of which most are rare, as in any language.
+/// The number of words. Most of them are rare, as in any language.
 const VOCABULARY: u32 = 30_000;
-/// Terms of each kind, so that not one and the same is looked for over and over.
+/// The number of terms of each kind, so that searches vary.
 const TERMS: u32 = 20;
 const P99_BAR: Duration = Duration::from_millis(20);
 const SEARCHES: u32 = 400;
-/// The newest message, and how long before it the next one is.
+/// The time of the newest message, and the interval between two messages.
 const NEWEST: i64 = 1_790_000_000_000;
 const APART: i64 = 60_000;
 
-/// What is looked for: how it is called, a query by its number, and whether the bar is for it.
+/// A kind of search: its name, a query by number, and whether the bar applies to it.
 type Look = (&'static str, fn(u32) -> String, bool);
 
 const LOOKS: [Look; 6] = [
@@ -107,9 +107,9 @@ async fn measure_engine(engine: &str, folder: &Path, url: Option<String>) -> Res
 
     instance.start().await?;
     let client = fixture::client(&instance).await?;
-    let mut quiet = Vec::new();
+    let mut idle = Vec::new();
     for look in LOOKS {
-        quiet.push(searches(&client, look).await?);
+        idle.push(searches(&client, look).await?);
     }
     let mut busy = Vec::new();
     let syncing = syncs(&client, &practice, &account_id);
@@ -123,15 +123,15 @@ async fn measure_engine(engine: &str, folder: &Path, url: Option<String>) -> Res
         ended = syncing => ended?,
         searched = searching => searched?,
     }
-    for (((name, _, has_bar), quiet), busy) in LOOKS.into_iter().zip(quiet).zip(busy) {
-        let told = |times: &[Duration]| {
+    for (((name, _, has_bar), idle), busy) in LOOKS.into_iter().zip(idle).zip(busy) {
+        let summary = |times: &[Duration]| {
             let [p50, p99] = [0.5, 0.99].map(|part| time(percentile(times, part)));
             format!("p50 {p50}, p99 {p99}")
         };
-        let slowest = percentile(&quiet, 0.99).max(percentile(&busy, 0.99));
+        let slowest = percentile(&idle, 0.99).max(percentile(&busy, 0.99));
         rows.push(Row {
             what: format!("search, {engine}: {name}"),
-            measured: format!("{}; while a sync writes {}", told(&quiet), told(&busy)),
+            measured: format!("{}; while a sync writes {}", summary(&idle), summary(&busy)),
             yardstick: String::new(),
             ratio: String::new(),
             bar: if has_bar {
@@ -147,7 +147,7 @@ async fn measure_engine(engine: &str, folder: &Path, url: Option<String>) -> Res
     Ok(rows)
 }
 
-/// How long first pages take; sorted.
+/// Returns the sorted durations of first pages.
 async fn searches(client: &Client, (name, query, _): Look) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     for number in 0..SEARCHES + TERMS {
@@ -157,7 +157,7 @@ async fn searches(client: &Client, (name, query, _): Look) -> Result<Vec<Duratio
         };
         let began = Instant::now();
         let found = client.inbox().search_page(request).await?;
-        // The first of each term are to warm up.
+        // The first search of each term is a warm-up.
         if number >= TERMS {
             times.push(began.elapsed());
         }
@@ -173,7 +173,7 @@ async fn searches(client: &Client, (name, query, _): Look) -> Result<Vec<Duratio
     Ok(times)
 }
 
-/// New conversations come, and are read, for as long as this runs.
+/// Creates new conversations and reads them, until it is dropped.
 async fn syncs(client: &Client, practice: &Practice, account_id: &str) -> Result<()> {
     let member_id: u64 = client.accounts().get(account_id).await?.member_id.parse()?;
     loop {
@@ -184,12 +184,12 @@ async fn syncs(client: &Client, practice: &Practice, account_id: &str) -> Result
 }
 
 async fn fill(store: &Store, account_id: &str) -> Result<()> {
-    let owner_id = fill_threads(store, account_id).await?;
+    let workspace_id = fill_threads(store, account_id).await?;
     let writer = store.writer();
     let mut random = StdRng::seed_from_u64(1);
     for first in (0..MESSAGES).step_by(CHUNK as usize) {
         let rows: Vec<_> = (first..first + CHUNK)
-            .map(|number| message(&owner_id, account_id, number, &mut random).into_active_model())
+            .map(|number| message(&workspace_id, account_id, number, &mut random).into_active_model())
             .collect();
         messages::Entity::insert_many(rows)
             .exec_without_returning(writer)
@@ -199,14 +199,14 @@ async fn fill(store: &Store, account_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// An inbox of [`THREADS`] whose messages are elsewhere. Returns whose it is.
+/// Creates [`THREADS`] threads without messages. Returns the workspace id.
 pub(super) async fn fill_threads(store: &Store, account_id: &str) -> Result<String> {
-    let owner = owners::Entity::find().one(store.reader()).await?;
-    let owner_id = owner.context("an owner")?.id;
+    let workspace = workspaces::Entity::find().one(store.reader()).await?;
+    let workspace_id = workspace.context("there is no workspace")?.id;
     let writer = store.writer();
     let people = (0..PEOPLE).map(|number| people::Model {
         id: id(1, number),
-        owner_id: owner_id.clone(),
+        workspace_id: workspace_id.clone(),
         site: "elsewhere".to_owned(),
         member_id: number.to_string(),
         login: format!("member{number}"),
@@ -218,16 +218,16 @@ pub(super) async fn fill_threads(store: &Store, account_id: &str) -> Result<Stri
         .exec_without_returning(writer)
         .await?;
     for first in (0..THREADS).step_by(CHUNK as usize) {
-        let rows =
-            (first..first + CHUNK).map(|number| thread(&owner_id, account_id, number).into_active_model());
+        let rows = (first..first + CHUNK)
+            .map(|number| thread(&workspace_id, account_id, number).into_active_model());
         threads::Entity::insert_many(rows)
             .exec_without_returning(writer)
             .await?;
     }
-    Ok(owner_id)
+    Ok(workspace_id)
 }
 
-/// Sortable by time, as real ones are.
+/// Returns an id that sorts by time, like real ids.
 fn id(kind: u32, number: u32) -> String {
     format!(
         "{:08x}-0000-7000-8000-{kind:04x}{number:08x}",
@@ -235,10 +235,10 @@ fn id(kind: u32, number: u32) -> String {
     )
 }
 
-fn thread(owner_id: &str, account_id: &str, number: u32) -> threads::Model {
+fn thread(workspace_id: &str, account_id: &str, number: u32) -> threads::Model {
     threads::Model {
         id: id(2, number),
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         account_id: account_id.to_owned(),
         site: "elsewhere".to_owned(),
         remote_id: number.to_string(),
@@ -277,10 +277,10 @@ fn thread(owner_id: &str, account_id: &str, number: u32) -> threads::Model {
     }
 }
 
-fn message(owner_id: &str, account_id: &str, number: u32, random: &mut StdRng) -> messages::Model {
+fn message(workspace_id: &str, account_id: &str, number: u32, random: &mut StdRng) -> messages::Model {
     messages::Model {
         id: id(3, number),
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         account_id: account_id.to_owned(),
         thread_id: id(2, number % THREADS),
         remote_key: format!("message:{number}"),
@@ -299,7 +299,7 @@ fn message(owner_id: &str, account_id: &str, number: u32, random: &mut StdRng) -
     }
 }
 
-/// Six to twenty words; one in three says "bonjour", and the terms that are looked for are spread evenly.
+/// Returns six to twenty words. One text in three contains "bonjour". The search terms are spread evenly.
 fn text(number: u32, random: &mut StdRng) -> String {
     let mut words = Vec::new();
     if number.is_multiple_of(3) {
@@ -312,7 +312,7 @@ fn text(number: u32, random: &mut StdRng) -> String {
     for (term, hits) in [("Dizaine", 10), ("Millier", 1_000), ("Myriade", 10_000)] {
         let every = MESSAGES / hits;
         for which in 0..TERMS {
-            // Those of one term apart from those of another.
+            // Spreads the messages of one term apart from those of another.
             if number % every == which * (every / TERMS) {
                 words.push(format!("{term}{which}"));
             }
@@ -321,7 +321,7 @@ fn text(number: u32, random: &mut StdRng) -> String {
     words.join(" ")
 }
 
-/// A word that can be spoken.
+/// Returns a pronounceable word.
 fn word(place: u32) -> String {
     let syllables = [
         "bo", "ca", "dé", "fi", "gu", "la", "mi", "no", "pê", "ri", "so", "tu", "va", "ché", "plo", "tri",

@@ -1,4 +1,4 @@
-//! How soon an instance is ready that was started before, and the memory that it holds when nothing happens.
+//! Measures the time until an instance that was started before is ready, and its memory when it is idle.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::instance::Instance;
 const STARTS: usize = 5;
 const READY_BAR: Duration = Duration::from_millis(100);
 const RESIDENT_BAR_MIB: f64 = 30.0;
-/// What the start itself needed is given back, and what runs by itself has run.
+/// The time after which the memory of the start is released and background work has run.
 const REST: Duration = Duration::from_secs(5);
 
 /// Leaves the instance running.
@@ -25,7 +25,7 @@ pub async fn measure(instance: &mut Instance) -> Result<Vec<Row>> {
         starts.push(start.elapsed());
     }
     sleep(REST).await;
-    let resident = resident_kib(instance.pid().context("it runs")?)? as f64 / 1024.0;
+    let resident = resident_kib(instance.pid().context("the process does not run")?)? as f64 / 1024.0;
     let ready = median(&mut starts);
     Ok(vec![
         Row {

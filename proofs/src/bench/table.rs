@@ -1,4 +1,4 @@
-//! The table that is printed in the end, and how figures are written in it.
+//! The table that is printed at the end, and the format of its figures.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,9 +10,9 @@ use anyhow::Result;
 pub struct Row {
     pub what: String,
     pub measured: String,
-    /// What was measured beside it; empty: nothing.
+    /// The value of the yardstick; empty without a yardstick.
     pub yardstick: String,
-    /// How the two compare; empty: they are not compared.
+    /// The comparison of the two; empty without a comparison.
     pub ratio: String,
     pub bar: String,
     pub is_met: bool,
@@ -39,7 +39,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Takes what was measured of a subject, or why it could not be.
+    /// Adds the rows of a subject, or its error.
     pub fn add(&mut self, subject: &str, measured: Result<Vec<Row>>) {
         match measured {
             Ok(rows) => self.rows.extend(rows),
@@ -49,7 +49,7 @@ impl Table {
         }
     }
 
-    /// Whether everything could be measured.
+    /// Returns whether all measurements succeeded.
     pub fn is_whole(&self) -> bool {
         self.failures.is_empty()
     }
@@ -90,7 +90,7 @@ impl fmt::Display for Table {
     }
 }
 
-/// A duration with three digits or so.
+/// Formats a duration with about three digits.
 pub fn time(duration: Duration) -> String {
     let micros = duration.as_secs_f64() * 1e6;
     match micros {
@@ -100,14 +100,14 @@ pub fn time(duration: Duration) -> String {
     }
 }
 
-/// The duration below which a part of the sorted `durations` lies: 0.5 for the median.
+/// Returns the percentile of the sorted `durations`; `part` 0.5 is the median.
 pub fn percentile(durations: &[Duration], part: f64) -> Duration {
     let last = durations.len().saturating_sub(1);
     let at = (last as f64 * part).round() as usize;
     durations.get(at).copied().unwrap_or_default()
 }
 
-/// The median of durations in any order.
+/// Returns the median of durations in any order.
 pub fn median(durations: &mut [Duration]) -> Duration {
     durations.sort_unstable();
     percentile(durations, 0.5)
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_percentile_is_one_of_the_durations() {
+    fn percentile_is_one_of_the_durations() {
         let durations: Vec<_> = (1..=101).map(Duration::from_millis).collect();
         assert_eq!(percentile(&durations, 0.5), Duration::from_millis(51));
         assert_eq!(percentile(&durations, 0.99), Duration::from_millis(100));
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_measured_is_told_and_leaves_the_table_incomplete() {
+    fn unmeasured_value_is_reported_and_table_is_incomplete() {
         let mut table = Table::default();
         assert!(table.is_whole());
         table.add("photos", Err(anyhow::anyhow!("no Pillow")));

@@ -1,5 +1,5 @@
-//! Watchers in a process of their own, so that what they cost is not counted as the server's, nor their files as ours: [`hold`]
-//! is that process, [`Watchers`] whoever started it.
+//! Watchers in a separate process, so that their cost does not count as the server's and their files do not count as
+//! ours. [`hold`] runs in that process, [`Watchers`] starts it.
 
 use std::process::Stdio;
 use std::sync::Arc;
@@ -23,39 +23,39 @@ use vintedbot_sdk::v1::watch_response::Message;
 
 use super::load::{self, Target};
 
-/// Connections that are being opened at the same time.
+/// The number of connections that are opened at the same time.
 const OPENED_AT_ONCE: usize = 64;
-/// Ten thousand connections of a debug build take a while.
+/// Ten thousand connections take long in a debug build.
 const OPEN_WITHIN: Duration = Duration::from_secs(300);
 const DELIVERED_WITHIN: Duration = Duration::from_secs(300);
 const READY: &str = "ready";
 const DELIVERED: &str = "delivered";
 
-/// What the process holds.
+/// The options of the process.
 #[derive(Args, Clone, Debug)]
 pub struct Options {
-    /// The server.
+    /// The server's URL.
     #[arg(long)]
     url: String,
-    /// The method.
+    /// The method's path.
     #[arg(long)]
     path: String,
     #[arg(long)]
     connections: usize,
-    /// Streams over each connection.
+    /// The number of streams on each connection.
     #[arg(long)]
     each: usize,
-    /// Events that come over each stream before it says so; 0: none is waited for.
+    /// The number of events to wait for on each stream; 0 waits for none.
     #[arg(long)]
     events: usize,
 }
 
-/// Opens the streams, says when they are there, and when each has brought its events, and holds them until its input ends. What
-/// they are authorised by is the first line of that.
+/// Opens the streams and reports when all are open and when each has received its events. Holds them until the input
+/// ends. The first line of the input is the authorization.
 ///
 /// # Errors
 ///
-/// A stream cannot be opened, or ends.
+/// Fails if a stream cannot be opened or ends.
 pub async fn hold(options: &Options) -> Result<()> {
     let mut authorization = String::new();
     std::io::stdin().read_line(&mut authorization)?;
@@ -95,7 +95,7 @@ pub async fn hold(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Reads until so many events have come.
+/// Reads until the given number of events has arrived.
 async fn bring(mut stream: Streaming<Bytes>, events: usize) -> Result<Streaming<Bytes>> {
     let mut seen = 0;
     while seen < events {
@@ -106,14 +106,14 @@ async fn bring(mut stream: Streaming<Bytes>, events: usize) -> Result<Streaming<
     Ok(stream)
 }
 
-/// The process that holds them. Dropped, it is ended.
+/// The process that holds the streams. It is ended on drop.
 pub struct Watchers {
     _child: Child,
     says: Lines<BufReader<ChildStdout>>,
 }
 
 impl Watchers {
-    /// Comes back when every stream has its first message.
+    /// Starts the process. Returns when every stream has its first message.
     pub async fn start(
         target: &Target,
         path: &str,
@@ -131,11 +131,11 @@ impl Watchers {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()?;
-        // Not among the arguments, which every user of the machine may read.
+        // Passed as input, because every user of the machine can read the arguments.
         let line = format!("{}\n", target.authorization.to_str()?);
-        let input = child.stdin.as_mut().context("the input is piped")?;
+        let input = child.stdin.as_mut().context("the input is not piped")?;
         tokio::io::AsyncWriteExt::write_all(input, line.as_bytes()).await?;
-        let output = child.stdout.take().context("the output is piped")?;
+        let output = child.stdout.take().context("the output is not piped")?;
         let mut watchers = Self {
             _child: child,
             says: BufReader::new(output).lines(),
@@ -144,7 +144,7 @@ impl Watchers {
         Ok(watchers)
     }
 
-    /// Comes back when every stream has brought its events.
+    /// Waits until every stream has received its events.
     pub async fn delivered(&mut self) -> Result<()> {
         self.hears(DELIVERED, DELIVERED_WITHIN).await
     }

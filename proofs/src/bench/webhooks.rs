@@ -1,5 +1,5 @@
-//! How many webhooks a second reach a receiver on this machine, and how soon one is tried after its event's commit can be
-//! read in the database.
+//! Measures the webhooks per second that reach a receiver on this machine, and the time from the moment when an event's
+//! commit can be read in the database until the first attempt.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::table::{Row, percentile, time};
 use crate::instance::Instance;
 use crate::receiver::Receiver;
 
-/// Waiting for an endpoint that is enabled again.
+/// The number of deliveries that wait until their endpoint is enabled again.
 const WAITING: usize = 2_000;
 const SINGLE: usize = 300;
 const PER_SECOND_BAR: f64 = 100.0;
 const P99_BAR: Duration = Duration::from_millis(100);
-/// Between two looks at the database: the error of what is measured.
+/// The interval between two database queries; it is the measuring error.
 const LOOK: Duration = Duration::from_micros(50);
 const PAUSE: Duration = Duration::from_millis(5);
 const ARRIVES_WITHIN: Duration = Duration::from_secs(120);
@@ -29,7 +29,7 @@ pub async fn measure(instance: &Instance, database: &Path) -> Result<Vec<Row>> {
     let receiver = Receiver::open().await?;
     let url = format!("http://{}/", receiver.address);
     let made = client.webhooks().create(url, ["template_created"]).await?;
-    let endpoint = made.endpoint.context("the new endpoint")?;
+    let endpoint = made.endpoint.context("the answer contains no endpoint")?;
 
     let mut latencies = Vec::with_capacity(SINGLE);
     for _ in 0..SINGLE {
@@ -61,7 +61,9 @@ pub async fn measure(instance: &Instance, database: &Path) -> Result<Vec<Row>> {
             sleep(LOOK * 20).await;
         }
     };
-    timeout(ARRIVES_WITHIN, all).await.context("not all arrived")?;
+    timeout(ARRIVES_WITHIN, all)
+        .await
+        .context("not all webhooks arrived in time")?;
     let per_second = WAITING as f64 / began.elapsed().as_secs_f64();
     client.webhooks().delete(&endpoint.id).await?;
     let row = |what: &str, measured, bar, is_met| Row {
@@ -88,7 +90,7 @@ pub async fn measure(instance: &Instance, database: &Path) -> Result<Vec<Row>> {
     ])
 }
 
-/// When the event of a template of that name arrived.
+/// Returns the time when the event of the template with this name arrived.
 async fn arrival(receiver: &Receiver, name: &str) -> Result<Instant> {
     let look = async {
         loop {
@@ -110,7 +112,7 @@ async fn arrival(receiver: &Receiver, name: &str) -> Result<Instant> {
         .context("an event did not arrive")
 }
 
-/// When a template of that name could be read in the database.
+/// Returns the time when the template with this name could be read in the database.
 fn commit_time(database: &Path, name: &str) -> Result<Instant> {
     let connection = Connection::open(database)?;
     let mut statement = connection.prepare("SELECT EXISTS (SELECT 1 FROM templates WHERE name = ?1)")?;

@@ -1,4 +1,4 @@
-//! Says what changed in a database between two looks at it, row by row, whoever changed it.
+//! Compares the contents of a database at two moments, row by row, whichever process changed it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -8,11 +8,11 @@ use anyhow::Result;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 
-/// Every row of every table, each by a hash of its key and a hash of all of it.
+/// Every row of every table, as a hash of its key and a hash of all its columns.
 pub struct Look(BTreeMap<String, HashMap<u64, u64>>);
 
 impl Look {
-    /// Looks at everything at one moment.
+    /// Reads the whole database in one transaction.
     pub fn at(database: &Path) -> Result<Self> {
         let mut connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let transaction = connection.transaction()?;
@@ -28,7 +28,7 @@ impl Look {
         Ok(Self(tables))
     }
 
-    /// How many rows are others than before, new ones and removed ones among them; by table, those without any left out.
+    /// Returns the number of changed, new and removed rows by table, without unchanged tables.
     pub fn written_since(&self, before: &Self) -> BTreeMap<String, usize> {
         let none = HashMap::new();
         let written = self.0.iter().map(|(name, rows)| {
@@ -49,7 +49,7 @@ fn rows(connection: &Connection, table: &str) -> Result<HashMap<u64, u64>> {
     let mut statement = connection.prepare(&format!("SELECT * FROM \"{table}\""))?;
     let all: Vec<usize> = (0..statement.column_count()).collect();
     let keys: Vec<usize> = keys.into_iter().map(|key| key as usize).collect();
-    // Without a key, a row is its own.
+    // A row without a key is identified by all its columns.
     let keys = if keys.is_empty() { &all } else { &keys };
     let mut found = HashMap::new();
     let mut rows = statement.query([])?;
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_that_is_new_another_or_gone_counts_and_an_equal_one_does_not() {
+    fn only_new_changed_and_removed_rows_count() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("database");
         let connection = Connection::open(&path).expect("a database");

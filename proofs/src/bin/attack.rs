@@ -1,5 +1,5 @@
-//! `make attack`: attacks an instance that has 1,024 file descriptors, with an honest client beside. Ends with status 0 only
-//! when no attack succeeded and the bars hold.
+//! `make attack`: attacks an instance that has 1,024 file descriptors while an honest client uses it. Exits with status
+//! 0 only if no attack succeeded and the bars hold.
 
 use std::process::ExitCode;
 
@@ -9,19 +9,19 @@ use vintedbot_proofs::attack::{self, Options};
 use vintedbot_proofs::failpoints;
 use vintedbot_proofs::postgres::Postgres;
 
-/// Plays known attacks, and counts what succeeded.
+/// Runs known attacks and counts those that succeed.
 #[derive(Parser)]
 struct Arguments {
-    /// Only the attacks of a sample, whose times are not judged.
+    /// Runs only a sample of the attacks. Their times are not judged.
     #[arg(long, env = "SAMPLE")]
     sample: bool,
-    /// The beginning of the names of the attacks to play, such as `B` or `A1`. Empty: all.
+    /// The beginning of the names of the attacks to run, such as `B` or `A1`. Empty: all.
     #[arg(long, env = "ATTACKS", default_value = "")]
     attacks: String,
-    /// What the instance is on.
+    /// The instance's database.
     #[arg(long, env = "ENGINE", value_enum, default_value_t = Engine::Sqlite)]
     engine: Engine,
-    /// Disables a protecting rule. The attacks that it holds must succeed then.
+    /// Disables a protecting rule. The attacks that it prevents must then succeed.
     #[arg(long, env = "FAILPOINTS", default_value = "")]
     failpoints: String,
 }
@@ -38,7 +38,7 @@ async fn main() -> Result<ExitCode> {
     failpoints::check(&arguments.failpoints, &attack::rules())?;
     ensure!(
         !arguments.sample || arguments.failpoints.is_empty(),
-        "a failpoint is for whole runs"
+        "a failpoint requires a full run, without SAMPLE"
     );
     let postgres = match arguments.engine {
         Engine::Sqlite => None,
@@ -57,7 +57,7 @@ async fn main() -> Result<ExitCode> {
     }
     let is_good = report.is_good();
     if !is_good {
-        eprintln!("what the instances kept and logged: {}", folder.keep().display());
+        eprintln!("data and logs of the instances: {}", folder.keep().display());
     }
     println!("{report}");
     Ok(if is_good {

@@ -1,5 +1,5 @@
-//! `make bench`: what things cost, each beside a yardstick that is measured in the same run, and beside its bar.
-//! Ends with status 0 unless something could not be measured; whether a bar is met is for the reader to see.
+//! `make bench`: measures costs, compared with a yardstick in the same run and with a bar. Exits with status 0 unless a
+//! measurement failed. Unmet bars are only shown.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,7 +10,7 @@ use vintedbot_proofs::bench::{self, Only};
 /// Measures photos, start and rest, reads, events, the inbox, and watchers.
 #[derive(Parser)]
 struct Arguments {
-    /// The Python that has Pillow and imagehash.
+    /// The Python interpreter with Pillow and imagehash.
     #[arg(long, env = "BENCH_PYTHON", default_value = "target/venv/bin/python")]
     python: PathBuf,
     #[command(subcommand)]
@@ -21,12 +21,12 @@ struct Arguments {
 enum Part {
     /// Measures only search, which takes most of the time.
     Search,
-    /// Measures only jobs, schedules, events and reads on PostgreSQL and Redis beside SQLite.
+    /// Compares jobs, schedules, events and reads on PostgreSQL and Redis with SQLite, and measures nothing else.
     Engines,
-    /// Serves files as answers over bare gRPC; started by the measurement of reads.
+    /// Serves files as answers over bare gRPC; the measurement of reads starts it.
     #[command(hide = true)]
     Echo { answers: Vec<PathBuf> },
-    /// Holds streams open, in a process of its own; started by the measurements of watchers.
+    /// Holds streams open in a separate process; the measurements of watchers start it.
     #[command(hide = true)]
     Watchers(bench::watchers::Options),
 }

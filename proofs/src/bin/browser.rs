@@ -1,5 +1,5 @@
-//! `make browser`: generations, languages, challenges and the steps at which they strike, every pair of them, in a real
-//! Chromium. Ends with status 0 only when each case came out as it has to and nothing was published past a challenge.
+//! `make browser`: runs all pairs of form generations, languages, challenges and steps in a real Chromium. Exits with
+//! status 0 only if each case ends as expected and nothing was published past a challenge.
 
 use std::process::ExitCode;
 
@@ -9,19 +9,19 @@ use vintedbot_connector::BrowserConfig;
 use vintedbot_proofs::browser::{self, Options};
 use vintedbot_proofs::failpoints;
 
-/// Drives a real browser through the practice site's many faces.
+/// Drives a real browser through the variants of the practice site.
 #[derive(Parser)]
 struct Arguments {
-    /// At most so many cases. Without it, all: about 40 minutes at most.
+    /// The largest number of cases. By default all run, which takes about 40 minutes at most.
     #[arg(long, env = "CASES")]
     cases: Option<usize>,
-    /// Only cases whose line says this, such as `unknown_block at Call("attributes")` or `2023 de`.
+    /// Runs only cases whose line contains this text, such as `unknown_block at Call("attributes")` or `2023 de`.
     #[arg(long, env = "CASE", default_value = "")]
     case: String,
-    /// Of the order of the cases.
+    /// The seed of the order of the cases.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Disables a protecting rule: `detector`. The proof must fail then.
+    /// Disables a protecting rule: `detector`. The proof must then fail.
     #[arg(long, env = "FAILPOINTS", default_value = "")]
     failpoints: String,
 }
@@ -37,7 +37,7 @@ async fn main() -> Result<ExitCode> {
         driver.as_deref().map(AsRef::as_ref),
     );
     let browser =
-        BrowserConfig::find(binary, driver, true)?.context("no Chromium with its driver was found")?;
+        BrowserConfig::find(binary, driver, true)?.context("Chromium or its driver was not found")?;
     let browser = BrowserConfig {
         // Cargo builds all programs into one folder.
         host: std::env::current_exe()?.with_file_name("vintedbot"),

@@ -1,5 +1,5 @@
-//! `make chaos`: everything that an instance of several processes stands on fails, one thing after the other, under load.
-//! Ends with status 0 only when each fault was felt and got over, nothing was done twice, and nothing lost.
+//! `make chaos`: makes each dependency of a cluster fail in turn, under load. Exits with status 0 only if each fault
+//! had an effect, the cluster recovered, nothing was done twice, and nothing was lost.
 
 use std::process::ExitCode;
 
@@ -8,16 +8,16 @@ use clap::Parser;
 use vintedbot_proofs::chaos::{self, Fault, Options};
 use vintedbot_proofs::failpoints;
 
-/// Lets faults befall an instance of several processes, and counts what became of what sellers wanted.
+/// Applies faults to a cluster and counts the outcomes of the sellers' actions.
 #[derive(Parser)]
 struct Arguments {
-    /// How many of the faults. All of them if not given.
+    /// The number of faults. By default all are applied.
     #[arg(long, env = "CELLS")]
     cells: Option<usize>,
-    /// One fault, by its name.
+    /// The name of a single fault.
     #[arg(long, env = "CELL", default_value = "")]
     cell: String,
-    /// Disables a protecting rule: `intent`, `reconcile` or `gate`. The proof must fail then.
+    /// Disables a protecting rule: `intent`, `reconcile` or `intent_checks`. The proof must then fail.
     #[arg(long, env = "FAILPOINTS", default_value = "")]
     failpoints: String,
 }
@@ -25,14 +25,14 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    failpoints::check(&arguments.failpoints, &["intent", "reconcile", "gate"])?;
+    failpoints::check(&arguments.failpoints, &["intent", "reconcile", "intent_checks"])?;
     let mut faults = Fault::ALL.to_vec();
     if !arguments.cell.is_empty() {
         faults.retain(|fault| fault.name() == arguments.cell);
         if faults.is_empty() {
             let names: Vec<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
             bail!(
-                "there is no fault {}; there are {}",
+                "there is no fault {}; the faults are {}",
                 arguments.cell,
                 names.join(", ")
             );

@@ -1,5 +1,6 @@
-//! `make crash`: kills `vintedbot` at every stage and at random, with and without a browser, and counts what was published.
-//! Ends with status 0 only when nothing was published twice, lost, or left to a person who need not be asked.
+//! `make crash`: kills `vintedbot` at every stage and at random, with and without a browser, and counts the
+//! publications. Exits with status 0 only if nothing was published twice, nothing was lost, and no person was asked
+//! needlessly.
 
 use std::process::ExitCode;
 
@@ -11,19 +12,19 @@ use vintedbot_proofs::failpoints;
 /// Enough kills to show the harm of a disabled rule.
 const FAILPOINT_KILLS: usize = 60;
 
-/// Kills vintedbot over and over, and counts what became of what it published.
+/// Kills vintedbot repeatedly and counts the outcomes of its publications.
 #[derive(Parser)]
 struct Arguments {
-    /// Kills without a browser. 1000, or 60 with a failpoint.
+    /// The number of kills without a browser. By default 1000, or 60 with a failpoint.
     #[arg(long, env = "KILLS")]
     kills: Option<usize>,
-    /// Kills with a real Chromium. 30, or none with a failpoint.
+    /// The number of kills with a real Chromium. By default 30, or none with a failpoint.
     #[arg(long, env = "BROWSER_KILLS")]
     browser_kills: Option<usize>,
-    /// Of the plan and its random moments.
+    /// The seed of the plan and its random moments.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Disables a protecting rule: `intent`, `reconcile`, `gate` or `webhooks`. The proof must fail then.
+    /// Disables a protecting rule: `intent`, `reconcile`, `intent_checks` or `webhooks`. The proof must then fail.
     #[arg(long, env = "FAILPOINTS", default_value = "")]
     failpoints: String,
 }
@@ -35,7 +36,7 @@ async fn main() -> Result<ExitCode> {
     failpoints::ensure_compiled()?;
     failpoints::check(
         &arguments.failpoints,
-        &["intent", "reconcile", "gate", "webhooks"],
+        &["intent", "reconcile", "intent_checks", "webhooks"],
     )?;
     let options = Options {
         kills: arguments
@@ -49,7 +50,7 @@ async fn main() -> Result<ExitCode> {
     let report = crash::run(&options, folder.path()).await?;
     let is_good = report.is_good();
     if !is_good {
-        eprintln!("what the instances kept and logged: {}", folder.keep().display());
+        eprintln!("data and logs of the instances: {}", folder.keep().display());
     }
     println!("{report}");
     Ok(if is_good {

@@ -1,4 +1,4 @@
-//! `make demo`: photos become a listing on the practice site, by a real browser, before one's eyes.
+//! `make demo`: publishes a listing from photos on the practice site, in a real browser.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! `make load`: many sellers and watchers at one instance. Ends with status 0 only when nothing was lost or refused and memory
-//! stayed flat.
+//! `make load`: runs many sellers and watchers on one instance. Exits with status 0 only if nothing was lost or refused
+//! and memory stayed flat.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use anyhow::{Result, ensure};
 use clap::Parser;
 use vintedbot_proofs::load::{self, Options};
 
-/// Loads an instance, and says what calls took and what gives first.
+/// Loads an instance and reports the durations of calls and the first limit that is reached.
 #[derive(Parser)]
 struct Arguments {
     #[arg(long, env = "SELLERS", default_value_t = 20)]
@@ -17,10 +17,10 @@ struct Arguments {
     watchers: usize,
     #[arg(long, env = "DURATION_S", default_value_t = 180)]
     seconds: u64,
-    /// Of what the sellers do.
+    /// The seed of the sellers' actions.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
-    /// An empty PostgreSQL database to do it on; SQLite otherwise.
+    /// The URL of an empty PostgreSQL database; SQLite by default.
     #[arg(long, env = "DATABASE_URL", default_value = "")]
     database_url: String,
 }
@@ -28,9 +28,9 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
-    ensure!(arguments.sellers > 0, "there has to be a seller");
+    ensure!(arguments.sellers > 0, "SELLERS must be at least 1");
     if cfg!(debug_assertions) {
-        println!("load: this is a debug build, whose figures mean nothing");
+        println!("load: this is a debug build, its figures mean nothing");
     }
     let options = Options {
         sellers: arguments.sellers,

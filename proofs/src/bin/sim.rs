@@ -1,4 +1,4 @@
-//! `make sim`: SEEDS runs of the simulation, from seed SEED on.
+//! `make sim`: runs the simulation for SEEDS seeds, starting with SEED.
 
 use std::process::ExitCode;
 
@@ -8,31 +8,34 @@ use vintedbot_proofs::{failpoints, sim};
 /// Runs the simulation.
 #[derive(Parser)]
 struct Arguments {
-    /// How many seeds to run.
+    /// The number of seeds.
     #[arg(long, env = "SEEDS", default_value_t = 100_000)]
     seeds: u64,
-    /// The first of them.
+    /// The first seed.
     #[arg(long, env = "SEED", default_value_t = 0)]
     seed: u64,
-    /// What the runs are on.
+    /// The database of the runs.
     #[arg(long, env = "ENGINE", value_enum, default_value_t = Engine::Sqlite)]
     engine: Engine,
-    /// Disables a protecting rule: `lease`, `intent`, `reconcile` or `gate`. The simulation must fail then.
+    /// Disables a protecting rule: `lease`, `intent`, `reconcile` or `intent_checks`. The simulation must then fail.
     #[arg(long, env = "FAILPOINTS", default_value = "")]
     failpoints: String,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Engine {
-    /// In memory: every seed goes the same way each time, a thousand of them in seconds.
+    /// SQLite in memory: every seed gives the same run each time, a thousand seeds in seconds.
     Sqlite,
-    /// A server of its own: transactions that run side by side.
+    /// A separate PostgreSQL server: transactions run concurrently.
     Postgres,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = failpoints::check(&arguments.failpoints, &["lease", "intent", "reconcile", "gate"]) {
+    if let Err(error) = failpoints::check(
+        &arguments.failpoints,
+        &["lease", "intent", "reconcile", "intent_checks"],
+    ) {
         eprintln!("sim: {error:#}");
         return ExitCode::from(2);
     }

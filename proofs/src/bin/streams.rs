@@ -1,5 +1,5 @@
-//! `make streams`: watchers are cut over and over, and go on from their cursors. Ends with status 0 only when each of them
-//! got every event once.
+//! `make streams`: disconnects watchers repeatedly; they continue from their cursors. Exits with status 0 only if each
+//! watcher got every event exactly once.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,19 +9,19 @@ use clap::Parser;
 use vintedbot_proofs::failpoints;
 use vintedbot_proofs::streams::{self, Options, verify};
 
-/// Cuts streams of events, and compares what came with the log.
+/// Cuts event streams and compares the received events with the log.
 #[derive(Parser)]
 struct Arguments {
-    /// Cuts of established streams. 10000, or 300 with a failpoint.
+    /// The number of cuts of established streams. By default 10000, or 300 with a failpoint.
     #[arg(long, env = "CUTS")]
     cuts: Option<usize>,
-    /// Of the order and the places of the cuts.
+    /// The seed of the order and the positions of the cuts.
     #[arg(long, env = "SEED", default_value_t = 1)]
     seed: u64,
-    /// Disables a protecting rule: `cursor`. The proof must fail then.
+    /// Disables a protecting rule: `cursor`. The proof must then fail.
     #[arg(long, env = "FAILPOINTS", default_value = "")]
     failpoints: String,
-    /// Compares what watchers left in this folder, and does nothing else.
+    /// Only compares the files of watchers in this folder.
     #[arg(long)]
     verify: Option<PathBuf>,
     /// The database to compare with.
@@ -33,7 +33,7 @@ struct Arguments {
 async fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     if let Some(folder) = arguments.verify {
-        let database = arguments.database.context("--database")?;
+        let database = arguments.database.context("--verify requires --database")?;
         let compared = verify::compare(&folder, &database)?;
         println!("{}", serde_json::to_string(&compared)?);
         return Ok(ExitCode::SUCCESS);
@@ -53,7 +53,7 @@ async fn main() -> Result<ExitCode> {
     let report = streams::run(&options, folder.path()).await?;
     let is_good = report.is_good();
     if !is_good {
-        eprintln!("what the watchers got: {}", folder.keep().display());
+        eprintln!("files of the watchers: {}", folder.keep().display());
     }
     println!("{report}");
     Ok(if is_good {

@@ -1,4 +1,4 @@
-//! What can meet what, and cases in which every pair of it does.
+//! The values of each dimension, and cases that cover every pair of them.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -25,9 +25,9 @@ const KINDS: [&str; 12] = [
     "unknown_block",
     "emptied_json",
 ];
-/// What a member sees besides the form itself.
+/// The variants of the page around the form.
 const SURROUNDINGS: [&str; 4] = ["plain", "overlaid", "suggesting", "restless"];
-/// Requests that a challenge can be the answer to, in the order in which they are made.
+/// The requests that a challenge can answer, in the order in which they are made.
 const PAGES: [&str; 2] = ["form", "edit_form"];
 const CALLS: [&str; 10] = [
     "categories",
@@ -41,7 +41,7 @@ const CALLS: [&str; 10] = [
     "item",
     "publish",
 ];
-/// Fields after which the captcha of a page can come over the form.
+/// The fields after which a captcha can cover the form.
 const FIELDS: [&str; 12] = [
     "photos",
     "title",
@@ -56,15 +56,15 @@ const FIELDS: [&str; 12] = [
     "package_size",
     "submit",
 ];
-/// Of so many candidates the one is taken that covers most.
+/// The number of random candidates; the one that covers most pairs is used.
 const CANDIDATES: usize = 12;
-/// Each so manieth case has no challenge, so that a few of them are among any few cases.
+/// Each case with a multiple of this number has no challenge, so that every small sample contains some.
 const CALM_EVERY: usize = 4;
 
-/// Where a challenge strikes.
+/// The point at which a challenge appears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
-    /// In the answer to this request for a page.
+pub enum ChallengePoint {
+    /// In the answer to this page request.
     Page(&'static str),
     /// In the answer to this call.
     Call(&'static str),
@@ -72,8 +72,8 @@ pub enum Place {
     Over(&'static str),
 }
 
-impl Place {
-    /// The name that it has in the site's script.
+impl ChallengePoint {
+    /// Returns the point's name in the site's script.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -82,14 +82,14 @@ impl Place {
     }
 }
 
-/// One way through the form.
+/// One run through the form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
     pub generation: &'static str,
     pub language: Language,
     pub surroundings: &'static str,
-    /// Which challenge strikes, and where; none in calm cases.
-    pub challenge: Option<(&'static str, Place)>,
+    /// The challenge and its point; none in calm cases.
+    pub challenge: Option<(&'static str, ChallengePoint)>,
 }
 
 impl fmt::Display for Case {
@@ -109,7 +109,7 @@ impl fmt::Display for Case {
 }
 
 impl Case {
-    /// The pages as the practice site is told to make them.
+    /// Returns the appearance of the pages for the practice site.
     #[must_use]
     pub fn pages(&self) -> Value {
         let is = |surroundings: &str| self.surroundings == surroundings;
@@ -126,17 +126,19 @@ impl Case {
         })
     }
 
-    /// The rule by which the challenge strikes.
+    /// Returns the rule that makes the challenge appear.
     #[must_use]
     pub fn rule(&self) -> Option<Value> {
         let (kind, place) = self.challenge?;
         Some(match place {
-            Place::Page(on) | Place::Call(on) => json!({ "on": on, "do": { "challenge": kind } }),
-            Place::Over(field) => json!({ "on": "form", "do": { "overlay_at": field } }),
+            ChallengePoint::Page(on) | ChallengePoint::Call(on) => {
+                json!({ "on": on, "do": { "challenge": kind } })
+            }
+            ChallengePoint::Over(field) => json!({ "on": "form", "do": { "overlay_at": field } }),
         })
     }
 
-    /// Its values, each beside what it is a value of.
+    /// Returns the case's values, each with the name of its dimension.
     fn values(&self) -> Vec<String> {
         let mut values = vec![
             format!("generation {}", self.generation),
@@ -162,24 +164,24 @@ impl Case {
     }
 }
 
-/// Every challenge that can be: an emptied answer is no page, and what comes over a form is a captcha.
-fn challenges() -> Vec<(&'static str, Place)> {
+/// Returns all possible challenges: only calls can have an emptied answer, and only a captcha can cover a form.
+fn challenges() -> Vec<(&'static str, ChallengePoint)> {
     let mut all = Vec::new();
     for kind in KINDS {
         if kind != "emptied_json" {
-            all.extend(PAGES.map(|page| (kind, Place::Page(page))));
+            all.extend(PAGES.map(|page| (kind, ChallengePoint::Page(page))));
         }
-        // A site that suggests nothing answers the same.
+        // If the site suggests nothing, the answer is the same.
         let calls = CALLS
             .into_iter()
             .filter(|call| (kind, *call) != ("emptied_json", "suggestions"));
-        all.extend(calls.map(|call| (kind, Place::Call(call))));
+        all.extend(calls.map(|call| (kind, ChallengePoint::Call(call))));
     }
-    all.extend(FIELDS.map(|field| ("captcha_in_page", Place::Over(field))));
+    all.extend(FIELDS.map(|field| ("captcha_in_page", ChallengePoint::Over(field))));
     all
 }
 
-/// Cases in which every pair of values that can meet does meet, calm ones among them; the same for the same seed.
+/// Returns cases that cover every possible pair of values, including calm cases. The same seed gives the same cases.
 #[must_use]
 pub fn covering(seed: u64) -> Vec<Case> {
     let mut chance = StdRng::seed_from_u64(seed);
@@ -205,7 +207,7 @@ pub fn covering(seed: u64) -> Vec<Case> {
             best
         })
     };
-    // Each challenge at each place once; then what is still to meet.
+    // Adds each challenge at each point once, then the pairs that are not covered yet.
     let mut storms: Vec<Case> = stormy
         .iter()
         .filter_map(|challenge| cover(*challenge, &mut missing))
@@ -237,21 +239,21 @@ pub fn covering(seed: u64) -> Vec<Case> {
     cases
 }
 
-/// Cases in which a form goes on as if nothing were the matter, and only the answer to a call tells: where nothing tells a
-/// challenge, these are published.
+/// Returns cases in which the form continues normally, and only the answer to a call reveals the challenge. Without the
+/// detector, these cases are published.
 #[must_use]
 pub fn unnoticed() -> Vec<Case> {
     let case = |(at, kind)| Case {
         generation: GENERATIONS[at % GENERATIONS.len()],
         language: LANGUAGES[at % LANGUAGES.len()],
         surroundings: "suggesting",
-        challenge: Some((kind, Place::Call("suggestions"))),
+        challenge: Some((kind, ChallengePoint::Call("suggestions"))),
     };
     let kinds = KINDS.into_iter().filter(|kind| *kind != "emptied_json");
     kinds.enumerate().map(case).collect()
 }
 
-fn all_with(challenge: Option<(&'static str, Place)>) -> Vec<Case> {
+fn all_with(challenge: Option<(&'static str, ChallengePoint)>) -> Vec<Case> {
     let mut all = Vec::new();
     for generation in GENERATIONS {
         for language in LANGUAGES {
@@ -273,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pair_that_can_meet_meets_and_the_seed_decides_the_order() {
+    fn every_possible_pair_occurs_in_seed_order() {
         let cases = covering(1);
         let met: BTreeSet<_> = cases.iter().flat_map(Case::pairs).collect();
         let challenges = challenges().into_iter().map(Some).chain([None]);

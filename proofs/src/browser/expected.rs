@@ -1,19 +1,19 @@
-//! What has to come of a challenge.
+//! The expected outcome of each challenge.
 
 use vintedbot_marketplace::challenge::Kind;
 
-use super::cases::Place;
+use super::cases::ChallengePoint;
 
-/// The verdicts that say rightly what struck there. Some challenges show themselves in two ways, and either may be seen
-/// first: in the answer to a call, and in what the page makes of it. None: nothing but a stop is asked for.
-pub fn verdicts(kind: &str, place: Place) -> Option<Vec<Kind>> {
-    let is_call = matches!(place, Place::Call(_));
+/// Returns the verdicts that correctly name the challenge at this point. Some challenges are visible in two places: in
+/// the answer to a call, and in the page's reaction to it. Either may be detected first. `None` accepts any stop.
+pub fn verdicts(kind: &str, place: ChallengePoint) -> Option<Vec<Kind>> {
+    let is_call = matches!(place, ChallengePoint::Call(_));
     let captcha = [Kind::CaptchaInPage, Kind::CaptchaOnCall];
     Some(match kind {
         "captcha_in_page" | "bot_check_on_call" if is_call => captcha.to_vec(),
         "captcha_in_page" => vec![Kind::CaptchaInPage],
         "bot_check_on_call" => captcha.to_vec(),
-        // The form takes any page in the place of an answer for a bot check, and shows one.
+        // The form treats any page in place of an answer as a bot check, and shows it.
         "cloudflare" if is_call => vec![Kind::Cloudflare, Kind::CaptchaInPage],
         "cloudflare" => vec![Kind::Cloudflare],
         "second_factor" => vec![Kind::SecondFactor],
@@ -22,10 +22,10 @@ pub fn verdicts(kind: &str, place: Place) -> Option<Vec<Kind>> {
         "session_refresh" if is_call => vec![Kind::LoginLost, Kind::SessionRefreshLoop],
         "session_refresh" => vec![Kind::SessionRefreshLoop],
         "rate_limit" => vec![Kind::RateLimited],
-        // Only the code of a call is recorded; what a page says of it nobody knows, and a form that is missing stops.
+        // Only the code of a call is known. The page's text is not known, and a missing form stops the run.
         "restriction" if is_call => vec![Kind::Restricted],
-        // An error of the site's server like any other, where we ask ourselves.
-        "broken_page" if place == Place::Call("item") => return None,
+        // For this call of vintedbot itself, the page is a server error like any other.
+        "broken_page" if place == ChallengePoint::Call("item") => return None,
         "broken_page" if is_call => vec![Kind::BrokenPage, Kind::CaptchaInPage, Kind::UnknownBlock],
         "broken_page" => vec![Kind::BrokenPage],
         "unknown_block" => vec![Kind::UnknownBlock],

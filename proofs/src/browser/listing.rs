@@ -1,4 +1,4 @@
-//! What is published in a case, and whether it is what the site received.
+//! The listing of a case, and its comparison with the site's record.
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -8,10 +8,10 @@ use vintedbot_marketplace::{ItemContent, Money, Named, PhotoFile};
 
 use crate::photos;
 
-/// The root of the categories that have every field (men's clothing).
+/// The root category (men's clothing), which has leaves with every field.
 const ROOT: i64 = 5;
 
-/// Photos, and a listing that has something in every field.
+/// Returns a listing with a value in every field, and its photos.
 pub fn listing(catalog: Catalog) -> Result<(ItemContent, Vec<PhotoFile>)> {
     let index = CatalogIndex::new(catalog);
     let has_all = |id: &i64| {
@@ -20,7 +20,7 @@ pub fn listing(catalog: Catalog) -> Result<(ItemContent, Vec<PhotoFile>)> {
             .is_some_and(|fields| fields.size.is_some() && fields.material.is_some())
     };
     let leaf = index.leaves(ROOT).into_iter().map(|leaf| leaf.id).find(has_all);
-    let leaf = leaf.context("a category with sizes and materials")?;
+    let leaf = leaf.context("no category has sizes and materials")?;
     let named = |list: Vec<&Named>, at: usize| list.get(at).map(|choice| (*choice).clone());
     let brand = index.search_brands("nike", 1).first().map(|brand| Named {
         id: brand.id,
@@ -46,8 +46,8 @@ pub fn listing(catalog: Catalog) -> Result<(ItemContent, Vec<PhotoFile>)> {
             minor_units: 2950,
             currency: "EUR".to_owned(),
         },
-        category: index.choice(leaf).context("the leaf's way")?,
-        brand: Some(brand.context("a known brand")?),
+        category: index.choice(leaf).context("the category has no path")?,
+        brand: Some(brand.context("there is no known brand")?),
         size: index
             .size_groups(leaf)
             .first()
@@ -58,14 +58,14 @@ pub fn listing(catalog: Catalog) -> Result<(ItemContent, Vec<PhotoFile>)> {
             .flatten()
             .collect(),
         materials: named(index.materials(leaf), 1).into_iter().collect(),
-        // Not the one that the site recommends here and may have chosen already: each field is one that has to be touched.
+        // Differs from the recommended size, which the site may have selected. So every field must be changed.
         package_size: named(index.package_sizes(leaf), 2),
         photo_sha256s: photos.iter().map(|photo| photo.sha256.clone()).collect(),
     };
     Ok((content, photos))
 }
 
-/// The first thing in what the site accepted that is not what was approved, by id.
+/// Returns the first field that differs between the site's record and the approved content, compared by id.
 pub fn difference(record: &Value, content: &ItemContent) -> Option<String> {
     let one = |choice: &Option<Named>| json!(choice.as_ref().map(|choice| choice.id));
     let many = |choices: &[Named]| sorted(choices.iter().map(|choice| choice.id).collect());

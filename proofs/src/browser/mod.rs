@@ -1,9 +1,9 @@
-//! `make browser`: every generation of the site's form, in every language, met by every kind of challenge at every step
-//! where one can strike, in a real Chromium against a practice site in this process.
+//! `make browser`: runs a real Chromium against a practice site in this process. The cases combine every generation of
+//! the site's form, every language, every kind of challenge and every step at which it can appear.
 //!
-//! `cases` says what there is and covers every pair of it, `expected` what has to come of a case, `listing` what is
-//! published in it, `run` drives one and lets the site's own records judge. A new kind or step: an entry in `cases`, its
-//! verdict in `expected`.
+//! `cases` defines the values and covers every pair of them, `expected` defines the expected outcome, `listing` the
+//! content. `run` runs one case and compares it with the site's records. To add a kind of challenge or a step, add it
+//! to `cases` and its verdict to `expected`.
 
 pub mod cases;
 mod expected;
@@ -20,31 +20,31 @@ use vintedbot_marketplace::challenge::Detector;
 
 pub use run::Outcome;
 
-/// Browsers at a time: each has a core of a small machine.
+/// The number of simultaneous browsers; each occupies a core of a small machine.
 const AT_A_TIME: usize = 2;
 
-/// What to run.
+/// The options of the browser proof.
 pub struct Options {
-    /// At most so many cases; absent means all.
+    /// The largest number of cases; absent means all.
     pub cases: Option<usize>,
-    /// Only those whose line says this.
+    /// The text that the lines of the cases must contain.
     pub named: String,
-    /// Of the cases' order and of what is not compelled in them.
+    /// The seed of the cases' order and of their free values.
     pub seed: u64,
-    /// Whether nothing tells a challenge.
+    /// Whether the challenge detector is disabled.
     pub is_blind: bool,
 }
 
-/// What came of all cases.
+/// The results of all cases.
 pub struct Report {
     pub cases: usize,
     pub as_expected: usize,
-    /// Of those in which a challenge had struck, by the site's records.
+    /// The number of cases with a challenge, by the site's records, that were published nevertheless.
     pub published_past: usize,
 }
 
 impl Report {
-    /// Whether all is as it has to be.
+    /// Returns whether all cases ended as expected.
     #[must_use]
     pub fn is_good(&self) -> bool {
         self.cases > 0 && self.as_expected == self.cases && self.published_past == 0
@@ -61,11 +61,11 @@ impl fmt::Display for Report {
     }
 }
 
-/// Runs the cases and says on standard error what was not as expected.
+/// Runs the cases and prints each unexpected outcome on standard error.
 ///
 /// # Errors
 ///
-/// There is no browser, or no practice site can be started.
+/// Fails if there is no browser or the practice site does not start.
 pub async fn run(options: &Options, browser: BrowserConfig) -> Result<Report> {
     let detector = if options.is_blind {
         Detector::parse("short_page_chars = 0\nsign = []")?

@@ -1,4 +1,4 @@
-//! One case: the whole way through the connector, and what the site's records say of it.
+//! Runs one case through the connector, and compares it with the site's records.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,8 @@ use vintedbot_connector::{BrowserConfig, Config, Connector, Pacing};
 use vintedbot_marketplace::challenge::{Detector, Kind};
 use vintedbot_marketplace::selectors::Selectors;
 use vintedbot_marketplace::{
-    Composer, ComposerRequest, Error, Frame, Marketplace, Permit, Seat, StepObserver, Stopped, WriteError,
+    AccountContext, Error, ListingFormDriver, ListingFormRequest, Marketplace, Permit, StepObserver, Stopped,
+    TimelineStep, WriteError,
 };
 use vintedbot_practice::Practice;
 
@@ -20,20 +21,20 @@ use super::cases::Case;
 use super::{expected, listing};
 use crate::records::Site;
 
-/// More than any way through the form takes, however slow the machine.
+/// The time limit of a case; enough for every case on a slow machine.
 const CASE_ENDS_WITHIN: Duration = Duration::from_secs(240);
 const LOGIN: &str = "marie";
 
-/// What came of a case.
+/// The outcome of a case.
 pub struct Outcome {
-    /// In words.
+    /// A description of the outcome.
     pub came_to: String,
     pub is_as_expected: bool,
-    /// A challenge had struck, and the site published all the same.
+    /// Whether the site published the item although a challenge had appeared.
     pub published_past: bool,
 }
 
-/// How the connector ended.
+/// The way in which the connector ended.
 enum End {
     Published,
     Challenge(Kind),
@@ -44,12 +45,12 @@ struct Unobserved;
 
 #[async_trait]
 impl StepObserver for Unobserved {
-    async fn reached(&self, _: Frame) -> Result<(), Stopped> {
+    async fn reached(&self, _: TimelineStep) -> Result<(), Stopped> {
         Ok(())
     }
 }
 
-/// The intents of this proof never end: whatever stops a click here is the connector.
+/// A permit that never ends: in this proof, only the connector itself can stop a click.
 struct Always;
 
 impl Permit for Always {
@@ -58,7 +59,7 @@ impl Permit for Always {
     }
 }
 
-/// Runs a case on a practice site of its own.
+/// Runs a case on a separate practice site.
 pub async fn case(case: &Case, browser: BrowserConfig, detector: Arc<Detector>) -> Result<Outcome> {
     let config = vintedbot_practice::Config {
         visible_delay_ms: 0,
@@ -71,28 +72,28 @@ pub async fn case(case: &Case, browser: BrowserConfig, detector: Arc<Detector>) 
     site.add_member(&json!({ "login": LOGIN, "language": language, "pages": case.pages() }))
         .await?;
     let connector = connector(&url, browser, detector)?;
-    let seat = Seat {
+    let account_context = AccountContext {
         account_id: "account".to_owned(),
         site: "practice".to_owned(),
         language: case.language,
         practice_login: LOGIN.to_owned(),
         lock: None,
     };
-    let (content, photos) = listing::listing(connector.catalog(&seat).await?)?;
+    let (content, photos) = listing::listing(connector.catalog(&account_context).await?)?;
     if let Some(rule) = case.rule() {
         site.add_rule(&rule).await?;
     }
     let folder = tempfile::tempdir()?;
-    let request = ComposerRequest {
+    let request = ListingFormRequest {
         work_dir: folder.path().join("attempt"),
         content: content.clone(),
         photos,
         keeps_photos: false,
     };
-    let mut composer = connector.compose(&seat, request).await?;
-    let end = tokio::time::timeout(CASE_ENDS_WITHIN, publish(composer.as_mut())).await;
-    composer.quit().await;
-    let end = end.unwrap_or_else(|_| End::Stopped("it never came to an end".to_owned()));
+    let mut form_driver = connector.compose(&account_context, request).await?;
+    let end = tokio::time::timeout(CASE_ENDS_WITHIN, publish(form_driver.as_mut())).await;
+    form_driver.quit().await;
+    let end = end.unwrap_or_else(|_| End::Stopped("the time limit was reached".to_owned()));
     let records = site.whole_records().await?;
     let published: Vec<_> = records
         .iter()
@@ -114,7 +115,7 @@ pub async fn case(case: &Case, browser: BrowserConfig, detector: Arc<Detector>) 
             let fits = verdicts.is_none_or(|verdicts| verdicts.contains(kind));
             (fits && published.is_empty(), format!("{kind:?}"))
         }
-        (End::Challenge(kind), None) => (false, format!("{kind:?} where none was")),
+        (End::Challenge(kind), None) => (false, format!("{kind:?} without a challenge")),
         (End::Stopped(why), struck) => {
             let may_stop = struck.is_some_and(|(kind, place)| expected::verdicts(kind, place).is_none());
             (may_stop && published.is_empty(), why.clone())
@@ -131,7 +132,7 @@ pub async fn case(case: &Case, browser: BrowserConfig, detector: Arc<Detector>) 
 fn connector(url: &str, browser: BrowserConfig, detector: Arc<Detector>) -> Result<Connector> {
     let numbers = AtomicU64::new(7);
     Ok(Connector::new(Config {
-        practice_url: Some(url.parse().context("the practice site's address")?),
+        practice_url: Some(url.parse().context("the practice site's address is not valid")?),
         browser: Some(browser),
         selectors: Arc::new(Selectors::embedded().clone()),
         detector,
@@ -145,32 +146,32 @@ fn connector(url: &str, browser: BrowserConfig, detector: Arc<Detector>) -> Resu
     })?)
 }
 
-/// The machine's own time, in UTC milliseconds, by which the practice site's tokens end.
+/// Returns the machine's time in UTC milliseconds; the practice site's tokens expire by it.
 fn now() -> i64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     now.tv_sec * 1000 + now.tv_nsec / 1_000_000
 }
 
-/// The whole way, as the worker goes it.
+/// Publishes the listing through the same steps as the worker.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the proof drives the connector itself, on a practice site of its own"
+    reason = "the proof drives the connector directly, on its own practice site"
 )]
-async fn publish(composer: &mut dyn Composer) -> End {
-    if let Err(error) = composer.fill(&Unobserved).await {
+async fn publish(form_driver: &mut dyn ListingFormDriver) -> End {
+    if let Err(error) = form_driver.fill(&Unobserved).await {
         return stopped(error);
     }
-    let saved = match composer.save_draft(&Always).await {
+    let saved = match form_driver.save_draft(&Always).await {
         Ok(saved) => saved,
         Err(error) => return not_written(error),
     };
     let Some(id) = saved.remote_id else {
         return End::Stopped("the draft got no id".to_owned());
     };
-    if let Err(error) = composer.open_draft(&id, &Unobserved).await {
+    if let Err(error) = form_driver.open_draft(&id, &Unobserved).await {
         return stopped(error);
     }
-    match composer.publish(&Always).await {
+    match form_driver.publish(&Always).await {
         Ok(_) => End::Published,
         Err(error) => not_written(error),
     }

@@ -1,4 +1,4 @@
-//! What fails, and how it comes back.
+//! The faults and their ends.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,14 +17,14 @@ use crate::cluster::{Cluster, Role};
 use crate::instance::using;
 use crate::redis::Redis;
 
-/// Leases last 3 s in these proofs: long enough that all of them have run out.
+/// The time after which all leases have expired; leases last 3 s in these proofs.
 const PAST_LEASES: Duration = Duration::from_secs(8);
-/// A worker is killed so often at most until it left something undone.
+/// The largest number of kills until a worker leaves work unfinished.
 const KILLS_MAX: usize = 10;
-/// The longest until a worker comes to where it is to be struck.
+/// The time limit until a worker reaches the point of the fault.
 const COMES_WITHIN: Duration = Duration::from_secs(40);
 
-/// A thing that fails.
+/// A dependency that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     WorkerKilled,
@@ -43,7 +43,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The most telling first, for when there are few.
+    /// All faults, the most informative first, for small samples.
     pub const ALL: [Self; 13] = [
         Self::WorkerKilled,
         Self::RedisKilled,
@@ -60,7 +60,7 @@ impl Fault {
         Self::DriverKilled,
     ];
 
-    /// What it is called on the command line.
+    /// Returns the fault's name on the command line.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -81,25 +81,25 @@ impl Fault {
     }
 }
 
-/// What the faults need to be at hand before anything runs.
+/// The equipment that faults need, prepared before the load starts.
 pub struct Stricken {
     line: Line,
     database: DatabaseConnection,
     stops_at: PathBuf,
-    /// Where the disk is to be full: mounting one takes root.
+    /// The disk to fill. Mounting it requires root.
     disk: Option<Disk>,
 }
 
 impl Stricken {
-    /// Lays the line that is cut.
+    /// Prepares the connection that can be cut.
     ///
     /// # Errors
     ///
-    /// The database cannot be reached.
+    /// Fails if the database cannot be reached.
     pub async fn prepare(cluster: &Cluster, faults: &[Fault]) -> Result<Self> {
         let url = Url::parse(&cluster.postgres.url())?;
         Ok(Self {
-            line: Line::to(url.port().context("the database's port")?).await?,
+            line: Line::to(url.port().context("the database's URL has no port")?).await?,
             database: Database::connect(url.as_str()).await?,
             stops_at: cluster.folder().join("stopped"),
             disk: match faults.contains(&Fault::DiskFull) {
@@ -109,11 +109,11 @@ impl Stricken {
         })
     }
 
-    /// Starts the worker that reaches the database through the line.
+    /// Starts the worker that reaches the database through the connection that can be cut.
     ///
     /// # Errors
     ///
-    /// It does not start.
+    /// Fails if the worker does not start.
     pub async fn behind_line(&self, cluster: &mut Cluster) -> Result<()> {
         let role = Role::Worker(
             ["--name", "worker-1", "--concurrency", "3"]
@@ -124,22 +124,22 @@ impl Stricken {
         let mut url = Url::parse(&cluster.postgres.url())?;
         url.set_port(Some(self.line.port()))
             .ok()
-            .context("the line's port")?;
+            .context("cannot set the port of the URL")?;
         worker.set("DATABASE_URL", url.as_str());
         worker.start().await?;
         cluster.workers.push(worker);
         Ok(())
     }
 
-    /// Lets a fault befall the cluster, and ends it.
+    /// Applies a fault to the cluster, and ends it.
     ///
     /// # Errors
     ///
-    /// It could not be brought about.
+    /// Fails if the fault cannot be produced.
     pub async fn befall(&mut self, fault: Fault, cluster: &mut Cluster) -> Result<()> {
         match fault {
             Fault::WorkerKilled => {
-                // It may have ended what it had in hand just before: then nothing befell anybody.
+                // The worker may have finished its work just before the kill. Then the kill has no effect.
                 for _ in 0..KILLS_MAX {
                     self.works("worker-2").await?;
                     sleep(Duration::from_millis(100)).await;
@@ -159,7 +159,7 @@ impl Stricken {
                 for turn in 0..8 {
                     let number = turn % cluster.workers.len();
                     self.works(&format!("worker-{}", number + 1)).await?;
-                    // Before the site has taken it, while it answers, and afterwards.
+                    // Before the site has accepted the write, during the answer, and afterwards.
                     sleep(Duration::from_millis(105 + 10 * turn as u64)).await;
                     let worker = &mut cluster.workers[number];
                     worker.kill().await?;
@@ -181,8 +181,8 @@ impl Stricken {
             }
             Fault::DatabaseRestarted => self.restart().await,
             Fault::PoolExhausted => {
-                // Whoever wants a job waits with a connection in hand, until there is none left.
-                #[expect(clippy::disallowed_methods, reason = "it locks, and writes nothing")]
+                // Each claim of a job waits with a connection, until the pool is empty.
+                #[expect(clippy::disallowed_methods, reason = "it only locks, and writes nothing")]
                 let holder = self.database.begin().await?;
                 holder
                     .execute_unprepared("LOCK TABLE jobs, publish_jobs IN ACCESS EXCLUSIVE MODE")
@@ -191,7 +191,7 @@ impl Stricken {
                 Ok(holder.rollback().await?)
             }
             Fault::RedisKilled => {
-                let redis = cluster.redis.as_mut().context("Redis")?;
+                let redis = cluster.redis.as_mut().context("there is no Redis")?;
                 redis.kill().await?;
                 sleep(Duration::from_secs(10)).await;
                 redis.start_again().await
@@ -228,7 +228,7 @@ impl Stricken {
                 worker.start().await
             }
             Fault::DiskFull => {
-                let filler = self.disk.as_ref().context("a disk")?.fill()?;
+                let filler = self.disk.as_ref().context("there is no disk to fill")?.fill()?;
                 sleep(Duration::from_secs(8)).await;
                 Ok(std::fs::remove_file(filler)?)
             }
@@ -237,17 +237,17 @@ impl Stricken {
         }
     }
 
-    /// Waits until a worker is about to write on the site, where it hurts most.
+    /// Waits until a worker is about to write on the site, when a fault has the greatest effect.
     async fn works(&self, name: &str) -> Result<()> {
         let until = Instant::now() + COMES_WITHIN;
         while !self.is_at_work(name).await? {
-            ensure!(Instant::now() < until, "{name} has nothing to do");
+            ensure!(Instant::now() < until, "{name} has no work");
             sleep(Duration::from_millis(5)).await;
         }
         Ok(())
     }
 
-    /// Whether an intent of a worker of this name is open, by what is written down: also of one that was killed.
+    /// Returns whether the database has an open intent of a worker with this name, also of a killed worker.
     async fn is_at_work(&self, name: &str) -> Result<bool> {
         let statement = Statement::from_sql_and_values(
             self.database.get_database_backend(),
@@ -260,22 +260,25 @@ impl Stricken {
         Ok(self.database.query_one_raw(statement).await?.is_some())
     }
 
-    /// The server is ended at once, with whatever its connections were doing, and started again a second later.
+    /// Kills the server at once, with its open connections. Starts it again a second later.
     async fn restart(&self) -> Result<()> {
         let ask = "SELECT pg_backend_pid() AS pid";
         let ask = Statement::from_string(self.database.get_database_backend(), ask);
         let row = self.database.query_one_raw(ask).await?;
-        let backend: i32 = row.context("a row")?.try_get("", "pid")?;
-        // Every connection is served by a child of the one that is meant.
+        let backend: i32 = row.context("there is no row")?.try_get("", "pid")?;
+        // Every connection is served by a child process of the server.
         let status = std::fs::read_to_string(format!("/proc/{backend}/status"))?;
         let server = status.lines().find_map(|line| line.strip_prefix("PPid:"));
-        let server = server.context("a parent")?.trim().parse()?;
-        kill_process(Pid::from_raw(server).context("a process")?, Signal::QUIT)?;
+        let server = server.context("the process has no parent")?.trim().parse()?;
+        kill_process(
+            Pid::from_raw(server).context("the process id is not valid")?,
+            Signal::QUIT,
+        )?;
         sleep(Duration::from_secs(3)).await;
         Ok(())
     }
 
-    /// The workers make way for one with a browser, whose driver dies while it fills a form.
+    /// Replaces the workers by one with a browser, and kills its driver while it fills a form.
     async fn kill_driver(&self, cluster: &mut Cluster) -> Result<()> {
         for worker in &mut cluster.workers {
             worker.stop().await?;
@@ -286,26 +289,26 @@ impl Stricken {
                 .into(),
         );
         let mut worker = cluster.member("browser", role)?;
-        // Chromium takes longer for everything.
+        // Chromium needs more time for every step.
         for (name, value) in [
             ("BROWSER", "required"),
-            ("LEASE_MS", "6000"),
-            ("HEARTBEAT_MS", "1500"),
-            ("CLICK_WINDOW_MS", "4000"),
-            ("REQUEST_TIMEOUT_MS", "4000"),
+            ("JOBS_LEASE", "6000ms"),
+            ("JOBS_HEARTBEAT", "1500ms"),
+            ("EFFECTS_CLICK_WINDOW", "4000ms"),
+            ("EFFECTS_REQUEST_TIMEOUT", "4000ms"),
         ] {
             worker.set(name, value);
         }
         worker.start().await?;
         let until = Instant::now() + COMES_WITHIN;
         let driver = loop {
-            if let Some(driver) = driver_of(worker.pid().context("it runs")?) {
+            if let Some(driver) = driver_of(worker.pid().context("the process does not run")?) {
                 break driver;
             }
-            ensure!(Instant::now() < until, "no browser was started");
+            ensure!(Instant::now() < until, "no browser was started in time");
             sleep(Duration::from_millis(50)).await;
         };
-        // By then it is in the middle of the form.
+        // By this time, the form is partly filled.
         sleep(Duration::from_millis(1_500)).await;
         kill_process(driver, Signal::KILL)?;
         sleep(Duration::from_secs(5)).await;
@@ -319,7 +322,7 @@ impl Stricken {
         Ok(())
     }
 
-    /// A worker is stopped when it has the right to click and has not clicked yet, and goes on when that right is over.
+    /// Stops a worker between its intent and its click, and resumes it after the intent has expired.
     async fn stop_past_lease(&self, cluster: &mut Cluster) -> Result<()> {
         let worker = &mut cluster.workers[1];
         worker.stop().await?;
@@ -329,7 +332,7 @@ impl Stricken {
         worker.start().await?;
         let until = Instant::now() + COMES_WITHIN;
         while !self.stops_at.exists() {
-            ensure!(Instant::now() < until, "the worker did not come to its click");
+            ensure!(Instant::now() < until, "the worker did not reach its click");
             sleep(Duration::from_millis(20)).await;
         }
         sleep(PAST_LEASES).await;
@@ -339,10 +342,10 @@ impl Stricken {
 }
 
 fn redis(cluster: &Cluster) -> Result<&Redis> {
-    cluster.redis.as_ref().context("Redis")
+    cluster.redis.as_ref().context("there is no Redis")
 }
 
-/// The disk that photos and screenshots are on: one of its own, so that it can be full.
+/// A separate disk for photos and screenshots, so that it can be full.
 struct Disk {
     folder: PathBuf,
 }
@@ -354,15 +357,15 @@ impl Disk {
         mount
             .args(["-t", "tmpfs", "-o", "size=256m", "tmpfs"])
             .arg(&folder);
-        let mounted = mount.status().await.context("mount")?;
+        let mounted = mount.status().await.context("cannot run mount")?;
         ensure!(
             mounted.success(),
-            "a disk of its own cannot be mounted: it takes root"
+            "cannot mount a separate disk: this requires root"
         );
         Ok(Self { folder })
     }
 
-    /// Leaves no room on it. What has to go for there to be room again.
+    /// Fills the disk. Returns the file to remove to make room again.
     fn fill(&self) -> Result<PathBuf> {
         let path = self.folder.join("filler");
         let mut file = std::fs::File::create(&path)?;
@@ -386,7 +389,7 @@ impl Drop for Disk {
     }
 }
 
-/// The driver that a worker has started: the child of its host, which is the worker's.
+/// Returns the driver of a worker: a child process of the worker's driver host.
 fn driver_of(worker: u32) -> Option<Pid> {
     let processes = std::fs::read_dir("/proc").ok()?.flatten();
     processes
@@ -404,13 +407,13 @@ fn parent_of(pid: i32) -> Option<i32> {
     stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Debian's library that has one process read another time.
+/// Returns Debian's library that gives one process another time.
 fn faketime() -> Result<String> {
     let machines = std::fs::read_dir("/usr/lib")?.flatten();
     let libraries = machines.map(|machine| machine.path().join("faketime/libfaketimeMT.so.1"));
     let mut found = libraries.filter(|library| library.is_file());
     let found = found
         .next()
-        .context("there is no libfaketime; make faketime installs it")?;
+        .context("libfaketime is not installed; run `make faketime`")?;
     Ok(found.display().to_string())
 }

@@ -1,5 +1,5 @@
-//! What was seen of a fault: calls that failed, what the processes complained of, and attempts at jobs that failed or were
-//! left to somebody else, before their intent or with it.
+//! Observes the effects of a fault: failed calls, errors in the logs, and attempts at jobs that failed or were left to
+//! another worker, before their intent or with it.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,15 +13,15 @@ use tokio_util::task::AbortOnDropHandle;
 use super::load::Load;
 use crate::cluster::Cluster;
 
-/// Counts so far.
+/// The counts so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct Observed {
     pub calls: u64,
     pub complaints: u64,
     pub attempts: u64,
 }
 
-impl Seen {
+impl Observed {
     pub fn since(self, before: &Self) -> Self {
         Self {
             calls: self.calls - before.calls,
@@ -35,25 +35,25 @@ impl Seen {
     }
 }
 
-/// Looks on.
+/// The observer.
 pub struct Harm {
     attempts: Arc<Mutex<HashSet<String>>>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Harm {
-    /// Begins to look at the jobs.
+    /// Starts to observe the jobs.
     ///
     /// # Errors
     ///
-    /// The database cannot be reached.
+    /// Fails if the database cannot be reached.
     pub async fn begin(cluster: &Cluster) -> Result<Self> {
         let connection = Database::connect(cluster.postgres.url()).await?;
         let attempts = Arc::new(Mutex::new(HashSet::new()));
         let filled = Arc::clone(&attempts);
         let task = tokio::spawn(async move {
             loop {
-                // It may be the database that is struck.
+                // The fault may affect the database itself.
                 if let Ok(found) = failed(&connection).await {
                     filled
                         .lock()
@@ -69,7 +69,7 @@ impl Harm {
         })
     }
 
-    pub fn seen(&self, load: &Load, cluster: &Cluster) -> Seen {
+    pub fn seen(&self, load: &Load, cluster: &Cluster) -> Observed {
         let members = cluster.servers.iter().chain(&cluster.workers);
         let complaints = members
             .map(|member| {
@@ -78,7 +78,7 @@ impl Harm {
             })
             .sum();
         let attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
-        Seen {
+        Observed {
             calls: load.errors(),
             complaints,
             attempts: attempts.len() as u64,

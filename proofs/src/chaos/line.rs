@@ -1,4 +1,4 @@
-//! The line between one worker and the database, which can be cut as cables are: nothing arrives, and nobody is told.
+//! A connection between one worker and the database that can be cut like a cable: data is lost without an error.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -9,20 +9,20 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
-/// A line that leads to a server.
+/// A connection to a server.
 pub struct Line {
     address: SocketAddr,
-    /// How often it was mended, and whether it is whole.
+    /// The number of repairs, and whether the connection works.
     state: watch::Sender<(u64, bool)>,
     _task: AbortOnDropHandle<()>,
 }
 
 impl Line {
-    /// Lays one to the server on this port.
+    /// Opens a connection to the server on this port.
     ///
     /// # Errors
     ///
-    /// No port is free.
+    /// Fails if no port is free.
     pub async fn to(port: u16) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
@@ -41,7 +41,7 @@ impl Line {
                     tokio::select! {
                         () = carry(near_read, far_write, seen.clone()) => {}
                         () = carry(far_read, near_write, seen) => {}
-                        // What was open when it was cut is over when it is mended.
+                        // Connections that were open during the cut end when the line is repaired.
                         _ = until.wait_for(|(count, _)| *count > mended) => {}
                     }
                 });

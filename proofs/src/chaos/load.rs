@@ -1,4 +1,4 @@
-//! Sellers who publish, answer and read, over and over, each act pursued until it has ended.
+//! Sellers who publish, answer and read repeatedly. Each action is followed until it ends.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,46 +17,46 @@ use vintedbot_sdk::{Client, RetryPolicy, Upload};
 use crate::cluster::{Cluster, Seller};
 use crate::photos;
 
-/// The longest that an act may take, faults and all.
+/// The time limit of an action, including faults.
 const PATIENCE: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(60);
-/// Before a call that failed is made again.
+/// The wait before a failed call is repeated.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What a seller wanted on the site.
+/// An action that a seller wanted on the site.
 #[derive(Clone, Debug)]
 pub struct Pursued {
-    /// The title of an item, or the text of a reply; nobody else's is the same.
+    /// The title of an item or the text of a reply; it is unique.
     pub text: String,
     pub is_reply: bool,
-    /// `None`: done, it says. Else how it stood in the end.
+    /// `None`: the instance reports success. Otherwise the last known state.
     pub trouble: Option<String>,
 }
 
 #[derive(Default)]
-struct Seen {
-    /// When each act began and ended.
+struct Observed {
+    /// The start and end of each action.
     acts: Vec<(Instant, Instant)>,
-    /// Calls that failed, by what they were told.
+    /// The number of failed calls, by error.
     errors: BTreeMap<String, u64>,
     pursued: Vec<Pursued>,
-    /// For each seller, when its last whole round began.
+    /// For each seller, when its last complete round began.
     rounds: Vec<Option<Instant>>,
 }
 
-/// Everything that goes on.
+/// All sellers and their observations.
 pub struct Load {
     stop: CancellationToken,
     sellers: Vec<JoinHandle<()>>,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Observed>>,
 }
 
 impl Load {
-    /// Makes the sellers, and has them begin.
+    /// Creates the sellers and starts them.
     ///
     /// # Errors
     ///
-    /// An account is not connected, or no buyer's question arrives.
+    /// Fails if an account is not connected or no buyer's question arrives.
     pub async fn start(cluster: &Cluster, url: &str, sellers: usize) -> Result<Self> {
         let patient = cluster.client(url)?;
         let token = cluster.servers[0].token_file();
@@ -70,8 +70,11 @@ impl Load {
             let thread = seller.asked(cluster.site()).await?;
             Ok::<_, anyhow::Error>((seller, thread))
         });
-        let made = try_join_all(made).await.context("the sellers")?;
-        let (stop, seen) = (CancellationToken::new(), Arc::new(Mutex::new(Seen::default())));
+        let made = try_join_all(made).await.context("cannot set up the sellers")?;
+        let (stop, seen) = (
+            CancellationToken::new(),
+            Arc::new(Mutex::new(Observed::default())),
+        );
         lock(&seen).rounds = vec![None; sellers];
         let sellers = made
             .into_iter()
@@ -90,7 +93,7 @@ impl Load {
         Ok(Self { stop, sellers, seen })
     }
 
-    /// Acts that ended in this time, a second.
+    /// Returns the actions per second that ended in this period.
     pub fn rate(&self, from: Instant, to: Instant) -> f64 {
         let seen = lock(&self.seen);
         let count = seen
@@ -101,12 +104,12 @@ impl Load {
         count as f64 / (to - from).as_secs_f64()
     }
 
-    /// Calls that have failed so far.
+    /// Returns the number of failed calls so far.
     pub fn errors(&self) -> u64 {
         lock(&self.seen).errors.values().sum()
     }
 
-    /// Waits until every seller has gone a whole round that began after `time`; when that was.
+    /// Waits until every seller has completed a round that began after `time`. Returns when that was.
     pub async fn whole_round_after(&self, time: Instant) -> Instant {
         loop {
             let all = lock(&self.seen)
@@ -120,11 +123,11 @@ impl Load {
         }
     }
 
-    /// Has everybody end what they are at: all that was wanted.
+    /// Stops all sellers after their current round. Returns all actions.
     ///
     /// # Errors
     ///
-    /// A seller ended badly.
+    /// Fails if a seller's task failed.
     pub async fn finish(self) -> Result<Vec<Pursued>> {
         self.stop.cancel();
         for seller in self.sellers {
@@ -132,13 +135,13 @@ impl Load {
         }
         let mut seen = lock(&self.seen);
         for (error, count) in &seen.errors {
-            eprintln!("calls that failed: {count} times {error}");
+            eprintln!("failed calls: {count} times {error}");
         }
         Ok(std::mem::take(&mut seen.pursued))
     }
 }
 
-/// Makes a call until it is answered, as anybody would whose line is bad.
+/// Repeats a call until it is answered, as a client with a bad connection does.
 macro_rules! insist {
     ($self:expr, $call:expr) => {
         loop {
@@ -156,7 +159,7 @@ struct One {
     seller: Seller,
     thread: String,
     client: Client,
-    seen: Arc<Mutex<Seen>>,
+    seen: Arc<Mutex<Observed>>,
 }
 
 impl One {
@@ -184,7 +187,7 @@ impl One {
         let began = Instant::now();
         let trouble = match tokio::time::timeout(PATIENCE, act).await {
             Ok(trouble) => trouble,
-            Err(_) => Some("it goes on and on".to_owned()),
+            Err(_) => Some("the action did not end in time".to_owned()),
         };
         lock(&self.seen).acts.push((began, Instant::now()));
         trouble
@@ -240,7 +243,9 @@ impl One {
                 State::Failed | State::Cancelled | State::Expired | State::Blocked | State::Done => {
                     return Some(format!("{}: {}", job.state().as_str_name(), job.reason_message));
                 }
-                _ if job.needs_manual => return Some(format!("a person is asked: {}", job.reason_message)),
+                _ if job.requires_action => {
+                    return Some(format!("a person is asked: {}", job.reason_message));
+                }
                 _ => sleep(LOOK_EVERY).await,
             }
             job = insist!(self, publish.get(job.id.clone()));
@@ -269,7 +274,7 @@ impl One {
                         reply.reason_message
                     ));
                 }
-                _ if reply.needs_manual => {
+                _ if reply.requires_action => {
                     return Some(format!("a person is asked: {}", reply.reason_message));
                 }
                 _ => sleep(LOOK_EVERY).await,
@@ -292,6 +297,6 @@ impl One {
     }
 }
 
-fn lock(seen: &Mutex<Seen>) -> std::sync::MutexGuard<'_, Seen> {
+fn lock(seen: &Mutex<Observed>) -> std::sync::MutexGuard<'_, Observed> {
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }

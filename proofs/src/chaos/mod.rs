@@ -1,8 +1,8 @@
-//! Chaos: servers and workers of one instance under a load of publications, replies and readings, while in turn everything
-//! that they stand on fails; then the practice site's records say what was done, and how often.
+//! Chaos: servers and workers of one cluster run under a load of publications, replies and readings, while each
+//! dependency fails in turn. Then the practice site's records show which writes were made, and how often.
 //!
-//! [`load`] is what sellers do meanwhile, [`fault`] is what fails, [`harm`] is what was seen of it, [`report`] counts. A new
-//! fault is a variant of [`Fault`] with its two acts there.
+//! [`load`] runs the sellers, [`fault`] applies the faults, [`harm`] observes their effects, [`report`] counts. To add
+//! a fault, add a variant of [`Fault`] with its start and end.
 
 mod fault;
 mod harm;
@@ -25,30 +25,30 @@ use load::Load;
 pub use report::Report;
 use report::{Cell, Verdict};
 
-/// How long throughput is measured before a fault, and after it.
+/// The time for which throughput is measured before and after a fault.
 const MEASURED: Duration = Duration::from_secs(8);
-/// How long a run without fault lasts.
+/// The duration of a run without a fault.
 const CONTROL: Duration = Duration::from_secs(15);
-/// The longest until everything is as before.
+/// The time limit of a recovery.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(90);
 const SERVERS: usize = 2;
 const WORKERS: usize = 3;
 const HANDS: usize = 3;
 const SELLERS: usize = 4;
 
-/// What is to be done.
+/// The options of the chaos proof.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub faults: Vec<Fault>,
-    /// The disabled rule; empty: none.
+    /// The disabled rule; empty means none.
     pub failpoints: String,
 }
 
-/// Lets the faults befall one instance, one after the other.
+/// Applies the faults to one cluster, one after the other.
 ///
 /// # Errors
 ///
-/// The engines or processes do not start. What a fault does is counted, and is no error.
+/// Fails if the engines or processes do not start. Effects of a fault are counted and are no error.
 pub async fn run(options: &Options) -> Result<Report> {
     let mut cluster = Cluster::start(true).await?;
     cluster.set("FAILPOINTS", &options.failpoints);
@@ -57,7 +57,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     stricken.behind_line(&mut cluster).await?;
     cluster.add(0, WORKERS - 1, HANDS).await?;
     let url = cluster.servers[0].url();
-    // A site as slow as a near one, so that whoever dies has something in hand.
+    // A realistic latency of the site, so that a killed process has unfinished work.
     for on in ["publish", "photo", "reply"] {
         let rule = json!({"on": on, "times": 1_000_000, "do": {"latency_ms": 120}});
         cluster.site().add_rule(&rule).await?;
@@ -84,7 +84,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     Ok(Report { cells, verdict })
 }
 
-/// The same without a fault.
+/// Runs the same measurement without a fault.
 async fn control(load: &Load, harm: &Harm, cluster: &Cluster) -> Result<Cell> {
     sleep(Duration::from_secs(3)).await;
     let (began, seen) = (Instant::now(), harm.seen(load, cluster));

@@ -1,26 +1,26 @@
-//! Counting: what the site's records say against what the sellers wanted.
+//! Compares the site's records with the sellers' actions.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::harm::Seen;
+use super::harm::Observed;
 use super::load::Pursued;
 use crate::records::{Record, What};
 
-/// One fault, and what came of it.
+/// The result of one fault.
 pub struct Cell {
     pub name: &'static str,
-    pub errors: Seen,
-    /// From the end of the fault until every seller had gone a whole round. `None`: not in time.
+    pub errors: Observed,
+    /// The time from the end of the fault until every seller completed a round. `None`: not in time.
     pub recovery: Option<Duration>,
-    /// Acts a second.
+    /// Actions per second.
     pub before: f64,
     pub after: f64,
     pub is_control: bool,
 }
 
 impl Cell {
-    /// Whether it did what it is there for, and passed.
+    /// Returns whether the fault had an effect, a control run had none, and the cluster recovered.
     pub fn is_good(&self) -> bool {
         self.recovery.is_some() && (self.errors.total() == 0) == self.is_control
     }
@@ -28,7 +28,7 @@ impl Cell {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen {
+        let Observed {
             calls,
             complaints,
             attempts,
@@ -48,13 +48,13 @@ impl fmt::Display for Cell {
     }
 }
 
-/// What became of everything that was wanted.
+/// The outcomes of all actions.
 #[derive(Default)]
 pub struct Verdict {
     pub once: usize,
     pub twice: usize,
     pub lost: usize,
-    /// A person is asked, as the rules have it where nobody can know.
+    /// Actions for which a person is asked, because the outcome cannot be known.
     pub asked: usize,
     problems: Vec<String>,
 }
@@ -71,7 +71,7 @@ impl Verdict {
                 _ => verdict.lost += 1,
             }
             if (count, &wanted.trouble) != (1, &None) {
-                let trouble = wanted.trouble.as_deref().unwrap_or("done, it says");
+                let trouble = wanted.trouble.as_deref().unwrap_or("reported as done");
                 verdict
                     .problems
                     .push(format!("{}: {count} times on the site; {trouble}", wanted.text));
@@ -106,14 +106,14 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// All of it.
+/// The whole result.
 pub struct Report {
     pub cells: Vec<Cell>,
     pub verdict: Verdict,
 }
 
 impl Report {
-    /// Whether every fault was felt and got over, and every promise kept.
+    /// Returns whether every fault had an effect, the cluster recovered, and every guarantee held.
     pub fn is_good(&self) -> bool {
         self.verdict.is_good() && self.cells.iter().all(Cell::is_good)
     }

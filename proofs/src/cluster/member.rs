@@ -1,4 +1,4 @@
-//! One process of several.
+//! One process of a cluster.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use tokio::time::{Duration, timeout};
 use crate::instance::{Program, command, is_ready};
 use crate::postgres::ports::Port;
 
-/// The longest that a start that is to be refused may take.
+/// The time limit for a refused start.
 const REFUSED_WITHIN: Duration = Duration::from_secs(30);
 
-/// What a process does.
+/// The role of a process.
 #[derive(Clone, Debug)]
 pub enum Role {
     Server,
-    /// With these arguments.
+    /// A worker with these arguments.
     Worker(Vec<String>),
 }
 
-/// A server or a worker, which can be started again after it was stopped or killed.
+/// A server or a worker. It can be started again after it was stopped or killed.
 pub struct Member {
     role: Role,
     data_dir: PathBuf,
@@ -42,13 +42,13 @@ impl Member {
         })
     }
 
-    /// Changes a setting from the next start on.
+    /// Changes a setting for the following starts.
     pub fn set(&mut self, name: &str, value: &str) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Where clients call a server.
+    /// Returns the server's URL for clients.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.port.address())
@@ -69,13 +69,13 @@ impl Member {
         self.data_dir.join("api-token")
     }
 
-    /// What it printed and logged, over all of its starts.
+    /// Returns the file with its output and log over all starts.
     #[must_use]
     pub fn log_file(&self) -> PathBuf {
         self.data_dir.with_extension("log")
     }
 
-    /// Its process, while it runs.
+    /// Returns its process id while it runs.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {
         self.program.as_ref().and_then(Program::pid)
@@ -89,7 +89,7 @@ impl Member {
     ///
     /// # Errors
     ///
-    /// It ended instead. The error has the end of its log.
+    /// Fails if it ends instead. The error contains the end of its log.
     pub async fn start(&mut self) -> Result<()> {
         let said_before = self.log_length();
         let mut program = Program::start("vintedbot", self.command()?, self.log_file())?;
@@ -102,7 +102,7 @@ impl Member {
                 }
                 let text = std::fs::read(&log).unwrap_or_default();
                 let new = text.get(said_before..).unwrap_or_default();
-                // Printed once it is recorded.
+                // Printed after the worker row is recorded.
                 String::from_utf8_lossy(new).contains(" at a time: ")
             })
             .await?;
@@ -110,25 +110,25 @@ impl Member {
         Ok(())
     }
 
-    /// Starts it, which has to be refused, and answers with what it said.
+    /// Expects a refused start. Returns the output.
     ///
     /// # Errors
     ///
-    /// It is not refused, or not in time.
+    /// Fails if the start is not refused in time.
     pub async fn refused(&mut self) -> Result<String> {
         let output = timeout(REFUSED_WITHIN, self.command()?.kill_on_drop(true).output());
-        let output = output.await.context("it neither ended nor was refused")??;
+        let output = output.await.context("the start was not refused in time")??;
         if output.status.success() {
-            bail!("it was not refused");
+            bail!("the start was not refused");
         }
         Ok(String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    /// SIGKILL. What it started lives on.
+    /// Sends SIGKILL. Its child processes keep running.
     ///
     /// # Errors
     ///
-    /// The process cannot be ended.
+    /// Fails if the process cannot be ended.
     pub async fn kill(&mut self) -> Result<()> {
         match self.program.take() {
             Some(program) => program.kill().await,
@@ -136,11 +136,11 @@ impl Member {
         }
     }
 
-    /// Asks it to end, and waits for that.
+    /// Requests its end and waits for it.
     ///
     /// # Errors
     ///
-    /// It had to be killed.
+    /// Fails if it had to be killed.
     pub async fn stop(&mut self) -> Result<()> {
         match self.program.take() {
             Some(program) => program.stop().await,
@@ -152,10 +152,10 @@ impl Member {
     ///
     /// # Errors
     ///
-    /// It does not run.
+    /// Fails if it does not run.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         let pid = self.pid().and_then(|pid| Pid::from_raw(pid.cast_signed()));
-        Ok(kill_process(pid.context("it does not run")?, signal)?)
+        Ok(kill_process(pid.context("the process does not run")?, signal)?)
     }
 
     fn command(&self) -> Result<tokio::process::Command> {

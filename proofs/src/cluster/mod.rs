@@ -1,4 +1,4 @@
-//! One instance of several processes: servers and workers of the real program on PostgreSQL, with Redis between them or not.
+//! A cluster: servers and workers of the real program on PostgreSQL, with or without Redis.
 
 mod member;
 mod seller;
@@ -16,29 +16,29 @@ use crate::redis::Redis;
 pub use member::{Member, Role};
 pub use seller::Seller;
 
-/// How fast things go, so that a proof takes minutes and not hours.
+/// Shorter timings, so that a proof takes minutes instead of hours.
 const PACE: [(&str, &str); 18] = [
-    ("LEASE_MS", "3000"),
-    ("HEARTBEAT_MS", "800"),
-    ("CLICK_WINDOW_MS", "1000"),
-    ("REQUEST_TIMEOUT_MS", "2500"),
-    ("SETTLE_MS", "3000"),
-    ("SETTLE_POLL_MS", "200"),
-    ("BACK_OFF_MS", "100"),
-    ("BACK_OFF_MAX_MS", "2000"),
-    ("MAX_FAILURES", "1000"),
-    ("MAX_CLAIMS", "1000"),
-    ("PACING_MS", "0"),
+    ("JOBS_LEASE", "3000ms"),
+    ("JOBS_HEARTBEAT", "800ms"),
+    ("EFFECTS_CLICK_WINDOW", "1000ms"),
+    ("EFFECTS_REQUEST_TIMEOUT", "2500ms"),
+    ("EFFECTS_SETTLE", "3000ms"),
+    ("EFFECTS_SETTLE_POLL", "200ms"),
+    ("JOBS_BACKOFF", "100ms"),
+    ("JOBS_BACKOFF_MAX", "2000ms"),
+    ("JOBS_MAX_FAILURES", "1000"),
+    ("JOBS_MAX_CLAIMS", "1000"),
+    ("BROWSER_PACING", "0ms"),
     ("PUBLISH_PER_MINUTE", "100000"),
     ("PUBLISH_PER_MINUTE_ACCOUNT", "100000"),
     ("REPLIES_PER_MINUTE_ACCOUNT", "100000"),
     ("SYNC_NOW_PER_MINUTE", "100000"),
-    ("REPLY_UNDO_MS", "0"),
+    ("REPLIES_UNDO", "0ms"),
     ("UPLOADS_PER_MINUTE", "100000"),
     ("LOG", "info,h2=info"),
 ];
 
-/// The engines and the processes. Dropped, all of it is killed.
+/// The engines and the processes. All of them are killed on drop.
 pub struct Cluster {
     pub servers: Vec<Member>,
     pub workers: Vec<Member>,
@@ -50,11 +50,11 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the engines and the site; no process of the program yet.
+    /// Starts the engines and the practice site, but no process of the program.
     ///
     /// # Errors
     ///
-    /// Any of them does not start.
+    /// Fails if any of them does not start.
     pub async fn start(with_redis: bool) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("vintedbot-cluster-").tempdir()?;
         let records = folder.path().join("records.jsonl");
@@ -88,26 +88,26 @@ impl Cluster {
         })
     }
 
-    /// Changes a setting for processes that are made from now on.
+    /// Changes a setting for processes that are created afterwards.
     pub fn set(&mut self, name: &str, value: &str) {
         self.settings.retain(|(known, _)| known != name);
         self.settings.push((name.to_owned(), value.to_owned()));
     }
 
-    /// A process that is not started yet, with a data folder of its own.
+    /// Returns a process with its own data folder. It is not started.
     ///
     /// # Errors
     ///
-    /// No port is free, or the folder cannot be made.
+    /// Fails if no port is free or the folder cannot be created.
     pub fn member(&self, name: &str, role: Role) -> Result<Member> {
         Member::new(self.folder.path().join(name), role, self.settings.clone())
     }
 
-    /// Starts so many servers, and so many workers that take this many jobs at a time.
+    /// Starts servers, and workers that run `concurrency` jobs at a time.
     ///
     /// # Errors
     ///
-    /// Any of them does not start.
+    /// Fails if any of them does not start.
     pub async fn add(&mut self, servers: usize, workers: usize, concurrency: usize) -> Result<()> {
         for number in self.servers.len() + 1..=self.servers.len() + servers {
             let mut server = self.member(&format!("server-{number}"), Role::Server)?;
@@ -128,23 +128,23 @@ impl Cluster {
         Ok(())
     }
 
-    /// A client of one of the servers, or of what stands before them.
+    /// Returns a client of one of the servers, or of the proxy in front of them.
     ///
     /// # Errors
     ///
-    /// There is no token.
+    /// Fails if there is no token.
     pub fn client(&self, url: &str) -> Result<Client> {
         let token = self.servers.first().context("there is no server")?.token_file();
         Ok(Client::builder(url).token_file(token).lazy()?)
     }
 
-    /// What the practice site says.
+    /// Returns the admin API of the practice site.
     #[must_use]
     pub fn site(&self) -> &Site {
         &self.practice.site
     }
 
-    /// The file of everything that the site accepted.
+    /// Returns the file with all records of the site.
     #[must_use]
     pub fn records_file(&self) -> PathBuf {
         self.folder.path().join("records.jsonl")
@@ -155,11 +155,11 @@ impl Cluster {
         self.folder.path()
     }
 
-    /// Ends all of it in an orderly way.
+    /// Stops all processes in order.
     ///
     /// # Errors
     ///
-    /// Something did not end by itself.
+    /// Fails if a process had to be killed.
     pub async fn stop(self) -> Result<()> {
         let mut result = Ok(());
         for mut member in self.servers.into_iter().chain(self.workers) {
@@ -170,17 +170,17 @@ impl Cluster {
         result
     }
 
-    /// The same, and where something failed keeps what the processes left and says where.
+    /// Stops all processes. If `result` or the stop failed, keeps the folder and prints its path.
     ///
     /// # Errors
     ///
-    /// What it was given, or that something did not end.
-    pub async fn close(mut self, told: Result<()>) -> Result<()> {
-        if let Err(error) = &told {
+    /// Returns the error in `result`, or else that of a process that did not stop.
+    pub async fn close(mut self, result: Result<()>) -> Result<()> {
+        if let Err(error) = &result {
             self.folder.disable_cleanup(true);
-            eprintln!("{error:#}\nkept: {}", self.folder.path().display());
+            eprintln!("{error:#}\nfolder kept: {}", self.folder.path().display());
         }
         let stopped = self.stop().await;
-        told.and(stopped)
+        result.and(stopped)
     }
 }

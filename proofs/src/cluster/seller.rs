@@ -17,7 +17,7 @@ use vintedbot_sdk::{Client, Upload, mask};
 use crate::records::Site;
 use crate::{contents, photos};
 
-/// The longest that anything here may take.
+/// The time limit of every action.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An account on the practice site, and a photo.
@@ -28,11 +28,11 @@ pub struct Seller {
 }
 
 impl Seller {
-    /// Makes the account and waits until it is connected.
+    /// Creates the account and waits until it is connected.
     ///
     /// # Errors
     ///
-    /// It is not connected in time.
+    /// Fails if it is not connected in time.
     pub async fn start(client: &Client, display_name: &str) -> Result<Self> {
         let request = CreateAccountRequest {
             display_name: display_name.to_owned(),
@@ -57,7 +57,7 @@ impl Seller {
             if !account.member_id.is_empty() {
                 break account;
             }
-            ensure!(Instant::now() < until, "the account was not connected");
+            ensure!(Instant::now() < until, "the account was not connected in time");
             sleep(Duration::from_millis(50)).await;
         };
         let seed = u64::from_le_bytes(SystemIds.secret()[..8].try_into()?);
@@ -68,11 +68,11 @@ impl Seller {
         Ok(Self {
             client: client.clone(),
             account,
-            photo_id: photo.photo.context("the photo")?.id,
+            photo_id: photo.photo.context("the answer contains no photo")?.id,
         })
     }
 
-    /// What a whole listing says.
+    /// Returns the request for a complete listing.
     #[must_use]
     pub fn listing(&self, title: &str) -> CreateListingRequest {
         let content = contents::whole(title, vec![self.photo_id.clone()]);
@@ -83,40 +83,37 @@ impl Seller {
         }
     }
 
-    /// Makes a listing and prepares it.
+    /// Creates a listing and prepares it.
     ///
     /// # Errors
     ///
-    /// A call fails.
+    /// Fails if a call fails.
     pub async fn prepare(&self, title: &str) -> Result<PublishJob> {
         let listing = self.client.listings().create(self.listing(title)).await?;
         Ok(self.client.publish().prepare(&listing.id).await?)
     }
 
-    /// Publishes an item, all the way to the site.
+    /// Publishes an item on the site.
     ///
     /// # Errors
     ///
-    /// It does not end so in time.
+    /// Fails if the job does not end as published in time.
     pub async fn publish(&self, title: &str) -> Result<PublishJob> {
         let job = self.prepare(title).await?;
         let job = self.settled(&job.id, State::AwaitingConfirmation).await?;
-        let confirmation = job
-            .confirmation
-            .clone()
-            .context("the job shows no confirmation")?;
+        let confirmation = job.confirmation.clone().context("the job has no confirmation")?;
         self.client.publish().confirm(&job.id, &confirmation).await?;
         self.settled(&job.id, State::Published).await
     }
 
-    /// Waits until a job goes no further by itself, which must be in this state.
+    /// Waits until a job settles in the wanted state.
     ///
     /// # Errors
     ///
-    /// It is in another, or goes on and on.
+    /// Fails if it settles in another state or not in time.
     pub async fn settled(&self, job_id: &str, wanted: State) -> Result<PublishJob> {
         let Ok(job) = timeout(PATIENCE, self.client.publish().settled(job_id)).await else {
-            bail!("job {job_id} goes on and on");
+            bail!("job {job_id} did not settle in time");
         };
         let job = job?;
         ensure!(
@@ -129,11 +126,11 @@ impl Seller {
         Ok(job)
     }
 
-    /// Has a buyer write on the site, and waits until that is here: the thread's id.
+    /// Lets a buyer write on the site, and waits until the message is stored here. Returns the thread's id.
     ///
     /// # Errors
     ///
-    /// It does not come in time.
+    /// Fails if it does not arrive in time.
     pub async fn asked(&self, site: &Site) -> Result<String> {
         let opening = json!({
             "member_id": self.account.member_id.parse::<u64>()?,
@@ -143,11 +140,11 @@ impl Seller {
         let opened = site.post("conversations", &opening).await?;
         let remote_id = opened["id"]
             .as_u64()
-            .context("the conversation's id")?
+            .context("the answer contains no conversation id")?
             .to_string();
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            // Somebody else's call may be the one that reads it.
+            // A call of another client may be the one that reads it.
             drop(self.client.inbox().sync_now(&self.account.id).await);
             let request = ListThreadsRequest {
                 page_size: 50,
@@ -162,11 +159,11 @@ impl Seller {
         bail!("conversation {remote_id} was not read in time")
     }
 
-    /// Answers a buyer, all the way to the site.
+    /// Answers a buyer on the site.
     ///
     /// # Errors
     ///
-    /// It was not sent in time.
+    /// Fails if the reply is not sent in time.
     pub async fn answer(&self, thread_id: &str, text: &str) -> Result<Reply> {
         let inbox = self.client.inbox();
         let request = SendReplyRequest {
@@ -177,10 +174,10 @@ impl Seller {
         };
         let reply = inbox.send_reply(request).await?;
         let reply = timeout(PATIENCE, inbox.settled(&reply.id)).await;
-        let reply = reply.context("a reply goes on and on")??;
+        let reply = reply.context("the reply did not settle in time")??;
         ensure!(
             reply.state() == reply::State::Sent,
-            "a reply is {}: {}",
+            "the reply is {}: {}",
             reply.state().as_str_name(),
             reply.reason_message
         );

@@ -1,4 +1,4 @@
-//! What is killed while a reply is sent, and what has become of it by the site's records.
+//! Kills while a reply is sent, and the outcome of each reply by the site's records.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use vintedbot_worker::Stage;
 
 use crate::records::{Record, What as Recorded};
 
-/// What the site does to a reply.
+/// The site's misbehaviour for a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
     Nothing,
-    /// It takes the reply, and answers with status 500.
+    /// The site accepts the reply and answers with status 500.
     TakenThen500,
-    /// It takes the reply, and cuts the line.
+    /// The site accepts the reply and cuts the connection.
     TakenThenCut,
-    /// It takes the reply, cuts the line, and shows the message late.
+    /// The site accepts the reply, cuts the connection, and shows the message late.
     TakenSeenLate,
-    /// It takes the reply, and does not say as which message.
+    /// The site accepts the reply and omits the message id from the answer.
     TakenWithoutId,
-    /// It cuts the line, and takes nothing.
+    /// The site cuts the connection and accepts nothing.
     Lost,
 }
 
 impl Script {
-    /// The rule for the practice site, for the reply with this word in its text.
+    /// Returns the rule for the practice site, for the reply whose text contains this word.
     pub fn rule(self, word: &str) -> Option<Value> {
         let action = match self {
             Self::Nothing => return None,
             Self::TakenThen500 => json!({"accept_then_500": true}),
             Self::TakenThenCut => json!({"accept_then_cut": true}),
-            // Below the settling window.
+            // Shorter than the settling window.
             Self::TakenSeenLate => json!({"accept_then_cut": true, "delay_visible_ms": 2_000}),
             Self::TakenWithoutId => json!({"leave_out": ["id"]}),
             Self::Lost => json!({"reset": true}),
@@ -45,36 +45,36 @@ impl Script {
 #[derive(Clone, Copy, Debug)]
 pub enum Kill {
     At(Stage),
-    /// After this part of the time that a reply usually takes.
+    /// After this fraction of the usual duration of a reply.
     Random(f64),
 }
 
-/// A reply on its way to the site, and the kills that befall it.
+/// One reply, with the misbehaviour of the site and the kills that affect it.
 #[derive(Clone, Debug)]
 pub struct Cell {
     pub script: Script,
     pub kills: Vec<Kill>,
 }
 
-/// How a reply ended.
+/// The end of a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// It was sent, it says.
+    /// The reply is reported as sent.
     Sent,
     /// A person is asked.
     Asked,
-    /// Neither in time; how it stood then.
+    /// Neither in time; the text holds the last known state.
     Neither(String),
 }
 
-/// What became of a reply.
+/// The outcome of a reply.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub cell: Cell,
-    /// What was to be said, which nobody else says.
+    /// The text of the reply; it is unique.
     pub text: String,
     pub kills: usize,
-    /// Stages that were to be killed at and never came.
+    /// Stages at which a kill was planned, but which were not reached.
     pub missed: Vec<Stage>,
     pub ended: Ended,
 }
@@ -87,14 +87,14 @@ enum Verdict {
     Undecided,
 }
 
-/// Cells with exactly `kills` kills: every stage in turn, what the site does not tell, and random moments.
+/// Returns cells with exactly `kills` kills: every stage in turn, each misbehaviour, and random moments.
 pub fn cells(kills: usize, seed: u64) -> Vec<Cell> {
     use Stage::{Claimed, ConversationRead, Reconciled, ReplyIntended, ReplyRecorded, ReplySent};
     let cell = |script, at: &[Stage]| Cell {
         script,
         kills: at.iter().map(|stage| Kill::At(*stage)).collect(),
     };
-    // What matters most comes first, for when there are few.
+    // The most important cells come first, for small numbers of kills.
     let mut cells = vec![
         cell(Script::Nothing, &[ReplySent]),
         cell(Script::TakenSeenLate, &[ReplySent]),
@@ -126,7 +126,7 @@ pub fn cells(kills: usize, seed: u64) -> Vec<Cell> {
         };
         let stages = Stage::OF_REPLIES;
         let kill = match random.random_range(0..3) {
-            // Only a reply in doubt is looked for.
+            // Reconciliation runs only for a reply in doubt, so its stage is excluded.
             0 => Kill::At(stages[random.random_range(0..stages.len() - 1)]),
             _ => Kill::Random(random.random_range(0.0..1.1)),
         };
@@ -139,7 +139,7 @@ pub fn cells(kills: usize, seed: u64) -> Vec<Cell> {
     cells
 }
 
-/// How often the site took a reply.
+/// Returns how often the site accepted a reply.
 fn taken(records: &[Record], text: &str) -> usize {
     let is_it = |record: &&Record| matches!(&record.what, Recorded::Reply(reply) if reply.body == text);
     records.iter().filter(is_it).count()
@@ -150,24 +150,24 @@ fn verdict(outcome: &Outcome, records: &[Record]) -> Verdict {
         (2.., _) => Verdict::Twice,
         (_, Ended::Asked) => Verdict::Undecided,
         (1, Ended::Sent) => Verdict::Once,
-        // It was sent, it says, and the site knows nothing of it; or it has not ended.
+        // The reply is reported as sent, but the site has no record of it; or it has not ended.
         _ => Verdict::Lost,
     }
 }
 
-/// Whether every promise was kept.
+/// Returns whether every reply was sent exactly once.
 pub fn is_good(outcomes: &[Outcome], records: &[Record]) -> bool {
     let mut all = outcomes.iter();
     all.all(|outcome| verdict(outcome, records) == Verdict::Once)
 }
 
-/// What went wrong with single replies.
+/// Returns the problems with single replies.
 pub fn problems(outcomes: &[Outcome], records: &[Record]) -> Vec<String> {
     let mut problems = Vec::new();
     for outcome in outcomes {
         let of = |what: String| format!("{}: {what} ({:?})", outcome.text, outcome.cell);
         for stage in &outcome.missed {
-            problems.push(of(format!("{} was never reached", stage.name())));
+            problems.push(of(format!("{} was not reached", stage.name())));
         }
         if let Ended::Neither(how) = &outcome.ended {
             problems.push(of(format!("lost: {how}")));
@@ -180,7 +180,7 @@ pub fn problems(outcomes: &[Outcome], records: &[Record]) -> Vec<String> {
     problems
 }
 
-/// The closing line.
+/// Writes the closing line.
 pub fn write(f: &mut fmt::Formatter<'_>, outcomes: &[Outcome], records: &[Record]) -> fmt::Result {
     if outcomes.is_empty() {
         return Ok(());
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn replies_are_killed_exactly_as_often_as_asked_for() {
+    fn replies_get_exactly_the_requested_kills() {
         for kills in [0, 1, 10, 200] {
             let cells = cells(kills, 7);
             assert_eq!(cells.iter().map(|cell| cell.kills.len()).sum::<usize>(), kills);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stage_of_a_reply_is_killed_at_where_there_are_kills_enough() {
+    fn enough_kills_cover_every_reply_stage() {
         let cells = cells(60, 7);
         for wanted in Stage::OF_REPLIES {
             let mut kills = cells.iter().flat_map(|cell| &cell.kills);

@@ -1,4 +1,4 @@
-//! What is killed while an item that is on the site is changed, and what has become of it by the site's records.
+//! Kills while an item on the site is changed, and the outcome of each change by the site's records.
 
 use std::fmt;
 
@@ -11,29 +11,29 @@ use super::listing::NEW_PRICE;
 use super::plan::{Cell, Kill, Phase, Script, What, named};
 use crate::records::{Item, Record, What as Recorded};
 
-/// How a change's job ended.
+/// The end of a change's job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The change is made, it says.
+    /// The change is reported as made.
     Done,
     /// A person is asked.
     Asked,
-    /// Neither in time; how it stood then.
+    /// Neither in time; the text holds the last known state.
     Neither(String),
 }
 
-/// What became of a change.
+/// The outcome of a change.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub cell: Cell,
     pub item_id: u64,
     pub kills: usize,
-    /// Stages that were to be killed at and never came.
+    /// Stages at which a kill was planned, but which were not reached.
     pub missed: Vec<Stage>,
     pub ended: Ended,
 }
 
-/// A change that was cancelled while its worker was about to ask the gate.
+/// A change that was cancelled while its worker was about to commit the intent.
 #[derive(Clone, Debug)]
 pub struct Cancelled {
     pub what: What,
@@ -41,7 +41,7 @@ pub struct Cancelled {
     pub state: &'static str,
 }
 
-/// Everything that was seen of changes.
+/// All observations of changes.
 #[derive(Debug, Default)]
 pub struct Changes {
     pub outcomes: Vec<Outcome>,
@@ -56,10 +56,11 @@ enum Verdict {
     Undecided,
 }
 
-/// How many changes are cancelled at the gate.
-pub const AT_THE_GATE: usize = 4;
+/// The number of changes that are cancelled right before their intent.
+pub const CANCELLED_BEFORE_INTENT: usize = 4;
 
-/// Cells with exactly `kills` kills: every stage in turn, each time of another change, and what the site does not tell.
+/// Returns cells with exactly `kills` kills: every stage in turn with alternating kinds of changes, and each
+/// misbehaviour.
 pub fn cells(kills: usize, seed: u64) -> Vec<Cell> {
     let mut random = StdRng::seed_from_u64(seed ^ 2);
     let clicked = Kill::At {
@@ -70,7 +71,7 @@ pub fn cells(kills: usize, seed: u64) -> Vec<Cell> {
         stage,
         from: Phase::Restart,
     };
-    // What matters most comes first, for when there are few.
+    // The most important cells come first, for small numbers of kills.
     let mut cells = vec![
         cell(What::Price, Script::Nothing, vec![clicked]),
         cell(What::Edit, Script::ChangedSeenLate, vec![clicked]),
@@ -142,13 +143,13 @@ fn cell(what: What, script: Script, kills: Vec<Kill>) -> Cell {
     }
 }
 
-/// Whether an attempt at a change that begins in this phase gets to a stage.
+/// Returns whether an attempt at a change that begins in this phase reaches a stage.
 pub fn is_reached(stage: Stage, phase: Phase, _: bool) -> bool {
     match stage {
         Stage::Claimed
         | Stage::Begun
-        | Stage::ComposerRecorded
-        | Stage::ComposerStarted
+        | Stage::FormSessionRecorded
+        | Stage::FormSessionStarted
         | Stage::LeftoversEnded => true,
         Stage::Fill(step) => matches!(
             step,
@@ -162,7 +163,7 @@ pub fn is_reached(stage: Stage, phase: Phase, _: bool) -> bool {
     }
 }
 
-/// How often the site was told of a change.
+/// Returns how often the site accepted a change.
 fn applied(records: &[Record], what: What, word: Option<&str>, item_id: u64) -> usize {
     let is_it = |record: &&Record| {
         let (item, is_kind): (&Item, bool) = match &record.what {
@@ -196,19 +197,19 @@ impl Changes {
         }
     }
 
-    /// What was cancelled and is done all the same.
+    /// Returns the number of changes that were cancelled and made nevertheless.
     fn harmed(&self, records: &[Record]) -> usize {
         let is_harm = |each: &&Cancelled| applied(records, each.what, None, each.item_id) > 0;
         self.cancelled.iter().filter(is_harm).count()
     }
 
-    /// Everything that is not as it has to be.
+    /// Returns all deviations from the expected outcomes.
     pub fn problems(&self, records: &[Record]) -> Vec<String> {
         let mut problems = Vec::new();
         for outcome in &self.outcomes {
             let of = |what: String| format!("item {}: {what} ({:?})", outcome.item_id, outcome.cell);
             let missed = outcome.missed.iter();
-            problems.extend(missed.map(|stage| of(format!("{} was never reached", stage.name()))));
+            problems.extend(missed.map(|stage| of(format!("{} was not reached", stage.name()))));
             match Self::verdict(outcome, records) {
                 Verdict::Once => {}
                 verdict => problems.push(of(format!("{verdict:?}, {:?}", outcome.ended))),
@@ -219,14 +220,14 @@ impl Changes {
             if times > 0 {
                 let (what, id, state) = (each.what, each.item_id, each.state);
                 problems.push(format!(
-                    "{what:?} of item {id} was cancelled, and is done: {state}"
+                    "{what:?} of item {id} was cancelled, but the site has it: {state}"
                 ));
             }
         }
         problems
     }
 
-    /// The closing lines, each with its kinds of changes.
+    /// Writes the closing lines, each with its kinds of changes.
     pub fn write(&self, f: &mut fmt::Formatter<'_>, records: &[Record]) -> fmt::Result {
         if self.outcomes.is_empty() && self.cancelled.is_empty() {
             return Ok(());
@@ -274,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_are_killed_exactly_as_often_as_asked_for() {
+    fn changes_get_exactly_the_requested_kills() {
         for kills in [0, 1, 10, 200] {
             let cells = cells(kills, 7);
             assert_eq!(cells.iter().map(|cell| cell.kills.len()).sum::<usize>(), kills);
@@ -282,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn every_stage_of_a_change_is_killed_at_where_there_are_kills_enough() {
+    fn enough_kills_cover_every_change_stage() {
         let cells = cells(200, 7);
         for phase in [Phase::Prepare, Phase::Publish] {
             for wanted in Stage::all().filter(|stage| is_reached(*stage, phase, true)) {

@@ -1,4 +1,4 @@
-//! One instance that is killed over and over: it takes cells from the plan and brings each listing to its end.
+//! One instance that is killed repeatedly. It takes cells from the plan and runs each listing to its end.
 
 mod changes;
 mod replies;
@@ -15,52 +15,53 @@ use vintedbot_sdk::v1::{CreateAccountRequest, CreateListingRequest, ListingInput
 use vintedbot_sdk::{Error, Upload, id, money};
 use vintedbot_worker::Stage;
 
-use super::listing::{Run, Seen};
+use super::listing::{Observed, Run};
 use super::plan::{Cell, Kill, Phase, Script, What, is_reached};
 use super::victim::{Pace, Victim};
 use crate::instance::Browser;
 use crate::photos;
 use crate::records::{Record, Site};
 
-/// How often a job is looked at.
+/// The interval between two readings of a job.
 const LOOK_EVERY: Duration = Duration::from_millis(30);
-/// The longest that a job may take to end after a kill.
+/// The time limit of a job after a kill.
 const LIMIT: Duration = Duration::from_secs(45);
 const BROWSER_LIMIT: Duration = Duration::from_secs(150);
-/// How long after a job's end the last stages of its attempt are still reached.
+/// The time after a job's end within which the last stages of its attempt are reached.
 const HALTS_WITHIN: Duration = Duration::from_secs(4);
-/// The sweeper finds abandoned work within two of its turns.
+/// The time within which the sweeper finds abandoned work, which takes at most two of its runs.
 const SWEEP_MS: i64 = 2_000;
 
-/// How a listing's job ended.
+/// The end of a listing's job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Published, it says, as this item.
+    /// The job is reported as published, with this item.
     Published { item_id: String },
     /// A person is asked.
     Asked,
-    /// Neither in time; how it stood then.
+    /// Neither in time; the text holds the last known state.
     Neither(String),
 }
 
-/// What became of a cell.
+/// The outcome of a cell.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     pub cell: Cell,
     pub title: String,
     /// The kills that were made.
     pub kills: Vec<Kill>,
-    /// Stages that were to be killed at and never came.
+    /// Stages at which a kill was planned, but which were not reached.
     pub missed: Vec<Stage>,
     pub ended: Ended,
-    /// How long after it could be known the outcome was known, in milliseconds, where the click came before the last kill.
+    /// The time from when the outcome could be known until it was known, in milliseconds; present if the click came
+    /// before the last kill.
     pub lateness_ms: Option<i64>,
-    /// The longest that may be.
+    /// The longest allowed lateness.
     pub settle_ms: i64,
     pub browser: bool,
 }
 
-/// How long things take when nothing is killed, by which random moments are chosen.
+/// The usual durations without kills, from which the random moments are chosen.
 #[derive(Clone, Copy, Debug)]
 struct Usual {
     prepare: Duration,
@@ -78,15 +79,15 @@ pub struct Lane<'a> {
     photo_id: String,
     usual: Usual,
     limit: Duration,
-    /// The last of the site's records that an earlier cell has read.
+    /// The last record of the site that an earlier cell has read.
     seen_seq: u64,
-    /// Until when work that has ended may still be held by a process that was killed, in UTC milliseconds.
+    /// The time until which a killed process may still hold work, in UTC milliseconds.
     held_until: i64,
 }
 
 impl<'a> Lane<'a> {
-    /// Makes an instance in its folder, with an account and a photo, and measures how long a job takes that nothing
-    /// befalls.
+    /// Starts an instance in its folder, with an account and a photo, and measures the usual duration of a job without
+    /// kills.
     pub async fn open(folder: &Path, site: &'a Site, browser: Browser, failpoints: &str) -> Result<Self> {
         let mut lane = Self::bare(folder, site, browser, failpoints).await?;
         let calm = Cell {
@@ -99,7 +100,7 @@ impl<'a> Lane<'a> {
         let outcome = lane.run(&calm).await?;
         match outcome.ended {
             Ended::Published { .. } => Ok(lane),
-            other => bail!("a job that nothing befell was not published: {other:?}"),
+            other => bail!("a job without kills was not published: {other:?}"),
         }
     }
 
@@ -127,12 +128,12 @@ impl<'a> Lane<'a> {
         };
         timeout(limit, connected)
             .await
-            .context("the account was not connected")??;
+            .context("the account was not connected in time")??;
         let photo = client
             .media()
             .upload(Upload::bytes(photos::jpeg(1, 600, 800)?))
             .await?;
-        let photo_id = photo.photo.context("the upload's answer")?.id;
+        let photo_id = photo.photo.context("the answer contains no photo")?.id;
         let unknown = Duration::from_secs(1);
         Ok(Self {
             victim,
@@ -152,16 +153,16 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// Ends the instance in an orderly way, the processes too that it left behind. Says how many of those there were.
+    /// Stops the instance and ends the processes that it left behind. Returns the number of these processes.
     pub async fn close(mut self) -> Result<usize> {
-        // What a killed process held is tidied as soon as its successor may.
+        // Waits until the successor may clean up after a killed process.
         sleep(millis(self.held_until - SystemClock.now())).await;
         let stopped = self.victim.stop().await;
         let left = self.victim.end_leftovers();
         stopped.map(|()| left)
     }
 
-    /// Brings one listing to its end, through its kills.
+    /// Runs one listing through its kills to its end.
     pub async fn run(&mut self, cell: &Cell) -> Result<Outcome> {
         let title = format!("Sweat gris {}", cell.word);
         if let Some(rule) = cell.script.rule(cell.what, &cell.word) {
@@ -174,7 +175,7 @@ impl<'a> Lane<'a> {
         self.conclude(run, title, job).await
     }
 
-    /// Has a process that halts where the first kill is to be made, if that comes while preparing.
+    /// Starts a process that halts at the first kill's stage, if preparing reaches that stage.
     async fn arm_first(&mut self, cell: &Cell, is_reached: fn(Stage, Phase, bool) -> bool) -> Result<()> {
         let armed = cell.kills.first().and_then(|kill| match kill {
             Kill::At {
@@ -186,13 +187,13 @@ impl<'a> Lane<'a> {
         });
         let now = SystemClock.now();
         if armed.is_some() && now < self.held_until {
-            // Else it would halt at what an earlier cell has left to be tidied.
+            // Otherwise the process would halt during the cleanup after an earlier cell.
             sleep(millis(self.held_until - now)).await;
         }
         self.arm(armed).await
     }
 
-    /// Calls, kills and starts again until the job goes no further. `None`: not in time.
+    /// Calls, kills and restarts until the job settles. `None`: not in time.
     async fn drive(&mut self, run: &mut Run<'_>) -> Result<Option<PublishJob>> {
         let cell = run.cell;
         let began = Instant::now();
@@ -212,8 +213,10 @@ impl<'a> Lane<'a> {
                 () = sleep_until(timer) => continue,
             };
             match seen {
-                Seen::Going => sleep(LOOK_EVERY.min(timer.saturating_duration_since(Instant::now()))).await,
-                Seen::ToConfirm(confirmation) => {
+                Observed::Going => {
+                    sleep(LOOK_EVERY.min(timer.saturating_duration_since(Instant::now()))).await
+                }
+                Observed::ToConfirm(confirmation) => {
                     self.arm_for_publishing(run).await?;
                     if cell.kills.is_empty() {
                         self.usual.prepare = began.elapsed();
@@ -222,10 +225,10 @@ impl<'a> Lane<'a> {
                     run.confirmation = Some(confirmation);
                     run.set_timer(Phase::Publish, self.usual.publish);
                 }
-                Seen::Ended(job) => match run.left.front() {
-                    // It was quicker than usual; the kill is made all the same.
+                Observed::Ended(job) => match run.left.front() {
+                    // The job was faster than usual. The kill is made nevertheless.
                     Some(Kill::Random { .. }) => self.kill(run).await?,
-                    // The stages that follow the last commit are reached a moment after that is seen.
+                    // Stages after the last commit are reached a moment after the job has ended.
                     Some(Kill::At { .. }) if self.halts_soon().await => {}
                     _ => break Some(job),
                 },
@@ -267,7 +270,7 @@ impl<'a> Lane<'a> {
                     item_id: job.remote_item_id.clone(),
                 }
             }
-            Some(job) if job.state() == State::Unconfirmed && job.needs_manual => {
+            Some(job) if job.state() == State::Unconfirmed && job.requires_action => {
                 self.answer(
                     &job.id,
                     publication
@@ -294,18 +297,18 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// Answers for the person who is asked, with what the site has written down.
+    /// Answers the question to a person, with the site's record.
     async fn answer(&self, job_id: &str, item_id: Option<u64>) -> Result<()> {
         let publish = self.victim.client.publish();
         match item_id {
             Some(item_id) => publish.resolve_published(job_id, item_id.to_string()).await,
             None => publish.resolve_not_published(job_id).await,
         }
-        .context("the answer to what was asked")?;
+        .context("cannot resolve the job")?;
         Ok(())
     }
 
-    /// Whether the process halts, within the time that the work left after the end of a job may take.
+    /// Returns whether the process halts soon. The work after the end of a job may still reach a stage.
     async fn halts_soon(&self) -> bool {
         let halts = async {
             while !self.victim.is_halted() {
@@ -315,7 +318,7 @@ impl<'a> Lane<'a> {
         self.victim.armed.is_some() && timeout(HALTS_WITHIN, halts).await.is_ok()
     }
 
-    /// Kills the process, starts its successor, and arms that with the next kill.
+    /// Kills the process, starts its successor, and arms the successor with the next kill.
     async fn kill(&mut self, run: &mut Run<'_>) -> Result<()> {
         run.last_kill = self.victim.kill().await?;
         run.done.extend(run.left.pop_front());
@@ -333,7 +336,7 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// Before the confirmation: a stage that preparing comes by too can only be armed now.
+    /// Arms the next kill before the confirmation. A stage that preparing also reaches cannot be armed earlier.
     async fn arm_for_publishing(&mut self, run: &Run<'_>) -> Result<()> {
         match run.left.front() {
             Some(Kill::At {
@@ -344,7 +347,7 @@ impl<'a> Lane<'a> {
         }
     }
 
-    /// Has a process that is armed like this, and no other.
+    /// Ensures that the running process is armed with exactly this stage.
     async fn arm(&mut self, armed: Option<Stage>) -> Result<()> {
         if self.victim.armed != armed {
             self.victim.stop().await?;
@@ -353,7 +356,7 @@ impl<'a> Lane<'a> {
         Ok(())
     }
 
-    /// A listing with every field, so that filling the form comes by every stage.
+    /// Creates a listing with every field, so that filling the form reaches every stage.
     async fn create_listing(&self, title: &str) -> Result<String> {
         let listing = ListingInput {
             title: title.to_owned(),

@@ -1,4 +1,4 @@
-//! One listing under way: what its client has done so far, and which kills are still to come.
+//! The progress of one listing: the calls of its client so far, and the kills that remain.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,13 +18,13 @@ use vintedbot_worker::Stage;
 use super::plan::{Cell, Kill, Phase, What};
 use super::victim::Victim;
 
-/// What a cell that changes the price asks for, in minor units.
+/// The new price of a cell that changes the price, in minor units.
 pub const NEW_PRICE: i64 = 1_200;
 
-/// One cell under way.
+/// A running cell.
 pub struct Run<'c> {
     pub cell: &'c Cell,
-    /// Kills that are still to be made.
+    /// The remaining kills.
     pub left: VecDeque<Kill>,
     pub done: Vec<Kill>,
     pub missed: Vec<Stage>,
@@ -34,24 +34,24 @@ pub struct Run<'c> {
     job_id: Option<String>,
     pub confirmation: Option<Confirmation>,
     is_confirmed: bool,
-    /// UTC milliseconds; 0 before the first.
+    /// The time of the last kill in UTC milliseconds; 0 before the first.
     pub last_kill: i64,
-    /// When the next kill at a random moment is due.
+    /// The time of the next kill at a random moment.
     pub timer: Option<Instant>,
     pub deadline: Instant,
-    /// What was seen last, for when it does not end.
+    /// The last known state, for the report if the cell does not end.
     pub trouble: String,
 }
 
-/// What a look at a job showed.
-pub enum Seen {
+/// The result of reading a job.
+pub enum Observed {
     Going,
     ToConfirm(Confirmation),
     Ended(Box<PublishJob>),
 }
 
 impl<'c> Run<'c> {
-    /// A cell whose listing exists, and that has to end by `deadline`.
+    /// Returns the run of a cell whose listing exists. It must end by `deadline`.
     pub fn new(cell: &'c Cell, listing_id: String, deadline: Instant) -> Self {
         Self {
             cell,
@@ -71,12 +71,12 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// The job, once it is known.
+    /// Returns the job's id, once it is known.
     pub fn job_id(&self) -> Option<&str> {
         self.job_id.as_deref()
     }
 
-    /// Sets when the next kill is due, if it is one at a random moment of this phase.
+    /// Sets the time of the next kill if it is at a random moment of this phase.
     pub fn set_timer(&mut self, phase: Phase, usual: Duration) {
         if let Some(Kill::Random { from, part }) = self.left.front()
             && *from == phase
@@ -85,8 +85,8 @@ impl<'c> Run<'c> {
         }
     }
 
-    /// One step of the client: prepares, confirms or looks, as far as it has got. A call that a kill cuts is made again.
-    pub async fn look(&mut self, victim: &Victim) -> Result<Seen> {
+    /// Does the client's next step: prepares, confirms or reads. A call that a kill interrupts is repeated.
+    pub async fn look(&mut self, victim: &Victim) -> Result<Observed> {
         let publish = victim.client.publish();
         let called = match (&self.job_id, &self.confirmation) {
             (None, _) if self.cell.what != What::Publish => {
@@ -127,7 +127,7 @@ impl<'c> Run<'c> {
             Ok(job) => job,
             Err(error @ (Error::Line(_) | Error::Connect(_))) => {
                 self.trouble = error.to_string();
-                return Ok(Seen::Going);
+                return Ok(Observed::Going);
             }
             Err(error) => return Err(error.into()),
         };
@@ -135,7 +135,7 @@ impl<'c> Run<'c> {
         self.trouble = format!("{}: {}", job.state().as_str_name(), job.reason_message);
         Ok(match (job.state(), &job.confirmation) {
             (State::AwaitingConfirmation, Some(confirmation)) if self.confirmation.is_none() => {
-                Seen::ToConfirm(confirmation.clone())
+                Observed::ToConfirm(confirmation.clone())
             }
             (
                 State::Published
@@ -145,14 +145,14 @@ impl<'c> Run<'c> {
                 | State::Expired
                 | State::Blocked,
                 _,
-            ) => Seen::Ended(Box::new(job)),
-            _ if job.needs_manual => Seen::Ended(Box::new(job)),
-            _ => Seen::Going,
+            ) => Observed::Ended(Box::new(job)),
+            _ if job.requires_action => Observed::Ended(Box::new(job)),
+            _ => Observed::Going,
         })
     }
 }
 
-/// The change that a cell asks for.
+/// Returns the change that a cell requests.
 fn change(cell: &Cell) -> Change {
     let edit = |listing| {
         Change::Edit(Edit {

@@ -1,9 +1,10 @@
-//! Crash: the whole `vintedbot` process is killed at every stage of an attempt and at random moments, and started again;
-//! then the practice site's records say what was published, and how often.
+//! Crash: the whole `vintedbot` process is killed at every stage of an attempt and at random moments, and started
+//! again. Then the practice site's records show which writes were made, and how often.
 //!
-//! [`plan`] says what is killed and when, [`victim`] is the process that it befalls, [`lane`] brings one [`listing`] after
-//! another to its end, [`changing`] does the same with changes of items that are on the site and [`answering`] with replies, [`webhooks`] counts what arrives at a receiver, [`report`] counts. A new stage of the worker is in the plan by itself; a new way of the site to
-//! mislead is a variant of [`plan::Script`].
+//! [`plan`] defines the kills, [`victim`] is the killed process, [`lane`] runs one [`listing`] after another.
+//! [`changing`] does the same for changes of items on the site, and [`answering`] for replies. [`webhooks`] compares
+//! the deliveries at a receiver, [`report`] counts. A new stage of the worker becomes part of the plan automatically.
+//! To add a misbehaviour of the site, add a variant of [`plan::Script`].
 
 mod answering;
 mod changing;
@@ -23,47 +24,47 @@ use anyhow::Result;
 
 use crate::instance::{Browser, Practice};
 use crate::records::{self, Site};
-use changing::{AT_THE_GATE, Changes};
+use changing::{CANCELLED_BEFORE_INTENT, Changes};
 use lane::{Ended, Lane, Outcome};
 use plan::{Cell, What};
 pub use report::Report;
 
-/// Instances at work at the same time; most of their time they wait for a lease to run out.
+/// The number of simultaneous instances. Most of the time they wait for a lease to expire.
 const LANES: usize = 8;
-/// Chromium takes a processor for itself.
+/// The same with a browser; Chromium occupies a core.
 const BROWSER_LANES: usize = 2;
-/// Listings after which a lane goes on with a fresh instance, so that its wardrobe stays short.
+/// The number of listings after which a lane uses a new instance, so that the wardrobe stays short.
 const CELLS_PER_INSTANCE: usize = 50;
-/// Of so many kills, one befalls a change of an item.
+/// One in this many kills affects a change of an item.
 const CHANGES_SHARE: usize = 5;
-/// Instances that change items, or answer buyers, at the same time.
+/// The number of simultaneous instances that change items or answer buyers.
 const CHANGE_LANES: usize = 4;
-/// Of so many kills, one befalls a reply.
+/// One in this many kills affects a reply.
 const REPLIES_SHARE: usize = 5;
-/// Of so many kills, one befalls webhooks.
+/// One in this many kills affects webhooks.
 const WEBHOOKS_SHARE: usize = 5;
 
-/// Instances that went wrong one after another, after which a lane ends: whatever it is does not pass.
+/// The number of consecutive failed instances after which a lane ends, because the cause is permanent.
 const GIVEN_UP_AFTER: usize = 3;
-/// Listings between two words about how far it is.
-const SAID_EVERY: usize = 100;
+/// The number of listings between two progress messages.
+const PROGRESS_EVERY: usize = 100;
 
-/// How much is killed.
+/// The options of the crash proof.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub kills: usize,
     pub browser_kills: usize,
     pub seed: u64,
-    /// The disabled rule; empty: none.
+    /// The disabled rule; empty means none.
     pub failpoints: String,
 }
 
-/// Makes the kills, in a folder of its own for everything that the instances and the site keep.
+/// Makes the kills. `folder` holds all data of the instances and the practice site.
 ///
 /// # Errors
 ///
-/// The practice site or an instance cannot be started, or does what stops the count; what a kill does to a job is
-/// counted, and is no error.
+/// Fails if the practice site or an instance cannot be started, or if an error stops the count. The effect of a kill on
+/// a job is counted and is no error.
 pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let records_file = folder.join("records.jsonl");
     let practice = Practice::start(&records_file).await?;
@@ -104,7 +105,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     futures::future::join_all((0..CHANGE_LANES).map(|_| work.webhook_lane(&rounds))).await;
     practice.stop().await?;
     Ok(Report {
-        // The site's own file, read after all is over: what came late counts too.
+        // The site's own file, read at the end, so that late writes count too.
         records: records::read_file(&records_file)?,
         outcomes: work.outcomes.into_inner().unwrap_or_else(PoisonError::into_inner),
         errors: work.errors.into_inner().unwrap_or_else(PoisonError::into_inner),
@@ -117,7 +118,7 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
 
 type Queue = Mutex<VecDeque<Cell>>;
 
-/// What all lanes share.
+/// The shared state of all lanes.
 struct Work {
     site: Site,
     folder: PathBuf,
@@ -132,7 +133,7 @@ struct Work {
 }
 
 impl Work {
-    /// Takes cells until there are none, with a fresh instance now and then, and after whatever went wrong.
+    /// Runs cells until none are left. Uses a new instance after a number of cells, and after an error.
     async fn lane(&self, queue: &Queue, browser: Browser) {
         let mut errors_in_a_row = 0;
         while errors_in_a_row < GIVEN_UP_AFTER && !lock(queue).is_empty() {
@@ -178,13 +179,13 @@ impl Work {
         result
     }
 
-    /// The same for changes of items; one of the lanes also cancels some at the gate.
-    async fn change_lane(&self, queue: &Queue, asks_the_gate: bool) {
-        let mut asks_the_gate = asks_the_gate;
+    /// Does the same for changes of items. One of the lanes also cancels some right before their intent.
+    async fn change_lane(&self, queue: &Queue, cancels_before_intent: bool) {
+        let mut cancels_before_intent = cancels_before_intent;
         let mut errors_in_a_row = 0;
-        while errors_in_a_row < GIVEN_UP_AFTER && (asks_the_gate || !lock(queue).is_empty()) {
-            match self.changing_instance(queue, asks_the_gate).await {
-                Ok(()) => (errors_in_a_row, asks_the_gate) = (0, false),
+        while errors_in_a_row < GIVEN_UP_AFTER && (cancels_before_intent || !lock(queue).is_empty()) {
+            match self.changing_instance(queue, cancels_before_intent).await {
+                Ok(()) => (errors_in_a_row, cancels_before_intent) = (0, false),
                 Err(error) => {
                     errors_in_a_row += 1;
                     lock(&self.errors).push(format!("{error:#}"));
@@ -193,19 +194,23 @@ impl Work {
         }
     }
 
-    async fn changing_instance(&self, queue: &Queue, asks_the_gate: bool) -> Result<()> {
+    async fn changing_instance(&self, queue: &Queue, cancels_before_intent: bool) -> Result<()> {
         let number = self.instances.fetch_add(1, Ordering::Relaxed);
         let folder = self.folder.join(format!("instance-{number}"));
-        let count = CELLS_PER_INSTANCE.min(lock(queue).len() + AT_THE_GATE);
+        let count = CELLS_PER_INSTANCE.min(lock(queue).len() + CANCELLED_BEFORE_INTENT);
         let (mut lane, mut items) =
             Lane::open_for_changes(&folder, &self.site, &self.failpoints, count).await?;
         let mut result = Ok(());
-        if asks_the_gate {
-            for what in [What::Price, What::Delete].into_iter().cycle().take(AT_THE_GATE) {
+        if cancels_before_intent {
+            for what in [What::Price, What::Delete]
+                .into_iter()
+                .cycle()
+                .take(CANCELLED_BEFORE_INTENT)
+            {
                 let Some(item) = items.pop() else { break };
-                match lane.cancel_at_the_gate(what, item).await {
+                match lane.cancel_before_intent(what, item).await {
                     Ok(cancelled) => lock(&self.changes).cancelled.push(cancelled),
-                    Err(error) => result = Err(error.context("cancelling at the gate")),
+                    Err(error) => result = Err(error.context("cancelling before the intent")),
                 }
             }
         }
@@ -232,7 +237,7 @@ impl Work {
         result
     }
 
-    /// The same for replies.
+    /// Does the same for replies.
     async fn reply_lane(&self, queue: &Mutex<VecDeque<answering::Cell>>) {
         let mut errors_in_a_row = 0;
         while errors_in_a_row < GIVEN_UP_AFTER && !lock(queue).is_empty() {
@@ -274,7 +279,7 @@ impl Work {
         result
     }
 
-    /// Takes rounds of webhooks until there are none, each with an instance of its own.
+    /// Runs rounds of webhooks until none are left, each with a new instance.
     async fn webhook_lane(&self, rounds: &Mutex<VecDeque<Vec<webhooks::Kill>>>) {
         loop {
             let Some(kills) = lock(rounds).pop_front() else {
@@ -292,7 +297,7 @@ impl Work {
     fn note(&self, outcome: Outcome) {
         let mut outcomes = lock(&self.outcomes);
         outcomes.push(outcome);
-        if outcomes.len().is_multiple_of(SAID_EVERY) {
+        if outcomes.len().is_multiple_of(PROGRESS_EVERY) {
             let kills: usize = outcomes.iter().map(|outcome| outcome.kills.len()).sum();
             eprintln!("{kills} kills so far");
         }

@@ -1,7 +1,7 @@
-//! What is killed, when, and what has to become of it. The same seed makes the same plan.
+//! The kills, their moments, and the expected outcomes. The same seed gives the same plan.
 //!
-//! A cell is one listing on its way to the site: what the site's script does to it, the kills that befall it, and what
-//! has to come of it in the end. To cover something new, add a variant of [`Script`] or a cell in [`browserless`].
+//! A cell is one listing, with the misbehaviour of the site, the kills, and the expected outcome. To cover a new
+//! situation, add a variant of [`Script`] or a cell in [`browserless`].
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -9,70 +9,70 @@ use serde_json::{Value, json};
 use vintedbot_marketplace::FillStep;
 use vintedbot_worker::Stage;
 
-/// How often each stage is killed at, where there are kills enough.
+/// The number of kills at each stage, if there are enough kills.
 const AT_EACH_STAGE: usize = 20;
 
-/// From when on a kill may happen.
+/// The phase in which a kill can happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phase {
-    /// From `PreparePublish` on.
+    /// After `PreparePublish`.
     Prepare,
-    /// From `ConfirmPublish` on.
+    /// After `ConfirmPublish`.
     Publish,
-    /// From the restart on that the kill before made necessary.
+    /// After the restart that follows the previous kill.
     Restart,
 }
 
 /// One SIGKILL.
 #[derive(Clone, Copy, Debug)]
 pub enum Kill {
-    /// Where the process halts at this stage.
+    /// When the process halts at this stage.
     At { stage: Stage, from: Phase },
-    /// After this part of the time that the phase usually takes.
+    /// After this fraction of the usual duration of the phase.
     Random { from: Phase, part: f64 },
 }
 
-/// What the site does to the listing. Times are milliseconds.
+/// The site's misbehaviour for the listing. Times are milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Script {
     Nothing,
-    /// It publishes, and answers with status 500.
+    /// The site publishes and answers with status 500.
     PublishedThen500,
-    /// It publishes, and cuts the line.
+    /// The site publishes and cuts the connection.
     PublishedThenCut,
-    /// It publishes; readings show the draft for a while.
+    /// The site publishes; readings still show the draft for a while.
     PublishedSeenLate,
-    /// It publishes under another id, which its lists show late.
+    /// The site publishes under another id, which lists show late.
     PublishedElsewhereLate,
-    /// It saves the draft, and answers with status 500.
+    /// The site saves the draft and answers with status 500.
     DraftThen500,
-    /// It saves the draft, and cuts the line.
+    /// The site saves the draft and cuts the connection.
     DraftThenCut,
-    /// It saves the draft; lists show it late.
+    /// The site saves the draft; lists show it late.
     DraftListedLate,
-    /// It saves the draft; no list ever shows it.
+    /// The site saves the draft; no list ever shows it.
     DraftNeverListed,
-    /// It publishes under another id, which nothing ever shows.
+    /// The site publishes under another id, which nothing ever shows.
     Withheld,
-    /// The same, and the answer is a status 500.
+    /// Like `Withheld`, and the answer is a status 500.
     WithheldThen500,
-    /// The same, and the line is cut.
+    /// Like `Withheld`, and the connection is cut.
     WithheldThenCut,
-    /// It makes the change, and answers with status 500.
+    /// The site makes the change and answers with status 500.
     ChangedThen500,
-    /// It makes the change, and cuts the line.
+    /// The site makes the change and cuts the connection.
     ChangedThenCut,
-    /// It makes the change, and cuts the line; readings show the item as it was for a while.
+    /// The site makes the change and cuts the connection; readings show the previous item for a while.
     ChangedSeenLate,
-    /// It cuts the line, and makes no change.
+    /// The site cuts the connection and makes no change.
     ChangeLost,
 }
 
 impl Script {
-    /// How late the evidence shows, at most; below the settling window.
+    /// The longest delay until the evidence is visible; shorter than the settling window.
     pub const LATE_MS: i64 = 2_000;
 
-    /// The rule for the practice site, for the listing with this word in its title.
+    /// Returns the rule for the practice site, for the listing whose title contains this word.
     pub fn rule(self, what: What, title_word: &str) -> Option<Value> {
         let late = Self::LATE_MS;
         let (on, action) = match self {
@@ -108,7 +108,7 @@ impl Script {
         Some(json!({"on": on, "title_contains": title_word, "times": 1, "do": action}))
     }
 
-    /// Whether the site never shows what became of the click, so that a person has to be asked.
+    /// Returns whether the site never shows the outcome of the click, so that a person must be asked.
     pub fn withholds(self) -> bool {
         matches!(
             self,
@@ -116,7 +116,7 @@ impl Script {
         )
     }
 
-    /// How long after the click its result shows.
+    /// Returns the delay between the click and its visible result.
     pub fn shows_after_ms(self) -> i64 {
         match self {
             Self::PublishedSeenLate | Self::PublishedElsewhereLate | Self::ChangedSeenLate => Self::LATE_MS,
@@ -125,23 +125,23 @@ impl Script {
     }
 }
 
-/// What is done on the site.
+/// A write on the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// A listing is published.
+    /// Publishes a listing.
     Publish,
-    /// An item that is there gets another description.
+    /// Changes the description of an item.
     Edit,
-    /// An item that is there gets another price.
+    /// Changes the price of an item.
     Price,
     Hide,
     Delete,
 }
 
-/// One listing and what befalls it.
+/// One listing with its misbehaviour and kills.
 #[derive(Clone, Debug)]
 pub struct Cell {
-    /// A word of its title that no other cell has.
+    /// A word of the title; it is unique among the cells.
     pub word: String,
     pub what: What,
     /// Whether preparing leaves no draft on the site.
@@ -151,7 +151,7 @@ pub struct Cell {
 }
 
 impl What {
-    /// What the practice site calls the request that does it.
+    /// Returns the practice site's name of the request that makes the write.
     fn operation(self) -> &'static str {
         match self {
             Self::Publish => "publish",
@@ -162,14 +162,14 @@ impl What {
     }
 }
 
-/// Cells with exactly `kills` kills, for the driver without a browser.
+/// Returns cells with exactly `kills` kills, for the driver without a browser.
 pub fn browserless(kills: usize, seed: u64) -> Vec<Cell> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut cells = Vec::new();
     let stages: Vec<Stage> = Stage::all().collect();
     let rounds = (kills * 6 / 10 / stages.len()).clamp(1, AT_EACH_STAGE);
     for round in 0..rounds {
-        // What the site does to the click matters most, so these come along with each round.
+        // Misbehaviour at the click matters most, so each round contains it.
         cells.extend(stages.iter().map(|stage| at_stage(*stage, round)));
         cells.extend(scripted(round, rounds));
     }
@@ -187,7 +187,7 @@ pub fn browserless(kills: usize, seed: u64) -> Vec<Cell> {
     named(cells, 'c')
 }
 
-/// Cells with exactly `kills` kills, for a real browser: every stage in turn, those around the click first.
+/// Returns cells with exactly `kills` kills, for a real browser: every stage in turn, those around the click first.
 pub fn browser(kills: usize, seed: u64) -> Vec<Cell> {
     let mut random = StdRng::seed_from_u64(seed ^ 1);
     let first = [
@@ -231,7 +231,7 @@ fn cell(dry_run: bool, script: Script, kills: Vec<Kill>) -> Cell {
     }
 }
 
-/// A kill at a stage, each round on another one of the ways on which the stage is reached.
+/// Returns a cell with a kill at a stage. Each round uses another way to reach the stage.
 fn at_stage(stage: Stage, round: usize) -> Cell {
     let mut ways = Vec::new();
     for dry_run in [true, false] {
@@ -272,7 +272,7 @@ fn at_stage(stage: Stage, round: usize) -> Cell {
     ways.swap_remove(round % ways.len())
 }
 
-/// Kills right after the site did something that it does not tell, in turn.
+/// Returns cells with kills right after a write whose answer the site withholds, in turn.
 fn scripted(round: usize, rounds: usize) -> Vec<Cell> {
     let clicked = Kill::At {
         stage: Stage::PublishClicked,
@@ -314,14 +314,14 @@ fn scripted(round: usize, rounds: usize) -> Vec<Cell> {
             vec![clicked, again(Stage::Reconciled)],
         ),
     ];
-    // One round is all there is for a small number of kills; else half of them each round.
+    // A small number of kills has one round with all of these cells. Otherwise each round has half of them.
     let share = if rounds == 1 { all.len() } else { all.len() / 2 };
     (0..share)
         .map(|number| all[(round * share + number) % all.len()].clone())
         .collect()
 }
 
-/// One kill or two at random moments.
+/// Returns a cell with one or two kills at random moments.
 fn at_random(random: &mut StdRng, left: usize) -> Cell {
     let from = if random.random_bool(0.4) {
         Phase::Prepare
@@ -346,15 +346,15 @@ fn at_random(random: &mut StdRng, left: usize) -> Cell {
     cell(random.random_bool(0.5), script, kills)
 }
 
-/// Whether an attempt that begins in this phase gets to a stage.
+/// Returns whether an attempt that begins in this phase reaches a stage.
 pub fn is_reached(stage: Stage, phase: Phase, dry_run: bool) -> bool {
-    // The draft is saved by the attempt at preparing where it is to stay, else by the one at publishing.
+    // The attempt at preparing saves the draft if it is to stay on the site, otherwise the attempt at publishing does.
     let saves = dry_run == (phase == Phase::Publish);
     match stage {
         Stage::Claimed
         | Stage::Begun
-        | Stage::ComposerRecorded
-        | Stage::ComposerStarted
+        | Stage::FormSessionRecorded
+        | Stage::FormSessionStarted
         | Stage::LeftoversEnded => true,
         Stage::Fill(
             FillStep::SignedIn | FillStep::FormOpened | FillStep::ReadBack | FillStep::ScreenshotTaken,
@@ -376,7 +376,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plans_have_exactly_as_many_kills_as_asked_for_and_cover_every_stage() {
+    fn plan_has_the_requested_kills_and_covers_every_stage() {
         for kills in [50, 60, 1_000] {
             let cells = browserless(kills, 7);
             assert_eq!(cells.iter().map(|cell| cell.kills.len()).sum::<usize>(), kills);
@@ -403,7 +403,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_seed_makes_the_same_plan() {
+    fn same_seed_makes_the_same_plan() {
         assert_eq!(
             format!("{:?}", browserless(300, 3)),
             format!("{:?}", browserless(300, 3))

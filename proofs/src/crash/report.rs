@@ -1,4 +1,4 @@
-//! Counting: what the site's records say against what the jobs say of themselves.
+//! Compares the site's records with the reported states of the jobs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,27 +12,27 @@ use super::plan::{Kill, Phase};
 use super::webhooks;
 use crate::records::Record;
 
-/// Everything that was seen.
+/// All observations.
 pub struct Report {
     pub(super) records: Vec<Record>,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) errors: Vec<String>,
-    /// Processes that instances had left behind when they ended.
+    /// The number of processes that instances left behind when they ended.
     pub(super) leftovers: usize,
     pub(super) changes: Changes,
     pub(super) replies: Vec<answering::Outcome>,
     pub(super) webhooks: Vec<webhooks::Outcome>,
 }
 
-/// What became of a listing.
+/// The outcome of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Once,
-    /// A person was asked, as the site told nothing.
+    /// A person was asked because the site withheld the evidence.
     Asked,
     Twice,
     Lost,
-    /// A person was asked although the site told.
+    /// A person was asked although the site showed the evidence.
     Undecided,
 }
 
@@ -47,7 +47,7 @@ struct Row {
 }
 
 impl Report {
-    /// Whether every promise was kept, and all was killed that was to be.
+    /// Returns whether every guarantee held and all planned kills were made.
     pub fn is_good(&self) -> bool {
         self.outcomes
             .iter()
@@ -56,7 +56,7 @@ impl Report {
             && self.problems().is_empty()
     }
 
-    /// How often the site published a listing.
+    /// Returns how often the site published a listing.
     fn publications(&self, outcome: &Outcome) -> usize {
         let published = self.records.iter().filter_map(Record::published);
         published.filter(|item| item.title == outcome.title).count()
@@ -73,12 +73,12 @@ impl Report {
             Ended::Asked if outcome.cell.script.withholds() => Verdict::Asked,
             Ended::Asked => Verdict::Undecided,
             Ended::Published { item_id } if is_there(item_id) => Verdict::Once,
-            // Published, it says, and the site knows of no such item; or it has not ended.
+            // The job is reported as published, but the site has no such item; or it has not ended.
             Ended::Published { .. } | Ended::Neither(_) => Verdict::Lost,
         }
     }
 
-    /// What keeps the count from being a proof, and what was too late or left behind.
+    /// Returns the problems that invalidate the proof, late decisions and leftovers.
     fn problems(&self) -> Vec<String> {
         let mut problems = self.errors.clone();
         for outcome in &self.outcomes {
@@ -87,14 +87,14 @@ impl Report {
                 outcome
                     .missed
                     .iter()
-                    .map(|stage| of(format!("{} was never reached", stage.name()))),
+                    .map(|stage| of(format!("{} was not reached", stage.name()))),
             );
             if let Ended::Neither(how) = &outcome.ended {
                 problems.push(of(format!("lost: {how}")));
             }
             match self.verdict(outcome) {
                 Verdict::Once if outcome.cell.script.withholds() => {
-                    problems.push(of("decided although the site told nothing".to_owned()));
+                    problems.push(of("decided although the site withheld the evidence".to_owned()));
                 }
                 Verdict::Once | Verdict::Asked | Verdict::Lost => {}
                 verdict => problems.push(of(format!("{verdict:?}"))),
@@ -154,7 +154,8 @@ impl Report {
         counted.map(|outcome| outcome.kills.len()).sum()
     }
 
-    /// The most that a decision was late, over all listings whose click came before their last kill.
+    /// Returns the number of decisions, the largest lateness and its limit, over all listings whose click came before
+    /// their last kill.
     fn lateness(&self, browser: bool) -> Option<(usize, i64, i64)> {
         let of = self.outcomes.iter().filter(|outcome| outcome.browser == browser);
         let late: Vec<(i64, i64)> = of

@@ -1,4 +1,4 @@
-//! The instance that is killed: told at which stage to halt, killed there, and started again on the same folder.
+//! The instance that is killed: it halts at a given stage, is killed there, and is started again on the same folder.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,11 +11,11 @@ use vintedbot_worker::Stage;
 
 use crate::instance::{Browser, Instance, Setup};
 
-/// Starts that may fail because a passing connection has the instance's port.
+/// The number of starts that may fail because another connection temporarily uses the instance's port.
 const STARTS: usize = 4;
 const BETWEEN_STARTS: Duration = Duration::from_millis(700);
 
-/// How long things take in the killed process; the same names as its settings, in milliseconds.
+/// The timings of the killed process, in milliseconds, named like its settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     pub lease_ms: i64,
@@ -27,7 +27,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// For the driver without a browser.
+    /// The timings for the driver without a browser.
     pub const BROWSERLESS: Self = Self {
         lease_ms: 1_200,
         heartbeat_ms: 300,
@@ -36,7 +36,7 @@ impl Pace {
         settle_ms: 3_000,
         settle_poll_ms: 150,
     };
-    /// For Chromium, which takes longer for everything.
+    /// The timings for Chromium, which is slower.
     pub const BROWSER: Self = Self {
         lease_ms: 5_000,
         heartbeat_ms: 1_000,
@@ -46,45 +46,39 @@ impl Pace {
         settle_poll_ms: 500,
     };
 
-    /// The time after a kill from which on a successor may act.
+    /// Returns the time after a kill from which a successor may act.
     pub fn successor_after_ms(&self) -> i64 {
         self.lease_ms.max(self.click_window_ms + self.request_timeout_ms)
     }
 
-    fn settings(&self) -> [(&'static str, i64); 14] {
+    fn durations(&self) -> [(&'static str, i64); 9] {
         [
-            ("LEASE_MS", self.lease_ms),
-            ("HEARTBEAT_MS", self.heartbeat_ms),
-            ("CLICK_WINDOW_MS", self.click_window_ms),
-            ("REQUEST_TIMEOUT_MS", self.request_timeout_ms),
-            ("SETTLE_MS", self.settle_ms),
-            ("SETTLE_POLL_MS", self.settle_poll_ms),
-            ("BACK_OFF_MS", 100),
-            ("PACING_MS", 0),
-            // Budgets have a test of their own.
-            ("PUBLISH_PER_MINUTE", 100_000),
-            ("PUBLISH_PER_MINUTE_ACCOUNT", 100_000),
-            ("CHANGES_PER_MINUTE_ACCOUNT", 100_000),
-            ("REPLIES_PER_MINUTE_ACCOUNT", 100_000),
-            ("SYNC_NOW_PER_MINUTE", 100_000),
-            ("REPLY_UNDO_MS", 0),
+            ("JOBS_LEASE", self.lease_ms),
+            ("JOBS_HEARTBEAT", self.heartbeat_ms),
+            ("EFFECTS_CLICK_WINDOW", self.click_window_ms),
+            ("EFFECTS_REQUEST_TIMEOUT", self.request_timeout_ms),
+            ("EFFECTS_SETTLE", self.settle_ms),
+            ("EFFECTS_SETTLE_POLL", self.settle_poll_ms),
+            ("JOBS_BACKOFF", 100),
+            ("BROWSER_PACING", 0),
+            ("REPLIES_UNDO", 0),
         ]
     }
 }
 
-/// An instance that is killed over and over.
+/// An instance that is killed repeatedly.
 pub struct Victim {
     instance: Instance,
     pub client: Client,
-    /// Where it says that it has halted.
+    /// The file that the process creates when it halts.
     crash_file: PathBuf,
     pub armed: Option<Stage>,
-    /// When it was ready last, in UTC milliseconds.
+    /// The time when it was last ready, in UTC milliseconds.
     pub ready_time: i64,
 }
 
 impl Victim {
-    /// Starts an instance in `folder`, with nothing in its way.
+    /// Starts an instance in `folder`, without a kill stage.
     pub async fn start(
         folder: &Path,
         practice_url: &str,
@@ -94,10 +88,19 @@ impl Victim {
     ) -> Result<Self> {
         std::fs::create_dir_all(folder)?;
         let mut settings: Vec<(String, String)> = pace
-            .settings()
+            .durations()
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_string()))
+            .map(|(name, value)| ((*name).to_owned(), format!("{value}ms")))
             .collect();
+        // Other tests cover the budgets.
+        let unlimited = [
+            "PUBLISH_PER_MINUTE",
+            "PUBLISH_PER_MINUTE_ACCOUNT",
+            "CHANGES_PER_MINUTE_ACCOUNT",
+            "REPLIES_PER_MINUTE_ACCOUNT",
+            "SYNC_NOW_PER_MINUTE",
+        ];
+        settings.extend(unlimited.map(|name| (name.to_owned(), "100000".to_owned())));
         settings.push(("LOG".to_owned(), "warn".to_owned()));
         settings.push(("WEBHOOK_ALLOWED_NETWORKS".to_owned(), "127.0.0.0/8".to_owned()));
         settings.push(("FAILPOINTS".to_owned(), failpoints.to_owned()));
@@ -121,7 +124,7 @@ impl Victim {
         })
     }
 
-    /// Starts it again, told to halt at `armed`.
+    /// Starts it again, armed to halt at this stage.
     pub async fn restart(&mut self, armed: Option<Stage>) -> Result<()> {
         if self.crash_file.exists() {
             std::fs::remove_file(&self.crash_file)?;
@@ -141,16 +144,16 @@ impl Victim {
         Ok(())
     }
 
-    /// Whether it has halted at the stage that it was armed with.
+    /// Returns whether it has halted at its armed stage.
     pub fn is_halted(&self) -> bool {
         self.armed.is_some() && self.crash_file.exists()
     }
 
-    /// SIGKILL, to this process alone. Answers with the time of it, in UTC milliseconds.
+    /// Sends SIGKILL to this process only. Returns the time in UTC milliseconds.
     pub async fn kill(&mut self) -> Result<i64> {
         if !self.instance.is_running() {
             bail!(
-                "the process ended before it was killed; see {}",
+                "the process ended before its kill; see {}",
                 self.instance.log_file().display()
             );
         }
@@ -159,23 +162,23 @@ impl Victim {
         Ok(time)
     }
 
-    /// The database that it left behind.
+    /// Returns its database file.
     pub fn database(&self) -> PathBuf {
         self.instance.database()
     }
 
-    /// Asks it to end, and waits for that.
+    /// Requests its end and waits for it.
     pub async fn stop(&mut self) -> Result<()> {
         self.instance.stop().await
     }
 
-    /// Ends what it started and left behind. Says how many processes there were.
+    /// Ends the processes that it left behind. Returns their number.
     pub fn end_leftovers(&self) -> usize {
         self.instance.end_leftovers()
     }
 }
 
-/// A client that makes every call once: a killed server takes its calls with it, and who made them repeats them.
+/// Returns a client that makes every call once. A kill interrupts calls, and the proof repeats them itself.
 async fn connect(instance: &Instance) -> Result<Client> {
     let client = Client::builder(instance.url()).token_file(instance.token_file());
     let client = client
@@ -183,5 +186,5 @@ async fn connect(instance: &Instance) -> Result<Client> {
         .retry(RetryPolicy::never())
         .build()
         .await;
-    client.context("the instance cannot be called")
+    client.context("cannot connect to the instance")
 }

@@ -1,8 +1,9 @@
-//! What is killed while events are sent to a receiver, and what of them arrived by the receiver's own record.
+//! Kills while events are sent to a receiver, and the arrivals by the receiver's own record.
 //!
-//! An instance has two endpoints, one of them ordered, both at a receiver in this process that only writes down what comes.
-//! While things happen, the instance is killed at each stage and at random. Afterwards its log says what happened: each event
-//! has to have arrived at both, as often as you like, but under one `webhook-id`.
+//! An instance has two endpoints, one of them ordered, both at a receiver in this process that only records requests.
+//! While events are created, the instance is killed at each stage and at random. Afterwards, its event log is compared
+//! with the arrivals: each event must have arrived at both endpoints. It may arrive several times, but always with the
+//! same `webhook-id`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -23,41 +24,41 @@ use crate::instance::Browser;
 use crate::receiver::Receiver;
 use crate::records::Site;
 
-/// Kills in a round, each round with a fresh instance.
+/// The number of kills in a round; each round has a new instance.
 const KILLS_PER_ROUND: usize = 25;
-/// Things that happen between two kills.
+/// The number of events between two kills.
 const HAPPENINGS: usize = 4;
-/// How long a stage may take to be reached: a lease has to run out first.
+/// The time limit until a stage is reached; a lease must expire first.
 const HALTS_WITHIN: Duration = Duration::from_secs(15);
-/// How long everything may take to arrive after the last kill.
+/// The time limit until all events have arrived after the last kill.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(45);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// The longest that a random kill waits, in milliseconds: most of what happens is sent by then.
+/// The longest delay of a random kill, in milliseconds; most events are sent by then.
 const RANDOM_MS: u64 = 120;
 const PATHS: [&str; 2] = ["/free", "/ordered"];
-/// The one type that the endpoints take.
+/// The only event type to which the endpoints subscribe.
 const TYPE: &str = "template_created";
 
 /// One SIGKILL.
 #[derive(Clone, Copy, Debug)]
 pub enum Kill {
     At(Stage),
-    /// So many milliseconds after the last thing happened.
+    /// This many milliseconds after the last event.
     Random(u64),
 }
 
-/// What became of a round.
+/// The outcome of a round.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
     kills: usize,
     events: usize,
     repeats: usize,
-    /// Events that did not arrive somewhere.
+    /// Events that did not arrive at an endpoint.
     lost: Vec<String>,
     problems: Vec<String>,
 }
 
-/// Rounds with exactly `kills` kills in all: every stage in turn, and random moments between.
+/// Returns rounds with exactly `kills` kills in total: every stage in turn, and random moments between them.
 pub fn rounds(kills: usize, seed: u64) -> Vec<Vec<Kill>> {
     let mut random = StdRng::seed_from_u64(seed ^ 5);
     let all: Vec<Kill> = (0..kills)
@@ -69,7 +70,7 @@ pub fn rounds(kills: usize, seed: u64) -> Vec<Vec<Kill>> {
     all.chunks(KILLS_PER_ROUND).map(<[Kill]>::to_vec).collect()
 }
 
-/// Makes the kills of one round and compares what happened with what arrived.
+/// Makes the kills of one round and compares the event log with the arrivals.
 pub async fn round(folder: &Path, site: &Site, failpoints: &str, kills: &[Kill]) -> Result<Outcome> {
     let receiver = Receiver::open().await?;
     let mut victim = Victim::start(folder, site.url(), Browser::Off, Pace::BROWSERLESS, failpoints).await?;
@@ -104,9 +105,7 @@ pub async fn round(folder: &Path, site: &Site, failpoints: &str, kills: &[Kill])
                     sleep(LOOK_EVERY).await;
                 }
                 if !victim.is_halted() {
-                    outcome
-                        .problems
-                        .push(format!("{} was never reached", stage.name()));
+                    outcome.problems.push(format!("{} was not reached", stage.name()));
                 }
             }
         }
@@ -128,14 +127,14 @@ pub async fn round(folder: &Path, site: &Site, failpoints: &str, kills: &[Kill])
     Ok(outcome)
 }
 
-/// Things happen. Whether a call that fails made something, the log says.
+/// Creates events. A failed call may have created one; the event log decides.
 async fn happen(victim: &Victim) {
     for _ in 0..HAPPENINGS {
         drop(victim.client.templates().create(SystemIds.id(), "Hello").await);
     }
 }
 
-/// What the log has against what arrived.
+/// Compares the event log with the arrivals.
 fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Result<()> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let mut statement = connection
@@ -143,7 +142,7 @@ fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Resul
     let happened = statement
         .query_map([], |row| row.get::<_, i64>(0))?
         .collect::<Result<Vec<_>, _>>()?;
-    ensure!(!happened.is_empty(), "nothing happened");
+    ensure!(!happened.is_empty(), "there are no events");
     let arrived = receiver.arrived();
     outcome.events = happened.len() * PATHS.len();
     outcome.repeats = arrived.len();
@@ -160,9 +159,9 @@ fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Resul
                 Some(1) => {}
                 None | Some(0) => outcome
                     .lost
-                    .push(format!("event {sequence} never came to {path}")),
+                    .push(format!("event {sequence} did not arrive at {path}")),
                 Some(_) => {
-                    let changed = format!("event {sequence} came to {path} under several ids");
+                    let changed = format!("event {sequence} arrived at {path} with several ids");
                     if !outcome.problems.contains(&changed) {
                         outcome.problems.push(changed);
                     }
@@ -173,13 +172,15 @@ fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Resul
     let all: BTreeSet<_> = ids.values().flatten().collect();
     let distinct = ids.values().map(BTreeSet::len).sum::<usize>();
     if all.len() != distinct {
-        outcome.problems.push("two events came under one id".to_owned());
+        outcome
+            .problems
+            .push("two events arrived with the same id".to_owned());
     }
     outcome.repeats -= ids.len();
     Ok(())
 }
 
-/// Whether every promise was kept is whether there are none of these.
+/// Returns all problems; every guarantee held if there are none.
 pub fn problems(outcomes: &[Outcome]) -> Vec<String> {
     let all = outcomes
         .iter()
@@ -187,7 +188,7 @@ pub fn problems(outcomes: &[Outcome]) -> Vec<String> {
     all.map(|problem| format!("webhooks: {problem}")).collect()
 }
 
-/// The closing line.
+/// Writes the closing line.
 pub fn write(f: &mut fmt::Formatter<'_>, outcomes: &[Outcome]) -> fmt::Result {
     if outcomes.is_empty() {
         return Ok(());
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn webhooks_are_killed_exactly_as_often_as_asked_for_and_at_every_stage() {
+    fn webhooks_get_the_requested_kills_at_every_stage() {
         for kills in [0, 1, 10, 200] {
             assert_eq!(rounds(kills, 7).iter().map(Vec::len).sum::<usize>(), kills);
         }

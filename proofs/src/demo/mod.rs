@@ -1,11 +1,11 @@
-//! The demo: the whole chain from photos to a published listing, written with the Rust SDK as a script's author would.
+//! The demo: the whole way from photos to a published listing, written with the Rust SDK like a user's script.
 //!
-//! `story` is what happens, `show` what is printed meanwhile, `film` the page with every step, `verdict` what the practice site's records say of it in the
-//! end. The demo fails when the two differ in anything.
+//! `story` runs the steps, `show` prints the events meanwhile, `timeline` writes a page with every step, and `verdict`
+//! compares the outcome with the practice site's records. The demo fails if the two differ.
 
-mod film;
 mod show;
 mod story;
+mod timeline;
 mod verdict;
 
 use std::path::{Path, PathBuf};
@@ -16,26 +16,26 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::instance::{Browser, Instance, Practice, Setup};
 
-/// What the demo can be told.
+/// The options of the demo.
 #[derive(Debug, Parser)]
 #[command(name = "demo")]
 pub struct Options {
-    /// A folder with photos (JPEG, PNG, WebP, GIF), taken by name; without it some are made.
+    /// A folder with photos (JPEG, PNG, WebP, GIF), used in the order of their names. By default, photos are generated.
     #[arg(long, env)]
     photos: Option<PathBuf>,
     /// The title of the listing that is published.
     #[arg(long, env, default_value = "Sweat gris chiné, coupe droite")]
     title: String,
-    /// A practice site that runs already; without it one is started.
+    /// The URL of a running practice site. By default, one is started.
     #[arg(long, env)]
     practice_url: Option<String>,
 }
 
-/// Plays the demo. True: everything was as it should be.
+/// Runs the demo. Returns true if everything is as expected.
 ///
 /// # Errors
 ///
-/// It could not be played to its end.
+/// Fails if the demo could not run to its end.
 pub async fn run(options: Options) -> Result<bool> {
     let folder = tempfile::Builder::new()
         .prefix("vintedbot-demo-")
@@ -54,7 +54,7 @@ pub async fn run(options: Options) -> Result<bool> {
     let is_right = played?;
     ended?;
     if is_right {
-        // What is left in the folder is what was printed: screenshots, the film and records.
+        // The folder keeps only the printed results: screenshots, the step timeline and records.
         tokio::fs::remove_dir_all(folder.join("data")).await?;
     }
     Ok(is_right)
@@ -79,28 +79,28 @@ async fn play(stage: &mut Stage, options: &Options, folder: &Path) -> Result<boo
     instance
         .start()
         .await
-        .context("no instance with a real Chromium, and the demo takes nothing else")?;
+        .context("no instance with a real Chromium; the demo requires it")?;
     println!("instance: {}", instance.url());
 
     let client = vintedbot_sdk::Client::builder(instance.url())
         .token_file(instance.token_file())
         .build()
         .await?;
-    let mut told = story::Told::default();
-    let end = story::tell(&mut told, &client, &site, options, folder).await;
-    match film::write(&told, &client, folder).await {
-        Ok(file) => println!("\nstep by step, with pictures: {}", file.display()),
-        Err(error) if end.is_ok() => return Err(error.context("the film strip")),
-        Err(error) => println!("\nno film strip: {error:#}"),
+    let mut progress = story::Progress::default();
+    let end = story::run(&mut progress, &client, &site, options, folder).await;
+    match timeline::write(&progress, &client, folder).await {
+        Ok(file) => println!("\nstep timeline with pictures: {}", file.display()),
+        Err(error) if end.is_ok() => return Err(error.context("cannot write the step timeline")),
+        Err(error) => println!("\ncannot write the step timeline: {error:#}"),
     }
-    // Nobody acts any more when the records are read.
+    // The instance is stopped first, so that the records are complete.
     instance.stop().await?;
-    let verdict = verdict::judge(&told, end, &site, before).await?;
+    let verdict = verdict::judge(&progress, end, &site, before).await?;
     verdict.print();
     Ok(verdict.is_right())
 }
 
-/// What has to be ended in the end.
+/// The processes to end after the demo.
 #[derive(Default)]
 struct Stage {
     practice: Option<Practice>,

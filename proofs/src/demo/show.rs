@@ -1,4 +1,4 @@
-//! What the demo prints while it happens.
+//! The output of the demo while it runs.
 
 use futures::TryStreamExt as _;
 use tokio::task::JoinHandle;
@@ -7,10 +7,10 @@ use vintedbot_sdk::v1::watch_response::Message;
 use vintedbot_sdk::v1::{PublishJob, WatchRequest, ephemeral};
 use vintedbot_sdk::{Client, Result};
 
-/// Prints every event as it comes, until it is dropped.
+/// Prints every event as it arrives, until the handle is dropped.
 pub async fn events(client: &Client) -> Result<AbortOnDropHandle<()>> {
     let mut watch = client.events().watch(WatchRequest::default());
-    // The first message says that from here on nothing is missed.
+    // From the first message on, no event is missed.
     watch.try_next().await?;
     let task: JoinHandle<()> = tokio::spawn(async move {
         loop {
@@ -54,12 +54,12 @@ fn line(message: &Message) {
     }
 }
 
-/// Enough of an id to tell it from others.
+/// Returns the end of an id; enough to distinguish it from others.
 fn short(id: &str) -> &str {
     id.get(id.len().saturating_sub(12)..).unwrap_or(id)
 }
 
-/// What the form showed, field by field.
+/// Prints the values that the form showed, field by field.
 pub fn read_back(job: &PublishJob) {
     for field in &job.read_back {
         let sign = if field.matches { "=" } else { "differs:" };

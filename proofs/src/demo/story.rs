@@ -1,4 +1,4 @@
-//! What happens in the demo.
+//! The steps of the demo.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -18,34 +18,34 @@ use super::{Options, show};
 use crate::photos;
 use crate::records::Site;
 
-/// A browser that is slow on a busy machine is still waited for.
+/// The time limit of a job; long enough for a browser on a busy machine.
 const JOB_TAKES_AT_MOST: Duration = Duration::from_secs(240);
 const CATALOG_TAKES_AT_MOST: Duration = Duration::from_secs(60);
 const SECOND: &str = "Sweat à rayures, col rond";
 const THIRD: &str = "Sweat à capuche, peu porté";
 const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "webp", "gif"];
 
-/// What happened, as the instance tells it.
+/// The progress of the demo, as the instance reports it.
 #[derive(Default)]
-pub struct Told {
-    /// Whose things on the practice site are the demo's.
+pub struct Progress {
+    /// The member on the practice site whose records belong to the demo.
     pub member_id: u64,
-    /// Whether the first listing's photos were made here too: upright ones, once they are turned.
+    /// Whether the first listing's photos were generated; these are upright once their orientation is applied.
     pub are_photos_made: bool,
-    /// As far as the story came: what was to be published, cancelled, and stopped at a challenge.
+    /// The acts so far: the published, the cancelled and the challenged listing.
     pub acts: Vec<Act>,
 }
 
-/// One listing and what became of its job.
+/// One listing and the last state of its job.
 pub struct Act {
     pub listing: Listing,
     pub photos: Vec<Photo>,
     pub job: PublishJob,
 }
 
-/// Plays all of it, or breaks off where anything is not as it should be.
-pub async fn tell(
-    told: &mut Told,
+/// Runs all steps. Stops at the first unexpected result.
+pub async fn run(
+    progress: &mut Progress,
     client: &Client,
     site: &Site,
     options: &Options,
@@ -54,14 +54,14 @@ pub async fn tell(
     let me = client.auth().who_am_i().await?;
     println!(
         "signed in as {} on vintedbot {}",
-        me.owner_name, me.server_version
+        me.workspace_name, me.server_version
     );
     let _events = show::events(client).await?;
     let account = account(client).await?;
-    told.member_id = account
+    progress.member_id = account
         .member_id
         .parse()
-        .context("the account's member id is no number")?;
+        .context("the account's member id is not a number")?;
     let script = Script {
         client,
         site,
@@ -69,32 +69,42 @@ pub async fn tell(
         account,
     };
 
-    println!("\n1. Photos become a listing");
+    println!("\n1. A listing is published from photos");
     let given = options
         .photos
         .as_deref()
         .filter(|folder| !folder.as_os_str().is_empty());
-    told.are_photos_made = given.is_none();
+    progress.are_photos_made = given.is_none();
     let uploads = match given {
         Some(folder) => found(folder)?,
         None => made(1..=3)?,
     };
     let listing = ("Porté deux fois, comme neuf.", 2_900);
     script
-        .publish(script.begin(told, uploads, &options.title, listing).await?)
+        .publish(script.begin(progress, uploads, &options.title, listing).await?)
         .await?;
 
-    println!("\n2. Another is prepared and cancelled");
+    println!("\n2. A second listing is prepared and cancelled");
     let act = script
-        .begin(told, made(4..=5)?, SECOND, ("Taille bien, sans défaut.", 1_800))
+        .begin(
+            progress,
+            made(4..=5)?,
+            SECOND,
+            ("Taille bien, sans défaut.", 1_800),
+        )
         .await?;
     script.prepare(act).await?;
     act.job = client.publish().cancel(&act.job.id).await?;
     script.settle(act, State::Cancelled).await?;
 
-    println!("\n3. A third meets a captcha");
+    println!("\n3. A third listing stops at a captcha");
     let act = script
-        .begin(told, made(6..=7)?, THIRD, ("Coton épais, coupe ample.", 2_200))
+        .begin(
+            progress,
+            made(6..=7)?,
+            THIRD,
+            ("Coton épais, coupe ample.", 2_200),
+        )
         .await?;
     let member_id = script.account.member_id.parse::<u64>()?;
     site.add_rule(&json!({"on": "form", "member": member_id, "times": 1, "do": "captcha_page"}))
@@ -109,27 +119,27 @@ pub async fn tell(
     script.screenshot(&act.job, "challenge.png").await
 }
 
-/// What every step needs.
+/// The context of every step.
 struct Script<'a> {
     client: &'a Client,
     site: &'a Site,
-    /// Where screenshots go.
+    /// The folder for screenshots.
     folder: &'a Path,
     account: Account,
 }
 
 impl Script<'_> {
-    /// Stores photos and makes a listing with them.
+    /// Stores photos and creates a listing with them.
     async fn begin<'t>(
         &self,
-        told: &'t mut Told,
+        progress: &'t mut Progress,
         uploads: Vec<Upload>,
         title: &str,
         (description, price): (&str, i64),
     ) -> Result<&'t mut Act> {
         let answers = self.client.media().upload_all(uploads).await?;
         let photos: Option<Vec<_>> = answers.into_iter().map(|answer| answer.photo).collect();
-        let photos = photos.context("an upload was answered without its photo")?;
+        let photos = photos.context("the answer to an upload contains no photo")?;
         for photo in &photos {
             println!(
                 "  {}: {} x {}, {} bytes",
@@ -157,25 +167,25 @@ impl Script<'_> {
         let listing = self.client.listings().create(request).await?;
         let category = listing.category.as_ref().map_or("", |category| &category.name);
         println!("  listing {}: {} ({category})", listing.id, listing.title);
-        told.acts.push(Act {
+        progress.acts.push(Act {
             listing,
             photos,
             job: PublishJob::default(),
         });
-        told.acts.last_mut().context("it was pushed")
+        progress.acts.last_mut().context("the act was not recorded")
     }
 
-    /// Prepares a listing as far as a person's look at it.
+    /// Prepares a listing and shows it as a person would review it.
     async fn prepare(&self, act: &mut Act) -> Result<()> {
         act.job = self.client.publish().prepare(&act.listing.id).await?;
         println!("  preparing as job {}", act.job.id);
         self.settle(act, State::AwaitingConfirmation).await
     }
 
-    /// Waits until the job goes no further by itself, and takes note of it as it is then.
+    /// Waits until the job settles, and records its state.
     async fn settle(&self, act: &mut Act, wanted: State) -> Result<()> {
         let settled = timeout(JOB_TAKES_AT_MOST, self.client.publish().settled(&act.job.id)).await;
-        act.job = settled.with_context(|| format!("job {} goes on and on", act.job.id))??;
+        act.job = settled.with_context(|| format!("job {} did not settle in time", act.job.id))??;
         let job = &act.job;
         if job.state() != wanted {
             let (state, reason) = (job.state().as_str_name(), job.reason().as_str_name());
@@ -189,7 +199,7 @@ impl Script<'_> {
         Ok(())
     }
 
-    /// The whole way: prepared, looked at, confirmed dry, confirmed for real.
+    /// Publishes a listing: prepare, review, confirm as a dry run, confirm.
     async fn publish(&self, act: &mut Act) -> Result<()> {
         self.prepare(act).await?;
         show::read_back(&act.job);
@@ -199,20 +209,20 @@ impl Script<'_> {
             .job
             .confirmation
             .clone()
-            .context("the job shows no confirmation")?;
+            .context("the job has no confirmation")?;
         self.check(&act.job, &confirmation).await?;
-        println!("  confirming for real");
+        println!("  confirming");
         act.job = self.client.publish().confirm(&act.job.id, &confirmation).await?;
         self.settle(act, State::Published).await?;
         println!("  published: {}", act.job.remote_url);
         Ok(())
     }
 
-    /// Confirms dry, and sees to it that nothing came of it.
+    /// Confirms as a dry run, and checks that nothing changed.
     async fn check(&self, job: &PublishJob, confirmation: &Confirmation) -> Result<()> {
         let before = self.site.last_seq().await?;
         let answer = self.client.publish().check(&job.id, confirmation).await?;
-        println!("  confirming dry:");
+        println!("  confirming as a dry run:");
         for check in &answer.checks {
             let name = check
                 .kind()
@@ -222,23 +232,23 @@ impl Script<'_> {
             let passed = if check.passed {
                 "passes".to_owned()
             } else {
-                format!("does not pass: {}", check.message)
+                format!("failed: {}", check.message)
             };
             println!("    {name:<15} {passed}");
         }
         let after = self.client.publish().get(&job.id).await?;
         ensure!(
             after.state() == State::AwaitingConfirmation,
-            "a dry run moved the job"
+            "a dry run changed the job's state"
         );
         ensure!(
             self.site.last_seq().await? == before,
-            "a dry run reached the site"
+            "a dry run sent a write to the site"
         );
         Ok(())
     }
 
-    /// Keeps the job's last screenshot as a file.
+    /// Saves the job's last screenshot as a file.
     async fn screenshot(&self, job: &PublishJob, file_name: &str) -> Result<()> {
         let screenshots: Vec<_> = self.client.publish().screenshots(&job.id).try_collect().await?;
         let screenshot = screenshots.last().context("the job has no screenshot")?;
@@ -255,7 +265,7 @@ impl Script<'_> {
     }
 }
 
-/// An account that only ever reaches the practice site, once the site's catalogue and its member there are known.
+/// Creates an account on the practice site, and waits until its catalogue and its member are known.
 async fn account(client: &Client) -> Result<Account> {
     let request = CreateAccountRequest {
         display_name: "Demo".to_owned(),
@@ -277,7 +287,7 @@ async fn account(client: &Client) -> Result<Account> {
     };
     timeout(CATALOG_TAKES_AT_MOST, ready)
         .await
-        .context("the site's catalogue was not read")?
+        .context("the site's catalogue was not read in time")?
 }
 
 async fn has_catalog(client: &Client, account: &Account) -> Result<bool> {
@@ -292,13 +302,13 @@ async fn has_catalog(client: &Client, account: &Account) -> Result<bool> {
     }
 }
 
-/// Photos with orientation, place, time and camera inside.
+/// Returns photos with orientation, place, time and camera in their metadata.
 fn made(seeds: impl IntoIterator<Item = u64>) -> Result<Vec<Upload>> {
     let photo = |seed| Ok(Upload::bytes(photos::jpeg(seed, 900, 1_200)?).named(format!("IMG_{seed:04}.jpg")));
     seeds.into_iter().map(photo).collect()
 }
 
-/// The photos in a folder, by name.
+/// Returns the photos in a folder, sorted by name.
 fn found(folder: &Path) -> Result<Vec<Upload>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("PHOTOS={}", folder.display()))?;
     let paths: Result<Vec<PathBuf>, _> = entries.map(|entry| entry.map(|entry| entry.path())).collect();
@@ -313,7 +323,7 @@ fn found(folder: &Path) -> Result<Vec<Upload>> {
     });
     ensure!(
         !paths.is_empty(),
-        "PHOTOS={}: there are no photos in it",
+        "PHOTOS={}: the folder contains no photos",
         folder.display()
     );
     paths.sort();

@@ -1,14 +1,14 @@
-//! What the practice site's records say of the demo, beside what the instance says.
+//! Compares the practice site's records with the states that the instance reports.
 
 use std::collections::HashSet;
 
 use anyhow::Result;
 use vintedbot_sdk::v1::publish_job::State;
 
-use super::story::{Act, Told};
+use super::story::{Act, Progress};
 use crate::records::{Item, Photo, Record, Site, What};
 
-/// The counts of the closing line, the table above it, and everything that is not as it should be.
+/// The counts of the closing line, the table above it, and all faults.
 pub struct Verdict {
     published: usize,
     cancelled: usize,
@@ -17,12 +17,12 @@ pub struct Verdict {
     faults: Vec<String>,
 }
 
-/// Reads the records that were written after number `before` and compares. `end` is how the story ended.
-pub async fn judge(told: &Told, end: Result<()>, site: &Site, before: u64) -> Result<Verdict> {
+/// Reads the records after number `before` and compares them. `end` is the result of the story.
+pub async fn judge(progress: &Progress, end: Result<()>, site: &Site, before: u64) -> Result<Verdict> {
     let mut records = site.records(before).await?;
-    records.retain(|record| record.member_id == told.member_id);
+    records.retain(|record| record.member_id == progress.member_id);
     let items: Vec<_> = records.iter().filter_map(Record::published).collect();
-    let times: Vec<_> = told
+    let times: Vec<_> = progress
         .acts
         .iter()
         .map(|act| items.iter().filter(|item| is_of(item, act)).count())
@@ -30,15 +30,15 @@ pub async fn judge(told: &Told, end: Result<()>, site: &Site, before: u64) -> Re
 
     let mut faults: Vec<_> = end.err().map(|error| format!("{error:#}")).into_iter().collect();
     if items.len() != times.iter().sum::<usize>() {
-        faults.push("an item was published that belongs to no listing".to_owned());
+        faults.push("an item without a listing was published".to_owned());
     }
-    if let Some(act) = told.acts.first() {
+    if let Some(act) = progress.acts.first() {
         let published = items.iter().filter(|item| is_of(item, act));
         faults.extend(published.flat_map(|item| differences(item, act)));
     }
-    faults.extend(photo_faults(&records, told.are_photos_made));
+    faults.extend(photo_faults(&records, progress.are_photos_made));
     let ended = |number: usize, state: State| {
-        let act = told
+        let act = progress
             .acts
             .get(number)
             .filter(|act| act.job.state() == state && times[number] == 0);
@@ -47,7 +47,9 @@ pub async fn judge(told: &Told, end: Result<()>, site: &Site, before: u64) -> Re
     let challenged = match ended(2, State::Blocked) {
         Some(job) => {
             let reason = job.reason().as_str_name();
-            job.needs_manual && reason.contains("_CHALLENGE_") && was_challenged(site, told.member_id).await?
+            job.requires_action
+                && reason.contains("_CHALLENGE_")
+                && was_challenged(site, progress.member_id).await?
         }
         None => false,
     };
@@ -55,7 +57,7 @@ pub async fn judge(told: &Told, end: Result<()>, site: &Site, before: u64) -> Re
         published: times.first().copied().unwrap_or_default(),
         cancelled: usize::from(ended(1, State::Cancelled).is_some()),
         challenged: usize::from(challenged),
-        rows: told
+        rows: progress
             .acts
             .iter()
             .zip(times)
@@ -65,7 +67,7 @@ pub async fn judge(told: &Told, end: Result<()>, site: &Site, before: u64) -> Re
     })
 }
 
-/// Whether the site showed its captcha, once.
+/// Returns whether the site showed its captcha exactly once.
 async fn was_challenged(site: &Site, member_id: u64) -> Result<bool> {
     let rules = site.rules().await?;
     Ok(rules
@@ -73,7 +75,7 @@ async fn was_challenged(site: &Site, member_id: u64) -> Result<bool> {
         .any(|rule| rule["member"] == member_id && rule["on"] == "form" && rule["struck"] == 1))
 }
 
-/// Whether the site's item is that listing: it has its photos, whatever else was changed in it.
+/// Returns whether the site's item has photos of this listing, regardless of its other fields.
 fn is_of(item: &Item, act: &Act) -> bool {
     let hashes: HashSet<_> = act.photos.iter().map(|photo| photo.sha256.as_str()).collect();
     item.photo_sha256s
@@ -81,7 +83,7 @@ fn is_of(item: &Item, act: &Act) -> bool {
         .any(|sha256| hashes.contains(sha256.as_str()))
 }
 
-/// Where what was published is not what was approved.
+/// Returns the differences between the published item and the approved listing.
 fn differences(item: &Item, act: &Act) -> Vec<String> {
     let listing = &act.listing;
     let hashes: Vec<_> = act.photos.iter().map(|photo| photo.sha256.clone()).collect();
@@ -93,7 +95,10 @@ fn differences(item: &Item, act: &Act) -> Vec<String> {
         (item.photo_sha256s == hashes, "photos or their order"),
         (item.item_id.to_string() == act.job.remote_item_id, "id"),
         (item.push_up == Some(false), "paid bump"),
-        (item.trusted == Some(true), "click, which was no browser's own"),
+        (
+            item.trusted == Some(true),
+            "click, which was not a trusted browser event",
+        ),
         (
             act.job.read_back.iter().all(|field| field.matches) && !act.job.read_back.is_empty(),
             "read-back",
@@ -105,7 +110,7 @@ fn differences(item: &Item, act: &Act) -> Vec<String> {
     .collect()
 }
 
-/// What photos on the site still tell, and which lie on their side.
+/// Returns the metadata that photos on the site still contain, and photos with a wrong orientation.
 fn photo_faults(records: &[Record], are_made: bool) -> Vec<String> {
     let photos: Vec<&Photo> = records
         .iter()
@@ -120,10 +125,10 @@ fn photo_faults(records: &[Record], are_made: bool) -> Vec<String> {
     }
     for photo in photos {
         if !photo.metadata.is_empty() {
-            faults.push(format!("photo {} carries {:?}", photo.photo_id, photo.metadata));
+            faults.push(format!("photo {} contains {:?}", photo.photo_id, photo.metadata));
         }
         if are_made && photo.width >= photo.height {
-            faults.push(format!("photo {} lies on its side", photo.photo_id));
+            faults.push(format!("photo {} has a wrong orientation", photo.photo_id));
         }
     }
     faults
@@ -164,7 +169,7 @@ impl Verdict {
         }
         println!();
         for fault in &self.faults {
-            println!("not as it should be: {fault}");
+            println!("fault: {fault}");
         }
         println!("{}", self.closing_line());
     }
@@ -195,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_closing_line_says_what_was_counted() {
+    fn closing_line_states_the_counts() {
         assert_eq!(
             verdict(1, 1, 1).closing_line(),
             "demo: published 1 of 1 exactly once, 1 cancelled, 1 stopped at a challenge"
@@ -207,13 +212,13 @@ mod tests {
     }
 
     #[test]
-    fn any_other_count_and_any_fault_is_not_right() {
+    fn any_other_count_or_fault_fails() {
         assert!(verdict(1, 1, 1).is_right());
         for (published, cancelled, challenged) in [(0, 1, 1), (2, 1, 1), (1, 0, 1), (1, 1, 0)] {
             assert!(!verdict(published, cancelled, challenged).is_right());
         }
         let faulty = Verdict {
-            faults: vec!["a photo carries its place".to_owned()],
+            faults: vec!["a photo contains its place".to_owned()],
             ..verdict(1, 1, 1)
         };
         assert!(!faulty.is_right());

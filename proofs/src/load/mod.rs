@@ -1,14 +1,14 @@
-//! Many sellers and their watchers at one instance, for a while: what calls take, whether anything is refused or lost, whether
-//! memory stays where it is; and then ever more calls at once, until something gives.
+//! Runs many sellers and watchers on one instance. Measures the durations of calls, refused calls, lost events and
+//! memory growth. Then increases the number of simultaneous calls until a limit is reached.
 //!
-//! Every seller is an owner with an account of their own. [`owners`] makes them, [`seller`] is what one does, [`watchers`] hold
-//! streams and count what comes, [`strain`] looks for what gives first, and [`report`] is what is printed.
+//! Every seller is a workspace with its own account. [`workspaces`] creates them, [`seller`] runs one, [`watchers`]
+//! hold streams and count events, [`strain`] finds the first limit, and [`report`] prints the results.
 
-pub(crate) mod owners;
 mod report;
 mod seller;
 mod strain;
 mod watchers;
+pub(crate) mod workspaces;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -29,27 +29,27 @@ use report::Calls;
 use seller::Seller;
 use watchers::Watchers;
 
-/// What to put on the instance.
+/// The options of the load proof.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub sellers: usize,
     pub watchers: usize,
     pub time: Duration,
     pub seed: u64,
-    /// Empty: SQLite.
+    /// The URL of an empty PostgreSQL database; empty means SQLite.
     pub database_url: String,
 }
 
-/// Memory is looked at so often.
+/// The interval between two readings of memory.
 const LOOK: Duration = Duration::from_secs(1);
-/// What was said last is to have reached every watcher within this.
+/// The time in which the last event must reach every watcher.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 
-/// Loads an instance of its own in `folder`.
+/// Loads a new instance in `folder`.
 ///
 /// # Errors
 ///
-/// Something could not be started, or a seller could not begin.
+/// Fails if a process does not start or a seller cannot begin.
 pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     raise_open_files();
     let practice = Practice::start(&folder.join("records.jsonl")).await?;
@@ -59,14 +59,14 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
         browser: Browser::Off,
         settings: settings(options),
     })?;
-    // The first start makes the database.
+    // The first start creates the database.
     instance.start().await?;
     instance.stop().await?;
     let url = match options.database_url.as_str() {
         "" => format!("sqlite://{}", instance.database().display()),
         url => url.to_owned(),
     };
-    let secrets = owners::make(&url, options.sellers).await?;
+    let secrets = workspaces::make(&url, options.sellers).await?;
     instance.start().await?;
     let report = load(options, &instance, &practice, &secrets).await;
     instance.stop().await?;
@@ -77,18 +77,18 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
 fn settings(options: &Options) -> Vec<(String, String)> {
     let own = [
         ("LOG", "warn"),
-        ("PACING_MS", "0"),
-        // Budgets have a test of their own.
+        ("BROWSER_PACING", "0ms"),
+        // Other tests cover the budgets.
         ("PUBLISH_PER_MINUTE", "100000"),
         ("PUBLISH_PER_MINUTE_ACCOUNT", "100000"),
         ("REPLIES_PER_MINUTE_ACCOUNT", "100000"),
         ("SYNC_NOW_PER_MINUTE", "100000"),
         ("UPLOADS_PER_MINUTE", "100000"),
-        ("REPLY_UNDO_MS", "0"),
-        // Every seller and watcher comes from one address.
+        ("REPLIES_UNDO", "0ms"),
+        // All sellers and watchers come from one address.
         ("MAX_CONNECTIONS", "20000"),
         ("MAX_CONNECTIONS_PER_ADDRESS", "20000"),
-        ("MAX_CALLS_PER_OWNER", "20000"),
+        ("MAX_CALLS_PER_WORKSPACE", "20000"),
         ("CONCURRENCY", "8"),
         ("DATABASE_URL", &options.database_url),
     ];
@@ -102,7 +102,7 @@ async fn load(
     practice: &Practice,
     secrets: &[String],
 ) -> Result<Report> {
-    let pid = instance.pid().context("it runs")?;
+    let pid = instance.pid().context("the process does not run")?;
     let calls = Arc::new(Calls::default());
     let url = instance.url();
     let sellers = secrets.iter().enumerate().map(|(number, secret)| {
@@ -125,7 +125,7 @@ async fn load(
     let memory = watch_memory(pid, options.time).await?;
     ends.cancel();
     let sellers = try_join_all(at_work).await?;
-    // Whatever has not come by then is counted.
+    // Events that have not arrived by then are counted as lost.
     if let Ok(arrived) = timeout(ARRIVES_WITHIN, watchers.arrived(&sellers)).await {
         arrived?;
     }
@@ -134,7 +134,7 @@ async fn load(
     let streams = watchers.count();
     drop(watchers);
     let (rows, refused) = calls.rows();
-    ensure!(!rows.is_empty(), "nobody called");
+    ensure!(!rows.is_empty(), "no calls were made");
     Ok(Report {
         sellers: sellers.len(),
         watchers: streams,
@@ -148,7 +148,7 @@ async fn load(
     })
 }
 
-/// What the process has in memory, from time to time.
+/// Returns the resident memory of the process at regular intervals, in KiB.
 async fn watch_memory(pid: u32, time: Duration) -> Result<Vec<u64>> {
     let until = Instant::now() + time;
     let mut looks = interval(LOOK);

@@ -1,4 +1,4 @@
-//! What calls took, and what is said in the end.
+//! The durations of calls, and the printed result.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,31 +12,31 @@ use vintedbot_sdk::Error;
 use super::strain::Strain;
 use crate::bench::table::{percentile, time};
 
-/// By how much memory may have grown between the second third of the time and the last.
+/// The largest growth of memory between the second and the last third of the run.
 const GROWTH_MAX: f64 = 1.15;
-/// With fewer looks at it, all there is to see is how it warms up.
+/// With fewer readings, the memory only shows the warm-up.
 const LOOKS_MIN: usize = 60;
 
-/// Calls as they are made.
+/// The calls that were made.
 #[derive(Default)]
 pub struct Calls(Mutex<Made>);
 
 #[derive(Default)]
 struct Made {
     times: BTreeMap<&'static str, Vec<Duration>>,
-    /// By what was called and why it was refused.
+    /// The refused calls, by call and reason.
     refused: BTreeMap<(&'static str, String), usize>,
 }
 
 /// One line of the table.
 pub struct Row {
     pub what: &'static str,
-    /// Sorted.
+    /// The durations, sorted.
     pub times: Vec<Duration>,
 }
 
 impl Calls {
-    /// Makes a call and writes down what it took, or why it was refused.
+    /// Makes a call and records its duration, or the reason of its refusal.
     pub async fn time<T>(
         &self,
         what: &'static str,
@@ -65,12 +65,12 @@ impl Calls {
         made.times.entry(what).or_default().push(time);
     }
 
-    /// Begins to count anew.
+    /// Resets the counts.
     pub fn forget(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Made::default();
     }
 
-    /// The lines of the table, and what was refused how often.
+    /// Returns the lines of the table, and the refusals with their counts.
     pub fn rows(&self) -> (Vec<Row>, Vec<String>) {
         let made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let rows = made.times.iter().map(|(what, times)| {
@@ -84,29 +84,29 @@ impl Calls {
     }
 }
 
-/// What came of it.
+/// The result of a load run.
 pub struct Report {
     pub sellers: usize,
     pub watchers: usize,
     pub time: Duration,
     pub rows: Vec<Row>,
     pub refused: Vec<String>,
-    /// That watchers were told of, each counted.
+    /// Events that watchers received, counted for each watcher.
     pub events: u64,
-    /// That a watcher was not told of.
+    /// Events that a watcher did not receive.
     pub lost: u64,
-    /// KiB in memory, from time to time.
+    /// The resident memory at regular intervals, in KiB.
     pub memory: Vec<u64>,
     pub strain: Strain,
 }
 
 impl Report {
-    /// Whether nothing was lost or refused, and memory stayed where it was.
+    /// Returns whether nothing was lost or refused and memory stayed flat.
     pub fn is_good(&self) -> bool {
         self.lost == 0 && self.refused.is_empty() && self.is_flat()
     }
 
-    /// The medians of the thirds, in KiB: the first is of warming up.
+    /// Returns the medians of the three thirds, in KiB. The first third is the warm-up.
     fn thirds(&self) -> [u64; 3] {
         let third = self.memory.len().div_ceil(3).max(1);
         let mut medians = [0; 3];
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_grows_after_it_was_warm_is_told() {
+    fn memory_growth_after_warmup_is_reported() {
         let warms_up = (0..180).map(|second: u64| second.min(40));
         assert!(report(warms_up.collect()).is_good());
         assert!(!report((0..180).collect()).is_good());
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn one_lost_event_and_one_refused_call_are_too_many() {
+    fn one_lost_event_or_refused_call_fails_the_run() {
         let lost = Report {
             lost: 1,
             ..report(vec![1; 180])

@@ -1,4 +1,4 @@
-//! What one seller does: looks far more often than writes, answers buyers, makes listings, and publishes now and then.
+//! The actions of one seller: mostly reads, and sometimes answers to buyers, new listings and publications.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::bench::fixture;
 use crate::photos;
 use crate::records::Site;
 
-/// Between two things that a seller does, on average. Nobody is so quick; a tenth of the sellers is then as much as ten times
-/// their number.
+/// The average pause between two actions. No real seller is so fast: a tenth of the sellers produces the load of all of
+/// them at a realistic pace.
 const PAUSE_MS: u64 = 200;
-/// The threads that a seller begins with, and the messages in each.
+/// The number of threads that a seller starts with, and of messages in each.
 const THREADS: u64 = 20;
 const MESSAGES: u64 = 3;
 const PAGE: usize = 50;
@@ -37,7 +37,7 @@ pub struct Seller {
     calls: Arc<Calls>,
     random: StdRng,
     member_id: u64,
-    /// Of which more are made.
+    /// The template of new listings.
     listing: Listing,
     threads: Vec<Thread>,
 }
@@ -55,7 +55,10 @@ impl Seller {
         let client = client.build().await?;
         let listing = fixture::sample(&client).await?;
         let account = client.accounts().get(&listing.account_id).await?;
-        let member_id = account.member_id.parse().context("the account is connected")?;
+        let member_id = account
+            .member_id
+            .parse()
+            .context("the account is not connected")?;
         let many = json!({"member_id": member_id, "count": THREADS, "messages": MESSAGES});
         site.post("conversations/many", &many).await?;
         client.inbox().sync_now(&account.id).await?;
@@ -76,12 +79,12 @@ impl Seller {
         &self.client
     }
 
-    /// Goes on until `ends`. What is refused is counted.
+    /// Acts until `ends` is cancelled. Refused calls are counted.
     pub async fn work(mut self, ends: CancellationToken) -> Self {
         while !ends.is_cancelled() {
             let pause = self.random.random_range(0..2 * PAUSE_MS);
             sleep(Duration::from_millis(pause)).await;
-            // What went wrong stands in the counts.
+            // The counts contain the error.
             drop(self.act().await);
         }
         self
@@ -101,7 +104,7 @@ impl Seller {
         }
     }
 
-    /// A call that reads, for whoever wants nothing but calls.
+    /// Makes one reading call, for the measurement of limits.
     pub async fn read(&self) -> Result<()> {
         let request = ListThreadsRequest {
             page_size: PAGE as i32,
@@ -112,7 +115,7 @@ impl Seller {
         Ok(())
     }
 
-    /// Says a last word. Returns its place in the log.
+    /// Creates a last event. Returns its sequence in the log.
     pub async fn last_word(&self) -> Result<i64> {
         let template = self.client.templates().create(SystemIds.id(), "Bonsoir").await?;
         Ok(i64::try_from(template.sequence)?)
@@ -172,7 +175,7 @@ impl Seller {
         Ok(())
     }
 
-    /// Sent by itself, which is timed until the site has it.
+    /// Sends a reply that waits for no confirmation, and measures the time until it is on the site.
     async fn answer(&mut self) -> Result<()> {
         let thread_id = self.a_thread()?.id.clone();
         let text = format!("Bonjour, oui ! {}", SystemIds.id());
@@ -184,7 +187,7 @@ impl Seller {
         Ok(())
     }
 
-    /// A buyer writes, and the inbox is read.
+    /// Lets a buyer write, and reads the inbox.
     async fn be_written_to(&mut self) -> Result<()> {
         let many = json!({"member_id": self.member_id, "count": 1, "messages": 1});
         self.site.post("conversations/many", &many).await?;
@@ -201,7 +204,7 @@ impl Seller {
             .calls
             .time("UploadPhoto", media.upload(Upload::bytes(photo)))
             .await?;
-        let photo = answer.photo.context("it was stored")?;
+        let photo = answer.photo.context("the answer contains no photo")?;
         let mut listing = fixture::input();
         listing.title = format!("Sweat gris {}", SystemIds.id());
         listing.photo_ids = vec![photo.id];
@@ -215,7 +218,7 @@ impl Seller {
             .await
     }
 
-    /// From the photo to the site.
+    /// Publishes a new listing, from the photo to the site.
     async fn publish(&mut self) -> Result<()> {
         let began = Instant::now();
         let listing = self.make_a_listing().await?;
@@ -225,7 +228,9 @@ impl Seller {
             .time("PreparePublish", publish.prepare(&listing.id))
             .await?;
         let job = publish.settled(&job.id).await?;
-        let confirmation = job.confirmation.context("it awaits its confirmation")?;
+        let confirmation = job
+            .confirmation
+            .context("the job does not await its confirmation")?;
         let confirmed = publish.confirm(&job.id, &confirmation);
         self.calls.time("ConfirmPublish", confirmed).await?;
         publish.settled(&job.id).await?;
@@ -235,6 +240,6 @@ impl Seller {
 
     fn a_thread(&mut self) -> Result<&Thread> {
         let number = self.random.random_range(0..self.threads.len().max(1));
-        self.threads.get(number).context("the inbox has threads")
+        self.threads.get(number).context("the inbox has no threads")
     }
 }

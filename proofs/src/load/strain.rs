@@ -1,4 +1,5 @@
-//! Ever more calls at once, until they take too long or are refused, and what the server was short of by then.
+//! Increases the number of simultaneous calls until they are too slow or refused, and reports the server's use of
+//! resources.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -13,10 +14,10 @@ use super::seller::Seller;
 use crate::bench::process::{processor_time, resident_kib};
 use crate::bench::table::{percentile, time};
 
-/// Calls in flight, step by step.
+/// The number of calls in flight, step by step.
 const STEPS: [usize; 7] = [1, 8, 32, 128, 512, 1_024, 2_048];
 const STEP: Duration = Duration::from_secs(5);
-/// A page that takes longer is felt.
+/// The p99 limit; users notice a slower page.
 const TOO_LONG: Duration = Duration::from_millis(250);
 
 /// One step.
@@ -25,7 +26,7 @@ struct Step {
     per_second: f64,
     p99: Duration,
     refused: usize,
-    /// Processors that the server used.
+    /// The number of processor cores that the server used.
     processors: f64,
     memory_kib: u64,
 }
@@ -36,13 +37,13 @@ impl Step {
     }
 }
 
-/// Steps up to the first that was too much.
+/// All steps up to the first that reached a limit.
 #[derive(Default)]
 pub struct Strain {
     steps: Vec<Step>,
 }
 
-/// Has the sellers read with ever more calls at once.
+/// Lets the sellers read with an increasing number of simultaneous calls.
 pub async fn measure(sellers: &[Seller], pid: u32) -> Result<Strain> {
     let mut steps = Vec::new();
     for in_flight in STEPS {
@@ -100,18 +101,14 @@ impl fmt::Display for Strain {
         let given = self.steps.iter().rev().find(|step| step.is_too_much());
         match given {
             Some(step) if step.refused > 0 => {
-                writeln!(
-                    f,
-                    "what gives first: calls are refused at {} at once",
-                    step.in_flight
-                )
+                writeln!(f, "first limit: calls are refused at {} at once", step.in_flight)
             }
             Some(step) => writeln!(
                 f,
-                "what gives first: time, at {} at once, with {:.1} processors in use",
+                "first limit: latency, at {} at once, with {:.1} processors in use",
                 step.in_flight, step.processors
             ),
-            None => writeln!(f, "what gives first: nothing did"),
+            None => writeln!(f, "first limit: none reached"),
         }
     }
 }

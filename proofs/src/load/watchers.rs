@@ -1,4 +1,4 @@
-//! Streams of events, each of which counts what it is told and notices what is left out.
+//! Event streams that count events and detect missing ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -14,44 +14,44 @@ use vintedbot_sdk::v1::watch_response::Message;
 
 use super::seller::Seller;
 
-/// Looks for what has come.
+/// The interval between two checks of the received events.
 const POLL: Duration = Duration::from_millis(20);
 
-/// One stream.
+/// The state of one stream.
 #[derive(Default)]
-struct Told {
-    /// The place in the log up to which everything came.
+struct Received {
+    /// The sequence in the log up to which all events arrived.
     sequence: AtomicI64,
     events: AtomicU64,
-    /// Events that were left out, or came again.
+    /// Events that were missing or repeated.
     gaps: AtomicU64,
 }
 
 /// The streams of each seller, in the order in which they were opened.
 #[derive(Default)]
 pub struct Watchers {
-    of_sellers: Vec<Vec<Arc<Told>>>,
+    of_sellers: Vec<Vec<Arc<Received>>>,
     wanted: Vec<i64>,
     tasks: JoinSet<()>,
 }
 
 impl Watchers {
-    /// Opens so many streams of the next seller.
+    /// Opens streams for the next seller.
     pub async fn open(&mut self, client: &Client, count: usize) -> Result<()> {
         let mut all = Vec::with_capacity(count);
         for _ in 0..count {
             let mut watch = client.events().watch(WatchRequest::default());
-            // The first message says where in the log it begins.
-            let begins = match watch.next().await.context("a stream has a first message")?? {
+            // The first message contains the sequence at which the stream begins.
+            let begins = match watch.next().await.context("the stream has no first message")?? {
                 Message::Checkpoint(checkpoint) => checkpoint.sequence,
                 other => bail!("a stream begins with {other:?}"),
             };
-            let told = Arc::new(Told::default());
-            told.sequence.store(i64::try_from(begins)?, Ordering::Relaxed);
-            all.push(Arc::clone(&told));
+            let received = Arc::new(Received::default());
+            received.sequence.store(i64::try_from(begins)?, Ordering::Relaxed);
+            all.push(Arc::clone(&received));
             self.tasks.spawn(async move {
                 while let Some(Ok(message)) = watch.next().await {
-                    told.take(&message);
+                    received.take(&message);
                 }
             });
         }
@@ -59,7 +59,7 @@ impl Watchers {
         Ok(())
     }
 
-    /// Comes back when every stream has its seller's last word.
+    /// Waits until every stream has received the last event of its seller.
     pub async fn arrived(&mut self, sellers: &[Seller]) -> Result<()> {
         self.wanted.clear();
         for seller in sellers {
@@ -71,12 +71,14 @@ impl Watchers {
         Ok(())
     }
 
-    /// Events that have not come.
+    /// Returns the number of events that have not arrived.
     pub fn behind(&self) -> u64 {
         let all = self.of_sellers.iter().zip(&self.wanted);
         let behind = all.flat_map(|(streams, wanted)| {
-            let told = streams.iter().map(|told| told.sequence.load(Ordering::Relaxed));
-            told.map(move |told| u64::try_from(wanted - told).unwrap_or(0))
+            let received = streams
+                .iter()
+                .map(|received| received.sequence.load(Ordering::Relaxed));
+            received.map(move |received| u64::try_from(wanted - received).unwrap_or(0))
         });
         behind.sum()
     }
@@ -85,23 +87,23 @@ impl Watchers {
         self.of_sellers.iter().map(Vec::len).sum()
     }
 
-    /// Events that were told, each to each counted.
+    /// Returns the number of events that arrived, counted for each stream.
     pub fn events(&self) -> u64 {
-        self.sum(|told| &told.events)
+        self.sum(|received| &received.events)
     }
 
-    /// Events that were left out, or told again.
+    /// Returns the number of events that were missing or repeated.
     pub fn gaps(&self) -> u64 {
-        self.sum(|told| &told.gaps)
+        self.sum(|received| &received.gaps)
     }
 
-    fn sum(&self, of: fn(&Told) -> &AtomicU64) -> u64 {
+    fn sum(&self, of: fn(&Received) -> &AtomicU64) -> u64 {
         let all = self.of_sellers.iter().flatten();
-        all.map(|told| of(told).load(Ordering::Relaxed)).sum()
+        all.map(|received| of(received).load(Ordering::Relaxed)).sum()
     }
 }
 
-impl Told {
+impl Received {
     fn take(&self, message: &Message) {
         let Message::Event(event) = message else { return };
         let sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);

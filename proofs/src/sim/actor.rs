@@ -1,4 +1,4 @@
-//! A simulated process: counts its moments, dies at one of them, and gives others their turn at some.
+//! A simulated process: it counts its await points, dies at one of them, and lets others take a turn at some.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,21 +12,21 @@ use vintedbot_domain::store::{Point, Probe};
 use vintedbot_marketplace::Process;
 
 thread_local! {
-    /// Processes of this thread's simulation that have died.
+    /// The processes of this thread's simulation that have died.
     static DEAD: std::cell::RefCell<HashSet<u32>> = std::cell::RefCell::default();
 }
 
-/// Whether a simulated process runs; what workers are told instead of asking the operating system.
+/// Returns whether a simulated process runs. Workers use this instead of asking the operating system.
 pub fn is_running(process: &Process) -> bool {
     !has_died(process.pid)
 }
 
-/// Whether the simulated process of that number has died.
+/// Returns whether the simulated process with this number has died.
 pub fn has_died(pid: u32) -> bool {
     DEAD.with_borrow(|dead| dead.contains(&pid))
 }
 
-/// Forgets who has died, at the start of another simulation.
+/// Clears the list of dead processes, at the start of a simulation.
 pub fn forget_the_dead() {
     DEAD.with_borrow_mut(HashSet::clear);
 }
@@ -42,7 +42,7 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// A process that dies at its moment number `dies_at`; `u64::MAX`: never.
+    /// Returns a process that dies at await point number `dies_at`; `u64::MAX` means never.
     pub fn new(pid: u32, seed: u64, dies_at: u64) -> Arc<Self> {
         Arc::new(Self {
             process: Process { pid, start_ticks: 1 },
@@ -58,12 +58,12 @@ impl Actor {
         self.dead.load(Ordering::SeqCst)
     }
 
-    /// Whether it gave up its turn since this was last asked.
+    /// Returns whether it has given up its turn since the last call.
     pub fn has_yielded(&self) -> bool {
         self.yielded.swap(false, Ordering::SeqCst)
     }
 
-    /// A number below `bound`, from the actor's own source.
+    /// Returns a number below `bound` from the actor's own generator.
     pub fn below(&self, bound: u64) -> u64 {
         self.random
             .lock()
@@ -71,7 +71,7 @@ impl Actor {
             .random_range(0..bound)
     }
 
-    /// Counts a moment; `true` when it is the last.
+    /// Counts an await point. Returns true if it is the last.
     fn counts(&self) -> bool {
         let dies = self.moments.fetch_add(1, Ordering::SeqCst) + 1 >= self.dies_at;
         if dies {
@@ -81,7 +81,7 @@ impl Actor {
         dies
     }
 
-    /// A moment outside of the database: the process may die here, or others may take their turn.
+    /// An await point outside the database: the process may die here, or others may take their turn.
     pub async fn moment(&self) {
         if self.counts() {
             std::future::pending::<()>().await;

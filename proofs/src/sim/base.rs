@@ -1,5 +1,5 @@
-//! What every run starts from: a schema, an owner, an account, a catalogue and one listing with a photo. Made once per
-//! thread; between two runs only what a run writes is removed.
+//! The start of every run: a schema, a workspace, an account, a catalogue and one listing with a photo. It is created
+//! once per thread. Between two runs, only the rows that a run writes are reset.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::Millis;
 use vintedbot_domain::events::Feed;
 use vintedbot_domain::identity::{Caller, Scopes};
-use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::{Keys, sha256_hex};
 use vintedbot_domain::listings::{self, ListingInput, NameOrId, NewListing};
 use vintedbot_domain::media::{files::PhotoFiles, pipeline};
 use vintedbot_domain::settings::Settings;
 use vintedbot_domain::store::Store;
 use vintedbot_domain::store::entities::{accounts as accounts_table, listings as listings_table};
-use vintedbot_domain::{Domain, instance, store};
+use vintedbot_domain::{Context, instance, store};
 use vintedbot_marketplace::catalog::{Catalog, Category, CategoryFields};
 use vintedbot_marketplace::limits::Limits;
 use vintedbot_marketplace::{Language, Money};
@@ -28,12 +28,12 @@ use super::clock::{SimClock, SimIds};
 use super::queue::Queue;
 use super::world::EPOCH;
 
-/// Tables that a run writes.
+/// The tables that a run writes.
 const WRITTEN: [&str; 9] = [
     "publish_steps",
     "remote_items",
     "effects",
-    "composers",
+    "listing_form_sessions",
     "requests",
     "events",
     "jobs",
@@ -43,7 +43,7 @@ const WRITTEN: [&str; 9] = [
 
 /// The base of one thread's runs.
 pub struct Base {
-    pub domain: Domain,
+    pub context: Context,
     pub clock: Arc<SimClock>,
     pub queue: Arc<Queue>,
     ids: Arc<SimIds>,
@@ -53,7 +53,7 @@ pub struct Base {
 }
 
 impl Base {
-    /// In memory, or in the PostgreSQL database at `url`, which is empty.
+    /// Creates the base in memory, or in the empty PostgreSQL database at `url`.
     pub async fn make(url: Option<&str>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let (clock, ids) = (Arc::new(SimClock::at(EPOCH)), Arc::new(SimIds::default()));
@@ -61,14 +61,14 @@ impl Base {
             None => store::connect("sqlite::memory:", clock.clone(), ids.clone()).await?,
             Some(url) => {
                 let pool = Database::connect(url).await?;
-                // Its own clock would not be the scripted one.
+                // The PostgreSQL server's own clock would not be the scripted one.
                 Store::new(pool.clone(), pool, clock.clone(), ids.clone(), false)
             }
         };
         vintedbot_migrations::run_locked(store.writer()).await?;
         let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0").await?;
         let queue = Arc::new(Queue::new(clock.clone()));
-        let domain = Domain {
+        let context = Context {
             store: store.with_after_commit(queue.clone()),
             keys: Arc::new(Keys::new([1; 32])),
             files: Arc::new(PhotoFiles::open(&folder.path().join("media"))?),
@@ -79,16 +79,19 @@ impl Base {
             photo_limits: Arc::new(pipeline::Limits::default()),
             catalogs: Catalogs::default(),
             feed: Feed::default(),
-            bell: Bell::default(),
+            notifier: JobNotifier::default(),
             log_epoch: started.log_epoch.into(),
         };
         let caller = Caller {
-            owner_id: started.owner_id,
+            workspace_id: started.workspace_id,
             token_id: "simulated".to_owned(),
             scopes: Scopes::all(),
             expire_time: None,
         };
-        domain.catalogs.save(&domain.store, "practice", catalog()).await?;
+        context
+            .catalogs
+            .save(&context.store, "practice", catalog())
+            .await?;
         let account = NewAccount {
             display_name: "simulated".to_owned(),
             market: "fr".to_owned(),
@@ -96,8 +99,8 @@ impl Base {
             mode: None,
             request_id: None,
         };
-        let account = accounts::create(&domain, &caller, account).await?;
-        let photo_id = put_photo(&domain, &caller).await?;
+        let account = accounts::create(&context, &caller, account).await?;
+        let photo_id = put_photo(&context, &caller).await?;
         let listing = ListingInput {
             title: "A jumper to be published once".to_owned(),
             description: "Warm, and not used much.".to_owned(),
@@ -114,9 +117,9 @@ impl Base {
             listing,
             request_id: None,
         };
-        let listing = listings::create(&domain, &caller, new).await?;
+        let listing = listings::create(&context, &caller, new).await?;
         let base = Self {
-            domain,
+            context,
             clock,
             queue,
             ids,
@@ -131,7 +134,7 @@ impl Base {
         Ok(base)
     }
 
-    /// Removes what the run before wrote.
+    /// Resets the rows that the previous run wrote.
     pub async fn restart(&self) -> Result<()> {
         self.clock.set(EPOCH);
         self.ids.restart();
@@ -150,7 +153,7 @@ impl Base {
         Ok(())
     }
 
-    /// When the next job is due, or the next abandoned one may be claimed.
+    /// Returns when the next job is due or the next abandoned job may be claimed.
     pub async fn next_due(&self) -> Result<Option<Millis>> {
         let sql = "SELECT MIN(CASE state WHEN 'QUEUED' THEN due_time ELSE lease_until END) AS due FROM jobs \
                    WHERE state IN ('QUEUED', 'RUNNING')";
@@ -158,7 +161,7 @@ impl Base {
         Ok(row.try_get::<Option<i64>>("", "due")?)
     }
 
-    /// The log has no gap, and no row claims a sequence beyond its head.
+    /// Checks that the log has no gap and that no row has a sequence beyond its head.
     pub async fn check_log(&self) -> Result<()> {
         let sql = "SELECT (SELECT sequence FROM event_heads) AS head, COUNT(*) AS events, \
                    COALESCE(MAX(sequence), 0) AS last FROM events";
@@ -174,9 +177,9 @@ impl Base {
         Ok(())
     }
 
-    /// Prints a run's steps and effects, to look into a seed.
+    /// Prints a run's steps and effects, to examine a seed.
     pub async fn print_steps(&self, job_id: &str) -> Result<()> {
-        let backend = self.domain.store.backend();
+        let backend = self.context.store.backend();
         for (sql, columns) in [
             (
                 "SELECT time, step, outcome, message FROM publish_steps WHERE publish_job_id = $1 ORDER BY number",
@@ -188,7 +191,7 @@ impl Base {
             ),
         ] {
             let statement = Statement::from_sql_and_values(backend, sql, [job_id.into()]);
-            for row in self.domain.store.reader().query_all_raw(statement).await? {
+            for row in self.context.store.reader().query_all_raw(statement).await? {
                 let time: i64 = row.try_get_by_index(0)?;
                 let texts = (1..columns)
                     .map(|index| row.try_get_by_index::<String>(index))
@@ -200,17 +203,17 @@ impl Base {
     }
 
     async fn query(&self, sql: &str) -> Result<sea_orm::QueryResult> {
-        let statement = Statement::from_string(self.domain.store.backend(), sql);
-        self.domain
+        let statement = Statement::from_string(self.context.store.backend(), sql);
+        self.context
             .store
             .reader()
             .query_one_raw(statement)
             .await?
-            .context("a row")
+            .context("there is no row")
     }
 
     async fn sql(&self, sql: &str) -> Result<()> {
-        self.domain
+        self.context
             .store
             .writer()
             .execute_unprepared(sql)
@@ -220,7 +223,7 @@ impl Base {
     }
 }
 
-/// What puts a table's rows back to what they were at first.
+/// Returns the statement that restores the original rows of a table.
 fn as_before<E: EntityTrait>(table: &str) -> String {
     let columns: Vec<_> = E::Column::iter()
         .map(|column| column.as_str().to_owned())
@@ -231,23 +234,23 @@ fn as_before<E: EntityTrait>(table: &str) -> String {
     )
 }
 
-/// A photo that needs no picture: only its bytes' hash matters here.
-async fn put_photo(domain: &Domain, caller: &Caller) -> Result<String> {
+/// Stores a photo without image data: the simulation only uses the hash of its bytes.
+async fn put_photo(context: &Context, caller: &Caller) -> Result<String> {
     let bytes = Bytes::from_static(b"not looked at");
     let sha256 = sha256_hex(&bytes);
-    domain.files.put_photo(&sha256, bytes.clone()).await?;
-    let id = domain.ids.id();
-    let sql = "INSERT INTO photos (id, owner_id, sha256, perceptual_hash, width, height, size_bytes, content_type, \
+    context.files.put_photo(&sha256, bytes.clone()).await?;
+    let id = context.ids.id();
+    let sql = "INSERT INTO photos (id, workspace_id, sha256, perceptual_hash, width, height, size_bytes, content_type, \
                file_name, near_duplicates, create_time, sequence) \
                VALUES ($1, $2, $3, 0, 800, 600, $4, 'image/jpeg', 'jumper.jpg', '[]', 0, 0)";
     let values = [
         id.as_str().into(),
-        caller.owner_id.as_str().into(),
+        caller.workspace_id.as_str().into(),
         sha256.into(),
         (bytes.len() as i64).into(),
     ];
-    let statement = Statement::from_sql_and_values(domain.store.backend(), sql, values);
-    domain.store.writer().execute_raw(statement).await?;
+    let statement = Statement::from_sql_and_values(context.store.backend(), sql, values);
+    context.store.writer().execute_raw(statement).await?;
     Ok(id)
 }
 
@@ -278,39 +281,26 @@ fn catalog() -> Catalog {
 }
 
 fn settings() -> Settings {
-    Settings {
-        session_mode: accounts::Mode::Mock,
-        confirm_token_ms: 900_000,
-        signed_url_ms: 3_600_000,
-        publish_per_minute: 1_000,
-        publish_per_minute_account: 1_000,
-        changes_per_minute_account: 1_000,
-        reply_undo_ms: 0,
-        replies_per_minute_account: 1_000,
-        sync_now_per_minute: 1_000,
-        imports_per_hour: 20,
-        uploads_per_minute: 600,
-        click_window_ms: 1_000,
-        request_timeout_ms: 3_000,
-        settle_ms: 20_000,
-        settle_poll_ms: 2_000,
-        lease_ms: 9_000,
-        heartbeat_ms: 3_000,
-        attempt_timeout_ms: 60_000,
-        back_off_ms: 1_000,
-        back_off_max_ms: 8_000,
-        max_claims: 20,
-        max_failures: 8,
-        watch_ms: 600_000,
-        events_keep_ms: 86_400_000,
-        jobs_keep_ms: 86_400_000,
-        deliveries_keep_ms: 30 * 24 * 3_600_000,
-        requests_keep_ms: 30 * 24 * 3_600_000,
-        workers_keep_ms: 30 * 24 * 3_600_000,
-        unused_photos_keep_ms: 24 * 3_600_000,
-        timezone: "Europe/Paris".to_owned(),
-        screenshots_keep_ms: 30 * 24 * 3_600_000,
-        schedule_late_ms: 15_000,
-        browser_window: false,
-    }
+    let mut settings: Settings =
+        toml::from_str(include_str!("../../../config.default.toml")).expect("the default settings");
+    settings.timezone = "Europe/Paris".to_owned();
+    settings.publish.per_minute = 1_000;
+    settings.publish.per_minute_account = 1_000;
+    settings.publish.changes_per_minute_account = 1_000;
+    settings.publish.schedule_late_ms = 15_000;
+    settings.replies.undo_ms = 0;
+    settings.replies.per_minute_account = 1_000;
+    settings.sync.now_per_minute = 1_000;
+    settings.effects.click_window_ms = 1_000;
+    settings.effects.request_timeout_ms = 3_000;
+    settings.effects.settle_ms = 20_000;
+    settings.effects.settle_poll_ms = 2_000;
+    settings.effects.watch_ms = 600_000;
+    settings.jobs.lease_ms = 9_000;
+    settings.jobs.heartbeat_ms = 3_000;
+    settings.jobs.attempt_timeout_ms = 60_000;
+    settings.jobs.backoff_ms = 1_000;
+    settings.jobs.backoff_max_ms = 8_000;
+    settings.jobs.max_claims = 20;
+    settings
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use vintedbot_domain::clock::{Clock, Millis};
 use vintedbot_domain::ids::Ids;
 
-/// A clock that only the simulation moves.
+/// A clock that only the simulation advances.
 #[derive(Debug)]
 pub struct SimClock(AtomicI64);
 
@@ -33,7 +33,7 @@ impl Clock for SimClock {
     }
 }
 
-/// Ids that count up, so that a seed gives the same ones each time.
+/// Ids that count up, so that a seed gives the same ids each time.
 #[derive(Debug, Default)]
 pub struct SimIds(AtomicU64);
 

@@ -1,31 +1,38 @@
-//! Nobody writes to anybody in the simulation.
+//! The simulation has no inbox.
 
 use async_trait::async_trait;
-use vintedbot_marketplace::{Conversation, Error, Inbox, InboxPage, OutgoingReply, Permit, Seat, WriteError};
+use vintedbot_marketplace::{
+    AccountContext, Conversation, Error, Inbox, InboxPage, OutgoingReply, Permit, WriteError,
+};
 
 use super::market::Market;
 
 #[async_trait]
 impl Inbox for Market {
-    async fn inbox_page(&self, _: &Seat, _: u32) -> Result<InboxPage, Error> {
+    async fn inbox_page(&self, _: &AccountContext, _: u32) -> Result<InboxPage, Error> {
         Err(no_inbox())
     }
 
-    async fn conversation(&self, _: &Seat, _: &str) -> Result<Option<Conversation>, Error> {
+    async fn conversation(&self, _: &AccountContext, _: &str) -> Result<Option<Conversation>, Error> {
         Err(no_inbox())
     }
 
-    async fn mark_read(&self, _: &Seat, _: &str) -> Result<(), Error> {
+    async fn mark_read(&self, _: &AccountContext, _: &str) -> Result<(), Error> {
         Err(no_inbox())
     }
 
-    async fn remove_conversation(&self, _: &Seat, _: &dyn Permit, _: &str) -> Result<(), WriteError> {
+    async fn remove_conversation(
+        &self,
+        _: &AccountContext,
+        _: &dyn Permit,
+        _: &str,
+    ) -> Result<(), WriteError> {
         Err(WriteError::NotSent(no_inbox()))
     }
 
     async fn send_reply(
         &self,
-        _: &Seat,
+        _: &AccountContext,
         _: &dyn Permit,
         _: &OutgoingReply,
     ) -> Result<Option<String>, WriteError> {

@@ -1,4 +1,4 @@
-//! A process's way to the site: every call takes its time, and the process may die in it.
+//! The marketplace of a simulated process: every call takes time, and the process may die during it.
 
 use std::sync::Arc;
 
@@ -7,15 +7,15 @@ use bytes::Bytes;
 use vintedbot_domain::clock::Clock as _;
 use vintedbot_marketplace::catalog::Catalog;
 use vintedbot_marketplace::{
-    ChangeKind, Changed, Composer, ComposerIdentity, ComposerRequest, DriverKind, Ending, Error, Evidence,
-    FillStep, Filled, Frame, ItemContent, Marketplace, Member, OwnItem, Permit, Published, RemoteItem, Saved,
-    Seat, Session, StepObserver, Window, WriteError,
+    AccountContext, BrowserWindow, ChangeKind, Changed, DriverKind, Ending, Error, Evidence, FillStep,
+    Filled, ItemContent, ListingFormDriver, ListingFormIdentity, ListingFormRequest, Marketplace, Member,
+    OwnItem, Permit, Published, RemoteItem, Saved, Session, StepObserver, TimelineStep, WriteError,
 };
 
 use super::actor::{Actor, is_running};
 use super::site::{Answer, Pending, Site, challenge};
 
-/// One process's way to the site.
+/// The marketplace of one process.
 pub struct Market {
     pub site: Site,
     pub actor: Arc<Actor>,
@@ -37,15 +37,15 @@ impl Marketplace for Market {
         DriverKind::Browserless
     }
 
-    async fn member(&self, _: &Seat) -> Result<Member, Error> {
+    async fn member(&self, _: &AccountContext) -> Result<Member, Error> {
         Err(Error::Unavailable("not part of the simulation".to_owned()))
     }
 
-    async fn catalog(&self, _: &Seat) -> Result<Catalog, Error> {
+    async fn catalog(&self, _: &AccountContext) -> Result<Catalog, Error> {
         Err(Error::Unavailable("not part of the simulation".to_owned()))
     }
 
-    async fn wardrobe(&self, _: &Seat) -> Result<Vec<RemoteItem>, Error> {
+    async fn wardrobe(&self, _: &AccountContext) -> Result<Vec<RemoteItem>, Error> {
         self.call().await;
         let now = self.site.clock.now();
         let state = self.site.state();
@@ -53,7 +53,7 @@ impl Marketplace for Market {
         Ok(shown.filter_map(|item| state.see(item, now)).collect())
     }
 
-    async fn item(&self, _: &Seat, remote_id: &str) -> Result<Option<RemoteItem>, Error> {
+    async fn item(&self, _: &AccountContext, remote_id: &str) -> Result<Option<RemoteItem>, Error> {
         self.call().await;
         let now = self.site.clock.now();
         let state = self.site.state();
@@ -66,24 +66,28 @@ impl Marketplace for Market {
 
     async fn own_item(
         &self,
-        _: &Seat,
+        _: &AccountContext,
         _remote_id: &str,
         _listed: Option<&RemoteItem>,
     ) -> Result<Option<OwnItem>, Error> {
         Err(Error::Unavailable("not part of the simulation".to_owned()))
     }
 
-    async fn photo(&self, _: &Seat, _url: &str, _max_bytes: usize) -> Result<Bytes, Error> {
+    async fn photo(&self, _: &AccountContext, _url: &str, _max_bytes: usize) -> Result<Bytes, Error> {
         Err(Error::Unavailable("not part of the simulation".to_owned()))
     }
 
-    async fn try_session(&self, _: &Seat, _session: &Session) -> Result<Member, Error> {
+    async fn try_session(&self, _: &AccountContext, _session: &Session) -> Result<Member, Error> {
         Err(Error::Unavailable("not part of the simulation".to_owned()))
     }
 
     async fn forget(&self, _account_id: &str) {}
 
-    async fn compose(&self, _: &Seat, request: ComposerRequest) -> Result<Box<dyn Composer>, Error> {
+    async fn compose(
+        &self,
+        _: &AccountContext,
+        request: ListingFormRequest,
+    ) -> Result<Box<dyn ListingFormDriver>, Error> {
         self.actor.moment().await;
         let market = Self {
             site: self.site.clone(),
@@ -96,9 +100,9 @@ impl Marketplace for Market {
         }))
     }
 
-    async fn end(&self, identity: &ComposerIdentity) -> Ending {
+    async fn end(&self, identity: &ListingFormIdentity) -> Ending {
         self.actor.moment().await;
-        if is_running(&identity.owner) && identity.owner != self.actor.process {
+        if is_running(&identity.worker) && identity.worker != self.actor.process {
             Ending::Unknown
         } else {
             Ending::Ended
@@ -117,13 +121,13 @@ impl Form {
         self.market.call().await;
         self.market.site.state().challenge()?;
         for step in [FillStep::FormOpened, FillStep::ReadBack] {
-            let frame = Frame {
+            let timeline_step = TimelineStep {
                 step,
                 detail: String::new(),
                 selector: None,
                 picture: None,
             };
-            steps.reached(frame).await?;
+            steps.reached(timeline_step).await?;
         }
         Ok(Filled {
             read_back: Vec::new(),
@@ -131,7 +135,7 @@ impl Form {
         })
     }
 
-    /// Sends a write: it may arrive at any moment of the request's time, whatever becomes of its sender.
+    /// Sends a write. It may arrive at any moment of the request's duration, even if its sender dies.
     async fn send(
         &mut self,
         permit: &dyn Permit,
@@ -192,10 +196,10 @@ impl Form {
 }
 
 #[async_trait]
-impl Composer for Form {
-    fn identity(&self) -> ComposerIdentity {
-        ComposerIdentity {
-            owner: self.market.actor.process.clone(),
+impl ListingFormDriver for Form {
+    fn identity(&self) -> ListingFormIdentity {
+        ListingFormIdentity {
+            worker: self.market.actor.process.clone(),
             driver_url: None,
             session_id: None,
             driver: None,
@@ -263,12 +267,12 @@ impl Composer for Form {
         )))
     }
 
-    async fn hand_over(&mut self) -> Result<(), Error> {
+    async fn manual_takeover(&mut self) -> Result<(), Error> {
         Err(Error::Unavailable("not part of the simulation".to_owned()))
     }
 
-    async fn window(&mut self) -> Window {
-        Window::Closed
+    async fn window(&mut self) -> BrowserWindow {
+        BrowserWindow::Closed
     }
 
     async fn quit(self: Box<Self>) -> Ending {

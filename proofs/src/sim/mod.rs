@@ -1,9 +1,9 @@
-//! The simulation: the production functions of due, claim, gate, outcome and reconcile, and the production worker around
-//! them, over a database with scripted time. A process may die at every statement, commit and request, and the queue that
-//! rings for its jobs loses, repeats and forgets as a Redis does.
+//! The simulation: the production functions for due jobs, claims, intents, outcomes and reconciliation, and the
+//! production worker around them, on a database with scripted time. A process may die at every statement, commit and
+//! request. The queue loses, repeats and forgets job notifications, like Redis.
 //!
-//! On SQLite, in memory, a seed always goes the same way. On PostgreSQL other processes act between the statements of a
-//! transaction too, and wait for each other's locks, so that a seed goes nearly the same way.
+//! On SQLite in memory, a seed always gives the same run. On PostgreSQL, other processes also act between the
+//! statements of a transaction and wait for each other's locks, so a seed gives nearly the same run.
 
 mod actor;
 mod base;
@@ -26,10 +26,10 @@ pub use world::Report;
 use crate::postgres::Postgres;
 use base::Base;
 
-/// Failing seeds that are named; more of them say nothing more.
+/// The number of failing seeds that are printed. More would add no information.
 const SHOWN: u64 = 10;
 
-/// What all runs came to.
+/// The counts of all runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Totals {
     pub seeds: u64,
@@ -38,20 +38,20 @@ pub struct Totals {
     pub undecided: u64,
 }
 
-/// Runs seeds `first..first + count` on every core, on SQLite.
+/// Runs the seeds `first..first + count` on every core, on SQLite.
 ///
 /// # Errors
 ///
-/// A run could not be made, or an attempt failed in a way that no attempt may.
+/// Fails if a run could not be set up, or if an attempt failed with an unexpected error.
 pub fn run(first: u64, count: u64) -> Result<Totals> {
     run_on(None, first, count)
 }
 
-/// The same on a PostgreSQL server of its own.
+/// Does the same on a new PostgreSQL server.
 ///
 /// # Errors
 ///
-/// The same, or there is no PostgreSQL.
+/// Fails like [`run`], or if PostgreSQL is not installed.
 pub fn run_on_postgres(first: u64, count: u64) -> Result<Totals> {
     let runtime = tokio::runtime::Runtime::new()?;
     let server = runtime.block_on(Postgres::own())?;
@@ -114,17 +114,17 @@ fn thread(
             if report.twice + report.lost + report.undecided > 0
                 && shown.fetch_add(1, Ordering::SeqCst) < SHOWN
             {
-                let how = match base.domain.store.backend() {
+                let how = match base.context.store.backend() {
                     DbBackend::Postgres => "ENGINE=postgres make sim",
                     _ => "make sim",
                 };
-                println!("seed {seed}: {report:?}; look into it with SIM_TRACE=1 SEED={seed} SEEDS=1 {how}");
+                println!("seed {seed}: {report:?}; examine it with SIM_TRACE=1 SEED={seed} SEEDS=1 {how}");
             }
         }
     })
 }
 
-/// Makes a database of that name at the server. Returns its URL.
+/// Creates a database with this name on the server. Returns its URL.
 async fn create(server: &str, name: &str) -> Result<String> {
     let connection = Database::connect(server).await?;
     connection

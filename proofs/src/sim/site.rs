@@ -1,5 +1,5 @@
-//! A site that misbehaves: it answers late, wrongly or not at all, shows late what it accepted, and may accept what was
-//! sent after its sender has died.
+//! A site that misbehaves: it answers late, wrongly or not at all, shows accepted writes late, and may accept a write
+//! after its sender has died.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,38 +9,38 @@ use vintedbot_marketplace::{Error, Evidence, ItemContent, RemoteItem};
 
 use super::clock::SimClock;
 
-/// What the site does to a write.
+/// The site's reaction to a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Accepts and says so, with the item's id.
+    /// Accepts, and answers with the item's id.
     Plain,
-    /// Accepts and says so; the id was not seen.
+    /// Accepts, and answers without an id.
     WithoutId,
     /// Accepts, and the answer is lost.
     AcceptAndLose,
-    /// Is not reached, and the client cannot know.
+    /// The request is lost; the client cannot know.
     LoseRequest,
-    /// Refuses, in so many words.
+    /// Refuses explicitly.
     Refuse,
-    /// Asks for a person after the click; it was accepted.
+    /// Accepts, and answers the click with a challenge.
     AcceptAndChallenge,
 }
 
 /// The script of one run.
 #[derive(Clone, Debug)]
 pub struct Script {
-    /// For each write in turn; afterwards plain.
+    /// The reactions to the first writes, in order; later ones are plain.
     pub answers: Vec<Answer>,
-    /// How long after it was accepted an item shows, below the settling window.
+    /// The delay until an accepted item is visible; shorter than the settling window.
     pub shows_after: Millis,
-    /// The longest that a request is under way, up to the request time-out.
+    /// The longest duration of a request, up to the request timeout.
     pub latency: Millis,
-    /// What was published is never shown: the evidence is withheld.
+    /// Whether published items are never shown, so that the evidence is withheld.
     pub withholds: bool,
-    /// A published draft gets another id.
+    /// Whether a published draft gets another id.
     pub new_id: bool,
     pub hides: bool,
-    /// The page of the form asks for a person, this many times.
+    /// How often the page of the form shows a challenge.
     pub challenges: u32,
 }
 
@@ -49,14 +49,14 @@ pub struct Script {
 pub(super) struct Item {
     pub id: String,
     content: ItemContent,
-    /// When it shows as a draft, and as published.
+    /// When it becomes visible as a draft, and as published.
     pub drafted: Millis,
     published: Option<Millis>,
-    /// The id that it had as a draft.
+    /// The id of the former draft.
     pub was: String,
 }
 
-/// What a request will do when it arrives.
+/// The effect of a request when it arrives.
 #[derive(Clone, Debug)]
 pub(super) enum Pending {
     Draft { at: Millis, content: Box<ItemContent> },
@@ -98,12 +98,12 @@ impl Site {
         }
     }
 
-    /// How many times a click of ours made something visible to everybody: the independent witness.
+    /// Returns how many publications the workers' clicks made; the independent witness.
     pub fn publications(&self) -> u32 {
         self.state().publications
     }
 
-    /// The id of the published item, whether it is shown or not.
+    /// Returns the id of the published item, whether it is visible or not.
     pub fn published_id(&self) -> Option<String> {
         self.state()
             .items
@@ -112,7 +112,7 @@ impl Site {
             .map(|item| item.id.clone())
     }
 
-    /// When the next request arrives, if one is under way.
+    /// Returns when the next request arrives, if one is in flight.
     pub fn next_arrival(&self) -> Option<Millis> {
         let state = self.state();
         state
@@ -124,7 +124,7 @@ impl Site {
             .min()
     }
 
-    /// The member publishes the draft with their own hand.
+    /// Lets the member publish the draft on the site.
     pub fn publish_by_hand(&self) {
         let mut state = self.state();
         let now = self.clock.now();
@@ -135,7 +135,7 @@ impl Site {
             .map(|item| item.id.clone())
         {
             state.publish(&id, now, false);
-            // Not the doing of a click of ours.
+            // No click of a worker made this publication.
             state.publications -= 1;
         }
     }
@@ -173,7 +173,7 @@ impl State {
         });
     }
 
-    /// Publishing what is published already publishes nothing.
+    /// Publishing a published item has no effect.
     fn publish(&mut self, id: &str, at: Millis, new_id: bool) {
         let shows = at + self.script.shows_after;
         self.next_id += 1;
@@ -241,7 +241,7 @@ pub(super) fn challenge() -> Error {
         kind: Kind::CaptchaInPage,
         message: "a captcha".to_owned(),
         sign: "simulated".to_owned(),
-        needs_manual: true,
+        requires_action: true,
         retry_after_seconds: None,
     };
     Error::Challenge {

@@ -1,5 +1,4 @@
-//! One run: a database, a site, two to four workers that die, and a person; all turns taken in an order that the seed
-//! gives.
+//! One run: a database, a site, two to four workers that die, and a person. The seed determines the order of all turns.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use vintedbot_domain::clock::{Clock as _, Millis};
 use vintedbot_domain::jobs::{self, Kind};
 use vintedbot_domain::publishing::{self, Confirm, Prepare, PublishJob, Resolution, Schedule, State, When};
-use vintedbot_domain::{Domain, accounts};
+use vintedbot_domain::{Context, accounts};
 use vintedbot_worker::{Config, Worker};
 
 use super::actor::{Actor, forget_the_dead, has_died, is_running};
@@ -24,16 +23,17 @@ use super::base::Base;
 use super::market::Market;
 use super::site::{Answer, Script, Site};
 
-/// Turns after which a run that has not come to rest is lost.
+/// The number of turns after which a run that has not come to rest counts as lost.
 const MAX_TURNS: u32 = 3_000;
 
-/// A process for which nothing rings looks by itself one in so many times.
+/// A process without a notification looks for due jobs once in this many times.
 const LOOKS: u32 = 3;
 
-/// On PostgreSQL, what does not come back within this is taken to wait for a lock, and another has its turn.
+/// On PostgreSQL, a process that does not return within this time is assumed to wait for a lock, and another takes its
+/// turn.
 const BLOCKED_AFTER: Duration = Duration::from_millis(20);
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Report {
     pub twice: u32,
@@ -51,9 +51,9 @@ struct Process {
 
 struct Plan {
     script: Script,
-    /// For each process in turn, its last moment.
+    /// For each process in turn, the number of its last await point.
     deaths: Vec<u64>,
-    /// The first yes is one for so much later.
+    /// The first confirmation is a schedule for this much later.
     schedules_in: Option<Millis>,
     cancels_at: Option<u32>,
     by_hand_at: Option<u32>,
@@ -62,13 +62,15 @@ struct Plan {
 }
 
 fn plan(random: &mut StdRng, base: &Base) -> Plan {
-    let settings = &base.domain.settings;
+    let settings = &base.context.settings;
     let answers = (0..random.random_range(0..4)).map(|_| answer(random)).collect();
     let deaths = (0..random.random_range(0..5))
         .map(|_| random.random_range(1..260))
         .collect();
-    // Reading late by the window less two polls and a request leaves time for a reading that sees it.
-    let slack = settings.settle_ms - 2 * settings.settle_poll_ms - settings.request_timeout_ms;
+    // The delay is shorter than the window by two polls and a request, so that one reading still sees the item.
+    let slack = settings.effects.settle_ms
+        - 2 * settings.effects.settle_poll_ms
+        - settings.effects.request_timeout_ms;
     Plan {
         script: Script {
             answers,
@@ -80,7 +82,7 @@ fn plan(random: &mut StdRng, base: &Base) -> Plan {
             latency: if random.random_bool(0.7) {
                 20
             } else {
-                settings.request_timeout_ms
+                settings.effects.request_timeout_ms
             },
             withholds: random.random_bool(0.05),
             new_id: random.random_bool(0.1),
@@ -127,10 +129,10 @@ pub async fn run(base: &Base, seed: u64) -> Result<Report> {
     let prepare = Prepare {
         listing_id: base.listing_id.clone(),
         dry_run: plan.dry_run,
-        hand_over: None,
+        manual_takeover: None,
         request_id: None,
     };
-    let job = publishing::prepare(&base.domain, &base.caller, prepare).await?;
+    let job = publishing::prepare(&base.context, &base.caller, prepare).await?;
     let mut run = Run {
         base,
         site,
@@ -149,16 +151,16 @@ pub async fn run(base: &Base, seed: u64) -> Result<Report> {
 }
 
 impl Run<'_> {
-    fn domain(&self) -> &Domain {
-        &self.base.domain
+    fn context(&self) -> &Context {
+        &self.base.context
     }
 
     async fn start(&mut self) -> Result<Process> {
         let pid = self.next_pid;
         self.next_pid += 1;
         let actor = Actor::new(pid, self.random.random(), self.deaths.next().unwrap_or(u64::MAX));
-        let domain = self.domain().clone();
-        let store = domain.store.clone().with_probe(actor.clone());
+        let context = self.context().clone();
+        let store = context.store.clone().with_probe(actor.clone());
         let market = Arc::new(Market {
             site: self.site.clone(),
             actor: Arc::clone(&actor),
@@ -170,13 +172,13 @@ impl Run<'_> {
             sync_interval_ms: 300_000,
         };
         let worker = Worker::new(
-            domain.clone(),
+            context.clone(),
             market.clone(),
             config.clone(),
             CancellationToken::new(),
         )
         .simulated(actor.process.clone(), is_running);
-        // Written down without the probe: a process that dies before it is known has done nothing.
+        // The worker row is written without the probe: a process that dies before it is recorded has done nothing.
         worker.open().await?;
         let worker = worker.on_store(store);
         Ok(Process {
@@ -186,15 +188,15 @@ impl Run<'_> {
         })
     }
 
-    /// Takes turns until nothing is left to do. `false`: it did not come to rest.
+    /// Takes turns until no work is left. `false`: the run did not come to rest.
     async fn take_turns(&mut self, plan: &Plan) -> Result<bool> {
         for turn in 0..MAX_TURNS {
             let index = self.random.random_range(0..self.processes.len());
             self.take_turn(index).await?;
             if plan.cancels_at == Some(turn) {
                 let (base, job_id) = (self.base, self.job_id.clone());
-                // Too late is an answer too.
-                let cancel = publishing::cancel(&base.domain, &base.caller, &job_id, None);
+                // A cancellation that comes too late is a valid answer.
+                let cancel = publishing::cancel(&base.context, &base.caller, &job_id, None);
                 drop(self.beside(Box::pin(cancel)).await?);
             }
             if plan.by_hand_at == Some(turn) {
@@ -229,13 +231,13 @@ impl Run<'_> {
             return Ok(());
         };
         let actor = &process.actor;
-        // Only this process is polled until it gives way: what wakes it in between is its own database statement.
+        // Only this process is polled until it gives way. In between, only its own database statement wakes it.
         let gives_way = std::future::poll_fn(|context| match attempt.as_mut().poll(context) {
             Poll::Ready(result) => Poll::Ready(Some(result)),
             Poll::Pending if actor.is_dead() || actor.has_yielded() => Poll::Ready(None),
             Poll::Pending => Poll::Pending,
         });
-        let ended = match self.base.domain.store.backend() {
+        let ended = match self.base.context.store.backend() {
             DbBackend::Postgres => timeout(BLOCKED_AFTER, gives_way).await.unwrap_or(None),
             _ => gives_way.await,
         };
@@ -256,7 +258,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The job that a process turns to: one that rings for it, whether it is due or not, or else one that its look finds.
+    /// Returns the job that a process works on: one from a notification, whether it is due or not, or one from its own
+    /// query.
     async fn next_job(&mut self, pid: u32) -> Result<Option<String>> {
         if let Some(job_id) = self.base.queue.take(pid, has_died, &mut self.random) {
             return Ok(Some(job_id));
@@ -264,13 +267,13 @@ impl Run<'_> {
         if self.random.random_range(0..LOOKS) != 0 {
             return Ok(None);
         }
-        let due = jobs::due(&self.domain().store, &Kind::all()).await?;
+        let due = jobs::due(&self.context().store, &Kind::all()).await?;
         Ok(due.candidates.into_iter().next().map(|candidate| candidate.id))
     }
 
-    /// Has somebody else act, who on PostgreSQL may wait for what a process holds: then the processes go on meanwhile.
+    /// Runs another action. On PostgreSQL it may wait for locks of a process, so the processes continue meanwhile.
     async fn beside<T>(&mut self, mut action: LocalBoxFuture<'_, T>) -> Result<T> {
-        if self.domain().store.backend() != DbBackend::Postgres {
+        if self.context().store.backend() != DbBackend::Postgres {
             return Ok(action.await);
         }
         loop {
@@ -283,10 +286,10 @@ impl Run<'_> {
     }
 
     async fn job(&self) -> Result<PublishJob> {
-        Ok(publishing::get(self.domain(), &self.base.caller, &self.job_id).await?)
+        Ok(publishing::get(self.context(), &self.base.caller, &self.job_id).await?)
     }
 
-    /// Moves the clock to the next thing that is to happen by itself. `false`: nothing is, and the job is at rest.
+    /// Moves the clock to the next scheduled event. `false`: there is none, and the job is at rest.
     async fn moves_on(&mut self) -> Result<bool> {
         let now = self.base.clock.now();
         let next = [self.base.next_due().await?, self.site.next_arrival()]
@@ -294,7 +297,7 @@ impl Run<'_> {
             .flatten()
             .min();
         let job = self.job().await?;
-        let account = accounts::get(self.domain(), &self.base.caller, &job.account_id).await?;
+        let account = accounts::get(self.context(), &self.base.caller, &job.account_id).await?;
         let asks_to_act = job.state == State::AwaitingConfirmation || account.pause.is_some();
         match next {
             _ if job.state.has_ended() && self.site.next_arrival().is_none() => Ok(false),
@@ -314,20 +317,23 @@ impl Run<'_> {
         if publications > 1 {
             report.twice = 1;
         }
-        let asks = job.state == State::Unconfirmed && job.needs_manual;
+        let asks = job.state == State::Unconfirmed && job.requires_action;
         if asks && !may_ask(plan) {
             report.undecided = 1;
         }
-        let told_wrong = match job.state {
+        let reported_wrong = match job.state {
             State::Published => publications == 0 && plan.by_hand_at.is_none(),
             State::Cancelled | State::Expired => publications > 0 && plan.by_hand_at.is_none(),
             State::Failed => publications > 0 && plan.by_hand_at.is_none(),
             _ => !asks,
         };
-        if !rested || told_wrong {
+        if !rested || reported_wrong {
             report.lost = 1;
         }
-        self.base.check_log().await.context("the event log")?;
+        self.base
+            .check_log()
+            .await
+            .context("the event log is not consistent")?;
         if std::env::var_os("SIM_TRACE").is_some() {
             println!(
                 "script {:?}\ndeaths {:?} schedule {:?} cancel {:?} by hand {:?}",
@@ -340,21 +346,21 @@ impl Run<'_> {
     }
 }
 
-/// The person confirms what is prepared, resumes what is paused, and answers what is asked.
+/// Acts as the person: confirms prepared jobs, resumes paused accounts, and answers questions.
 async fn person_acts(base: &Base, site: &Site, plan: &Plan, job_id: &str) -> Result<()> {
-    let (domain, caller) = (&base.domain, &base.caller);
-    let job = publishing::get(domain, caller, job_id).await?;
-    let account = accounts::get(domain, caller, &job.account_id).await?;
+    let (context, caller) = (&base.context, &base.caller);
+    let job = publishing::get(context, caller, job_id).await?;
+    let account = accounts::get(context, caller, &job.account_id).await?;
     if account.pause.is_some() {
-        accounts::resume(domain, caller, &job.account_id, None).await?;
+        accounts::resume(context, caller, &job.account_id, None).await?;
         if job.state == State::Blocked {
-            publishing::retry(domain, caller, &job.id, None).await?;
+            publishing::retry(context, caller, &job.id, None).await?;
         }
         return Ok(());
     }
     match job.state {
         State::AwaitingConfirmation => {
-            let token = publishing::confirm_token(domain, caller, &job.id).await?;
+            let token = publishing::confirm_token(context, caller, &job.id).await?;
             let Some((token, _)) = token else { return Ok(()) };
             let confirm = Confirm {
                 job_id: job.id,
@@ -370,29 +376,29 @@ async fn person_acts(base: &Base, site: &Site, plan: &Plan, job_id: &str) -> Res
                         when: When::At(base.clock.now() + later),
                         request_id: None,
                     };
-                    publishing::schedule(domain, caller, schedule).await.map(drop)
+                    publishing::schedule(context, caller, schedule).await.map(drop)
                 }
-                None => publishing::confirm(domain, caller, confirm.clone())
+                None => publishing::confirm(context, caller, confirm.clone())
                     .await
                     .map(drop),
             };
-            if first.is_ok() && publishing::confirm(domain, caller, confirm).await.is_ok() {
+            if first.is_ok() && publishing::confirm(context, caller, confirm).await.is_ok() {
                 bail!("a confirmation was used twice");
             }
         }
-        State::Unconfirmed if job.needs_manual && may_ask(plan) && site.next_arrival().is_none() => {
+        State::Unconfirmed if job.requires_action && may_ask(plan) && site.next_arrival().is_none() => {
             let resolution = match site.published_id() {
                 Some(remote_item_id) => Resolution::Published { remote_item_id },
                 None => Resolution::NotPublished,
             };
-            publishing::resolve(domain, caller, &job.id, resolution, None).await?;
+            publishing::resolve(context, caller, &job.id, resolution, None).await?;
         }
         _ => {}
     }
     Ok(())
 }
 
-/// Whether a person has to be asked in this run: the evidence is withheld, or they interfered with their own hand.
+/// Returns whether a person must be asked in this run: the evidence is withheld, or the person published on the site.
 fn may_ask(plan: &Plan) -> bool {
     plan.script.withholds || plan.by_hand_at.is_some()
 }

@@ -1,4 +1,4 @@
-//! Makes events, through calls that anybody can make.
+//! Creates events through public calls.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use vintedbot_sdk::{Client, mask};
 
 use crate::records::Site;
 
-/// Makers of events; each makes so many a second.
+/// The number of makers, and the events that each makes per second.
 const MAKERS: usize = 4;
 const EACH_PER_SECOND: u64 = 60;
-/// Threads in the inbox of the first account.
+/// The number of threads in the inbox of the first account.
 const THREADS: usize = 20;
-/// Of so many events, one is about the quiet thread.
+/// One in this many events is about the quiet thread.
 const QUIET_EVERY: u64 = 250;
-/// Until an account knows who it is on the site, and has its threads.
+/// The time limit until an account is connected and has its threads.
 const COMES_WITHIN: Duration = Duration::from_secs(60);
 
-/// What the events are about.
+/// The resources that the events are about.
 #[derive(Clone, Debug)]
 pub struct Scene {
     account_ids: Vec<String>,
@@ -33,7 +33,7 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Accounts, templates, and an inbox with threads.
+    /// Creates accounts, templates, and an inbox with threads.
     pub async fn set(client: &Client, site: &Site) -> Result<Self> {
         let (mut account_ids, mut template_ids) = (Vec::new(), Vec::new());
         for number in 0..MAKERS {
@@ -41,7 +41,7 @@ impl Scene {
                 .templates()
                 .create(format!("Template {number}"), "Bonjour {{person}}")
                 .await
-                .context("a template")?;
+                .context("cannot create a template")?;
             template_ids.push(template.id);
             let seller = CreateAccountRequest {
                 display_name: format!("Seller {number}"),
@@ -52,7 +52,7 @@ impl Scene {
             account_ids.push(client.accounts().create(seller).await?.id);
         }
         let threads = timeout(COMES_WITHIN, threads(client, site, &account_ids[0]));
-        let thread_ids = threads.await.context("the threads did not come")??;
+        let thread_ids = threads.await.context("the threads did not arrive in time")??;
         ensure!(thread_ids.len() == THREADS, "{} threads", thread_ids.len());
         Ok(Self {
             account_ids,
@@ -61,17 +61,17 @@ impl Scene {
         })
     }
 
-    /// An account that every fourth listing is of, and that has the inbox.
+    /// Returns the account of every fourth listing, which also has the inbox.
     pub fn account_id(&self) -> &str {
         &self.account_ids[0]
     }
 
-    /// A thread that something happens in all the time.
+    /// Returns a thread with many events.
     pub fn busy_thread_id(&self) -> &str {
         &self.thread_ids[1]
     }
 
-    /// A thread that hardly anything happens in.
+    /// Returns a thread with few events.
     pub fn quiet_thread_id(&self) -> &str {
         &self.thread_ids[0]
     }
@@ -96,14 +96,14 @@ async fn threads(client: &Client, site: &Site, account_id: &str) -> Result<Vec<S
     Ok(threads.into_iter().map(|thread| thread.id).collect())
 }
 
-/// What makes the events.
+/// The running makers.
 pub struct Driver {
     ended: CancellationToken,
     makers: JoinSet<()>,
 }
 
 impl Driver {
-    /// Begins.
+    /// Starts the makers.
     pub fn start(client: &Client, scene: &Scene) -> Self {
         let ended = CancellationToken::new();
         let mut makers = JoinSet::new();
@@ -118,7 +118,7 @@ impl Driver {
         Self { ended, makers }
     }
 
-    /// Ends, when every call that is under way was answered.
+    /// Stops after every call in flight was answered.
     pub async fn stop(mut self) -> Result<()> {
         self.ended.cancel();
         while let Some(made) = self.makers.join_next().await {
@@ -145,7 +145,7 @@ impl Maker {
                 _ = ticks.tick() => {}
             }
             count += 1;
-            // Every kind of filter has something to take and something to leave, and no event is like the one before.
+            // The mix gives every kind of filter something to pass and something to drop. Every event is different.
             let made = if self.number == 0 && count % QUIET_EVERY == 1 {
                 let quiet = self.scene.quiet_thread_id();
                 let inbox = self.client.inbox();
@@ -157,9 +157,9 @@ impl Maker {
             } else {
                 self.write(count).await
             };
-            // A server that is away for longer than a call is repeated makes no event; nothing is lost by that.
+            // If a server is away for longer than the retries of a call, no event is made. This loses nothing.
             if let Err(error) = made {
-                tracing::debug!(%error, "an event was not made");
+                tracing::debug!(%error, "cannot create an event");
             }
         }
     }

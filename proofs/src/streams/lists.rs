@@ -1,5 +1,5 @@
-//! Two lists of threads, each held by a watcher that began with a snapshot and folds in what it hears: one is cut over and over,
-//! the other only when the server goes away. In the end both hold what the server says.
+//! Two lists of threads, each held by a watcher that began with a snapshot and applies events to it. One watcher is
+//! disconnected repeatedly, the other only when the server restarts. At the end, both lists must equal the server's.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,18 +18,18 @@ use vintedbot_sdk::v1::{self, ListThreadsRequest, ResourceType, Thread, Topic, W
 
 use super::proxy::Proxy;
 
-/// What the two hold in the end.
+/// The final comparison of the two lists.
 #[derive(Clone, Debug, Default)]
 pub struct Compared {
     pub cuts: usize,
     pub threads: usize,
-    /// Changes that each has taken in since its snapshot.
+    /// The number of changes that each list applied since its snapshot.
     pub changes: usize,
-    /// What is not as it is to be.
+    /// Deviations from the expected state.
     pub problems: Vec<String>,
 }
 
-/// The list that is cut, and the one that is not.
+/// The list that is cut, and the list that is not.
 pub struct Lists {
     cut: Holder,
     whole: Holder,
@@ -44,14 +44,14 @@ struct Holder {
 struct Held {
     threads: BTreeMap<String, Thread>,
     has_snapshot: bool,
-    /// The place up to which the log has come.
+    /// The sequence up to which events have arrived.
     seen: u64,
     changes: usize,
     broken_off: Option<String>,
 }
 
 impl Lists {
-    /// Begins both, and waits for their snapshots.
+    /// Starts both lists, and waits for their snapshots.
     pub async fn begin(through_proxy: &Client, direct: &Client, limit: Duration) -> Result<Self> {
         let lists = Self {
             cut: Holder::begin(through_proxy.clone()),
@@ -59,12 +59,12 @@ impl Lists {
         };
         for holder in [&lists.cut, &lists.whole] {
             let has_snapshot = holder.waits(limit, |held| held.has_snapshot).await;
-            ensure!(has_snapshot, "a snapshot did not come");
+            ensure!(has_snapshot, "a snapshot did not arrive in time");
         }
         Ok(lists)
     }
 
-    /// Cuts the one so many times, wherever in a frame that is, unless it breaks off before.
+    /// Disconnects the first list repeatedly, at any byte of a frame, unless it gives up before.
     pub async fn cut(&self, proxy: &Proxy, times: usize, seed: u64, limit: Duration) -> Result<usize> {
         let mut random = StdRng::seed_from_u64(seed);
         let mut cuts = 0;
@@ -78,41 +78,39 @@ impl Lists {
         Ok(cuts)
     }
 
-    /// Compares both with what the server lists, when they have come to the end of the log.
+    /// Compares both lists with the server's, after they have reached the end of the log.
     pub async fn compared(self, client: &Client, end: u64, cuts: usize, limit: Duration) -> Result<Compared> {
         let mut compared = Compared {
             cuts,
             ..Compared::default()
         };
-        let mut told = BTreeMap::new();
+        let mut listed = BTreeMap::new();
         for archived in [false, true] {
             let request = ListThreadsRequest {
                 archived: Some(archived),
                 ..Default::default()
             };
             let threads: Vec<Thread> = client.inbox().list(request).try_collect().await?;
-            told.extend(threads.into_iter().map(|thread| (thread.id.clone(), thread)));
+            listed.extend(threads.into_iter().map(|thread| (thread.id.clone(), thread)));
         }
-        compared.threads = told.len();
+        compared.threads = listed.len();
         for (name, holder) in [("cut", self.cut), ("other", self.whole)] {
             holder.waits(limit, |held| held.seen >= end).await;
             let held = holder.held();
             if let Some(why) = &held.broken_off {
-                compared
-                    .problems
-                    .push(format!("the {name} list broke off: {why}"));
+                compared.problems.push(format!("the {name} list gave up: {why}"));
             }
             if name == "cut" {
                 compared.changes = held.changes;
             } else if compared.changes != held.changes {
-                // Both began before anything happened. A change that one of them missed may be hidden by the next one.
+                // Both began before any event. A later change could hide a missed one, so the counts must be equal.
                 compared.problems.push(format!(
-                    "the cut list took in {} changes, and the other one {}",
+                    "the cut list applied {} changes, and the other one {}",
                     compared.changes, held.changes
                 ));
             }
-            for id in told.keys().chain(held.threads.keys()) {
-                let (here, there) = (held.threads.get(id).map(shown), told.get(id).map(shown));
+            for id in listed.keys().chain(held.threads.keys()) {
+                let (here, there) = (held.threads.get(id).map(shown), listed.get(id).map(shown));
                 if here != there {
                     let problem = format!("the {name} list has {here:?} where the server has {there:?}");
                     compared.problems.push(problem);
@@ -123,7 +121,7 @@ impl Lists {
     }
 }
 
-/// What a list shows of a thread. Addresses of pictures are signed anew with each answer, and are no part of it.
+/// Returns the parts of a thread that a list shows, without picture URLs, which are signed for each answer.
 fn shown(thread: &Thread) -> impl PartialEq + std::fmt::Debug + use<> {
     (
         (thread.id.clone(), thread.sequence),
@@ -185,7 +183,7 @@ async fn hold(client: &Client, held: &Mutex<Held>) -> Result<()> {
     while let Some(message) = watch.try_next().await? {
         let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
         match message {
-            // One that is cut off begins anew; what counts is the whole of it.
+            // A list that was disconnected may begin again with a snapshot; only its complete state counts.
             Message::Snapshot(present) => {
                 if let Some(thread) = thread_in(present.resource) {
                     coming.insert(thread.id.clone(), thread);
@@ -200,7 +198,7 @@ async fn hold(client: &Client, held: &Mutex<Held>) -> Result<()> {
                 held.seen = event.sequence;
                 if event.resource_type() == ResourceType::Thread {
                     held.changes += 1;
-                    fold(&mut held.threads, event).context("an event of a thread")?;
+                    fold(&mut held.threads, event).context("cannot apply an event")?;
                 }
             }
             Message::Checkpoint(checkpoint) => held.seen = held.seen.max(checkpoint.sequence),
@@ -215,8 +213,8 @@ fn fold(threads: &mut BTreeMap<String, Thread>, event: v1::Event) -> Result<()> 
         threads.remove(&event.resource_id);
         return Ok(());
     };
-    let thread = thread_in(Some(resource)).context("it holds none")?;
-    // A snapshot may be newer than its place in the log.
+    let thread = thread_in(Some(resource)).context("the event contains no thread")?;
+    // A snapshot may be newer than its position in the log.
     let is_newer = threads
         .get(&thread.id)
         .is_none_or(|known| known.sequence <= thread.sequence);

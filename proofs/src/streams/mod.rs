@@ -1,8 +1,8 @@
-//! Streams: many watchers of a busy event log are cut over and over, in the middle of a frame or by a restart of the server,
-//! and go on from their cursors; then another process compares what each of them got with the log itself.
+//! Streams: many watchers of a busy event log are disconnected repeatedly, in the middle of a frame or by a restart of
+//! the server. They continue from their cursors. Then another process compares their events with the log.
 //!
-//! [`proxy`] stands between a watcher and the server and cuts, [`watcher`] writes down what comes, [`driver`] makes events,
-//! [`verify`] compares; [`lists`] does the same for what two watchers hold in the end.
+//! [`proxy`] is between a watcher and the server and cuts connections, [`watcher`] records events, [`driver`] creates
+//! events, [`verify`] compares. [`lists`] compares the final state of two watchers.
 
 mod driver;
 mod lists;
@@ -30,36 +30,36 @@ use lists::Lists;
 use proxy::Proxy;
 use watcher::{Ask, Line, Watcher};
 
-/// Watchers at the same time, who ask for all or for a part of the events, and go on in several ways.
+/// The number of simultaneous watchers. They request all or some of the events, and continue in different ways.
 const WATCHERS: usize = 16;
-/// Of so many cuts, one is made by a restart of the server, which cuts every stream at once.
+/// One in this many cuts is a restart of the server, which cuts every stream at once.
 const RESTARTS_SHARE: usize = 10;
-/// The longest that a watcher may take to come back, and to come to the end of the log.
+/// The time limit for a watcher to reconnect, and to reach the end of the log.
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(60);
-/// Cuts between two words about how far it is.
-const SAID_EVERY: usize = 1_000;
-/// So many a second there have to be where that many cuts are asked for.
+/// The number of cuts between two progress messages.
+const PROGRESS_EVERY: usize = 1_000;
+/// The minimum number of events per second in a run with at least `FULL_CUTS` cuts.
 const RATE: f64 = 100.0;
 const FULL_CUTS: usize = 10_000;
-/// Cuts of the one list.
+/// The number of cuts of the list.
 const LIST_CUTS: usize = 200;
-/// Starts that may fail because a passing connection has the instance's port.
+/// The number of starts that may fail because another connection temporarily uses the instance's port.
 const STARTS: usize = 5;
 
-/// How much is cut.
+/// The options of the streams proof.
 #[derive(Clone, Debug)]
 pub struct Options {
     pub cuts: usize,
     pub seed: u64,
-    /// The disabled rule; empty: none.
+    /// The disabled rule; empty means none.
     pub failpoints: String,
 }
 
-/// What came of it.
+/// The result of the proof.
 #[derive(Debug)]
 pub struct Report {
     pub cuts: usize,
-    /// How many of them were made in the middle of a frame.
+    /// The number of cuts in the middle of a frame.
     pub within_frames: u64,
     pub restarts: usize,
     pub events: u64,
@@ -69,7 +69,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether every event came once.
+    /// Returns whether every event arrived exactly once.
     pub fn is_good(&self) -> bool {
         self.compared.lost == 0 && self.compared.doubled == 0 && self.problems().next().is_none()
     }
@@ -79,17 +79,17 @@ impl Report {
     }
 
     fn problems(&self) -> impl Iterator<Item = String> {
-        let told = |is_so: bool, problem: String| is_so.then_some(problem);
+        let problem_if = |is_so: bool, problem: String| is_so.then_some(problem);
         let others = [
-            told(
+            problem_if(
                 self.compared.gaps > 0,
                 format!("the log has {} gaps", self.compared.gaps),
             ),
-            told(
+            problem_if(
                 self.within_frames == 0,
                 "no cut was in the middle of a frame".to_owned(),
             ),
-            told(
+            problem_if(
                 self.cuts >= FULL_CUTS && self.rate() < RATE,
                 format!("{:.0} events a second are fewer than {RATE}", self.rate()),
             ),
@@ -130,11 +130,11 @@ impl std::fmt::Display for Report {
     }
 }
 
-/// Makes the cuts, in a folder of its own.
+/// Makes the cuts. `folder` holds all data.
 ///
 /// # Errors
 ///
-/// The instance cannot be started, or a watcher does not come back; what is lost is counted, and is no error.
+/// Fails if the instance cannot be started or a watcher does not come back. Lost events are counted and are no error.
 pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let practice = Practice::start(&folder.join("records.jsonl")).await?;
     let data_dir = folder.join("data");
@@ -199,14 +199,14 @@ pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     })
 }
 
-/// Cuts established streams, one after the other, and all of them by restarts in between.
+/// Cuts established streams one after the other, and all of them by restarts in between.
 async fn cut(
     options: &Options,
     instance: &mut Instance,
     watchers: &[(Watcher, Proxy)],
 ) -> Result<(usize, usize)> {
     let mut random = StdRng::seed_from_u64(options.seed);
-    let (mut cuts, mut restarts, mut by_restart, mut said) = (0, 0, 0, 0);
+    let (mut cuts, mut restarts, mut by_restart, mut reported) = (0, 0, 0, 0);
     while cuts < options.cuts {
         if by_restart * RESTARTS_SHARE < cuts && options.cuts - cuts >= WATCHERS {
             let mut established = 0;
@@ -225,23 +225,23 @@ async fn cut(
         } else {
             let (watcher, proxy) = &watchers[random.random_range(0..watchers.len())];
             if watcher.has_broken_off() {
-                // It counts what it has not got as lost; the others go on.
+                // A watcher that gave up counts its missing events as lost. The others continue.
                 ensure!(
                     watchers.iter().any(|(watcher, _)| !watcher.has_broken_off()),
-                    "every watcher has broken off: {:?}",
+                    "every watcher has given up: {:?}",
                     watcher.broken_off()
                 );
                 continue;
             }
-            // A few bytes more, and the frame that they belong to is never whole.
+            // A few more bytes pass, so that the current frame stays incomplete.
             let bytes = random.random_range(0..2_000);
             tokio::select! {
                 is_cut = proxy.cut(bytes, COMES_BACK_WITHIN) => cuts += usize::from(is_cut?),
                 () = watcher.breaks_off() => {}
             }
         }
-        if cuts / SAID_EVERY > said {
-            said = cuts / SAID_EVERY;
+        if cuts / PROGRESS_EVERY > reported {
+            reported = cuts / PROGRESS_EVERY;
             eprintln!("{cuts} cuts so far");
         }
     }
@@ -260,7 +260,7 @@ async fn start(instance: &mut Instance) -> Result<()> {
     Ok(())
 }
 
-/// A client that comes back at once, and again and again.
+/// Returns a client that reconnects at once and repeatedly.
 fn client(url: &str, instance: &Instance) -> Result<Client> {
     let retry = RetryPolicy {
         max_attempts: 40,
@@ -273,7 +273,7 @@ fn client(url: &str, instance: &Instance) -> Result<Client> {
     Ok(client.lazy()?)
 }
 
-/// The place of the newest event.
+/// Returns the sequence of the newest event.
 async fn head(client: &Client) -> Result<u64> {
     let mut watch = client.events().watch(WatchRequest::default());
     match watch.try_next().await? {
@@ -282,7 +282,7 @@ async fn head(client: &Client) -> Result<u64> {
     }
 }
 
-/// Compares in another process, which has seen nothing of this one.
+/// Compares in another process, which shares no state with this one.
 fn compare_elsewhere(folder: &Path, database: &Path) -> Result<verify::Compared> {
     let program = std::env::current_exe()?;
     let output = Command::new(program)
@@ -291,11 +291,11 @@ fn compare_elsewhere(folder: &Path, database: &Path) -> Result<verify::Compared>
         .arg("--database")
         .arg(database)
         .output()
-        .context("the process that compares")?;
+        .context("cannot start the comparing process")?;
     ensure!(
         output.status.success(),
         "the comparison failed: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    serde_json::from_slice(&output.stdout).context("what the comparison said")
+    serde_json::from_slice(&output.stdout).context("the comparison's output is not valid")
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy that cuts the connection through it when it is told to, wherever in a frame that is.
+//! A TCP proxy that cuts its connection on request, at any byte of a frame.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Bytes from the server after which a stream counts as established: more than what opens a connection, and less than the
-/// first message with it.
+/// The number of bytes from the server after which a stream counts as established; more than the connection setup, and
+/// less than the setup with the first message.
 const ESTABLISHED: u64 = 200;
-/// Not to cut.
+/// The value of `left` that prevents a cut.
 const NEVER: i64 = i64::MAX;
 
-/// Between one watcher and the server.
+/// The proxy between one watcher and the server.
 pub struct Proxy {
     address: SocketAddr,
     line: Arc<Line>,
@@ -28,21 +28,21 @@ pub struct Proxy {
 /// The newest connection.
 #[derive(Default)]
 struct Line {
-    /// Bytes that the server has sent over it.
+    /// The number of bytes that the server has sent over it.
     received: AtomicU64,
-    /// Bytes from the server that still pass.
+    /// The number of bytes from the server that still pass.
     left: AtomicI64,
     is_open: AtomicBool,
-    /// Rings when there is something to cut.
-    told: Notify,
-    /// How many connections were cut.
+    /// Wakes the forwarding task for a cut.
+    wake: Notify,
+    /// The number of cut connections.
     cuts: AtomicU64,
-    /// How many of them where a frame of the server's had begun and not ended.
+    /// The number of cuts in the middle of a frame of the server.
     cuts_within_frames: AtomicU64,
 }
 
-/// Where in its frames the server's side of a connection is: each has nine bytes, of which the first three say how many follow
-/// (RFC 9113, 4.1).
+/// The position of the server's side of a connection in its frames. A frame has a header of nine bytes. The first three
+/// bytes contain the length of the rest (RFC 9113, 4.1).
 #[derive(Default)]
 struct Frames {
     head: Vec<u8>,
@@ -76,7 +76,7 @@ impl Frames {
 }
 
 impl Proxy {
-    /// Listens, and leads to the server at `url`.
+    /// Listens, and forwards to the server at `url`.
     pub async fn start(url: &str) -> Result<Self> {
         let server: SocketAddr = url.trim_start_matches("http://").parse()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -86,7 +86,7 @@ impl Proxy {
         let task = tokio::spawn(async move {
             let mut newest = None;
             while let Ok((client, _)) = listener.accept().await {
-                // One at a time: who comes again has lost the one before.
+                // The previous connection is closed, so that there is only one.
                 drop(newest.take());
                 let line = Arc::clone(&shared);
                 newest = Some(AbortOnDropHandle::new(tokio::spawn(async move {
@@ -105,23 +105,23 @@ impl Proxy {
         })
     }
 
-    /// Where the watcher calls.
+    /// Returns the URL for the watcher.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How many of its cuts were made in the middle of a frame.
+    /// Returns the number of cuts in the middle of a frame.
     pub fn cuts_within_frames(&self) -> u64 {
         self.line.cuts_within_frames.load(Ordering::SeqCst)
     }
 
-    /// Whether a stream is running through it.
+    /// Returns whether an established stream is open.
     pub fn is_established(&self) -> bool {
         self.line.is_open.load(Ordering::SeqCst) && self.line.received.load(Ordering::SeqCst) > ESTABLISHED
     }
 
-    /// Waits for an established stream, and cuts it when the server has sent so many bytes more, or nothing for a while.
-    /// `false`: it was cut otherwise meanwhile.
+    /// Waits for an established stream. Cuts it after `after_bytes` more bytes from the server, or after 100 ms without
+    /// them. Returns false if it ended otherwise meanwhile.
     pub async fn cut(&self, after_bytes: i64, limit: Duration) -> Result<bool> {
         let established = async {
             while !self.is_established() {
@@ -130,10 +130,10 @@ impl Proxy {
         };
         timeout(limit, established)
             .await
-            .context("a watcher did not come back")?;
+            .context("a watcher did not come back in time")?;
         let before = self.line.cuts.load(Ordering::SeqCst);
         self.line.left.store(after_bytes, Ordering::SeqCst);
-        self.line.told.notify_one();
+        self.line.wake.notify_one();
         let cut = async {
             while self.line.is_open.load(Ordering::SeqCst) && self.line.cuts.load(Ordering::SeqCst) == before
             {
@@ -143,7 +143,7 @@ impl Proxy {
         // A quiet stream is cut between two frames.
         if timeout(Duration::from_millis(100), cut).await.is_err() {
             self.line.left.store(0, Ordering::SeqCst);
-            self.line.told.notify_one();
+            self.line.wake.notify_one();
             while self.line.is_open.load(Ordering::SeqCst) && self.line.cuts.load(Ordering::SeqCst) == before
             {
                 sleep(Duration::from_millis(1)).await;
@@ -172,7 +172,7 @@ async fn forward(client: TcpStream, server: SocketAddr, line: &Line) -> std::io:
             }
             let read = tokio::select! {
                 read = from_server.read(&mut buffer) => read?,
-                () = line.told.notified() => continue,
+                () = line.wake.notified() => continue,
             };
             if read == 0 {
                 return Ok(());
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_a_frame_ends_is_known_however_its_bytes_come() {
+    fn frame_end_is_found_in_any_chunking() {
         let mut bytes = vec![0, 0, 3, 0, 0, 0, 0, 0, 1, 7, 7, 7];
         bytes.extend([0, 0, 0, 4, 1, 0, 0, 0, 0]);
         bytes.extend([0, 1, 0, 0, 0, 0, 0, 0, 1]);

@@ -1,4 +1,4 @@
-//! Compares what watchers got with the log, in a process that saw neither.
+//! Compares the watchers' events with the log, in a separate process.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,18 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::watcher::{Delivery, Footer, Header, Wanted};
 
-/// Problems that are told one by one.
+/// The number of problems that are listed one by one.
 const PROBLEMS_MAX: usize = 20;
 
-/// What the comparison says.
+/// The result of the comparison.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compared {
     pub deliveries: usize,
-    /// Events of the log that a watcher should have got, and did not.
+    /// Events of the log that a watcher should have received and did not.
     pub lost: usize,
-    /// Events that came once more.
+    /// Events that arrived more than once.
     pub doubled: usize,
-    /// Places of the log itself that hold no event, though its numbers have no gaps.
+    /// Sequences in the log without an event.
     pub gaps: u64,
     pub problems: Vec<String>,
 }
@@ -49,7 +49,7 @@ impl Wanted {
 ///
 /// # Errors
 ///
-/// There is nothing to compare, or a file is not one of a watcher's.
+/// Fails if there is nothing to compare or a file is not a watcher's.
 pub fn compare(folder: &Path, database: &Path) -> Result<Compared> {
     let (log, head) = read_log(database)?;
     let mut compared = Compared {
@@ -70,18 +70,19 @@ pub fn compare(folder: &Path, database: &Path) -> Result<Compared> {
         let text = std::fs::read_to_string(&path)?;
         one(name, &text, &log, &mut compared).with_context(|| name.to_owned())?;
     }
-    ensure!(files > 0, "no watcher left a file");
+    ensure!(files > 0, "there is no file of a watcher");
     compared.problems.truncate(PROBLEMS_MAX);
     Ok(compared)
 }
 
-/// The log, and the place of its newest event as it says itself.
+/// Reads the log, and the sequence in the table of heads.
 fn read_log(database: &Path) -> Result<(Vec<Logged>, u64)> {
     let connection = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    let owners: i64 = connection.query_row("SELECT COUNT(DISTINCT owner_id) FROM events", [], |row| {
-        row.get(0)
-    })?;
-    ensure!(owners == 1, "{owners} owners have events");
+    let workspaces: i64 =
+        connection.query_row("SELECT COUNT(DISTINCT workspace_id) FROM events", [], |row| {
+            row.get(0)
+        })?;
+    ensure!(workspaces == 1, "{workspaces} workspaces have events");
     let mut statement = connection
         .prepare("SELECT sequence, kind, resource_type, resource_id, account_id, thread_id FROM events ORDER BY sequence")?;
     let rows = statement.query_map([], |row| {
@@ -99,12 +100,12 @@ fn read_log(database: &Path) -> Result<(Vec<Logged>, u64)> {
     Ok((log, head.unsigned_abs()))
 }
 
-/// How many places between the oldest event and the head hold none.
+/// Returns the number of sequences without an event between the oldest event and the head.
 fn gaps(log: &[Logged], head: u64) -> u64 {
     let places = log
         .first()
         .map_or(0, |oldest| (head + 1).saturating_sub(oldest.sequence));
-    // The table's key lets no place hold two.
+    // The table's key allows one event per sequence.
     places.abs_diff(log.len() as u64)
 }
 
@@ -112,12 +113,12 @@ fn gaps(log: &[Logged], head: u64) -> u64 {
 fn one(name: &str, text: &str, log: &[Logged], compared: &mut Compared) -> Result<()> {
     let lines: Vec<&str> = text.lines().collect();
     let [first, middle @ .., last] = lines.as_slice() else {
-        anyhow::bail!("it has neither a beginning nor an end");
+        anyhow::bail!("the file has no header or footer");
     };
     let header: Header = serde_json::from_str(first)?;
     let footer: Footer = serde_json::from_str(last)?;
     if let Some(why) = &footer.broken_off {
-        compared.problems.push(format!("{name} broke off: {why}"));
+        compared.problems.push(format!("{name} gave up: {why}"));
     }
     let mut got: BTreeMap<u64, usize> = BTreeMap::new();
     let mut before = 0;
@@ -145,7 +146,7 @@ fn one(name: &str, text: &str, log: &[Logged], compared: &mut Compared) -> Resul
         if !is_wanted {
             compared
                 .problems
-                .push(format!("{name}: event {} was not to come", delivery.sequence));
+                .push(format!("{name}: event {} was not expected", delivery.sequence));
         }
     }
     compared.doubled += got.values().map(|count| count - 1).sum::<usize>();
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_once_is_no_harm() {
+    fn each_event_once_is_correct() {
         let whole = compared(Wanted::default(), &[3, 4, 5, 6]);
         assert_eq!((whole.lost, whole.doubled, whole.problems.len()), (0, 0, 0));
         let filtered = compared(templates(), &[4, 6]);
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn each_filter_takes_what_belongs_to_it() {
+    fn each_filter_selects_its_events() {
         let account = Wanted {
             account_id: Some("a".to_owned()),
             ..Wanted::default()
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_with_a_hole_in_it_or_without_its_end_is_told() {
+    fn log_with_a_gap_or_missing_end_is_reported() {
         let mut log = log();
         assert_eq!((gaps(&log, 6), gaps(&log, 7), gaps(&[], 0)), (0, 1, 0));
         log.remove(2);
@@ -246,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_lost_and_what_comes_again_is_doubled() {
+    fn missing_event_is_lost_and_repeated_event_is_doubled() {
         let missing = compared(Wanted::default(), &[3, 5, 6]);
         assert_eq!((missing.lost, missing.doubled), (1, 0));
         let again = compared(Wanted::default(), &[3, 4, 4, 5, 6]);
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_to_come_is_a_problem() {
+    fn unexpected_event_is_a_problem() {
         assert_eq!(compared(templates(), &[3, 4, 6]).problems.len(), 1);
         assert_eq!(compared(Wanted::default(), &[2, 3, 4, 5, 6]).problems.len(), 1);
         assert_eq!(compared(Wanted::default(), &[4, 3, 5, 6]).problems.len(), 1);

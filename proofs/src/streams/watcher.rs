@@ -1,7 +1,7 @@
-//! One watcher, who writes down everything that comes.
+//! A watcher that records all its events.
 //!
-//! Some watch through the SDK, which goes on by itself where it was cut; the others by the bare generated client, as a program
-//! in another language would, and ask again themselves: from the last event, or from the last checkpoint.
+//! Some watchers use the SDK, which continues after a cut. The others use the bare generated client, like a program in
+//! another language. They repeat the request themselves, from the last event or from the last checkpoint.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -25,36 +25,36 @@ use vintedbot_sdk::v1::{Topic, WatchRequest, WatchResponse};
 
 use super::driver::Scene;
 
-/// After so many messages, some watchers begin a new watch with the last cursor, as another process would.
+/// After this many messages, some watchers start a new watch with the last cursor, as another process would.
 const HANDED_ON_EVERY: u64 = 50;
 const BEGINS_WITHIN: Duration = Duration::from_secs(60);
-/// Before a bare client asks again.
+/// The wait before a bare client repeats its request.
 const BARE_WAITS: Duration = Duration::from_millis(20);
 
-/// What a watcher asked for; empty: everything.
+/// The filter of a watcher; empty means everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
-    /// As the log names them.
+    /// The resource types, named as in the log.
     pub resource_types: Vec<String>,
     pub account_id: Option<String>,
-    /// What belongs to no thread comes all the same.
+    /// The thread. Events that belong to no thread are included.
     pub thread_id: Option<String>,
 }
 
-/// How a watcher goes on after a cut.
+/// The way in which a watcher continues after a cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// The SDK does so.
+    /// The SDK continues.
     Sdk,
-    /// The SDK does so, and now and then another watch begins with its cursor.
+    /// The SDK continues, and at intervals another watch starts with its cursor.
     HandedOn,
-    /// The bare client, with the last event's cursor.
+    /// The bare client continues from the last event's cursor.
     LastEvent,
-    /// The bare client, with the last checkpoint's cursor: what came after that is forgotten, and has to come again.
+    /// The bare client continues from the last checkpoint's cursor. It forgets later events, which must arrive again.
     LastCheckpoint,
 }
 
-/// What a watcher asks for, and how.
+/// The filter of a watcher, and its way to continue.
 #[derive(Clone, Debug)]
 pub struct Ask {
     pub wanted: Wanted,
@@ -63,7 +63,7 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// The watcher with this number; every kind of filter and every way comes in turn.
+    /// Returns the options of the watcher with this number. Every kind of filter and every way occurs in turn.
     pub fn of(number: usize, scene: &Scene) -> Self {
         let templates = (Topic::Templates, ["TEMPLATE"].as_slice());
         let inbox = (Topic::Inbox, ["THREAD", "MESSAGE", "REPLY"].as_slice());
@@ -104,43 +104,43 @@ impl Ask {
     }
 }
 
-/// What a watcher's file begins with.
+/// The first line of a watcher's file.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Header {
-    /// The place in the log where it began.
+    /// The sequence in the log at which the watch began.
     pub from: u64,
     pub wanted: Wanted,
 }
 
-/// An event as it came.
+/// An event as it arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
     pub sequence: u64,
-    /// Without the contract's prefix, as the log has it.
+    /// The kind as in the log, without the contract's prefix.
     pub kind: String,
     pub resource_id: String,
 }
 
-/// Where a watcher's file ends.
+/// The last line of a watcher's file.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Footer {
-    /// The place in the log up to which everything was to come.
+    /// The sequence in the log up to which all events were expected.
     pub to: u64,
-    /// Why it gave up before. Absent: it did not.
+    /// The reason for which the watcher gave up. Absent: it did not give up.
     pub broken_off: Option<String>,
 }
 
-/// Where a watcher calls: the proxy, and as whom.
+/// The address of a watcher's server, through the proxy, and its authorization.
 #[derive(Clone)]
 pub struct Line {
-    /// For the ways of the SDK.
+    /// For the ways with the SDK.
     pub client: Client,
-    /// For the others.
+    /// For the ways with the bare client.
     pub url: String,
     pub authorization: MetadataValue<Ascii>,
 }
 
-/// Watches in a task of its own.
+/// A watcher in a separate task.
 pub struct Watcher {
     state: Arc<State>,
     ended: CancellationToken,
@@ -150,13 +150,13 @@ pub struct Watcher {
 
 #[derive(Default)]
 struct State {
-    /// The place up to which the log has come.
+    /// The sequence up to which events have arrived.
     seen: AtomicU64,
     broken_off: Mutex<Option<String>>,
 }
 
 impl Watcher {
-    /// Begins to watch, from now on. One that came late in the log's life would have nothing to miss.
+    /// Starts to watch from the current end of the log. A later start would have fewer events to miss.
     pub async fn begin(ask: Ask, line: Line, file: PathBuf) -> Result<Self> {
         let state = Arc::new(State::default());
         let ended = CancellationToken::new();
@@ -171,7 +171,7 @@ impl Watcher {
         };
         let task = tokio::spawn(watch(ask, line, book, ended.clone()));
         let began = timeout(BEGINS_WITHIN, began).await;
-        began.context("a watch did not begin")??;
+        began.context("a watch did not begin in time")??;
         Ok(Self {
             state,
             ended,
@@ -180,12 +180,12 @@ impl Watcher {
         })
     }
 
-    /// Whether it gave up, for a reason that does not pass.
+    /// Returns whether it gave up for a permanent reason.
     pub fn has_broken_off(&self) -> bool {
         self.broken_off().is_some()
     }
 
-    /// Comes back when it has given up.
+    /// Waits until it has given up.
     pub async fn breaks_off(&self) {
         while !self.has_broken_off() {
             sleep(Duration::from_millis(20)).await;
@@ -200,7 +200,7 @@ impl Watcher {
             .clone()
     }
 
-    /// Waits until it has come to a place in the log, or does not come there in time.
+    /// Waits until it has reached a sequence in the log, at most for `limit`.
     pub async fn reaches(&self, place: u64, limit: Duration) {
         let until = Instant::now() + limit;
         while self.state.seen.load(Ordering::SeqCst) < place
@@ -211,11 +211,11 @@ impl Watcher {
         }
     }
 
-    /// Ends, and writes down up to where everything was to come.
+    /// Ends, and records the sequence up to which all events were expected.
     pub async fn end(self, to: u64) -> Result<()> {
         self.ended.cancel();
         let broken_off = self.broken_off();
-        self.task.await?.context("a watcher")?;
+        self.task.await?.context("a watcher failed")?;
         let footer = Footer { to, broken_off };
         let mut out = std::fs::OpenOptions::new().append(true).open(&self.file)?;
         writeln!(out, "{}", serde_json::to_string(&footer)?)?;
@@ -223,15 +223,15 @@ impl Watcher {
     }
 }
 
-/// What a watcher writes down.
+/// The record of a watcher.
 struct Book {
     out: std::io::BufWriter<std::fs::File>,
     wanted: Wanted,
-    /// Where it began is told once.
+    /// Signals once that the watch has begun.
     begins: Option<oneshot::Sender<()>>,
-    /// What came and is not written yet.
+    /// Events that have arrived and are not written yet.
     pending: Vec<Delivery>,
-    /// Whether only what a checkpoint has followed is kept.
+    /// Whether only events before a checkpoint are written.
     keeps_from_checkpoints: bool,
     state: Arc<State>,
 }
@@ -251,7 +251,7 @@ impl Book {
                     resource_id: event.resource_id,
                 });
                 if !self.keeps_from_checkpoints {
-                    self.keep(event.sequence)?;
+                    self.record(event.sequence)?;
                 }
             }
             Message::Checkpoint(checkpoint) => {
@@ -263,15 +263,15 @@ impl Book {
                     writeln!(self.out, "{}", serde_json::to_string(&header)?)?;
                     let _nobody_waits = begins.send(());
                 }
-                self.keep(checkpoint.sequence)?;
+                self.record(checkpoint.sequence)?;
             }
             _ => {}
         }
         Ok(())
     }
 
-    /// Writes down what has come, which is everything up to a place in the log.
-    fn keep(&mut self, place: u64) -> Result<()> {
+    /// Writes the pending events, which are complete up to a sequence in the log.
+    fn record(&mut self, place: u64) -> Result<()> {
         for delivery in self.pending.drain(..) {
             writeln!(self.out, "{}", serde_json::to_string(&delivery)?)?;
         }
@@ -300,8 +300,8 @@ async fn watch(ask: Ask, line: Line, mut book: Book, ended: CancellationToken) -
         () = ended.cancelled() => {}
         watched = watching => watched?,
     }
-    // The rest is none that a cut took back.
-    book.keep(0)?;
+    // The remaining events were not withdrawn by a cut.
+    book.record(0)?;
     book.out.flush()?;
     Ok(())
 }
@@ -340,7 +340,7 @@ async fn bare(ask: &Ask, line: &Line, book: &mut Book) -> Result<()> {
             ..ask.request.clone()
         };
         let cut = until_cut(ask, line, channel.clone(), request, &mut cursor, book).await?;
-        // Whatever a broken line is told as; anything else is the server's word.
+        // These codes mean a broken connection. All others are answers of the server.
         let passes = [
             Code::Unavailable,
             Code::Unknown,
@@ -359,7 +359,7 @@ async fn bare(ask: &Ask, line: &Line, book: &mut Book) -> Result<()> {
     }
 }
 
-/// Watches once, and answers with what ended it. Leaves the place to go on from in `cursor`.
+/// Watches once. Returns the status that ended the watch. Stores the position to continue from in `cursor`.
 async fn until_cut(
     ask: &Ask,
     line: &Line,
@@ -391,7 +391,7 @@ async fn until_cut(
         let Some(message) = message else { continue };
         let is_place = match (&message, ask.way) {
             (Message::Checkpoint(_), Way::LastCheckpoint) => true,
-            // Before the first event there is nothing but the place where it began.
+            // Before the first event, the first checkpoint is the only position.
             (Message::Checkpoint(_), _) => cursor.is_empty(),
             (Message::Event(_), way) => way != Way::LastCheckpoint,
             _ => false,

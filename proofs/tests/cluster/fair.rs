@@ -1,19 +1,20 @@
-//! One seller's burst is not another's wait.
+//! A burst of one seller does not delay another seller.
 
 use anyhow::{Context as _, Result, ensure};
 use sea_orm::{ConnectionTrait as _, Database, Statement};
 use vintedbot_proofs::cluster::{Cluster, Seller};
 
-/// Far more than one worker does while an item is published.
+/// Far more jobs than one worker runs while an item is published.
 const BURST: i64 = 20_000;
 
-/// Somebody's account has thousands of jobs that are all older than another's publication, which does not stand behind them.
-pub async fn a_burst_of_one_seller_keeps_nobody_waiting(cluster: &mut Cluster) -> Result<()> {
+/// An account has thousands of jobs that are all older than another account's publish job. That job does not wait for
+/// them.
+pub async fn burst_of_one_account_does_not_delay_others(cluster: &mut Cluster) -> Result<()> {
     let client = cluster.client(&cluster.servers[0].url())?;
     let busy = Seller::start(&client, "Sophie").await?;
     let other = Seller::start(&client, "Nadia").await?;
     let database = Database::connect(cluster.postgres.url()).await?;
-    // Marks of threads that are gone: claimed and ended like any other job.
+    // Read marks of deleted threads, which are claimed and ended like any other job.
     let burst = format!(
         "INSERT INTO jobs (id, kind, account_id, subject_id, state, priority, due_time, claims, failures, claim_epoch, payload,
             create_time, update_time)

@@ -1,4 +1,4 @@
-//! What may be done in a minute is counted in the database, for all processes together.
+//! Rate limits per minute are counted in the database, for all processes together.
 
 use anyhow::{Context as _, Result, ensure};
 use futures::future::{join_all, try_join_all};
@@ -6,8 +6,8 @@ use vintedbot_proofs::cluster::{Cluster, Seller};
 use vintedbot_sdk::ErrorReason;
 use vintedbot_sdk::v1::publish_job::State;
 
-/// Sellers on both servers confirm at the same moment, more than a minute has room for.
-pub async fn confirmations_are_counted_together(cluster: &mut Cluster) -> Result<()> {
+/// Sellers on both servers confirm concurrently, more often than the limit allows.
+pub async fn publish_rate_limits_are_shared_by_processes(cluster: &mut Cluster) -> Result<()> {
     let sellers = (0..8).map(async |number| {
         let client = cluster.client(&cluster.servers[number % 2].url())?;
         let seller = Seller::start(&client, &format!("Seller {number}")).await?;

@@ -1,16 +1,16 @@
-//! Several servers and workers of the real program are one instance: with Redis between them, without it, and while it is lost.
+//! Several servers and workers of the real program form one instance: with Redis, without it, and while it is lost.
 
 mod fair;
-mod handed_over;
 mod limited;
 mod refused;
+mod rolling_restart;
 mod together;
 mod unreachable;
 
 use anyhow::Result;
 use vintedbot_proofs::cluster::Cluster;
 
-/// With Redis or without it, so many servers, and so many workers that take this many jobs at a time.
+/// Whether Redis runs, the number of servers, the number of workers, and the concurrency of each worker.
 type Made = (bool, usize, usize, usize);
 
 async fn make(
@@ -25,28 +25,28 @@ async fn make(
     Ok(cluster)
 }
 
-/// Tells a chapter, and ends the processes.
+/// Runs a chapter as a test and stops the processes.
 macro_rules! chapters {
     ($($part:ident::$chapter:ident $made:tt $([$($setting:expr),*])?)*) => {
         $(#[tokio::test(flavor = "multi_thread")]
         async fn $chapter() -> Result<()> {
             let mut cluster = make($made, &[$($($setting),*)?]).await?;
-            let told = $part::$chapter(&mut cluster).await;
-            cluster.close(told).await
+            let result = $part::$chapter(&mut cluster).await;
+            cluster.close(result).await
         })*
     };
 }
 
 chapters! {
-    together::what_one_process_does_another_shows_at_once(true, 2, 2, 2)
-    together::redis_is_spoken_to_over_tls_too(true, 0, 0, 0)
+    together::change_in_one_process_shows_in_another_at_once(true, 2, 2, 2)
+    together::redis_works_over_tls(true, 0, 0, 0)
     together::without_redis_everything_works_by_polling(false, 2, 2, 2)
-    together::jobs_go_on_while_redis_is_killed_emptied_and_paused(true, 2, 2, 2)
-    together::hints_come_back_after_redis_let_nobody_in(true, 2, 1, 2)
-    handed_over::a_rolling_restart_loses_no_event_and_no_job(true, 2, 2, 2)
-    refused::what_is_missing_or_wrong_is_refused_at_start(true, 1, 1, 2)
-    limited::confirmations_are_counted_together(false, 2, 1, 4)
+    together::jobs_continue_while_redis_is_killed_emptied_or_paused(true, 2, 2, 2)
+    together::hints_resume_after_redis_refused_connections(true, 2, 1, 2)
+    rolling_restart::rolling_restart_loses_no_event_and_no_job(true, 2, 2, 2)
+    refused::missing_or_invalid_settings_fail_startup(true, 1, 1, 2)
+    limited::publish_rate_limits_are_shared_by_processes(false, 2, 1, 4)
         [("PUBLISH_PER_MINUTE", "3"), ("PUBLISH_PER_MINUTE_ACCOUNT", "3")]
-    fair::a_burst_of_one_seller_keeps_nobody_waiting(false, 1, 1, 2)
-    unreachable::a_site_that_cannot_be_reached_is_named_on_the_job(false, 1, 1, 2)
+    fair::burst_of_one_account_does_not_delay_others(false, 1, 1, 2)
+    unreachable::unreachable_site_is_named_on_the_job(false, 1, 1, 2)
 }

@@ -1,10 +1,10 @@
-//! Starts that are refused, each in words that name what to change.
+//! Starts that are refused. Each error names the setting to change.
 
 use anyhow::{Result, ensure};
 use vintedbot_proofs::cluster::{Cluster, Member, Role, Seller};
 
-/// One after the other, beside processes that are well.
-pub async fn what_is_missing_or_wrong_is_refused_at_start(cluster: &mut Cluster) -> Result<()> {
+/// Tries invalid starts one after the other, beside running processes.
+pub async fn missing_or_invalid_settings_fail_startup(cluster: &mut Cluster) -> Result<()> {
     let redis = cluster
         .redis
         .as_ref()
@@ -21,7 +21,7 @@ pub async fn what_is_missing_or_wrong_is_refused_at_start(cluster: &mut Cluster)
         ("PRACTICE_URL", "", "PRACTICE_URL"),
         ("REDIS_URL", redis.as_deref().unwrap_or_default(), "REDIS_URL"),
         ("REDIS_URL", "redis://127.0.0.1:1", "REDIS_URL"),
-        // Nobody said that its certificate is to be trusted.
+        // The process does not trust the certificate of this Redis.
         ("REDIS_URL", &secure, "REDIS_URL"),
         ("REDIS_URL", "nowhere", "REDIS_URL"),
     ];
@@ -30,7 +30,7 @@ pub async fn what_is_missing_or_wrong_is_refused_at_start(cluster: &mut Cluster)
         for role in [Role::Server, Role::Worker(Vec::new())] {
             let mut member = cluster.member(&format!("wrong-{number}"), role)?;
             member.set(setting, value);
-            told(&mut member, &[expected]).await?;
+            assert_refused(&mut member, &[expected]).await?;
         }
     }
     let secret = redis.unwrap_or_default();
@@ -41,26 +41,26 @@ pub async fn what_is_missing_or_wrong_is_refused_at_start(cluster: &mut Cluster)
     }
 
     let mut same = cluster.member("same", worker(&["--name", "worker-1"]))?;
-    told(&mut same, &["worker-1", "--name"]).await?;
+    assert_refused(&mut same, &["worker-1", "--name"]).await?;
     let mut unknown = cluster.member("unknown", worker(&["--kinds", "publishing"]))?;
-    told(&mut unknown, &["--kinds", "publishing", "send_reply"]).await?;
+    assert_refused(&mut unknown, &["--kinds", "publishing", "send_reply"]).await?;
     let mut used = cluster.member("server-1", Role::Server)?;
-    told(&mut used, &["server-1", "DATA_DIR"]).await?;
+    assert_refused(&mut used, &["server-1", "DATA_DIR"]).await?;
 
-    // A folder of another instance is no reason to begin a new log under the others' feet.
+    // A folder of another instance must not begin a new log while other processes work.
     let stray = cluster.folder().join("stray");
     std::fs::create_dir_all(&stray)?;
     std::fs::write(stray.join("instance"), "018f0000-0000-7000-8000-000000000000\n")?;
     for role in [Role::Server, worker(&[])] {
         let mut stray = cluster.member("stray", role)?;
-        told(&mut stray, &["DATA_DIR", "DATABASE_URL"]).await?;
+        assert_refused(&mut stray, &["DATA_DIR", "DATABASE_URL"]).await?;
     }
 
-    // Killed, a worker's name is free at once on its own machine.
+    // After a kill, a worker's name is free at once on its own machine.
     cluster.workers[0].kill().await?;
     cluster.workers[0].start().await?;
 
-    // What is well goes on.
+    // The running processes are unaffected.
     let client = cluster.client(&cluster.servers[0].url())?;
     let seller = Seller::start(&client, "Sophie").await?;
     seller.publish("Sweat après tout cela").await?;
@@ -71,10 +71,10 @@ fn worker(arguments: &[&str]) -> Role {
     Role::Worker(arguments.iter().map(|argument| (*argument).to_owned()).collect())
 }
 
-async fn told(member: &mut Member, words: &[&str]) -> Result<()> {
-    let said = member.refused().await?;
+async fn assert_refused(member: &mut Member, words: &[&str]) -> Result<()> {
+    let error = member.refused().await?;
     for word in words {
-        ensure!(said.contains(word), "{word} is not named: {said}");
+        ensure!(error.contains(word), "{word} is not named: {error}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What processes do together.
+//! Processes that work together.
 
 use std::time::Duration;
 
@@ -12,12 +12,13 @@ use vintedbot_sdk::v1::watch_response::Message;
 use vintedbot_sdk::v1::{EventKind, WatchRequest};
 use vintedbot_sdk::{Client, Upload, Watch};
 
-/// Without a hint, a watcher sees what another process wrote after a second at most, and after half of one on average.
+/// The average delay without hints: a watcher sees an event of another process after at most one second, on average
+/// half a second.
 const ON_AVERAGE: Duration = Duration::from_millis(500);
 const WITHIN: Duration = Duration::from_secs(20);
 
-/// A publication through both servers, and what the other one shows of it.
-pub async fn what_one_process_does_another_shows_at_once(cluster: &mut Cluster) -> Result<()> {
+/// Publishes through both servers. Each shows the changes of the other.
+pub async fn change_in_one_process_shows_in_another_at_once(cluster: &mut Cluster) -> Result<()> {
     let [one, other] = [0, 1].map(|number| cluster.client(&cluster.servers[number].url()));
     let (one, other) = (one?, other?);
     let mut watch = begin(other.events().watch(WatchRequest::default())).await?;
@@ -26,7 +27,7 @@ pub async fn what_one_process_does_another_shows_at_once(cluster: &mut Cluster) 
     comes(&mut watch, |message| is(message, EventKind::PublishJobPublished)).await?;
     ensure!(published(cluster, "Sweat gris, vu d'ailleurs").await? == 1);
 
-    // Progress is in no log: it can only have come from the other process.
+    // Progress is not logged, so it can only come from the other process.
     let photos = [1, 2].map(|seed| photos::jpeg(seed, 1_200, 900));
     for photo in photos {
         one.media().upload(Upload::bytes(photo?)).await?;
@@ -38,20 +39,20 @@ pub async fn what_one_process_does_another_shows_at_once(cluster: &mut Cluster) 
     is_hinted(&one, &mut watch).await
 }
 
-/// The same where Redis speaks TLS, with a certificate that the processes are told to trust.
-pub async fn redis_is_spoken_to_over_tls_too(cluster: &mut Cluster) -> Result<()> {
+/// Repeats the test with Redis over TLS, with a certificate that the processes trust.
+pub async fn redis_works_over_tls(cluster: &mut Cluster) -> Result<()> {
     let (url, certificate) = (redis(cluster)?.secure_url(), redis(cluster)?.certificate());
     cluster.set("REDIS_URL", &url);
     cluster.set("SSL_CERT_FILE", &certificate.display().to_string());
     cluster.add(2, 1, 2).await?;
-    what_one_process_does_another_shows_at_once(cluster).await
+    change_in_one_process_shows_in_another_at_once(cluster).await
 }
 
-/// Waits until events come sooner than polls bring them. Tries again for a while: a busy machine is slow, too.
+/// Waits until events arrive sooner than by polling. Retries for a while, because a busy machine is slow too.
 async fn is_hinted(one: &Client, watch: &mut Watch) -> Result<()> {
     let until = Instant::now() + WITHIN;
     loop {
-        let middle = an_event_takes(one, watch).await?;
+        let middle = event_latency(one, watch).await?;
         if middle < ON_AVERAGE / 2 {
             return Ok(());
         }
@@ -62,11 +63,12 @@ async fn is_hinted(one: &Client, watch: &mut Watch) -> Result<()> {
     }
 }
 
-/// How long a committed event is on its way to another process, as the middle of so many that chance does not decide it.
-async fn an_event_takes(one: &Client, watch: &mut Watch) -> Result<Duration> {
+/// Measures the time from commit to arrival at another process. Returns the median of several events, to limit the
+/// effect of chance.
+async fn event_latency(one: &Client, watch: &mut Watch) -> Result<Duration> {
     let mut waits = Vec::new();
     for _ in 0..31 {
-        // No two photos may be the same.
+        // Each photo must be different.
         let seed = u64::from_le_bytes(SystemIds.secret()[..8].try_into()?);
         let photo = one
             .media()
@@ -85,8 +87,8 @@ async fn an_event_takes(one: &Client, watch: &mut Watch) -> Result<Duration> {
     Ok(waits[waits.len() / 2])
 }
 
-/// A password that is refused at a reconnection is asked for again: hints come back by themselves.
-pub async fn hints_come_back_after_redis_let_nobody_in(cluster: &mut Cluster) -> Result<()> {
+/// A password that is refused at a reconnection is sent again, so hints resume.
+pub async fn hints_resume_after_redis_refused_connections(cluster: &mut Cluster) -> Result<()> {
     let [one, other] = [0, 1].map(|number| cluster.client(&cluster.servers[number].url()));
     let (one, other) = (one?, other?);
     let mut watch = begin(other.events().watch(WatchRequest::default())).await?;
@@ -94,7 +96,7 @@ pub async fn hints_come_back_after_redis_let_nobody_in(cluster: &mut Cluster) ->
     is_hinted(&one, &mut watch).await
 }
 
-/// The same way, slower.
+/// Repeats the test without Redis, which is slower.
 pub async fn without_redis_everything_works_by_polling(cluster: &mut Cluster) -> Result<()> {
     let [one, other] = [0, 1].map(|number| cluster.client(&cluster.servers[number].url()));
     let (one, other) = (one?, other?);
@@ -108,31 +110,31 @@ pub async fn without_redis_everything_works_by_polling(cluster: &mut Cluster) ->
     comes(&mut watch, |message| is(message, EventKind::ReplySent)).await
 }
 
-/// Redis is a hint: whatever becomes of it, what was asked for is done.
-pub async fn jobs_go_on_while_redis_is_killed_emptied_and_paused(cluster: &mut Cluster) -> Result<()> {
+/// Redis carries only hints. Without it, every job still runs.
+pub async fn jobs_continue_while_redis_is_killed_emptied_or_paused(cluster: &mut Cluster) -> Result<()> {
     let one = cluster.client(&cluster.servers[0].url())?;
     let other = cluster.client(&cluster.servers[1].url())?;
     let mut watch = begin(other.events().watch(WatchRequest::default())).await?;
     let seller = Seller::start(&one, "Sophie").await?;
 
     redis(cluster)?.empty().await?;
-    told(cluster, &seller, &mut watch, "Sweat vidé").await?;
+    publish_and_watch(cluster, &seller, &mut watch, "Sweat vidé").await?;
 
     redis(cluster)?.pause()?;
-    let told_while_paused = told(cluster, &seller, &mut watch, "Sweat en pause").await;
+    let while_paused = publish_and_watch(cluster, &seller, &mut watch, "Sweat en pause").await;
     redis(cluster)?.go_on()?;
-    told_while_paused?;
-    told(cluster, &seller, &mut watch, "Sweat après la pause").await?;
+    while_paused?;
+    publish_and_watch(cluster, &seller, &mut watch, "Sweat après la pause").await?;
 
     cluster.redis.as_mut().context("Redis")?.kill().await?;
-    told(cluster, &seller, &mut watch, "Sweat sans Redis").await?;
+    publish_and_watch(cluster, &seller, &mut watch, "Sweat sans Redis").await?;
     cluster.redis.as_mut().context("Redis")?.start_again().await?;
-    told(cluster, &seller, &mut watch, "Sweat avec un autre Redis").await?;
+    publish_and_watch(cluster, &seller, &mut watch, "Sweat avec un autre Redis").await?;
 
-    // The processes come back to it by themselves: their listeners are in it again.
+    // The processes reconnect and their listeners are registered again.
     let until = Instant::now() + Duration::from_secs(30);
     while redis(cluster)?.keys().await? < 10 {
-        ensure!(Instant::now() < until, "nobody came back to Redis");
+        ensure!(Instant::now() < until, "no process reconnected to Redis");
         sleep(Duration::from_millis(200)).await;
     }
     for member in cluster.servers.iter_mut().chain(&mut cluster.workers) {
@@ -141,8 +143,8 @@ pub async fn jobs_go_on_while_redis_is_killed_emptied_and_paused(cluster: &mut C
     Ok(())
 }
 
-/// Publishes, and sees it on the other server.
-async fn told(cluster: &Cluster, seller: &Seller, watch: &mut Watch, title: &str) -> Result<()> {
+/// Publishes an item, and waits until the other server shows it.
+async fn publish_and_watch(cluster: &Cluster, seller: &Seller, watch: &mut Watch, title: &str) -> Result<()> {
     let job = seller.publish(title).await.with_context(|| title.to_owned())?;
     comes(watch, |message| {
         matches!(message, Message::Event(event)
@@ -158,7 +160,7 @@ fn redis(cluster: &Cluster) -> Result<&vintedbot_proofs::redis::Redis> {
     cluster.redis.as_ref().context("Redis")
 }
 
-/// A watch that has begun.
+/// Returns a watch that has received its first checkpoint.
 pub async fn begin(mut watch: Watch) -> Result<Watch> {
     comes(&mut watch, |message| matches!(message, Message::Checkpoint(_))).await?;
     Ok(watch)
@@ -181,7 +183,7 @@ async fn comes(watch: &mut Watch, wanted: impl Fn(&Message) -> bool) -> Result<(
     timeout(WITHIN, comes).await.context("it did not come")?
 }
 
-/// How often the site has published an item of this title.
+/// Returns how often the site has published an item of this title.
 pub async fn published(cluster: &Cluster, title: &str) -> Result<usize> {
     let records = cluster.site().records(0).await?;
     let items = records.iter().filter_map(|record| record.published());

@@ -1,4 +1,4 @@
-//! A worker whose way to the site is wrong.
+//! A worker with a wrong address of the site.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use vintedbot_proofs::cluster::{Cluster, Seller};
 use vintedbot_sdk::ErrorReason;
 use vintedbot_sdk::v1::publish_job::State;
 
-/// The job says what is wrong while it is, and goes on by itself when it is not any more.
-pub async fn a_site_that_cannot_be_reached_is_named_on_the_job(cluster: &mut Cluster) -> Result<()> {
+/// The job names the error while it lasts, and continues when it ends.
+pub async fn unreachable_site_is_named_on_the_job(cluster: &mut Cluster) -> Result<()> {
     let client = cluster.client(&cluster.servers[0].url())?;
     let seller = Seller::start(&client, "Sophie").await?;
     let site = cluster.site().url().to_owned();
@@ -29,7 +29,7 @@ pub async fn a_site_that_cannot_be_reached_is_named_on_the_job(cluster: &mut Clu
             );
             break;
         }
-        ensure!(Instant::now() < until, "nothing is said: {job:?}");
+        ensure!(Instant::now() < until, "the job names no error: {job:?}");
         sleep(Duration::from_millis(50)).await;
     }
     worker.stop().await?;

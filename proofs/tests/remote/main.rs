@@ -1,4 +1,4 @@
-//! A browser elsewhere, as an operator sets it up: a real chromedriver that the instance did not start, whose sessions
+//! A remote browser as an operator sets it up: a real chromedriver that the instance did not start, whose sessions
 //! outlive a killed instance; and a grid without a free slot.
 
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use vintedbot_sdk::{Client, ErrorReason, Upload};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A driver that somebody else runs.
+/// A chromedriver that the test starts.
 struct Driver {
     _process: Child,
     url: String,
@@ -47,10 +47,10 @@ impl Driver {
                 });
             }
         }
-        anyhow::bail!("chromedriver said no port")
+        anyhow::bail!("chromedriver printed no port")
     }
 
-    /// The ids of its sessions.
+    /// Returns the ids of its sessions.
     async fn sessions(&self) -> Result<Vec<String>> {
         let body: Value = reqwest::get(format!("{}/sessions", self.url))
             .await?
@@ -75,11 +75,11 @@ impl Stage {
         let practice = Practice::start(&folder.join("records.jsonl")).await?;
         let settings = [
             ("WEBDRIVER_URL", driver_url),
-            ("PACING_MS", "200"),
-            ("LEASE_MS", "9000"),
-            ("HEARTBEAT_MS", "2000"),
-            ("CLICK_WINDOW_MS", "4000"),
-            ("BACK_OFF_MS", "500"),
+            ("BROWSER_PACING", "200ms"),
+            ("JOBS_LEASE", "9000ms"),
+            ("JOBS_HEARTBEAT", "2000ms"),
+            ("EFFECTS_CLICK_WINDOW", "4000ms"),
+            ("JOBS_BACKOFF", "500ms"),
         ];
         let mut instance = Instance::new(Setup {
             data_dir: folder.join("data"),
@@ -135,14 +135,14 @@ impl Stage {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_instance_ends_exactly_the_session_that_it_left_and_publishes_once() -> Result<()> {
+async fn killed_instance_ends_its_session_and_publishes_once() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let driver = Driver::start().await?;
     let mut stage = Stage::open(folder.path(), &driver.url).await?;
     let listing = stage.listing().await?;
     let job = stage.client.publish().prepare(&listing.id).await?;
     let until = Instant::now() + PATIENCE;
-    // In the middle of the form, which takes several seconds.
+    // The kill comes while the form is filled, which takes several seconds.
     let left = loop {
         if let [only] = driver.sessions().await?.as_slice() {
             break only.clone();
@@ -166,7 +166,7 @@ async fn a_killed_instance_ends_exactly_the_session_that_it_left_and_publishes_o
     publish.confirm(&job.id, &confirmation).await?;
     let published = timeout(PATIENCE, publish.settled(&job.id)).await??;
     ensure!(published.state() == State::Published, "{published:?}");
-    // The outcome is written down before the browser quits.
+    // The outcome is stored before the browser quits.
     while !driver.sessions().await?.is_empty() {
         ensure!(Instant::now() < until, "a browser is left");
         sleep(Duration::from_millis(50)).await;
@@ -177,7 +177,7 @@ async fn a_killed_instance_ends_exactly_the_session_that_it_left_and_publishes_o
     stage.close().await
 }
 
-/// A grid that has no free slot, and how often it was asked for one.
+/// Starts a grid without a free slot. Returns its address and the number of session requests.
 async fn full_grid() -> Result<(String, Arc<AtomicUsize>)> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let (url, asked) = (
@@ -203,7 +203,7 @@ async fn full_grid() -> Result<(String, Arc<AtomicUsize>)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_grid_without_a_free_slot_is_said_on_the_job_and_asked_again_with_growing_pauses() -> Result<()> {
+async fn full_grid_is_shown_on_the_job_and_retried_with_backoff() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (url, asked) = full_grid().await?;
     let stage = Stage::open(folder.path(), &url).await?;
@@ -224,7 +224,7 @@ async fn a_grid_without_a_free_slot_is_said_on_the_job_and_asked_again_with_grow
     let first = asked.load(Ordering::Relaxed);
     sleep(Duration::from_secs(4)).await;
     let later = asked.load(Ordering::Relaxed);
-    // After 0.5, 1 and 2 seconds.
+    // The pauses are 0.5, 1 and 2 seconds.
     ensure!(later > first && later <= first + 4, "{first}, then {later}");
     stage.close().await
 }

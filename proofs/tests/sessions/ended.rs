@@ -1,4 +1,4 @@
-//! Sessions that are over: dead on the site, past their time, forgotten here.
+//! Sessions that have ended: invalid on the site, expired, or deleted here.
 
 use std::sync::atomic::Ordering;
 
@@ -12,20 +12,23 @@ use vintedbot_marketplace::{Error as SiteError, LostSession, Marketplace as _, S
 use crate::bare::reason;
 use crate::stage::Stage;
 
-pub async fn a_dead_session_stops_its_account_and_a_new_one_starts_it(stage: Stage) -> Result<()> {
+pub async fn invalid_session_pauses_its_account_until_import(stage: Stage) -> Result<()> {
     let stale = stage.import_stale().await?;
-    // Somebody else uses the refresh token: the site ends the session.
+    // Another client uses the refresh token, so the site ends the session.
     let thief = stage.other_process()?;
-    let seat = stage.seat().await?;
-    ensure!(thief.member(&seat).await?.login == stage.login(), "it is renewed");
+    let account_context = stage.account_context().await?;
+    ensure!(
+        thief.member(&account_context).await?.login == stage.login(),
+        "it is renewed"
+    );
     let mut import = stage.wanted(&stale);
     import.expire_time = None;
     ensure!(
         reason(stage.import(import).await) == Some(Reason::SessionInvalid),
         "its token was used"
     );
-    // The second use of an old token has ended every token that came of it.
-    let checked = accounts::check_session(&stage.domain, &stage.caller, &stage.account.id).await?;
+    // The reuse of an old refresh token has ended every token that descends from it.
+    let checked = accounts::check_session(&stage.context, &stage.caller, &stage.account.id).await?;
     let session = checked.session.context("it is shown as it is")?;
     ensure!(
         session.state == SessionState::Invalid && session.reason == Some(Reason::SessionInvalid),
@@ -49,10 +52,10 @@ pub async fn a_dead_session_stops_its_account_and_a_new_one_starts_it(stage: Sta
     );
     ensure!(stage.happened(Kind::AccountResumed).await? == 1);
 
-    // Its time passes, and it is not used any more.
+    // The session expires and is not used any more.
     stage.clock.0.fetch_add(61_000, Ordering::SeqCst);
     ensure!(accounts::require_session(&stage.look().await?, stage.clock.now()).is_err());
-    let over = stage.other_process()?.member(&seat).await;
+    let over = stage.other_process()?.member(&account_context).await;
     ensure!(
         matches!(over, Err(SiteError::SessionInvalid(LostSession::Expired))),
         "{over:?}"
@@ -67,27 +70,28 @@ pub async fn a_dead_session_stops_its_account_and_a_new_one_starts_it(stage: Sta
     stage.close().await
 }
 
-pub async fn a_forgotten_session_is_nowhere(stage: Stage) -> Result<()> {
+pub async fn deleted_session_leaves_no_trace(stage: Stage) -> Result<()> {
     let other = stage.site.sign_in("somebody-else").await?;
     let mut import = stage.wanted(&other);
     import.accept_other_member = true;
     stage.import(import).await?;
     let connector = stage.other_process()?;
-    let seat = stage.seat().await?;
-    ensure!(connector.member(&seat).await?.login == "somebody-else");
-    let account = accounts::forget_session(&stage.domain, &stage.caller, &stage.account.id, None).await?;
+    let account_context = stage.account_context().await?;
+    ensure!(connector.member(&account_context).await?.login == "somebody-else");
+    let account = accounts::forget_session(&stage.context, &stage.caller, &stage.account.id, None).await?;
     ensure!(account.session.is_none());
     ensure!(
-        StoredSessions::new(stage.domain.clone())
-            .load(&seat)
+        StoredSessions::new(stage.context.clone())
+            .load(&account_context)
             .await?
             .is_none()
     );
-    // The practice site is entered without one again, by a connector that had used it too.
-    ensure!(connector.member(&seat).await?.login == stage.login());
-    accounts::forget_session(&stage.domain, &stage.caller, &stage.account.id, None).await?;
+    // The practice site accepts the account without a session again, also through a connector that had used the
+    // session.
+    ensure!(connector.member(&account_context).await?.login == stage.login());
+    accounts::forget_session(&stage.context, &stage.caller, &stage.account.id, None).await?;
     ensure!(stage.happened(Kind::AccountSessionForgotten).await? == 1);
-    let none = accounts::check_session(&stage.domain, &stage.caller, &stage.account.id).await;
+    let none = accounts::check_session(&stage.context, &stage.caller, &stage.account.id).await;
     ensure!(reason(none) == Some(Reason::SessionRequired));
     stage.close().await
 }

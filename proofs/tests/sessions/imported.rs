@@ -1,4 +1,4 @@
-//! Sessions that a person brings: tried, refused, counted, and each for its site.
+//! Session imports: tests, refusals, rate limits, and the binding to a site.
 
 use std::sync::atomic::Ordering;
 
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::bare::reason;
 use crate::stage::{AGENT, Stage};
 
-pub async fn a_session_is_tried_before_it_counts(stage: Stage) -> Result<()> {
+pub async fn imported_session_is_tested_before_use(stage: Stage) -> Result<()> {
     let signed_in = stage.site.sign_in(stage.login()).await?;
     let mut import = stage.wanted(&signed_in);
     import.request_id = Some(SystemIds.id());
@@ -41,7 +41,7 @@ pub async fn a_session_is_tried_before_it_counts(stage: Stage) -> Result<()> {
     );
     ensure!(stage.stored().await?.user_agent == AGENT);
 
-    // The same call finds what it made.
+    // The same call returns the existing session.
     let again = stage.import(import.clone()).await?;
     ensure!(
         again.account.session.as_ref().map(|session| session.generation) == Some(1)
@@ -51,16 +51,16 @@ pub async fn a_session_is_tried_before_it_counts(stage: Stage) -> Result<()> {
     ensure!(reason(stage.import(import).await) == Some(Reason::RequestIdReused));
     ensure!(stage.happened(Kind::AccountSessionImported).await? == 1);
 
-    // Nothing of it stands anywhere in the clear: not in its row, not in the events, not in what is remembered of calls.
+    // No secret is stored in plain text: neither in the session's row, nor in events, nor in recorded requests.
     let access = &signed_in.cookies["access_token_web"];
-    let page = events::read(&stage.domain.store, &stage.caller.owner_id, 0, 1_000).await?;
+    let page = events::read(&stage.context.store, &stage.caller.workspace_id, 0, 1_000).await?;
     ensure!(
         page.events
             .iter()
             .all(|event| !event.payload.contains(access.as_str()))
     );
 
-    let checked = accounts::check_session(&stage.domain, &stage.caller, &stage.account.id).await?;
+    let checked = accounts::check_session(&stage.context, &stage.caller, &stage.account.id).await?;
     ensure!(
         checked
             .session
@@ -70,7 +70,7 @@ pub async fn a_session_is_tried_before_it_counts(stage: Stage) -> Result<()> {
     stage.close().await
 }
 
-pub async fn what_does_not_work_changes_nothing(stage: Stage) -> Result<()> {
+pub async fn failed_import_changes_nothing(stage: Stage) -> Result<()> {
     let good = stage.site.sign_in(stage.login()).await?;
     stage.import(stage.wanted(&good)).await?;
     stage.idle().await?;
@@ -88,7 +88,7 @@ pub async fn what_does_not_work_changes_nothing(stage: Stage) -> Result<()> {
         .import(stage.wanted(&other))
         .await
         .expect_err("another member");
-    ensure!(error.reason() == Some(Reason::SessionOtherMember), "{error}");
+    ensure!(error.reason() == Some(Reason::SessionMemberMismatch), "{error}");
     ensure!(error.to_string().contains("somebody-else"), "{error}");
 
     let mut missing = good.clone();
@@ -124,7 +124,7 @@ pub async fn what_does_not_work_changes_nothing(stage: Stage) -> Result<()> {
     stage.close().await
 }
 
-pub async fn a_session_belongs_to_its_site(stage: Stage) -> Result<()> {
+pub async fn session_is_bound_to_its_site(stage: Stage) -> Result<()> {
     let signed_in = stage.site.sign_in(stage.login()).await?;
     stage.import(stage.wanted(&signed_in)).await?;
     let set = |mode| SetMode {
@@ -133,16 +133,16 @@ pub async fn a_session_belongs_to_its_site(stage: Stage) -> Result<()> {
         automated_acknowledged: true,
         request_id: None,
     };
-    let (account, _) = accounts::set_mode(&stage.domain, &stage.caller, set(Mode::Automated)).await?;
+    let (account, _) = accounts::set_mode(&stage.context, &stage.caller, set(Mode::Automated)).await?;
     ensure!(
         account.session.is_none() && account.member_id.is_none(),
         "{account:?}"
     );
     let refused = accounts::require_session(&account, stage.clock.now());
     ensure!(reason(refused) == Some(Reason::SessionRequired));
-    let seat = stage.seat().await?;
-    ensure!(seat.site == "vinted.fr");
-    let nowhere = stage.other_process()?.member(&seat).await;
+    let account_context = stage.account_context().await?;
+    ensure!(account_context.site == "vinted.fr");
+    let nowhere = stage.other_process()?.member(&account_context).await;
     ensure!(matches!(nowhere, Err(SiteError::NoSession(_))), "{nowhere:?}");
     let export = ImportSession {
         source: SessionSource::BrowserExport(Zeroizing::new(
@@ -155,7 +155,7 @@ pub async fn a_session_belongs_to_its_site(stage: Stage) -> Result<()> {
     };
     ensure!(reason(stage.import(export).await) == Some(Reason::SessionWrongMarket));
 
-    let (account, _) = accounts::set_mode(&stage.domain, &stage.caller, set(Mode::Mock)).await?;
+    let (account, _) = accounts::set_mode(&stage.context, &stage.caller, set(Mode::Mock)).await?;
     ensure!(
         account
             .session
@@ -165,7 +165,7 @@ pub async fn a_session_belongs_to_its_site(stage: Stage) -> Result<()> {
     stage.close().await
 }
 
-pub async fn imports_are_counted(stage: Stage) -> Result<()> {
+pub async fn imports_are_rate_limited(stage: Stage) -> Result<()> {
     let signed_in = stage.site.sign_in(stage.login()).await?;
     for _ in 0..6 {
         stage.import(stage.wanted(&signed_in)).await?;

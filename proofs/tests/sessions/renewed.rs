@@ -1,4 +1,4 @@
-//! Sessions that are renewed: by several at once, by one that dies, by one that gets no answer.
+//! Session renewals: concurrent, killed halfway, and without an answer.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,55 +12,62 @@ use vintedbot_domain::Reason;
 use vintedbot_domain::accounts::{AccountState, SessionState, StoredSessions};
 use vintedbot_domain::events::Kind;
 use vintedbot_marketplace::{
-    Cookies, Error as SiteError, LostSession, Marketplace as _, Renewal, Seat, Session, Sessions,
+    AccountContext, Cookies, Error as SiteError, LostSession, Marketplace as _, Renewal, Session, Sessions,
 };
 
-use crate::stage::{Stage, WAITED_OUT, connector};
+use crate::stage::{RENEWAL_WAIT, Stage, connector};
 
-/// A process that dies when the site has answered, before anything is stored.
+/// A process that dies after the site's answer and before the new tokens are stored.
 struct DiesBeforeStoring(StoredSessions);
 
 #[async_trait]
 impl Sessions for DiesBeforeStoring {
-    async fn load(&self, seat: &Seat) -> Result<Option<Session>, SiteError> {
-        self.0.load(seat).await
+    async fn load(&self, account_context: &AccountContext) -> Result<Option<Session>, SiteError> {
+        self.0.load(account_context).await
     }
 
-    async fn begin(&self, seat: &Seat, generation: i64) -> Result<Renewal, SiteError> {
-        self.0.begin(seat, generation).await
+    async fn begin(&self, account_context: &AccountContext, generation: i64) -> Result<Renewal, SiteError> {
+        self.0.begin(account_context, generation).await
     }
 
-    async fn renewed(&self, _: &Seat, _: i64, _: Cookies) -> Result<Option<Session>, SiteError> {
+    async fn renewed(&self, _: &AccountContext, _: i64, _: Cookies) -> Result<Option<Session>, SiteError> {
         std::future::pending().await
     }
 
-    async fn abandoned(&self, seat: &Seat, generation: i64) -> Result<(), SiteError> {
-        self.0.abandoned(seat, generation).await
+    async fn abandoned(&self, account_context: &AccountContext, generation: i64) -> Result<(), SiteError> {
+        self.0.abandoned(account_context, generation).await
     }
 
-    async fn lost(&self, seat: &Seat, generation: i64, why: LostSession) -> Result<(), SiteError> {
-        self.0.lost(seat, generation, why).await
-    }
-
-    async fn harvested(
+    async fn lost(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
+        generation: i64,
+        why: LostSession,
+    ) -> Result<(), SiteError> {
+        self.0.lost(account_context, generation, why).await
+    }
+
+    async fn cookies_captured(
+        &self,
+        account_context: &AccountContext,
         generation: i64,
         cookies: Cookies,
     ) -> Result<Option<Session>, SiteError> {
-        self.0.harvested(seat, generation, cookies).await
+        self.0
+            .cookies_captured(account_context, generation, cookies)
+            .await
     }
 }
 
-pub async fn many_at_once_renew_a_session_once_and_a_persons_import_wins(stage: Stage) -> Result<()> {
+pub async fn concurrent_renewal_runs_once_and_import_wins(stage: Stage) -> Result<()> {
     stage.import_stale().await?;
-    let seat = stage.seat().await?;
+    let account_context = stage.account_context().await?;
     let (one, two) = (stage.other_process()?, stage.other_process()?);
     let since = stage.site.last_seq().await?;
     let fresh = stage.site.sign_in(stage.login()).await?;
     let mut readers = Vec::new();
     for connector in [&one, &two, &one, &two, &one, &two] {
-        readers.push(connector.member(&seat));
+        readers.push(connector.member(&account_context));
     }
     let (read, imported) = tokio::join!(join_all(readers), stage.import(stage.wanted(&fresh)));
     for member in read {
@@ -84,10 +91,10 @@ pub async fn many_at_once_renew_a_session_once_and_a_persons_import_wins(stage: 
             .is_some_and(|session| session.generation >= 2)
     );
 
-    // Without an import in between it is renewed exactly once, whoever asks.
+    // Without an import in between, concurrent callers renew the session exactly once.
     stage.import_stale().await?;
     let since = stage.site.last_seq().await?;
-    let readers = [&one, &two, &one, &two].map(|connector| connector.member(&seat));
+    let readers = [&one, &two, &one, &two].map(|connector| connector.member(&account_context));
     for member in join_all(readers).await {
         ensure!(member?.login == stage.login());
     }
@@ -96,16 +103,14 @@ pub async fn many_at_once_renew_a_session_once_and_a_persons_import_wins(stage: 
     stage.close().await
 }
 
-pub async fn a_kill_before_the_new_tokens_are_stored_costs_the_session_and_says_so(
-    stage: Stage,
-) -> Result<()> {
+pub async fn kill_before_storing_new_tokens_ends_the_session(stage: Stage) -> Result<()> {
     stage.import_stale().await?;
-    let seat = stage.seat().await?;
+    let account_context = stage.account_context().await?;
     let since = stage.site.last_seq().await?;
-    let sessions = DiesBeforeStoring(StoredSessions::new(stage.domain.clone()));
-    let dying = connector(&stage.site, &stage.domain, sessions)?;
+    let sessions = DiesBeforeStoring(StoredSessions::new(stage.context.clone()));
+    let dying = connector(&stage.site, &stage.context, sessions)?;
     ensure!(
-        timeout(Duration::from_secs(2), dying.member(&seat))
+        timeout(Duration::from_secs(2), dying.member(&account_context))
             .await
             .is_err()
     );
@@ -115,19 +120,21 @@ pub async fn a_kill_before_the_new_tokens_are_stored_costs_the_session_and_says_
     );
     drop(dying);
 
-    // While the site may still be at it, nobody else asks.
+    // While the site may still process the request, no other process sends one.
     let next = stage.other_process()?;
     ensure!(matches!(
-        StoredSessions::new(stage.domain.clone()).begin(&seat, 1).await?,
+        StoredSessions::new(stage.context.clone())
+            .begin(&account_context, 1)
+            .await?,
         Renewal::Busy
     ));
-    stage.clock.0.fetch_add(WAITED_OUT, Ordering::SeqCst);
-    let lost = next.member(&seat).await;
+    stage.clock.0.fetch_add(RENEWAL_WAIT, Ordering::SeqCst);
+    let lost = next.member(&account_context).await;
     ensure!(
         matches!(lost, Err(SiteError::SessionInvalid(LostSession::LostInRefresh))),
         "{lost:?}"
     );
-    // Tried once, and refused.
+    // The old token is tried once and refused.
     ensure!(stage.site.refreshes(since).await? == (1, 1));
     let account = stage.look().await?;
     let session = account.session.context("it is shown as it is")?;
@@ -137,7 +144,7 @@ pub async fn a_kill_before_the_new_tokens_are_stored_costs_the_session_and_says_
     );
     ensure!(account.state == AccountState::Paused);
     ensure!(stage.happened(Kind::AccountSessionInvalidated).await? == 1);
-    let again = next.member(&seat).await;
+    let again = next.member(&account_context).await;
     ensure!(matches!(
         again,
         Err(SiteError::SessionInvalid(LostSession::LostInRefresh))
@@ -146,26 +153,24 @@ pub async fn a_kill_before_the_new_tokens_are_stored_costs_the_session_and_says_
     stage.close().await
 }
 
-pub async fn a_lost_answer_is_made_good_where_the_site_still_takes_the_old_tokens(
-    stage: Stage,
-) -> Result<()> {
+pub async fn lost_refresh_answer_recovers_if_old_token_is_valid(stage: Stage) -> Result<()> {
     stage
         .site
         .set(&json!({"refresh_grace_ms": 600_000, "revoke_access_on_refresh": false}))
         .await?;
     stage.import_stale().await?;
-    let seat = stage.seat().await?;
+    let account_context = stage.account_context().await?;
     let since = stage.site.last_seq().await?;
     stage
         .site
         .add_rule(&json!({"on": "refresh", "times": 1, "do": {"accept_then_cut": true}}))
         .await?;
     let connector = stage.other_process()?;
-    // Its access token is good for a while, so that nothing is lost by the answer.
-    ensure!(connector.member(&seat).await?.login == stage.login());
+    // The access token is valid for a while, so the lost answer costs nothing.
+    ensure!(connector.member(&account_context).await?.login == stage.login());
     ensure!(stage.stored().await?.generation == 1);
-    stage.clock.0.fetch_add(WAITED_OUT, Ordering::SeqCst);
-    ensure!(connector.member(&seat).await?.login == stage.login());
+    stage.clock.0.fetch_add(RENEWAL_WAIT, Ordering::SeqCst);
+    ensure!(connector.member(&account_context).await?.login == stage.login());
     ensure!(stage.site.refreshes(since).await? == (2, 0));
     let account = stage.look().await?;
     ensure!(account.state == AccountState::Active);
@@ -173,7 +178,7 @@ pub async fn a_lost_answer_is_made_good_where_the_site_still_takes_the_old_token
     stage.close().await
 }
 
-pub async fn an_expired_token_is_renewed_while_it_is_tried(stage: Stage) -> Result<()> {
+pub async fn expired_token_is_renewed_during_import(stage: Stage) -> Result<()> {
     stage.site.set(&json!({"access_token_ttl_s": 0})).await?;
     let signed_in = stage.site.sign_in(stage.login()).await?;
     stage.site.set(&json!({"access_token_ttl_s": 7_200})).await?;
@@ -190,8 +195,15 @@ pub async fn an_expired_token_is_renewed_while_it_is_tried(stage: Stage) -> Resu
     ensure!(
         stored.cookies.get("refresh_token_web")
             != signed_in.cookies.get("refresh_token_web").map(String::as_str),
-        "the new token was not kept"
+        "the new token was not stored"
     );
-    ensure!(stage.other_process()?.member(&stage.seat().await?).await?.login == stage.login());
+    ensure!(
+        stage
+            .other_process()?
+            .member(&stage.account_context().await?)
+            .await?
+            .login
+            == stage.login()
+    );
     stage.close().await
 }

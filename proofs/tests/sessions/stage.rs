@@ -1,4 +1,5 @@
-//! What it takes: a site, an instance in this process, and an account on it, under a clock that can be moved.
+//! The stage for session tests: a site, an instance in this process and an account, under a clock that tests can
+//! advance.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -20,8 +21,8 @@ use vintedbot_domain::clock::Millis;
 use vintedbot_domain::events::{self, Kind};
 use vintedbot_domain::jobs::State;
 use vintedbot_domain::store::entities::jobs;
-use vintedbot_domain::{Domain, Error};
-use vintedbot_marketplace::{Seat, Session, Sessions};
+use vintedbot_domain::{Context, Error};
+use vintedbot_marketplace::{AccountContext, Session, Sessions};
 use vintedbot_practice::{Practice, Running};
 use vintedbot_proofs::records::{SignedIn, Site};
 use vintedbot_worker::Worker;
@@ -30,13 +31,13 @@ use zeroize::Zeroizing;
 use crate::bare::{self, Bare, settings};
 use crate::postgres::Postgres;
 
-/// The longest that anything here may take.
+/// The longest that any step here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Longer than a renewal whose asker is gone is waited out.
-pub const WAITED_OUT: Millis = 15_000;
+/// Longer than the wait for a renewal whose process is gone.
+pub const RENEWAL_WAIT: Millis = 15_000;
 pub const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
 
-/// A site, an instance in this process, and an account on it.
+/// A site, an instance in this process, and an account on the site.
 pub struct Stage {
     pub site: Site,
     bare: Bare,
@@ -63,11 +64,11 @@ impl Stage {
         let practice = Practice::bind(SocketAddr::from(([127, 0, 0, 1], 0)), config).await?;
         let site = Site::new(&format!("http://{}", practice.local_addr()))?;
         let bare = Bare::open(postgres, settings()).await?;
-        let (domain, caller) = (&bare.domain, &bare.caller);
+        let (context, caller) = (&bare.context, &bare.caller);
         let drain = CancellationToken::new();
         let worker = Worker::new(
-            domain.clone(),
-            Arc::new(connector(&site, domain, StoredSessions::new(domain.clone()))?),
+            context.clone(),
+            Arc::new(connector(&site, context, StoredSessions::new(context.clone()))?),
             bare.worker_config(4),
             drain.clone(),
         );
@@ -79,7 +80,7 @@ impl Stage {
             mode: Some(Mode::Mock),
             request_id: None,
         };
-        let account = accounts::create(domain, caller, new).await?;
+        let account = accounts::create(context, caller, new).await?;
         let mut stage = Self {
             site,
             bare,
@@ -88,7 +89,7 @@ impl Stage {
             worker,
             practice,
         };
-        // It is entered without a session first, and so has a member there.
+        // The account enters the site without a session first, so the site has a member for it.
         for _ in 0..600 {
             stage.account = stage.look().await?;
             if stage.account.member_id.is_some() {
@@ -107,16 +108,20 @@ impl Stage {
     }
 
     pub async fn look(&self) -> Result<Account> {
-        Ok(accounts::get(&self.domain, &self.caller, &self.account.id).await?)
+        Ok(accounts::get(&self.context, &self.caller, &self.account.id).await?)
     }
 
     pub fn login(&self) -> &str {
         self.account.member_login.as_deref().unwrap_or_default()
     }
 
-    /// Another process's way to the same database and site.
+    /// Returns a connector of another process on the same database and site.
     pub fn other_process(&self) -> Result<Connector> {
-        connector(&self.site, &self.domain, StoredSessions::new(self.domain.clone()))
+        connector(
+            &self.site,
+            &self.context,
+            StoredSessions::new(self.context.clone()),
+        )
     }
 
     pub fn wanted(&self, signed_in: &SignedIn) -> ImportSession {
@@ -133,13 +138,13 @@ impl Stage {
     pub async fn import(&self, import: ImportSession) -> Result<accounts::Imported, Error> {
         timeout(
             PATIENCE,
-            accounts::import_session(&self.domain, &self.caller, import),
+            accounts::import_session(&self.context, &self.caller, import),
         )
         .await
         .expect("an answer in time")
     }
 
-    /// Brings a session whose access token is about to end by our clock, and whose next one lasts.
+    /// Imports a session whose access token is about to expire by our clock. The next token is valid for longer.
     pub async fn import_stale(&self) -> Result<SignedIn> {
         let moved_s = self.clock.0.load(Ordering::SeqCst) / 1_000;
         self.site
@@ -155,12 +160,12 @@ impl Stage {
         Ok(signed_in)
     }
 
-    /// Waits until the worker has nothing to do.
+    /// Waits until the worker has no jobs.
     pub async fn idle(&self) -> Result<()> {
         for _ in 0..600 {
             let open = jobs::Entity::find()
                 .filter(jobs::Column::State.is_in([State::Queued, State::Running]))
-                .count(self.domain.store.reader())
+                .count(self.context.store.reader())
                 .await?;
             if open == 0 {
                 return Ok(());
@@ -170,25 +175,25 @@ impl Stage {
         anyhow::bail!("the worker goes on and on")
     }
 
-    pub async fn seat(&self) -> Result<Seat> {
-        let seat = accounts::seat_of(&self.domain, &self.account.id).await?;
-        seat.context("the account is there")
+    pub async fn account_context(&self) -> Result<AccountContext> {
+        let account_context = accounts::account_context_of(&self.context, &self.account.id).await?;
+        account_context.context("the account is there")
     }
 
-    /// What is kept for the account, as a connector would get it.
+    /// Returns the account's stored session, as a connector reads it.
     pub async fn stored(&self) -> Result<Session> {
-        let sessions = StoredSessions::new(self.domain.clone());
-        let stored = sessions.load(&self.seat().await?).await?;
+        let sessions = StoredSessions::new(self.context.clone());
+        let stored = sessions.load(&self.account_context().await?).await?;
         stored.context("there is a session")
     }
 
     pub async fn happened(&self, kind: Kind) -> Result<usize> {
-        let page = events::read(&self.domain.store, &self.caller.owner_id, 0, 1_000).await?;
+        let page = events::read(&self.context.store, &self.caller.workspace_id, 0, 1_000).await?;
         Ok(page.events.iter().filter(|event| event.kind == kind).count())
     }
 }
 
-/// A way to the site, as a process of its own would have.
-pub fn connector(site: &Site, domain: &Domain, sessions: impl Sessions) -> Result<Connector> {
-    bare::connector(Some(site.url().parse()?), Arc::clone(&domain.clock), sessions)
+/// Returns a connector to the site, as a separate process would have.
+pub fn connector(site: &Site, context: &Context, sessions: impl Sessions) -> Result<Connector> {
+    bare::connector(Some(site.url().parse()?), Arc::clone(&context.clock), sessions)
 }

@@ -1,5 +1,4 @@
-//! Photos in a bucket: from upload to deletion, with a store that goes away and comes back, and with settings that are
-//! wrong.
+//! Photos in a bucket: upload and deletion, an outage of the bucket, and wrong settings.
 
 #[path = "../support/bucket.rs"]
 mod bucket;
@@ -18,7 +17,7 @@ use vintedbot_sdk::{Client, Code, Error, ErrorReason, Upload};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// An instance whose files are in a bucket.
+/// An instance that stores its files in a bucket.
 struct Stage {
     bucket: Bucket,
     practice: Practice,
@@ -28,9 +27,13 @@ struct Stage {
 }
 
 fn setup(folder: &Path, practice: &Practice, further: Vec<(String, String)>) -> Setup {
-    let mut settings: Vec<_> = [("PACING_MS", "0"), ("BACK_OFF_MS", "300"), ("LOG", "info")]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+    let mut settings: Vec<_> = [
+        ("BROWSER_PACING", "0ms"),
+        ("JOBS_BACKOFF", "300ms"),
+        ("LOG", "info"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
     settings.extend(further);
     Setup {
         data_dir: folder.join("data"),
@@ -94,7 +97,7 @@ impl Stage {
     }
 }
 
-/// An error that says that the same call may succeed later.
+/// Asserts an error after which the same call may succeed later.
 fn is_away<T>(result: std::result::Result<T, Error>) -> Result<()> {
     let error = result.err().context("it is done without the store")?;
     ensure!(
@@ -114,7 +117,7 @@ async fn comes(what: &str, mut is_there: impl FnMut() -> bool) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_photo_lives_in_the_bucket_from_upload_to_deletion() -> Result<()> {
+async fn photo_stays_in_the_bucket_from_upload_to_deletion() -> Result<()> {
     let stage = Stage::open().await?;
     let photo = stage.photo(1).await?;
     let sha256 = &photo.sha256;
@@ -133,7 +136,7 @@ async fn a_photo_lives_in_the_bucket_from_upload_to_deletion() -> Result<()> {
         forged.status()
     );
 
-    // Twelve megapixels, as a phone takes them, come out as large as the site takes them.
+    // A phone photo of twelve megapixels is stored at the largest size that the site accepts.
     let large = Upload::bytes(photos::jpeg(2, 3_000, 4_000)?);
     let large = stage
         .client
@@ -152,14 +155,14 @@ async fn a_photo_lives_in_the_bucket_from_upload_to_deletion() -> Result<()> {
     stage.client.media().delete(&photo.id).await?;
     stage.client.media().delete(&large.id).await?;
     ensure!(stage.bucket.keys("").is_empty(), "{:?}", stage.bucket.keys(""));
-    // The same content again is the same file again.
+    // Equal content is the same file.
     stage.photo(1).await?;
     ensure!(stage.bucket.keys("photos").len() == 1);
     stage.close().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_goes_away_loses_nothing_and_is_used_again_when_it_is_back() -> Result<()> {
+async fn unavailable_bucket_loses_nothing_and_recovers() -> Result<()> {
     let mut stage = Stage::open().await?;
     let account = stage.account().await?;
     let (shown, deleted) = (stage.photo(1).await?, stage.photo(2).await?);
@@ -170,13 +173,13 @@ async fn a_store_that_goes_away_loses_nothing_and_is_used_again_when_it_is_back(
     };
     let listing = stage.client.listings().create(listing).await?;
 
-    stage.bucket.go_away().await;
+    stage.bucket.kill_server().await;
     let picture = Upload::bytes(photos::jpeg(3, 300, 400)?);
-    // The SDK tries again by itself; here its first answer is what counts.
+    // The SDK retries automatically. This test checks the first answer.
     is_away(stage.client.media().upload(picture).await)?;
     let answer = reqwest::get(&shown.url).await?;
     ensure!(answer.status() == 503, "{}", answer.status());
-    // The row goes at once, its file later.
+    // The row is deleted at once, the file later.
     stage.client.media().delete(&deleted.id).await?;
     ensure!(stage.bucket.keys("photos").len() == 2);
     let job = stage.client.publish().prepare(&listing.id).await?;
@@ -189,12 +192,12 @@ async fn a_store_that_goes_away_loses_nothing_and_is_used_again_when_it_is_back(
         ensure!(Instant::now() < until, "the job does not say so: {waiting:?}");
         sleep(Duration::from_millis(100)).await;
     }
-    // Restarting does not help, and says why.
+    // A restart does not help, and its error says why.
     stage.instance.stop().await?;
     let refused = stage.instance.start().await.err().context("it starts")?;
     ensure!(format!("{refused:#}").contains("MEDIA_URL"), "{refused:#}");
 
-    stage.bucket.come_back().await?;
+    stage.bucket.restart_server().await?;
     stage.instance.start().await?;
     stage
         .instance
@@ -209,12 +212,12 @@ async fn a_store_that_goes_away_loses_nothing_and_is_used_again_when_it_is_back(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_store_that_cannot_be_used_is_refused_at_start_by_the_name_of_the_setting() -> Result<()> {
+async fn unusable_bucket_fails_startup_and_names_the_setting() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let bucket = Bucket::start().await?;
     let practice = Practice::start(&folder.path().join("records.jsonl")).await?;
     let cases: [(&str, &str, &str); 7] = [
-        ("MEDIA_URL", "s3://another", "there is no bucket another"),
+        ("MEDIA_URL", "s3://another", "the bucket another does not exist"),
         ("MEDIA_URL", "/srv/photos", "must look like s3://bucket"),
         (
             "MEDIA_URL",
@@ -236,18 +239,18 @@ async fn a_store_that_cannot_be_used_is_refused_at_start_by_the_name_of_the_sett
         settings.push((setting.to_owned(), value.to_owned()));
         let folder = folder.path().join(number.to_string());
         let mut instance = Instance::new(setup(&folder, &practice, settings))?;
-        let said = instance
+        let refusal = instance
             .start()
             .await
             .err()
             .with_context(|| format!("{setting}={value} starts"))?;
-        let said = format!("{said:#}");
+        let refusal = format!("{refusal:#}");
         ensure!(
-            said.contains("MEDIA_URL") && said.contains(expected),
-            "{setting}={value}: {said}"
+            refusal.contains("MEDIA_URL") && refusal.contains(expected),
+            "{setting}={value}: {refusal}"
         );
         for secret in [SECRET, "another-secret", "password@"] {
-            ensure!(!said.contains(secret), "{said}");
+            ensure!(!refusal.contains(secret), "{refusal}");
         }
     }
     ensure!(

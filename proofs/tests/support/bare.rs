@@ -1,4 +1,4 @@
-//! An instance in this process, without anybody who works for it, under a clock that can be moved.
+//! An instance in this process without a worker, under a clock that tests can advance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,17 +8,16 @@ use anyhow::Result;
 use reqwest::Url;
 use tempfile::TempDir;
 use vintedbot_connector::{Config, Connector, Pacing};
-use vintedbot_domain::accounts::Mode;
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::{Clock, Millis, SystemClock};
 use vintedbot_domain::events::Feed;
 use vintedbot_domain::identity::{self, Caller};
 use vintedbot_domain::ids::{Ids as _, SystemIds};
-use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::Keys;
 use vintedbot_domain::media::{files::PhotoFiles, pipeline};
 use vintedbot_domain::settings::Settings;
-use vintedbot_domain::{Domain, Error, Reason, Wakes, instance, store};
+use vintedbot_domain::{Context, Error, Reason, Wakes, instance, store};
 use vintedbot_marketplace::Sessions;
 use vintedbot_marketplace::challenge::Detector;
 use vintedbot_marketplace::limits::Limits;
@@ -26,7 +25,7 @@ use vintedbot_marketplace::selectors::Selectors;
 
 use crate::postgres::Postgres;
 
-/// Tells each chapter on an engine of its own. A chapter is given the `Stage` of its file.
+/// Runs each chapter on both engines. Each chapter receives the `Stage` of its file.
 macro_rules! on_both_engines {
     ($($part:ident::$chapter:ident)*) => {
         mod on_sqlite {
@@ -46,7 +45,7 @@ macro_rules! on_both_engines {
     };
 }
 
-/// The machine's clock, and how far it was moved.
+/// The machine's clock with an offset.
 #[derive(Debug, Default)]
 pub struct Moved(pub AtomicI64);
 
@@ -60,9 +59,9 @@ impl Clock for Moved {
     }
 }
 
-/// An instance and its owner.
+/// An instance and its workspace.
 pub struct Bare {
-    pub domain: Domain,
+    pub context: Context,
     pub clock: Arc<Moved>,
     pub caller: Caller,
     pub folder: TempDir,
@@ -70,7 +69,7 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// On SQLite in memory, or on this server.
+    /// Opens an instance on SQLite in memory, or on the given server.
     pub async fn open(postgres: Option<Postgres>, settings: Settings) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let clock = Arc::new(Moved::default());
@@ -79,7 +78,7 @@ impl Bare {
             None => "sqlite::memory:".to_owned(),
         };
         let store = store::connect(&url, clock.clone(), Arc::new(SystemIds)).await?;
-        // Each test has the database to itself, and moves time: this machine's clock counts.
+        // Each test has its own database and advances time, so this machine's clock counts.
         let store = store::Store::new(
             store.writer().clone(),
             store.reader().clone(),
@@ -89,11 +88,11 @@ impl Bare {
         );
         vintedbot_migrations::run_locked(store.writer()).await?;
         let started = instance::start(&store, folder.path(), "0.1.0", "0.1.0").await?;
-        let (feed, bell) = (Feed::default(), Bell::default());
-        let domain = Domain {
+        let (feed, notifier) = (Feed::default(), JobNotifier::default());
+        let context = Context {
             store: store.with_after_commit(Arc::new(Wakes {
                 feed: feed.clone(),
-                bell: bell.clone(),
+                notifier: notifier.clone(),
             })),
             keys: Arc::new(Keys::new([7; 32])),
             files: Arc::new(PhotoFiles::open(&folder.path().join("media"))?),
@@ -104,13 +103,13 @@ impl Bare {
             photo_limits: Arc::new(pipeline::Limits::default()),
             catalogs: Catalogs::default(),
             feed,
-            bell,
+            notifier,
             log_epoch: started.log_epoch.clone().into(),
         };
-        let secret = identity::first_token(&domain, &started.owner_id).await?;
-        let caller = identity::authenticate(&domain, Some(secret.expose())).await?;
+        let secret = identity::first_token(&context, &started.workspace_id).await?;
+        let caller = identity::authenticate(&context, Some(secret.expose())).await?;
         Ok(Self {
-            domain,
+            context,
             clock,
             caller,
             folder,
@@ -126,7 +125,7 @@ impl Bare {
         }
     }
 
-    /// Where a worker of this instance keeps its attempts, and how it works.
+    /// Returns the configuration of a worker of this instance.
     pub fn worker_config(&self, concurrency: usize) -> vintedbot_worker::Config {
         vintedbot_worker::Config {
             concurrency,
@@ -137,7 +136,7 @@ impl Bare {
     }
 }
 
-/// A way to the practice site without a browser.
+/// Returns a connector to the practice site without a browser.
 pub fn connector(
     practice_url: Option<Url>,
     clock: Arc<dyn Clock>,
@@ -159,44 +158,31 @@ pub fn connector(
 }
 
 pub fn settings() -> Settings {
-    Settings {
-        session_mode: Mode::Mock,
-        confirm_token_ms: 600_000,
-        signed_url_ms: 600_000,
-        publish_per_minute: 100,
-        publish_per_minute_account: 100,
-        changes_per_minute_account: 100,
-        reply_undo_ms: 0,
-        replies_per_minute_account: 100,
-        sync_now_per_minute: 100,
-        imports_per_hour: 6,
-        uploads_per_minute: 600,
-        click_window_ms: 2_000,
-        request_timeout_ms: 5_000,
-        settle_ms: 2_000,
-        settle_poll_ms: 500,
-        lease_ms: 10_000,
-        heartbeat_ms: 2_000,
-        attempt_timeout_ms: 20_000,
-        back_off_ms: 200,
-        back_off_max_ms: 2_000,
-        max_claims: 5,
-        max_failures: 5,
-        watch_ms: 7 * 24 * 3_600_000,
-        events_keep_ms: 7 * 24 * 3_600_000,
-        jobs_keep_ms: 30 * 24 * 3_600_000,
-        deliveries_keep_ms: 30 * 24 * 3_600_000,
-        requests_keep_ms: 30 * 24 * 3_600_000,
-        workers_keep_ms: 30 * 24 * 3_600_000,
-        unused_photos_keep_ms: 24 * 3_600_000,
-        timezone: "Europe/Paris".to_owned(),
-        screenshots_keep_ms: 30 * 24 * 3_600_000,
-        schedule_late_ms: 3_600_000,
-        browser_window: false,
-    }
+    let mut settings: Settings =
+        toml::from_str(include_str!("../../../config.default.toml")).expect("the default settings");
+    settings.timezone = "Europe/Paris".to_owned();
+    settings.publish.per_minute = 100;
+    settings.publish.per_minute_account = 100;
+    settings.publish.changes_per_minute_account = 100;
+    settings.replies.undo_ms = 0;
+    settings.replies.per_minute_account = 100;
+    settings.sync.now_per_minute = 100;
+    settings.limits.imports_per_hour = 6;
+    settings.effects.click_window_ms = 2_000;
+    settings.effects.request_timeout_ms = 5_000;
+    settings.effects.settle_ms = 2_000;
+    settings.effects.settle_poll_ms = 500;
+    settings.jobs.lease_ms = 10_000;
+    settings.jobs.heartbeat_ms = 2_000;
+    settings.jobs.attempt_timeout_ms = 20_000;
+    settings.jobs.backoff_ms = 200;
+    settings.jobs.backoff_max_ms = 2_000;
+    settings.jobs.max_claims = 5;
+    settings.jobs.max_failures = 5;
+    settings
 }
 
-/// Why a call was refused.
+/// Returns the reason of a refused call.
 pub fn reason<T: std::fmt::Debug>(result: Result<T, Error>) -> Option<Reason> {
     result.expect_err("a refusal").reason()
 }

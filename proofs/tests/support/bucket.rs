@@ -1,4 +1,4 @@
-//! A real S3 server on this machine, which can go away and come back, with one bucket in it.
+//! A real S3 server on this machine with one bucket. Tests can stop and restart it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ pub const BUCKET: &str = "photos";
 const KEY: &str = "storyteller";
 pub const SECRET: &str = "a-key-that-nobody-may-see";
 
-/// The server. Dropped, it is gone with what it kept.
+/// The server. Dropping it stops the server and deletes its data.
 pub struct Bucket {
     folder: tempfile::TempDir,
     address: SocketAddr,
@@ -24,11 +24,11 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// Starts one on a free port.
+    /// Starts a server on a free port.
     ///
     /// # Errors
     ///
-    /// It does not start.
+    /// Fails if the server does not start.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         std::fs::create_dir(folder.path().join(BUCKET))?;
@@ -37,16 +37,16 @@ impl Bucket {
             address: (Ipv4Addr::LOCALHOST, 0).into(),
             server: None,
         };
-        bucket.come_back().await?;
+        bucket.restart_server().await?;
         Ok(bucket)
     }
 
-    /// Starts it again where it was.
+    /// Starts the server again on the same port and data.
     ///
     /// # Errors
     ///
-    /// Its port was taken meanwhile.
-    pub async fn come_back(&mut self) -> Result<()> {
+    /// Fails if the port is taken.
+    pub async fn restart_server(&mut self) -> Result<()> {
         let files = FileSystem::new(self.folder.path()).map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let mut service = S3ServiceBuilder::new(files);
         service.set_auth(SimpleAuth::from_single(KEY, SECRET));
@@ -59,7 +59,7 @@ impl Bucket {
                 let service = service.clone();
                 connections.spawn(async move {
                     let http = Builder::new(TokioExecutor::new());
-                    // A caller that goes away is its own affair.
+                    // An error of a client that disconnects is ignored.
                     let _ = http.serve_connection(TokioIo::new(socket), service).await;
                 });
             }
@@ -67,8 +67,8 @@ impl Bucket {
         Ok(())
     }
 
-    /// Ends it with all of its connections, as SIGKILL would.
-    pub async fn go_away(&mut self) {
+    /// Stops the server and all of its connections, as SIGKILL would.
+    pub async fn kill_server(&mut self) {
         if let Some(server) = self.server.take() {
             server.abort();
             let _ = server.await;
@@ -79,7 +79,7 @@ impl Bucket {
         format!("http://{}", self.address)
     }
 
-    /// What an instance is told of it.
+    /// Returns the settings with which an instance uses this bucket.
     pub fn settings(&self) -> Vec<(String, String)> {
         [
             ("MEDIA_URL", format!("s3://{BUCKET}/of/one/instance")),
@@ -91,12 +91,12 @@ impl Bucket {
         .into()
     }
 
-    /// The folder in which the server keeps what an instance gives it.
+    /// Returns the folder in which the server stores the files of an instance.
     pub fn folder(&self) -> PathBuf {
         self.folder.path().join(BUCKET).join("of/one/instance")
     }
 
-    /// The keys of everything in the bucket below a folder of the instance's.
+    /// Returns the keys of all objects below a folder of the instance.
     pub fn keys(&self, below: &str) -> Vec<String> {
         let root = self.folder();
         let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! The canaries: tokens and cookies whose every trace would be a leak, and the places where they are looked for.
+//! Canaries: tokens and cookies that must not appear anywhere, and the places that are searched for them.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,16 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::world::World;
 
-/// Enough of a token's end to know it by, whatever stands before it.
+/// The length of a token's end that is searched for, so that a changed beginning does not hide the token.
 const ENOUGH: usize = 24;
-/// Files that must be there, and that only their owner may read, like every other file of the instance.
+/// Files that must exist. Like every other file of the instance, only its user may read them.
 const PRIVATE: [&str; 3] = ["api-token", "encryption.key", "media/"];
 
-/// Searches everything that the instance has written, sent or shown for every token that was seen.
+/// Searches everything that the instance has written, sent or shown for every known token.
 ///
 /// # Errors
 ///
-/// One was found; or the search does not find what must be there.
+/// Fails if a token is found, or if the search misses what must be there.
 pub async fn search(world: &World) -> Result<()> {
     let secrets = world.secrets();
     ensure!(secrets.len() >= 3, "only {} canaries were let out", secrets.len());
@@ -25,11 +25,11 @@ pub async fn search(world: &World) -> Result<()> {
         let end = secret
             .get(secret.len().saturating_sub(ENOUGH)..)
             .context("tokens are ASCII")?;
-        ensure!(end.len() == ENOUGH, "{name} is too short to be looked for");
+        ensure!(end.len() == ENOUGH, "{name} is too short to search for");
         let found = holding(&places, end);
         ensure!(found.is_empty(), "{name} was found in {found:?}");
     }
-    // A search that could not find anything would prove nothing.
+    // A search that cannot find anything would prove nothing.
     for kind in ["table ", "event", "page ", "file "] {
         let found = holding(&places, &world.published_title);
         ensure!(
@@ -60,11 +60,11 @@ pub async fn search(world: &World) -> Result<()> {
         );
     }
 
-    only_the_owner_reads(world)
+    only_the_workspace_reads(world)
 }
 
-/// Checks the mode of every file that the instance has made on this disk.
-fn only_the_owner_reads(world: &World) -> Result<()> {
+/// Checks the mode of every file that the instance has created on this disk.
+fn only_the_workspace_reads(world: &World) -> Result<()> {
     let paths = files(&world.data_dir())?;
     for name in PRIVATE {
         let is_there = |path: &PathBuf| path.display().to_string().contains(&format!("/{name}"));
@@ -110,7 +110,7 @@ async fn places(world: &World) -> Result<Vec<Place>> {
     Ok(places)
 }
 
-/// The data folder with everything in it but the token's own file, the logs, and what the site wrote down.
+/// Returns the files of the data folder except the token's own file, the logs, and the site's records.
 fn places_in_files(world: &World) -> Result<Vec<Place>> {
     let mut paths = files(world.folder())?;
     if !world.media_dir.starts_with(world.folder()) {
@@ -119,7 +119,7 @@ fn places_in_files(world: &World) -> Result<Vec<Place>> {
     paths.retain(|path| *path != world.data_dir().join("api-token"));
     let mut places = Vec::new();
     for path in paths {
-        // A browser's profile is wiped while it is looked through.
+        // A browser may wipe its profile during the search.
         let Some(bytes) = unless_gone(std::fs::read(&path))? else {
             continue;
         };

@@ -1,4 +1,5 @@
-//! Items that are on the site are changed: edited, hidden, shown again, deleted; each once, and never against what the site has.
+//! Changes of published items: edit, hide, unhide and delete. Each is made once and never overwrites the site's state
+//! unseen.
 
 use std::time::Duration;
 
@@ -17,12 +18,12 @@ use super::hand::Hand;
 use super::refusals::refused;
 use super::world::World;
 
-/// Tells of changes.
+/// Runs the chapter of changes.
 ///
 /// # Errors
 ///
-/// It is not so.
-pub async fn tell(world: &World) -> Result<()> {
+/// Fails if an expectation is not met.
+pub async fn run_chapter(world: &World) -> Result<()> {
     let listing = published(world, "Sweat vert, à revoir").await?;
     edited(world, &listing).await.context("edited")?;
     with_other_photos(world, &listing).await.context("other photos")?;
@@ -52,11 +53,11 @@ pub async fn tell(world: &World) -> Result<()> {
     gone(world).await.context("gone")
 }
 
-/// A listing that is on the site.
+/// Publishes a listing.
 ///
 /// # Errors
 ///
-/// It does not come so far.
+/// Fails if the listing is not published.
 pub async fn published(world: &World, title: &str) -> Result<Listing> {
     let (listing, job, confirmation) = world.prepared(&world.account, title).await?;
     world.client.publish().confirm(&job.id, &confirmation).await?;
@@ -73,7 +74,7 @@ fn item_id(listing: &Listing) -> Result<String> {
         .clone())
 }
 
-/// What the site wrote down of an item, of the kinds that this picks.
+/// Returns the site's records of an item, of the kinds that `pick` selects.
 async fn witnessed(world: &World, listing: &Listing, pick: fn(&What) -> Option<&Item>) -> Result<Vec<Item>> {
     let id = item_id(listing)?;
     let records = world.site.records(0).await?;
@@ -118,8 +119,8 @@ async fn confirmed(world: &World, job: &PublishJob, wanted: State) -> Result<Pub
     world.settled(&job.id, wanted).await
 }
 
-/// What is new is shown beside what the site has, and nothing happens before the yes; then the site has it once, and so has
-/// the listing.
+/// A preparation shows the new values beside the site's values and changes nothing. After the confirmation the site has
+/// the change once, and so has the listing.
 async fn edited(world: &World, listing: &Listing) -> Result<()> {
     let publish = world.client.publish();
     let same = publish.edit(&listing.id, priced(2_900)).await;
@@ -230,7 +231,7 @@ async fn hidden(world: &World, listing: &Listing) -> Result<()> {
     Ok(())
 }
 
-/// What the member changed there is shown, and overwritten only where that is said.
+/// A change that the member made on the site is shown, and is overwritten only on explicit request.
 async fn changed_there(world: &World, listing: &Listing) -> Result<()> {
     let hand = Hand::of(world, &world.account).await?;
     let (publish, listings) = (world.client.publish(), world.client.listings());
@@ -244,7 +245,7 @@ async fn changed_there(world: &World, listing: &Listing) -> Result<()> {
     ensure!(
         differences.len() == 1
             && differences[0].field == "price"
-            && differences[0].there.starts_with("33,00"),
+            && differences[0].remote.starts_with("33,00"),
         "{differences:?}"
     );
     let accepted = world.client.wardrobe().accept(&listing.id).await?;
@@ -257,7 +258,7 @@ async fn changed_there(world: &World, listing: &Listing) -> Result<()> {
         "{accepted:?}"
     );
 
-    // Between the yes and the click, too.
+    // The same applies to a change between the confirmation and the click.
     let job = publish.edit(&listing.id, priced(2_750)).await?;
     let (_, confirmation) = world.ready(&job.id).await?;
     hand.set_price(&id, "34.00").await?;
@@ -285,7 +286,7 @@ async fn changed_there(world: &World, listing: &Listing) -> Result<()> {
     Ok(())
 }
 
-/// The answer does not come: what became of the change is found out by reading, and it is made once.
+/// The answer is lost. Reconciliation reads the outcome, and the change is made once.
 async fn answer_lost(world: &World, listing: &Listing, action: serde_json::Value, price: i64) -> Result<()> {
     world.script("edit_item", Some(&listing.title), action).await?;
     let job = world.client.publish().edit(&listing.id, priced(price)).await?;
@@ -299,7 +300,8 @@ async fn answer_lost(world: &World, listing: &Listing, action: serde_json::Value
     Ok(())
 }
 
-/// A challenge on the click leaves its outcome in doubt; once a person has dealt with it, the site is read, and the change made.
+/// A challenge on the click leaves the outcome in doubt. After a person has dealt with it, the site is read and the
+/// change is made.
 async fn challenged(world: &World, listing: &Listing) -> Result<()> {
     let action = json!({"challenge": "bot_check_on_call"});
     world.script("edit_item", Some(&listing.title), action).await?;
@@ -307,7 +309,7 @@ async fn challenged(world: &World, listing: &Listing) -> Result<()> {
     let job = publish.edit(&listing.id, priced(3_500)).await?;
     let stopped = confirmed(world, &job, State::Unconfirmed).await?;
     ensure!(
-        stopped.needs_manual && stopped.reason() == ErrorReason::ChallengeBotCheck,
+        stopped.requires_action && stopped.reason() == ErrorReason::ChallengeBotCheck,
         "{stopped:?}"
     );
     let paused = world.client.accounts().get(&world.account.id).await?;
@@ -343,7 +345,7 @@ async fn cancelled(world: &World, listing: &Listing) -> Result<()> {
     Ok(())
 }
 
-/// What the site alters in what it accepts is shown as soon as the job is done, as an import shows it.
+/// If the site alters what it accepts, the finished job shows that, as an import does.
 async fn altered(world: &World, listing: &Listing) -> Result<()> {
     let (listings, wardrobe) = (world.client.listings(), world.client.wardrobe());
     let action = json!({"alter": {"price": 41.5}});
@@ -354,7 +356,7 @@ async fn altered(world: &World, listing: &Listing) -> Result<()> {
     ensure!(after.price == Some(money(3_800, "EUR")), "{after:?}");
     let shown = after.remote.context("it is on the site")?.differences;
     ensure!(
-        shown.len() == 1 && shown[0].field == "price" && shown[0].there.starts_with("41,50"),
+        shown.len() == 1 && shown[0].field == "price" && shown[0].remote.starts_with("41,50"),
         "{shown:?}"
     );
     let import = wardrobe.import(&world.account.id).await?;
@@ -367,7 +369,7 @@ async fn altered(world: &World, listing: &Listing) -> Result<()> {
     Ok(())
 }
 
-/// What the site shows late is no difference.
+/// A value that the site shows late is no difference.
 async fn shown_late(world: &World, listing: &Listing) -> Result<()> {
     let late = Duration::from_secs(2);
     let action = json!({"delay_visible_ms": 2_000});
@@ -401,7 +403,7 @@ async fn deleted(world: &World, listing: &Listing) -> Result<()> {
     Ok(())
 }
 
-/// An item that the member deleted there cannot be changed any more, and becomes DELETED here when that is accepted.
+/// An item that the member deleted on the site cannot be changed. The listing becomes DELETED when that is accepted.
 async fn gone(world: &World) -> Result<()> {
     let listing = published(world, "Sweat que l'on retire à la main").await?;
     let hand = Hand::of(world, &world.account).await?;

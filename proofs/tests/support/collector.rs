@@ -1,4 +1,4 @@
-//! A collector of traces: a real OTLP server that keeps what it is sent.
+//! A trace collector: a real OTLP server that stores what it receives.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,16 +13,16 @@ use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-/// Everything that was sent.
+/// The requests that were received.
 #[derive(Clone, Default)]
 pub struct Collector(Arc<Mutex<Vec<ExportTraceServiceRequest>>>);
 
 impl Collector {
-    /// Collects on a free port until the process ends. Answers with the address too.
+    /// Collects on a free port until the process ends. Returns the collector and its address.
     ///
     /// # Errors
     ///
-    /// No port is free.
+    /// Fails if no port is free.
     pub async fn start() -> Result<(Self, String)> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -34,7 +34,7 @@ impl Collector {
         Ok((collector, url))
     }
 
-    /// What was sent so far.
+    /// Returns the requests that were received so far.
     pub fn requests(&self) -> Vec<ExportTraceServiceRequest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -1,4 +1,4 @@
-//! Bad input to what publishes: confirmations that do not count, budgets that are used up, things of another owner.
+//! Invalid input for publishing: void confirmations, exhausted limits, and resources of another workspace.
 
 use std::time::Duration;
 
@@ -29,11 +29,11 @@ async fn confirm(world: &World, job_id: &str, token: &str, dry_run: bool) -> vin
     world.client.publish().confirm_publish(request).await.map(drop)
 }
 
-/// A confirmation counts for one preparation of one job, as the listing was then.
+/// A confirmation is valid for one preparation of one job with the listing's content at that time.
 ///
 /// # Errors
 ///
-/// Something is accepted, or refused for another reason.
+/// Fails if a call is accepted, or refused for another reason.
 pub async fn stale(world: &World) -> Result<()> {
     let publish = world.client.publish();
     let (title, other_title) = ("Sweat orange", "Sweat violet");
@@ -74,7 +74,7 @@ pub async fn stale(world: &World) -> Result<()> {
         let answer = confirm(world, &job.id, &first.confirm_token, dry_run).await;
         refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("edited")?;
     }
-    // Prepared anew under the same id; while that is at work, there is no other.
+    // The job is prepared again under the same id. No other preparation can run meanwhile.
     world.script("photo", None, json!({"latency_ms": 800})).await?;
     ensure!(
         publish.prepare(&listing.id).await?.id == job.id,
@@ -84,7 +84,7 @@ pub async fn stale(world: &World) -> Result<()> {
     refused(again, Code::FailedPrecondition, ErrorReason::PublishJobOpen)?;
     let (_, second) = world.ready(&job.id).await?;
     let answer = confirm(world, &job.id, &first.confirm_token, false).await;
-    refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("prepared anew")?;
+    refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("prepared again")?;
     publish.check(&job.id, &second).await?;
     publish.cancel(&job.id).await?;
     ensure!(
@@ -97,11 +97,11 @@ pub async fn stale(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// A budget that is used up says when it frees.
+/// The error of an exhausted limit says when to retry.
 ///
 /// # Errors
 ///
-/// Something is accepted, or refused for another reason.
+/// Fails if a call is accepted, or refused for another reason.
 pub async fn limited(world: &World) -> Result<()> {
     let account = seller(&world.client, "Claire", 1).await?;
     let (_, first, yes) = world.prepared(&account, "Sweat beige").await?;
@@ -136,11 +136,12 @@ pub async fn limited(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// What belongs to somebody else looks as if it were not there. There is one owner as yet, so the second is made by hand.
+/// A resource of another workspace is not found. An instance has one workspace, so the test inserts the second one by
+/// SQL.
 ///
 /// # Errors
 ///
-/// Something is accepted, or refused for another reason.
+/// Fails if a call is accepted, or refused for another reason.
 pub async fn foreign(world: &World) -> Result<()> {
     let account = seller(&world.client, "Manon", 60).await?;
     let photo = world
@@ -155,7 +156,7 @@ pub async fn foreign(world: &World) -> Result<()> {
     let other = SystemIds.id();
     database
         .execute(&format!(
-            "INSERT INTO owners (id, name, create_time) VALUES ('{other}', 'other', 0)"
+            "INSERT INTO workspaces (id, name, create_time) VALUES ('{other}', 'other', 0)"
         ))
         .await?;
     for (table, id) in [
@@ -166,7 +167,7 @@ pub async fn foreign(world: &World) -> Result<()> {
     ] {
         database
             .execute(&format!(
-                "UPDATE {table} SET owner_id = '{other}' WHERE id = '{id}'"
+                "UPDATE {table} SET workspace_id = '{other}' WHERE id = '{id}'"
             ))
             .await?;
     }
@@ -211,7 +212,7 @@ pub async fn foreign(world: &World) -> Result<()> {
         .await?;
     ensure!(
         listed.iter().all(|each| each.id != listing.id),
-        "another owner's listing is listed"
+        "another workspace's listing is listed"
     );
     ensure!(world.published("Sweat rose").await?.is_empty());
     Ok(())

@@ -1,4 +1,4 @@
-//! The instance's database, looked at and changed behind its back.
+//! Direct access to the instance's database.
 
 use anyhow::Result;
 use sea_orm::{
@@ -6,15 +6,15 @@ use sea_orm::{
     JsonValue, Statement,
 };
 
-/// A connection of the test's own.
+/// A separate connection of the test.
 pub struct Database(DatabaseConnection);
 
 impl Database {
-    /// Connects to what the instance works on.
+    /// Connects to the database of the instance.
     ///
     /// # Errors
     ///
-    /// It cannot be reached.
+    /// Fails if the database cannot be reached.
     pub async fn open(url: &str) -> Result<Self> {
         Ok(Self(Connect::connect(url).await?))
     }
@@ -23,17 +23,17 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// The statement is refused.
+    /// Fails if the statement is refused.
     pub async fn execute(&self, statement: &str) -> Result<()> {
         self.0.execute_unprepared(statement).await?;
         Ok(())
     }
 
-    /// Every row of every table as text, each with its table's name.
+    /// Returns every row of every table as text, with the name of its table.
     ///
     /// # Errors
     ///
-    /// A table cannot be read.
+    /// Fails if a table cannot be read.
     pub async fn dump(&self) -> Result<Vec<(String, String)>> {
         let tables = match self.0.get_database_backend() {
             DbBackend::Postgres => "SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'",
@@ -61,7 +61,7 @@ impl Database {
     ///
     /// # Errors
     ///
-    /// The connection was lost before.
+    /// Fails if the connection was lost before.
     pub async fn close(self) -> Result<()> {
         Ok(self.0.close().await?)
     }

@@ -1,4 +1,4 @@
-//! The member's own hand on the site: what is done there behind our back.
+//! The member's own actions on the site, which vintedbot does not make.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use vintedbot_sdk::v1::Account;
 
 use super::world::World;
 
-/// A member, signed in a second time.
+/// A second signed-in session of a member.
 pub struct Hand {
     http: reqwest::Client,
     url: String,
@@ -15,11 +15,11 @@ pub struct Hand {
 }
 
 impl Hand {
-    /// Signs the account's member in.
+    /// Signs in as the account's member.
     ///
     /// # Errors
     ///
-    /// The site does not answer.
+    /// Fails if the site does not answer.
     #[expect(
         clippy::disallowed_methods,
         reason = "it talks to a practice site on this machine and carries no secret"
@@ -44,11 +44,11 @@ impl Hand {
         })
     }
 
-    /// Changes the price of an item, as its edit page does, all else as it is.
+    /// Changes the price of an item as its edit page does. The other fields stay.
     ///
     /// # Errors
     ///
-    /// The site refuses it.
+    /// Fails if the site refuses it.
     pub async fn set_price(&self, item_id: &str, price: &str) -> Result<()> {
         let path = format!("api/v2/item_upload/items/{item_id}");
         let mut item = self.call(reqwest::Method::GET, &path, None).await?["item"].take();
@@ -67,7 +67,7 @@ impl Hand {
     ///
     /// # Errors
     ///
-    /// The site refuses it.
+    /// Fails if the site refuses it.
     pub async fn delete(&self, item_id: &str) -> Result<()> {
         let path = format!("api/v2/items/{item_id}/delete");
         self.call(reqwest::Method::POST, &path, None).await.map(drop)

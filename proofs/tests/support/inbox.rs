@@ -1,4 +1,4 @@
-//! Buyers write, and are answered: what comes is here once and seen live, what is sent reaches them once.
+//! Buyers write and get replies. Each message arrives once and is seen live, and each reply is sent once.
 
 use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
@@ -14,34 +14,34 @@ use vintedbot_sdk::{Code, ErrorReason, Upload};
 use super::refusals::refused;
 use super::world::World;
 
-/// Tells of the inbox.
+/// Runs the chapter of the inbox.
 ///
 /// # Errors
 ///
-/// A message or a reply is missing, is there twice, or comes out otherwise than told.
-pub async fn tell(world: &World) -> Result<()> {
-    let desk = Desk::open(world).await?;
-    desk.received().await.context("received")?;
-    desk.nothing_new().await.context("nothing new")?;
-    desk.of_every_kind().await.context("of every kind")?;
-    desk.emptied().await.context("emptied")?;
-    desk.unending().await.context("unending")?;
-    desk.answered().await.context("answered")?;
-    desk.taken_back().await.context("taken back")?;
-    desk.in_doubt().await.context("in doubt")?;
-    desk.not_taken().await.context("not taken")?;
-    desk.confirmed().await.context("confirmed")?;
-    desk.challenged().await.context("challenged")
+/// Fails if a message or a reply is missing, duplicated, or reported with a wrong state.
+pub async fn run_chapter(world: &World) -> Result<()> {
+    let fixture = Fixture::open(world).await?;
+    fixture.received().await.context("received")?;
+    fixture.nothing_new().await.context("nothing new")?;
+    fixture.of_every_kind().await.context("of every kind")?;
+    fixture.emptied().await.context("emptied")?;
+    fixture.unending().await.context("unending")?;
+    fixture.answered().await.context("answered")?;
+    fixture.cancelled_reply().await.context("cancelled")?;
+    fixture.in_doubt().await.context("in doubt")?;
+    fixture.not_taken().await.context("not taken")?;
+    fixture.confirmed().await.context("confirmed")?;
+    fixture.challenged().await.context("challenged")
 }
 
 /// A conversation between the account and a buyer.
-struct Desk<'a> {
+struct Fixture<'a> {
     world: &'a World,
     conversation_id: u64,
     thread_id: String,
 }
 
-impl<'a> Desk<'a> {
+impl<'a> Fixture<'a> {
     async fn open(world: &'a World) -> Result<Self> {
         let member_id: u64 = world
             .client
@@ -54,20 +54,20 @@ impl<'a> Desk<'a> {
             json!({"member_id": member_id, "buyer": "camille", "text": "Bonjour, est-ce disponible ?"});
         let opened = world.site.post("conversations", &opening).await?;
         let conversation_id = opened["id"].as_u64().context("an id")?;
-        let desk = Self {
+        let fixture = Self {
             world,
             conversation_id,
             thread_id: String::new(),
         };
-        desk.sync().await?;
-        let thread = desk.find().await?.context("the thread was not read")?;
+        fixture.sync().await?;
+        let thread = fixture.find().await?.context("the thread was not read")?;
         world
             .watched
             .wait_for(EventKind::ThreadCreated, &thread.id)
             .await?;
         Ok(Self {
             thread_id: thread.id,
-            ..desk
+            ..fixture
         })
     }
 
@@ -105,7 +105,7 @@ impl<'a> Desk<'a> {
         self.world.site.post(&place, &what).await
     }
 
-    /// How often the site took a reply with this text.
+    /// Returns how often the site accepted a reply with this text.
     async fn taken(&self, text: &str) -> Result<usize> {
         let records = self.world.site.records(0).await?;
         let is_it = |what: &What| matches!(what, What::Reply(reply) if reply.body == text);
@@ -156,7 +156,8 @@ impl<'a> Desk<'a> {
     }
 
     async fn nothing_new(&self) -> Result<()> {
-        // A row that changed a moment ago is read once more, when its second is over; and it is marked as read there.
+        // A row that changed in the current second is read once more after that second. It is also marked as read on
+        // the site.
         sleep(Duration::from_secs(3)).await;
         self.sync().await?;
         self.sync().await?;
@@ -214,7 +215,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// A list of pages that shows the same again and again was not read to its end.
+    /// A list whose pages repeat for ever does not count as completely read.
     async fn unending(&self) -> Result<()> {
         let row = json!({
             "id": self.conversation_id,
@@ -231,9 +232,9 @@ impl<'a> Desk<'a> {
         refused(
             inbox.sync_now(&self.world.account.id).await,
             Code::FailedPrecondition,
-            ErrorReason::SiteChanged,
+            ErrorReason::SiteResponseUnexpected,
         )?;
-        // What is new is found all the same: it was not taken for the newest that there is.
+        // New messages are found all the same, because the watermark has not moved.
         let before = self.messages().await?.len();
         self.happens(json!({"do": "write", "text": "Vous êtes là ?"}))
             .await?;
@@ -287,7 +288,7 @@ impl<'a> Desk<'a> {
         );
         ensure!(ours[0].attachments.len() == 1, "{:?}", ours[0]);
         ensure!(!self.thread().await?.waiting_for_me, "the last word is ours");
-        // The same again, on purpose, is another message.
+        // The same text, sent again on purpose, is another message.
         let (one, two) = (self.sent("ok").await?, self.sent("ok").await?);
         ensure!(
             one.state() == State::Sent && two.state() == State::Sent,
@@ -300,7 +301,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    async fn taken_back(&self) -> Result<()> {
+    async fn cancelled_reply(&self) -> Result<()> {
         let inbox = self.world.client.inbox();
         let reply = inbox.send(&self.thread_id, "Non, désolé").await?;
         let cancelled = inbox.cancel(&reply.id).await?;
@@ -311,7 +312,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// The site takes it, and its answer is lost in one way or another.
+    /// The site accepts the reply and its answer is lost, in several ways.
     async fn in_doubt(&self) -> Result<()> {
         for (at, action) in [
             json!({"accept_then_500": true}),
@@ -347,7 +348,7 @@ impl<'a> Desk<'a> {
         refused(
             inbox.retry(&reply.id).await,
             Code::FailedPrecondition,
-            ErrorReason::ReplyState,
+            ErrorReason::ReplyStateInvalid,
         )?;
         for (text, photo_ids) in [("x".repeat(5_000), vec![]), (String::new(), vec![])] {
             let request = SendReplyRequest {
@@ -408,7 +409,7 @@ impl<'a> Desk<'a> {
         Ok(())
     }
 
-    /// A captcha in the place of an answer stops the account; the reply goes out once a person has resumed it.
+    /// A captcha instead of an answer pauses the account. The reply is sent after a person has resumed the account.
     async fn challenged(&self) -> Result<()> {
         let inbox = self.world.client.inbox();
         let text = "Bonne journée à vous";

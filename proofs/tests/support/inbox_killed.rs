@@ -1,4 +1,4 @@
-//! A reading of an inbox that does not come to its end, again and again.
+//! An inbox sync that is killed repeatedly.
 
 use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
@@ -8,13 +8,13 @@ use vintedbot_sdk::v1::{ListMessagesRequest, ListThreadsRequest, Message, Thread
 
 use super::world::{World, seller};
 
-/// A reading that is killed over and over brings what one brings that nothing befalls.
+/// A sync that is killed repeatedly stores the same as an undisturbed one.
 ///
 /// # Errors
 ///
-/// A conversation or a message is missing, or is there twice.
-pub async fn tell(world: &mut World) -> Result<()> {
-    // An inbox that was never read: all of its pages are due.
+/// Fails if a conversation or a message is missing or duplicated.
+pub async fn run_chapter(world: &mut World) -> Result<()> {
+    // This inbox was never read, so all of its pages are due.
     let account = seller(&world.client, "Inès", 60).await?;
     let member_id: u64 = account.member_id.parse()?;
     let many = json!({"member_id": member_id, "count": 40, "messages": 3});
@@ -29,7 +29,7 @@ pub async fn tell(world: &mut World) -> Result<()> {
         reading.abort();
         world.restart().await?;
     }
-    // What the killed process held is free when its lease has run out.
+    // The lease of the killed process must expire first.
     sleep(Duration::from_secs(4)).await;
     world.client.inbox().sync_now(&account.id).await?;
     let threads: Vec<Thread> = world

@@ -1,4 +1,5 @@
-//! Each kind of challenge leads to what the table in the safety notes says, for the job, the account and its other jobs.
+//! Each kind of challenge has the effects that the table in the safety notes lists, for the job, the account and its
+//! other jobs.
 
 use anyhow::{Result, ensure};
 use serde_json::json;
@@ -9,7 +10,7 @@ use vintedbot_sdk::v1::{Account, account};
 
 use super::world::{World, seller};
 
-/// Kinds that stop the account, as a call is answered with them, and the reason that the person is given.
+/// The kinds of challenges that pause the account, and the reason that the person gets.
 const STOPPING: [(&str, ErrorReason); 6] = [
     ("bot_check_on_call", ErrorReason::ChallengeBotCheck),
     ("cloudflare", ErrorReason::ChallengeCloudflare),
@@ -19,12 +20,12 @@ const STOPPING: [(&str, ErrorReason); 6] = [
     ("unknown_block", ErrorReason::ChallengeBlocked),
 ];
 
-/// Tells of every kind, with an account of its own.
+/// Tests every kind, each with its own account.
 ///
 /// # Errors
 ///
-/// Something else followed.
-pub async fn tell(world: &World) -> Result<()> {
+/// Fails if a challenge had another effect.
+pub async fn run_chapter(world: &World) -> Result<()> {
     let account = seller(&world.client, "Camille", 60).await?;
     for (kind, reason) in STOPPING {
         stops(world, &account, kind, reason).await?;
@@ -39,7 +40,7 @@ async fn stops(world: &World, account: &Account, kind: &str, expected: ErrorReas
     let job = publish.prepare(&listing.id).await?;
     let job = world.settled(&job.id, State::Blocked).await?;
     ensure!(
-        job.needs_manual && job.reason() == expected && !job.reason_message.is_empty(),
+        job.requires_action && job.reason() == expected && !job.reason_message.is_empty(),
         "{kind}: {job:?}"
     );
     let paused = accounts.get(&account.id).await?;
@@ -53,7 +54,7 @@ async fn stops(world: &World, account: &Account, kind: &str, expected: ErrorReas
     Ok(())
 }
 
-/// A site that says that there were too many requests is left alone by every job of the account, and nobody is asked.
+/// After a rate limit of the site, no job of the account sends requests during the cooldown, and no person is asked.
 async fn quiet(world: &World, account: &Account) -> Result<()> {
     let (publish, accounts) = (world.client.publish(), world.client.accounts());
     let first = world.listing(account, "Sweat trop demandé").await?;
@@ -63,9 +64,9 @@ async fn quiet(world: &World, account: &Account) -> Result<()> {
         .await?;
     let job = publish.prepare(&first.id).await?;
     let until = loop {
-        let told = accounts.get(&account.id).await?;
-        if let Some(until) = told.quiet_until_time {
-            ensure!(told.state() == account::State::Active, "{told:?}");
+        let shown = accounts.get(&account.id).await?;
+        if let Some(until) = shown.cooldown_until_time {
+            ensure!(shown.state() == account::State::Active, "{shown:?}");
             break until;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
@@ -83,7 +84,7 @@ async fn quiet(world: &World, account: &Account) -> Result<()> {
     }
     for id in [&job.id, &other.id] {
         let job = publish.cancel(id).await?;
-        ensure!(!job.needs_manual, "{job:?}");
+        ensure!(!job.requires_action, "{job:?}");
     }
     Ok(())
 }

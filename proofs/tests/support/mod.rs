@@ -1,4 +1,4 @@
-//! What the story is told with. To add a chapter, add a function in `story.rs`, or a module here where it needs room.
+//! Helpers and chapters of the story. To add a chapter, add a function in `story.rs`, or a module here if it is long.
 
 pub mod bucket;
 pub mod canary;

@@ -1,5 +1,5 @@
-//! A person at a screen: a display that nobody sees, and a second driver on the browser whose window was handed over. It
-//! shares nothing with the connector, and speaks to the driver in plain requests.
+//! A person at a screen: a virtual display, and a second driver on the browser of a manual takeover. It shares nothing
+//! with the connector and sends plain requests to the driver.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -12,19 +12,21 @@ use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep, timeout};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What WebDriver calls an element's id in its answers.
+/// The key of an element's id in WebDriver answers.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// A display of its own, on whose number nobody else is.
+/// A virtual display with a number that no other process uses.
 pub struct Screen {
     pub display: String,
     _server: Child,
 }
 
 impl Screen {
+    /// Starts a display.
+    ///
     /// # Errors
     ///
-    /// There is no `Xvfb`, or it does not start.
+    /// Fails if `Xvfb` is missing or does not start.
     pub async fn start() -> Result<Self> {
         let mut server = Command::new("Xvfb")
             .args([
@@ -50,11 +52,12 @@ impl Screen {
     }
 }
 
-/// Writes a program that starts the browser with a debugging port beside its pipe: without it nobody else gets at a window.
+/// Writes a script that starts the browser with a debugging port beside its pipe. Without the port, no second client
+/// can reach the window.
 ///
 /// # Errors
 ///
-/// It cannot be written.
+/// Fails if the script cannot be written.
 pub fn browser_with_port(folder: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt as _;
 
@@ -71,7 +74,7 @@ pub fn browser_with_port(folder: &Path) -> Result<PathBuf> {
     Ok(script)
 }
 
-/// Somebody at the window that was handed over.
+/// A person at the window of a manual takeover.
 pub struct Person {
     http: reqwest::Client,
     session: String,
@@ -79,12 +82,12 @@ pub struct Person {
 }
 
 impl Person {
-    /// Sits down at the one window that stands open for an attempt.
+    /// Attaches to the one window that is open for an attempt.
     ///
     /// # Errors
     ///
-    /// There is none, or it cannot be reached.
-    pub async fn sit_down(attempts: &Path) -> Result<Self> {
+    /// Fails if there is no window, or if it cannot be reached.
+    pub async fn attach(attempts: &Path) -> Result<Self> {
         let port = debugging_port(attempts).await?;
         let program = std::env::var_os("CHROMEDRIVER").filter(|path| !path.is_empty());
         let program = program.map_or_else(|| PathBuf::from("chromedriver"), PathBuf::from);
@@ -114,22 +117,22 @@ impl Person {
         })
     }
 
-    /// Clicks what has this test id, once it is there.
+    /// Waits for the element with this test id and clicks it.
     ///
     /// # Errors
     ///
-    /// It is not there, or cannot be clicked.
+    /// Fails if the element is missing or cannot be clicked.
     pub async fn click(&self, test_id: &str) -> Result<()> {
         let element = self.find(&format!("[data-testid=\"{test_id}\"]")).await?;
         self.post(&format!("/element/{element}/click"), json!({})).await?;
         Ok(())
     }
 
-    /// Writes something else into a field.
+    /// Replaces the text of a field.
     ///
     /// # Errors
     ///
-    /// It is not there, or takes nothing.
+    /// Fails if the field is missing or accepts no text.
     pub async fn write(&self, css: &str, text: &str) -> Result<()> {
         let element = self.find(css).await?;
         self.post(&format!("/element/{element}/clear"), json!({})).await?;
@@ -138,11 +141,11 @@ impl Person {
         Ok(())
     }
 
-    /// Waits until the window shows an address with this in it.
+    /// Waits until the window shows an address that contains `part`.
     ///
     /// # Errors
     ///
-    /// It never does.
+    /// Fails if it does not in time.
     pub async fn arrives(&self, part: &str) -> Result<()> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -155,11 +158,11 @@ impl Person {
         }
     }
 
-    /// Goes elsewhere in the same window.
+    /// Opens another address in the same window.
     ///
     /// # Errors
     ///
-    /// There is nothing there.
+    /// Fails if the page does not load.
     pub async fn go(&self, url: &str) -> Result<()> {
         self.post("/url", json!({ "url": url })).await?;
         Ok(())
@@ -169,7 +172,7 @@ impl Person {
     ///
     /// # Errors
     ///
-    /// It stays open.
+    /// Fails if the window stays open.
     pub async fn close(&self) -> Result<()> {
         answer(self.http.delete(format!("{}/window", self.session))).await?;
         Ok(())
@@ -209,7 +212,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value> {
     Ok(value)
 }
 
-/// Where the browser of the one open attempt can be reached.
+/// Finds the debugging port of the browser of the one open attempt.
 async fn debugging_port(attempts: &Path) -> Result<u16> {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -228,19 +231,19 @@ async fn debugging_port(attempts: &Path) -> Result<u16> {
     }
 }
 
-/// What the first line says that says anything.
+/// Returns the first line for which `read` returns a value.
 async fn line(
     output: Option<impl AsyncRead + Unpin>,
     read: impl Fn(&str) -> Option<String>,
 ) -> Result<String> {
     let mut lines = BufReader::new(output.context("no output")?).lines();
-    let said = timeout(PATIENCE, async {
+    let value = timeout(PATIENCE, async {
         while let Some(line) = lines.next_line().await? {
-            if let Some(said) = read(&line) {
-                return Ok(said);
+            if let Some(value) = read(&line) {
+                return Ok(value);
             }
         }
-        bail!("it ended before it said anything")
+        bail!("it ended without that line")
     });
-    said.await.context("it says nothing")?
+    value.await.context("it did not print that line in time")?
 }

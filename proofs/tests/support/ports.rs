@@ -1,8 +1,8 @@
 //! Ports for the servers that tests start.
 //!
-//! A port that was only found free may be taken before the server binds it: by another test, or by the kernel for a
-//! connection. These ports lie below the range that Linux uses for connections and for port 0 (32768 and up), and a locked
-//! file keeps each for one holder.
+//! A port that was merely free when it was looked up may be taken before the server binds it, by another test or by the
+//! kernel for a connection. These ports lie below the range that Linux uses for connections and for port 0 (32768 and
+//! up). A locked file reserves each for one holder.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -12,7 +12,7 @@ use anyhow::{Result, bail};
 
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
-/// Spreads processes that start one after the other, so that they seldom ask for the same port.
+/// Spreads consecutive process ids, so that they seldom try the same port.
 const STRIDE: u32 = 97;
 
 /// A port of 127.0.0.1 that no other test takes until this is dropped.
@@ -23,11 +23,11 @@ pub struct Port {
 }
 
 impl Port {
-    /// Takes one that is free.
+    /// Reserves a free port.
     ///
     /// # Errors
     ///
-    /// The temporary folder cannot be written, or every port is taken.
+    /// Fails if the temporary folder cannot be written, or if every port is taken.
     pub fn take() -> Result<Self> {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let folder = std::env::temp_dir().join("vintedbot-ports");

@@ -1,5 +1,5 @@
-//! PostgreSQL for a test: a database at the server that `scripts/with-postgres` runs for all tests, or else a server of its
-//! own, from Debian's binaries, with a temporary folder and a free port.
+//! PostgreSQL for a test: a database on the server that `scripts/with-postgres` runs for all tests, or a separate
+//! server from Debian's binaries with a temporary folder and a free port.
 
 use std::io::Write as _;
 use std::os::unix::fs::chown;
@@ -21,44 +21,44 @@ pub mod ports;
 use ports::Port;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
-/// How long it is away when it ended by itself.
+/// The pause before a server that ended unasked is started again.
 const STARTS_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
-/// The server refuses to run as root; this user comes with Debian's package.
+/// The server refuses to run as root. This user comes with Debian's package.
 const USER: &str = "postgres";
 
-/// The port of the server that all tests share.
+/// The environment variable with the port of the server that all tests share.
 const SHARED_PORT: &str = "TEST_POSTGRES_PORT";
 
-/// An empty database, and the server where it is the test's own.
+/// An empty database, and its server if the test started one.
 pub struct Postgres {
     port: u16,
     database: String,
     server: Option<Server>,
 }
 
-/// A server that runs, and is started again if it ends unasked, as a service manager does. Dropped, it is killed.
+/// A running server. It is restarted if it ends unasked, as a service manager does. Dropping this kills it.
 struct Server {
     end: Option<oneshot::Sender<()>>,
-    keeper: JoinHandle<Result<()>>,
+    supervisor: JoinHandle<Result<()>>,
 }
 
 impl Postgres {
-    /// Makes a database at the shared server, or starts a server.
+    /// Creates a database on the shared server, or starts a server.
     ///
     /// # Errors
     ///
-    /// There is no PostgreSQL on this machine, or it does not start.
+    /// Fails if PostgreSQL is not installed or does not start.
     pub async fn start() -> Result<Self> {
         let Ok(port) = std::env::var(SHARED_PORT) else {
             return Self::own().await;
         };
         let port = port.parse().context(SHARED_PORT)?;
         for number in 0.. {
-            // Numbers of processes come again; so may a name that another test left.
+            // Process ids are reused, and an earlier test may have left a database of this name.
             let database = format!("test_{}_{number}", std::process::id());
             let made = client("createdb", port)?.arg(&database).output().await?;
-            let said = String::from_utf8_lossy(&made.stderr);
+            let message = String::from_utf8_lossy(&made.stderr);
             if made.status.success() {
                 return Ok(Self {
                     port,
@@ -66,16 +66,16 @@ impl Postgres {
                     server: None,
                 });
             }
-            ensure!(said.contains("already exists"), "createdb: {said}");
+            ensure!(message.contains("already exists"), "createdb: {message}");
         }
         unreachable!("the numbers do not end")
     }
 
-    /// Makes a database cluster and starts its server, for a test that ends or disturbs it.
+    /// Creates a database cluster and starts its server, for a test that stops or disturbs the server.
     ///
     /// # Errors
     ///
-    /// There is no PostgreSQL on this machine, or it does not start.
+    /// Fails if PostgreSQL is not installed or does not start.
     pub async fn own() -> Result<Self> {
         let programs = programs()?;
         let folder = tempfile::Builder::new().prefix("vintedbot-postgres-").tempdir()?;
@@ -90,13 +90,13 @@ impl Postgres {
         let data = folder.path().join("data");
         let port = Port::take()?;
         let number = port.address().port();
-        let place = Place {
+        let files = ServerFiles {
             programs,
             folder,
             user,
             port,
         };
-        let made = place
+        let made = files
             .command("initdb")
             .arg("--pgdata")
             .arg(&data)
@@ -114,36 +114,37 @@ impl Postgres {
             "initdb: {}",
             String::from_utf8_lossy(&made.stderr)
         );
-        // A crash of the machine is no part of the story. Here, and not in the command, so that SQL can change it.
+        // No test crashes the machine, so durability is off. It is set in the file, and not in the command, so that SQL
+        // can change it.
         std::fs::File::options()
             .append(true)
             .open(data.join("postgresql.conf"))?
             .write_all(b"fsync = off\n")?;
 
-        let mut child = place.serve()?;
-        place.wait_until_ready(&mut child).await?;
+        let mut child = files.serve()?;
+        files.wait_until_ready(&mut child).await?;
         let (end, ended) = oneshot::channel();
         Ok(Self {
             port: number,
             database: "postgres".to_owned(),
             server: Some(Server {
                 end: Some(end),
-                keeper: tokio::spawn(place.keep(child, ended)),
+                supervisor: tokio::spawn(files.supervise(child, ended)),
             }),
         })
     }
 
-    /// What `DATABASE_URL` is set to.
+    /// Returns the value of `DATABASE_URL`.
     #[must_use]
     pub fn url(&self) -> String {
         format!("postgres://vintedbot@127.0.0.1:{}/{}", self.port, self.database)
     }
 
-    /// Drops the database, or stops the server if it is the test's own. Open connections are closed.
+    /// Drops the database, or stops the server if the test started it. Open connections are closed.
     ///
     /// # Errors
     ///
-    /// It does not end in time, and is killed.
+    /// Fails if the server does not end in time. It is then killed.
     pub async fn stop(self) -> Result<()> {
         let Some(mut server) = self.server else {
             let mut command = client("dropdb", self.port)?;
@@ -155,13 +156,13 @@ impl Postgres {
             );
             return Ok(());
         };
-        // Its keeper has no other end.
+        // Only this ends the supervisor.
         drop(server.end.take());
-        (&mut server.keeper).await?
+        (&mut server.supervisor).await?
     }
 }
 
-/// One of PostgreSQL's client programs, for the server at this port.
+/// Builds a command for one of PostgreSQL's client programs and the server at this port.
 fn client(program: &str, port: u16) -> Result<Command> {
     let mut command = Command::new(programs()?.join(program));
     command
@@ -172,21 +173,21 @@ fn client(program: &str, port: u16) -> Result<Command> {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.keeper.abort();
+        self.supervisor.abort();
     }
 }
 
-/// Where a server is, and as whom it runs.
-struct Place {
+/// The files of a server, and the user that it runs as.
+struct ServerFiles {
     programs: PathBuf,
     folder: TempDir,
     user: Option<(u32, u32)>,
     port: Port,
 }
 
-impl Place {
-    /// Has it run until it is to end.
-    async fn keep(self, mut child: Child, mut end: oneshot::Receiver<()>) -> Result<()> {
+impl ServerFiles {
+    /// Keeps the server running until `end` fires.
+    async fn supervise(self, mut child: Child, mut end: oneshot::Receiver<()>) -> Result<()> {
         loop {
             tokio::select! {
                 _ = &mut end => break,
@@ -253,7 +254,7 @@ impl Place {
     }
 }
 
-/// The folder with the newest server's programs, where Debian puts them.
+/// Returns the folder with the programs of the newest installed server, as Debian lays them out.
 fn programs() -> Result<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()

@@ -1,4 +1,4 @@
-//! The first chapter: photos become a listing, which is published once.
+//! The first chapter: photos become a listing that is published once.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
@@ -20,12 +20,12 @@ use vintedbot_sdk::{Code, ErrorReason, Upload};
 use super::refusals::{put, refused};
 use super::world::World;
 
-/// Photos become a listing, which is prepared, looked at, confirmed and published.
+/// Uploads photos, creates a listing, prepares, reviews, confirms and publishes it.
 ///
 /// # Errors
 ///
-/// It is not so.
-pub async fn tell(world: &World) -> Result<()> {
+/// Fails if an expectation is not met.
+pub async fn run_chapter(world: &World) -> Result<()> {
     resolves(world).await?;
     let photos = uploaded(world).await?;
     let content = ListingInput {
@@ -63,12 +63,12 @@ pub async fn tell(world: &World) -> Result<()> {
         .watched
         .wait_for(EventKind::PublishJobReady, &job.id)
         .await?;
-    let Some(Content::PublishJob(told)) = event.resource.and_then(|resource| resource.resource) else {
+    let Some(Content::PublishJob(current)) = event.resource.and_then(|resource| resource.resource) else {
         bail!("the event does not hold its job");
     };
     ensure!(
-        !told.preview_url.is_empty() && told.confirmation.is_none(),
-        "{told:?}"
+        !current.preview_url.is_empty() && current.confirmation.is_none(),
+        "{current:?}"
     );
     let (job, confirmation) = world.ready(&job.id).await?;
     ensure!(
@@ -110,10 +110,10 @@ pub async fn tell(world: &World) -> Result<()> {
     request.dry_run = Some(false);
     request.request_id = SystemIds.id();
     let real = publish.confirm_publish(request.clone()).await?;
-    ensure!(!real.dry_run && real.publish_job.is_some_and(|told| told.id == job.id));
+    ensure!(!real.dry_run && real.publish_job.is_some_and(|current| current.id == job.id));
     let again = publish.confirm_publish(request.clone()).await?;
     ensure!(
-        again.publish_job.is_some_and(|told| told.id == job.id),
+        again.publish_job.is_some_and(|current| current.id == job.id),
         "the same request_id got another answer"
     );
     let ended = world.settled(&job.id, State::Published).await?;
@@ -140,7 +140,7 @@ pub async fn tell(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Names as a person writes them are understood in the account's language.
+/// Names as a person writes them resolve in the account's language.
 async fn resolves(world: &World) -> Result<()> {
     let ask = |kind: NameKind, name: &str| Query {
         kind: kind.into(),
@@ -160,7 +160,7 @@ async fn resolves(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Photos come in by each of the three ways; one that looks like another is told of.
+/// Uploads photos by each of the three ways. A near duplicate is reported.
 async fn uploaded(world: &World) -> Result<Vec<Photo>> {
     let media = world.client.media();
     let unary = media
@@ -201,12 +201,12 @@ async fn uploaded(world: &World) -> Result<Vec<Photo>> {
         .near_duplicates
         .iter()
         .any(|near| near.photo_id == stored[0].id);
-    ensure!(near, "a near-duplicate is not told of: {:?}", stored[2]);
+    ensure!(near, "a near duplicate is not reported: {:?}", stored[2]);
     ensure!(stored.iter().all(|photo| !photo.sha256.is_empty()));
     Ok(stored)
 }
 
-/// What the practice site wrote down about the first listing.
+/// Checks the practice site's records of the first listing.
 async fn witnessed(world: &World, job: &PublishJob, photos: &[Photo]) -> Result<()> {
     let items = world.published(&world.published_title).await?;
     ensure!(items.len() == 1, "published {} times", items.len());
@@ -237,11 +237,11 @@ async fn witnessed(world: &World, job: &PublishJob, photos: &[Photo]) -> Result<
     Ok(())
 }
 
-/// A job shows what was kept of its page: with a browser a picture and the text, without one the text alone.
+/// A job has evidence of its page: a screenshot and the text with a browser, only the text without one.
 ///
 /// # Errors
 ///
-/// It is not so.
+/// Fails if the evidence is missing.
 pub async fn evidence(world: &World, job: &PublishJob) -> Result<()> {
     let mut lists = PublishServiceClient::new(world.client.channel());
     let request = ListScreenshotsRequest {
@@ -249,7 +249,7 @@ pub async fn evidence(world: &World, job: &PublishJob) -> Result<()> {
         ..Default::default()
     };
     let screenshots = lists.list_screenshots(request).await?.into_inner().screenshots;
-    ensure!(!screenshots.is_empty(), "nothing was kept of the page");
+    ensure!(!screenshots.is_empty(), "no evidence of the page was stored");
     for screenshot in &screenshots {
         ensure!(screenshot.url.is_empty() != world.is_browser, "{screenshot:?}");
         if world.is_browser {

@@ -1,4 +1,4 @@
-//! Bad input: each a typed error with its reason, and nothing of it stored.
+//! Invalid input: each call gets a typed error with its reason, and stores nothing.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use vintedbot_sdk::{Client, Code, Error, ErrorReason, Timestamp, Upload, money, 
 use super::consent;
 use super::world::World;
 
-/// Tells of everything that is refused.
+/// Runs the chapter of refusals.
 ///
 /// # Errors
 ///
-/// Something is accepted, refused for another reason, or stored in part.
-pub async fn tell(world: &World) -> Result<()> {
-    // Work that ended a moment ago may still keep what the page looked like.
+/// Fails if a call is accepted, refused for another reason, or stores anything.
+pub async fn run_chapter(world: &World) -> Result<()> {
+    // Jobs that ended a moment ago may still store evidence.
     sleep(Duration::from_millis(500)).await;
     let before = Stored::of(world).await?;
     photos(world).await.context("photos")?;
@@ -39,10 +39,10 @@ pub async fn tell(world: &World) -> Result<()> {
     repeated(world).await.context("calls made again")?;
     consent::stale(world).await.context("confirmations")?;
     consent::limited(world).await.context("limits")?;
-    consent::foreign(world).await.context("another owner")
+    consent::foreign(world).await.context("another workspace")
 }
 
-/// The error of a call that must be refused with this code, for this reason.
+/// Returns the error of a call that must be refused with this code and reason.
 pub fn refused<T: Debug>(answer: vintedbot_sdk::Result<T>, code: Code, reason: ErrorReason) -> Result<Error> {
     match answer {
         Ok(answer) => bail!("accepted instead of {}: {answer:?}", reason.as_str_name()),
@@ -55,11 +55,11 @@ pub fn refused<T: Debug>(answer: vintedbot_sdk::Result<T>, code: Code, reason: E
     }
 }
 
-/// What an error says beside its reason.
+/// Returns the value of a metadata key of an error.
 ///
 /// # Errors
 ///
-/// It does not say it.
+/// Fails if the key is missing.
 pub fn metadata(error: &Error, key: &str) -> Result<String> {
     match error {
         Error::Api { metadata, .. } => metadata
@@ -80,7 +80,7 @@ fn mistakes(error: &Error) -> Vec<(String, Mistake)> {
     }
 }
 
-/// What the instance keeps.
+/// The numbers of stored resources.
 #[derive(Debug, PartialEq, Eq)]
 struct Stored {
     photos: Vec<String>,
@@ -133,7 +133,7 @@ async fn photos(world: &World) -> Result<()> {
     let media = world.client.media();
     let good = world.photo()?;
     let half = good[..good.len() / 2].to_vec();
-    // A GIF's header says its size in four bytes: 65,535 x 65,535 pixels.
+    // A GIF header states its size in four bytes: 65,535 x 65,535 pixels.
     let bomb =
         b"GIF89a\xff\xff\xff\xff\x00\x00\x00\x2c\x00\x00\x00\x00\xff\xff\xff\xff\x00\x02\x02\x44\x01\x00\x3b"
             .to_vec();
@@ -149,7 +149,7 @@ async fn photos(world: &World) -> Result<()> {
             reason,
         )?;
         ensure!(metadata(&error, "file_name")? == "it.jpg");
-        // With good ones before it, none is stored.
+        // If one of several photos is bad, none is stored.
         let several = [Upload::bytes(good.clone()), Upload::bytes(bytes.clone())];
         let error = refused(media.upload_all(several).await, Code::InvalidArgument, reason)?;
         ensure!(metadata(&error, "index")? == "1");
@@ -191,7 +191,7 @@ async fn photos(world: &World) -> Result<()> {
 ///
 /// # Errors
 ///
-/// There is no answer.
+/// Fails if there is no answer.
 #[expect(
     clippy::disallowed_methods,
     reason = "it talks to the instance on this machine, by an address that it gave"
@@ -327,7 +327,7 @@ async fn tokens(world: &World) -> Result<()> {
     let error = refused(
         reader.listings().create(request()).await,
         Code::PermissionDenied,
-        ErrorReason::ScopeMissing,
+        ErrorReason::InsufficientScope,
     )?;
     ensure!(metadata(&error, "scope")? == "listings:write");
     auth.revoke_api_token(&id).await?;

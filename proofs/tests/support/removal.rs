@@ -1,4 +1,4 @@
-//! Threads are removed on the site: only as they were seen, and once.
+//! Removal of threads on the site: only with the confirmed content, and once.
 
 use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt as _;
@@ -12,15 +12,16 @@ use vintedbot_sdk::{Code, ErrorReason};
 use super::refusals::refused;
 use super::world::World;
 
-/// Long enough for an outcome in doubt to be found out.
+/// Long enough to settle an outcome in doubt.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Tells of conversations that go.
+/// Runs the chapter of removals.
 ///
 /// # Errors
 ///
-/// One is removed that nobody confirmed as it was, or more than once, or it is told otherwise than the site has it.
-pub async fn tell(world: &World) -> Result<()> {
+/// Fails if a thread is removed without a confirmation of its content or more than once, or if the shown state differs
+/// from the site.
+pub async fn run_chapter(world: &World) -> Result<()> {
     unseen(world).await.context("unseen")?;
     for (buyer, action) in [
         ("lost_answer", json!({"accept_then_500": true})),
@@ -64,7 +65,7 @@ async fn ended(world: &World, thread_id: &str) -> Result<(State, ErrorReason)> {
     }
 }
 
-/// What the buyer writes after the person looked keeps the conversation.
+/// A message that the buyer writes after the confirmation was requested prevents the removal.
 async fn unseen(world: &World) -> Result<()> {
     let (id, thread) = opened(world, "unseen").await?;
     let inbox = world.client.inbox();
@@ -73,12 +74,12 @@ async fn unseen(world: &World) -> Result<()> {
     let place = format!("conversations/{id}");
     let write = |text: &str| -> Value { json!({"do": "write", "text": text}) };
     world.site.post(&place, &write("Attendez")).await?;
-    // It is not here yet: the reading right before the request finds it.
+    // The message is not stored here yet. The reading right before the request finds it.
     inbox.confirm_removal(&thread.id, &confirmation).await?;
-    let told = ended(world, &thread.id).await?;
+    let outcome = ended(world, &thread.id).await?;
     ensure!(
-        told == (State::Failed, ErrorReason::ConfirmationStale),
-        "{told:?}"
+        outcome == (State::Failed, ErrorReason::ConfirmationStale),
+        "{outcome:?}"
     );
     let prepared = inbox.prepare_removal(&thread.id).await?;
     let confirmation = prepared.confirmation.context("a confirmation")?;
@@ -93,7 +94,7 @@ async fn unseen(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The site does it, and says so or not.
+/// The site removes the conversation, and its answer arrives or is lost.
 async fn in_doubt(world: &World, buyer: &str, action: Option<Value>) -> Result<()> {
     let (id, thread) = opened(world, buyer).await?;
     if let Some(action) = action {
@@ -104,20 +105,23 @@ async fn in_doubt(world: &World, buyer: &str, action: Option<Value>) -> Result<(
     let prepared = inbox.prepare_removal(&thread.id).await?;
     let confirmation = prepared.confirmation.context("a confirmation")?;
     inbox.confirm_removal(&thread.id, &confirmation).await?;
-    let told = ended(world, &thread.id).await?;
-    ensure!(told == (State::Removed, ErrorReason::Unspecified), "{told:?}");
+    let outcome = ended(world, &thread.id).await?;
+    ensure!(
+        outcome == (State::Removed, ErrorReason::Unspecified),
+        "{outcome:?}"
+    );
     ensure!(removals(world, id).await? == 1, "once on the site");
     refused(
         inbox.confirm_removal(&thread.id, &confirmation).await,
         Code::FailedPrecondition,
         ErrorReason::ConfirmationUsed,
     )?;
-    // It stays here until it is hidden here.
+    // The thread stays here until it is deleted here.
     inbox.delete(&thread.id).await?;
     Ok(())
 }
 
-/// The site answers with a fault of its own and does nothing: found out by reading, and not asked again.
+/// The site answers with an error and removes nothing. Reconciliation detects that, and the request is not repeated.
 async fn not_done(world: &World) -> Result<()> {
     let (id, thread) = opened(world, "not_done").await?;
     let rule = json!({"on": "delete_conversation", "times": 1, "do": {"answer": {"status": 502, "json": {"code": 1}}}});
@@ -126,8 +130,11 @@ async fn not_done(world: &World) -> Result<()> {
     let prepared = inbox.prepare_removal(&thread.id).await?;
     let confirmation = prepared.confirmation.context("a confirmation")?;
     inbox.confirm_removal(&thread.id, &confirmation).await?;
-    let told = ended(world, &thread.id).await?;
-    ensure!(told == (State::Failed, ErrorReason::OutcomeUnknown), "{told:?}");
+    let outcome = ended(world, &thread.id).await?;
+    ensure!(
+        outcome == (State::Failed, ErrorReason::OutcomeUnknown),
+        "{outcome:?}"
+    );
     ensure!(removals(world, id).await? == 0, "it was asked again");
     Ok(())
 }

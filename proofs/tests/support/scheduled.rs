@@ -1,4 +1,4 @@
-//! A yes for a later time: given once, kept over a restart, and redeemed when its time has come.
+//! Scheduled confirmations: stored across a restart and executed when due.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -16,12 +16,12 @@ use super::world::World;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Two are scheduled; one is taken back, and the other published at its time, by a process that was started meanwhile.
+/// Two jobs are scheduled. One is cancelled. A process that started in between publishes the other on time.
 ///
 /// # Errors
 ///
-/// It is not so.
-pub async fn tell(world: &mut World) -> Result<()> {
+/// Fails if an expectation is not met.
+pub async fn run_chapter(world: &mut World) -> Result<()> {
     let (title, other) = ("Sweat pour plus tard", "Sweat pour jamais");
     let (_, job, confirmation) = world.prepared(&world.account, title).await?;
     let (_, never, never_confirmation) = world.prepared(&world.account, other).await?;
@@ -70,10 +70,13 @@ pub async fn tell(world: &mut World) -> Result<()> {
     ensure!(ended.seconds >= asked.seconds, "before its time: {job:?}");
     let items = world.published(title).await?;
     ensure!(items.len() == 1, "{items:?}");
-    ensure!(!job.film_strip.is_empty(), "no film strip");
+    ensure!(!job.step_timeline.is_empty(), "no step timeline");
     if world.is_browser {
-        let picture = job.film_strip.iter().find(|step| !step.thumbnail_url.is_empty());
-        let picture = picture.context("a film strip without pictures")?;
+        let picture = job
+            .step_timeline
+            .iter()
+            .find(|step| !step.thumbnail_url.is_empty());
+        let picture = picture.context("a step timeline without pictures")?;
         let jpeg = world.fetch(&picture.thumbnail_url).await?;
         ensure!(jpeg.starts_with(&[0xFF, 0xD8]), "no JPEG");
     }
@@ -84,12 +87,12 @@ pub async fn tell(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// One is scheduled, and the process that took the yes is killed; another on the same database, which started before, publishes
-/// it in its second.
+/// A job is scheduled, and the process that accepted the confirmation is killed. Another process on the same database,
+/// which started before, publishes the job within the second.
 ///
 /// # Errors
 ///
-/// It is not so.
+/// Fails if an expectation is not met.
 pub async fn elsewhere(world: &mut World, database_url: &str) -> Result<()> {
     let (title, folder) = ("Sweat d'une autre machine", world.folder().join("other"));
     std::fs::create_dir_all(&folder)?;
@@ -100,11 +103,11 @@ pub async fn elsewhere(world: &mut World, database_url: &str) -> Result<()> {
     std::os::unix::fs::symlink(world.data_dir().join("media"), folder.join("media"))?;
     let settings = [
         ("DATABASE_URL", database_url),
-        ("PACING_MS", "0"),
-        ("LEASE_MS", "3000"),
-        ("HEARTBEAT_MS", "800"),
-        ("CLICK_WINDOW_MS", "1000"),
-        ("REQUEST_TIMEOUT_MS", "2500"),
+        ("BROWSER_PACING", "0ms"),
+        ("JOBS_LEASE", "3000ms"),
+        ("JOBS_HEARTBEAT", "800ms"),
+        ("EFFECTS_CLICK_WINDOW", "1000ms"),
+        ("EFFECTS_REQUEST_TIMEOUT", "2500ms"),
     ];
     let mut other = Instance::new(Setup {
         data_dir: folder,

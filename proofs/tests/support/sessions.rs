@@ -1,5 +1,5 @@
-//! The chapter of sessions: one is imported as a person would, used for a publication, repeated by a careless site, lost in
-//! a kill, replaced, and forgotten. Its values are canaries from then on.
+//! The chapter of sessions. A session is imported, used for a publish job, echoed by the site, lost in a kill,
+//! replaced, and deleted. Its values are canaries from then on.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::published::evidence;
 use super::refusals::{metadata, refused};
 use super::world::{World, seller};
 
-/// The values that would let somebody else be the member.
+/// The cookies with which another client could act as the member.
 const SECRET: [&str; 4] = [
     "access_token_web",
     "refresh_token_web",
@@ -24,10 +24,10 @@ const SECRET: [&str; 4] = [
     "datadome",
 ];
 const AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/142.0.0.0 Safari/537.36";
-/// Longer than a renewal whose asker is gone is waited out.
-const WAITED_OUT: Duration = Duration::from_secs(14);
+/// Longer than the wait for a renewal whose process is gone.
+const RENEWAL_WAIT: Duration = Duration::from_secs(14);
 
-pub async fn tell(world: &mut World) -> Result<()> {
+pub async fn run_chapter(world: &mut World) -> Result<()> {
     let account = seller(&world.client, "Paul", 60).await?;
     refused_ones(world, &account).await.context("refused ones")?;
     used(world, &account).await.context("used")?;
@@ -39,7 +39,7 @@ pub async fn tell(world: &mut World) -> Result<()> {
     forgotten(world, &account).await.context("forgotten")
 }
 
-/// What was approved for one member is never done as another.
+/// A job that was approved for one member is never executed as another.
 async fn switched(world: &World, account: &Account) -> Result<()> {
     let title = "Sweat lavande, encore étiqueté";
     let (_, job, confirmation) = world.prepared(account, title).await?;
@@ -53,20 +53,20 @@ async fn switched(world: &World, account: &Account) -> Result<()> {
         accounts.import_session(other).await?;
         let stopped = publish.get(&job.id).await?;
         ensure!(
-            stopped.state() == State::Cancelled && stopped.reason() == ErrorReason::SessionOtherMember,
+            stopped.state() == State::Cancelled && stopped.reason() == ErrorReason::SessionMemberMismatch,
             "{stopped:?}"
         );
         refused(
             publish.confirm(&job.id, &confirmation).await,
             Code::FailedPrecondition,
-            ErrorReason::JobState,
+            ErrorReason::JobStateInvalid,
         )?;
     }
     ensure!(world.published(title).await?.is_empty());
     Ok(())
 }
 
-/// Signs the account's member in, in a browser of their own, whose cookies must be found nowhere from now on.
+/// Signs in as the account's member in a separate browser. Its cookies must not be found anywhere from now on.
 async fn sign_in(world: &World, login: &str) -> Result<SignedIn> {
     let signed_in = world.site.sign_in(login).await?;
     for name in SECRET {
@@ -137,7 +137,7 @@ async fn refused_ones(world: &World, account: &Account) -> Result<()> {
     let error = refused(
         accounts.import_session(request(account, other.header())).await,
         Code::FailedPrecondition,
-        ErrorReason::SessionOtherMember,
+        ErrorReason::SessionMemberMismatch,
     )?;
     ensure!(metadata(&error, "member_login")? == "somebody-else");
     refused(
@@ -149,7 +149,7 @@ async fn refused_ones(world: &World, account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// A publication from end to end with what was imported.
+/// Publishes from end to end with the imported session.
 async fn used(world: &World, account: &Account) -> Result<()> {
     let signed_in = sign_in(world, &account.member_login).await?;
     let accounts = world.client.accounts();
@@ -184,7 +184,7 @@ async fn used(world: &World, account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// A careless site repeats the access token in a page, in an error and in an address. Nobody here does.
+/// A careless site echoes the access token in a page, in an error and in an address. vintedbot stores none of them.
 async fn echoed(world: &World, account: &Account) -> Result<()> {
     let on = if world.is_browser { "form" } else { "photo" };
     for (place, ends_as) in [
@@ -193,7 +193,7 @@ async fn echoed(world: &World, account: &Account) -> Result<()> {
         ("redirect", State::Blocked),
     ] {
         if world.is_browser && place != "page" {
-            // The browser goes where it is sent; what its page says is what is kept.
+            // The browser follows the redirect. The text of the page is stored.
             continue;
         }
         let title = format!("Sweat répété, {place}");
@@ -204,7 +204,7 @@ async fn echoed(world: &World, account: &Account) -> Result<()> {
         let before = world.pages().len();
         evidence(world, &job).await?;
         let texts: Vec<_> = world.pages().into_iter().skip(before).collect();
-        // An address with it in is kept nowhere; the search for canaries sees to that.
+        // An address with the token is stored nowhere. The canary search verifies that.
         ensure!(
             place == "redirect"
                 || texts.iter().any(|(_, text)| text.contains("[removed]"))
@@ -219,9 +219,9 @@ async fn echoed(world: &World, account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// The program is killed after the site has renewed the session, before it knows.
+/// The program is killed after the site has renewed the session and before the new tokens are stored.
 async fn killed(world: &mut World, account: &Account) -> Result<()> {
-    // A token that is about to end is renewed as soon as the account is looked at, which an import brings about.
+    // A token that is about to expire is renewed when the account is checked, which an import triggers.
     world.site.set(&json!({"access_token_ttl_s": 120})).await?;
     let signed_in = sign_in(world, &account.member_login).await?;
     world.site.set(&json!({"access_token_ttl_s": 7_200})).await?;
@@ -239,10 +239,10 @@ async fn killed(world: &mut World, account: &Account) -> Result<()> {
         sleep(Duration::from_millis(20)).await;
     }
     world.instance.kill().await?;
-    sleep(WAITED_OUT).await;
+    sleep(RENEWAL_WAIT).await;
     world.restart().await?;
 
-    // Asked again, perhaps by itself: the old token is tried once, and the site refuses it.
+    // On the next check, which may be automatic, the old token is tried once and the site refuses it.
     let until = Instant::now() + Duration::from_secs(60);
     let lost = loop {
         let asked = timeout(Duration::from_secs(20), accounts.check_session(&account.id)).await;

@@ -1,4 +1,4 @@
-//! What an account has on the site already is brought here: once, however often it is asked for and whatever happens meanwhile.
+//! Import of the items that an account already has on the site: each once, despite repeated calls and kills.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use super::hand::Hand;
 use super::refusals::refused;
 use super::world::{World, seller};
 
-/// Tells of a wardrobe.
+/// Runs the chapter of the wardrobe.
 ///
 /// # Errors
 ///
-/// It is not so.
-pub async fn tell(world: &mut World) -> Result<()> {
+/// Fails if an expectation is not met.
+pub async fn run_chapter(world: &mut World) -> Result<()> {
     let account = seller(&world.client, "Nadia", 60).await?;
     let hand = Hand::of(world, &account).await?;
     for number in 1..=3 {
@@ -79,7 +79,8 @@ fn titled<'a>(listings: &'a [Listing], title: &str) -> Result<&'a Listing> {
     Ok(first)
 }
 
-/// Items and drafts become listings with their photos; asked for twice at once it is one import, and again it makes no doubles.
+/// Items and drafts become listings with their photos. Two concurrent calls are one import, and a repeated import
+/// creates no duplicates.
 async fn imported(world: &World, account: &Account) -> Result<()> {
     let wardrobe = world.client.wardrobe();
     let (first, second) = tokio::join!(wardrobe.import(&account.id), wardrobe.import(&account.id));
@@ -119,7 +120,7 @@ async fn imported(world: &World, account: &Account) -> Result<()> {
     Ok(())
 }
 
-/// What changed there is shown and changes nothing here until it is accepted; what is gone there, too.
+/// A change on the site is shown and changes nothing here until it is accepted. The same applies to a missing item.
 async fn compared(world: &World, account: &Account, hand: &Hand) -> Result<()> {
     let here = listings(world, account).await?;
     let (first, second) = (titled(&here, "Pull importé 1")?, titled(&here, "Pull importé 2")?);
@@ -152,7 +153,7 @@ async fn compared(world: &World, account: &Account, hand: &Hand) -> Result<()> {
     Ok(())
 }
 
-/// A listing that was imported from a draft on the site is published from that draft, so that there is one item of it.
+/// A listing that was imported from a draft is published from that draft, so the site has one item.
 async fn published_from_its_draft(world: &World, account: &Account) -> Result<()> {
     let here = listings(world, account).await?;
     let draft = titled(&here, "Pull importé 3")?;
@@ -172,7 +173,7 @@ async fn published_from_its_draft(world: &World, account: &Account) -> Result<()
     Ok(())
 }
 
-/// Another member's wardrobe says nothing about the items of the member that the account was before, nor are these changed.
+/// A wardrobe of another member neither affects nor changes the listings of the account's earlier member.
 async fn another_member(world: &World, account: &Account) -> Result<()> {
     let here = listings(world, account).await?;
     let first = titled(&here, "Pull importé 1")?;
@@ -184,7 +185,11 @@ async fn another_member(world: &World, account: &Account) -> Result<()> {
     ensure!(remote.differences.is_empty(), "{:?}", remote.differences);
     let publish = world.client.publish();
     let hidden = publish.hide(&first.id).await;
-    refused(hidden, Code::FailedPrecondition, ErrorReason::SessionOtherMember)?;
+    refused(
+        hidden,
+        Code::FailedPrecondition,
+        ErrorReason::SessionMemberMismatch,
+    )?;
 
     become_member(world, account, &account.member_login).await?;
     let import = ended(world, account).await?;
@@ -208,7 +213,7 @@ async fn become_member(world: &World, account: &Account, login: &str) -> Result<
     Ok(())
 }
 
-/// The process is killed while it reads; its successor goes on, and nothing is here twice.
+/// The process is killed while it reads. Its successor continues, and nothing is duplicated.
 async fn killed(world: &mut World, account: &Account, hand: &Hand) -> Result<()> {
     for number in 4..=12 {
         put(world, hand, &format!("Pull importé {number}"), false).await?;

@@ -1,4 +1,4 @@
-//! One watch over the whole story, across every restart.
+//! One watch over the whole story, across all restarts.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,36 +13,36 @@ use vintedbot_sdk::v1::{Event, EventKind, WatchRequest};
 
 const COMES_WITHIN: Duration = Duration::from_secs(60);
 
-/// What a watcher has seen so far.
+/// The events that the watch has received so far.
 pub struct Watched {
-    seen: Arc<Mutex<Seen>>,
-    /// The place in the log where the watch began, and its cursor.
+    seen: Arc<Mutex<Observed>>,
+    /// The sequence in the log at which the watch began, and its cursor.
     began_at: u64,
     cursor: String,
     _task: AbortOnDropHandle<()>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct Observed {
     events: Vec<Event>,
-    /// Everything else that came, as text.
+    /// The other messages, as text.
     others: Vec<String>,
     error: Option<String>,
 }
 
 impl Watched {
-    /// Begins to watch.
+    /// Starts the watch.
     ///
     /// # Errors
     ///
-    /// The first message is no checkpoint.
+    /// Fails if the first message is not a checkpoint.
     pub async fn begin(client: &Client) -> Result<Self> {
         let mut watch = client.events().watch(WatchRequest::default());
         let Some(Message::Checkpoint(first)) = watch.try_next().await? else {
             bail!("a watch does not begin with a checkpoint");
         };
         let cursor = watch.cursor().to_owned();
-        let seen = Arc::new(Mutex::new(Seen::default()));
+        let seen = Arc::new(Mutex::new(Observed::default()));
         let filled = Arc::clone(&seen);
         let task = tokio::spawn(async move {
             loop {
@@ -65,7 +65,7 @@ impl Watched {
         })
     }
 
-    /// How many events came so far.
+    /// Returns the number of events so far.
     pub fn count(&self) -> usize {
         self.seen
             .lock()
@@ -78,7 +78,7 @@ impl Watched {
     ///
     /// # Errors
     ///
-    /// It does not come within a minute, or the watch broke off.
+    /// Fails if it does not arrive within a minute, or if the watch has ended.
     pub async fn wait_for(&self, kind: EventKind, resource_id: &str) -> Result<Event> {
         let comes = async {
             loop {
@@ -101,12 +101,12 @@ impl Watched {
         come.with_context(|| format!("no {} of {resource_id} came", kind.as_str_name()))?
     }
 
-    /// Sees to it that what came over all cuts is the log from its place on: every sequence once and in order, and the same
-    /// that somebody gets who asks with the first cursor now. Answers with how many events there were.
+    /// Checks that the received events are the log from the watch's start: every sequence once and in order, and equal
+    /// to what a new watch from the first cursor receives. Returns the number of events.
     ///
     /// # Errors
     ///
-    /// Something is missing, came twice, or is another event now.
+    /// Fails if an event is missing, duplicated, or different now.
     pub async fn check(&self, client: &Client) -> Result<usize> {
         let events = self
             .seen
@@ -143,7 +143,7 @@ impl Watched {
         Ok(events.len())
     }
 
-    /// Everything that came, as text.
+    /// Returns everything that was received, as text.
     pub fn texts(&self) -> Vec<String> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let events = seen.events.iter().map(|event| format!("{event:?}"));

@@ -1,5 +1,5 @@
-//! Windows in the person's own hands: everything that a person can do there, and everything that can happen to us meanwhile.
-//! What became of each is told by the site's records.
+//! Manual takeovers: what a person can do in the window, and what can happen to the process meanwhile. The site's
+//! records decide the outcome of each.
 
 use std::time::Duration;
 
@@ -20,12 +20,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PUBLISH: &str = "upload-form-save-button";
 const SAVE_DRAFT: &str = "upload-form-save-draft-button";
 
-/// All of it, on a screen of its own.
+/// Runs all cases on a virtual screen.
 ///
 /// # Errors
 ///
-/// It is not so.
-pub async fn tell(world: &mut World) -> Result<()> {
+/// Fails if an expectation is not met.
+pub async fn run_chapter(world: &mut World) -> Result<()> {
     let screen = Screen::start().await?;
     refused_without(world).await.context("without a window")?;
     world.instance.stop().await?;
@@ -51,7 +51,7 @@ pub async fn tell(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// What came of a title on the site: drafts saved and items published.
+/// Counts the drafts and the published items of a title on the site.
 async fn on_site(world: &World, title: &str) -> Result<(usize, usize)> {
     let records = world.site.records(0).await?;
     let saved = records
@@ -60,29 +60,26 @@ async fn on_site(world: &World, title: &str) -> Result<(usize, usize)> {
     Ok((saved.count(), world.published(title).await?.len()))
 }
 
-/// A listing whose filled window is open.
-async fn handed_over(world: &World, title: &str) -> Result<PublishJob> {
+/// Returns a job whose filled window is open.
+async fn manual_takeover(world: &World, title: &str) -> Result<PublishJob> {
     let listing = world.listing(&world.account, title).await?;
     let publish = world.client.publish();
-    let job = publish.hand_over(&listing.id).await?;
-    let job = world.settled(&job.id, State::HandedOver).await?;
+    let job = publish.manual_takeover(&listing.id).await?;
+    let job = world.settled(&job.id, State::ManualTakeover).await?;
     ensure!(
-        job.hand_over && !job.read_back.is_empty() && job.confirmation.is_none(),
+        job.manual_takeover && !job.read_back.is_empty() && job.confirmation.is_none(),
         "{job:?}"
     );
     let waits = job.waiting.as_ref().and_then(|waiting| waiting.until);
-    ensure!(
-        waits.is_some(),
-        "nobody is told until when the window is theirs: {job:?}"
-    );
+    ensure!(waits.is_some(), "the end of the takeover is not shown: {job:?}");
     Ok(job)
 }
 
-async fn sit_down(world: &World) -> Result<Person> {
-    Person::sit_down(&world.data_dir().join("attempts")).await
+async fn attach(world: &World) -> Result<Person> {
+    Person::attach(&world.data_dir().join("attempts")).await
 }
 
-/// Waits until a job is over, however long its window is open.
+/// Waits until a job has ended, even if its window stays open for long.
 async fn ended(world: &World, job: &PublishJob, wanted: State, reason: ErrorReason) -> Result<PublishJob> {
     let ended = timeout(PATIENCE, world.client.publish().ended(&job.id)).await;
     let job = ended.with_context(|| format!("job {} goes on and on", job.id))??;
@@ -94,7 +91,7 @@ async fn ended(world: &World, job: &PublishJob, wanted: State, reason: ErrorReas
     Ok(job)
 }
 
-/// Nothing of a window is left.
+/// Asserts that no browser of a window is left.
 async fn no_browser(world: &World) -> Result<()> {
     let attempts = world.data_dir().join("attempts");
     let attempts = attempts.to_str().context("a path")?;
@@ -115,21 +112,21 @@ async fn no_browser(world: &World) -> Result<()> {
 
 async fn refused_without(world: &World) -> Result<()> {
     let listing = world.listing(&world.account, "Sweat sans fenêtre").await?;
-    let refusal = world.client.publish().hand_over(&listing.id).await;
+    let refusal = world.client.publish().manual_takeover(&listing.id).await;
     refused(refusal, Code::FailedPrecondition, ErrorReason::ModeNotAllowed).map(drop)
 }
 
 async fn published(world: &World) -> Result<()> {
     let title = "Sweat publié à la main";
-    let job = handed_over(world, title).await?;
+    let job = manual_takeover(world, title).await?;
     world
         .watched
-        .wait_for(EventKind::PublishJobHandedOver, &job.id)
+        .wait_for(EventKind::PublishJobManualTakeover, &job.id)
         .await?;
     let confirmation = Default::default();
     let refusal = world.client.publish().confirm(&job.id, &confirmation).await;
-    refused(refusal, Code::FailedPrecondition, ErrorReason::HandedOver)?;
-    sit_down(world).await?.click(PUBLISH).await?;
+    refused(refusal, Code::FailedPrecondition, ErrorReason::ManualTakeover)?;
+    attach(world).await?.click(PUBLISH).await?;
     let job = ended(world, &job, State::Published, ErrorReason::Unspecified).await?;
     ensure!(
         !job.remote_item_id.is_empty() && !job.remote_url.is_empty(),
@@ -143,8 +140,8 @@ async fn published(world: &World) -> Result<()> {
 
 async fn drafted(world: &World) -> Result<()> {
     let title = "Sweat gardé en brouillon";
-    let job = handed_over(world, title).await?;
-    let person = sit_down(world).await?;
+    let job = manual_takeover(world, title).await?;
+    let person = attach(world).await?;
     person.click(SAVE_DRAFT).await?;
     person.arrives("/member/").await?;
     person.close().await?;
@@ -156,15 +153,15 @@ async fn drafted(world: &World) -> Result<()> {
 
 async fn drafted_then_published(world: &World) -> Result<()> {
     let title = "Sweat brouillon puis publié";
-    let job = handed_over(world, title).await?;
-    let person = sit_down(world).await?;
+    let job = manual_takeover(world, title).await?;
+    let person = attach(world).await?;
     person.click(SAVE_DRAFT).await?;
     person.arrives("/member/").await?;
     let until = Instant::now() + PATIENCE;
     let draft_id = loop {
         let now = world.client.publish().get(&job.id).await?;
         ensure!(
-            now.state() == State::HandedOver,
+            now.state() == State::ManualTakeover,
             "a saved draft is no end: {now:?}"
         );
         if !now.draft_remote_id.is_empty() {
@@ -184,8 +181,8 @@ async fn drafted_then_published(world: &World) -> Result<()> {
 
 async fn closed(world: &World) -> Result<()> {
     let title = "Sweat fenêtre fermée";
-    let job = handed_over(world, title).await?;
-    sit_down(world).await?.close().await?;
+    let job = manual_takeover(world, title).await?;
+    attach(world).await?.close().await?;
     let job = ended(world, &job, State::Cancelled, ErrorReason::WindowClosed).await?;
     ensure!(on_site(world, title).await? == (0, 0));
     let listing = world.client.listings().get(&job.listing_id).await?;
@@ -198,23 +195,23 @@ async fn closed(world: &World) -> Result<()> {
 
 async fn left(world: &World) -> Result<()> {
     let title = "Sweat fenêtre quittée";
-    let job = handed_over(world, title).await?;
-    sit_down(world).await?.go("about:blank").await?;
+    let job = manual_takeover(world, title).await?;
+    attach(world).await?.go("about:blank").await?;
     ended(world, &job, State::Cancelled, ErrorReason::WindowClosed).await?;
     ensure!(on_site(world, title).await? == (0, 0));
     Ok(())
 }
 
-/// The person published something else than the form had held: that is not decided without them.
+/// The person published other content than the form had. Only the person can settle that.
 async fn changed(world: &World) -> Result<()> {
     let title = "Sweat changé à la main";
     let changed = "Sweat changé, en mieux";
-    let job = handed_over(world, title).await?;
-    let person = sit_down(world).await?;
+    let job = manual_takeover(world, title).await?;
+    let person = attach(world).await?;
     person.write("#title", changed).await?;
     person.click(PUBLISH).await?;
     let job = ended(world, &job, State::Unconfirmed, ErrorReason::OutcomeUnknown).await?;
-    ensure!(job.needs_manual, "{job:?}");
+    ensure!(job.requires_action, "{job:?}");
     let items = world.published(changed).await?;
     ensure!(items.len() == 1, "{items:?}");
     let id = items[0].item_id.to_string();
@@ -226,30 +223,30 @@ async fn changed(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// Cancelled while the window is open: it is closed, and whoever was faster has won.
+/// The job is cancelled while its window is open. The window is closed, and the earlier of publish and cancel counts.
 async fn cancelled(world: &World) -> Result<()> {
     let title = "Sweat annulé à la fenêtre";
-    let job = handed_over(world, title).await?;
+    let job = manual_takeover(world, title).await?;
     world.client.publish().cancel(&job.id).await?;
     ended(world, &job, State::Cancelled, ErrorReason::CancelledByPerson).await?;
     ensure!(on_site(world, title).await? == (0, 0));
 
     let title = "Sweat annulé trop tard";
-    let job = handed_over(world, title).await?;
-    let person = sit_down(world).await?;
+    let job = manual_takeover(world, title).await?;
+    let person = attach(world).await?;
     person.click(PUBLISH).await?;
     person.arrives("/member/").await?;
-    // Too late is an answer too, where it has been seen already.
+    // NOT_CANCELLABLE is valid too, if the outcome was already read.
     drop(world.client.publish().cancel(&job.id).await);
     ended(world, &job, State::Published, ErrorReason::Unspecified).await?;
     ensure!(on_site(world, title).await? == (0, 1));
     Ok(())
 }
 
-/// The process is asked to end while the window is open: it ends in time, and opens no second one.
+/// The process is drained while the window is open. It ends in time and opens no second window.
 async fn drained(world: &mut World) -> Result<()> {
     let title = "Sweat à l'arrêt";
-    let job = handed_over(world, title).await?;
+    let job = manual_takeover(world, title).await?;
     timeout(Duration::from_secs(10), world.instance.stop())
         .await
         .context("the drain takes too long")??;
@@ -261,7 +258,7 @@ async fn drained(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The process is killed while the window is open, which ends with it: what the person did there until then counts.
+/// The process is killed while the window is open, which ends the window. What the person did before counts.
 async fn killed(world: &mut World) -> Result<()> {
     for (title, publishes, wanted, reason) in [
         ("Sweat tué", false, State::Cancelled, ErrorReason::WindowClosed),
@@ -272,10 +269,10 @@ async fn killed(world: &mut World) -> Result<()> {
             ErrorReason::Unspecified,
         ),
     ] {
-        let job = handed_over(world, title).await?;
+        let job = manual_takeover(world, title).await?;
         if publishes {
-            let person = sit_down(world).await?;
-            // The process sees nothing of it any more.
+            let person = attach(world).await?;
+            // The process sees no further action in the window.
             let pid = world.instance.pid().context("it runs")?.cast_signed();
             kill_process(Pid::from_raw(pid).context("a process")?, Signal::STOP)?;
             person.click(PUBLISH).await?;
@@ -291,13 +288,13 @@ async fn killed(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Nobody comes to the window in time.
+/// No person comes to the window in time.
 async fn expired(world: &mut World) -> Result<()> {
     world.instance.stop().await?;
-    world.instance.set("CONFIRM_TOKEN_MS", "3000");
+    world.instance.set("CONFIRM_TOKEN_TTL", "3000ms");
     world.restart().await?;
     let title = "Sweat oublié";
-    let job = handed_over(world, title).await?;
+    let job = manual_takeover(world, title).await?;
     ended(world, &job, State::Expired, ErrorReason::ConfirmationExpired).await?;
     ensure!(on_site(world, title).await? == (0, 0));
     Ok(())

@@ -1,4 +1,4 @@
-//! A practice site, an instance, a seller with an account, and what is seen of them.
+//! A practice site, an instance, a seller with an account, and their observed events and pages.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,13 +23,13 @@ use super::collector::Collector;
 use super::database::Database;
 use super::watched::Watched;
 
-/// The longest that a job may take, and that an account may take to be connected.
+/// The longest that a job or the connection of an account may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 const BROWSER_PATIENCE: Duration = Duration::from_secs(180);
-/// A port that a passing connection has for a moment is tried again.
+/// Starts are retried, because a passing connection may briefly hold a port.
 const STARTS: usize = 4;
 
-/// Everything that the story is about.
+/// All parts of the story.
 pub struct World {
     pub is_browser: bool,
     pub site: Site,
@@ -38,9 +38,9 @@ pub struct World {
     pub account: Account,
     pub watched: Watched,
     pub traces: Collector,
-    /// The title of the listing that is published first.
+    /// The title of the first published listing.
     pub published_title: String,
-    /// Where its files are, on this disk.
+    /// The folder of the instance's files on this disk.
     pub media_dir: PathBuf,
     practice: Practice,
     photo_id: String,
@@ -52,20 +52,20 @@ pub struct World {
 }
 
 impl World {
-    /// Starts all of it, on SQLite unless another database is named.
+    /// Starts all parts, on SQLite if no database is named.
     ///
     /// # Errors
     ///
-    /// Anything does not start.
+    /// Fails if a part does not start.
     pub async fn open(database_url: Option<String>, browser: Browser) -> Result<Self> {
         Self::open_with(database_url, browser, None).await
     }
 
-    /// Starts all of it, with its files in a bucket if there is one.
+    /// Starts all parts, with files in a bucket if one is given.
     ///
     /// # Errors
     ///
-    /// Anything does not start.
+    /// Fails if a part does not start.
     pub async fn open_with(
         database_url: Option<String>,
         browser: Browser,
@@ -97,7 +97,7 @@ impl World {
         };
         let mut instance = Instance::new(setup)?;
         instance.start().await?;
-        // Leaves connecting to each call, and so outlives every restart.
+        // The client connects for each call, so it survives every restart.
         let client = Client::builder(instance.url())
             .token_file(instance.token_file())
             .lazy()?;
@@ -130,11 +130,11 @@ impl World {
         Ok(world)
     }
 
-    /// What Prometheus would read now.
+    /// Returns the current metrics page.
     ///
     /// # Errors
     ///
-    /// The instance does not say where, or does not answer.
+    /// Fails if the instance logs no metrics address or does not answer.
     pub async fn metrics(&self) -> Result<String> {
         let log = std::fs::read_to_string(self.instance.log_file())?;
         let address = log.lines().rev().find_map(|line| line.strip_prefix("metrics: "));
@@ -150,22 +150,22 @@ impl World {
             .await?)
     }
 
-    /// Ends all of it. Where the story failed, what it left is kept, and the end of the log shown.
+    /// Stops all parts. If the story failed, the files are kept and the end of the log is printed.
     ///
     /// # Errors
     ///
-    /// What the story failed with, or that anything did not end.
-    pub async fn close(mut self, told: Result<()>) -> Result<()> {
+    /// Returns the error of the story, or that a part did not stop.
+    pub async fn close(mut self, result: Result<()>) -> Result<()> {
         let stopped = self.instance.stop().await;
         let leftovers = self.instance.end_leftovers();
         let ended = self.practice.stop().await;
-        if told.is_err() {
+        if result.is_err() {
             let log = std::fs::read_to_string(self.instance.log_file()).unwrap_or_default();
             let lines: Vec<&str> = log.lines().collect();
             let end = lines[lines.len().saturating_sub(40)..].join("\n");
             eprintln!("kept: {}\nthe log ends:\n{end}", self.folder.keep().display());
         }
-        told?;
+        result?;
         stopped?;
         ended?;
         ensure!(leftovers == 0, "{leftovers} processes outlived the instance");
@@ -180,11 +180,11 @@ impl World {
         self.folder.path().join("data")
     }
 
-    /// A connection of our own to what the instance works on.
+    /// Opens a separate connection to the instance's database.
     ///
     /// # Errors
     ///
-    /// There is none to be had.
+    /// Fails if the database cannot be reached.
     pub async fn database(&self) -> Result<Database> {
         Database::open(&self.database_url).await
     }
@@ -193,7 +193,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// It does not start.
+    /// Fails if it does not start.
     pub async fn restart(&mut self) -> Result<()> {
         let mut tries = 1;
         while let Err(error) = self.instance.start().await {
@@ -206,7 +206,7 @@ impl World {
         Ok(())
     }
 
-    /// Remembers what must be found nowhere.
+    /// Registers a secret that must not be found anywhere.
     pub fn secret(&self, name: &str, secret: &str) {
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         secrets.push((name.to_owned(), secret.to_owned()));
@@ -223,11 +223,11 @@ impl World {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fetches what a signed address shows, and remembers it as a page.
+    /// Fetches a signed address and stores the answer as a page for the canary search.
     ///
     /// # Errors
     ///
-    /// The address does not work.
+    /// Fails if the address does not work.
     pub async fn fetch(&self, url: &str) -> Result<Vec<u8>> {
         let answer = reqwest::get(url).await?.error_for_status()?.bytes().await?;
         let text = String::from_utf8_lossy(&answer).into_owned();
@@ -238,25 +238,25 @@ impl World {
         Ok(answer.to_vec())
     }
 
-    /// A photo that nobody has seen yet, as a phone would take it.
+    /// Returns a new photo, as a phone would take it.
     ///
     /// # Errors
     ///
-    /// Never in practice.
+    /// Never fails in practice.
     pub fn photo(&self) -> Result<Vec<u8>> {
         photos::jpeg(self.seeds.fetch_add(1, Ordering::Relaxed), 300, 400)
     }
 
-    /// What a whole listing says.
+    /// Returns complete input for a listing.
     pub fn content(&self, title: &str) -> ListingInput {
         contents::whole(title, vec![self.photo_id.clone()])
     }
 
-    /// A listing that can be published.
+    /// Creates a listing that can be published.
     ///
     /// # Errors
     ///
-    /// It is refused.
+    /// Fails if the listing is refused.
     pub async fn listing(&self, account: &Account, title: &str) -> Result<Listing> {
         let request = CreateListingRequest {
             account_id: account.id.clone(),
@@ -266,11 +266,11 @@ impl World {
         Ok(self.client.listings().create(request).await?)
     }
 
-    /// A listing, prepared, and the confirmation that it awaits.
+    /// Creates and prepares a listing. Returns the confirmation that its job awaits.
     ///
     /// # Errors
     ///
-    /// It does not come so far.
+    /// Fails if the job does not reach that state.
     pub async fn prepared(
         &self,
         account: &Account,
@@ -286,7 +286,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// It ends in another way.
+    /// Fails if the job ends in another state.
     pub async fn ready(&self, job_id: &str) -> Result<(PublishJob, Confirmation)> {
         let job = self.settled(job_id, State::AwaitingConfirmation).await?;
         let confirmation = job
@@ -297,11 +297,11 @@ impl World {
         Ok((job, confirmation))
     }
 
-    /// Waits until a job goes no further by itself, which must be in this state.
+    /// Waits until a job makes no further progress without a caller, and checks its state.
     ///
     /// # Errors
     ///
-    /// It is in another, or goes on and on.
+    /// Fails if the state differs, or if the job does not settle in time.
     pub async fn settled(&self, job_id: &str, wanted: State) -> Result<PublishJob> {
         let patience = if self.is_browser {
             BROWSER_PATIENCE
@@ -327,12 +327,12 @@ impl World {
         Ok(job)
     }
 
-    /// Waits until a job is in this state, if only in passing.
+    /// Waits until a job reaches this state, even briefly.
     ///
     /// # Errors
     ///
-    /// It is not in time.
-    pub async fn comes_by(&self, job_id: &str, wanted: State) -> Result<()> {
+    /// Fails if it does not in time.
+    pub async fn passes_through(&self, job_id: &str, wanted: State) -> Result<()> {
         let until = Instant::now() + BROWSER_PATIENCE;
         loop {
             let job = self.client.publish().get(job_id).await?;
@@ -348,22 +348,22 @@ impl World {
         }
     }
 
-    /// The items of this title that were published, by the site's records.
+    /// Returns the published items of this title from the site's records.
     ///
     /// # Errors
     ///
-    /// The site does not answer.
+    /// Fails if the site does not answer.
     pub async fn published(&self, title: &str) -> Result<Vec<Item>> {
         let records = self.site.records(0).await?;
         let items = records.iter().filter_map(|record| record.published());
         Ok(items.filter(|item| item.title == title).cloned().collect())
     }
 
-    /// Has the site do something to the next requests of this kind that are about the title, or about none.
+    /// Scripts the site's answer to the next requests of this kind about the title, or about any item.
     ///
     /// # Errors
     ///
-    /// The site does not understand the rule.
+    /// Fails if the site does not understand the rule.
     pub async fn script(&self, on: &str, title: Option<&str>, action: Value) -> Result<()> {
         let mut rule = serde_json::json!({"on": on, "times": 1, "do": action});
         if let Some(title) = title {
@@ -373,11 +373,11 @@ impl World {
     }
 }
 
-/// An account that only ever reaches the practice site, once it is connected there.
+/// Creates an account that only reaches the practice site, and waits until it is connected.
 ///
 /// # Errors
 ///
-/// It is not connected in time.
+/// Fails if it is not connected in time.
 pub async fn seller(client: &Client, display_name: &str, limit: i32) -> Result<Account> {
     let request = CreateAccountRequest {
         display_name: display_name.to_owned(),
@@ -407,34 +407,34 @@ pub async fn seller(client: &Client, display_name: &str, limit: i32) -> Result<A
     }
 }
 
-/// How fast things go, so that a story takes a minute and not an hour.
+/// Settings that shorten all intervals, so that a story takes a minute and not an hour.
 fn pace(is_browser: bool) -> Vec<(&'static str, &'static str)> {
     let mut pace = vec![
-        ("PACING_MS", "0"),
-        ("BACK_OFF_MS", "100"),
-        ("SETTLE_MS", "3000"),
-        ("SETTLE_POLL_MS", "200"),
+        ("BROWSER_PACING", "0ms"),
+        ("JOBS_BACKOFF", "100ms"),
+        ("EFFECTS_SETTLE", "3000ms"),
+        ("EFFECTS_SETTLE_POLL", "200ms"),
         ("PUBLISH_PER_MINUTE", "1000"),
         ("CHANGES_PER_MINUTE_ACCOUNT", "1000"),
         ("REPLIES_PER_MINUTE_ACCOUNT", "1000"),
         ("SYNC_NOW_PER_MINUTE", "1000"),
-        ("REPLY_UNDO_MS", "1500"),
+        ("REPLIES_UNDO", "1500ms"),
         ("LOG", "trace"),
         ("METRICS_LISTEN", "127.0.0.1:0"),
     ];
     pace.extend(if is_browser {
         [
-            ("LEASE_MS", "6000"),
-            ("HEARTBEAT_MS", "1500"),
-            ("CLICK_WINDOW_MS", "4000"),
-            ("REQUEST_TIMEOUT_MS", "4000"),
+            ("JOBS_LEASE", "6000ms"),
+            ("JOBS_HEARTBEAT", "1500ms"),
+            ("EFFECTS_CLICK_WINDOW", "4000ms"),
+            ("EFFECTS_REQUEST_TIMEOUT", "4000ms"),
         ]
     } else {
         [
-            ("LEASE_MS", "3000"),
-            ("HEARTBEAT_MS", "800"),
-            ("CLICK_WINDOW_MS", "1000"),
-            ("REQUEST_TIMEOUT_MS", "2500"),
+            ("JOBS_LEASE", "3000ms"),
+            ("JOBS_HEARTBEAT", "800ms"),
+            ("EFFECTS_CLICK_WINDOW", "1000ms"),
+            ("EFFECTS_REQUEST_TIMEOUT", "2500ms"),
         ]
     });
     pace

@@ -1,4 +1,4 @@
-//! What receivers answer, or do not.
+//! Receivers that answer, fail, or do not answer.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use vintedbot_connector::{Outside, Resolver};
+use vintedbot_connector::{EgressClient, Resolver};
 use vintedbot_domain::webhooks::{self, Attempt, DeliveryState, DisableReason, Endpoint};
 use vintedbot_proofs::receiver::{Part, Receiver};
 
@@ -40,7 +40,7 @@ async fn first_attempt(stage: &Stage, endpoint: &Endpoint) -> Result<(webhooks::
         let Some(delivery) = stage.deliveries(endpoint).await?.into_iter().next() else {
             return Ok(None);
         };
-        let detail = webhooks::get_delivery(&stage.domain, &stage.caller, &delivery.id).await?;
+        let detail = webhooks::get_delivery(&stage.context, &stage.caller, &delivery.id).await?;
         Ok(detail
             .attempts
             .into_iter()
@@ -50,7 +50,7 @@ async fn first_attempt(stage: &Stage, endpoint: &Endpoint) -> Result<(webhooks::
     .await
 }
 
-pub async fn every_event_arrives_whatever_other_receivers_do(mut stage: Stage) -> Result<()> {
+pub async fn slow_receivers_do_not_block_other_endpoints(mut stage: Stage) -> Result<()> {
     let receiver = Receiver::open_playing(part).await?;
     let closed = Port::take()?;
     let mut endpoints = BTreeMap::new();
@@ -74,14 +74,14 @@ pub async fn every_event_arrives_whatever_other_receivers_do(mut stage: Stage) -
         .endpoint(&local(closed.address(), "/"), &["template_created"])
         .await?;
     let (inside, _) = stage.endpoint("http://10.1.2.3/", &["template_created"]).await?;
-    let outside = stage.send_through(Outside::new(vec!["127.0.0.0/8".parse()?]))?;
-    assert!(outside.check("http://10.1.2.3/").await.is_err());
+    let egress = stage.send_through(EgressClient::new(vec!["127.0.0.0/8".parse()?]))?;
+    assert!(egress.check("http://10.1.2.3/").await.is_err());
 
     let count = 40;
     for number in 0..count {
         stage.happens(&format!("template {number}")).await?;
     }
-    // While the slow one still has not answered at all, everything has arrived where it is taken.
+    // The slow receiver has not answered yet. The other receiver has everything.
     let arrived = until("all at the one that answers", || async {
         let arrived = receiver.on("/fine");
         Ok((arrived.len() >= count).then_some(arrived))
@@ -154,7 +154,7 @@ pub async fn every_event_arrives_whatever_other_receivers_do(mut stage: Stage) -
     });
     assert_eq!(gone.await?.disable_reason, Some(DisableReason::Gone));
 
-    // A repeat has the id of the first time.
+    // A retry has the id of the first attempt.
     let broken = receiver.on("/broken");
     let first = broken.first().context("one arrived")?.id();
     stage.pass(7_000);
@@ -171,7 +171,7 @@ pub async fn every_event_arrives_whatever_other_receivers_do(mut stage: Stage) -
     stage.close().await
 }
 
-/// Leads to the receiver at first, and inside ever after.
+/// Resolves to the receiver at first, and to a private address afterwards.
 #[derive(Debug)]
 struct Rebinding {
     receiver: SocketAddr,
@@ -195,11 +195,11 @@ pub async fn rebound(mut stage: Stage) -> Result<()> {
         receiver: receiver.address,
         turned: AtomicBool::new(false),
     });
-    let outside = Outside::resolving_by(vec!["127.0.0.0/8".parse()?], names.clone());
+    let egress = EgressClient::resolving_by(vec!["127.0.0.0/8".parse()?], names.clone());
     let url = format!("http://hooks.example:{}/fine", receiver.address.port());
-    assert_eq!(outside.check(&url).await, Ok(()));
+    assert_eq!(egress.check(&url).await, Ok(()));
     let (endpoint, _) = stage.endpoint(&url, &["template_created"]).await?;
-    stage.send_through(outside)?;
+    stage.send_through(egress)?;
     stage.happens("one").await?;
     until("the first arrives", || async { Ok(receiver.on("/fine").pop()) }).await?;
     names.turned.store(true, Ordering::SeqCst);
@@ -209,7 +209,7 @@ pub async fn rebound(mut stage: Stage) -> Result<()> {
         let Some(delivery) = deliveries.get(1) else {
             return Ok(None);
         };
-        let detail = webhooks::get_delivery(&stage.domain, &stage.caller, &delivery.id).await?;
+        let detail = webhooks::get_delivery(&stage.context, &stage.caller, &delivery.id).await?;
         Ok(detail.attempts.into_iter().next())
     })
     .await?;

@@ -1,4 +1,4 @@
-//! What people give: secrets, addresses, names.
+//! Input for endpoints: secrets, addresses and names.
 
 use anyhow::Result;
 use vintedbot_domain::Reason;
@@ -8,7 +8,7 @@ use vintedbot_domain::webhooks::{self, EndpointInput, NewEndpoint, Rotate, Updat
 use crate::bare::reason;
 use crate::stage::{Anywhere, Stage, violated};
 
-pub async fn an_old_secret_signs_until_its_time(stage: Stage) -> Result<()> {
+pub async fn old_secret_signs_until_it_expires(stage: Stage) -> Result<()> {
     let (endpoint, first) = stage
         .endpoint("https://example.org/", &["template_created"])
         .await?;
@@ -21,13 +21,14 @@ pub async fn an_old_secret_signs_until_its_time(stage: Stage) -> Result<()> {
     let own = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let until = stage.now() + 60_000;
     let rotated =
-        webhooks::rotate_secret(&stage.domain, &stage.caller, rotate(Some(own), Some(until))).await?;
+        webhooks::rotate_secret(&stage.context, &stage.caller, rotate(Some(own), Some(until))).await?;
     assert_eq!(rotated.endpoint.old_secret_expire_time, Some(until));
     assert_eq!(rotated.secret.as_ref().map(|secret| secret.expose()), Some(own));
-    let again = webhooks::rotate_secret(&stage.domain, &stage.caller, rotate(Some(own), Some(until))).await?;
+    let again =
+        webhooks::rotate_secret(&stage.context, &stage.caller, rotate(Some(own), Some(until))).await?;
     assert!(again.secret.is_none(), "the same call again");
     let signing = async || {
-        webhooks::send_test(&stage.domain, &stage.caller, &endpoint.id, None).await?;
+        webhooks::send_test(&stage.context, &stage.caller, &endpoint.id, None).await?;
         let claims = stage.claim(&endpoint).await?;
         stage.answered(&claims[0], 200, None).await?;
         let secrets = claims[0].secrets.iter();
@@ -44,30 +45,30 @@ pub async fn an_old_secret_signs_until_its_time(stage: Stage) -> Result<()> {
         request_id: None,
         ..rotate(Some("whsec_AAA="), Some(stage.now() + 8 * 24 * 3_600_000))
     };
-    let refused = webhooks::rotate_secret(&stage.domain, &stage.caller, too_long).await;
+    let refused = webhooks::rotate_secret(&stage.context, &stage.caller, too_long).await;
     assert_eq!(violated(refused), ["secret", "old_secret_expire_time"]);
 
-    // Nobody's secret ends before its time for another to have room.
+    // A secret is not dropped before its expiry to make room for another.
     let more = |until| Rotate {
         request_id: None,
         ..rotate(None, Some(until))
     };
     let until = stage.now() + 60_000;
     for _ in 0..3 {
-        webhooks::rotate_secret(&stage.domain, &stage.caller, more(until)).await?;
+        webhooks::rotate_secret(&stage.context, &stage.caller, more(until)).await?;
     }
     let four = signing().await?;
     assert_eq!((four.len(), four[3].as_str()), (4, own));
-    let refused = webhooks::rotate_secret(&stage.domain, &stage.caller, more(until)).await;
+    let refused = webhooks::rotate_secret(&stage.context, &stage.caller, more(until)).await;
     assert_eq!(violated(refused), ["old_secret_expire_time"]);
     assert_eq!(signing().await?, four);
-    webhooks::rotate_secret(&stage.domain, &stage.caller, more(stage.now())).await?;
+    webhooks::rotate_secret(&stage.context, &stage.caller, more(stage.now())).await?;
     let ended = signing().await?;
     assert_eq!(ended[1..], four[1..], "the present one gave way");
     stage.close().await
 }
 
-pub async fn what_is_not_as_it_must_be_is_refused(stage: Stage) -> Result<()> {
+pub async fn invalid_endpoint_is_refused(stage: Stage) -> Result<()> {
     let make =
         async |url: &str, types: &[&str], description: &str, secret: Option<&str>, id: Option<&str>| {
             let new = NewEndpoint {
@@ -80,7 +81,7 @@ pub async fn what_is_not_as_it_must_be_is_refused(stage: Stage) -> Result<()> {
                 secret: secret.map(str::to_owned),
                 request_id: id.map(str::to_owned),
             };
-            webhooks::create(&stage.domain, &stage.caller, &Anywhere, new).await
+            webhooks::create(&stage.context, &stage.caller, &Anywhere, new).await
         };
     let fine = "https://example.org/";
     assert_eq!(
@@ -148,7 +149,7 @@ pub async fn what_is_not_as_it_must_be_is_refused(stage: Stage) -> Result<()> {
             expected_sequence: expected,
             request_id: None,
         };
-        webhooks::update(&stage.domain, &stage.caller, &Anywhere, update).await
+        webhooks::update(&stage.context, &stage.caller, &Anywhere, update).await
     };
     assert_eq!(
         violated(change("", &["url", "secret"], None).await),

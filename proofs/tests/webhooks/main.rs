@@ -1,5 +1,5 @@
-//! Webhooks through everything that can befall them, on both database engines: the log, the table of deliveries and its
-//! clock; and the worker's real requests to a receiver that plays every part.
+//! Webhooks on both database engines: the log, the table of deliveries and its clock, and the worker's real requests to
+//! a scripted receiver.
 
 #[macro_use]
 #[path = "../support/bare.rs"]
@@ -21,31 +21,31 @@ use postgres::Postgres;
 use stage::Stage;
 
 on_both_engines! {
-    passed_on::every_event_becomes_one_delivery_of_each_endpoint_that_takes_it
-    passed_on::what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_passed_over
-    passed_on::what_the_maker_may_not_read_is_not_sent
-    order::an_ordered_endpoint_has_one_event_under_way
-    order::a_claim_lasts_as_long_as_its_lease
-    retried::a_failure_is_tried_again_by_the_table_and_five_days_of_them_disable
-    retried::gone_disables_at_once_and_a_wish_to_be_left_alone_is_obeyed
-    replayed::a_window_is_sent_again_with_what_was_missed
-    replayed::one_delivery_is_sent_again_under_its_id
-    given::an_old_secret_signs_until_its_time
-    given::what_is_not_as_it_must_be_is_refused
-    answers::every_event_arrives_whatever_other_receivers_do
+    passed_on::event_becomes_one_delivery_per_subscribed_endpoint
+    passed_on::retention_keeps_events_that_endpoints_need
+    passed_on::event_beyond_the_creators_scopes_is_not_sent
+    order::ordered_endpoint_has_one_delivery_in_flight
+    order::claim_lasts_as_long_as_its_lease
+    retried::five_days_of_failures_disable_the_endpoint
+    retried::gone_disables_at_once_and_retry_after_is_obeyed
+    replayed::replay_sends_a_time_range_with_missed_events
+    replayed::replayed_delivery_keeps_its_id
+    given::old_secret_signs_until_it_expires
+    given::invalid_endpoint_is_refused
+    answers::slow_receivers_do_not_block_other_endpoints
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_leads_inside_the_second_time_is_not_followed() -> anyhow::Result<()> {
+async fn rebound_dns_name_is_not_followed() -> anyhow::Result<()> {
     answers::rebound(Stage::open(None).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_official_packages_of_two_other_languages_verify_what_is_sent() -> anyhow::Result<()> {
+async fn official_packages_verify_signatures() -> anyhow::Result<()> {
     verified::by_other_languages(Stage::open(None).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_checked_by_what_the_machine_trusts() -> anyhow::Result<()> {
-    secure::what_the_machine_trusts_and_nothing_else().await
+async fn certificates_are_checked_against_the_system_trust_store() -> anyhow::Result<()> {
+    secure::only_trusted_certificates_are_accepted().await
 }

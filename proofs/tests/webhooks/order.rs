@@ -1,11 +1,11 @@
-//! Who sends what, and when.
+//! Which worker sends which delivery, and when.
 
 use anyhow::Result;
 use vintedbot_domain::webhooks::{self, DeliveryState, EndpointInput, RETRIES};
 
 use crate::stage::{LEASE, Stage};
 
-pub async fn an_ordered_endpoint_has_one_event_under_way(stage: Stage) -> Result<()> {
+pub async fn ordered_endpoint_has_one_delivery_in_flight(stage: Stage) -> Result<()> {
     let (endpoint, _) = stage
         .endpoint_like(EndpointInput {
             url: "https://example.org/".to_owned(),
@@ -23,14 +23,14 @@ pub async fn an_ordered_endpoint_has_one_event_under_way(stage: Stage) -> Result
     assert!(stage.claim(&endpoint).await?.is_empty(), "it is under way");
     stage.answered(&first[0], 500, None).await?;
     assert!(stage.claim(&endpoint).await?.is_empty(), "the others wait for it");
-    assert!(webhooks::due(&stage.domain.store).await?.endpoints.is_empty());
+    assert!(webhooks::due(&stage.context.store).await?.endpoints.is_empty());
     stage.pass(RETRIES[1] * 6 / 5);
     let again = stage.claim(&endpoint).await?;
     assert_eq!(again[0].delivery.id, first[0].delivery.id);
     stage.answered(&again[0], 200, None).await?;
     let second = stage.claim(&endpoint).await?;
     assert_eq!(second.len(), 1);
-    // What is given up holds nobody up for ever.
+    // A delivery that was given up does not block the next ones.
     let mut claim = second[0].clone();
     for pause in RETRIES.into_iter().skip(1).chain([0]) {
         stage.answered(&claim, 500, None).await?;
@@ -44,7 +44,7 @@ pub async fn an_ordered_endpoint_has_one_event_under_way(stage: Stage) -> Result
     stage.close().await
 }
 
-pub async fn a_claim_lasts_as_long_as_its_lease(stage: Stage) -> Result<()> {
+pub async fn claim_lasts_as_long_as_its_lease(stage: Stage) -> Result<()> {
     let (endpoint, _) = stage
         .endpoint("https://example.org/", &["template_created"])
         .await?;
@@ -62,7 +62,7 @@ pub async fn a_claim_lasts_as_long_as_its_lease(stage: Stage) -> Result<()> {
         [&second[0].delivery.webhook_id, &second[1].delivery.webhook_id],
         [&first[0].delivery.webhook_id, &first[1].delivery.webhook_id]
     );
-    // A holder of before comes back: its failure counts for nothing, its success is one.
+    // The answer of an expired claim arrives. A failure is ignored, a success counts.
     stage.answered(&first[0], 500, None).await?;
     stage.answered(&first[1], 200, None).await?;
     let deliveries = stage.deliveries(&endpoint).await?;
@@ -71,12 +71,12 @@ pub async fn a_claim_lasts_as_long_as_its_lease(stage: Stage) -> Result<()> {
         [DeliveryState::Pending, DeliveryState::Delivered]
     );
     assert_eq!(stage.look(&endpoint).await?.failing_since, None);
-    webhooks::release(&stage.domain.store, &first[0]).await?;
+    webhooks::release(&stage.context.store, &first[0]).await?;
     assert!(
         stage.claim(&endpoint).await?.is_empty(),
-        "it is not theirs to hand back"
+        "the expired claim cannot be released"
     );
-    webhooks::release(&stage.domain.store, &second[0]).await?;
+    webhooks::release(&stage.context.store, &second[0]).await?;
     assert_eq!(stage.claim(&endpoint).await?.len(), 1);
     stage.answered(&second[1], 500, None).await?;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! From the log to deliveries.
+//! Deliveries from the event log.
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use vintedbot_domain::webhooks::{self, EndpointInput, NewEndpoint, UpdateEndpoin
 use crate::bare::reason;
 use crate::stage::{Anywhere, Stage};
 
-pub async fn every_event_becomes_one_delivery_of_each_endpoint_that_takes_it(stage: Stage) -> Result<()> {
+pub async fn event_becomes_one_delivery_per_subscribed_endpoint(stage: Stage) -> Result<()> {
     stage.happens("before there is an endpoint").await?;
     let (all, _) = stage.endpoint("https://example.org/all", &[]).await?;
     let (some, _) = stage
@@ -57,7 +57,7 @@ pub async fn every_event_becomes_one_delivery_of_each_endpoint_that_takes_it(sta
         assert_eq!(body["type"], type_of(event.kind));
         assert_eq!(body["data"]["sequence"], event.sequence);
         assert_eq!(body["data"]["resource"]["id"], event.resource_id);
-        assert_eq!(body["data"]["resource"]["owner_id"], Value::Null);
+        assert_eq!(body["data"]["resource"]["workspace_id"], Value::Null);
         assert!(body["timestamp"].as_str().is_some_and(|time| time.ends_with('Z')));
     }
     let of_some = claims(&some).await?;
@@ -70,24 +70,22 @@ pub async fn every_event_becomes_one_delivery_of_each_endpoint_that_takes_it(sta
 
     let stranger = stage.stranger().await?;
     assert_eq!(
-        reason(webhooks::get(&stage.domain, &stranger, &all.id).await),
+        reason(webhooks::get(&stage.context, &stranger, &all.id).await),
         Some(Reason::NotFound)
     );
     let (all_of_them, first_page) = (webhooks::Filter::default(), PageRequest::default());
-    let foreign = webhooks::list_deliveries(&stage.domain, &stranger, &all_of_them, &first_page).await?;
+    let foreign = webhooks::list_deliveries(&stage.context, &stranger, &all_of_them, &first_page).await?;
     assert!(foreign.items.is_empty());
     stage.close().await
 }
 
-pub async fn what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_passed_over(
-    stage: Stage,
-) -> Result<()> {
+pub async fn retention_keeps_events_that_endpoints_need(stage: Stage) -> Result<()> {
     let (endpoint, _) = stage
         .endpoint("https://example.org/", &["template_created"])
         .await?;
     stage.happens("one").await?;
     stage.pass(60_000);
-    events::retain(&stage.domain.store, stage.now() - 1_000).await?;
+    events::retain(&stage.context.store, stage.now() - 1_000).await?;
     stage.pass_on().await?;
     assert_eq!(
         stage.deliveries(&endpoint).await?.len(),
@@ -95,11 +93,11 @@ pub async fn what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_pas
         "the log waited for it"
     );
 
-    webhooks::disable(&stage.domain, &stage.caller, &endpoint.id).await?;
+    webhooks::disable(&stage.context, &stage.caller, &endpoint.id).await?;
     stage.happens("two").await?;
     stage.pass(60_000);
-    events::retain(&stage.domain.store, stage.now() - 1_000).await?;
-    webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
+    events::retain(&stage.context.store, stage.now() - 1_000).await?;
+    webhooks::enable(&stage.context, &stage.caller, &endpoint.id).await?;
     stage.happens("three").await?;
     stage.pass_on().await?;
     let names: Vec<_> = stage
@@ -110,11 +108,11 @@ pub async fn what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_pas
         .collect();
     assert_eq!(names.len(), 2, "a disabled endpoint holds nothing up for ever");
 
-    webhooks::disable(&stage.domain, &stage.caller, &endpoint.id).await?;
+    webhooks::disable(&stage.context, &stage.caller, &endpoint.id).await?;
     stage.happens("four").await?;
     stage.pass_on().await?;
     assert_eq!(stage.deliveries(&endpoint).await?.len(), 2);
-    webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
+    webhooks::enable(&stage.context, &stage.caller, &endpoint.id).await?;
     stage.pass_on().await?;
     assert_eq!(
         stage.deliveries(&endpoint).await?.len(),
@@ -123,14 +121,14 @@ pub async fn what_an_endpoint_has_yet_to_take_in_is_kept_and_what_is_gone_is_pas
     );
     stage.pass(1_000);
     assert_eq!(
-        webhooks::retain(&stage.domain.store, stage.now()).await?,
+        webhooks::retain(&stage.context.store, stage.now()).await?,
         0,
         "none has ended"
     );
     stage.close().await
 }
 
-pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()> {
+pub async fn event_beyond_the_creators_scopes_is_not_sent(stage: Stage) -> Result<()> {
     let narrow = Caller {
         scopes: [Scope::WebhooksWrite, Scope::WebhooksRead].into_iter().collect(),
         ..stage.caller.clone()
@@ -144,7 +142,7 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
         secret: None,
         request_id: None,
     };
-    let made = webhooks::create(&stage.domain, &narrow, &Anywhere, new).await?;
+    let made = webhooks::create(&stage.context, &narrow, &Anywhere, new).await?;
     let (wide, _) = stage
         .endpoint("https://example.org/wide", &["template_created"])
         .await?;
@@ -152,7 +150,7 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
     stage.pass_on().await?;
     let body = async |endpoint: &webhooks::Endpoint, caller: &Caller| {
         let delivery = stage.deliveries(endpoint).await?.pop().context("a delivery")?;
-        let detail = webhooks::get_delivery(&stage.domain, caller, &delivery.id).await?;
+        let detail = webhooks::get_delivery(&stage.context, caller, &delivery.id).await?;
         Ok::<_, anyhow::Error>(detail.body)
     };
     let sent = body(&made.endpoint, &stage.caller)
@@ -167,7 +165,7 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
         "nor is it shown to whom it may not be"
     );
 
-    // Whoever leads an endpoint elsewhere is told no more than they may read.
+    // A caller that changes an endpoint's URL receives only what its scopes allow.
     let update = UpdateEndpoint {
         id: wide.id.clone(),
         endpoint: EndpointInput {
@@ -176,8 +174,8 @@ pub async fn what_the_maker_may_not_read_is_not_sent(stage: Stage) -> Result<()>
         },
         ..UpdateEndpoint::default()
     };
-    webhooks::update(&stage.domain, &narrow, &Anywhere, update).await?;
-    // What was written before that is sent there without it, too.
+    webhooks::update(&stage.context, &narrow, &Anywhere, update).await?;
+    // Deliveries that were written before the change are also sent without the content.
     let claims = stage.claim(&wide).await?;
     assert!(
         claims.len() == 1 && claims.iter().all(|claim| !claim.delivery.body.contains("Hello")),

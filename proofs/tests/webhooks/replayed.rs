@@ -1,4 +1,4 @@
-//! Once more.
+//! Replays of deliveries.
 
 use anyhow::Result;
 use vintedbot_domain::Reason;
@@ -23,7 +23,7 @@ async fn deliver_all(stage: &Stage, endpoint: &Endpoint) -> Result<Vec<String>> 
     }
 }
 
-pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result<()> {
+pub async fn replay_sends_a_time_range_with_missed_events(stage: Stage) -> Result<()> {
     let (endpoint, _) = stage
         .endpoint("https://example.org/", &["template_created", "api_token_created"])
         .await?;
@@ -46,7 +46,7 @@ pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result
         request_id: Some(SystemIds.id()),
     };
     let replay = async |window: &ReplayWindow| {
-        webhooks::replay_window(&stage.domain, &stage.caller, window.clone()).await
+        webhooks::replay_window(&stage.context, &stage.caller, window.clone()).await
     };
     assert_eq!(replay(&window).await?, 2);
     assert_eq!(replay(&window).await?, 0, "the same call again");
@@ -58,10 +58,11 @@ pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result
     };
     assert_eq!(replay(&of_type).await?, 0);
 
-    // Disabled for a while, and that of it forgotten which was never written: the window finds it in the log.
+    // The endpoint was disabled for a while, and events without a delivery were missed. The replay finds them in the
+    // log.
     stage.pass(1_000);
     let start_time = stage.now();
-    webhooks::disable(&stage.domain, &stage.caller, &endpoint.id).await?;
+    webhooks::disable(&stage.context, &stage.caller, &endpoint.id).await?;
     stage.happens("missed").await?;
     assert_eq!(
         reason(
@@ -73,12 +74,12 @@ pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result
         ),
         Some(Reason::WebhookEndpointDisabled)
     );
-    webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
+    webhooks::enable(&stage.context, &stage.caller, &endpoint.id).await?;
     let missed = deliver_all(&stage, &endpoint).await?;
     assert_eq!(missed.len(), 1);
     stage.pass(1_000);
     assert_eq!(
-        webhooks::retain(&stage.domain.store, stage.now()).await?,
+        webhooks::retain(&stage.context.store, stage.now()).await?,
         5,
         "all have ended"
     );
@@ -89,7 +90,7 @@ pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result
         event_types: Vec::new(),
         request_id: None,
     };
-    // The token of the first start and the template from before the endpoint come along.
+    // The token of the first start and a template older than the endpoint are included.
     assert_eq!(replay(&all).await?, 6);
     let again = deliver_all(&stage, &endpoint).await?;
     for id in first.iter().chain(&after).chain(&missed) {
@@ -112,7 +113,7 @@ pub async fn a_window_is_sent_again_with_what_was_missed(stage: Stage) -> Result
     stage.close().await
 }
 
-pub async fn one_delivery_is_sent_again_under_its_id(stage: Stage) -> Result<()> {
+pub async fn replayed_delivery_keeps_its_id(stage: Stage) -> Result<()> {
     let (endpoint, _) = stage
         .endpoint("https://example.org/", &["template_created"])
         .await?;
@@ -121,30 +122,30 @@ pub async fn one_delivery_is_sent_again_under_its_id(stage: Stage) -> Result<()>
     let delivery = stage.deliveries(&endpoint).await?.remove(0);
     let once = Some(SystemIds.id());
     for _ in 0..2 {
-        let replayed = webhooks::replay(&stage.domain, &stage.caller, &delivery.id, once.clone()).await?;
+        let replayed = webhooks::replay(&stage.context, &stage.caller, &delivery.id, once.clone()).await?;
         assert_eq!(replayed.state, DeliveryState::Pending);
     }
     assert_eq!(deliver_all(&stage, &endpoint).await?, first);
-    let detail = webhooks::get_delivery(&stage.domain, &stage.caller, &delivery.id).await?;
+    let detail = webhooks::get_delivery(&stage.context, &stage.caller, &delivery.id).await?;
     assert_eq!(
         detail.attempts.iter().map(|one| one.number).collect::<Vec<_>>(),
         [1, 2]
     );
 
     let once = Some(SystemIds.id());
-    let test = webhooks::send_test(&stage.domain, &stage.caller, &endpoint.id, once.clone()).await?;
-    let again = webhooks::send_test(&stage.domain, &stage.caller, &endpoint.id, once).await?;
+    let test = webhooks::send_test(&stage.context, &stage.caller, &endpoint.id, once.clone()).await?;
+    let again = webhooks::send_test(&stage.context, &stage.caller, &endpoint.id, once).await?;
     assert_eq!((&test.id, test.event_type.as_str()), (&again.id, "test"));
     assert_eq!(deliver_all(&stage, &endpoint).await?, [test.webhook_id]);
 
     let stranger = stage.stranger().await?;
     assert_eq!(
-        reason(webhooks::replay(&stage.domain, &stranger, &delivery.id, None).await),
+        reason(webhooks::replay(&stage.context, &stranger, &delivery.id, None).await),
         Some(Reason::NotFound)
     );
-    webhooks::delete(&stage.domain, &stage.caller, &endpoint.id, None).await?;
+    webhooks::delete(&stage.context, &stage.caller, &endpoint.id, None).await?;
     assert_eq!(
-        reason(webhooks::get_delivery(&stage.domain, &stage.caller, &delivery.id).await),
+        reason(webhooks::get_delivery(&stage.context, &stage.caller, &delivery.id).await),
         Some(Reason::NotFound)
     );
     stage.close().await

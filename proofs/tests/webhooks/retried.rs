@@ -1,4 +1,4 @@
-//! Failures, and what follows from them.
+//! Failed deliveries: retries and disabled endpoints.
 
 use anyhow::Result;
 use vintedbot_domain::events::Kind;
@@ -8,7 +8,7 @@ use vintedbot_domain::webhooks::{
 
 use crate::stage::Stage;
 
-pub async fn a_failure_is_tried_again_by_the_table_and_five_days_of_them_disable(stage: Stage) -> Result<()> {
+pub async fn five_days_of_failures_disable_the_endpoint(stage: Stage) -> Result<()> {
     let (endpoint, _) = stage
         .endpoint("https://example.org/", &["template_created"])
         .await?;
@@ -40,7 +40,7 @@ pub async fn a_failure_is_tried_again_by_the_table_and_five_days_of_them_disable
         }
     }
     let detail = stage.deliveries(&endpoint).await?.remove(0);
-    let detail = webhooks::get_delivery(&stage.domain, &stage.caller, &detail.id).await?;
+    let detail = webhooks::get_delivery(&stage.context, &stage.caller, &detail.id).await?;
     assert_eq!(detail.attempts.len(), 10);
     assert_eq!(detail.attempts[9].error.as_deref(), Some("status 503"));
     let failing = stage.look(&endpoint).await?;
@@ -64,7 +64,7 @@ pub async fn a_failure_is_tried_again_by_the_table_and_five_days_of_them_disable
         (last.kind, last.resource_id),
         (Kind::WebhookEndpointDisabled, endpoint.id.clone())
     );
-    // What was under way when it was disabled is written down, and nothing else is begun.
+    // An answer in flight when the endpoint was disabled is stored. No other delivery begins.
     stage.answered(&claims[1], 500, None).await?;
     stage.pass(DISABLED_AFTER);
     assert!(stage.claim(&endpoint).await?.is_empty());
@@ -73,18 +73,18 @@ pub async fn a_failure_is_tried_again_by_the_table_and_five_days_of_them_disable
         Some(last.sequence)
     );
 
-    let enabled = webhooks::enable(&stage.domain, &stage.caller, &endpoint.id).await?;
+    let enabled = webhooks::enable(&stage.context, &stage.caller, &endpoint.id).await?;
     assert_eq!(
         (enabled.state, enabled.failing_since),
         (EndpointState::Enabled, None)
     );
     let waiting = stage.claim(&endpoint).await?;
-    assert_eq!(waiting.len(), 2, "what waited begins anew");
+    assert_eq!(waiting.len(), 2, "waiting deliveries start again");
     stage.answered(&waiting[0], 200, None).await?;
     stage.close().await
 }
 
-pub async fn gone_disables_at_once_and_a_wish_to_be_left_alone_is_obeyed(stage: Stage) -> Result<()> {
+pub async fn gone_disables_at_once_and_retry_after_is_obeyed(stage: Stage) -> Result<()> {
     let (endpoint, _) = stage
         .endpoint("https://example.org/", &["template_created"])
         .await?;
@@ -96,7 +96,7 @@ pub async fn gone_disables_at_once_and_a_wish_to_be_left_alone_is_obeyed(stage: 
     assert!(stage.claim(&endpoint).await?.is_empty());
     stage.pass(100_000);
     let claims = stage.claim(&endpoint).await?;
-    // Only 2xx is a success; a redirect is not followed.
+    // Only 2xx is a success. A redirect is not followed.
     stage.answered(&claims[0], 302, None).await?;
     let delivery = stage.deliveries(&endpoint).await?.remove(0);
     assert_eq!(delivery.state, DeliveryState::Pending);

@@ -1,4 +1,4 @@
-//! Over TLS, from the real program: to a receiver whose certificate the machine trusts, and not to one that it does not.
+//! TLS from the real program: a receiver with a certificate that the machine trusts, and one without.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use vintedbot_sdk::v1::webhook_delivery::State;
 
 use crate::stage::until;
 
-/// What stands before a receiver and speaks TLS for it.
+/// A TLS proxy in front of a receiver.
 struct Tls {
     url: String,
     certificate: String,
@@ -52,7 +52,7 @@ impl Tls {
     }
 }
 
-pub async fn what_the_machine_trusts_and_nothing_else() -> Result<()> {
+pub async fn only_trusted_certificates_are_accepted() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let (known, unknown) = (Receiver::open().await?, Receiver::open().await?);
     let (trusted, stranger) = (Tls::before(&known).await?, Tls::before(&unknown).await?);
@@ -97,7 +97,10 @@ pub async fn what_the_machine_trusts_and_nothing_else() -> Result<()> {
     });
     let error = second.await?.error;
     ensure!(error.contains("certificate"), "{error}");
-    ensure!(unknown.arrived().is_empty(), "nothing is said to a stranger");
+    ensure!(
+        unknown.arrived().is_empty(),
+        "nothing is sent to an untrusted receiver"
+    );
     instance.stop().await?;
     practice.stop().await
 }

@@ -1,4 +1,5 @@
-//! What it takes: an instance in this process under a clock that can be moved, and, where a chapter wants one, a worker.
+//! The stage for webhook tests: an instance in this process under a clock that tests can advance, and optionally a
+//! worker.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -12,7 +13,7 @@ use sea_orm::ConnectionTrait as _;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use vintedbot_connector::Outside;
+use vintedbot_connector::EgressClient;
 use vintedbot_domain::Error;
 use vintedbot_domain::accounts::StoredSessions;
 use vintedbot_domain::clock::{Clock as _, Millis};
@@ -20,7 +21,6 @@ use vintedbot_domain::events::{self, Event};
 use vintedbot_domain::identity::{self, Caller};
 use vintedbot_domain::inbox::{self, NewTemplate};
 use vintedbot_domain::paging::PageRequest;
-use vintedbot_domain::settings::Settings;
 use vintedbot_domain::webhooks::{
     self, Answer, Claim, Delivery, Endpoint, EndpointInput, Filter, NewEndpoint, Secret, Sent, Targets,
 };
@@ -29,11 +29,11 @@ use vintedbot_worker::Worker;
 use crate::bare::{Bare, connector, settings};
 use crate::postgres::Postgres;
 
-/// The longest that anything here may take.
+/// The longest that any step here may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 pub const LEASE: Millis = 4_000;
 
-/// Says yes to everything but one address, for chapters in which nothing is sent.
+/// Accepts every address but one, for chapters in which nothing is sent.
 #[derive(Debug)]
 pub struct Anywhere;
 
@@ -47,7 +47,7 @@ impl Targets for Anywhere {
     }
 }
 
-/// An instance, and perhaps its worker.
+/// An instance, and optionally its worker.
 pub struct Stage {
     bare: Bare,
     worker: Option<(CancellationToken, JoinHandle<Result<(), vintedbot_worker::Error>>)>,
@@ -63,28 +63,26 @@ impl Deref for Stage {
 
 impl Stage {
     pub async fn open(postgres: Option<Postgres>) -> Result<Self> {
-        let settings = Settings {
-            lease_ms: LEASE,
-            heartbeat_ms: 1_000,
-            ..settings()
-        };
+        let mut settings = settings();
+        settings.jobs.lease_ms = LEASE;
+        settings.jobs.heartbeat_ms = 1_000;
         Ok(Self {
             bare: Bare::open(postgres, settings).await?,
             worker: None,
         })
     }
 
-    /// Starts a worker that sends through this.
-    pub fn send_through(&mut self, outside: Outside) -> Result<Arc<Outside>> {
-        let outside = Arc::new(outside);
+    /// Starts a worker that sends through this client.
+    pub fn send_through(&mut self, egress: EgressClient) -> Result<Arc<EgressClient>> {
+        let egress = Arc::new(egress);
         let drain = CancellationToken::new();
-        let domain = self.domain.clone();
-        let sessions = StoredSessions::new(domain.clone());
+        let context = self.context.clone();
+        let sessions = StoredSessions::new(context.clone());
         let connector = Arc::new(connector(None, self.clock.clone(), sessions)?);
-        let worker = Worker::new(domain, connector, self.worker_config(2), drain.clone());
-        let worker = tokio::spawn(worker.with_webhooks(Arc::clone(&outside)).run());
+        let worker = Worker::new(context, connector, self.worker_config(2), drain.clone());
+        let worker = tokio::spawn(worker.with_webhooks(Arc::clone(&egress)).run());
         self.worker = Some((drain, worker));
-        Ok(outside)
+        Ok(egress)
     }
 
     pub async fn close(self) -> Result<()> {
@@ -97,7 +95,7 @@ impl Stage {
 
     pub fn pass(&self, milliseconds: Millis) {
         self.clock.0.fetch_add(milliseconds, Ordering::SeqCst);
-        self.domain.feed.hint_webhooks();
+        self.context.feed.hint_webhooks();
     }
 
     pub fn now(&self) -> Millis {
@@ -119,36 +117,38 @@ impl Stage {
             secret: None,
             request_id: None,
         };
-        let made = webhooks::create(&self.domain, &self.caller, &Anywhere, new).await?;
+        let made = webhooks::create(&self.context, &self.caller, &Anywhere, new).await?;
         Ok((made.endpoint, made.secret.context("a new endpoint has a secret")?))
     }
 
-    /// Something happens: a template of that name is made.
+    /// Creates a template of this name, which writes an event.
     pub async fn happens(&self, name: &str) -> Result<()> {
         let new = NewTemplate {
             name: name.to_owned(),
             text: "Hello".to_owned(),
             request_id: None,
         };
-        inbox::create_template(&self.domain, &self.caller, new).await?;
+        inbox::create_template(&self.context, &self.caller, new).await?;
         Ok(())
     }
 
     pub async fn events(&self) -> Result<Vec<Event>> {
-        Ok(events::read(&self.domain.store, &self.caller.owner_id, 0, 1_000)
-            .await?
-            .events)
+        Ok(
+            events::read(&self.context.store, &self.caller.workspace_id, 0, 1_000)
+                .await?
+                .events,
+        )
     }
 
-    /// Passes on everything that the log has.
+    /// Writes the deliveries of all events in the log.
     pub async fn pass_on(&self) -> Result<()> {
-        for id in webhooks::behind(&self.domain.store).await? {
-            while webhooks::fan_out(&self.domain, &id).await? {}
+        for id in webhooks::behind(&self.context.store).await? {
+            while webhooks::fan_out(&self.context, &id).await? {}
         }
         Ok(())
     }
 
-    /// The deliveries to an endpoint, oldest event first.
+    /// Returns the deliveries to an endpoint, oldest event first.
     pub async fn deliveries(&self, endpoint: &Endpoint) -> Result<Vec<Delivery>> {
         let filter = Filter {
             endpoint_id: Some(endpoint.id.clone()),
@@ -158,20 +158,20 @@ impl Stage {
             size: 200,
             token: String::new(),
         };
-        let mut page = webhooks::list_deliveries(&self.domain, &self.caller, &filter, &page).await?;
+        let mut page = webhooks::list_deliveries(&self.context, &self.caller, &filter, &page).await?;
         page.items.sort_by_key(|one| one.event_sequence);
         Ok(page.items)
     }
 
     pub async fn look(&self, endpoint: &Endpoint) -> Result<Endpoint> {
-        Ok(webhooks::get(&self.domain, &self.caller, &endpoint.id).await?)
+        Ok(webhooks::get(&self.context, &self.caller, &endpoint.id).await?)
     }
 
     pub async fn claim(&self, endpoint: &Endpoint) -> Result<Vec<Claim>> {
-        Ok(webhooks::claim(&self.domain, &endpoint.id, 8, LEASE).await?)
+        Ok(webhooks::claim(&self.context, &endpoint.id, 8, LEASE).await?)
     }
 
-    /// Writes down that this came back.
+    /// Stores the answer to a delivery.
     pub async fn answered(&self, claim: &Claim, status: u16, retry_after_ms: Option<Millis>) -> Result<()> {
         let sent = Sent {
             time: self.now(),
@@ -183,24 +183,24 @@ impl Stage {
                 ..Answer::default()
             }),
         };
-        Ok(webhooks::record(&self.domain.store, claim, sent).await?)
+        Ok(webhooks::record(&self.context.store, claim, sent).await?)
     }
 
-    /// A caller of another owner in the same database.
+    /// Returns a caller of another workspace in the same database.
     pub async fn stranger(&self) -> Result<Caller> {
-        let id = self.domain.ids.id();
+        let id = self.context.ids.id();
         for statement in [
-            format!("INSERT INTO owners (id, name, create_time) VALUES ('{id}', 'stranger', 0)"),
-            format!("INSERT INTO event_heads (owner_id, sequence, floor) VALUES ('{id}', 0, 0)"),
+            format!("INSERT INTO workspaces (id, name, create_time) VALUES ('{id}', 'stranger', 0)"),
+            format!("INSERT INTO event_heads (workspace_id, sequence, floor) VALUES ('{id}', 0, 0)"),
         ] {
-            self.domain.store.writer().execute_unprepared(&statement).await?;
+            self.context.store.writer().execute_unprepared(&statement).await?;
         }
-        let secret = identity::first_token(&self.domain, &id).await?;
-        Ok(identity::authenticate(&self.domain, Some(secret.expose())).await?)
+        let secret = identity::first_token(&self.context, &id).await?;
+        Ok(identity::authenticate(&self.context, Some(secret.expose())).await?)
     }
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub async fn until<T, F>(what: &str, mut look: impl FnMut() -> F) -> Result<T>
 where
     F: Future<Output = Result<Option<T>>>,
@@ -222,7 +222,7 @@ pub fn local(address: SocketAddr, path: &str) -> String {
     format!("http://{address}{path}")
 }
 
-/// The fields that a call found fault with.
+/// Returns the fields that the violations of a refused call name.
 pub fn violated<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<String> {
     match result.expect_err("violations") {
         Error::Invalid(violations) => violations.into_iter().map(|violation| violation.field).collect(),

@@ -1,4 +1,4 @@
-//! Other people's code says whether what is sent is signed as Standard Webhooks says.
+//! Independent libraries verify that deliveries are signed as Standard Webhooks requires.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
-use vintedbot_connector::Outside;
+use vintedbot_connector::EgressClient;
 use vintedbot_domain::webhooks::{self, Rotate};
 use vintedbot_proofs::receiver::{Arrived, Receiver};
 
@@ -18,7 +18,7 @@ pub async fn by_other_languages(mut stage: Stage) -> Result<()> {
     let (endpoint, first) = stage
         .endpoint(&local(receiver.address, "/fine"), &["template_created"])
         .await?;
-    stage.send_through(Outside::new(vec!["127.0.0.0/8".parse()?]))?;
+    stage.send_through(EgressClient::new(vec!["127.0.0.0/8".parse()?]))?;
     stage.happens("é à 🧥 \"quoted\"").await?;
     let arrivals = async |count: usize| {
         until("it arrives", || async {
@@ -34,7 +34,7 @@ pub async fn by_other_languages(mut stage: Stage) -> Result<()> {
         old_secret_expire_time: None,
         request_id: None,
     };
-    let second = webhooks::rotate_secret(&stage.domain, &stage.caller, rotate)
+    let second = webhooks::rotate_secret(&stage.context, &stage.caller, rotate)
         .await?
         .secret;
     let second = second.context("a new secret")?;

@@ -17,7 +17,7 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Adds an account. Nothing is contacted.
+    /// Adds an account. Sends no request to the site.
     pub async fn create(&self, request: CreateAccountRequest) -> Result<Account> {
         let answer = self
             .calls
@@ -26,7 +26,7 @@ impl Accounts {
         answer.account.present("account")
     }
 
-    /// All accounts, oldest first.
+    /// Lists all accounts, oldest first.
     pub fn list(&self) -> Paged<Account> {
         self.calls.pages(
             ListAccountsRequest::default(),
@@ -34,7 +34,7 @@ impl Accounts {
         )
     }
 
-    /// One account.
+    /// Returns one account.
     pub async fn get(&self, id: impl Into<String>) -> Result<Account> {
         let request = GetAccountRequest { id: id.into() };
         let answer = self
@@ -53,7 +53,7 @@ impl Accounts {
         answer.account.present("account")
     }
 
-    /// Removes an account and its listings from the server, and nothing from the site.
+    /// Removes an account and its listings from the server. Changes nothing on the site.
     pub async fn delete(&self, id: impl Into<String>) -> Result<()> {
         let request = DeleteAccountRequest {
             id: id.into(),
@@ -65,14 +65,14 @@ impl Accounts {
         Ok(())
     }
 
-    /// Changes how far the server may go on its own.
+    /// Sets the account's mode, which limits the actions of the server.
     pub async fn set_mode(&self, request: SetModeRequest) -> Result<SetModeResponse> {
         self.calls
             .change(request, call!(AccountServiceClient::set_mode))
             .await
     }
 
-    /// Takes over the session that the person has in a browser of their own, once the site has taken it.
+    /// Imports the session of the person's own browser. The server stores it after the site has accepted it.
     pub async fn import_session(&self, request: ImportSessionRequest) -> Result<ImportSessionResponse> {
         self.calls
             .change(request, call!(AccountServiceClient::import_session))
@@ -91,7 +91,7 @@ impl Accounts {
         answer.account.present("account")
     }
 
-    /// Erases the account's session on the server; on the site it stays.
+    /// Erases the account's session on the server. The session on the site remains.
     pub async fn forget_session(&self, account_id: impl Into<String>) -> Result<Account> {
         let request = ForgetSessionRequest {
             account_id: account_id.into(),
@@ -104,7 +104,7 @@ impl Accounts {
         answer.account.present("account")
     }
 
-    /// Says that the cause of a pause is dealt with.
+    /// Resumes a paused account, after the person has dealt with the cause.
     pub async fn resume(&self, id: impl Into<String>) -> Result<Account> {
         let request = ResumeAccountRequest {
             id: id.into(),

@@ -1,4 +1,4 @@
-//! Who may call.
+//! Identity of the caller, and API tokens.
 
 use vintedbot_proto::v1::auth_service_client::AuthServiceClient;
 use vintedbot_proto::v1::{
@@ -16,28 +16,28 @@ pub struct Auth {
 }
 
 impl Auth {
-    /// Whose token this is and what it may do.
+    /// Returns the caller's workspace, API token and scopes.
     pub async fn who_am_i(&self) -> Result<WhoAmIResponse> {
         self.calls
             .read(WhoAmIRequest {}, call!(AuthServiceClient::who_am_i))
             .await
     }
 
-    /// Makes an API token. Its secret is in the answer and nowhere else; it is empty where the first answer was lost and the
-    /// call repeated: then revoke the token and make another.
+    /// Creates an API token. Only this response contains the secret. The secret is empty if the first response was lost
+    /// and the call was repeated. In that case, revoke the token and create another.
     pub async fn create_api_token(&self, request: CreateApiTokenRequest) -> Result<CreateApiTokenResponse> {
         self.calls
             .change(request, call!(AuthServiceClient::create_api_token))
             .await
     }
 
-    /// API tokens, newest first, without their secrets.
+    /// Lists API tokens, newest first, without their secrets.
     pub fn list_api_tokens(&self, request: ListApiTokensRequest) -> Paged<ApiToken> {
         self.calls
             .pages(request, call!(AuthServiceClient::list_api_tokens))
     }
 
-    /// Makes an API token useless from now on, with everything that was made with it.
+    /// Revokes an API token, with everything that was created with it.
     pub async fn revoke_api_token(&self, id: impl Into<String>) -> Result<ApiToken> {
         self.revoke(RevokeApiTokenRequest {
             id: id.into(),
@@ -46,7 +46,7 @@ impl Auth {
         .await
     }
 
-    /// Makes an API token useless from now on; another one takes over what was made with it.
+    /// Revokes an API token. The successor takes over everything that was created with it.
     pub async fn replace_api_token(
         &self,
         id: impl Into<String>,

@@ -1,4 +1,4 @@
-//! One call, made again where that is safe.
+//! Calls, repeated if that is safe.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::client::Bearer;
 use crate::request_id::Change;
 use crate::{Error, Result, RetryPolicy};
 
-/// The connection with its token.
+/// The connection with its API token.
 pub type Line = InterceptedService<Channel, Bearer>;
 
-/// What every service needs to make its calls.
+/// The connection and the settings that the services use for their calls.
 #[derive(Clone)]
 pub struct Calls {
     pub line: Line,
-    /// Of one attempt.
+    /// The timeout of one attempt.
     pub timeout: Duration,
     pub retry: RetryPolicy,
 }
 
 impl Calls {
-    /// A call that changes nothing, and may be made as often as one likes.
+    /// Makes a call that changes nothing and may be repeated.
     pub async fn read<R, A, F>(&self, request: R, call: impl Fn(Line, Request<R>) -> F) -> Result<A>
     where
         R: Clone,
@@ -41,7 +41,7 @@ impl Calls {
         .await
     }
 
-    /// A call that changes something: all attempts carry the same `request_id`, so that it happens once.
+    /// Makes a call that changes something. All attempts carry the same `request_id`, so the server executes it once.
     pub async fn change<R, A, F>(&self, request: R, call: impl Fn(Line, Request<R>) -> F) -> Result<A>
     where
         R: Change,
@@ -50,7 +50,8 @@ impl Calls {
         self.read(request.identified(), call).await
     }
 
-    /// Makes `attempt` until it succeeds, fails for good, or was made often enough. It must be safe to repeat.
+    /// Runs `attempt` until it succeeds, fails permanently, or the attempts are exhausted. `attempt` must be safe to
+    /// repeat.
     pub async fn repeat<A, F>(&self, mut attempt: impl FnMut() -> F) -> Result<A>
     where
         F: Future<Output = Result<Response<A>>>,
@@ -70,7 +71,7 @@ impl Calls {
     }
 }
 
-/// The one thing that an answer is about.
+/// The required resource of a response.
 pub trait Present<T> {
     fn present(self, what: &'static str) -> Result<T>;
 }
@@ -81,7 +82,7 @@ impl<T> Present<T> for Option<T> {
     }
 }
 
-/// `call!(XyzServiceClient::method)`: that method, on whichever line.
+/// `call!(XyzServiceClient::method)`: a function that calls the method on a given connection.
 macro_rules! call {
     ($client:ident :: $method:ident) => {
         |line, request| async move { $client::new(line).$method(request).await }

@@ -1,4 +1,4 @@
-//! What the marketplace knows: categories, brands, sizes and the like.
+//! The marketplace's catalogue: categories, brands, sizes and other choices.
 
 use vintedbot_proto::v1::catalog_service_client::CatalogServiceClient;
 use vintedbot_proto::v1::resolve_names_request::Query;
@@ -12,22 +12,22 @@ use vintedbot_proto::v1::{
 use crate::call::{Calls, call};
 use crate::{Paged, Result};
 
-/// `CatalogService`; see [`Client::catalog`](crate::Client::catalog). Names are in the account's language. An account whose
-/// catalogue has not been read yet answers `CATALOG_NOT_READY`, which is waited for as far as the
-/// [`RetryPolicy`](crate::RetryPolicy) goes.
+/// `CatalogService`; see [`Client::catalog`](crate::Client::catalog). Names are in the account's language. If the
+/// account's catalogue has not been read yet, calls fail with `CATALOG_NOT_READY` and are repeated within the limits of
+/// the [`RetryPolicy`](crate::RetryPolicy).
 #[derive(Clone)]
 pub struct Catalog {
     pub(crate) calls: Calls,
 }
 
 impl Catalog {
-    /// The children of a category, or all below it; parents before their children.
+    /// Lists the children of a category, or all its descendants, parents before children.
     pub fn categories(&self, request: ListCategoriesRequest) -> Paged<Category> {
         self.calls
             .pages(request, call!(CatalogServiceClient::list_categories))
     }
 
-    /// One category, with the fields that a leaf asks for and allows.
+    /// Returns one category. A leaf has its required and optional fields.
     pub async fn category(&self, account_id: impl Into<String>, id: i64) -> Result<GetCategoryResponse> {
         let request = GetCategoryRequest {
             account_id: account_id.into(),
@@ -38,13 +38,13 @@ impl Catalog {
             .await
     }
 
-    /// Brands whose name begins with or holds the words given, best match first.
+    /// Finds brands whose name starts with or contains the given words, best match first.
     pub fn brands(&self, request: SearchBrandsRequest) -> Paged<Brand> {
         self.calls
             .pages(request, call!(CatalogServiceClient::search_brands))
     }
 
-    /// The sizes of a leaf category.
+    /// Lists the sizes of a leaf category.
     pub fn sizes(&self, account_id: impl Into<String>, category_id: i64) -> Paged<Size> {
         let request = ListSizesRequest {
             account_id: account_id.into(),
@@ -54,7 +54,7 @@ impl Catalog {
         self.calls.pages(request, call!(CatalogServiceClient::list_sizes))
     }
 
-    /// The colours.
+    /// Lists the colours.
     pub fn colors(&self, account_id: impl Into<String>) -> Paged<Color> {
         let request = ListColorsRequest {
             account_id: account_id.into(),
@@ -64,19 +64,20 @@ impl Catalog {
             .pages(request, call!(CatalogServiceClient::list_colors))
     }
 
-    /// The conditions an item can be in, best first.
+    /// Lists the conditions of an item, best first.
     pub fn conditions(&self, request: ListConditionsRequest) -> Paged<Condition> {
         self.calls
             .pages(request, call!(CatalogServiceClient::list_conditions))
     }
 
-    /// The sizes of parcel, smallest first.
+    /// Lists the package sizes, smallest first.
     pub fn package_sizes(&self, request: ListPackageSizesRequest) -> Paged<PackageSize> {
         self.calls
             .pages(request, call!(CatalogServiceClient::list_package_sizes))
     }
 
-    /// What names stand for, in the order of the queries. An ambiguous or unknown name is an answer, not an error.
+    /// Resolves names to entries of the catalogue, in the order of the queries. An ambiguous or unknown name is a
+    /// result, not an error.
     pub async fn resolve(
         &self,
         account_id: impl Into<String>,

@@ -1,4 +1,4 @@
-//! The connection, and the settings that all calls share.
+//! The connection to the server, and the settings that all calls share.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -18,19 +18,19 @@ use crate::{
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// A line that is dead without saying so is found after the two together.
+/// A dead connection is detected after the sum of these two durations.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The connection to one server in the name of one API token. Clones share it.
+/// The connection to one server with one API token. Clones share it.
 #[derive(Clone)]
 pub struct Client {
     calls: Calls,
 }
 
 impl Client {
-    /// Begins a client of the server at `address`: `http://127.0.0.1:50051`, or `https://…` where a proxy in front of it
-    /// speaks TLS.
+    /// Returns a builder for a client of the server at `address`: `http://127.0.0.1:50051`, or `https://…` if a proxy
+    /// in front of the server provides TLS.
     pub fn builder(address: impl Into<String>) -> ClientBuilder {
         ClientBuilder {
             address: address.into(),
@@ -40,7 +40,7 @@ impl Client {
         }
     }
 
-    /// Who is calling; API tokens.
+    /// Returns the client of `AuthService`: identity of the caller, and API tokens.
     #[must_use]
     pub fn auth(&self) -> Auth {
         Auth {
@@ -48,7 +48,7 @@ impl Client {
         }
     }
 
-    /// Accounts on the marketplace.
+    /// Returns the client of `AccountService`: accounts on the marketplace.
     #[must_use]
     pub fn accounts(&self) -> Accounts {
         Accounts {
@@ -56,7 +56,7 @@ impl Client {
         }
     }
 
-    /// What an account already has on the marketplace, brought here.
+    /// Returns the client of `WardrobeService`: imports of an account's existing items.
     #[must_use]
     pub fn wardrobe(&self) -> Wardrobe {
         Wardrobe {
@@ -64,7 +64,7 @@ impl Client {
         }
     }
 
-    /// Categories, brands, sizes, and what names stand for.
+    /// Returns the client of `CatalogService`: categories, brands, sizes and name resolution.
     #[must_use]
     pub fn catalog(&self) -> Catalog {
         Catalog {
@@ -72,7 +72,7 @@ impl Client {
         }
     }
 
-    /// Photos.
+    /// Returns the client of `MediaService`: photos.
     #[must_use]
     pub fn media(&self) -> Media {
         Media {
@@ -80,7 +80,7 @@ impl Client {
         }
     }
 
-    /// What is for sale.
+    /// Returns the client of `ListingService`: listings.
     #[must_use]
     pub fn listings(&self) -> Listings {
         Listings {
@@ -88,7 +88,7 @@ impl Client {
         }
     }
 
-    /// The way of listings to the marketplace.
+    /// Returns the client of `PublishService`: publications and changes of listings.
     #[must_use]
     pub fn publish(&self) -> Publish {
         Publish {
@@ -96,7 +96,7 @@ impl Client {
         }
     }
 
-    /// The conversations of all accounts, and what is answered in them.
+    /// Returns the client of `InboxService`: threads, messages and replies of all accounts.
     #[must_use]
     pub fn inbox(&self) -> Inbox {
         Inbox {
@@ -104,7 +104,7 @@ impl Client {
         }
     }
 
-    /// Texts that are used again.
+    /// Returns the client of `TemplateService`: reusable reply texts.
     #[must_use]
     pub fn templates(&self) -> Templates {
         Templates {
@@ -112,7 +112,7 @@ impl Client {
         }
     }
 
-    /// Everything that happens.
+    /// Returns the client of `EventService`: the event log.
     #[must_use]
     pub fn events(&self) -> Events {
         Events {
@@ -120,7 +120,7 @@ impl Client {
         }
     }
 
-    /// Events, sent to addresses of one's own.
+    /// Returns the client of `WebhookService`: events sent to the caller's addresses.
     #[must_use]
     pub fn webhooks(&self) -> Webhooks {
         Webhooks {
@@ -128,7 +128,7 @@ impl Client {
         }
     }
 
-    /// Search among everybody's items.
+    /// Returns the client of `MarketplaceSearchService`: search among the items of all members.
     #[must_use]
     pub fn search(&self) -> Search {
         Search {
@@ -136,8 +136,8 @@ impl Client {
         }
     }
 
-    /// The connection with its token, for the generated clients in [`v1`](crate::v1): calls made through it are neither
-    /// repeated nor given a `request_id` or a deadline.
+    /// Returns the connection with its API token, for the generated clients in [`v1`](crate::v1). Calls on it are not
+    /// repeated, and get no `request_id` and no deadline.
     #[must_use]
     pub fn channel(&self) -> InterceptedService<Channel, impl Interceptor + Clone + use<>> {
         self.calls.line.clone()
@@ -150,7 +150,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// How a client reaches its server; see [`Client::builder`].
+/// The settings of a connection; see [`Client::builder`].
 #[must_use]
 pub struct ClientBuilder {
     address: String,
@@ -166,35 +166,36 @@ enum Token {
 }
 
 impl ClientBuilder {
-    /// The API token.
+    /// Sets the API token.
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.token = Token::Text(token.into());
         self
     }
 
-    /// A file that holds the API token; blanks and line ends around it do not count.
+    /// Sets a file that contains the API token. Surrounding whitespace is ignored.
     pub fn token_file(mut self, path: impl AsRef<Path>) -> Self {
         self.token = Token::File(path.as_ref().to_owned());
         self
     }
 
-    /// How long one attempt at a call may take; 30 s unless set. Streams (`watch`, `upload_all`) may take longer.
+    /// Sets the timeout of one attempt at a call; default 30 s. It does not apply to the streams `watch` and
+    /// `upload_all`.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// How calls are repeated that failed for a reason that passes.
+    /// Sets how calls are repeated after temporary errors.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Connects.
+    /// Connects to the server.
     ///
     /// # Errors
     ///
-    /// [`Error::Connect`] when nobody answers there within 10 s; else as [`lazy`](Self::lazy).
+    /// [`Error::Connect`] if the server does not answer within 10 s; otherwise those of [`lazy`](Self::lazy).
     pub async fn build(self) -> Result<Client> {
         let endpoint = self.endpoint()?;
         let bearer = self.bearer()?;
@@ -202,11 +203,11 @@ impl ClientBuilder {
         Ok(self.on(channel, bearer))
     }
 
-    /// Leaves connecting to the first call. Must be called within a tokio runtime.
+    /// Creates a client that connects at the first call. Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// The address is none, or the token cannot be read or sent.
+    /// The address is not valid, or the API token cannot be read or sent.
     pub fn lazy(self) -> Result<Client> {
         let endpoint = self.endpoint()?;
         let bearer = self.bearer()?;
@@ -258,7 +259,7 @@ impl ClientBuilder {
     }
 }
 
-/// Puts the token on every call.
+/// Adds the API token to every call.
 #[derive(Clone)]
 pub struct Bearer(Option<MetadataValue<Ascii>>);
 

@@ -1,4 +1,4 @@
-//! What can go wrong with a call, taken apart.
+//! The errors of calls.
 
 use std::collections::BTreeMap;
 use std::error::Error as _;
@@ -10,63 +10,63 @@ use tonic::{Code, Status, TimeoutExpired};
 use tonic_types::StatusExt as _;
 use vintedbot_proto::v1::{ErrorReason, Violation, violation};
 
-/// What methods of this crate answer with.
+/// The result of the methods of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why something was not done.
+/// The reason for which a call failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The server refused the call.
-    #[error("{message}{}", told(.violations, .reason_name))]
+    #[error("{message}{}", details_text(.violations, .reason_name))]
     Api {
         /// The gRPC code.
         code: Code,
-        /// Why. `Unspecified`: something newer than this crate; see `reason_name`.
+        /// The error reason. `Unspecified` if this crate does not know it; see `reason_name`.
         reason: ErrorReason,
-        /// Why, as it was sent: `ERROR_REASON_NOT_FOUND`.
+        /// The error reason as sent, such as `ERROR_REASON_NOT_FOUND`.
         reason_name: String,
-        /// What happened, in English.
+        /// An English description.
         message: String,
-        /// What belongs to the reason; each reason's documentation names its keys.
+        /// Details of the reason. The documentation of each reason names the keys.
         metadata: BTreeMap<String, String>,
-        /// All fields at fault. Empty: no field is.
+        /// All wrong fields. Empty if the error concerns no field.
         violations: Vec<Violation>,
-        /// After how long trying again may help. Absent: the server did not say.
+        /// The wait after which a retry may succeed. Absent if the server gave none.
         retry_after: Option<Duration>,
     },
-    /// The line was cut, the deadline passed, or something between here and the server answered in its place. Whether the
-    /// call took effect is not known.
+    /// The connection was lost, the deadline passed, or a proxy answered instead of the server. It is unknown whether
+    /// the call took effect.
     #[error("no answer from the server: {}", .0.message())]
     Line(#[source] Box<Status>),
-    /// There is nobody at the address.
+    /// No server answers at the address.
     #[error("the server cannot be reached")]
     Connect(#[source] tonic::transport::Error),
-    /// What was given as address is none.
-    #[error("{address:?} is no address of a server; one looks like http://127.0.0.1:50051")]
+    /// The address is not valid.
+    #[error("{address:?} is not a server address such as http://127.0.0.1:50051")]
     Address {
-        /// What was given.
+        /// The given address.
         address: String,
-        /// What is wrong with it.
+        /// The cause.
         source: tonic::transport::Error,
     },
-    /// The API token holds characters that no token has.
-    #[error("the API token holds characters that cannot be sent")]
+    /// The API token contains characters that cannot be sent.
+    #[error("the API token contains characters that cannot be sent")]
     Token,
-    /// A file with a token or a photo cannot be read.
+    /// A file with an API token or a photo cannot be read.
     #[error("cannot read {path}")]
     File {
-        /// Which.
+        /// The path of the file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The server's answer lacks what the contract promises.
-    #[error("the server's answer holds no {0}")]
+    /// The server's response lacks a required part.
+    #[error("the server's response contains no {0}")]
     Incomplete(&'static str),
 }
 
-fn told(violations: &[Violation], reason_name: &str) -> String {
+fn details_text(violations: &[Violation], reason_name: &str) -> String {
     let fields = violations
         .iter()
         .map(|v| format!("; {}: {}", v.field, v.description));
@@ -74,7 +74,7 @@ fn told(violations: &[Violation], reason_name: &str) -> String {
 }
 
 impl Error {
-    /// The server's reason; `Unspecified` where it gave none that this crate knows.
+    /// Returns the server's reason, or `Unspecified` if it gave none or one that this crate does not know.
     #[must_use]
     pub fn reason(&self) -> ErrorReason {
         match self {
@@ -83,7 +83,7 @@ impl Error {
         }
     }
 
-    /// The gRPC code; absent where no call was made.
+    /// Returns the gRPC code. Absent if no call was made.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
         match self {
@@ -94,7 +94,7 @@ impl Error {
         }
     }
 
-    /// After how long trying again may help, where the server said so.
+    /// Returns the wait after which a retry may succeed, if the server gave one.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -103,16 +103,16 @@ impl Error {
         }
     }
 
-    /// Whether the place in the event log is gone. Watch again with `snapshot` set and no cursor.
+    /// Returns whether the cursor has expired. If so, watch again with `snapshot` set and no cursor.
     #[must_use]
     pub fn is_cursor_expired(&self) -> bool {
         self.reason() == ErrorReason::CursorExpired
     }
 
-    /// The error of a call that took longer than it may.
+    /// The error of a call that exceeded its timeout.
     pub(crate) fn timed_out() -> Self {
         Self::Line(Box::new(Status::deadline_exceeded(
-            "it took longer than the time set for a call",
+            "the call exceeded its timeout",
         )))
     }
 }
@@ -147,7 +147,7 @@ impl From<Status> for Error {
     }
 }
 
-/// A status that our server did not make: ours always say their reason.
+/// Converts a status without `ErrorInfo`. It does not come from our server, which always sends a reason.
 fn without_reason(status: Status) -> Error {
     if has_timed_out(&status) {
         return Error::timed_out();
@@ -168,7 +168,7 @@ fn without_reason(status: Status) -> Error {
     }
 }
 
-/// The transport says "cancelled" when it gives a call up at its deadline.
+/// The transport reports "cancelled" when it aborts a call at its deadline.
 fn has_timed_out(status: &Status) -> bool {
     let mut source = status.source();
     while let Some(cause) = source {

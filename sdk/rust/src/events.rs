@@ -1,4 +1,4 @@
-//! Everything that happens.
+//! The event log.
 
 use vintedbot_proto::v1::WatchRequest;
 
@@ -12,7 +12,8 @@ pub struct Events {
 }
 
 impl Events {
-    /// Watches what happens, from `request.cursor` on or from now, across cut lines and restarted servers.
+    /// Watches the event log from `request.cursor`, or from now on if it is empty. Reconnects after lost connections
+    /// and server restarts.
     pub fn watch(&self, request: WatchRequest) -> Watch {
         Watch::begin(self.calls.clone(), request)
     }

@@ -1,4 +1,4 @@
-//! The conversations of all accounts, and what is answered in them.
+//! The inbox of all accounts: threads, messages and replies.
 
 use std::time::SystemTime;
 
@@ -29,12 +29,12 @@ pub struct Inbox {
 
 /// Threads.
 impl Inbox {
-    /// Threads, the one with the newest message first.
+    /// Lists threads, newest message first.
     pub fn list(&self, request: ListThreadsRequest) -> Paged<Thread> {
         self.calls.pages(request, call!(InboxServiceClient::list_threads))
     }
 
-    /// One thread.
+    /// Returns one thread.
     pub async fn get(&self, id: impl Into<String>) -> Result<Thread> {
         let request = GetThreadRequest { id: id.into() };
         let answer = self
@@ -44,13 +44,13 @@ impl Inbox {
         answer.thread.present("thread")
     }
 
-    /// A thread's messages, newest first unless the request says otherwise.
+    /// Lists a thread's messages, newest first unless the request sets the order.
     pub fn messages(&self, request: ListMessagesRequest) -> Paged<Message> {
         self.calls
             .pages(request, call!(InboxServiceClient::list_messages))
     }
 
-    /// How many threads there are, and how many messages are unread, for each account and label.
+    /// Returns the counts of threads and unread messages, by account and by label.
     pub async fn counts(&self) -> Result<GetInboxCountsResponse> {
         self.calls
             .read(
@@ -60,7 +60,7 @@ impl Inbox {
             .await
     }
 
-    /// A person, with all threads and offers between them and all accounts.
+    /// Returns a person, with all threads and offers between the person and the accounts.
     pub async fn person(&self, id: impl Into<String>) -> Result<GetPersonResponse> {
         let request = GetPersonRequest { id: id.into() };
         self.calls
@@ -68,23 +68,23 @@ impl Inbox {
             .await
     }
 
-    /// Messages, threads, notes and people that have all the words of a query, newest first. Whether the index is complete is
-    /// only told by [`Inbox::search_page`].
+    /// Finds messages, threads, notes and people that contain all words of a query, newest first. Only
+    /// [`Inbox::search_page`] reports whether the search index is complete.
     pub fn search(&self, request: SearchRequest) -> Paged<SearchResult> {
         self.calls.pages(request, call!(InboxServiceClient::search))
     }
 
-    /// One page of what [`Inbox::search`] finds.
+    /// Returns one page of the results of [`Inbox::search`].
     pub async fn search_page(&self, request: SearchRequest) -> Result<SearchResponse> {
         self.calls.read(request, call!(InboxServiceClient::search)).await
     }
 
-    /// Marks threads as read, soon on the site too.
+    /// Marks threads as read, here and soon afterwards on the site.
     pub async fn mark_read<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<Vec<Thread>> {
         self.mark(ids, false).await
     }
 
-    /// Marks threads as unread, here alone.
+    /// Marks threads as unread, only here.
     pub async fn mark_unread<I: Into<String>>(
         &self,
         ids: impl IntoIterator<Item = I>,
@@ -109,17 +109,17 @@ impl Inbox {
         Ok(answer.threads)
     }
 
-    /// Archives threads, until the other side writes again.
+    /// Archives threads until the counterparty writes again.
     pub async fn archive<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<Vec<Thread>> {
-        self.shelve(ids, false).await
+        self.set_archived(ids, false).await
     }
 
-    /// Takes threads out of the archive.
+    /// Unarchives threads.
     pub async fn unarchive<I: Into<String>>(&self, ids: impl IntoIterator<Item = I>) -> Result<Vec<Thread>> {
-        self.shelve(ids, true).await
+        self.set_archived(ids, true).await
     }
 
-    async fn shelve<I: Into<String>>(
+    async fn set_archived<I: Into<String>>(
         &self,
         ids: impl IntoIterator<Item = I>,
         unarchive: bool,
@@ -136,7 +136,7 @@ impl Inbox {
         Ok(answer.threads)
     }
 
-    /// Puts labels on threads and takes others off.
+    /// Adds labels to threads and removes others.
     pub async fn label(&self, request: LabelThreadsRequest) -> Result<Vec<Thread>> {
         let answer = self
             .calls
@@ -145,12 +145,12 @@ impl Inbox {
         Ok(answer.threads)
     }
 
-    /// Puts a thread away until a time.
+    /// Snoozes a thread until a time.
     pub async fn snooze(&self, id: impl Into<String>, until: SystemTime) -> Result<Thread> {
         self.snoozed(id.into(), Some(until)).await
     }
 
-    /// Brings a thread back that was put away.
+    /// Ends the snooze of a thread.
     pub async fn unsnooze(&self, id: impl Into<String>) -> Result<Thread> {
         self.snoozed(id.into(), None).await
     }
@@ -168,7 +168,7 @@ impl Inbox {
         answer.thread.present("thread")
     }
 
-    /// Writes a note to oneself about a thread.
+    /// Sets the private note of a thread.
     pub async fn set_note(&self, id: impl Into<String>, note: impl Into<String>) -> Result<Thread> {
         let request = SetThreadNoteRequest {
             id: id.into(),
@@ -182,7 +182,7 @@ impl Inbox {
         answer.thread.present("thread")
     }
 
-    /// Hides a thread on the server; on the site it stays.
+    /// Hides a thread on the server. The thread on the site remains.
     pub async fn delete(&self, id: impl Into<String>) -> Result<()> {
         let request = DeleteThreadRequest {
             id: id.into(),
@@ -194,7 +194,8 @@ impl Inbox {
         Ok(())
     }
 
-    /// First of two steps to remove a thread on the site: what would go, with the confirmation that approves it.
+    /// Prepares the removal of a thread on the site. Returns the thread and the confirmation of its content. First of
+    /// two steps.
     pub async fn prepare_removal(&self, id: impl Into<String>) -> Result<PrepareThreadRemovalResponse> {
         let request = PrepareThreadRemovalRequest { id: id.into() };
         self.calls
@@ -202,7 +203,7 @@ impl Inbox {
             .await
     }
 
-    /// Second step: has the thread removed on the site, once. `thread.removal` says where that stands.
+    /// Confirms the removal of a thread on the site, which is done once. `thread.removal` shows its state. Second step.
     pub async fn confirm_removal(
         &self,
         id: impl Into<String>,
@@ -221,15 +222,15 @@ impl Inbox {
         answer.thread.present("thread")
     }
 
-    /// Saves what is being written. `version` is that of the draft that was edited, `thread.draft.version`, or 0; where
-    /// another device has saved since, the refusal's reason is [`DraftConflict`](crate::ErrorReason::DraftConflict).
+    /// Saves a draft. `version` is the version of the edited draft, `thread.draft.version`, or 0. If another device has
+    /// saved a draft since, the error's reason is [`DraftConflict`](crate::ErrorReason::DraftConflict).
     pub async fn save_draft(
         &self,
         thread_id: impl Into<String>,
         text: impl Into<String>,
         version: i64,
     ) -> Result<Draft> {
-        // Repeated as it is: a text that is there already is no conflict.
+        // Safe to repeat without a `request_id`: saving the stored text again is no conflict.
         let request = SaveDraftRequest {
             thread_id: thread_id.into(),
             text: text.into(),
@@ -242,7 +243,7 @@ impl Inbox {
         answer.draft.present("draft")
     }
 
-    /// Reads an account's inbox on the site now, and answers when that is done.
+    /// Reads an account's inbox on the site now, and returns when the reading has ended.
     pub async fn sync_now(&self, account_id: impl Into<String>) -> Result<SyncNowResponse> {
         let request = SyncNowRequest {
             account_id: account_id.into(),
@@ -255,7 +256,7 @@ impl Inbox {
 
 /// Replies.
 impl Inbox {
-    /// Sends a reply, once. Returns as soon as it is accepted; see [`settled`](Self::settled).
+    /// Sends a reply, once. Returns when the server has accepted it; see [`settled`](Self::settled).
     pub async fn send(&self, thread_id: impl Into<String>, text: impl Into<String>) -> Result<Reply> {
         let request = SendReplyRequest {
             thread_id: thread_id.into(),
@@ -265,7 +266,7 @@ impl Inbox {
         self.send_reply(request).await
     }
 
-    /// Sends a reply, with all that can be said about it.
+    /// Sends a reply with all options of the request.
     pub async fn send_reply(&self, request: SendReplyRequest) -> Result<Reply> {
         let answer = self
             .calls
@@ -274,12 +275,12 @@ impl Inbox {
         answer.reply.present("reply")
     }
 
-    /// Makes every check that a confirmation would have to pass, and changes nothing.
+    /// Runs all checks of a confirmation and changes nothing.
     pub async fn check(&self, reply_id: impl Into<String>, confirmation: &Confirmation) -> Result<Reply> {
         self.confirmed(reply_id.into(), confirmation, true).await
     }
 
-    /// Says yes to a reply that awaits it, for real.
+    /// Confirms a reply that awaits its confirmation.
     pub async fn confirm(&self, reply_id: impl Into<String>, confirmation: &Confirmation) -> Result<Reply> {
         self.confirmed(reply_id.into(), confirmation, false).await
     }
@@ -298,7 +299,7 @@ impl Inbox {
         answer.reply.present("reply")
     }
 
-    /// Takes a reply back before it is being sent.
+    /// Cancels a reply before it is sent.
     pub async fn cancel(&self, reply_id: impl Into<String>) -> Result<Reply> {
         let request = CancelReplyRequest {
             id: reply_id.into(),
@@ -311,7 +312,7 @@ impl Inbox {
         answer.reply.present("reply")
     }
 
-    /// Sends a reply again that is blocked or failed.
+    /// Retries a reply that is blocked or failed.
     pub async fn retry(&self, reply_id: impl Into<String>) -> Result<Reply> {
         let request = RetryReplyRequest {
             id: reply_id.into(),
@@ -324,7 +325,8 @@ impl Inbox {
         answer.reply.present("reply")
     }
 
-    /// Answers for an undecided reply that it was sent, as this message; empty: as none that is on the server.
+    /// Resolves a reply in doubt as sent. `message_id` names the message; empty if the server does not have the
+    /// message.
     pub async fn resolve_sent(
         &self,
         reply_id: impl Into<String>,
@@ -336,7 +338,7 @@ impl Inbox {
         self.resolve(reply_id.into(), Outcome::Sent(sent)).await
     }
 
-    /// Answers for an undecided reply that it was not sent.
+    /// Resolves a reply in doubt as not sent.
     pub async fn resolve_not_sent(&self, reply_id: impl Into<String>) -> Result<Reply> {
         self.resolve(reply_id.into(), Outcome::NotSent(NotSent {})).await
     }
@@ -354,7 +356,7 @@ impl Inbox {
         answer.reply.present("reply")
     }
 
-    /// One reply, with its confirmation if it awaits one and the token has the scope `inbox:confirm`.
+    /// Returns one reply. It has its confirmation if it awaits one and the API token has the scope `inbox:confirm`.
     pub async fn reply(&self, id: impl Into<String>) -> Result<Reply> {
         let request = GetReplyRequest { id: id.into() };
         let answer = self
@@ -364,13 +366,13 @@ impl Inbox {
         answer.reply.present("reply")
     }
 
-    /// Replies, newest first, without confirmations.
+    /// Lists replies, newest first, without confirmations.
     pub fn replies(&self, request: ListRepliesRequest) -> Paged<Reply> {
         self.calls.pages(request, call!(InboxServiceClient::list_replies))
     }
 
-    /// Waits until a reply has ended or goes no further without a person, and gives it as it is then. Needs the scope
-    /// `events:read`. Takes as long as it takes.
+    /// Waits until a reply has ended or requires a person, and returns it. Has no timeout. Needs the scope
+    /// `events:read`.
     pub async fn settled(&self, reply_id: impl Into<String>) -> Result<Reply> {
         let id = reply_id.into();
         let request = WatchRequest {
@@ -378,7 +380,7 @@ impl Inbox {
             ..Default::default()
         };
         let mut watch = Watch::begin(self.calls.clone(), request);
-        // The first message says that from here on nothing is missed.
+        // After the first message, the watch misses no event.
         while let Some(message) = watch.try_next().await? {
             let is_news = match message {
                 Watched::Event(event) => event.resource_id == id,
@@ -392,13 +394,13 @@ impl Inbox {
                 }
             }
         }
-        Err(Error::Incomplete("end of the reply"))
+        Err(Error::Incomplete("final state of the reply"))
     }
 }
 
 fn is_settled(reply: &Reply) -> bool {
     match reply.state() {
-        State::Queued | State::Sending | State::Unconfirmed | State::Unspecified => reply.needs_manual,
+        State::Queued | State::Sending | State::Unconfirmed | State::Unspecified => reply.requires_action,
         _ => true,
     }
 }

@@ -1,14 +1,16 @@
 #![doc = include_str!("../README.md")]
 //!
-//! # For whoever changes this crate
+//! # Structure of this crate
 //!
-//! - One file per service, under the service's name: the methods, and what the contract leaves to the client.
-//! - `client` holds the connection and its settings, `call` makes one call and repeats it where that is safe, `retry`
-//!   says which errors pass and how long to wait, `error` takes the server's refusals apart.
-//! - `paging`, `watch` and `upload` are the three kinds of streams.
+//! - One file per service, named after the service. It contains the methods and the parts that the contract leaves to
+//!   the client.
+//! - `client` contains the connection and its settings. `call` makes a call and repeats it if that is safe. `retry`
+//!   decides which errors are temporary and how long to wait. `error` decodes the server's errors.
+//! - `paging`, `watch` and `upload` implement the three kinds of streams.
 //!
-//! A new method: a line in its service's file; if it changes anything, a line in `request_id` too, without which it does
-//! not compile; if it is a list, one in `paging`. A new service: a file, and an accessor in `client`.
+//! A new method is a line in its service's file. If it changes anything, it also needs a line in `request_id`;
+//! otherwise it does not compile. If it is a list, it also needs a line in `paging`. A new service is a file and an
+//! accessor in `client`.
 
 mod accounts;
 mod auth;
@@ -51,7 +53,7 @@ pub use templates::Templates;
 pub use tonic::Code;
 pub use upload::Upload;
 pub use values::{id, mask, money, name};
-/// The contract's messages and enums: what goes into methods and comes out of them.
+/// The contract's messages and enums, which the methods take and return.
 pub use vintedbot_proto::v1;
 pub use vintedbot_proto::v1::ErrorReason;
 pub use wardrobe::Wardrobe;

@@ -1,4 +1,4 @@
-//! What is for sale.
+//! Listings.
 
 use vintedbot_proto::v1::create_listing_from_photos_request::NewPhoto;
 use vintedbot_proto::v1::listing_service_client::ListingServiceClient;
@@ -12,14 +12,14 @@ use vintedbot_proto::v1::{
 use crate::call::{Calls, Present as _, call};
 use crate::{Paged, Result, Upload};
 
-/// `ListingService`; see [`Client::listings`](crate::Client::listings). Nothing here reaches the marketplace.
+/// `ListingService`; see [`Client::listings`](crate::Client::listings). No method changes anything on the marketplace.
 #[derive(Clone)]
 pub struct Listings {
     pub(crate) calls: Calls,
 }
 
 impl Listings {
-    /// Makes a listing; what is missing can come later.
+    /// Creates a listing. Missing fields can be added later.
     pub async fn create(&self, request: CreateListingRequest) -> Result<Listing> {
         let answer = self
             .calls
@@ -28,8 +28,8 @@ impl Listings {
         answer.listing.present("listing")
     }
 
-    /// Stores photos and makes a listing with them in one message: all of it or nothing. What is larger than the server takes
-    /// in one message goes by [`Media::upload_all`](crate::Media::upload_all) first.
+    /// Stores photos and creates a listing with them in one message: all of it or nothing. If the photos exceed the
+    /// server's message limit, upload them with [`Media::upload_all`](crate::Media::upload_all) first.
     pub async fn create_from_photos(
         &self,
         account_id: impl Into<String>,
@@ -50,7 +50,7 @@ impl Listings {
             .await
     }
 
-    /// One listing.
+    /// Returns one listing.
     pub async fn get(&self, id: impl Into<String>) -> Result<Listing> {
         let request = GetListingRequest { id: id.into() };
         let answer = self
@@ -60,19 +60,19 @@ impl Listings {
         answer.listing.present("listing")
     }
 
-    /// Listings, newest first.
+    /// Lists listings, newest first.
     pub fn list(&self, request: ListListingsRequest) -> Paged<Listing> {
         self.calls
             .pages(request, call!(ListingServiceClient::list_listings))
     }
 
-    /// Listings that have all the words of a query, newest first.
+    /// Finds listings that contain all words of a query, newest first.
     pub fn search(&self, request: SearchListingsRequest) -> Paged<search_listings_response::Result> {
         self.calls
             .pages(request, call!(ListingServiceClient::search_listings))
     }
 
-    /// Changes a listing; see [`mask`](crate::mask). A confirm token made before becomes stale.
+    /// Changes a listing; see [`mask`](crate::mask). Invalidates confirm tokens that were issued before.
     pub async fn update(&self, request: UpdateListingRequest) -> Result<Listing> {
         let answer = self
             .calls
@@ -81,7 +81,7 @@ impl Listings {
         answer.listing.present("listing")
     }
 
-    /// Deletes a listing on the server, and nothing on the site.
+    /// Deletes a listing on the server. Changes nothing on the site.
     pub async fn delete(&self, id: impl Into<String>) -> Result<()> {
         let request = DeleteListingRequest {
             id: id.into(),
@@ -93,7 +93,7 @@ impl Listings {
         Ok(())
     }
 
-    /// A listing as it will look on the site, and everything that keeps it from being published.
+    /// Returns a listing as the site will show it, and all violations that prevent its publication.
     pub async fn preview(&self, id: impl Into<String>) -> Result<PreviewListingResponse> {
         let request = PreviewListingRequest { id: id.into() };
         self.calls

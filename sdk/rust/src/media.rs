@@ -10,15 +10,15 @@ use crate::call::{Calls, Present as _, call};
 use crate::upload::{Batch, Broken};
 use crate::{Error, Paged, Result, Upload, random};
 
-/// `MediaService`; see [`Client::media`](crate::Client::media). Whatever is stored is turned upright and freed of all
-/// metadata first.
+/// `MediaService`; see [`Client::media`](crate::Client::media). Before a photo is stored, it is rotated upright and its
+/// metadata is removed.
 #[derive(Clone)]
 pub struct Media {
     pub(crate) calls: Calls,
 }
 
 impl Media {
-    /// Stores one photo in one message: a path, or an [`Upload`].
+    /// Stores one photo in one message. The photo is a path or an [`Upload`].
     pub async fn upload(&self, photo: impl Into<Upload>) -> Result<UploadPhotoResponse> {
         let (file_name, data) = photo.into().read().await?;
         let request = UploadPhotoRequest {
@@ -31,8 +31,8 @@ impl Media {
             .await
     }
 
-    /// Stores photos from one stream: all of them or, on any error, none. Answers in their order. Files are read as they are
-    /// sent; the client's timeout does not apply.
+    /// Stores photos from one stream: all of them or, on any error, none. Returns them in their order. Files are read
+    /// while they are sent. The client's timeout does not apply.
     pub async fn upload_all<U: Into<Upload>>(
         &self,
         photos: impl IntoIterator<Item = U>,
@@ -53,7 +53,7 @@ impl Media {
         Ok(answer.await?.results)
     }
 
-    /// Makes an URL to which one photo can be sent with HTTP PUT, without a token.
+    /// Creates a URL to which one photo can be uploaded with HTTP PUT, without an API token.
     pub async fn create_upload_url(
         &self,
         request: CreateUploadUrlRequest,
@@ -63,7 +63,7 @@ impl Media {
             .await
     }
 
-    /// One photo's record, with a fresh signed URL.
+    /// Returns one photo's record, with a fresh signed URL.
     pub async fn get(&self, id: impl Into<String>) -> Result<Photo> {
         let request = GetPhotoRequest { id: id.into() };
         let answer = self
@@ -73,12 +73,12 @@ impl Media {
         answer.photo.present("photo")
     }
 
-    /// Photos, newest first.
+    /// Lists photos, newest first.
     pub fn list(&self, request: ListPhotosRequest) -> Paged<Photo> {
         self.calls.pages(request, call!(MediaServiceClient::list_photos))
     }
 
-    /// Deletes a photo that no listing has.
+    /// Deletes a photo that no listing uses.
     pub async fn delete(&self, id: impl Into<String>) -> Result<()> {
         let request = DeletePhotoRequest {
             id: id.into(),

@@ -1,4 +1,4 @@
-//! Lists as streams: page after page is fetched as the reader gets there.
+//! Lists as streams, which fetch each page when the reader reaches it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,9 +12,9 @@ use vintedbot_proto::v1;
 use crate::Result;
 use crate::call::{Calls, Line};
 
-/// The entries of a list, in its order. Read it with `futures::TryStreamExt`: `try_next`, `try_collect`. After an error
-/// it ends.
-#[must_use = "nothing is fetched before it is read"]
+/// The entries of a list, in order. Read it with `futures::TryStreamExt`: `try_next`, `try_collect`. It ends after an
+/// error.
+#[must_use = "nothing is fetched until the stream is polled"]
 pub struct Paged<T>(BoxStream<'static, Result<T>>);
 
 impl<T> Stream for Paged<T> {
@@ -31,7 +31,7 @@ impl<T> fmt::Debug for Paged<T> {
     }
 }
 
-/// A request for a list, and how its answers look.
+/// A list request, with the type and the entries of its response.
 pub trait ListRequest: Clone + Send + Sync + 'static {
     type Answer: Send;
     type Entry: Send;
@@ -83,7 +83,7 @@ lists! {
 }
 
 impl Calls {
-    /// All entries of a list, from the page that `request` names on.
+    /// Returns all entries of a list, starting at the page that `request` names.
     pub fn pages<R, F>(
         &self,
         mut request: R,

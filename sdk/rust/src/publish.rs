@@ -1,4 +1,4 @@
-//! The way of listings to the marketplace, in two steps: prepare, look, confirm.
+//! Publication and change of listings, in two steps: prepare and confirm.
 
 use futures::TryStreamExt as _;
 use vintedbot_proto::v1::prepare_change_request::{Change, Delete, Edit, Hide, Unhide};
@@ -21,15 +21,16 @@ use crate::{Error, Paged, Result, Watch};
 
 /// `PublishService`; see [`Client::publish`](crate::Client::publish).
 ///
-/// A script that must survive its own crash between confirming and reading the answer keeps a `request_id` of its own and
-/// confirms with [`confirm_publish`](Self::confirm_publish): asked again with it, the server gives the same answer.
+/// A script that must survive a crash between confirming and reading the response stores its own `request_id` and
+/// confirms with [`confirm_publish`](Self::confirm_publish). If the call is repeated with that `request_id`, the server
+/// returns the same response.
 #[derive(Clone)]
 pub struct Publish {
     pub(crate) calls: Calls,
 }
 
 impl Publish {
-    /// Prepares a listing without leaving anything on the site: its form is filled, read back and photographed.
+    /// Prepares a listing: fills its form, reads it back and takes screenshots. Leaves nothing on the site.
     pub async fn prepare(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
         let request = PreparePublishRequest {
             listing_id: listing_id.into(),
@@ -38,18 +39,19 @@ impl Publish {
         self.prepare_publish(request).await
     }
 
-    /// Prepares a listing, and leaves the filled window to the person at the instance's screen, who publishes there or not.
-    /// [`settled`](Self::settled) comes back as soon as the window is theirs; [`ended`](Self::ended) when they are done.
-    pub async fn hand_over(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
+    /// Prepares a listing and starts a manual takeover: the filled browser window stays open, and the person at the
+    /// instance's screen publishes there or not. [`settled`](Self::settled) returns when the window is open for the
+    /// person, [`ended`](Self::ended) when the person has finished.
+    pub async fn manual_takeover(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
         let request = PreparePublishRequest {
             listing_id: listing_id.into(),
-            hand_over: Some(true),
+            manual_takeover: Some(true),
             ..Default::default()
         };
         self.prepare_publish(request).await
     }
 
-    /// Prepares a listing, with all that can be said about it.
+    /// Prepares a listing with all options of the request.
     pub async fn prepare_publish(&self, request: PreparePublishRequest) -> Result<PublishJob> {
         let answer = self
             .calls
@@ -58,8 +60,8 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// Prepares a change of an item that is on the site: an edit, hiding, showing again, deleting. From there it goes on as a
-    /// publication does: [`settled`](Self::settled), look, [`confirm`](Self::confirm).
+    /// Prepares a change of an item on the site: edit, hide, unhide or delete. It continues like a publication: wait
+    /// with [`settled`](Self::settled), review, then [`confirm`](Self::confirm).
     pub async fn prepare_change(&self, request: PrepareChangeRequest) -> Result<PublishJob> {
         let answer = self
             .calls
@@ -68,7 +70,7 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// Prepares new values for an item: those that are present in `listing`.
+    /// Prepares an edit of an item. Changes the fields that are present in `listing`.
     pub async fn edit(&self, listing_id: impl Into<String>, listing: ListingInput) -> Result<PublishJob> {
         let edit = Edit {
             listing: Some(listing),
@@ -82,12 +84,12 @@ impl Publish {
         self.prepared(listing_id.into(), Change::Hide(Hide {})).await
     }
 
-    /// Prepares to show a hidden item again.
+    /// Prepares to unhide a hidden item.
     pub async fn unhide(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
         self.prepared(listing_id.into(), Change::Unhide(Unhide {})).await
     }
 
-    /// Prepares to delete an item for good.
+    /// Prepares to delete an item on the site. The deletion is final.
     pub async fn delete(&self, listing_id: impl Into<String>) -> Result<PublishJob> {
         self.prepared(listing_id.into(), Change::Delete(Delete {})).await
     }
@@ -101,7 +103,7 @@ impl Publish {
         self.prepare_change(request).await
     }
 
-    /// Makes every check that a confirmation would have to pass, and changes nothing.
+    /// Runs all checks of a confirmation and changes nothing.
     pub async fn check(
         &self,
         job_id: impl Into<String>,
@@ -111,7 +113,7 @@ impl Publish {
             .await
     }
 
-    /// Publishes what was prepared, for real. Returns as soon as it is confirmed; see [`settled`](Self::settled).
+    /// Confirms a prepared job, which is then published. Returns when it is confirmed; see [`settled`](Self::settled).
     pub async fn confirm(
         &self,
         job_id: impl Into<String>,
@@ -123,14 +125,14 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// Confirms, with all that can be said about it. Unless `dry_run` is false it only checks.
+    /// Confirms with all options of the request. Only runs the checks unless `dry_run` is false.
     pub async fn confirm_publish(&self, request: ConfirmPublishRequest) -> Result<ConfirmPublishResponse> {
         self.calls
             .change(request, call!(PublishServiceClient::confirm_publish))
             .await
     }
 
-    /// Publishes what was prepared at a moment in the next 90 days. Consumes the confirmation now.
+    /// Schedules a prepared job for a time within the next 90 days. Consumes the confirmation now.
     pub async fn schedule(
         &self,
         job_id: impl Into<String>,
@@ -141,8 +143,8 @@ impl Publish {
             .await
     }
 
-    /// Publishes what was prepared when a clock in that place shows `date_time`: `2026-03-29T18:30` in `Europe/Paris`. A time
-    /// that the clocks there skip or show twice is refused, with what can be said instead.
+    /// Schedules a prepared job for a local time: `2026-03-29T18:30` in `Europe/Paris`. A time that the clocks there
+    /// skip or show twice is refused; the error names the alternatives.
     pub async fn schedule_local(
         &self,
         job_id: impl Into<String>,
@@ -174,7 +176,7 @@ impl Publish {
         .await
     }
 
-    /// Schedules, with all that can be said about it.
+    /// Schedules with all options of the request.
     pub async fn schedule_publish(&self, request: SchedulePublishRequest) -> Result<PublishJob> {
         let answer = self
             .calls
@@ -183,7 +185,8 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// One job, with its film strip, and with its confirmation if it awaits one and the token has the scope `publish:confirm`.
+    /// Returns one job, with its step timeline. It has its confirmation if it awaits one and the API token has the
+    /// scope `publish:confirm`.
     pub async fn get(&self, id: impl Into<String>) -> Result<PublishJob> {
         let request = GetPublishJobRequest { id: id.into() };
         let answer = self
@@ -193,31 +196,31 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// Jobs, newest first, without confirmations.
+    /// Lists jobs, newest first, without confirmations.
     pub fn list(&self, request: ListPublishJobsRequest) -> Paged<PublishJob> {
         self.calls
             .pages(request, call!(PublishServiceClient::list_publish_jobs))
     }
 
-    /// Waits until a job has ended or goes no further without a person, and gives it as it is then: awaiting its
-    /// confirmation, published, blocked by a challenge, … Needs the scope `events:read`. Takes as long as it takes.
+    /// Waits until a job has ended or requires a person, and returns it: awaiting its confirmation, published, blocked
+    /// by a challenge, … Has no timeout. Needs the scope `events:read`.
     pub async fn settled(&self, id: impl Into<String>) -> Result<PublishJob> {
         self.watched(id.into(), is_settled).await
     }
 
-    /// Waits until a job has ended, or asks a person what became of it: so also through the time that its window is the
-    /// person's, or that it waits for its scheduled time.
+    /// Waits until a job has ended or asks a person about its outcome. Unlike [`settled`](Self::settled), it also waits
+    /// during a manual takeover and until the scheduled time.
     pub async fn ended(&self, id: impl Into<String>) -> Result<PublishJob> {
         self.watched(id.into(), |job| {
-            let is_put_off = matches!(job.state(), State::HandedOver | State::Scheduled);
-            is_settled(job) && !is_put_off
+            let is_waiting = matches!(job.state(), State::ManualTakeover | State::Scheduled);
+            is_settled(job) && !is_waiting
         })
         .await
     }
 
     async fn watched(&self, id: String, is_done: impl Fn(&PublishJob) -> bool) -> Result<PublishJob> {
         let mut watch = Watch::begin(self.calls.clone(), WatchRequest::default());
-        // The first message says that from here on nothing is missed.
+        // After the first message, the watch misses no event.
         while let Some(message) = watch.try_next().await? {
             let is_news = match message {
                 Message::Event(event) => {
@@ -233,10 +236,10 @@ impl Publish {
                 }
             }
         }
-        Err(Error::Incomplete("end of the job"))
+        Err(Error::Incomplete("final state of the job"))
     }
 
-    /// Stops a job before the click that publishes.
+    /// Cancels a job before the click that publishes.
     pub async fn cancel(&self, id: impl Into<String>) -> Result<PublishJob> {
         let request = CancelPublishJobRequest {
             id: id.into(),
@@ -249,7 +252,7 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// Goes on with a job that is blocked or failed, from the same approved content.
+    /// Retries a job that is blocked or failed, with the same approved content.
     pub async fn retry(&self, id: impl Into<String>) -> Result<PublishJob> {
         let request = RetryPublishJobRequest {
             id: id.into(),
@@ -262,7 +265,7 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// Answers for an undecided job that its item is on the site, under this id.
+    /// Resolves a job in doubt as published. `remote_item_id` is the id of its item on the site.
     pub async fn resolve_published(
         &self,
         id: impl Into<String>,
@@ -274,7 +277,7 @@ impl Publish {
         self.resolve(id.into(), Outcome::Published(published)).await
     }
 
-    /// Answers for an undecided job that its item is not on the site.
+    /// Resolves a job in doubt as not published.
     pub async fn resolve_not_published(&self, id: impl Into<String>) -> Result<PublishJob> {
         self.resolve(id.into(), Outcome::NotPublished(NotPublished {}))
             .await
@@ -293,7 +296,7 @@ impl Publish {
         answer.publish_job.present("publish job")
     }
 
-    /// What a job did, step by step, oldest first.
+    /// Lists the steps of a job, oldest first.
     pub fn steps(&self, job_id: impl Into<String>) -> Paged<PublishStep> {
         let request = ListPublishStepsRequest {
             job_id: job_id.into(),
@@ -303,7 +306,7 @@ impl Publish {
             .pages(request, call!(PublishServiceClient::list_publish_steps))
     }
 
-    /// A job's screenshots, oldest first.
+    /// Lists a job's screenshots, oldest first.
     pub fn screenshots(&self, job_id: impl Into<String>) -> Paged<Screenshot> {
         let request = ListScreenshotsRequest {
             job_id: job_id.into(),
@@ -332,9 +335,9 @@ fn is_settled(job: &PublishJob) -> bool {
     });
     match job.state() {
         State::Queued | State::Preparing | State::Confirmed | State::Publishing | State::Unspecified => {
-            job.needs_manual || waits_for_person
+            job.requires_action || waits_for_person
         }
-        State::Unconfirmed => job.needs_manual,
+        State::Unconfirmed => job.requires_action,
         _ => true,
     }
 }

@@ -1,20 +1,20 @@
-//! The one place where the SDK asks for randomness.
+//! The source of randomness of the SDK.
 
 use rand::distr::{Distribution, StandardUniform};
 
-/// A new random UUID (version 4), as text.
+/// Returns a new random UUID (version 4), as text.
 pub fn uuid() -> String {
     uuid::Builder::from_random_bytes(random()).into_uuid().to_string()
 }
 
-/// A random number from 0 (included) to 1 (excluded).
+/// Returns a random number in the range 0 (inclusive) to 1 (exclusive).
 pub fn fraction() -> f64 {
     random()
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "a client on somebody else's machine has nobody who could pass randomness in"
+    reason = "an SDK runs in the caller's program, which does not pass randomness in"
 )]
 fn random<T>() -> T
 where

@@ -1,14 +1,14 @@
-//! The `request_id` by which the server knows a repeated call: what makes retrying a change safe.
+//! The idempotency key `request_id`, which makes it safe to repeat a changing call.
 
 use vintedbot_proto::v1;
 
 use crate::random;
 
-/// A request that changes something, and that the server does once however often it comes with the same `request_id`.
+/// A request that changes something. The server executes it once per `request_id`.
 pub trait Change: Clone + Send + Sync + 'static {
     fn request_id(&mut self) -> &mut String;
 
-    /// Gives it an id, unless its maker has.
+    /// Sets a new `request_id` if the caller has set none.
     fn identified(mut self) -> Self {
         let id = self.request_id();
         if id.is_empty() {

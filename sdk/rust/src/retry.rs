@@ -1,4 +1,4 @@
-//! Which errors pass by themselves, and how long to wait before asking again.
+//! Temporary errors, and the wait before a retry.
 
 use std::time::Duration;
 
@@ -7,16 +7,17 @@ use tonic::Code;
 use crate::Error;
 use crate::random;
 
-/// How calls are repeated that failed for a reason that passes: the server is restarting, the line was cut, a limit is
-/// used up for a moment. Only what is safe is repeated: reading, and changes, which all carry a `request_id`.
+/// How calls are repeated after temporary errors: the server restarts, the connection is lost, or a limit is exhausted
+/// for a moment. Only safe calls are repeated: reads, and changes, which always carry a `request_id`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How often a call is made at most, the first time included; 1 means never again.
+    /// The maximum number of attempts, including the first; 1 disables retries.
     pub max_attempts: u32,
-    /// The wait before the second attempt; each further one doubles it. A random half of it is taken off, so that many
-    /// clients do not come back at once.
+    /// The wait before the second attempt, doubled for each further one. A random half of it is subtracted, so that
+    /// many clients do not return at the same time.
     pub first_wait: Duration,
-    /// The longest wait. A server that asks for more is not asked again: the error says how long it wants.
+    /// The maximum wait. If the server asks for a longer wait, the call is not repeated, and the error contains that
+    /// wait.
     pub longest_wait: Duration,
 }
 
@@ -31,7 +32,7 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Makes every call once.
+    /// Makes every call once, without retries.
     #[must_use]
     pub fn never() -> Self {
         Self {
@@ -40,14 +41,14 @@ impl RetryPolicy {
         }
     }
 
-    /// How long to wait after the `attempt`th call (from 1) failed with `error`; `None` is to give up.
+    /// Returns the wait after the failed attempt `attempt` (counted from 1), or `None` to give up.
     pub(crate) fn wait_after(&self, attempt: u32, error: &Error) -> Option<Duration> {
         let wanted = error.retry_after().unwrap_or_default();
-        (attempt < self.max_attempts && passes(error) && wanted <= self.longest_wait)
+        (attempt < self.max_attempts && is_temporary(error) && wanted <= self.longest_wait)
             .then(|| self.back_off(attempt).max(wanted))
     }
 
-    /// The wait that doubles, less a random half.
+    /// Returns the exponential wait, less a random part of at most half.
     pub(crate) fn back_off(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(16);
         let full = self
@@ -58,8 +59,8 @@ impl RetryPolicy {
     }
 }
 
-/// Whether the same call may succeed a little later.
-fn passes(error: &Error) -> bool {
+/// Returns whether the error is temporary.
+fn is_temporary(error: &Error) -> bool {
     match error {
         Error::Api {
             code: Code::Unavailable | Code::DeadlineExceeded,
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_the_longest_and_lose_at_most_half() {
+    fn backoff_doubles_to_a_cap_with_at_most_half_jitter() {
         let policy = RetryPolicy::default();
         for (attempt, full) in [(1, 200), (2, 400), (3, 800), (7, 10_000), (40, 10_000)] {
             let full = Duration::from_millis(full);
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_servers_wish_is_the_least_wait_and_a_longer_one_than_allowed_is_given_back() {
+    fn wait_of_server_is_kept_or_ends_retries() {
         let policy = RetryPolicy::default();
         let in_3_s = refused(Code::ResourceExhausted, Some(Duration::from_secs(3)));
         assert_eq!(policy.wait_after(1, &in_3_s), Some(Duration::from_secs(3)));
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stays_wrong_is_not_asked_again() {
+    fn permanent_error_is_not_retried() {
         let policy = RetryPolicy::default();
         for code in [
             Code::InvalidArgument,

@@ -1,4 +1,4 @@
-//! Search among everybody's items.
+//! Search among the items of all members of the marketplace.
 
 use vintedbot_proto::v1::SearchItemsRequest;
 use vintedbot_proto::v1::marketplace_search_service_client::MarketplaceSearchServiceClient;
@@ -7,7 +7,7 @@ use vintedbot_proto::v1::search_items_response::Item;
 use crate::Paged;
 use crate::call::{Calls, call};
 
-/// `MarketplaceSearchService`; see [`Client::search`](crate::Client::search). A server without a search answers
+/// `MarketplaceSearchService`; see [`Client::search`](crate::Client::search). A server without this search fails with
 /// `SEARCH_UNAVAILABLE`.
 #[derive(Clone)]
 pub struct Search {
@@ -15,7 +15,7 @@ pub struct Search {
 }
 
 impl Search {
-    /// Items, best match first.
+    /// Finds items, best match first.
     pub fn items(&self, request: SearchItemsRequest) -> Paged<Item> {
         self.calls
             .pages(request, call!(MarketplaceSearchServiceClient::search_items))

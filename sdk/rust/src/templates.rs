@@ -1,4 +1,4 @@
-//! Texts that are used again.
+//! Templates: reusable reply texts.
 
 use vintedbot_proto::v1::preview_template_request::Source;
 use vintedbot_proto::v1::template_service_client::TemplateServiceClient;
@@ -10,14 +10,14 @@ use vintedbot_proto::v1::{
 use crate::call::{Calls, Present as _, call};
 use crate::{Paged, Result};
 
-/// `TemplateService`; see [`Client::templates`](crate::Client::templates). Nothing here sends anything.
+/// `TemplateService`; see [`Client::templates`](crate::Client::templates). No method sends a message.
 #[derive(Clone)]
 pub struct Templates {
     pub(crate) calls: Calls,
 }
 
 impl Templates {
-    /// Makes a template: `"Hello {{person}}, the {{item_title}} is {{item_price}}."`
+    /// Creates a template: `"Hello {{person}}, the {{item_title}} is {{item_price}}."`
     pub async fn create(&self, name: impl Into<String>, text: impl Into<String>) -> Result<Template> {
         let request = CreateTemplateRequest {
             name: name.into(),
@@ -31,7 +31,7 @@ impl Templates {
         answer.template.present("template")
     }
 
-    /// All templates, by name.
+    /// Lists all templates, by name.
     pub fn list(&self) -> Paged<Template> {
         self.calls.pages(
             ListTemplatesRequest::default(),
@@ -39,7 +39,7 @@ impl Templates {
         )
     }
 
-    /// One template.
+    /// Returns one template.
     pub async fn get(&self, id: impl Into<String>) -> Result<Template> {
         let request = GetTemplateRequest { id: id.into() };
         let answer = self
@@ -70,7 +70,7 @@ impl Templates {
         Ok(())
     }
 
-    /// A template as a thread fills it, and what stays unfilled.
+    /// Fills a template from a thread. Returns the text and the variables without a value.
     pub async fn preview(
         &self,
         id: impl Into<String>,
@@ -79,7 +79,7 @@ impl Templates {
         self.filled(Source::TemplateId(id.into()), thread_id.into()).await
     }
 
-    /// The same with a text that is still being written.
+    /// Fills an unsaved text from a thread, like [`preview`](Self::preview).
     pub async fn preview_text(
         &self,
         text: impl Into<String>,

@@ -1,4 +1,4 @@
-//! Photos on their way to the server.
+//! Uploads of photos.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::{Error, Result};
 
 const CHUNK: usize = 64 * 1024;
 
-/// A photo to be stored: a file, or bytes.
+/// A photo to upload: a file, or bytes.
 #[derive(Clone, Debug)]
 pub struct Upload {
     source: Source,
@@ -29,7 +29,7 @@ enum Source {
 }
 
 impl Upload {
-    /// A file, known by its name without the folder.
+    /// Takes a file, named by its file name without the folder.
     pub fn path(path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -39,7 +39,7 @@ impl Upload {
         }
     }
 
-    /// Bytes, without a name.
+    /// Takes bytes, without a name.
     pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         Self {
             source: Source::Bytes(bytes.into()),
@@ -47,14 +47,14 @@ impl Upload {
         }
     }
 
-    /// Another name to know it by; at most 255 characters.
+    /// Sets another name; at most 255 characters.
     #[must_use]
     pub fn named(mut self, file_name: impl Into<String>) -> Self {
         self.file_name = file_name.into();
         self
     }
 
-    /// Its name, and the whole of it.
+    /// Returns the name and the complete content.
     pub(crate) async fn read(self) -> Result<(String, Bytes)> {
         let bytes = match self.source {
             Source::Bytes(bytes) => bytes,
@@ -86,14 +86,14 @@ impl<P: AsRef<Path>> From<P> for Upload {
     }
 }
 
-/// Photos with the sizes that are announced for them.
+/// Photos with their announced sizes.
 #[derive(Clone)]
 pub struct Batch {
     photos: Arc<[(Upload, u64)]>,
     request_id: String,
 }
 
-/// Why a stream of parts ended early: a file that could not be read to its end.
+/// The error of a file that could not be read completely, which ended the stream of parts.
 #[derive(Clone, Default)]
 pub struct Broken(Arc<Mutex<Option<Error>>>);
 
@@ -112,7 +112,7 @@ impl Broken {
 }
 
 impl Batch {
-    /// Looks at all files before anything is sent.
+    /// Reads the sizes of all files before anything is sent.
     pub async fn open(uploads: impl IntoIterator<Item = Upload>, request_id: String) -> Result<Self> {
         let mut photos = Vec::new();
         for upload in uploads {
@@ -125,7 +125,8 @@ impl Batch {
         })
     }
 
-    /// The parts to send. A file that breaks off leaves its photo shorter than announced, which the server refuses whole.
+    /// Returns the parts to send. If a file ends early, its photo is shorter than announced and the server refuses the
+    /// whole upload.
     pub fn parts(self, broken: Broken) -> impl Stream<Item = UploadPhotosRequest> + Send + 'static {
         async_stream::stream! {
             for (upload, size) in self.photos.iter() {
@@ -163,7 +164,7 @@ fn part(part: Part) -> UploadPhotosRequest {
     UploadPhotosRequest { part: Some(part) }
 }
 
-/// The next bytes; that there are none any more is an error.
+/// Returns the next bytes. The end of the file is an error.
 async fn chunk(file: &mut (impl AsyncRead + Unpin)) -> io::Result<Bytes> {
     let mut bytes = BytesMut::with_capacity(CHUNK);
     match file.read_buf(&mut bytes).await? {
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_file_that_shrinks_meanwhile_leaves_its_photo_short_of_what_was_announced() {
+    async fn file_that_shrinks_ends_the_stream_early() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("photo.jpg");
         std::fs::write(&path, b"a whole picture").expect("it is written");

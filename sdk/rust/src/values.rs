@@ -1,9 +1,9 @@
-//! Short ways to write the contract's small values.
+//! Constructors for small values of the contract.
 
 use prost_types::FieldMask;
 use vintedbot_proto::v1::{Money, NameOrId, name_or_id};
 
-/// A thing of the catalogue by its name in the account's language: `name("Homme > Sweats")`, `name("bon")`.
+/// An entry of the catalogue by its name in the account's language: `name("Homme > Sweats")`, `name("bon")`.
 #[must_use]
 pub fn name(name: impl Into<String>) -> NameOrId {
     NameOrId {
@@ -11,7 +11,7 @@ pub fn name(name: impl Into<String>) -> NameOrId {
     }
 }
 
-/// A thing of the catalogue by the marketplace's id.
+/// An entry of the catalogue by the marketplace's id.
 #[must_use]
 pub fn id(id: i64) -> NameOrId {
     NameOrId {
@@ -19,7 +19,7 @@ pub fn id(id: i64) -> NameOrId {
     }
 }
 
-/// An amount in the currency's smallest unit: `money(1250, "EUR")` is 12.50 euro.
+/// An amount in the currency's minor unit: `money(1250, "EUR")` is 12.50 euro.
 #[must_use]
 pub fn money(minor_units: i64, currency_code: impl Into<String>) -> Money {
     Money {
@@ -28,7 +28,7 @@ pub fn money(minor_units: i64, currency_code: impl Into<String>) -> Money {
     }
 }
 
-/// Which fields an update takes: `mask(["title", "price"])`.
+/// The fields that an update changes: `mask(["title", "price"])`.
 #[must_use]
 pub fn mask<P: Into<String>>(paths: impl IntoIterator<Item = P>) -> FieldMask {
     FieldMask {

@@ -1,4 +1,4 @@
-//! What an account already has on the site, brought here.
+//! Imports of an account's items on the site.
 
 use futures::TryStreamExt as _;
 use vintedbot_proto::v1::wardrobe_import::State;
@@ -19,8 +19,8 @@ pub struct Wardrobe {
 }
 
 impl Wardrobe {
-    /// Reads an account's items and drafts on the site: new ones become listings, known ones are compared. While an import of
-    /// the account is under way, it is the answer. See [`ended`](Self::ended).
+    /// Imports an account's items and drafts from the site. New items become listings; known items are compared with
+    /// their listings. If an import of the account is running, returns that one. See [`ended`](Self::ended).
     pub async fn import(&self, account_id: impl Into<String>) -> Result<WardrobeImport> {
         let request = ImportWardrobeRequest {
             account_id: account_id.into(),
@@ -33,7 +33,7 @@ impl Wardrobe {
         answer.wardrobe_import.present("wardrobe import")
     }
 
-    /// One import, with how far it is.
+    /// Returns one import, with its progress.
     pub async fn get(&self, id: impl Into<String>) -> Result<WardrobeImport> {
         let request = GetWardrobeImportRequest { id: id.into() };
         let answer = self
@@ -43,7 +43,7 @@ impl Wardrobe {
         answer.wardrobe_import.present("wardrobe import")
     }
 
-    /// Waits until an import has ended. Needs the scope `events:read`. Takes as long as it takes.
+    /// Waits until an import has ended. Has no timeout. Needs the scope `events:read`.
     pub async fn ended(&self, id: impl Into<String>) -> Result<WardrobeImport> {
         let id = id.into();
         let mut watch = Watch::begin(self.calls.clone(), WatchRequest::default());
@@ -60,10 +60,10 @@ impl Wardrobe {
                 }
             }
         }
-        Err(Error::Incomplete("end of the import"))
+        Err(Error::Incomplete("final state of the import"))
     }
 
-    /// Takes what changed on the site over into the listing here, as it was last read.
+    /// Copies the changes made on the site into the listing here, as they were last read.
     pub async fn accept(&self, listing_id: impl Into<String>) -> Result<Listing> {
         let request = AcceptRemoteChangesRequest {
             listing_id: listing_id.into(),

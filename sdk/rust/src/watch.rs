@@ -1,4 +1,4 @@
-//! The stream of events that goes on where it was cut.
+//! The stream of events, resumed after lost connections.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,14 +14,14 @@ use vintedbot_proto::v1::{WatchRequest, WatchResponse};
 use crate::call::Calls;
 use crate::{Error, Result};
 
-/// What happens, as a stream of messages; see [`Events::watch`](crate::Events::watch).
+/// The messages of the event log, as a stream; see [`Events::watch`](crate::Events::watch).
 ///
-/// Whenever the line is lost or the server restarts, it asks again from where it was, with growing waits and for as long
-/// as it takes, so that every event comes exactly once. What cannot get better by itself (a revoked token, a place in the
-/// log that is gone: [`Error::is_cursor_expired`]) is told as an error, after which the stream ends.
+/// If the connection is lost or the server restarts, the stream resumes from its cursor, with growing waits and without
+/// a limit. Every event therefore arrives exactly once. A permanent error, such as a revoked API token or an expired
+/// cursor ([`Error::is_cursor_expired`]), is returned, and the stream ends.
 ///
-/// A snapshot that is cut off is begun anew: count it only from its `SnapshotEnd` on.
-#[must_use = "nothing is watched before it is read"]
+/// An interrupted snapshot starts again: use a snapshot only after its `SnapshotEnd`.
+#[must_use = "nothing is watched until the stream is polled"]
 pub struct Watch {
     messages: BoxStream<'static, Result<WatchResponse>>,
     cursor: String,
@@ -35,8 +35,8 @@ impl Watch {
         }
     }
 
-    /// The place in the log after the message read last: give it to another watch, in another process too, and that goes on
-    /// from there. Empty: there was none yet.
+    /// The cursor after the last message read. Another watch, also in another process, can resume from it. Empty if
+    /// there is none yet.
     #[must_use]
     pub fn cursor(&self) -> &str {
         &self.cursor
@@ -58,7 +58,7 @@ impl Stream for Watch {
             if !response.cursor.is_empty() {
                 self.cursor = response.cursor;
             }
-            // A kind of message that this crate does not know is passed over, with its place in the log.
+            // A message of an unknown kind is skipped, and its cursor is kept.
             if let Some(message) = response.message {
                 return Poll::Ready(Some(Ok(message)));
             }
@@ -108,7 +108,7 @@ fn messages(calls: Calls, mut request: WatchRequest) -> impl Stream<Item = Resul
     }
 }
 
-/// Whether asking again would only give the same answer.
+/// Returns whether a retry would only give the same error.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Api { code, .. } => !matches!(

@@ -1,4 +1,4 @@
-//! Events, sent to addresses of one's own.
+//! Webhooks: events sent to the caller's addresses.
 
 use vintedbot_proto::v1::webhook_service_client::WebhookServiceClient;
 use vintedbot_proto::v1::{
@@ -19,7 +19,8 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// Makes an endpoint that is sent these types of events from now on; none named: all. The answer has the secret, once.
+    /// Creates an endpoint that receives events of these types from now on, or of all types if none is named. Only this
+    /// response contains the secret.
     pub async fn create(
         &self,
         url: impl Into<String>,
@@ -37,14 +38,14 @@ impl Webhooks {
         self.create_with(request).await
     }
 
-    /// The same with everything that can be said.
+    /// Creates an endpoint with all options of the request.
     pub async fn create_with(&self, request: CreateEndpointRequest) -> Result<CreateEndpointResponse> {
         self.calls
             .change(request, call!(WebhookServiceClient::create_endpoint))
             .await
     }
 
-    /// All endpoints, newest first.
+    /// Lists all endpoints, newest first.
     pub fn list(&self) -> Paged<WebhookEndpoint> {
         self.calls.pages(
             ListEndpointsRequest::default(),
@@ -52,7 +53,7 @@ impl Webhooks {
         )
     }
 
-    /// One endpoint.
+    /// Returns one endpoint.
     pub async fn get(&self, id: impl Into<String>) -> Result<WebhookEndpoint> {
         let request = GetEndpointRequest { id: id.into() };
         let answer = self
@@ -71,7 +72,7 @@ impl Webhooks {
         answer.endpoint.present("endpoint")
     }
 
-    /// Removes an endpoint with its deliveries.
+    /// Removes an endpoint and its deliveries.
     pub async fn delete(&self, id: impl Into<String>) -> Result<()> {
         let request = DeleteEndpointRequest {
             id: id.into(),
@@ -83,7 +84,7 @@ impl Webhooks {
         Ok(())
     }
 
-    /// Stops sending to an endpoint. Repeated where that is safe: it is the same however often it is done.
+    /// Disables an endpoint. Repeating the call has no further effect.
     pub async fn disable(&self, id: impl Into<String>) -> Result<WebhookEndpoint> {
         let request = DisableEndpointRequest { id: id.into() };
         let answer = self
@@ -93,7 +94,7 @@ impl Webhooks {
         answer.endpoint.present("endpoint")
     }
 
-    /// Sends to an endpoint again, also what it missed.
+    /// Enables an endpoint. Events that it missed are sent too.
     pub async fn enable(&self, id: impl Into<String>) -> Result<WebhookEndpoint> {
         let request = EnableEndpointRequest { id: id.into() };
         let answer = self
@@ -103,7 +104,7 @@ impl Webhooks {
         answer.endpoint.present("endpoint")
     }
 
-    /// Gives an endpoint a new secret; the old one signs too for a day.
+    /// Gives an endpoint a new secret. The old secret also signs for one day.
     pub async fn rotate_secret(&self, id: impl Into<String>) -> Result<RotateSecretResponse> {
         let request = RotateSecretRequest {
             id: id.into(),
@@ -114,7 +115,7 @@ impl Webhooks {
             .await
     }
 
-    /// Sends a test.
+    /// Sends a test event to an endpoint.
     pub async fn send_test(&self, endpoint_id: impl Into<String>) -> Result<WebhookDelivery> {
         let request = SendTestRequest {
             endpoint_id: endpoint_id.into(),
@@ -127,13 +128,13 @@ impl Webhooks {
         answer.delivery.present("delivery")
     }
 
-    /// Deliveries, newest first.
+    /// Lists deliveries, newest first.
     pub fn deliveries(&self, request: ListDeliveriesRequest) -> Paged<WebhookDelivery> {
         self.calls
             .pages(request, call!(WebhookServiceClient::list_deliveries))
     }
 
-    /// One delivery with its body and its attempts.
+    /// Returns one delivery, with its body and its attempts.
     pub async fn delivery(&self, id: impl Into<String>) -> Result<GetDeliveryResponse> {
         let request = GetDeliveryRequest { id: id.into() };
         self.calls
@@ -141,7 +142,7 @@ impl Webhooks {
             .await
     }
 
-    /// Sends one delivery again, under the same `webhook-id`.
+    /// Sends one delivery again, with the same `webhook-id`.
     pub async fn replay(&self, id: impl Into<String>) -> Result<WebhookDelivery> {
         let request = ReplayDeliveryRequest {
             id: id.into(),
@@ -154,7 +155,7 @@ impl Webhooks {
         answer.delivery.present("delivery")
     }
 
-    /// Sends an endpoint everything of a window of time again; how many deliveries that made.
+    /// Sends all events of a time range to an endpoint again. Returns the number of deliveries.
     pub async fn replay_window(&self, request: ReplayDeliveriesRequest) -> Result<i64> {
         let answer = self
             .calls

@@ -14,13 +14,13 @@ import { TemplateService } from "./gen/vintedbot/v1/template_pb.js";
 import { WardrobeService } from "./gen/vintedbot/v1/wardrobe_pb.js";
 import { WebhookService } from "./gen/vintedbot/v1/webhook_pb.js";
 
-/** Where the server is and who calls. */
+/** The address of the server, and the API token. */
 export interface VintedbotOptions {
-  /** The server's address, like `http://127.0.0.1:8080`. */
+  /** The server's address, such as `http://127.0.0.1:8080`. */
   baseUrl: string;
-  /** The API token, or a function that is asked for it before each call. */
+  /** The API token, or a function that returns it and is called before each call. */
   token: string | (() => string | Promise<string>);
-  /** How long a unary call may take, in milliseconds. Absent: as long as it takes. `watch` takes no notice of it. */
+  /** The timeout of a unary call, in milliseconds. Absent: no timeout. It does not apply to `watch`. */
   timeoutMs?: number;
 }
 
@@ -41,8 +41,8 @@ export interface Vintedbot {
 }
 
 /**
- * Makes the clients. They speak gRPC-web over `fetch`, so they work in every browser and in Node; only
- * `media.uploadPhotos`, a stream towards the server, does not work over gRPC-web: use `media.uploadPhoto` or
+ * Creates the clients. They use gRPC-web over `fetch` and work in every browser and in Node. The exception is
+ * `media.uploadPhotos`, a client stream, which gRPC-web does not support: use `media.uploadPhoto` or
  * `media.createUploadUrl`.
  */
 export function createVintedbot(options: VintedbotOptions): Vintedbot {
@@ -54,7 +54,7 @@ export function createVintedbot(options: VintedbotOptions): Vintedbot {
   return createVintedbotOn(transport);
 }
 
-/** Makes the clients on a transport of one's own, which then also has to bring the token. */
+/** Creates the clients on the caller's transport, which must add the API token. */
 export function createVintedbotOn(transport: Transport): Vintedbot {
   return {
     auth: createClient(AuthService, transport),

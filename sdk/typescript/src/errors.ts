@@ -4,37 +4,39 @@ import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 import { ErrorReason, ErrorReasonSchema } from "./gen/vintedbot/v1/error_reason_pb.js";
 
-/** A field of a request that the server found fault with. */
+/** A wrong field of a request. */
 export interface FieldViolation {
-  /** Path from the request's top, in proto names: `listing.title`. */
+  /** The path from the request's root, in proto names: `listing.title`. */
   field: string;
-  /** What is wrong and what would be right, in English. */
+  /** The problem and the allowed values, in English. */
   description: string;
-  /** The same for programs: full name of a `Violation.Code`, like `CODE_REQUIRED`. */
+  /** The same for programs: the full name of a `Violation.Code`, such as `CODE_REQUIRED`. */
   code: string;
 }
 
-/** A refused or failed call, taken apart. */
+/** The decoded error of a call. */
 export interface CallError {
   /** The gRPC code. */
   code: Code;
-  /** What happened, in English. */
+  /** An English description. */
   message: string;
-  /** Why, as the contract's enum. `UNSPECIFIED`: the server did not say, or says something newer than this SDK. */
+  /** The reason, as the contract's enum. `UNSPECIFIED` if the server sent none, or one that this SDK does not know. */
   reason: ErrorReason;
-  /** Why, as it was sent: `ERROR_REASON_NOT_FOUND`. Empty: not by our server (a cut line, a proxy in between). */
+  /**
+   * The reason as sent: `ERROR_REASON_NOT_FOUND`. Empty if the error is not from the server (lost connection, proxy).
+   */
   reasonName: string;
-  /** What belongs to the reason; each reason's documentation names its keys. */
+  /** Details of the reason. The documentation of each reason names the keys. */
   metadata: Readonly<Record<string, string>>;
-  /** All fields at fault. Empty: no field is. */
+  /** All wrong fields. Empty if the error concerns no field. */
   violations: readonly FieldViolation[];
-  /** After how many milliseconds trying again may help. Absent: the server did not say. */
+  /** The wait in milliseconds after which a retry may succeed. Absent if the server gave none. */
   retryAfterMs?: number;
 }
 
 const reasons = new Map(ErrorReasonSchema.values.map((value) => [value.name, value.number as ErrorReason]));
 
-/** Takes apart whatever a call threw. An error that no call threw comes out with `Code.Unknown` and no reason. */
+/** Decodes a thrown value. An error that no call threw gets `Code.Unknown` and no reason. */
 export function callError(thrown: unknown): CallError {
   const error = ConnectError.from(thrown);
   const info = error.findDetails(ErrorInfoSchema)[0];

@@ -1,7 +1,7 @@
 /**
- * TypeScript SDK for vintedbot. `createVintedbot` makes one typed client for each service, `watch` follows what happens
- * across cuts, `callError` takes an error apart. A new service: a generated file (`npm run generate`), a line here and a
- * client in `client.ts`.
+ * TypeScript SDK for vintedbot. `createVintedbot` creates one typed client for each service, `watch` follows the event
+ * log across lost connections, and `callError` decodes an error. A new service is a generated file (`npm run
+ * generate`), a line here and a client in `client.ts`.
  */
 export { Code, ConnectError } from "@connectrpc/connect";
 export { createVintedbot, createVintedbotOn, type Vintedbot, type VintedbotOptions } from "./client.js";

@@ -4,11 +4,11 @@ import { Code, ConnectError, type Client } from "@connectrpc/connect";
 import { callError, type CallError } from "./errors.js";
 import type { EventService, WatchRequestSchema, WatchResponse } from "./gen/vintedbot/v1/event_pb.js";
 
-/** How to watch. The fields of `WatchRequest`, and: */
+/** The options of a watch: the fields of `WatchRequest`, and the following. */
 export interface WatchOptions extends Omit<MessageInitShape<typeof WatchRequestSchema>, "$typeName"> {
-  /** Ends the watch when it is aborted. */
+  /** Ends the watch when aborted. */
   signal?: AbortSignal;
-  /** Told whenever the line was cut, with the wait before the next try. A connection light in a user interface. */
+  /** Called when the connection is lost, with the wait before the next attempt. Useful for a connection indicator. */
   onCut?: (error: CallError, retryInMs: number) => void;
 }
 
@@ -16,12 +16,11 @@ const firstWaitMs = 250;
 const longestWaitMs = 10_000;
 
 /**
- * Watches what happens, across cuts: whenever the line is lost or the server restarts, it asks again with the last
- * cursor, so that every event comes exactly once. Whatever cannot get better by itself (a revoked token,
- * `CURSOR_EXPIRED`) is thrown; after the latter watch anew with `snapshot`. To go on later, keep the `cursor` of the last
- * message that has one.
+ * Watches the event log across lost connections and server restarts. It resumes with the last cursor, so every event
+ * arrives exactly once. Permanent errors (a revoked API token, `CURSOR_EXPIRED`) are thrown. After `CURSOR_EXPIRED`,
+ * watch again with `snapshot`. To resume later, store the `cursor` of the last message that has one.
  *
- * A snapshot that is cut off is begun anew: count it only from the `snapshotEnd` on.
+ * An interrupted snapshot starts again: use a snapshot only after its `snapshotEnd`.
  */
 export async function* watch(
   events: Client<typeof EventService>,
@@ -38,7 +37,7 @@ export async function* watch(
       const stream = events.watch({ ...request, cursor }, { signal: call.signal, timeoutMs: 0 });
       const messages = stream[Symbol.asyncIterator]();
       for (;;) {
-        // Only what the call throws is a cut; what the reader of this generator throws is its own affair.
+        // Only an error of the call is a lost connection. An error of this generator's reader is passed through.
         const next = await messages.next().catch((error: unknown) => {
           cut = error;
           return undefined;
@@ -62,7 +61,10 @@ export async function* watch(
   }
 }
 
-/** Whether asking again would only give the same answer. Without a reason it is the line, not the server, that spoke. */
+/**
+ * Returns whether a retry would only give the same error. An error without a reason comes from the connection, not from
+ * the server.
+ */
 function isFinal(error: CallError): boolean {
   switch (error.code) {
     case Code.Unavailable:

@@ -1,8 +1,8 @@
 /**
- * The SDK in a real Chromium page of another origin than the server's.
+ * Tests the SDK in a real Chromium page whose origin is not the server's.
  *
- * Needs a running server whose ALLOWED_ORIGINS names PAGE_ORIGIN, and in the environment: VINTEDBOT_URL,
- * VINTEDBOT_TOKEN_FILE; optionally PAGE_ORIGIN (http://127.0.0.1:5173) and CHROMIUM (/usr/bin/chromium).
+ * Requires a running server whose ALLOWED_ORIGINS includes PAGE_ORIGIN, and the variables VINTEDBOT_URL and
+ * VINTEDBOT_TOKEN_FILE. Optional: PAGE_ORIGIN (http://127.0.0.1:5173) and CHROMIUM (/usr/bin/chromium).
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -63,13 +63,13 @@ after(async () => {
   pages?.close();
 });
 
-test("a unary call is answered", async () => {
-  const { ownerId, scopes } = await inPage("whoAmI", server);
-  assert.match(ownerId, /^[0-9a-f-]{36}$/);
+test("unary call returns a response", async () => {
+  const { workspaceId, scopes } = await inPage("whoAmI", server);
+  assert.match(workspaceId, /^[0-9a-f-]{36}$/);
   assert.ok(scopes.includes("events:read"));
 });
 
-test("an error arrives with its reason and details", async () => {
+test("error has its reason and details", async () => {
   const id = crypto.randomUUID();
   const missing = await inPage("getMissingListing", server, id);
   assert.equal(missing.reason, "NOT_FOUND");
@@ -85,7 +85,7 @@ test("an error arrives with its reason and details", async () => {
   );
 });
 
-test("a watch that is cut goes on and brings every event once", async () => {
+test("interrupted watch delivers every event once", async () => {
   const proxy = await cuttingProxy(new URL(server.baseUrl));
   const made: string[] = [];
   try {
@@ -93,7 +93,7 @@ test("a watch that is cut goes on and brings every event once", async () => {
     await tab.waitForFunction(() => window.page.watched().cursors > 0 || window.page.watched().failure);
     for (let number = 1; number <= cuts; number++) {
       made.push(await inPage("createAccount", server, `before cut ${number}`));
-      assert.ok(proxy.cut() > 0, "there was a connection to cut");
+      assert.ok(proxy.cut() > 0, "a connection is open");
       made.push(await inPage("createAccount", server, `during cut ${number}`));
       await tab.waitForFunction(
         ([id, number]) => {
@@ -124,12 +124,12 @@ test("a watch that is cut goes on and brings every event once", async () => {
   }
 });
 
-test("a photo is uploaded by a call and shown", async () => {
+test("photo is uploaded by a call and displayed", async () => {
   const { width, height } = await inPage("upload", server);
   assert.equal(width / height, 640 / 480);
 });
 
-test("a photo is uploaded to a signed URL and shown", async () => {
+test("photo is uploaded to a signed URL and displayed", async () => {
   const { width, height } = await inPage("put", server);
   assert.equal(width / height, 640 / 480);
 });

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 
-/** A TCP proxy in front of one server, whose connections can be cut. */
+/** A TCP proxy in front of one server, which can drop its connections. */
 export interface CuttingProxy {
   url: string;
-  /** Cuts every open connection at once, in whatever they are in the middle of, and says how many there were. */
+  /** Drops every open connection at once, also in the middle of a message. Returns their number. */
   cut(): number;
   close(): void;
 }

@@ -10,7 +10,7 @@ import {
   RetryInfoSchema,
 } from "../src/gen/google/rpc/error_details_pb.js";
 
-test("an error of the server comes out with reason, metadata, violations and wait", () => {
+test("server error has reason, metadata, violations and wait", () => {
   const thrown = new ConnectError("no", Code.InvalidArgument, undefined, [
     {
       desc: ErrorInfoSchema,
@@ -35,7 +35,7 @@ test("an error of the server comes out with reason, metadata, violations and wai
   });
 });
 
-test("a reason newer than this SDK keeps its name", () => {
+test("unknown reason keeps its name", () => {
   const thrown = new ConnectError("no", Code.Aborted, undefined, [
     { desc: ErrorInfoSchema, value: { reason: "ERROR_REASON_OF_TOMORROW" } },
   ]);
@@ -44,7 +44,7 @@ test("a reason newer than this SDK keeps its name", () => {
   assert.equal(error.reasonName, "ERROR_REASON_OF_TOMORROW");
 });
 
-test("what is no error of a call has no reason", () => {
+test("error that no call threw has no reason", () => {
   const error = callError(new Error("oops"));
   assert.equal(error.code, Code.Unknown);
   assert.equal(error.reasonName, "");

@@ -54,7 +54,7 @@ test("threads are listed and answered", async () => {
   assert.deepEqual(asked[0]?.photoIds, ["p1"]);
 });
 
-test("a reply that is refused says why", async () => {
+test("refused reply has a reason", async () => {
   const { vintedbot } = scripted();
   const refused = vintedbot.inbox.sendReply({ threadId: "t1", text: "x".repeat(5_000) });
   const error = callError(await refused.catch((thrown: unknown) => thrown));
@@ -62,13 +62,13 @@ test("a reply that is refused says why", async () => {
   assert.equal(error.reason, ErrorReason.VALIDATION_FAILED);
 });
 
-test("a template says what it could not fill", async () => {
+test("template preview lists its unfilled variables", async () => {
   const { vintedbot } = scripted();
   const filled = await vintedbot.templates.previewTemplate({ source: { case: "templateId", value: "x" } });
   assert.deepEqual(filled.unfilledVariables, ["person"]);
 });
 
-test("what was found says what in it answers", async () => {
+test("search result highlights its matches", async () => {
   const { vintedbot } = scripted();
   const { results, indexComplete } = await vintedbot.inbox.search({ query: "écharpe" });
   assert.ok(indexComplete);

@@ -1,4 +1,6 @@
-/** What the browser test runs inside the page: the SDK as a front end uses it, made to answer with plain data. */
+/**
+ * The functions that the browser test runs inside the page. They use the SDK as a front end does and return plain data.
+ */
 import { fromJson, type JsonValue } from "@bufbuild/protobuf";
 
 import {
@@ -25,7 +27,7 @@ const stop = new AbortController();
 const page = {
   async whoAmI(server: Server) {
     const answer = await createVintedbot(server).auth.whoAmI({});
-    return { ownerId: answer.ownerId, scopes: answer.apiToken?.scopes ?? [] };
+    return { workspaceId: answer.workspaceId, scopes: answer.apiToken?.scopes ?? [] };
   },
 
   async createAccount(server: Server, displayName: string) {
@@ -34,7 +36,7 @@ const page = {
       market: "fr",
       requestId: crypto.randomUUID(),
     });
-    if (account === undefined) throw new Error("an answer without the account");
+    if (account === undefined) throw new Error("the response contains no account");
     return account.id;
   },
 
@@ -42,7 +44,7 @@ const page = {
     await createVintedbot(server).accounts.deleteAccount({ id });
   },
 
-  /** Makes a listing with a title that is too long, and gives back the error. */
+  /** Creates a listing with a title that is too long, and returns the error. */
   async createWrongListing(server: Server, accountId: string) {
     try {
       await createVintedbot(server).listings.createListing({
@@ -55,7 +57,7 @@ const page = {
     throw new Error("a title of 120 characters was accepted");
   },
 
-  /** Asks for what there is not, and gives back the error. */
+  /** Gets a listing that does not exist, and returns the error. */
   async getMissingListing(server: Server, id: string) {
     try {
       await createVintedbot(server).listings.getListing({ id });
@@ -65,7 +67,7 @@ const page = {
     throw new Error("a listing that does not exist was found");
   },
 
-  /** Begins to watch; `watched` tells what came. */
+  /** Starts to watch; `watched` returns the received events. */
   startWatch(server: Server) {
     const run = async (): Promise<void> => {
       const messages = watch(createVintedbot(server).events, { signal: stop.signal, onCut: () => cuts++ });
@@ -87,14 +89,14 @@ const page = {
     stop.abort();
   },
 
-  /** Uploads a picture by the unary call, and shows it. */
+  /** Uploads a picture by the unary call, and displays it. */
   async upload(server: Server) {
     const data = new Uint8Array(await (await picture("seagreen")).arrayBuffer());
     const { photo } = await createVintedbot(server).media.uploadPhoto({ data, fileName: "green.jpg" });
     return shown(photo);
   },
 
-  /** Uploads a picture by HTTP PUT to a signed URL, and shows it. */
+  /** Uploads a picture by HTTP PUT to a signed URL, and displays it. */
   async put(server: Server) {
     const body = await picture("tomato");
     const { media } = createVintedbot(server);
@@ -134,9 +136,9 @@ async function picture(colour: string): Promise<Blob> {
   });
 }
 
-/** Shows the stored photo in the page and gives back what the browser made of it. */
+/** Displays the stored photo in the page, and returns its size as the browser decoded it. */
 async function shown(photo: Photo | undefined) {
-  if (photo === undefined) throw new Error("an answer without the photo");
+  if (photo === undefined) throw new Error("the response contains no photo");
   const image = new Image();
   image.src = photo.url;
   await image.decode();

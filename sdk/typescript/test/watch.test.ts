@@ -6,7 +6,7 @@ import { Code, ConnectError, createRouterTransport } from "@connectrpc/connect";
 import { createVintedbotOn, EventService, watch, type WatchRequest, type Vintedbot } from "../src/index.js";
 import { ErrorInfoSchema } from "../src/gen/google/rpc/error_details_pb.js";
 
-/** A server whose log has `length` events and which cuts the line after every `perCall` of them. */
+/** A server whose log has `length` events. It drops the connection after each `perCall` events. */
 function scripted(length: number, perCall: number): { vintedbot: Vintedbot; requests: WatchRequest[] } {
   const requests: WatchRequest[] = [];
   const transport = createRouterTransport(({ service }) => {
@@ -20,14 +20,14 @@ function scripted(length: number, perCall: number): { vintedbot: Vintedbot; requ
             message: { case: "event" as const, value: { sequence: BigInt(sequence) } },
           };
         }
-        throw new ConnectError("line cut", Code.Unknown);
+        throw new ConnectError("connection lost", Code.Unknown);
       },
     });
   });
   return { vintedbot: createVintedbotOn(transport), requests };
 }
 
-test("every event comes once, however often the line is cut", async () => {
+test("every event arrives once across lost connections", async () => {
   const { vintedbot, requests } = scripted(7, 2);
   const seen: bigint[] = [];
   let cuts = 0;
@@ -43,14 +43,14 @@ test("every event comes once, however often the line is cut", async () => {
   );
 });
 
-test("a snapshot that was cut off is asked for again", async () => {
+test("interrupted snapshot is requested again", async () => {
   const requests: WatchRequest[] = [];
   const transport = createRouterTransport(({ service }) => {
     service(EventService, {
       async *watch(request) {
         requests.push(request);
         yield { message: { case: "snapshot" as const, value: { resourceId: "a" } } };
-        if (requests.length === 1) throw new ConnectError("line cut", Code.Unknown);
+        if (requests.length === 1) throw new ConnectError("connection lost", Code.Unknown);
         yield { cursor: "5", message: { case: "snapshotEnd" as const, value: { sequence: 5n } } };
       },
     });
@@ -70,7 +70,7 @@ test("a snapshot that was cut off is asked for again", async () => {
   );
 });
 
-test("an expired cursor is thrown, not tried again", async () => {
+test("expired cursor is thrown and not retried", async () => {
   let calls = 0;
   const transport = createRouterTransport(({ service }) => {
     service(EventService, {

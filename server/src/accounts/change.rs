@@ -7,7 +7,7 @@ use vintedbot_proto::v1;
 
 use super::shown;
 use crate::auth;
-use crate::convert::{Fields, signed};
+use crate::convert::{Fields, saturating_i64};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -18,7 +18,7 @@ pub async fn update(
     let caller = auth::caller(&request)?;
     caller.require(Scope::AccountsWrite)?;
     let update = read(request.into_inner())?;
-    let account = accounts::update(&state.domain, &caller, update).await?;
+    let account = accounts::update(&state.context, &caller, update).await?;
     Ok(Response::new(v1::UpdateAccountResponse {
         account: Some(shown(state, account).await?),
     }))
@@ -33,7 +33,7 @@ fn read(request: v1::UpdateAccountRequest) -> Result<Update, Problem> {
         language: account.language,
         publish_limit_per_minute: account.publish_limit_per_minute.map(i64::from),
         mask: fields.mask("update_mask", request.update_mask),
-        expected_sequence: request.expected_sequence.map(signed),
+        expected_sequence: request.expected_sequence.map(saturating_i64),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(update)
@@ -50,6 +50,6 @@ pub async fn delete(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    accounts::delete(&state.domain, &caller, &id, request_id).await?;
+    accounts::delete(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::DeleteAccountResponse {}))
 }

@@ -18,7 +18,7 @@ pub async fn create(
     let caller = auth::caller(&request)?;
     caller.require(Scope::AccountsWrite)?;
     let new = read(request.into_inner())?;
-    let account = accounts::create(&state.domain, &caller, new).await?;
+    let account = accounts::create(&state.context, &caller, new).await?;
     Ok(Response::new(v1::CreateAccountResponse {
         account: Some(shown(state, account).await?),
     }))

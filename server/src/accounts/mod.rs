@@ -1,4 +1,4 @@
-//! `AccountService`: accounts on the marketplace, and how far the server may go with each.
+//! `AccountService`: accounts on the marketplace, their modes and their sessions.
 
 mod change;
 mod create;
@@ -22,9 +22,9 @@ pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
     routes.add_service(AccountServiceServer::new(Service(state.clone())).max_decoding_message_size(limit));
 }
 
-/// An account as it is shown, with how fresh its inbox is.
+/// Converts an account, with the freshness of its inbox.
 async fn shown(state: &ServerState, account: Account) -> Result<v1::Account, Problem> {
-    let fresh = sync::freshness_of(&state.domain, &account).await?;
+    let fresh = sync::freshness_of(&state.context, &account).await?;
     Ok(account::with_freshness(account, fresh))
 }
 

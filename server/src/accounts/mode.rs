@@ -18,7 +18,7 @@ pub async fn set_mode(
     let caller = auth::caller(&request)?;
     caller.require(Scope::AccountsWrite)?;
     let set = read(request.into_inner())?;
-    let (account, cancelled_publish_job_ids) = accounts::set_mode(&state.domain, &caller, set).await?;
+    let (account, cancelled_publish_job_ids) = accounts::set_mode(&state.context, &caller, set).await?;
     Ok(Response::new(v1::SetModeResponse {
         account: Some(shown(state, account).await?),
         cancelled_publish_job_ids,
@@ -49,7 +49,7 @@ pub async fn resume(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    let account = accounts::resume(&state.domain, &caller, &id, request_id).await?;
+    let account = accounts::resume(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::ResumeAccountResponse {
         account: Some(shown(state, account).await?),
     }))

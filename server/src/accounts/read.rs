@@ -22,7 +22,7 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let account = accounts::get(&state.domain, &caller, &id).await?;
+    let account = accounts::get(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::GetAccountResponse {
         account: Some(shown(state, account).await?),
     }))
@@ -39,8 +39,8 @@ pub async fn list(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = accounts::list(&state.domain, &caller, &page).await?;
-    let mut fresh = sync::freshness(&state.domain, &page.items).await?;
+    let page = accounts::list(&state.context, &caller, &page).await?;
+    let mut fresh = sync::freshness(&state.context, &page.items).await?;
     let shown = |one: Account| {
         let fresh = fresh.remove(&one.id).unwrap_or_default();
         account::with_freshness(one, fresh)

@@ -1,5 +1,5 @@
-//! `ImportSession`, `CheckSession`, `ForgetSession`. The first two wait for what the worker finds out, until the caller's
-//! deadline ends the call; what was begun goes on then.
+//! `ImportSession`, `CheckSession`, `ForgetSession`. The first two wait for the worker's result until the caller's
+//! deadline. The job continues after that.
 
 use tonic::{Request, Response};
 use vintedbot_domain::accounts::{self, ImportSession, SessionSource};
@@ -21,7 +21,7 @@ pub async fn import(
     let caller = auth::caller(&request)?;
     caller.require(Scope::AccountsWrite)?;
     let import = read(request.into_inner())?;
-    let imported = accounts::import_session(&state.domain, &caller, import).await?;
+    let imported = accounts::import_session(&state.context, &caller, import).await?;
     Ok(Response::new(v1::ImportSessionResponse {
         account: Some(shown(state, imported.account).await?),
         dropped_cookies: imported.dropped,
@@ -60,7 +60,7 @@ pub async fn check(
     let mut fields = Fields::default();
     let id = fields.id("account_id", request.into_inner().account_id);
     let id = fields.done(id)?;
-    let account = accounts::check_session(&state.domain, &caller, &id).await?;
+    let account = accounts::check_session(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::CheckSessionResponse {
         account: Some(shown(state, account).await?),
     }))
@@ -77,7 +77,7 @@ pub async fn forget(
     let id = fields.id("account_id", request.account_id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    let account = accounts::forget_session(&state.domain, &caller, &id, request_id).await?;
+    let account = accounts::forget_session(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::ForgetSessionResponse {
         account: Some(shown(state, account).await?),
     }))

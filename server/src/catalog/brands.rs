@@ -26,7 +26,8 @@ pub async fn search(
         token: request.page_token,
     };
     let (query, category_id) = (&request.query, request.category_id);
-    let page = catalog::search_brands(&state.domain, &caller, &account_id, query, category_id, &page).await?;
+    let page =
+        catalog::search_brands(&state.context, &caller, &account_id, query, category_id, &page).await?;
     Ok(Response::new(v1::SearchBrandsResponse {
         brands: page.items.into_iter().map(convert::brand).collect(),
         next_page_token: page.next_page_token,

@@ -27,7 +27,7 @@ pub async fn list(
     };
     let (parent_id, recursive) = (request.parent_id, request.recursive);
     let page =
-        catalog::list_categories(&state.domain, &caller, &account_id, parent_id, recursive, &page).await?;
+        catalog::list_categories(&state.context, &caller, &account_id, parent_id, recursive, &page).await?;
     Ok(Response::new(v1::ListCategoriesResponse {
         categories: page.items.into_iter().map(convert::category).collect(),
         next_page_token: page.next_page_token,
@@ -47,7 +47,7 @@ pub async fn get(
         fields.wrong("id", "is required");
     }
     let account_id = fields.done(account_id)?;
-    let (category, form) = catalog::category(&state.domain, &caller, &account_id, request.id).await?;
+    let (category, form) = catalog::category(&state.context, &caller, &account_id, request.id).await?;
     Ok(Response::new(v1::GetCategoryResponse {
         category: Some(convert::category(category)),
         fields: form.into_iter().map(convert::field).collect(),

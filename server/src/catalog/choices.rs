@@ -28,7 +28,7 @@ pub async fn sizes(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = catalog::sizes(&state.domain, &caller, &account_id, request.category_id, &page).await?;
+    let page = catalog::sizes(&state.context, &caller, &account_id, request.category_id, &page).await?;
     Ok(Response::new(v1::ListSizesResponse {
         sizes: page.items.into_iter().map(convert::size).collect(),
         next_page_token: page.next_page_token,
@@ -49,7 +49,7 @@ pub async fn colors(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = catalog::colors(&state.domain, &caller, &account_id, &page).await?;
+    let page = catalog::colors(&state.context, &caller, &account_id, &page).await?;
     Ok(Response::new(v1::ListColorsResponse {
         colors: page.items.into_iter().map(convert::color).collect(),
         next_page_token: page.next_page_token,
@@ -70,7 +70,7 @@ pub async fn conditions(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = catalog::conditions(&state.domain, &caller, &account_id, request.category_id, &page).await?;
+    let page = catalog::conditions(&state.context, &caller, &account_id, request.category_id, &page).await?;
     Ok(Response::new(v1::ListConditionsResponse {
         conditions: page.items.into_iter().map(convert::condition).collect(),
         next_page_token: page.next_page_token,
@@ -92,7 +92,7 @@ pub async fn package_sizes(
         token: request.page_token,
     };
     let page =
-        catalog::package_sizes(&state.domain, &caller, &account_id, request.category_id, &page).await?;
+        catalog::package_sizes(&state.context, &caller, &account_id, request.category_id, &page).await?;
     Ok(Response::new(v1::ListPackageSizesResponse {
         package_sizes: page.items.into_iter().map(convert::package_size).collect(),
         next_page_token: page.next_page_token,

@@ -1,4 +1,4 @@
-//! `CatalogService`: what the marketplace offers to choose from.
+//! `CatalogService`: the marketplace's catalogue.
 
 mod brands;
 mod categories;

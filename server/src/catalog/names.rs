@@ -17,7 +17,7 @@ pub async fn resolve(
     let caller = auth::caller(&request)?;
     caller.require(Scope::CatalogRead)?;
     let (account_id, queries) = read(request.into_inner())?;
-    let results = catalog::resolve_names(&state.domain, &caller, &account_id, &queries).await?;
+    let results = catalog::resolve_names(&state.context, &caller, &account_id, &queries).await?;
     Ok(Response::new(v1::ResolveNamesResponse {
         results: results.into_iter().map(convert::resolution).collect(),
     }))

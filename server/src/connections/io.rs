@@ -1,4 +1,4 @@
-//! A connection that ends when it has been silent for too long or has to make room.
+//! A connection that closes when it is idle for too long or is evicted.
 
 use std::io;
 use std::pin::Pin;
@@ -15,17 +15,17 @@ use vintedbot_domain::failpoints;
 use super::Limits;
 use super::registry::{Activity, Slot};
 
-/// How often a connection with running calls is looked at.
-const LOOK: Duration = Duration::from_secs(5);
+/// The interval at which a connection's limits are checked.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// An accepted connection, with its place among the open ones.
+/// An accepted connection with its slot.
 pub struct Connection {
     stream: TcpStream,
     slot: Slot,
     limits: Limits,
     evicted: Pin<Box<WaitForCancellationFutureOwned>>,
-    look: Pin<Box<Sleep>>,
-    /// Since when the client has left bytes unread.
+    check: Pin<Box<Sleep>>,
+    /// The time since which the client has left sent bytes unread.
     stalled: Option<Instant>,
 }
 
@@ -34,7 +34,7 @@ impl Connection {
         Self {
             stream,
             evicted: Box::pin(slot.activity.evicted().cancelled_owned()),
-            look: Box::pin(tokio::time::sleep(limits.first_request.min(LOOK))),
+            check: Box::pin(tokio::time::sleep(limits.first_request.min(CHECK_EVERY))),
             slot,
             limits: limits.clone(),
             stalled: None,
@@ -46,16 +46,16 @@ impl Connection {
         self.slot.activity.clone()
     }
 
-    /// The error with which the connection ends, once it has to. Wakes the task then.
+    /// Returns the error that ends the connection, once a limit is exceeded. Otherwise registers the task's waker.
     fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         if self.evicted.as_mut().poll(context).is_ready() {
             return Poll::Ready(io::Error::new(
                 io::ErrorKind::ConnectionAborted,
-                "makes room for another connection",
+                "evicted in favour of another connection",
             ));
         }
         loop {
-            ready!(self.look.as_mut().poll(context));
+            ready!(self.check.as_mut().poll(context));
             let now = Instant::now();
             let ends = [
                 self.slot.activity.idle_until(&self.limits),
@@ -63,17 +63,17 @@ impl Connection {
             ];
             let end = ends.into_iter().flatten().min();
             if end.is_some_and(|end| end <= now) && !failpoints::disables("silence") {
-                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "silent for too long"));
+                return Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "idle for too long"));
             }
-            // A call may end, or the client may stop reading, before the next look.
-            let next = end.map_or(now + LOOK, |end| {
-                end.clamp(now + Duration::from_millis(1), now + LOOK)
+            // A call may end, or the client may stop reading, before the next check.
+            let next = end.map_or(now + CHECK_EVERY, |end| {
+                end.clamp(now + Duration::from_millis(1), now + CHECK_EVERY)
             });
-            self.look.as_mut().reset(next);
+            self.check.as_mut().reset(next);
         }
     }
 
-    /// Passes on what an operation gave, unless the connection has to end.
+    /// Returns the operation's result, unless the connection must end.
     fn or_end<T>(&mut self, context: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match polled {
             Poll::Pending => self.poll_end(context).map(Err),
@@ -81,7 +81,7 @@ impl Connection {
         }
     }
 
-    fn or_end_of_write<T>(
+    fn or_end_write<T>(
         &mut self,
         context: &mut Context<'_>,
         polled: Poll<io::Result<T>>,
@@ -121,7 +121,7 @@ impl AsyncWrite for Connection {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.or_end_of_write(context, polled)
+        self.or_end_write(context, polled)
     }
 
     fn poll_write_vectored(
@@ -130,7 +130,7 @@ impl AsyncWrite for Connection {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.or_end_of_write(context, polled)
+        self.or_end_write(context, polled)
     }
 
     fn is_write_vectored(&self) -> bool {

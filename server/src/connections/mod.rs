@@ -1,8 +1,8 @@
-//! Limits on connections: how many may be open, in total and from one address, and how long they may stay silent.
+//! Limits on connections: the number of open connections, in total and per address, and their idle time.
 //!
-//! A client that holds connections open without calling must not keep others out. A full server therefore closes the
-//! oldest connection without an authenticated call to make room, and refuses the new one only where every connection
-//! has such a call.
+//! A client must not block others by holding connections open without calls. If the server is full, it closes the
+//! oldest connection without an authenticated call. It refuses the new connection only if every open one has such a
+//! call.
 
 mod io;
 mod registry;
@@ -25,25 +25,25 @@ use tokio::net::TcpListener;
 pub use io::Connection;
 pub use registry::{Activity, Registry};
 
-/// How long accepting pauses after it failed for lack of descriptors or memory.
+/// The pause after accepting failed for lack of descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What connections may take. Numbers are counts, times are wall-clock durations.
+/// The limits on connections. Numbers are counts, times are wall-clock durations.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Connections in total.
     pub total: usize,
     /// Connections from one address; IPv6 addresses of one /64 network count as one.
     pub per_address: usize,
-    /// Calls that run at once on one HTTP/2 connection.
+    /// Concurrent calls on one HTTP/2 connection.
     pub streams: u32,
-    /// Calls, streams among them, that run at once for one owner.
-    pub calls_per_owner: usize,
-    /// How long a connection may take to its first complete request head.
+    /// Concurrent calls of one workspace, including streams.
+    pub calls_per_workspace: usize,
+    /// The maximum time until the first complete request head of a connection.
     pub first_request: Duration,
-    /// How long a connection may stay open without a call.
+    /// The maximum time that a connection may stay open without a call.
     pub idle: Duration,
-    /// How long a client may leave sent bytes unread before its connection is closed.
+    /// The maximum time that a client may leave sent bytes unread.
     pub stalled: Duration,
 }
 
@@ -53,7 +53,7 @@ impl Default for Limits {
             total: 512,
             per_address: 384,
             streams: 200,
-            calls_per_owner: 256,
+            calls_per_workspace: 256,
             first_request: Duration::from_secs(10),
             idle: Duration::from_secs(600),
             stalled: Duration::from_secs(60),
@@ -61,7 +61,7 @@ impl Default for Limits {
     }
 }
 
-/// Accepts connections within the limits. Never ends.
+/// Accepts connections within the limits. The stream never ends.
 pub fn accept(listener: TcpListener, registry: Registry) -> impl Stream<Item = std::io::Result<Connection>> {
     stream::unfold((listener, registry), |(listener, registry)| async move {
         loop {
@@ -70,9 +70,9 @@ pub fn accept(listener: TcpListener, registry: Registry) -> impl Stream<Item = s
                     let Some(slot) = registry.admit(address.ip()) else {
                         continue;
                     };
-                    // Without it, small frames wait for the acknowledgement of the ones before.
+                    // Without TCP_NODELAY, small frames wait for the acknowledgement of earlier ones.
                     if let Err(error) = stream.set_nodelay(true) {
-                        tracing::debug!(%error, "TCP_NODELAY");
+                        tracing::debug!(%error, "TCP_NODELAY could not be set");
                     }
                     let connection = Connection::new(stream, slot, registry.limits());
                     return Some((Ok(connection), (listener, registry)));
@@ -88,7 +88,7 @@ pub fn accept(listener: TcpListener, registry: Registry) -> impl Stream<Item = s
     })
 }
 
-/// Whether accepting fails for lack of something that only time brings back. Others concern one connection.
+/// Returns whether accepting failed because a resource is exhausted. Other errors concern one connection.
 fn is_exhausted(error: &std::io::Error) -> bool {
     use rustix::io::Errno;
 
@@ -98,18 +98,18 @@ fn is_exhausted(error: &std::io::Error) -> bool {
         .contains(&errno)
 }
 
-/// Counts a call on its connection, from its head to the end of its answer.
+/// Counts a call on its connection, from its head to the end of its response.
 pub async fn count_call(request: Request, next: Next) -> Response {
     let call = request.extensions().get::<Activity>().map(Activity::begin_call);
     hold(next.run(request).await, call)
 }
 
-/// Drops `guard` with the answer's body.
+/// Drops `guard` together with the response body.
 pub fn hold<G: Send + Unpin + 'static>(response: Response, guard: G) -> Response {
     response.map(|inner| Body::new(Holding { inner, _guard: guard }))
 }
 
-/// A body with what is released after it.
+/// A response body with a guard that is dropped after it.
 struct Holding<G> {
     inner: Body,
     _guard: G,

@@ -1,4 +1,4 @@
-//! Which connections are open, and what they are used for.
+//! The registry of open connections and of their calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -12,7 +12,7 @@ use vintedbot_domain::failpoints;
 
 use super::Limits;
 
-/// The open connections of one listener, and the running calls of each owner.
+/// The open connections of one listener, and the running calls of each workspace.
 #[derive(Clone, Debug)]
 pub struct Registry(Arc<Shared>);
 
@@ -20,16 +20,16 @@ pub struct Registry(Arc<Shared>);
 struct Shared {
     limits: Limits,
     open: Mutex<Open>,
-    /// Running calls by owner.
+    /// Running calls by workspace.
     calls: Mutex<HashMap<String, usize>>,
-    /// When exhaustion was last logged.
+    /// The time at which exhaustion was last logged.
     reported: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    /// In the order of their arrival.
+    /// The open connections by arrival number, oldest first.
     connections: BTreeMap<u64, Entry>,
     per_address: HashMap<IpAddr, usize>,
 }
@@ -40,28 +40,28 @@ struct Entry {
     activity: Activity,
 }
 
-/// What a connection is used for. Requests carry it in their extensions.
+/// The calls of a connection. Requests carry it in their extensions.
 #[derive(Clone, Debug)]
 pub struct Activity(Arc<Used>);
 
 #[derive(Debug)]
 struct Used {
-    /// Calls that run.
+    /// Running calls.
     calls: AtomicUsize,
-    /// Authenticated calls that run.
+    /// Running authenticated calls.
     authenticated: AtomicUsize,
-    /// Whether one ever ran.
+    /// Whether the connection ever had an authenticated call.
     is_known: AtomicBool,
-    /// When the connection came, or its last call ended.
+    /// The time at which the connection was accepted, or its last call ended.
     idle_since: Mutex<Idle>,
-    /// Cancelled when the connection has to make room.
+    /// Cancelled when the connection is evicted.
     evicted: CancellationToken,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Idle {
     since: Instant,
-    /// Whether a call ever ran.
+    /// Whether the connection ever had a call.
     called: bool,
 }
 
@@ -93,7 +93,7 @@ impl Activity {
         AuthenticatedCall(self.clone())
     }
 
-    /// When the connection has been idle for too long. None while a call runs.
+    /// Returns the time at which the connection's idle limit expires. `None` while a call runs.
     pub fn idle_until(&self, limits: &Limits) -> Option<Instant> {
         if self.0.calls.load(Ordering::Acquire) > 0 {
             return None;
@@ -107,7 +107,7 @@ impl Activity {
         Some(idle.since + allowed)
     }
 
-    /// Cancelled when the connection has to make room.
+    /// Returns a token that is cancelled when the connection is evicted.
     pub fn evicted(&self) -> CancellationToken {
         self.0.evicted.clone()
     }
@@ -121,7 +121,7 @@ impl Activity {
     }
 }
 
-/// A call that runs.
+/// Guard of a running call.
 #[derive(Debug)]
 pub struct Running(Activity);
 
@@ -141,27 +141,27 @@ impl Drop for AuthenticatedCall {
     }
 }
 
-/// An authenticated call, which protects its connection and counts for its owner.
+/// Guard of an authenticated call, which protects its connection from eviction and counts for its workspace.
 #[derive(Debug)]
 pub struct Authenticated {
     _connection: Option<AuthenticatedCall>,
     registry: Registry,
-    owner_id: String,
+    workspace_id: String,
 }
 
 impl Drop for Authenticated {
     fn drop(&mut self) {
         let mut calls = lock(&self.registry.0.calls);
-        if let Some(count) = calls.get_mut(&self.owner_id) {
+        if let Some(count) = calls.get_mut(&self.workspace_id) {
             *count -= 1;
             if *count == 0 {
-                calls.remove(&self.owner_id);
+                calls.remove(&self.workspace_id);
             }
         }
     }
 }
 
-/// A place among the open connections, free again when it is dropped.
+/// A slot among the open connections, freed when dropped.
 #[derive(Debug)]
 pub struct Slot {
     registry: Registry,
@@ -189,8 +189,8 @@ impl Registry {
         &self.0.limits
     }
 
-    /// Gives a new connection its place, at the cost of the oldest one without an authenticated call where all places
-    /// are taken. None: every place has such a call.
+    /// Gives a new connection a slot. If all slots are taken, evicts the oldest connection without an authenticated
+    /// call. `None` if every connection has such a call.
     pub fn admit(&self, address: IpAddr) -> Option<Slot> {
         let (limits, address) = (&self.0.limits, network(address));
         let mut open = lock(&self.0.open);
@@ -227,12 +227,12 @@ impl Registry {
         })
     }
 
-    /// Counts a call for its owner and protects its connection until the guard is dropped. None: the owner has as many
-    /// running calls as one may have.
-    pub fn authenticated(&self, owner_id: &str, activity: Option<&Activity>) -> Option<Authenticated> {
+    /// Counts a call for its workspace and protects its connection until the guard is dropped. `None` if the workspace
+    /// has reached its limit of concurrent calls.
+    pub fn authenticated(&self, workspace_id: &str, activity: Option<&Activity>) -> Option<Authenticated> {
         let mut calls = lock(&self.0.calls);
-        let running = calls.entry(owner_id.to_owned()).or_default();
-        if *running >= self.0.limits.calls_per_owner && !failpoints::disables("calls") {
+        let running = calls.entry(workspace_id.to_owned()).or_default();
+        if *running >= self.0.limits.calls_per_workspace && !failpoints::disables("calls") {
             return None;
         }
         *running += 1;
@@ -240,11 +240,11 @@ impl Registry {
         Some(Authenticated {
             _connection: activity.map(Activity::authenticate),
             registry: self.clone(),
-            owner_id: owner_id.to_owned(),
+            workspace_id: workspace_id.to_owned(),
         })
     }
 
-    /// Logs that descriptors or memory ran out, at most once in ten seconds.
+    /// Logs that descriptors or memory are exhausted, at most once in ten seconds.
     pub fn report_exhausted(&self, error: &std::io::Error) {
         let mut reported = lock(&self.0.reported);
         if reported.is_none_or(|time| time.elapsed().as_secs() >= 10) {
@@ -255,8 +255,8 @@ impl Registry {
 }
 
 impl Open {
-    /// Takes the place of a connection without an authenticated call, from one address or from any: the oldest that never had
-    /// one, else the oldest that has none now.
+    /// Evicts one connection without an authenticated call, from the given address or from any. Prefers the oldest that
+    /// never had such a call, then the oldest that has none now. Returns whether one was evicted.
     fn evict(&mut self, among: Option<IpAddr>) -> bool {
         let mut candidates: Vec<_> = self
             .connections
@@ -291,7 +291,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What counts as one address. A household or a server has a /64 network of IPv6 to itself.
+/// The network that counts as one address. A household or a server usually has a /64 network of IPv6.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),

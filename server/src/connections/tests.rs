@@ -31,7 +31,7 @@ fn full_registry_closes_the_oldest_silent_connection() {
     let third = registry.admit(address(THERE)).expect("the oldest makes room");
     assert!(first.activity.evicted().is_cancelled());
     assert!(!second.activity.evicted().is_cancelled());
-    // What was evicted gave its place away already.
+    // The evicted connection has already lost its slot.
     drop(first);
     let _fourth = registry.admit(address(THERE)).expect("the oldest makes room");
     assert!(second.activity.evicted().is_cancelled());
@@ -43,15 +43,15 @@ fn connection_with_an_authenticated_call_is_never_evicted() {
     let registry = registry(2, 2);
     let first = registry.admit(address(HERE)).expect("there is room");
     let call = registry
-        .authenticated("owner", Some(&first.activity))
+        .authenticated("workspace", Some(&first.activity))
         .expect("the first call");
     let second = registry.admit(address(HERE)).expect("there is room");
-    // A call that is not authenticated protects nothing.
+    // An unauthenticated call does not protect its connection.
     let _running = second.activity.begin_call();
     let third = registry.admit(address(HERE)).expect("the second makes room");
     assert!(second.activity.evicted().is_cancelled());
     let other = registry
-        .authenticated("owner", Some(&third.activity))
+        .authenticated("workspace", Some(&third.activity))
         .expect("the second call");
     assert!(registry.admit(address(HERE)).is_none());
     assert!(!first.activity.evicted().is_cancelled());
@@ -62,10 +62,10 @@ fn connection_with_an_authenticated_call_is_never_evicted() {
 }
 
 #[test]
-fn connection_that_once_authenticated_goes_last() {
+fn connection_that_once_authenticated_is_evicted_last() {
     let registry = registry(3, 3);
     let known = registry.admit(address(HERE)).expect("there is room");
-    drop(registry.authenticated("owner", Some(&known.activity)));
+    drop(registry.authenticated("workspace", Some(&known.activity)));
     let strangers: Vec<_> = (0..2)
         .map(|_| registry.admit(address(HERE)).expect("there is room"))
         .collect();
@@ -80,7 +80,7 @@ fn connection_that_once_authenticated_goes_last() {
 }
 
 #[test]
-fn full_address_makes_room_among_its_own_connections() {
+fn full_address_evicts_among_its_own_connections() {
     let registry = registry(10, 2);
     let elsewhere = registry.admit(address(THERE)).expect("there is room");
     let first = registry.admit(address(HERE)).expect("there is room");
@@ -100,7 +100,7 @@ fn addresses_of_one_ipv6_network_count_together() {
         .expect("the first makes room");
     assert!(first.activity.evicted().is_cancelled());
     assert!(!other.activity.evicted().is_cancelled());
-    // An IPv4 address is the same address when it is written as one of IPv6.
+    // An IPv4-mapped IPv6 address counts as the IPv4 address.
     let first = registry.admit(address(HERE)).expect("there is room");
     let _second = registry
         .admit(address("::ffff:192.0.2.1"))
@@ -109,9 +109,9 @@ fn addresses_of_one_ipv6_network_count_together() {
 }
 
 #[test]
-fn calls_of_an_owner_are_counted_until_they_end() {
+fn calls_of_a_workspace_are_counted_until_they_end() {
     let registry = Registry::new(Limits {
-        calls_per_owner: 1,
+        calls_per_workspace: 1,
         ..Limits::default()
     });
     let call = registry.authenticated("one", None).expect("the first call");
@@ -121,7 +121,7 @@ fn calls_of_an_owner_are_counted_until_they_end() {
     registry.authenticated("one", None).expect("the first has ended");
 }
 
-/// Both ends of a connection.
+/// Returns both ends of a connection.
 async fn connected(limits: Limits) -> (Connection, TcpStream, Registry) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let client = TcpStream::connect(listener.local_addr().expect("bound"))
@@ -147,7 +147,7 @@ async fn client_that_reads_nothing_is_closed() {
 }
 
 #[tokio::test]
-async fn idle_connection_is_closed_and_one_with_a_call_is_not() {
+async fn idle_connection_is_closed_unless_it_has_a_call() {
     let limits = Limits {
         first_request: Duration::from_millis(50),
         idle: Duration::from_millis(100),

@@ -5,7 +5,7 @@ use vintedbot_domain::inbox::sync::Freshness;
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::account;
 
-use super::{small, timestamp, unsigned};
+use super::{saturating_i32, saturating_u64, timestamp};
 use crate::errors;
 
 pub fn to_proto(source: Account) -> v1::Account {
@@ -16,12 +16,12 @@ pub fn to_proto(source: Account) -> v1::Account {
         pause: source.pause.map(pause),
         member_login: source.member_login.unwrap_or_default(),
         member_id: source.member_id.unwrap_or_default(),
-        publish_limit_per_minute: source.publish_limit_per_minute.map(small),
+        publish_limit_per_minute: source.publish_limit_per_minute.map(saturating_i32),
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         session: source.session.map(session),
-        quiet_until_time: source.quiet_until.map(timestamp),
+        cooldown_until_time: source.cooldown_until.map(timestamp),
         inbox_freshness: None,
         id: source.id,
         display_name: source.display_name,
@@ -30,7 +30,7 @@ pub fn to_proto(source: Account) -> v1::Account {
     }
 }
 
-/// An account with how fresh its inbox is.
+/// Converts an account, with the freshness of its inbox.
 pub fn with_freshness(source: Account, fresh: Freshness) -> v1::Account {
     v1::Account {
         inbox_freshness: Some(freshness(fresh)),
@@ -76,7 +76,7 @@ fn mode(mode: Mode) -> account::Mode {
     }
 }
 
-/// The mode that a request asks for.
+/// Converts the mode in a request.
 pub fn from_mode(mode: account::Mode) -> Option<Mode> {
     match mode {
         account::Mode::Unspecified => None,

@@ -3,7 +3,7 @@
 use vintedbot_domain::identity::ApiToken;
 use vintedbot_proto::v1;
 
-use super::{timestamp, unsigned};
+use super::{saturating_u64, timestamp};
 
 pub fn to_proto(token: ApiToken) -> v1::ApiToken {
     v1::ApiToken {
@@ -12,7 +12,7 @@ pub fn to_proto(token: ApiToken) -> v1::ApiToken {
         expire_time: token.expire_time.map(timestamp),
         last_use_time: token.last_use_time.map(timestamp),
         revoke_time: token.revoke_time.map(timestamp),
-        sequence: unsigned(token.sequence),
+        sequence: saturating_u64(token.sequence),
         id: token.id,
         name: token.name,
         parent_id: token.parent_id.unwrap_or_default(),

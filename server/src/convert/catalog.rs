@@ -6,7 +6,7 @@ use vintedbot_marketplace::catalog::{Brand, Candidate};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::resolve_names_response::result::Outcome;
 
-use super::{Fields, small};
+use super::{Fields, saturating_i32};
 
 pub fn category(place: CategoryPlace) -> v1::Category {
     v1::Category {
@@ -28,7 +28,7 @@ pub fn field(field: CategoryField) -> v1::CategoryField {
         code: field.code.to_owned(),
         title: field.title.to_owned(),
         required: field.required,
-        selection_limit: small(field.selection_limit.into()),
+        selection_limit: saturating_i32(field.selection_limit.into()),
         options: field.options.into_iter().map(option).collect(),
     }
 }
@@ -49,7 +49,7 @@ pub fn size(size: SizeChoice) -> v1::Size {
     }
 }
 
-/// The site's catalogue tells no colour's look.
+/// Converts a colour. The site's catalogue has no colour values, so `hex` is empty.
 pub fn color(color: Named) -> v1::Color {
     v1::Color {
         id: color.id,
@@ -88,7 +88,7 @@ fn candidate(candidate: Candidate) -> v1::ResolvedName {
 
 pub fn name_query(fields: &mut Fields, at: usize, query: v1::resolve_names_request::Query) -> NameQuery {
     let kind = fields.enumeration(&format!("queries[{at}].kind"), query.kind, name_kind);
-    // What stands in for a kind that was not understood is never looked up: the request is refused.
+    // The fallback kind is never looked up, because the request is refused.
     NameQuery {
         kind: kind.unwrap_or(NameKind::Category),
         name: query.name,

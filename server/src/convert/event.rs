@@ -1,4 +1,4 @@
-//! Events: what happened, what is in progress, and the resources that they carry.
+//! Events, ephemeral progress messages, and the resources that they carry.
 
 use vintedbot_domain::accounts::Account;
 use vintedbot_domain::clock::Millis;
@@ -14,8 +14,8 @@ use vintedbot_proto::v1;
 use vintedbot_proto::v1::ephemeral::Progress;
 
 use super::{
-    account, api_token, inbox, listing, photo, publish_job, small, template, timestamp, unsigned, wardrobe,
-    webhook,
+    account, api_token, inbox, listing, photo, publish_job, saturating_i32, saturating_u64, template,
+    timestamp, wardrobe, webhook,
 };
 use crate::signed::Signer;
 
@@ -53,7 +53,7 @@ pub fn kind(kind: Kind) -> v1::EventKind {
         Kind::PublishJobCancelled => v1::EventKind::PublishJobCancelled,
         Kind::PublishJobExpired => v1::EventKind::PublishJobExpired,
         Kind::PublishJobScheduled => v1::EventKind::PublishJobScheduled,
-        Kind::PublishJobHandedOver => v1::EventKind::PublishJobHandedOver,
+        Kind::PublishJobManualTakeover => v1::EventKind::PublishJobManualTakeover,
         Kind::PublishJobDone => v1::EventKind::PublishJobDone,
         Kind::PossibleDuplicate => v1::EventKind::PossibleDuplicate,
         Kind::ThreadCreated => v1::EventKind::ThreadCreated,
@@ -82,7 +82,7 @@ pub fn kind(kind: Kind) -> v1::EventKind {
     }
 }
 
-/// What a kind of event speaks of; none for "not said".
+/// Returns the resource type of an event kind; `None` for the unspecified kind.
 pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
     use v1::EventKind as K;
     match kind {
@@ -109,7 +109,7 @@ pub fn resource_type_of(kind: v1::EventKind) -> Option<ResourceType> {
         | K::PublishJobPublishing
         | K::PublishJobUnconfirmed
         | K::PublishJobBlocked
-        | K::PublishJobHandedOver
+        | K::PublishJobManualTakeover
         | K::PublishJobPublished
         | K::PublishJobFailed
         | K::PublishJobCancelled
@@ -154,7 +154,7 @@ pub fn resource_type(resource_type: ResourceType) -> v1::ResourceType {
     }
 }
 
-/// What a topic speaks of; none for "not said".
+/// Returns the resource types of a topic; `None` for the unspecified topic.
 pub fn resource_types_of(topic: v1::Topic) -> Option<&'static [ResourceType]> {
     match topic {
         v1::Topic::Unspecified => None,
@@ -169,22 +169,22 @@ pub fn resource_types_of(topic: v1::Topic) -> Option<&'static [ResourceType]> {
     }
 }
 
-/// Something that happened, with what the caller's token may read of it. A payload that cannot be understood costs the
-/// event its content, not the stream its life.
+/// Converts an event, with the parts that the caller's token may read. If the payload cannot be read, the event has an
+/// empty resource and the stream continues.
 pub fn event(signer: &Signer<'_>, caller: &Caller, event: &Event) -> v1::Event {
     let readable = caller.scopes.contains(event.resource_type.read_scope());
     let resource = match event.payload.as_str() {
         "null" => None,
         payload if readable => Some(
             resource(signer, event.resource_type, payload).unwrap_or_else(|error| {
-                tracing::error!(%error, sequence = event.sequence, "an event's payload cannot be read");
+                tracing::error!(%error, sequence = event.sequence, "the payload of an event cannot be read");
                 v1::Resource { resource: None }
             }),
         ),
         _ => Some(v1::Resource { resource: None }),
     };
     v1::Event {
-        sequence: unsigned(event.sequence),
+        sequence: saturating_u64(event.sequence),
         time: Some(timestamp(event.time)),
         kind: kind(event.kind).into(),
         resource_type: resource_type(event.resource_type).into(),
@@ -228,7 +228,7 @@ fn resource(
     })
 }
 
-/// Something in progress, where the caller's token may read it.
+/// Converts an ephemeral message. `None` if the caller's token may not read it.
 pub fn ephemeral(
     signer: &Signer<'_>,
     caller: &Caller,
@@ -263,7 +263,7 @@ pub fn ephemeral(
         } => {
             let step = v1::PublishStep {
                 number: *number,
-                attempt: small(*attempt),
+                attempt: saturating_i32(*attempt),
                 step: step.clone(),
                 outcome: publish_job::step_outcome(outcome).into(),
                 message: message.clone(),

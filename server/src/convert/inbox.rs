@@ -7,7 +7,7 @@ use vintedbot_domain::inbox::{
 use vintedbot_marketplace::{Money, Side, Transaction};
 use vintedbot_proto::v1;
 
-use super::{small, timestamp, unsigned};
+use super::{saturating_i32, saturating_u64, timestamp};
 use crate::errors;
 
 pub fn person(source: Person) -> v1::Person {
@@ -20,7 +20,7 @@ pub fn person(source: Person) -> v1::Person {
     }
 }
 
-/// A person's page.
+/// Converts a person with threads and offers.
 pub fn person_page(source: PersonPage) -> v1::GetPersonResponse {
     v1::GetPersonResponse {
         person: Some(person(source.person)),
@@ -45,11 +45,11 @@ fn offer(source: Message) -> Option<v1::get_person_response::Offer> {
 pub fn counts(source: InboxCounts) -> v1::GetInboxCountsResponse {
     use v1::get_inbox_counts_response as r;
     let count = |counts: Counts| r::Counts {
-        threads: small(counts.threads),
-        unread_threads: small(counts.unread_threads),
-        unread_messages: small(counts.unread_messages),
-        waiting_for_me: small(counts.waiting_for_me),
-        with_offer: small(counts.with_offer),
+        threads: saturating_i32(counts.threads),
+        unread_threads: saturating_i32(counts.unread_threads),
+        unread_messages: saturating_i32(counts.unread_messages),
+        waiting_for_me: saturating_i32(counts.waiting_for_me),
+        with_offer: saturating_i32(counts.with_offer),
     };
     let accounts = source
         .accounts
@@ -66,8 +66,8 @@ pub fn counts(source: InboxCounts) -> v1::GetInboxCountsResponse {
         total: Some(count(source.total)),
         accounts: accounts.collect(),
         labels: labels.collect(),
-        archived: small(source.archived),
-        snoozed: small(source.snoozed),
+        archived: saturating_i32(source.archived),
+        snoozed: saturating_i32(source.snoozed),
     }
 }
 
@@ -79,7 +79,7 @@ pub fn thread(source: Thread) -> v1::Thread {
         transaction: source.transaction.map(transaction),
         snippet: source.snippet,
         last_message_time: Some(timestamp(source.last_message_time)),
-        unread_count: small(source.unread_count),
+        unread_count: saturating_i32(source.unread_count),
         unread: source.unread,
         waiting_for_me: source.waiting_for_me,
         has_offer: source.has_offer,
@@ -90,10 +90,10 @@ pub fn thread(source: Thread) -> v1::Thread {
         draft: has_draft.then(|| draft(source.draft)),
         reply_allowed: source.reply_allowed,
         read_by_person: source.read_by_person,
-        message_count: small(source.message_count),
+        message_count: saturating_i32(source.message_count),
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         removal: source.removal.map(removal),
         id: source.id,
         account_id: source.account_id,
@@ -145,7 +145,7 @@ fn transaction(source: Transaction) -> v1::thread::Transaction {
     };
     v1::thread::Transaction {
         id: source.id,
-        status: small(source.status.unwrap_or_default()),
+        status: saturating_i32(source.status.unwrap_or_default()),
         side: side.into(),
         is_bundle: source.is_bundle,
         is_reserved: source.is_reserved,
@@ -172,14 +172,14 @@ pub fn message(source: Message) -> v1::Message {
         text: source.text,
         content: source
             .content
-            .map(|said| content(source.remote_id.clone().unwrap_or_default(), said)),
+            .map(|of| content(source.remote_id.clone().unwrap_or_default(), of)),
         attachments: source.attachments.into_iter().map(attachment).collect(),
         time: Some(timestamp(source.time)),
         read: source.read,
         hidden: source.hidden,
         reply_id: source.reply_id.unwrap_or_default(),
         position: source.position,
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         id: source.id,
         thread_id: source.thread_id,
         account_id: source.account_id,
@@ -202,7 +202,7 @@ fn content(remote_id: String, source: Content) -> v1::message::Content {
             price: price.map(money),
             original_price: original_price.map(money),
             state: offer_state(status).into(),
-            status: small(status.unwrap_or_default()),
+            status: saturating_i32(status.unwrap_or_default()),
             current,
         }),
         Content::SellerOffer {
@@ -262,7 +262,7 @@ fn attachment(source: Attachment) -> v1::message::Attachment {
     }
 }
 
-/// A reply, without its confirmation.
+/// Converts a reply, without its confirmation.
 pub fn reply(source: Reply) -> v1::Reply {
     v1::Reply {
         state: reply_state(source.state).into(),
@@ -270,16 +270,16 @@ pub fn reply(source: Reply) -> v1::Reply {
         photo_ids: source.photo_ids,
         content_hash: source.content_hash,
         send_time: source.send_time.map(timestamp),
-        needs_manual: source.needs_manual,
+        requires_action: source.requires_action,
         reason: source.reason.map(errors::reason).unwrap_or_default().into(),
         reason_message: source.message,
-        attempts: small(source.attempts),
+        attempts: saturating_i32(source.attempts),
         message_id: source.message_id.unwrap_or_default(),
         confirmation: None,
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
         end_time: source.end_time.map(timestamp),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         id: source.id,
         thread_id: source.thread_id,
         account_id: source.account_id,

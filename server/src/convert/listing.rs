@@ -1,4 +1,4 @@
-//! Listings, what callers say about them, and how they will look.
+//! Listings, listing inputs and previews.
 
 use vintedbot_domain::listings::{Listing, ListingInput, ListingState, NameOrId, Preview};
 use vintedbot_domain::wardrobe::Difference;
@@ -8,7 +8,7 @@ use vintedbot_proto::v1;
 use vintedbot_proto::v1::listing::{Remote, RemoteDifference, State};
 use vintedbot_proto::v1::violation::Code;
 
-use super::{Fields, catalog, photo, timestamp, unsigned};
+use super::{Fields, catalog, photo, saturating_u64, timestamp};
 use crate::signed::Signer;
 
 pub fn to_proto(source: Listing) -> v1::Listing {
@@ -40,7 +40,7 @@ pub fn to_proto(source: Listing) -> v1::Listing {
         active_publish_job_id: source.active_publish_job_id.unwrap_or_default(),
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         id: source.id,
         account_id: source.account_id,
         title: source.title,
@@ -51,8 +51,8 @@ pub fn to_proto(source: Listing) -> v1::Listing {
 fn difference(difference: Difference) -> RemoteDifference {
     RemoteDifference {
         field: difference.field,
-        here: difference.here,
-        there: difference.there,
+        local: difference.local,
+        remote: difference.remote,
     }
 }
 
@@ -72,7 +72,7 @@ fn state(state: ListingState) -> State {
     }
 }
 
-/// A state to filter by.
+/// Converts a state to filter by.
 pub fn from_state(state: State) -> Option<ListingState> {
     match state {
         State::Unspecified => None,
@@ -83,7 +83,7 @@ pub fn from_state(state: State) -> Option<ListingState> {
     }
 }
 
-/// What a caller says about a listing. Its lists have the site's limits, which an operator may change.
+/// Converts a listing input. Its lists have the site's limits, which an operator may change.
 pub fn input(fields: &mut Fields, limits: &Limits, source: v1::ListingInput) -> ListingInput {
     let mut one = |field: &str, choice: Option<v1::NameOrId>| {
         choice.and_then(|choice| name_or_id(fields, &format!("listing.{field}"), choice))
@@ -166,7 +166,7 @@ fn violation(violation: Violation) -> v1::Violation {
     }
 }
 
-/// The contract's code for a rule of the site.
+/// Returns the contract's code for a violation of the site's rules.
 pub fn code(kind: ViolationKind) -> Code {
     match kind {
         ViolationKind::Missing => Code::Required,

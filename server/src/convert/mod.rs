@@ -1,5 +1,5 @@
-//! Between the contract's types and the domain's. Enums are matched exhaustively, so that a new value cannot be forgotten;
-//! what a request gets wrong is collected in [`Fields`] and told at once.
+//! Conversions between the contract's types and the domain's. Enums are matched exhaustively, so that a new value
+//! cannot be forgotten. [`Fields`] collects all violations of a request, and one error reports them together.
 
 pub mod account;
 pub mod api_token;
@@ -22,34 +22,35 @@ use vintedbot_marketplace::limits::{Limits, ViolationKind};
 
 use crate::errors::{self, Problem};
 
-/// Entries of a list whose values are few: enum values, scopes, event types, field names. More would only repeat them.
+/// The maximum entries of a list with few distinct values: enum values, scopes, event types, field names. Further
+/// entries would repeat values.
 pub const CHOICES_MAX: usize = 100;
 
-/// Reads a request's fields, and keeps what is wrong with them.
+/// Reads a request's fields and collects their violations.
 ///
-/// A list goes through [`Fields::list`], or a method that calls it, before anything looks at its entries: a message of a few
-/// megabytes holds millions of empty ones.
+/// A list must pass [`Fields::list`], or a method that calls it, before its entries are read: a message of a few
+/// megabytes can contain millions of empty entries.
 #[derive(Default)]
 pub struct Fields {
     violations: Vec<Violation>,
-    /// A reason of its own, which an answer gives in the place of violations.
+    /// A refusal with its own reason, returned instead of the violations.
     refusal: Option<domain::Error>,
 }
 
 impl Fields {
-    /// Notes that a field is not as it must be.
+    /// Records a violation of a field.
     pub fn wrong(&mut self, field: impl Into<String>, description: impl Into<String>) {
         self.note(|| Violation::new(field, description));
     }
 
-    /// Keeps one violation more than an answer names, which shows that there are more.
+    /// Records at most one violation more than a response names. The extra one shows that there are more.
     fn note(&mut self, violation: impl FnOnce() -> Violation) {
         if self.violations.len() <= errors::VIOLATIONS_MAX || failpoints::disables("lists") {
             self.violations.push(violation());
         }
     }
 
-    /// A list of at most `max` entries. One that has more is a violation, and its entries are dropped unseen.
+    /// Returns a list of at most `max` entries. A longer list is a violation, and its entries are dropped unread.
     pub fn list<T>(&mut self, field: &str, max: usize, values: Vec<T>) -> Vec<T> {
         if values.len() <= max || failpoints::disables("lists") {
             return values;
@@ -59,7 +60,7 @@ impl Fields {
         Vec::new()
     }
 
-    /// The photos of a listing. More than one may have are refused with TOO_MANY_PHOTOS, unseen.
+    /// Returns the photos of a listing. Too many photos are refused with TOO_MANY_PHOTOS, unread.
     pub fn photos<T>(&mut self, limits: &Limits, values: Vec<T>) -> Vec<T> {
         let max = listings::photos_max(limits);
         if values.len() <= max {
@@ -69,7 +70,7 @@ impl Fields {
         Vec::new()
     }
 
-    /// The paths of a field mask; absent: none.
+    /// Returns the paths of a field mask, or none if it is absent.
     pub fn mask(&mut self, field: &str, mask: Option<FieldMask>) -> Vec<String> {
         self.list(
             field,
@@ -78,7 +79,7 @@ impl Fields {
         )
     }
 
-    /// A UUID that has to be there.
+    /// Returns a required UUID.
     pub fn id(&mut self, field: &str, value: String) -> String {
         if value.is_empty() {
             self.wrong(field, "is required");
@@ -88,7 +89,7 @@ impl Fields {
         value
     }
 
-    /// A UUID that may be absent.
+    /// Returns an optional UUID.
     pub fn optional_id(&mut self, field: &str, value: String) -> Option<String> {
         if value.is_empty() {
             return None;
@@ -97,7 +98,7 @@ impl Fields {
         Some(value)
     }
 
-    /// At most `max` UUIDs.
+    /// Returns at most `max` UUIDs.
     pub fn ids(&mut self, field: &str, max: usize, values: Vec<String>) -> Vec<String> {
         let each = self.list(field, max, values).into_iter().enumerate();
         each.map(|(at, value)| self.id(&format!("{field}[{at}]"), value))
@@ -110,7 +111,7 @@ impl Fields {
         }
     }
 
-    /// A message that has to be there.
+    /// Returns a required message.
     pub fn required<T>(&mut self, field: &str, value: Option<T>) -> Option<T> {
         if value.is_none() {
             self.wrong(field, "is required");
@@ -118,17 +119,17 @@ impl Fields {
         value
     }
 
-    /// A moment that may be absent.
+    /// Returns an optional timestamp.
     pub fn time(&mut self, field: &str, value: Option<Timestamp>) -> Option<Millis> {
         let value = value?;
         let millis = millis(&value);
         if millis.is_none() {
-            self.wrong(field, "must be a moment between the years 1 and 9999");
+            self.wrong(field, "must be a time between the years 1 and 9999");
         }
         millis
     }
 
-    /// One of an enum's values; 0, "not said", is refused like an unknown one.
+    /// Converts an enum value. 0 (unspecified) and unknown values are violations.
     pub fn enumeration<P, D>(
         &mut self,
         field: &str,
@@ -140,12 +141,12 @@ impl Fields {
     {
         let converted = P::try_from(value).ok().and_then(convert);
         if converted.is_none() {
-            self.wrong(field, format!("{value} is not one of the values that count here"));
+            self.wrong(field, format!("{value} is not an allowed value"));
         }
         converted
     }
 
-    /// A list of an enum's values, at most [`CHOICES_MAX`].
+    /// Converts a list of at most [`CHOICES_MAX`] enum values.
     pub fn enumerations<P, D>(
         &mut self,
         field: &str,
@@ -160,12 +161,12 @@ impl Fields {
             .collect()
     }
 
-    /// `value`, unless anything was wrong.
+    /// Returns `value`, unless there is a violation.
     pub fn done<T>(self, value: T) -> Result<T, Problem> {
         self.done_with(Some(value))
     }
 
-    /// The request, where every part that has to be there is. A part is only missing when a violation says so.
+    /// Returns the request. `value` is `None` only if a required part is missing, which is a violation.
     pub fn done_with<T>(self, value: Option<T>) -> Result<T, Problem> {
         if let Some(refusal) = self.refusal {
             return Err(refusal.into());
@@ -177,7 +178,7 @@ impl Fields {
     }
 }
 
-/// A moment, as the contract has it.
+/// Converts a time to the contract's timestamp.
 pub fn timestamp(time: Millis) -> Timestamp {
     Timestamp {
         seconds: time.div_euclid(1000),
@@ -192,18 +193,18 @@ fn millis(timestamp: &Timestamp) -> Option<Millis> {
     (in_range && (0..1_000_000_000).contains(&nanos)).then(|| timestamp.seconds * 1000 + nanos / 1_000_000)
 }
 
-/// A sequence or a count, neither of which is ever negative.
-pub fn unsigned(value: i64) -> u64 {
+/// Converts a sequence or a count, which is never negative.
+pub fn saturating_u64(value: i64) -> u64 {
     u64::try_from(value).unwrap_or_default()
 }
 
-/// A sequence that a caller names; one that is too large for ours matches none.
-pub fn signed(value: u64) -> i64 {
+/// Converts a sequence from a caller. A value above the maximum matches no sequence.
+pub fn saturating_i64(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// A number that the contract has smaller than the database.
-pub fn small(value: i64) -> i32 {
+/// Converts a number that is smaller in the contract than in the database.
+pub fn saturating_i32(value: i64) -> i32 {
     i32::try_from(value).unwrap_or(i32::MAX)
 }
 
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_survive_the_way_there_and_back_also_before_1970() {
+    fn timestamps_round_trip_also_before_1970() {
         for time in [0, 1, 999, 1000, 1_795_000_000_123, -1, -1001] {
             assert_eq!(millis(&timestamp(time)), Some(time));
         }
@@ -236,12 +237,12 @@ mod tests {
     fn list_above_its_limit_is_one_violation() {
         let mut fields = Fields::default();
         assert_eq!(fields.ids("ids", 2, vec![String::new(); 3]), Vec::<String>::new());
-        let told = fields.done(()).expect_err("there are too many");
-        assert_eq!(told.message(), "ids: has 3 entries, at most 2 are allowed");
+        let problem = fields.done(()).expect_err("there are too many");
+        assert_eq!(problem.message(), "ids: has 3 entries, at most 2 are allowed");
     }
 
     #[test]
-    fn photos_of_a_listing_have_the_limit_that_is_set() {
+    fn photos_of_a_listing_have_the_configured_limit() {
         let mut limits = Limits::embedded().clone();
         limits.photos.max = 30;
         let mut fields = Fields::default();
@@ -249,21 +250,21 @@ mod tests {
         assert!(fields.done(()).is_ok());
         let mut fields = Fields::default();
         assert!(fields.photos(&limits, vec![(); 31]).is_empty());
-        let told = fields.done(()).expect_err("there are too many");
-        assert_eq!(told.message(), "31 photos given, a listing has at most 30");
+        let problem = fields.done(()).expect_err("there are too many");
+        assert_eq!(problem.message(), "31 photos given, a listing has at most 30");
     }
 
     #[test]
-    fn violations_beyond_what_is_told_are_not_kept() {
+    fn violations_beyond_the_reported_number_are_dropped() {
         let mut fields = Fields::default();
         fields.ids("ids", 1_000, vec![String::new(); 1_000]);
         assert_eq!(fields.violations.len(), errors::VIOLATIONS_MAX + 1);
-        let told = fields.done(()).expect_err("they are no ids");
-        assert_eq!(told.message(), "more than 24 fields are wrong");
+        let problem = fields.done(()).expect_err("they are no ids");
+        assert_eq!(problem.message(), "more than 24 fields are wrong");
     }
 
     #[test]
-    fn every_violation_is_told() {
+    fn every_violation_is_reported() {
         let mut fields = Fields::default();
         fields.id("id", String::new());
         fields.id("account_id", "7".to_owned());

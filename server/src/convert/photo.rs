@@ -5,7 +5,7 @@ use vintedbot_domain::media::{Photo, Uploaded};
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::photo::NearDuplicate;
 
-use super::{small, timestamp, unsigned};
+use super::{saturating_i32, saturating_u64, timestamp};
 use crate::signed::Signer;
 
 pub fn to_proto(signer: &Signer<'_>, source: Photo) -> v1::Photo {
@@ -14,8 +14,8 @@ pub fn to_proto(signer: &Signer<'_>, source: Photo) -> v1::Photo {
         .map(|file| (file.url, timestamp(file.expire_time)))
         .unzip();
     v1::Photo {
-        width: small(source.width),
-        height: small(source.height),
+        width: saturating_i32(source.width),
+        height: saturating_i32(source.height),
         size_bytes: source.size_bytes,
         url: url.unwrap_or_default(),
         url_expire_time,
@@ -24,11 +24,11 @@ pub fn to_proto(signer: &Signer<'_>, source: Photo) -> v1::Photo {
             .into_iter()
             .map(|near| NearDuplicate {
                 photo_id: near.photo_id,
-                distance: small(near.distance.into()),
+                distance: saturating_i32(near.distance.into()),
             })
             .collect(),
         create_time: Some(timestamp(source.create_time)),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         id: source.id,
         sha256: source.sha256,
         perceptual_hash: source.perceptual_hash,
@@ -44,7 +44,7 @@ pub fn uploaded(signer: &Signer<'_>, source: Uploaded) -> v1::UploadPhotoRespons
     }
 }
 
-/// `UploadPhotoResponse` in protobuf's JSON, which every generated client can read.
+/// `UploadPhotoResponse` in protobuf's JSON format, which every generated client can read.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UploadedJson {
@@ -60,7 +60,7 @@ struct PhotoJson {
     perceptual_hash: String,
     width: i32,
     height: i32,
-    /// 64-bit numbers are texts in protobuf's JSON.
+    /// Protobuf's JSON format writes 64-bit numbers as strings.
     size_bytes: String,
     content_type: String,
     file_name: String,
@@ -86,7 +86,7 @@ pub fn uploaded_json(response: v1::UploadPhotoResponse) -> UploadedJson {
 }
 
 fn photo_json(photo: v1::Photo) -> PhotoJson {
-    // A timestamp's text is RFC 3339.
+    // The text of a timestamp is RFC 3339.
     PhotoJson {
         size_bytes: photo.size_bytes.to_string(),
         url_expire_time: photo.url_expire_time.map(|time| time.to_string()),

@@ -9,22 +9,22 @@ use vintedbot_proto::v1;
 use vintedbot_proto::v1::confirm_publish_response as confirm;
 use vintedbot_proto::v1::publish_job as job;
 
-use super::{small, timestamp, unsigned};
+use super::{saturating_i32, saturating_u64, timestamp};
 use crate::errors::{self, Problem};
 use crate::signed::Signer;
 
-/// A job without its confirmation, which GetPublishJob alone adds.
+/// Converts a job without its confirmation, which only `GetPublishJob` adds.
 pub fn to_proto(signer: &Signer<'_>, source: PublishJob) -> v1::PublishJob {
-    let preview = (!source.read_back.is_empty()).then(|| signer.preview(&source.owner_id, &source.id));
+    let preview = (!source.read_back.is_empty()).then(|| signer.preview(&source.workspace_id, &source.id));
     let (preview_url, preview_url_expire_time) = preview
         .map(|page| (page.url, timestamp(page.expire_time)))
         .unzip();
     v1::PublishJob {
         state: state(source.state).into(),
         dry_run: source.dry_run,
-        prepare_number: small(source.prepare_number),
+        prepare_number: saturating_i32(source.prepare_number),
         revision_hash: source.revision_hash,
-        needs_manual: source.needs_manual,
+        requires_action: source.requires_action,
         reason: source.reason.map(errors::reason).unwrap_or_default().into(),
         reason_message: source.message,
         waiting: source.wait_reason.map(|why| job::Waiting {
@@ -40,18 +40,18 @@ pub fn to_proto(signer: &Signer<'_>, source: PublishJob) -> v1::PublishJob {
         remote_url: source.remote_url.unwrap_or_default(),
         hidden: source.hidden,
         possible_duplicate: source.possible_duplicate,
-        prepare_attempts: small(source.prepare_attempts),
-        publish_attempts: small(source.publish_attempts),
+        prepare_attempts: saturating_i32(source.prepare_attempts),
+        publish_attempts: saturating_i32(source.publish_attempts),
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
         confirm_time: source.confirm_time.map(timestamp),
         end_time: source.end_time.map(timestamp),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         kind: kind(source.kind).into(),
         schedule_time: source.schedule_time.map(timestamp),
-        hand_over: source.hand_over,
+        manual_takeover: source.manual_takeover,
         changes: source.changes.into_iter().map(change).collect(),
-        film_strip: Vec::new(),
+        step_timeline: Vec::new(),
         id: source.id,
         listing_id: source.listing_id,
         account_id: source.account_id,
@@ -59,7 +59,7 @@ pub fn to_proto(signer: &Signer<'_>, source: PublishJob) -> v1::PublishJob {
     }
 }
 
-/// What to hand to ConfirmPublish. For the scope `publish:confirm` alone.
+/// Converts the confirmation of a job. Only for callers with the scope `publish:confirm`.
 pub fn confirmation(token: String, expire_time: Millis, revision_hash: String) -> v1::Confirmation {
     v1::Confirmation {
         confirm_token: token,
@@ -109,12 +109,12 @@ pub fn state(state: State) -> job::State {
         State::Cancelled => job::State::Cancelled,
         State::Expired => job::State::Expired,
         State::Scheduled => job::State::Scheduled,
-        State::HandedOver => job::State::HandedOver,
+        State::ManualTakeover => job::State::ManualTakeover,
         State::Done => job::State::Done,
     }
 }
 
-/// A state to filter by.
+/// Converts a state to filter by.
 pub fn from_state(state: job::State) -> Option<State> {
     match state {
         job::State::Unspecified => None,
@@ -130,7 +130,7 @@ pub fn from_state(state: job::State) -> Option<State> {
         job::State::Cancelled => Some(State::Cancelled),
         job::State::Expired => Some(State::Expired),
         job::State::Scheduled => Some(State::Scheduled),
-        job::State::HandedOver => Some(State::HandedOver),
+        job::State::ManualTakeover => Some(State::ManualTakeover),
         job::State::Done => Some(State::Done),
     }
 }
@@ -141,7 +141,7 @@ fn wait_reason(reason: WaitReason) -> job::waiting::Why {
         WaitReason::RateLimit => job::waiting::Why::RateLimit,
         WaitReason::AccountBusy => job::waiting::Why::AccountBusy,
         WaitReason::AccountPaused => job::waiting::Why::AccountPaused,
-        WaitReason::BackOff => job::waiting::Why::BackOff,
+        WaitReason::Backoff => job::waiting::Why::Backoff,
         WaitReason::Settling => job::waiting::Why::Settling,
         WaitReason::Confirmation => job::waiting::Why::Confirmation,
         WaitReason::Person => job::waiting::Why::Person,
@@ -174,7 +174,7 @@ fn check_kind(kind: CheckKind) -> confirm::check::Kind {
     }
 }
 
-/// Steps with addresses of their small pictures.
+/// Converts steps, with the URLs of their thumbnails.
 pub fn steps(signer: &Signer<'_>, rows: Vec<publish_steps::Model>) -> Vec<v1::PublishStep> {
     rows.into_iter().map(|row| step(signer, row)).collect()
 }
@@ -182,7 +182,7 @@ pub fn steps(signer: &Signer<'_>, rows: Vec<publish_steps::Model>) -> Vec<v1::Pu
 fn step(signer: &Signer<'_>, row: publish_steps::Model) -> v1::PublishStep {
     v1::PublishStep {
         number: row.number,
-        attempt: small(row.attempt),
+        attempt: saturating_i32(row.attempt),
         outcome: step_outcome(&row.outcome).into(),
         screenshot_id: row
             .screenshot_key
@@ -197,19 +197,19 @@ fn step(signer: &Signer<'_>, row: publish_steps::Model) -> v1::PublishStep {
     }
 }
 
-/// The address of a step's small picture. Empty: there is none.
+/// Returns the URL of a step's thumbnail; empty if there is none.
 pub fn thumbnail_url(signer: &Signer<'_>, key: Option<&str>) -> String {
     let address = key.and_then(|key| signer.file(key, "image/jpeg"));
     address.map(|address| address.url).unwrap_or_default()
 }
 
-/// The contract's outcome of a name in the step log.
+/// Returns the contract's outcome for a name in the step log.
 pub fn step_outcome(name: &str) -> v1::publish_step::Outcome {
     v1::publish_step::Outcome::from_str_name(&format!("OUTCOME_{name}")).unwrap_or_default()
 }
 
-/// What a step kept of the page: its picture, its text, or both; `None` where it kept nothing. Without a browser there is
-/// only text.
+/// Converts the evidence of a step: a screenshot, the page's text, or both. `None` if the step stored none. Without a
+/// browser, there is only text.
 pub fn screenshot(signer: &Signer<'_>, row: publish_steps::Model) -> Option<v1::Screenshot> {
     let id = screenshot_id(row.screenshot_key.as_deref().or(row.page_text_key.as_deref())?);
     let picture = row.screenshot_key.and_then(|key| signer.file(&key, "image/png"));
@@ -223,7 +223,7 @@ pub fn screenshot(signer: &Signer<'_>, row: publish_steps::Model) -> Option<v1::
     Some(v1::Screenshot {
         id,
         publish_job_id: row.publish_job_id,
-        attempt: small(row.attempt),
+        attempt: saturating_i32(row.attempt),
         step: row.step,
         content_type: picture
             .as_ref()
@@ -237,13 +237,13 @@ pub fn screenshot(signer: &Signer<'_>, row: publish_steps::Model) -> Option<v1::
     })
 }
 
-/// A screenshot's file is called by its id.
+/// Returns the id of a screenshot, which is the name of its file.
 fn screenshot_id(key: &str) -> String {
     let name = key.rsplit('/').next().unwrap_or(key);
     name.split('.').next().unwrap_or(name).to_owned()
 }
 
-/// What a person said about an undecided job.
+/// Converts a person's resolution of a job in doubt.
 pub fn resolution(outcome: v1::resolve_publish_job_request::Outcome) -> publishing::Resolution {
     match outcome {
         v1::resolve_publish_job_request::Outcome::Published(published) => publishing::Resolution::Published {

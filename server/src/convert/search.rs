@@ -1,4 +1,4 @@
-//! What was found.
+//! Search results.
 
 use vintedbot_domain::search::{Hit, Kind, ListingHit, Segment};
 use vintedbot_proto::v1;
@@ -38,7 +38,7 @@ fn kind(source: Kind) -> ProtoKind {
         Kind::Thread => ProtoKind::Thread,
         Kind::Note => ProtoKind::Note,
         Kind::Person => ProtoKind::Person,
-        // Found by a call of their own.
+        // Listings have their own search call.
         Kind::Listing => ProtoKind::Unspecified,
     }
 }

@@ -3,7 +3,7 @@
 use vintedbot_domain::inbox::Template;
 use vintedbot_proto::v1;
 
-use super::{timestamp, unsigned};
+use super::{saturating_u64, timestamp};
 
 pub fn to_proto(source: Template) -> v1::Template {
     v1::Template {
@@ -13,6 +13,6 @@ pub fn to_proto(source: Template) -> v1::Template {
         text: source.text,
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
     }
 }

@@ -9,7 +9,7 @@ use vintedbot_proto::v1;
 use vintedbot_proto::v1::webhook_delivery as delivery;
 use vintedbot_proto::v1::webhook_endpoint as endpoint;
 
-use super::{CHOICES_MAX, Fields, small, timestamp, unsigned};
+use super::{CHOICES_MAX, Fields, saturating_i32, saturating_u64, timestamp};
 
 pub fn endpoint(source: Endpoint) -> v1::WebhookEndpoint {
     v1::WebhookEndpoint {
@@ -36,12 +36,12 @@ pub fn endpoint(source: Endpoint) -> v1::WebhookEndpoint {
         failing_since: source.failing_since.map(timestamp),
         create_time: Some(timestamp(source.create_time)),
         update_time: Some(timestamp(source.update_time)),
-        sequence: unsigned(source.sequence),
+        sequence: saturating_u64(source.sequence),
         api_token_id: source.api_token_id.unwrap_or_default(),
     }
 }
 
-/// What a person decides about an endpoint; everything else in the message is ours.
+/// Converts the fields of an endpoint that a caller may set. All other fields are output only.
 pub fn input(fields: &mut Fields, source: v1::WebhookEndpoint) -> EndpointInput {
     EndpointInput {
         url: source.url,
@@ -57,7 +57,7 @@ pub fn delivery(source: Delivery) -> v1::WebhookDelivery {
         endpoint_id: source.endpoint_id,
         webhook_id: source.webhook_id,
         event_type: source.event_type,
-        event_sequence: unsigned(source.event_sequence.unwrap_or_default()),
+        event_sequence: saturating_u64(source.event_sequence.unwrap_or_default()),
         event_time: Some(timestamp(source.event_time)),
         state: match source.state {
             DeliveryState::Pending => delivery::State::Pending,
@@ -65,15 +65,15 @@ pub fn delivery(source: Delivery) -> v1::WebhookDelivery {
             DeliveryState::Failed => delivery::State::Failed,
         }
         .into(),
-        attempts: small(source.attempts),
+        attempts: saturating_i32(source.attempts),
         next_attempt_time: source.next_attempt_time.map(timestamp),
-        last_status: small(source.last_status.unwrap_or_default()),
+        last_status: saturating_i32(source.last_status.unwrap_or_default()),
         create_time: Some(timestamp(source.create_time)),
         end_time: source.end_time.map(timestamp),
     }
 }
 
-/// A state to filter by.
+/// Converts a state to filter by.
 pub fn from_state(state: delivery::State) -> Option<DeliveryState> {
     match state {
         delivery::State::Unspecified => None,
@@ -85,12 +85,12 @@ pub fn from_state(state: delivery::State) -> Option<DeliveryState> {
 
 pub fn attempt(source: Attempt) -> v1::WebhookAttempt {
     v1::WebhookAttempt {
-        number: small(source.number),
+        number: saturating_i32(source.number),
         url: source.url,
         time: Some(timestamp(source.time)),
         duration_ms: source.duration_ms,
         request_headers: headers(source.request_headers),
-        status: small(source.status.unwrap_or_default()),
+        status: saturating_i32(source.status.unwrap_or_default()),
         response_headers: headers(source.response_headers),
         response_body: source.response_body,
         truncated: source.truncated,
@@ -98,7 +98,7 @@ pub fn attempt(source: Attempt) -> v1::WebhookAttempt {
     }
 }
 
-/// By name; of several under one name, all, parted by commas, as HTTP reads them.
+/// Converts headers to a map. Several values of one name are joined with commas, as in HTTP.
 fn headers(list: Vec<(String, String)>) -> HashMap<String, String> {
     let mut map = HashMap::<String, String>::new();
     for (name, value) in list {

@@ -1,30 +1,30 @@
-//! How much text an error carries. Errors travel in HTTP headers, and clients refuse headers above a size: 8 KiB in most.
+//! Limits on the size of an error. Errors travel in HTTP headers, and most clients limit headers to 8 KiB.
 
 use std::collections::HashMap;
 
 use vintedbot_domain::Violation;
 
-/// Characters of a quoted text that are repeated. Everything that a caller sent stands in quotes.
+/// The maximum characters of a quoted text. Everything that a caller sent is quoted.
 const QUOTED_MAX: usize = 100;
-/// Bytes of a message as it travels in `grpc-message`, and of one violation's text.
+/// The maximum bytes of a message in `grpc-message`, and of one violation's text.
 const MESSAGE_MAX: usize = 1_000;
 const VIOLATION_MAX: usize = 400;
-/// Bytes of all metadata, keys included.
+/// The maximum bytes of all metadata, including keys.
 const METADATA_MAX: usize = 3_000;
-/// Bytes of a message and its details as they travel, details as base64. What is left of 8 KiB is for other headers.
+/// The maximum bytes of an encoded message and its details in base64. The rest of 8 KiB is for other headers.
 const ANSWER_MAX: usize = 7_400;
-/// What details take beside metadata and violations: reason, domain, request id, wait, and their type names.
+/// Bytes of the details besides metadata and violations: reason, domain, request id, wait, and their type names.
 const ENVELOPE: usize = 400;
-/// What a violation takes beside its texts: its reason, and the lengths.
+/// Bytes of a violation besides its texts: its reason, and the lengths.
 const VIOLATION_OVERHEAD: usize = 60;
 const CUT: char = '…';
 
-/// A message that fits.
+/// Shortens a message to its limit.
 pub fn message(text: &str) -> String {
     cut(&shorten_quoted(text), MESSAGE_MAX)
 }
 
-/// Metadata that fits. Where it does not, the longest values are cut.
+/// Shortens the longest metadata values until the metadata is within its limit.
 pub fn metadata(metadata: &mut HashMap<String, String>) {
     let keys: usize = metadata.keys().map(String::len).sum();
     let mut values: Vec<_> = metadata.values_mut().collect();
@@ -32,21 +32,21 @@ pub fn metadata(metadata: &mut HashMap<String, String>) {
     let (mut left, mut others) = (METADATA_MAX.saturating_sub(keys), values.len());
     for value in values {
         let short = cut(value, left / others);
-        left = left.saturating_sub(travels_as(&short));
+        left = left.saturating_sub(encoded_length(&short));
         others -= 1;
         *value = short;
     }
 }
 
-/// The violations that fit beside message and metadata, each shortened.
+/// Returns the violations that fit besides message and metadata, each shortened.
 pub fn violations(
     violations: Vec<Violation>,
     message: &str,
     metadata: &HashMap<String, String>,
 ) -> Vec<Violation> {
     let metadata: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
-    let details = ANSWER_MAX.saturating_sub(travels_as(message)) / 4 * 3;
-    // The details hold the message once more.
+    let details = ANSWER_MAX.saturating_sub(encoded_length(message)) / 4 * 3;
+    // The details repeat the message.
     let mut left = details.saturating_sub(message.len() + metadata + ENVELOPE);
     let shortened = violations.into_iter().map(|violation| Violation {
         field: cut(&violation.field, VIOLATION_MAX),
@@ -62,7 +62,7 @@ pub fn violations(
     fitting.collect()
 }
 
-/// Cuts what stands in double quotes, as `{:?}` writes it.
+/// Shortens texts in double quotes, as written by `{:?}`.
 fn shorten_quoted(text: &str) -> String {
     let mut short = String::with_capacity(text.len().min(MESSAGE_MAX));
     let (mut quoted, mut escaped) = (None, false);
@@ -91,9 +91,9 @@ fn shorten_quoted(text: &str) -> String {
     short
 }
 
-/// The beginning of a text that takes at most `max` bytes where it travels.
+/// Returns the beginning of a text that takes at most `max` encoded bytes.
 fn cut(text: &str, max: usize) -> String {
-    if travels_as(text) <= max {
+    if encoded_length(text) <= max {
         return text.to_owned();
     }
     let mut left = max.saturating_sub(length_of(CUT));
@@ -108,8 +108,8 @@ fn cut(text: &str, max: usize) -> String {
     short
 }
 
-/// Bytes of a text in a header, where everything but printable ASCII is percent-encoded.
-fn travels_as(text: &str) -> usize {
+/// Returns the bytes of a text in a header. All characters except printable ASCII are percent-encoded.
+fn encoded_length(text: &str) -> usize {
     text.chars().map(length_of).sum()
 }
 
@@ -126,21 +126,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_text_is_shortened_and_our_words_stay() {
+    fn quoted_text_is_shortened_and_the_rest_stays() {
         let sent = "x\"\\".repeat(5_000);
-        let told = message(&format!("there is no scope {sent:?}; see ApiToken.scopes"));
-        assert!(told.starts_with("there is no scope \"x"), "{told}");
-        assert!(told.ends_with("…\"; see ApiToken.scopes"), "{told}");
-        assert!(told.chars().count() < 150, "{told}");
+        let short = message(&format!("there is no scope {sent:?}; see ApiToken.scopes"));
+        assert!(short.starts_with("there is no scope \"x"), "{short}");
+        assert!(short.ends_with("…\"; see ApiToken.scopes"), "{short}");
+        assert!(short.chars().count() < 150, "{short}");
         assert_eq!(message("\"short\" stays"), "\"short\" stays");
     }
 
     #[test]
-    fn cut_text_never_exceeds_its_bytes_as_it_travels() {
+    fn cut_text_never_exceeds_its_encoded_bytes() {
         for text in ["plain ", "é", "…", "\n", "😀", "%"] {
             let short = cut(&text.repeat(2_000), 1_000);
-            assert!(travels_as(&short) <= 1_000, "{text:?}");
-            assert!(travels_as(&short) > 980, "{text:?}");
+            assert!(encoded_length(&short) <= 1_000, "{text:?}");
+            assert!(encoded_length(&short) > 980, "{text:?}");
         }
     }
 }

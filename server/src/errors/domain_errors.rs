@@ -1,4 +1,4 @@
-//! From the domain's errors to what a caller is told.
+//! Mapping from the domain's errors to the errors that a caller receives.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ impl From<domain::Error> for Problem {
             }
             domain::Error::Incomplete(violations) => {
                 let message = format!(
-                    "the listing cannot be published yet: {} things are missing or wrong",
+                    "the listing cannot be published yet: {} fields are missing or wrong",
                     violations.len()
                 );
                 let mut problem =
@@ -56,12 +56,10 @@ impl From<domain::Error> for Problem {
             domain::Error::Files(files::Error::StorageFull) => storage_full(),
             domain::Error::Files(error @ files::Error::Unreachable(_)) => {
                 tracing::warn!(%error, "the media store cannot be used");
-                Self::unavailable(
-                    "the server's media store cannot be reached; nothing of this call was stored",
-                )
+                Self::unavailable("the server's media store cannot be reached; this call stored nothing")
             }
             domain::Error::Files(files::Error::Going { .. }) => {
-                Self::unavailable("a photo of the same content is being removed at this moment")
+                Self::unavailable("a photo with the same content is being removed; retry the call")
             }
             domain::Error::Database(error) if is_full(&error.to_string()) => storage_full(),
             domain::Error::Database(error) if is_unreachable(&error.to_string()) => {
@@ -69,8 +67,8 @@ impl From<domain::Error> for Problem {
                 Self::unavailable("the server's database cannot be reached")
             }
             domain::Error::Contended(what) => {
-                tracing::warn!(what, "a transaction lost every race");
-                Self::unavailable("others did the same at the same moment; call again")
+                tracing::warn!(what, "a transaction failed after all retries");
+                Self::unavailable("concurrent calls changed the same data; retry the call")
             }
             error @ (domain::Error::Photo(_)
             | domain::Error::Files(_)
@@ -85,11 +83,11 @@ fn storage_full() -> Problem {
     Problem::new(
         code(Reason::StorageFull),
         reason(Reason::StorageFull),
-        "the server's disk is full; nothing of this call was stored",
+        "the server's disk is full; this call stored nothing",
     )
 }
 
-/// What SQLite (SQLITE_FULL) and PostgreSQL (53100) say of a full disk.
+/// Matches the errors of SQLite (SQLITE_FULL) and PostgreSQL (53100) for a full disk.
 fn is_full(error: &str) -> bool {
     error.contains("database or disk is full")
         || error.contains("53100")
@@ -119,26 +117,26 @@ fn name(error: &ResolveError) -> Problem {
         .with("candidates", candidates.join("\n"))
 }
 
-/// What sea-orm says of a connection that cannot be had or broke.
+/// Matches sea-orm's errors for a connection that cannot be acquired or that broke.
 fn is_unreachable(error: &str) -> bool {
     error.starts_with("Failed to acquire connection from pool") || error.starts_with("Connection Error")
 }
 
-/// The contract's value of a domain reason.
+/// Returns the contract's value of a domain reason.
 pub fn reason(reason: Reason) -> ErrorReason {
     ErrorReason::from_str_name(&format!("ERROR_REASON_{}", reason.name()))
-        .expect("a test holds the domain's reasons against the contract's")
+        .expect("a test compares the domain's reasons with the contract's")
 }
 
-/// The gRPC code of each reason, as documented in the contract.
+/// Returns the gRPC code of a reason, as documented in the contract.
 pub(super) fn code(reason: Reason) -> Code {
     match reason {
         Reason::TokenMissing | Reason::TokenInvalid | Reason::TokenExpired => Code::Unauthenticated,
-        Reason::ScopeMissing | Reason::ScopeNotGrantable | Reason::ConfirmationInvalid | Reason::UploadUrlInvalid => {
+        Reason::InsufficientScope | Reason::ScopeNotGrantable | Reason::ConfirmationInvalid | Reason::UploadUrlInvalid => {
             Code::PermissionDenied
         }
         Reason::NotFound => Code::NotFound,
-        Reason::RequestIdReused => Code::AlreadyExists,
+        Reason::NameTaken | Reason::RequestIdReused => Code::AlreadyExists,
         Reason::ResourceChanged | Reason::DraftConflict => Code::Aborted,
         Reason::MessageTooLarge | Reason::RateLimited | Reason::StorageFull => Code::ResourceExhausted,
         Reason::CursorExpired => Code::OutOfRange,
@@ -164,28 +162,27 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::ConfirmationExpired
         | Reason::ConfirmationStale
         | Reason::ConfirmationUsed
-        | Reason::HandedOver
-        | Reason::JobState
+        | Reason::ManualTakeover
+        | Reason::JobStateInvalid
         | Reason::ListingIncomplete
         | Reason::ModeNotAllowed
         | Reason::NotPublished
         | Reason::PublishJobOpen
         | Reason::RemoteChanged
-        | Reason::RemoteItemTaken
-        | Reason::NameTaken
+        | Reason::RemoteItemAlreadyLinked
         | Reason::ReplyNotAllowed
         | Reason::ReplyOpen
-        | Reason::ReplyState
+        | Reason::ReplyStateInvalid
         | Reason::ResourceInUse
         | Reason::SessionInvalid
-        | Reason::SessionOtherMember
+        | Reason::SessionMemberMismatch
         | Reason::SessionRequired
         | Reason::ThreadRemovalOpen
-        | Reason::TooLate
+        | Reason::NotCancellable
         | Reason::TooManyWebhookEndpoints
         | Reason::UploadUrlExpired
         | Reason::WebhookEndpointDisabled
-        // These stand on jobs and accounts; where one does refuse a call, the job is what forbids it.
+        // These reasons belong to jobs and accounts. If one refuses a call, the job's state is the cause.
         | Reason::AttemptsExhausted
         | Reason::BrowserUnavailable
         | Reason::CancelledByPerson
@@ -209,7 +206,7 @@ pub(super) fn code(reason: Reason) -> Code {
         | Reason::ReplyDiffers
         | Reason::ScheduleMissed
         | Reason::SessionLostInRefresh
-        | Reason::SiteChanged
+        | Reason::SiteResponseUnexpected
         | Reason::SiteRefused
         | Reason::WindowClosed => Code::FailedPrecondition,
     }

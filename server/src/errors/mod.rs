@@ -1,9 +1,9 @@
-//! The one mapping from what went wrong to what a caller is told.
+//! The mapping from failures to the errors that a caller receives.
 //!
-//! A [`Problem`] is made from a domain error (or by a conversion that collects violations) and leaves as a gRPC status
-//! with `google.rpc.ErrorInfo`, or as JSON on the plain HTTP paths. A new reason: its value in the contract's
-//! `ErrorReason`, its variant in the domain's `Reason`, and its line in `domain_errors::code`; a test holds the three together.
-//! How long its texts may be is up to `bounds`.
+//! A [`Problem`] is made from a domain error, or by a conversion that collects violations. It leaves as a gRPC status
+//! with `google.rpc.ErrorInfo`, or as JSON on the plain HTTP paths. A new reason needs a value in the contract's
+//! `ErrorReason`, a variant in the domain's `Reason`, and a line in `domain_errors::code`; a test compares the three.
+//! `bounds` limits the size of its texts.
 
 mod bounds;
 mod domain_errors;
@@ -24,14 +24,14 @@ use vintedbot_proto::v1::violation::Code as ViolationCode;
 
 use crate::convert;
 
-/// Violations that one answer names: they travel in a header, whose size clients limit to 8 KiB.
+/// The maximum violations in one response. They travel in a header, which clients limit to 8 KiB.
 pub const VIOLATIONS_MAX: usize = 24;
 /// `ErrorInfo.domain` of every error.
 const DOMAIN: &str = "vintedbot";
-/// What a caller waits before trying again, where the server cannot know better.
+/// The default wait before a retry.
 const RETRY_SOON: Duration = Duration::from_secs(1);
 
-/// Why a call is refused. Boxed, since most calls are not.
+/// The error of a call. Boxed, because most calls succeed.
 #[derive(Debug)]
 pub struct Problem(Box<Inner>);
 
@@ -63,18 +63,18 @@ impl Problem {
         self
     }
 
-    /// Adds details by name, which together keep to their bounds.
+    /// Adds metadata, within its limit.
     fn set_metadata(&mut self, details: impl IntoIterator<Item = (String, String)>) {
         self.0.metadata.extend(details);
         bounds::metadata(&mut self.0.metadata);
     }
 
-    /// The request itself is wrong; every violation at once.
+    /// The request itself is invalid; reports every violation.
     pub fn invalid(violations: Vec<domain::Violation>) -> Self {
         domain::Error::Invalid(violations).into()
     }
 
-    /// The server is going down, and the same call will work on its successor.
+    /// The server is shutting down. The same call will work after the restart.
     pub fn shutting_down() -> Self {
         Self::unavailable("the server is shutting down")
     }
@@ -89,17 +89,17 @@ impl Problem {
         Self::new(
             Code::DeadlineExceeded,
             ErrorReason::DeadlineExceeded,
-            "the call's deadline has passed; ask again with the same request_id to learn what became of it",
+            "the call's deadline has passed; repeat it with the same request_id to get its result",
         )
     }
 
-    /// Something that cannot be anybody's fault but ours. Logged here, and nowhere else.
+    /// An internal error. It is logged only here.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %chain(error), "internal error");
         Self::new(
             Code::Internal,
             ErrorReason::Internal,
-            "an internal error; the server's log has it under the request id",
+            "internal error; the server's log contains it with the request id",
         )
     }
 
@@ -119,7 +119,7 @@ impl Problem {
         &self.0.metadata
     }
 
-    /// What the caller has to wait before the same call may succeed.
+    /// Returns the wait after which the same call may succeed.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
@@ -171,8 +171,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     text
 }
 
-/// Gives a status on its way out what every error has: `ErrorInfo` where gRPC's own code made it without, and the request
-/// id.
+/// Completes the status of an error: adds `ErrorInfo` if the gRPC library made the status, and the request id.
 pub fn complete(status: Status, request_id: &str, max_message_bytes: usize) -> Status {
     let status = if status.details().is_empty() {
         explain(&status, max_message_bytes).into()
@@ -192,12 +191,12 @@ pub fn complete(status: Status, request_id: &str, max_message_bytes: usize) -> S
     Status::with_error_details_and_metadata(status.code(), status.message(), details, metadata)
 }
 
-/// What a status of the gRPC library means in our terms.
+/// Converts a status of the gRPC library to an error of the contract.
 pub fn explain(status: &Status, max_message_bytes: usize) -> Problem {
     let message = status.message();
     match status.code() {
-        // tonic 0.14 answers OUT_OF_RANGE to a message above its limit, and RESOURCE_EXHAUSTED to one that grows above it
-        // when decompressed.
+        // tonic 0.14 returns OUT_OF_RANGE for a message above its limit, and RESOURCE_EXHAUSTED for one that exceeds it
+        // after decompression.
         Code::OutOfRange | Code::ResourceExhausted => Problem::new(
             Code::ResourceExhausted,
             ErrorReason::MessageTooLarge,
@@ -208,13 +207,13 @@ pub fn explain(status: &Status, max_message_bytes: usize) -> Problem {
         Code::Unavailable => Problem::shutting_down(),
         Code::Unimplemented => {
             let text = if message.is_empty() {
-                "there is no such method"
+                "the method does not exist"
             } else {
                 message
             };
             Problem::new(Code::Unimplemented, ErrorReason::Unimplemented, text)
         }
-        // Our own internal errors have details; this one comes from decoding what was sent.
+        // Our own internal errors have details, so this one is a decoding error.
         _ => Problem::new(
             Code::InvalidArgument,
             ErrorReason::ValidationFailed,
@@ -223,7 +222,7 @@ pub fn explain(status: &Status, max_message_bytes: usize) -> Problem {
     }
 }
 
-/// The status that a response carries in its headers, where it is an error.
+/// Returns the status in a response's headers, if it is an error.
 pub fn refused(headers: &HeaderMap) -> Option<Status> {
     Status::from_header_map(headers).filter(|status| status.code() != Code::Ok)
 }

@@ -1,4 +1,4 @@
-//! The mapping holds what the contract says.
+//! Tests that the mapping matches the contract.
 
 use prost::Message as _;
 use prost_types::{FileDescriptorSet, SourceCodeInfo};
@@ -8,10 +8,10 @@ use vintedbot_domain::Reason;
 use super::domain_errors::code;
 use super::*;
 
-/// The names of all of the domain's reasons, as its own parser lists them.
+/// Returns all of the domain's reasons, from the error text of its parser.
 fn domain_reasons() -> Vec<Reason> {
     let error = serde_json::from_str::<Reason>("\"?\"")
-        .expect_err("no reason is called that")
+        .expect_err("no reason has this name")
         .to_string();
     let names = error.split('`').skip(3).step_by(2);
     names
@@ -19,7 +19,7 @@ fn domain_reasons() -> Vec<Reason> {
         .collect()
 }
 
-/// The contract's comment on each reason.
+/// Returns the contract's comment on each reason.
 fn documented() -> HashMap<String, String> {
     let files = FileDescriptorSet::decode(vintedbot_proto::FILE_DESCRIPTOR_SET).expect("a descriptor set");
     let file = files
@@ -35,7 +35,7 @@ fn documented() -> HashMap<String, String> {
     values
         .enumerate()
         .map(|(at, value)| {
-            // Field 5 of a file is its enums, field 2 of an enum its values.
+            // In a file's descriptor, field 5 is its enums; in an enum, field 2 is its values.
             let path = [5, 0, 2, i32::try_from(at).expect("few values")];
             let comment = comments.location.iter().find(|location| location.path == path);
             let text = comment.map(|comment| comment.leading_comments().trim().to_owned());
@@ -45,7 +45,7 @@ fn documented() -> HashMap<String, String> {
 }
 
 #[test]
-fn every_reason_of_the_domain_is_in_the_contract_with_the_code_that_is_documented_there() {
+fn every_domain_reason_has_the_documented_code() {
     let documented = documented();
     let reasons = domain_reasons();
     assert!(reasons.len() > 40, "{reasons:?}");
@@ -67,7 +67,7 @@ fn every_reason_of_the_domain_is_in_the_contract_with_the_code_that_is_documente
             "RESOURCE_EXHAUSTED" => Code::ResourceExhausted,
             "OUT_OF_RANGE" => Code::OutOfRange,
             "UNAVAILABLE" => Code::Unavailable,
-            // Reasons of jobs and accounts, and of upload addresses, have no code of their own.
+            // Reasons of jobs, accounts and upload URLs have no code in the contract.
             _ => continue,
         };
         assert_eq!(code(domain_reason), expected, "{name}: {text}");
@@ -75,7 +75,7 @@ fn every_reason_of_the_domain_is_in_the_contract_with_the_code_that_is_documente
 }
 
 #[test]
-fn an_internal_error_tells_nothing_but_its_request_id() {
+fn internal_error_reveals_only_its_request_id() {
     let error = domain::Error::Internal("secret detail".to_owned());
     let status = complete(Problem::from(error).into(), "id-1", 0);
     let details = status.get_error_details();
@@ -88,7 +88,7 @@ fn an_internal_error_tells_nothing_but_its_request_id() {
 }
 
 #[test]
-fn a_wait_leaves_as_retry_info_and_every_violation_as_a_field() {
+fn wait_and_violations_are_error_details() {
     let limited = domain::Error::rejected(Reason::RateLimited, "too many").retry_after(1500);
     let details = Status::from(Problem::from(limited)).get_error_details();
     assert_eq!(
@@ -117,7 +117,7 @@ fn a_wait_leaves_as_retry_info_and_every_violation_as_a_field() {
     );
 }
 
-/// Bytes of the headers that a status travels in, with 32 for each as HTTP/2 counts them.
+/// Returns the bytes of the headers of a status, with 32 for each header as HTTP/2 counts them.
 fn header_bytes(status: &Status) -> usize {
     let mut headers = HeaderMap::new();
     status.add_header(&mut headers).expect("it fits into headers");
@@ -153,17 +153,17 @@ fn error_about_huge_fields_stays_below_8_kib() {
 }
 
 #[test]
-fn usual_violations_are_all_told_up_to_their_number() {
+fn usual_violations_are_reported_up_to_their_maximum() {
     let violation = |at| {
         let text = "must be a UUID like 0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17";
         domain::Violation::new(format!("listing.photo_ids[{at}]"), text)
     };
     let status = Status::from(Problem::invalid((0..30).map(violation).collect()));
-    let told = status
+    let violations = status
         .get_details_bad_request()
         .expect("BadRequest")
         .field_violations;
-    assert_eq!(told.len(), VIOLATIONS_MAX);
+    assert_eq!(violations.len(), VIOLATIONS_MAX);
 }
 
 #[test]
@@ -174,18 +174,18 @@ fn error_echoes_at_most_100_characters_of_a_field() {
         format!("there is no scope {sent:?}, see ApiToken.scopes"),
     );
     let status = Status::from(Problem::from(error));
-    let told = status
+    let violations = status
         .get_details_bad_request()
         .expect("BadRequest")
         .field_violations;
-    for text in [status.message(), &told[0].description] {
+    for text in [status.message(), &violations[0].description] {
         assert_eq!(text.matches('x').count(), 100, "{text}");
         assert!(text.ends_with("see ApiToken.scopes"), "{text}");
     }
 }
 
 #[test]
-fn a_status_of_the_library_gets_the_reason_that_it_stands_for() {
+fn status_of_grpc_library_gets_a_reason() {
     let reason_of = |status: Status| {
         let status = complete(status, "id", 7);
         let info = status.get_details_error_info().expect("ErrorInfo");

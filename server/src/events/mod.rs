@@ -1,4 +1,4 @@
-//! `EventService`: the event log, live and without gaps.
+//! `EventService`: watches of the event log.
 
 mod snapshot;
 mod watch;

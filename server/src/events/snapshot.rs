@@ -1,5 +1,5 @@
-//! The snapshot that a watch may begin with: every present resource, page by page, without a transaction. What changes
-//! while it is read comes again as an event, since the watch follows from the head that was read before the first page.
+//! The optional snapshot at the start of a watch: every existing resource, page by page, without a transaction. The
+//! watch follows from the head that was read before the first page, so changes during the snapshot arrive as events.
 
 use std::collections::VecDeque;
 
@@ -8,7 +8,7 @@ use vintedbot_domain::identity::Caller;
 use vintedbot_domain::inbox::sync;
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::{
-    Domain, Error, accounts, identity, inbox, listings, media, publishing, wardrobe, webhooks,
+    Context, Error, accounts, identity, inbox, listings, media, publishing, wardrobe, webhooks,
 };
 use vintedbot_proto::v1;
 use vintedbot_proto::v1::resource::Resource;
@@ -22,27 +22,27 @@ use crate::convert::{
 use crate::errors::Problem;
 use crate::signed::Signer;
 
-/// Resources read at once.
+/// Resources per page.
 const PAGE: i32 = 200;
 
-/// What is still to be read.
+/// The part of the snapshot that is not yet read.
 pub struct Snapshot {
     types: VecDeque<ResourceType>,
-    /// Where the first of `types` goes on.
-    place: Place,
+    /// The position within the first of `types`.
+    position: Position,
 }
 
 #[derive(Clone, Default)]
-struct Place {
+struct Position {
     page_token: String,
-    /// Publish jobs: create time and id of the last one seen.
+    /// Publish jobs: creation time and id of the last one read.
     job: Option<(i64, String)>,
-    /// Messages: how many of the threads that are asked for have been read.
+    /// Messages: the number of requested threads that have been read.
     threads_read: usize,
 }
 
-/// One page of one type, and whether the type has more.
-type Page = (Vec<v1::WatchResponse>, Option<Place>);
+/// One page of one type, and the position of the next page if there is one.
+type Page = (Vec<v1::WatchResponse>, Option<Position>);
 
 impl Snapshot {
     pub fn new(filter: &Filter) -> Self {
@@ -61,14 +61,14 @@ impl Snapshot {
         ];
         Self {
             types: all.into_iter().filter(|one| filter.takes_type(*one)).collect(),
-            place: Place::default(),
+            position: Position::default(),
         }
     }
 
-    /// The next messages, perhaps none of them for the caller; `None` at the end.
+    /// Returns the next page, which may be empty for the caller, or `None` at the end.
     pub async fn next_page(
         &mut self,
-        domain: &Domain,
+        context: &Context,
         caller: &Caller,
         filter: &Filter,
         signer: &Signer<'_>,
@@ -77,11 +77,11 @@ impl Snapshot {
             return Ok(None);
         };
         let reading = Reading {
-            domain,
+            context,
             caller,
             filter,
             signer,
-            place: &self.place,
+            position: &self.position,
         };
         let (messages, next) = match resource_type {
             ResourceType::Account => reading.accounts().await?,
@@ -99,24 +99,24 @@ impl Snapshot {
         if next.is_none() {
             self.types.pop_front();
         }
-        self.place = next.unwrap_or_default();
+        self.position = next.unwrap_or_default();
         Ok(Some(messages))
     }
 }
 
 struct Reading<'a> {
-    domain: &'a Domain,
+    context: &'a Context,
     caller: &'a Caller,
     filter: &'a Filter,
     signer: &'a Signer<'a>,
-    place: &'a Place,
+    position: &'a Position,
 }
 
 impl Reading<'_> {
     fn page(&self) -> PageRequest {
         PageRequest {
             size: PAGE,
-            token: self.place.page_token.clone(),
+            token: self.position.page_token.clone(),
         }
     }
 
@@ -125,9 +125,9 @@ impl Reading<'_> {
         page: vintedbot_domain::paging::Page<R>,
         convert: impl Fn(R) -> Resource,
     ) -> Page {
-        let next = (!page.next_page_token.is_empty()).then(|| Place {
+        let next = (!page.next_page_token.is_empty()).then(|| Position {
             page_token: page.next_page_token,
-            ..Place::default()
+            ..Position::default()
         });
         (self.messages(page.items, convert), next)
     }
@@ -151,7 +151,7 @@ impl Reading<'_> {
                     resource_id,
                     resource: Some(v1::Resource { resource }),
                 };
-                // No cursor: a snapshot that is cut off has to be begun anew.
+                // No cursor: an interrupted snapshot has to start again.
                 v1::WatchResponse {
                     cursor: String::new(),
                     message: Some(Message::Snapshot(snapshot)),
@@ -161,8 +161,8 @@ impl Reading<'_> {
     }
 
     async fn accounts(&self) -> Result<Page, Problem> {
-        let page = accounts::list(self.domain, self.caller, &self.page()).await?;
-        let fresh = sync::freshness(self.domain, &page.items).await?;
+        let page = accounts::list(self.context, self.caller, &self.page()).await?;
+        let fresh = sync::freshness(self.context, &page.items).await?;
         Ok(self.page_of(page, |one| {
             let fresh = fresh.get(&one.id).cloned().unwrap_or_default();
             Resource::Account(account::with_freshness(one, fresh))
@@ -170,18 +170,18 @@ impl Reading<'_> {
     }
 
     async fn api_tokens(&self) -> Result<Page, Problem> {
-        let page = identity::list_tokens(self.domain, self.caller, false, &self.page()).await?;
+        let page = identity::list_tokens(self.context, self.caller, false, &self.page()).await?;
         Ok(self.page_of(page, |one| Resource::ApiToken(api_token::to_proto(one))))
     }
 
     async fn photos(&self) -> Result<Page, Problem> {
-        let page = media::list(self.domain, self.caller, None, &self.page()).await?;
+        let page = media::list(self.context, self.caller, None, &self.page()).await?;
         Ok(self.page_of(page, |one| Resource::Photo(photo::to_proto(self.signer, one))))
     }
 
     async fn listings(&self) -> Result<Page, Problem> {
         let page = listings::list(
-            self.domain,
+            self.context,
             self.caller,
             &listings::Filter::default(),
             &self.page(),
@@ -191,7 +191,7 @@ impl Reading<'_> {
     }
 
     async fn wardrobe_imports(&self) -> Result<Page, Problem> {
-        let page = wardrobe::list(self.domain, self.caller, &self.page()).await?;
+        let page = wardrobe::list(self.context, self.caller, &self.page()).await?;
         Ok(self.page_of(page, |one| {
             Resource::WardrobeImport(convert_import::to_proto(one))
         }))
@@ -200,12 +200,12 @@ impl Reading<'_> {
     async fn threads(&self) -> Result<Page, Problem> {
         let convert = |one| Resource::Thread(convert_inbox::thread(one));
         if self.filter.threads().is_empty() {
-            let page = inbox::list_all(self.domain, self.caller, &self.page()).await?;
+            let page = inbox::list_all(self.context, self.caller, &self.page()).await?;
             return Ok(self.page_of(page, convert));
         }
         let mut threads = Vec::new();
         for id in self.filter.threads() {
-            match inbox::get(self.domain, self.caller, id).await {
+            match inbox::get(self.context, self.caller, id).await {
                 Ok(thread) => threads.push(thread),
                 Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -214,59 +214,60 @@ impl Reading<'_> {
         Ok((self.messages(threads, convert), None))
     }
 
-    /// The messages of the threads that are asked for, thread by thread; of none where none is named.
+    /// Reads the messages of the requested threads, thread by thread. Reads none if the filter names no thread.
     async fn thread_messages(&self) -> Result<Page, Problem> {
         let mut threads: Vec<_> = self.filter.threads().iter().collect();
         threads.sort();
-        let Some(thread_id) = threads.get(self.place.threads_read) else {
+        let Some(thread_id) = threads.get(self.position.threads_read) else {
             return Ok((Vec::new(), None));
         };
-        let next_thread = Place {
-            threads_read: self.place.threads_read + 1,
-            ..Place::default()
+        let next_thread = Position {
+            threads_read: self.position.threads_read + 1,
+            ..Position::default()
         };
-        let page = match inbox::list_messages(self.domain, self.caller, thread_id, true, &self.page()).await {
+        let page = match inbox::list_messages(self.context, self.caller, thread_id, true, &self.page()).await
+        {
             Ok(page) => page,
-            // Of a thread that is not there, there is nothing to show.
+            // A thread that does not exist has no messages.
             Err(Error::NotFound { .. }) => return Ok((Vec::new(), Some(next_thread))),
             Err(error) => return Err(error.into()),
         };
         let (messages, more) = self.page_of(page, |one| Resource::Message(convert_inbox::message(one)));
-        let next = more.map_or(next_thread, |place| Place {
-            threads_read: self.place.threads_read,
-            ..place
+        let next = more.map_or(next_thread, |position| Position {
+            threads_read: self.position.threads_read,
+            ..position
         });
         Ok((messages, Some(next)))
     }
 
     async fn replies(&self) -> Result<Page, Problem> {
-        let page = inbox::open_replies(self.domain, self.caller, &self.page()).await?;
+        let page = inbox::open_replies(self.context, self.caller, &self.page()).await?;
         Ok(self.page_of(page, |one| Resource::Reply(convert_inbox::reply(one))))
     }
 
     async fn templates(&self) -> Result<Page, Problem> {
-        let page = inbox::list_templates(self.domain, self.caller, &self.page()).await?;
+        let page = inbox::list_templates(self.context, self.caller, &self.page()).await?;
         Ok(self.page_of(page, |one| Resource::Template(template::to_proto(one))))
     }
 
     async fn webhook_endpoints(&self) -> Result<Page, Problem> {
-        let page = webhooks::list(self.domain, self.caller, &self.page()).await?;
+        let page = webhooks::list(self.context, self.caller, &self.page()).await?;
         Ok(self.page_of(page, |one| Resource::WebhookEndpoint(webhook::endpoint(one))))
     }
 
     async fn publish_jobs(&self) -> Result<Page, Problem> {
-        let (filter, after) = (publishing::Filter::default(), self.place.job.clone());
+        let (filter, after) = (publishing::Filter::default(), self.position.job.clone());
         let jobs = publishing::list(
-            self.domain,
+            self.context,
             self.caller,
             &filter,
             after,
             PAGE.unsigned_abs().into(),
         )
         .await?;
-        let next = jobs.last().map(|job| Place {
+        let next = jobs.last().map(|job| Position {
             job: Some((job.create_time, job.id.clone())),
-            ..Place::default()
+            ..Position::default()
         });
         Ok((
             self.messages(jobs, |one| {

@@ -1,12 +1,12 @@
-//! `Watch`: follows the event log of the caller's owner.
+//! `Watch`: follows the event log of the caller's workspace.
 //!
-//! The watcher subscribes to the feed before it reads the log, so that nothing falls between the two. It reads the log in
-//! pages until its end, then takes events from the feed; whatever does not continue its position exactly (a lag, a gap, a
-//! tailer that began anew) sends it back to reading. So each event passes once and in order, or the stream ends with
-//! CURSOR_EXPIRED.
+//! The watcher subscribes to the feed before it reads the log, so it misses no event in between. It reads the log in
+//! pages until its end, then takes events from the feed. If an event does not directly follow its position (because of
+//! a lag, a gap or a restarted tailer), it reads the log again. Each event therefore passes once and in order, or the
+//! stream ends with CURSOR_EXPIRED.
 //!
-//! A client that does not read suspends the stream at any await. The stream holds a page of messages then, and no
-//! connection of the database: `store::Reader` runs each read in a task of its own.
+//! A client that does not read suspends the stream at any await. The stream then holds a page of messages but no
+//! database connection, because `store::Reader` runs each read in a separate task.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::mem::take;
@@ -27,19 +27,20 @@ use vintedbot_proto::v1::watch_response::{Checkpoint, Message, SnapshotEnd};
 
 use super::snapshot::Snapshot;
 use crate::calls::{Call, Deadline};
-use crate::convert::{Fields, event as convert, unsigned};
+use crate::convert::{Fields, event as convert, saturating_u64};
 use crate::errors::{self, Problem};
 use crate::signed::Signer;
 use crate::state::ServerState;
 use crate::{auth, calls};
 
-/// Events read at once while catching up.
+/// Events per page while catching up.
 const PAGE: u64 = 256;
-/// Accounts or threads that a filter names.
+/// The maximum accounts or threads of a filter.
 const FILTER_IDS_MAX: usize = 1_000;
-/// A checkpoint comes after this many events that the filter held back.
+/// A checkpoint follows after this many events that the filter excluded.
 const CHECKPOINT_EVENTS: u32 = 500;
-/// A checkpoint comes after this long without a message that has a cursor. Below the idle limits of common proxies.
+/// A checkpoint follows after this time without a message that has a cursor. It is below the idle limits of common
+/// proxies.
 const CHECKPOINT_IDLE: Duration = Duration::from_secs(15);
 
 pub async fn watch(
@@ -53,15 +54,20 @@ pub async fn watch(
     let mut request = request.into_inner();
     let filter = Filter::read(&mut request)?;
 
-    let domain = &state.domain;
-    let wakes = domain.feed.subscribe(&domain.store, &caller.owner_id);
+    let context = &state.context;
+    let wakes = context.feed.subscribe(&context.store, &caller.workspace_id);
     let (position, stage) = if !request.cursor.is_empty() {
-        let cursor = Cursor::decode(&request.cursor, &caller.owner_id, &domain.log_epoch, &domain.keys)?;
-        // A place that is gone is refused at once, not within the stream.
-        events::read(&domain.store, &caller.owner_id, cursor.sequence, 1).await?;
+        let cursor = Cursor::decode(
+            &request.cursor,
+            &caller.workspace_id,
+            &context.log_epoch,
+            &context.keys,
+        )?;
+        // An expired cursor is refused by the call itself, not within the stream.
+        events::read(&context.store, &caller.workspace_id, cursor.sequence, 1).await?;
         (cursor.sequence, Stage::CatchingUp)
     } else {
-        let head = events::head(&domain.store, &caller.owner_id).await?;
+        let head = events::head(&context.store, &caller.workspace_id).await?;
         let stage = if request.snapshot {
             Stage::Snapshot(Snapshot::new(&filter))
         } else {
@@ -71,7 +77,7 @@ pub async fn watch(
     };
     refuse_revoked(state, &caller).await?;
     let token_end = caller.expire_time.map(|time| {
-        let left = u64::try_from(time - domain.clock.now()).unwrap_or_default();
+        let left = u64::try_from(time - context.clock.now()).unwrap_or_default();
         Instant::now() + Duration::from_millis(left)
     });
     let mut watcher = Watcher {
@@ -84,7 +90,7 @@ pub async fn watch(
         filter,
         wakes,
         position,
-        held_back: 0,
+        excluded: 0,
         last_cursor: Instant::now(),
         ready: VecDeque::new(),
         stage,
@@ -112,9 +118,10 @@ pub async fn watch(
     Ok(Response::new(Box::pin(stream)))
 }
 
-/// The token may have been revoked between its check and the subscription, and then its event has been missed.
+/// Refuses a revoked token. The token may have been revoked between its check and the subscription, so the event of its
+/// revocation may have been missed.
 async fn refuse_revoked(state: &ServerState, caller: &Caller) -> Result<(), Problem> {
-    let (_, token) = identity::who_am_i(&state.domain, caller).await?;
+    let (_, token) = identity::who_am_i(&state.context, caller).await?;
     if token.revoke_time.is_some() {
         Err(token_revoked())
     } else {
@@ -122,7 +129,7 @@ async fn refuse_revoked(state: &ServerState, caller: &Caller) -> Result<(), Prob
     }
 }
 
-/// Stands among the open streams for as long as it lives.
+/// Counts an open stream while it exists.
 struct Counted;
 
 impl Counted {
@@ -138,20 +145,20 @@ impl Drop for Counted {
     }
 }
 
-/// What the caller wants to see.
+/// The caller's filter.
 pub(super) struct Filter {
-    /// Empty: every kind.
+    /// Event kinds; empty: all.
     kinds: HashSet<v1::EventKind>,
-    /// Empty: every account, and what belongs to none.
+    /// Accounts; empty: all, including events without an account.
     accounts: HashSet<String>,
-    /// Empty: every type.
+    /// Resource types; empty: all.
     types: HashSet<ResourceType>,
-    /// Empty: every thread.
+    /// Threads; empty: all.
     threads: HashSet<String>,
 }
 
 impl Filter {
-    /// Takes the lists out of the request.
+    /// Takes the filter's lists out of the request.
     fn read(request: &mut v1::WatchRequest) -> Result<Self, Problem> {
         let mut fields = Fields::default();
         let kinds = fields.enumerations("kinds", take(&mut request.kinds), |kind: v1::EventKind| {
@@ -175,12 +182,12 @@ impl Filter {
             && self.takes_thread(event.thread_id.as_deref())
     }
 
-    /// What belongs to no thread passes.
+    /// Returns whether the filter accepts the thread. It accepts resources without a thread.
     pub fn takes_thread(&self, thread_id: Option<&str>) -> bool {
         self.threads.is_empty() || thread_id.is_none_or(|id| self.threads.contains(id))
     }
 
-    /// The threads that are asked for alone; empty: none in particular.
+    /// Returns the requested threads. Empty if the filter names none.
     pub fn threads(&self) -> &HashSet<String> {
         &self.threads
     }
@@ -189,7 +196,7 @@ impl Filter {
         self.accounts.is_empty() || account_id.is_some_and(|id| self.accounts.contains(id))
     }
 
-    /// Whether any kind and topic that is asked for speaks of such a resource.
+    /// Returns whether any requested kind and topic covers the resource type.
     pub fn takes_type(&self, resource_type: ResourceType) -> bool {
         if !self.types.is_empty() && !self.types.contains(&resource_type) {
             return false;
@@ -212,21 +219,21 @@ struct Watcher {
     state: ServerState,
     caller: Caller,
     call: Call,
-    /// The call's, so that what goes wrong later is logged under its request id.
+    /// The span of the call, so that later errors are logged with its request id.
     span: tracing::Span,
     deadline: Option<Instant>,
-    /// When the caller's token expires.
+    /// The time at which the caller's token expires.
     token_end: Option<Instant>,
     filter: Filter,
     wakes: Receiver<Wake>,
-    /// Everything up to here has been sent or held back.
+    /// The sequence up to which all events have been sent or excluded.
     position: i64,
-    /// Events held back since the last message that has a cursor.
-    held_back: u32,
+    /// The number of excluded events since the last message with a cursor.
+    excluded: u32,
     last_cursor: Instant,
     ready: VecDeque<v1::WatchResponse>,
     stage: Stage,
-    /// Accounts of publish jobs at work, where the filter asks for accounts.
+    /// The accounts of running publish jobs, loaded only if the filter names accounts.
     job_accounts: HashMap<String, Option<String>>,
     _counted: Counted,
 }
@@ -240,15 +247,15 @@ impl Watcher {
             self.check_end()?;
             match &mut self.stage {
                 Stage::Snapshot(snapshot) => {
-                    let signer = Signer::new(&self.state.domain, &self.call);
+                    let signer = Signer::new(&self.state.context, &self.call);
                     match snapshot
-                        .next_page(&self.state.domain, &self.caller, &self.filter, &signer)
+                        .next_page(&self.state.context, &self.caller, &self.filter, &signer)
                         .await?
                     {
                         Some(page) => self.ready.extend(page),
                         None => {
                             self.push(Message::SnapshotEnd(SnapshotEnd {
-                                sequence: unsigned(self.position),
+                                sequence: saturating_u64(self.position),
                             }));
                             self.stage = Stage::CatchingUp;
                         }
@@ -260,7 +267,7 @@ impl Watcher {
         }
     }
 
-    /// Whether the stream has to end, for those who never wait.
+    /// Returns an error if the stream must end. Needed while messages are ready, because the stream does not wait then.
     fn check_end(&self) -> Result<(), Problem> {
         let now = Instant::now();
         if self.state.shutdown.is_cancelled() {
@@ -276,8 +283,8 @@ impl Watcher {
     }
 
     async fn read_page(&mut self) -> Result<(), Problem> {
-        let domain = &self.state.domain;
-        let page = events::read(&domain.store, &self.caller.owner_id, self.position, PAGE).await?;
+        let context = &self.state.context;
+        let page = events::read(&context.store, &self.caller.workspace_id, self.position, PAGE).await?;
         if page.events.is_empty() {
             self.stage = Stage::Live;
         }
@@ -306,28 +313,28 @@ impl Watcher {
             Err(RecvError::Closed) => {
                 self.wakes = self
                     .state
-                    .domain
+                    .context
                     .feed
-                    .subscribe(&self.state.domain.store, &self.caller.owner_id);
+                    .subscribe(&self.state.context.store, &self.caller.workspace_id);
                 self.stage = Stage::CatchingUp;
             }
         }
         Ok(())
     }
 
-    /// Moves on to an event, the one after the position.
+    /// Processes the event that directly follows the position.
     fn take(&mut self, event: &Event) -> Result<(), Problem> {
         self.position = event.sequence;
         if event.kind == Kind::ApiTokenRevoked && event.resource_id == self.caller.token_id {
             return Err(token_revoked());
         }
         if self.filter.takes(event) {
-            let signer = Signer::new(&self.state.domain, &self.call);
+            let signer = Signer::new(&self.state.context, &self.call);
             let event = convert::event(&signer, &self.caller, event);
             self.push(Message::Event(event));
         } else {
-            self.held_back += 1;
-            if self.held_back >= CHECKPOINT_EVENTS {
+            self.excluded += 1;
+            if self.excluded >= CHECKPOINT_EVENTS {
                 self.checkpoint();
             }
         }
@@ -348,10 +355,10 @@ impl Watcher {
                     && self.filter.takes_account(Some(account_id))
             }
         };
-        let now = self.state.domain.clock.now();
-        let signer = Signer::new(&self.state.domain, &self.call);
+        let now = self.state.context.clock.now();
+        let signer = Signer::new(&self.state.context, &self.call);
         if takes && let Some(ephemeral) = convert::ephemeral(&signer, &self.caller, ephemeral, now) {
-            // No place in the log, and so no cursor.
+            // An ephemeral message has no position in the log, so it has no cursor.
             let message = Some(Message::Ephemeral(ephemeral));
             self.ready.push_back(v1::WatchResponse {
                 cursor: String::new(),
@@ -366,7 +373,7 @@ impl Watcher {
             return Ok(true);
         }
         if !self.job_accounts.contains_key(job_id) {
-            let account_id = match publishing::get(&self.state.domain, &self.caller, job_id).await {
+            let account_id = match publishing::get(&self.state.context, &self.caller, job_id).await {
                 Ok(job) => Some(job.account_id),
                 Err(Error::NotFound { .. }) => None,
                 Err(error) => return Err(error.into()),
@@ -379,24 +386,24 @@ impl Watcher {
 
     fn checkpoint(&mut self) {
         self.push(Message::Checkpoint(Checkpoint {
-            sequence: unsigned(self.position),
+            sequence: saturating_u64(self.position),
         }));
     }
 
-    /// Queues a message that stands at the position.
+    /// Queues a message with the cursor of the current position.
     fn push(&mut self, message: Message) {
-        let domain = &self.state.domain;
+        let context = &self.state.context;
         let cursor = Cursor {
-            owner_id: self.caller.owner_id.clone(),
-            log_epoch: domain.log_epoch.as_ref().to_owned(),
+            workspace_id: self.caller.workspace_id.clone(),
+            log_epoch: context.log_epoch.as_ref().to_owned(),
             sequence: self.position,
         };
-        let cursor = cursor.encode(&domain.keys);
+        let cursor = cursor.encode(&context.keys);
         self.ready.push_back(v1::WatchResponse {
             cursor,
             message: Some(message),
         });
-        self.held_back = 0;
+        self.excluded = 0;
         self.last_cursor = Instant::now();
     }
 }

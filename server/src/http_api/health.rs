@@ -1,4 +1,5 @@
-//! `/health`: the process lives. `/ready`: it can serve, which it cannot without its database or while it goes down.
+//! `/health` reports that the process runs. `/ready` reports that it can serve: the database answers and no shutdown
+//! has begun.
 
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use serde::Serialize;
 
 use crate::state::ServerState;
 
-/// A database that takes longer to say anything is not there.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The time after which an unresponsive database counts as unavailable.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 #[derive(Serialize)]
 pub struct Health {
@@ -32,14 +33,14 @@ pub async fn health() -> Json<Health> {
 }
 
 pub async fn ready(State(state): State<ServerState>) -> (StatusCode, Json<Readiness>) {
-    let answer = tokio::time::timeout(PATIENCE, state.domain.store.reader().ping()).await;
+    let answer = tokio::time::timeout(DATABASE_TIMEOUT, state.context.store.reader().ping()).await;
     let (code, status, database) = match answer {
         Ok(Ok(())) if state.shutdown.is_cancelled() => {
             (StatusCode::SERVICE_UNAVAILABLE, "shutting down", "ok")
         }
         Ok(Ok(())) => (StatusCode::OK, "ready", "ok"),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "not ready: the database answers with an error");
+            tracing::warn!(%error, "not ready: the database returned an error");
             (StatusCode::SERVICE_UNAVAILABLE, "not ready", "error")
         }
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "not ready", "no answer"),

@@ -14,29 +14,29 @@ use http::{HeaderName, HeaderValue};
 use vintedbot_domain::{failpoints, media};
 
 use super::problem;
-use crate::media::gate::Slot;
+use crate::media::admission::Slot;
 use crate::state::ServerState;
 
-/// Pages of other origins may show what they were given the address of.
+/// Allows pages of other origins to display the file.
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// The longest that one file may take to be sent: at 64 kbit/s the largest photo takes half of it.
-const LONGEST: Duration = Duration::from_secs(20 * 60);
+/// The maximum duration of a download: twice the time that the largest photo takes at 64 kbit/s.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(20 * 60);
 
 pub async fn get(State(state): State<ServerState>, Path(signed): Path<String>) -> Response {
-    let slot = match state.gate.download(&signed) {
+    let slot = match state.admission.download(&signed) {
         Ok(slot) => slot,
         Err(problem) => return problem::refuse(&problem),
     };
-    let file = match media::open_signed(&state.domain, &signed).await {
+    let file = match media::open_signed(&state.context, &signed).await {
         Ok(file) => file,
         Err(error) => return problem::refuse(&error.into()),
     };
     let Ok(content_type) = HeaderValue::from_str(&file.content_type) else {
         return super::not_found();
     };
-    // What stands under a key never changes, but the right to see it ends.
-    let seconds = (file.expire_time - state.domain.clock.now()).max(0) / 1000;
+    // The content under a key never changes, but the right to read it expires.
+    let seconds = (file.expire_time - state.context.clock.now()).max(0) / 1000;
     let headers = [
         (CONTENT_TYPE, content_type),
         (CONTENT_LENGTH, HeaderValue::from(file.size_bytes)),
@@ -56,7 +56,8 @@ pub async fn get(State(state): State<ServerState>, Path(signed): Path<String>) -
     (headers, Body::from_stream(sent(file.content, slot, idle))).into_response()
 }
 
-/// Pieces of a file, which is closed as soon as they are not taken for so long: a body that nobody reads would hold it.
+/// Streams the pieces of a file. The file is closed if the client takes no piece for `idle`; otherwise an unread body
+/// would keep it open.
 fn sent<T: Send + 'static>(
     mut content: impl Stream<Item = T> + Send + Unpin + 'static,
     slot: Slot,
@@ -68,17 +69,17 @@ fn sent<T: Send + 'static>(
         let sending = async {
             while let Some(piece) = content.next().await {
                 let wait = if failpoints::disables("unread") {
-                    LONGEST
+                    DOWNLOAD_TIMEOUT
                 } else {
                     idle
                 };
-                // The connection ends early, since fewer bytes come than were announced.
+                // The connection then ends early, because fewer bytes follow than announced.
                 if !matches!(tokio::time::timeout(wait, pieces.send(piece)).await, Ok(Ok(()))) {
                     break;
                 }
             }
         };
-        let _ = tokio::time::timeout(LONGEST, sending).await;
+        let _ = tokio::time::timeout(DOWNLOAD_TIMEOUT, sending).await;
     });
     futures::stream::unfold(taken, |mut taken| async move {
         taken.recv().await.map(|piece| (piece, taken))

@@ -1,6 +1,6 @@
-//! What is not gRPC: whether the server lives, and the signed addresses that a browser opens without a token.
+//! The plain HTTP routes: health, and the signed URLs that a browser opens without a token.
 //!
-//! A signed path is a capability: it is never logged, and what it shows is never cached by anything shared.
+//! A signed path is a capability. It is never logged, and shared caches never store its content.
 
 mod health;
 mod media;
@@ -26,7 +26,12 @@ pub fn routes(state: ServerState) -> Router {
         .with_state(state)
 }
 
-/// The answer to a path that nobody has.
+/// The response to an unknown path.
 pub fn not_found() -> Response {
-    problem::json(StatusCode::NOT_FOUND, "NOT_FOUND", "there is no such page", None)
+    problem::json(
+        StatusCode::NOT_FOUND,
+        "NOT_FOUND",
+        "the page does not exist",
+        None,
+    )
 }

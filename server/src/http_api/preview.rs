@@ -1,7 +1,7 @@
-//! `GET /preview/{signed}`: what a publish job is about to publish or to change, for a person to look at.
+//! `GET /preview/{signed}`: the page on which a person reviews what a publish job will publish or change.
 //!
-//! Everything on the page is escaped and nothing on it runs. The confirm token is not on it: who may look need not be who
-//! may confirm.
+//! Everything on the page is escaped, and the page contains no scripts. It does not contain the confirm token, because
+//! the right to view does not include the right to confirm.
 
 use std::fmt::Write as _;
 
@@ -26,8 +26,9 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;mar
     h1{margin:.2em 0}.price{font-size:1.4em;font-weight:600}.text{white-space:pre-wrap}\
     .photos img{height:14rem;margin:0 .5rem .5rem 0;border-radius:.4rem}.shot{max-width:100%;border:1px solid #ccc}\
     table{border-collapse:collapse;width:100%}td,th{border:1px solid #ddd;padding:.3rem .6rem;text-align:left;\
-    vertical-align:top;overflow-wrap:anywhere}.differs td{background:#fde8e8}.note{color:#666}.film{display:flex;flex-wrap:wrap;gap:.6rem}\
-    .film figure{width:10rem;margin:0;font-size:.75em;overflow-wrap:anywhere}.film img{width:100%;border:1px solid #ccc}";
+    vertical-align:top;overflow-wrap:anywhere}.differs td{background:#fde8e8}.note{color:#666}\
+    .steps{display:flex;flex-wrap:wrap;gap:.6rem}.steps figure{width:10rem;margin:0;font-size:.75em;\
+    overflow-wrap:anywhere}.steps img{width:100%;border:1px solid #ccc}";
 
 pub async fn get(State(state): State<ServerState>, Path(signed): Path<String>) -> Response {
     match page(&state, &signed).await {
@@ -37,26 +38,26 @@ pub async fn get(State(state): State<ServerState>, Path(signed): Path<String>) -
 }
 
 async fn page(state: &ServerState, signed: &str) -> Result<Response, Problem> {
-    let preview = signed::open_preview(&state.domain, signed).await?;
+    let preview = signed::open_preview(&state.context, signed).await?;
     let holder = preview.holder();
-    // The address stands for the right to look at this one job, whoever holds it.
+    // The URL grants its holder the right to view this one job.
     let caller = Caller {
-        owner_id: preview.owner_id,
+        workspace_id: preview.workspace_id,
         token_id: String::new(),
         scopes: Scopes::default(),
         expire_time: None,
     };
-    let job = publishing::get(&state.domain, &caller, &preview.job_id).await?;
-    let revision = publishing::get_revision(&state.domain, &caller, &preview.job_id).await?;
-    // Pictures come from here, wherever "here" is to the reader.
+    let job = publishing::get(&state.context, &caller, &preview.job_id).await?;
+    let revision = publishing::get_revision(&state.context, &caller, &preview.job_id).await?;
+    // Picture URLs are relative, so they work at any address by which the reader reaches this server.
     let here = Call {
         request_id: "".into(),
         base_url: "".into(),
         holder,
     };
-    let signer = Signer::new(&state.domain, &here);
-    let nonce = URL_SAFE_NO_PAD.encode(&state.domain.ids.secret()[..16]);
-    let steps = publishing::film_strip(&state.domain, &caller, &preview.job_id).await?;
+    let signer = Signer::new(&state.context, &here);
+    let nonce = URL_SAFE_NO_PAD.encode(&state.context.ids.secret()[..16]);
+    let steps = publishing::step_timeline(&state.context, &caller, &preview.job_id).await?;
     let html = render(&signer, &job, &revision, &steps, &nonce)?;
     let policy = format!(
         "default-src 'none'; img-src 'self'; style-src 'nonce-{nonce}'; base-uri 'none'; form-action 'none'; \
@@ -146,7 +147,7 @@ fn render(
             format_args!("<h2>The form</h2><img class=\"shot\" src=\"{url}\" alt=\"The filled form\">"),
         );
     }
-    film(&mut html, signer, steps);
+    step_timeline(&mut html, signer, steps);
     write(
         &mut html,
         format_args!(
@@ -159,7 +160,7 @@ fn render(
     Ok(html)
 }
 
-/// What a job does to an item that is on the site already; nothing for a publication.
+/// Writes the changes of an existing item. Writes nothing for a publication.
 fn changes(html: &mut String, job: &PublishJob, revision: &Revision) {
     let does = match job.kind {
         JobKind::Publish => return,
@@ -194,8 +195,8 @@ fn changes(html: &mut String, job: &PublishJob, revision: &Revision) {
     html.push_str("</table>");
 }
 
-/// What was done, step by step, where there is a picture of it or where it stopped.
-fn film(html: &mut String, signer: &Signer<'_>, steps: &[Step]) {
+/// Writes the step timeline: the steps with a screenshot, and the steps that did not succeed.
+fn step_timeline(html: &mut String, signer: &Signer<'_>, steps: &[Step]) {
     let shown: Vec<_> = steps
         .iter()
         .filter(|step| step.thumbnail_key.is_some() || step.outcome != "DONE")
@@ -203,7 +204,7 @@ fn film(html: &mut String, signer: &Signer<'_>, steps: &[Step]) {
     if shown.is_empty() {
         return;
     }
-    html.push_str("<h2>Step by step</h2><div class=\"film\">");
+    html.push_str("<h2>Step by step</h2><div class=\"steps\">");
     for step in shown {
         html.push_str("<figure>");
         let picture = step.thumbnail_key.as_deref();
@@ -228,10 +229,10 @@ fn film(html: &mut String, signer: &Signer<'_>, steps: &[Step]) {
 }
 
 fn write(html: &mut String, text: std::fmt::Arguments<'_>) {
-    html.write_fmt(text).expect("a String takes everything");
+    html.write_fmt(text).expect("writing to a String cannot fail");
 }
 
-/// Every currency of the site's markets has a hundred minor units.
+/// Formats a price. Every currency of the site's markets has a hundred minor units.
 fn price(minor_units: i64, currency: &str) -> String {
     format!(
         "{}.{:02} {currency}",
@@ -260,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_person_wrote_can_become_markup() {
+    fn user_text_never_becomes_markup() {
         assert_eq!(
             escape("<a href='x'>&\"</a>"),
             "&lt;a href=&#39;x&#39;&gt;&amp;&quot;&lt;/a&gt;"

@@ -1,4 +1,4 @@
-//! Errors as JSON: `code`, `message`, and `reason` with the full name of an `ErrorReason`.
+//! Errors as JSON: `code`, `message`, `metadata`, and `reason` with the full name of an `ErrorReason`.
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -30,7 +30,7 @@ pub fn json(status: StatusCode, code: &str, message: &str, reason: Option<&str>)
     (status, [(CACHE_CONTROL, "no-store")], Json(body)).into_response()
 }
 
-/// A refusal with its HTTP status.
+/// Converts an error to a response with its HTTP status.
 pub fn refuse(problem: &Problem) -> Response {
     let (status, code) = status(problem);
     let reason = Some(problem.reason().as_str_name());

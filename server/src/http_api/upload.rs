@@ -1,4 +1,4 @@
-//! `PUT /media/upload/{signed}`: one photo, from whoever holds the address.
+//! `PUT /media/upload/{signed}`: uploads one photo with a signed URL.
 
 use axum::Json;
 use axum::body::Body;
@@ -44,38 +44,41 @@ async fn store(
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok()?.parse().ok());
-    // All of this before anything is read.
-    let ticket = media::open_ticket(&state.domain, signed, announced).await;
+    // Checks everything possible before the body is read.
+    let ticket = media::open_ticket(&state.context, signed, announced).await;
     if ticket.is_err() && failpoints::disables("early") {
         read(state, body).await?;
-        return Err(ticket.map(drop).expect_err("was seen").into());
+        return Err(ticket
+            .map(drop)
+            .expect_err("the ticket was checked to be an error")
+            .into());
     }
     let ticket = ticket?;
     let call = Call {
         holder: ticket.link_holder(),
         ..call.clone()
     };
-    let limit = state.domain.photo_limits.max_bytes;
+    let limit = state.context.photo_limits.max_bytes;
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large(limit));
     }
-    let _slot = state.gate.upload(ticket.owner_id()).await?;
+    let _slot = state.admission.upload(ticket.workspace_id()).await?;
     let reading = read(state, body);
     let picture = tokio::select! {
         picture = reading => picture?,
         () = state.shutdown.cancelled() => return Err(Problem::shutting_down()),
     };
-    let work = ticket.redeem(&state.domain, picture);
+    let work = ticket.redeem(&state.context, picture);
     let uploaded = until_shutdown(state, work).await?;
-    let answer = photo::uploaded_json(photo::uploaded(&Signer::new(&state.domain, &call), uploaded));
+    let answer = photo::uploaded_json(photo::uploaded(&Signer::new(&state.context, &call), uploaded));
     Ok(([(CACHE_CONTROL, "no-store")], Json(answer)).into_response())
 }
 
-/// Spools the whole body, unless it is too large, or stops coming or comes too slowly.
+/// Spools the whole body. Fails if it is too large, stalls or is too slow.
 async fn read(state: &ServerState, body: Body) -> Result<Spooled, Problem> {
-    let limit = state.domain.photo_limits.max_bytes;
+    let limit = state.context.photo_limits.max_bytes;
     let mut stream = body.into_data_stream();
-    let mut file = state.gate.spool.file().await.map_err(media::spool_error)?;
+    let mut file = state.admission.spool.file().await.map_err(media::spool_error)?;
     let mut pace = Pace::begin(&state.config);
     while let Some(piece) = pace.next(stream.try_next()).await?.map_err(broken)? {
         pace.came(piece.len())?;
@@ -91,7 +94,7 @@ fn broken(error: axum::Error) -> Problem {
     Problem::new(
         Code::InvalidArgument,
         ErrorReason::UploadMalformed,
-        format!("the upload broke off: {error}"),
+        format!("the upload was interrupted: {error}"),
     )
 }
 

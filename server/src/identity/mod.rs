@@ -1,4 +1,4 @@
-//! `AuthService`: who calls, and the API tokens that let them.
+//! `AuthService`: identity of the caller, and API tokens.
 
 mod tokens;
 mod who_am_i;

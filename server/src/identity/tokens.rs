@@ -17,7 +17,7 @@ pub async fn create(
     let caller = auth::caller(&request)?;
     caller.require(Scope::AuthManage)?;
     let new = read_new(request.into_inner())?;
-    let created = identity::create_token(&state.domain, &caller, new).await?;
+    let created = identity::create_token(&state.context, &caller, new).await?;
     Ok(Response::new(v1::CreateApiTokenResponse {
         api_token: Some(api_token::to_proto(created.token)),
         secret: created
@@ -49,7 +49,7 @@ pub async fn list(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = identity::list_tokens(&state.domain, &caller, request.show_revoked, &page).await?;
+    let page = identity::list_tokens(&state.context, &caller, request.show_revoked, &page).await?;
     Ok(Response::new(v1::ListApiTokensResponse {
         api_tokens: page.items.into_iter().map(api_token::to_proto).collect(),
         next_page_token: page.next_page_token,
@@ -69,7 +69,7 @@ pub async fn revoke(
         successor_id: fields.optional_id("successor_id", request.successor_id),
         request_id: fields.optional_id("request_id", request.request_id),
     };
-    let token = identity::revoke_token(&state.domain, &caller, fields.done(revoke)?).await?;
+    let token = identity::revoke_token(&state.context, &caller, fields.done(revoke)?).await?;
     Ok(Response::new(v1::RevokeApiTokenResponse {
         api_token: Some(api_token::to_proto(token)),
     }))

@@ -14,10 +14,10 @@ pub async fn who_am_i(
     request: Request<v1::WhoAmIRequest>,
 ) -> Result<Response<v1::WhoAmIResponse>, Problem> {
     let caller = auth::caller(&request)?;
-    let (owner_name, token) = identity::who_am_i(&state.domain, &caller).await?;
+    let (workspace_name, token) = identity::who_am_i(&state.context, &caller).await?;
     Ok(Response::new(v1::WhoAmIResponse {
-        owner_id: caller.owner_id,
-        owner_name,
+        workspace_id: caller.workspace_id,
+        workspace_name,
         api_token: Some(api_token::to_proto(token)),
         server_version: env!("CARGO_PKG_VERSION").to_owned(),
     }))

@@ -24,7 +24,7 @@ pub async fn mark(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let mark = fields.done(mark)?;
-    let threads = inbox::mark(&state.domain, &caller, mark).await?;
+    let threads = inbox::mark(&state.context, &caller, mark).await?;
     Ok(Response::new(v1::MarkThreadsResponse {
         threads: threads.into_iter().map(convert::thread).collect(),
     }))
@@ -44,7 +44,7 @@ pub async fn archive(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let archive = fields.done(archive)?;
-    let threads = inbox::archive(&state.domain, &caller, archive).await?;
+    let threads = inbox::archive(&state.context, &caller, archive).await?;
     Ok(Response::new(v1::ArchiveThreadsResponse {
         threads: threads.into_iter().map(convert::thread).collect(),
     }))
@@ -65,7 +65,7 @@ pub async fn label(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let label = fields.done(label)?;
-    let threads = inbox::label(&state.domain, &caller, label).await?;
+    let threads = inbox::label(&state.context, &caller, label).await?;
     Ok(Response::new(v1::LabelThreadsResponse {
         threads: threads.into_iter().map(convert::thread).collect(),
     }))

@@ -24,7 +24,7 @@ pub async fn snooze(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let snooze = fields.done(snooze)?;
-    let thread = inbox::snooze(&state.domain, &caller, snooze).await?;
+    let thread = inbox::snooze(&state.context, &caller, snooze).await?;
     Ok(Response::new(v1::SnoozeThreadResponse {
         thread: Some(convert::thread(thread)),
     }))
@@ -44,7 +44,7 @@ pub async fn set_note(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let note = fields.done(note)?;
-    let thread = inbox::set_note(&state.domain, &caller, note).await?;
+    let thread = inbox::set_note(&state.context, &caller, note).await?;
     Ok(Response::new(v1::SetThreadNoteResponse {
         thread: Some(convert::thread(thread)),
     }))
@@ -61,7 +61,7 @@ pub async fn delete(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    inbox::delete(&state.domain, &caller, &id, request_id).await?;
+    inbox::delete(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::DeleteThreadResponse {}))
 }
 
@@ -80,7 +80,7 @@ pub async fn save_draft(
         text: request.text,
         expected_version,
     }))?;
-    let draft = inbox::save_draft(&state.domain, &caller, save).await?;
+    let draft = inbox::save_draft(&state.context, &caller, save).await?;
     Ok(Response::new(v1::SaveDraftResponse {
         draft: Some(convert::draft(draft)),
     }))

@@ -1,4 +1,4 @@
-//! `InboxService`: the conversations of all accounts, and what is answered in them.
+//! `InboxService`: the threads, messages and replies of all accounts.
 
 mod bulk;
 mod change;

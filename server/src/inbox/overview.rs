@@ -16,7 +16,7 @@ pub async fn counts(
 ) -> Result<Response<v1::GetInboxCountsResponse>, Problem> {
     let caller = auth::caller(&request)?;
     caller.require(Scope::InboxRead)?;
-    let counts = inbox::counts(&state.domain, &caller).await?;
+    let counts = inbox::counts(&state.context, &caller).await?;
     Ok(Response::new(convert::counts(counts)))
 }
 
@@ -29,6 +29,6 @@ pub async fn person(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let page = inbox::person(&state.domain, &caller, &id).await?;
+    let page = inbox::person(&state.context, &caller, &id).await?;
     Ok(Response::new(convert::person_page(page)))
 }

@@ -7,7 +7,7 @@ use vintedbot_domain::paging::PageRequest;
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, inbox as convert, signed};
+use crate::convert::{Fields, inbox as convert, saturating_i64};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -18,7 +18,7 @@ pub async fn list(
     let caller = auth::caller(&request)?;
     caller.require(Scope::InboxRead)?;
     let (filter, page) = read(request.into_inner())?;
-    let page = inbox::list(&state.domain, &caller, &filter, &page).await?;
+    let page = inbox::list(&state.context, &caller, &filter, &page).await?;
     Ok(Response::new(v1::ListThreadsResponse {
         threads: page.items.into_iter().map(convert::thread).collect(),
         next_page_token: page.next_page_token,
@@ -35,7 +35,7 @@ fn read(request: v1::ListThreadsRequest) -> Result<(Filter, PageRequest), Proble
         waiting_for_me: request.waiting_for_me,
         snoozed: request.snoozed.unwrap_or_default(),
         label: request.label,
-        changed_since: request.changed_since_sequence.map(signed),
+        changed_since: request.changed_since_sequence.map(saturating_i64),
     };
     let page = PageRequest {
         size: request.page_size,
@@ -53,7 +53,7 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let thread = inbox::get(&state.domain, &caller, &id).await?;
+    let thread = inbox::get(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::GetThreadResponse {
         thread: Some(convert::thread(thread)),
     }))
@@ -73,7 +73,7 @@ pub async fn list_messages(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = inbox::list_messages(&state.domain, &caller, &id, request.oldest_first, &page).await?;
+    let page = inbox::list_messages(&state.context, &caller, &id, request.oldest_first, &page).await?;
     Ok(Response::new(v1::ListMessagesResponse {
         messages: page.items.into_iter().map(convert::message).collect(),
         next_page_token: page.next_page_token,

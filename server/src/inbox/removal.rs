@@ -18,7 +18,7 @@ pub async fn prepare(
     caller.require(Scope::InboxConfirm)?;
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
-    let prepared = removal::prepare(&state.domain, &caller, &fields.done(id)?).await?;
+    let prepared = removal::prepare(&state.context, &caller, &fields.done(id)?).await?;
     Ok(Response::new(v1::PrepareThreadRemovalResponse {
         thread: Some(convert::thread(prepared.thread)),
         confirmation: Some(v1::Confirmation {
@@ -46,7 +46,7 @@ pub async fn confirm(
         dry_run: request.dry_run.unwrap_or(true),
         request_id: fields.optional_id("request_id", request.request_id),
     };
-    let thread = removal::confirm(&state.domain, &caller, fields.done(confirm)?).await?;
+    let thread = removal::confirm(&state.context, &caller, fields.done(confirm)?).await?;
     Ok(Response::new(v1::ConfirmThreadRemovalResponse {
         thread: Some(convert::thread(thread)),
     }))

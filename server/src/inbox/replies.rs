@@ -30,7 +30,7 @@ pub async fn send(
         clear_draft: request.clear_draft,
         request_id: fields.optional_id("request_id", request.request_id),
     };
-    let reply = replies::send(&state.domain, &caller, fields.done(send)?).await?;
+    let reply = replies::send(&state.context, &caller, fields.done(send)?).await?;
     let reply = with_confirmation(state, &caller, reply).await?;
     Ok(Response::new(v1::SendReplyResponse { reply: Some(reply) }))
 }
@@ -52,7 +52,7 @@ pub async fn confirm(
         dry_run: request.dry_run.unwrap_or(true),
         request_id: fields.optional_id("request_id", request.request_id),
     };
-    let reply = replies::confirm(&state.domain, &caller, fields.done(confirm)?).await?;
+    let reply = replies::confirm(&state.context, &caller, fields.done(confirm)?).await?;
     let reply = with_confirmation(state, &caller, reply).await?;
     Ok(Response::new(v1::ConfirmReplyResponse { reply: Some(reply) }))
 }
@@ -65,7 +65,7 @@ pub async fn cancel(
     caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let (id, request_id) = read(request.id, request.request_id)?;
-    let reply = replies::cancel(&state.domain, &caller, &id, request_id).await?;
+    let reply = replies::cancel(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::CancelReplyResponse {
         reply: Some(convert::reply(reply)),
     }))
@@ -79,7 +79,7 @@ pub async fn retry(
     caller.require(Scope::InboxSend)?;
     let request = request.into_inner();
     let (id, request_id) = read(request.id, request.request_id)?;
-    let reply = replies::retry(&state.domain, &caller, &id, request_id).await?;
+    let reply = replies::retry(&state.context, &caller, &id, request_id).await?;
     let reply = with_confirmation(state, &caller, reply).await?;
     Ok(Response::new(v1::RetryReplyResponse { reply: Some(reply) }))
 }
@@ -109,7 +109,7 @@ pub async fn resolve(
         fields.optional_id("request_id", request.request_id),
     );
     let (id, resolution, request_id) = fields.done(ids)?;
-    let reply = replies::resolve(&state.domain, &caller, &id, resolution, request_id).await?;
+    let reply = replies::resolve(&state.context, &caller, &id, resolution, request_id).await?;
     Ok(Response::new(v1::ResolveReplyResponse {
         reply: Some(convert::reply(reply)),
     }))
@@ -124,7 +124,7 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let (reply, token) = replies::get_with_token(&state.domain, &caller, &id).await?;
+    let (reply, token) = replies::get_with_token(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::GetReplyResponse {
         reply: Some(confirmable(&caller, reply, token)),
     }))
@@ -148,7 +148,7 @@ pub async fn list(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = replies::list(&state.domain, &caller, &fields.done(filter)?, &page).await?;
+    let page = replies::list(&state.context, &caller, &fields.done(filter)?, &page).await?;
     Ok(Response::new(v1::ListRepliesResponse {
         replies: page.items.into_iter().map(convert::reply).collect(),
         next_page_token: page.next_page_token,
@@ -161,12 +161,12 @@ fn read(id: String, request_id: String) -> Result<(String, Option<String>), Prob
     fields.done(ids)
 }
 
-/// A reply that was just made or changed, with its confirmation as it is by now.
+/// Converts a reply that was just created or changed, with its current confirmation.
 async fn with_confirmation(state: &ServerState, caller: &Caller, reply: Reply) -> Result<v1::Reply, Problem> {
     if reply.state != ReplyState::AwaitingConfirmation {
         return Ok(convert::reply(reply));
     }
-    let (reply, token) = replies::get_with_token(&state.domain, caller, &reply.id).await?;
+    let (reply, token) = replies::get_with_token(&state.context, caller, &reply.id).await?;
     Ok(confirmable(caller, reply, token))
 }
 

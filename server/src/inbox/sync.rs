@@ -1,4 +1,4 @@
-//! `SyncNow`: waits for what the worker reads, until the caller's deadline ends the call; the reading goes on then.
+//! `SyncNow`: waits for the worker's result until the caller's deadline. The sync continues after that.
 
 use tonic::{Request, Response};
 use vintedbot_domain::identity::Scope;
@@ -6,7 +6,7 @@ use vintedbot_domain::inbox::sync;
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, small};
+use crate::convert::{Fields, saturating_i32};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -19,10 +19,10 @@ pub async fn sync_now(
     let mut fields = Fields::default();
     let account_id = fields.id("account_id", request.into_inner().account_id);
     let account_id = fields.done(account_id)?;
-    let counts = sync::sync_now(&state.domain, &caller, &account_id).await?;
+    let counts = sync::sync_now(&state.context, &caller, &account_id).await?;
     Ok(Response::new(v1::SyncNowResponse {
-        requests: small(counts.requests),
-        new_threads: small(counts.new_threads),
-        new_messages: small(counts.new_messages),
+        requests: saturating_i32(counts.requests),
+        new_threads: saturating_i32(counts.new_threads),
+        new_messages: saturating_i32(counts.new_messages),
     }))
 }

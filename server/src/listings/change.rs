@@ -7,7 +7,7 @@ use vintedbot_marketplace::limits::Limits;
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, listing, signed};
+use crate::convert::{Fields, listing, saturating_i64};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -17,8 +17,8 @@ pub async fn update(
 ) -> Result<Response<v1::UpdateListingResponse>, Problem> {
     let caller = auth::caller(&request)?;
     caller.require(Scope::ListingsWrite)?;
-    let update = read(&state.domain.limits, request.into_inner())?;
-    let listing = listings::update(&state.domain, &caller, update).await?;
+    let update = read(&state.context.limits, request.into_inner())?;
+    let listing = listings::update(&state.context, &caller, update).await?;
     Ok(Response::new(v1::UpdateListingResponse {
         listing: Some(listing::to_proto(listing)),
     }))
@@ -31,7 +31,7 @@ fn read(limits: &Limits, request: v1::UpdateListingRequest) -> Result<Update, Pr
         id: fields.id("id", request.id),
         listing: listing::input(&mut fields, limits, input),
         mask: fields.mask("update_mask", request.update_mask),
-        expected_sequence: request.expected_sequence.map(signed),
+        expected_sequence: request.expected_sequence.map(saturating_i64),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(update)
@@ -48,6 +48,6 @@ pub async fn delete(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    listings::delete(&state.domain, &caller, &id, request_id).await?;
+    listings::delete(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::DeleteListingResponse {}))
 }

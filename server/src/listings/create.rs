@@ -20,8 +20,8 @@ pub async fn create(
 ) -> Result<Response<v1::CreateListingResponse>, Problem> {
     let caller = auth::caller(&request)?;
     caller.require(Scope::ListingsWrite)?;
-    let new = read(&state.domain.limits, request.into_inner())?;
-    let listing = listings::create(&state.domain, &caller, new).await?;
+    let new = read(&state.context.limits, request.into_inner())?;
+    let listing = listings::create(&state.context, &caller, new).await?;
     Ok(Response::new(v1::CreateListingResponse {
         listing: Some(listing::to_proto(listing)),
     }))
@@ -45,10 +45,10 @@ pub async fn create_from_photos(
     caller.require(Scope::ListingsWrite)?;
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
-    let new = read_from_photos(&state.domain.limits, request.into_inner())?;
-    let work = listings::create_from_photos(&state.domain, &caller, new);
+    let new = read_from_photos(&state.context.limits, request.into_inner())?;
+    let work = listings::create_from_photos(&state.context, &caller, new);
     let (listing, photos) = until_shutdown(state, work).await?;
-    let signer = Signer::new(&state.domain, &call);
+    let signer = Signer::new(&state.context, &call);
     Ok(Response::new(v1::CreateListingFromPhotosResponse {
         listing: Some(listing::to_proto(listing)),
         photos: photos

@@ -1,4 +1,4 @@
-//! `ListingService`: what the owner sells, kept here.
+//! `ListingService`: the workspace's listings.
 
 mod change;
 mod create;
@@ -14,7 +14,7 @@ use vintedbot_proto::v1::listing_service_server::{ListingService, ListingService
 use crate::media::methods::PhotoMethods;
 use crate::state::ServerState;
 
-/// The method that takes photos in its message.
+/// The method whose message contains photos.
 pub const WITH_PHOTOS: &str = "/vintedbot.v1.ListingService/CreateListingFromPhotos";
 
 pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
@@ -23,7 +23,7 @@ pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
         with_photos: service(state.config.max_upload_bytes),
         others: service(state.config.max_message_bytes),
         path: WITH_PHOTOS,
-        gate: state.gate.clone(),
+        admission: state.admission.clone(),
     });
 }
 

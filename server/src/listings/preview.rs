@@ -21,9 +21,9 @@ pub async fn preview(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let preview = listings::preview(&state.domain, &caller, &id).await?;
+    let preview = listings::preview(&state.context, &caller, &id).await?;
     Ok(Response::new(listing::preview(
-        &Signer::new(&state.domain, &call),
+        &Signer::new(&state.context, &call),
         preview,
     )))
 }

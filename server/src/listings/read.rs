@@ -20,7 +20,7 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let listing = listings::get(&state.domain, &caller, &id).await?;
+    let listing = listings::get(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::GetListingResponse {
         listing: Some(listing::to_proto(listing)),
     }))
@@ -33,7 +33,7 @@ pub async fn list(
     let caller = auth::caller(&request)?;
     caller.require(Scope::ListingsRead)?;
     let (filter, page) = read(request.into_inner())?;
-    let page = listings::list(&state.domain, &caller, &filter, &page).await?;
+    let page = listings::list(&state.context, &caller, &filter, &page).await?;
     Ok(Response::new(v1::ListListingsResponse {
         listings: page.items.into_iter().map(listing::to_proto).collect(),
         next_page_token: page.next_page_token,

@@ -18,7 +18,7 @@ pub async fn search(
     let caller = auth::caller(&request)?;
     caller.require(Scope::ListingsRead)?;
     let (query, filter, page) = read(request.into_inner())?;
-    let answer = search::search_listings(&state.domain, &caller, &query, &filter, &page).await?;
+    let answer = search::search_listings(&state.context, &caller, &query, &filter, &page).await?;
     Ok(Response::new(v1::SearchListingsResponse {
         results: answer.page.items.into_iter().map(convert::listing_hit).collect(),
         next_page_token: answer.page.next_page_token,

@@ -21,6 +21,6 @@ pub async fn delete(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    media::delete(&state.domain, &caller, &id, request_id).await?;
+    media::delete(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::DeletePhotoResponse {}))
 }

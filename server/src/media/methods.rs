@@ -1,5 +1,5 @@
-//! A service of which one method takes photos in its message: that one alone may have a large message, and waits before
-//! its message is read until there is room for it.
+//! A service with one method whose message contains photos. Only that method accepts large messages, and it waits for a
+//! slot before its message is read.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -13,16 +13,16 @@ use tonic::server::NamedService;
 use tower::Service;
 use vintedbot_domain::identity::Caller;
 
-use super::gate::Gate;
+use super::admission::Admission;
 
-/// The service twice: with the message limit of photos, and with that of all other calls.
+/// The service twice: with the message limit of photos, and with the limit of all other calls.
 #[derive(Clone, Debug)]
 pub struct PhotoMethods<S> {
     pub with_photos: S,
     pub others: S,
-    /// The path of the method that takes photos.
+    /// The path of the method whose message contains photos.
     pub path: &'static str,
-    pub gate: Arc<Gate>,
+    pub admission: Arc<Admission>,
 }
 
 impl<S: NamedService> NamedService for PhotoMethods<S> {
@@ -39,7 +39,7 @@ where
     type Future = BoxFuture<'static, Result<S::Response, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // The generated services always are.
+        // The generated services are always ready.
         Poll::Ready(Ok(()))
     }
 
@@ -47,14 +47,14 @@ where
         if request.uri().path() != self.path {
             return self.others.call(request).boxed();
         }
-        let (mut service, gate) = (self.with_photos.clone(), Arc::clone(&self.gate));
+        let (mut service, admission) = (self.with_photos.clone(), Arc::clone(&self.admission));
         async move {
-            let owner_id = request
+            let workspace_id = request
                 .extensions()
                 .get::<Caller>()
-                .map_or_else(String::new, |caller| caller.owner_id.clone());
-            match gate.message(&owner_id).await {
-                Ok(_room) => service.call(request).await,
+                .map_or_else(String::new, |caller| caller.workspace_id.clone());
+            match admission.message(&workspace_id).await {
+                Ok(_slot) => service.call(request).await,
                 Err(problem) => Ok(Status::from(problem).into_http()),
             }
         }

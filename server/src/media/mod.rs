@@ -1,7 +1,7 @@
-//! `MediaService`: photos. The signed addresses that it gives out are answered in `http_api`.
+//! `MediaService`: photos. `http_api` serves the signed URLs that it issues.
 
+pub mod admission;
 mod delete;
-pub mod gate;
 pub mod methods;
 pub mod pace;
 mod read;
@@ -20,10 +20,10 @@ use self::methods::PhotoMethods;
 use crate::errors::Problem;
 use crate::state::ServerState;
 
-/// How long photos may be worked on after the process was asked to end: those of common sizes are done by then.
+/// The time that photo processing gets after the shutdown request. Photos of common sizes are finished by then.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The method that takes a photo in its message. Of `UploadPhotos` each message is a part, and no larger than others.
+/// The method whose message contains a photo. The messages of `UploadPhotos` are parts, with the usual limit.
 pub const WITH_PHOTO: &str = "/vintedbot.v1.MediaService/UploadPhoto";
 
 pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
@@ -32,11 +32,11 @@ pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
         with_photos: service(state.config.max_upload_bytes),
         others: service(state.config.max_message_bytes),
         path: WITH_PHOTO,
-        gate: state.gate.clone(),
+        admission: state.admission.clone(),
     });
 }
 
-/// Does the work of a photo; when the process ends, what does not end soon is given up, and nothing is stored.
+/// Runs the processing of a photo. At shutdown, work that does not end soon is cancelled, and nothing is stored.
 pub async fn until_shutdown<T>(
     state: &ServerState,
     work: impl Future<Output = Result<T, domain::Error>>,

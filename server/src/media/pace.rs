@@ -1,4 +1,4 @@
-//! How slowly an upload may come: who sends a byte now and then holds a place that others need.
+//! The minimum rate of an upload. A slow sender would hold a slot that others need.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use vintedbot_proto::v1::ErrorReason;
 use crate::Config;
 use crate::errors::Problem;
 
-/// The lowest mean rate, in bytes a second, after the first pause that may be idle: half of what the slowest mobile network
-/// (GPRS) carries.
+/// The minimum mean rate in bytes per second, checked after the first idle timeout: half the rate of the slowest mobile
+/// network (GPRS).
 const LOWEST_RATE: u64 = 4 * 1024;
 
-/// Holds one upload to its pace.
+/// The pace of one upload.
 #[derive(Debug)]
 pub struct Pace {
     begun: Instant,
@@ -35,7 +35,7 @@ impl Pace {
 
     /// Waits for the next piece.
     ///
-    /// # Errors
+    /// DEADLINE_EXCEEDED if the piece does not arrive in time, or if the upload exceeds its total time.
     /// DEADLINE_EXCEEDED when it does not come, or when those before it came too slowly.
     pub async fn next<T>(&self, piece: impl Future<Output = T>) -> Result<T, Problem> {
         let left = self.total.saturating_sub(self.begun.elapsed());
@@ -46,27 +46,27 @@ impl Pace {
         };
         match tokio::time::timeout(wait, piece).await {
             Ok(piece) => Ok(piece),
-            Err(_) if wait < self.idle => Err(late("the upload takes too long")),
-            Err(_) => Err(late("the upload stopped coming")),
+            Err(_) if wait < self.idle => Err(deadline_exceeded("the upload takes too long")),
+            Err(_) => Err(deadline_exceeded("the upload stalled")),
         }
     }
 
-    /// Counts what came.
+    /// Counts received bytes.
     ///
     /// # Errors
-    /// As [`Self::next`].
+    /// DEADLINE_EXCEEDED if the mean rate is below the minimum.
     pub fn came(&mut self, bytes: usize) -> Result<(), Problem> {
         self.bytes += bytes as u64;
         let taken = self.begun.elapsed();
         let due = (LOWEST_RATE as f64 * taken.as_secs_f64()) as u64;
         if taken > self.idle && self.bytes < due && !failpoints::disables("pace") {
-            return Err(late("the upload comes too slowly"));
+            return Err(deadline_exceeded("the upload is too slow"));
         }
         Ok(())
     }
 }
 
-fn late(message: &str) -> Problem {
+fn deadline_exceeded(message: &str) -> Problem {
     Problem::new(Code::DeadlineExceeded, ErrorReason::DeadlineExceeded, message)
 }
 
@@ -78,7 +78,7 @@ mod tests {
     const TOTAL: Duration = Duration::from_secs(20);
     const SECOND: Duration = Duration::from_secs(1);
 
-    /// An upload that began so long ago.
+    /// An upload that began the given time ago.
     fn begun(ago: Duration) -> Pace {
         Pace {
             begun: Instant::now()
@@ -91,14 +91,14 @@ mod tests {
     }
 
     #[test]
-    fn upload_that_trickles_is_refused_after_its_first_pause() {
+    fn slow_upload_is_refused_after_its_first_pause() {
         begun(IDLE - SECOND).came(1).expect("it may still begin");
         let refused = begun(IDLE + SECOND).came(1).expect_err("is too slow");
-        assert!(refused.message().contains("slowly"), "{}", refused.message());
+        assert!(refused.message().contains("too slow"), "{}", refused.message());
     }
 
     #[test]
-    fn upload_at_the_lowest_rate_is_taken() {
+    fn upload_at_the_minimum_rate_is_accepted() {
         let bytes = usize::try_from(LOWEST_RATE * (TOTAL.as_secs() + 60)).expect("small");
         begun(TOTAL).came(bytes).expect("comes fast enough");
     }
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn upload_that_stops_is_refused() {
+    async fn stopped_upload_is_refused() {
         let pace = Pace {
             idle: Duration::from_millis(10),
             ..begun(Duration::ZERO)
         };
         let refused = pace.next(std::future::pending::<()>()).await;
-        let refused = refused.expect_err("stopped");
-        assert!(refused.message().contains("stopped"), "{}", refused.message());
+        let refused = refused.expect_err("stalled");
+        assert!(refused.message().contains("stalled"), "{}", refused.message());
     }
 }

@@ -22,8 +22,8 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let photo = media::get(&state.domain, &caller, &id).await?;
-    let photo = photo::to_proto(&Signer::new(&state.domain, &call), photo);
+    let photo = media::get(&state.context, &caller, &id).await?;
+    let photo = photo::to_proto(&Signer::new(&state.context, &call), photo);
     Ok(Response::new(v1::GetPhotoResponse { photo: Some(photo) }))
 }
 
@@ -42,8 +42,8 @@ pub async fn list(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = media::list(&state.domain, &caller, listing_id.as_deref(), &page).await?;
-    let signer = Signer::new(&state.domain, &call);
+    let page = media::list(&state.context, &caller, listing_id.as_deref(), &page).await?;
+    let signer = Signer::new(&state.context, &call);
     Ok(Response::new(v1::ListPhotosResponse {
         photos: page
             .items

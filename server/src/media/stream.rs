@@ -1,5 +1,5 @@
-//! `UploadPhotos`: photos from a stream of parts. Nothing is stored before the stream has ended as it should, and then all
-//! of it or none. What has come waits on disk.
+//! `UploadPhotos`: photos from a stream of parts. The parts are spooled on disk. When the stream has ended
+//! successfully, all photos are stored or none.
 
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -13,13 +13,13 @@ use vintedbot_proto::v1::upload_photos_request::{Part, Start};
 
 use super::pace::Pace;
 use super::until_shutdown;
-use crate::convert::{Fields, photo, small};
+use crate::convert::{Fields, photo, saturating_i32};
 use crate::errors::{self, Problem};
 use crate::signed::Signer;
 use crate::state::ServerState;
 use crate::{auth, calls};
 
-/// What one stream may bring in all: it is held on disk until its end.
+/// The maximum size of one stream, which is held on disk until its end.
 const MAX_STREAM_BYTES: u64 = 256 * 1024 * 1024;
 
 pub async fn upload(
@@ -30,15 +30,15 @@ pub async fn upload(
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
     let mut parts = request.into_inner();
-    let _slot = state.gate.upload(&caller.owner_id).await?;
+    let _slot = state.admission.upload(&caller.workspace_id).await?;
     let reading = read(state, &caller, &mut parts);
     let (photos, request_id) = tokio::select! {
         read = reading => read?,
         () = state.shutdown.cancelled() => return Err(Problem::shutting_down()),
     };
-    let work = media::upload_many(&state.domain, &caller, photos, request_id);
+    let work = media::upload_many(&state.context, &caller, photos, request_id);
     let uploaded = until_shutdown(state, work).await?;
-    let signer = Signer::new(&state.domain, &call);
+    let signer = Signer::new(&state.context, &call);
     let results = uploaded
         .into_iter()
         .map(|uploaded| photo::uploaded(&signer, uploaded))
@@ -81,13 +81,13 @@ fn malformed(message: &str) -> Problem {
     Problem::new(Code::InvalidArgument, ErrorReason::UploadMalformed, message)
 }
 
-/// The photos that have come so far.
+/// The photos received so far.
 struct Photos<'a> {
     state: &'a ServerState,
     caller: &'a Caller,
     request_id: Option<String>,
     done: Vec<SpooledPhoto>,
-    /// The photo whose chunks are coming.
+    /// The photo whose chunks are being received.
     current: Option<Start>,
     file: media::Incoming,
     total_bytes: u64,
@@ -101,7 +101,7 @@ impl<'a> Photos<'a> {
             request_id: None,
             done: Vec::new(),
             current: None,
-            file: state.gate.spool.file().await.map_err(media::spool_error)?,
+            file: state.admission.spool.file().await.map_err(media::spool_error)?,
             total_bytes: 0,
         })
     }
@@ -115,15 +115,15 @@ impl<'a> Photos<'a> {
 
     fn start(&mut self, start: Start) -> Result<(), Problem> {
         self.end_photo()?;
-        let max_photos = self.state.domain.limits.photos.max;
+        let max_photos = self.state.context.limits.photos.max;
         if self.done.len() as i64 >= max_photos {
             let message =
-                format!("a stream may bring at most {max_photos} photos, as many as a listing may have");
+                format!("a stream may contain at most {max_photos} photos, the maximum of a listing");
             return Err(Error::rejected(Reason::TooManyPhotos, message)
                 .with("max_photos", max_photos.to_string())
                 .into());
         }
-        let limit = self.state.domain.photo_limits.max_bytes;
+        let limit = self.state.context.photo_limits.max_bytes;
         match u64::try_from(start.size_bytes) {
             Err(_) => return Err(malformed("size_bytes is negative")),
             Ok(announced) if announced > limit => return Err(self.too_large(&start, limit)),
@@ -139,20 +139,20 @@ impl<'a> Photos<'a> {
     }
 
     async fn chunk(&mut self, chunk: Bytes) -> Result<(), Problem> {
-        let limit = self.state.domain.photo_limits.max_bytes;
+        let limit = self.state.context.photo_limits.max_bytes;
         let Some(start) = &self.current else {
             return Err(malformed("a chunk came before any start"));
         };
         let length = self.file.length() + chunk.len() as u64;
         if start.size_bytes > 0 && length > start.size_bytes.unsigned_abs() {
-            return Err(malformed("more bytes came than were announced"));
+            return Err(malformed("the photo is larger than its announced size"));
         }
         if length > limit {
             return Err(self.too_large(start, limit));
         }
         self.total_bytes += chunk.len() as u64;
         if self.total_bytes > MAX_STREAM_BYTES {
-            let message = format!("a stream may bring at most {MAX_STREAM_BYTES} bytes");
+            let message = format!("a stream may contain at most {MAX_STREAM_BYTES} bytes");
             return Err(
                 Problem::new(Code::ResourceExhausted, ErrorReason::MessageTooLarge, message)
                     .with("max_bytes", MAX_STREAM_BYTES.to_string()),
@@ -162,13 +162,13 @@ impl<'a> Photos<'a> {
         Ok(())
     }
 
-    /// Ends the photo whose chunks were coming, and tells whoever watches that one more is here.
+    /// Ends the current photo and reports the progress to watchers.
     fn end_photo(&mut self) -> Result<(), Problem> {
         let Some(start) = self.current.take() else {
             return Ok(());
         };
         if start.size_bytes > 0 && self.file.length() < start.size_bytes.unsigned_abs() {
-            return Err(malformed("fewer bytes came than were announced"));
+            return Err(malformed("the photo is smaller than its announced size"));
         }
         self.done.push(SpooledPhoto {
             picture: self.file.finish(),
@@ -177,17 +177,17 @@ impl<'a> Photos<'a> {
         let progress = Ephemeral::Photos {
             request_id: self.request_id.clone().unwrap_or_default(),
             done: 0,
-            total: small(self.done.len() as i64),
+            total: saturating_i32(self.done.len() as i64),
             file_name: String::new(),
         };
-        self.state.domain.feed.tell(&self.caller.owner_id, progress);
+        self.state.context.feed.tell(&self.caller.workspace_id, progress);
         Ok(())
     }
 
     fn end(mut self) -> Result<(Vec<SpooledPhoto>, Option<String>), Problem> {
         self.end_photo()?;
         if self.done.is_empty() {
-            return Err(malformed("the stream brought no photo"));
+            return Err(malformed("the stream contains no photo"));
         }
         Ok((self.done, self.request_id))
     }

@@ -20,10 +20,10 @@ pub async fn upload(
     caller.require(Scope::MediaWrite)?;
     let call = calls::call(&request);
     let (new, request_id) = read(request.into_inner())?;
-    let work = media::upload(&state.domain, &caller, new, request_id);
+    let work = media::upload(&state.context, &caller, new, request_id);
     let uploaded = until_shutdown(state, work).await?;
     Ok(Response::new(photo::uploaded(
-        &Signer::new(&state.domain, &call),
+        &Signer::new(&state.context, &call),
         uploaded,
     )))
 }
@@ -59,9 +59,15 @@ pub fn create_url(
     }
     let request_id = fields.done(request_id)?;
     let size_bytes = size_bytes.ok().filter(|size| *size > 0);
-    let ticket = media::upload_ticket(&state.domain, &caller, &request.file_name, size_bytes, request_id)?;
+    let ticket = media::upload_ticket(
+        &state.context,
+        &caller,
+        &request.file_name,
+        size_bytes,
+        request_id,
+    )?;
     Ok(Response::new(v1::CreateUploadUrlResponse {
-        url: Signer::new(&state.domain, &call).absolute(&ticket.path),
+        url: Signer::new(&state.context, &call).absolute(&ticket.path),
         expire_time: Some(timestamp(ticket.expire_time)),
         max_bytes: i64::try_from(ticket.max_bytes).unwrap_or(i64::MAX),
     }))

@@ -1,4 +1,4 @@
-//! `CancelPublishJob`, `RetryPublishJob`, `ResolvePublishJob`: what a person can do about a job.
+//! `CancelPublishJob`, `RetryPublishJob`, `ResolvePublishJob`: a person's actions on a job.
 
 use tonic::{Request, Response};
 use vintedbot_domain::identity::Scope;
@@ -20,8 +20,8 @@ pub async fn cancel(
     let call = calls::call(&request);
     let request = request.into_inner();
     let (id, request_id) = read(request.id, request.request_id)?;
-    let job = publishing::cancel(&state.domain, &caller, &id, request_id).await?;
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    let job = publishing::cancel(&state.context, &caller, &id, request_id).await?;
+    let job = publish_job::to_proto(&Signer::new(&state.context, &call), job);
     Ok(Response::new(v1::CancelPublishJobResponse {
         publish_job: Some(job),
     }))
@@ -36,8 +36,8 @@ pub async fn retry(
     let call = calls::call(&request);
     let request = request.into_inner();
     let (id, request_id) = read(request.id, request.request_id)?;
-    let job = publishing::retry(&state.domain, &caller, &id, request_id).await?;
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    let job = publishing::retry(&state.context, &caller, &id, request_id).await?;
+    let job = publish_job::to_proto(&Signer::new(&state.context, &call), job);
     Ok(Response::new(v1::RetryPublishJobResponse {
         publish_job: Some(job),
     }))
@@ -62,8 +62,8 @@ pub async fn resolve(
     let request_id = fields.optional_id("request_id", request.request_id);
     let outcome = fields.required("outcome", request.outcome);
     let resolution = fields.done_with(outcome.map(publish_job::resolution))?;
-    let job = publishing::resolve(&state.domain, &caller, &id, resolution, request_id).await?;
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    let job = publishing::resolve(&state.context, &caller, &id, resolution, request_id).await?;
+    let job = publish_job::to_proto(&Signer::new(&state.context, &call), job);
     Ok(Response::new(v1::ResolvePublishJobResponse {
         publish_job: Some(job),
     }))

@@ -20,9 +20,9 @@ pub async fn prepare(
     let caller = auth::caller(&request)?;
     caller.require(Scope::PublishPrepare)?;
     let call = calls::call(&request);
-    let prepare = read(&state.domain.limits, request.into_inner())?;
-    let job = publishing::prepare_change(&state.domain, &caller, prepare).await?;
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    let prepare = read(&state.context.limits, request.into_inner())?;
+    let job = publishing::prepare_change(&state.context, &caller, prepare).await?;
+    let job = publish_job::to_proto(&Signer::new(&state.context, &call), job);
     Ok(Response::new(v1::PrepareChangeResponse {
         publish_job: Some(job),
     }))

@@ -22,13 +22,13 @@ pub async fn confirm(
     let call = calls::call(&request);
     let confirm = read(request.into_inner())?;
     let dry_run = confirm.dry_run;
-    let confirmed = publishing::confirm(&state.domain, &caller, confirm).await?;
+    let confirmed = publishing::confirm(&state.context, &caller, confirm).await?;
     let checks = if dry_run {
-        told(confirmed.checks, state.domain.clock.now())?
+        dry_run_checks(confirmed.checks, state.context.clock.now())?
     } else {
         Vec::new()
     };
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), confirmed.job);
+    let job = publish_job::to_proto(&Signer::new(&state.context, &call), confirmed.job);
     Ok(Response::new(v1::ConfirmPublishResponse {
         publish_job: Some(job),
         dry_run,
@@ -36,16 +36,19 @@ pub async fn confirm(
     }))
 }
 
-/// The checks of a dry run. A token that is no good is an error of the call there too.
-fn told(checks: Vec<Check>, now: Millis) -> Result<Vec<v1::confirm_publish_response::Check>, Problem> {
-    let mut told = Vec::with_capacity(checks.len());
+/// Converts the checks of a dry run. An unusable confirm token fails the call, as without `dry_run`.
+fn dry_run_checks(
+    checks: Vec<Check>,
+    now: Millis,
+) -> Result<Vec<v1::confirm_publish_response::Check>, Problem> {
+    let mut converted = Vec::with_capacity(checks.len());
     for check in checks {
         match check.refusal {
             Some(refusal) if is_about_the_token(&refusal) => return Err(refusal.into()),
-            _ => told.push(publish_job::check(check, now)),
+            _ => converted.push(publish_job::check(check, now)),
         }
     }
-    Ok(told)
+    Ok(converted)
 }
 
 fn is_about_the_token(refusal: &Error) -> bool {

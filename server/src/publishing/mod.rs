@@ -1,4 +1,4 @@
-//! `PublishService`: prepare, look, confirm, at once or for later; and what can be done about a job that stopped.
+//! `PublishService`: prepare, confirm or schedule a publication or change, and act on jobs that stopped.
 
 mod act;
 mod change;

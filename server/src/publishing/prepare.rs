@@ -19,8 +19,8 @@ pub async fn prepare(
     caller.require(Scope::PublishPrepare)?;
     let call = calls::call(&request);
     let prepare = read(request.into_inner())?;
-    let job = publishing::prepare(&state.domain, &caller, prepare).await?;
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    let job = publishing::prepare(&state.context, &caller, prepare).await?;
+    let job = publish_job::to_proto(&Signer::new(&state.context, &call), job);
     Ok(Response::new(v1::PreparePublishResponse {
         publish_job: Some(job),
     }))
@@ -31,7 +31,7 @@ fn read(request: v1::PreparePublishRequest) -> Result<Prepare, Problem> {
     let prepare = Prepare {
         listing_id: fields.id("listing_id", request.listing_id),
         dry_run: request.dry_run.unwrap_or(true),
-        hand_over: request.hand_over,
+        manual_takeover: request.manual_takeover,
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(prepare)

@@ -2,7 +2,7 @@
 
 use tonic::{Request, Response};
 use vintedbot_domain::identity::Scope;
-use vintedbot_domain::paging::{self, PageRequest, Place, Sizes, Window};
+use vintedbot_domain::paging::{self, PageQuery, PageRequest, Position, Sizes};
 use vintedbot_domain::publishing::{self, Filter};
 use vintedbot_proto::v1;
 
@@ -28,15 +28,15 @@ pub async fn get(
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
     let may_confirm = caller.scopes.contains(Scope::PublishConfirm);
-    let (job, token) = publishing::get_with_token(&state.domain, &caller, &id).await?;
+    let (job, token) = publishing::get_with_token(&state.context, &caller, &id).await?;
     let confirmation = token
         .filter(|_| may_confirm)
         .map(|(token, expire_time)| publish_job::confirmation(token, expire_time, job.revision_hash.clone()));
-    let steps = publishing::film_strip(&state.domain, &caller, &id).await?;
-    let signer = Signer::new(&state.domain, &call);
+    let steps = publishing::step_timeline(&state.context, &caller, &id).await?;
+    let signer = Signer::new(&state.context, &call);
     let job = v1::PublishJob {
         confirmation,
-        film_strip: publish_job::steps(&signer, steps),
+        step_timeline: publish_job::steps(&signer, steps),
         ..publish_job::to_proto(&signer, job)
     };
     Ok(Response::new(v1::GetPublishJobResponse {
@@ -52,19 +52,19 @@ pub async fn list(
     caller.require(Scope::PublishRead)?;
     let call = calls::call(&request);
     let (filter, page) = read_list(request.into_inner())?;
-    let method = (caller.owner_id.as_str(), "ListPublishJobs");
-    let keys = &state.domain.keys;
-    let window = Window::<Place>::open(keys, paging::RESOURCES, method, &filter, &page)?;
+    let method = (caller.workspace_id.as_str(), "ListPublishJobs");
+    let keys = &state.context.keys;
+    let query = PageQuery::<Position>::open(keys, paging::RESOURCES, method, &filter, &page)?;
     let jobs = publishing::list(
-        &state.domain,
+        &state.context,
         &caller,
         &filter,
-        window.after.clone(),
-        window.to_read(),
+        query.after.clone(),
+        query.to_read(),
     )
     .await?;
-    let page = window.close(keys, jobs, |job| (job.create_time, job.id.clone()))?;
-    let signer = Signer::new(&state.domain, &call);
+    let page = query.close(keys, jobs, |job| (job.create_time, job.id.clone()))?;
+    let signer = Signer::new(&state.context, &call);
     Ok(Response::new(v1::ListPublishJobsResponse {
         publish_jobs: page
             .items
@@ -81,7 +81,7 @@ fn read_list(request: v1::ListPublishJobsRequest) -> Result<(Filter, PageRequest
         account_id: fields.optional_id("account_id", request.account_id),
         listing_id: fields.optional_id("listing_id", request.listing_id),
         states: fields.enumerations("states", request.states, publish_job::from_state),
-        needs_manual: request.needs_manual,
+        requires_action: request.requires_action,
     };
     fields.done((
         filter,
@@ -107,14 +107,14 @@ pub async fn list_steps(
         size: request.page_size,
         token: request.page_token,
     };
-    let method = (caller.owner_id.as_str(), "ListPublishSteps");
-    let keys = &state.domain.keys;
-    let window = Window::<i64>::open(keys, STEPS, method, &job_id, &page)?;
-    let after = window.after.unwrap_or(0);
-    let steps = publishing::list_steps(&state.domain, &caller, &job_id, after, window.to_read()).await?;
-    let page = window.close(keys, steps, |step| step.number)?;
+    let method = (caller.workspace_id.as_str(), "ListPublishSteps");
+    let keys = &state.context.keys;
+    let query = PageQuery::<i64>::open(keys, STEPS, method, &job_id, &page)?;
+    let after = query.after.unwrap_or(0);
+    let steps = publishing::list_steps(&state.context, &caller, &job_id, after, query.to_read()).await?;
+    let page = query.close(keys, steps, |step| step.number)?;
     Ok(Response::new(v1::ListPublishStepsResponse {
-        steps: publish_job::steps(&Signer::new(&state.domain, &call), page.items),
+        steps: publish_job::steps(&Signer::new(&state.context, &call), page.items),
         next_page_token: page.next_page_token,
     }))
 }
@@ -134,20 +134,21 @@ pub async fn list_screenshots(
         size: request.page_size,
         token: request.page_token,
     };
-    let method = (caller.owner_id.as_str(), "ListScreenshots");
-    let keys = &state.domain.keys;
-    let window = Window::<i64>::open(keys, paging::RESOURCES, method, &job_id, &page)?;
-    let mut after = window.after.unwrap_or(0);
+    let method = (caller.workspace_id.as_str(), "ListScreenshots");
+    let keys = &state.context.keys;
+    let query = PageQuery::<i64>::open(keys, paging::RESOURCES, method, &job_id, &page)?;
+    let mut after = query.after.unwrap_or(0);
     let mut with_screenshot = Vec::new();
-    while (with_screenshot.len() as u64) < window.to_read() {
-        let steps = publishing::list_steps(&state.domain, &caller, &job_id, after, STEPS.max as u64).await?;
+    while (with_screenshot.len() as u64) < query.to_read() {
+        let steps = publishing::list_steps(&state.context, &caller, &job_id, after, STEPS.max as u64).await?;
         let Some(last) = steps.last() else { break };
         after = last.number;
-        let kept = |step: &publishing::Step| step.screenshot_key.is_some() || step.page_text_key.is_some();
-        with_screenshot.extend(steps.into_iter().filter(kept));
+        let has_evidence =
+            |step: &publishing::Step| step.screenshot_key.is_some() || step.page_text_key.is_some();
+        with_screenshot.extend(steps.into_iter().filter(has_evidence));
     }
-    let page = window.close(keys, with_screenshot, |step| step.number)?;
-    let signer = Signer::new(&state.domain, &call);
+    let page = query.close(keys, with_screenshot, |step| step.number)?;
+    let signer = Signer::new(&state.context, &call);
     Ok(Response::new(v1::ListScreenshotsResponse {
         screenshots: page
             .items

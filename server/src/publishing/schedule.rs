@@ -21,8 +21,8 @@ pub async fn schedule(
     caller.require(Scope::PublishConfirm)?;
     let call = calls::call(&request);
     let schedule = read(request.into_inner())?;
-    let job = publishing::schedule(&state.domain, &caller, schedule).await?;
-    let job = publish_job::to_proto(&Signer::new(&state.domain, &call), job);
+    let job = publishing::schedule(&state.context, &caller, schedule).await?;
+    let job = publish_job::to_proto(&Signer::new(&state.context, &call), job);
     Ok(Response::new(v1::SchedulePublishResponse {
         publish_job: Some(job),
     }))

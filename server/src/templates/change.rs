@@ -6,7 +6,7 @@ use vintedbot_domain::inbox::{self, NewTemplate, UpdateTemplate};
 use vintedbot_proto::v1;
 
 use crate::auth;
-use crate::convert::{Fields, signed, template};
+use crate::convert::{Fields, saturating_i64, template};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -24,7 +24,7 @@ pub async fn create(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let new = fields.done(new)?;
-    let made = inbox::create_template(&state.domain, &caller, new).await?;
+    let made = inbox::create_template(&state.context, &caller, new).await?;
     Ok(Response::new(v1::CreateTemplateResponse {
         template: Some(template::to_proto(made)),
     }))
@@ -37,7 +37,7 @@ pub async fn update(
     let caller = auth::caller(&request)?;
     caller.require(Scope::InboxWrite)?;
     let update = read(request.into_inner())?;
-    let changed = inbox::update_template(&state.domain, &caller, update).await?;
+    let changed = inbox::update_template(&state.context, &caller, update).await?;
     Ok(Response::new(v1::UpdateTemplateResponse {
         template: Some(template::to_proto(changed)),
     }))
@@ -51,7 +51,7 @@ fn read(request: v1::UpdateTemplateRequest) -> Result<UpdateTemplate, Problem> {
         name: values.name,
         text: values.text,
         mask: fields.mask("update_mask", request.update_mask),
-        expected_sequence: request.expected_sequence.map(signed),
+        expected_sequence: request.expected_sequence.map(saturating_i64),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     fields.done(update)
@@ -68,6 +68,6 @@ pub async fn delete(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    inbox::delete_template(&state.domain, &caller, &id, request_id).await?;
+    inbox::delete_template(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::DeleteTemplateResponse {}))
 }

@@ -1,4 +1,4 @@
-//! `TemplateService`: texts that are used again.
+//! `TemplateService`: reusable reply texts.
 
 mod change;
 mod preview;

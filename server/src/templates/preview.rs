@@ -26,7 +26,7 @@ pub async fn preview(
         ProtoSource::Text(text) => Source::Text(text),
     });
     let preview = fields.done_with(source.map(|source| Preview { source, thread_id }))?;
-    let filled = inbox::preview(&state.domain, &caller, preview).await?;
+    let filled = inbox::preview(&state.context, &caller, preview).await?;
     Ok(Response::new(v1::PreviewTemplateResponse {
         text: filled.text,
         unfilled_variables: filled.unfilled,

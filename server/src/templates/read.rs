@@ -22,7 +22,7 @@ pub async fn list(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = inbox::list_templates(&state.domain, &caller, &page).await?;
+    let page = inbox::list_templates(&state.context, &caller, &page).await?;
     Ok(Response::new(v1::ListTemplatesResponse {
         templates: page.items.into_iter().map(template::to_proto).collect(),
         next_page_token: page.next_page_token,
@@ -38,7 +38,7 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let found = inbox::get_template(&state.domain, &caller, &id).await?;
+    let found = inbox::get_template(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::GetTemplateResponse {
         template: Some(template::to_proto(found)),
     }))

@@ -22,7 +22,7 @@ pub async fn accept(
         listing_id: fields.id("listing_id", request.listing_id),
         request_id: fields.optional_id("request_id", request.request_id),
     };
-    let accepted = wardrobe::accept(&state.domain, &caller, fields.done(accept)?).await?;
+    let accepted = wardrobe::accept(&state.context, &caller, fields.done(accept)?).await?;
     Ok(Response::new(v1::AcceptRemoteChangesResponse {
         listing: Some(listing::to_proto(accepted)),
     }))

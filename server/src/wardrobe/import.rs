@@ -22,7 +22,7 @@ pub async fn import(
         account_id: fields.id("account_id", request.account_id),
         request_id: fields.optional_id("request_id", request.request_id),
     };
-    let import = wardrobe::import(&state.domain, &caller, fields.done(import)?).await?;
+    let import = wardrobe::import(&state.context, &caller, fields.done(import)?).await?;
     Ok(Response::new(v1::ImportWardrobeResponse {
         wardrobe_import: Some(convert::to_proto(import)),
     }))
@@ -36,7 +36,7 @@ pub async fn get(
     caller.require(Scope::ListingsRead)?;
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
-    let import = wardrobe::get(&state.domain, &caller, &fields.done(id)?).await?;
+    let import = wardrobe::get(&state.context, &caller, &fields.done(id)?).await?;
     Ok(Response::new(v1::GetWardrobeImportResponse {
         wardrobe_import: Some(convert::to_proto(import)),
     }))

@@ -1,4 +1,4 @@
-//! `WardrobeService`: what an account already has on the site, brought here.
+//! `WardrobeService`: imports of an account's items on the site.
 
 mod accept;
 mod import;

@@ -31,7 +31,7 @@ pub async fn list(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = webhooks::list_deliveries(&state.domain, &caller, &filter, &page).await?;
+    let page = webhooks::list_deliveries(&state.context, &caller, &filter, &page).await?;
     Ok(Response::new(v1::ListDeliveriesResponse {
         deliveries: page.items.into_iter().map(webhook::delivery).collect(),
         next_page_token: page.next_page_token,
@@ -47,7 +47,7 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let found = webhooks::get_delivery(&state.domain, &caller, &id).await?;
+    let found = webhooks::get_delivery(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::GetDeliveryResponse {
         delivery: Some(webhook::delivery(found.delivery)),
         body: found.body.unwrap_or_default(),

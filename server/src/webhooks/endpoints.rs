@@ -8,7 +8,7 @@ use vintedbot_proto::v1;
 
 use super::targets;
 use crate::auth;
-use crate::convert::{Fields, signed, webhook};
+use crate::convert::{Fields, saturating_i64, webhook};
 use crate::errors::Problem;
 use crate::state::ServerState;
 
@@ -27,7 +27,7 @@ pub async fn create(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let new = fields.done(new)?;
-    let made = webhooks::create(&state.domain, &caller, targets(state)?, new).await?;
+    let made = webhooks::create(&state.context, &caller, targets(state)?, new).await?;
     Ok(Response::new(v1::CreateEndpointResponse {
         endpoint: Some(webhook::endpoint(made.endpoint)),
         secret: shown(made.secret),
@@ -43,7 +43,7 @@ pub async fn get(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let found = webhooks::get(&state.domain, &caller, &id).await?;
+    let found = webhooks::get(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::GetEndpointResponse {
         endpoint: Some(webhook::endpoint(found)),
     }))
@@ -60,7 +60,7 @@ pub async fn list(
         size: request.page_size,
         token: request.page_token,
     };
-    let page = webhooks::list(&state.domain, &caller, &page).await?;
+    let page = webhooks::list(&state.context, &caller, &page).await?;
     Ok(Response::new(v1::ListEndpointsResponse {
         endpoints: page.items.into_iter().map(webhook::endpoint).collect(),
         next_page_token: page.next_page_token,
@@ -80,11 +80,11 @@ pub async fn update(
         id: fields.id("id", request.id),
         endpoint: webhook::input(&mut fields, values),
         mask: fields.mask("update_mask", request.update_mask),
-        expected_sequence: request.expected_sequence.map(signed),
+        expected_sequence: request.expected_sequence.map(saturating_i64),
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let update = fields.done(update)?;
-    let changed = webhooks::update(&state.domain, &caller, targets(state)?, update).await?;
+    let changed = webhooks::update(&state.context, &caller, targets(state)?, update).await?;
     Ok(Response::new(v1::UpdateEndpointResponse {
         endpoint: Some(webhook::endpoint(changed)),
     }))
@@ -101,7 +101,7 @@ pub async fn delete(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    webhooks::delete(&state.domain, &caller, &id, request_id).await?;
+    webhooks::delete(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::DeleteEndpointResponse {}))
 }
 
@@ -120,7 +120,7 @@ pub async fn rotate_secret(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let rotate = fields.done(rotate)?;
-    let rotated = webhooks::rotate_secret(&state.domain, &caller, rotate).await?;
+    let rotated = webhooks::rotate_secret(&state.context, &caller, rotate).await?;
     Ok(Response::new(v1::RotateSecretResponse {
         endpoint: Some(webhook::endpoint(rotated.endpoint)),
         secret: shown(rotated.secret),

@@ -1,4 +1,4 @@
-//! `WebhookService`: events, sent to addresses of the owner's own. Sending is the worker's.
+//! `WebhookService`: webhook endpoints and deliveries. The worker sends the requests.
 
 mod deliveries;
 mod endpoints;
@@ -20,13 +20,13 @@ pub fn add(routes: &mut RoutesBuilder, state: &ServerState) {
     routes.add_service(WebhookServiceServer::new(Service(state.clone())).max_decoding_message_size(limit));
 }
 
-/// What says where webhooks may lead.
+/// Returns the check of webhook addresses.
 fn targets(state: &ServerState) -> Result<&dyn Targets, Problem> {
     let targets = state.config.webhook_targets.as_deref();
     Ok(targets.ok_or_else(|| {
         Error::rejected(
             Reason::WebhookAddressRefused,
-            "this server sends no webhooks: it was started without a worker",
+            "this server cannot send webhooks; it was started without an egress client",
         )
     })?)
 }

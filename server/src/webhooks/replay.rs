@@ -21,7 +21,7 @@ pub async fn send_test(
     let endpoint_id = fields.id("endpoint_id", request.endpoint_id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (endpoint_id, request_id) = fields.done((endpoint_id, request_id))?;
-    let delivery = webhooks::send_test(&state.domain, &caller, &endpoint_id, request_id).await?;
+    let delivery = webhooks::send_test(&state.context, &caller, &endpoint_id, request_id).await?;
     Ok(Response::new(v1::SendTestResponse {
         delivery: Some(webhook::delivery(delivery)),
     }))
@@ -38,7 +38,7 @@ pub async fn one(
     let id = fields.id("id", request.id);
     let request_id = fields.optional_id("request_id", request.request_id);
     let (id, request_id) = fields.done((id, request_id))?;
-    let delivery = webhooks::replay(&state.domain, &caller, &id, request_id).await?;
+    let delivery = webhooks::replay(&state.context, &caller, &id, request_id).await?;
     Ok(Response::new(v1::ReplayDeliveryResponse {
         delivery: Some(webhook::delivery(delivery)),
     }))
@@ -63,7 +63,7 @@ pub async fn window(
         request_id: fields.optional_id("request_id", request.request_id),
     };
     let window = fields.done(window)?;
-    let replayed = webhooks::replay_window(&state.domain, &caller, window).await?;
+    let replayed = webhooks::replay_window(&state.context, &caller, window).await?;
     Ok(Response::new(v1::ReplayDeliveriesResponse {
         replayed: i64::try_from(replayed).unwrap_or(i64::MAX),
     }))

@@ -19,7 +19,7 @@ pub async fn disable(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let changed = webhooks::disable(&state.domain, &caller, &id).await?;
+    let changed = webhooks::disable(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::DisableEndpointResponse {
         endpoint: Some(webhook::endpoint(changed)),
     }))
@@ -34,7 +34,7 @@ pub async fn enable(
     let mut fields = Fields::default();
     let id = fields.id("id", request.into_inner().id);
     let id = fields.done(id)?;
-    let changed = webhooks::enable(&state.domain, &caller, &id).await?;
+    let changed = webhooks::enable(&state.context, &caller, &id).await?;
     Ok(Response::new(v1::EnableEndpointResponse {
         endpoint: Some(webhook::endpoint(changed)),
     }))

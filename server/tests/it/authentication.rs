@@ -1,4 +1,4 @@
-//! Nobody does anything without a token, and a token does what its scopes say.
+//! Every call requires a token, and a token allows only what its scopes name.
 
 use http::uri::PathAndQuery;
 use prost::Message as _;
@@ -10,7 +10,7 @@ use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 use crate::harness::{self, Connection, reason};
 
-/// What each method needs. A new method has to be entered here.
+/// The scope that each method requires. Add new methods here.
 const SCOPES: &[(&str, &[Scope])] = &[
     ("AuthService/WhoAmI", &[]),
     ("AuthService/CreateApiToken", &[Scope::AuthManage]),
@@ -111,7 +111,7 @@ const SCOPES: &[(&str, &[Scope])] = &[
     ("MarketplaceSearchService/SearchItems", &[Scope::CatalogRead]),
 ];
 
-/// Every method of the contract.
+/// Returns every method of the contract.
 fn methods() -> Vec<String> {
     let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("a descriptor set");
     let ours = files.file.iter().filter(|file| file.package() == "vintedbot.v1");
@@ -125,7 +125,7 @@ fn methods() -> Vec<String> {
         .collect()
 }
 
-/// Sends an empty message, which every kind of method takes for a beginning.
+/// Sends an empty message, which every method accepts as the start of a call.
 async fn call(connection: &Connection, method: &str) -> Result<(), Status> {
     let mut client = tonic::client::Grpc::new(connection.clone());
     client.ready().await.expect("connected");
@@ -137,7 +137,7 @@ async fn call(connection: &Connection, method: &str) -> Result<(), Status> {
 }
 
 #[tokio::test]
-async fn every_method_refuses_a_call_without_a_token_or_with_a_wrong_one() {
+async fn every_method_refuses_a_missing_or_wrong_token() {
     let instance = harness::start().await;
     let without = instance.connect_as(None).await;
     let wrong = instance.connect_as(Some("vb_wrong")).await;
@@ -172,7 +172,7 @@ async fn every_method_refuses_a_token_that_lacks_its_scope() {
                 .expect_err(&method);
             assert_eq!(
                 (status.code(), reason(&status).as_str()),
-                (Code::PermissionDenied, "SCOPE_MISSING"),
+                (Code::PermissionDenied, "INSUFFICIENT_SCOPE"),
                 "{method}"
             );
         }
@@ -181,7 +181,7 @@ async fn every_method_refuses_a_token_that_lacks_its_scope() {
 }
 
 #[tokio::test]
-async fn a_token_with_no_more_than_its_scope_gets_past_the_door() {
+async fn token_with_only_the_required_scope_is_accepted() {
     let instance = harness::start().await;
     for (method, needed) in SCOPES {
         let scopes = if needed.is_empty() {
@@ -191,7 +191,7 @@ async fn a_token_with_no_more_than_its_scope_gets_past_the_door() {
         };
         let (_, secret) = instance.make_token(scopes, None).await;
         let connection = instance.connect_as(Some(&secret)).await;
-        // Watch answers with a stream that does not end; every other method answers.
+        // Watch answers with a stream that does not end. Every other method answers.
         let answered =
             tokio::time::timeout(std::time::Duration::from_secs(1), call(&connection, method)).await;
         if let Ok(Err(status)) = answered {
@@ -203,12 +203,12 @@ async fn a_token_with_no_more_than_its_scope_gets_past_the_door() {
 }
 
 #[tokio::test]
-async fn an_expired_and_a_revoked_token_are_told_apart() {
+async fn expired_and_revoked_tokens_have_different_reasons() {
     let instance = harness::start().await;
-    let soon = instance.domain.clock.now() + 200;
+    let soon = instance.context.clock.now() + 200;
     let (_, expiring) = instance.make_token(&[Scope::EventsRead], Some(soon)).await;
     let (id, revoked) = instance.make_token(&[Scope::EventsRead], None).await;
-    vintedbot_domain::identity::revoke_token(&instance.domain, &instance.caller(), Revoke::of(id))
+    vintedbot_domain::identity::revoke_token(&instance.context, &instance.caller(), Revoke::of(id))
         .await
         .expect("revokes");
     let status = call(&instance.connect_as(Some(&revoked)).await, "AuthService/WhoAmI")

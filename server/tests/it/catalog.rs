@@ -1,4 +1,4 @@
-//! The catalogue, and listings that are written with its names.
+//! The catalogue, and listings that use its names.
 
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -68,11 +68,11 @@ fn catalog() -> Catalog {
 pub(crate) async fn ready(instance: &Instance) -> v1::Account {
     let account = instance.make_account("one").await;
     instance
-        .domain
+        .context
         .catalogs
-        .save(&instance.domain.store, &account.site, catalog())
+        .save(&instance.context.store, &account.site, catalog())
         .await
-        .expect("is kept");
+        .expect("is stored");
     account
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn name(text: &str) -> Option<v1::NameOrId> {
 }
 
 #[tokio::test]
-async fn a_catalogue_that_was_not_read_yet_says_when_to_ask_again() {
+async fn unread_catalogue_error_says_when_to_retry() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let mut client = CatalogServiceClient::new(instance.connect().await);
@@ -209,7 +209,7 @@ async fn the_tree_the_form_and_the_choices_are_listed() {
 }
 
 #[tokio::test]
-async fn names_are_resolved_ambiguous_or_unknown() {
+async fn names_resolve_or_are_reported_ambiguous_or_unknown() {
     let instance = harness::start().await;
     let account_id = ready(&instance).await.id;
     let mut client = CatalogServiceClient::new(instance.connect().await);
@@ -261,7 +261,7 @@ async fn names_are_resolved_ambiguous_or_unknown() {
 }
 
 #[tokio::test]
-async fn photos_and_words_become_a_listing_that_can_be_looked_at() {
+async fn photos_and_text_become_a_listing_with_preview() {
     let instance = harness::start().await;
     let account_id = ready(&instance).await.id;
     let mut client = ListingServiceClient::new(instance.connect().await);
@@ -353,7 +353,7 @@ async fn photos_and_words_become_a_listing_that_can_be_looked_at() {
 }
 
 #[tokio::test]
-async fn a_listing_keeps_within_the_limits_and_changes_by_mask() {
+async fn listing_obeys_limits_and_is_updated_by_mask() {
     let instance = harness::start().await;
     let account_id = ready(&instance).await.id;
     let mut client = ListingServiceClient::new(instance.connect().await);

@@ -1,4 +1,4 @@
-//! Clients that hold connections and calls open. None of them may keep others out.
+//! Clients that hold connections and calls open. They must not block other clients.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use vintedbot_server::{Config, ConnectionLimits};
 
 use crate::harness::{self, Instance};
 
-/// Longer than anything here takes on a busy machine.
+/// Longer than any step here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn start(connections: ConnectionLimits) -> Instance {
@@ -25,7 +25,7 @@ async fn start(connections: ConnectionLimits) -> Instance {
     .await
 }
 
-/// A connection from an address of this machine.
+/// Opens a connection from an address of this machine.
 async fn connect_from(address: &str, instance: &Instance) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket
@@ -42,7 +42,7 @@ async fn connect_from(address: &str, instance: &Instance) -> TcpStream {
 async fn closed(stream: &mut TcpStream) {
     let mut bytes = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
-    // A reset is an end too.
+    // A reset also ends the connection.
     drop(read.expect("the server closes the connection"));
 }
 
@@ -52,7 +52,7 @@ async fn who_am_i(instance: &Instance) -> Result<(), Status> {
     answer.expect("answers in time").map(drop)
 }
 
-/// A Watch on a connection of its own.
+/// Opens a Watch on its own connection.
 async fn watch(instance: &Instance) -> Result<Streaming<v1::WatchResponse>, Status> {
     let mut client = EventServiceClient::new(instance.connect().await);
     let mut stream = client.watch(v1::WatchRequest::default()).await?.into_inner();
@@ -85,7 +85,7 @@ async fn silent_and_slow_connections_are_closed() {
 }
 
 #[tokio::test]
-async fn idle_flood_keeps_no_honest_client_out() {
+async fn idle_connection_flood_does_not_block_clients() {
     let instance = start(ConnectionLimits {
         total: 8,
         per_address: 8,
@@ -109,7 +109,7 @@ async fn idle_flood_keeps_no_honest_client_out() {
 }
 
 #[tokio::test]
-async fn calls_without_a_token_hold_no_place() {
+async fn unauthenticated_calls_hold_no_slot() {
     let instance = start(ConnectionLimits {
         total: 4,
         per_address: 4,
@@ -129,7 +129,7 @@ async fn calls_without_a_token_hold_no_place() {
             .await
             .expect("begins")
             .into_inner();
-        stream.message().await.expect("is told");
+        stream.message().await.expect("is sent");
         open.push(stream);
     }
     who_am_i(&instance).await.expect("an honest call is answered");
@@ -141,7 +141,7 @@ async fn calls_without_a_token_hold_no_place() {
 }
 
 #[tokio::test]
-async fn address_with_many_watches_leaves_room_to_others() {
+async fn address_with_many_watches_does_not_block_other_addresses() {
     let instance = start(ConnectionLimits {
         total: 8,
         per_address: 3,
@@ -154,7 +154,7 @@ async fn address_with_many_watches_leaves_room_to_others() {
     }
     let mut fourth = connect_from("127.0.0.1", &instance).await;
     closed(&mut fourth).await;
-    // Another address is answered.
+    // A client of another address is answered.
     let mut other = connect_from("127.0.0.2", &instance).await;
     other
         .write_all(b"GET /health HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
@@ -177,7 +177,7 @@ async fn address_with_many_watches_leaves_room_to_others() {
     instance.stop().await;
 }
 
-/// Like [`who_am_i`], where the connection itself may be refused.
+/// Calls [`who_am_i`], where the server may also refuse the connection.
 async fn who_am_i_or_refused(instance: &Instance) -> Result<(), ()> {
     let channel = tonic::transport::Channel::from_shared(instance.url.clone()).expect("a URL");
     let channel = channel.connect().await.map_err(drop)?;
@@ -190,9 +190,9 @@ async fn who_am_i_or_refused(instance: &Instance) -> Result<(), ()> {
 }
 
 #[tokio::test]
-async fn owner_with_too_many_calls_is_told_the_limit() {
+async fn workspace_with_too_many_calls_is_refused_with_the_limit() {
     let instance = start(ConnectionLimits {
-        calls_per_owner: 3,
+        calls_per_workspace: 3,
         ..ConnectionLimits::default()
     })
     .await;
@@ -205,7 +205,7 @@ async fn owner_with_too_many_calls_is_told_the_limit() {
     let details = refused.get_error_details();
     let info = details.error_info().expect("a reason");
     assert_eq!(info.reason, "ERROR_REASON_RATE_LIMITED");
-    assert_eq!(info.metadata["limit"], "calls_per_owner");
+    assert_eq!(info.metadata["limit"], "calls_per_workspace");
     assert!(details.retry_info().is_some());
     drop(watches.pop());
     let again = async {

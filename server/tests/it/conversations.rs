@@ -1,18 +1,19 @@
-//! Conversations for tests, stored as a reading of the site's inbox stores them.
+//! Conversations for tests, stored as an inbox sync stores them.
 
 use futures::FutureExt as _;
 use sea_orm::{ConnectionTrait as _, EntityTrait as _};
 use vintedbot_domain::identity;
 use vintedbot_domain::inbox::sync::store_in;
 use vintedbot_domain::store::entities::accounts;
-use vintedbot_marketplace::{Conversation, Entry, EntryContent, InboxRow, Interlocutor, Money, Transaction};
+use vintedbot_marketplace::{Conversation, Counterparty, Entry, EntryContent, InboxRow, Money, Transaction};
 
 use crate::harness::{Connection, Instance};
 
-/// What their seconds are counted from.
+/// The time that seconds are counted from.
 pub const START: i64 = 1_790_000_000_000;
 
-/// A conversation with the member `person`, in which they said so much, one thing a second after this one.
+/// Returns a conversation with the member `person`, who wrote `messages` messages, one a second, starting after
+/// `second`.
 pub fn conversation(id: &str, person: &str, messages: i64, second: i64) -> Conversation {
     let entry = |number: i64| Entry {
         remote_id: Some(number.to_string()),
@@ -26,7 +27,7 @@ pub fn conversation(id: &str, person: &str, messages: i64, second: i64) -> Conve
     };
     Conversation {
         id: id.to_owned(),
-        person: Some(Interlocutor {
+        person: Some(Counterparty {
             member_id: person.to_owned(),
             login: format!("member-{person}"),
             is_system: false,
@@ -41,7 +42,7 @@ pub fn conversation(id: &str, person: &str, messages: i64, second: i64) -> Conve
     }
 }
 
-/// The same about an item that has a price.
+/// Returns the same conversation about an item with a price.
 pub fn priced(conversation: Conversation, minor_units: i64) -> Conversation {
     let transaction = Transaction {
         id: "1".to_owned(),
@@ -58,10 +59,10 @@ pub fn priced(conversation: Conversation, minor_units: i64) -> Conversation {
     }
 }
 
-/// Stores a conversation of an account. The id of its thread.
+/// Stores a conversation of an account. Returns the id of its thread.
 pub async fn store(instance: &Instance, account_id: &str, conversation: &Conversation) -> String {
     let (account_id, conversation) = (account_id.to_owned(), conversation.clone());
-    let written = instance.domain.store.write(move |tx| {
+    let written = instance.context.store.write(move |tx| {
         let (account_id, conversation) = (account_id.clone(), conversation.clone());
         async move {
             let account = accounts::Entity::find_by_id(account_id).one(tx).await?;
@@ -80,17 +81,17 @@ pub async fn store(instance: &Instance, account_id: &str, conversation: &Convers
     written.await.expect("is stored").thread_id
 }
 
-/// A connection of another owner of the same instance.
+/// Returns a connection of another workspace of the same instance.
 pub async fn stranger(instance: &Instance) -> Connection {
-    let id = instance.domain.ids.id();
-    let writer = instance.domain.store.writer();
+    let id = instance.context.ids.id();
+    let writer = instance.context.store.writer();
     for statement in [
-        format!("INSERT INTO owners (id, name, create_time) VALUES ('{id}', 'stranger', 0)"),
-        format!("INSERT INTO event_heads (owner_id, sequence, floor) VALUES ('{id}', 0, 0)"),
+        format!("INSERT INTO workspaces (id, name, create_time) VALUES ('{id}', 'stranger', 0)"),
+        format!("INSERT INTO event_heads (workspace_id, sequence, floor) VALUES ('{id}', 0, 0)"),
     ] {
         writer.execute_unprepared(&statement).await.expect("is written");
     }
-    let token = identity::first_token(&instance.domain, &id)
+    let token = identity::first_token(&instance.context, &id)
         .await
         .expect("a token");
     instance.connect_as(Some(token.expose())).await

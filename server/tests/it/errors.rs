@@ -1,4 +1,4 @@
-//! What a caller is told when something is wrong.
+//! The errors that a caller gets.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::harness::{self, reason};
 use crate::web;
 
 #[tokio::test]
-async fn every_violation_of_a_request_is_told_at_once() {
+async fn all_violations_of_a_request_are_reported_at_once() {
     let instance = harness::start().await;
     let mut client = ListingServiceClient::new(instance.connect().await);
     let listing = v1::ListingInput {
@@ -52,7 +52,7 @@ async fn every_violation_of_a_request_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found_with_its_type_and_id() {
+async fn missing_resource_is_not_found_with_its_type_and_id() {
     let instance = harness::start().await;
     let id = "0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17";
     let mut client = AccountServiceClient::new(instance.connect().await);
@@ -76,7 +76,7 @@ async fn what_is_not_there_is_not_found_with_its_type_and_id() {
 }
 
 #[tokio::test]
-async fn an_error_names_the_request_id_that_came_or_one_of_ours() {
+async fn error_names_the_given_or_a_generated_request_id() {
     let instance = harness::start().await;
     let mut client = AccountServiceClient::new(instance.connect().await);
     let mut request = Request::new(v1::GetAccountRequest::default());
@@ -109,7 +109,7 @@ async fn an_error_names_the_request_id_that_came_or_one_of_ours() {
 }
 
 #[tokio::test]
-async fn a_message_above_the_limit_is_refused_with_the_limit() {
+async fn oversized_message_is_refused_and_the_limit_is_named() {
     let config = Config {
         max_message_bytes: 1000,
         ..Config::default()
@@ -131,7 +131,7 @@ async fn a_message_above_the_limit_is_refused_with_the_limit() {
 }
 
 #[tokio::test]
-async fn a_method_that_does_not_exist_and_one_that_does_not_exist_yet_are_unimplemented() {
+async fn unknown_and_future_methods_are_unimplemented() {
     let instance = harness::start().await;
     let (headers, _, _) = web::call(&instance, "AuthService/NoSuchMethod", &(), &[]).await;
     let status = web::status(&headers);
@@ -152,7 +152,7 @@ async fn a_method_that_does_not_exist_and_one_that_does_not_exist_yet_are_unimpl
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_message_are_the_callers_mistake() {
+async fn malformed_message_is_an_invalid_argument() {
     let instance = harness::start().await;
     let frame = [0, 0, 0, 0, 2, 0xff, 0xff];
     let (headers, _, _) = web::send(&instance, "AccountService/GetAccount", frame.to_vec(), &[]).await;
@@ -165,9 +165,9 @@ async fn bytes_that_are_no_message_are_the_callers_mistake() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_leaves_with_its_reason() {
+async fn expired_deadline_is_returned_with_its_reason() {
     let exceeded = (Code::DeadlineExceeded, "DEADLINE_EXCEEDED".to_owned());
-    let told = |headers: &reqwest::header::HeaderMap| {
+    let status_of = |headers: &reqwest::header::HeaderMap| {
         let status = web::status(headers);
         (status.code(), reason(&status))
     };
@@ -178,12 +178,12 @@ async fn a_deadline_that_has_passed_leaves_with_its_reason() {
         ..Config::default()
     })
     .await;
-    // The transport keeps the time as well, and would answer without a reason.
+    // The transport also enforces the deadline, and would answer without a reason.
     for native in [false, true] {
         let headers = web::stalled(&instance, native, Some("100m")).await;
-        assert_eq!(told(&headers), exceeded, "native: {native}");
+        assert_eq!(status_of(&headers), exceeded, "native: {native}");
     }
-    // A stream has begun when its deadline passes.
+    // The stream has begun when its deadline passes.
     let timeout = [("grpc-timeout", "300m")];
     let (headers, _, _) = web::call(
         &instance,
@@ -192,7 +192,7 @@ async fn a_deadline_that_has_passed_leaves_with_its_reason() {
         &timeout,
     )
     .await;
-    assert_eq!(told(&headers), exceeded);
+    assert_eq!(status_of(&headers), exceeded);
     instance.stop().await;
 
     let config = Config {
@@ -201,6 +201,6 @@ async fn a_deadline_that_has_passed_leaves_with_its_reason() {
         ..Config::default()
     };
     let instance = harness::start_with(config).await;
-    assert_eq!(told(&web::stalled(&instance, true, None).await), exceeded);
+    assert_eq!(status_of(&web::stalled(&instance, true, None).await), exceeded);
     instance.stop().await;
 }

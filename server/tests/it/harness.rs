@@ -12,28 +12,28 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 use tonic_types::StatusExt as _;
-use vintedbot_domain::accounts::{self, Mode};
+use vintedbot_domain::accounts;
 use vintedbot_domain::catalog::Catalogs;
 use vintedbot_domain::clock::SystemClock;
 use vintedbot_domain::events::{Feed, Kind, PendingEvent};
 use vintedbot_domain::identity::{self, Caller, NewToken, Scope, Scopes};
 use vintedbot_domain::ids::SystemIds;
-use vintedbot_domain::jobs::Bell;
+use vintedbot_domain::jobs::JobNotifier;
 use vintedbot_domain::keys::Keys;
 use vintedbot_domain::media::files::PhotoFiles;
 use vintedbot_domain::media::pipeline;
 use vintedbot_domain::settings::Settings;
 use vintedbot_domain::webhooks::Targets;
-use vintedbot_domain::{Domain, Wakes, instance, store};
+use vintedbot_domain::{Context, Wakes, instance, store};
 use vintedbot_marketplace::limits::Limits;
 use vintedbot_migrations::OLDEST_PROGRAM;
 use vintedbot_proto::v1;
 use vintedbot_server::{Config, serve};
 
-/// A token that may do everything.
+/// A token with every scope.
 pub struct Instance {
-    pub domain: Domain,
-    pub owner_id: String,
+    pub context: Context,
+    pub workspace_id: String,
     pub token: String,
     pub token_id: String,
     /// `http://127.0.0.1:port`.
@@ -43,46 +43,28 @@ pub struct Instance {
     _folder: tempfile::TempDir,
 }
 
-/// Settings with which nothing happens by itself while a test looks.
+/// Settings that disable all background activity during a test.
 fn settings() -> Settings {
-    Settings {
-        session_mode: Mode::Mock,
-        confirm_token_ms: 60_000,
-        signed_url_ms: 60_000,
-        publish_per_minute: 5,
-        publish_per_minute_account: 1,
-        changes_per_minute_account: 10,
-        reply_undo_ms: 10_000,
-        replies_per_minute_account: 10,
-        sync_now_per_minute: 4,
-        imports_per_hour: 20,
-        uploads_per_minute: 600,
-        click_window_ms: 10_000,
-        request_timeout_ms: 10_000,
-        settle_ms: 10_000,
-        settle_poll_ms: 1_000,
-        lease_ms: 30_000,
-        heartbeat_ms: 5_000,
-        attempt_timeout_ms: 60_000,
-        back_off_ms: 1_000,
-        back_off_max_ms: 10_000,
-        max_claims: 5,
-        max_failures: 3,
-        watch_ms: 60_000,
-        events_keep_ms: 60_000,
-        jobs_keep_ms: 60_000,
-        deliveries_keep_ms: 30 * 24 * 3_600_000,
-        requests_keep_ms: 30 * 24 * 3_600_000,
-        workers_keep_ms: 30 * 24 * 3_600_000,
-        unused_photos_keep_ms: 24 * 3_600_000,
-        timezone: "Europe/Paris".to_owned(),
-        screenshots_keep_ms: 30 * 24 * 3_600_000,
-        schedule_late_ms: 3_600_000,
-        browser_window: false,
-    }
+    let mut settings: Settings =
+        toml::from_str(include_str!("../../../config.default.toml")).expect("the default settings");
+    settings.timezone = "Europe/Paris".to_owned();
+    settings.confirm_token_ms = 60_000;
+    settings.signed_url_ms = 60_000;
+    settings.effects.request_timeout_ms = 10_000;
+    settings.effects.settle_ms = 10_000;
+    settings.effects.settle_poll_ms = 1_000;
+    settings.effects.watch_ms = 60_000;
+    settings.jobs.lease_ms = 30_000;
+    settings.jobs.heartbeat_ms = 5_000;
+    settings.jobs.backoff_ms = 1_000;
+    settings.jobs.max_claims = 5;
+    settings.jobs.max_failures = 3;
+    settings.retention.events_ms = 60_000;
+    settings.retention.jobs_ms = 60_000;
+    settings
 }
 
-/// Lets webhooks go to every address.
+/// Allows webhooks to every address.
 #[derive(Debug)]
 pub struct Anywhere;
 
@@ -101,19 +83,19 @@ pub async fn start_with(config: Config) -> Instance {
     start_where(config, |_| {}).await
 }
 
-/// Starts an instance whose rules a test has changed.
+/// Starts an instance with changed settings.
 pub async fn start_where(config: Config, change: impl FnOnce(&mut Settings)) -> Instance {
     let folder = tempfile::tempdir().expect("a folder");
     let url = format!("sqlite://{}", folder.path().join("test.db").display());
     start_in(folder, &url, config, change).await
 }
 
-/// Starts an instance whose database is at `url`.
+/// Starts an instance on the database at `url`.
 pub async fn start_on(url: &str) -> Instance {
     start_on_where(url, Config::default(), |_| {}).await
 }
 
-/// The same with rules that a test has changed.
+/// Starts an instance on the database at `url` with changed settings.
 pub async fn start_on_where(url: &str, config: Config, change: impl FnOnce(&mut Settings)) -> Instance {
     let folder = tempfile::tempdir().expect("a folder");
     start_in(folder, url, config, change).await
@@ -135,14 +117,14 @@ async fn start_in(
     let started = instance::start(&store, folder.path(), env!("CARGO_PKG_VERSION"), OLDEST_PROGRAM)
         .await
         .expect("starts");
-    let (feed, bell) = (Feed::default(), Bell::default());
+    let (feed, notifier) = (Feed::default(), JobNotifier::default());
     let store = store.with_after_commit(Arc::new(Wakes {
         feed: feed.clone(),
-        bell: bell.clone(),
+        notifier: notifier.clone(),
     }));
     let mut settings = settings();
     change(&mut settings);
-    let domain = Domain {
+    let context = Context {
         store,
         keys: Arc::new(Keys::new([7; 32])),
         files: Arc::new(PhotoFiles::open(&folder.path().join("media")).expect("a folder for files")),
@@ -156,13 +138,13 @@ async fn start_in(
         }),
         catalogs: Catalogs::default(),
         feed,
-        bell,
+        notifier,
         log_epoch: started.log_epoch.clone().into(),
     };
-    let token = identity::first_token(&domain, &started.owner_id)
+    let token = identity::first_token(&context, &started.workspace_id)
         .await
         .expect("a token");
-    let token_id = identity::authenticate(&domain, Some(token.expose()))
+    let token_id = identity::authenticate(&context, Some(token.expose()))
         .await
         .expect("is known")
         .token_id;
@@ -173,10 +155,10 @@ async fn start_in(
         spool_dir: Some(folder.path().join("spool")),
         ..config
     };
-    let served = tokio::spawn(serve(listener, domain.clone(), config, shutdown.clone()));
+    let served = tokio::spawn(serve(listener, context.clone(), config, shutdown.clone()));
     Instance {
-        domain,
-        owner_id: started.owner_id,
+        context,
+        workspace_id: started.workspace_id,
         token: token.expose().to_owned(),
         token_id,
         url: format!("http://{address}"),
@@ -186,7 +168,7 @@ async fn start_in(
     }
 }
 
-/// Sends a bearer token along.
+/// Sends a bearer token with each call.
 #[derive(Clone)]
 pub struct Bearer(Option<String>);
 
@@ -211,7 +193,7 @@ impl Interceptor for Bearer {
 pub type Connection = InterceptedService<Channel, Bearer>;
 
 impl Instance {
-    /// A connection with the token that may do everything.
+    /// Opens a connection with the token that has every scope.
     pub async fn connect(&self) -> Connection {
         self.connect_as(Some(&self.token)).await
     }
@@ -225,17 +207,17 @@ impl Instance {
         InterceptedService::new(channel, Bearer(token.map(str::to_owned)))
     }
 
-    /// Who the first token stands for.
+    /// Returns the caller of the first token.
     pub fn caller(&self) -> Caller {
         Caller {
-            owner_id: self.owner_id.clone(),
+            workspace_id: self.workspace_id.clone(),
             token_id: self.token_id.clone(),
             scopes: Scopes::all(),
             expire_time: None,
         }
     }
 
-    /// Another token, with these scopes; its id and secret.
+    /// Creates a token with these scopes. Returns its id and secret.
     pub async fn make_token(&self, scopes: &[Scope], expire_time: Option<i64>) -> (String, String) {
         let new = NewToken {
             name: "test".to_owned(),
@@ -243,7 +225,7 @@ impl Instance {
             expire_time,
             request_id: None,
         };
-        let made = identity::create_token(&self.domain, &self.caller(), new)
+        let made = identity::create_token(&self.context, &self.caller(), new)
             .await
             .expect("a token");
         (
@@ -252,12 +234,12 @@ impl Instance {
         )
     }
 
-    /// Writes `count` events about an account in one transaction.
+    /// Appends `count` events about an account in one transaction.
     pub async fn emit(&self, account_id: &str, count: usize) {
-        let account = accounts::get(&self.domain, &self.caller(), account_id)
+        let account = accounts::get(&self.context, &self.caller(), account_id)
             .await
             .expect("is there");
-        let written = self.domain.store.write(move |tx| {
+        let written = self.context.store.write(move |tx| {
             let account = account.clone();
             async move {
                 for _ in 0..count {
@@ -270,7 +252,7 @@ impl Instance {
         written.await.expect("is written");
     }
 
-    /// A new account in mock mode.
+    /// Creates an account in mock mode.
     pub async fn make_account(&self, name: &str) -> v1::Account {
         let mut client = v1::account_service_client::AccountServiceClient::new(self.connect().await);
         let request = v1::CreateAccountRequest {
@@ -287,7 +269,7 @@ impl Instance {
             .expect("an account")
     }
 
-    /// A new listing with a title alone.
+    /// Creates a listing that has only a title.
     pub async fn make_listing(&self, account_id: &str, title: &str) -> v1::Listing {
         let mut client = v1::listing_service_client::ListingServiceClient::new(self.connect().await);
         let listing = v1::ListingInput {
@@ -308,14 +290,14 @@ impl Instance {
             .expect("a listing")
     }
 
-    /// Ends the server as a signal would, and waits until it has.
+    /// Stops the server as a signal would, and waits for its end.
     pub async fn stop(self) {
         self.shutdown.cancel();
         self.served.await.expect("did not panic").expect("ended well");
     }
 }
 
-/// The reason that an error carries, without its prefix.
+/// Returns the reason that an error carries, without its prefix.
 pub fn reason(status: &Status) -> String {
     let info = status.get_details_error_info();
     let info = info.unwrap_or_else(|| panic!("an error without ErrorInfo: {status:?}"));
@@ -326,7 +308,7 @@ pub fn reason(status: &Status) -> String {
         .to_owned()
 }
 
-/// A small picture, different for every `seed`.
+/// Returns a small picture that is different for every `seed`.
 pub fn jpeg(seed: u8) -> Vec<u8> {
     let picture = image::RgbImage::from_fn(64, 48, |x, y| {
         let wave = |n: u32| u8::try_from(n % 256).unwrap_or_default();
@@ -343,7 +325,7 @@ pub fn jpeg(seed: u8) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A plain HTTP client that only ever reaches this process.
+/// Returns a plain HTTP client that only ever reaches this process.
 #[expect(clippy::disallowed_methods, reason = "it talks to this process alone")]
 pub fn http() -> reqwest::Client {
     reqwest::Client::new()

@@ -1,4 +1,4 @@
-//! Threads as clients meet them.
+//! Threads over the API.
 
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -30,7 +30,7 @@ async fn get(client: &mut Client, id: &str) -> v1::Thread {
 }
 
 #[tokio::test]
-async fn a_conversation_is_shown_with_its_person_its_messages_and_its_counts() {
+async fn thread_shows_its_counterparty_messages_and_counts() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let id = store(&instance, &account.id, &conversation("9", "200", 3, 10)).await;
@@ -77,7 +77,7 @@ async fn a_conversation_is_shown_with_its_person_its_messages_and_its_counts() {
 }
 
 #[tokio::test]
-async fn a_thread_of_another_owner_is_not_there_whatever_is_asked() {
+async fn thread_of_another_workspace_is_not_found_by_any_call() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let id = store(&instance, &account.id, &conversation("9", "200", 1, 10)).await;
@@ -173,7 +173,7 @@ async fn a_thread_of_another_owner_is_not_there_whatever_is_asked() {
 }
 
 #[tokio::test]
-async fn every_field_that_is_wrong_is_named() {
+async fn every_invalid_field_is_named() {
     let instance = harness::start().await;
     let mut client = client(&instance).await;
     let fields = |status: tonic::Status| {
@@ -188,7 +188,7 @@ async fn every_field_that_is_wrong_is_named() {
             .map(|one| one.field)
             .collect::<Vec<_>>()
     };
-    let some = instance.domain.ids.id();
+    let some = instance.context.ids.id();
     let listing = v1::ListThreadsRequest {
         account_ids: vec![some.clone(), "7".into()],
         ..Default::default()
@@ -233,7 +233,7 @@ async fn every_field_that_is_wrong_is_named() {
 }
 
 #[tokio::test]
-async fn a_draft_that_another_device_saved_is_told_of_with_its_version() {
+async fn draft_conflict_names_the_stored_version() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let id = store(&instance, &account.id, &conversation("9", "200", 1, 10)).await;
@@ -270,7 +270,7 @@ async fn a_draft_that_another_device_saved_is_told_of_with_its_version() {
 }
 
 #[tokio::test]
-async fn filters_are_joined_and_a_page_stays_where_it_is_while_a_thread_moves() {
+async fn filters_combine_and_pages_stay_stable_while_threads_move() {
     let instance = harness::start().await;
     let (one, two) = (
         instance.make_account("one").await,
@@ -278,8 +278,8 @@ async fn filters_are_joined_and_a_page_stays_where_it_is_while_a_thread_moves() 
     );
     let mut ids = Vec::new();
     for number in 1..=4 {
-        let told = conversation(&number.to_string(), "200", 1, number * 10);
-        ids.push(store(&instance, if number == 4 { &two.id } else { &one.id }, &told).await);
+        let spec = conversation(&number.to_string(), "200", 1, number * 10);
+        ids.push(store(&instance, if number == 4 { &two.id } else { &one.id }, &spec).await);
     }
     let mut client = client(&instance).await;
     let all = v1::ListThreadsRequest::default;
@@ -298,7 +298,7 @@ async fn filters_are_joined_and_a_page_stays_where_it_is_while_a_thread_moves() 
             .collect::<Vec<_>>(),
         ["3", "2"]
     );
-    // What was last comes first: it was not shown yet, and is not shown on the page that follows either.
+    // The last thread moves to the front before its page was read. It does not appear on the following page either.
     store(&instance, &one.id, &conversation("1", "200", 2, 99)).await;
     let next = v1::ListThreadsRequest {
         page_token: first.next_page_token.clone(),
@@ -361,7 +361,7 @@ async fn filters_are_joined_and_a_page_stays_where_it_is_while_a_thread_moves() 
         ..changed
     };
     assert_eq!(remote_ids(&mut client, archived).await, ["3"]);
-    // A new message of the other side takes it out of the archive.
+    // A new message of the counterparty unarchives the thread.
     store(&instance, &one.id, &conversation("3", "200", 2, 120)).await;
     assert_eq!(remote_ids(&mut client, all()).await, ["3", "1", "4", "2"]);
     instance.stop().await;

@@ -1,4 +1,4 @@
-//! Every list that a request may hold has a limit, which the contract tells, and which is checked before its entries.
+//! Every list in a request has a limit. The contract states the limit, and the server checks it before the entries.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ use tonic_types::StatusExt as _;
 use crate::harness::{self, reason};
 use crate::web;
 
-/// More than any list may have.
+/// More entries than any list may have.
 const TOO_MANY: usize = 1_001;
-/// Lists that only answers fill, in resources that a request brings back. Nothing reads them there.
+/// Lists that only answers fill, in resources that a request sends back. The server does not read them there.
 const UNREAD: [&str; 2] = [
     "AccountService/UpdateAccount account.session.cookie_names",
     "TemplateService/UpdateTemplate template.variables",
@@ -23,7 +23,7 @@ const UNREAD: [&str; 2] = [
 struct List {
     /// `Service/Method`.
     method: String,
-    /// Names of the fields that lead to it, and their numbers.
+    /// The names and numbers of the fields that lead to the list.
     path: Vec<(String, u32)>,
     is_number: bool,
     comment: String,
@@ -35,7 +35,7 @@ impl List {
         format!("{} {}", self.method, names.join("."))
     }
 
-    /// A frame with a request that holds nothing but this list, with empty entries.
+    /// Returns a frame with a request that holds only this list, with empty entries.
     fn request(&self) -> Vec<u8> {
         let mut fields = self.path.iter().rev().map(|(_, number)| *number);
         let number = fields.next().expect("a field");
@@ -73,7 +73,7 @@ fn varint(bytes: &mut Vec<u8>, mut value: u32) {
 struct Contract(FileDescriptorSet);
 
 impl Contract {
-    /// The message of this full name, with the comments on its fields.
+    /// Returns the message with this full name, and the comments on its fields.
     fn message(&self, name: &str) -> (&DescriptorProto, Vec<String>) {
         for file in &self.0.file {
             let prefix = format!(".{}.", file.package());
@@ -85,7 +85,8 @@ impl Contract {
             let Some(at) = file.message_type.iter().position(|one| one.name() == first) else {
                 continue;
             };
-            // Field 4 of a file is its messages, 3 of a message those inside it, 2 its fields.
+            // In a descriptor's path, field 4 of a file is its messages, field 3 of a message its nested messages, and
+            // field 2 its fields.
             let (mut message, mut place) = (&file.message_type[at], vec![4, index(at)]);
             for part in parts {
                 let at = message.nested_type.iter().position(|one| one.name() == part);
@@ -117,7 +118,7 @@ impl Contract {
                     comment,
                 });
             } else if field.type_name() == ".google.protobuf.FieldMask" {
-                // Its one field, `paths`.
+                // Its only field is `paths`.
                 found.push(List {
                     method: method.to_owned(),
                     path: [&path[..], &[("paths".to_owned(), 1)]].concat(),
@@ -148,7 +149,7 @@ fn index(at: usize) -> i32 {
     i32::try_from(at).expect("few")
 }
 
-/// A number as the contract writes it.
+/// Formats a number as the contract writes it.
 fn written(number: &str) -> String {
     match number.split_at_checked(number.len().saturating_sub(3)) {
         Some((thousands, rest)) if !thousands.is_empty() => format!("{thousands},{rest}"),
@@ -157,7 +158,7 @@ fn written(number: &str) -> String {
 }
 
 #[tokio::test]
-async fn list_with_too_many_entries_is_refused_unseen() {
+async fn list_with_too_many_entries_is_refused_before_decoding() {
     let descriptors = FileDescriptorSet::decode(vintedbot_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
     let lists = Contract(descriptors).all();
     assert!(lists.len() > 30, "only {} lists were found", lists.len());
@@ -184,7 +185,9 @@ async fn list_with_too_many_entries_is_refused_unseen() {
                 .get_details_error_info()
                 .and_then(|info| info.metadata.get("max_photos").cloned())
         } else {
-            let violations = status.get_details_bad_request().map(|told| told.field_violations);
+            let violations = status
+                .get_details_bad_request()
+                .map(|details| details.field_violations);
             let found = violations.into_iter().flatten().find(|violation| {
                 violation.field.rsplit('.').next() == Some(field) && violation.reason.ends_with("TOO_MANY")
             });

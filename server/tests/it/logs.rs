@@ -1,4 +1,4 @@
-//! What the log holds of a call, and what it never does.
+//! What the log records about a call, and what it must never contain.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,15 +42,15 @@ impl<'a> MakeWriter<'a> for Log {
 }
 
 #[tokio::test]
-async fn a_call_is_logged_by_method_code_and_request_id_and_never_with_a_token_or_a_signed_path() {
+async fn call_log_has_method_code_request_id_and_no_secret() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
-        // Of libraries the program logs nothing below INFO.
+        // The program logs nothing below INFO from libraries.
         .with_env_filter("info,vintedbot_server=trace,vintedbot_domain=trace,vintedbot_marketplace=trace")
         .with_writer(log.clone())
         .with_ansi(false)
         .finish();
-    // Everything in this test runs on this thread.
+    // This whole test runs on one thread.
     let _guard = tracing::subscriber::set_default(subscriber);
     let instance = harness::start().await;
     let mut accounts = AccountServiceClient::new(instance.connect().await);

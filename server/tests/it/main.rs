@@ -1,5 +1,5 @@
-//! The port as clients meet it: a server in this process on a port of its own, over a SQLite database in a folder of its
-//! own. One module per matter; `harness` makes the instance.
+//! Tests of the API port over the network. Each test starts a server in this process on its own port, with a SQLite
+//! database in its own folder. There is one module per topic; `harness` creates the instance.
 
 #[path = "../../../proofs/tests/support/postgres.rs"]
 mod postgres;

@@ -1,14 +1,14 @@
-//! The page on which a person looks at what a job is about to do.
+//! The page that shows a person what a job is about to do.
 
 use vintedbot_domain::publishing::{Change, FieldChange};
-use vintedbot_domain::wardrobe::compare::{Photos, Said};
+use vintedbot_domain::wardrobe::compare::{DesiredItem, Photos};
 use vintedbot_marketplace::ChangeKind;
 
 use crate::harness::{self, http};
 use crate::publishing::{TITLE, get, prepared, prepared_as};
 
 #[tokio::test]
-async fn the_preview_page_shows_what_will_be_published_escaped_and_without_the_confirmation() {
+async fn preview_page_is_escaped_and_hides_the_confirmation() {
     let instance = harness::start().await;
     let row = prepared(&instance).await;
     let job = get(instance.connect().await, &row.id).await;
@@ -46,9 +46,9 @@ async fn the_preview_page_shows_what_will_be_published_escaped_and_without_the_c
 }
 
 #[tokio::test]
-async fn the_preview_page_of_a_change_shows_what_was_and_what_will_be() {
+async fn preview_page_of_a_change_shows_old_and_new_values() {
     let instance = harness::start().await;
-    let said = Said {
+    let desired = DesiredItem {
         title: TITLE.to_owned(),
         description: String::new(),
         price: None,
@@ -68,8 +68,8 @@ async fn the_preview_page_of_a_change_shows_what_was_and_what_will_be() {
         remote_id: "77".to_owned(),
         keeps_photos: true,
         overwrite_remote: false,
-        before: said.clone(),
-        after: said,
+        before: desired.clone(),
+        after: desired,
         photo_ids: Vec::new(),
     };
     let title = FieldChange {

@@ -1,4 +1,4 @@
-//! Who sees a confirmation, and who sees what it confirms.
+//! Which callers see a confirmation, and which see what it confirms.
 
 use futures::FutureExt as _;
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
@@ -17,12 +17,12 @@ use crate::harness::{self, Connection, Instance, http, reason};
 const THUMBNAIL: &str = "screenshots/j/0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b18.jpg";
 pub(crate) const TITLE: &str = "<script>alert(1)</script> & co";
 
-/// A job as the worker leaves it when it has filled the form: it awaits its confirmation.
+/// Creates a job as the worker leaves it after it filled the form: it awaits its confirmation.
 pub(crate) async fn prepared(instance: &Instance) -> publish_jobs::Model {
     prepared_as(instance, None, &[]).await
 }
 
-/// The same, of a job that changes an item.
+/// Does the same for a job of the given kind, which changes an item.
 pub(crate) async fn prepared_as(
     instance: &Instance,
     change: Option<Change>,
@@ -62,24 +62,24 @@ pub(crate) async fn prepared_as(
     };
     let revision = Revision {
         version: 1,
-        owner_id: instance.owner_id.clone(),
+        workspace_id: instance.workspace_id.clone(),
         account_id: account.id.clone(),
         site: account.site.clone(),
         listing_id: listing.id.clone(),
         content,
         change,
     };
-    let (text, hash) = revision.freeze().expect("freezes");
+    let (text, hash) = revision.encode().expect("freezes");
     let reading = FieldReading {
         field: "title".to_owned(),
         approved: TITLE.to_owned(),
         seen: TITLE.to_owned(),
         matches: true,
     };
-    let now = instance.domain.clock.now();
+    let now = instance.context.clock.now();
     let row = publish_jobs::Model {
-        id: instance.domain.ids.id(),
-        owner_id: instance.owner_id.clone(),
+        id: instance.context.ids.id(),
+        workspace_id: instance.workspace_id.clone(),
         account_id: account.id,
         listing_id: listing.id,
         site: account.site,
@@ -92,7 +92,7 @@ pub(crate) async fn prepared_as(
         read_back: Some(serde_json::to_string(&[reading]).expect("JSON")),
         read_back_hash: Some("hash".to_owned()),
         screenshot_key: Some("screenshots/j/0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17.png".to_owned()),
-        needs_manual: false,
+        requires_action: false,
         reason: None,
         message: None,
         wait_reason: None,
@@ -114,11 +114,11 @@ pub(crate) async fn prepared_as(
         sequence: 0,
         kind,
         schedule_time: None,
-        hand_over: false,
+        manual_takeover: false,
         changes: serde_json::to_string(changes).expect("JSON"),
     };
     let written = row.clone();
-    let write = instance.domain.store.write(move |tx| {
+    let write = instance.context.store.write(move |tx| {
         let row = written.clone();
         async move {
             publish_jobs::Entity::insert(row.clone().into_active_model())
@@ -165,7 +165,7 @@ pub(crate) async fn get(connection: Connection, id: &str) -> v1::PublishJob {
 }
 
 #[tokio::test]
-async fn a_confirmation_is_shown_to_those_who_may_confirm_and_by_get_alone() {
+async fn confirmation_is_shown_by_get_to_confirm_scope_only() {
     let instance = harness::start().await;
     let row = prepared(&instance).await;
     let job = get(instance.connect().await, &row.id).await;
@@ -247,7 +247,7 @@ async fn steps_and_screenshots_come_in_pages() {
 }
 
 #[tokio::test]
-async fn a_dry_run_is_the_default_and_a_wrong_token_is_its_error_too() {
+async fn dry_run_is_the_default_and_refuses_a_wrong_token() {
     let instance = harness::start().await;
     let row = prepared(&instance).await;
     let mut client = PublishServiceClient::new(instance.connect().await);
@@ -276,7 +276,7 @@ async fn a_dry_run_is_the_default_and_a_wrong_token_is_its_error_too() {
         .confirm_publish(request)
         .await
         .map(tonic::Response::into_inner);
-    // The listing was not frozen by the domain, so that its content counts as edited.
+    // The domain did not freeze the listing, so its content counts as edited.
     let status = answer.expect_err("is stale");
     assert_eq!(reason(&status), "CONFIRMATION_STALE");
     assert_eq!(
@@ -287,29 +287,29 @@ async fn a_dry_run_is_the_default_and_a_wrong_token_is_its_error_too() {
 }
 
 #[tokio::test]
-async fn a_job_shows_its_film_strip_with_pictures_that_need_no_token() {
+async fn step_timeline_pictures_need_no_token() {
     let instance = harness::start().await;
     let row = prepared(&instance).await;
     let jpeg = bytes::Bytes::from_static(b"a small picture");
     instance
-        .domain
+        .context
         .files
         .put(THUMBNAIL, jpeg.clone())
         .await
-        .expect("is kept");
+        .expect("is stored");
     let job = get(instance.connect().await, &row.id).await;
-    let numbers: Vec<_> = job.film_strip.iter().map(|step| step.number).collect();
+    let numbers: Vec<_> = job.step_timeline.iter().map(|step| step.number).collect();
     assert_eq!(numbers, [1, 2, 3], "oldest first");
-    let step = &job.film_strip[2];
+    let step = &job.step_timeline[2];
     assert_eq!(step.selector, "#title");
-    assert!(job.film_strip[0].thumbnail_url.is_empty());
+    assert!(job.step_timeline[0].thumbnail_url.is_empty());
     let picture = http().get(&step.thumbnail_url).send().await.expect("answers");
     assert_eq!(picture.headers()[http::header::CONTENT_TYPE], "image/jpeg");
     assert_eq!(picture.bytes().await.expect("a body"), jpeg);
     let page = http().get(&job.preview_url).send().await.expect("answers");
     let html = page.text().await.expect("a body");
     assert!(
-        html.contains("<div class=\"film\"><figure><img src=\"/media/"),
+        html.contains("<div class=\"steps\"><figure><img src=\"/media/"),
         "{html}"
     );
     let mut client = PublishServiceClient::new(instance.connect().await);
@@ -318,14 +318,14 @@ async fn a_job_shows_its_film_strip_with_pictures_that_need_no_token() {
         .await;
     let listed = listed.expect("lists").into_inner().publish_jobs;
     assert!(
-        listed[0].film_strip.is_empty(),
+        listed[0].step_timeline.is_empty(),
         "only of the one that is asked for"
     );
     instance.stop().await;
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_time_is_told_by_its_field_before_any_token_is_looked_at() {
+async fn invalid_time_is_reported_before_the_token_is_checked() {
     use v1::schedule_publish_request::When;
     let instance = harness::start().await;
     let row = prepared(&instance).await;
@@ -372,12 +372,12 @@ async fn what_is_wrong_with_a_time_is_told_by_its_field_before_any_token_is_look
         };
         let status = client.schedule_publish(request).await.expect_err("is refused");
         assert_eq!(reason(&status), "VALIDATION_FAILED");
-        let told = status.get_error_details();
-        let violations = &told.bad_request().expect("violations").field_violations;
+        let details = status.get_error_details();
+        let violations = &details.bad_request().expect("violations").field_violations;
         assert_eq!(violations[0].field, field);
         assert!(violations[0].description.contains(says), "{violations:?}");
     }
-    let soon = instance.domain.clock.now() + 3_600_000;
+    let soon = instance.context.clock.now() + 3_600_000;
     let request = v1::SchedulePublishRequest {
         job_id: row.id.clone(),
         when: Some(When::Time(prost_types::Timestamp {
@@ -392,14 +392,14 @@ async fn what_is_wrong_with_a_time_is_told_by_its_field_before_any_token_is_look
 }
 
 #[tokio::test]
-async fn a_window_is_not_handed_over_where_there_is_none() {
+async fn manual_takeover_without_a_window_is_refused() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let listing = instance.make_listing(&account.id, "A thing").await;
     let mut client = PublishServiceClient::new(instance.connect().await);
     let request = v1::PreparePublishRequest {
         listing_id: listing.id,
-        hand_over: Some(true),
+        manual_takeover: Some(true),
         ..Default::default()
     };
     let status = client.prepare_publish(request).await.expect_err("is refused");

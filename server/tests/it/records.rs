@@ -1,4 +1,4 @@
-//! API tokens and accounts, as a client keeps them.
+//! API tokens and accounts over the API.
 
 use tonic::Code;
 use vintedbot_proto::v1;
@@ -10,7 +10,7 @@ use crate::harness::{self, reason};
 const REQUEST_ID: &str = "0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b17";
 
 #[tokio::test]
-async fn a_token_is_made_listed_used_and_revoked_and_its_secret_shown_once() {
+async fn token_is_created_listed_used_and_revoked() {
     let instance = harness::start().await;
     let mut client = AuthServiceClient::new(instance.connect().await);
     let request = v1::CreateApiTokenRequest {
@@ -49,14 +49,14 @@ async fn a_token_is_made_listed_used_and_revoked_and_its_secret_shown_once() {
         .expect("answers")
         .into_inner();
     assert_eq!(
-        (who.owner_id, who.api_token.map(|token| token.name)),
-        (instance.owner_id.clone(), Some("for a script".into()))
+        (who.workspace_id, who.api_token.map(|token| token.name)),
+        (instance.workspace_id.clone(), Some("for a script".into()))
     );
     let status = as_script
         .list_api_tokens(v1::ListApiTokensRequest::default())
         .await
         .expect_err("lacks the scope");
-    assert_eq!(reason(&status), "SCOPE_MISSING");
+    assert_eq!(reason(&status), "INSUFFICIENT_SCOPE");
 
     let revoke = v1::RevokeApiTokenRequest {
         id: token.id,
@@ -80,7 +80,7 @@ async fn a_token_is_made_listed_used_and_revoked_and_its_secret_shown_once() {
 }
 
 #[tokio::test]
-async fn an_account_is_changed_set_to_a_mode_and_removed() {
+async fn account_is_updated_set_to_a_mode_and_deleted() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     assert_eq!(
@@ -147,7 +147,7 @@ async fn an_account_is_changed_set_to_a_mode_and_removed() {
 }
 
 #[tokio::test]
-async fn pages_follow_on_each_other_and_a_token_of_another_list_is_refused() {
+async fn page_token_of_another_list_is_refused() {
     let instance = harness::start().await;
     for number in 0..5 {
         instance.make_account(&format!("account {number}")).await;

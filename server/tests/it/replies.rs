@@ -1,4 +1,4 @@
-//! Replies as clients meet them.
+//! Replies over the API.
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -12,7 +12,7 @@ use crate::harness::{self, Connection, Instance, reason};
 
 type Client = InboxServiceClient<Connection>;
 
-/// An instance with one thread, a client that may do everything, and the thread's id.
+/// Returns an instance with one thread, a client with every scope, and the thread's id.
 async fn start() -> (Instance, Client, String) {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
@@ -59,9 +59,9 @@ fn fields(status: &Status) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_is_refused_with_its_fields_and_nothing_is_stored() {
+async fn invalid_reply_is_refused_with_its_fields_and_not_stored() {
     let (instance, mut client, thread_id) = start().await;
-    let no_photo = instance.domain.ids.id();
+    let no_photo = instance.context.ids.id();
     let wrong = [
         (to_send(&thread_id, &"x".repeat(5_000)), "text"),
         (to_send(&thread_id, "  "), "text"),
@@ -88,7 +88,7 @@ async fn what_cannot_be_sent_is_refused_with_its_fields_and_nothing_is_stored() 
 }
 
 #[tokio::test]
-async fn a_reply_can_be_taken_back_while_it_waits() {
+async fn waiting_reply_can_be_cancelled() {
     let (instance, mut client, thread_id) = start().await;
     let reply = send(&mut client, to_send(&thread_id, "Yes"))
         .await
@@ -102,20 +102,20 @@ async fn a_reply_can_be_taken_back_while_it_waits() {
     let taken = client
         .cancel_reply(cancel)
         .await
-        .expect("is taken back")
+        .expect("is cancelled")
         .into_inner();
     assert_eq!(taken.reply.expect("a reply").state(), State::Cancelled);
     let retry = v1::RetryReplyRequest {
         id: reply.id,
         ..Default::default()
     };
-    let status = client.retry_reply(retry).await.expect_err("it was taken back");
-    assert_eq!(reason(&status), "REPLY_STATE");
+    let status = client.retry_reply(retry).await.expect_err("it was cancelled");
+    assert_eq!(reason(&status), "REPLY_STATE_INVALID");
     instance.stop().await;
 }
 
 #[tokio::test]
-async fn only_who_may_confirm_is_shown_the_confirmation_and_a_bare_call_confirms_nothing() {
+async fn confirmation_needs_its_scope_and_defaults_to_dry_run() {
     let (instance, mut client, thread_id) = start().await;
     let mut writer = client_with(&instance, &[Scope::InboxRead, Scope::InboxSend]).await;
     let request = v1::SendReplyRequest {
@@ -157,7 +157,7 @@ async fn only_who_may_confirm_is_shown_the_confirmation_and_a_bare_call_confirms
 }
 
 #[tokio::test]
-async fn a_reply_of_another_owner_is_not_there_whatever_is_asked() {
+async fn reply_of_another_workspace_is_not_found_by_any_call() {
     let (instance, mut client, thread_id) = start().await;
     let id = send(&mut client, to_send(&thread_id, "Yes"))
         .await

@@ -1,4 +1,4 @@
-//! Finding things, as clients do.
+//! Search over the API.
 
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -18,7 +18,7 @@ fn request(query: &str) -> v1::SearchRequest {
 }
 
 #[tokio::test]
-async fn what_is_found_says_what_and_where_it_is_and_what_in_it_answers() {
+async fn search_hit_names_its_type_place_and_matching_text() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let thread_id = store(&instance, &account.id, &conversation("9", "200", 3, 10)).await;
@@ -60,7 +60,7 @@ async fn what_is_found_says_what_and_where_it_is_and_what_in_it_answers() {
 }
 
 #[tokio::test]
-async fn a_query_that_cannot_be_is_a_violation_of_its_field() {
+async fn invalid_query_is_a_violation_of_its_field() {
     let instance = harness::start().await;
     let mut client = InboxServiceClient::new(instance.connect().await);
     let long = "a".repeat(10 * 1024);
@@ -91,7 +91,7 @@ async fn a_query_that_cannot_be_is_a_violation_of_its_field() {
 }
 
 #[tokio::test]
-async fn listings_are_found_by_a_call_of_their_own() {
+async fn search_listings_finds_listings() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let mut client = ListingServiceClient::new(instance.connect().await);

@@ -24,7 +24,7 @@ const STREAMS: usize = 16;
 /// A call of another client answers within this time, which is below the server's own limits.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One HTTP/2 connection on which the server may send `window` bytes of a stream before the client reads.
+/// Opens an HTTP/2 connection on which the server may send `window` bytes of a stream before the client reads.
 async fn connect(instance: &Instance, window: u32) -> Connection {
     let channel = Channel::from_shared(instance.url.clone())
         .expect("a URL")
@@ -49,7 +49,7 @@ async fn watch(
     timeout(PATIENCE, open).await.expect("every stream opens")
 }
 
-/// Another client's calls answer, and the instance is ready.
+/// Asserts that calls of another client are answered and that the instance is ready.
 async fn others_are_answered(instance: &Instance) {
     let mut client = v1::account_service_client::AccountServiceClient::new(instance.connect().await);
     for _ in 0..3 {
@@ -57,7 +57,9 @@ async fn others_are_answered(instance: &Instance) {
         let answer = timeout(PATIENCE, list).await.expect("a call answers in time");
         answer.expect("answers");
         let ready = http().get(format!("{}/ready", instance.url)).send();
-        let ready = timeout(PATIENCE, ready).await.expect("readiness is told in time");
+        let ready = timeout(PATIENCE, ready)
+            .await
+            .expect("readiness is answered in time");
         assert_eq!(ready.expect("answers").status(), 200);
     }
 }
@@ -74,19 +76,19 @@ async fn stalled_watches_leave_the_pool_to_others(instance: Instance) {
     let account = instance.make_account("one").await;
     instance.emit(&account.id, 600).await;
     let cursor = Cursor {
-        owner_id: instance.owner_id.clone(),
-        log_epoch: instance.domain.log_epoch.as_ref().to_owned(),
+        workspace_id: instance.workspace_id.clone(),
+        log_epoch: instance.context.log_epoch.as_ref().to_owned(),
         sequence: 1,
     };
     let request = v1::WatchRequest {
-        cursor: cursor.encode(&instance.domain.keys),
+        cursor: cursor.encode(&instance.context.keys),
         ..Default::default()
     };
     watches_hold_no_connection(instance, request).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stalled_watches_that_catch_up_hold_no_reader() {
+async fn stalled_catching_up_watches_hold_no_reader() {
     stalled_watches_leave_the_pool_to_others(harness::start().await).await;
 }
 
@@ -98,7 +100,7 @@ async fn stalled_watches_hold_no_connection_on_postgresql() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stalled_watches_in_their_snapshot_hold_no_reader() {
+async fn stalled_snapshot_watches_hold_no_reader() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     for number in 0..3 {
@@ -121,11 +123,11 @@ async fn stalled_live_watches_hold_no_reader() {
         account_ids: vec![account.id.clone()],
         ..Default::default()
     };
-    // One byte lets the first checkpoint leave, so that the watches reach the end of the log.
+    // A window of one byte lets the first checkpoint leave, so that the watches reach the end of the log.
     let streams = watch(&instance, 1, request).await;
-    let feed = &instance.domain.feed;
+    let feed = &instance.context.feed;
     for number in 0..20 {
-        // A message for the client, and one for which the watch looks up a job.
+        // One message for the client, and one for which the watch looks up a job.
         let fresh = Ephemeral::InboxFreshness {
             account_id: account.id.clone(),
             freshness: Freshness::default(),
@@ -142,8 +144,8 @@ async fn stalled_live_watches_hold_no_reader() {
             thumbnail_key: None,
         };
         for _ in 0..3 {
-            feed.tell(&instance.owner_id, fresh.clone());
-            feed.tell(&instance.owner_id, step.clone());
+            feed.tell(&instance.workspace_id, fresh.clone());
+            feed.tell(&instance.workspace_id, step.clone());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
@@ -200,7 +202,7 @@ async fn stalled_uploads_hold_no_reader() {
         stalled.push((parts, call));
     }
     others_are_answered(&instance).await;
-    // Some are read, the others wait for their turn.
+    // Some are read; the others wait for their turn.
     let (parts, calls): (Vec<_>, Vec<_>) = stalled.into_iter().unzip();
     for call in &calls {
         assert!(!call.is_finished(), "the upload waits for its client");

@@ -1,4 +1,4 @@
-//! Templates as clients meet them.
+//! Templates over the API.
 
 use tonic::Code;
 use tonic_types::StatusExt as _;
@@ -18,11 +18,11 @@ fn new(name: &str, text: &str) -> v1::CreateTemplateRequest {
 }
 
 #[tokio::test]
-async fn a_template_is_made_changed_filled_and_removed() {
+async fn template_is_created_updated_previewed_and_deleted() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
-    let told = priced(conversation("9", "200", 1, 10), 1200);
-    let thread_id = store(&instance, &account.id, &told).await;
+    let spec = priced(conversation("9", "200", 1, 10), 1200);
+    let thread_id = store(&instance, &account.id, &spec).await;
     let mut client = TemplateServiceClient::new(instance.connect().await);
     let made = client
         .create_template(new("Price", "{{item_title}}: {{item_price}}, {{person}}"))
@@ -93,7 +93,7 @@ async fn a_template_is_made_changed_filled_and_removed() {
 }
 
 #[tokio::test]
-async fn an_unknown_variable_is_refused_by_its_name_and_an_unfilled_one_told() {
+async fn unknown_variable_is_refused_and_unfilled_one_is_reported() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let thread_id = store(&instance, &account.id, &conversation("9", "200", 1, 10)).await;
@@ -127,7 +127,7 @@ async fn an_unknown_variable_is_refused_by_its_name_and_an_unfilled_one_told() {
         .await
         .expect_err("nothing to fill");
     assert_eq!(reason(&status), "VALIDATION_FAILED");
-    let unknown = Some(Source::TemplateId(instance.domain.ids.id()));
+    let unknown = Some(Source::TemplateId(instance.context.ids.id()));
     assert_eq!(
         reason(
             &client

@@ -1,4 +1,4 @@
-//! What was made with a token ends with it, or goes to the token that takes its place.
+//! Links, endpoints and child tokens end with the token that created them, or move to its successor.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ async fn start() -> Instance {
     harness::start_with(config).await
 }
 
-/// Makes a token with another one's secret.
+/// Creates a token with the secret of another token.
 async fn make(
     instance: &Instance,
     secret: &str,
@@ -84,7 +84,7 @@ async fn endpoint(instance: &Instance, id: &str) -> v1::WebhookEndpoint {
     found.endpoint.expect("an endpoint")
 }
 
-/// What was made with a token.
+/// What a test created with a token.
 struct Made {
     endpoint_id: String,
     upload_url: String,
@@ -126,7 +126,7 @@ impl Made {
         }
     }
 
-    /// What is answered to its upload, media and preview URLs.
+    /// Returns the status codes of its upload, media and preview URLs.
     async fn answers(&self) -> [u16; 3] {
         let client = http();
         let upload = client.put(&self.upload_url).body(jpeg(2)).send();
@@ -142,15 +142,15 @@ impl Made {
 #[tokio::test]
 async fn child_token_expires_no_later_than_its_parent() {
     let instance = start().await;
-    let own = instance.domain.clock.now() + 60_000;
+    let own = instance.context.clock.now() + 60_000;
     let (parent_id, secret) = instance.make_token(&[Scope::AuthManage], Some(own)).await;
     let scopes = [Scope::AuthManage];
 
     let status = make(&instance, &secret, &scopes, Some(own + 1)).await;
     let status = status.expect_err("is refused");
     assert_eq!(status.code(), Code::InvalidArgument);
-    let told = status.get_details_bad_request().expect("violations");
-    assert_eq!(told.field_violations[0].field, "expire_time");
+    let details = status.get_details_bad_request().expect("violations");
+    assert_eq!(details.field_violations[0].field, "expire_time");
 
     let made = make(&instance, &secret, &scopes, None).await.expect("is made");
     let child = made.api_token.expect("a token");
@@ -190,7 +190,7 @@ async fn child_token_has_no_scope_that_its_parent_lacks() {
 }
 
 #[tokio::test]
-async fn revoked_token_ends_what_was_made_with_it() {
+async fn revoked_token_ends_its_links_and_child_tokens() {
     let instance = start().await;
     let (id, secret) = id_and_secret(&instance, &instance.token, &Scope::ALL).await;
     let (_, child) = id_and_secret(&instance, &secret, &Scope::ALL).await;
@@ -200,7 +200,7 @@ async fn revoked_token_ends_what_was_made_with_it() {
         Made::with(&instance, &secret).await,
         Made::with(&instance, &grandchild).await,
     ];
-    let kept = Made::with(&instance, &other).await;
+    let unaffected = Made::with(&instance, &other).await;
     for made in &made {
         assert_eq!(made.answers().await, [200, 200, 200]);
     }
@@ -216,9 +216,9 @@ async fn revoked_token_ends_what_was_made_with_it() {
         assert_eq!(endpoint.disable_reason(), DisableReason::TokenEnded);
     }
     assert!(is_known(&instance, &other).await);
-    assert_eq!(kept.answers().await, [200, 200, 200]);
+    assert_eq!(unaffected.answers().await, [200, 200, 200]);
     assert_eq!(
-        endpoint(&instance, &kept.endpoint_id).await.state(),
+        endpoint(&instance, &unaffected.endpoint_id).await.state(),
         State::Enabled
     );
 
@@ -238,7 +238,7 @@ async fn revoked_token_ends_what_was_made_with_it() {
 }
 
 #[tokio::test]
-async fn successor_takes_over_what_a_revoked_token_made() {
+async fn successor_token_adopts_what_a_revoked_token_created() {
     let instance = start().await;
     let (id, secret) = id_and_secret(&instance, &instance.token, &Scope::ALL).await;
     let (child_id, child) = id_and_secret(&instance, &secret, &[Scope::MediaRead]).await;
@@ -247,9 +247,9 @@ async fn successor_takes_over_what_a_revoked_token_made() {
     let made = Made::with(&instance, &secret).await;
 
     let (narrow_id, _) = id_and_secret(&instance, &instance.token, &[Scope::AuthManage]).await;
-    for (wrong, told) in [(&id, "VALIDATION_FAILED"), (&narrow_id, "SCOPE_NOT_GRANTABLE")] {
+    for (wrong, expected) in [(&id, "VALIDATION_FAILED"), (&narrow_id, "SCOPE_NOT_GRANTABLE")] {
         let status = revoke(&instance, &id, wrong).await.expect_err("is refused");
-        assert_eq!(reason(&status), told);
+        assert_eq!(reason(&status), expected);
     }
     assert!(is_known(&instance, &secret).await, "a refusal revokes nothing");
 
@@ -283,15 +283,15 @@ async fn successor_takes_over_what_a_revoked_token_made() {
     instance.stop().await;
 }
 
-/// The secret of a token that another one made.
+/// Returns the secret of a child token.
 async fn child_of(instance: &Instance, secret: &str) -> String {
     id_and_secret(instance, secret, &Scope::ALL).await.1
 }
 
 #[tokio::test]
-async fn links_and_endpoints_end_with_an_expired_token() {
+async fn links_and_endpoints_end_with_their_expired_token() {
     let instance = start().await;
-    let own = instance.domain.clock.now() + 30_000;
+    let own = instance.context.clock.now() + 30_000;
     let (id, secret) = instance.make_token(&Scope::ALL, Some(own)).await;
     let made = Made::with(&instance, &secret).await;
     let mut client = MediaServiceClient::new(instance.connect_as(Some(&secret)).await);
@@ -300,10 +300,10 @@ async fn links_and_endpoints_end_with_an_expired_token() {
     assert_eq!(upload.expire_time, Some(timestamp(own)), "the URL says so");
 
     let sql = format!("UPDATE api_tokens SET expire_time = 1 WHERE id = '{id}'");
-    let writer = instance.domain.store.writer();
+    let writer = instance.context.store.writer();
     writer.execute_unprepared(&sql).await.expect("is written");
     assert_eq!(made.answers().await, [403, 404, 404]);
-    let claims = webhooks::claim(&instance.domain, &made.endpoint_id, 8, 1_000).await;
+    let claims = webhooks::claim(&instance.context, &made.endpoint_id, 8, 1_000).await;
     assert!(claims.expect("looks").is_empty());
     let endpoint = endpoint(&instance, &made.endpoint_id).await;
     assert_eq!(endpoint.disable_reason(), DisableReason::TokenEnded);
@@ -316,7 +316,7 @@ async fn media_links_of_a_preview_end_with_the_page() {
     let row = prepared(&instance).await;
     let job = get(instance.connect().await, &row.id).await;
     let until = |purpose, signed: &str| {
-        let claims = instance.domain.keys.verify(purpose, signed).expect("is signed");
+        let claims = instance.context.keys.verify(purpose, signed).expect("is signed");
         let claims: serde_json::Value = serde_json::from_str(&claims).expect("JSON");
         claims["expire_time"].as_i64().expect("a time")
     };
@@ -324,8 +324,8 @@ async fn media_links_of_a_preview_end_with_the_page() {
         Purpose::Preview,
         job.preview_url.rsplit('/').next().expect("a name"),
     );
-    let made = page_ends - instance.domain.settings.signed_url_ms;
-    while instance.domain.clock.now() <= made {
+    let made = page_ends - instance.context.settings.signed_url_ms;
+    while instance.context.clock.now() <= made {
         tokio::task::yield_now().await;
     }
     let html = http().get(&job.preview_url).send().await.expect("answers");

@@ -1,4 +1,4 @@
-//! What every client of the port may rely on.
+//! Behaviour of the port that every client relies on.
 
 use tonic::Request;
 use tonic_health::pb::HealthCheckRequest;
@@ -9,7 +9,7 @@ use tonic_reflection::pb::{v1, v1alpha};
 use crate::harness::{self, http};
 
 #[tokio::test]
-async fn health_is_answered_without_a_token_over_grpc_and_http() {
+async fn health_needs_no_token_over_grpc_and_http() {
     let instance = harness::start().await;
     let mut client = HealthClient::new(instance.connect_as(None).await);
     let answer = client

@@ -1,4 +1,4 @@
-//! Photos on their way in, by each of the three ways, and out again.
+//! Photo uploads by each of the three ways, and downloads.
 
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ async fn upload_url(instance: &Instance, size_bytes: i64) -> v1::CreateUploadUrl
 }
 
 #[tokio::test]
-async fn a_photo_goes_in_by_a_call_and_comes_out_at_its_address_without_a_token() {
+async fn uploaded_photo_is_served_at_its_signed_url_without_token() {
     let instance = harness::start().await;
     let request = v1::UploadPhotoRequest {
         data: jpeg(1).into(),
@@ -113,7 +113,7 @@ async fn a_photo_goes_in_by_a_call_and_comes_out_at_its_address_without_a_token(
 }
 
 #[tokio::test]
-async fn a_photo_put_to_its_address_is_answered_with_its_record() {
+async fn photo_put_to_its_upload_link_returns_its_record() {
     let instance = harness::start().await;
     let bytes = jpeg(2);
     let address = upload_url(&instance, i64::try_from(bytes.len()).expect("small")).await;
@@ -144,7 +144,7 @@ async fn a_photo_put_to_its_address_is_answered_with_its_record() {
 }
 
 #[tokio::test]
-async fn a_put_that_is_forged_late_too_large_or_no_picture_stores_nothing() {
+async fn invalid_put_to_an_upload_link_stores_nothing() {
     let instance = harness::start().await;
     let refused = async |url: &str, body: Vec<u8>| {
         let answer = http().put(url).body(body).send().await.expect("answers");
@@ -187,7 +187,7 @@ async fn a_put_that_is_forged_late_too_large_or_no_picture_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_of_parts_becomes_photos_in_order() {
+async fn chunked_stream_becomes_photos_in_order() {
     let instance = harness::start().await;
     let (one, two) = (jpeg(1), jpeg(2));
     let mut parts = vec![start("one.jpg", one.len())];
@@ -211,7 +211,7 @@ async fn a_stream_of_parts_becomes_photos_in_order() {
 }
 
 #[tokio::test]
-async fn a_stream_with_anything_wrong_in_it_stores_nothing() {
+async fn invalid_upload_stream_stores_nothing() {
     let instance = harness::start().await;
     let good = jpeg(1);
     let refused = async |parts: Vec<v1::UploadPhotosRequest>| {
@@ -254,7 +254,7 @@ async fn a_stream_with_anything_wrong_in_it_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_cancelled_or_stops_coming_stores_nothing() {
+async fn cancelled_or_stalled_stream_stores_nothing() {
     let config = Config {
         upload_idle_timeout: Duration::from_millis(300),
         ..Config::default()
@@ -287,7 +287,7 @@ async fn a_stream_that_is_cancelled_or_stops_coming_stores_nothing() {
 }
 
 #[tokio::test]
-async fn a_photo_that_is_refused_says_which_one_it_was() {
+async fn refused_photo_is_named_by_its_index() {
     let instance = harness::start().await;
     let parts = vec![
         start("good.jpg", 0),

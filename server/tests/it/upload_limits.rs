@@ -1,4 +1,4 @@
-//! Photos that come too many at once, too slowly or to the wrong place, and files that nobody takes.
+//! Uploads that are too many, too slow or sent to the wrong place, and downloads that are not read.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use vintedbot_server::Config;
 
 use crate::harness::{self, Instance, http, jpeg, reason};
 
-/// Longer than anything here takes, and shorter than the timeouts of the server that are not tested.
+/// Longer than any step here takes, and shorter than the server timeouts that are not under test.
 const SOON: Duration = Duration::from_secs(20);
 
 async fn upload_url(instance: &Instance) -> String {
@@ -23,7 +23,7 @@ async fn upload_url(instance: &Instance) -> String {
     made.expect("an address").into_inner().url
 }
 
-/// A connection on which a request was begun.
+/// Opens a connection and begins a request on it.
 async fn begin(instance: &Instance, method: &str, url: &str, headers: &str) -> TcpStream {
     let host = instance.url.strip_prefix("http://").expect("a URL");
     let path = url.strip_prefix(&instance.url).expect("is of the instance");
@@ -33,7 +33,7 @@ async fn begin(instance: &Instance, method: &str, url: &str, headers: &str) -> T
     connection
 }
 
-/// The status that comes next.
+/// Reads the next status.
 async fn status(connection: &mut TcpStream) -> u16 {
     let mut line = Vec::new();
     let read = async {
@@ -50,13 +50,13 @@ async fn status(connection: &mut TcpStream) -> u16 {
 const ANNOUNCED: &str = "content-length: 1000000\r\nexpect: 100-continue\r\n";
 
 #[tokio::test]
-async fn link_that_is_wrong_is_refused_before_anything_is_read() {
+async fn wrong_link_is_refused_before_the_body_is_read() {
     let instance = harness::start_where(Config::default(), |settings| settings.signed_url_ms = 0).await;
     let expired = upload_url(&instance).await;
     let foreign = format!("{expired}x");
     for (url, expected) in [(&expired, 410), (&foreign, 403)] {
         let mut connection = begin(&instance, "PUT", url, ANNOUNCED).await;
-        // 100 would ask for the body.
+        // The status 100 would ask for the body.
         assert_eq!(status(&mut connection).await, expected);
     }
     instance.stop().await;
@@ -79,7 +79,7 @@ async fn link_stores_one_photo() {
 }
 
 #[tokio::test]
-async fn uploads_of_one_owner_wait_for_places_that_come_free() {
+async fn uploads_of_one_workspace_wait_for_free_slots() {
     let instance = harness::start().await;
     let url = upload_url(&instance).await;
     let mut coming = Vec::new();
@@ -101,7 +101,7 @@ async fn uploads_of_one_owner_wait_for_places_that_come_free() {
 }
 
 #[tokio::test]
-async fn upload_that_takes_too_long_is_refused() {
+async fn upload_above_the_time_limit_is_refused() {
     let config = Config {
         upload_timeout: Duration::from_millis(300),
         ..Config::default()
@@ -126,7 +126,7 @@ async fn upload_that_takes_too_long_is_refused() {
 }
 
 #[tokio::test]
-async fn upload_under_way_ends_with_the_server() {
+async fn running_upload_ends_with_the_server() {
     let instance = harness::start().await;
     let url = upload_url(&instance).await;
     let mut connection = begin(&instance, "PUT", &url, ANNOUNCED).await;
@@ -137,7 +137,7 @@ async fn upload_under_way_ends_with_the_server() {
 }
 
 #[tokio::test]
-async fn large_message_is_taken_by_methods_with_photos_alone() {
+async fn only_photo_methods_accept_large_messages() {
     let config = Config {
         max_message_bytes: 100_000,
         ..Config::default()
@@ -171,23 +171,23 @@ async fn large_message_is_taken_by_methods_with_photos_alone() {
 }
 
 #[tokio::test]
-async fn files_that_are_not_taken_are_limited_and_closed() {
+async fn unread_downloads_are_limited_and_closed() {
     let config = Config {
         download_idle_timeout: Duration::from_secs(2),
         ..Config::default()
     };
     let instance = harness::start_with(config).await;
-    let domain = &instance.domain;
+    let context = &instance.context;
     // More than the buffers of a connection hold.
     let large = vec![0_u8; 32 << 20];
-    domain
+    context
         .files
         .put("screenshots/large", large.into())
         .await
         .expect("is put");
-    let bearer = identity::authenticate(domain, Some(&instance.token)).await;
+    let bearer = identity::authenticate(context, Some(&instance.token)).await;
     let holder = bearer.expect("a caller").link_holder();
-    let (path, _) = media::signed_path(domain, &holder, "screenshots/large", "image/png").expect("a path");
+    let (path, _) = media::signed_path(context, &holder, "screenshots/large", "image/png").expect("a path");
     let url = format!("{}{path}", instance.url);
     let mut open = Vec::new();
     for _ in 0..8 {

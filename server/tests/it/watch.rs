@@ -1,4 +1,4 @@
-//! `Watch`: nothing missing, nothing twice, nothing that a token may not see.
+//! `Watch`: no event is missing, none comes twice, and a token sees only what its scopes allow.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use vintedbot_server::Config;
 
 use crate::harness::{self, Connection, reason};
 
-/// Far more than anything here takes; only a failing test waits for it.
+/// Far longer than any step here takes. Only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 type Stream = Streaming<v1::WatchResponse>;
@@ -51,10 +51,10 @@ async fn end(stream: &mut Stream) -> Status {
 }
 
 #[tokio::test]
-async fn a_watch_begins_with_a_checkpoint_at_the_head() {
+async fn watch_begins_with_a_checkpoint_at_the_head() {
     let instance = harness::start().await;
     instance.make_account("before").await;
-    let head = events::head(&instance.domain.store, &instance.owner_id)
+    let head = events::head(&instance.context.store, &instance.workspace_id)
         .await
         .expect("a head");
     let mut stream = watch(instance.connect().await, v1::WatchRequest::default())
@@ -74,10 +74,10 @@ async fn a_watch_begins_with_a_checkpoint_at_the_head() {
 }
 
 #[tokio::test]
-async fn a_watch_that_is_cut_again_and_again_misses_nothing_and_sees_nothing_twice() {
+async fn repeatedly_cut_watch_gets_every_event_exactly_once() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
-    let head = events::head(&instance.domain.store, &instance.owner_id)
+    let head = events::head(&instance.context.store, &instance.workspace_id)
         .await
         .expect("a head") as u64;
     let mut stream = watch(instance.connect().await, v1::WatchRequest::default())
@@ -88,7 +88,7 @@ async fn a_watch_that_is_cut_again_and_again_misses_nothing_and_sees_nothing_twi
     for round in 0..20usize {
         instance.emit(&account.id, 1 + round * 7 % 40).await;
         for _ in 0..=round % 5 {
-            let reached = events::head(&instance.domain.store, &instance.owner_id)
+            let reached = events::head(&instance.context.store, &instance.workspace_id)
                 .await
                 .expect("a head") as u64;
             if seen.last().is_some_and(|last| *last == reached) {
@@ -104,7 +104,7 @@ async fn a_watch_that_is_cut_again_and_again_misses_nothing_and_sees_nothing_twi
         };
         stream = watch(instance.connect().await, request).await.expect("resumes");
     }
-    let last = events::head(&instance.domain.store, &instance.owner_id)
+    let last = events::head(&instance.context.store, &instance.workspace_id)
         .await
         .expect("a head") as u64;
     while seen.last() != Some(&last) {
@@ -116,7 +116,7 @@ async fn a_watch_that_is_cut_again_and_again_misses_nothing_and_sees_nothing_twi
 }
 
 #[tokio::test]
-async fn a_watcher_that_reads_slowly_still_gets_every_event_in_order() {
+async fn slow_watcher_gets_every_event_in_order() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let mut stream = watch(instance.connect().await, v1::WatchRequest::default())
@@ -137,7 +137,7 @@ async fn a_watcher_that_reads_slowly_still_gets_every_event_in_order() {
 }
 
 #[tokio::test]
-async fn a_filter_holds_back_other_kinds_and_checkpoints_say_how_far_it_read() {
+async fn kind_filter_skips_events_and_checkpoints_advance() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let kinds = vec![v1::EventKind::ListingCreated.into()];
@@ -157,7 +157,7 @@ async fn a_filter_holds_back_other_kinds_and_checkpoints_say_how_far_it_read() {
     let listing = instance.make_listing(&account.id, "A thing").await;
     let (event, _) = next_event(&mut stream).await;
     assert_eq!(event.resource_id, listing.id);
-    // Whoever resumes from the checkpoint does not read again what was held back before it.
+    // A client that resumes from the checkpoint does not read the filtered events before it again.
     let request = v1::WatchRequest {
         cursor: message.cursor,
         ..request
@@ -171,7 +171,7 @@ async fn a_filter_holds_back_other_kinds_and_checkpoints_say_how_far_it_read() {
 }
 
 #[tokio::test]
-async fn a_filter_by_account_holds_back_what_belongs_to_others_or_to_none() {
+async fn account_filter_skips_events_of_others_or_of_no_account() {
     let instance = harness::start().await;
     let (one, other) = (
         instance.make_account("one").await,
@@ -193,7 +193,7 @@ async fn a_filter_by_account_holds_back_what_belongs_to_others_or_to_none() {
 }
 
 #[tokio::test]
-async fn a_snapshot_holds_everything_and_events_follow_from_it() {
+async fn snapshot_is_complete_and_events_follow_it() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let mut ids = vec![account.id.clone()];
@@ -234,7 +234,7 @@ async fn a_snapshot_holds_everything_and_events_follow_from_it() {
 }
 
 #[tokio::test]
-async fn a_token_sees_that_something_happened_but_no_content_that_it_may_not_read() {
+async fn event_without_read_scope_has_no_content() {
     let instance = harness::start().await;
     let (_, secret) = instance
         .make_token(&[Scope::EventsRead, Scope::AccountsRead], None)
@@ -273,7 +273,7 @@ async fn a_token_sees_that_something_happened_but_no_content_that_it_may_not_rea
 }
 
 #[tokio::test]
-async fn a_deletion_comes_without_a_resource() {
+async fn deletion_event_has_no_resource() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let listing = instance.make_listing(&account.id, "Short-lived").await;
@@ -281,7 +281,7 @@ async fn a_deletion_comes_without_a_resource() {
         .await
         .expect("begins");
     next(&mut stream).await.expect("the first checkpoint");
-    listings::delete(&instance.domain, &instance.caller(), &listing.id, None)
+    listings::delete(&instance.context, &instance.caller(), &listing.id, None)
         .await
         .expect("is deleted");
     let (event, _) = next_event(&mut stream).await;
@@ -294,7 +294,7 @@ async fn a_deletion_comes_without_a_resource() {
 }
 
 #[tokio::test]
-async fn progress_comes_live_and_without_a_cursor() {
+async fn progress_is_live_and_has_no_cursor() {
     let instance = harness::start().await;
     let mut stream = watch(instance.connect().await, v1::WatchRequest::default())
         .await
@@ -306,7 +306,7 @@ async fn progress_comes_live_and_without_a_cursor() {
         total: 2,
         file_name: "a.jpg".to_owned(),
     };
-    instance.domain.feed.tell(&instance.owner_id, progress);
+    instance.context.feed.tell(&instance.workspace_id, progress);
     let message = next(&mut stream).await.expect("goes on");
     assert!(message.cursor.is_empty());
     let Some(Message::Ephemeral(ephemeral)) = message.message else {
@@ -324,7 +324,7 @@ async fn progress_comes_live_and_without_a_cursor() {
 }
 
 #[tokio::test]
-async fn cursors_that_are_altered_foreign_beyond_the_head_or_pruned_are_refused() {
+async fn altered_foreign_future_and_pruned_cursors_are_refused() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     instance.emit(&account.id, 5).await;
@@ -338,25 +338,25 @@ async fn cursors_that_are_altered_foreign_beyond_the_head_or_pruned_are_refused(
             .expect_err("is refused");
         (status.code(), reason(&status))
     };
-    let cursor = |owner_id: &str, log_epoch: &str, sequence| {
+    let cursor = |workspace_id: &str, log_epoch: &str, sequence| {
         Cursor {
-            owner_id: owner_id.to_owned(),
+            workspace_id: workspace_id.to_owned(),
             log_epoch: log_epoch.to_owned(),
             sequence,
         }
-        .encode(&instance.domain.keys)
+        .encode(&instance.context.keys)
     };
-    let (owner, epoch) = (instance.owner_id.as_str(), &*instance.domain.log_epoch);
+    let (workspace, epoch) = (instance.workspace_id.as_str(), &*instance.context.log_epoch);
     let invalid = (Code::InvalidArgument, "CURSOR_INVALID".to_owned());
     let expired = (Code::OutOfRange, "CURSOR_EXPIRED".to_owned());
     assert_eq!(refused("nonsense".to_owned()).await, invalid);
     assert_eq!(refused(cursor("somebody else", epoch, 1)).await, invalid);
-    assert_eq!(refused(cursor(owner, "another epoch", 1)).await, expired);
-    assert_eq!(refused(cursor(owner, epoch, 1_000_000)).await, expired);
-    events::retain(&instance.domain.store, i64::MAX)
+    assert_eq!(refused(cursor(workspace, "another epoch", 1)).await, expired);
+    assert_eq!(refused(cursor(workspace, epoch, 1_000_000)).await, expired);
+    events::retain(&instance.context.store, i64::MAX)
         .await
         .expect("prunes");
-    assert_eq!(refused(cursor(owner, epoch, 1)).await, expired);
+    assert_eq!(refused(cursor(workspace, epoch, 1)).await, expired);
     let unknown = v1::WatchRequest {
         kinds: vec![0, 9999],
         account_ids: vec!["7".into()],
@@ -370,7 +370,7 @@ async fn cursors_that_are_altered_foreign_beyond_the_head_or_pruned_are_refused(
 }
 
 #[tokio::test]
-async fn a_watch_ends_when_its_token_is_revoked_or_expires() {
+async fn watch_ends_when_its_token_is_revoked_or_expires() {
     let instance = harness::start().await;
     let (id, revoked) = instance.make_token(&[Scope::EventsRead], None).await;
     let mut stream = watch(
@@ -379,7 +379,7 @@ async fn a_watch_ends_when_its_token_is_revoked_or_expires() {
     )
     .await
     .expect("begins");
-    identity::revoke_token(&instance.domain, &instance.caller(), identity::Revoke::of(id))
+    identity::revoke_token(&instance.context, &instance.caller(), identity::Revoke::of(id))
         .await
         .expect("revokes");
     let status = end(&mut stream).await;
@@ -388,7 +388,7 @@ async fn a_watch_ends_when_its_token_is_revoked_or_expires() {
         (Code::Unauthenticated, "TOKEN_INVALID")
     );
 
-    let soon = instance.domain.clock.now() + 500;
+    let soon = instance.context.clock.now() + 500;
     let (_, expiring) = instance.make_token(&[Scope::EventsRead], Some(soon)).await;
     let mut stream = watch(
         instance.connect_as(Some(&expiring)).await,
@@ -405,7 +405,7 @@ async fn a_watch_ends_when_its_token_is_revoked_or_expires() {
 }
 
 #[tokio::test]
-async fn a_shutdown_ends_every_watch_and_the_server_with_it() {
+async fn shutdown_ends_every_watch_and_the_server() {
     let instance = harness::start_with(Config {
         drain_timeout: PATIENCE,
         ..Config::default()

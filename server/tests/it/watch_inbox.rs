@@ -1,4 +1,4 @@
-//! `Watch` and the inbox: what a snapshot holds of it, and what passes by topic and by thread.
+//! `Watch` and the inbox: the content of a snapshot, and filters by topic and thread.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use vintedbot_proto::v1::watch_response::Message;
 use crate::conversations::{conversation, store};
 use crate::harness::{self, Instance};
 
-/// Far more than anything here takes; only a failing test waits for it.
+/// Far longer than any step here takes. Only a failing test waits for it.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn watch(instance: &Instance, request: v1::WatchRequest) -> Streaming<v1::WatchResponse> {
@@ -28,7 +28,7 @@ async fn next(stream: &mut Streaming<v1::WatchResponse>) -> Message {
     message.message.expect("says something")
 }
 
-/// A snapshot's ids of each type.
+/// Returns the ids of one resource type in a snapshot.
 async fn snapshot(stream: &mut Streaming<v1::WatchResponse>, of: v1::ResourceType) -> HashSet<String> {
     let mut ids = HashSet::new();
     loop {
@@ -53,16 +53,16 @@ async fn next_event(stream: &mut Streaming<v1::WatchResponse>) -> v1::Event {
 }
 
 #[tokio::test]
-async fn a_snapshot_holds_what_is_there_of_the_inbox_and_events_follow_from_it() {
+async fn inbox_snapshot_is_complete_and_events_follow_it() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let mut ids = Vec::new();
     for number in 0..3 {
-        let told = conversation(&number.to_string(), "200", 2, 10 + number);
-        ids.push(store(&instance, &account.id, &told).await);
+        let spec = conversation(&number.to_string(), "200", 2, 10 + number);
+        ids.push(store(&instance, &account.id, &spec).await);
     }
-    let (domain, caller) = (&instance.domain, instance.caller());
-    inbox::delete(domain, &caller, &ids[2], None)
+    let (context, caller) = (&instance.context, instance.caller());
+    inbox::delete(context, &caller, &ids[2], None)
         .await
         .expect("is hidden");
     let archive = inbox::Archive {
@@ -70,7 +70,7 @@ async fn a_snapshot_holds_what_is_there_of_the_inbox_and_events_follow_from_it()
         unarchive: false,
         request_id: None,
     };
-    inbox::archive(domain, &caller, archive)
+    inbox::archive(context, &caller, archive)
         .await
         .expect("is archived");
     let new = NewTemplate {
@@ -78,7 +78,7 @@ async fn a_snapshot_holds_what_is_there_of_the_inbox_and_events_follow_from_it()
         text: "Hi".into(),
         request_id: None,
     };
-    let template = inbox::create_template(domain, &caller, new)
+    let template = inbox::create_template(context, &caller, new)
         .await
         .expect("is made");
 
@@ -110,7 +110,7 @@ async fn a_snapshot_holds_what_is_there_of_the_inbox_and_events_follow_from_it()
     assert_eq!(threads, HashSet::from([ids[0].clone()]));
     let mut stream = watch(&instance, one).await;
     assert_eq!(snapshot(&mut stream, v1::ResourceType::Message).await.len(), 2);
-    // The other thread's message and a listing pass unseen.
+    // The message of the other thread and a listing are filtered out.
     store(&instance, &account.id, &conversation("1", "200", 3, 11)).await;
     instance.make_listing(&account.id, "A thing").await;
     store(&instance, &account.id, &conversation("0", "200", 3, 10)).await;
@@ -129,7 +129,7 @@ async fn a_snapshot_holds_what_is_there_of_the_inbox_and_events_follow_from_it()
 }
 
 #[tokio::test]
-async fn a_topic_holds_back_what_is_of_others() {
+async fn topic_filter_skips_other_topics() {
     let instance = harness::start().await;
     let account = instance.make_account("one").await;
     let watching = |topics: Vec<v1::Topic>| v1::WatchRequest {
@@ -146,7 +146,7 @@ async fn a_topic_holds_back_what_is_of_others() {
         text: "Hi".into(),
         request_id: None,
     };
-    let template = inbox::create_template(&instance.domain, &instance.caller(), new)
+    let template = inbox::create_template(&instance.context, &instance.caller(), new)
         .await
         .expect("is made");
     assert_eq!(next_event(&mut templates).await.resource_id, template.id);

@@ -1,4 +1,4 @@
-//! Browsers: gRPC-web over HTTP/1.1, and who may call from which page.
+//! Browsers: gRPC-web over HTTP/1.1, and allowed origins.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
@@ -11,8 +11,8 @@ use vintedbot_server::Config;
 
 use crate::harness::{self, Instance, http, reason};
 
-/// A unary call as a browser makes it: HTTP/1.1, gRPC-web framing. Answers headers (with the trailers that came in the
-/// body merged in), status, and the message's bytes.
+/// Makes a unary call as a browser does: HTTP/1.1, gRPC-web framing. Returns the headers (with the trailers from the
+/// body merged in), the status, and the bytes of the message.
 pub async fn call(
     instance: &Instance,
     method: &str,
@@ -63,7 +63,7 @@ pub async fn send(
     (headers, status, message)
 }
 
-/// The headers that answer a call whose message never comes, over HTTP/1.1 or as native gRPC.
+/// Returns the headers of the answer to a call whose message never comes, over HTTP/1.1 or as native gRPC.
 pub async fn stalled(instance: &Instance, native: bool, timeout: Option<&str>) -> HeaderMap {
     #[expect(clippy::disallowed_methods, reason = "it talks to this process alone")]
     let builder = reqwest::Client::builder();
@@ -90,7 +90,7 @@ pub async fn stalled(instance: &Instance, native: bool, timeout: Option<&str>) -
     request.send().await.expect("answers").headers().clone()
 }
 
-/// The status in a response's headers.
+/// Reads the gRPC status from the headers of a response.
 pub fn status(headers: &HeaderMap) -> Status {
     let text = |name: &str| {
         headers
@@ -117,7 +117,7 @@ fn config() -> Config {
 }
 
 #[tokio::test]
-async fn a_page_of_an_allowed_origin_calls_over_http_1_and_may_read_the_status() {
+async fn allowed_origin_calls_over_http_1_and_reads_the_status() {
     let instance = harness::start_with(config()).await;
     let origin = [("origin", "https://app.example")];
     let (headers, http_status, message) = call(
@@ -151,7 +151,7 @@ async fn a_page_of_an_allowed_origin_calls_over_http_1_and_may_read_the_status()
         assert!(exposed.contains(name), "{exposed}");
     }
     let answer = v1::WhoAmIResponse::decode(&message[..]).expect("a message");
-    assert_eq!(answer.owner_id, instance.owner_id);
+    assert_eq!(answer.workspace_id, instance.workspace_id);
 
     let (headers, _, _) = call(&instance, "AccountService/GetAccount", &(), &origin).await;
     assert_eq!(reason(&status(&headers)), "VALIDATION_FAILED");
@@ -163,7 +163,7 @@ async fn a_page_of_an_allowed_origin_calls_over_http_1_and_may_read_the_status()
 }
 
 #[tokio::test]
-async fn a_page_of_another_origin_is_told_nothing() {
+async fn other_origin_gets_no_cors_headers() {
     let instance = harness::start_with(config()).await;
     let origin = [("origin", "https://evil.example")];
     let (headers, _, _) = call(&instance, "AuthService/WhoAmI", &(), &origin).await;
@@ -214,7 +214,7 @@ async fn preflights_are_answered_for_calls_and_for_uploads() {
 }
 
 #[tokio::test]
-async fn a_star_allows_every_page_and_nonsense_is_refused_at_the_start() {
+async fn star_allows_every_origin_and_invalid_origin_fails_start() {
     let instance = harness::start_with(Config {
         allowed_origins: vec!["*".to_owned()],
         ..Config::default()

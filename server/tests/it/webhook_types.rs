@@ -1,4 +1,4 @@
-//! docs/webhooks.md has every type of event, with the JSON that is really sent. `UPDATE=1` writes it anew.
+//! docs/webhooks.md lists every event type with the JSON that is sent. `UPDATE=1` rewrites the page.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -28,21 +28,21 @@ const SAMPLES: &str = include_str!("../data/webhook_samples.json");
 /// 2026-11-28T09:30:00Z.
 const TIME: i64 = 1_795_858_200_000;
 
-/// A resource of each type, with exactly the fields that the log keeps: what comes out of the domain's own type is the same
-/// as what went in.
+/// Returns a resource of each type with exactly the fields that the log stores. Decoding it into the domain's type and
+/// encoding it again gives the same JSON.
 fn samples() -> HashMap<String, (Value, Option<String>, Option<String>)> {
     let stored: HashMap<String, Value> = serde_json::from_str(SAMPLES).expect("JSON");
-    let exact = |resource_type: ResourceType, told: Value| {
+    let exact = |resource_type: ResourceType, given: Value| {
         let name = resource_type.to_value();
         assert_eq!(
-            told, stored[&name],
+            given, stored[&name],
             "the sample of {name} is not as the log has it"
         );
     };
     let mut samples = HashMap::new();
-    let mut add = |told: (ResourceType, Value, Option<String>, Option<String>)| {
-        exact(told.0, told.1.clone());
-        samples.insert(told.0.to_value(), (told.1, told.2, told.3));
+    let mut add = |given: (ResourceType, Value, Option<String>, Option<String>)| {
+        exact(given.0, given.1.clone());
+        samples.insert(given.0.to_value(), (given.1, given.2, given.3));
     };
     fn read<R: Resource + DeserializeOwned + Serialize>(
         stored: &HashMap<String, Value>,
@@ -73,7 +73,7 @@ fn samples() -> HashMap<String, (Value, Option<String>, Option<String>)> {
     samples
 }
 
-/// What each kind of event speaks of, and the contract's words for it.
+/// Returns the subject of each event kind, and the contract's comment on it.
 fn meaning(kind: Kind) -> (ResourceType, String) {
     let files = FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).expect("a descriptor set");
     let file = files
@@ -146,7 +146,7 @@ fn generated() -> String {
     text
 }
 
-/// Lines, those of JSON without the order of their fields, which depends on what else is built.
+/// Splits a text into lines. Lines of JSON compare without the order of their fields, which depends on build features.
 fn lines(text: &str) -> impl Iterator<Item = Value> {
     text.lines().map(|line| {
         let json = serde_json::from_str(line).ok().filter(Value::is_object);
@@ -155,7 +155,7 @@ fn lines(text: &str) -> impl Iterator<Item = Value> {
 }
 
 #[test]
-fn the_documentation_has_every_type_with_the_json_that_is_sent() {
+fn documentation_lists_every_webhook_type_with_its_json() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/webhooks.md");
     let text = fs::read_to_string(&path).expect("docs/webhooks.md");
     let (before, rest) = text.split_once(BEGIN).expect("the beginning is marked");
@@ -167,13 +167,13 @@ fn the_documentation_has_every_type_with_the_json_that_is_sent() {
     }
     assert!(
         lines(written).eq(lines(&fresh)),
-        "docs/webhooks.md is not as events are sent; UPDATE=1 cargo nextest run -p vintedbot-server webhook_types writes it anew"
+        "docs/webhooks.md differs from the events that are sent; UPDATE=1 cargo nextest run -p vintedbot-server webhook_types rewrites it"
     );
     for event_type in types() {
         assert!(written.contains(&format!("### `{event_type}`")), "{event_type}");
     }
     for word in [
-        "owner_id",
+        "workspace_id",
         "screenshot_key",
         "confirm_token",
         "whsec_",

@@ -1,4 +1,4 @@
-//! Webhooks as clients meet them. Sending is the worker's; here nothing is sent.
+//! Webhooks over the API. The worker sends deliveries, so nothing is sent here.
 
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ fn new(url: &str, event_types: &[&str], secret: &str) -> v1::CreateEndpointReque
 }
 
 #[tokio::test]
-async fn an_endpoint_is_made_changed_tested_replayed_disabled_and_removed() {
+async fn endpoint_passes_through_its_whole_life_cycle() {
     let instance = start().await;
     let mut client = WebhookServiceClient::new(instance.connect().await);
     let made = client
@@ -231,7 +231,7 @@ async fn bad_input_is_a_typed_error() {
 }
 
 #[tokio::test]
-async fn of_endpoints_made_at_once_an_owner_has_a_hundred() {
+async fn concurrent_endpoint_creation_stops_at_100_per_workspace() {
     let instance = start().await;
     let channel = instance.connect().await;
     let made = futures::future::join_all((0..104).map(|_| {
@@ -255,7 +255,7 @@ async fn of_endpoints_made_at_once_an_owner_has_a_hundred() {
 }
 
 #[tokio::test]
-async fn a_watch_shows_endpoints_without_their_secrets() {
+async fn watch_shows_endpoints_without_their_secrets() {
     let instance = start().await;
     let mut client = WebhookServiceClient::new(instance.connect().await);
     let made = client
@@ -293,14 +293,14 @@ async fn a_watch_shows_endpoints_without_their_secrets() {
 }
 
 #[tokio::test]
-async fn a_server_without_a_worker_makes_no_endpoint() {
+async fn server_without_worker_creates_no_endpoint() {
     let instance = harness::start().await;
     let (_, token) = instance.make_token(&[Scope::WebhooksWrite], None).await;
     let mut client = WebhookServiceClient::new(instance.connect_as(Some(&token)).await);
     let status = client
         .create_endpoint(new("https://example.org/", &[], ""))
         .await
-        .expect_err("nobody would send");
+        .expect_err("no worker would send");
     assert_eq!(reason(&status), "WEBHOOK_ADDRESS_REFUSED");
     instance.stop().await;
 }

@@ -1,25 +1,26 @@
-//! Photos made by program: a garment laid out on a floor or hung on a wall, each garment and view another picture.
+//! Generated photos of garments on a floor or a wall. Each garment and view gives a different picture.
 //!
-//! They are drawn in unit coordinates, a hundred to the picture's width, point by point. A new garment is an outline.
+//! They are drawn pixel by pixel in unit coordinates; the width of the picture is 100 units. A new garment is an
+//! outline.
 
 use anyhow::Result;
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 
 const WIDTH: usize = 600;
 const HEIGHT: usize = 800;
-/// As phones write them.
+/// The JPEG quality that phones use.
 const QUALITY: u8 = 85;
 
 type Color = [u8; 3];
 type Point = (f32, f32);
 
-/// What a garment looks like.
+/// The appearance of a garment.
 #[derive(Clone, Copy)]
 pub struct Look {
     pub shape: Shape,
     pub fabric: Fabric,
     pub color: Color,
-    /// The pattern's other colour, seams and straps.
+    /// The second colour of the pattern, and the colour of seams and straps.
     pub accent: Color,
 }
 
@@ -44,7 +45,7 @@ pub enum Fabric {
     Denim,
 }
 
-/// Draws a look from one of its views; `number` makes grounds and light differ from garment to garment.
+/// Draws one view of a look. `number` varies the background and the light between garments.
 pub fn draw(look: &Look, view: usize, number: usize) -> Result<Vec<u8>> {
     let scene = Scene::new(look, view, number);
     let mut pixels = Vec::with_capacity(WIDTH * HEIGHT * 3);
@@ -64,7 +65,7 @@ struct Scene<'a> {
     ground: Color,
     planks: bool,
     seed: u32,
-    /// Where the light comes from, and how the garment is turned and enlarged.
+    /// The light's direction, and the rotation and zoom of the garment.
     light: f32,
     sin: f32,
     cos: f32,
@@ -77,7 +78,7 @@ enum Part {
     Trim,
 }
 
-/// Walls, sheets and floors.
+/// The colours of walls, sheets and floors.
 const GROUNDS: [Color; 6] = [
     [226, 222, 214],
     [206, 190, 166],
@@ -107,13 +108,13 @@ impl<'a> Scene<'a> {
     fn color_at(&self, point: Point, x: usize, y: usize) -> Color {
         let grain = (fraction(mix(self.seed ^ (y * WIDTH + x) as u32)) - 0.5) * 0.06;
         let slope = (point.0 - 50.0) / 100.0 * (self.light - 0.5) + (66.0 - point.1) / 500.0;
-        let own = self.turned(point);
+        let own = self.to_garment(point);
         if let Some(part) = self.part_at(own) {
             let folds = (own.0 * 0.35 + (own.1 * 0.11).sin() * 2.0).sin() * 0.05;
             return lit(self.fabric_at(own, part, x, y), 1.0 + grain + slope + folds);
         }
         let shadow = if self
-            .part_at(self.turned((point.0 - 1.6, point.1 - 1.8)))
+            .part_at(self.to_garment((point.0 - 1.6, point.1 - 1.8)))
             .is_some()
         {
             0.72
@@ -128,8 +129,8 @@ impl<'a> Scene<'a> {
         )
     }
 
-    /// A point of the picture as a point of the garment.
-    fn turned(&self, point: Point) -> Point {
+    /// Converts a point of the picture to a point of the garment.
+    fn to_garment(&self, point: Point) -> Point {
         let (x, y) = ((point.0 - 50.0) / self.zoom, (point.1 - 66.0) / self.zoom);
         (
             x * self.cos + y * self.sin + 50.0,
@@ -165,7 +166,7 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// The outlines of a garment, what lies on top last.
+/// Returns the outlines of a garment, from bottom to top.
 fn outlines(shape: Shape) -> Vec<(Vec<Point>, Part)> {
     let top = |hem: f32| {
         vec![
@@ -276,7 +277,7 @@ fn outlines(shape: Shape) -> Vec<(Vec<Point>, Part)> {
     }
 }
 
-/// Whether a point lies within an outline: a ray from it crosses an odd number of sides.
+/// Returns whether a point is within an outline: a ray from it crosses an odd number of sides.
 fn contains(outline: &[Point], (x, y): Point) -> bool {
     let mut inside = false;
     let mut last = outline[outline.len() - 1];
@@ -294,7 +295,7 @@ fn lit(color: Color, light: f32) -> Color {
     color.map(|channel| (f32::from(channel) * light).clamp(0.0, 255.0) as u8)
 }
 
-/// Scatters a number over all of them, the same way each time.
+/// Hashes a number, deterministically.
 fn mix(number: u32) -> u32 {
     let mut mixed = number.wrapping_mul(0x9e37_79b9) ^ 0x85eb_ca6b;
     mixed = (mixed ^ (mixed >> 15)).wrapping_mul(0x2c1b_3c6d);
@@ -302,7 +303,7 @@ fn mix(number: u32) -> u32 {
     mixed ^ (mixed >> 15)
 }
 
-/// A number between 0 and 1.
+/// Returns a number from 0 (inclusive) to 1 (exclusive).
 fn fraction(mixed: u32) -> f32 {
     (mixed >> 8) as f32 / 16_777_216.0
 }
@@ -319,7 +320,7 @@ mod tests {
     };
 
     #[test]
-    fn the_same_look_and_view_give_the_same_picture() {
+    fn same_look_and_view_give_the_same_picture() {
         let first = draw(&LOOK, 0, 1).expect("drawn");
         assert_eq!(first, draw(&LOOK, 0, 1).expect("drawn"));
         assert_ne!(first, draw(&LOOK, 1, 1).expect("drawn"));

@@ -1,4 +1,4 @@
-//! Tells the practice site how to misbehave and what has been said there, through its admin API.
+//! A client of the practice site's admin API, which scripts faults and buyers' messages.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The longest that the practice site may take to answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of a request to the practice site.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The practice site's admin API.
 pub struct Site {
@@ -30,14 +30,14 @@ impl Site {
         self.ask("/_practice/script", rule).await
     }
 
-    /// Lets so many sellers of whom nobody has wanted anything yet have heard from buyers.
+    /// Creates past messages of buyers for this number of sellers that have none yet.
     pub async fn recall_buyers(&self, sellers: usize) -> Result<()> {
         self.ask("/_practice/buyers", &json!({"steps": sellers})).await
     }
 
-    async fn ask(&self, path: &str, wish: &Value) -> Result<()> {
-        let wish = wish.to_string();
-        let answer = tokio::time::timeout(PATIENCE, self.post(path, &wish));
+    async fn ask(&self, path: &str, body: &Value) -> Result<()> {
+        let body = body.to_string();
+        let answer = tokio::time::timeout(TIMEOUT, self.post(path, &body));
         let answer = answer.await.context("the practice site does not answer")??;
         match answer.split_whitespace().nth(1) {
             Some("200") => Ok(()),
@@ -45,7 +45,7 @@ impl Site {
         }
     }
 
-    /// One call over a connection of its own; an HTTP client would be a large thing for this.
+    /// Sends one request over a new connection. An HTTP client library would be too large for this.
     async fn post(&self, path: &str, body: &str) -> Result<String> {
         let mut stream = TcpStream::connect(&self.authority).await?;
         let head = format!(

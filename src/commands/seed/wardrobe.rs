@@ -1,8 +1,8 @@
-//! Who sells what in a seeded instance, and what becomes of it.
+//! The accounts and garments of a seeded instance, and the final state of each.
 
 use super::picture::{Fabric, Look, Shape};
 
-/// One account with what it sells.
+/// An account with its garments.
 pub struct Seller {
     pub name: &'static str,
     pub market: &'static str,
@@ -10,27 +10,27 @@ pub struct Seller {
     pub garments: &'static [Garment],
 }
 
-/// Where a listing is to stand in the end.
+/// The final state of a listing.
 pub enum Fate {
-    /// Only here, complete or not.
+    /// Only stored here, complete or not.
     Draft,
     Published,
     AwaitingConfirmation,
     Cancelled,
     Expired,
-    /// The site refuses it with these words.
+    /// The site refuses it with this message.
     Failed {
         refusal: &'static str,
     },
-    /// A captcha stops it, and pauses the account: to be the account's last.
+    /// A captcha blocks the job and pauses the account, so this must be the account's last garment.
     Blocked,
 }
 
-/// One thing for sale. Names are those of the account's language.
+/// An item for sale. Names are in the account's language.
 pub struct Garment {
     pub title: &'static str,
     pub description: &'static str,
-    /// In cents.
+    /// The price in cents.
     pub price: Option<i64>,
     pub category: Option<&'static str>,
     pub brand: Option<&'static str>,
@@ -44,7 +44,7 @@ pub struct Garment {
     pub fate: Fate,
 }
 
-/// What is not said of a garment.
+/// The default values of a garment.
 const BLANK: Garment = Garment {
     title: "",
     description: "",

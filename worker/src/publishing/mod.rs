@@ -1,9 +1,9 @@
-//! The handler of publish jobs: one attempt, from its plan to what is written down about it.
+//! The handler of publish jobs: runs one attempt, from its plan to its recorded outcome.
 
 mod attempt;
 mod changing;
-mod compose;
-mod hand_over;
+mod form_session;
+mod manual_takeover;
 mod observer;
 mod prepare;
 mod publish;
@@ -15,34 +15,35 @@ use std::time::Duration;
 use vintedbot_domain::jobs::Claim;
 use vintedbot_domain::media::files;
 use vintedbot_domain::publishing::attempt::{self as plans, Plan};
-use vintedbot_domain::publishing::outcome::{self, Next};
+use vintedbot_domain::publishing::outcome::{self, FollowUp};
 use vintedbot_domain::publishing::{StepOutcome, steps};
-use vintedbot_domain::{Domain, Error, Reason, Result};
-use vintedbot_marketplace::challenge::{AccountFollows, Kind};
+use vintedbot_domain::{Context, Error, Reason, Result};
+use vintedbot_marketplace::challenge::{AccountAction, Kind};
 use vintedbot_marketplace::{Error as SiteError, Evidence, LostSession};
 
-pub use compose::end_abandoned;
+pub use form_session::end_abandoned;
 
 use crate::Worker;
 use crate::stage::Stage;
 
-/// Does what a claimed publish job needs now, and lets go of it.
+/// Executes the next step of a claimed publish job and releases the claim.
 pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
-    let domain = &worker.domain;
-    let plan = plans::begin(domain, claim).await?;
+    let context = &worker.context;
+    let plan = plans::begin(context, claim).await?;
     Stage::Begun.reached().await;
     let (lock, next) = match plan {
         Plan::Nothing => return Ok(()),
-        Plan::Tidy(outcome) => {
-            compose::tidy(worker, claim).await?;
-            return plans::let_go(domain, claim, outcome).await;
+        Plan::Cleanup(outcome) => {
+            form_session::cleanup(worker, claim).await?;
+            return plans::release(context, claim, outcome).await;
         }
-        Plan::Prepare(work) if work.hand_over => {
-            (work.lock.clone(), hand_over::run(worker, claim, &work).await?)
-        }
+        Plan::Prepare(work) if work.manual_takeover => (
+            work.lock.clone(),
+            manual_takeover::run(worker, claim, &work).await?,
+        ),
         Plan::Prepare(work) => {
             let prepared = attempt::prepare(worker, claim, &work).await;
-            (work.lock.clone(), prepared.or_else(again_with_store)?)
+            (work.lock.clone(), prepared.or_else(retry_if_store_unreachable)?)
         }
         Plan::Publish(work) => (work.lock.clone(), attempt::publish(worker, claim, &work).await?),
         Plan::Reconcile(work, effect) => (
@@ -50,13 +51,13 @@ pub async fn run(worker: &Arc<Worker>, claim: &Claim) -> Result<()> {
             attempt::reconcile(worker, claim, &work, *effect).await?,
         ),
     };
-    outcome::conclude(domain, claim, Some(&lock), next).await
+    outcome::conclude(context, claim, Some(&lock), next).await
 }
 
-/// Preparing writes nothing on the site: where its pictures could not be kept, it is simply done again.
-fn again_with_store(error: Error) -> Result<Next> {
+/// Converts an unreachable media store to a retry. Preparing writes nothing on the site, so it can be repeated.
+fn retry_if_store_unreachable(error: Error) -> Result<FollowUp> {
     match error {
-        Error::Files(error @ files::Error::Unreachable(_)) => Ok(Next::Again {
+        Error::Files(error @ files::Error::Unreachable(_)) => Ok(FollowUp::Retry {
             reason: Reason::SiteUnavailable,
             message: error.to_string(),
         }),
@@ -64,9 +65,9 @@ fn again_with_store(error: Error) -> Result<Next> {
     }
 }
 
-/// What follows from an error that wrote nothing, with the page kept for the person to look at.
-async fn stopped(worker: &Worker, job_id: &str, stage: &str, error: &SiteError) -> Result<Next> {
-    let domain = &worker.domain;
+/// Records an error that wrote nothing, with the page as evidence, and returns the follow-up.
+async fn stopped(worker: &Worker, job_id: &str, stage: &str, error: &SiteError) -> Result<FollowUp> {
+    let context = &worker.context;
     if let SiteError::Stopped(stopped) = error {
         return Ok(observer::next_of_stopped(worker, stopped));
     }
@@ -77,7 +78,7 @@ async fn stopped(worker: &Worker, job_id: &str, stage: &str, error: &SiteError) 
     };
     tracing::warn!(job_id, stage, error = describe(error), "an attempt stopped");
     steps::stopped(
-        domain,
+        context,
         job_id,
         stage,
         outcome,
@@ -85,25 +86,25 @@ async fn stopped(worker: &Worker, job_id: &str, stage: &str, error: &SiteError) 
         evidence_of(error),
     )
     .await?;
-    next_of(domain, error).await
+    next_of(context, error).await
 }
 
-/// What follows for a job from an error.
-pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
+/// Returns the follow-up of a job for an error.
+pub async fn next_of(context: &Context, error: &SiteError) -> Result<FollowUp> {
     let message = describe(error);
-    let failed = |reason| Next::Failed {
+    let failed = |reason| FollowUp::Failed {
         reason,
         message: message.clone(),
     };
     Ok(match error {
-        SiteError::Challenge { verdict, .. } => match verdict.quiet_for() {
-            Some(time) => Next::Quiet {
-                until: domain.store.now().await? + millis(time),
+        SiteError::Challenge { verdict, .. } => match verdict.cooldown() {
+            Some(time) => FollowUp::Cooldown {
+                until: context.store.now().await? + millis(time),
             },
-            None => Next::Blocked {
+            None => FollowUp::Blocked {
                 reason: challenge_reason(verdict.kind),
                 message,
-                account: verdict.kind.consequence().account,
+                account: verdict.kind.policy().account,
             },
         },
         SiteError::Refused { .. } => failed(Reason::SiteRefused),
@@ -111,47 +112,47 @@ pub async fn next_of(domain: &Domain, error: &SiteError) -> Result<Next> {
         SiteError::Mismatch { .. } => failed(Reason::ReadBackMismatch),
         SiteError::NotADraft { .. } => failed(Reason::DraftLost),
         SiteError::NotFound { .. } => failed(Reason::NotPublished),
-        SiteError::Unusable { .. } => Next::Again {
+        SiteError::Unusable { .. } => FollowUp::Retry {
             reason: Reason::PageUnusable,
             message,
         },
-        // As a login that the site has lost: the job stops where it is, until a person brings a session.
-        SiteError::NoSession(_) => Next::Blocked {
+        // Handled like a lost login: the job is blocked until a person imports a session.
+        SiteError::NoSession(_) => FollowUp::Blocked {
             reason: Reason::SessionRequired,
             message,
-            account: AccountFollows::LoggedOut,
+            account: AccountAction::LogOut,
         },
-        SiteError::SessionInvalid(why) => Next::Blocked {
+        SiteError::SessionInvalid(why) => FollowUp::Blocked {
             reason: match why {
                 LostSession::LostInRefresh => Reason::SessionLostInRefresh,
                 LostSession::Refused | LostSession::Expired => Reason::SessionInvalid,
             },
             message,
-            account: AccountFollows::LoggedOut,
+            account: AccountAction::LogOut,
         },
-        SiteError::SessionBusy | SiteError::Sessions(_) | SiteError::Photos(_) => Next::Again {
+        SiteError::SessionBusy | SiteError::Sessions(_) | SiteError::Photos(_) => FollowUp::Retry {
             reason: Reason::SiteUnavailable,
             message,
         },
-        SiteError::Shape(_) => failed(Reason::SiteChanged),
-        SiteError::Unavailable(_) => Next::Again {
+        SiteError::Shape(_) => failed(Reason::SiteResponseUnexpected),
+        SiteError::Unavailable(_) => FollowUp::Retry {
             reason: Reason::SiteUnavailable,
             message,
         },
-        SiteError::Browser(_) => Next::Again {
+        SiteError::Browser(_) => FollowUp::Retry {
             reason: Reason::BrowserUnavailable,
             message,
         },
-        SiteError::Stopped(_) => Next::AsItIs,
+        SiteError::Stopped(_) => FollowUp::NoChange,
     })
 }
 
-/// A duration in the database's milliseconds.
+/// Converts a duration to the database's milliseconds.
 pub fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The sentence that a person reads.
+/// Returns the message for the person.
 pub fn describe(error: &SiteError) -> String {
     match error {
         SiteError::Challenge { verdict, .. } => verdict.message.clone(),
@@ -159,7 +160,7 @@ pub fn describe(error: &SiteError) -> String {
     }
 }
 
-/// What the page looked like, where that was kept.
+/// Returns the stored evidence of the page, if the error has any.
 pub fn evidence_of(error: &SiteError) -> Option<&Evidence> {
     match error {
         SiteError::Challenge { evidence, .. }

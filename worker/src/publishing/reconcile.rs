@@ -1,49 +1,49 @@
-//! Finding out what became of an effect whose holder died or got no answer.
+//! Reconciles effects whose worker ended or got no response.
 
 use vintedbot_domain::publishing::attempt::Work;
-use vintedbot_domain::publishing::hand_over::{self, Closed};
-use vintedbot_domain::publishing::outcome::{self, Next};
+use vintedbot_domain::publishing::manual_takeover::{self, Closed};
+use vintedbot_domain::publishing::outcome::{self, FollowUp};
 use vintedbot_domain::publishing::reconcile::{self, Decision, Reading};
 use vintedbot_domain::publishing::{EffectKind, EffectState, WaitReason, steps};
 use vintedbot_domain::store::entities::effects;
-use vintedbot_domain::{Domain, Reason, Result};
+use vintedbot_domain::{Context, Reason, Result};
 use vintedbot_marketplace::Error as SiteError;
 
 use super::attempt::limited;
-use super::{compose, hand_over as window, stopped};
+use super::{form_session, manual_takeover as window, stopped};
 use crate::Worker;
 use crate::stage::Stage;
 
-/// Clicks that may leave no trace before a person is asked instead of clicking once more: more than crashes and lost requests
-/// come together, and few enough to end.
-pub const TRACELESS_CLICKS: u64 = 8;
+/// The maximum clicks without effect before a person is asked instead of clicking again. It is higher than the number
+/// of crashes and lost requests that usually coincide.
+pub const NO_EFFECT_OBSERVED_CLICKS: u64 = 8;
 
-/// Reads the site once, and decides as far as that goes.
-pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result<Next> {
-    let domain = &worker.domain;
-    if effect.state == EffectState::Intended && effect.kind == EffectKind::HandOver {
-        // Its browser was ended just now, as far as it can be.
-        give_back(domain, work, &effect).await?;
+/// Reads the site once and applies the decision.
+pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result<FollowUp> {
+    let context = &worker.context;
+    if effect.state == EffectState::Intended && effect.kind == EffectKind::ManualTakeover {
+        // The attempt's browser has been ended before, if it could be reached.
+        close_window(context, work, &effect).await?;
     } else if effect.state == EffectState::Intended {
-        // Its time is over: from here on the settling window runs.
+        // The intent has expired; the settling window begins now.
         outcome::unconfirmed(
-            domain,
+            context,
             &effect.id,
-            "its holder ended before it could say what happened",
+            "its worker ended before it recorded the outcome",
         )
         .await?;
     }
     let content = &work.revision.content;
-    let claimed = reconcile::claimed(domain, &work.seat.account_id).await?;
+    let claimed = reconcile::claimed(context, &work.account_context.account_id).await?;
     let reading = match limited(worker, read(worker, work, &effect, &claimed)).await {
         Ok(reading) => reading,
         Err(error) => return stopped(worker, &work.job_id, Stage::SiteRead.name(), &error).await,
     };
     Stage::SiteRead.reached().await;
-    let now = domain.store.now().await?;
+    let now = context.store.now().await?;
     let decision = reconcile::decide(&effect, content, &claimed, &reading, now);
-    if effect.kind == EffectKind::HandOver {
-        let seen = hand_over::seen(&effect, content, &claimed, &reading.wardrobe);
+    if effect.kind == EffectKind::ManualTakeover {
+        let seen = manual_takeover::seen(&effect, content, &claimed, &reading.wardrobe);
         window::note_draft(worker, work, &effect, &seen).await?;
     }
     let next = apply(worker, work, &effect, decision, now).await?;
@@ -51,13 +51,13 @@ pub async fn run(worker: &Worker, work: &Work, effect: effects::Model) -> Result
     Ok(next)
 }
 
-/// The window of an attempt whose holder is gone is nobody's any more.
-async fn give_back(domain: &Domain, work: &Work, effect: &effects::Model) -> Result<()> {
-    let is_over = domain.store.now().await? >= effect.not_after;
+/// Closes the takeover of an ended worker.
+async fn close_window(context: &Context, work: &Work, effect: &effects::Model) -> Result<()> {
+    let is_over = context.store.now().await? >= effect.not_after;
     let why = if is_over { Closed::InTime } else { Closed::WithUs };
-    hand_over::closed(domain, &effect.id, why).await?;
-    let message = "the window was closed: the program that watched it had ended";
-    steps::note(domain, &work.job_id, "WINDOW_WATCHED", message).await
+    manual_takeover::closed(context, &effect.id, why).await?;
+    let message = "the window was closed: the worker that watched it had ended";
+    steps::note(context, &work.job_id, "WINDOW_WATCHED", message).await
 }
 
 async fn read(
@@ -68,15 +68,15 @@ async fn read(
 ) -> std::result::Result<Reading, SiteError> {
     let mut reading = Reading::default();
     if let Some(target) = &effect.target_remote_id {
-        reading.target = worker.marketplace.item(&work.seat, target).await?;
+        reading.target = worker.marketplace.item(&work.account_context, target).await?;
         if reading.target.is_some() {
             return Ok(reading);
         }
     }
-    reading.wardrobe = worker.marketplace.wardrobe(&work.seat).await?;
+    reading.wardrobe = worker.marketplace.wardrobe(&work.account_context).await?;
     if effect.kind == EffectKind::DraftSave {
         for item in reconcile::candidates(effect, &work.revision.content, claimed, &reading.wardrobe) {
-            if let Some(detail) = worker.marketplace.item(&work.seat, &item.id).await? {
+            if let Some(detail) = worker.marketplace.item(&work.account_context, &item.id).await? {
                 reading.details.insert(item.id.clone(), detail);
             }
         }
@@ -90,9 +90,9 @@ async fn apply(
     effect: &effects::Model,
     decision: Decision,
     now: i64,
-) -> Result<Next> {
-    let domain = &worker.domain;
-    let at_once = Next::Later {
+) -> Result<FollowUp> {
+    let context = &worker.context;
+    let at_once = FollowUp::Later {
         until: now,
         why: WaitReason::Worker,
     };
@@ -103,56 +103,66 @@ async fn apply(
             url,
             hidden,
         } => {
-            steps::note(domain, &work.job_id, step, &format!("found as {remote_id}")).await?;
+            steps::note(context, &work.job_id, step, &format!("found as {remote_id}")).await?;
             match effect.kind {
-                EffectKind::DraftSave => outcome::draft_saved(domain, &effect.id, &remote_id).await?,
+                EffectKind::DraftSave => outcome::draft_saved(context, &effect.id, &remote_id).await?,
                 _ => {
-                    outcome::published(domain, &effect.id, &remote_id, &url, hidden, "found by reading")
-                        .await?;
+                    outcome::published(
+                        context,
+                        &effect.id,
+                        &remote_id,
+                        &url,
+                        hidden,
+                        "found by reconciliation",
+                    )
+                    .await?;
                 }
             }
             Ok(at_once)
         }
         Decision::NotDone { strays } => {
-            if !compose::has_ended(domain, &work.seat.account_id, &effect.composer_id).await?
+            if !form_session::has_ended(context, &work.account_context.account_id, &effect.form_session_id)
+                .await?
                 && effect.kind.publishes()
             {
                 let message = "it cannot be proven that the earlier attempt has ended".to_owned();
-                return Ok(Next::Ask {
+                return Ok(FollowUp::Ask {
                     reason: Reason::OutcomeUnknown,
                     message,
                 });
             }
             if effect.kind == EffectKind::Publish
-                && outcome::clicks_without_trace(domain, &work.job_id).await? >= TRACELESS_CLICKS
+                && outcome::clicks_without_trace(context, &work.job_id).await? >= NO_EFFECT_OBSERVED_CLICKS
             {
                 let message =
-                    "the site was clicked again and again, and shows nothing of it; look there".to_owned();
-                return Ok(Next::Ask {
+                    "publishing was attempted several times without effect; check the wardrobe on the site"
+                        .to_owned();
+                return Ok(FollowUp::Ask {
                     reason: Reason::OutcomeUnknown,
                     message,
                 });
             }
-            if effect.kind == EffectKind::HandOver {
-                steps::note(domain, &work.job_id, step, "nothing was published at the window").await?;
-                hand_over::not_used(domain, &effect.id).await?;
-                return Ok(Next::AsItIs);
+            if effect.kind == EffectKind::ManualTakeover {
+                steps::note(context, &work.job_id, step, "nothing was published in the window").await?;
+                manual_takeover::not_used(context, &effect.id).await?;
+                return Ok(FollowUp::NoChange);
             }
-            outcome::not_done(domain, &effect.id, outcome::TRACELESS, true, &strays).await?;
-            steps::note(domain, &work.job_id, step, "not done; tried again").await?;
+            outcome::not_done(context, &effect.id, outcome::NO_EFFECT_OBSERVED, true, &strays).await?;
+            steps::note(context, &work.job_id, step, "not done; retrying").await?;
             Ok(at_once)
         }
         Decision::NotYet => {
-            let until = now + domain.settings.settle_poll_ms;
-            Ok(Next::Later {
+            let until = now + context.settings.effects.settle_poll_ms;
+            Ok(FollowUp::Later {
                 until,
                 why: WaitReason::Settling,
             })
         }
         Decision::Ask => {
-            let message = "the site does not show what became of it; look there, then call ResolvePublishJob"
-                .to_owned();
-            Ok(Next::Ask {
+            let message =
+                "the site does not show the outcome; check the wardrobe there, then call ResolvePublishJob"
+                    .to_owned();
+            Ok(FollowUp::Ask {
                 reason: Reason::OutcomeUnknown,
                 message,
             })

@@ -1,11 +1,12 @@
-//! Who does what next: rings say that there may be work, the database says which, and [`fair`] says whose turn it is.
+//! The dispatcher: notifications report that a job may be due, the database contains the due jobs, and [`fair`] selects
+//! the next one.
 //!
-//! While a hand is free and one job rings, it is claimed at once. As soon as more is waiting than there are hands for, what is
-//! due is read from the database and handed out in turn. Besides, it is read once a second and whenever something is known to
-//! come due, so that a ring that is lost, and a job of another process, cost a second at most.
+//! While a slot is free and a single job is notified, the job is claimed at once. If more jobs wait than there are
+//! slots, the due jobs are read from the database and scheduled fairly. The due jobs are also read once a second and at
+//! the next known due time. A lost notification or a job of another process is therefore delayed by at most one second.
 
-mod doorbell;
 mod fair;
+mod notifications;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -19,60 +20,70 @@ use tokio_util::task::TaskTracker;
 use vintedbot_domain::jobs::{self, Candidate, Kind};
 
 use crate::Worker;
-use fair::Turns;
+use fair::FairScheduler;
 
-/// The longest without a look, and the longest that one is relied upon.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// A little late, so that what comes due is due by the database's clock too.
-const LATE: Duration = Duration::from_millis(2);
+/// The maximum time between two queries of due jobs, and the maximum age of a result that is still used.
+const QUERY_EVERY: Duration = Duration::from_secs(1);
+/// A small delay, so that a job is also due by the database's clock.
+const DUE_DELAY: Duration = Duration::from_millis(2);
 
-/// Hands out work until the drain.
-pub async fn run(worker: Arc<Worker>, rings: UnboundedReceiver<String>, tasks: &TaskTracker) {
-    let (desk, rung) = unbounded_channel();
-    let (is_free, free) = watch::channel(false);
+/// Dispatches jobs until the drain.
+pub async fn run(worker: Arc<Worker>, notifications: UnboundedReceiver<String>, tasks: &TaskTracker) {
+    let (dispatcher, notified) = unbounded_channel();
+    let (has_free_slot, free) = watch::channel(false);
     if let Some(relay) = &worker.relay {
         for kind in &worker.kinds {
             let (worker, relay) = (Arc::clone(&worker), Arc::clone(relay));
-            tasks.spawn(doorbell::shared(worker, relay, *kind, desk.clone(), free.clone()));
+            tasks.spawn(notifications::shared(
+                worker,
+                relay,
+                *kind,
+                dispatcher.clone(),
+                free.clone(),
+            ));
         }
     }
-    tasks.spawn(doorbell::local(Arc::clone(&worker), rings, desk));
+    tasks.spawn(notifications::local(
+        Arc::clone(&worker),
+        notifications,
+        dispatcher,
+    ));
     let now = Instant::now();
-    let desk = Desk {
+    let dispatcher = Dispatcher {
         permits: Arc::new(Semaphore::new(worker.config.concurrency)),
-        turns: Turns::new(salt(&worker.identity.id)),
+        scheduler: FairScheduler::new(salt(&worker.identity.id)),
         worker,
         tasks: tasks.clone(),
-        rung,
-        is_free,
+        notified,
+        has_free_slot,
         candidates: Vec::new(),
         more: Vec::new(),
-        looked: now,
-        next_look: now,
+        last_query: now,
+        next_query: now,
         at_work: AtWork::default(),
     };
-    desk.run().await;
+    dispatcher.run().await;
 }
 
-/// Where work is handed out.
-struct Desk {
+/// The dispatcher of jobs to free slots.
+struct Dispatcher {
     worker: Arc<Worker>,
     tasks: TaskTracker,
     permits: Arc<Semaphore>,
-    rung: UnboundedReceiver<String>,
-    /// Whether there is a hand that has nothing to do.
-    is_free: watch::Sender<bool>,
-    turns: Turns,
-    /// What was due at the last look and is not handed out.
+    notified: UnboundedReceiver<String>,
+    /// Whether a slot is free.
+    has_free_slot: watch::Sender<bool>,
+    scheduler: FairScheduler,
+    /// The due jobs of the last query that are not dispatched yet.
     candidates: Vec<Candidate>,
-    /// Kinds of which that look did not bring everything.
+    /// Kinds of which the last query did not return all due jobs.
     more: Vec<Kind>,
-    looked: Instant,
-    next_look: Instant,
+    last_query: Instant,
+    next_query: Instant,
     at_work: AtWork,
 }
 
-impl Desk {
+impl Dispatcher {
     async fn run(mut self) {
         let drain = self.worker.drain.clone();
         loop {
@@ -81,7 +92,7 @@ impl Desk {
                 biased;
                 () = drain.cancelled() => return,
                 permit = permits.acquire_owned() => permit,
-                Some(job_id) = self.rung.recv() => {
+                Some(job_id) = self.notified.recv() => {
                     self.pass_on(job_id);
                     continue;
                 }
@@ -92,13 +103,13 @@ impl Desk {
                 () = drain.cancelled() => return,
                 job_id = self.next() => job_id,
             };
-            self.hand_out(job_id, permit);
+            self.start(job_id, permit);
         }
     }
 
-    /// No hand is free: somebody else may have one, and whoever is free here first looks for what there is.
+    /// Offers a job to other processes, because no slot is free here. The next free slot here queries the due jobs.
     fn pass_on(&mut self, job_id: String) {
-        self.next_look = Instant::now();
+        self.next_query = Instant::now();
         if let Some(relay) = &self.worker.relay
             && !self.at_work.has(&job_id)
         {
@@ -106,40 +117,41 @@ impl Desk {
         }
     }
 
-    /// The job that is to be done next, when there is one.
+    /// Waits for the next job.
     async fn next(&mut self) -> String {
         loop {
-            if self.next_look <= Instant::now() || self.looked.elapsed() > LOOK_EVERY {
-                self.look().await;
+            if self.next_query <= Instant::now() || self.last_query.elapsed() > QUERY_EVERY {
+                self.query_due().await;
             }
-            if let Some(candidate) = self.turns.take(&mut self.candidates) {
+            if let Some(candidate) = self.scheduler.take(&mut self.candidates) {
                 let is_last = !self.candidates.iter().any(|other| other.kind == candidate.kind);
                 if self.candidates.is_empty() || is_last && self.more.contains(&candidate.kind) {
-                    // There may be more than one look brings.
-                    self.next_look = Instant::now();
+                    // More jobs may be due than one query returns.
+                    self.next_query = Instant::now();
                 }
                 return candidate.id;
             }
-            self.is_free.send_replace(true);
+            self.has_free_slot.send_replace(true);
             tokio::select! {
-                () = sleep_until(self.next_look) => {}
-                () = self.worker.looks.notified() => self.next_look = Instant::now(),
-                Some(job_id) = self.rung.recv() => {
-                    // Alone, it needs no choice. A worker of some kinds alone does not know yet whether it is of those.
-                    if self.rung.is_empty() && self.worker.takes_every_kind() && !self.at_work.has(&job_id) {
+                () = sleep_until(self.next_query) => {}
+                () = self.worker.looks.notified() => self.next_query = Instant::now(),
+                Some(job_id) = self.notified.recv() => {
+                    // A single job needs no choice. A worker of only some kinds does not know yet whether the job is of
+                    // such a kind.
+                    if self.notified.is_empty() && self.worker.takes_every_kind() && !self.at_work.has(&job_id) {
                         return job_id;
                     }
-                    while self.rung.try_recv().is_ok() {}
-                    self.next_look = Instant::now();
+                    while self.notified.try_recv().is_ok() {}
+                    self.next_query = Instant::now();
                 }
             }
         }
     }
 
-    async fn look(&mut self) {
-        self.looked = Instant::now();
-        self.next_look = self.looked + LOOK_EVERY;
-        match jobs::due(&self.worker.domain.store, &self.worker.kinds).await {
+    async fn query_due(&mut self) {
+        self.last_query = Instant::now();
+        self.next_query = self.last_query + QUERY_EVERY;
+        match jobs::due(&self.worker.context.store, &self.worker.kinds).await {
             Ok(due) => {
                 self.candidates = due.candidates;
                 self.more = due.more;
@@ -147,31 +159,32 @@ impl Desk {
                     .retain(|candidate| !self.at_work.has(&candidate.id));
                 let next = due.next.and_then(|next| u64::try_from(next).ok());
                 if let Some(next) = next.map(Duration::from_millis) {
-                    self.next_look = self.next_look.min(self.looked + next + LATE);
+                    self.next_query = self.next_query.min(self.last_query + next + DUE_DELAY);
                 }
             }
             Err(error) => {
                 self.candidates.clear();
-                tracing::warn!(%error, "what is due could not be read; tried again");
+                tracing::warn!(%error, "the due jobs could not be read; retrying");
             }
         }
     }
 
-    /// Starts work on a job in a task of its own.
-    fn hand_out(&mut self, job_id: String, permit: OwnedSemaphorePermit) {
-        self.is_free.send_replace(self.permits.available_permits() > 0);
+    /// Starts a job in a separate task.
+    fn start(&mut self, job_id: String, permit: OwnedSemaphorePermit) {
+        self.has_free_slot
+            .send_replace(self.permits.available_permits() > 0);
         let (worker, at_work) = (Arc::clone(&self.worker), self.at_work.begin(&job_id));
         let work = async move {
             if let Err(error) = worker.work_on(&job_id).await {
-                tracing::error!(%error, job_id, "an attempt could not be written down; its lease runs out");
+                tracing::error!(%error, job_id, "an attempt's outcome could not be recorded; its lease will expire");
             }
             drop(at_work);
         };
-        self.tasks.spawn(HAND.scope(RefCell::new(Some(permit)), work));
+        self.tasks.spawn(SLOT.scope(RefCell::new(Some(permit)), work));
     }
 }
 
-/// The jobs that this process works on, so that it does not take one twice before the first has claimed it.
+/// The jobs that this process executes. It prevents a second start of a job before its first start has claimed it.
 #[derive(Clone, Default)]
 struct AtWork(Arc<Mutex<HashSet<String>>>);
 
@@ -180,9 +193,9 @@ impl AtWork {
         self.lock().contains(job_id)
     }
 
-    fn begin(&self, job_id: &str) -> Ends {
+    fn begin(&self, job_id: &str) -> AtWorkGuard {
         self.lock().insert(job_id.to_owned());
-        Ends {
+        AtWorkGuard {
             at_work: self.clone(),
             job_id: job_id.to_owned(),
         }
@@ -193,19 +206,19 @@ impl AtWork {
     }
 }
 
-/// Dropped, the job is not worked on any more, however that ended.
-struct Ends {
+/// Removes the job from [`AtWork`] when dropped.
+struct AtWorkGuard {
     at_work: AtWork,
     job_id: String,
 }
 
-impl Drop for Ends {
+impl Drop for AtWorkGuard {
     fn drop(&mut self) {
         self.at_work.lock().remove(&self.job_id);
     }
 }
 
-/// A number of this worker's own.
+/// Derives a number from the worker's id.
 fn salt(id: &str) -> u64 {
     id.bytes().fold(0, |salt: u64, byte| {
         salt.wrapping_mul(31).wrapping_add(u64::from(byte))
@@ -213,12 +226,12 @@ fn salt(id: &str) -> u64 {
 }
 
 tokio::task_local! {
-    /// The hand that a task has for as long as it works on its job.
-    static HAND: RefCell<Option<OwnedSemaphorePermit>>;
+    /// The slot that a task occupies while it executes its job.
+    static SLOT: RefCell<Option<OwnedSemaphorePermit>>;
 }
 
-/// Frees this task's hand for another job: what it does from here on is to wait for a person.
+/// Releases this task's slot for another job. From here on, the task waits for a person.
 pub fn free_hand() {
-    // Who drives a worker by hand has none to free.
-    let _ = HAND.try_with(RefCell::take);
+    // A worker without a dispatcher has no slot to release.
+    let _ = SLOT.try_with(RefCell::take);
 }

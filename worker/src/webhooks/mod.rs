@@ -1,8 +1,9 @@
-//! Webhooks: writes deliveries for what the log has new, and sends those that are due.
+//! Webhooks: writes deliveries for new events of the log, and sends due deliveries.
 //!
-//! The table is the truth, as everywhere: a hint after a commit, the next due time, or a look once a second only say that it
-//! may be worth a look. What dies between claiming and recording is sent again by whoever comes after, under the same
-//! `webhook-id`. Each endpoint has a few hands of its own, and one alone while it fails, so that none waits for another.
+//! The table is authoritative. A hint after a commit, the next due time, or a poll once a second only trigger a query.
+//! A delivery whose worker ends between claiming and recording is sent again by another worker, with the same
+//! `webhook-id`. Each endpoint has a limited number of slots, and a single one while it fails, so that endpoints do not
+//! delay each other.
 
 mod send;
 mod targets;
@@ -12,43 +13,43 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use vintedbot_connector::Outside;
+use vintedbot_connector::EgressClient;
 use vintedbot_domain::webhooks;
-use vintedbot_domain::{Domain, Error, Result};
+use vintedbot_domain::{Context, Error, Result};
 
-pub use targets::OutsideTargets;
+pub use targets::EgressTargets;
 
 use crate::{Stage, Worker};
 
-/// Requests to one endpoint at a time. Of one that fails, one: it may be slow to fail.
-const HANDS: usize = 8;
-const HANDS_OF_FAILING: usize = 1;
-/// Requests at a time in all.
-const HANDS_IN_ALL: usize = 256;
-/// The longest without a look.
+/// The maximum concurrent requests to one endpoint. A failing endpoint gets one, because it may be slow to fail.
+const SLOTS: usize = 8;
+const SLOTS_OF_FAILING: usize = 1;
+/// The maximum concurrent requests in total.
+const SLOTS_TOTAL: usize = 256;
+/// The maximum time between two queries.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Works until the drain, and ends when nothing is being sent any more.
-pub async fn run(worker: Arc<Worker>, outside: Arc<Outside>) {
+/// Runs until the drain, and returns when all running requests have ended.
+pub async fn run(worker: Arc<Worker>, egress: Arc<EgressClient>) {
     let mut dispatcher = Dispatcher {
         worker: Arc::clone(&worker),
-        outside,
+        egress,
         busy: HashMap::new(),
         sending: JoinSet::new(),
     };
     while !worker.drain.is_cancelled() {
         let wait = dispatcher.look().await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "webhooks could not be looked after; tried again");
+            tracing::warn!(%error, "webhooks could not be processed; retrying");
             POLL
         });
         tokio::select! {
             () = worker.drain.cancelled() => {}
-            () = worker.domain.feed.webhooks_hinted() => {}
-            Some(ended) = dispatcher.sending.join_next() => dispatcher.freed(ended),
+            () = worker.context.feed.webhooks_hinted() => {}
+            Some(ended) = dispatcher.sending.join_next() => dispatcher.release(ended),
             () = tokio::time::sleep(wait.min(POLL)) => {}
         }
         while let Some(ended) = dispatcher.sending.try_join_next() {
-            dispatcher.freed(ended);
+            dispatcher.release(ended);
         }
     }
     while dispatcher.sending.join_next().await.is_some() {}
@@ -56,19 +57,19 @@ pub async fn run(worker: Arc<Worker>, outside: Arc<Outside>) {
 
 struct Dispatcher {
     worker: Arc<Worker>,
-    outside: Arc<Outside>,
-    /// Requests under way, by endpoint.
+    egress: Arc<EgressClient>,
+    /// Running requests by endpoint.
     busy: HashMap<String, usize>,
-    /// Each ends with its endpoint.
+    /// The running requests. Each returns its endpoint's id.
     sending: JoinSet<String>,
 }
 
 impl Dispatcher {
-    fn domain(&self) -> &Domain {
-        &self.worker.domain
+    fn context(&self) -> &Context {
+        &self.worker.context
     }
 
-    fn freed(&mut self, ended: std::result::Result<String, tokio::task::JoinError>) {
+    fn release(&mut self, ended: std::result::Result<String, tokio::task::JoinError>) {
         match ended {
             Ok(endpoint_id) => {
                 if let Some(busy) = self.busy.get_mut(&endpoint_id) {
@@ -76,35 +77,35 @@ impl Dispatcher {
                 }
                 self.busy.retain(|_, busy| *busy > 0);
             }
-            // Whose it was is not known: all hands are counted anew.
+            // The endpoint of a panicked task is unknown, so the counts are reset.
             Err(error) => {
-                tracing::error!(%error, "sending a webhook ended badly; its lease runs out");
+                tracing::error!(%error, "a webhook request panicked; its lease will expire");
                 self.busy.clear();
             }
         }
     }
 
-    /// Does what there is to do now. Returns how long nothing is known to be due.
+    /// Writes and sends what is due. Returns the time until the next known due time.
     async fn look(&mut self) -> Result<Duration> {
         let mut more = false;
-        for endpoint_id in webhooks::behind(&self.domain().store).await? {
-            match webhooks::fan_out(self.domain(), &endpoint_id).await {
+        for endpoint_id in webhooks::behind(&self.context().store).await? {
+            match webhooks::fan_out(self.context(), &endpoint_id).await {
                 Ok(goes_on) => more |= goes_on,
-                Err(error) => spared(&endpoint_id, &error),
+                Err(error) => log_failure(&endpoint_id, &error),
             }
             Stage::WebhooksWritten.reached().await;
         }
-        let due = webhooks::due(&self.domain().store).await?;
+        let due = webhooks::due(&self.context().store).await?;
         for (endpoint_id, failing) in due.endpoints {
-            let hands = if failing { HANDS_OF_FAILING } else { HANDS };
+            let slots = if failing { SLOTS_OF_FAILING } else { SLOTS };
             let busy = self.busy.get(&endpoint_id).copied().unwrap_or_default();
-            let free = hands
+            let free = slots
                 .saturating_sub(busy)
-                .min(HANDS_IN_ALL.saturating_sub(self.sending.len()));
+                .min(SLOTS_TOTAL.saturating_sub(self.sending.len()));
             if free > 0
                 && let Err(error) = self.send(&endpoint_id, free).await
             {
-                spared(&endpoint_id, &error);
+                log_failure(&endpoint_id, &error);
             }
         }
         if more {
@@ -116,18 +117,18 @@ impl Dispatcher {
     }
 
     async fn send(&mut self, endpoint_id: &str, free: usize) -> Result<()> {
-        let lease_ms = self.domain().settings.lease_ms;
-        let claims = webhooks::claim(self.domain(), endpoint_id, free as u64, lease_ms).await?;
+        let lease_ms = self.context().settings.jobs.lease_ms;
+        let claims = webhooks::claim(self.context(), endpoint_id, free as u64, lease_ms).await?;
         for claim in claims {
             *self.busy.entry(endpoint_id.to_owned()).or_default() += 1;
-            let (worker, outside, id) = (
+            let (worker, egress, id) = (
                 Arc::clone(&self.worker),
-                Arc::clone(&self.outside),
+                Arc::clone(&self.egress),
                 endpoint_id.to_owned(),
             );
             self.sending.spawn(async move {
-                if let Err(error) = send::deliver(&worker, &outside, claim).await {
-                    tracing::error!(%error, endpoint_id = id, "a webhook's attempt could not be written down; its lease runs out");
+                if let Err(error) = send::deliver(&worker, &egress, claim).await {
+                    tracing::error!(%error, endpoint_id = id, "a webhook attempt was not recorded; its lease will expire");
                 }
                 id
             });
@@ -136,7 +137,7 @@ impl Dispatcher {
     }
 }
 
-/// What is wrong with one endpoint keeps nothing from the others; it is looked at again.
-fn spared(endpoint_id: &str, error: &Error) {
-    tracing::warn!(%error, endpoint_id, "a webhook endpoint could not be looked after; tried again");
+/// Logs a failure of one endpoint. The others are processed, and this one is retried.
+fn log_failure(endpoint_id: &str, error: &Error) {
+    tracing::warn!(%error, endpoint_id, "a webhook endpoint could not be processed; retrying");
 }

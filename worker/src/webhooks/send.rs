@@ -1,31 +1,31 @@
-//! One request with one delivery.
+//! Sends one delivery.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP, Webhook};
 use tokio::time::Instant;
-use vintedbot_connector::{Outside, Post};
+use vintedbot_connector::{EgressClient, Post};
 use vintedbot_domain::webhooks::{self, Answer, Claim, Sent};
 use vintedbot_domain::{Error, Result};
 
 use crate::{Stage, Worker};
 
-/// How long a receiver may take to answer; Standard Webhooks asks for 15 to 30 s.
+/// The timeout of a receiver's response; Standard Webhooks recommends 15 to 30 s.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// How long a request may go on once the process is to end.
+/// The time that a running request gets after the drain began.
 const DRAIN: Duration = Duration::from_secs(4);
 
-/// Sends what was claimed and writes down what came of it. A drain that does not wait so long hands it back.
-pub async fn deliver(worker: &Worker, outside: &Outside, claim: Claim) -> Result<()> {
+/// Sends a claimed delivery and records the outcome. If the drain ends first, hands the delivery back.
+pub async fn deliver(worker: &Worker, egress: &EgressClient, claim: Claim) -> Result<()> {
     Stage::WebhookClaimed.reached().await;
     let drained = async {
         worker.drain.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
     let sent = tokio::select! {
-        sent = send(worker, outside, &claim) => sent?,
-        () = drained => return webhooks::release(&worker.domain.store, &claim).await,
+        sent = send(worker, egress, &claim) => sent?,
+        () = drained => return webhooks::release(&worker.context.store, &claim).await,
     };
     Stage::WebhookSent.reached().await;
     let outcome = match &sent.outcome {
@@ -34,20 +34,20 @@ pub async fn deliver(worker: &Worker, outside: &Outside, claim: Claim) -> Result
         Err(_) => "no_answer",
     };
     metrics::counter!("vintedbot_webhook_attempts_total", "outcome" => outcome).increment(1);
-    webhooks::record(&worker.domain.store, &claim, sent).await?;
+    webhooks::record(&worker.context.store, &claim, sent).await?;
     Stage::WebhookRecorded.reached().await;
     Ok(())
 }
 
-async fn send(worker: &Worker, outside: &Outside, claim: &Claim) -> Result<Sent> {
-    let domain = &worker.domain;
-    // The receiver compares it with its own clock.
-    let time = domain.clock.now();
+async fn send(worker: &Worker, egress: &EgressClient, claim: &Claim) -> Result<Sent> {
+    let context = &worker.context;
+    // The receiver compares this time with its own clock.
+    let time = context.clock.now();
     let headers = headers(claim, time.div_euclid(1_000))?;
-    // What is over before the lease is sent once.
-    let lease = Duration::from_millis(domain.settings.lease_ms.unsigned_abs());
+    // A request that ends before the lease expires is sent only once.
+    let lease = Duration::from_millis(context.settings.jobs.lease_ms.unsigned_abs());
     let began = Instant::now();
-    let received = outside
+    let received = egress
         .post(Post {
             url: &claim.url,
             headers: &headers,
@@ -75,7 +75,7 @@ async fn send(worker: &Worker, outside: &Outside, claim: &Claim) -> Result<Sent>
     })
 }
 
-/// The headers of Standard Webhooks, signed with every secret that is in force.
+/// Returns the headers of Standard Webhooks, signed with every active secret.
 fn headers(claim: &Claim, seconds: i64) -> Result<Vec<(String, String)>> {
     let (id, body) = (&claim.delivery.webhook_id, claim.delivery.body.as_bytes());
     let signatures = claim

@@ -1,17 +1,17 @@
-//! Whether something may be sent to an address, for whoever makes an endpoint.
+//! Checks whether a webhook may be sent to an address, when an endpoint is created or changed.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use vintedbot_connector::Outside;
+use vintedbot_connector::EgressClient;
 use vintedbot_domain::webhooks::Targets;
 
-/// The addresses that [`Outside`] reaches.
+/// Allows the addresses that [`EgressClient`] reaches.
 #[derive(Clone, Debug)]
-pub struct OutsideTargets(pub Arc<Outside>);
+pub struct EgressTargets(pub Arc<EgressClient>);
 
 #[async_trait]
-impl Targets for OutsideTargets {
+impl Targets for EgressTargets {
     async fn check(&self, url: &str) -> Result<(), String> {
         self.0.check(url).await
     }

@@ -1,4 +1,4 @@
-//! `CheckSession`, and what every answer of the site to a session says of it.
+//! `CheckSession`, and recording that the site accepted a session.
 
 use futures::FutureExt;
 use vintedbot_marketplace::Member;
@@ -9,15 +9,15 @@ use crate::accounts::{Account, AccountState, SessionSlot, SessionState};
 use crate::identity::Caller;
 use crate::jobs::{self, Answer, Claim, NewJob, Outcome};
 use crate::store::entities::sessions;
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
-/// Asks the site who is logged in with the account's session, and waits for the answer: as long as the caller does. One
-/// that is known to be of no use is not asked about.
+/// Checks on the site that the account's session still works. Waits for the result until the caller drops the future. A
+/// session that is already INVALID is not checked again.
 ///
 /// # Errors
 /// SESSION_REQUIRED, ACCOUNT_PAUSED, SITE_UNAVAILABLE or a reason that begins with CHALLENGE.
-pub async fn check_session(domain: &Domain, caller: &Caller, account_id: &str) -> Result<Account> {
-    let account = crate::accounts::get(domain, caller, account_id).await?;
+pub async fn check_session(context: &Context, caller: &Caller, account_id: &str) -> Result<Account> {
+    let account = crate::accounts::get(context, caller, account_id).await?;
     let session = account.session.as_ref().ok_or_else(|| {
         let message = format!("account {account_id} has no session on {}", account.site);
         Error::rejected(Reason::SessionRequired, message).with("account_id", account_id)
@@ -25,24 +25,24 @@ pub async fn check_session(domain: &Domain, caller: &Caller, account_id: &str) -
     if session.state == SessionState::Invalid {
         return Ok(account);
     }
-    let (owner_id, id) = (caller.owner_id.clone(), account_id.to_owned());
-    let job_id = domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), account_id.to_owned());
+    let job_id = context
         .store
         .write(move |tx| {
-            let (owner_id, id) = (owner_id.clone(), id.clone());
+            let (workspace_id, id) = (workspace_id.clone(), id.clone());
             async move {
-                let row = load(tx, &owner_id, &id).await?;
+                let row = load(tx, &workspace_id, &id).await?;
                 if row.state == AccountState::Paused {
                     return Err(Error::rejected(
                         Reason::AccountPaused,
-                        "the account is paused; look at why, then call ResumeAccount",
+                        "the account is paused; check why, then call ResumeAccount",
                     )
                     .with("account_id", &row.id)
                     .with("pause_reason", row.pause_reason.unwrap_or_default()));
                 }
                 let new = NewJob {
                     kind: jobs::Kind::CheckSession,
-                    owner_id: Some(owner_id),
+                    workspace_id: Some(workspace_id),
                     account_id: Some(row.id.clone()),
                     subject_id: row.id.clone(),
                     due_time: tx.now().await?,
@@ -53,31 +53,32 @@ pub async fn check_session(domain: &Domain, caller: &Caller, account_id: &str) -
             .boxed()
         })
         .await?;
-    jobs::answer_of(&domain.store, &job_id).await?;
-    crate::accounts::get(domain, caller, account_id).await
+    jobs::answer_of(&context.store, &job_id).await?;
+    crate::accounts::get(context, caller, account_id).await
 }
 
-/// Answers whoever waits for a check, and ends its job.
-pub async fn settle_check(domain: &Domain, claim: &Claim, answer: Answer) -> Result<()> {
-    let (claim, back_off) = (claim.clone(), domain.settings.back_off());
-    domain
+/// Stores the result of a check for its waiting callers, and ends its job.
+pub async fn settle_check(context: &Context, claim: &Claim, answer: Answer) -> Result<()> {
+    let (claim, backoff) = (claim.clone(), context.settings.backoff());
+    context
         .store
         .write(move |tx| {
             let (claim, answer) = (claim.clone(), answer.clone());
             async move {
                 claim.require_held(tx).await?;
                 jobs::answer(tx, &claim.job.id, &answer).await?;
-                claim.finish(tx, &Outcome::Done, &back_off).await
+                claim.finish(tx, &Outcome::Done, &backoff).await
             }
             .boxed()
         })
         .await
 }
 
-/// Writes down that the site answered to the account's session as to that member. How fresh that is, is no event.
-pub async fn checked(domain: &Domain, account_id: &str, site: &str, member: &Member) -> Result<()> {
+/// Records the time at which the site accepted the account's session as this member's. Emits no event. Does nothing if
+/// the session is not active or belongs to another member.
+pub async fn checked(context: &Context, account_id: &str, site: &str, member: &Member) -> Result<()> {
     let (account_id, site, member) = (account_id.to_owned(), site.to_owned(), member.clone());
-    domain
+    context
         .store
         .write(move |tx| {
             let (account_id, site, member) = (account_id.clone(), site.clone(), member.clone());

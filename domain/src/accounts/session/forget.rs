@@ -1,4 +1,4 @@
-//! `ForgetSession`: the cookies are erased here, and what needs them stops.
+//! `ForgetSession`: erases an account's cookies and stops the jobs that need them.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -11,33 +11,37 @@ use crate::events::Kind;
 use crate::identity::Caller;
 use crate::store::Tx;
 use crate::store::entities::{accounts, sessions};
-use crate::{Domain, Reason, Result, publishing, requests};
+use crate::{Context, Reason, Result, publishing, requests};
 
 const METHOD: &str = "ForgetSession";
-const STOPPED: &str = "The session was forgotten, and jobs that have not ended need one. Import a session to go on, or cancel them.";
+const STOPPED: &str =
+    "The session was forgotten, but open jobs need one. Import a session, or cancel these jobs.";
 
-/// Erases every session of an account here, one that is being tried too. An account of the real site whose jobs need one is
-/// paused. Forgetting none is no error.
+/// Erases every stored session of an account, including an imported one that is still being tried.
+///
+/// On the real site, the account is paused if publish jobs, replies or thread removals are open. On the practice site,
+/// those without a committed intent are cancelled, and the account is paused only if an effect is in doubt. It is not
+/// an error if the account has no session.
 pub async fn forget_session(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     account_id: &str,
     request_id: Option<String>,
 ) -> Result<Account> {
     requests::once(
-        domain,
+        context,
         caller,
         METHOD,
         account_id,
         request_id,
-        |tx, owner_id, id| run(tx, owner_id, id).boxed(),
+        |tx, workspace_id, id| run(tx, workspace_id, id).boxed(),
     )
     .await?;
-    crate::accounts::get(domain, caller, account_id).await
+    crate::accounts::get(context, caller, account_id).await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
-    let account = load(tx, owner_id, id).await?;
+async fn run(tx: &Tx, workspace_id: &str, id: &str) -> Result<()> {
+    let account = load(tx, workspace_id, id).await?;
     match forget_all(tx, id).await? {
         0 => Ok(()),
         _ => forgotten(tx, account).await,
@@ -51,7 +55,7 @@ async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {
         ..account
     };
     let id = account.id.clone();
-    // Whoever keeps it in memory finds out when the account is next looked at, which is now.
+    // The job makes the worker process read the account now, so that it drops the session from its cache.
     connection::queue(tx, &account).await?;
     save(tx, account, Kind::AccountSessionForgotten).await?;
     if !open::is_anything(tx, &id).await? {
@@ -60,7 +64,7 @@ async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {
     if is_real {
         return pause(tx, &id, Reason::SessionRequired, STOPPED, None).await;
     }
-    // The account is the practice site's own member from now on, and nothing was approved for that one.
+    // From now on the account is the practice site's default member, for whom nothing was approved.
     open::cancel(
         tx,
         &id,
@@ -68,13 +72,13 @@ async fn forgotten(tx: &Tx, account: accounts::Model) -> Result<()> {
         "the session was forgotten; prepare again",
     )
     .await?;
-    if publishing::is_undecided(tx, &id).await? {
+    if publishing::is_in_doubt(tx, &id).await? {
         pause(tx, &id, Reason::SessionRequired, STOPPED, None).await?;
     }
     Ok(())
 }
 
-/// Erases every session of an account. Returns how many there were.
+/// Erases every session of an account. Returns the number of erased sessions.
 pub(in crate::accounts) async fn forget_all(tx: &Tx, account_id: &str) -> Result<u64> {
     let gone = sessions::Entity::delete_many()
         .filter(sessions::Column::AccountId.eq(account_id))

@@ -1,17 +1,17 @@
-//! `ImportSession`: what a person brings is sealed as a candidate, tried on the site by the worker, and takes the place of
-//! the session in use only when it works.
+//! `ImportSession`: seals a person's session as a candidate. The worker tries it on the site, and it replaces the
+//! current session only if it works.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
 use vintedbot_marketplace::cookies::{self as brought, Brought, Rules, Source};
-use vintedbot_marketplace::{CANDIDATE, Member, Seat, Session};
+use vintedbot_marketplace::{AccountContext, CANDIDATE, Member, Session};
 use zeroize::Zeroizing;
 
-use super::{joined, locked_account, locked_row, open, put, save_with, seal, without_its_pause};
+use super::{clear_session_pause, joined, locked_account, locked_row, open, put, save_with, seal};
 use crate::accounts::account::load;
 use crate::accounts::open;
-use crate::accounts::{Account, SessionSlot, SessionState, connection, seat};
+use crate::accounts::{Account, SessionSlot, SessionState, account_context, connection};
 use crate::clock::{Millis, rfc3339};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
@@ -19,13 +19,13 @@ use crate::jobs::{self, Answer, Claim, NewJob, Outcome};
 use crate::keys::sha256_hex;
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, jobs as job_rows, sessions};
-use crate::{Domain, Error, Reason, Result, Violation, publishing, requests};
+use crate::{Context, Error, Reason, Result, Violation, publishing, requests};
 
 const METHOD: &str = "ImportSession";
 const USER_AGENT_MAX: usize = 512;
 const HOUR: Millis = 3_600_000;
 
-/// Where the cookies come from.
+/// The source of the cookies.
 #[derive(Clone)]
 pub enum SessionSource {
     /// The value of a `Cookie` header.
@@ -35,14 +35,14 @@ pub enum SessionSource {
 }
 
 impl SessionSource {
-    fn as_brought(&self) -> Source<'_> {
+    fn as_source(&self) -> Source<'_> {
         match self {
             Self::CookieHeader(text) => Source::Header(text),
             Self::BrowserExport(text) => Source::Export(text),
         }
     }
 
-    /// What stands for it in the memory of calls, so that the cookies themselves stand nowhere.
+    /// Returns the hash that replaces the cookies in the stored parameters of the call.
     fn digest(&self) -> String {
         match self {
             Self::CookieHeader(text) => format!("header {}", sha256_hex(text.as_bytes())),
@@ -64,31 +64,31 @@ impl std::fmt::Debug for SessionSource {
     }
 }
 
-/// A session that a person brings.
+/// The parameters of a session import.
 #[derive(Clone, Debug)]
 pub struct ImportSession {
     pub account_id: String,
     pub source: SessionSource,
-    /// Of the browser that it comes from; 1 to 512 characters.
+    /// The user agent of the browser that the session comes from; 1 to 512 characters.
     pub user_agent: String,
-    /// From when on it is not to be used any more.
+    /// The time from which the session is no longer used. Absent: no limit.
     pub expire_time: Option<Millis>,
-    /// Whether a session of another member than before is taken.
+    /// Whether a session of a different member than before is accepted.
     pub accept_other_member: bool,
     pub request_id: Option<String>,
 }
 
-/// What came of an import that worked.
+/// The result of a successful import.
 #[derive(Clone, Debug)]
 pub struct Imported {
     pub account: Account,
-    /// Names of cookies that were left out.
+    /// Names of cookies that were dropped.
     pub dropped: Vec<String>,
-    /// Names of cookies that are usually there and were not given.
+    /// Names of usual cookies that were not supplied.
     pub missing: Vec<String>,
 }
 
-/// What identifies a call, besides its id.
+/// The parameters that identify a call with the same `request_id`.
 #[derive(Serialize)]
 struct Parameters<'a> {
     account_id: &'a str,
@@ -98,42 +98,43 @@ struct Parameters<'a> {
     accept_other_member: bool,
 }
 
-/// What the job that tries a candidate has to know besides it.
+/// The payload of the job that tries a candidate.
 #[derive(Clone, Serialize, Deserialize)]
-struct Note {
+struct CandidateNote {
     dropped: Vec<String>,
     missing: Vec<String>,
     accept_other_member: bool,
 }
 
-/// Takes a session that works, and waits until that is known: as long as the caller does.
+/// Imports a session and waits until the worker has tried it. The wait ends when the caller drops the future.
 ///
 /// # Errors
-/// Violations; MESSAGE_TOO_LARGE, SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, RATE_LIMITED; what the site made of it:
-/// SESSION_INVALID, SESSION_OTHER_MEMBER, SITE_UNAVAILABLE or a reason that begins with CHALLENGE; RESOURCE_CHANGED where
-/// another import or a move of the account came in between.
-pub async fn import_session(domain: &Domain, caller: &Caller, import: ImportSession) -> Result<Imported> {
-    let account = crate::accounts::get(domain, caller, &import.account_id).await?;
-    check(&import, domain.store.now().await?)?;
+/// - Of the request: violations, MESSAGE_TOO_LARGE, SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, RATE_LIMITED.
+/// - Of the trial: SESSION_INVALID, SESSION_MEMBER_MISMATCH, OUTCOME_UNKNOWN, SITE_UNAVAILABLE, or a reason that begins
+///   with CHALLENGE.
+/// - RESOURCE_CHANGED if another import replaced this one, or the account moved to another site or was deleted.
+pub async fn import_session(context: &Context, caller: &Caller, import: ImportSession) -> Result<Imported> {
+    let account = crate::accounts::get(context, caller, &import.account_id).await?;
+    check(&import, context.store.now().await?)?;
     let taken = Rules::embedded()
-        .take(&import.source.as_brought(), account.site_market()?)
+        .take(&import.source.as_source(), account.site_market()?)
         .map_err(|error| refusal(error, &import, &account))?;
-    let (domain_, caller_, import) = (domain.clone(), caller.clone(), std::sync::Arc::new(import));
+    let (context_, caller_, import) = (context.clone(), caller.clone(), std::sync::Arc::new(import));
     let account_id = account.id;
     let taken = std::sync::Arc::new(taken);
     let site = account.site;
-    let job_id = domain
+    let job_id = context
         .store
         .write(move |tx| {
-            let (domain, caller) = (domain_.clone(), caller_.clone());
+            let (context, caller) = (context_.clone(), caller_.clone());
             let (import, taken, site) = (import.clone(), taken.clone(), site.clone());
-            async move { begin(tx, &domain, &caller, &import, &taken, &site).await }.boxed()
+            async move { begin(tx, &context, &caller, &import, &taken, &site).await }.boxed()
         })
         .await?;
-    let job = jobs::answer_of(&domain.store, &job_id).await?;
-    let note = job.and_then(|job| serde_json::from_str::<Note>(&job.payload).ok());
+    let job = jobs::answer_of(&context.store, &job_id).await?;
+    let note = job.and_then(|job| serde_json::from_str::<CandidateNote>(&job.payload).ok());
     Ok(Imported {
-        account: crate::accounts::get(domain, caller, &account_id).await?,
+        account: crate::accounts::get(context, caller, &account_id).await?,
         dropped: note.as_ref().map(|note| note.dropped.clone()).unwrap_or_default(),
         missing: note.map(|note| note.missing).unwrap_or_default(),
     })
@@ -146,7 +147,7 @@ fn check(import: &ImportSession, now: Millis) -> Result<()> {
     if !(1..=USER_AGENT_MAX).contains(&agent.len()) || !is_plain || agent.trim() != agent {
         violations.push(Violation::new(
             "user_agent",
-            format!("must be the header of the same browser: 1 to {USER_AGENT_MAX} plain characters"),
+            format!("must be the same browser's User-Agent header: 1 to {USER_AGENT_MAX} printable ASCII characters"),
         ));
     }
     if import.expire_time.is_some_and(|time| time <= now) {
@@ -184,7 +185,7 @@ fn refusal(error: brought::Error, import: &ImportSession, account: &Account) -> 
 
 async fn begin(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     import: &ImportSession,
     taken: &Brought,
@@ -197,26 +198,26 @@ async fn begin(
         expire_time: import.expire_time,
         accept_other_member: import.accept_other_member,
     };
-    let (owner_id, request_id) = (caller.owner_id.as_str(), import.request_id.as_deref());
-    if let Some(job_id) = requests::check(tx, owner_id, request_id, METHOD, &parameters).await? {
+    let (workspace_id, request_id) = (caller.workspace_id.as_str(), import.request_id.as_deref());
+    if let Some(job_id) = requests::check(tx, workspace_id, request_id, METHOD, &parameters).await? {
         return Ok(job_id);
     }
-    let account = load(tx, owner_id, &import.account_id).await?;
+    let account = load(tx, workspace_id, &import.account_id).await?;
     if account.site != site {
         return Err(moved());
     }
     let now = tx.now().await?;
-    limit(tx, domain, owner_id, now).await?;
+    limit(tx, context, workspace_id, now).await?;
     let new = NewJob {
         kind: jobs::Kind::ImportSession,
-        owner_id: Some(owner_id.to_owned()),
+        workspace_id: Some(workspace_id.to_owned()),
         account_id: Some(account.id.clone()),
         subject_id: account.id.clone(),
         due_time: now,
         unique_key: None,
     };
     let job_id = jobs::enqueue(tx, new).await?;
-    let note = Note {
+    let note = CandidateNote {
         dropped: taken.dropped.clone(),
         missing: taken.missing_usual.clone(),
         accept_other_member: import.accept_other_member,
@@ -226,7 +227,7 @@ async fn begin(
         account_id: account.id,
         site: account.site,
         slot: SessionSlot::Candidate,
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         state: SessionState::Active,
         generation: CANDIDATE,
         sealed: String::new(),
@@ -245,25 +246,25 @@ async fn begin(
         job_id: Some(job_id.clone()),
     };
     let sealed = seal(
-        &domain.keys,
-        &*domain.ids,
+        &context.keys,
+        &*context.ids,
         &row,
         &taken.cookies,
         &import.user_agent,
     )?;
-    // One that is still being tried is given up for it: the person's last word counts.
+    // A candidate that is still being tried is replaced: the latest import counts.
     put(tx, sessions::Model { sealed, ..row }).await?;
-    requests::remember(tx, owner_id, request_id, METHOD, &parameters, &job_id).await?;
+    requests::remember(tx, workspace_id, request_id, METHOD, &parameters, &job_id).await?;
     Ok(job_id)
 }
 
-/// Refuses more imports in an hour than the setting says.
-async fn limit(tx: &Tx, domain: &Domain, owner_id: &str, now: Millis) -> Result<()> {
-    let most = domain.settings.imports_per_hour;
+/// Enforces the setting `limits.imports_per_hour`.
+async fn limit(tx: &Tx, context: &Context, workspace_id: &str, now: Millis) -> Result<()> {
+    let most = context.settings.limits.imports_per_hour;
     let times: Vec<Millis> = job_rows::Entity::find()
         .select_only()
         .column(job_rows::Column::CreateTime)
-        .filter(job_rows::Column::OwnerId.eq(owner_id))
+        .filter(job_rows::Column::WorkspaceId.eq(workspace_id))
         .filter(job_rows::Column::Kind.eq(jobs::Kind::ImportSession))
         .filter(job_rows::Column::CreateTime.gt(now - HOUR))
         .order_by_desc(job_rows::Column::CreateTime)
@@ -276,7 +277,7 @@ async fn limit(tx: &Tx, domain: &Domain, owner_id: &str, now: Millis) -> Result<
         None => Ok(()),
         Some(oldest) => {
             let free = oldest + HOUR;
-            let message = format!("{most} sessions an hour may be imported, and so many were");
+            let message = format!("the limit of {most} session imports an hour is reached; try again later");
             Err(Error::rejected(Reason::RateLimited, message)
                 .with("limit", "imports_per_hour")
                 .with("available_time", rfc3339(free))
@@ -288,21 +289,22 @@ async fn limit(tx: &Tx, domain: &Domain, owner_id: &str, now: Millis) -> Result<
 fn moved() -> Error {
     Error::rejected(
         Reason::ResourceChanged,
-        "the account was moved to another site at the same moment; call again",
+        "the account was moved to another site during the call; call again",
     )
 }
 
-/// A session to be tried, and where.
+/// A candidate session with its account context.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    pub seat: Seat,
+    pub account_context: AccountContext,
     pub session: Session,
 }
 
-/// What an import job is to try; `None` where that is gone: replaced by a later import, or its account moved or removed.
-pub async fn candidate(domain: &Domain, claim: &Claim) -> Result<Option<Candidate>> {
+/// Loads the candidate session of an import job. `None`: a later import replaced it, or its account was moved or
+/// deleted.
+pub async fn candidate(context: &Context, claim: &Claim) -> Result<Option<Candidate>> {
     let account_id = claim.job.account_id.as_deref().unwrap_or_default();
-    let reader = domain.store.reader();
+    let reader = context.store.reader();
     let account = account_rows::Entity::find_by_id(account_id).one(reader).await?;
     let Some(account) = account.filter(|account| account.delete_time.is_none()) else {
         return Ok(None);
@@ -313,30 +315,31 @@ pub async fn candidate(domain: &Domain, claim: &Claim) -> Result<Option<Candidat
         return Ok(None);
     };
     Ok(Some(Candidate {
-        session: open(&domain.keys, &row)?,
-        seat: seat(&Account::from(account)),
+        session: open(&context.keys, &row)?,
+        account_context: account_context(&Account::from(account)),
     }))
 }
 
-/// What came of trying a candidate.
+/// The result of trying a candidate.
 #[derive(Clone, Debug)]
 pub enum Tried {
     Works(Member),
     Refused(Answer),
 }
 
-/// Writes down what came of trying a candidate, answers whoever waits, and ends the job. `true`: it is the session in use.
-pub async fn settle_import(domain: &Domain, claim: &Claim, tried: Tried) -> Result<bool> {
-    let (domain_, claim) = (domain.clone(), claim.clone());
-    domain
+/// Records the result of trying a candidate, stores the answer for waiting callers, and ends the job. Returns true if
+/// the candidate is now the current session.
+pub async fn settle_import(context: &Context, claim: &Claim, tried: Tried) -> Result<bool> {
+    let (context_, claim) = (context.clone(), claim.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, claim, tried) = (domain_.clone(), claim.clone(), tried.clone());
+            let (context, claim, tried) = (context_.clone(), claim.clone(), tried.clone());
             async move {
                 let account_id = claim.job.account_id.clone().unwrap_or_default();
                 let account = locked_account(tx, &account_id).await?;
                 claim.require_held(tx).await?;
-                let answer = settle(tx, &domain, &claim, account, tried).await?;
+                let answer = settle(tx, &context, &claim, account, tried).await?;
                 let is_transient = matches!(
                     &answer,
                     Answer::Refused {
@@ -345,12 +348,12 @@ pub async fn settle_import(domain: &Domain, claim: &Claim, tried: Tried) -> Resu
                     }
                 );
                 if is_transient {
-                    // The same call may try again.
+                    // The failure is transient, so a repeated call with the same request_id starts a new import.
                     requests::forget(tx, std::slice::from_ref(&claim.job.id)).await?;
                 }
                 jobs::answer(tx, &claim.job.id, &answer).await?;
                 claim
-                    .finish(tx, &Outcome::Done, &domain.settings.back_off())
+                    .finish(tx, &Outcome::Done, &context.settings.backoff())
                     .await?;
                 Ok(answer == Answer::Done)
             }
@@ -361,7 +364,7 @@ pub async fn settle_import(domain: &Domain, claim: &Claim, tried: Tried) -> Resu
 
 async fn settle(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     account: Option<account_rows::Model>,
     tried: Tried,
@@ -369,7 +372,7 @@ async fn settle(
     let replaced = || {
         Answer::refused(
             Reason::ResourceChanged,
-            "another import was made meanwhile, or the account was moved or removed",
+            "another import replaced this one, or the account was moved or deleted",
         )
     };
     let Some(account) = account else {
@@ -385,47 +388,47 @@ async fn settle(
         Tried::Works(member) => member,
         Tried::Refused(answer) => return Ok(answer),
     };
-    let note: Note = serde_json::from_str(&claim.job.payload)?;
+    let note: CandidateNote = serde_json::from_str(&claim.job.payload)?;
     let is_other = account.member_id.as_ref().is_some_and(|id| *id != member.id);
     if is_other && !note.accept_other_member {
         let message = format!(
-            "the session is {}'s, and the account has been {}'s; set accept_other_member if that is meant",
+            "the session belongs to {}, but the account belongs to {}; set accept_other_member to accept it",
             member.login,
             account.member_login.as_deref().unwrap_or("another member")
         );
-        return Ok(Answer::refused(Reason::SessionOtherMember, message)
+        return Ok(Answer::refused(Reason::SessionMemberMismatch, message)
             .with("member_id", &member.id)
             .with("member_login", &member.login));
     }
     if is_other {
-        // What was approved was approved for the other one; what may be done already has to be read as that one.
-        if publishing::is_undecided(tx, &account.id).await? {
+        // Approvals count only for the previous member, and an effect in doubt can be read only as that member.
+        if publishing::is_in_doubt(tx, &account.id).await? {
             return Ok(Answer::refused(
                 Reason::OutcomeUnknown,
-                "a click made as the member of before is undecided; it comes first: resolve it, then import again",
+                "an effect of the previous member is still in doubt; resolve it, then import again",
             ));
         }
         open::cancel(
             tx,
             &account.id,
-            Reason::SessionOtherMember,
+            Reason::SessionMemberMismatch,
             connection::OTHER_MEMBER,
         )
         .await?;
     }
-    promote(tx, domain, account, row, member).await?;
+    promote(tx, context, account, row, member).await?;
     Ok(Answer::Done)
 }
 
-/// Puts a candidate in the place of the session in use, whatever that is doing: a person's import wins.
+/// Replaces the current session with a candidate, even during a refresh of the current session: a person's import wins.
 async fn promote(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     account: account_rows::Model,
     candidate: sessions::Model,
     member: Member,
 ) -> Result<()> {
-    let session = open(&domain.keys, &candidate)?;
+    let session = open(&context.keys, &candidate)?;
     let before = locked_row(tx, &account.id, &account.site, SessionSlot::Current).await?;
     let row = sessions::Model {
         slot: SessionSlot::Current,
@@ -442,8 +445,8 @@ async fn promote(
     };
     let row = sessions::Model {
         sealed: seal(
-            &domain.keys,
-            &*domain.ids,
+            &context.keys,
+            &*context.ids,
             &row,
             &session.cookies,
             &session.user_agent,
@@ -455,7 +458,7 @@ async fn promote(
         member_login: Some(member.login),
         ..account
     };
-    let (account, is_resumed) = without_its_pause(account);
+    let (account, is_resumed) = clear_session_pause(account);
     connection::queue(tx, &account).await?;
     let shown = account_rows::Model {
         session: super::shown(&account, &row)?,

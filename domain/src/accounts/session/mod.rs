@@ -1,10 +1,11 @@
-//! A member's session on the site, as it is kept here: imported by the person, tried on the site, renewed, found dead,
-//! forgotten.
+//! A member's stored session on the site: imported, tried, renewed, invalidated and forgotten.
 //!
-//! `import` takes what a person brings and settles what came of trying it, `check` asks whether it still works, `forget`
-//! erases it, `stored` is what the connector renews sessions through. Cookies are sealed whenever they rest; what others
-//! see is [`AccountSession`], which stands on the account's own row, so that the account, its events and its snapshots
-//! show the same. Every write locks the account first, and compares the generation that it was decided on.
+//! `import` stores a person's session and records the result of trying it. `check` asks the site whether it still
+//! works. `forget` erases it. The connector renews sessions through `stored`.
+//!
+//! Stored cookies are always sealed. [`AccountSession`] is the public view. It is stored in the account's row, so that
+//! the account, its events and its snapshots agree. Every write locks the account first, and a verdict applies only to
+//! the generation for which it was reached.
 
 mod check;
 mod forget;
@@ -36,16 +37,16 @@ pub use import::{
 };
 pub use stored::StoredSessions;
 
-/// What may be shown of a session: never a cookie's value.
+/// The public view of a session. It never contains a cookie's value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountSession {
     pub state: SessionState,
-    /// Why it cannot be used.
+    /// Why the session is invalid. Absent: it is active.
     pub reason: Option<Reason>,
     pub message: Option<String>,
     pub member_id: String,
     pub member_login: String,
-    /// In order.
+    /// Names of the stored cookies, in alphabetical order.
     pub cookie_names: Vec<String>,
     pub generation: i64,
     pub import_time: Millis,
@@ -72,8 +73,7 @@ impl From<&sessions::Model> for AccountSession {
     }
 }
 
-/// Refuses what needs the site where the account cannot be logged in there: the practice site is entered without a
-/// session, the real one is not.
+/// Checks that an account can be logged in on its site. The practice site does not require a session.
 ///
 /// # Errors
 /// SESSION_REQUIRED, SESSION_INVALID.
@@ -84,7 +84,7 @@ pub fn require_session(account: &Account, now: Millis) -> Result<()> {
         None if account.site == PRACTICE => Ok(()),
         None => {
             let message = format!(
-                "account {} has no session on {}; bring one with ImportSession",
+                "account {} has no session on {}; import one with ImportSession",
                 account.id, account.site
             );
             refused(Reason::SessionRequired, message)
@@ -101,18 +101,18 @@ pub fn require_session(account: &Account, now: Millis) -> Result<()> {
     }
 }
 
-/// What a person is told of a session that is of no use.
+/// Returns the message for a session that is invalid.
 fn sentence(why: LostSession) -> &'static str {
     match why {
         LostSession::Refused => {
-            "The site does not take the session any more. Log in with your own browser, then import the session again."
+            "The site no longer accepts the session. Log in with your own browser, then import the session again."
         }
         LostSession::LostInRefresh => {
-            "The site's answer to the session's renewal was lost, and what is left of it is refused. Log in with your own \
-             browser, then import the session again."
+            "The site's answer to the session's renewal was lost, and the site refuses the old session. Log in with your \
+             own browser, then import the session again."
         }
         LostSession::Expired => {
-            "The session's time is over, as you set it. Import it again to go on with it."
+            "The session has passed the expire_time that you set. Import it again to continue."
         }
     }
 }
@@ -124,7 +124,7 @@ fn reason_of(why: LostSession) -> Reason {
     }
 }
 
-/// Why a session that is known to be of no use is.
+/// Returns why an invalid session is invalid.
 fn why_of(row: &sessions::Model) -> LostSession {
     if row.reason == Some(Reason::SessionLostInRefresh.name()) {
         LostSession::LostInRefresh
@@ -135,8 +135,8 @@ fn why_of(row: &sessions::Model) -> LostSession {
     }
 }
 
-/// Pauses that end when a session is imported that works.
-fn is_of_session(reason: Option<&str>) -> bool {
+/// Returns whether a pause with this reason ends when a working session is imported.
+fn is_session_reason(reason: Option<&str>) -> bool {
     let reasons = [
         Reason::SessionInvalid,
         Reason::SessionLostInRefresh,
@@ -157,14 +157,14 @@ fn joined(cookies: &Cookies) -> String {
     names.join(",")
 }
 
-/// What is sealed of a session.
+/// The sealed content of a session.
 #[derive(Serialize, Deserialize)]
 struct Content {
     cookies: Cookies,
     user_agent: String,
 }
 
-/// The name that a session's seal belongs to.
+/// Returns the record id that the seal of a session is bound to.
 fn record_id(account_id: &str, site: &str, slot: SessionSlot) -> String {
     format!("{account_id}/{site}/{slot:?}")
 }
@@ -184,7 +184,7 @@ fn seal(
     let id = record_id(&row.account_id, &row.site, row.slot);
     let record = Record {
         purpose: Sealed::Session,
-        owner_id: &row.owner_id,
+        workspace_id: &row.workspace_id,
         id: &id,
     };
     keys.seal(&record, &text, ids)
@@ -194,7 +194,7 @@ fn open(keys: &Keys, row: &sessions::Model) -> Result<Session> {
     let id = record_id(&row.account_id, &row.site, row.slot);
     let record = Record {
         purpose: Sealed::Session,
-        owner_id: &row.owner_id,
+        workspace_id: &row.workspace_id,
         id: &id,
     };
     let opened = keys.open(&record, &row.sealed)?;
@@ -207,7 +207,7 @@ fn open(keys: &Keys, row: &sessions::Model) -> Result<Session> {
     })
 }
 
-/// The account, locked; `None` for one that is gone.
+/// Loads and locks an account. `None`: it was deleted.
 async fn locked_account(tx: &Tx, account_id: &str) -> Result<Option<accounts::Model>> {
     let row = tx
         .locked(accounts::Entity::find_by_id(account_id))
@@ -226,7 +226,7 @@ async fn locked_row(
     Ok(tx.locked(sessions::Entity::find_by_id(key)).one(tx).await?)
 }
 
-/// Writes a session's row, whether or not there was one.
+/// Inserts or replaces a session's row.
 async fn put(tx: &Tx, row: sessions::Model) -> Result<()> {
     let key = [
         sessions::Column::AccountId,
@@ -248,7 +248,7 @@ async fn put(tx: &Tx, row: sessions::Model) -> Result<()> {
     Ok(())
 }
 
-/// What the account shows of a session on the site that it works on.
+/// Returns the public view for the account's row: of this session if it is the current one on the account's site.
 fn shown(account: &accounts::Model, row: &sessions::Model) -> Result<Option<String>> {
     if account.site == row.site && row.slot == SessionSlot::Current {
         Ok(Some(serde_json::to_string(&AccountSession::from(row))?))
@@ -257,7 +257,7 @@ fn shown(account: &accounts::Model, row: &sessions::Model) -> Result<Option<Stri
     }
 }
 
-/// What an account shows after a move to another site, and who it is there as far as that is known.
+/// Returns an account after a move to another site, with the session and the member that are stored for that site.
 pub(super) async fn moved(tx: &Tx, account: accounts::Model) -> Result<accounts::Model> {
     let row = locked_row(tx, &account.id, &account.site, SessionSlot::Current).await?;
     Ok(accounts::Model {
@@ -271,7 +271,7 @@ pub(super) async fn moved(tx: &Tx, account: accounts::Model) -> Result<accounts:
     })
 }
 
-/// Writes the session in use and, with an event, the account that shows it.
+/// Writes the current session, and the account with its public view, and emits an event.
 async fn save_with(tx: &Tx, account: accounts::Model, row: sessions::Model, kind: Kind) -> Result<()> {
     let account = accounts::Model {
         session: shown(&account, &row)?,
@@ -281,7 +281,7 @@ async fn save_with(tx: &Tx, account: accounts::Model, row: sessions::Model, kind
     save(tx, account, kind).await
 }
 
-/// Writes both without an event: how fresh something is, is no change of it.
+/// Writes session and account without an event, because the freshness of a check is not a change of the account.
 async fn save_quietly(tx: &Tx, account: accounts::Model, row: sessions::Model) -> Result<()> {
     let account = accounts::Model {
         session: shown(&account, &row)?,
@@ -292,8 +292,8 @@ async fn save_quietly(tx: &Tx, account: accounts::Model, row: sessions::Model) -
     Ok(())
 }
 
-/// Writes down that a session in use is of none any more, and stops its account where that is the site it works on. What
-/// was sealed is erased.
+/// Marks the current session as invalid and erases its sealed content. Pauses the account if the session is for its
+/// site.
 async fn invalidate(tx: &Tx, account: accounts::Model, row: sessions::Model, why: LostSession) -> Result<()> {
     let (reason, message) = (reason_of(why), sentence(why));
     let row = sessions::Model {
@@ -314,9 +314,9 @@ async fn invalidate(tx: &Tx, account: accounts::Model, row: sessions::Model, why
     Ok(())
 }
 
-/// An account whose pause ends, if its cause was the session.
-fn without_its_pause(account: accounts::Model) -> (accounts::Model, bool) {
-    if account.state != AccountState::Paused || !is_of_session(account.pause_reason.as_deref()) {
+/// Ends a pause that the session caused. Returns whether the account was resumed.
+fn clear_session_pause(account: accounts::Model) -> (accounts::Model, bool) {
+    if account.state != AccountState::Paused || !is_session_reason(account.pause_reason.as_deref()) {
         return (account, false);
     }
     let account = accounts::Model {

@@ -1,6 +1,6 @@
-//! Where the connector's sessions are kept. A renewal is written down as begun, under the account's lock, before the site is
-//! asked, and its tokens are stored before they are used; so at most one request to renew a generation is on its way, and
-//! what a crash leaves behind is known for what it is.
+//! Stored sessions for the connector. A renewal is recorded as begun, under the account lock, before the request is
+//! sent. Its tokens are stored before they are used. Therefore at most one request to renew a generation is under way,
+//! and a renewal that a crash interrupted can be recognized.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use futures::FutureExt;
 use sea_orm::EntityTrait;
 use vintedbot_marketplace::cookies::Rules;
 use vintedbot_marketplace::{
-    CANDIDATE, Cookies, Error as SiteError, LostSession, Renewal, Seat, Session, Sessions,
+    AccountContext, CANDIDATE, Cookies, Error as SiteError, LostSession, Renewal, Session, Sessions,
 };
 
 use super::{invalidate, joined, locked_account, locked_row, open, put, save_with, seal, why_of};
@@ -19,15 +19,15 @@ use crate::clock::Millis;
 use crate::events::Kind;
 use crate::store::Tx;
 use crate::store::entities::{accounts, sessions};
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// How long the account's lock is taken for a renewal, which takes eight seconds at most.
+/// The lease of an account lock that is acquired for a renewal, which takes at most eight seconds.
 const LOCK_MS: Millis = 12_000;
 
 /// The sessions of an instance.
 pub struct StoredSessions {
-    domain: Domain,
-    /// Renewals that this process has begun and not ended.
+    context: Context,
+    /// Open renewals of this process.
     begun: Mutex<HashMap<Key, Begun>>,
 }
 
@@ -36,13 +36,13 @@ type Key = (String, String, i64);
 
 #[derive(Clone)]
 struct Begun {
-    /// As it stands in the row.
+    /// The value of `refresh_holder` in the session's row.
     holder: String,
-    /// The account's lock, where it was taken for the renewal alone.
+    /// The account lock, if it was acquired only for the renewal.
     own_lock: Option<AccountLock>,
 }
 
-/// What a transaction decided about a renewal that is asked for.
+/// The decision about a requested renewal.
 enum Decided {
     Renewal(Renewal, Option<Begun>),
     NoSession,
@@ -50,9 +50,9 @@ enum Decided {
 }
 
 impl StoredSessions {
-    pub fn new(domain: Domain) -> Self {
+    pub fn new(context: Context) -> Self {
         Self {
-            domain,
+            context,
             begun: Mutex::default(),
         }
     }
@@ -71,26 +71,32 @@ impl StoredSessions {
             .remove(key)
     }
 
-    /// How long the site may still be at a renewal whose asker is gone.
+    /// Returns how long a renewal request may still be under way after its process has ended.
     fn wait_ms(&self) -> Millis {
-        self.domain.settings.request_timeout_ms.max(LOCK_MS)
+        self.context.settings.effects.request_timeout_ms.max(LOCK_MS)
     }
 
     async fn invalidate(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
         generation: i64,
         why: LostSession,
         begun: Option<Begun>,
     ) -> Result<()> {
-        let seat = seat.clone();
-        self.domain
+        let account_context = account_context.clone();
+        self.context
             .store
             .write(move |tx| {
-                let (seat, begun) = (seat.clone(), begun.clone());
+                let (account_context, begun) = (account_context.clone(), begun.clone());
                 async move {
-                    let account = locked_account(tx, &seat.account_id).await?;
-                    let row = locked_row(tx, &seat.account_id, &seat.site, slot_of(generation)).await?;
+                    let account = locked_account(tx, &account_context.account_id).await?;
+                    let row = locked_row(
+                        tx,
+                        &account_context.account_id,
+                        &account_context.site,
+                        slot_of(generation),
+                    )
+                    .await?;
                     release(tx, begun.as_ref()).await?;
                     let (Some(account), Some(row)) = (account, row) else {
                         return Ok(());
@@ -99,7 +105,7 @@ impl StoredSessions {
                         return Ok(());
                     }
                     if row.slot == SessionSlot::Candidate {
-                        // Whoever tries it is told, and it goes.
+                        // The import job learns of the failure and removes the candidate.
                         return put(tx, ended(row)).await;
                     }
                     invalidate(tx, account, row, why).await
@@ -110,7 +116,7 @@ impl StoredSessions {
     }
 }
 
-/// A candidate has no generation of its own.
+/// Returns the slot of a generation. All candidates have the generation [`CANDIDATE`].
 fn slot_of(generation: i64) -> SessionSlot {
     if generation == CANDIDATE {
         SessionSlot::Candidate
@@ -119,12 +125,13 @@ fn slot_of(generation: i64) -> SessionSlot {
     }
 }
 
-/// Whether a row is still what a verdict was reached about: the same generation and, where a renewal is open, ours.
+/// Returns whether a verdict applies to a row: the generation is unchanged, and an open renewal is the one of this
+/// process.
 fn is_ours(row: &sessions::Model, generation: i64, begun: Option<&Begun>) -> bool {
     row.generation == generation && row.refresh_holder.as_deref() == begun.map(|begun| begun.holder.as_str())
 }
 
-/// The row when its renewal has ended.
+/// Returns the row without an open renewal.
 fn ended(row: sessions::Model) -> sessions::Model {
     sessions::Model {
         refresh_started: None,
@@ -141,11 +148,11 @@ async fn release(tx: &Tx, begun: Option<&Begun>) -> Result<()> {
     }
 }
 
-/// The account's lock: the seat's where it is held, else taken now. `None`: somebody else has it.
-async fn hold(tx: &Tx, seat: &Seat) -> Result<Option<Begun>> {
-    if let Some(lock) = &seat.lock {
+/// Uses the account lock of the account context, or acquires it. `None`: the lock is lost or has another holder.
+async fn require_account_lock(tx: &Tx, account_context: &AccountContext) -> Result<Option<Begun>> {
+    if let Some(lock) = &account_context.lock {
         let lock = AccountLock {
-            account_id: seat.account_id.clone(),
+            account_id: account_context.account_id.clone(),
             holder: lock.holder.clone(),
             epoch: lock.epoch,
         };
@@ -156,23 +163,35 @@ async fn hold(tx: &Tx, seat: &Seat) -> Result<Option<Begun>> {
         }));
     }
     let holder = format!("refresh:{}", tx.id());
-    let taken = acquire_lock(tx, &seat.account_id, &holder, LOCK_MS).await?;
+    let taken = acquire_lock(tx, &account_context.account_id, &holder, LOCK_MS).await?;
     Ok(taken.ok().map(|lock| Begun {
         holder: format!("{}#{}", lock.holder, lock.epoch),
         own_lock: Some(lock),
     }))
 }
 
-async fn decide(tx: &Tx, domain: &Domain, seat: &Seat, generation: i64, wait_ms: Millis) -> Result<Decided> {
-    let account = locked_account(tx, &seat.account_id).await?;
-    let row = locked_row(tx, &seat.account_id, &seat.site, slot_of(generation)).await?;
+async fn decide(
+    tx: &Tx,
+    context: &Context,
+    account_context: &AccountContext,
+    generation: i64,
+    wait_ms: Millis,
+) -> Result<Decided> {
+    let account = locked_account(tx, &account_context.account_id).await?;
+    let row = locked_row(
+        tx,
+        &account_context.account_id,
+        &account_context.site,
+        slot_of(generation),
+    )
+    .await?;
     let (Some(account), Some(row)) = (account, row) else {
         return Ok(Decided::NoSession);
     };
     if row.state == SessionState::Invalid {
         return Ok(Decided::Lost(why_of(&row)));
     }
-    let session = open(&domain.keys, &row)?;
+    let session = open(&context.keys, &row)?;
     if row.generation != generation {
         return Ok(Decided::Renewal(Renewal::Use(session), None));
     }
@@ -180,12 +199,12 @@ async fn decide(tx: &Tx, domain: &Domain, seat: &Seat, generation: i64, wait_ms:
     if row.refresh_started.is_some_and(|started| now < started + wait_ms) {
         return Ok(Decided::Renewal(Renewal::Busy, None));
     }
-    let Some(begun) = hold(tx, seat).await? else {
+    let Some(begun) = require_account_lock(tx, account_context).await? else {
         return Ok(Decided::Renewal(Renewal::Busy, None));
     };
     let is_open = row.refresh_started.is_some();
     if is_open && row.retried {
-        // Twice asked, and no answer came twice: nobody knows which tokens are good.
+        // Two requests got no answer, so it is unknown which tokens are valid.
         release(tx, Some(&begun)).await?;
         if row.slot == SessionSlot::Current {
             invalidate(tx, account, row, LostSession::LostInRefresh).await?;
@@ -207,15 +226,15 @@ async fn decide(tx: &Tx, domain: &Domain, seat: &Seat, generation: i64, wait_ms:
     Ok(Decided::Renewal(renewal, Some(begun)))
 }
 
-/// Stores other cookies of the same session as its next generation.
+/// Stores new cookies of the same session as its next generation. A candidate keeps its generation.
 async fn store(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     account: accounts::Model,
     row: sessions::Model,
     cookies: &Cookies,
 ) -> Result<Session> {
-    let user_agent = open(&domain.keys, &row)?.user_agent;
+    let user_agent = open(&context.keys, &row)?.user_agent;
     let is_candidate = row.slot == SessionSlot::Candidate;
     let row = sessions::Model {
         generation: if is_candidate {
@@ -228,7 +247,7 @@ async fn store(
         ..ended(row)
     };
     let row = sessions::Model {
-        sealed: seal(&domain.keys, &*domain.ids, &row, cookies, &user_agent)?,
+        sealed: seal(&context.keys, &*context.ids, &row, cookies, &user_agent)?,
         ..row
     };
     let session = Session {
@@ -250,9 +269,13 @@ fn site_error(error: Error) -> SiteError {
 
 #[async_trait]
 impl Sessions for StoredSessions {
-    async fn load(&self, seat: &Seat) -> Result<Option<Session>, SiteError> {
-        let key = (seat.account_id.clone(), seat.site.clone(), SessionSlot::Current);
-        let store = &self.domain.store;
+    async fn load(&self, account_context: &AccountContext) -> Result<Option<Session>, SiteError> {
+        let key = (
+            account_context.account_id.clone(),
+            account_context.site.clone(),
+            SessionSlot::Current,
+        );
+        let store = &self.context.store;
         let row = sessions::Entity::find_by_id(key)
             .one(store.reader())
             .await
@@ -264,29 +287,30 @@ impl Sessions for StoredSessions {
         if let Some(time) = row.expire_time
             && time <= store.now().await.map_err(site_error)?
         {
-            self.lost(seat, row.generation, LostSession::Expired).await?;
+            self.lost(account_context, row.generation, LostSession::Expired)
+                .await?;
             return Err(SiteError::SessionInvalid(LostSession::Expired));
         }
-        open(&self.domain.keys, &row).map(Some).map_err(site_error)
+        open(&self.context.keys, &row).map(Some).map_err(site_error)
     }
 
-    async fn begin(&self, seat: &Seat, generation: i64) -> Result<Renewal, SiteError> {
-        let (domain, wanted, wait_ms) = (self.domain.clone(), seat.clone(), self.wait_ms());
+    async fn begin(&self, account_context: &AccountContext, generation: i64) -> Result<Renewal, SiteError> {
+        let (context, wanted, wait_ms) = (self.context.clone(), account_context.clone(), self.wait_ms());
         let decided = self
-            .domain
+            .context
             .store
             .write(move |tx| {
-                let (domain, seat) = (domain.clone(), wanted.clone());
-                async move { decide(tx, &domain, &seat, generation, wait_ms).await }.boxed()
+                let (context, account_context) = (context.clone(), wanted.clone());
+                async move { decide(tx, &context, &account_context, generation, wait_ms).await }.boxed()
             })
             .await
             .map_err(site_error)?;
         match decided {
-            Decided::NoSession => Err(SiteError::NoSession(seat.site.clone())),
+            Decided::NoSession => Err(SiteError::NoSession(account_context.site.clone())),
             Decided::Lost(why) => Err(SiteError::SessionInvalid(why)),
             Decided::Renewal(renewal, begun) => {
                 if let Some(begun) = begun {
-                    self.remember(key(seat, generation), begun);
+                    self.remember(key(account_context, generation), begun);
                 }
                 Ok(renewal)
             }
@@ -295,20 +319,26 @@ impl Sessions for StoredSessions {
 
     async fn renewed(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
         generation: i64,
         cookies: Cookies,
     ) -> Result<Option<Session>, SiteError> {
-        let begun = self.take(&key(seat, generation));
-        let (domain, seat) = (self.domain.clone(), seat.clone());
-        self.domain
+        let begun = self.take(&key(account_context, generation));
+        let (context, account_context) = (self.context.clone(), account_context.clone());
+        self.context
             .store
             .write(move |tx| {
-                let (domain, seat) = (domain.clone(), seat.clone());
+                let (context, account_context) = (context.clone(), account_context.clone());
                 let (begun, cookies) = (begun.clone(), cookies.clone());
                 async move {
-                    let account = locked_account(tx, &seat.account_id).await?;
-                    let row = locked_row(tx, &seat.account_id, &seat.site, slot_of(generation)).await?;
+                    let account = locked_account(tx, &account_context.account_id).await?;
+                    let row = locked_row(
+                        tx,
+                        &account_context.account_id,
+                        &account_context.site,
+                        slot_of(generation),
+                    )
+                    .await?;
                     release(tx, begun.as_ref()).await?;
                     let (Some(account), Some(row), Some(begun)) = (account, row, begun) else {
                         return Ok(None);
@@ -316,7 +346,7 @@ impl Sessions for StoredSessions {
                     if !is_ours(&row, generation, Some(&begun)) || row.state == SessionState::Invalid {
                         return Ok(None);
                     }
-                    store(tx, &domain, account, row, &cookies).await.map(Some)
+                    store(tx, &context, account, row, &cookies).await.map(Some)
                 }
                 .boxed()
             })
@@ -324,21 +354,27 @@ impl Sessions for StoredSessions {
             .map_err(site_error)
     }
 
-    async fn abandoned(&self, seat: &Seat, generation: i64) -> Result<(), SiteError> {
-        let begun = self.take(&key(seat, generation));
-        let seat = seat.clone();
-        self.domain
+    async fn abandoned(&self, account_context: &AccountContext, generation: i64) -> Result<(), SiteError> {
+        let begun = self.take(&key(account_context, generation));
+        let account_context = account_context.clone();
+        self.context
             .store
             .write(move |tx| {
-                let (seat, begun) = (seat.clone(), begun.clone());
+                let (account_context, begun) = (account_context.clone(), begun.clone());
                 async move {
-                    locked_account(tx, &seat.account_id).await?;
-                    let row = locked_row(tx, &seat.account_id, &seat.site, slot_of(generation)).await?;
+                    locked_account(tx, &account_context.account_id).await?;
+                    let row = locked_row(
+                        tx,
+                        &account_context.account_id,
+                        &account_context.site,
+                        slot_of(generation),
+                    )
+                    .await?;
                     release(tx, begun.as_ref()).await?;
                     let ours = row.filter(|row| begun.is_some() && is_ours(row, generation, begun.as_ref()));
                     match ours {
                         None => Ok(()),
-                        // What was open before is open still, and may be tried again.
+                        // The first renewal is still open and may be tried once more.
                         Some(row) if row.retried => {
                             let row = sessions::Model {
                                 retried: false,
@@ -355,46 +391,62 @@ impl Sessions for StoredSessions {
             .map_err(site_error)
     }
 
-    async fn lost(&self, seat: &Seat, generation: i64, why: LostSession) -> Result<(), SiteError> {
-        let begun = self.take(&key(seat, generation));
-        self.invalidate(seat, generation, why, begun)
+    async fn lost(
+        &self,
+        account_context: &AccountContext,
+        generation: i64,
+        why: LostSession,
+    ) -> Result<(), SiteError> {
+        let begun = self.take(&key(account_context, generation));
+        self.invalidate(account_context, generation, why, begun)
             .await
             .map_err(site_error)
     }
 
-    async fn harvested(
+    async fn cookies_captured(
         &self,
-        seat: &Seat,
+        account_context: &AccountContext,
         generation: i64,
         cookies: Cookies,
     ) -> Result<Option<Session>, SiteError> {
-        let (domain, seat) = (self.domain.clone(), seat.clone());
-        self.domain
+        let (context, account_context) = (self.context.clone(), account_context.clone());
+        self.context
             .store
             .write(move |tx| {
-                let (domain, seat, cookies) = (domain.clone(), seat.clone(), cookies.clone());
+                let (context, account_context, cookies) =
+                    (context.clone(), account_context.clone(), cookies.clone());
                 async move {
-                    let account = locked_account(tx, &seat.account_id).await?;
-                    let row = locked_row(tx, &seat.account_id, &seat.site, SessionSlot::Current).await?;
+                    let account = locked_account(tx, &account_context.account_id).await?;
+                    let row = locked_row(
+                        tx,
+                        &account_context.account_id,
+                        &account_context.site,
+                        SessionSlot::Current,
+                    )
+                    .await?;
                     let (Some(account), Some(row)) = (account, row) else {
                         return Ok(None);
                     };
                     let is_current = row.generation == generation
                         && row.state == SessionState::Active
                         && row.refresh_started.is_none();
-                    if !is_current || seat.lock.is_none() || hold(tx, &seat).await?.is_none() {
+                    if !is_current
+                        || account_context.lock.is_none()
+                        || require_account_lock(tx, &account_context).await?.is_none()
+                    {
                         return Ok(None);
                     }
-                    let stored = open(&domain.keys, &row)?;
+                    let stored = open(&context.keys, &row)?;
                     let rules = Rules::embedded();
                     let is_same = [&rules.access, &rules.refresh]
                         .into_iter()
                         .all(|name| stored.cookies.get(name) == cookies.get(name));
-                    // A browser that was logged out has nothing to tell: the site will say so itself.
+                    // Incomplete cookies mean that the browser was logged out. The next request to the site detects
+                    // that.
                     if is_same || !rules.are_whole(&cookies) {
                         return Ok(Some(stored));
                     }
-                    store(tx, &domain, account, row, &cookies).await.map(Some)
+                    store(tx, &context, account, row, &cookies).await.map(Some)
                 }
                 .boxed()
             })
@@ -403,6 +455,10 @@ impl Sessions for StoredSessions {
     }
 }
 
-fn key(seat: &Seat, generation: i64) -> Key {
-    (seat.account_id.clone(), seat.site.clone(), generation)
+fn key(account_context: &AccountContext, generation: i64) -> Key {
+    (
+        account_context.account_id.clone(),
+        account_context.site.clone(),
+        generation,
+    )
 }

@@ -1,4 +1,5 @@
-//! `PrepareThreadRemoval` shows what would go; `ConfirmThreadRemoval` consumes that proof by queueing the removal.
+//! `PrepareThreadRemoval` shows the thread and issues a confirm token; `ConfirmThreadRemoval` consumes the token and
+//! queues the removal.
 
 use futures::FutureExt;
 use sea_orm::EntityTrait;
@@ -13,21 +14,21 @@ use crate::inbox::{Thread, get, row};
 use crate::keys::{Keys, Purpose, sha256_hex};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, replies, threads};
-use crate::{Domain, Error, Reason, Result, jobs, requests};
+use crate::{Context, Error, Reason, Result, jobs, requests};
 
 const METHOD: &str = "ConfirmThreadRemoval";
 
-/// A thread whose removal may be confirmed.
+/// A thread with the token that confirms its removal.
 #[derive(Clone, Debug)]
 pub struct Prepared {
     pub thread: Thread,
     pub token: String,
     pub expire_time: Millis,
-    /// What the token approves.
+    /// The hash of the content that the token confirms.
     pub content_hash: String,
 }
 
-/// What is confirmed, and with which proof.
+/// The parameters of `ConfirmThreadRemoval`.
 #[derive(Clone, Debug)]
 pub struct Confirm {
     pub id: String,
@@ -36,66 +37,66 @@ pub struct Confirm {
     pub request_id: Option<String>,
 }
 
-/// Shows a thread with the token that approves its removal on the site. Changes nothing.
+/// Returns a thread with the token that confirms its removal on the site. Changes nothing.
 ///
 /// # Errors
 /// NOT_FOUND, REPLY_OPEN, THREAD_REMOVAL_OPEN, ACCOUNT_PAUSED, MODE_CHANGED, SESSION_REQUIRED, SESSION_INVALID.
-pub async fn prepare(domain: &Domain, caller: &Caller, id: &str) -> Result<Prepared> {
-    let (domain_, owner_id, thread_id) = (domain.clone(), caller.owner_id.clone(), id.to_owned());
-    let (token, expire_time, content_hash) = domain
+pub async fn prepare(context: &Context, caller: &Caller, id: &str) -> Result<Prepared> {
+    let (context_, workspace_id, thread_id) = (context.clone(), caller.workspace_id.clone(), id.to_owned());
+    let (token, expire_time, content_hash) = context
         .store
         .write(move |tx| {
-            let (domain, owner_id, id) = (domain_.clone(), owner_id.clone(), thread_id.clone());
+            let (context, workspace_id, id) = (context_.clone(), workspace_id.clone(), thread_id.clone());
             async move {
-                let row = removable(tx, &owner_id, &id).await?;
+                let row = removable(tx, &workspace_id, &id).await?;
                 let claims = Claims {
                     content_hash: content_hash(tx, &row).await?,
                     number: row.removal_number + 1,
-                    expire_time: tx.now().await? + domain.settings.confirm_token_ms,
+                    expire_time: tx.now().await? + context.settings.confirm_token_ms,
                 };
-                let token = domain.keys.sign(Purpose::Confirmation, &claims.text(&row));
+                let token = context.keys.sign(Purpose::Confirmation, &claims.text(&row));
                 Ok((token, claims.expire_time, claims.content_hash))
             }
             .boxed()
         })
         .await?;
     Ok(Prepared {
-        thread: get(domain, caller, id).await?,
+        thread: get(context, caller, id).await?,
         token,
         expire_time,
         content_hash,
     })
 }
 
-/// Has a thread removed on the site. With `dry_run` it makes every check and changes nothing. The same `request_id` gets
-/// the same answer again.
+/// Queues the removal of a thread on the site. With `dry_run`, all checks run and nothing changes. The same
+/// `request_id` returns the same result.
 ///
 /// # Errors
-/// As [`prepare`], and CONFIRMATION_REQUIRED, CONFIRMATION_INVALID, CONFIRMATION_EXPIRED, CONFIRMATION_STALE where something
-/// was written in the thread since, CONFIRMATION_USED.
-pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Result<Thread> {
-    let (domain_, owner_id, id) = (domain.clone(), caller.owner_id.clone(), confirm.id.clone());
-    domain
+/// Those of [`prepare`], CONFIRMATION_REQUIRED, CONFIRMATION_INVALID, CONFIRMATION_EXPIRED, CONFIRMATION_USED;
+/// CONFIRMATION_STALE if the thread has changed since the token was issued.
+pub async fn confirm(context: &Context, caller: &Caller, confirm: Confirm) -> Result<Thread> {
+    let (context_, workspace_id, id) = (context.clone(), caller.workspace_id.clone(), confirm.id.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, owner_id, confirm) = (domain_.clone(), owner_id.clone(), confirm.clone());
-            async move { run(tx, &domain, &owner_id, &confirm).await }.boxed()
+            let (context, workspace_id, confirm) = (context_.clone(), workspace_id.clone(), confirm.clone());
+            async move { run(tx, &context, &workspace_id, &confirm).await }.boxed()
         })
         .await?;
-    get(domain, caller, &id).await
+    get(context, caller, &id).await
 }
 
-async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Result<()> {
+async fn run(tx: &Tx, context: &Context, workspace_id: &str, confirm: &Confirm) -> Result<()> {
     let request_id = confirm.request_id.as_deref().filter(|_| !confirm.dry_run);
     let parameters = (&confirm.id, sha256_hex(&confirm.token));
-    let known = requests::check(tx, owner_id, request_id, METHOD, &parameters).await?;
+    let known = requests::check(tx, workspace_id, request_id, METHOD, &parameters).await?;
     if known.is_some() {
         return Ok(());
     }
-    let given = given(&domain.keys, &confirm.token)?;
-    let found = find(tx, owner_id, &confirm.id).await?;
+    let given = given(&context.keys, &confirm.token)?;
+    let found = find(tx, workspace_id, &confirm.id).await?;
     used(&given, &found)?;
-    let row = removable(tx, owner_id, &confirm.id).await?;
+    let row = removable(tx, workspace_id, &confirm.id).await?;
     let now = tx.now().await?;
     let claims = Claims::read(&given).filter(|claims| claims.text(&row) == given);
     let claims = claims.ok_or_else(invalid)?;
@@ -109,7 +110,7 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     if claims.content_hash != content_hash(tx, &row).await? {
         return Err(Error::rejected(
             Reason::ConfirmationStale,
-            "something was written in the thread since this token was made; look at it again",
+            "the thread has changed since this token was issued; review it and prepare again",
         ));
     }
     if confirm.dry_run {
@@ -122,13 +123,13 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     };
     let row = set(tx, row, RemovalState::Queued, None).await?;
     queue(tx, &row, now).await?;
-    requests::remember(tx, owner_id, request_id, METHOD, &parameters, &row.id).await
+    requests::remember(tx, workspace_id, request_id, METHOD, &parameters, &row.id).await
 }
 
 async fn queue(tx: &Tx, row: &threads::Model, due: Millis) -> Result<()> {
     let work = jobs::NewJob {
         kind: jobs::Kind::RemoveThread,
-        owner_id: Some(row.owner_id.clone()),
+        workspace_id: Some(row.workspace_id.clone()),
         account_id: Some(row.account_id.clone()),
         subject_id: row.id.clone(),
         due_time: due,
@@ -138,22 +139,22 @@ async fn queue(tx: &Tx, row: &threads::Model, due: Millis) -> Result<()> {
     jobs::requeue(tx, &id, due).await
 }
 
-async fn find(tx: &Tx, owner_id: &str, id: &str) -> Result<threads::Model> {
+async fn find(tx: &Tx, workspace_id: &str, id: &str) -> Result<threads::Model> {
     let found = threads::Entity::find_by_id(id).one(tx).await?;
     found
-        .filter(|row| row.owner_id == owner_id && row.delete_time.is_none())
+        .filter(|row| row.workspace_id == workspace_id && row.delete_time.is_none())
         .ok_or_else(|| Error::not_found("thread", id))
 }
 
-/// The caller's thread, locked after its account, if it may be removed now.
-async fn removable(tx: &Tx, owner_id: &str, id: &str) -> Result<threads::Model> {
-    let found = find(tx, owner_id, id).await?;
+/// Loads the caller's thread and locks its account and then the thread. Fails if it cannot be removed now.
+async fn removable(tx: &Tx, workspace_id: &str, id: &str) -> Result<threads::Model> {
+    let found = find(tx, workspace_id, id).await?;
     let account = tx
         .locked(account_rows::Entity::find_by_id(&found.account_id))
         .one(tx)
         .await?
         .ok_or_else(|| Error::not_found("account", &found.account_id))?;
-    let (row, _) = row::load(tx, owner_id, id).await?;
+    let (row, _) = row::load(tx, workspace_id, id).await?;
     may_act_on(&row.site, &account)?;
     accounts::require_session(&Account::from(account), tx.now().await?)?;
     refuse_open_replies(tx, replies::Column::ThreadId, id).await?;
@@ -161,10 +162,10 @@ async fn removable(tx: &Tx, owner_id: &str, id: &str) -> Result<threads::Model> 
     Ok(row)
 }
 
-/// What a token says of itself besides whose it is.
+/// The signed content of a token, in addition to the ids.
 struct Claims {
     content_hash: String,
-    /// Which removal of the thread it is for; each is confirmed once.
+    /// The number of the thread's removal. Each number can be confirmed once.
     number: i64,
     expire_time: Millis,
 }
@@ -173,7 +174,7 @@ impl Claims {
     fn text(&self, row: &threads::Model) -> String {
         let parts = [
             "thread-removal",
-            &row.owner_id,
+            &row.workspace_id,
             &row.account_id,
             &row.site,
             &row.id,
@@ -207,11 +208,11 @@ fn given(keys: &Keys, token: &str) -> Result<String> {
 fn invalid() -> Error {
     Error::rejected(
         Reason::ConfirmationInvalid,
-        "the confirm token is not one for this thread's removal",
+        "the confirm token does not belong to this thread's removal",
     )
 }
 
-/// Refuses a token of this thread that was used, before anything else that stands in the way.
+/// Rejects an invalid or used token before all other checks, so that a repeated call gets CONFIRMATION_USED.
 fn used(given: &str, row: &threads::Model) -> Result<()> {
     let Some(claims) = Claims::read(given).filter(|claims| claims.text(row) == given) else {
         return Err(invalid());

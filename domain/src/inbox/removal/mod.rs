@@ -1,10 +1,10 @@
-//! Removing a thread from the account's inbox on its site: confirmed by a person, asked of the site once.
+//! The removal of a thread from the account's inbox on the site. A person confirms it, and the site is asked once.
 //!
-//! [`prepare`] and [`confirm`] are what callers ask for; [`attempt`] is the worker's part: what a claimed removal needs, the
-//! gate before the site, and what is written down afterwards. The site says by reading whether it is done, so that nobody
-//! has to be asked; one that is not done is not tried again without a person.
+//! [`prepare`] and [`confirm()`] serve callers. [`attempt`] is the worker's part: the decision on a claimed job, the
+//! intent, and the outcome. The outcome is read from the site, so no person has to be asked. A removal that failed is
+//! not repeated without a person.
 //!
-//! Locks are taken in the order of replies: account, thread, work row, effect.
+//! Locks are taken in the order of replies: account, thread, job row, effect.
 
 pub mod attempt;
 mod confirm;
@@ -25,7 +25,7 @@ use crate::store::Tx;
 use crate::store::entities::{messages, people, threads};
 use crate::{Error, Reason, Result};
 
-/// Where the removal of a thread stands.
+/// The state of a thread's removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, DeriveActiveEnum, Serialize, Deserialize)]
 #[sea_orm(rs_type = "String", db_type = "Text", rename_all = "SCREAMING_SNAKE_CASE")]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -38,7 +38,7 @@ pub enum RemovalState {
 }
 
 impl RemovalState {
-    /// Those after which something follows by itself.
+    /// The states in which the worker still acts on the removal.
     pub const OPEN: [Self; 3] = [Self::Queued, Self::Removing, Self::Unconfirmed];
 
     pub fn is_open(self) -> bool {
@@ -56,7 +56,7 @@ pub struct Removal {
 }
 
 impl Removal {
-    /// What a thread's row says of it.
+    /// Decodes the removal from a thread's row. `None`: no removal was requested.
     pub(super) fn of(row: &threads::Model) -> Option<Self> {
         Some(Self {
             state: row.removal_state?,
@@ -67,8 +67,8 @@ impl Removal {
     }
 }
 
-/// Ends the removals of an account that have not passed their intent: they were confirmed for another site or member. The
-/// account is locked.
+/// Ends the removals of an account that have no intent yet, because they were confirmed for another site or member. The
+/// caller has locked the account.
 pub async fn cancel_open(tx: &Tx, account_id: &str, reason: Reason, message: &str) -> Result<()> {
     let queued = threads::Entity::find()
         .filter(threads::Column::AccountId.eq(account_id))
@@ -80,7 +80,7 @@ pub async fn cancel_open(tx: &Tx, account_id: &str, reason: Reason, message: &st
     Ok(())
 }
 
-/// Refuses with THREAD_REMOVAL_OPEN where one that has not ended stands in the way.
+/// Fails with THREAD_REMOVAL_OPEN if a removal that matches has not ended.
 pub(super) async fn refuse_open(tx: &Tx, of: threads::Column, id: &str) -> Result<()> {
     let open = threads::Entity::find()
         .filter(of.eq(id))
@@ -91,19 +91,19 @@ pub(super) async fn refuse_open(tx: &Tx, of: threads::Column, id: &str) -> Resul
         None => Ok(()),
         Some(row) => Err(Error::rejected(
             Reason::ThreadRemovalOpen,
-            "a thread's removal on the site has not ended; wait for its end",
+            "a thread's removal on the site has not ended; wait until it ends",
         )
         .with("thread_id", row.id)),
     }
 }
 
-/// The unique key of a removal's row of work.
+/// Returns the unique key of a removal's job.
 fn work_key(thread_id: &str) -> String {
     format!("remove-thread/{thread_id}")
 }
 
-/// What a confirmation approves: the thread with everything that was written in it. The row is locked, or a moment's reading
-/// is enough.
+/// Returns the hash that a confirmation covers: the thread, the number of its messages and the newest message. Either
+/// the row is locked, or the caller needs only a momentary value.
 async fn content_hash(connection: &impl sea_orm::ConnectionTrait, row: &threads::Model) -> Result<String> {
     let all = messages::Entity::find().filter(messages::Column::ThreadId.eq(row.id.as_str()));
     let count = all.clone().count(connection).await?;
@@ -116,7 +116,7 @@ async fn content_hash(connection: &impl sea_orm::ConnectionTrait, row: &threads:
     Ok(sha256_hex(serde_json::to_string(&content)?))
 }
 
-/// Writes where the removal stands, and tells. The row is locked.
+/// Writes the removal's state and emits an event. The caller has locked the row.
 async fn set(
     tx: &Tx,
     row: threads::Model,
@@ -133,7 +133,7 @@ async fn set(
         ..row
     };
     row.clone().into_active_model().reset_all().update(tx).await?;
-    // One that is hidden here is nobody's news.
+    // Clients do not see a thread that is deleted here.
     if row.delete_time.is_none() {
         let person = people::Entity::find_by_id(&row.person_id).one(tx).await?;
         let person = person.ok_or_else(|| Error::not_found("person", &row.person_id))?;
@@ -143,7 +143,7 @@ async fn set(
     Ok(row)
 }
 
-/// The row of a thread, locked until the end of the transaction; `None` where it went with its account.
+/// Loads a thread and locks it until the end of the transaction. `None`: it was removed with its account.
 async fn load(tx: &Tx, thread_id: &str) -> Result<Option<threads::Model>> {
     let row = tx.locked(threads::Entity::find_by_id(thread_id));
     Ok(row.one(tx).await?)

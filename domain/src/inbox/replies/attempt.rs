@@ -1,8 +1,8 @@
-//! Beginning an attempt: what a claimed reply needs done now, decided in one transaction.
+//! Begins an attempt: decides in one transaction on the work of a claimed reply.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter};
-use vintedbot_marketplace::Seat;
+use vintedbot_marketplace::AccountContext;
 
 use super::cancel::end;
 use super::{load, lock_account, may_act, open_effect, outcome, save};
@@ -15,48 +15,48 @@ use crate::publishing::{EffectKind, EffectState, budget};
 use crate::settings::Settings;
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, effects, photos, replies, threads};
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
-/// Everything that an attempt works from.
+/// The data of one attempt.
 #[derive(Clone, Debug)]
 pub struct Work {
     pub reply_id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub thread_id: String,
     pub conversation_id: String,
-    /// The account's own id on the site, as far as it is known.
+    /// The account's member id on the site, if known.
     pub member_id: Option<String>,
     pub text: String,
     /// SHA-256 of the processed photos, in order.
     pub photo_sha256s: Vec<String>,
     pub content_hash: String,
-    /// Whether only a person may decide that it is sent again.
+    /// Whether only a person may decide to send the reply again.
     pub manual: bool,
-    pub seat: Seat,
+    pub account_context: AccountContext,
 }
 
-/// What an attempt is for.
+/// The purpose of an attempt.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// Nothing now: the claim was let go of already.
+    /// Nothing to do now; the claim is already released.
     Nothing,
     Send(Work),
-    /// Find out what became of an effect.
+    /// Determine the outcome of an open effect.
     Reconcile(Work, Box<effects::Model>),
 }
 
-/// Decides what a claimed reply needs. An open effect comes first: such a reply is never sent, only looked for, and not
-/// before its sender can no longer act.
-pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Plan> {
-    let plan = claimed::decide(domain, claim, |tx, domain, claim| {
-        decide(tx, domain, claim).boxed()
+/// Decides on the work of a claimed reply. A reply with an open effect is never sent, only reconciled, and only when
+/// its sender can no longer act.
+pub async fn begin(context: &Context, claim: &Claim) -> Result<Plan> {
+    let plan = claimed::decide(context, claim, |tx, context, claim| {
+        decide(tx, context, claim).boxed()
     })
     .await?;
     Ok(plan.unwrap_or(Plan::Nothing))
 }
 
-async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {
+async fn decide(tx: &Tx, context: &Context, claim: &Claim) -> Result<std::result::Result<Plan, Outcome>> {
     let account = lock_account(tx, claim.job.account_id.as_deref().unwrap_or_default()).await?;
     claim.require_live(tx).await?;
     let row = load(tx, claim.job.subject_id.as_deref().unwrap_or_default()).await?;
@@ -64,7 +64,7 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     if row.state.has_ended() {
         return Ok(Err(Outcome::Done));
     }
-    if row.needs_manual || row.state == ReplyState::Blocked {
+    if row.requires_action || row.state == ReplyState::Blocked {
         return Ok(Err(Outcome::Wait));
     }
     let mut effect = open_effect(tx, &row.id).await?;
@@ -88,11 +88,11 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
         return Ok(Err(Outcome::Wait));
     }
     if effect.is_none()
-        && let Some(outcome) = without_effect(tx, domain, claim, &row, &account, now).await?
+        && let Some(outcome) = without_effect(tx, context, claim, &row, &account, now).await?
     {
         return Ok(Err(outcome));
     }
-    if let Some(until) = account.quiet_until.filter(|until| *until > now) {
+    if let Some(until) = account.cooldown_until.filter(|until| *until > now) {
         return Ok(Err(Outcome::At(until)));
     }
     let work = work(tx, row, account).await?;
@@ -102,10 +102,10 @@ async fn decide(tx: &Tx, domain: &Domain, claim: &Claim) -> Result<std::result::
     }))
 }
 
-/// What keeps a reply without an open effect from being sent now, if anything.
+/// Returns the job outcome if a reply without an open effect cannot be sent now.
 async fn without_effect(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     row: &replies::Model,
     account: &account_rows::Model,
@@ -116,7 +116,7 @@ async fn without_effect(
             tx,
             row.clone(),
             Reason::ModeChanged,
-            "the account's mode was changed",
+            "the account's mode has changed",
         )
         .await?;
         return Ok(Some(Outcome::Done));
@@ -125,14 +125,14 @@ async fn without_effect(
         return match row.confirm_expire_time {
             Some(time) if time > now => Ok(Some(Outcome::At(time))),
             _ => {
-                let message = "it was not confirmed in time";
+                let message = "the reply was not confirmed in time";
                 end(tx, row.clone(), Reason::ConfirmationExpired, message).await?;
                 Ok(Some(Outcome::Done))
             }
         };
     }
-    if claim.job.claims > domain.settings.max_claims {
-        let message = "given up after attempts that ended with their worker".to_owned();
+    if claim.job.claims > context.settings.jobs.max_claims {
+        let message = "gave up: too many attempts ended with their worker".to_owned();
         let failed = replies::Model {
             state: ReplyState::Failed,
             reason: Some(Reason::AttemptsExhausted.name()),
@@ -145,34 +145,35 @@ async fn without_effect(
     if let Some(time) = row.send_time.filter(|time| *time > now) {
         return Ok(Some(Outcome::At(time)));
     }
-    if comes_later(tx, row).await? {
-        return Ok(Some(Outcome::At(now + domain.settings.settle_poll_ms)));
+    if has_open_predecessor(tx, row).await? {
+        return Ok(Some(Outcome::At(now + context.settings.effects.settle_poll_ms)));
     }
-    Ok(next_intent(tx, &domain.settings, &row.account_id, now)
+    Ok(next_intent(tx, &context.settings, &row.account_id, now)
         .await?
         .map(Outcome::At))
 }
 
-/// Whether an earlier reply of the thread is on its way, or about to be.
-async fn comes_later(tx: &Tx, row: &replies::Model) -> Result<bool> {
-    let on_the_way = [ReplyState::Queued, ReplyState::Sending, ReplyState::Unconfirmed];
+/// Returns whether an earlier reply of the thread is queued, being sent or in doubt.
+async fn has_open_predecessor(tx: &Tx, row: &replies::Model) -> Result<bool> {
+    let open = [ReplyState::Queued, ReplyState::Sending, ReplyState::Unconfirmed];
     let earlier = replies::Entity::find()
         .filter(replies::Column::ThreadId.eq(row.thread_id.as_str()))
         .filter(replies::Column::Number.lt(row.number))
-        .filter(replies::Column::State.is_in(on_the_way))
+        .filter(replies::Column::State.is_in(open))
         .count(tx)
         .await?;
     Ok(earlier > 0)
 }
 
-/// When the account's budget of replies, which removals of threads share, allows the next one, if not now.
+/// Returns the time at which the account's budget allows the next effect, or `None` if it does so now. Replies and
+/// thread removals share this budget.
 pub(in crate::inbox) async fn next_intent(
     tx: &Tx,
     settings: &Settings,
     account_id: &str,
     now: Millis,
 ) -> Result<Option<Millis>> {
-    let limit = settings.replies_per_minute_account;
+    let limit = settings.replies.per_minute_account;
     budget::next_of(
         tx,
         account_id,
@@ -196,18 +197,18 @@ async fn work(tx: &Tx, row: replies::Model, account: account_rows::Model) -> Res
         photo.map(|photo| photo.sha256.clone())
     };
     Ok(Work {
-        // One that was deleted meanwhile stands there empty, and is not found.
+        // A deleted photo gets an empty hash, so that the worker does not find its file.
         photo_sha256s: ids.iter().map(|id| sha256(id).unwrap_or_default()).collect(),
         conversation_id: thread.remote_id,
         member_id: account.member_id.clone(),
         manual: row.manual || account.mode == Mode::Manual,
-        // Where the reply was written for, wherever the account has moved since.
-        seat: Seat {
+        // The site for which the reply was written, even if the account has moved to another site since.
+        account_context: AccountContext {
             site: row.site.clone(),
-            ..accounts::seat(&Account::from(account))
+            ..accounts::account_context(&Account::from(account))
         },
         reply_id: row.id,
-        owner_id: row.owner_id,
+        workspace_id: row.workspace_id,
         account_id: row.account_id,
         thread_id: row.thread_id,
         text: row.text,

@@ -1,4 +1,4 @@
-//! `CancelReply`: takes a reply back that has not passed its intent.
+//! `CancelReply`: cancels a reply that has no intent yet.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
@@ -9,42 +9,47 @@ use crate::identity::Caller;
 use crate::inbox::{Reply, ReplyState};
 use crate::store::Tx;
 use crate::store::entities::replies;
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
 const METHOD: &str = "CancelReply";
 
-/// Takes a reply back. The gate needs it QUEUED, so that a worker that is about to send it is stopped there.
+/// Cancels a reply. The intent requires state QUEUED, so that a worker that is about to send the reply is denied.
 ///
 /// # Errors
-/// TOO_LATE past the intent; REPLY_STATE where it has ended otherwise.
-pub async fn cancel(domain: &Domain, caller: &Caller, id: &str, request_id: Option<String>) -> Result<Reply> {
-    requests::once(domain, caller, METHOD, id, request_id, |tx, owner_id, id| {
-        run(tx, owner_id, id).boxed()
+/// NOT_CANCELLABLE after the intent; REPLY_STATE_INVALID if the reply has failed.
+pub async fn cancel(
+    context: &Context,
+    caller: &Caller,
+    id: &str,
+    request_id: Option<String>,
+) -> Result<Reply> {
+    requests::once(context, caller, METHOD, id, request_id, |tx, workspace_id, id| {
+        run(tx, workspace_id, id).boxed()
     })
     .await?;
-    super::get(domain, caller, id).await
+    super::get(context, caller, id).await
 }
 
-async fn run(tx: &Tx, owner_id: &str, id: &str) -> Result<()> {
-    let (_, row) = load_owned(tx, owner_id, id).await?;
+async fn run(tx: &Tx, workspace_id: &str, id: &str) -> Result<()> {
+    let (_, row) = load_owned(tx, workspace_id, id).await?;
     match row.state {
         ReplyState::Cancelled => Ok(()),
         ReplyState::Sending | ReplyState::Sent | ReplyState::Unconfirmed => Err(Error::rejected(
-            Reason::TooLate,
-            "the reply may be with the other side already",
+            Reason::NotCancellable,
+            "the reply may already have reached the counterparty",
         )
         .with("reply_id", &row.id)),
-        ReplyState::Failed => Err(wrong_state(&row, "the reply has ended: it was not sent")),
+        ReplyState::Failed => Err(wrong_state(&row, "the reply has failed and cannot be cancelled")),
         ReplyState::AwaitingConfirmation | ReplyState::Queued | ReplyState::Blocked => {
-            end(tx, row, Reason::CancelledByPerson, "taken back")
+            end(tx, row, Reason::CancelledByPerson, "cancelled by a person")
                 .await
                 .map(drop)
         }
     }
 }
 
-/// Takes back every reply of an account that has not passed its intent: what was written for another site, member or mode is
-/// not sent. The account is locked.
+/// Cancels all replies of an account that have no intent yet, because they were written for another site, member or
+/// mode. The caller has locked the account.
 pub async fn cancel_open(tx: &Tx, account_id: &str, reason: Reason, message: &str) -> Result<()> {
     let open = [
         ReplyState::AwaitingConfirmation,
@@ -63,13 +68,13 @@ pub async fn cancel_open(tx: &Tx, account_id: &str, reason: Reason, message: &st
     Ok(())
 }
 
-/// The work row finds it ended, and ends too.
+/// Ends a reply as CANCELLED. Its job ends at its next claim.
 pub(super) async fn end(tx: &Tx, row: replies::Model, reason: Reason, message: &str) -> Result<Reply> {
     let row = replies::Model {
         state: ReplyState::Cancelled,
         reason: Some(reason.name()),
         message: Some(message.to_owned()),
-        needs_manual: false,
+        requires_action: false,
         ..row
     };
     save(tx, row, Kind::ReplyCancelled).await

@@ -1,4 +1,4 @@
-//! `ConfirmReply`: consumes the confirm token by queueing the reply, or checks what a real call would meet.
+//! `ConfirmReply`: consumes the confirm token and queues the reply. A dry run only makes the checks.
 
 use futures::FutureExt;
 
@@ -10,9 +10,9 @@ use crate::inbox::{Reply, ReplyState};
 use crate::keys::sha256_hex;
 use crate::store::Tx;
 use crate::store::entities::replies;
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
-/// What is confirmed, and with which proof.
+/// The parameters of `ConfirmReply`.
 #[derive(Clone, Debug)]
 pub struct Confirm {
     pub id: String,
@@ -23,29 +23,29 @@ pub struct Confirm {
 
 const METHOD: &str = "ConfirmReply";
 
-/// Confirms a reply, which is then sent at once. With `dry_run` it makes every check and changes nothing. The same
-/// `request_id` gets the same answer again.
-pub async fn confirm(domain: &Domain, caller: &Caller, confirm: Confirm) -> Result<Reply> {
-    let (domain_, owner_id) = (domain.clone(), caller.owner_id.clone());
-    domain
+/// Confirms a reply, which is then sent at once. With `dry_run`, all checks run and nothing changes. The same
+/// `request_id` returns the same result.
+pub async fn confirm(context: &Context, caller: &Caller, confirm: Confirm) -> Result<Reply> {
+    let (context_, workspace_id) = (context.clone(), caller.workspace_id.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, owner_id, confirm) = (domain_.clone(), owner_id.clone(), confirm.clone());
-            async move { run(tx, &domain, &owner_id, &confirm).await }.boxed()
+            let (context, workspace_id, confirm) = (context_.clone(), workspace_id.clone(), confirm.clone());
+            async move { run(tx, &context, &workspace_id, &confirm).await }.boxed()
         })
         .await
 }
 
-async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Result<Reply> {
+async fn run(tx: &Tx, context: &Context, workspace_id: &str, confirm: &Confirm) -> Result<Reply> {
     let request_id = confirm.request_id.as_deref().filter(|_| !confirm.dry_run);
     let parameters = (&confirm.id, sha256_hex(&confirm.token));
-    let known = requests::check(tx, owner_id, request_id, METHOD, &parameters).await?;
-    let (account, row) = load_owned(tx, owner_id, &confirm.id).await?;
+    let known = requests::check(tx, workspace_id, request_id, METHOD, &parameters).await?;
+    let (account, row) = load_owned(tx, workspace_id, &confirm.id).await?;
     if known.is_some() {
         return Ok(row.into());
     }
     let now = tx.now().await?;
-    token::check(&domain.keys, &confirm.token, &row)?;
+    token::check(&context.keys, &confirm.token, &row)?;
     awaits_confirmation(&row, now)?;
     may_act(&row, &account)?;
     if confirm.dry_run {
@@ -61,7 +61,7 @@ async fn run(tx: &Tx, domain: &Domain, owner_id: &str, confirm: &Confirm) -> Res
     };
     requeue(tx, &row, now).await?;
     let reply = save(tx, row, Kind::ReplyUpdated).await?;
-    requests::remember(tx, owner_id, request_id, METHOD, &parameters, &reply.id).await?;
+    requests::remember(tx, workspace_id, request_id, METHOD, &parameters, &reply.id).await?;
     Ok(reply)
 }
 
@@ -73,7 +73,7 @@ fn awaits_confirmation(row: &replies::Model, now: i64) -> Result<()> {
         );
     }
     if row.state != ReplyState::AwaitingConfirmation {
-        return Err(wrong_state(row, "the reply does not wait for a confirmation"));
+        return Err(wrong_state(row, "the reply is not waiting for a confirmation"));
     }
     match row.confirm_expire_time {
         Some(time) if time <= now => Err(Error::rejected(

@@ -7,58 +7,58 @@ use super::token;
 use crate::clock::Millis;
 use crate::identity::Caller;
 use crate::inbox::{Reply, ReplyState};
-use crate::paging::{self, Order, Page, PageRequest, Place, Window};
+use crate::paging::{self, Order, Page, PageQuery, PageRequest, Position};
 use crate::store::entities::replies::{Column, Entity, Model};
-use crate::{Domain, Error, Result};
+use crate::{Context, Error, Result};
 
-/// Which replies to list.
+/// The filter of `ListReplies`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Filter {
-    /// Empty: of all threads.
+    /// Empty: all threads.
     pub thread_id: String,
-    /// Empty: in any state.
+    /// Empty: all states.
     pub states: Vec<ReplyState>,
 }
 
-/// One reply of the caller.
-pub async fn get(domain: &Domain, caller: &Caller, id: &str) -> Result<Reply> {
-    Ok(find(domain, caller, id).await?.into())
+/// Returns a reply of the caller's workspace.
+pub async fn get(context: &Context, caller: &Caller, id: &str) -> Result<Reply> {
+    Ok(find(context, caller, id).await?.into())
 }
 
-/// One reply of the caller, with the token that confirms it and that token's end. No token while it does not wait for a
+/// Returns a reply with its confirm token and the token's expiry. `None` if the reply is not waiting for a
 /// confirmation.
 pub async fn get_with_token(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
 ) -> Result<(Reply, Option<(String, Millis)>)> {
-    let row = find(domain, caller, id).await?;
+    let row = find(context, caller, id).await?;
     let token = if row.state == ReplyState::AwaitingConfirmation {
-        token::issue(&domain.keys, &row)
+        token::issue(&context.keys, &row)
     } else {
         None
     };
     Ok((row.into(), token))
 }
 
-async fn find(domain: &Domain, caller: &Caller, id: &str) -> Result<Model> {
+async fn find(context: &Context, caller: &Caller, id: &str) -> Result<Model> {
     Entity::find_by_id(id)
-        .filter(Column::OwnerId.eq(caller.owner_id.as_str()))
-        .one(domain.store.reader())
+        .filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()))
+        .one(context.store.reader())
         .await?
         .ok_or_else(|| Error::not_found("reply", id))
 }
 
-/// The caller's replies, newest first.
+/// Lists the caller's replies, newest first.
 pub async fn list(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Reply>> {
-    let method = (caller.owner_id.as_str(), "ListReplies");
-    let window = Window::<Place>::open(&domain.keys, paging::RESOURCES, method, filter, page)?;
-    let mut query = Entity::find().filter(Column::OwnerId.eq(caller.owner_id.as_str()));
+    let method = (caller.workspace_id.as_str(), "ListReplies");
+    let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
+    let mut query = Entity::find().filter(Column::WorkspaceId.eq(caller.workspace_id.as_str()));
     if !filter.thread_id.is_empty() {
         query = query.filter(Column::ThreadId.eq(filter.thread_id.as_str()));
     }
@@ -72,10 +72,10 @@ pub async fn list(
         .order_by_desc(Column::CreateTime)
         .order_by_desc(Column::Id)
         .limit(window.to_read())
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     window.close(
-        &domain.keys,
+        &context.keys,
         rows.into_iter().map(Reply::from).collect(),
         |reply| (reply.create_time, reply.id.clone()),
     )

@@ -1,16 +1,16 @@
-//! Replies: asked for, taken back or confirmed, sent exactly once.
+//! Replies: each is requested, confirmed where required, and sent at most once.
 //!
-//! What callers ask for: [`send()`], [`confirm()`], [`cancel()`], [`retry()`], [`resolve()`], each a file. What the worker
-//! does: [`attempt::begin`] says what a claimed reply needs, [`gate::intend`] is the only way to the site, [`outcome`] writes
-//! down what became of it, [`mod@reconcile`] finds out where that is not known, `watch` looks for what comes late.
+//! For callers, [`send()`], [`confirm()`], [`cancel()`], [`retry()`] and [`resolve()`] have one file each. For the
+//! worker, [`attempt::begin`] decides on a claimed reply, [`intent::commit`] permits the send, [`outcome`] records its
+//! result, [`mod@reconcile`] determines an outcome in doubt, and `watch` detects messages that appear late.
 //!
-//! Every transaction that touches several of them locks in this order: account, thread, reply, work row, effect.
+//! A transaction that locks several rows takes them in this order: account, thread, reply, job row, effect.
 
 pub mod attempt;
 mod cancel;
 mod confirm;
-pub mod gate;
 mod get;
+pub mod intent;
 pub mod outcome;
 pub mod reconcile;
 mod resolve;
@@ -38,42 +38,42 @@ use crate::store::Tx;
 use crate::store::entities::{accounts, effects, jobs as work_rows, messages, replies};
 use crate::{Error, Reason, Result, jobs};
 
-/// The longest text, in characters.
+/// The maximum length of a reply's text, in characters.
 pub const TEXT_MAX: usize = 4_000;
-/// Photos that go with a reply, at most.
+/// The maximum number of photos of a reply.
 pub const PHOTOS_MAX: usize = 5;
 
-/// The unique key of a reply's row of work.
+/// Returns the unique key of a reply's job.
 fn work_key(reply_id: &str) -> String {
     format!("reply/{reply_id}")
 }
 
-/// Lets a reply's row of work be done from `due` on.
+/// Makes a reply's job due at `due`.
 async fn requeue(tx: &Tx, reply: &replies::Model, due: Millis) -> Result<()> {
     let work = jobs::NewJob {
         kind: jobs::Kind::SendReply,
-        owner_id: Some(reply.owner_id.clone()),
+        workspace_id: Some(reply.workspace_id.clone()),
         account_id: Some(reply.account_id.clone()),
         subject_id: reply.id.clone(),
         due_time: due,
         unique_key: Some(work_key(&reply.id)),
     };
-    // The row that waits for it, or a new one after the last has ended.
+    // Returns the unfinished job, or a new job if the last one has ended.
     let id = jobs::enqueue(tx, work).await?;
     jobs::requeue(tx, &id, due).await
 }
 
-/// The row of a reply, locked until the end of the transaction.
+/// Loads a reply and locks it until the end of the transaction.
 async fn load(tx: &Tx, id: &str) -> Result<replies::Model> {
     let row = tx.locked(replies::Entity::find_by_id(id)).one(tx).await?;
     row.ok_or_else(|| Error::not_found("reply", id))
 }
 
-/// The caller's reply and its account, both locked, the account first.
-async fn load_owned(tx: &Tx, owner_id: &str, id: &str) -> Result<(accounts::Model, replies::Model)> {
+/// Loads the caller's reply and its account and locks both, the account first.
+async fn load_owned(tx: &Tx, workspace_id: &str, id: &str) -> Result<(accounts::Model, replies::Model)> {
     let found = replies::Entity::find_by_id(id).one(tx).await?;
     let found = found
-        .filter(|row| row.owner_id == owner_id)
+        .filter(|row| row.workspace_id == workspace_id)
         .ok_or_else(|| Error::not_found("reply", id))?;
     let account = lock_account(tx, &found.account_id).await?;
     Ok((account, load(tx, id).await?))
@@ -84,7 +84,7 @@ pub(super) async fn lock_account(tx: &Tx, id: &str) -> Result<accounts::Model> {
     account.ok_or_else(|| Error::not_found("account", id))
 }
 
-/// Writes a row that was loaded for it, and says what happened.
+/// Writes a loaded row and emits an event.
 async fn save(tx: &Tx, mut row: replies::Model, kind: Kind) -> Result<Reply> {
     row.update_time = tx.now().await?;
     row.end_time = row
@@ -97,7 +97,7 @@ async fn save(tx: &Tx, mut row: replies::Model, kind: Kind) -> Result<Reply> {
     Ok(reply)
 }
 
-/// The effect of a reply, or of a thread's removal, whose outcome is open, if there is one.
+/// Returns the open effect of a reply or of a thread's removal, if there is one, and locks it.
 pub(super) async fn open_effect(tx: &Tx, subject_id: &str) -> Result<Option<effects::Model>> {
     let query = effects::Entity::find()
         .filter(effects::Column::SubjectId.eq(subject_id))
@@ -105,7 +105,7 @@ pub(super) async fn open_effect(tx: &Tx, subject_id: &str) -> Result<Option<effe
     Ok(tx.locked(query).one(tx).await?)
 }
 
-/// Queues what is to be done in the conversations of an account and waited because it was paused.
+/// Requeues the inbox jobs of an account that waited because the account was paused.
 pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
     let waiting = work_rows::Entity::find()
         .filter(work_rows::Column::AccountId.eq(account_id))
@@ -118,7 +118,7 @@ pub async fn wake_account(tx: &Tx, account_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// Joins a message of the account that is read for the first time to the reply that it came of, if it did.
+/// Links a message of the account that is read for the first time to the reply that sent it, if there is one.
 pub(super) async fn join(tx: &Tx, site: &str, message: &mut messages::Model) -> Result<()> {
     let Some(remote_id) = message.remote_id.as_deref() else {
         return Ok(());
@@ -142,7 +142,7 @@ pub(super) async fn join(tx: &Tx, site: &str, message: &mut messages::Model) -> 
     Ok(())
 }
 
-/// Texts that are the same to a reader: the site may change space, line ends and the form of letters.
+/// Normalises a text for comparison. The site may change white space, line ends and the Unicode form of letters.
 fn normalised(text: &str) -> String {
     fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -151,12 +151,12 @@ fn may_act(row: &replies::Model, account: &accounts::Model) -> Result<()> {
     may_act_on(&row.site, account)
 }
 
-/// Whether the account may act on the site that something was approved for.
+/// Fails if the account may not act on the site for which something was confirmed.
 pub(super) fn may_act_on(site: &str, account: &accounts::Model) -> Result<()> {
     if account.delete_time.is_some() || account.site != site {
         return Err(Error::rejected(
             Reason::ModeChanged,
-            "the account's mode was changed since",
+            "the account's mode has changed since",
         ));
     }
     not_paused(account)
@@ -166,7 +166,7 @@ fn not_paused(account: &accounts::Model) -> Result<()> {
     if account.state == AccountState::Paused {
         return Err(Error::rejected(
             Reason::AccountPaused,
-            "the account is paused; look at why, then call ResumeAccount",
+            "the account is paused; check its pause reason, then call ResumeAccount",
         )
         .with("account_id", &account.id)
         .with("pause_reason", account.pause_reason.clone().unwrap_or_default()));
@@ -175,7 +175,7 @@ fn not_paused(account: &accounts::Model) -> Result<()> {
 }
 
 fn wrong_state(row: &replies::Model, message: &str) -> Error {
-    Error::rejected(Reason::ReplyState, message)
+    Error::rejected(Reason::ReplyStateInvalid, message)
         .with("reply_id", &row.id)
         .with("state", state_name(row.state))
 }

@@ -1,8 +1,8 @@
-//! Writing down what became of an attempt at a reply.
+//! Records the outcome of an attempt to send a reply.
 
 use futures::FutureExt;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter};
-use vintedbot_marketplace::challenge::AccountFollows;
+use vintedbot_marketplace::challenge::AccountAction;
 
 use super::{load, lock_account, open_effect, save, watch};
 use crate::accounts;
@@ -13,42 +13,43 @@ use crate::jobs::{Claim, Outcome};
 use crate::publishing::{EffectKind, EffectState};
 use crate::store::Tx;
 use crate::store::entities::{effects, messages, replies};
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
-/// An attempt of which the site shows nothing.
-pub const TRACELESS: &str = "the site shows nothing of it";
+/// The note of an effect that the site does not show. `sent_without_trace` counts effects by this note.
+pub const NO_EFFECT_OBSERVED: &str = "no effect observed on the site";
 
-/// What follows for a reply from an attempt at it.
+/// What an attempt means for its reply.
 #[derive(Clone, Debug)]
-pub enum Next {
-    /// A challenge stopped it. With an effect open, its outcome is in doubt instead.
+pub enum FollowUp {
+    /// A challenge stopped the attempt. If an effect is open, its outcome is in doubt instead.
     Blocked {
         reason: Reason,
         message: String,
-        account: AccountFollows,
+        account: AccountAction,
     },
-    /// The site asked to be left alone until that time.
-    Quiet { until: Millis },
-    /// It cannot succeed as it is.
+    /// The site reported too many requests: no requests until this time.
+    Cooldown { until: Millis },
+    /// The attempt failed, and a repetition would fail too.
     Failed { reason: Reason, message: String },
-    /// It may succeed later.
-    Again { reason: Reason, message: String },
-    /// It goes on at that time.
+    /// The attempt failed; a later attempt may succeed.
+    Retry { reason: Reason, message: String },
+    /// Continue at this time.
     Later { until: Millis },
-    /// The person who is asked has to answer.
+    /// Ask a person to settle the outcome.
     Ask { reason: Reason, message: String },
-    /// Handed back by a drain.
+    /// A drain hands the job back; the attempt does not count.
     HandedBack,
-    /// It has ended, or waits, as the row says.
-    AsItIs,
+    /// The row already says what follows: the reply has ended or waits.
+    NoChange,
 }
 
-/// Lets go of the claim, and moves the reply on. When the claim was lost nothing is written: its new holder decides.
-pub async fn conclude(domain: &Domain, claim: &Claim, next: Next) -> Result<()> {
-    claimed::conclude(domain, claim, next, |tx, domain, claim, next| {
+/// Applies the result of an attempt and releases the claim. If the claim was lost, writes nothing, because the new
+/// holder decides.
+pub async fn conclude(context: &Context, claim: &Claim, next: FollowUp) -> Result<()> {
+    claimed::conclude(context, claim, next, |tx, context, claim, next| {
         async move {
             let row = load(tx, claim.job.subject_id.as_deref().unwrap_or_default()).await?;
-            apply(tx, domain, claim, row, next).await
+            apply(tx, context, claim, row, next).await
         }
         .boxed()
     })
@@ -57,10 +58,10 @@ pub async fn conclude(domain: &Domain, claim: &Claim, next: Next) -> Result<()> 
 
 async fn apply(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     mut row: replies::Model,
-    next: Next,
+    next: FollowUp,
 ) -> Result<Outcome> {
     if row.state.has_ended() {
         return Ok(Outcome::Done);
@@ -68,45 +69,45 @@ async fn apply(
     let now = tx.now().await?;
     let in_doubt = open_effect(tx, &row.id).await?.is_some();
     match next {
-        Next::AsItIs => Ok(Outcome::At(now)),
-        Next::HandedBack => Ok(Outcome::HandBack),
-        Next::Later { until } => Ok(Outcome::At(until)),
-        Next::Quiet { until } => {
-            accounts::keep_quiet(tx, &row.account_id, until).await?;
+        FollowUp::NoChange => Ok(Outcome::At(now)),
+        FollowUp::HandedBack => Ok(Outcome::HandBack),
+        FollowUp::Later { until } => Ok(Outcome::At(until)),
+        FollowUp::Cooldown { until } => {
+            accounts::start_cooldown(tx, &row.account_id, until).await?;
             Ok(Outcome::At(until))
         }
-        // Nothing of an undecided effect is settled by what a later reading met.
-        Next::Again { .. } | Next::Failed { .. } if in_doubt => {
-            Ok(Outcome::At(now + domain.settings.settle_poll_ms))
+        // An obstacle to a later reading does not settle an effect in doubt.
+        FollowUp::Retry { .. } | FollowUp::Failed { .. } if in_doubt => {
+            Ok(Outcome::At(now + context.settings.effects.settle_poll_ms))
         }
-        Next::Blocked {
+        FollowUp::Blocked {
             reason,
             message,
             account,
         } => {
-            if account == AccountFollows::GoesOn && in_doubt {
-                return Ok(Outcome::At(now + domain.settings.settle_poll_ms));
+            if account == AccountAction::Continue && in_doubt {
+                return Ok(Outcome::At(now + context.settings.effects.settle_poll_ms));
             }
-            if account != AccountFollows::GoesOn {
+            if account != AccountAction::Continue {
                 accounts::pause(tx, &row.account_id, reason, &message, None).await?;
             }
             if in_doubt {
-                // Once the account is resumed, the site is read for what became of it.
+                // After the account is resumed, reconciliation reads the outcome from the site.
                 return Ok(Outcome::Wait);
             }
             row.state = ReplyState::Blocked;
-            row.needs_manual = true;
+            row.requires_action = true;
             row.reason = Some(reason.name());
             row.message = Some(message);
             save(tx, row, Kind::ReplyBlocked).await?;
             Ok(Outcome::Done)
         }
-        Next::Failed { reason, message } => {
+        FollowUp::Failed { reason, message } => {
             fail(tx, row, reason, message).await?;
             Ok(Outcome::Done)
         }
-        Next::Again { reason, message } => {
-            if claim.job.failures + 1 >= domain.settings.max_failures {
+        FollowUp::Retry { reason, message } => {
+            if claim.job.failures + 1 >= context.settings.jobs.max_failures {
                 fail(tx, row, reason, message.clone()).await?;
                 return Ok(Outcome::Dead { error: message });
             }
@@ -115,8 +116,8 @@ async fn apply(
             save(tx, row, Kind::ReplyUpdated).await?;
             Ok(Outcome::Retry { error: message })
         }
-        Next::Ask { reason, message } => {
-            row.needs_manual = true;
+        FollowUp::Ask { reason, message } => {
+            row.requires_action = true;
             row.reason = Some(reason.name());
             row.message = Some(message);
             save(tx, row, Kind::ReplyUnconfirmed).await?;
@@ -128,7 +129,7 @@ async fn apply(
 async fn fail(tx: &Tx, row: replies::Model, reason: Reason, message: String) -> Result<Reply> {
     let row = replies::Model {
         state: ReplyState::Failed,
-        needs_manual: false,
+        requires_action: false,
         reason: Some(reason.name()),
         message: Some(message),
         ..row
@@ -136,11 +137,17 @@ async fn fail(tx: &Tx, row: replies::Model, reason: Reason, message: String) -> 
     save(tx, row, Kind::ReplyFailed).await
 }
 
-/// The site has the reply, as that message where it said or showed which. The message's row is claimed where it is here; one
-/// that comes later finds the claim in the ledger.
-pub async fn delivered(domain: &Domain, effect_id: &str, remote_id: Option<&str>, note: &str) -> Result<()> {
+/// Records that the site has the reply. `remote_id` is the message's id, if the site returned or showed it. If that
+/// message is stored here, it is linked to the reply. A message that is stored later is linked through the effect's
+/// remote id.
+pub async fn delivered(
+    context: &Context,
+    effect_id: &str,
+    remote_id: Option<&str>,
+    note: &str,
+) -> Result<()> {
     let (remote_id, note) = (remote_id.map(str::to_owned), note.to_owned());
-    on_effect(domain, effect_id, move |tx, effect, row| {
+    on_effect(context, effect_id, move |tx, effect, row| {
         let (remote_id, note) = (remote_id.clone(), note.clone());
         async move {
             settle(tx, effect, EffectState::Done, remote_id.as_deref(), &note).await?;
@@ -159,14 +166,14 @@ pub async fn delivered(domain: &Domain, effect_id: &str, remote_id: Option<&str>
     .await
 }
 
-/// It was not sent; the reply is as before its intent. Where that is only concluded from what the site shows, it is watched
-/// for.
-pub async fn not_sent(domain: &Domain, effect_id: &str, note: &str) -> Result<()> {
-    let (note, watch_ms) = (note.to_owned(), domain.settings.watch_ms);
-    on_effect(domain, effect_id, move |tx, effect, row| {
+/// Records that the reply was not sent; it returns to its state before the intent. If this follows only from what the
+/// site shows, the effect is watched for a late appearance.
+pub async fn not_sent(context: &Context, effect_id: &str, note: &str) -> Result<()> {
+    let (note, watch_ms) = (note.to_owned(), context.settings.effects.watch_ms);
+    on_effect(context, effect_id, move |tx, effect, row| {
         let note = note.clone();
         async move {
-            if note == TRACELESS {
+            if note == NO_EFFECT_OBSERVED {
                 watch::settle_watched(tx, effect, &note, watch_ms).await?;
             } else {
                 settle(tx, effect, EffectState::NotDone, None, &note).await?;
@@ -182,15 +189,20 @@ pub async fn not_sent(domain: &Domain, effect_id: &str, note: &str) -> Result<()
     .await
 }
 
-/// What became of it is not known. `held`: its sender may still be at it; else the request has come to its end.
-pub async fn unconfirmed(domain: &Domain, effect_id: &str, held: bool, note: &str) -> Result<()> {
+/// Records that the outcome is not known. `held`: the process that sent the request may still act; otherwise the
+/// request has ended.
+pub async fn unconfirmed(context: &Context, effect_id: &str, held: bool, note: &str) -> Result<()> {
     let note = note.to_owned();
-    on_effect(domain, effect_id, move |tx, effect, row| {
+    on_effect(context, effect_id, move |tx, effect, row| {
         let note = note.clone();
         async move {
             let effect = effects::Model {
                 state: EffectState::Unconfirmed,
-                composer_id: if held { effect.composer_id } else { String::new() },
+                form_session_id: if held {
+                    effect.form_session_id
+                } else {
+                    String::new()
+                },
                 note: Some(note),
                 ..effect
             };
@@ -206,10 +218,10 @@ pub async fn unconfirmed(domain: &Domain, effect_id: &str, held: bool, note: &st
     .await
 }
 
-/// Notes about an effect that stays open.
-pub async fn note(domain: &Domain, effect_id: &str, note: &str) -> Result<()> {
+/// Sets the note of an effect that stays open.
+pub async fn note(context: &Context, effect_id: &str, note: &str) -> Result<()> {
     let note = note.to_owned();
-    on_effect(domain, effect_id, move |tx, effect, _| {
+    on_effect(context, effect_id, move |tx, effect, _| {
         let note = note.clone();
         async move {
             let effect = effects::Model {
@@ -224,20 +236,20 @@ pub async fn note(domain: &Domain, effect_id: &str, note: &str) -> Result<()> {
     .await
 }
 
-/// How often a reply was sent without the site showing anything of it.
-pub async fn sent_without_trace(domain: &Domain, reply_id: &str) -> Result<u64> {
+/// Returns how often the reply was sent without an effect observed on the site.
+pub async fn sent_without_trace(context: &Context, reply_id: &str) -> Result<u64> {
     Ok(effects::Entity::find()
         .filter(effects::Column::SubjectId.eq(reply_id))
         .filter(effects::Column::Kind.eq(EffectKind::Reply))
         .filter(effects::Column::State.eq(EffectState::NotDone))
-        .filter(effects::Column::Note.eq(TRACELESS))
-        .count(domain.store.reader())
+        .filter(effects::Column::Note.eq(NO_EFFECT_OBSERVED))
+        .count(context.store.reader())
         .await?)
 }
 
-/// Runs on an effect that is open, with its reply, after their locks were taken in order. One that was settled meanwhile is
-/// left as it is.
-async fn on_effect<F>(domain: &Domain, effect_id: &str, then: F) -> Result<()>
+/// Takes the locks in order and runs `then` on an open effect and its reply. Does nothing if the effect is already
+/// settled.
+async fn on_effect<F>(context: &Context, effect_id: &str, then: F) -> Result<()>
 where
     F: for<'a> Fn(&'a Tx, effects::Model, replies::Model) -> futures::future::BoxFuture<'a, Result<()>>
         + Clone
@@ -246,7 +258,7 @@ where
         + 'static,
 {
     let effect_id = effect_id.to_owned();
-    domain
+    context
         .store
         .write(move |tx| {
             let (effect_id, then) = (effect_id.clone(), then.clone());
@@ -265,7 +277,7 @@ where
         .await
 }
 
-/// Settles an effect.
+/// Settles an effect with a final state.
 pub(in crate::inbox) async fn settle(
     tx: &Tx,
     effect: effects::Model,
@@ -284,11 +296,11 @@ pub(in crate::inbox) async fn settle(
     Ok(())
 }
 
-/// The reply has ended well.
+/// Ends a reply as SENT.
 pub(super) async fn sent(tx: &Tx, row: replies::Model, message_id: Option<String>) -> Result<Reply> {
     let row = replies::Model {
         state: ReplyState::Sent,
-        needs_manual: false,
+        requires_action: false,
         reason: None,
         message: None,
         message_id: message_id.or(row.message_id),
@@ -304,7 +316,7 @@ async fn message_here(tx: &Tx, row: &replies::Model, remote_id: &str) -> Result<
     Ok(tx.locked(query).one(tx).await?)
 }
 
-/// Writes with a message which reply it came of. Returns the message's id.
+/// Links a message to the reply that sent it and returns the message's id.
 pub(super) async fn claim_message(tx: &Tx, message: messages::Model, reply_id: &str) -> Result<String> {
     let message = messages::Model {
         reply_id: Some(reply_id.to_owned()),

@@ -1,4 +1,4 @@
-//! What a complete reading of a conversation says about a reply whose outcome is not known.
+//! Decides from a complete reading of a conversation whether a reply in doubt was sent.
 
 use std::collections::HashSet;
 
@@ -11,76 +11,82 @@ use crate::clock::Millis;
 use crate::inbox::MessageKind;
 use crate::publishing::{EffectKind, EffectState};
 use crate::store::entities::{effects, messages};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// The first of two readings that have to show nothing.
-pub const NOTHING_ONCE: &str = "nothing of it in the first reading after the settling window";
+/// The note of an effect that the first of two required readings does not show.
+pub const NOTHING_ONCE: &str = "no effect observed in the first reading after the settling window";
 
-/// What follows from a reading.
+/// The result of a reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
-    /// It is there, as that message.
+    /// The reply is on the site as this message.
     Sent { remote_id: String },
-    /// The site may still show it.
+    /// The site may still show the reply later.
     NotYet,
-    /// Nothing of it where it would have to be; a second reading decides.
+    /// The reply is not shown where it would have to be; a second reading decides.
     NothingOnce,
-    /// Nothing of it in two readings.
+    /// Two readings do not show the reply.
     NotSent,
-    /// Something else of ours appeared.
+    /// The account has another new message that differs from the reply.
     Differs,
-    /// The site does not show what it showed before, so that absence says nothing.
+    /// The site does not show what it showed before, so that absence proves nothing.
     Incomplete,
 }
 
-/// Ids of all messages in a reading, the other side's too: a later reading that lacks one of them is not complete.
+/// Returns the ids of all messages in a reading, including the counterparty's. A later reading that lacks one of them
+/// is not complete.
 pub fn message_ids(conversation: &Conversation) -> Vec<String> {
     let entries = conversation.entries.iter();
     let messages = entries.filter(|entry| matches!(entry.content, EntryContent::Message { .. }));
     messages.filter_map(|entry| entry.remote_id.clone()).collect()
 }
 
-/// Whether absence means anything in a reading: it shows all that the one before the sending showed, and nothing that may be
-/// a message which cannot be told. An emptied answer, or one of another shape, proves nothing.
+/// Returns whether absence proves anything in a reading. The reading must show everything that the reading before the
+/// send showed, and no entry that may be an unidentified message. An emptied answer, or one of another shape, proves
+/// nothing.
 fn is_complete(known: &[String], conversation: &Conversation) -> bool {
     let shown = message_ids(conversation);
     let mut entries = conversation.entries.iter();
-    let is_told = |entry: &Entry| match &entry.content {
+    let is_identified = |entry: &Entry| match &entry.content {
         EntryContent::Message { .. } => entry.remote_id.is_some(),
-        // With nothing known to compare with, it may be a message under another name.
+        // If no message is known for comparison, an unknown entry may be a message of another type.
         EntryContent::Unknown { .. } => !known.is_empty(),
         _ => true,
     };
-    !conversation.entries.is_empty() && known.iter().all(|id| shown.contains(id)) && entries.all(is_told)
+    !conversation.entries.is_empty()
+        && known.iter().all(|id| shown.contains(id))
+        && entries.all(is_identified)
 }
 
-/// Ids of messages that replies of the account became on the site that this one is for; another site's ids say nothing here.
-pub async fn claimed(domain: &Domain, work: &Work) -> Result<HashSet<String>> {
+/// Returns the message ids that replies of the account already have on the reply's site. Ids of another site do not
+/// apply.
+pub async fn claimed(context: &Context, work: &Work) -> Result<HashSet<String>> {
     let ids: Vec<String> = effects::Entity::find()
         .select_only()
         .column(effects::Column::RemoteId)
         .filter(effects::Column::AccountId.eq(work.account_id.as_str()))
-        .filter(effects::Column::Site.eq(work.seat.site.as_str()))
+        .filter(effects::Column::Site.eq(work.account_context.site.as_str()))
         .filter(effects::Column::Kind.eq(EffectKind::Reply))
         .filter(effects::Column::RemoteId.is_not_null())
         .into_tuple()
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     Ok(ids.into_iter().collect())
 }
 
-/// Whether messages of the conversation are here already.
-pub async fn has_messages(domain: &Domain, work: &Work) -> Result<bool> {
+/// Returns whether messages of the conversation are stored already.
+pub async fn has_messages(context: &Context, work: &Work) -> Result<bool> {
     let found = messages::Entity::find()
         .filter(messages::Column::ThreadId.eq(work.thread_id.as_str()))
         .filter(messages::Column::Kind.eq(MessageKind::Message))
         .filter(messages::Column::RemoteId.is_not_null())
-        .one(domain.store.reader())
+        .one(context.store.reader())
         .await?;
     Ok(found.is_some())
 }
 
-/// Decides what a complete reading says. Presence counts at once; absence only after the settling window, and twice.
+/// Decides from a complete reading. Presence counts at once. Absence counts only after the settling window and in two
+/// readings.
 pub fn decide(
     effect: &effects::Model,
     work: &Work,
@@ -118,7 +124,7 @@ pub fn decide(
     }
 }
 
-/// The account's own messages, in the order in which they were written: id, text, photos.
+/// Returns the account's own messages, oldest first: id, text, number of photos.
 fn own<'a>(
     conversation: &'a Conversation,
     member_id: Option<&'a str>,
@@ -134,7 +140,7 @@ fn own<'a>(
 
 #[cfg(test)]
 mod tests {
-    use vintedbot_marketplace::{Interlocutor, Language, Seat};
+    use vintedbot_marketplace::{AccountContext, Counterparty, Language};
 
     use super::*;
 
@@ -143,7 +149,7 @@ mod tests {
     fn work() -> Work {
         Work {
             reply_id: "reply".to_owned(),
-            owner_id: "owner".to_owned(),
+            workspace_id: "workspace".to_owned(),
             account_id: "account".to_owned(),
             thread_id: "thread".to_owned(),
             conversation_id: "9".to_owned(),
@@ -152,7 +158,7 @@ mod tests {
             photo_sha256s: Vec::new(),
             content_hash: String::new(),
             manual: false,
-            seat: Seat {
+            account_context: AccountContext {
                 account_id: "account".to_owned(),
                 site: "practice".to_owned(),
                 language: Language::Fr,
@@ -165,14 +171,14 @@ mod tests {
     fn effect(settle_until: Millis, note: Option<&str>) -> effects::Model {
         effects::Model {
             id: "effect".to_owned(),
-            owner_id: "owner".to_owned(),
+            workspace_id: "workspace".to_owned(),
             account_id: "account".to_owned(),
             site: "practice".to_owned(),
             subject_id: "reply".to_owned(),
             kind: EffectKind::Reply,
             state: EffectState::Unconfirmed,
             claim_epoch: 1,
-            composer_id: String::new(),
+            form_session_id: String::new(),
             intent_time: 0,
             not_after: 1,
             reconcile_after: 2,
@@ -184,11 +190,11 @@ mod tests {
             note: note.map(str::to_owned),
             decide_time: None,
             watch_until: None,
-            seen: None,
+            remote_snapshot: None,
         }
     }
 
-    fn conversation(said: &[(&str, &str, &str)]) -> Conversation {
+    fn conversation(messages: &[(&str, &str, &str)]) -> Conversation {
         let entry = |(id, author, body): &(&str, &str, &str)| Entry {
             remote_id: Some((*id).to_owned()),
             member_id: Some((*author).to_owned()),
@@ -201,7 +207,7 @@ mod tests {
         };
         Conversation {
             id: "9".to_owned(),
-            person: Some(Interlocutor {
+            person: Some(Counterparty {
                 member_id: "2".to_owned(),
                 login: "camille".to_owned(),
                 is_system: false,
@@ -212,14 +218,14 @@ mod tests {
             read_by_account: true,
             read_by_person: false,
             transaction: None,
-            entries: said.iter().map(entry).collect(),
+            entries: messages.iter().map(entry).collect(),
         }
     }
 
-    fn decided(said: &[(&str, &str, &str)], settle_until: Millis, note: Option<&str>) -> Decision {
+    fn decided(messages: &[(&str, &str, &str)], settle_until: Millis, note: Option<&str>) -> Decision {
         let claimed = HashSet::from(["60".to_owned()]);
         let effect = effect(settle_until, note);
-        decide(&effect, &work(), &claimed, &conversation(said), NOW)
+        decide(&effect, &work(), &claimed, &conversation(messages), NOW)
     }
 
     fn sent(remote_id: &str) -> Decision {
@@ -229,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earliest_new_message_with_the_same_words_is_it() {
+    fn earliest_new_message_with_equal_text_matches() {
         let text = "Oui, toujours là !";
         assert_eq!(
             decided(&[("70", "1", text), ("71", "1", text)], NOW + 1, None),
@@ -240,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_of_before_of_others_and_of_other_replies_are_not_it() {
+    fn old_foreign_and_claimed_messages_do_not_match() {
         let text = "Oui, toujours là !";
         for id in ["50", "60"] {
             assert_eq!(
@@ -250,12 +256,12 @@ mod tests {
             );
         }
         assert_eq!(decided(&[("70", "2", text)], NOW + 1, None), Decision::NotYet);
-        // Whoever is not the other one may be the account, whatever its id is known as.
+        // A member who is not the counterparty may be the account, whatever member id is stored for the account.
         assert_eq!(decided(&[("70", "77", text)], NOW + 1, None), sent("70"));
     }
 
     #[test]
-    fn nothing_counts_after_the_settling_window_alone_and_only_twice() {
+    fn absence_counts_after_settling_in_two_readings() {
         let before = [("50", "1", "Bonjour")];
         assert_eq!(decided(&before, NOW + 1, None), Decision::NotYet);
         assert_eq!(decided(&before, NOW + 1, Some(NOTHING_ONCE)), Decision::NotYet);
@@ -264,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_reading_proves_nothing() {
+    fn emptied_reading_proves_nothing() {
         for emptied in [vec![], vec![("51", "2", "Bonjour")]] {
             assert_eq!(decided(&emptied, NOW, Some(NOTHING_ONCE)), Decision::Incomplete);
             assert_eq!(decided(&emptied, NOW + 1, None), Decision::NotYet);
@@ -277,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn another_text_of_ours_is_for_a_person_to_judge() {
+    fn other_text_of_ours_asks_the_person() {
         let other = [("70", "1", "Non, vendu")];
         assert_eq!(decided(&other, NOW + 1, None), Decision::NotYet);
         assert_eq!(decided(&other, NOW, Some(NOTHING_ONCE)), Decision::Differs);

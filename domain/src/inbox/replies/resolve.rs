@@ -1,4 +1,4 @@
-//! `ResolveReply`: a person says whether a reply was sent, where the site could not be read for an answer.
+//! `ResolveReply`: a person states whether a reply was sent, because the site could not be read for the outcome.
 
 use futures::FutureExt;
 use sea_orm::EntityTrait;
@@ -12,12 +12,12 @@ use crate::inbox::{Author, Reply, ReplyState};
 use crate::publishing::EffectState;
 use crate::store::Tx;
 use crate::store::entities::{messages, replies};
-use crate::{Domain, Error, Reason, Result, requests};
+use crate::{Context, Error, Reason, Result, requests};
 
 /// What the person saw on the site.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub enum Resolution {
-    /// It was sent; as this message, where that is here.
+    /// The reply was sent. `message_id` is its message, if it is stored here.
     Sent {
         message_id: Option<String>,
     },
@@ -26,36 +26,36 @@ pub enum Resolution {
 
 const METHOD: &str = "ResolveReply";
 
-/// Ends a reply that asks.
+/// Ends a reply that asks a person for its outcome.
 ///
 /// # Errors
-/// REPLY_STATE where it asks nothing; a violation for a message that is not the account's own in that thread, or that
-/// another reply became.
+/// REPLY_STATE_INVALID if the reply does not ask for it. A violation if the message is not the account's own in that
+/// thread, or belongs to another reply.
 pub async fn resolve(
-    domain: &Domain,
+    context: &Context,
     caller: &Caller,
     id: &str,
     resolution: Resolution,
     request_id: Option<String>,
 ) -> Result<Reply> {
-    let (owner_id, id) = (caller.owner_id.clone(), id.to_owned());
-    let watch_ms = domain.settings.watch_ms;
-    domain
+    let (workspace_id, id) = (caller.workspace_id.clone(), id.to_owned());
+    let watch_ms = context.settings.effects.watch_ms;
+    context
         .store
         .write(move |tx| {
-            let (owner_id, id) = (owner_id.clone(), id.clone());
+            let (workspace_id, id) = (workspace_id.clone(), id.clone());
             let (resolution, request_id) = (resolution.clone(), request_id.clone());
             async move {
                 let (request_id, parameters) = (request_id.as_deref(), (&id, &resolution));
-                let known = requests::check(tx, &owner_id, request_id, METHOD, &parameters).await?;
-                let (_, row) = load_owned(tx, &owner_id, &id).await?;
+                let known = requests::check(tx, &workspace_id, request_id, METHOD, &parameters).await?;
+                let (_, row) = load_owned(tx, &workspace_id, &id).await?;
                 if known.is_some() {
                     return Ok(row.into());
                 }
-                // Its row of work waits for this answer, and ends once the reply has.
+                // The reply's job waits for this answer, and ends after the reply has ended.
                 requeue(tx, &row, tx.now().await?).await?;
                 let reply = run(tx, row, &resolution, watch_ms).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &parameters, &id).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &parameters, &id).await?;
                 Ok(reply)
             }
             .boxed()
@@ -66,17 +66,17 @@ pub async fn resolve(
 async fn run(tx: &Tx, row: replies::Model, resolution: &Resolution, watch_ms: i64) -> Result<Reply> {
     let effect = open_effect(tx, &row.id).await?;
     let effect = effect
-        .filter(|_| row.needs_manual && row.state == ReplyState::Unconfirmed)
-        .ok_or_else(|| wrong_state(&row, "the reply asks nothing"))?;
-    let said = "said by a person";
+        .filter(|_| row.requires_action && row.state == ReplyState::Unconfirmed)
+        .ok_or_else(|| wrong_state(&row, "the reply is not waiting for a resolution"))?;
+    let note = "stated by a person";
     match resolution {
         Resolution::NotSent => {
-            watch::settle_watched(tx, effect, said, watch_ms).await?;
+            watch::settle_watched(tx, effect, note, watch_ms).await?;
             let row = replies::Model {
                 state: ReplyState::Failed,
-                needs_manual: false,
+                requires_action: false,
                 reason: Some(Reason::OutcomeUnknown.name()),
-                message: Some("a person said that it was not sent".to_owned()),
+                message: Some("a person stated that the reply was not sent".to_owned()),
                 ..row
             };
             save(tx, row, Kind::ReplyFailed).await
@@ -87,7 +87,7 @@ async fn run(tx: &Tx, row: replies::Model, resolution: &Resolution, watch_ms: i6
                 Some(id) => Some(own_message(tx, &row, id).await?),
             };
             let remote_id = message.as_ref().and_then(|message| message.remote_id.clone());
-            outcome::settle(tx, effect, EffectState::Done, remote_id.as_deref(), said).await?;
+            outcome::settle(tx, effect, EffectState::Done, remote_id.as_deref(), note).await?;
             let message_id = match message {
                 Some(message) => Some(claim_message(tx, message, &row.id).await?),
                 None => None,
@@ -106,7 +106,7 @@ async fn own_message(tx: &Tx, row: &replies::Model, id: &str) -> Result<messages
         .ok_or_else(|| {
             Error::invalid(
                 "sent.message_id",
-                "must be a message of the account in this thread that no other reply became",
+                "must be a message of the account in this thread that belongs to no other reply",
             )
         })
 }

@@ -1,4 +1,4 @@
-//! `SendReply`: freezes a reply, and queues it.
+//! `SendReply`: freezes a reply's content and queues it.
 
 use futures::FutureExt;
 use sea_orm::{
@@ -14,17 +14,17 @@ use crate::inbox::{Reply, ReplyState, Thread};
 use crate::keys::sha256_hex;
 use crate::store::Tx;
 use crate::store::entities::{people, photos, replies, threads};
-use crate::{Domain, Error, Reason, Result, Violation, media, requests};
+use crate::{Context, Error, Reason, Result, Violation, media, requests};
 
-/// What to send.
+/// The parameters of `SendReply`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Send {
     pub thread_id: String,
     pub text: String,
     pub photo_ids: Vec<String>,
-    /// Whether to wait for a confirmation in every mode.
+    /// Whether to require a confirmation in every mode.
     pub manual: bool,
-    /// Whether the thread's draft goes with it.
+    /// Whether to clear the thread's draft.
     pub clear_draft: bool,
     #[serde(skip)]
     pub request_id: Option<String>,
@@ -32,42 +32,42 @@ pub struct Send {
 
 const METHOD: &str = "SendReply";
 
-/// What is sent, as it is approved. The hash of its JSON is what a confirmation speaks of.
+/// The content that a confirmation approves; the hash of its JSON identifies it.
 #[derive(Serialize)]
 struct Frozen<'a> {
     version: u8,
-    owner_id: &'a str,
+    workspace_id: &'a str,
     account_id: &'a str,
     site: &'a str,
     conversation_id: &'a str,
     text: &'a str,
-    /// Of the processed photos, in order.
+    /// SHA-256 of the processed photos, in order.
     photo_sha256s: &'a [String],
 }
 
-/// Takes a reply on: queued to be sent when its undo window has passed, or, in MANUAL mode or where the caller wants it,
-/// to be confirmed first.
+/// Creates a reply. It is queued and sent after its undo window. In MANUAL mode, or if the caller requests it, it waits
+/// for a confirmation first.
 ///
 /// # Errors
-/// Violations of text and photos, all at once; NOT_FOUND, REPLY_NOT_ALLOWED, ACCOUNT_PAUSED, SESSION_REQUIRED,
-/// SESSION_INVALID.
-pub async fn send(domain: &Domain, caller: &Caller, send: Send) -> Result<Reply> {
+/// The violations of text and photos in one error each; NOT_FOUND, MODE_CHANGED, REPLY_NOT_ALLOWED, ACCOUNT_PAUSED,
+/// SESSION_REQUIRED, SESSION_INVALID.
+pub async fn send(context: &Context, caller: &Caller, send: Send) -> Result<Reply> {
     let send = Send {
         text: checked(&send)?,
         ..send
     };
-    let (domain_, owner_id) = (domain.clone(), caller.owner_id.clone());
-    domain
+    let (context_, workspace_id) = (context.clone(), caller.workspace_id.clone());
+    context
         .store
         .write(move |tx| {
-            let (domain, owner_id, send) = (domain_.clone(), owner_id.clone(), send.clone());
+            let (context, workspace_id, send) = (context_.clone(), workspace_id.clone(), send.clone());
             async move {
                 let request_id = send.request_id.as_deref();
-                if let Some(id) = requests::check(tx, &owner_id, request_id, METHOD, &send).await? {
+                if let Some(id) = requests::check(tx, &workspace_id, request_id, METHOD, &send).await? {
                     return Ok(super::load(tx, &id).await?.into());
                 }
-                let reply = insert(tx, &domain, &owner_id, &send).await?;
-                requests::remember(tx, &owner_id, request_id, METHOD, &send, &reply.id).await?;
+                let reply = insert(tx, &context, &workspace_id, &send).await?;
+                requests::remember(tx, &workspace_id, request_id, METHOD, &send, &reply.id).await?;
                 Ok(reply)
             }
             .boxed()
@@ -75,7 +75,7 @@ pub async fn send(domain: &Domain, caller: &Caller, send: Send) -> Result<Reply>
         .await
 }
 
-/// The text as it is sent.
+/// Checks the parameters and returns the trimmed text.
 fn checked(send: &Send) -> Result<String> {
     let text = send.text.trim().to_owned();
     let mut violations = Vec::new();
@@ -88,19 +88,19 @@ fn checked(send: &Send) -> Result<String> {
     if text.is_empty() && send.photo_ids.is_empty() {
         violations.push(Violation::new(
             "text",
-            "must not be empty where no photo goes with it",
+            "must not be empty unless a photo is attached",
         ));
     }
     if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
         violations.push(Violation::new(
             "text",
-            "must not have control characters but line ends and tabs",
+            "must not contain control characters other than line breaks and tabs",
         ));
     }
     if send.photo_ids.len() > PHOTOS_MAX {
         violations.push(Violation::new(
             "photo_ids",
-            format!("must be at most {PHOTOS_MAX} photos"),
+            format!("must name at most {PHOTOS_MAX} photos"),
         ));
     }
     if violations.is_empty() {
@@ -110,10 +110,10 @@ fn checked(send: &Send) -> Result<String> {
     }
 }
 
-async fn insert(tx: &Tx, domain: &Domain, owner_id: &str, send: &Send) -> Result<Reply> {
+async fn insert(tx: &Tx, context: &Context, workspace_id: &str, send: &Send) -> Result<Reply> {
     let found = threads::Entity::find_by_id(&send.thread_id).one(tx).await?;
     let found = found
-        .filter(|row| row.owner_id == owner_id && row.delete_time.is_none())
+        .filter(|row| row.workspace_id == workspace_id && row.delete_time.is_none())
         .ok_or_else(|| Error::not_found("thread", &send.thread_id))?;
     let account = lock_account(tx, &found.account_id).await?;
     let thread = tx
@@ -125,7 +125,7 @@ async fn insert(tx: &Tx, domain: &Domain, owner_id: &str, send: &Send) -> Result
     if account.delete_time.is_some() || account.site != thread.site {
         return Err(Error::rejected(
             Reason::ModeChanged,
-            "the thread is of another site than the account works on now",
+            "the thread belongs to another site than the account works on now",
         ));
     }
     not_paused(&account)?;
@@ -133,16 +133,17 @@ async fn insert(tx: &Tx, domain: &Domain, owner_id: &str, send: &Send) -> Result
     let account = Account::from(account);
     accounts::require_session(&account, now)?;
     if !thread.reply_allowed {
-        return Err(
-            Error::rejected(Reason::ReplyNotAllowed, "the site takes no reply in this thread")
-                .with("thread_id", &thread.id),
-        );
+        return Err(Error::rejected(
+            Reason::ReplyNotAllowed,
+            "the site does not allow replies in this thread",
+        )
+        .with("thread_id", &thread.id));
     }
-    let photo_sha256s = hashes(tx, owner_id, &send.photo_ids).await?;
+    let photo_sha256s = hashes(tx, workspace_id, &send.photo_ids).await?;
     media::mark_used(tx, &send.photo_ids).await?;
     let frozen = Frozen {
         version: 1,
-        owner_id,
+        workspace_id,
         account_id: &account.id,
         site: &thread.site,
         conversation_id: &thread.remote_id,
@@ -150,15 +151,15 @@ async fn insert(tx: &Tx, domain: &Domain, owner_id: &str, send: &Send) -> Result
         photo_sha256s: &photo_sha256s,
     };
     let manual = send.manual || mode == Mode::Manual;
-    let expire = now + domain.settings.confirm_token_ms;
+    let expire = now + context.settings.confirm_token_ms;
     let due = if manual {
         expire
     } else {
-        now + domain.settings.reply_undo_ms
+        now + context.settings.replies.undo_ms
     };
     let row = replies::Model {
         id: tx.id(),
-        owner_id: owner_id.to_owned(),
+        workspace_id: workspace_id.to_owned(),
         account_id: account.id.clone(),
         thread_id: thread.id.clone(),
         site: thread.site.clone(),
@@ -176,7 +177,7 @@ async fn insert(tx: &Tx, domain: &Domain, owner_id: &str, send: &Send) -> Result
         send_time: (!manual).then_some(due),
         confirm_expire_time: manual.then_some(expire),
         confirm_time: None,
-        needs_manual: false,
+        requires_action: false,
         reason: None,
         message: None,
         attempts: 0,
@@ -196,10 +197,10 @@ async fn insert(tx: &Tx, domain: &Domain, owner_id: &str, send: &Send) -> Result
     save(tx, row, Kind::ReplyCreated).await
 }
 
-/// SHA-256 of the caller's photos, in order.
-async fn hashes(tx: &Tx, owner_id: &str, ids: &[String]) -> Result<Vec<String>> {
+/// Returns the SHA-256 of the caller's photos, in order.
+async fn hashes(tx: &Tx, workspace_id: &str, ids: &[String]) -> Result<Vec<String>> {
     let found = photos::Entity::find()
-        .filter(photos::Column::OwnerId.eq(owner_id))
+        .filter(photos::Column::WorkspaceId.eq(workspace_id))
         .filter(photos::Column::Id.is_in(ids.iter().map(String::as_str)))
         .all(tx)
         .await?;
@@ -221,7 +222,7 @@ async fn hashes(tx: &Tx, owner_id: &str, ids: &[String]) -> Result<Vec<String>> 
     }
 }
 
-/// The number of the thread's last reply. The thread is locked.
+/// Returns the number of the thread's last reply, or 0. The caller has locked the thread.
 async fn last_number(tx: &Tx, thread_id: &str) -> Result<i64> {
     let last: Option<i64> = replies::Entity::find()
         .select_only()

@@ -1,4 +1,4 @@
-//! The confirm token of a reply: proof that its holder was shown what is to be sent.
+//! The confirm token of a reply. It proves that its holder was shown the content to be sent.
 
 use crate::clock::Millis;
 use crate::keys::{Keys, Purpose};
@@ -10,7 +10,7 @@ fn claims(row: &replies::Model) -> Option<String> {
     let numbers = format!("{}|{expire}", row.prepare_number);
     let parts = [
         "reply",
-        &row.owner_id,
+        &row.workspace_id,
         &row.account_id,
         &row.site,
         &row.id,
@@ -20,7 +20,7 @@ fn claims(row: &replies::Model) -> Option<String> {
     Some(parts.join("|"))
 }
 
-/// The token of a reply that awaits its confirmation, and until when it may be used.
+/// Signs the token of a reply that waits for a confirmation. Returns the token and its expiry.
 pub(super) fn issue(keys: &Keys, row: &replies::Model) -> Option<(String, Millis)> {
     Some((
         keys.sign(Purpose::Confirmation, &claims(row)?),
@@ -28,7 +28,7 @@ pub(super) fn issue(keys: &Keys, row: &replies::Model) -> Option<(String, Millis
     ))
 }
 
-/// Checks that a token is this reply's, for what it says now. Says nothing about time and use.
+/// Checks that a token belongs to this reply and its present content. Does not check expiry or use.
 pub(super) fn check(keys: &Keys, token: &str, row: &replies::Model) -> Result<()> {
     if token.is_empty() {
         return Err(Error::rejected(
@@ -41,11 +41,11 @@ pub(super) fn check(keys: &Keys, token: &str, row: &replies::Model) -> Result<()
         Some(given) if Some(&given) == claims(row).as_ref() => Ok(()),
         Some(given) if given.split('|').nth(4) == Some(row.id.as_str()) => Err(Error::rejected(
             Reason::ConfirmationStale,
-            "the reply was prepared anew since this token was made; look at it again",
+            "the reply was prepared again after this token was issued; review it again",
         )),
         _ => Err(Error::rejected(
             Reason::ConfirmationInvalid,
-            "the confirm token is not one for this reply",
+            "the confirm token does not belong to this reply",
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! Watching for what was settled as not sent and appears all the same.
+//! Watches for messages that appear on the site after their reply was settled as not sent.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 
@@ -11,7 +11,7 @@ use crate::store::Tx;
 use crate::store::entities::{effects, messages, replies, threads};
 use crate::{Reason, Result};
 
-/// Settles an effect as not done, and watches for a late appearance.
+/// Settles an effect as NOT_DONE and watches for a late appearance for `watch_ms`.
 pub(super) async fn settle_watched(
     tx: &Tx,
     effect: effects::Model,
@@ -25,8 +25,9 @@ pub(super) async fn settle_watched(
     super::outcome::settle(tx, effect, EffectState::NotDone, None, note).await
 }
 
-/// Compares all messages of a thread, as they are after a reading, with what is watched for there. While another sending in
-/// it is undecided nothing is said: a message may be what came of that. The account and the thread are locked.
+/// Compares all messages of a thread after a reading with the watched effects. While another effect of the thread is
+/// open, nothing is reported, because a message may come from that effect. The caller has locked the account and the
+/// thread.
 pub(in crate::inbox) async fn compare(
     tx: &Tx,
     thread: &threads::Model,
@@ -62,7 +63,7 @@ pub(in crate::inbox) async fn compare(
         let found = replies::Model {
             reason: Some(Reason::PossibleDuplicate.name()),
             message: Some(format!(
-                "message {} appeared after this was settled as not sent",
+                "message {} appeared after the reply was settled as not sent",
                 late.id
             )),
             ..row
@@ -77,7 +78,8 @@ pub(in crate::inbox) async fn compare(
     Ok(())
 }
 
-/// The message that an attempt may have become: ours, not there before it, no other reply's, and with the same words.
+/// Returns the message that an attempt may have sent: the account's own, unknown before the attempt, not linked to
+/// another reply, with an equal text and as many photos.
 fn late<'a>(
     effect: &effects::Model,
     row: &replies::Model,

@@ -1,10 +1,10 @@
-//! What a reading changes among a thread's messages, and writing that.
+//! Computes and writes the changes that a reading makes to a thread's messages.
 
 use std::collections::HashMap;
 
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
-use super::entry::{self, Place, Read};
+use super::entry::{self, NewMessage, Read};
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::inbox::{Author, Message, MessageKind, replies};
@@ -12,32 +12,32 @@ use crate::store::Tx;
 use crate::store::entities::{messages, threads};
 use crate::{Result, search};
 
-/// Rows written with one statement: few enough for every database's limit of parameters.
+/// The number of rows per INSERT, below every database's limit on parameters.
 const CHUNK: usize = 500;
 
-/// Messages of a thread before and after a reading.
+/// The messages of a thread before and after a reading.
 pub(super) struct Changes {
-    /// All of the thread, in the order of their positions.
+    /// All messages of the thread, sorted by position.
     all: Vec<messages::Model>,
-    /// Places in `all` of those that were not here before.
+    /// Indexes in `all` of the new messages.
     new: Vec<usize>,
-    /// Places in `all` of those that changed, and whether somebody who looks sees it.
+    /// Indexes in `all` of the changed messages, and whether the change is visible to a client.
     changed: Vec<(usize, bool)>,
-    /// Places in `all` of those that are found by other words than before, or were not here.
+    /// Indexes in `all` of the messages to index for search: new ones and those whose search words changed.
     found: Vec<usize>,
 }
 
-/// What a reading says of its thread, for its messages.
+/// The properties of a reading that apply to all its messages.
 pub(super) struct Reading {
-    /// Whether the other side has read what the account wrote.
+    /// Whether the counterparty has read the account's messages.
     pub read_by_person: bool,
-    /// The reading's own time, for entries without one.
+    /// The time of the reading, used for entries without a time.
     pub time: Millis,
-    /// Entries before this one, by its place in the reading, count as read although the thread is unread.
+    /// The index of an entry in the reading. Entries before it count as read although the thread is unread.
     pub read_until: usize,
 }
 
-/// Compares what was read with what is here.
+/// Compares a reading with the stored messages.
 pub(super) fn compare(
     tx: &Tx,
     thread: &threads::Model,
@@ -72,7 +72,7 @@ pub(super) fn compare(
                 changes
                     .changed
                     .push((*place, entry::looks_changed(row, &merged)?));
-                if search::keep::is_other(row, &merged) {
+                if search::update::is_other(row, &merged) {
                     changes.found.push(*place);
                 }
                 changes.all[*place] = merged;
@@ -81,9 +81,9 @@ pub(super) fn compare(
         }
         time = read.time.unwrap_or(time);
         position += 1;
-        let place = Place {
+        let place = NewMessage {
             id: tx.id(),
-            owner_id: &thread.owner_id,
+            workspace_id: &thread.workspace_id,
             account_id: &thread.account_id,
             thread_id: &thread.id,
             position,
@@ -106,12 +106,12 @@ impl Changes {
         self.all.len() as i64
     }
 
-    /// The newest message: the last one that was written, which is not always the last one that came here.
+    /// Returns the newest message by time. It is not always the last one stored.
     pub fn newest(&self) -> Option<&messages::Model> {
         self.all.iter().max_by_key(|row| (row.time, row.position))
     }
 
-    /// The last word of one of the two sides.
+    /// Returns the newest message or offer of either member; entries of the site do not count.
     pub fn last_word(&self) -> Option<&messages::Model> {
         let words = [
             MessageKind::Message,
@@ -128,7 +128,7 @@ impl Changes {
         &self.all
     }
 
-    /// Joins the account's new messages to the replies that they came of.
+    /// Links the account's new messages to the replies that sent them.
     pub async fn join_replies(&mut self, tx: &Tx, site: &str) -> Result<()> {
         for place in &self.new {
             let row = &mut self.all[*place];
@@ -139,12 +139,12 @@ impl Changes {
         Ok(())
     }
 
-    /// What is found by other words than before, or was not here.
+    /// Returns the messages to index for search: new ones and those whose search words changed.
     pub fn found(&self) -> Vec<&messages::Model> {
         self.found.iter().map(|place| &self.all[*place]).collect()
     }
 
-    /// Writes what is new and what changed.
+    /// Writes the new and the changed messages.
     pub async fn write(&self, tx: &Tx) -> Result<()> {
         for chunk in self.new.chunks(CHUNK) {
             let rows = chunk
@@ -161,8 +161,8 @@ impl Changes {
         Ok(())
     }
 
-    /// Says what is new and what looks changed.
-    pub fn tell(&self, tx: &Tx) -> Result<()> {
+    /// Emits events for the new messages and for those with a visible change.
+    pub fn emit(&self, tx: &Tx) -> Result<()> {
         for place in &self.new {
             let row = &self.all[*place];
             let kind = match row.author {
@@ -171,7 +171,7 @@ impl Changes {
             };
             tx.emit(PendingEvent::changed(kind, &Message::from(row.clone()))?);
         }
-        for (place, _) in self.changed.iter().filter(|(_, is_seen)| *is_seen) {
+        for (place, _) in self.changed.iter().filter(|(_, is_visible)| *is_visible) {
             let message = Message::from(self.all[*place].clone());
             tx.emit(PendingEvent::changed(Kind::MessageUpdated, &message)?);
         }

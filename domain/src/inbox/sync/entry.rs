@@ -1,9 +1,9 @@
-//! Entries of a conversation as rows: what tells one from the others, who it is from, what it says, and what becomes of a
-//! row when its entry is read again.
+//! Maps the entries of a conversation to message rows: key, author and content, and the merge when an entry is read
+//! again.
 
 use std::collections::HashMap;
 
-use vintedbot_marketplace::{Conversation, Entry, EntryContent, Interlocutor, Language, Money};
+use vintedbot_marketplace::{Conversation, Counterparty, Entry, EntryContent, Language, Money};
 
 use crate::clock::Millis;
 use crate::inbox::{Attachment, AttachmentState, Author, Content, MessageKind};
@@ -11,11 +11,11 @@ use crate::listings::price_text;
 use crate::store::entities::messages;
 use crate::{Error, Result};
 
-/// Who is on which side of a conversation.
+/// The two members of a conversation.
 pub(super) struct Sides<'a> {
-    /// Absent: it is not known yet who the account is on its site.
+    /// The account's member id on the site. Absent: not known yet.
     pub account: Option<&'a str>,
-    pub person: Option<&'a Interlocutor>,
+    pub person: Option<&'a Counterparty>,
 }
 
 impl Sides<'_> {
@@ -29,14 +29,14 @@ impl Sides<'_> {
         match self.person {
             Some(person) if person.member_id == id && person.is_system => Author::Site,
             Some(person) if person.member_id == id => Author::Person,
-            // There are two sides, and it is not the other one.
+            // A conversation has two members, and this one is not the counterparty.
             Some(person) if self.account.is_none() && !person.member_id.is_empty() => Author::Account,
             _ => Author::Person,
         }
     }
 }
 
-/// An entry as it was read.
+/// An entry after mapping.
 #[derive(Clone, Debug)]
 pub(super) struct Read {
     pub key: String,
@@ -50,7 +50,7 @@ pub(super) struct Read {
     pub hidden: bool,
 }
 
-/// A conversation's entries in its order, each key once: of two entries that claim to be the same, the later one counts.
+/// Maps a conversation's entries in their order, each key once. If two entries have the same key, the later one counts.
 pub(super) fn read_all(conversation: &Conversation, sides: &Sides<'_>, language: Language) -> Vec<Read> {
     let mut counts: HashMap<String, u32> = HashMap::new();
     let mut places: HashMap<String, usize> = HashMap::new();
@@ -85,7 +85,7 @@ fn read(entry: &Entry, sides: &Sides<'_>, language: Language, counts: &mut HashM
             format!("{alike}:{number}")
         }
     };
-    let (text, content, photo_urls) = said(&entry.content, language);
+    let (text, content, photo_urls) = content_of(&entry.content, language);
     Read {
         key,
         remote_id,
@@ -106,14 +106,14 @@ fn kind_of(content: &EntryContent) -> (MessageKind, String) {
         EntryContent::SellerOffer { .. } => (MessageKind::SellerOffer, "seller_offer".to_owned()),
         EntryContent::Status { .. } => (MessageKind::Status, "status".to_owned()),
         EntryContent::Action { .. } => (MessageKind::Action, "action".to_owned()),
-        // Two unknown kinds may count their ids each for itself.
+        // Each unknown entity type may have its own id sequence.
         EntryContent::Unknown { entity_type, .. } => {
             (MessageKind::Unknown, format!("unknown:{}", storable(entity_type)))
         }
     }
 }
 
-fn said(content: &EntryContent, language: Language) -> (String, Option<Content>, Vec<String>) {
+fn content_of(content: &EntryContent, language: Language) -> (String, Option<Content>, Vec<String>) {
     let price = |price: &Option<Money>| {
         price
             .as_ref()
@@ -187,15 +187,15 @@ fn joined(title: &str, subtitle: &str) -> String {
     storable(&parts.join("\n"))
 }
 
-/// A text that every database takes: PostgreSQL refuses NUL.
+/// Removes NUL characters, because PostgreSQL rejects them.
 pub(super) fn storable(text: &str) -> String {
     text.replace('\0', "")
 }
 
-/// What a new row needs besides its entry.
-pub(super) struct Place<'a> {
+/// The values of a new row that its entry does not supply.
+pub(super) struct NewMessage<'a> {
     pub id: String,
-    pub owner_id: &'a str,
+    pub workspace_id: &'a str,
     pub account_id: &'a str,
     pub thread_id: &'a str,
     pub position: i64,
@@ -203,14 +203,14 @@ pub(super) struct Place<'a> {
     pub is_read: bool,
 }
 
-/// The row of an entry that was not here before.
-pub(super) fn row(read: &Read, place: Place<'_>) -> Result<messages::Model> {
+/// Builds the row of a new entry.
+pub(super) fn row(read: &Read, new: NewMessage<'_>) -> Result<messages::Model> {
     let attachments: Vec<Attachment> = read.photo_urls.iter().map(|url| pending(url)).collect();
     Ok(messages::Model {
-        id: place.id,
-        owner_id: place.owner_id.to_owned(),
-        account_id: place.account_id.to_owned(),
-        thread_id: place.thread_id.to_owned(),
+        id: new.id,
+        workspace_id: new.workspace_id.to_owned(),
+        account_id: new.account_id.to_owned(),
+        thread_id: new.thread_id.to_owned(),
         remote_key: read.key.clone(),
         remote_id: read.remote_id.clone(),
         kind: read.kind,
@@ -218,9 +218,9 @@ pub(super) fn row(read: &Read, place: Place<'_>) -> Result<messages::Model> {
         text: read.text.clone(),
         content: read.content.as_ref().map(serde_json::to_string).transpose()?,
         attachments: serde_json::to_string(&attachments)?,
-        time: place.time,
-        position: place.position,
-        read: place.is_read,
+        time: new.time,
+        position: new.position,
+        read: new.is_read,
         hidden: read.hidden,
         reply_id: None,
         sequence: 0,
@@ -237,8 +237,8 @@ fn pending(url: &str) -> Attachment {
     }
 }
 
-/// A row after its entry was read again. What is empty now and was not before stays, unless the site hides it: emptied
-/// answers are a way in which the site keeps programs out.
+/// Merges a repeated reading of an entry into its row. A value that is now empty does not replace a stored one, unless
+/// the site hides the entry: the site is known to answer programs with emptied responses.
 pub(super) fn merged(row: &messages::Model, read: &Read, is_read: bool) -> Result<messages::Model> {
     let text = if read.text.is_empty() && !read.hidden {
         row.text.clone()
@@ -265,7 +265,7 @@ pub(super) fn merged(row: &messages::Model, read: &Read, is_read: bool) -> Resul
     })
 }
 
-/// What is said now, with what was said before where now it is missing.
+/// Fills missing values of the new content from the stored content.
 fn filled(now: Content, before: &Content) -> Content {
     let or = |now: String, before: &String| if now.is_empty() { before.clone() } else { now };
     match (now, before) {
@@ -341,14 +341,14 @@ fn filled(now: Content, before: &Content) -> Content {
     }
 }
 
-/// Photos are told apart by their place: their addresses may be signed anew with every reading.
+/// Matches photos by position, because their addresses may be signed again for every reading.
 fn attachments(row: &messages::Model, read: &Read) -> Result<String> {
     let mut attachments: Vec<Attachment> = parsed(row)?;
     if read.photo_urls.is_empty() && read.hidden {
         return Ok("[]".to_owned());
     }
-    for (place, url) in read.photo_urls.iter().enumerate() {
-        match attachments.get_mut(place) {
+    for (position, url) in read.photo_urls.iter().enumerate() {
+        match attachments.get_mut(position) {
             Some(attachment) if attachment.state == AttachmentState::Pending => {
                 attachment.url.clone_from(url)
             }
@@ -359,13 +359,13 @@ fn attachments(row: &messages::Model, read: &Read) -> Result<String> {
     Ok(serde_json::to_string(&attachments)?)
 }
 
-/// The photos of a row.
+/// Decodes the attachments of a row.
 pub(super) fn parsed(row: &messages::Model) -> Result<Vec<Attachment>> {
     serde_json::from_str(&row.attachments)
         .map_err(|error| Error::Internal(format!("attachments of message {}: {error}", row.id)))
 }
 
-/// Whether somebody who looks at the message sees that it changed. Addresses of photos that are not here yet nobody sees.
+/// Returns whether a client sees a difference. The address of a photo that is not stored yet is not visible.
 pub(super) fn looks_changed(before: &messages::Model, after: &messages::Model) -> Result<bool> {
     let without_addresses = |row: &messages::Model| -> Result<messages::Model> {
         let mut attachments = parsed(row)?;
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_known_by_its_id_and_one_without_by_kind_time_and_number() {
+    fn entry_key_is_its_id_or_kind_time_and_number() {
         let status = |title: &str| Entry {
             content: EntryContent::Status {
                 title: title.to_owned(),
@@ -444,13 +444,13 @@ mod tests {
     }
 
     #[test]
-    fn authors_are_told_by_elimination_where_it_is_not_known_who_the_account_is() {
-        let person = Interlocutor {
+    fn author_is_derived_when_the_member_is_unknown() {
+        let person = Counterparty {
             member_id: "2".to_owned(),
             login: "b".to_owned(),
             is_system: false,
         };
-        let system = Interlocutor {
+        let system = Counterparty {
             is_system: true,
             ..person.clone()
         };
@@ -474,7 +474,7 @@ mod tests {
     }
 
     #[test]
-    fn nul_is_left_out() {
+    fn nul_is_removed() {
         assert_eq!(keys(vec![message(Some("1\0"), None, "")]), ["message:1"]);
     }
 }

@@ -1,4 +1,4 @@
-//! How fresh the inboxes of accounts are.
+//! The freshness of accounts' inboxes.
 
 use std::collections::HashMap;
 
@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 use crate::accounts::Account;
 use crate::clock::Millis;
 use crate::store::entities::inbox_syncs;
-use crate::{Domain, Reason, Result};
+use crate::{Context, Reason, Result};
 
-/// When an account's inbox was last read on its site, and when it is read next.
+/// The times of the last and the next reading of an account's inbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freshness {
-    /// When it was last read completely.
+    /// The time of the last complete reading. Absent: there was none.
     pub last_read_time: Option<Millis>,
-    /// Absent: not by itself.
+    /// The time of the next scheduled reading. Absent: none is scheduled.
     pub next_read_time: Option<Millis>,
-    /// The site.
+    /// The site that was read.
     pub source: String,
-    /// Why the last try brought nothing, or not everything.
+    /// The reason for which the last reading was not complete. Absent: it was complete.
     pub late_reason: Option<Reason>,
     pub late_message: String,
 }
@@ -36,12 +36,12 @@ impl From<inbox_syncs::Model> for Freshness {
     }
 }
 
-/// How fresh the inboxes of these accounts are, each on the site that it works on now, by the account's id.
-pub async fn freshness(domain: &Domain, accounts: &[Account]) -> Result<HashMap<String, Freshness>> {
+/// Returns the freshness of these accounts' inboxes by account id, each for the site on which the account works now.
+pub async fn freshness(context: &Context, accounts: &[Account]) -> Result<HashMap<String, Freshness>> {
     let ids = accounts.iter().map(|account| account.id.as_str());
     let rows = inbox_syncs::Entity::find()
         .filter(inbox_syncs::Column::AccountId.is_in(ids))
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let mut found: HashMap<(String, String), Freshness> = rows
         .into_iter()
@@ -58,8 +58,8 @@ pub async fn freshness(domain: &Domain, accounts: &[Account]) -> Result<HashMap<
     Ok(accounts.iter().map(of).collect())
 }
 
-/// How fresh one account's inbox is.
-pub async fn freshness_of(domain: &Domain, account: &Account) -> Result<Freshness> {
-    let mut found = freshness(domain, std::slice::from_ref(account)).await?;
+/// Returns the freshness of one account's inbox.
+pub async fn freshness_of(context: &Context, account: &Account) -> Result<Freshness> {
+    let mut found = freshness(context, std::slice::from_ref(account)).await?;
     Ok(found.remove(&account.id).unwrap_or_default())
 }

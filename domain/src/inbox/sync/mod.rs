@@ -1,9 +1,9 @@
-//! What was said on the site, brought here.
+//! Reads the site's inbox into the store.
 //!
-//! [`store_in`] writes one conversation as it was read, in one transaction with its events; storing the same reading twice
-//! writes nothing. Nothing is ever removed because a reading lacks it. [`work`] is what the worker does around that for an
-//! account, [`photos`] what it does about photos in messages, [`turns`] when it does it by itself, [`sync_now`] when somebody
-//! asks. [`Freshness`] tells how that goes.
+//! [`store_in`] writes one conversation and its events in one transaction. Storing the same reading twice writes
+//! nothing. An entry that is missing from a reading is never deleted here. [`work`] has the worker's steps of a
+//! reading, [`photos`] fetches the photos of messages, [`turns`] schedules readings, and [`sync_now`] serves a caller's
+//! request. [`Freshness`] reports the result.
 
 mod changes;
 mod entry;

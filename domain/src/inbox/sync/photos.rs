@@ -1,4 +1,5 @@
-//! Photos in messages, which are fetched after the words are stored, each until it is here or was tried often enough.
+//! Fetches the photos of messages, after the texts are stored. Each photo is tried until it is stored or has failed too
+//! often.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Query;
@@ -12,63 +13,63 @@ use crate::events::{Kind, PendingEvent};
 use crate::inbox::{AttachmentState, Message};
 use crate::jobs::Claim;
 use crate::store::entities::{messages, threads};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// How often a photo is tried.
+/// The maximum number of attempts per photo.
 const ATTEMPTS_MAX: u32 = 5;
-/// How an attachment that is to be fetched stands in the column; the index over such rows says the same.
+/// The LIKE pattern of rows with an attachment in state PENDING. The partial index on these rows uses the same pattern.
 const WAITING: &str = "%\"PENDING\"%";
 
-/// A photo that is to be fetched.
+/// A photo to fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
     pub thread_id: String,
     pub message_id: String,
-    /// Place among the message's attachments.
-    pub place: usize,
+    /// The position among the message's attachments.
+    pub position: usize,
     pub url: String,
 }
 
-/// What came of fetching a photo.
+/// The result of fetching a photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
     Stored {
         photo_id: String,
     },
-    /// It may work later.
+    /// A later attempt may succeed.
     NotNow {
         message: String,
     },
-    /// It never will.
+    /// No later attempt can succeed.
     Never {
         message: String,
     },
 }
 
-/// Photos that are to be fetched for the account, those of the newest messages first.
-pub async fn waiting(domain: &Domain, begun: &Begun, most: usize) -> Result<Vec<Waiting>> {
+/// Returns at most `most` photos to fetch for the account, those of the newest messages first.
+pub async fn waiting(context: &Context, begun: &Begun, most: usize) -> Result<Vec<Waiting>> {
     let of_site = Query::select()
         .column(threads::Column::Id)
         .from(threads::Entity)
-        .and_where(threads::Column::AccountId.eq(begun.seat.account_id.as_str()))
-        .and_where(threads::Column::Site.eq(begun.seat.site.as_str()))
+        .and_where(threads::Column::AccountId.eq(begun.account_context.account_id.as_str()))
+        .and_where(threads::Column::Site.eq(begun.account_context.site.as_str()))
         .to_owned();
     let rows = messages::Entity::find()
-        .filter(messages::Column::AccountId.eq(begun.seat.account_id.as_str()))
+        .filter(messages::Column::AccountId.eq(begun.account_context.account_id.as_str()))
         .filter(messages::Column::Attachments.like(WAITING))
         .filter(messages::Column::ThreadId.in_subquery(of_site))
         .order_by_desc(messages::Column::Time)
         .limit(u64::try_from(most).unwrap_or(u64::MAX))
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let mut waiting = Vec::new();
     for row in rows {
-        for (place, attachment) in entry::parsed(&row)?.into_iter().enumerate() {
+        for (position, attachment) in entry::parsed(&row)?.into_iter().enumerate() {
             if attachment.state == AttachmentState::Pending && waiting.len() < most {
                 waiting.push(Waiting {
                     thread_id: row.thread_id.clone(),
                     message_id: row.id.clone(),
-                    place,
+                    position,
                     url: attachment.url,
                 });
             }
@@ -77,16 +78,16 @@ pub async fn waiting(domain: &Domain, begun: &Begun, most: usize) -> Result<Vec<
     Ok(waiting)
 }
 
-/// Writes down what came of fetching a photo, and tells it where it is decided.
+/// Records the result of fetching a photo. Emits an event if the photo's state becomes final.
 pub async fn settle(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     begun: &Begun,
     photo: &Waiting,
     fetched: Fetched,
 ) -> Result<()> {
     let (claim, begun, photo) = (claim.clone(), begun.clone(), photo.clone());
-    domain
+    context
         .store
         .write(move |tx| {
             let (claim, begun) = (claim.clone(), begun.clone());
@@ -108,7 +109,7 @@ pub async fn settle(
                     return Ok(());
                 };
                 let mut attachments = entry::parsed(&row)?;
-                let attachment = attachments.get_mut(photo.place);
+                let attachment = attachments.get_mut(photo.position);
                 let Some(attachment) =
                     attachment.filter(|attachment| attachment.state == AttachmentState::Pending)
                 else {
@@ -128,13 +129,13 @@ pub async fn settle(
                         attachment.message = message;
                     }
                 }
-                let is_decided = attachment.state != AttachmentState::Pending;
+                let is_final = attachment.state != AttachmentState::Pending;
                 let row = messages::Model {
                     attachments: serde_json::to_string(&attachments)?,
                     ..row
                 };
                 row.clone().into_active_model().reset_all().update(tx).await?;
-                if is_decided && thread.delete_time.is_none() {
+                if is_final && thread.delete_time.is_none() {
                     tx.emit(PendingEvent::changed(Kind::MessageUpdated, &Message::from(row))?);
                 }
                 Ok(())

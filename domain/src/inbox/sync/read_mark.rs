@@ -1,25 +1,26 @@
-//! Marking a thread as read on its site, after it was here.
+//! Marks a thread as read on the site after it was read here.
 
 use futures::FutureExt;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
-use vintedbot_marketplace::Seat;
+use vintedbot_marketplace::AccountContext;
 
 use crate::accounts::{self, Account, AccountState};
 use crate::jobs::Claim;
 use crate::store::entities::{accounts as account_rows, threads};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// A conversation that is to be marked.
+/// A conversation to mark as read.
 #[derive(Clone, Debug)]
 pub struct Mark {
-    pub seat: Seat,
+    pub account_context: AccountContext,
     pub remote_id: String,
 }
 
-/// What a job is to mark. `None`: it counts as unread again, or the account must not or cannot ask its site for anything.
-pub async fn wanted(domain: &Domain, claim: &Claim) -> Result<Option<Mark>> {
-    let reader = domain.store.reader();
+/// Returns the conversation that the job marks as read. `None`: the thread is unread again, or the account may not send
+/// requests now.
+pub async fn wanted(context: &Context, claim: &Claim) -> Result<Option<Mark>> {
+    let reader = context.store.reader();
     let thread_id = claim.job.subject_id.clone().unwrap_or_default();
     let thread = threads::Entity::find_by_id(thread_id).one(reader).await?;
     let Some(thread) = thread.filter(|thread| !thread.unread) else {
@@ -28,12 +29,12 @@ pub async fn wanted(domain: &Domain, claim: &Claim) -> Result<Option<Mark>> {
     let account = account_rows::Entity::find_by_id(&thread.account_id)
         .one(reader)
         .await?;
-    let now = domain.store.now().await?;
+    let now = context.store.now().await?;
     let account = account.filter(|account| {
         account.delete_time.is_none()
             && account.site == thread.site
             && account.state == AccountState::Active
-            && account.quiet_until.is_none_or(|until| until <= now)
+            && account.cooldown_until.is_none_or(|until| until <= now)
     });
     let Some(account) = account.map(Account::from) else {
         return Ok(None);
@@ -42,15 +43,15 @@ pub async fn wanted(domain: &Domain, claim: &Claim) -> Result<Option<Mark>> {
         return Ok(None);
     }
     Ok(Some(Mark {
-        seat: accounts::seat(&account),
+        account_context: accounts::account_context(&account),
         remote_id: thread.remote_id,
     }))
 }
 
-/// The site took it: that it counts as read there is no news at the next reading.
-pub async fn marked(domain: &Domain, claim: &Claim) -> Result<()> {
+/// Records that the site marked the thread as read, so that the next reading does not report this as a change.
+pub async fn marked(context: &Context, claim: &Claim) -> Result<()> {
     let thread_id = claim.job.subject_id.clone().unwrap_or_default();
-    domain
+    context
         .store
         .write(move |tx| {
             let thread_id = thread_id.clone();

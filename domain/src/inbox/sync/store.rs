@@ -1,11 +1,11 @@
-//! Storing one conversation.
+//! Stores one conversation.
 
 use std::collections::HashSet;
 
 use futures::FutureExt;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
-use vintedbot_marketplace::{Conversation, InboxRow, Interlocutor, Language, Transaction};
+use vintedbot_marketplace::{Conversation, Counterparty, InboxRow, Language, Transaction};
 
 use super::changes::{self, Changes, Reading};
 use super::entry::{self, Read, Sides, storable};
@@ -14,35 +14,40 @@ use crate::events::{Kind, PendingEvent};
 use crate::inbox::{Author, Content, RemovalState, Thread, replies};
 use crate::store::Tx;
 use crate::store::entities::{accounts, messages, people, remote_items, threads};
-use crate::{Domain, Error, Result, listings, search};
+use crate::{Context, Error, Result, listings, search};
 
-/// A row of the inbox may still change within the second that it names; the site's clock must be this far past it.
+/// An inbox row may still change within the second of its update time. It counts as final this long after that time, by
+/// the site's clock.
 const SETTLED_MS: Millis = 2_000;
-/// How late an entry may come to show in its conversation after its inbox lists it.
+/// The maximum delay between an entry's appearance in the inbox and its appearance in the conversation.
 const SHOWN_LATE_MS: Millis = 15 * 60_000;
-/// The site names times to the second.
+/// The resolution of the site's times.
 const SECOND: Millis = 1_000;
-/// The longest snippet, in characters.
+/// The maximum length of a snippet, in characters.
 const SNIPPET_MAX: usize = 200;
-/// The site's number of an offer that waits for its answer (as seen 2026, confidence A).
+/// The site's status number of a pending offer (as seen 2026, confidence A).
 const PENDING: i64 = 10;
 
-/// What storing a conversation brought.
+/// The result of storing a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stored {
     pub thread_id: String,
-    /// Whether it was read for the first time.
+    /// Whether the thread is new.
     pub is_new: bool,
-    /// Entries that were new, in a thread that was here before.
+    /// The number of new entries; 0 if the thread is new.
     pub new_messages: i64,
 }
 
-/// Writes a conversation that was read for something else than what the inbox said of it. One of another site than the
-/// account works on by now is not written.
-pub async fn store(domain: &Domain, account_id: &str, site: &str, conversation: &Conversation) -> Result<()> {
+/// Stores a conversation that was read without an inbox row. Writes nothing if the account now works on another site.
+pub async fn store(
+    context: &Context,
+    account_id: &str,
+    site: &str,
+    conversation: &Conversation,
+) -> Result<()> {
     let (account_id, site) = (account_id.to_owned(), site.to_owned());
     let conversation = conversation.clone();
-    domain
+    context
         .store
         .write(move |tx| {
             let (account_id, site) = (account_id.clone(), site.clone());
@@ -62,8 +67,8 @@ pub async fn store(domain: &Domain, account_id: &str, site: &str, conversation: 
         .await
 }
 
-/// Writes a conversation as it was just read, with its events. `row` is what the inbox said of it, where that is why it was
-/// read, and `site_time` the site's clock then. The caller holds the account's row.
+/// Stores a conversation that was just read, with its events. `row` is the inbox row that led to the reading, if any,
+/// and `site_time` the site's clock at that time. The caller has locked the account's row.
 pub async fn store_in(
     tx: &Tx,
     account: &accounts::Model,
@@ -75,9 +80,9 @@ pub async fn store_in(
     let found = find(tx, account, &remote_id).await?;
     let now = tx.now().await?;
     let reading_time = site_time.unwrap_or(now);
-    let told = conversation.person.as_ref();
-    let told = told.or_else(|| row.and_then(|row| row.person.as_ref()));
-    let (person, is_renamed) = person(tx, account, found.as_ref(), told, now).await?;
+    let counterparty = conversation.person.as_ref();
+    let counterparty = counterparty.or_else(|| row.and_then(|row| row.person.as_ref()));
+    let (person, is_renamed) = person(tx, account, found.as_ref(), counterparty, now).await?;
     let reads = read_all(account, &person, conversation);
     let rows = match &found {
         Some(thread) => rows_of(tx, &thread.id).await?,
@@ -108,17 +113,17 @@ pub async fn store_in(
         let row = thread.clone().into_active_model();
         threads::Entity::insert(row).exec_without_returning(tx).await?;
         changes.write(tx).await?;
-        search::keep::thread(tx, None, &thread).await?;
-        search::keep::messages(tx, &thread, &changes.found()).await?;
-        search::keep::person(tx, &thread.person_id).await?;
+        search::update::thread(tx, None, &thread).await?;
+        search::update::messages(tx, &thread, &changes.found()).await?;
+        search::update::person(tx, &thread.person_id).await?;
         let thread = Thread::of(thread.clone(), person);
         tx.emit(PendingEvent::changed(Kind::ThreadCreated, &thread)?);
     } else {
         changes.write(tx).await?;
-        // One that is hidden here, and stays so, is nobody's news.
-        let is_seen = thread.delete_time.is_none();
-        if is_seen {
-            changes.tell(tx)?;
+        // Clients do not see a thread that is deleted here and stays so.
+        let is_visible = thread.delete_time.is_none();
+        if is_visible {
+            changes.emit(tx)?;
         }
         let looks_changed = is_renamed || looks_changed(&before, &thread);
         if looks_changed {
@@ -127,12 +132,12 @@ pub async fn store_in(
         if thread != before {
             thread.clone().into_active_model().reset_all().update(tx).await?;
         }
-        search::keep::messages(tx, &thread, &changes.found()).await?;
-        search::keep::thread(tx, Some(&before), &thread).await?;
+        search::update::messages(tx, &thread, &changes.found()).await?;
+        search::update::thread(tx, Some(&before), &thread).await?;
         if is_renamed || before.person_id != thread.person_id {
-            search::keep::person(tx, &thread.person_id).await?;
+            search::update::person(tx, &thread.person_id).await?;
         }
-        if looks_changed && is_seen {
+        if looks_changed && is_visible {
             let thread = Thread::of(thread.clone(), person);
             tx.emit(PendingEvent::changed(Kind::ThreadUpdated, &thread)?);
         }
@@ -145,20 +150,21 @@ pub async fn store_in(
     })
 }
 
-/// Whether a reading has everything that its row speaks of, so that the conversation need not be read again while the row
-/// stays as it is.
+/// Returns whether a reading contains everything that its inbox row reports. Then the conversation is not read again
+/// until the row changes.
 fn is_settled(row: &InboxRow, reads: &[Read], site_time: Millis) -> bool {
     let Some(update_time) = row.update_time else {
         return true;
     };
     let newest = reads.iter().filter_map(|read| read.time).max();
-    // The row may speak of an entry that the conversation does not show yet; or of what is none, and then never does.
+    // The row may report an entry that the conversation does not show yet. It may also report something that is not an
+    // entry and never appears.
     let is_shown = newest.is_none_or(|newest| newest + SECOND > update_time);
     let pause = if is_shown { SETTLED_MS } else { SHOWN_LATE_MS };
     site_time - update_time >= pause
 }
 
-/// What only says how it was read, nobody sees.
+/// Returns whether a client sees a difference. `listed` and `remote_unread` are internal.
 fn looks_changed(before: &threads::Model, after: &threads::Model) -> bool {
     let after = threads::Model {
         listed: before.listed.clone(),
@@ -185,7 +191,7 @@ async fn rows_of(tx: &Tx, thread_id: &str) -> Result<Vec<messages::Model>> {
 }
 
 fn read_all(account: &accounts::Model, person: &people::Model, conversation: &Conversation) -> Vec<Read> {
-    let other = Interlocutor {
+    let other = Counterparty {
         member_id: person.member_id.clone(),
         login: person.login.clone(),
         is_system: person.is_system,
@@ -198,42 +204,46 @@ fn read_all(account: &accounts::Model, person: &people::Model, conversation: &Co
     entry::read_all(conversation, &sides, language)
 }
 
-/// The other side's row, made or brought up to date; a thread keeps the one it has where the site does not say. Tells
-/// whether a name changed.
+/// Creates or updates the counterparty's row. If the site does not name the counterparty, a known thread keeps its
+/// person. The flag in the result tells whether login or system flag changed.
 async fn person(
     tx: &Tx,
     account: &accounts::Model,
     thread: Option<&threads::Model>,
-    told: Option<&Interlocutor>,
+    counterparty: Option<&Counterparty>,
     now: Millis,
 ) -> Result<(people::Model, bool)> {
-    let told = told.filter(|person| !person.member_id.is_empty());
-    if let (None, Some(thread)) = (told, thread) {
+    let counterparty = counterparty.filter(|person| !person.member_id.is_empty());
+    if let (None, Some(thread)) = (counterparty, thread) {
         let row = people::Entity::find_by_id(&thread.person_id).one(tx).await?;
         let row = row.ok_or_else(|| Error::Internal(format!("thread {} has no person", thread.id)))?;
         return Ok((row, false));
     }
     let new = people::Model {
         id: tx.id(),
-        owner_id: account.owner_id.clone(),
+        workspace_id: account.workspace_id.clone(),
         site: account.site.clone(),
-        member_id: told.map(|person| storable(&person.member_id)).unwrap_or_default(),
-        login: told.map(|person| storable(&person.login)).unwrap_or_default(),
-        is_system: told.is_some_and(|person| person.is_system),
+        member_id: counterparty
+            .map(|person| storable(&person.member_id))
+            .unwrap_or_default(),
+        login: counterparty
+            .map(|person| storable(&person.login))
+            .unwrap_or_default(),
+        is_system: counterparty.is_some_and(|person| person.is_system),
         create_time: now,
     };
     let key = [
-        people::Column::OwnerId,
+        people::Column::WorkspaceId,
         people::Column::Site,
         people::Column::MemberId,
     ];
-    // Another account of the owner may meet the same person at the same moment.
+    // Another account of the workspace may insert the same person concurrently.
     people::Entity::insert(new.clone().into_active_model())
         .on_conflict(OnConflict::columns(key).do_nothing().to_owned())
         .exec_without_returning(tx)
         .await?;
     let row = people::Entity::find()
-        .filter(people::Column::OwnerId.eq(new.owner_id.as_str()))
+        .filter(people::Column::WorkspaceId.eq(new.workspace_id.as_str()))
         .filter(people::Column::Site.eq(new.site.as_str()))
         .filter(people::Column::MemberId.eq(new.member_id.as_str()))
         .one(tx)
@@ -266,7 +276,7 @@ fn fresh(
 ) -> threads::Model {
     threads::Model {
         id,
-        owner_id: account.owner_id.clone(),
+        workspace_id: account.workspace_id.clone(),
         account_id: account.id.clone(),
         site: account.site.clone(),
         remote_id,
@@ -305,13 +315,15 @@ fn fresh(
     }
 }
 
-/// Whether the account has not read the conversation on the site. Said in three places, each of which may be missing.
+/// Returns whether the account has not read the conversation on the site. The site states this in three fields, each of
+/// which may be missing.
 fn is_unread(conversation: &Conversation, row: Option<&InboxRow>) -> bool {
     (conversation.unread || row.is_some_and(|row| row.unread)) && !conversation.read_by_account
 }
 
-/// Says what is unread, and takes the thread out of everywhere it was put away to where the other side has written. Answers
-/// up to which entry those that are read now count as read.
+/// Updates the thread's unread state. A new message from the counterparty also ends archiving, a snooze and a local
+/// deletion. Returns the index of the first entry that does not count as read; entries before it count as read although
+/// the thread is unread.
 fn mark(
     thread: &mut threads::Model,
     is_unread: bool,
@@ -322,7 +334,7 @@ fn mark(
     let was_unread = thread.remote_unread;
     thread.remote_unread = is_unread;
     if is_new {
-        // What the account has answered to, it has read.
+        // The account has read everything before its own last message.
         let answered = reads.iter().rposition(|read| read.author == Author::Account);
         let read_until = answered.map_or(0, |place| place + 1);
         thread.unread = thread.remote_unread;
@@ -339,7 +351,7 @@ fn mark(
         thread.snooze_until = None;
         thread.delete_time = None;
         if thread.removal_state == Some(RemovalState::Removed) {
-            // It is back on the site.
+            // The conversation is on the site again.
             thread.removal_state = None;
         }
     }
@@ -358,7 +370,8 @@ fn from_person<'a>(reads: impl IntoIterator<Item = &'a Read>) -> i64 {
     theirs.count() as i64
 }
 
-/// Says what the thread is about and where it stands. What the site does not say any more stays as it was.
+/// Updates the thread's subject, transaction and derived fields. A value that the site no longer states keeps its
+/// stored value.
 async fn describe(
     tx: &Tx,
     thread: &mut threads::Model,
@@ -418,7 +431,7 @@ fn filled(now: Transaction, before: Transaction) -> Transaction {
     }
 }
 
-/// The listing whose claimed item the transaction is about; none for a bundle.
+/// Returns the listing that is linked to the transaction's item. `None` for a bundle.
 async fn listing_of(tx: &Tx, account_id: &str, transaction: &Transaction) -> Result<Option<String>> {
     let [item_id] = transaction.item_ids.as_slice() else {
         return Ok(None);
@@ -447,7 +460,7 @@ fn is_open_offer(row: &messages::Model) -> bool {
         )
 }
 
-/// The beginning of a text, on one line.
+/// Returns the beginning of a text, on one line.
 fn snippet(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     line.chars().take(SNIPPET_MAX).collect()

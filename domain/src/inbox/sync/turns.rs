@@ -1,4 +1,4 @@
-//! When inboxes are read by themselves: a schedule for each account, and the job that a turn of it queues.
+//! The schedules on which inboxes are read: one per account, and the job that each run queues.
 
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
@@ -9,33 +9,33 @@ use crate::clock::Millis;
 use crate::jobs::{self, NewJob};
 use crate::store::Tx;
 use crate::store::entities::{accounts, inbox_syncs, schedules};
-use crate::{Domain, Result};
+use crate::{Context, Result};
 
-/// What the names of these schedules begin with; the account's id follows.
+/// The prefix of these schedules' ids; the account id follows.
 const PREFIX: &str = "inbox_sync:";
 
-/// The name of an account's schedule.
+/// Returns the schedule id of an account.
 pub fn schedule_id(account_id: &str) -> String {
     format!("{PREFIX}{account_id}")
 }
 
-/// The account whose schedule that is, if it is one of these.
+/// Returns the account of an inbox schedule. `None`: it is another schedule.
 pub fn account_of(schedule_id: &str) -> Option<&str> {
     schedule_id.strip_prefix(PREFIX)
 }
 
-/// Makes sure that an account's inbox is read by itself: at once, and then at that interval. A schedule that is there is left
-/// as it is, since a person may have changed it.
-pub async fn ensure(domain: &Domain, account_id: &str, interval_ms: Millis) -> Result<()> {
+/// Creates the schedule of an account's inbox: the first run at once, then one per interval. An existing schedule is
+/// not changed, because a person may have edited it.
+pub async fn ensure(context: &Context, account_id: &str, interval_ms: Millis) -> Result<()> {
     let id = schedule_id(account_id);
     let known = schedules::Entity::find_by_id(&id)
-        .one(domain.store.reader())
+        .one(context.store.reader())
         .await?;
     if known.is_some() {
         return Ok(());
     }
     let account_id = account_id.to_owned();
-    domain
+    context
         .store
         .write(move |tx| {
             let (id, account_id) = (id.clone(), account_id.clone());
@@ -68,7 +68,7 @@ pub async fn ensure(domain: &Domain, account_id: &str, interval_ms: Millis) -> R
         .await
 }
 
-/// Removes the schedule of an account that is removed.
+/// Deletes the schedule of an account that is deleted.
 pub(crate) async fn forget(tx: &Tx, account_id: &str) -> Result<()> {
     schedules::Entity::delete_by_id(schedule_id(account_id))
         .exec(tx)
@@ -76,10 +76,10 @@ pub(crate) async fn forget(tx: &Tx, account_id: &str) -> Result<()> {
     Ok(())
 }
 
-/// A turn of an account's schedule has come: its inbox is to be read. Says what was done.
-pub async fn take(domain: &Domain, account_id: &str) -> Result<String> {
+/// Runs an account's schedule: queues a reading of its inbox. Returns the outcome text of the run.
+pub async fn take(context: &Context, account_id: &str) -> Result<String> {
     let account_id = account_id.to_owned();
-    domain
+    context
         .store
         .write(move |tx| {
             let account_id = account_id.clone();
@@ -90,7 +90,7 @@ pub async fn take(domain: &Domain, account_id: &str) -> Result<String> {
                         queue(tx, &account).await?;
                         Ok("queued".to_owned())
                     }
-                    None => Ok("the account is gone".to_owned()),
+                    None => Ok("the account was deleted".to_owned()),
                 }
             }
             .boxed()
@@ -98,11 +98,11 @@ pub async fn take(domain: &Domain, account_id: &str) -> Result<String> {
         .await
 }
 
-/// Queues the reading of an account's inbox; where one is under way, that is the one.
+/// Queues a reading of an account's inbox and returns the job's id. If one is queued or running, returns that job.
 pub(super) async fn queue(tx: &Tx, account: &accounts::Model) -> Result<String> {
     let job = NewJob {
         kind: jobs::Kind::SyncInbox,
-        owner_id: Some(account.owner_id.clone()),
+        workspace_id: Some(account.workspace_id.clone()),
         account_id: Some(account.id.clone()),
         subject_id: account.id.clone(),
         due_time: tx.now().await?,
@@ -111,24 +111,24 @@ pub(super) async fn queue(tx: &Tx, account: &accounts::Model) -> Result<String> 
     jobs::enqueue(tx, job).await
 }
 
-/// When an account's inbox is read next by itself; absent: it is not.
+/// Returns the time of the next scheduled reading of an account's inbox. `None`: none is scheduled.
 pub(super) async fn next(tx: &Tx, account: &accounts::Model) -> Result<Option<Millis>> {
     let schedule = schedules::Entity::find_by_id(schedule_id(&account.id))
         .one(tx)
         .await?;
     let schedule = schedule.filter(|schedule| schedule.enabled);
-    // Before that, its site is left alone.
-    Ok(schedule.map(|schedule| schedule.next_run.max(account.quiet_until.unwrap_or_default())))
+    // No request is sent before the cooldown ends.
+    Ok(schedule.map(|schedule| schedule.next_run.max(account.cooldown_until.unwrap_or_default())))
 }
 
-/// How far an account's inbox on its present site has been read, locked.
+/// Loads and locks the sync progress of an account's inbox on its present site.
 pub(super) async fn progress(tx: &Tx, account: &accounts::Model) -> Result<inbox_syncs::Model> {
     let key = (account.id.clone(), account.site.clone());
     let row = tx.locked(inbox_syncs::Entity::find_by_id(key)).one(tx).await?;
     Ok(row.unwrap_or_else(|| beginning(account)))
 }
 
-/// Nothing of it has been read.
+/// Returns the progress of an inbox that has not been read.
 pub(super) fn beginning(account: &accounts::Model) -> inbox_syncs::Model {
     inbox_syncs::Model {
         account_id: account.id.clone(),

@@ -1,9 +1,8 @@
-//! What the worker does for a reading of an account's inbox: it begins, asks which conversations changed, stores one after
-//! the other, and ends.
+//! The worker's steps of a reading of an account's inbox: begin, select the changed conversations, store each, end.
 //!
-//! Each step that writes is a transaction that first makes sure of its claim. The watermark moves at the end alone, and only
-//! where everything was stored, so that a reading that is killed goes on by beginning anew: it finds what is stored already
-//! by its rows being equal.
+//! Each writing step is a transaction that first checks its claim. The watermark moves only at the end, and only if
+//! everything was stored. A reading that was killed therefore starts again. It skips conversations that are already
+//! stored, because their inbox rows are equal.
 
 use std::collections::HashMap;
 
@@ -11,7 +10,7 @@ use futures::FutureExt;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, Iterable as _, PaginatorTrait, QueryFilter};
 use serde::{Deserialize, Serialize};
-use vintedbot_marketplace::{Conversation, InboxRow, Seat};
+use vintedbot_marketplace::{AccountContext, Conversation, InboxRow};
 
 use super::{Freshness, Stored, store_in, turns};
 use crate::accounts::{self, Account, AccountState};
@@ -20,64 +19,64 @@ use crate::events::Ephemeral;
 use crate::jobs::{self, Answer, Claim, Outcome};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, inbox_syncs, threads};
-use crate::{Domain, Error, Reason, Result};
+use crate::{Context, Error, Reason, Result};
 
-/// How often all pages are read, to find what the newest ones did not show.
+/// The interval at which all pages are read, to find changes that the newest pages did not show.
 const FULL_EVERY: Millis = 24 * 60 * 60 * 1000;
 
-/// A reading that is under way.
+/// A reading in progress.
 #[derive(Clone, Debug)]
 pub struct Begun {
-    pub owner_id: String,
-    pub seat: Seat,
-    /// Everything that the site changed before this time is here.
+    pub workspace_id: String,
+    pub account_context: AccountContext,
+    /// Everything that the site changed before this time is stored.
     pub watermark: Millis,
-    /// Whether all pages are to be read.
+    /// Whether to read all pages.
     pub is_full: bool,
-    /// Whether there are conversations here already, so that an inbox without any is none.
+    /// Whether conversations are already stored. If so, an empty inbox is not accepted as a complete answer.
     pub has_threads: bool,
     begin_time: Millis,
     member_id: Option<String>,
 }
 
-/// What a reading brought.
+/// The result of a reading.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Requests that were made to the site.
+    /// The number of requests sent to the site.
     pub requests: i64,
     pub new_threads: i64,
-    /// Messages that were new, in threads that were here before.
+    /// The number of new messages in threads that were stored before.
     pub new_messages: i64,
 }
 
-/// How a reading ended.
+/// The end of a reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// Everything is here that the site changed up to that time; absent: the site says no times.
+    /// Everything that the site changed before this time is stored. Absent: the site stated no times.
     Complete { watermark: Option<Millis> },
     /// Something could not be read.
     Late { reason: Reason, message: String },
 }
 
-/// Begins a reading. `None`: nothing may be asked of the site now, which is written down, and the claim was let go of.
-pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Option<Begun>> {
+/// Begins a reading. `None`: no request may be sent now; the reason is recorded and the claim is released.
+pub async fn begin(context: &Context, claim: &Claim) -> Result<Option<Begun>> {
     let account_id = claim.job.account_id.clone().unwrap_or_default();
-    let reader = domain.store.reader();
+    let reader = context.store.reader();
     let account = account_rows::Entity::find_by_id(&account_id).one(reader).await?;
-    let now = domain.store.now().await?;
+    let now = context.store.now().await?;
     let refused = match &account {
-        Some(account) if account.delete_time.is_none() => refused(domain, claim, account, now),
+        Some(account) if account.delete_time.is_none() => refused(context, claim, account, now),
         _ => Some((Reason::NotFound, "the account was removed".to_owned())),
     };
     if let Some((reason, message)) = refused {
         let late = Ended::Late { reason, message };
-        end(domain, claim, None, &Counts::default(), late).await?;
+        end(context, claim, None, &Counts::default(), late).await?;
         return Ok(None);
     }
     let Some(account) = account else { return Ok(None) };
     let key = (account.id.clone(), account.site.clone());
     let progress = inbox_syncs::Entity::find_by_id(key).one(reader).await?;
-    // What was read was somebody else's inbox.
+    // If the member has changed, the stored progress belongs to another member's inbox.
     let progress = progress.filter(|progress| progress.member_id == account.member_id);
     let progress = progress.unwrap_or_else(|| turns::beginning(&account));
     let known = threads::Entity::find()
@@ -86,48 +85,49 @@ pub async fn begin(domain: &Domain, claim: &Claim) -> Result<Option<Begun>> {
         .count(reader)
         .await?;
     Ok(Some(Begun {
-        owner_id: account.owner_id.clone(),
+        workspace_id: account.workspace_id.clone(),
         member_id: account.member_id.clone(),
         watermark: progress.watermark,
         is_full: progress.full_time.is_none_or(|time| time + FULL_EVERY <= now),
         has_threads: known > 0 && progress.last_read_time.is_some(),
         begin_time: now,
-        seat: accounts::seat(&Account::from(account)),
+        account_context: accounts::account_context(&Account::from(account)),
     }))
 }
 
-/// Why nothing may be asked of the account's site.
+/// Returns the reason for which no request may be sent to the account's site.
 fn refused(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     account: &account_rows::Model,
     now: Millis,
 ) -> Option<(Reason, String)> {
     if account.state == AccountState::Paused {
-        let message = "the account is paused; look at why, then call ResumeAccount";
+        let message = "the account is paused; check its pause reason, then call ResumeAccount";
         return Some((Reason::AccountPaused, message.to_owned()));
     }
-    if account.quiet_until.is_some_and(|until| until > now) {
-        let message = "the site asked to be left alone for a while; it is read again after that";
+    if account.cooldown_until.is_some_and(|until| until > now) {
+        let message = "the site reported too many requests; the inbox is read after the cooldown";
         return Some((Reason::ChallengeRateLimit, message.to_owned()));
     }
-    if claim.job.claims > domain.settings.max_claims {
-        let message = "given up after attempts that ended with their worker; tried again at the next turn";
+    if claim.job.claims > context.settings.jobs.max_claims {
+        let message =
+            "gave up: too many attempts ended with their worker; the next scheduled run tries again";
         return Some((Reason::AttemptsExhausted, message.to_owned()));
     }
     None
 }
 
-/// Which of these conversations are not here as their rows are now, each in its place.
-pub async fn changed(domain: &Domain, begun: &Begun, rows: &[InboxRow]) -> Result<Vec<bool>> {
+/// Returns for each inbox row whether it differs from the stored row of its conversation.
+pub async fn changed(context: &Context, begun: &Begun, rows: &[InboxRow]) -> Result<Vec<bool>> {
     let ids = rows
         .iter()
         .map(|row| super::entry::storable(&row.conversation_id));
     let known = threads::Entity::find()
-        .filter(threads::Column::AccountId.eq(begun.seat.account_id.as_str()))
-        .filter(threads::Column::Site.eq(begun.seat.site.as_str()))
+        .filter(threads::Column::AccountId.eq(begun.account_context.account_id.as_str()))
+        .filter(threads::Column::Site.eq(begun.account_context.site.as_str()))
         .filter(threads::Column::RemoteId.is_in(ids))
-        .all(domain.store.reader())
+        .all(context.store.reader())
         .await?;
     let listed: HashMap<String, InboxRow> = known
         .into_iter()
@@ -140,9 +140,10 @@ pub async fn changed(domain: &Domain, begun: &Begun, rows: &[InboxRow]) -> Resul
     Ok(rows.iter().map(is_changed).collect())
 }
 
-/// Stores a conversation that was read because of its row. `None`: the account is another one meanwhile, or gone.
+/// Stores a conversation that was read because of its inbox row. `None`: the account's site or member has changed, or
+/// the account was deleted.
 pub async fn store(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     begun: &Begun,
     row: &InboxRow,
@@ -151,7 +152,7 @@ pub async fn store(
 ) -> Result<Option<Stored>> {
     let (claim, begun) = (claim.clone(), begun.clone());
     let (row, conversation) = (row.clone(), conversation.clone());
-    domain
+    context
         .store
         .write(move |tx| {
             let (claim, begun) = (claim.clone(), begun.clone());
@@ -169,33 +170,35 @@ pub async fn store(
         .await
 }
 
-/// The account, locked, if it still is who and where it was when the reading began.
+/// Loads and locks the account, if its site and member are the same as when the reading began.
 pub(super) async fn same_account(tx: &Tx, begun: &Begun) -> Result<Option<account_rows::Model>> {
     let account = tx
-        .locked(account_rows::Entity::find_by_id(&begun.seat.account_id))
+        .locked(account_rows::Entity::find_by_id(
+            &begun.account_context.account_id,
+        ))
         .one(tx)
         .await?;
     Ok(account.filter(|account| {
         account.delete_time.is_none()
-            && account.site == begun.seat.site
+            && account.site == begun.account_context.site
             && account.member_id == begun.member_id
     }))
 }
 
-/// Ends a reading: writes down how fresh the inbox is, answers whoever waits, lets go of the claim, and tells watchers.
+/// Ends a reading: records the freshness, answers waiting callers, releases the claim and notifies watchers.
 pub async fn end(
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     begun: Option<&Begun>,
     counts: &Counts,
     ended: Ended,
 ) -> Result<()> {
-    let (domain_, claim, begun) = (domain.clone(), claim.clone(), begun.cloned());
+    let (context_, claim, begun) = (context.clone(), claim.clone(), begun.cloned());
     let (counts, ended) = (counts.clone(), ended);
-    let told = domain
+    let freshness = context
         .store
         .write(move |tx| {
-            let (domain, claim, begun) = (domain_.clone(), claim.clone(), begun.clone());
+            let (context, claim, begun) = (context_.clone(), claim.clone(), begun.clone());
             let (counts, ended) = (counts.clone(), ended.clone());
             async move {
                 let account_id = claim.job.account_id.clone().unwrap_or_default();
@@ -207,8 +210,8 @@ pub async fn end(
                     return Ok(None);
                 }
                 let account = account.filter(|account| account.delete_time.is_none());
-                let told = match account {
-                    Some(account) => write_down(tx, account, begun.as_ref(), &ended).await?,
+                let freshness = match account {
+                    Some(account) => record(tx, account, begun.as_ref(), &ended).await?,
                     None => None,
                 };
                 jobs::note(tx, &claim.job.id, &counts).await?;
@@ -217,31 +220,33 @@ pub async fn end(
                     Ended::Late { reason, message } => Answer::refused(reason, message),
                 };
                 jobs::answer(tx, &claim.job.id, &answer).await?;
-                let back_off = domain.settings.back_off();
-                claim.finish(tx, &Outcome::Done, &back_off).await?;
-                Ok(told)
+                let backoff = context.settings.backoff();
+                claim.finish(tx, &Outcome::Done, &backoff).await?;
+                Ok(freshness)
             }
             .boxed()
         })
         .await?;
-    if let Some((owner_id, account_id, freshness)) = told {
+    if let Some((workspace_id, account_id, freshness)) = freshness {
         let ephemeral = Ephemeral::InboxFreshness {
             account_id,
             freshness,
         };
-        domain.feed.tell(&owner_id, ephemeral);
+        context.feed.tell(&workspace_id, ephemeral);
     }
     Ok(())
 }
 
-async fn write_down(
+async fn record(
     tx: &Tx,
     account: account_rows::Model,
     begun: Option<&Begun>,
     ended: &Ended,
 ) -> Result<Option<(String, String, Freshness)>> {
-    if begun.is_some_and(|begun| begun.seat.site != account.site || begun.member_id != account.member_id) {
-        // It has moved meanwhile; what was read is not what it shows now.
+    if begun.is_some_and(|begun| {
+        begun.account_context.site != account.site || begun.member_id != account.member_id
+    }) {
+        // The account has moved meanwhile; the reading does not describe its present inbox.
         return Ok(None);
     }
     let mut progress = turns::progress(tx, &account).await?;
@@ -272,10 +277,14 @@ async fn write_down(
         }
     }
     put(tx, progress.clone()).await?;
-    Ok(Some((account.owner_id, account.id, Freshness::from(progress))))
+    Ok(Some((
+        account.workspace_id,
+        account.id,
+        Freshness::from(progress),
+    )))
 }
 
-/// Writes how far an inbox has been read, whether or not there was a row.
+/// Inserts or replaces the sync progress of an inbox.
 pub(super) async fn put(tx: &Tx, row: inbox_syncs::Model) -> Result<()> {
     let key = [inbox_syncs::Column::AccountId, inbox_syncs::Column::Site];
     let is_of_key = |column: &inbox_syncs::Column| {
@@ -290,10 +299,10 @@ pub(super) async fn put(tx: &Tx, row: inbox_syncs::Model) -> Result<()> {
     Ok(())
 }
 
-/// What is said of a reading whose account became another one meanwhile.
+/// Returns the error of a reading whose account changed site or member meanwhile.
 pub fn moved() -> Error {
     Error::rejected(
         Reason::ResourceChanged,
-        "the account was moved, or became another member, while its inbox was read",
+        "the account's site or member changed while its inbox was read",
     )
 }

@@ -21,7 +21,7 @@ fn files_below(folder: &FsPath) -> Vec<std::path::PathBuf> {
 }
 
 #[tokio::test]
-async fn a_photo_is_kept_under_its_hash_and_read_back_whole_or_in_pieces() {
+async fn photo_is_stored_by_hash_and_read_whole_or_in_ranges() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = PhotoFiles::open(&folder.path().join("not/yet/there")).expect("opens");
     let bytes = Bytes::from(vec![7; 100_000]);
@@ -44,7 +44,7 @@ async fn a_photo_is_kept_under_its_hash_and_read_back_whole_or_in_pieces() {
 }
 
 #[tokio::test]
-async fn a_deleted_file_is_gone_and_deleting_it_again_is_no_error() {
+async fn repeated_deletion_of_a_file_is_no_error() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = PhotoFiles::open(folder.path()).expect("opens");
     files
@@ -63,7 +63,7 @@ async fn a_deleted_file_is_gone_and_deleting_it_again_is_no_error() {
 }
 
 #[tokio::test]
-async fn keys_that_lead_elsewhere_and_names_that_lie_are_refused() {
+async fn path_traversal_keys_and_wrong_hashes_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let files = PhotoFiles::open(folder.path()).expect("opens");
     for key in ["", "name", "../up/name", "a/../b", "/etc/passwd", "a//b", "a/./b"] {
@@ -81,7 +81,7 @@ async fn keys_that_lead_elsewhere_and_names_that_lie_are_refused() {
     assert!(files_below(folder.path()).is_empty());
 }
 
-/// A file system of its own, too small for what is put there.
+/// A mounted file system that is too small for the files of the test.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -111,7 +111,7 @@ impl Drop for SmallDisk {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_reported_as_such_and_leaves_nothing_half_stored() {
+async fn full_disk_is_reported_and_leaves_no_partial_file() {
     let disk = SmallDisk::mount();
     let files = PhotoFiles::open(disk.0.path()).expect("opens");
     files

@@ -1,14 +1,14 @@
-//! What a file is, and whether its end is there, told from its outermost structure alone.
+//! Detects the format of a file and whether the file is complete, from its outermost structure.
 //!
-//! Decoders are forgiving about a missing end (the last bytes, or all but the first frame); a seller whose upload was cut
-//! must hear of it instead.
+//! Decoders accept files that lack the last bytes, or all frames but the first. The seller has to know that the upload
+//! was cut, so such files are rejected here.
 
 use super::{Error, Format};
 
-/// The format by content.
+/// Detects the format from the content.
 ///
 /// # Errors
-/// [`Error::Unsupported`] with the format's name for other pictures that people have, else [`Error::NotAnImage`].
+/// [`Error::Unsupported`] with the name of the format for other common picture formats, else [`Error::NotAnImage`].
 pub(super) fn format(bytes: &[u8]) -> Result<Format, Error> {
     let unsupported = |found: &str| {
         Err(Error::Unsupported {
@@ -32,7 +32,7 @@ pub(super) fn format(bytes: &[u8]) -> Result<Format, Error> {
     }
 }
 
-/// That the file goes on to the end that its format asks for. Bytes after that end are nobody's concern.
+/// Checks that the file contains the end that its format requires. Bytes after the end are ignored.
 ///
 /// # Errors
 /// [`Error::Truncated`].
@@ -46,17 +46,17 @@ pub(super) fn check_whole(format: Format, bytes: &[u8]) -> Result<(), Error> {
     whole.ok_or(Error::Truncated)
 }
 
-/// An end-of-image marker after the first scan began. That the scans before it are complete is the decoder's to find.
+/// Looks for an end-of-image marker after the start of the first scan. The decoder checks that the scans are complete.
 fn jpeg_has_end(bytes: &[u8]) -> Option<()> {
     let mut at = 2;
     loop {
         match (bytes.get(at)?, bytes.get(at + 1)?) {
             (0xFF, 0xFF) => at += 1,
             (0xFF, 0xDA) => break,
-            // Markers that stand alone, without a length.
+            // Markers without a length.
             (0xFF, 0x01 | 0xD0..=0xD8) => at += 2,
             (0xFF, _) => at += 2 + u16_be(bytes, at + 2)?,
-            // Bytes that belong to no segment: decoders skip them.
+            // Decoders skip bytes that belong to no segment.
             _ => at += 1,
         }
     }
@@ -102,7 +102,7 @@ fn gif_has_end(bytes: &[u8]) -> Option<()> {
             0x3B => return Some(()),
             // An extension: its label, then sub-blocks.
             0x21 => at += 2,
-            // A frame: position and size, its own colours, the code size, then sub-blocks.
+            // A frame: position and size, an optional colour table, the code size, then sub-blocks.
             0x2C => at += 11 + table(*bytes.get(at + 9)?),
             _ => return None,
         }

@@ -1,33 +1,35 @@
-//! Which photos look alike.
+//! Perceptual hashes, which find photos that look alike.
 //!
-//! The hash is 64 bits of the low frequencies of a photo's brightness: the signs, against their median, of a discrete
-//! cosine transform. It was chosen by measurement over 73 different photos, each also resized, recompressed at quality
-//! 30, brightened, flattened, cropped by 2 % and 5 % and turned by one degree: nine of ten copies stayed within
-//! 4 bits (resized, recompressed), 6 bits (light, contrast, 2 % crop), 8 bits (turned) or 12 bits (5 % crop), while no two
-//! different photos came nearer than 14 and one pair in a hundred nearer than 22. Gradient, mean and block hashes let
-//! different photos come as near as 2 to 7.
+//! The hash has 64 bits, one per low frequency of the photo's brightness: whether the coefficient of a discrete cosine
+//! transform is above the median. The algorithm was chosen by measurement with 73 different photos. Each was also
+//! resized, recompressed at quality 30, brightened, reduced in contrast, cropped by 2 % and 5 %, and rotated by one
+//! degree. Nine of ten copies stayed within 4 bits (resized, recompressed), 6 bits (brightness, contrast, 2 % crop), 8
+//! bits (rotated) or 12 bits (5 % crop). No two different photos were closer than 14 bits, and one pair in a hundred
+//! was closer than 22. With gradient, mean and block hashes, different photos came as close as 2 to 7 bits.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::GrayImage;
 use image_hasher::{HashAlg, HasherConfig};
 
-/// The distance up to which two photos count as near-duplicates: below the nearest that two different ones came.
+/// The distance up to which two photos count as near-duplicates, in bits. It is below the smallest distance measured
+/// between different photos.
 pub const NEAR_DUPLICATE: u32 = 10;
 
-/// Side of the square to which a photo is shrunk by the fast resizer before the hash's own, slower one takes over.
+/// The side in pixels of the square to which the fast resizer shrinks a photo. The slower resizer of the hash library
+/// starts from there.
 const SQUARE: u32 = 128;
 
-/// How many hashes are compared before the scan looks whether any of them was near: the inner loop stays free of branches.
+/// The number of hashes that are compared before the scan checks for a match. The inner loop then has no branches.
 const BLOCK: usize = 256;
 
-/// In how many bits two hashes differ: 0 for the same look, about 32 for strangers.
+/// Returns the number of bits in which two hashes differ: 0 for the same picture, about 32 for unrelated ones.
 #[must_use]
 pub const fn distance(a: u64, b: u64) -> u32 {
     (a ^ b).count_ones()
 }
 
-/// The hash of a picture given by its brightness, row by row.
+/// Computes the hash of a picture from its brightness samples, row by row.
 pub(super) fn hash(luma: &[u8], width: u32, height: u32) -> u64 {
     let source =
         ImageRef::new(width, height, luma, PixelType::U8).expect("a plane has width x height samples");
@@ -47,7 +49,7 @@ pub(super) fn hash(luma: &[u8], width: u32, height: u32) -> u64 {
     u64::from_be_bytes(hasher.hash_image(&square).into_inner())
 }
 
-/// Hashes to search, each with the key of the photo it came from.
+/// Searchable hashes, each with the key of its photo.
 #[derive(Clone, Debug)]
 pub struct HashIndex<K> {
     hashes: Vec<u64>,
@@ -71,9 +73,9 @@ impl<K> FromIterator<(u64, K)> for HashIndex<K> {
 }
 
 impl<K> HashIndex<K> {
-    /// The photos at most `max_distance` bits from `target`, with their distance, nearest first.
+    /// Returns the photos at most `max_distance` bits from `target`, with their distance, nearest first.
     ///
-    /// Every hash is looked at; a million take well under a millisecond.
+    /// The search compares all hashes; a million take well under a millisecond.
     #[must_use]
     pub fn nearest(&self, target: u64, max_distance: u32) -> Vec<(&K, u32)> {
         let mut near = Vec::new();
@@ -87,8 +89,8 @@ impl<K> HashIndex<K> {
     }
 }
 
-/// Adds the places of all hashes at most `max_distance` bits from `target`. Compiled once for each kind of processor:
-/// newer ones count the bits of several hashes at once.
+/// Adds the indexes of all hashes at most `max_distance` bits from `target`. Compiled in two versions, because
+/// processors with AVX2 count the bits of several hashes at once.
 #[multiversion::multiversion(targets("x86_64+avx2+popcnt"))]
 fn scan(hashes: &[u64], target: u64, max_distance: u32, near: &mut Vec<usize>) {
     for (block, hashes) in hashes.chunks(BLOCK).enumerate() {

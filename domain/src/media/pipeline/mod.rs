@@ -1,17 +1,17 @@
-//! From the bytes that somebody uploaded to the one photo that we keep.
+//! The photo pipeline: turns an uploaded picture into the stored photo.
 //!
-//! [`process`] is the whole way, in one pass: the shape that the file claims is read and measured against [`Limits`], the
-//! file is checked for its end, decoded, shrunk, turned the right way up, encoded as JPEG without a byte of metadata, and
-//! given its two names: SHA-256 for identity, a perceptual hash for likeness ([`likeness`]).
+//! [`process`] reads the size that the file claims and checks it against [`Limits`]. It then checks that the file is
+//! complete, decodes it, shrinks it, turns it upright, and encodes it as JPEG without metadata. The photo gets a
+//! SHA-256 hash, which identifies it, and a perceptual hash, which finds near-duplicates ([`likeness`]).
 //!
-//! A JPEG stays in planes of brightness and colour from decoder to encoder ([`planes`]): no pixel is converted to RGB and
-//! back, which is most of the speed. A PNG is shrunk while its rows are read ([`png`]). Everything else goes through RGB
-//! ([`rgb`]). No decoder sees a file whose shape ([`shape`]) was not found good: what the work takes in memory is known
-//! before it begins, and [`work`] holds all photos of the process to one budget.
+//! A JPEG stays in planes of brightness and colour from decoder to encoder ([`planes`]). This avoids converting pixels
+//! to RGB and back, which saves most of the time. A PNG is shrunk while its rows are read ([`png`]). All other pictures
+//! are decoded to RGB ([`rgb`]). A file is decoded only after the check of its shape ([`shape`]). The memory that it
+//! needs is known before the work starts, and [`work`] limits all photos of the process to one budget.
 //!
-//! To accept another format: add it to [`Format`], teach [`container`] how to tell that a file of it is whole, [`shape`]
-//! how to measure it, and [`rgb`] how to decode it; the tests that cut files at every place take it from the list in
-//! `tests/made.rs`.
+//! To accept another format, add it to [`Format`], extend [`container`] (is the file complete), [`shape`] (size and
+//! memory) and [`rgb`] (decoding), and add a file to the list in `tests/made.rs`. The tests that cut and damage files
+//! use that list.
 
 mod container;
 pub mod likeness;
@@ -33,33 +33,35 @@ pub(super) use self::png::thumbnail_pixels;
 use self::shape::Shape;
 pub use self::work::{Source, Stop, process_off_thread};
 
-/// What an uploaded picture may cost us, and how large the kept one may be.
+/// The limits of an uploaded picture and of the stored photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Length of the uploaded file, in bytes.
+    /// The maximum length of the uploaded file, in bytes.
     pub max_bytes: u64,
-    /// Longer side of the uploaded picture, in pixels.
+    /// The maximum length of the longer side of the uploaded picture, in pixels.
     pub max_source_side: u32,
-    /// How many times as long as the shorter side the longer one may be.
+    /// The maximum ratio of the longer to the shorter side.
     pub max_ratio: u32,
-    /// Width times height of the uploaded picture, in pixels.
+    /// The maximum number of pixels of the uploaded picture.
     pub max_pixels: u64,
-    /// Pixels for each byte of the file. Pictures of at most [`SMALL`] pixels may have more.
+    /// The maximum number of pixels per byte of the file. It does not apply to pictures of at most [`SMALL`] pixels.
     pub max_pixels_per_byte: u64,
-    /// What decoding and shrinking may take in memory, with the file, in bytes; at most [`work::MEMORY`].
+    /// The maximum memory for decoding and shrinking, including the file, in bytes; at most [`work::MEMORY`].
     pub max_memory: u64,
-    /// Longer side of the photo that is kept, in pixels. Photos are only ever made smaller.
+    /// The maximum length of the longer side of the stored photo, in pixels. Photos are never enlarged.
     pub max_side: u32,
 }
 
-/// Pictures of at most so many pixels may be compressed as strongly as they like.
+/// The number of pixels up to which the limit of pixels per byte does not apply.
 pub const SMALL: u64 = 1 << 20;
 
 impl Default for Limits {
-    /// 25 MiB holds the largest JPEG that a telephone makes; 64 megapixels is above the common sensors of 48 and 50. The
-    /// longest panoramas of telephones have 16,384 pixels, and a side that is 50 times the other shows nothing. A plain
-    /// white PNG has about 350 pixels a byte, and no photo comes near it. A long side of 2048 is well above the 800 pixels
-    /// at which the site shows a photo in its pages.
+    /// Returns the default limits.
+    ///
+    /// - 25 MiB exceed the largest JPEGs of phones, and 64 megapixels exceed the common sensors of 48 and 50.
+    /// - The longest panoramas of phones have 16,384 pixels. A picture with a ratio above 50 shows nothing useful.
+    /// - A plain white PNG has about 350 pixels per byte, which no photo comes close to.
+    /// - A longer side of 2048 pixels is well above the 800 pixels at which the site shows a photo in its pages.
     fn default() -> Self {
         Self {
             max_bytes: 25 << 20,
@@ -73,7 +75,7 @@ impl Default for Limits {
     }
 }
 
-/// A format that we read, told by a file's content.
+/// A supported format, detected from the content of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Jpeg,
@@ -82,44 +84,44 @@ pub enum Format {
     Gif,
 }
 
-/// The photo that is kept.
+/// A processed photo, ready to be stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Processed {
-    /// A baseline JPEG with no segment but those that decoding needs.
+    /// A baseline JPEG with only the segments that decoding needs.
     pub bytes: Bytes,
     /// Always `image/jpeg`.
     pub content_type: &'static str,
-    /// In pixels, upright.
+    /// The width of the upright photo, in pixels.
     pub width: u32,
-    /// In pixels, upright.
+    /// The height of the upright photo, in pixels.
     pub height: u32,
-    /// SHA-256 of `bytes`, 64 lower-case hexadecimal digits.
+    /// The SHA-256 hash of `bytes`, 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// See [`likeness`].
+    /// The perceptual hash; see [`likeness`].
     pub perceptual_hash: u64,
 }
 
-/// Why a picture was not taken.
+/// Why a picture was rejected or could not be processed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     #[error("the file is not a picture")]
     NotAnImage,
-    /// A picture, but of a format or variety that is not read.
+    /// A picture of an unsupported format or variety.
     #[error("{found} is not supported; send JPEG, PNG, WebP or GIF")]
     Unsupported { found: String },
-    #[error("the file ends before its picture does")]
+    #[error("the file is incomplete: it ends before the end of the picture")]
     Truncated,
-    #[error("the file has {bytes} bytes, the limit is {limit}")]
+    #[error("the file has {bytes} bytes; at most {limit} are allowed")]
     TooManyBytes { bytes: u64, limit: u64 },
-    #[error("the picture has {width} x {height} pixels, the limit is {limit} in all")]
+    #[error("the picture has {width} x {height} pixels; at most {limit} pixels are allowed")]
     TooManyPixels { width: u32, height: u32, limit: u64 },
-    #[error("the picture has {width} x {height} pixels, the limit is {limit} a side")]
+    #[error("the picture has {width} x {height} pixels; at most {limit} pixels per side are allowed")]
     SideTooLong { width: u32, height: u32, limit: u32 },
-    #[error("the picture has {width} x {height} pixels; one side may be {limit} times the other")]
+    #[error("the picture has {width} x {height} pixels; one side may be at most {limit} times the other")]
     TooNarrow { width: u32, height: u32, limit: u32 },
-    /// A file that is too small for what it claims to hold.
+    /// The file is too small for the number of pixels that it claims.
     #[error(
-        "the picture claims {width} x {height} pixels in {bytes} bytes, the limit is {limit} pixels a byte"
+        "the picture claims {width} x {height} pixels in {bytes} bytes; at most {limit} pixels per byte are allowed"
     )]
     TooDense {
         width: u32,
@@ -128,7 +130,7 @@ pub enum Error {
         limit: u64,
     },
     #[error(
-        "the picture has {width} x {height} pixels and would take {needed} bytes of memory, the limit is {limit}"
+        "the picture of {width} x {height} pixels needs {needed} bytes of memory; at most {limit} are allowed"
     )]
     TooMuchMemory {
         width: u32,
@@ -136,39 +138,40 @@ pub enum Error {
         needed: u64,
         limit: u64,
     },
-    /// Whoever asked for the photo is gone, or the process ends.
-    #[error("the photo is no longer wanted")]
+    /// The caller was cancelled, or the process ends.
+    #[error("processing the photo was cancelled")]
     Stopped,
-    /// The file that the picture was spooled to cannot be read.
+    /// The spool file of the picture cannot be read.
     #[error("the spooled picture cannot be read: {detail}")]
     Unreadable { detail: String },
     #[error("the file is damaged: {detail}")]
     Corrupt { detail: String },
-    /// Our own encoder failed: not the uploader's fault.
+    /// The encoder failed, which is not caused by the upload.
     #[error("the photo could not be encoded: {detail}")]
     Encode { detail: String },
 }
 
-/// Quality of the JPEGs that we write: above what the site itself serves, so that its own compression is the only one seen.
+/// The quality of the stored JPEGs. It is above the quality that the site serves, so only the site's compression is
+/// visible there.
 const QUALITY: u8 = 88;
 
-/// Turns an uploaded picture into the photo that is kept. The same bytes and limits give the same photo.
+/// Converts an uploaded picture into the photo to store. The same bytes and limits give the same photo.
 ///
-/// Of an animation the first frame is taken. Transparency becomes white. Colours of another profile become sRGB. This
-/// is tens of milliseconds of pure computing: on an async thread call [`process_off_thread`].
+/// Only the first frame of an animation is used. Transparency becomes white. Colours of another profile become sRGB.
+/// The conversion takes tens of milliseconds of CPU time; async code calls [`process_off_thread`].
 ///
 /// # Errors
-/// Limits are checked before anything is decoded; see [`Error`].
+/// See [`Error`]. The limits are checked before decoding.
 pub fn process(bytes: &[u8], limits: &Limits) -> Result<Processed, Error> {
     process_until(bytes, limits, &Stop::default())
 }
 
-/// [`process`], which ends with [`Error::Stopped`] soon after `stop` is set.
+/// Works like [`process`], and ends with [`Error::Stopped`] soon after `stop` is set.
 fn process_until(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Processed, Error> {
     let length = bytes.len() as u64;
     shape::check_length(length, limits)?;
     let format = container::format(bytes)?;
-    // A file that was cut in its header looks damaged: whether its end is there says what really happened.
+    // A file that was cut in its header looks damaged. The check for the end shows that it was cut.
     let whole = container::check_whole(format, bytes);
     let shape = match Shape::of(bytes) {
         Err(Error::Corrupt { .. }) if whole.is_err() => return Err(Error::Truncated),
@@ -197,13 +200,13 @@ fn process_until(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Processed
     })
 }
 
-/// SHA-256 as 64 lower-case hexadecimal digits: the identity of a photo.
+/// Returns the SHA-256 hash, which identifies a photo, as 64 lower-case hexadecimal digits.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-/// Lower-case hexadecimal digits.
+/// Encodes bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes
         .iter()
@@ -213,7 +216,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-/// What the ways of decoding hand back.
+/// The result of [`planes`], [`png`] and [`rgb`].
 struct Photo {
     jpeg: Vec<u8>,
     width: u32,
@@ -221,7 +224,8 @@ struct Photo {
     perceptual_hash: u64,
 }
 
-/// The size of a picture whose longer side is at most `max_side`, in the same proportions, never empty.
+/// Returns the size of the picture shrunk to at most `max_side` on its longer side, with the same proportions and at
+/// least one pixel per side.
 fn fit(width: u32, height: u32, max_side: u32) -> (u32, u32) {
     let long = width.max(height);
     if long <= max_side {

@@ -1,8 +1,9 @@
-//! Turning pixels the right way up.
+//! Turns pixels upright.
 
 use image::metadata::Orientation;
 
-/// Side of the square in which a quarter turn is copied: its rows and its columns both stay in the nearest cache.
+/// The side in pixels of the squares in which a quarter turn is copied. Their rows and columns both fit into the L1
+/// cache.
 const TILE: usize = 32;
 
 /// Whether `orientation` swaps width and height.
@@ -16,7 +17,8 @@ pub(super) fn swaps_sides(orientation: Orientation) -> bool {
     )
 }
 
-/// The upright picture of the `width` x `height` pixels at the top left of `source`, whose rows are `stride` pixels apart.
+/// Returns the upright picture of the `width` x `height` pixels at the top left of `source`. The rows of `source` are
+/// `stride` pixels apart.
 pub(super) fn upright<P: Copy + Default>(
     source: &[P],
     stride: usize,
@@ -44,7 +46,7 @@ pub(super) fn upright<P: Copy + Default>(
     }
 }
 
-/// Rows become columns; `flip_x` and `flip_y` say along which sides of the source is read backwards.
+/// Turns rows into columns. `flip_x` and `flip_y` select the sides along which the source is read backwards.
 fn transposed<P: Copy + Default>(
     source: &[P],
     stride: usize,

@@ -1,11 +1,11 @@
-//! JPEG to JPEG without leaving its own colour space.
+//! Converts JPEG to JPEG within the colour space of the file.
 //!
-//! A JPEG holds a plane of brightness and two of colour, the latter often at half the size. Shrinking and turning work on
-//! each plane by itself, and the encoder takes planes as they are: neither conversion to RGB nor enlarging of the colour
-//! planes is needed. Foreign colours are converted when the photo has its final size.
+//! A JPEG has one plane of brightness and two of colour, often at half the size. Each plane is shrunk and turned
+//! separately, and the encoder accepts planes. This needs neither a conversion to RGB nor an enlargement of the colour
+//! planes. A colour profile is converted when the photo has its final size.
 //!
-//! libjpeg-turbo-rs decodes planes and nothing else here: its conversion of rarer kinds to RGB panics on some damaged files,
-//! so those go through [`rgb`].
+//! Here, libjpeg-turbo-rs only decodes planes. Its conversion of rarer kinds to RGB panics on some damaged files, so
+//! those go through [`rgb`].
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -15,15 +15,17 @@ use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder, JpegError, Subsampling
 use super::shape::Shape;
 use super::{Error, Limits, Photo, QUALITY, Stop, fit, likeness, orient, rgb};
 
-/// Scans of one progressive JPEG: encoders write about ten, and each one costs a walk over the whole picture. A small one
-/// may have as many as [`MAX_SCANS`], a large one [`FEW_SCANS`], and between them the scans together walk over
-/// [`SCANNED_PIXELS`].
+/// The maximum number of scans of a small progressive JPEG. Encoders write about ten. Each scan costs a pass over the
+/// whole picture, so the limit falls with the size to [`FEW_SCANS`].
 const MAX_SCANS: u64 = 100;
+/// The maximum number of scans of a large progressive JPEG.
 const FEW_SCANS: u64 = 20;
+/// The number of pixels that all scans together may cover, where that gives a limit between [`FEW_SCANS`] and
+/// [`MAX_SCANS`].
 const SCANNED_PIXELS: u64 = 400_000_000;
 
-/// The share of the longest side allowed at which halving alone is good enough: the common 4000 and 4032 become 2000 and
-/// 2016, are as sharp as any, and need no second resampling.
+/// The share of the maximum side above which halving suffices. The common sides of 4000 and 4032 pixels become 2000 and
+/// 2016, without loss of sharpness and without a second resampling.
 const NEAR_ENOUGH: f64 = 0.9;
 
 fn orientation_of(decoder: &Decoder<'_>) -> Orientation {
@@ -33,7 +35,7 @@ fn orientation_of(decoder: &Decoder<'_>) -> Orientation {
         .unwrap_or(Orientation::NoTransforms)
 }
 
-/// The photo made of a JPEG in brightness and colour, or `None` when it is of another kind.
+/// Processes a JPEG that consists of brightness, with or without colour planes. Returns `None` for other kinds of JPEG.
 pub(super) fn process(
     bytes: &[u8],
     shape: &Shape,
@@ -46,7 +48,7 @@ pub(super) fn process(
     let decoder = decoder(bytes, shape)?;
     let size = (shape.width as usize, shape.height as usize);
     if decoder.header().dimensions() != size {
-        return Err(corrupt("it tells two sizes"));
+        return Err(corrupt("it declares two different sizes"));
     }
     let grey = match decoder.jpeg_color_space() {
         ColorSpace::YCbCr => false,
@@ -106,7 +108,7 @@ pub(super) fn process(
         halved = true;
     }
     let (width, height) = if halved && frame.long() <= max_side {
-        // Half a pixel at the right or lower edge is left out rather than smeared over the whole width.
+        // Half a pixel at the right or lower edge is cut off instead of being resampled over the whole width.
         let whole = Frame {
             width: frame.width.floor().max(1.0),
             height: frame.height.floor().max(1.0),
@@ -120,7 +122,7 @@ pub(super) fn process(
     let half = (width.div_ceil(2), height.div_ceil(2));
     let scale = (frame.width / f64::from(width), frame.height / f64::from(height));
     let mut upright = planes.iter().enumerate().map(|(at, plane)| {
-        // A sample of colour stands for two by two pixels, also where the last of them are beyond the edge.
+        // A colour sample covers two by two pixels, even if some of them are beyond the edge.
         let (size, pixels) = if at == 0 { ((width, height), 1) } else { (half, 2) };
         let pixels = (size.0 * pixels, size.1 * pixels);
         let area = (
@@ -129,7 +131,9 @@ pub(super) fn process(
         );
         plane.upright(area, size, orientation)
     });
-    let luma = upright.next().ok_or_else(|| corrupt("it has no brightness"))?;
+    let luma = upright
+        .next()
+        .ok_or_else(|| corrupt("it has no brightness plane"))?;
     let neutral = || vec![128; half.0 as usize * half.1 as usize];
     let blue = upright.next().unwrap_or_else(neutral);
     let red = upright.next().unwrap_or_else(neutral);
@@ -172,8 +176,8 @@ pub(super) fn process(
     }))
 }
 
-/// RGB of planes whose colour is half as wide and half as high (JFIF 1.02, conversion of ITU-R BT.601). A sample of colour
-/// counts for its four pixels: the encoder takes their mean again.
+/// Converts planes to RGB; the colour planes have half the width and height (JFIF 1.02, conversion of ITU-R BT.601).
+/// Each colour sample applies to its four pixels, because the encoder takes their mean again.
 fn to_rgb([luma, blue, red]: [&[u8]; 3], width: u32, half: u32) -> Vec<u8> {
     let (width, half) = (width as usize, half as usize);
     let mut out = Vec::with_capacity(luma.len() * 3);
@@ -219,7 +223,7 @@ fn corrupt(detail: &str) -> Error {
     }
 }
 
-/// The size of what is to be seen, in pixels of the brightness plane; fractions come from halving.
+/// The size of the visible part, in pixels of the brightness plane. Halving can make it fractional.
 #[derive(Clone, Copy)]
 struct Frame {
     width: f64,
@@ -232,18 +236,19 @@ impl Frame {
     }
 }
 
-/// One component. Its sides are whole blocks: beyond the frame there is padding.
+/// One component. Its sides are multiples of the block size; the part beyond the frame is padding.
 struct Plane {
     samples: Vec<u8>,
     width: usize,
     height: usize,
-    /// Samples a pixel of the frame, along each side: 1 or, for subsampled colour, less.
+    /// Horizontal samples per pixel of the frame: 1, or less for subsampled colour.
     across: f64,
+    /// Vertical samples per pixel of the frame.
     down: f64,
 }
 
 impl Plane {
-    /// Every two by two samples become their mean.
+    /// Replaces each square of two by two samples by its mean.
     fn halve(&mut self) {
         let width = self.width / 2;
         let mut out = vec![0; width * (self.height / 2)];
@@ -258,7 +263,7 @@ impl Plane {
         (self.samples, self.width, self.height) = (out, width, self.height / 2);
     }
 
-    /// The samples of `area` at the top left, as `size` samples, turned upright.
+    /// Returns the samples of `area` at the top left, resized to `size` and turned upright.
     fn upright(&self, area: (f64, f64), size: (u32, u32), orientation: Orientation) -> Vec<u8> {
         let target = (size.0 as usize, size.1 as usize);
         if area == (f64::from(size.0), f64::from(size.1)) && target.0 <= self.width && target.1 <= self.height

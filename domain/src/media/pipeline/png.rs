@@ -1,7 +1,7 @@
-//! PNG, shrunk while its rows are read: a large one never stands in memory as a whole.
+//! Decodes PNG and shrinks it while its rows are read, so a large picture is never held in memory as a whole.
 //!
-//! Texts are not read. A colour profile is read unless it inflates to more than [`MAX_METADATA`]; then the picture counts as
-//! sRGB.
+//! Text chunks are skipped. A colour profile is used unless it inflates to more than [`MAX_METADATA`]; the picture then
+//! counts as sRGB.
 
 use std::io::Cursor;
 
@@ -12,13 +12,13 @@ use super::shape::Shape;
 use super::{Error, Limits, Photo, Stop, rgb};
 use crate::failpoints;
 
-/// What profile, EXIF and the like may take in memory, inflated, in bytes. Profiles of cameras have a few kilobytes, those
-/// of printers two megabytes.
+/// The maximum memory for inflated metadata such as profile and EXIF, in bytes. Profiles of cameras have a few
+/// kilobytes, those of printers two megabytes.
 const MAX_METADATA: usize = 4 << 20;
-/// The share of the longest side allowed below which rows are not averaged.
+/// The share of the maximum side that averaging must not go below.
 const NEAR_ENOUGH: f64 = 0.9;
 
-/// Into how many pixels of the file, along each side, one is averaged, and the size that comes of it.
+/// Returns the averaging factor (pixels of the file per pixel, along each side) and the resulting size.
 pub(super) fn shrunk(width: u32, height: u32, max_side: u32) -> (u32, (u32, u32)) {
     let enough = f64::from(max_side) * NEAR_ENOUGH;
     let (long, short) = (width.max(height), width.min(height));
@@ -29,13 +29,15 @@ pub(super) fn shrunk(width: u32, height: u32, max_side: u32) -> (u32, (u32, u32)
     (factor, ((width / factor).max(1), (height / factor).max(1)))
 }
 
+/// Processes a PNG.
+///
 /// # Errors
 /// As [`super::process`].
 pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop) -> Result<Photo, Error> {
     let (factor, size) = shrunk(shape.width, shape.height, limits.max_side);
     let mut reader = open(bytes)?;
     if reader.info().size() != (shape.width, shape.height) {
-        return Err(damaged("it tells two sizes"));
+        return Err(damaged("it declares two different sizes"));
     }
     let pixels = read(&mut reader, shape, factor, size, stop)?;
     let orientation = orientation_of(&reader);
@@ -43,7 +45,8 @@ pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop)
     rgb::finish(pixels, size, orientation, profile.as_deref(), limits, stop)
 }
 
-/// RGB of the top of a PNG, averaged to about `width`, and its size; `None` for what is no such PNG.
+/// Returns the RGB pixels of the top of a PNG, averaged to about `width`, and their size. `None` if the file is not a
+/// valid PNG or is interlaced.
 pub(crate) fn thumbnail_pixels(bytes: &[u8], width: u32, ratio: u32) -> Option<(Vec<u8>, (u32, u32))> {
     let shape = Shape::of(bytes).ok()?;
     if shape.is_interlaced() {
@@ -80,7 +83,7 @@ fn orientation_of(reader: &Reader<Cursor<&[u8]>>) -> Orientation {
         .unwrap_or(Orientation::NoTransforms)
 }
 
-/// RGB on white of the `size` first pixels, each the mean of `factor` x `factor`.
+/// Returns `size` RGB pixels on white, each the mean of `factor` x `factor` pixels of the file, from its top left.
 fn read(
     reader: &mut Reader<Cursor<&[u8]>>,
     shape: &Shape,
@@ -119,7 +122,7 @@ fn read(
     Ok(mean.pixels)
 }
 
-/// Averages squares of pixels, row by row.
+/// Averages squares of pixels while rows are added.
 struct Mean {
     factor: usize,
     width: usize,

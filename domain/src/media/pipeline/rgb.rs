@@ -1,4 +1,4 @@
-//! Pictures in RGB: what PNG, WebP, GIF and the rarer kinds of JPEG are decoded to, on its way to the photo.
+//! Processes pictures in RGB: WebP, GIF and the rarer kinds of JPEG, and the pixels that [`super::png`] decodes.
 
 use std::io::{BufRead, Cursor, Read, Seek, SeekFrom};
 
@@ -13,18 +13,21 @@ use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, Transf
 use super::shape::Shape;
 use super::{Error, Format, Limits, Photo, QUALITY, Stop, fit, likeness, orient};
 
-/// Memory that a decoder may ask for beside the picture itself, for each pixel, in bytes.
+/// The memory per pixel that a decoder may allocate, in bytes.
 const BYTES_PER_PIXEL: u64 = 12;
 
-/// How far, in steps of 255, a profile's colours may be from sRGB to count as sRGB.
+/// The difference to sRGB, in steps of 255, up to which the colours of a profile count as sRGB.
 const SAME_COLOUR: u8 = 2;
 
-/// Profiles above this length are left out of account, in bytes: those of printers, the largest, have two megabytes.
+/// The maximum length of a profile, in bytes. Longer profiles are ignored; those of printers, the largest, have two
+/// megabytes.
 const MAX_PROFILE: usize = 4 << 20;
 
-/// How much a decoder is given to read at once: between two pieces it learns that nobody wants the photo any more.
+/// The number of bytes that a decoder reads at once. A cancelled photo is noticed between two reads.
 const PIECE: usize = 4096;
 
+/// Decodes and processes a picture.
+///
 /// # Errors
 /// As [`super::process`].
 pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop) -> Result<Photo, Error> {
@@ -35,7 +38,7 @@ pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop)
     let stopped = |error| stop.check().err().unwrap_or(error);
     let mut decoder = decoder(input, shape).map_err(stopped)?;
     if decoder.dimensions() != (shape.width, shape.height) {
-        return Err(corrupt("it tells two sizes"));
+        return Err(corrupt("it declares two different sizes"));
     }
     let profile = decoder.icc_profile().ok().flatten();
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -50,7 +53,7 @@ pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop)
     finish(pixels, size, orientation, profile.as_deref(), limits, stop)
 }
 
-/// The photo made of RGB pixels: shrunk, in sRGB, upright.
+/// Turns RGB pixels into a photo: shrinks them, converts them to sRGB, turns them upright and encodes them.
 ///
 /// # Errors
 /// [`Error::Stopped`], [`Error::Corrupt`], [`Error::Encode`].
@@ -87,6 +90,8 @@ pub(super) fn finish(
     })
 }
 
+/// Encodes RGB pixels as JPEG.
+///
 /// # Errors
 /// [`Error::Encode`].
 pub(super) fn encoded(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>, Error> {
@@ -99,6 +104,8 @@ pub(super) fn encoded(pixels: &[u8], width: u32, height: u32) -> Result<Vec<u8>,
         })
 }
 
+/// Converts RGB pixels to sRGB.
+///
 /// # Errors
 /// [`Error::Corrupt`].
 pub(super) fn converted(convert: &Transform8BitExecutor, pixels: &[u8]) -> Result<Vec<u8>, Error> {
@@ -109,9 +116,9 @@ pub(super) fn converted(convert: &Transform8BitExecutor, pixels: &[u8]) -> Resul
     Ok(converted)
 }
 
-/// The conversion to sRGB of an RGB profile whose colours differ from it visibly.
+/// Returns the conversion of an RGB profile to sRGB, if its colours differ visibly from sRGB.
 ///
-/// Profiles that cannot be read, or that are of printers' inks or greys, are left out of account.
+/// Profiles that cannot be read and profiles for CMYK or grey are ignored.
 pub(super) fn to_srgb(profile: &[u8]) -> Option<std::sync::Arc<Transform8BitExecutor>> {
     if profile.len() > MAX_PROFILE {
         return None;
@@ -136,7 +143,7 @@ pub(super) fn to_srgb(profile: &[u8]) -> Option<std::sync::Arc<Transform8BitExec
         .then_some(convert)
 }
 
-/// The bytes of a file, which end when nobody wants the photo any more.
+/// The bytes of a file. Reading fails after the work was stopped.
 struct Input<'a> {
     bytes: Cursor<&'a [u8]>,
     stop: &'a Stop,
@@ -189,7 +196,7 @@ fn decoding(error: ImageError) -> Error {
             found: error.to_string(),
         },
         ImageError::Limits(error) if error.kind() == LimitErrorKind::InsufficientMemory => Error::Corrupt {
-            detail: "a part of it is larger than the whole".to_owned(),
+            detail: "a part of it is larger than the picture".to_owned(),
         },
         other => Error::Corrupt {
             detail: other.to_string(),
@@ -197,7 +204,7 @@ fn decoding(error: ImageError) -> Error {
     }
 }
 
-/// RGB on white, in the memory of what was decoded. Laying on white comes before resizing, so that the colour hidden under
+/// Converts decoded pixels to RGB on white, in place. This happens before resizing, so that the hidden colour of
 /// transparent pixels does not bleed into their neighbours.
 fn to_rgb(mut pixels: Vec<u8>, color: ColorType) -> Result<Vec<u8>, Error> {
     match color {
@@ -242,7 +249,8 @@ fn corrupt(detail: &str) -> Error {
     }
 }
 
-/// The brightness that a JPEG would store for a pixel (ITU-R BT.601), so that both ways of decoding hash alike.
+/// Returns the brightness that a JPEG stores for a pixel (ITU-R BT.601), so that [`super::planes`] and this module
+/// compute the same hash.
 fn brightness([red, green, blue]: &[u8; 3]) -> u8 {
     ((u32::from(*red) * 19595 + u32::from(*green) * 38470 + u32::from(*blue) * 7471 + 32768) >> 16) as u8
 }

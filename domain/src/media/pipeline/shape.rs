@@ -1,20 +1,20 @@
-//! What a file claims to be: its size and what decoding it takes, read from its structure before any decoder sees it.
+//! Reads the size that a file claims, and the memory that decoding needs, from its structure before it is decoded.
 //!
-//! A file of a few bytes can claim a picture of gigabytes, so all bounds are checked here. The decoders are given what
-//! was checked, and a file that tells them something else is damaged.
+//! A file of a few bytes can claim a picture of gigabytes, so all limits are checked here. If a decoder finds another
+//! size than the one checked, the file counts as damaged.
 
 use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 
 use super::{Error, Format, Limits, SMALL, container, fit};
 
-/// The bytes from which a format is told.
+/// The number of bytes that the detection of the format reads.
 const HEAD: usize = 32;
-/// Segments or chunks before the picture; files of cameras and editors have some dozens.
+/// The maximum number of segments or chunks before the picture. Files of cameras and editors have some dozens.
 const MAX_SEGMENTS: usize = 10_000;
-/// What is held besides decoded pixels: tables and buffers of the decoders, profiles.
+/// The memory for everything except pixels, in bytes: tables and buffers of the decoders, profiles.
 const FIXED: u64 = 4 << 20;
 
-/// What a file says of itself.
+/// The format, size and structure that a file claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Shape {
     pub format: Format,
@@ -34,15 +34,16 @@ enum Kind {
 /// How a JPEG is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Jpeg {
-    /// Sampling of up to four components, across and down.
+    /// The sampling of up to four components, horizontal and vertical.
     sampling: [(u8, u8); 4],
     components: usize,
-    /// All coefficients are held until the last scan: progressive files, and those with a scan for each component.
+    /// Whether a decoder holds all coefficients until the last scan: for progressive files, and files with several
+    /// scans.
     holds_coefficients: bool,
 }
 
 impl Shape {
-    /// Reads the shape of a whole file.
+    /// Reads the shape of a file in memory.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -50,11 +51,11 @@ impl Shape {
         Self::read(&mut Cursor::new(bytes))
     }
 
-    /// Reads the shape of a file from its beginning; what stands before the picture is passed over.
+    /// Reads the shape from the start of a file, and skips the segments before the picture.
     ///
     /// # Errors
-    /// [`Error::NotAnImage`], [`Error::Unsupported`], [`Error::Truncated`] and [`Error::Corrupt`] for what they say; a picture
-    /// with no pixels is corrupt. [`Error::Unreadable`] when the file itself cannot be read.
+    /// [`Error::NotAnImage`], [`Error::Unsupported`], [`Error::Truncated`]; [`Error::Corrupt`], also for a picture
+    /// without pixels; [`Error::Unreadable`] if the file cannot be read.
     pub(super) fn read(file: &mut (impl Read + Seek)) -> Result<Self, Error> {
         let mut head = Vec::with_capacity(HEAD);
         file.by_ref()
@@ -82,10 +83,10 @@ impl Shape {
         })
     }
 
-    /// Holds a file of `length` bytes to the limits.
+    /// Checks a file of `length` bytes against the limits.
     ///
     /// # Errors
-    /// One of the errors that begin with `Too` or `Side`.
+    /// One of the errors whose names start with `Too` or `Side`.
     pub(super) fn check(&self, length: u64, limits: &Limits) -> Result<(), Error> {
         check_length(length, limits)?;
         if crate::failpoints::disables("bounds") {
@@ -135,12 +136,12 @@ impl Shape {
         Ok(())
     }
 
-    /// What the whole way of a file of `length` bytes takes in memory at most, in bytes. A test measures it.
+    /// Returns the maximum memory that processing a file of `length` bytes needs, in bytes. A test measures it.
     pub(super) fn memory(&self, length: u64, max_side: u32) -> u64 {
         let (wide, high) = fit(self.width, self.height, max_side);
         let kept = u64::from(wide) * u64::from(high);
         let shrinking = |(width, height): (u32, u32)| {
-            // The resizer goes along one side first, and holds what comes of it.
+            // The resizer works along one side first and holds the intermediate picture.
             (u64::from(wide) * u64::from(height)).max(u64::from(width) * u64::from(high)) * 3
         };
         let pixels = self.pixels();
@@ -148,7 +149,7 @@ impl Shape {
             Kind::Jpeg(jpeg) if jpeg.is_planar() => {
                 let planes = jpeg.samples(self.width, self.height);
                 let coefficients = if jpeg.holds_coefficients { planes * 2 } else { 0 };
-                // While a plane is halved, its quarter stands beside it.
+                // While a plane is halved, the result (a quarter) exists next to it.
                 (
                     planes + (planes / 4).max(coefficients),
                     planes,
@@ -171,10 +172,10 @@ impl Shape {
             }
             Kind::WebP { is_plain: true } => (pixels * 8, pixels * 3, (self.width, self.height)),
             Kind::WebP { is_plain: false } => (pixels * 13, pixels * 4, (self.width, self.height)),
-            // A frame that does not fill the picture stands beside it.
+            // A frame that does not fill the picture is held in addition to it.
             Kind::Gif => (pixels * 8, pixels * 4, (self.width, self.height)),
         };
-        // Pixels are turned, converted, and brought from RGB to planes; each time there are two of them.
+        // Turning, converting and the change from RGB to planes each need two copies of the pixels.
         let finishing = decoded + shrinking(size) + kept * 12;
         length + decoding.max(finishing) + FIXED
     }
@@ -196,7 +197,8 @@ impl Shape {
 }
 
 impl Jpeg {
-    /// Whether it can stay in planes: brightness alone, or with two planes of colour that divide it.
+    /// Whether the JPEG can be processed in planes: brightness only, or with two colour planes whose sampling divides
+    /// that of the brightness.
     pub(super) fn is_planar(&self) -> bool {
         let [luma, colour @ ..] = &self.sampling[..self.components] else {
             return false;
@@ -205,7 +207,7 @@ impl Jpeg {
         matches!(colour.len(), 0 | 2) && colour.iter().all(divides)
     }
 
-    /// Samples of all planes, whose sides are whole blocks.
+    /// Returns the number of samples of all planes, whose sides are multiples of the block size.
     fn samples(&self, width: u32, height: u32) -> u64 {
         let sampling = &self.sampling[..self.components];
         let most = sampling
@@ -221,6 +223,8 @@ impl Jpeg {
     }
 }
 
+/// Checks the length of a file.
+///
 /// # Errors
 /// [`Error::TooManyBytes`].
 pub(super) fn check_length(length: u64, limits: &Limits) -> Result<(), Error> {
@@ -238,7 +242,7 @@ fn jpeg(file: &mut (impl Read + Seek)) -> Result<(u32, u32, Kind), Error> {
     let mut frame = None;
     for _ in 0..MAX_SEGMENTS {
         let marker = marker(file)?;
-        // Markers that stand alone, without a length.
+        // Markers without a length.
         if matches!(marker, 0x01 | 0xD0..=0xD8) {
             continue;
         }
@@ -295,13 +299,13 @@ fn jpeg_frame(file: &mut impl Read, marker: u8, length: u64) -> Result<(u32, u32
         Jpeg {
             sampling,
             components: usize::from(components),
-            // Baseline and extended sequential, with Huffman codes, are decoded as they come.
+            // Baseline and extended sequential files with Huffman codes are decoded while they are read.
             holds_coefficients: !matches!(marker, 0xC0 | 0xC1),
         },
     ))
 }
 
-/// The next marker; bytes that belong to no segment are passed over, as decoders do.
+/// Returns the next marker. Skips bytes that belong to no segment, as decoders do.
 fn marker(file: &mut impl Read) -> Result<u8, Error> {
     let [mut byte] = take::<1>(file)?;
     let mut after_mark = false;
@@ -318,7 +322,7 @@ fn marker(file: &mut impl Read) -> Result<u8, Error> {
 
 fn png(head: &[u8]) -> Result<(u32, u32, Kind), Error> {
     if head.get(12..16).ok_or(Error::Truncated)? != b"IHDR" {
-        return Err(corrupt("it does not begin with its header"));
+        return Err(corrupt("it does not start with its header"));
     }
     let side = |at: usize| {
         let four = head.get(at..at + 4).ok_or(Error::Truncated)?;
@@ -334,13 +338,13 @@ fn webp(file: &mut (impl Read + Seek)) -> Result<(u32, u32, Kind), Error> {
     let Chunk::Canvas { size, is_plain } = first else {
         return match first {
             Chunk::Picture { size, is_plain } => Ok((size.0, size.1, Kind::WebP { is_plain })),
-            _ => Err(corrupt("it does not begin with its header")),
+            _ => Err(corrupt("it does not start with its header")),
         };
     };
     for _ in 0..MAX_SEGMENTS {
         let inner = match webp_chunk(file)? {
             Chunk::Picture { size, .. } => size,
-            // A frame of an animation: sixteen bytes, then chunks of its own.
+            // A frame of an animation: sixteen bytes, then nested chunks.
             Chunk::Frame => loop {
                 match webp_chunk(file)? {
                     Chunk::Picture { size, .. } => break size,
@@ -352,7 +356,7 @@ fn webp(file: &mut (impl Read + Seek)) -> Result<(u32, u32, Kind), Error> {
             Chunk::Other => continue,
         };
         if inner.0 > size.0 || inner.1 > size.1 {
-            return Err(corrupt("a part of it is larger than the whole"));
+            return Err(corrupt("a part of it is larger than the picture"));
         }
         return Ok((size.0, size.1, Kind::WebP { is_plain }));
     }
@@ -366,7 +370,7 @@ enum Chunk {
     Other,
 }
 
-/// Reads one chunk; the file stands behind it afterwards, behind the head of a frame, or within a picture.
+/// Reads one chunk. Afterwards, the position is after the chunk, after the head of a frame, or within a picture.
 fn webp_chunk(file: &mut (impl Read + Seek)) -> Result<Chunk, Error> {
     let name = take::<4>(file)?;
     let length = u64::from(u32::from_le_bytes(take::<4>(file)?));

@@ -1,7 +1,7 @@
-//! When and where photos are worked on: on threads of their own, within one budget of memory for the whole process.
+//! Runs the processing of photos on separate threads, within one memory budget for the whole process.
 //!
-//! The threads are not the runtime's, which would wait for them when the process ends. Work whose caller is gone learns so
-//! from its [`Stop`], ends, and only then gives its memory back.
+//! The threads do not belong to the async runtime, which would wait for them when the process ends. If the caller of
+//! some work is cancelled, [`Stop`] ends the work; only then is its memory released.
 
 use std::io::BufReader;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,13 +15,13 @@ use super::{Error, Limits, Processed, process_until, sha256};
 use crate::failpoints;
 use crate::media::spool::Spooled;
 
-/// What all photos that are worked on may take in memory together, in bytes. A baseline JPEG of 64 megapixels fits.
+/// The memory budget of all photos in processing, in bytes. A baseline JPEG of 64 megapixels fits.
 pub const MEMORY: u64 = 160 << 20;
-/// What finished photos that are not stored yet may take together, in bytes.
+/// The memory budget of processed photos that are not stored yet, in bytes.
 const FINISHED: u64 = 80 << 20;
-/// What one finished photo counts for, in bytes: 2048 x 2048 pixels of noise come to as much.
+/// The share of one processed photo in that budget, in bytes: the size of 2048 x 2048 pixels of noise.
 const ONE_FINISHED: u64 = 4 << 20;
-/// What one permit stands for, in bytes.
+/// The memory that one permit of the budget stands for, in bytes.
 const UNIT: u64 = 1 << 10;
 
 static BUDGET: LazyLock<Arc<Semaphore>> = LazyLock::new(|| semaphore(MEMORY / UNIT));
@@ -43,11 +43,13 @@ async fn acquire(semaphore: &Arc<Semaphore>, permits: u64) -> OwnedSemaphorePerm
         .expect("the semaphore is never closed")
 }
 
-/// Says to work that nobody wants its result any more. Cheap to clone.
+/// A flag that tells the work to stop. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
 impl Stop {
+    /// Checks that the work may continue.
+    ///
     /// # Errors
     /// [`Error::Stopped`] after the work was stopped.
     pub(super) fn check(&self) -> Result<(), Error> {
@@ -62,7 +64,7 @@ impl Stop {
     }
 }
 
-/// Stops the work when its caller goes away.
+/// Stops the work when its caller is cancelled.
 struct StopOnDrop(Stop);
 
 impl Drop for StopOnDrop {
@@ -71,7 +73,7 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Where a picture's bytes are.
+/// The bytes of a picture, in memory or in the spool.
 #[derive(Clone, Debug)]
 pub enum Source {
     Memory(Bytes),
@@ -91,7 +93,7 @@ impl From<Spooled> for Source {
 }
 
 impl Source {
-    /// In bytes.
+    /// Returns the length, in bytes.
     pub fn length(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
@@ -99,7 +101,7 @@ impl Source {
         }
     }
 
-    /// See [`sha256`].
+    /// Returns the hash of the bytes; see [`sha256`].
     pub fn sha256(&self) -> String {
         match self {
             Self::Memory(bytes) => sha256(bytes),
@@ -133,12 +135,12 @@ impl Source {
     }
 }
 
-/// [`super::process`], away from the async threads, when the process has the memory and a core for it.
+/// Runs [`super::process`] on a separate thread as soon as the memory budget and a core are free.
 ///
-/// When the caller goes away the work begun ends soon, and only then gives its memory back.
+/// If the caller is cancelled, work that has started ends soon; only then is its memory released.
 ///
 /// # Errors
-/// As [`super::process`]; a decoder that panics counts as [`Error::Corrupt`].
+/// As [`super::process`]. A panic of a decoder becomes [`Error::Corrupt`].
 pub async fn process_off_thread(source: impl Into<Source>, limits: Limits) -> Result<Processed, Error> {
     let source = source.into();
     let length = source.length();
@@ -149,7 +151,7 @@ pub async fn process_off_thread(source: impl Into<Source>, limits: Limits) -> Re
             shape.memory(length, limits.max_side)
         }
         Err(error @ Error::Unreadable { .. }) => return Err(error),
-        // It is refused before it is decoded. With the whole file the reason is found.
+        // The file is rejected before it is decoded. Processing the whole file finds the exact reason.
         Err(_) => length,
     };
     run(needed, move |stop| process_until(&source.bytes()?, &limits, stop))
@@ -161,7 +163,7 @@ pub async fn process_off_thread(source: impl Into<Source>, limits: Limits) -> Re
         })
 }
 
-/// Does work that takes so many bytes of memory on a thread of its own; `None` when it panics.
+/// Runs work that needs `bytes` of memory on a separate thread. Returns `None` if it panics.
 pub(crate) async fn run<T: Send + 'static>(
     bytes: u64,
     work: impl FnOnce(&Stop) -> T + Send + 'static,
@@ -184,19 +186,20 @@ pub(crate) async fn run<T: Send + 'static>(
             let _ = done.send(result);
         });
     if let Err(error) = begun {
-        tracing::error!(%error, "no thread for a photo");
+        tracing::error!(%error, "the thread for a photo could not be started");
         return None;
     }
     result.await.ok()
 }
 
-/// Room for photos between the end of the work and their place in the store.
+/// Reserved memory for processed photos until they are stored.
 #[derive(Debug)]
 pub(crate) struct Room {
     _held: OwnedSemaphorePermit,
 }
 
-/// Waits for room for so many finished photos. Those who wait come in turn, so that a large call is not passed over.
+/// Waits until memory for this number of processed photos is free. Waiting calls are served in order, so small calls do
+/// not overtake a large one.
 pub(crate) async fn room(photos: usize) -> Room {
     let most = FINISHED / ONE_FINISHED;
     Room {

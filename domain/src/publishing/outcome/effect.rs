@@ -1,4 +1,4 @@
-//! What became of an effect on the site. Needs no claim: it is what happened.
+//! Recording the outcome of an effect. Requires no claim, because the outcome is a fact about the site.
 
 use futures::FutureExt;
 use sea_orm::{
@@ -6,16 +6,16 @@ use sea_orm::{
 };
 
 use super::ended::{Ended, end_in};
-use super::next::Next;
+use super::next::FollowUp;
 use crate::clock::Millis;
 use crate::events::Kind;
 use crate::publishing::job::{load, save};
 use crate::publishing::{EffectKind, EffectState, State, claims};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, effects, publish_jobs};
-use crate::{Domain, Reason, Result};
+use crate::{Context, Reason, Result};
 
-/// Settles an open effect. One that was settled already is left as it is, and is an error.
+/// Settles an open effect with its final state. `note` says how the outcome was determined.
 pub(in crate::publishing) async fn settle(
     tx: &Tx,
     effect: effects::Model,
@@ -33,7 +33,7 @@ pub(in crate::publishing) async fn settle(
     set_effect(tx, effect).await
 }
 
-/// Watches the site for a late appearance of what was settled as not done.
+/// Starts the watch for a late appearance of an effect that settled as not done.
 pub(in crate::publishing) async fn watch(tx: &Tx, effect: &effects::Model, watch_ms: Millis) -> Result<()> {
     let until = tx.now().await? + watch_ms;
     set_effect(
@@ -52,7 +52,7 @@ pub(super) async fn set_effect(tx: &Tx, effect: effects::Model) -> Result<effect
     Ok(effect)
 }
 
-/// The effect, locked, if it is still open. The account's row is locked before it, as everywhere.
+/// Loads and locks an effect if it is still open. Locks the account first, as the lock order requires.
 pub(in crate::publishing) async fn load_open(tx: &Tx, effect_id: &str) -> Result<Option<effects::Model>> {
     let Some(effect) = effects::Entity::find_by_id(effect_id).one(tx).await? else {
         return Ok(None);
@@ -64,19 +64,19 @@ pub(in crate::publishing) async fn load_open(tx: &Tx, effect_id: &str) -> Result
     Ok(effect.filter(|effect| matches!(effect.state, EffectState::Intended | EffectState::Unconfirmed)))
 }
 
-/// An effect as it is, while its outcome is open.
-pub async fn effect(domain: &Domain, effect_id: &str) -> Result<Option<effects::Model>> {
+/// Reads an effect if it is still open.
+pub async fn effect(context: &Context, effect_id: &str) -> Result<Option<effects::Model>> {
     let open = [EffectState::Intended, EffectState::Unconfirmed];
     Ok(effects::Entity::find_by_id(effect_id)
         .filter(effects::Column::State.is_in(open))
-        .one(domain.store.reader())
+        .one(context.store.reader())
         .await?)
 }
 
-/// A draft of ours is on the site. Needs no claim: it is what happened.
-pub async fn draft_saved(domain: &Domain, effect_id: &str, remote_id: &str) -> Result<()> {
+/// Records that the job's draft was saved on the site. Does nothing if the effect is no longer open.
+pub async fn draft_saved(context: &Context, effect_id: &str, remote_id: &str) -> Result<()> {
     let (effect_id, remote_id) = (effect_id.to_owned(), remote_id.to_owned());
-    domain
+    context
         .store
         .write(move |tx| {
             let (effect_id, remote_id) = (effect_id.clone(), remote_id.clone());
@@ -88,7 +88,7 @@ pub async fn draft_saved(domain: &Domain, effect_id: &str, remote_id: &str) -> R
                 claims::claim_item(tx, &row, &remote_id).await?;
                 settle(tx, effect, EffectState::Done, Some(&remote_id), "draft saved").await?;
                 row.draft_remote_id = Some(remote_id);
-                // The row is no further than it was: no event of its own.
+                // Emits no event, because the job's state stays the same.
                 row.into_active_model().reset_all().update(tx).await?;
                 Ok(())
             }
@@ -97,9 +97,9 @@ pub async fn draft_saved(domain: &Domain, effect_id: &str, remote_id: &str) -> R
         .await
 }
 
-/// The item is on the site, once. Needs no claim: it is what happened.
+/// Records that the item was published, and ends the job. Does nothing if the effect is no longer open.
 pub async fn published(
-    domain: &Domain,
+    context: &Context,
     effect_id: &str,
     remote_id: &str,
     url: &str,
@@ -108,7 +108,7 @@ pub async fn published(
 ) -> Result<()> {
     let (effect_id, remote_id) = (effect_id.to_owned(), remote_id.to_owned());
     let (url, note) = (url.to_owned(), note.to_owned());
-    domain
+    context
         .store
         .write(move |tx| {
             let (effect_id, remote_id, url, note) =
@@ -147,16 +147,16 @@ async fn end_published(
     .map(drop)
 }
 
-/// The draft became an item without a click of ours that is open: the person published it by hand.
+/// Ends a job whose draft was published without an open effect: the person published it by hand.
 pub async fn found_published(
-    domain: &Domain,
+    context: &Context,
     job_id: &str,
     remote_id: &str,
     url: &str,
     hidden: bool,
 ) -> Result<()> {
     let (job_id, remote_id, url) = (job_id.to_owned(), remote_id.to_owned(), url.to_owned());
-    domain
+    context
         .store
         .write(move |tx| {
             let (job_id, remote_id, url) = (job_id.clone(), remote_id.clone(), url.clone());
@@ -172,10 +172,15 @@ pub async fn found_published(
         .await
 }
 
-/// The click's answer did not come, or said nothing: the site has to be read from now on.
-pub async fn unconfirmed(domain: &Domain, effect_id: &str, note: &str) -> Result<()> {
-    let (effect_id, note, settle_ms) = (effect_id.to_owned(), note.to_owned(), domain.settings.settle_ms);
-    domain
+/// Records that an effect is in doubt, because the click had no answer or an inconclusive one. Starts the settling
+/// window.
+pub async fn unconfirmed(context: &Context, effect_id: &str, note: &str) -> Result<()> {
+    let (effect_id, note, settle_ms) = (
+        effect_id.to_owned(),
+        note.to_owned(),
+        context.settings.effects.settle_ms,
+    );
+    context
         .store
         .write(move |tx| {
             let (effect_id, note) = (effect_id.clone(), note.clone());
@@ -188,13 +193,13 @@ pub async fn unconfirmed(domain: &Domain, effect_id: &str, note: &str) -> Result
                 }
                 let settle_until = tx.now().await? + settle_ms;
                 let (kind, job_id) = (effect.kind, effect.subject_id.clone());
-                let doubt = effects::Model {
+                let in_doubt = effects::Model {
                     state: EffectState::Unconfirmed,
                     settle_until,
                     note: Some(note),
                     ..effect
                 };
-                set_effect(tx, doubt).await?;
+                set_effect(tx, in_doubt).await?;
                 if kind.is_final() {
                     let row = load(tx, &job_id).await?;
                     save(
@@ -214,17 +219,18 @@ pub async fn unconfirmed(domain: &Domain, effect_id: &str, note: &str) -> Result
         .await
 }
 
-/// The effect provably did not happen: the job may try again.
+/// Records that the effect did not happen, so that the job may try again. `watched` starts a watch after a publication.
+/// `strays` are drafts that the effect may have left on the site.
 pub async fn not_done(
-    domain: &Domain,
+    context: &Context,
     effect_id: &str,
     note: &str,
     watched: bool,
     strays: &[String],
 ) -> Result<()> {
     let (effect_id, note, strays) = (effect_id.to_owned(), note.to_owned(), strays.to_vec());
-    let watch_ms = domain.settings.watch_ms;
-    domain
+    let watch_ms = context.settings.effects.watch_ms;
+    context
         .store
         .write(move |tx| {
             let (effect_id, note, strays) = (effect_id.clone(), note.clone(), strays.clone());
@@ -242,7 +248,7 @@ pub async fn not_done(
                 row.stray_drafts = serde_json::to_string(&all)?;
                 if effect.kind.is_final() {
                     row.state = State::Confirmed;
-                    row.needs_manual = false;
+                    row.requires_action = false;
                     if crate::failpoints::disables("reconcile") {
                         row.draft_remote_id = None;
                     }
@@ -255,26 +261,26 @@ pub async fn not_done(
         .await
 }
 
-/// The note of an effect that the site does not show.
-pub const TRACELESS: &str = "not there after the settling window";
+/// The note of an effect that the site did not show by the end of the settling window.
+pub const NO_EFFECT_OBSERVED: &str = "not there after the settling window";
 
-/// How many clicks of a job were settled as not done because the site did not show what they should have made.
-pub async fn clicks_without_trace(domain: &Domain, job_id: &str) -> Result<u64> {
+/// Counts the clicks of a job that settled as not done because the site showed no effect. Draft saves do not count.
+pub async fn clicks_without_trace(context: &Context, job_id: &str) -> Result<u64> {
     Ok(effects::Entity::find()
         .filter(effects::Column::SubjectId.eq(job_id))
         .filter(effects::Column::Kind.ne(EffectKind::DraftSave))
         .filter(effects::Column::State.eq(EffectState::NotDone))
-        .filter(effects::Column::Note.eq(TRACELESS))
-        .count(domain.store.reader())
+        .filter(effects::Column::Note.eq(NO_EFFECT_OBSERVED))
+        .count(context.store.reader())
         .await?)
 }
 
-/// The draft of a confirmed job is gone. When a publication of it was tried before, a person is asked, because the item
-/// may have come out under another id; else the job has failed.
-pub async fn draft_gone(domain: &Domain, job_id: &str) -> Result<Next> {
+/// Decides what follows if the draft of a confirmed job is gone. After an earlier attempt to publish it, a person is
+/// asked, because the item may have been published under another id. Otherwise the job fails.
+pub async fn draft_gone(context: &Context, job_id: &str) -> Result<FollowUp> {
     let job_id = job_id.to_owned();
-    let message = "the draft is not on the site any more".to_owned();
-    domain
+    let message = "the draft is no longer on the site".to_owned();
+    context
         .store
         .write(move |tx| {
             let (job_id, message) = (job_id.clone(), message.clone());
@@ -286,7 +292,7 @@ pub async fn draft_gone(domain: &Domain, job_id: &str) -> Result<Next> {
                     .one(tx)
                     .await?;
                 let Some(effect) = tried else {
-                    return Ok(Next::Failed {
+                    return Ok(FollowUp::Failed {
                         reason: Reason::DraftLost,
                         message,
                     });
@@ -299,7 +305,7 @@ pub async fn draft_gone(domain: &Domain, job_id: &str) -> Result<Next> {
                     ..effect
                 };
                 set_effect(tx, reopened).await?;
-                Ok(Next::Ask {
+                Ok(FollowUp::Ask {
                     reason: Reason::DraftLost,
                     message,
                 })

@@ -1,4 +1,4 @@
-//! How a job ends, and where that leaves its listing.
+//! Ending a publish job, and the resulting state of its listing.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
@@ -9,18 +9,18 @@ use crate::publishing::job::save;
 use crate::publishing::{EffectKind, EffectState, PublishJob, State, changed, work_of};
 use crate::store::Tx;
 use crate::store::entities::{effects, listings, publish_jobs};
-use crate::wardrobe::Seen;
-use crate::wardrobe::seen::Pairing;
+use crate::wardrobe::RemoteSnapshot;
+use crate::wardrobe::snapshot::PhotoMapping;
 use crate::{Reason, Result, jobs};
 
-/// How a job ends.
+/// The end of a publish job.
 #[derive(Clone, Debug)]
 pub enum Ended<'a> {
     Published {
         hidden: bool,
         url: Option<String>,
     },
-    /// A change of an item is made.
+    /// The change of an item was made.
     Done,
     Failed {
         reason: Reason,
@@ -33,13 +33,13 @@ pub enum Ended<'a> {
     Expired,
 }
 
-/// Ends a job, puts its listing where it belongs, and lets its work row end too.
+/// Ends a job, updates the state of its listing, and queues its work row, so that the worker ends that too.
 pub(in crate::publishing) async fn end_in(
     tx: &Tx,
     mut row: publish_jobs::Model,
     ended: Ended<'_>,
 ) -> Result<PublishJob> {
-    row.needs_manual = false;
+    row.requires_action = false;
     row.wait_reason = None;
     row.wait_until = None;
     let now = tx.now().await?;
@@ -73,17 +73,17 @@ pub(in crate::publishing) async fn end_in(
         Ended::Expired => {
             row.state = State::Expired;
             row.reason = Some(Reason::ConfirmationExpired.name());
-            row.message = Some("not confirmed in time".to_owned());
+            row.message = Some("the job was not confirmed in time".to_owned());
             Kind::PublishJobExpired
         }
     };
-    place_listing(tx, &row, now).await?;
+    update_listing(tx, &row, now).await?;
     let work = work_of(tx, &row.id).await?;
     jobs::requeue(tx, &work, now).await?;
     save(tx, row, kind).await
 }
 
-async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Result<()> {
+async fn update_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Result<()> {
     let Some(mut listing) = tx
         .locked(listings::Entity::find_by_id(&row.listing_id))
         .one(tx)
@@ -98,7 +98,7 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
         listing.remote_url.clone_from(&row.remote_url);
         listing.remote_site = Some(row.site.clone());
         listing.publish_time = Some(now);
-        remember_photos(tx, row, &mut listing).await?;
+        store_photo_mapping(tx, row, &mut listing).await?;
     } else if row.state == State::Done {
         changed::apply(row, &mut listing)?;
         let photo_ids: Vec<String> = serde_json::from_str(&listing.photo_ids)?;
@@ -117,25 +117,32 @@ async fn place_listing(tx: &Tx, row: &publish_jobs::Model, now: Millis) -> Resul
     Ok(())
 }
 
-/// What the site calls the photos of an item that was just published is known from its draft.
-async fn remember_photos(tx: &Tx, row: &publish_jobs::Model, listing: &mut listings::Model) -> Result<()> {
+/// Stores the photo mapping of an item that was just published. The photo ids are those of its draft.
+async fn store_photo_mapping(
+    tx: &Tx,
+    row: &publish_jobs::Model,
+    listing: &mut listings::Model,
+) -> Result<()> {
     let effect = effects::Entity::find()
         .filter(effects::Column::SubjectId.eq(row.id.as_str()))
         .filter(effects::Column::Kind.eq(EffectKind::Publish))
         .filter(effects::Column::State.eq(EffectState::Done))
         .one(tx)
         .await?;
-    let there: Vec<String> = match effect {
+    let remote_photo_ids: Vec<String> = match effect {
         Some(effect) => serde_json::from_str(&effect.target_photo_ids)?,
         None => Vec::new(),
     };
-    let here: Vec<String> = serde_json::from_str(&listing.photo_ids)?;
-    let pairing = (there.len() == here.len()).then_some(Pairing { there, here });
-    let seen = Seen {
-        pairing,
-        ..Seen::default()
+    let photo_ids: Vec<String> = serde_json::from_str(&listing.photo_ids)?;
+    let photo_mapping = (remote_photo_ids.len() == photo_ids.len()).then_some(PhotoMapping {
+        remote_photo_ids,
+        photo_ids,
+    });
+    let snapshot = RemoteSnapshot {
+        photo_mapping,
+        ..RemoteSnapshot::default()
     };
-    listing.remote_seen = Some(serde_json::to_string(&seen)?);
+    listing.remote_snapshot = Some(serde_json::to_string(&snapshot)?);
     listing.remote_differences = "[]".to_owned();
     listing.remote_read_time = None;
     Ok(())

@@ -1,13 +1,13 @@
-//! Writing down what became of an attempt, of an effect and of a job: each a file.
+//! Recording the outcome of an attempt (`next`), of an effect (`effect`) and of a job (`ended`).
 
 mod effect;
 mod ended;
 mod next;
 
 pub use effect::{
-    TRACELESS, clicks_without_trace, draft_gone, draft_saved, effect, found_published, not_done, published,
-    unconfirmed,
+    NO_EFFECT_OBSERVED, clicks_without_trace, draft_gone, draft_saved, effect, found_published, not_done,
+    published, unconfirmed,
 };
 pub(super) use effect::{load_open, settle, watch};
 pub(super) use ended::{Ended, end_in};
-pub use next::{Next, conclude};
+pub use next::{FollowUp, conclude};

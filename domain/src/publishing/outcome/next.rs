@@ -1,9 +1,9 @@
-//! What follows for a job from an attempt at it.
+//! What follows an attempt at a publish job.
 
 use futures::FutureExt;
 use sea_orm::EntityTrait;
 use vintedbot_marketplace::FieldReading;
-use vintedbot_marketplace::challenge::AccountFollows;
+use vintedbot_marketplace::challenge::AccountAction;
 
 use super::effect::set_effect;
 use super::ended::{Ended, end_in};
@@ -16,48 +16,53 @@ use crate::publishing::job::{load, save, wait};
 use crate::publishing::{EffectState, State, WaitReason, open_effect, schedule};
 use crate::store::Tx;
 use crate::store::entities::{accounts as account_rows, effects, publish_jobs};
-use crate::{Domain, Reason, Result};
+use crate::{Context, Reason, Result};
 
-/// What follows for a job from an attempt at it.
+/// What follows an attempt.
 #[derive(Clone, Debug)]
-pub enum Next {
-    /// The form held what was approved; a person is to look.
+pub enum FollowUp {
+    /// The form contained the revision; a person has to review and confirm it.
     Prepared {
         read_back: Vec<FieldReading>,
         screenshot_key: Option<String>,
     },
-    /// A challenge stopped it. With an effect open, its outcome is in doubt instead.
+    /// A challenge stopped the attempt. If an effect is open, it is in doubt, and the job is not BLOCKED.
     Blocked {
         reason: Reason,
         message: String,
-        account: AccountFollows,
+        account: AccountAction,
     },
-    /// The site asked to be left alone until that time.
-    Quiet { until: Millis },
-    /// It cannot succeed as it is.
+    /// The site reported too many requests; the account is in a cooldown until this time.
+    Cooldown { until: Millis },
+    /// The job cannot succeed.
     Failed { reason: Reason, message: String },
-    /// It may succeed later.
-    Again { reason: Reason, message: String },
-    /// It goes on at that time.
+    /// The failure is transient.
+    Retry { reason: Reason, message: String },
+    /// The job continues at this time.
     Later { until: Millis, why: WaitReason },
-    /// The person who is asked has to answer.
+    /// A person has to report the outcome of the effect.
     Ask { reason: Reason, message: String },
-    /// It was to be cancelled.
+    /// The attempt stopped because cancellation was requested.
     Cancelled,
-    /// A drain takes it back before it has done anything that lasts.
+    /// A drain hands the job back. No intent was committed.
     HandedBack,
-    /// It has ended, or waits, as the row says.
-    AsItIs,
+    /// The job's row already has the resulting state.
+    NoChange,
 }
 
-/// Lets go of the claim and of the account, and moves the job on. When the claim was lost nothing is written: its new
-/// holder decides.
-pub async fn conclude(domain: &Domain, claim: &Claim, lock: Option<&AccountLock>, next: Next) -> Result<()> {
-    let (domain_, claim, lock) = (domain.clone(), claim.clone(), lock.cloned());
-    domain
+/// Releases the claim and the account lock, and applies what follows to the job. If the claim was lost, the job is not
+/// changed, because its new holder decides.
+pub async fn conclude(
+    context: &Context,
+    claim: &Claim,
+    lock: Option<&AccountLock>,
+    next: FollowUp,
+) -> Result<()> {
+    let (context_, claim, lock) = (context.clone(), claim.clone(), lock.cloned());
+    context
         .store
         .write(move |tx| {
-            let (domain, claim, lock, next) = (domain_.clone(), claim.clone(), lock.clone(), next.clone());
+            let (context, claim, lock, next) = (context_.clone(), claim.clone(), lock.clone(), next.clone());
             async move {
                 lock_account(tx, &claim).await?;
                 if let Some(lock) = lock {
@@ -68,8 +73,8 @@ pub async fn conclude(domain: &Domain, claim: &Claim, lock: Option<&AccountLock>
                 }
                 let job_id = claim.job.subject_id.clone().unwrap_or_default();
                 let row = load(tx, &job_id).await?;
-                let outcome = apply(tx, &domain, &claim, row, next).await?;
-                claim.finish(tx, &outcome, &domain.settings.back_off()).await
+                let outcome = apply(tx, &context, &claim, row, next).await?;
+                claim.finish(tx, &outcome, &context.settings.backoff()).await
             }
             .boxed()
         })
@@ -86,57 +91,57 @@ async fn lock_account(tx: &Tx, claim: &Claim) -> Result<()> {
 
 async fn apply(
     tx: &Tx,
-    domain: &Domain,
+    context: &Context,
     claim: &Claim,
     mut row: publish_jobs::Model,
-    next: Next,
+    next: FollowUp,
 ) -> Result<Outcome> {
     if row.state.has_ended() {
         return Ok(Outcome::Done);
     }
     let now = tx.now().await?;
     match next {
-        Next::Prepared {
+        FollowUp::Prepared {
             read_back,
             screenshot_key,
         } => {
             if row.cancel_requested {
                 return cancelled(tx, row).await;
             }
-            let expire = now + domain.settings.confirm_token_ms;
+            let expire = now + context.settings.confirm_token_ms;
             let read_back = serde_json::to_string(&read_back)?;
             row.read_back_hash = Some(sha256_hex(&read_back));
             row.read_back = Some(read_back);
             row.screenshot_key = screenshot_key;
             row.confirm_expire_time = Some(expire);
             row.state = State::AwaitingConfirmation;
-            schedule::say_if_missed(&mut row);
+            schedule::note_if_missed(&mut row);
             row.wait_reason = None;
             row.wait_until = None;
             save(tx, row, Kind::PublishJobReady).await?;
             Ok(Outcome::At(expire))
         }
-        Next::Blocked {
+        FollowUp::Blocked {
             reason,
             message,
             account,
         } => {
             let has_effect = open_effect(tx, &row.id).await?.is_some();
-            if account == AccountFollows::GoesOn {
+            if account == AccountAction::Continue {
                 if has_effect {
-                    // The page said nothing about the click; the site is read again for it.
-                    let until = now + domain.settings.settle_poll_ms;
+                    // The page did not show the outcome of the click; the site is read again.
+                    let until = now + context.settings.effects.settle_poll_ms;
                     wait(tx, &row, Some(WaitReason::Settling), Some(until)).await?;
                     return Ok(Outcome::At(until));
                 }
             } else {
                 accounts::pause(tx, &row.account_id, reason, &message, Some(&row.id)).await?;
             }
-            row.needs_manual = true;
+            row.requires_action = true;
             row.reason = Some(reason.name());
             row.message = Some(message);
             if has_effect {
-                // Its outcome is in doubt; once the account is resumed, the site is read for it.
+                // The effect is in doubt; the site is read for its outcome after the account is resumed.
                 let row = save(tx, row, Kind::PublishJobUpdated).await?;
                 wait_paused(tx, &row.id).await?;
                 return Ok(Outcome::Wait);
@@ -145,19 +150,19 @@ async fn apply(
             save(tx, row, Kind::PublishJobBlocked).await?;
             Ok(Outcome::Wait)
         }
-        Next::Failed { reason, message } => {
+        FollowUp::Failed { reason, message } => {
             if open_effect(tx, &row.id).await?.is_some() {
-                // Whatever keeps the site from being read, what became of the click is still to be found out.
+                // The outcome of the effect must still be determined, even if the site cannot be read.
                 return ask(tx, row, reason, message).await;
             }
             end_in(tx, row, Ended::Failed { reason, message }).await?;
             Ok(Outcome::Done)
         }
-        Next::Again { reason, message } => {
+        FollowUp::Retry { reason, message } => {
             if row.cancel_requested && open_effect(tx, &row.id).await?.is_none() {
                 return cancelled(tx, row).await;
             }
-            if claim.job.failures + 1 >= domain.settings.max_failures
+            if claim.job.failures + 1 >= context.settings.jobs.max_failures
                 && open_effect(tx, &row.id).await?.is_none()
             {
                 let message = format!("given up after {} failures: {message}", claim.job.failures + 1);
@@ -173,39 +178,44 @@ async fn apply(
                 return Ok(Outcome::Dead { error: message });
             }
             if open_effect(tx, &row.id).await?.is_some() {
-                // Never given up: it ends when the site can be read, or when a person says.
-                let until = now + domain.settings.back_off_ms.max(domain.settings.settle_poll_ms);
+                // A job with an open effect is retried until the site can be read or a person reports the outcome.
+                let until = now
+                    + context
+                        .settings
+                        .jobs
+                        .backoff_ms
+                        .max(context.settings.effects.settle_poll_ms);
                 wait(tx, &row, Some(WaitReason::Settling), Some(until)).await?;
                 return Ok(Outcome::At(until));
             }
-            let until = now + domain.settings.back_off().pause(claim.job.failures + 1);
+            let until = now + context.settings.backoff().pause(claim.job.failures + 1);
             if row.state == State::Preparing {
                 row.state = State::Queued;
             }
             row.reason = Some(reason.name());
             row.message = Some(message.clone());
             save(tx, row.clone(), Kind::PublishJobUpdated).await?;
-            wait(tx, &row, Some(WaitReason::BackOff), Some(until)).await?;
+            wait(tx, &row, Some(WaitReason::Backoff), Some(until)).await?;
             Ok(Outcome::Retry { error: message })
         }
-        Next::Later { until, why } => {
+        FollowUp::Later { until, why } => {
             let row = start_over(tx, row).await?;
             wait(tx, &row, Some(why), Some(until)).await?;
             Ok(Outcome::At(until))
         }
-        Next::Quiet { until } => {
-            accounts::keep_quiet(tx, &row.account_id, until).await?;
+        FollowUp::Cooldown { until } => {
+            accounts::start_cooldown(tx, &row.account_id, until).await?;
             let row = start_over(tx, row).await?;
             wait(tx, &row, Some(WaitReason::RateLimit), Some(until)).await?;
             Ok(Outcome::At(until))
         }
-        Next::Ask { reason, message } => ask(tx, row, reason, message).await,
-        Next::Cancelled => cancelled(tx, row).await,
-        Next::HandedBack => {
+        FollowUp::Ask { reason, message } => ask(tx, row, reason, message).await,
+        FollowUp::Cancelled => cancelled(tx, row).await,
+        FollowUp::HandedBack => {
             start_over(tx, row).await?;
             Ok(Outcome::HandBack)
         }
-        Next::AsItIs => Ok(if row.needs_manual {
+        FollowUp::NoChange => Ok(if row.requires_action {
             Outcome::Wait
         } else {
             Outcome::At(now)
@@ -213,7 +223,7 @@ async fn apply(
     }
 }
 
-/// A job that was being prepared is to be prepared again; any other stays where it is.
+/// Moves a job in state PREPARING back to QUEUED. Any other job keeps its state.
 async fn start_over(tx: &Tx, mut row: publish_jobs::Model) -> Result<publish_jobs::Model> {
     if row.state == State::Preparing {
         row.state = State::Queued;
@@ -235,7 +245,7 @@ async fn cancelled(tx: &Tx, row: publish_jobs::Model) -> Result<Outcome> {
         row,
         Ended::Cancelled {
             reason,
-            message: "cancelled",
+            message: "the job was cancelled",
         },
     )
     .await?;
@@ -247,10 +257,10 @@ async fn wait_paused(tx: &Tx, job_id: &str) -> Result<()> {
     wait(tx, &row, Some(WaitReason::AccountPaused), None).await
 }
 
-/// Only a person can say what became of the click.
+/// Puts the job in doubt until a person reports the outcome of its effect.
 async fn ask(tx: &Tx, mut row: publish_jobs::Model, reason: Reason, message: String) -> Result<Outcome> {
     row.state = State::Unconfirmed;
-    row.needs_manual = true;
+    row.requires_action = true;
     row.reason = Some(reason.name());
     row.message = Some(message);
     row.wait_reason = None;

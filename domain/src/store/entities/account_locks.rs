@@ -1,4 +1,4 @@
-//! The leased lock on each account: one browser at a time.
+//! Account locks: at most one holder per account.
 
 use sea_orm::entity::prelude::*;
 

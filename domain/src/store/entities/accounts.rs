@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub display_name: String,
     pub market: String,
     pub site: String,
@@ -25,10 +25,10 @@ pub struct Model {
     pub update_time: i64,
     pub delete_time: Option<i64>,
     pub sequence: i64,
-    /// What is shown of the session in use on this site, as JSON.
+    /// The public data of the session in use on this site, as JSON.
     pub session: Option<String>,
-    /// Until when the site asked to be left alone.
-    pub quiet_until: Option<i64>,
+    /// The end of the cooldown.
+    pub cooldown_until: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,4 +1,4 @@
-//! API tokens, by the hash of their secret.
+//! API tokens. Only the hash of the secret is stored.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub name: String,
     pub secret_hash: String,
     pub scopes: String,
@@ -16,9 +16,9 @@ pub struct Model {
     pub last_use_time: Option<i64>,
     pub revoke_time: Option<i64>,
     pub sequence: i64,
-    /// The token that it was made with.
+    /// The token that created this one.
     pub parent_id: Option<String>,
-    /// What took the place of one that was revoked.
+    /// The token that replaced this one when it was revoked.
     pub successor_id: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! What a site offers, as last read, per language.
+//! The catalogue of each site and language, as last read.
 
 use sea_orm::entity::prelude::*;
 

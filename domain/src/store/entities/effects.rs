@@ -1,4 +1,4 @@
-//! The ledger of writes on the marketplace.
+//! Effects: the writes on the marketplace.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,15 +7,15 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub site: String,
-    /// The publish job or the reply that it is for.
+    /// The publish job or the reply that the effect belongs to.
     pub subject_id: String,
     pub kind: crate::publishing::EffectKind,
     pub state: crate::publishing::EffectState,
     pub claim_epoch: i64,
-    pub composer_id: String,
+    pub form_session_id: String,
     pub intent_time: i64,
     pub not_after: i64,
     pub reconcile_after: i64,
@@ -27,8 +27,8 @@ pub struct Model {
     pub note: Option<String>,
     pub decide_time: Option<i64>,
     pub watch_until: Option<i64>,
-    /// The item that is to be changed, as it was read right before the intent.
-    pub seen: Option<String>,
+    /// The item to change, as it was read immediately before the intent.
+    pub remote_snapshot: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

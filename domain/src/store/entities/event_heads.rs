@@ -1,4 +1,4 @@
-//! The head and the floor of each owner's event log.
+//! The head and the floor of each workspace's event log.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "event_heads")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub owner_id: String,
+    pub workspace_id: String,
     pub sequence: i64,
     pub floor: i64,
 }

@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "events")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub owner_id: String,
+    pub workspace_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub sequence: i64,
     pub time: i64,

@@ -1,4 +1,4 @@
-//! Files of photos that are to be removed from the media store.
+//! Tombstones: photo files to remove from the media store.
 
 use sea_orm::entity::prelude::*;
 

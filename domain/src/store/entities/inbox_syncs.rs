@@ -1,4 +1,4 @@
-//! How far each account's inbox has been read.
+//! The inbox sync state of each account.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,17 +9,17 @@ pub struct Model {
     pub account_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub site: String,
-    /// Everything that the site changed up to this time is here.
+    /// The time up to which all changes on the site are stored.
     pub watermark: i64,
-    /// When every page was last read.
+    /// The time of the last full reading.
     pub full_time: Option<i64>,
     pub last_read_time: Option<i64>,
     pub next_read_time: Option<i64>,
     pub late_reason: Option<String>,
     pub late_message: Option<String>,
-    /// JSON list of the times of the last minute at which somebody asked for a reading.
+    /// JSON list of the times in the last minute at which a caller requested a sync.
     pub asked: String,
-    /// Whose inbox it was; another member's is read from the beginning.
+    /// The member whose inbox was read. The inbox of another member is read from the beginning.
     pub member_id: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! This database and its event log: one row.
+//! The instance: one row that identifies the database and its event log.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,16 +7,18 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// What it was before this database was found restored or copied.
+    /// The id before the database was restored or copied.
     pub previous_id: Option<String>,
     pub log_epoch: String,
     pub oldest_program: String,
     pub create_time: i64,
-    /// A move that this database is part of: which, and where it goes to or comes from.
+    /// The id of the move that this database is part of.
     pub move_id: Option<String>,
     pub move_state: Option<crate::transfer::MoveState>,
-    pub move_place: Option<String>,
-    /// The key that seals and signs.
+    /// The other database of the move: the target if this is the source, the source if this is the target.
+    #[sea_orm(column_name = "move_place")]
+    pub move_target: Option<String>,
+    /// The id of the key that seals and signs.
     pub key_id: Option<String>,
 }
 

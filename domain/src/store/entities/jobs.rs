@@ -1,4 +1,4 @@
-//! Units of background work: the truth that the queue only rings for.
+//! Jobs. The row is authoritative; the queue only carries notifications.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: Option<String>,
+    pub workspace_id: Option<String>,
     pub kind: crate::jobs::Kind,
     pub account_id: Option<String>,
     pub subject_id: Option<String>,

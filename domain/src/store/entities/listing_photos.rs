@@ -1,4 +1,4 @@
-//! Which listings use a photo; the order is in the listing itself.
+//! The photos of listings. The listing stores their order.
 
 use sea_orm::entity::prelude::*;
 

@@ -7,10 +7,10 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub title: String,
-    /// For searching without regard to case.
+    /// The title in lower case, for case-insensitive search.
     pub title_lower: String,
     pub description: String,
     pub price_minor_units: Option<i64>,
@@ -22,7 +22,7 @@ pub struct Model {
     pub color_ids: String,
     pub material_ids: String,
     pub package_size_id: Option<i64>,
-    /// The names of the choices above, as they were when they were made.
+    /// The names of the catalogue entries above, at the time when they were chosen.
     pub choice_names: String,
     pub photo_ids: String,
     pub state: crate::listings::ListingState,
@@ -37,7 +37,7 @@ pub struct Model {
     pub update_time: i64,
     pub sequence: i64,
     /// The item as it was last read on the site.
-    pub remote_seen: Option<String>,
+    pub remote_snapshot: Option<String>,
     pub remote_differences: String,
     pub remote_read_time: Option<i64>,
 }

@@ -1,4 +1,4 @@
-//! Entries of conversations.
+//! Messages and other entries of threads.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,16 +7,16 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub thread_id: String,
-    /// What tells the entry from the others of its thread: kind and id, or what stands in for one.
+    /// The key of the entry within its thread: kind and remote id, or a substitute for the id.
     pub remote_key: String,
     pub remote_id: Option<String>,
     pub kind: crate::inbox::MessageKind,
     pub author: crate::inbox::Author,
     pub text: String,
-    /// JSON of what is more than words.
+    /// JSON of the structured content, if the entry is more than text.
     pub content: Option<String>,
     /// JSON of [`crate::inbox::Attachment`]s.
     pub attachments: String,
@@ -25,7 +25,7 @@ pub struct Model {
     pub read: bool,
     pub hidden: bool,
     pub reply_id: Option<String>,
-    /// 0: history, read with its thread.
+    /// The sequence of the last event. 0: the entry is history that was read with its thread, without an event.
     pub sequence: i64,
 }
 

@@ -1,12 +1,11 @@
-//! One module per table, column for column as the migrations made it.
+//! The entities: one module per table, with the columns that the migrations create.
 //!
-//! Lists are JSON text, since neither engine's own array type exists in the other.
+//! Lists are JSON text, because the engines have no common array type.
 
 pub mod account_locks;
 pub mod accounts;
 pub mod api_tokens;
 pub mod catalogs;
-pub mod composers;
 pub mod effects;
 pub mod event_heads;
 pub mod events;
@@ -14,11 +13,11 @@ pub mod file_removals;
 pub mod inbox_syncs;
 pub mod instance;
 pub mod jobs;
+pub mod listing_form_sessions;
 pub mod listing_photos;
 pub mod listings;
 pub mod messages;
 pub mod move_positions;
-pub mod owners;
 pub mod people;
 pub mod photos;
 pub mod publish_jobs;
@@ -38,3 +37,4 @@ pub mod webhook_attempts;
 pub mod webhook_deliveries;
 pub mod webhook_endpoints;
 pub mod workers;
+pub mod workspaces;

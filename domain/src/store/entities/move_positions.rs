@@ -1,4 +1,4 @@
-//! How far each table has been copied, while a database is moved here.
+//! The progress of each table during a move to this database.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,7 +8,7 @@ pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub table_name: String,
     /// The key of the last row that was copied.
-    pub place: String,
+    pub position: String,
     pub done: i64,
 }
 

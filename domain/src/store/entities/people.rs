@@ -1,4 +1,4 @@
-//! The other sides of threads, members of a site.
+//! The counterparties of threads, members of a site.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub site: String,
     pub member_id: String,
     pub login: String,

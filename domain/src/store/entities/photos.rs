@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub sha256: String,
     pub perceptual_hash: i64,
     pub width: i64,
@@ -18,7 +18,7 @@ pub struct Model {
     pub near_duplicates: String,
     pub create_time: i64,
     pub sequence: i64,
-    /// Whether a listing, a reply or a message ever had it.
+    /// Whether a listing, a reply or a message ever used the photo.
     pub used: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Publish jobs: an immutable revision and what became of it.
+//! Publish jobs, with their immutable revisions.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub listing_id: String,
     pub site: String,
@@ -20,7 +20,7 @@ pub struct Model {
     pub read_back: Option<String>,
     pub read_back_hash: Option<String>,
     pub screenshot_key: Option<String>,
-    pub needs_manual: bool,
+    pub requires_action: bool,
     pub reason: Option<String>,
     pub message: Option<String>,
     pub wait_reason: Option<String>,
@@ -42,9 +42,9 @@ pub struct Model {
     pub sequence: i64,
     pub kind: crate::publishing::JobKind,
     pub schedule_time: Option<i64>,
-    /// Whether the filled window goes to the person instead of waiting for a confirmation.
-    pub hand_over: bool,
-    /// What an edit changes, as read when it was prepared.
+    /// Whether the job ends in a manual takeover instead of waiting for a confirmation.
+    pub manual_takeover: bool,
+    /// The changes of an edit, as read when it was prepared.
     pub changes: String,
 }
 

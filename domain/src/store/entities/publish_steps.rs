@@ -1,4 +1,4 @@
-//! The step log of each publish job.
+//! The steps of publish jobs.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Which item on the site belongs to which listing; each at most once.
+//! The links between listings and items on the site. An item belongs to at most one listing.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,7 +13,7 @@ pub struct Model {
     pub publish_job_id: String,
     pub listing_id: String,
     pub claim_time: i64,
-    /// The member whose it is on the site. Absent: not known.
+    /// The member who owns the item on the site. `None`: not known.
     pub member_id: Option<String>,
 }
 

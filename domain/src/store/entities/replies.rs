@@ -1,4 +1,4 @@
-//! Replies on their way to the site.
+//! Replies, from request to outcome.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub thread_id: String,
     pub site: String,
@@ -15,14 +15,14 @@ pub struct Model {
     pub text: String,
     pub photo_ids: String,
     pub content_hash: String,
-    /// Order in the thread.
+    /// The order of the reply in its thread.
     pub number: i64,
     pub manual: bool,
     pub prepare_number: i64,
     pub send_time: Option<i64>,
     pub confirm_expire_time: Option<i64>,
     pub confirm_time: Option<i64>,
-    pub needs_manual: bool,
+    pub requires_action: bool,
     pub reason: Option<String>,
     pub message: Option<String>,
     pub attempts: i64,

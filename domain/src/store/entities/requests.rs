@@ -1,4 +1,4 @@
-//! Idempotency keys and what they made.
+//! Idempotency keys and the ids of the resources that their calls created.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,7 +6,7 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "requests")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub owner_id: String,
+    pub workspace_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub request_id: String,
     pub method: String,

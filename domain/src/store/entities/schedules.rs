@@ -1,4 +1,4 @@
-//! What runs by itself, and how it went.
+//! Schedules and the outcome of their last run.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,7 +13,7 @@ pub struct Model {
     pub last_run: Option<i64>,
     pub last_outcome: Option<String>,
     pub last_message: Option<String>,
-    /// A time such as `02:00` at which it runs once a day, in the place of the interval.
+    /// The daily time, such as `02:00`, that replaces the interval.
     pub daily_at: Option<String>,
 }
 

@@ -1,11 +1,11 @@
-//! What can be found. Its words are the engine's matter: see `search::index`.
+//! Documents of the search index. Each engine stores their words in its own way: see `search::index`.
 
 use sea_orm::entity::prelude::*;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "search_documents")]
 pub struct Model {
-    /// Its time, and a number that tells it from others of that time.
+    /// The time of the document, with a number that distinguishes documents of the same time.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: i64,
     pub space: i64,

@@ -1,4 +1,4 @@
-//! How far each owner's search index is.
+//! The state of each workspace's search index.
 
 use sea_orm::entity::prelude::*;
 
@@ -6,14 +6,14 @@ use sea_orm::entity::prelude::*;
 #[sea_orm(table_name = "search_indexes")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
-    pub owner_id: String,
-    /// Stands for the owner in the index.
+    pub workspace_id: String,
+    /// The number that represents the workspace in the index.
     pub number: i64,
-    /// The way of folding that it was made with.
+    /// The version of the text folding that the index was built with.
     pub version: i64,
     pub phase: crate::search::Phase,
-    /// The last thing that was indexed in this phase.
-    pub place: String,
+    /// The id of the last record that was indexed in this phase.
+    pub position: String,
     pub done: i64,
     pub total: i64,
     pub update_time: i64,

@@ -1,4 +1,4 @@
-//! Sessions on the site, sealed: per account and site the one in use, and one that is being tried.
+//! Sealed sessions on the site: per account and site the session in use and a candidate that is being checked.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,10 +11,10 @@ pub struct Model {
     pub site: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub slot: crate::accounts::SessionSlot,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub state: crate::accounts::SessionState,
     pub generation: i64,
-    /// Cookies and user agent, encrypted. Empty: erased, because they are of no use any more.
+    /// Cookies and user agent, sealed. Empty: erased, because the session can no longer be used.
     pub sealed: String,
     pub cookie_names: String,
     pub member_id: Option<String>,
@@ -25,13 +25,13 @@ pub struct Model {
     pub check_time: Option<i64>,
     pub refresh_time: Option<i64>,
     pub expire_time: Option<i64>,
-    /// When a renewal was begun whose end is not written down.
+    /// The start time of an open refresh, whose outcome is not stored.
     pub refresh_started: Option<i64>,
-    /// Who began it: the holder of the account's lock, and the lock's epoch.
+    /// The holder of the account lock that started the refresh, and the lock's epoch.
     pub refresh_holder: Option<String>,
-    /// Whether the tokens of before were tried once after such a renewal.
+    /// Whether the previous tokens were tried once after an open refresh.
     pub retried: bool,
-    /// The job that tries a candidate.
+    /// The job that checks a candidate.
     pub job_id: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Texts that are used again.
+//! Templates: reusable reply texts.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub name: String,
     pub text: String,
     pub create_time: i64,

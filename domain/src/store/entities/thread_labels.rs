@@ -1,4 +1,4 @@
-//! Labels of threads, to find them by; `threads.labels` has them to show.
+//! The labels of threads, for filters. `threads.labels` stores them for display.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,7 +9,7 @@ pub struct Model {
     pub thread_id: String,
     #[sea_orm(primary_key, auto_increment = false)]
     pub label: String,
-    pub owner_id: String,
+    pub workspace_id: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

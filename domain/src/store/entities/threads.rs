@@ -1,4 +1,4 @@
-//! Conversations on the site, with what is kept about them here.
+//! Threads: conversations on the site, with the data that only vintedbot stores.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,12 +9,12 @@ use crate::inbox::RemovalState;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub site: String,
     pub remote_id: String,
     pub person_id: String,
-    /// Title of the item, or what the site calls the conversation.
+    /// The title of the item, or the site's title of the conversation.
     pub subject: String,
     pub listing_id: Option<String>,
     /// JSON of [`vintedbot_marketplace::Transaction`].
@@ -23,7 +23,7 @@ pub struct Model {
     pub last_message_time: i64,
     pub unread_count: i64,
     pub unread: bool,
-    /// Whether the site counted it as unread when it was last read there.
+    /// Whether the site showed the thread as unread at the last reading.
     pub remote_unread: bool,
     pub waiting_for_me: bool,
     pub has_offer: bool,
@@ -38,16 +38,17 @@ pub struct Model {
     pub reply_allowed: bool,
     pub read_by_person: bool,
     pub message_count: i64,
-    /// The row of the site's inbox as it was when the conversation was last read, as JSON; absent where it may have changed within the same second.
+    /// The thread's entry in the site's inbox when the conversation was last read, as JSON. `None`: the entry may have
+    /// changed within the same second.
     pub listed: Option<String>,
     pub create_time: i64,
     pub update_time: i64,
     pub delete_time: Option<i64>,
     pub sequence: i64,
     pub removal_state: Option<RemovalState>,
-    /// How many removals were confirmed.
+    /// The number of confirmed removals.
     pub removal_number: i64,
-    /// What the last one was confirmed for.
+    /// The hash of the content that the last removal was confirmed for.
     pub removal_hash: Option<String>,
     pub removal_reason: Option<String>,
     pub removal_message: Option<String>,

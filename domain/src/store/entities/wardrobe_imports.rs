@@ -1,4 +1,4 @@
-//! Readings of an account's wardrobe on the site.
+//! Wardrobe imports: readings of an account's wardrobe.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub account_id: String,
     pub state: crate::wardrobe::ImportState,
     pub total: i64,

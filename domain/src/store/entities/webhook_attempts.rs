@@ -1,4 +1,4 @@
-//! One request that carried a delivery, and what came back.
+//! Attempts at webhook deliveries: requests and responses.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,14 +7,14 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub delivery_id: String,
-    /// The claim that it was made under. A number that is missing is an attempt whose end nobody wrote down.
+    /// The number of the claim. A missing number means an attempt whose outcome was not recorded.
     #[sea_orm(primary_key, auto_increment = false)]
     pub number: i64,
     pub url: String,
     pub time: i64,
     pub duration_ms: i64,
     pub request_headers: String,
-    /// Absent: no answer came.
+    /// The status of the response. `None`: there was no response.
     pub status: Option<i64>,
     pub response_headers: String,
     pub response_body: String,

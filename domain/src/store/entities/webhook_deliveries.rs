@@ -1,4 +1,4 @@
-//! One event on its way to one endpoint.
+//! Webhook deliveries: one row per event and endpoint.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,22 +7,22 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
+    pub workspace_id: String,
     pub endpoint_id: String,
-    /// The same on every repeat.
+    /// The `webhook-id`, which is the same at each attempt.
     pub webhook_id: String,
-    /// Absent: a test.
+    /// The sequence of the event. `None`: the delivery is a test.
     pub event_sequence: Option<i64>,
     pub event_type: String,
     pub event_time: i64,
     pub resource_type: Option<crate::events::ResourceType>,
     pub body: String,
     pub state: crate::webhooks::DeliveryState,
-    /// How often it was claimed, which numbers the attempts and tells one holder from the next.
+    /// The number of claims. It numbers the attempts and identifies the current holder.
     pub attempts: i64,
-    /// Failures since it was last begun.
+    /// The number of failures since the delivery was created, replayed or resumed.
     pub failures: i64,
-    /// From when on it may be claimed: while somebody sends it, the end of their lease.
+    /// The time from which the delivery may be claimed. While a worker holds it, this is the end of the lease.
     pub due_time: i64,
     pub last_status: Option<i64>,
     pub create_time: i64,

@@ -1,4 +1,4 @@
-//! Where events are sent, and how far in the log each of these has come.
+//! Webhook endpoints, with their positions in the event log.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,32 +7,32 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    pub owner_id: String,
-    /// Without its query, which is sealed.
+    pub workspace_id: String,
+    /// The URL with its query redacted; the query is sealed.
     pub url: String,
     pub description: String,
-    /// Empty: all.
+    /// JSON list. Empty: all types.
     pub event_types: String,
-    /// Of whoever said where it leads: what may be told there.
+    /// JSON list of the scopes that limit what is sent to the endpoint.
     pub scopes: String,
     pub ordered: bool,
     pub state: crate::webhooks::EndpointState,
     pub disable_reason: Option<crate::webhooks::DisableReason>,
     pub message: Option<String>,
-    /// Sealed.
+    /// The secrets, sealed.
     pub secrets: String,
-    /// Until when an earlier secret signs too.
+    /// The time until which an earlier secret also signs.
     pub old_secret_expire_time: Option<i64>,
-    /// Deliveries are written for the log up to here.
+    /// The sequence up to which deliveries are written.
     pub log_position: i64,
-    /// Since when nothing but failures came back.
+    /// The time since which all attempts have failed.
     pub failing_since: Option<i64>,
     pub create_time: i64,
     pub update_time: i64,
     pub sequence: i64,
-    /// The token in whose name events are sent. Absent: it was made before endpoints had one.
+    /// The token that the endpoint belongs to. `None`: the endpoint was created before endpoints had a token.
     pub token_id: Option<String>,
-    /// What comes after the question mark of the address.
+    /// The query of the URL, sealed. `None`: there is no query.
     pub sealed_query: Option<String>,
 }
 

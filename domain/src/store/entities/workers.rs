@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: String,
-    /// What an operator calls it. Of those that live, no two have the same.
+    /// The name that an operator gave the worker, unique among live workers.
     pub name: Option<String>,
     pub host: String,
     pub pid: i64,

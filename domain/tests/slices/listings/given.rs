@@ -1,4 +1,4 @@
-//! What is given for a listing: names and ids, photos, and everything that is wrong with it.
+//! Input for a listing: names, ids, photos, and all violations.
 
 use vintedbot_domain::listings::{self, Listing, ListingInput, ListingState, NameOrId, NewListingFromPhotos};
 use vintedbot_domain::media::{self, NewPhoto};
@@ -10,7 +10,7 @@ use super::{euros, name, named, sweat};
 use crate::support::{World, page, picture, reason, request_id, violated};
 
 #[tokio::test]
-async fn names_become_ids_and_are_shown_in_the_accounts_language() {
+async fn names_become_ids_shown_in_the_accounts_language() {
     let (world, account) = World::with_account().await;
     let listing = world.listing(&account, sweat()).await;
     assert_eq!(
@@ -32,12 +32,12 @@ async fn names_become_ids_and_are_shown_in_the_accounts_language() {
     assert!(listing.sequence > 0);
 
     let event = world.events().await.pop().expect("an event");
-    let told: Listing = serde_json::from_str(&event.payload).expect("a listing");
-    assert_eq!(told, listing, "the event tells what a reader sees");
+    let logged: Listing = serde_json::from_str(&event.payload).expect("a listing");
+    assert_eq!(logged, listing, "the event tells what a reader sees");
 }
 
 #[tokio::test]
-async fn an_ambiguous_name_comes_back_with_its_candidates() {
+async fn ambiguous_name_returns_its_candidates() {
     let (world, account) = World::with_account().await;
     let input = ListingInput {
         category: name("Sweats"),
@@ -62,7 +62,7 @@ async fn an_ambiguous_name_comes_back_with_its_candidates() {
 }
 
 #[tokio::test]
-async fn everything_wrong_with_what_is_given_is_told_at_once() {
+async fn all_violations_of_a_new_listing_are_reported_at_once() {
     let (world, account) = World::with_account().await;
     let input = ListingInput {
         title: "X".repeat(101),
@@ -104,10 +104,10 @@ async fn everything_wrong_with_what_is_given_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn photos_must_be_the_owners_and_not_too_many() {
+async fn photos_must_be_of_the_workspace_and_within_the_limit() {
     let (world, account) = World::with_account().await;
     let stranger = world.stranger().await;
-    let theirs = media::upload(&world.domain, &stranger, picture(1), None)
+    let theirs = media::upload(&world.context, &stranger, picture(1), None)
         .await
         .expect("is stored")
         .photo;
@@ -131,7 +131,7 @@ async fn photos_must_be_the_owners_and_not_too_many() {
 }
 
 #[tokio::test]
-async fn a_sketch_of_words_needs_no_catalogue_and_choices_do() {
+async fn text_only_listing_needs_no_catalogue() {
     let world = World::new().await;
     let account = world.account("Shop").await;
     let sketch = ListingInput {
@@ -145,12 +145,12 @@ async fn a_sketch_of_words_needs_no_catalogue_and_choices_do() {
         reason(world.try_listing(&account, sweat()).await),
         Some(Reason::CatalogNotReady)
     );
-    let preview = listings::preview(&world.domain, &world.caller, &listing.id).await;
+    let preview = listings::preview(&world.context, &world.caller, &listing.id).await;
     assert_eq!(reason(preview), Some(Reason::CatalogNotReady));
 }
 
 #[tokio::test]
-async fn photos_and_listing_are_made_in_one_call_and_once() {
+async fn photos_and_listing_are_created_once_in_one_call() {
     let (world, account) = World::with_account().await;
     let old = world.photo(9).await;
     let new = NewListingFromPhotos {
@@ -162,13 +162,13 @@ async fn photos_and_listing_are_made_in_one_call_and_once() {
         },
         request_id: request_id(),
     };
-    let (listing, photos) = listings::create_from_photos(&world.domain, &world.caller, new.clone())
+    let (listing, photos) = listings::create_from_photos(&world.context, &world.caller, new.clone())
         .await
         .expect("made");
     let ids: Vec<_> = photos.iter().map(|photo| photo.id.clone()).collect();
     assert_eq!(listing.photo_ids, [ids[0].clone(), ids[1].clone(), old.id]);
     assert_eq!(ids[2], ids[0], "the same picture is one photo");
-    let again = listings::create_from_photos(&world.domain, &world.caller, new.clone())
+    let again = listings::create_from_photos(&world.context, &world.caller, new.clone())
         .await
         .expect("found");
     assert_eq!((again.0, again.1), (listing, photos));
@@ -176,12 +176,12 @@ async fn photos_and_listing_are_made_in_one_call_and_once() {
         photos: vec![picture(3)],
         ..new
     };
-    let refused = listings::create_from_photos(&world.domain, &world.caller, other).await;
+    let refused = listings::create_from_photos(&world.context, &world.caller, other).await;
     assert_eq!(reason(refused), Some(Reason::RequestIdReused));
 }
 
 #[tokio::test]
-async fn a_listing_that_cannot_be_made_leaves_no_photos_behind() {
+async fn refused_listing_stores_no_photos() {
     let (world, account) = World::with_account().await;
     let new = |photos: Vec<NewPhoto>, listing| NewListingFromPhotos {
         account_id: account.id.clone(),
@@ -194,15 +194,15 @@ async fn a_listing_that_cannot_be_made_leaves_no_photos_behind() {
         ..ListingInput::default()
     };
     let refused =
-        listings::create_from_photos(&world.domain, &world.caller, new(vec![picture(1)], unknown)).await;
+        listings::create_from_photos(&world.context, &world.caller, new(vec![picture(1)], unknown)).await;
     assert_eq!(violated(refused), ["listing.photo_ids[0]"]);
     let many = vec![picture(1); 21];
     let refused =
-        listings::create_from_photos(&world.domain, &world.caller, new(many, ListingInput::default())).await;
+        listings::create_from_photos(&world.context, &world.caller, new(many, ListingInput::default())).await;
     assert_eq!(reason(refused), Some(Reason::TooManyPhotos));
-    let refused = listings::create_from_photos(&world.domain, &world.caller, new(vec![], sweat())).await;
+    let refused = listings::create_from_photos(&world.context, &world.caller, new(vec![], sweat())).await;
     assert_eq!(violated(refused), ["photos"]);
-    let photos = media::list(&world.domain, &world.caller, None, &page(0, ""))
+    let photos = media::list(&world.context, &world.caller, None, &page(0, ""))
         .await
         .expect("a list");
     assert!(photos.items.is_empty());

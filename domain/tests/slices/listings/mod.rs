@@ -1,7 +1,7 @@
-//! Listings: what is given for them, and what is kept.
+//! Listings: their input, and how they are stored.
 
 mod given;
-mod kept;
+mod stored;
 
 use vintedbot_domain::listings::{ListingInput, NameOrId};
 use vintedbot_marketplace::{Money, Named};
@@ -17,7 +17,7 @@ fn euros(minor_units: i64) -> Option<Money> {
     })
 }
 
-/// Everything that a sweat needs but photos.
+/// Returns the complete input for a sweatshirt without photos.
 fn sweat() -> ListingInput {
     ListingInput {
         title: " Sweat Nike ".to_owned(),

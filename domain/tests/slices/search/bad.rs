@@ -1,12 +1,12 @@
-//! What nobody should send: a typed error or a plain answer, and never anything of somebody else.
+//! Invalid search input: each query gets a typed error or an answer, and never data of another workspace.
 
 use vintedbot_domain::search::Filter;
 
-use super::{Told, says, stages};
+use super::{ConversationSpec, message_entry, stages};
 use crate::support::{page, violated};
 
 #[tokio::test]
-async fn whatever_is_typed_is_answered_or_refused_by_both_engines_alike() {
+async fn both_engines_answer_or_refuse_any_input_alike() {
     let long = "é ".repeat(5_000);
     let words = (0..60)
         .map(|number| format!("w{number}"))
@@ -59,9 +59,12 @@ async fn whatever_is_typed_is_answered_or_refused_by_both_engines_alike() {
         "1e999",
     ];
     for stage in stages().await {
-        let entries = vec![says(1, "a b c val col AND NEAR"), says(2, "עברית טקסט 12 ﷺ 😀")];
+        let entries = vec![
+            message_entry(1, "a b c val col AND NEAR"),
+            message_entry(2, "עברית טקסט 12 ﷺ 😀"),
+        ];
         stage
-            .reads(Told {
+            .store_conversation(ConversationSpec {
                 id: "1",
                 with: "paul",
                 about: "Pull",

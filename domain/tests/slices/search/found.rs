@@ -1,14 +1,14 @@
-//! One table of queries, answered by both engines.
+//! A table of queries that both engines must answer alike.
 
 use vintedbot_domain::inbox::{self, Note};
 use vintedbot_domain::listings::ListingInput;
 use vintedbot_domain::search::{Filter, Kind};
 use vintedbot_marketplace::EntryContent;
 
-use super::{Stage, Told, entry, says, stages};
+use super::{ConversationSpec, Stage, entry, message_entry, stages};
 use crate::support::{START, page};
 
-/// Queries, and what they find.
+/// Queries and their expected hits.
 const TABLE: &[(&str, &[&str])] = &[
     (
         "écharpe ",
@@ -92,15 +92,15 @@ async fn fill(stage: &Stage) -> (String, String) {
         photo_urls: vec!["https://example.org/1.jpg".to_owned()],
     };
     let first = stage
-        .reads(Told {
+        .store_conversation(ConversationSpec {
             id: "1",
             with: "Marie-Lou_75",
             about: "Écharpe rouge",
             entries: vec![
-                says(10, "Une echarpe, l'Écharpe !"),
+                message_entry(10, "Une echarpe, l'Écharpe !"),
                 entry(20, photo),
-                says(30, "L\u{2019}écharpe est là ?"),
-                says(40, "Bonjour, bonne journée"),
+                message_entry(30, "L\u{2019}écharpe est là ?"),
+                message_entry(40, "Bonjour, bonne journée"),
             ],
         })
         .await;
@@ -111,14 +111,14 @@ async fn fill(stage: &Stage) -> (String, String) {
         status: Some(10),
         current: true,
     };
-    let mut offered = says(60, "Offre 12,50 €");
+    let mut offered = message_entry(60, "Offre 12,50 €");
     offered.remote_id = Some("offer".to_owned());
     let second = stage
-        .reads(Told {
+        .store_conversation(ConversationSpec {
             id: "2",
             with: "paul",
             about: "Jean Levi's 501",
-            entries: vec![says(50, "שָׁלוֹם לכולם"), offered, entry(70, offer)],
+            entries: vec![message_entry(50, "שָׁלוֹם לכולם"), offered, entry(70, offer)],
         })
         .await;
     let note = Note {
@@ -126,7 +126,7 @@ async fn fill(stage: &Stage) -> (String, String) {
         note: "attendre pour le Levi\u{2019}s".to_owned(),
         request_id: None,
     };
-    inbox::set_note(&stage.world.domain, &stage.world.caller, note)
+    inbox::set_note(&stage.world.context, &stage.world.caller, note)
         .await
         .expect("a note");
     for (title, description) in [
@@ -145,7 +145,7 @@ async fn fill(stage: &Stage) -> (String, String) {
 }
 
 #[tokio::test]
-async fn both_engines_find_the_same_in_the_same_order_and_mark_the_same() {
+async fn both_engines_return_equal_hits_order_and_marks() {
     for stage in stages().await {
         let (first, second) = fill(&stage).await;
         for (query, expected) in TABLE {
@@ -159,7 +159,7 @@ async fn both_engines_find_the_same_in_the_same_order_and_mark_the_same() {
                 Err(other) => panic!("{}: {query}: {other}", stage.engine),
             };
             let mut found = found;
-            // A thread and its note are of the same time, so that ids decide.
+            // A thread and its note have the same time, so their ids decide the order.
             if query.starts_with("levis") {
                 found.sort_by_key(|hit| !hit.starts_with("thread"));
             }
@@ -215,7 +215,7 @@ async fn filters(stage: &Stage, first: &str, second: &str) {
     );
     assert_eq!(
         stage
-            .finds_among("echarpe ", &of_account(stage.world.domain.ids.id()))
+            .finds_among("echarpe ", &of_account(stage.world.context.ids.id()))
             .await
             .len(),
         0
@@ -272,29 +272,29 @@ async fn listings(stage: &Stage) {
         stage.finds_listings("laine douce ").await,
         ["Écharpe en laine: Écharpe en [laine]"]
     );
-    // A phrase does not go from one field to the next.
+    // A phrase does not span two fields.
     assert!(stage.finds_listings("\"laine tres\"").await.is_empty());
 }
 
 #[tokio::test]
-async fn pages_stay_as_they_are_while_messages_come() {
+async fn pages_stay_stable_while_messages_arrive() {
     for stage in stages().await {
-        let told = |from: i64, until: i64| Told {
+        let spec = |from: i64, until: i64| ConversationSpec {
             id: "1",
             with: "paul",
             about: "Pull",
             entries: (from..until)
-                .map(|second| says(second, &format!("numero n{second} ")))
+                .map(|second| message_entry(second, &format!("numero n{second} ")))
                 .collect(),
         };
-        stage.reads(told(0, 120)).await;
+        stage.store_conversation(spec(0, 120)).await;
         let all = Filter::default();
         let first = stage
             .search("numero ", &all, &page(50, ""))
             .await
             .expect("a page");
         assert_eq!(first.page.items.len(), 50);
-        stage.reads(told(0, 180)).await;
+        stage.store_conversation(spec(0, 180)).await;
         let token = first.page.next_page_token.clone();
         let second = stage
             .search("numero ", &all, &page(50, &token))
@@ -322,19 +322,19 @@ async fn pages_stay_as_they_are_while_messages_come() {
 }
 
 #[tokio::test]
-async fn what_is_common_is_found_as_what_is_rare_and_each_once() {
-    // More than PostgreSQL passes over at once: both of its ways are gone.
+async fn common_and_rare_words_are_found_once_each() {
+    // More rows than PostgreSQL skips in one pass, so both of its query plans are exercised.
     for stage in stages().await {
         for part in 0..10_i64 {
             let entries = (part * 500..(part + 1) * 500)
                 .map(|second| {
                     let rare = if second % 1_250 == 7 { "rarement" } else { "" };
                     let half = if second % 2 == 0 { "pair" } else { "impair" };
-                    says(second, &format!("toujours {half} {rare}"))
+                    message_entry(second, &format!("toujours {half} {rare}"))
                 })
                 .collect();
             stage
-                .reads(Told {
+                .store_conversation(ConversationSpec {
                     id: &part.to_string(),
                     with: "paul",
                     about: "Pull",

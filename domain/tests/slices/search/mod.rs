@@ -1,10 +1,10 @@
-//! Finding things: what is found by what, on both engines.
+//! Search: which query finds which text, on both engines.
 
 mod bad;
 mod found;
-mod kept;
 mod old;
 mod rebuilt;
+mod stored;
 
 use futures::FutureExt as _;
 use sea_orm::EntityTrait as _;
@@ -16,12 +16,12 @@ use vintedbot_domain::inbox::sync::{Stored, store_in};
 use vintedbot_domain::paging::PageRequest;
 use vintedbot_domain::search::{self, Answer, Filter, Hit, Kind, Segment};
 use vintedbot_domain::store::entities::accounts as account_rows;
-use vintedbot_marketplace::{Conversation, Entry, EntryContent, Interlocutor};
+use vintedbot_marketplace::{Conversation, Counterparty, Entry, EntryContent};
 
 use crate::postgres::Postgres;
 use crate::support::{START, World, page};
 
-/// A world on one of the engines, and what that stands on.
+/// A world on one engine, with its database.
 pub struct Stage {
     pub engine: &'static str,
     pub world: World,
@@ -30,13 +30,13 @@ pub struct Stage {
     _folder: TempDir,
 }
 
-/// The same world on each engine.
+/// Opens the same world on each engine.
 pub async fn stages() -> Vec<Stage> {
     let mut stages = Vec::new();
     for engine in ["SQLite", "PostgreSQL"] {
         let folder = tempfile::tempdir().expect("a folder");
         let (server, url) = if engine == "SQLite" {
-            // In a file, so that readers are not the writer.
+            // The database is a file so that readers and writer are separate connections.
             let file = folder.path().join("test.sqlite");
             (None, format!("sqlite://{}", file.display()))
         } else {
@@ -56,8 +56,8 @@ pub async fn stages() -> Vec<Stage> {
     stages
 }
 
-/// A conversation as the site tells it.
-pub struct Told<'a> {
+/// A conversation as the site returns it.
+pub struct ConversationSpec<'a> {
     pub id: &'a str,
     pub with: &'a str,
     pub about: &'a str,
@@ -71,16 +71,16 @@ impl Stage {
         }
     }
 
-    /// Stores a conversation as a reading of the inbox does.
-    pub async fn reads(&self, told: Told<'_>) -> Stored {
-        reads(&self.world, &self.account, told).await
+    /// Stores a conversation as an inbox sync does.
+    pub async fn store_conversation(&self, spec: ConversationSpec<'_>) -> Stored {
+        store_conversation(&self.world, &self.account, spec).await
     }
 
     pub async fn search(&self, query: &str, filter: &Filter, page: &PageRequest) -> Result<Answer<Hit>> {
-        search::search_inbox(&self.world.domain, &self.world.caller, query, filter, page).await
+        search::search_inbox(&self.world.context, &self.world.caller, query, filter, page).await
     }
 
-    /// What a query finds: kind and what is marked, in order.
+    /// Returns the kind and the marked text of each hit, in order.
     pub async fn finds(&self, query: &str) -> Vec<String> {
         self.finds_among(query, &Filter::default()).await
     }
@@ -93,20 +93,20 @@ impl Stage {
         answer.page.items.iter().map(shown).collect()
     }
 
-    /// What a query finds for somebody else.
+    /// Counts the hits for another caller.
     pub async fn finds_for(&self, caller: &Caller, query: &str) -> usize {
         let all = Filter::default();
-        let domain = &self.world.domain;
-        let inbox = search::search_inbox(domain, caller, query, &all, &page(200, "")).await;
-        let listings = search::search_listings(domain, caller, query, &all, &page(200, "")).await;
+        let context = &self.world.context;
+        let inbox = search::search_inbox(context, caller, query, &all, &page(200, "")).await;
+        let listings = search::search_listings(context, caller, query, &all, &page(200, "")).await;
         inbox.expect("an answer").page.items.len() + listings.expect("an answer").page.items.len()
     }
 
-    /// Titles of the listings that a query finds.
+    /// Returns the titles of the listings that a query finds.
     pub async fn finds_listings(&self, query: &str) -> Vec<String> {
         let all = Filter::default();
-        let (domain, caller) = (&self.world.domain, &self.world.caller);
-        let answer = search::search_listings(domain, caller, query, &all, &page(200, "")).await;
+        let (context, caller) = (&self.world.context, &self.world.caller);
+        let answer = search::search_listings(context, caller, query, &all, &page(200, "")).await;
         let found = answer.expect("an answer").page.items;
         found
             .into_iter()
@@ -115,20 +115,20 @@ impl Stage {
     }
 }
 
-pub async fn reads(world: &World, account: &Account, told: Told<'_>) -> Stored {
-    let member_id = format!("member {}", told.with);
-    let entries = told.entries.into_iter().map(|entry| Entry {
+pub async fn store_conversation(world: &World, account: &Account, spec: ConversationSpec<'_>) -> Stored {
+    let member_id = format!("member {}", spec.with);
+    let entries = spec.entries.into_iter().map(|entry| Entry {
         member_id: Some(member_id.clone()),
         ..entry
     });
     let conversation = Conversation {
-        id: told.id.to_owned(),
-        person: Some(Interlocutor {
+        id: spec.id.to_owned(),
+        person: Some(Counterparty {
             member_id: member_id.clone(),
-            login: told.with.to_owned(),
+            login: spec.with.to_owned(),
             is_system: false,
         }),
-        subtitle: told.about.to_owned(),
+        subtitle: spec.about.to_owned(),
         unread: true,
         reply_allowed: true,
         read_by_account: false,
@@ -137,7 +137,7 @@ pub async fn reads(world: &World, account: &Account, told: Told<'_>) -> Stored {
         entries: entries.collect(),
     };
     let account_id = account.id.clone();
-    let written = world.domain.store.write(move |tx| {
+    let written = world.context.store.write(move |tx| {
         let (account_id, conversation) = (account_id.clone(), conversation.clone());
         async move {
             let account = account_rows::Entity::find_by_id(&account_id).one(tx).await?;
@@ -148,8 +148,8 @@ pub async fn reads(world: &World, account: &Account, told: Told<'_>) -> Stored {
     written.await.expect("is stored")
 }
 
-/// A message of the other side, so many seconds after the start.
-pub fn says(second: i64, body: &str) -> Entry {
+/// Returns a message of the counterparty, `second` seconds after the start.
+pub fn message_entry(second: i64, body: &str) -> Entry {
     entry(
         second,
         EntryContent::Message {

@@ -1,17 +1,17 @@
-//! Years of messages: what is found in them is what has the words, newest first, whether it is common, rare, or long ago. On
-//! PostgreSQL that takes ever longer windows of time.
+//! Years of messages: a query finds all messages with its words, newest first, whether the words are common, rare or
+//! old. On PostgreSQL the search uses ever longer time periods.
 
 use sea_orm::{ConnectionTrait as _, DbBackend};
 use vintedbot_domain::search::Filter;
 
-use super::{Stage, Told, says, shown, stages};
+use super::{ConversationSpec, Stage, message_entry, shown, stages};
 use crate::support::{START, page};
 
 const MESSAGES: i64 = 3_600;
 const HALF_A_DAY: i64 = 12 * 3_600;
 const OF_A_CONVERSATION: i64 = 120;
 
-/// What the message says that is so many half days old.
+/// Returns the text of the message that is `age` half days old.
 fn body(age: i64) -> String {
     let mut words = vec![format!("n{age}")];
     let is_said = [
@@ -34,10 +34,10 @@ fn body(age: i64) -> String {
 fn has(age: i64, words: &[&str]) -> bool {
     let body = body(age);
     words.iter().all(|word| {
-        let mut said = body.split(' ');
+        let mut stored_words = body.split(' ');
         match word.strip_suffix('*') {
-            Some(beginning) => said.any(|said| said.starts_with(beginning)),
-            None => said.any(|said| said == *word),
+            Some(beginning) => stored_words.any(|stored_words| stored_words.starts_with(beginning)),
+            None => stored_words.any(|stored_words| stored_words == *word),
         }
     })
 }
@@ -45,18 +45,20 @@ fn has(age: i64, words: &[&str]) -> bool {
 async fn fill(stage: &Stage) {
     for first in (0..MESSAGES).step_by(OF_A_CONVERSATION as usize) {
         let entries = (first..first + OF_A_CONVERSATION).rev();
-        let entries = entries.map(|age| says(-age * HALF_A_DAY, &body(age))).collect();
-        let told = Told {
+        let entries = entries
+            .map(|age| message_entry(-age * HALF_A_DAY, &body(age)))
+            .collect();
+        let spec = ConversationSpec {
             id: &format!("conversation {first}"),
             with: "someone",
             about: "Rien",
             entries,
         };
-        stage.reads(told).await;
+        stage.store_conversation(spec).await;
     }
 }
 
-/// How old what is found is, over all pages.
+/// Returns the ages of all hits, over all pages.
 async fn ages(stage: &Stage, query: &str, filter: &Filter) -> Vec<i64> {
     let (mut ages, mut token) = (Vec::new(), String::new());
     loop {
@@ -76,8 +78,8 @@ async fn ages(stage: &Stage, query: &str, filter: &Filter) -> Vec<i64> {
     }
 }
 
-/// Asks everything, and compares with what was said.
-async fn asks(stage: &Stage, what: &str) {
+/// Runs every query and compares the hits with the stored messages.
+async fn check_queries(stage: &Stage, what: &str) {
     let since = |age: i64| Some(START - age * HALF_A_DAY * 1_000);
     for words in [
         &["souvent"][..],
@@ -118,14 +120,14 @@ async fn asks(stage: &Stage, what: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_common_or_rare_or_long_ago_is_found_newest_first() {
+async fn common_rare_and_old_rows_are_found_newest_first() {
     for stage in stages().await {
         fill(&stage).await;
-        asks(&stage, "as it is").await;
-        let writer = stage.world.domain.store.writer();
+        check_queries(&stage, "as it is").await;
+        let writer = stage.world.context.store.writer();
         if writer.get_database_backend() == DbBackend::Postgres {
             for (what, changes) in [
-                // The planner goes by these: it takes every beginning to be of too many words to gather.
+                // The planner uses these statistics. It expects too many words for every prefix to gather them.
                 (
                     "as if it were huge",
                     [
@@ -149,7 +151,7 @@ async fn what_is_common_or_rare_or_long_ago_is_found_newest_first() {
                         "{change}"
                     );
                 }
-                asks(&stage, what).await;
+                check_queries(&stage, what).await;
             }
         }
         stage.end().await;

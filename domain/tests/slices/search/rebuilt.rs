@@ -1,15 +1,15 @@
-//! An index is made anew while everything goes on.
+//! Rebuilding an index while writes continue.
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 use vintedbot_domain::inbox;
 use vintedbot_domain::search::{Filter, rebuild};
 use vintedbot_domain::store::entities::search_documents;
 
-use super::{Stage, Told, reads, says, stages};
+use super::{ConversationSpec, Stage, message_entry, stages, store_conversation};
 use crate::support::page;
 
 async fn run(stage: &Stage, sql: &str) {
-    let writer = stage.world.domain.store.writer();
+    let writer = stage.world.context.store.writer();
     writer.execute_unprepared(sql).await.expect("runs");
 }
 
@@ -19,17 +19,17 @@ async fn is_complete(stage: &Stage) -> bool {
 }
 
 #[tokio::test]
-async fn what_was_there_before_the_index_is_found_once_that_is_made() {
+async fn rebuilt_index_finds_older_rows() {
     for stage in stages().await {
         stage
-            .reads(Told {
+            .store_conversation(ConversationSpec {
                 id: "1",
                 with: "paul",
                 about: "Pull vert",
-                entries: vec![says(1, "bonjour")],
+                entries: vec![message_entry(1, "bonjour")],
             })
             .await;
-        // As a migration leaves it.
+        // A migration leaves the index in this state.
         if stage.engine == "SQLite" {
             run(&stage, "DELETE FROM search_words").await;
         }
@@ -38,7 +38,7 @@ async fn what_was_there_before_the_index_is_found_once_that_is_made() {
         assert!(stage.finds("bonjour").await.is_empty());
         assert!(!is_complete(&stage).await);
         let mut last = None;
-        while let Some(progress) = rebuild::step(&stage.world.domain.store).await.expect("a step") {
+        while let Some(progress) = rebuild::step(&stage.world.context.store).await.expect("a step") {
             last = Some(progress);
         }
         let last = last.expect("steps");
@@ -52,16 +52,16 @@ async fn what_was_there_before_the_index_is_found_once_that_is_made() {
 }
 
 #[tokio::test]
-async fn nothing_that_is_written_or_hidden_meanwhile_is_lost_or_left() {
+async fn rebuild_includes_concurrent_writes_and_deletes() {
     for stage in stages().await {
         let world = &stage.world;
-        let told = |conversation: i64, count: i64| Told {
+        let spec = |conversation: i64, count: i64| ConversationSpec {
             id: ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"][conversation as usize],
             with: "paul",
             about: "Pull",
             entries: (0..count)
                 .map(|number| {
-                    says(
+                    message_entry(
                         conversation * 1_000 + number,
                         &format!("mot m{conversation}x{number} "),
                     )
@@ -70,18 +70,18 @@ async fn nothing_that_is_written_or_hidden_meanwhile_is_lost_or_left() {
         };
         let mut ids = Vec::new();
         for conversation in 0..8 {
-            ids.push(stage.reads(told(conversation, 150)).await.thread_id);
+            ids.push(stage.store_conversation(spec(conversation, 150)).await.thread_id);
         }
-        // Left over from something that is gone.
+        // An entry of a deleted row.
         run(
             &stage,
             "UPDATE messages SET text = 'autre' WHERE text = 'mot m7x149 '",
         )
         .await;
-        rebuild::begin(&world.domain.store).await.expect("begins");
+        rebuild::begin(&world.context.store).await.expect("begins");
         let steps = async {
             let mut count = 0;
-            while rebuild::step(&world.domain.store)
+            while rebuild::step(&world.context.store)
                 .await
                 .expect("a step")
                 .is_some()
@@ -92,25 +92,25 @@ async fn nothing_that_is_written_or_hidden_meanwhile_is_lost_or_left() {
         };
         let two = async {
             tokio::join!(steps, async {
-                rebuild::step(&world.domain.store).await.map(drop)
+                rebuild::step(&world.context.store).await.map(drop)
             })
         };
         let writes = async {
             for conversation in 0..8 {
-                reads(world, &stage.account, told(conversation, 160)).await;
+                store_conversation(world, &stage.account, spec(conversation, 160)).await;
             }
-            reads(world, &stage.account, told(8, 20)).await;
-            inbox::delete(&world.domain, &world.caller, &ids[3], None)
+            store_conversation(world, &stage.account, spec(8, 20)).await;
+            inbox::delete(&world.context, &world.caller, &ids[3], None)
                 .await
                 .expect("is hidden");
         };
         let (_, ()) = tokio::join!(two, writes);
         assert!(is_complete(&stage).await, "{}", stage.engine);
         let documents = search_documents::Entity::find()
-            .all(world.domain.store.reader())
+            .all(world.context.store.reader())
             .await
             .expect("documents");
-        // Seven threads of 160, one of 20, their titles, and the person.
+        // Seven threads of 160 messages, one of 20, their titles, and the counterparty.
         assert_eq!(documents.len(), 7 * 160 + 20 + 8 + 1, "{}", stage.engine);
         for query in ["m0x0 ", "m0x159 ", "m7x159 ", "m8x19 ", "m7x149 "] {
             assert_eq!(stage.finds(query).await.len(), 1, "{}: {query}", stage.engine);

@@ -21,14 +21,14 @@ fn category(given: &str) -> Result<i64, Vec<i64>> {
 }
 
 #[test]
-fn the_embedded_aliases_can_be_read() {
+fn embedded_aliases_can_be_read() {
     assert_eq!(ALIASES.condition.len(), 5);
     assert_eq!(ALIASES.package_size.len(), 3);
     assert!(ALIASES.brand.contains_key(&NO_BRAND));
 }
 
 #[test]
-fn a_category_is_found_by_any_of_its_ancestors_in_order() {
+fn category_is_found_by_ancestors_in_order() {
     for given in [
         "Homme > Sweats",
         "hommes/sweats",
@@ -54,14 +54,14 @@ fn a_category_is_found_by_any_of_its_ancestors_in_order() {
 }
 
 #[test]
-fn a_name_that_holds_a_slash_is_a_name_first() {
+fn name_with_a_slash_is_tried_as_a_name_first() {
     assert_eq!(category("Livres / BD"), Ok(60));
     assert_eq!(category("Femmes > Livres/BD"), Ok(60));
     assert_eq!(category("Femmes / Livres"), Ok(60));
 }
 
 #[test]
-fn an_ambiguous_category_comes_back_with_full_paths() {
+fn ambiguous_category_returns_full_paths() {
     let error = index().resolve_category("Sweats").expect_err("men's or women's");
     let ResolveError::Ambiguous {
         field,
@@ -87,7 +87,7 @@ fn an_ambiguous_category_comes_back_with_full_paths() {
 }
 
 #[test]
-fn a_category_that_is_not_a_leaf_stands_for_its_leaves() {
+fn inner_category_stands_for_its_leaves() {
     assert_eq!(category("Sweats et pulls"), Err(vec![30, 31, 32]));
     assert_eq!(category("Femmes > Vêtements"), Err(vec![50, 51]));
     assert_eq!(
@@ -98,14 +98,14 @@ fn a_category_that_is_not_a_leaf_stands_for_its_leaves() {
 }
 
 #[test]
-fn a_leaf_called_like_its_parent_is_what_was_meant() {
+fn leaf_with_its_parents_name_is_preferred() {
     assert_eq!(category("Jeans"), Ok(41));
     assert_eq!(category("jean"), Ok(41));
     assert_eq!(category("Homme > Jeans > Jeans"), Ok(41));
 }
 
 #[test]
-fn an_unknown_category_brings_the_nearest_names() {
+fn unknown_category_returns_the_nearest_names() {
     let error = index().resolve_category("Hommes > Swaets").expect_err("misspelt");
     let ResolveError::Unknown { suggestions, .. } = &error else {
         panic!("{error:?}")
@@ -121,7 +121,7 @@ fn an_unknown_category_brings_the_nearest_names() {
 }
 
 #[test]
-fn brands_go_by_name_case_accents_and_blanks_aside() {
+fn brand_names_ignore_case_accents_and_spaces() {
     for (given, expected) in [
         ("nike", Ok(53)),
         ("NIKE ACG", Ok(54)),
@@ -144,7 +144,7 @@ fn brands_go_by_name_case_accents_and_blanks_aside() {
 }
 
 #[test]
-fn sizes_go_by_each_of_their_names() {
+fn size_is_found_by_each_of_its_names() {
     for (category, given, expected) in [
         (30, "M", Ok(208)),
         (30, "m", Ok(208)),
@@ -174,7 +174,7 @@ fn sizes_go_by_each_of_their_names() {
 }
 
 #[test]
-fn an_unknown_size_brings_those_on_offer() {
+fn unknown_size_returns_the_available_sizes() {
     let error = index().resolve_size(30, "44").expect_err("not offered");
     let ResolveError::Unknown { suggestions, .. } = error else {
         panic!("{error:?}")
@@ -184,7 +184,7 @@ fn an_unknown_size_brings_those_on_offer() {
 }
 
 #[test]
-fn conditions_go_by_their_first_words_in_either_language() {
+fn condition_is_found_by_its_first_words_in_both_languages() {
     for (given, expected) in [
         ("bon", Ok(3)),
         ("Bon état", Ok(3)),
@@ -211,7 +211,7 @@ fn conditions_go_by_their_first_words_in_either_language() {
 }
 
 #[test]
-fn colors_materials_and_package_sizes_go_by_name() {
+fn colors_materials_and_package_sizes_are_found_by_name() {
     let index = index();
     for (given, expected) in [
         ("noir", Ok(1)),
@@ -246,7 +246,7 @@ fn colors_materials_and_package_sizes_go_by_name() {
 }
 
 #[test]
-fn no_text_makes_it_panic() {
+fn resolve_never_panics() {
     let index = index();
     for given in [
         "\u{0}",

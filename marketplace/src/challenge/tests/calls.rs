@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn headers_count_only_where_they_mean_a_refusal() {
+fn headers_count_only_on_refusals() {
     let datadome = headers(&[
         ("X-DataDome", "protected"),
         ("x-datadome-cid", "abc"),
@@ -48,7 +48,7 @@ fn headers_count_only_where_they_mean_a_refusal() {
 }
 
 #[test]
-fn codes_of_calls_give_challenges_away() {
+fn api_codes_are_challenge_signs() {
     for (code, expected) in [
         (0, None),
         (99, None),
@@ -89,15 +89,15 @@ fn codes_of_calls_give_challenges_away() {
 }
 
 #[test]
-fn answers_to_calls_are_told_apart() {
+fn api_answers_are_classified() {
     let captcha = r#"{"url":"https://geo.captcha-delivery.com/captcha/?initialCid=abc"}"#;
     assert_eq!(kind(&call(403, captcha)), Some(Kind::CaptchaOnCall));
-    let told = Signs {
+    let without_type = Signs {
         content_type: None,
         ..call(403, captcha)
     };
     assert_eq!(
-        kind(&told),
+        kind(&without_type),
         Some(Kind::CaptchaOnCall),
         "whatever the content type"
     );
@@ -137,21 +137,21 @@ fn answers_to_calls_are_told_apart() {
 }
 
 #[test]
-fn messages_in_json_are_members_words() {
+fn json_messages_count_as_member_text() {
     let body = r#"{"code":0,"photo":"x","url":"https://geo.captcha-delivery.com/","body":"Please verify you are human
 Sorry, something went wrong"}"#;
     assert_eq!(detect(&call(200, body)), None);
 }
 
 #[test]
-fn a_rate_limit_says_how_long_to_wait() {
+fn rate_limit_says_how_long_to_wait() {
     let signs = Signs {
         headers: headers(&[("Retry-After", "90")]),
         ..call(429, "{}")
     };
     let verdict = detect(&signs).expect("a rate limit");
     assert_eq!(verdict.retry_after_seconds, Some(90));
-    assert!(!verdict.needs_manual);
+    assert!(!verdict.requires_action);
     assert!(verdict.message.contains("90 seconds"), "{}", verdict.message);
     let dated = Signs {
         headers: headers(&[("retry-after", "Wed, 21 Oct 2026 07:28:00 GMT")]),

@@ -41,7 +41,7 @@ fn kind(signs: &Signs) -> Option<Kind> {
 }
 
 #[test]
-fn names_are_those_of_the_data_file() {
+fn challenge_names_match_the_data_file() {
     for kind in Kind::ALL {
         let json = serde_json::to_string(&kind).expect("a plain enum");
         assert_eq!(json, format!("\"{}\"", kind.name()));
@@ -60,20 +60,20 @@ fn every_kind_has_a_sign() {
 }
 
 #[test]
-fn the_verdict_says_what_happened_what_to_do_and_what_gave_it_away() {
+fn verdict_has_finding_advice_and_sign() {
     let signs = Signs {
         frames: strings(&["https://geo.captcha-delivery.com/captcha/"]),
         ..page("/items/new")
     };
     let verdict = detect(&signs).expect("a captcha");
-    assert!(verdict.needs_manual);
+    assert!(verdict.requires_action);
     assert!(verdict.message.contains("captcha") && verdict.message.contains("resume the account"));
     assert_eq!(verdict.sign, "frame \"captcha-delivery.com\" (confidence A)");
     assert_eq!(verdict.retry_after_seconds, None);
 }
 
 #[test]
-fn an_ordinary_form_and_an_ordinary_answer_are_no_challenge() {
+fn ordinary_form_and_answer_are_no_challenge() {
     let form = Signs {
         headers: headers(&[
             ("x-datadome", "protected"),
@@ -93,7 +93,7 @@ fn an_ordinary_form_and_an_ordinary_answer_are_no_challenge() {
         }),
         None
     );
-    assert_eq!(detect(&Signs::default()), None, "nothing seen, nothing said");
+    assert_eq!(detect(&Signs::default()), None, "no signs, no verdict");
 }
 
 #[test]
@@ -120,17 +120,17 @@ fn a_file_that_cannot_work_is_refused() {
 #[test]
 fn every_kind_stops_the_job_or_leaves_the_site_alone() {
     for kind in Kind::ALL {
-        let Consequence {
+        let ChallengePolicy {
             job, account, ask, ..
-        } = kind.consequence();
-        let is_quiet = matches!(account, AccountFollows::Quiet(_));
-        assert_eq!(job == JobFollows::Waits, is_quiet, "{}", kind.name());
+        } = kind.policy();
+        let is_quiet = matches!(account, AccountAction::Cooldown(_));
+        assert_eq!(job == JobAction::Wait, is_quiet, "{}", kind.name());
         assert!(ask.len() > 20, "{} asks nothing of anybody", kind.name());
     }
 }
 
 #[test]
-fn an_answer_emptied_for_robots_is_a_block_and_nothing_else_is() {
+fn only_an_answer_emptied_for_robots_is_a_block() {
     let emptied = Signs {
         emptied: vec!["category 30: no attributes".to_owned()],
         ..call(200, "{\"attributes\": null, \"code\": 0}")

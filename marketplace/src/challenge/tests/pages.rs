@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn addresses_give_challenges_away() {
+fn addresses_are_challenge_signs() {
     for (url, expected) in [
         (
             "https://geo.captcha-delivery.com/captcha/?initialCid=x",
@@ -59,7 +59,7 @@ fn addresses_give_challenges_away() {
 }
 
 #[test]
-fn a_sellers_words_in_an_address_are_no_sign() {
+fn seller_text_in_an_address_is_no_sign() {
     for path in [
         "/items/123-challenge",
         "/items/123-captcha",
@@ -86,7 +86,7 @@ fn a_sellers_words_in_an_address_are_no_sign() {
 }
 
 #[test]
-fn visible_frames_give_challenges_away() {
+fn visible_frames_are_challenge_signs() {
     for (frame, expected) in [
         (
             "https://geo.captcha-delivery.com/captcha/?initialCid=x",
@@ -124,7 +124,7 @@ fn visible_frames_give_challenges_away() {
 }
 
 #[test]
-fn whole_titles_give_challenges_away_and_words_in_titles_do_not() {
+fn only_whole_titles_are_challenge_signs() {
     for (title, expected) in [
         ("Just a moment...", Some(Kind::Cloudflare)),
         ("Just a moment…", Some(Kind::Cloudflare)),
@@ -157,7 +157,7 @@ fn whole_titles_give_challenges_away_and_words_in_titles_do_not() {
 }
 
 #[test]
-fn phrases_count_on_short_pages_alone() {
+fn phrases_count_only_on_short_pages() {
     let notice = |text: &str| Signs {
         text: text.to_owned(),
         ..page("/items/new")
@@ -191,12 +191,12 @@ fn phrases_count_on_short_pages_alone() {
     assert_eq!(
         detect(&notice(&long)),
         None,
-        "somebody's words on a page of the site"
+        "a member's words on a page of the site"
     );
 }
 
 #[test]
-fn a_members_text_is_no_sign_but_does_not_hide_one() {
+fn member_text_is_no_sign_and_hides_none() {
     let title = "Please verify you are human T-shirt";
     let signs = |text: String| Signs {
         text,
@@ -213,7 +213,7 @@ fn a_members_text_is_no_sign_but_does_not_hide_one() {
 }
 
 #[test]
-fn a_broken_page_says_so_in_a_line_of_its_own() {
+fn broken_page_is_detected_by_a_whole_line() {
     let around = "Catalogue Femmes Hommes\n".repeat(200);
     let text = |line: &str| Signs {
         text: format!("{around}{line}\n{around}"),
@@ -236,7 +236,7 @@ fn a_broken_page_says_so_in_a_line_of_its_own() {
 }
 
 #[test]
-fn a_page_that_is_not_there_is_a_broken_one_in_every_language() {
+fn not_found_page_is_broken_in_every_language() {
     let answered = |status| Signs {
         status: Some(status),
         text: "Ups, nic tu nie ma".to_owned(),
@@ -260,7 +260,7 @@ fn a_page_that_is_not_there_is_a_broken_one_in_every_language() {
 }
 
 #[test]
-fn a_broken_page_says_so_in_the_words_of_its_market() {
+fn broken_page_is_detected_in_its_markets_language() {
     for line in [
         "Désolé, une erreur est survenue.",
         "Désolés, une erreur s'est produite",
@@ -269,11 +269,11 @@ fn a_broken_page_says_so_in_the_words_of_its_market() {
         "Leider ist etwas schiefgelaufen.",
         "Oeps! Er is iets misgegaan",
     ] {
-        let said = Signs {
+        let page_with_line = Signs {
             text: format!("Vinted\n{line}\n"),
             ..page("/items/1/edit")
         };
-        assert_eq!(kind(&said), Some(Kind::BrokenPage), "{line}");
+        assert_eq!(kind(&page_with_line), Some(Kind::BrokenPage), "{line}");
         let in_a_sentence = Signs {
             text: format!("{line} mit dem Reißverschluss"),
             ..page("/items/1/edit")
@@ -283,7 +283,7 @@ fn a_broken_page_says_so_in_the_words_of_its_market() {
 }
 
 #[test]
-fn elements_give_challenges_away() {
+fn elements_are_challenge_signs() {
     let selectors: Vec<_> = Detector::embedded().element_selectors().collect();
     for (css, expected) in [
         ("#datadome-captcha", Kind::CaptchaInPage),

@@ -1,4 +1,4 @@
-//! A lane that changes items which are on the site: they are put there, imported, and changed one after another.
+//! A lane that changes items on the site: it creates the items there, imports them, and changes one after another.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,15 +13,16 @@ use vintedbot_sdk::v1::{ListListingsRequest, Listing, wardrobe_import};
 
 use super::{LOOK_EVERY, Lane};
 use crate::crash::changing::{Cancelled, Ended, Outcome, is_reached};
-use crate::crash::listing::{Run, Seen};
+use crate::crash::listing::{Observed, Run};
 use crate::crash::plan::{Cell, Script, What};
 use crate::instance::Browser;
 use crate::records::Site;
 
-/// How long the site takes to say who is logged in, which is asked right before the gate; below the longest request.
+/// How long the site delays the answer for the current user, which is the last request before the intent; shorter than
+/// the longest request.
 const HELD_MS: u64 = 500;
 
-/// An item on the site that nothing has been done to yet.
+/// An unchanged item on the site.
 pub struct Item {
     listing_id: String,
     item_id: u64,
@@ -29,7 +30,7 @@ pub struct Item {
 }
 
 impl<'a> Lane<'a> {
-    /// Makes an instance whose account has that many items on the site, and measures how long a change of one takes.
+    /// Starts an instance whose account has `count` items on the site, and measures the usual duration of a change.
     pub async fn open_for_changes(
         folder: &Path,
         site: &'a Site,
@@ -45,10 +46,10 @@ impl<'a> Lane<'a> {
             script: Script::Nothing,
             kills: Vec::new(),
         };
-        let first = items.pop().context("an item")?;
+        let first = items.pop().context("there is no item")?;
         match lane.change(&calm, first).await?.ended {
             Ended::Done => Ok((lane, items)),
-            other => bail!("a change that nothing befell was not made: {other:?}"),
+            other => bail!("a change without kills was not made: {other:?}"),
         }
     }
 
@@ -87,7 +88,7 @@ impl<'a> Lane<'a> {
         };
         let import = timeout(self.limit, ended)
             .await
-            .context("the wardrobe was not read")??;
+            .context("the wardrobe was not read in time")??;
         ensure!(import.state() == wardrobe_import::State::Done, "{import:?}");
         let request = ListListingsRequest {
             account_id: self.account_id.clone(),
@@ -98,7 +99,10 @@ impl<'a> Lane<'a> {
         for word in words {
             let listing = listings.iter().find(|listing| listing.title.ends_with(&word));
             let listing = listing.with_context(|| format!("{word} was not imported"))?;
-            let remote = listing.remote.as_ref().context("it is on the site")?;
+            let remote = listing
+                .remote
+                .as_ref()
+                .context("the listing is not on the site")?;
             items.push(Item {
                 listing_id: listing.id.clone(),
                 item_id: remote.item_id.parse()?,
@@ -108,14 +112,14 @@ impl<'a> Lane<'a> {
         Ok(items)
     }
 
-    /// Makes one change, through its kills.
+    /// Runs one change through its kills.
     pub async fn change(&mut self, cell: &Cell, item: Item) -> Result<Outcome> {
         let Item {
             listing_id,
             item_id,
             word,
         } = item;
-        // The item's title is what the site's script knows it by.
+        // The site's script identifies the item by its title.
         let cell = Cell { word, ..cell.clone() };
         if let Some(rule) = cell.script.rule(cell.what, &cell.word) {
             self.site.add_rule(&rule).await?;
@@ -126,7 +130,7 @@ impl<'a> Lane<'a> {
         let ended = match &job {
             None => Ended::Neither(format!("not in time; {}", run.trouble)),
             Some(job) if job.state() == State::Done => Ended::Done,
-            Some(job) if job.state() == State::Unconfirmed && job.needs_manual => {
+            Some(job) if job.state() == State::Unconfirmed && job.requires_action => {
                 let publish = self.victim.client.publish();
                 publish.resolve_not_published(&job.id).await?;
                 Ended::Asked
@@ -143,8 +147,8 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// Confirms a change, and cancels it while the worker waits for the last thing that it asks before the gate.
-    pub async fn cancel_at_the_gate(&mut self, what: What, item: Item) -> Result<Cancelled> {
+    /// Confirms a change, and cancels it while the worker waits for its last request before the intent.
+    pub async fn cancel_before_intent(&mut self, what: What, item: Item) -> Result<Cancelled> {
         let Item {
             listing_id,
             item_id,
@@ -170,11 +174,11 @@ impl<'a> Lane<'a> {
         let state = loop {
             ensure!(
                 Instant::now() < run.deadline,
-                "it goes on and on: {}",
+                "the job did not end in time: {}",
                 run.trouble
             );
             match run.look(&self.victim).await? {
-                Seen::ToConfirm(confirmation) => {
+                Observed::ToConfirm(confirmation) => {
                     let rule = json!({
                         "on": "current_user",
                         "member": member_id.parse::<u64>()?,
@@ -185,14 +189,14 @@ impl<'a> Lane<'a> {
                     self.site.add_rule(&rule).await?;
                     run.confirmation = Some(confirmation);
                 }
-                Seen::Ended(job) => break job.state().as_str_name(),
-                Seen::Going => {}
+                Observed::Ended(job) => break job.state().as_str_name(),
+                Observed::Going => {}
             }
             if let Some(before) = asked_before
                 && self.struck().await? > before
             {
                 asked_before = None;
-                let job_id = run.job_id().context("it is being made")?.to_owned();
+                let job_id = run.job_id().context("the job is not known")?.to_owned();
                 self.victim.client.publish().cancel(&job_id).await?;
             }
             sleep(Duration::from_millis(10)).await;
@@ -200,7 +204,7 @@ impl<'a> Lane<'a> {
         Ok(Cancelled { what, item_id, state })
     }
 
-    /// How often rules about who is logged in have struck.
+    /// Returns how often the rules for the current user were applied.
     async fn struck(&self) -> Result<u64> {
         let rules = self.site.rules().await?;
         let of = rules.iter().filter(|rule| rule["on"] == "current_user");

@@ -1,4 +1,4 @@
-//! A lane that answers buyers: each cell is a conversation of its own, with one reply in it.
+//! A lane that answers buyers: each cell is a separate conversation with one reply.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::instance::Browser;
 use crate::records::Site;
 
 impl<'a> Lane<'a> {
-    /// Makes an instance, and measures how long a reply takes that nothing befalls.
+    /// Starts an instance and measures the usual duration of a reply.
     pub async fn open_for_replies(folder: &Path, site: &'a Site, failpoints: &str) -> Result<Self> {
         let mut lane = Self::bare(folder, site, Browser::Off, failpoints).await?;
         let calm = Cell {
@@ -30,7 +30,7 @@ impl<'a> Lane<'a> {
                 lane.usual.publish = began.elapsed();
                 Ok(lane)
             }
-            other => bail!("a reply that nothing befell was not sent: {other:?}"),
+            other => bail!("a reply without kills was not sent: {other:?}"),
         }
     }
 
@@ -67,14 +67,14 @@ impl<'a> Lane<'a> {
                 break None;
             }
             match self.look(&request).await {
-                // It was quicker than usual; the kill is made all the same.
+                // The reply was faster than usual. The kill is made nevertheless.
                 Ok(reply) if has_come_to_rest(&reply) => match left.front() {
                     Some(Kill::Random(_)) => timer = Some(Instant::now()),
                     Some(Kill::At(_)) if self.halts_soon().await => {}
                     _ => break Some(reply),
                 },
                 Ok(_) => sleep(LOOK_EVERY).await,
-                // Killed under the call.
+                // The kill interrupted the call.
                 Err(error) => {
                     trouble = format!("{error:#}");
                     sleep(LOOK_EVERY).await;
@@ -108,14 +108,14 @@ impl<'a> Lane<'a> {
         })
     }
 
-    /// The same call again and again is one reply.
+    /// Repeats the call; the idempotency key makes repetitions one reply.
     async fn look(&self, request: &SendReplyRequest) -> Result<Reply> {
         let inbox = self.victim.client.inbox();
         let sent = inbox.send_reply(request.clone()).await?;
         Ok(inbox.reply(&sent.id).await?)
     }
 
-    /// A buyer writes, and it is read here.
+    /// Lets a buyer write, and waits until the message is stored here.
     async fn thread(&mut self, text: &str) -> Result<String> {
         let account = self.victim.client.accounts().get(&self.account_id).await?;
         let opening = json!({
@@ -126,7 +126,7 @@ impl<'a> Lane<'a> {
         let opened = self.site.post("conversations", &opening).await?;
         let remote_id = opened["id"]
             .as_u64()
-            .context("the conversation's id")?
+            .context("the answer contains no conversation id")?
             .to_string();
         let deadline = Instant::now() + self.limit;
         while Instant::now() < deadline {
@@ -162,7 +162,7 @@ fn armed(left: &VecDeque<Kill>) -> Option<vintedbot_worker::Stage> {
 
 fn has_come_to_rest(reply: &Reply) -> bool {
     let state = reply.state();
-    state == State::Unconfirmed && reply.needs_manual
+    state == State::Unconfirmed && reply.requires_action
         || matches!(
             state,
             State::Sent | State::Failed | State::Blocked | State::Cancelled

@@ -1,4 +1,4 @@
-//! Unary calls and lists: what is repeated and how, and how refusals come out.
+//! Unary calls and lists: retries, request ids and errors.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn created() -> Answer {
 }
 
 #[tokio::test]
-async fn a_change_is_repeated_with_the_same_request_id_until_it_is_answered() {
+async fn change_is_retried_with_the_same_request_id() {
     let server = Server::start(|number, _| match number {
         1 => refusal(Code::Unavailable, ErrorReason::Unavailable, |_| {}),
         2 => Answer::Cut(Vec::new()),
@@ -62,7 +62,7 @@ async fn a_change_is_repeated_with_the_same_request_id_until_it_is_answered() {
 }
 
 #[tokio::test]
-async fn two_changes_have_two_request_ids_and_one_that_is_given_is_kept() {
+async fn changes_get_own_request_ids_unless_one_is_given() {
     let server = Server::start(|_, _| created()).await;
     let listings = server.client().listings();
     let given = CreateListingRequest {
@@ -86,7 +86,7 @@ async fn two_changes_have_two_request_ids_and_one_that_is_given_is_kept() {
 }
 
 #[tokio::test]
-async fn a_confirmation_whose_answer_was_lost_is_repeated_with_its_request_id() {
+async fn confirmation_is_retried_with_its_request_id() {
     let server = Server::start(|number, _| match number {
         1 => Answer::Cut(Vec::new()),
         _ => Answer::message(&ConfirmPublishResponse {
@@ -120,7 +120,7 @@ async fn a_confirmation_whose_answer_was_lost_is_repeated_with_its_request_id() 
 }
 
 #[tokio::test]
-async fn a_check_says_that_it_is_a_dry_run() {
+async fn check_is_sent_as_a_dry_run() {
     let server = Server::start(|_, _| Answer::message(&ConfirmPublishResponse::default())).await;
     server
         .client()
@@ -135,7 +135,7 @@ async fn a_check_says_that_it_is_a_dry_run() {
 }
 
 #[tokio::test]
-async fn what_the_server_refuses_for_good_is_asked_once() {
+async fn permanent_refusal_is_not_retried() {
     for (code, reason) in [
         (Code::FailedPrecondition, ErrorReason::ConfirmationUsed),
         (Code::InvalidArgument, ErrorReason::ValidationFailed),
@@ -156,7 +156,7 @@ async fn what_the_server_refuses_for_good_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_wait_that_the_server_asks_for_is_kept_or_given_back() {
+async fn retry_info_is_obeyed_or_returned_as_an_error() {
     let wait = |wait| {
         move |_: usize, _: &_| {
             refusal(Code::ResourceExhausted, ErrorReason::RateLimited, |details| {
@@ -188,20 +188,20 @@ async fn a_wait_that_the_server_asks_for_is_kept_or_given_back() {
 }
 
 #[tokio::test]
-async fn after_the_last_attempt_the_error_comes_back() {
+async fn last_attempt_returns_the_error() {
     let server = Server::start(|_, _| Answer::Cut(Vec::new())).await;
     let error = server
         .client()
         .listings()
         .get("l")
         .await
-        .expect_err("nobody answers");
+        .expect_err("there is no server");
     assert!(matches!(error, Error::Line(_)), "{error:?}");
     assert_eq!(server.calls().len(), 5);
 }
 
 #[tokio::test]
-async fn a_refusal_comes_apart_into_reason_metadata_and_violations() {
+async fn error_exposes_reason_metadata_and_violations() {
     let server = Server::start(|_, _| {
         refusal(
             Code::FailedPrecondition,
@@ -242,7 +242,7 @@ async fn a_refusal_comes_apart_into_reason_metadata_and_violations() {
 }
 
 #[tokio::test]
-async fn the_token_and_the_deadline_go_with_every_call() {
+async fn token_and_deadline_are_sent_with_every_call() {
     let server = Server::start(|_, _| {
         Answer::message(&GetListingResponse {
             listing: Some(listing("l")),
@@ -258,7 +258,7 @@ async fn the_token_and_the_deadline_go_with_every_call() {
 }
 
 #[tokio::test]
-async fn a_list_goes_on_from_page_to_page_and_keeps_its_filter() {
+async fn list_follows_pages_and_keeps_its_filter() {
     let server = Server::start(|_, call| {
         let request: ListListingsRequest = call.message();
         let page = |ids: &[&str], next: &str| {
@@ -294,7 +294,7 @@ async fn a_list_goes_on_from_page_to_page_and_keeps_its_filter() {
 }
 
 #[tokio::test]
-async fn what_is_no_address_no_token_or_no_server_is_told_before_any_call() {
+async fn invalid_address_or_token_fails_before_any_call() {
     assert!(matches!(
         Client::builder("not an address").lazy(),
         Err(Error::Address { .. })

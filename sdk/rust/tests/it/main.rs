@@ -1,4 +1,4 @@
-//! The client against a server that is scripted call by call.
+//! The client against a server whose answers are scripted call by call.
 
 mod calls;
 mod server;

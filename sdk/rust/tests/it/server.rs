@@ -1,4 +1,4 @@
-//! A gRPC server whose answers a test makes, call by call, down to cut lines.
+//! A gRPC server whose answers a test scripts call by call, including cut connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,10 +18,10 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 use vintedbot_sdk::{Client, ErrorReason, RetryPolicy};
 
-/// One call as it came in.
+/// A call that the server received.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// Without the package: `ListingService/GetListing`.
+    /// The method without its package: `ListingService/GetListing`.
     pub method: String,
     pub headers: HeaderMap,
     /// All messages of its stream; one for a unary call.
@@ -34,13 +34,13 @@ impl Call {
     }
 }
 
-/// What the server does with a call.
+/// The server's answer to a call.
 pub enum Answer {
     Messages(Vec<Vec<u8>>),
     Refusal(Status),
-    /// These messages, then the line is cut.
+    /// Sends these messages, then cuts the connection.
     Cut(Vec<Vec<u8>>),
-    /// Nothing, ever.
+    /// Never answers.
     Silence,
 }
 
@@ -50,7 +50,7 @@ impl Answer {
     }
 }
 
-/// A server, for as long as it is held.
+/// A running server. It stops when dropped.
 pub struct Server {
     pub address: String,
     calls: Arc<Mutex<Vec<Call>>>,
@@ -89,7 +89,7 @@ impl Server {
         Self { address, calls, task }
     }
 
-    /// A client that waits milliseconds where others wait seconds.
+    /// Returns a client whose retry waits are milliseconds instead of seconds.
     pub fn client(&self) -> Client {
         let retry = RetryPolicy {
             first_wait: Duration::from_millis(1),
@@ -108,7 +108,7 @@ impl Server {
     }
 }
 
-/// A refusal as the server words it.
+/// Returns an error with details, as the server sends it.
 pub fn refusal(code: Code, reason: ErrorReason, fill: impl FnOnce(&mut ErrorDetails)) -> Answer {
     let mut details = ErrorDetails::new();
     details.set_error_info(
@@ -173,7 +173,7 @@ async fn respond(answer: Answer) -> Response<Body> {
     };
     let frames: Vec<_> = frames.collect();
     let end = async move {
-        // A reset overtakes what waits to be sent.
+        // A reset would overtake messages that are still queued.
         tokio::time::sleep(Duration::from_millis(2)).await;
         end
     };

@@ -1,4 +1,4 @@
-//! Photos that are streamed.
+//! Streamed photo uploads.
 
 use prost::Message as _;
 use vintedbot_sdk::v1::upload_photos_request::Part;
@@ -7,7 +7,7 @@ use vintedbot_sdk::{Error, Upload};
 
 use crate::server::{Answer, Call, Server};
 
-/// Name, announced size, bytes and request id of each photo.
+/// Returns name, announced size, bytes and request id of each photo.
 fn photos(call: &Call) -> Vec<(String, i64, Vec<u8>, String)> {
     let mut photos = Vec::new();
     for message in &call.messages {
@@ -34,7 +34,7 @@ fn stored(call: &Call) -> Answer {
 }
 
 #[tokio::test]
-async fn files_and_bytes_arrive_whole_in_order_and_again_under_the_same_request_id() {
+async fn upload_is_complete_ordered_and_retried_with_its_id() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("front.jpg");
     let long: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
@@ -71,7 +71,7 @@ async fn files_and_bytes_arrive_whole_in_order_and_again_under_the_same_request_
 }
 
 #[tokio::test]
-async fn a_file_that_is_missing_is_told_before_anything_is_sent() {
+async fn missing_file_is_reported_before_anything_is_sent() {
     let server = Server::start(|_, call| stored(call)).await;
     let uploads = [
         Upload::bytes(&b"there"[..]),

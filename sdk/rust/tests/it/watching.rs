@@ -1,4 +1,4 @@
-//! The watch, across cuts.
+//! Watches that survive cut connections.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,7 @@ fn message(sequence: u64, message: Message) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// The sequences of all events up to number `last`, in the order in which they came.
+/// Returns the sequences of all events up to number `last`, in the order of arrival.
 async fn events(client: &Client, cursor: &str, last: u64) -> Vec<u64> {
     let request = WatchRequest {
         cursor: cursor.to_owned(),
@@ -47,7 +47,7 @@ async fn events(client: &Client, cursor: &str, last: u64) -> Vec<u64> {
         let message = watch
             .try_next()
             .await
-            .expect("cuts are not told")
+            .expect("a cut is not an error")
             .expect("it does not end");
         if let Message::Event(event) = message {
             seen.push(event.sequence);
@@ -58,7 +58,7 @@ async fn events(client: &Client, cursor: &str, last: u64) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn over_cuts_at_every_place_each_event_comes_once_and_in_order() {
+async fn cut_watch_yields_each_event_once_in_order() {
     const LAST: u64 = 60;
     for seed in 0..8 {
         let server = Server::start(move |number, call| {
@@ -85,7 +85,7 @@ async fn over_cuts_at_every_place_each_event_comes_once_and_in_order() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_was_kept_is_where_a_new_watch_begins() {
+async fn new_watch_starts_at_a_stored_cursor() {
     let server = Server::start(|_, call| {
         let from = call.message::<WatchRequest>().cursor.parse().unwrap_or(0);
         Answer::Messages((from + 1..=9).map(event).collect())
@@ -95,7 +95,7 @@ async fn a_cursor_that_was_kept_is_where_a_new_watch_begins() {
 }
 
 #[tokio::test]
-async fn a_place_that_is_gone_is_told_once_and_ends_the_watch() {
+async fn expired_cursor_is_reported_once_and_ends_the_watch() {
     let server = Server::start(|number, _| match number {
         1 => Answer::Messages(vec![event(1)]),
         _ => refusal(Code::OutOfRange, ErrorReason::CursorExpired, |_| {}),
@@ -110,7 +110,7 @@ async fn a_place_that_is_gone_is_told_once_and_ends_the_watch() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_revoked_ends_the_watch() {
+async fn revoked_token_ends_the_watch() {
     let server =
         Server::start(|_, _| refusal(Code::Unauthenticated, ErrorReason::TokenInvalid, |_| {})).await;
     let error = server
@@ -127,7 +127,7 @@ async fn a_token_that_was_revoked_ends_the_watch() {
 }
 
 #[tokio::test]
-async fn an_unknown_kind_of_message_is_passed_over_but_not_its_place() {
+async fn unknown_message_is_skipped_but_its_cursor_counts() {
     let unknown = WatchResponse {
         cursor: "5".into(),
         message: None,
@@ -143,7 +143,7 @@ async fn an_unknown_kind_of_message_is_passed_over_but_not_its_place() {
 }
 
 #[tokio::test]
-async fn a_job_is_waited_for_until_it_needs_nobody_but_a_person() {
+async fn job_wait_ends_when_the_job_needs_a_person() {
     let states = [
         publish_job::State::Queued,
         publish_job::State::Preparing,

@@ -1,4 +1,4 @@
-//! Every call that takes a `request_id`: what it needs, and its parameters.
+//! Every call that takes a `request_id`, with its prerequisites and parameters.
 
 use futures::FutureExt as _;
 use vintedbot_proto::v1;
@@ -7,7 +7,7 @@ use super::world::{World, endpoint};
 use super::{Case, method, ready};
 use crate::harness::jpeg;
 
-/// A call with one message, by the name of its answer.
+/// Builds the case of a call with one message, from the name of its answer.
 macro_rules! case {
     ($service:literal, $answer:ident, |$world:ident, $n:ident, $id:ident| $request:expr) => {
         case!(stream $service, $answer, |$world, $n, $id| vec![$request])
@@ -225,7 +225,7 @@ fn publishing() -> Vec<Case> {
     vec![
         case!("PublishService", PreparePublishResponse, |w, _n, request_id| {
             v1::PreparePublishRequest {
-                listing_id: w.whole().await,
+                listing_id: w.complete_listing().await,
                 request_id,
                 ..Default::default()
             }
@@ -248,7 +248,7 @@ fn publishing() -> Vec<Case> {
         }),
         case!("PublishService", SchedulePublishResponse, |w, _n, request_id| {
             let (job_id, confirmation) = w.awaiting().await;
-            let seconds = w.instance.domain.clock.now() / 1000 + 3_600;
+            let seconds = w.instance.context.clock.now() / 1000 + 3_600;
             v1::SchedulePublishRequest {
                 job_id,
                 confirmation,
@@ -276,7 +276,7 @@ fn publishing() -> Vec<Case> {
             ResolvePublishJobResponse,
             |w, _n, request_id| {
                 let id = w.job("").await;
-                w.undecided(&id, "PUBLISH", "publish_jobs").await;
+                w.effect_in_doubt(&id, "PUBLISH", "publish_jobs").await;
                 v1::ResolvePublishJobRequest {
                     id,
                     outcome: Some(v1::resolve_publish_job_request::Outcome::NotPublished(
@@ -314,7 +314,7 @@ fn threads() -> Vec<Case> {
             }
         }),
         case!("InboxService", SnoozeThreadResponse, |w, _n, request_id| {
-            let seconds = w.instance.domain.clock.now() / 1000 + 3_600;
+            let seconds = w.instance.context.clock.now() / 1000 + 3_600;
             v1::SnoozeThreadRequest {
                 id: w.thread().await,
                 snooze_time: Some(prost_types::Timestamp { seconds, nanos: 0 }),
@@ -383,7 +383,7 @@ fn replies() -> Vec<Case> {
         }),
         case!("InboxService", ResolveReplyResponse, |w, _n, request_id| {
             let id = w.reply(false, "").await.id;
-            w.undecided(&id, "REPLY", "replies").await;
+            w.effect_in_doubt(&id, "REPLY", "replies").await;
             v1::ResolveReplyRequest {
                 id,
                 outcome: Some(v1::resolve_reply_request::Outcome::NotSent(Default::default())),

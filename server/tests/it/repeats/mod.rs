@@ -1,5 +1,5 @@
-//! A call repeated with the same `request_id` at the same moment, for every call that takes one: each repetition gets the
-//! answer of the one that came first, and each call with other parameters its refusal.
+//! Concurrent repetitions of each call that takes a `request_id`. Each repetition gets the answer of the first call.
+//! Each call with other parameters is refused.
 
 mod cases;
 mod world;
@@ -22,24 +22,25 @@ use crate::harness::{Connection, http, jpeg, reason};
 use crate::postgres::Postgres;
 use world::World;
 
-/// Calls at the same moment, of each of two sets of parameters.
+/// Concurrent calls for each of two sets of parameters.
 const CALLS: usize = 50;
-/// HTTP/2 connections that they share.
+/// The HTTP/2 connections that the calls share.
 const CONNECTIONS: usize = 4;
-/// Calls whose id is of what comes after them, with why.
+/// Calls whose request id belongs to a later request, with the reason.
 const ELSEWHERE: [(&str, &str); 1] = [(
     "MediaService/CreateUploadUrl",
-    "it stores nothing; the id is of the upload, which has a test of its own",
+    "it stores nothing; the request id belongs to the upload, which has its own test",
 )];
 
-/// Makes one call. The answer as text, without what differs between two readings of the same thing.
+/// Makes one call. Returns the answer as text, without parts that differ between two reads of the same resource.
 type Ready = Arc<dyn Fn(Connection) -> BoxFuture<'static, Result<String, Status>> + Send + Sync>;
 
 /// A call that takes a `request_id`.
 struct Case {
     /// `Service/Method`.
     method: String,
-    /// Makes what the call needs, and the call with the given id; different parameters for each number.
+    /// Creates the prerequisites of the call and returns the call with the given id. Each number gives different
+    /// parameters.
     make: for<'a> fn(&'a World, u8, String) -> BoxFuture<'a, Ready>,
 }
 
@@ -59,7 +60,7 @@ where
                 .await
                 .map_err(|error| Status::unavailable(error.to_string()))?;
             let codec = tonic_prost::ProstCodec::<Q, A>::default();
-            // To the other side, a stream of one message is a single one.
+            // On the wire, a stream of one message equals a single message.
             let answer = client.client_streaming(Request::new(stream::iter(messages)), path, codec);
             Ok(plain(&format!("{:?}", answer.await?.into_inner())))
         }
@@ -67,7 +68,7 @@ where
     })
 }
 
-/// The name of a method, from the name of its answer.
+/// Derives the name of a method from the name of its answer.
 fn method(service: &str, answer: &str) -> String {
     format!(
         "{service}/{}",
@@ -75,9 +76,9 @@ fn method(service: &str, answer: &str) -> String {
     )
 }
 
-/// Takes out what may differ in answers to the same call: addresses, which are signed for a time; secrets, which are told
-/// once; whether a photo was there; what a repetition of SetMode or ReplayDeliveries did itself; and the sequence, which the
-/// first one answers before it is known.
+/// Removes what may differ between answers to the same call: signed addresses; secrets, which are shown once; whether a
+/// photo existed; what a repetition of SetMode or ReplayDeliveries did itself; and the sequence, which the first answer
+/// does not have yet.
 fn plain(answer: &str) -> String {
     let mut plain = answer.to_owned();
     for (from, to) in [
@@ -102,16 +103,16 @@ fn plain(answer: &str) -> String {
     plain
 }
 
-/// What became of calls with one set of parameters.
+/// The outcomes of calls with one set of parameters.
 #[derive(Debug, Default)]
-struct Told {
+struct Outcomes {
     answers: BTreeSet<String>,
     answered: usize,
     refused: usize,
     others: Vec<String>,
 }
 
-impl Told {
+impl Outcomes {
     fn add(&mut self, result: Result<String, Status>) {
         match result {
             Ok(answer) => {
@@ -128,11 +129,11 @@ impl Told {
     }
 }
 
-/// What is wrong with the answers to calls with two sets of parameters and one id: one set has all of its calls answered
-/// alike, the other has all of them refused.
-fn wrong(told: &mut [Told; 2]) -> Option<String> {
-    told.sort_by_key(|told| told.refused);
-    let [first, second] = &*told;
+/// Describes what is wrong with the answers to calls with two sets of parameters and one id. Correct: all calls of one
+/// set get the same answer, and all calls of the other set are refused.
+fn wrong(outcomes: &mut [Outcomes; 2]) -> Option<String> {
+    outcomes.sort_by_key(|outcomes| outcomes.refused);
+    let [first, second] = &*outcomes;
     let is_right = (first.answered, first.answers.len(), second.refused) == (CALLS, 1, CALLS);
     (!is_right).then(|| {
         let mut others: Vec<_> = first.others.iter().chain(&second.others).cloned().collect();
@@ -165,12 +166,12 @@ async fn race(world: &World, case: &Case) -> Option<String> {
         let (call, connection) = (Arc::clone(&calls[at % 2]), connections[at % CONNECTIONS].clone());
         tokio::spawn(async move { (at % 2, call(connection).await) })
     });
-    let mut told = [Told::default(), Told::default()];
+    let mut outcomes = [Outcomes::default(), Outcomes::default()];
     for finished in futures::future::join_all(all).await {
         let (of, result) = finished.expect("does not panic");
-        told[of].add(result);
+        outcomes[of].add(result);
     }
-    wrong(&mut told)
+    wrong(&mut outcomes)
 }
 
 async fn every_call(world: World) {
@@ -187,7 +188,7 @@ async fn every_call(world: World) {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// The same with uploads to signed addresses.
+/// Does the same with uploads to signed addresses.
 async fn uploads(world: &World) -> Option<String> {
     let id = SystemIds.id();
     let urls = [world.upload_url(&id).await, world.upload_url(&id).await];
@@ -209,16 +210,16 @@ async fn uploads(world: &World) -> Option<String> {
             (at % 2, result)
         }
     });
-    let mut told = [Told::default(), Told::default()];
+    let mut outcomes = [Outcomes::default(), Outcomes::default()];
     for (of, result) in futures::future::join_all(all).await {
-        let told = &mut told[of];
+        let outcomes = &mut outcomes[of];
         match result {
-            Ok(id) => told.add(Ok(id)),
-            Err(None) => told.refused += 1,
-            Err(Some(other)) => told.others.push(other),
+            Ok(id) => outcomes.add(Ok(id)),
+            Err(None) => outcomes.refused += 1,
+            Err(Some(other)) => outcomes.others.push(other),
         }
     }
-    wrong(&mut told)
+    wrong(&mut outcomes)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -234,7 +235,7 @@ async fn equal_calls_at_once_get_one_answer_on_postgresql() {
 }
 
 #[test]
-fn every_call_with_a_request_id_is_raced() {
+fn every_call_with_a_request_id_has_a_race_case() {
     let descriptors = FileDescriptorSet::decode(vintedbot_proto::FILE_DESCRIPTOR_SET).expect("descriptors");
     let files: Vec<_> = descriptors
         .file
@@ -260,7 +261,7 @@ fn every_call_with_a_request_id_is_raced() {
     assert_eq!(methods.collect::<BTreeSet<_>>(), raced);
 }
 
-/// Whether a message has the field, or one of those inside it.
+/// Whether a message or a message inside it has the field.
 fn takes_request_id(message: &DescriptorProto) -> bool {
     message.field.iter().any(|field| field.name() == "request_id")
         || message.nested_type.iter().any(takes_request_id)

@@ -1,4 +1,4 @@
-//! An instance, and what the calls need that are raced.
+//! An instance with the prerequisites of the raced calls.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +20,7 @@ use crate::catalog::{name, ready};
 use crate::conversations::{conversation, store};
 use crate::harness::{self, Instance, jpeg};
 
-/// How often calls are answered that wait for the site.
+/// How often calls that wait for the site are answered.
 const ANSWERS_EVERY: Duration = Duration::from_millis(20);
 
 pub struct World {
@@ -30,7 +30,7 @@ pub struct World {
 }
 
 impl World {
-    /// In a database of its own, or in that at `url`.
+    /// Opens an instance on its own database, or on the one at `url`.
     pub async fn new(url: Option<&str>) -> Self {
         let config = Config {
             webhook_targets: Some(Arc::new(harness::Anywhere)),
@@ -40,13 +40,13 @@ impl World {
             Some(url) => harness::start_on_where(url, config, |_| {}).await,
             None => harness::start_with(config).await,
         };
-        let domain = instance.domain.clone();
-        // As the worker would, if the site took every session.
+        let context = instance.context.clone();
+        // Answers as the worker would if the site accepted every session.
         let answering = tokio::spawn(async move {
             let sql = "UPDATE jobs SET state = 'DONE', outcome = '\"Done\"' \
                        WHERE kind = 'IMPORT_SESSION' AND outcome IS NULL";
             loop {
-                domain
+                context
                     .store
                     .writer()
                     .execute_unprepared(sql)
@@ -68,12 +68,12 @@ impl World {
     }
 
     pub async fn sql(&self, sql: &str) {
-        let writer = self.instance.domain.store.writer();
+        let writer = self.instance.context.store.writer();
         let written = writer.execute_unprepared(sql).await.expect("is written");
         assert_eq!(written.rows_affected(), 1, "{sql}");
     }
 
-    /// A number that was not given before.
+    /// Returns a number that was not returned before.
     pub fn number(&self) -> u32 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
@@ -82,7 +82,7 @@ impl World {
         self.instance.make_account("Shop").await.id
     }
 
-    /// An account on the market's own site.
+    /// Returns the id of an account on the market's own site.
     pub async fn manual(&self) -> String {
         let id = self.account().await;
         self.sql(&format!(
@@ -128,8 +128,8 @@ impl World {
         self.instance.make_listing(&account_id, "A thing").await.id
     }
 
-    /// A listing that lacks nothing.
-    pub async fn whole(&self) -> String {
+    /// Returns the id of a complete listing.
+    pub async fn complete_listing(&self) -> String {
         let account = ready(&self.instance).await;
         let listing = v1::ListingInput {
             title: "Sweat".to_owned(),
@@ -160,9 +160,9 @@ impl World {
         made.listing.expect("a listing").id
     }
 
-    /// A listing that is on the site.
+    /// Returns the id of a listing that is on the site.
     pub async fn published(&self) -> String {
-        let id = self.whole().await;
+        let id = self.complete_listing().await;
         let item = 1_000 + self.number();
         self.sql(&format!(
             "UPDATE listings SET state = 'PUBLISHED', remote_item_id = '{item}', remote_site = 'practice', \
@@ -172,10 +172,10 @@ impl World {
         id
     }
 
-    /// A job that was prepared, in another state.
+    /// Returns the id of a prepared job whose row has these changes.
     pub async fn job(&self, changes: &str) -> String {
         let request = v1::PreparePublishRequest {
-            listing_id: self.whole().await,
+            listing_id: self.complete_listing().await,
             ..Default::default()
         };
         let mut client = PublishServiceClient::new(self.instance.connect().await);
@@ -192,9 +192,9 @@ impl World {
         id
     }
 
-    /// A job that awaits its confirmation, with that.
+    /// Returns a job that awaits its confirmation, and the confirmation.
     pub async fn awaiting(&self) -> (String, Option<v1::Confirmation>) {
-        let until = self.instance.domain.clock.now() + 600_000;
+        let until = self.instance.context.clock.now() + 600_000;
         let id = self
             .job(&format!(
                 "state = 'AWAITING_CONFIRMATION', read_back = '[]', read_back_hash = 'hash', \
@@ -211,16 +211,16 @@ impl World {
         (id, job.publish_job.expect("a job").confirmation)
     }
 
-    /// Something was done for a job or a reply, and nobody knows what came of it.
-    pub async fn undecided(&self, subject_id: &str, kind: &str, table: &str) {
+    /// Writes an effect in doubt for a job or a reply.
+    pub async fn effect_in_doubt(&self, subject_id: &str, kind: &str, table: &str) {
         self.sql(&format!(
-            "UPDATE {table} SET state = 'UNCONFIRMED', needs_manual = TRUE WHERE id = '{subject_id}'"
+            "UPDATE {table} SET state = 'UNCONFIRMED', requires_action = TRUE WHERE id = '{subject_id}'"
         ))
         .await;
         self.sql(&format!(
-            "INSERT INTO effects (id, owner_id, account_id, site, subject_id, kind, state, claim_epoch, composer_id, \
+            "INSERT INTO effects (id, workspace_id, account_id, site, subject_id, kind, state, claim_epoch, form_session_id, \
              intent_time, not_after, reconcile_after, settle_until, known_remote_ids, target_photo_ids) \
-             SELECT id, owner_id, account_id, site, id, '{kind}', 'UNCONFIRMED', 1, '', 1, 1, 1, 1, '[]', '[]' \
+             SELECT id, workspace_id, account_id, site, id, '{kind}', 'UNCONFIRMED', 1, '', 1, 1, 1, 1, '[]', '[]' \
              FROM {table} WHERE id = '{subject_id}'"
         ))
         .await;
@@ -233,7 +233,7 @@ impl World {
         store(&self.instance, &account_id, &conversation).await
     }
 
-    /// A reply, in another state, and its confirmation where it awaits one.
+    /// Returns a reply whose row has these changes, with its confirmation if it awaits one.
     pub async fn reply(&self, manual: bool, changes: &str) -> v1::Reply {
         let request = v1::SendReplyRequest {
             thread_id: self.thread().await,
@@ -253,7 +253,7 @@ impl World {
         reply.reply.expect("a reply")
     }
 
-    /// A thread, and the confirmation of its removal.
+    /// Returns a thread, and the confirmation of its removal.
     pub async fn removal(&self) -> (String, Option<v1::Confirmation>) {
         let id = self.thread().await;
         let mut client = InboxServiceClient::new(self.instance.connect().await);

@@ -1,17 +1,17 @@
-//! Files that claim more than they may, and files with more in them than a picture.
+//! Files that claim sizes over the limits, and files with large metadata.
 
 use std::io::Write as _;
 
 use super::*;
 
-/// A chunk of a PNG.
+/// Builds a PNG chunk.
 fn chunk(name: &[u8; 4], payload: &[u8]) -> Vec<u8> {
     let named = [name.as_slice(), payload].concat();
     let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
     [length.as_slice(), &named, &crc32(&named).to_be_bytes()].concat()
 }
 
-/// A PNG that claims a size; what it holds is one row.
+/// Builds a PNG that claims a size but contains only 64 KiB of zeros.
 fn png_of(width: u32, height: u32, depth: u8, color: u8, interlace: u8) -> Vec<u8> {
     let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
@@ -22,9 +22,9 @@ fn png_of(width: u32, height: u32, depth: u8, color: u8, interlace: u8) -> Vec<u
     out
 }
 
-/// So many zeros, as zlib writes them: 1,000 times shorter.
+/// Compresses `length` zeros with zlib, to about a thousandth of the length.
 fn deflated(length: usize) -> Vec<u8> {
-    // Of the encoder of PNGs, texts are the part that compresses anything.
+    // The PNG encoder compresses arbitrary bytes only in text chunks.
     let text = png::text_metadata::ZTXtChunk::new("k", "\0".repeat(length));
     let mut out = Vec::new();
     let mut encoder = png::Encoder::new(&mut out, 1, 1);
@@ -34,7 +34,7 @@ fn deflated(length: usize) -> Vec<u8> {
     drop(writer);
     let at = out.windows(4).position(|name| name == b"zTXt").expect("is there");
     let size = u32::from_be_bytes(out[at - 4..at].try_into().expect("four")) as usize;
-    // The keyword, its end, and the method stand before.
+    // Skip the keyword, its terminator and the compression method.
     out[at + 4 + 3..at + 4 + size].to_vec()
 }
 
@@ -70,7 +70,7 @@ fn webp_of(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
-fn picture_that_claims_too_much_is_refused_before_it_is_decoded() {
+fn oversized_picture_is_refused_before_decoding() {
     let refused = |bytes: &[u8]| process(bytes, &Limits::default()).expect_err("is refused");
     let long = refused(&png_of(64_000_000, 1, 8, 2, 0));
     assert!(matches!(long, Error::SideTooLong { .. }), "{long}");
@@ -113,7 +113,7 @@ fn picture_whose_parts_are_larger_than_it_is_refused() {
     let refused = process(&bytes, &Limits::default());
     assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
 
-    // The same for a frame of a GIF.
+    // A frame of a GIF that is larger than its canvas.
     let mut bytes = animated_gif(&[RgbaImage::new(2, 2)]);
     let at = bytes.iter().rposition(|byte| *byte == 0x2C).expect("a frame");
     bytes[at + 5..at + 9].copy_from_slice(&[0xFF; 4]);
@@ -122,7 +122,7 @@ fn picture_whose_parts_are_larger_than_it_is_refused() {
 }
 
 #[test]
-fn text_and_profile_that_inflate_are_left_out() {
+fn inflating_text_and_profile_chunks_are_ignored() {
     let picture = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::Png);
     let expected = done(&picture);
     let zeros = deflated(64 << 20);
@@ -138,7 +138,7 @@ fn text_and_profile_that_inflate_are_left_out() {
 }
 
 #[test]
-fn large_png_of_16_bits_is_shrunk_while_it_is_read() {
+fn large_16_bit_png_is_downscaled_while_read() {
     let (width, height) = (4_000, 3_000);
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, width, height);

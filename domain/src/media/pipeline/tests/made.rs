@@ -1,5 +1,5 @@
-//! Pictures made by program, and four small files (in `testdata`, drawn from the same scene) of kinds that nothing here
-//! can write.
+//! Generated pictures, and four small files in `testdata` of kinds that no encoder here can write. The files show the
+//! same scene.
 
 use std::io::Cursor;
 
@@ -7,7 +7,8 @@ use image::codecs::gif::GifEncoder;
 use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, RgbaImage};
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 
-/// A scene that `seed` chooses: a background of two waves and three discs, so that no two look alike.
+/// Draws the scene of `seed`: a background of two waves and three discs. Different seeds give pictures that do not look
+/// alike.
 pub(super) fn scene(seed: u32, width: u32, height: u32) -> RgbImage {
     let number = |salt: u32| {
         let mixed =
@@ -66,7 +67,7 @@ pub(super) fn animated_gif(pictures: &[RgbaImage]) -> Vec<u8> {
     out
 }
 
-/// One whole file of every kind that is read, 61 x 43 pixels. What is added here is also cut at every place below.
+/// Returns one complete file of every supported kind, 61 x 43 pixels. The tests also cut and damage each of these files.
 pub(super) fn every_kind() -> Vec<(&'static str, Vec<u8>)> {
     let rgb = scene(1, 61, 43);
     let picture = DynamicImage::ImageRgb8(rgb.clone());
@@ -126,7 +127,7 @@ pub(super) fn every_kind() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// A JPEG with all that a telephone writes: orientation, place, camera, XMP, IPTC, a comment.
+/// Adds the metadata that phones write to a JPEG: orientation, location, camera, XMP, IPTC and a comment.
 pub(super) fn with_metadata(bytes: &[u8], orientation: u16) -> Vec<u8> {
     use exif::{Field, In, Rational, Tag, Value};
     let field = |tag, value| Field {

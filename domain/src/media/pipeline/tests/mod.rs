@@ -1,4 +1,4 @@
-//! Whole photos, made by program, through the whole way.
+//! Tests of the whole pipeline with generated pictures.
 
 mod bounds;
 mod made;
@@ -26,7 +26,7 @@ fn pixels(photo: &Processed) -> RgbImage {
         .into_rgb8()
 }
 
-/// The mean difference of two pictures' samples, in steps of 255.
+/// Returns the mean difference of the samples of two pictures, on the scale of 0 to 255.
 fn difference(a: &RgbImage, b: &RgbImage) -> f64 {
     assert_eq!(a.dimensions(), b.dimensions());
     let sum: u64 = a
@@ -43,7 +43,7 @@ fn done(bytes: &[u8]) -> Processed {
 }
 
 #[test]
-fn every_kind_of_picture_becomes_the_same_photo() {
+fn every_picture_format_gives_the_same_photo() {
     let expected = scene(1, 61, 43);
     for (kind, bytes) in every_kind() {
         let photo = done(&bytes);
@@ -64,7 +64,7 @@ fn every_kind_of_picture_becomes_the_same_photo() {
 }
 
 #[test]
-fn a_file_cut_at_any_place_is_refused() {
+fn truncated_file_is_refused() {
     for (kind, bytes) in every_kind() {
         for length in 0..bytes.len() {
             let cut = process(&bytes[..length], &Limits::default());
@@ -81,7 +81,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_larger_photo_cut_at_any_place_is_refused(share in 0.0..1.0_f64, seed in 0..9_u32, progressive: bool) {
+    fn larger_truncated_photo_is_refused(share in 0.0..1.0_f64, seed in 0..9_u32, progressive: bool) {
         let whole = jpeg(&scene(seed, 320, 240), 85, Subsampling::S420, progressive);
         let length = (whole.len() as f64 * share) as usize;
         let cut = process(&whole[..length], &Limits::default());
@@ -89,11 +89,11 @@ proptest! {
     }
 
     #[test]
-    fn damage_never_panics(kind in 0..19_usize, at in any::<prop::sample::Index>(), byte: u8) {
+    fn damaged_file_never_panics(kind in 0..19_usize, at in any::<prop::sample::Index>(), byte: u8) {
         let (_, mut bytes) = every_kind().swap_remove(kind);
         let at = at.index(bytes.len());
         bytes[at] = byte;
-        // A damaged pixel may still decode: what counts is that it is a photo or an error.
+        // A damaged file may still decode, so both a photo and an error are accepted.
         let _ = process(&bytes, &Limits::default());
     }
 
@@ -110,7 +110,7 @@ proptest! {
     }
 }
 
-/// The markers of a JPEG's segments, up to its first scan.
+/// Returns the markers of the segments of a JPEG, up to its first scan.
 fn segments(jpeg: &[u8]) -> Vec<u8> {
     let (mut at, mut markers) = (2, Vec::new());
     while jpeg[at + 1] != 0xDA {
@@ -121,7 +121,7 @@ fn segments(jpeg: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn no_metadata_is_left() {
+fn photo_has_no_metadata() {
     let input = with_metadata(&jpeg(&scene(3, 120, 90), 90, Subsampling::S420, false), 6);
     let read = exif::Reader::new()
         .read_from_container(&mut Cursor::new(&input))
@@ -137,7 +137,7 @@ fn no_metadata_is_left() {
             .read_from_container(&mut Cursor::new(&photo.bytes))
             .is_err()
     );
-    // JFIF, tables, frame: nothing else stands before the picture, and nothing after it.
+    // JFIF, tables and frame are the only segments before the picture, and nothing follows it.
     let allowed = [0xE0, 0xDB, 0xC0, 0xC4];
     assert!(
         segments(&photo.bytes)
@@ -151,12 +151,12 @@ fn no_metadata_is_left() {
 }
 
 #[test]
-fn every_orientation_is_applied_as_the_standard_says() {
+fn every_exif_orientation_is_applied() {
     let (width, height) = (96, 64);
     let upright = scene(4, width, height);
     for number in 1..=8_u8 {
         let orientation = Orientation::from_exif(number).expect("there are eight");
-        // The stored picture is the one that the orientation turns into the upright one.
+        // Store the picture so that the orientation turns it upright.
         let back = match orientation {
             Orientation::Rotate90 => Orientation::Rotate270,
             Orientation::Rotate270 => Orientation::Rotate90,
@@ -196,7 +196,7 @@ fn every_orientation_is_applied_as_the_standard_says() {
 }
 
 #[test]
-fn a_file_or_picture_over_its_limit_is_refused_from_its_header() {
+fn oversized_file_or_picture_is_refused_from_its_header() {
     let mut bomb = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::Png);
     bomb[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
     // The header's checksum follows its 13 bytes.
@@ -251,7 +251,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn what_is_no_picture_and_what_is_another_format_are_told_apart() {
+fn unknown_data_and_unsupported_formats_are_distinguished() {
     for bytes in [
         &b""[..],
         b"hello",
@@ -276,7 +276,7 @@ fn what_is_no_picture_and_what_is_another_format_are_told_apart() {
 }
 
 #[test]
-fn the_smallest_and_the_longest_pictures_are_taken() {
+fn smallest_and_longest_pictures_are_accepted() {
     for (width, height, expected) in [
         (1, 1, (1, 1)),
         (20_000, 400, (2048, 41)),
@@ -298,7 +298,7 @@ fn the_smallest_and_the_longest_pictures_are_taken() {
 }
 
 #[test]
-fn a_picture_without_pixels_is_refused() {
+fn picture_without_pixels_is_refused() {
     let mut bytes = animated_gif(&[RgbaImage::new(4, 4)]);
     bytes[6..8].fill(0);
     assert!(matches!(
@@ -337,7 +337,7 @@ fn transparency_becomes_white_and_hidden_colours_do_not_bleed() {
 }
 
 #[test]
-fn colours_of_another_profile_become_srgb() {
+fn colours_are_converted_to_srgb() {
     let profile = moxcms::ColorProfile::new_display_p3().encode().expect("encodes");
     let picture = RgbImage::from_pixel(64, 64, Rgb([200, 100, 100]));
     let tagged = Encoder::new(&picture, 64, 64, PixelFormat::Rgb)
@@ -357,7 +357,7 @@ fn colours_of_another_profile_become_srgb() {
 }
 
 #[test]
-fn the_same_bytes_give_the_same_photo() {
+fn same_bytes_give_the_same_photo() {
     let bytes = jpeg(&scene(5, 900, 700), 90, Subsampling::S420, false);
     let limits = Limits {
         max_side: 400,
@@ -371,7 +371,7 @@ fn the_same_bytes_give_the_same_photo() {
 }
 
 #[test]
-fn a_halved_photo_is_as_good_as_a_resampled_one() {
+fn halving_matches_resampling_in_quality() {
     let picture = scene(6, 1000, 752);
     let photo = process(
         &jpeg(&picture, 95, Subsampling::S420, false),
@@ -388,7 +388,7 @@ fn a_halved_photo_is_as_good_as_a_resampled_one() {
 }
 
 #[test]
-fn copies_look_alike_and_different_photos_do_not() {
+fn copies_have_near_hashes_and_other_photos_do_not() {
     let hash = |bytes: &[u8]| done(bytes).perceptual_hash;
     let originals: Vec<RgbImage> = (0..12).map(|seed| scene(seed, 480, 360)).collect();
     let hashes: Vec<u64> = originals
@@ -423,7 +423,7 @@ fn copies_look_alike_and_different_photos_do_not() {
 }
 
 #[test]
-fn the_index_finds_what_is_near_in_order_and_nothing_else() {
+fn index_finds_only_near_hashes_in_order() {
     let target = 0xDEAD_BEEF_0BAD_F00D_u64;
     let far = (0..5_000_u64).map(|at| (!target ^ at, 0));
     let near = [(target ^ 0b111, 3), (target, 9), (target ^ (1 << 63), 1)];
@@ -436,11 +436,11 @@ fn the_index_finds_what_is_near_in_order_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn photos_are_processed_beside_the_async_threads_even_when_callers_leave() {
+async fn photos_are_processed_off_the_async_threads() {
     let bytes = Bytes::from(jpeg(&scene(7, 200, 150), 90, Subsampling::S420, false));
     for _ in 0..20 {
         let call = process_off_thread(bytes.clone(), Limits::default());
-        // Its caller leaves at once, most often before it is done.
+        // Cancel the call at once, usually before it is done.
         drop(tokio::time::timeout(std::time::Duration::ZERO, call).await);
     }
     let photo = process_off_thread(bytes.clone(), Limits::default())

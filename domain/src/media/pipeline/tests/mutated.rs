@@ -1,4 +1,4 @@
-//! Damaged files of every kind: some are photos still, none may panic.
+//! Damaged files of every kind: some still give a photo, but none may cause a panic.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,10 +7,10 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 
-/// Files in a run of the suite; `MUTATIONS` asks for more.
+/// The number of files in a run. The environment variable `MUTATIONS` overrides it.
 const FILES: usize = 1_500;
 const SEED: u64 = 20_261_130;
-/// In which heads and tables stand, in bytes: half of the damage is done there.
+/// The length of the part with headers and tables, in bytes. Half of the mutations are made there.
 const HEAD: usize = 700;
 
 #[test]

@@ -1,4 +1,4 @@
-//! One budget for all photos, and work that ends with its caller.
+//! The memory budget of all photos, and the end of work whose caller is cancelled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,7 +30,7 @@ async fn work_ends_when_its_caller_is_gone() {
         ended.blocking_send(()).expect("is heard");
     }));
     tokio::select! {
-        _ = &mut work => panic!("it does not end by itself"),
+        _ = &mut work => panic!("the work ended before its caller"),
         begun = has_begun.recv() => begun.expect("begins"),
     }
     drop(work);
@@ -39,7 +39,7 @@ async fn work_ends_when_its_caller_is_gone() {
 }
 
 #[test]
-fn end_of_the_process_does_not_wait_for_work() {
+fn process_exit_does_not_wait_for_work() {
     let runtime = tokio::runtime::Runtime::new().expect("starts");
     let (began, has_begun) = std::sync::mpsc::channel();
     let (go_on, goes_on) = std::sync::mpsc::channel::<()>();
@@ -50,7 +50,7 @@ fn end_of_the_process_does_not_wait_for_work() {
         ended.send(()).expect("is heard");
     }));
     has_begun.recv().expect("begins");
-    // As at the end of `main`.
+    // This happens at the end of `main`.
     drop(runtime);
     assert!(has_ended.try_recv().is_err(), "the runtime waited");
     go_on.send(()).expect("is heard");
@@ -58,7 +58,7 @@ fn end_of_the_process_does_not_wait_for_work() {
 }
 
 #[tokio::test]
-async fn work_waits_for_the_memory_of_others() {
+async fn work_waits_for_free_memory() {
     let is_over = Arc::new(AtomicBool::new(false));
     let (began, mut has_begun) = tokio::sync::mpsc::channel(1);
     let (go_on, goes_on) = std::sync::mpsc::channel::<()>();
@@ -82,7 +82,7 @@ async fn work_waits_for_the_memory_of_others() {
 }
 
 #[tokio::test]
-async fn panic_of_a_decoder_is_contained() {
+async fn decoder_panic_is_contained() {
     assert_eq!(run(1, |_| -> u8 { panic!("as a decoder would") }).await, None);
     assert_eq!(run(1, |_| 1).await, Some(1));
 }

@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/account.proto.
  */
 export const file_vintedbot_v1_account: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aW50ZWRib3QvdjEvYWNjb3VudC5wcm90bxIMdmludGVkYm90LnYxIvEGCgdBY2NvdW50EgoKAmlkGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIOCgZtYXJrZXQYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSDAoEc2l0ZRgFIAEoCRIoCgRtb2RlGAYgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZRIqCgVzdGF0ZRgHIAEoDjIbLnZpbnRlZGJvdC52MS5BY2NvdW50LlN0YXRlEioKBXBhdXNlGAggASgLMhsudmludGVkYm90LnYxLkFjY291bnQuUGF1c2USFAoMbWVtYmVyX2xvZ2luGAkgASgJEhEKCW1lbWJlcl9pZBgKIAEoCRIlChhwdWJsaXNoX2xpbWl0X3Blcl9taW51dGUYCyABKAVIAIgBARIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGA4gASgEEiYKB3Nlc3Npb24YDyABKAsyFS52aW50ZWRib3QudjEuU2Vzc2lvbhI0ChBxdWlldF91bnRpbF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1Cg9pbmJveF9mcmVzaG5lc3MYESABKAsyHC52aW50ZWRib3QudjEuSW5ib3hGcmVzaG5lc3MahQEKBVBhdXNlEikKBnJlYXNvbhgBIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1Ymxpc2hfam9iX2lkGAQgASgJIlAKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg0KCU1PREVfTU9DSxABEg8KC01PREVfTUFOVUFMEAISEgoOTU9ERV9BVVRPTUFURUQQAyJCCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhAKDFNUQVRFX1BBVVNFRBACQhsKGV9wdWJsaXNoX2xpbWl0X3Blcl9taW51dGUizgEKDkluYm94RnJlc2huZXNzEjIKDmxhc3RfcmVhZF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5uZXh0X3JlYWRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc291cmNlGAMgASgJEi4KC2xhdGVfcmVhc29uGAQgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEhQKDGxhdGVfbWVzc2FnZRgFIAEoCSLUAwoHU2Vzc2lvbhIqCgVzdGF0ZRgBIAEoDjIbLnZpbnRlZGJvdC52MS5TZXNzaW9uLlN0YXRlEikKBnJlYXNvbhgCIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgDIAEoCRIRCgltZW1iZXJfaWQYBCABKAkSFAoMbWVtYmVyX2xvZ2luGAUgASgJEhQKDGNvb2tpZV9uYW1lcxgGIAMoCRISCgpnZW5lcmF0aW9uGAcgASgDEi8KC2ltcG9ydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjaGVja190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZWZyZXNoX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhEKDVNUQVRFX0lOVkFMSUQQAiKaAQoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSFAoMZGlzcGxheV9uYW1lGAEgASgJEg4KBm1hcmtldBgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRItCgRtb2RlGAQgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZUgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCBwoFX21vZGUiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudCI8ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUudmludGVkYm90LnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KEUdldEFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJIjwKEkdldEFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQixQEKFFVwZGF0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEiYKB2FjY291bnQYAiABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50IjYKFERlbGV0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlQWNjb3VudFJlc3BvbnNlInoKDlNldE1vZGVSZXF1ZXN0EgoKAmlkGAEgASgJEigKBG1vZGUYAiABKA4yGi52aW50ZWRib3QudjEuQWNjb3VudC5Nb2RlEh4KFmF1dG9tYXRlZF9hY2tub3dsZWRnZWQYAyABKAgSEgoKcmVxdWVzdF9pZBgEIAEoCSJcCg9TZXRNb2RlUmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50EiEKGWNhbmNlbGxlZF9wdWJsaXNoX2pvYl9pZHMYAiADKAkiNgoUUmVzdW1lQWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI/ChVSZXN1bWVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50It0BChRJbXBvcnRTZXNzaW9uUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEhcKDWNvb2tpZV9oZWFkZXIYAiABKAlIABIYCg5icm93c2VyX2V4cG9ydBgDIAEoCUgAEhIKCnVzZXJfYWdlbnQYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE2FjY2VwdF9vdGhlcl9tZW1iZXIYBiABKAgSEgoKcmVxdWVzdF9pZBgHIAEoCUIICgZzb3VyY2UicQoVSW1wb3J0U2Vzc2lvblJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIXCg9kcm9wcGVkX2Nvb2tpZXMYAiADKAkSFwoPbWlzc2luZ19jb29raWVzGAMgAygJIikKE0NoZWNrU2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSI+ChRDaGVja1Nlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQiPgoURm9yZ2V0U2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIj8KFUZvcmdldFNlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQy8wYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlElUKDExpc3RBY2NvdW50cxIhLnZpbnRlZGJvdC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlEk8KCkdldEFjY291bnQSHy52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlc3BvbnNlElgKDVVwZGF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlc3BvbnNlElgKDURlbGV0ZUFjY291bnQSIi52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlc3BvbnNlEkYKB1NldE1vZGUSHC52aW50ZWRib3QudjEuU2V0TW9kZVJlcXVlc3QaHS52aW50ZWRib3QudjEuU2V0TW9kZVJlc3BvbnNlElgKDVJlc3VtZUFjY291bnQSIi52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlc3BvbnNlElgKDUltcG9ydFNlc3Npb24SIi52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlc3BvbnNlElUKDENoZWNrU2Vzc2lvbhIhLnZpbnRlZGJvdC52MS5DaGVja1Nlc3Npb25SZXF1ZXN0GiIudmludGVkYm90LnYxLkNoZWNrU2Vzc2lvblJlc3BvbnNlElgKDUZvcmdldFNlc3Npb24SIi52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_error_reason]);
+  fileDesc("Chp2aW50ZWRib3QvdjEvYWNjb3VudC5wcm90bxIMdmludGVkYm90LnYxIvQGCgdBY2NvdW50EgoKAmlkGAEgASgJEhQKDGRpc3BsYXlfbmFtZRgCIAEoCRIOCgZtYXJrZXQYAyABKAkSEAoIbGFuZ3VhZ2UYBCABKAkSDAoEc2l0ZRgFIAEoCRIoCgRtb2RlGAYgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZRIqCgVzdGF0ZRgHIAEoDjIbLnZpbnRlZGJvdC52MS5BY2NvdW50LlN0YXRlEioKBXBhdXNlGAggASgLMhsudmludGVkYm90LnYxLkFjY291bnQuUGF1c2USFAoMbWVtYmVyX2xvZ2luGAkgASgJEhEKCW1lbWJlcl9pZBgKIAEoCRIlChhwdWJsaXNoX2xpbWl0X3Blcl9taW51dGUYCyABKAVIAIgBARIvCgtjcmVhdGVfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYDSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGA4gASgEEiYKB3Nlc3Npb24YDyABKAsyFS52aW50ZWRib3QudjEuU2Vzc2lvbhI3ChNjb29sZG93bl91bnRpbF90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI1Cg9pbmJveF9mcmVzaG5lc3MYESABKAsyHC52aW50ZWRib3QudjEuSW5ib3hGcmVzaG5lc3MahQEKBVBhdXNlEikKBnJlYXNvbhgBIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIPCgdtZXNzYWdlGAIgASgJEigKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhYKDnB1Ymxpc2hfam9iX2lkGAQgASgJIlAKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg0KCU1PREVfTU9DSxABEg8KC01PREVfTUFOVUFMEAISEgoOTU9ERV9BVVRPTUFURUQQAyJCCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhAKDFNUQVRFX1BBVVNFRBACQhsKGV9wdWJsaXNoX2xpbWl0X3Blcl9taW51dGUizgEKDkluYm94RnJlc2huZXNzEjIKDmxhc3RfcmVhZF90aW1lGAEgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5uZXh0X3JlYWRfdGltZRgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGc291cmNlGAMgASgJEi4KC2xhdGVfcmVhc29uGAQgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEhQKDGxhdGVfbWVzc2FnZRgFIAEoCSLUAwoHU2Vzc2lvbhIqCgVzdGF0ZRgBIAEoDjIbLnZpbnRlZGJvdC52MS5TZXNzaW9uLlN0YXRlEikKBnJlYXNvbhgCIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgDIAEoCRIRCgltZW1iZXJfaWQYBCABKAkSFAoMbWVtYmVyX2xvZ2luGAUgASgJEhQKDGNvb2tpZV9uYW1lcxgGIAMoCRISCgpnZW5lcmF0aW9uGAcgASgDEi8KC2ltcG9ydF90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIuCgpjaGVja190aW1lGAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIwCgxyZWZyZXNoX3RpbWUYCiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2V4cGlyZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX0FDVElWRRABEhEKDVNUQVRFX0lOVkFMSUQQAiKaAQoUQ3JlYXRlQWNjb3VudFJlcXVlc3QSFAoMZGlzcGxheV9uYW1lGAEgASgJEg4KBm1hcmtldBgCIAEoCRIQCghsYW5ndWFnZRgDIAEoCRItCgRtb2RlGAQgASgOMhoudmludGVkYm90LnYxLkFjY291bnQuTW9kZUgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCBwoFX21vZGUiPwoVQ3JlYXRlQWNjb3VudFJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudCI8ChNMaXN0QWNjb3VudHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlgKFExpc3RBY2NvdW50c1Jlc3BvbnNlEicKCGFjY291bnRzGAEgAygLMhUudmludGVkYm90LnYxLkFjY291bnQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh8KEUdldEFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJIjwKEkdldEFjY291bnRSZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQixQEKFFVwZGF0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEiYKB2FjY291bnQYAiABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50IjYKFERlbGV0ZUFjY291bnRSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlQWNjb3VudFJlc3BvbnNlInoKDlNldE1vZGVSZXF1ZXN0EgoKAmlkGAEgASgJEigKBG1vZGUYAiABKA4yGi52aW50ZWRib3QudjEuQWNjb3VudC5Nb2RlEh4KFmF1dG9tYXRlZF9hY2tub3dsZWRnZWQYAyABKAgSEgoKcmVxdWVzdF9pZBgEIAEoCSJcCg9TZXRNb2RlUmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50EiEKGWNhbmNlbGxlZF9wdWJsaXNoX2pvYl9pZHMYAiADKAkiNgoUUmVzdW1lQWNjb3VudFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI/ChVSZXN1bWVBY2NvdW50UmVzcG9uc2USJgoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50It0BChRJbXBvcnRTZXNzaW9uUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEhcKDWNvb2tpZV9oZWFkZXIYAiABKAlIABIYCg5icm93c2VyX2V4cG9ydBgDIAEoCUgAEhIKCnVzZXJfYWdlbnQYBCABKAkSLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhsKE2FjY2VwdF9vdGhlcl9tZW1iZXIYBiABKAgSEgoKcmVxdWVzdF9pZBgHIAEoCUIICgZzb3VyY2UicQoVSW1wb3J0U2Vzc2lvblJlc3BvbnNlEiYKB2FjY291bnQYASABKAsyFS52aW50ZWRib3QudjEuQWNjb3VudBIXCg9kcm9wcGVkX2Nvb2tpZXMYAiADKAkSFwoPbWlzc2luZ19jb29raWVzGAMgAygJIikKE0NoZWNrU2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSI+ChRDaGVja1Nlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQiPgoURm9yZ2V0U2Vzc2lvblJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIj8KFUZvcmdldFNlc3Npb25SZXNwb25zZRImCgdhY2NvdW50GAEgASgLMhUudmludGVkYm90LnYxLkFjY291bnQy8wYKDkFjY291bnRTZXJ2aWNlElgKDUNyZWF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlQWNjb3VudFJlc3BvbnNlElUKDExpc3RBY2NvdW50cxIhLnZpbnRlZGJvdC52MS5MaXN0QWNjb3VudHNSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RBY2NvdW50c1Jlc3BvbnNlEk8KCkdldEFjY291bnQSHy52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0QWNjb3VudFJlc3BvbnNlElgKDVVwZGF0ZUFjY291bnQSIi52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlQWNjb3VudFJlc3BvbnNlElgKDURlbGV0ZUFjY291bnQSIi52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlQWNjb3VudFJlc3BvbnNlEkYKB1NldE1vZGUSHC52aW50ZWRib3QudjEuU2V0TW9kZVJlcXVlc3QaHS52aW50ZWRib3QudjEuU2V0TW9kZVJlc3BvbnNlElgKDVJlc3VtZUFjY291bnQSIi52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlcXVlc3QaIy52aW50ZWRib3QudjEuUmVzdW1lQWNjb3VudFJlc3BvbnNlElgKDUltcG9ydFNlc3Npb24SIi52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuSW1wb3J0U2Vzc2lvblJlc3BvbnNlElUKDENoZWNrU2Vzc2lvbhIhLnZpbnRlZGJvdC52MS5DaGVja1Nlc3Npb25SZXF1ZXN0GiIudmludGVkYm90LnYxLkNoZWNrU2Vzc2lvblJlc3BvbnNlElgKDUZvcmdldFNlc3Npb24SIi52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlcXVlc3QaIy52aW50ZWRib3QudjEuRm9yZ2V0U2Vzc2lvblJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_error_reason]);
 
 /**
  * An account on the marketplace.
@@ -30,35 +30,36 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   id: string;
 
   /**
-   * What the person calls it; 1 to 100 characters.
+   * The name that the person gave the account; 1 to 100 characters, no control characters.
    *
    * @generated from field: string display_name = 2;
    */
   displayName: string;
 
   /**
-   * The market by its domain's ending: "fr", "de", "co.uk". Fixed once the account is made.
+   * The market, as the ending of its domain: "fr", "de", "co.uk". Cannot change after creation.
    *
    * @generated from field: string market = 3;
    */
   market: string;
 
   /**
-   * Language of names and forms: "fr", "en" or "de".
+   * The language of names and forms: "fr", "en" or "de". The market must offer it.
    *
    * @generated from field: string language = 4;
    */
   language: string;
 
   /**
-   * Where it works: "practice", or the real site like "vinted.fr". Follows from mode and market. Output only.
+   * The site on which the account works: "practice", or the real site such as "vinted.fr". It follows from mode and
+   * market. Output only.
    *
    * @generated from field: string site = 5;
    */
   site: string;
 
   /**
-   * How far the server may go; changed by SetMode. Output only.
+   * How far the server may act without a person. SetMode changes it. Output only.
    *
    * @generated from field: vintedbot.v1.Account.Mode mode = 6;
    */
@@ -72,7 +73,7 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   state: Account_State;
 
   /**
-   * Why not. Absent: the account is active. Output only.
+   * The cause of the pause. Absent: the account is active. Output only.
    *
    * @generated from field: vintedbot.v1.Account.Pause pause = 8;
    */
@@ -93,51 +94,52 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   memberId: string;
 
   /**
-   * How many items may be published a minute at most, 1 to 60. Absent: the server's setting for accounts.
+   * The maximum number of publications per minute, 1 to 60. Absent: the server's setting for accounts.
    *
    * @generated from field: optional int32 publish_limit_per_minute = 11;
    */
   publishLimitPerMinute?: number | undefined;
 
   /**
-   * When it was made. Output only.
+   * The creation time. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 12;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed. Output only.
+   * The time of the last change. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 13;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log. Output only.
+   * The sequence of the last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 14;
    */
   sequence: bigint;
 
   /**
-   * The session that was imported for the site it works on. Absent: there is none; in MOCK mode the practice site is then
-   * entered without one. Output only.
+   * The session that was imported for `site`. Absent: there is none. In MOCK mode the server then uses the practice
+   * site without a session. Output only.
    *
    * @generated from field: vintedbot.v1.Session session = 15;
    */
   session?: Session | undefined;
 
   /**
-   * Until when nothing is asked of the site, because it said that there were too many requests. In the past, or absent: it is
-   * not left alone. Output only.
+   * The end of a cooldown. The server sends no request to the site until then, because the site reported too many
+   * requests. Absent or in the past: there is no cooldown. Output only.
    *
-   * @generated from field: google.protobuf.Timestamp quiet_until_time = 16;
+   * @generated from field: google.protobuf.Timestamp cooldown_until_time = 16;
    */
-  quietUntilTime?: Timestamp | undefined;
+  cooldownUntilTime?: Timestamp | undefined;
 
   /**
-   * How fresh its inbox is. Changes without an event in the log; Watch tells it as an ephemeral message. Output only.
+   * How fresh the inbox is. Changes to it are not in the event log; Watch sends them as ephemeral messages. Absent in
+   * events. Output only.
    *
    * @generated from field: vintedbot.v1.InboxFreshness inbox_freshness = 17;
    */
@@ -152,34 +154,35 @@ export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 0);
 
 /**
- * Why an account is paused.
+ * The cause of a pause.
  *
  * @generated from message vintedbot.v1.Account.Pause
  */
 export type Account_Pause = Message<"vintedbot.v1.Account.Pause"> & {
   /**
-   * The reason for programs: usually one that begins with CHALLENGE.
+   * The reason, for programs. Usually a CHALLENGE or SESSION reason. UNSPECIFIED: this version of the server does not
+   * know the stored reason.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 1;
    */
   reason: ErrorReason;
 
   /**
-   * The reason and what to do, in English, for the person.
+   * The reason and what to do, in English, for a person.
    *
    * @generated from field: string message = 2;
    */
   message: string;
 
   /**
-   * Since when.
+   * The start of the pause.
    *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp | undefined;
 
   /**
-   * UUID of the publish job that met it; its screenshots are the evidence. Empty: it was not a publish job.
+   * UUID of the publish job that met the cause; its screenshots are the evidence. Empty: no publish job met it.
    *
    * @generated from field: string publish_job_id = 4;
    */
@@ -194,34 +197,35 @@ export const Account_PauseSchema: GenMessage<Account_Pause> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 0, 0);
 
 /**
- * How far the server may go on its own.
+ * How far the server may act without a person.
  *
  * @generated from enum vintedbot.v1.Account.Mode
  */
 export enum Account_Mode {
   /**
-   * Not said; never in an answer.
+   * Not set; never sent, and refused in requests.
    *
    * @generated from enum value: MODE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Works on the practice site only; reaches nothing beyond this machine. Allows what AUTOMATED allows.
+   * The account works only on the practice site and reaches nothing beyond this machine. It may do everything that
+   * AUTOMATED allows.
    *
    * @generated from enum value: MODE_MOCK = 1;
    */
   MOCK = 1,
 
   /**
-   * Reads from the real site; every write is prepared, and a person confirms it.
+   * The account works on the real site. The server reads the site and prepares writes; a person confirms each write.
    *
    * @generated from enum value: MODE_MANUAL = 2;
    */
   MANUAL = 2,
 
   /**
-   * Rules and schedules may confirm writes on the real site. Needs an explicit acknowledgement.
+   * The account works on the real site. Rules and schedules may confirm writes. Requires an explicit acknowledgement.
    *
    * @generated from enum value: MODE_AUTOMATED = 3;
    */
@@ -235,13 +239,13 @@ export const Account_ModeSchema: GenEnum<Account_Mode> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_account, 0, 0);
 
 /**
- * Whether jobs of this account run.
+ * Whether the account's jobs run.
  *
  * @generated from enum vintedbot.v1.Account.State
  */
 export enum Account_State {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -255,7 +259,8 @@ export enum Account_State {
   ACTIVE = 1,
 
   /**
-   * No job of this account touches the site until ResumeAccount; see `pause`.
+   * Except for session imports, no job of the account contacts the site until the pause ends; see `pause`.
+   * ResumeAccount ends it, or a session import if the session was the cause.
    *
    * @generated from enum value: STATE_PAUSED = 2;
    */
@@ -269,35 +274,35 @@ export const Account_StateSchema: GenEnum<Account_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_account, 0, 1);
 
 /**
- * When an account's inbox was last read on the site, and when it is read next.
+ * The last and the next reading of an account's inbox on the site.
  *
  * @generated from message vintedbot.v1.InboxFreshness
  */
 export type InboxFreshness = Message<"vintedbot.v1.InboxFreshness"> & {
   /**
-   * When it was last read completely: everything that the site had then is here. Absent: never. Output only, as is every
-   * field here.
+   * The time of the last complete reading. Everything that the site had then is stored. Absent: the inbox was never
+   * read completely. All fields of this message are output only.
    *
    * @generated from field: google.protobuf.Timestamp last_read_time = 1;
    */
   lastReadTime?: Timestamp | undefined;
 
   /**
-   * When it is read next. Absent: not by itself.
+   * The time of the next scheduled reading. Absent: none is scheduled.
    *
    * @generated from field: google.protobuf.Timestamp next_read_time = 2;
    */
   nextReadTime?: Timestamp | undefined;
 
   /**
-   * Where it is read from: "practice", or the real site like "vinted.fr".
+   * The site that is read: "practice", or the real site such as "vinted.fr".
    *
    * @generated from field: string source = 3;
    */
   source: string;
 
   /**
-   * Why the last try brought nothing. UNSPECIFIED: it did.
+   * Why the last reading failed or was incomplete. UNSPECIFIED: it was complete.
    *
    * @generated from field: vintedbot.v1.ErrorReason late_reason = 4;
    */
@@ -319,83 +324,85 @@ export const InboxFreshnessSchema: GenMessage<InboxFreshness> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 1);
 
 /**
- * A session on the site, as far as it may be shown: never its cookies' values.
+ * A session on the site, without the values of its cookies.
  *
  * @generated from message vintedbot.v1.Session
  */
 export type Session = Message<"vintedbot.v1.Session"> & {
   /**
-   * Whether it can be used. Output only, as is every field here.
+   * Whether the session is usable. All fields of this message are output only.
    *
    * @generated from field: vintedbot.v1.Session.State state = 1;
    */
   state: Session_State;
 
   /**
-   * Why not. UNSPECIFIED: it can be used.
+   * Why the session is not usable. UNSPECIFIED: it is usable.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 2;
    */
   reason: ErrorReason;
 
   /**
-   * The same in English, with what to do. Empty: it can be used.
+   * The same in English, with what to do. Empty: the session is usable.
    *
    * @generated from field: string reason_message = 3;
    */
   reasonMessage: string;
 
   /**
-   * The site's id of the member whose session it is.
+   * The site's id of the member to whom the session belongs.
    *
    * @generated from field: string member_id = 4;
    */
   memberId: string;
 
   /**
-   * That member's login name.
+   * The login name of that member.
    *
    * @generated from field: string member_login = 5;
    */
   memberLogin: string;
 
   /**
-   * Names of the cookies that are kept, in order.
+   * The names of the stored cookies, in alphabetical order.
    *
    * @generated from field: repeated string cookie_names = 6;
    */
   cookieNames: string[];
 
   /**
-   * Grows by one with each import and each renewal.
+   * Increases by 1 each time the stored cookies change: at an import, at a refresh, or when the browser's cookies are
+   * captured.
    *
    * @generated from field: int64 generation = 7;
    */
   generation: bigint;
 
   /**
-   * When it was imported.
+   * The time of the import.
    *
    * @generated from field: google.protobuf.Timestamp import_time = 8;
    */
   importTime?: Timestamp | undefined;
 
   /**
-   * When the site last answered to it as to a logged-in member.
+   * The last time the site answered the session as that of a logged-in member.
    *
    * @generated from field: google.protobuf.Timestamp check_time = 9;
    */
   checkTime?: Timestamp | undefined;
 
   /**
-   * When its tokens were last renewed here. Absent: never.
+   * The last time this server refreshed the session's tokens or captured them from its browser. Absent: never.
    *
    * @generated from field: google.protobuf.Timestamp refresh_time = 10;
    */
   refreshTime?: Timestamp | undefined;
 
   /**
-   * From when on it is not used any more, as the person said. Absent: for as long as the site takes it.
+   * The time at which the server stops using the session, as set by the person. Absent: the server uses it for as long
+   * as the site accepts it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 11;
    */
@@ -410,27 +417,27 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 2);
 
 /**
- * Whether it can be used.
+ * Whether the session is usable.
  *
  * @generated from enum vintedbot.v1.Session.State
  */
 export enum Session_State {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The site took it when it was last used.
+   * The site accepted the session when it was last used.
    *
    * @generated from enum value: STATE_ACTIVE = 1;
    */
   ACTIVE = 1,
 
   /**
-   * The site does not take it any more, or its `expire_time` has passed: import a new one. See `reason`.
+   * The site no longer accepts the session, or its `expire_time` has passed. See `reason`, and import a new session.
    *
    * @generated from enum value: STATE_INVALID = 2;
    */
@@ -444,41 +451,44 @@ export const Session_StateSchema: GenEnum<Session_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_account, 2, 0);
 
 /**
- * Asks for a new account.
+ * The request of CreateAccount.
  *
  * @generated from message vintedbot.v1.CreateAccountRequest
  */
 export type CreateAccountRequest = Message<"vintedbot.v1.CreateAccountRequest"> & {
   /**
-   * What the person calls it; 1 to 100 characters. Required.
+   * The account's name; 1 to 100 characters, no control characters. Required.
    *
    * @generated from field: string display_name = 1;
    */
   displayName: string;
 
   /**
-   * The market by its domain's ending: "fr", "de", "co.uk". Required.
+   * The market, as the ending of its domain: "fr", "de", "co.uk". Required.
    *
    * @generated from field: string market = 2;
    */
   market: string;
 
   /**
-   * Language of names and forms: "fr", "en" or "de". Absent: the market's own if it is one of these, else "en".
+   * The language of names and forms: "fr", "en" or "de". The market must offer it. Empty: the market's own language if
+   * it is one of these, otherwise "en".
    *
    * @generated from field: string language = 3;
    */
   language: string;
 
   /**
-   * How far the server may go. Absent: the server's setting SESSION_MODE. AUTOMATED is refused here; use SetMode.
+   * How far the server may act without a person. AUTOMATED is refused; create the account and then call SetMode.
+   * Absent: the server's setting SESSION_MODE.
    *
    * @generated from field: optional vintedbot.v1.Account.Mode mode = 4;
    */
   mode?: Account_Mode | undefined;
 
   /**
-   * UUID that makes repeating this call safe: same id and parameters, same account. Absent: every call makes an account.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same account. Empty: every call
+   * creates an account.
    *
    * @generated from field: string request_id = 5;
    */
@@ -493,13 +503,13 @@ export const CreateAccountRequestSchema: GenMessage<CreateAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 3);
 
 /**
- * The new account.
+ * The response of CreateAccount.
  *
  * @generated from message vintedbot.v1.CreateAccountResponse
  */
 export type CreateAccountResponse = Message<"vintedbot.v1.CreateAccountResponse"> & {
   /**
-   * The account as it was stored.
+   * The new account.
    *
    * @generated from field: vintedbot.v1.Account account = 1;
    */
@@ -514,20 +524,20 @@ export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 4);
 
 /**
- * Asks for the owner's accounts.
+ * The request of ListAccounts.
  *
  * @generated from message vintedbot.v1.ListAccountsRequest
  */
 export type ListAccountsRequest = Message<"vintedbot.v1.ListAccountsRequest"> & {
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -542,7 +552,7 @@ export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_account, 5);
 
 /**
- * A page of accounts.
+ * The response of ListAccounts.
  *
  * @generated from message vintedbot.v1.ListAccountsResponse
  */
@@ -555,7 +565,7 @@ export type ListAccountsResponse = Message<"vintedbot.v1.ListAccountsResponse"> 
   accounts: Account[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -570,7 +580,7 @@ export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@_
   messageDesc(file_vintedbot_v1_account, 6);
 
 /**
- * Asks for one account.
+ * The request of GetAccount.
  *
  * @generated from message vintedbot.v1.GetAccountRequest
  */
@@ -591,7 +601,7 @@ export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_account, 7);
 
 /**
- * One account.
+ * The response of GetAccount.
  *
  * @generated from message vintedbot.v1.GetAccountResponse
  */
@@ -612,7 +622,7 @@ export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_account, 8);
 
 /**
- * Asks for a change of an account.
+ * The request of UpdateAccount.
  *
  * @generated from message vintedbot.v1.UpdateAccountRequest
  */
@@ -625,29 +635,30 @@ export type UpdateAccountRequest = Message<"vintedbot.v1.UpdateAccountRequest"> 
   id: string;
 
   /**
-   * The new values; only `display_name`, `language` and `publish_limit_per_minute` can change. Required.
+   * The new values. Only `display_name`, `language` and `publish_limit_per_minute` can change. Required.
    *
    * @generated from field: vintedbot.v1.Account account = 2;
    */
   account?: Account | undefined;
 
   /**
-   * Which of these to take, at most 100; a named field that is absent in `account` is reset. Absent or empty: those that
-   * are present in `account`.
+   * The fields to change, at most 100. `language` or `publish_limit_per_minute` in the mask without a value is reset to
+   * its default; `display_name` cannot be reset. Absent or empty: every field that has a value in `account`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The change is made only if the account's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
+   * The `sequence` that the account must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
+   * checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating may apply the change again.
+   * The idempotency key, a UUID. Empty: a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -662,13 +673,13 @@ export const UpdateAccountRequestSchema: GenMessage<UpdateAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 9);
 
 /**
- * The changed account.
+ * The response of UpdateAccount.
  *
  * @generated from message vintedbot.v1.UpdateAccountResponse
  */
 export type UpdateAccountResponse = Message<"vintedbot.v1.UpdateAccountResponse"> & {
   /**
-   * The account as it is now.
+   * The account after the change.
    *
    * @generated from field: vintedbot.v1.Account account = 1;
    */
@@ -683,7 +694,7 @@ export const UpdateAccountResponseSchema: GenMessage<UpdateAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 10);
 
 /**
- * Asks for an account to be removed from here.
+ * The request of DeleteAccount.
  *
  * @generated from message vintedbot.v1.DeleteAccountRequest
  */
@@ -696,7 +707,7 @@ export type DeleteAccountRequest = Message<"vintedbot.v1.DeleteAccountRequest"> 
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -711,7 +722,7 @@ export const DeleteAccountRequestSchema: GenMessage<DeleteAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 11);
 
 /**
- * The account is removed.
+ * The response of DeleteAccount.
  *
  * @generated from message vintedbot.v1.DeleteAccountResponse
  */
@@ -726,7 +737,7 @@ export const DeleteAccountResponseSchema: GenMessage<DeleteAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 12);
 
 /**
- * Asks for another mode.
+ * The request of SetMode.
  *
  * @generated from message vintedbot.v1.SetModeRequest
  */
@@ -739,22 +750,22 @@ export type SetModeRequest = Message<"vintedbot.v1.SetModeRequest"> & {
   id: string;
 
   /**
-   * The mode to change to. The present one is no error and changes nothing. Required.
+   * The new mode. The current mode is not an error and changes nothing. Required.
    *
    * @generated from field: vintedbot.v1.Account.Mode mode = 2;
    */
   mode: Account_Mode;
 
   /**
-   * Must be true for AUTOMATED: the person has read the safety notes and lets rules and schedules act in their name.
-   * Ignored for the other modes.
+   * Must be true for AUTOMATED. It states that the person has read the safety notes and lets rules and schedules act in
+   * their name. Ignored for the other modes.
    *
    * @generated from field: bool automated_acknowledged = 3;
    */
   automatedAcknowledged: boolean;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating may apply the change again.
+   * The idempotency key, a UUID. Empty: a retry can apply the change again.
    *
    * @generated from field: string request_id = 4;
    */
@@ -769,20 +780,21 @@ export const SetModeRequestSchema: GenMessage<SetModeRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 13);
 
 /**
- * The account in its mode.
+ * The response of SetMode.
  *
  * @generated from message vintedbot.v1.SetModeResponse
  */
 export type SetModeResponse = Message<"vintedbot.v1.SetModeResponse"> & {
   /**
-   * The account as it is now.
+   * The account after the call.
    *
    * @generated from field: vintedbot.v1.Account account = 1;
    */
   account?: Account | undefined;
 
   /**
-   * UUIDs of the publish jobs that were cancelled by the change. Empty: none.
+   * UUIDs of the publish jobs that the change cancelled or is cancelling. Empty: none, or the call was a repetition of
+   * the same `request_id`.
    *
    * @generated from field: repeated string cancelled_publish_job_ids = 2;
    */
@@ -797,7 +809,7 @@ export const SetModeResponseSchema: GenMessage<SetModeResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 14);
 
 /**
- * Asks for a pause to end.
+ * The request of ResumeAccount.
  *
  * @generated from message vintedbot.v1.ResumeAccountRequest
  */
@@ -810,7 +822,7 @@ export type ResumeAccountRequest = Message<"vintedbot.v1.ResumeAccountRequest"> 
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: a repeated call may end a later pause.
+   * The idempotency key, a UUID. Empty: a retry can end a later pause.
    *
    * @generated from field: string request_id = 2;
    */
@@ -825,13 +837,13 @@ export const ResumeAccountRequestSchema: GenMessage<ResumeAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 15);
 
 /**
- * The account after its pause.
+ * The response of ResumeAccount.
  *
  * @generated from message vintedbot.v1.ResumeAccountResponse
  */
 export type ResumeAccountResponse = Message<"vintedbot.v1.ResumeAccountResponse"> & {
   /**
-   * The account as it is now.
+   * The account after the call.
    *
    * @generated from field: vintedbot.v1.Account account = 1;
    */
@@ -846,7 +858,7 @@ export const ResumeAccountResponseSchema: GenMessage<ResumeAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 16);
 
 /**
- * Brings a session from the person's own browser.
+ * The request of ImportSession.
  *
  * @generated from message vintedbot.v1.ImportSessionRequest
  */
@@ -859,7 +871,7 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
   accountId: string;
 
   /**
-   * Where the cookies come from; at most 64 KiB, and no cookie with two values. Required.
+   * The source of the cookies, at most 64 KiB. No cookie may have two values. Required.
    *
    * @generated from oneof vintedbot.v1.ImportSessionRequest.source
    */
@@ -873,7 +885,7 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
     case: "cookieHeader";
   } | {
     /**
-     * A browser's or a cookie extension's export as JSON: an array of objects with `name`, `value` and `domain`, or an
+     * The JSON export of a browser or a cookie extension: an array of objects with `name`, `value` and `domain`, or an
      * object with such an array as `cookies`.
      *
      * @generated from field: string browser_export = 3;
@@ -883,31 +895,34 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * The `User-Agent` header of the same browser; 1 to 512 characters. Plain reads of the site are made with it, as it is.
-   * Required.
+   * The `User-Agent` header of the same browser; 1 to 512 printable ASCII characters. The server sends it unchanged
+   * with its plain HTTP reads of the site. Required.
    *
    * @generated from field: string user_agent = 4;
    */
   userAgent: string;
 
   /**
-   * From when on the session is not to be used any more. Absent: for as long as the site takes it.
+   * The time at which the server stops using the session; must be in the future. Absent: the server uses it for as long
+   * as the site accepts it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * Whether a session of another member than before is taken. It voids every confirm token of the account and cancels its
-   * publish jobs that have not reached their click; while one that has is undecided it is refused with OUTCOME_UNKNOWN. The
-   * account's listings stay with the old one's items. Absent: no, refused with SESSION_OTHER_MEMBER.
+   * Whether to accept a session of another member than before. Accepting one voids every confirm token of the account.
+   * It cancels the account's publish jobs, replies and thread removals without a committed intent. While a write of the
+   * account is in doubt, the import is refused with OUTCOME_UNKNOWN. The account's listings stay linked to the items of
+   * the previous member. Absent: no; such a session is refused with SESSION_MEMBER_MISMATCH.
    *
    * @generated from field: bool accept_other_member = 6;
    */
   acceptOtherMember: boolean;
 
   /**
-   * UUID that makes repeating this call safe: same id and parameters, same answer. Absent: every call imports.
+   * The idempotency key, a UUID. A retry with the same key and parameters gets the same result, except after
+   * SITE_UNAVAILABLE and RESOURCE_CHANGED, when it tries again. Empty: every call imports.
    *
    * @generated from field: string request_id = 7;
    */
@@ -922,7 +937,7 @@ export const ImportSessionRequestSchema: GenMessage<ImportSessionRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 17);
 
 /**
- * What came of an import.
+ * The response of ImportSession.
  *
  * @generated from message vintedbot.v1.ImportSessionResponse
  */
@@ -935,7 +950,8 @@ export type ImportSessionResponse = Message<"vintedbot.v1.ImportSessionResponse"
   account?: Account | undefined;
 
   /**
-   * Names of the cookies that were not kept: those that a bot check issued to the other browser, and those of other sites.
+   * Names of the cookies that were not stored: cookies that a bot check issued to the other browser, and cookies of
+   * other sites.
    *
    * @generated from field: repeated string dropped_cookies = 2;
    */
@@ -957,7 +973,7 @@ export const ImportSessionResponseSchema: GenMessage<ImportSessionResponse> = /*
   messageDesc(file_vintedbot_v1_account, 18);
 
 /**
- * Asks whether the session still works.
+ * The request of CheckSession.
  *
  * @generated from message vintedbot.v1.CheckSessionRequest
  */
@@ -978,13 +994,13 @@ export const CheckSessionRequestSchema: GenMessage<CheckSessionRequest> = /*@__P
   messageDesc(file_vintedbot_v1_account, 19);
 
 /**
- * What the site says about the session.
+ * The response of CheckSession.
  *
  * @generated from message vintedbot.v1.CheckSessionResponse
  */
 export type CheckSessionResponse = Message<"vintedbot.v1.CheckSessionResponse"> & {
   /**
-   * The account with its session, INVALID if the site refused it.
+   * The account with its session, which is INVALID if the site refused it.
    *
    * @generated from field: vintedbot.v1.Account account = 1;
    */
@@ -999,7 +1015,7 @@ export const CheckSessionResponseSchema: GenMessage<CheckSessionResponse> = /*@_
   messageDesc(file_vintedbot_v1_account, 20);
 
 /**
- * Asks for the session to be erased here.
+ * The request of ForgetSession.
  *
  * @generated from message vintedbot.v1.ForgetSessionRequest
  */
@@ -1012,7 +1028,7 @@ export type ForgetSessionRequest = Message<"vintedbot.v1.ForgetSessionRequest"> 
   accountId: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1027,13 +1043,13 @@ export const ForgetSessionRequestSchema: GenMessage<ForgetSessionRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 21);
 
 /**
- * The session is erased.
+ * The response of ForgetSession.
  *
  * @generated from message vintedbot.v1.ForgetSessionResponse
  */
 export type ForgetSessionResponse = Message<"vintedbot.v1.ForgetSessionResponse"> & {
   /**
-   * The account without a session.
+   * The account, without a session.
    *
    * @generated from field: vintedbot.v1.Account account = 1;
    */
@@ -1048,13 +1064,17 @@ export const ForgetSessionResponseSchema: GenMessage<ForgetSessionResponse> = /*
   messageDesc(file_vintedbot_v1_account, 22);
 
 /**
- * The owner's accounts on the marketplace, and how far the server may go with each.
+ * Manages the workspace's accounts on the marketplace: their modes, pauses and sessions.
+ *
+ * "The site" is the marketplace site on which an account works: the practice site or the real one (see `Account.site`).
+ * A committed intent is the record that the server stores right before it makes a write on the site.
  *
  * @generated from service vintedbot.v1.AccountService
  */
 export const AccountService: GenService<{
   /**
-   * Adds an account. Nothing is contacted. Scope: accounts:write.
+   * Creates an account. The call contacts no site. A background job then reads the member and the catalogue from the
+   * account's site. Fails with ACKNOWLEDGEMENT_REQUIRED for the mode AUTOMATED. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.CreateAccount
    */
@@ -1074,7 +1094,7 @@ export const AccountService: GenService<{
     output: typeof ListAccountsResponseSchema;
   },
   /**
-   * Gets one account. Scope: accounts:read.
+   * Returns one account. Scope: accounts:read.
    *
    * @generated from rpc vintedbot.v1.AccountService.GetAccount
    */
@@ -1084,7 +1104,8 @@ export const AccountService: GenService<{
     output: typeof GetAccountResponseSchema;
   },
   /**
-   * Changes an account's name, language or publish limit. Scope: accounts:write.
+   * Changes an account's display name, language or publish limit. Fails with RESOURCE_CHANGED if `expected_sequence`
+   * does not match. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.UpdateAccount
    */
@@ -1094,9 +1115,9 @@ export const AccountService: GenService<{
     output: typeof UpdateAccountResponseSchema;
   },
   /**
-   * Removes an account, its listings and its inbox from here, and nothing from the site. Refused with PUBLISH_JOB_OPEN while
-   * one of its publish jobs has not ended, with REPLY_OPEN while one of its replies has not, and
-   * with THREAD_REMOVAL_OPEN while the removal of one of its threads has not. Scope: accounts:write.
+   * Deletes an account, its listings and its inbox from this server. Nothing changes on the site. Fails with
+   * PUBLISH_JOB_OPEN, REPLY_OPEN or THREAD_REMOVAL_OPEN while one of its publish jobs, replies or thread removals has
+   * not ended. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.DeleteAccount
    */
@@ -1106,8 +1127,9 @@ export const AccountService: GenService<{
     output: typeof DeleteAccountResponseSchema;
   },
   /**
-   * Changes the mode. Voids every confirm token of the account and cancels its publish jobs that have not reached their
-   * click. Scope: accounts:write.
+   * Changes an account's mode. A change voids every confirm token of the account. It cancels the account's publish
+   * jobs, replies and thread removals without a committed intent. Fails with ACKNOWLEDGEMENT_REQUIRED for AUTOMATED
+   * without `automated_acknowledged`. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.SetMode
    */
@@ -1117,8 +1139,8 @@ export const AccountService: GenService<{
     output: typeof SetModeResponseSchema;
   },
   /**
-   * Says that the cause of a pause is dealt with. Blocked jobs stay blocked until they are retried. An account that is not
-   * paused stays as it is. Scope: accounts:write.
+   * Ends a pause, after a person has dealt with its cause. Jobs that waited for the account continue. Jobs that are
+   * BLOCKED stay so until they are retried. An account that is not paused does not change. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ResumeAccount
    */
@@ -1128,13 +1150,18 @@ export const AccountService: GenService<{
     output: typeof ResumeAccountResponseSchema;
   },
   /**
-   * Takes over the session that the person has in a browser of their own: its cookies and that browser's user agent. The
-   * session is tried on the site before anything is kept, until the call's deadline; the answer names the member. Cookies
-   * that a bot check issued to the other browser are dropped, always. A session that was there before is replaced only by
-   * one that works. Success ends a pause whose cause was the session; blocked jobs stay blocked until they are retried. Of
-   * two imports at once the later one counts, and the other is refused with RESOURCE_CHANGED. Refused with
-   * SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_OTHER_MEMBER, SESSION_INVALID, SITE_UNAVAILABLE, with the reason
-   * of a challenge that the site answers with, with MESSAGE_TOO_LARGE, or with RATE_LIMITED. Scope: accounts:write.
+   * Imports the session of the person's own browser: its cookies and its user agent. The server tries the session on
+   * the site before it puts it into use, and the call waits for the result until its deadline. The response names the
+   * member.
+   *
+   * Cookies that a bot check issued to the other browser are always dropped. A working session replaces the session
+   * that was stored before. An import that fails leaves the stored session in use. Success ends a pause that the
+   * session caused; blocked jobs stay blocked until they are retried. If two imports of an account overlap, the later
+   * one wins and the earlier one fails with RESOURCE_CHANGED.
+   *
+   * Fails with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_MEMBER_MISMATCH, SESSION_INVALID,
+   * OUTCOME_UNKNOWN, RESOURCE_CHANGED, SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED, MESSAGE_TOO_LARGE, RATE_LIMITED, or
+   * the CHALLENGE reason of a challenge that the site shows. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ImportSession
    */
@@ -1144,8 +1171,11 @@ export const AccountService: GenService<{
     output: typeof ImportSessionResponseSchema;
   },
   /**
-   * Asks the site who is logged in, with the session as it is; renews it first where it is about to end. One that is INVALID
-   * is not asked about. Refused with SESSION_REQUIRED where there is none, and with ACCOUNT_PAUSED. Scope: accounts:write.
+   * Asks the site which member is logged in with the stored session. The call waits for the answer until its deadline.
+   * A session that is about to end is refreshed first. A session that is already INVALID is returned without a request
+   * to the site. Fails with SESSION_REQUIRED if the account has no session, and with ACCOUNT_PAUSED. If the site gives
+   * no usable answer, fails with SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED or a CHALLENGE reason. Scope:
+   * accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.CheckSession
    */
@@ -1155,10 +1185,13 @@ export const AccountService: GenService<{
     output: typeof CheckSessionResponseSchema;
   },
   /**
-   * Erases the account's sessions here, on whatever site. On the site they stay: log out there to end one. An account of the
-   * real site whose jobs need one is paused with SESSION_REQUIRED, until one is imported; in MOCK mode, where the account
-   * plays another member then, its publish jobs that have not reached their click are cancelled. Forgetting none is no
-   * error. Scope: accounts:write.
+   * Deletes all of the account's sessions from this server, whichever site they belong to. The sessions stay valid on
+   * the site: log out there to end them. Deleting nothing is not an error.
+   *
+   * If publish jobs, replies or thread removals of an account on the real site are still open, the account is paused
+   * with SESSION_REQUIRED until a session is imported. An account in MOCK mode becomes another member of the practice
+   * site without its session. Its publish jobs, replies and thread removals without a committed intent are therefore
+   * cancelled. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ForgetSession
    */

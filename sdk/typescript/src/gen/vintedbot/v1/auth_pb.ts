@@ -12,10 +12,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/auth.proto.
  */
 export const file_vintedbot_v1_auth: GenFile = /*@__PURE__*/
-  fileDesc("Chd2aW50ZWRib3QvdjEvYXV0aC5wcm90bxIMdmludGVkYm90LnYxIp8CCghBcGlUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgIIAEoBBIRCglwYXJlbnRfaWQYCSABKAkiDwoNV2hvQW1JUmVxdWVzdCJ5Cg5XaG9BbUlSZXNwb25zZRIQCghvd25lcl9pZBgBIAEoCRISCgpvd25lcl9uYW1lGAIgASgJEikKCWFwaV90b2tlbhgDIAEoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIWCg5zZXJ2ZXJfdmVyc2lvbhgEIAEoCSJ6ChVDcmVhdGVBcGlUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzY29wZXMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkiUwoWQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRIpCglhcGlfdG9rZW4YASABKAsyFi52aW50ZWRib3QudjEuQXBpVG9rZW4SDgoGc2VjcmV0GAIgASgJIlMKFExpc3RBcGlUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhQKDHNob3dfcmV2b2tlZBgDIAEoCCJcChVMaXN0QXBpVG9rZW5zUmVzcG9uc2USKgoKYXBpX3Rva2VucxgBIAMoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTQoVUmV2b2tlQXBpVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMc3VjY2Vzc29yX2lkGAMgASgJIkMKFlJldm9rZUFwaVRva2VuUmVzcG9uc2USKQoJYXBpX3Rva2VuGAEgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuMuYCCgtBdXRoU2VydmljZRJDCgZXaG9BbUkSGy52aW50ZWRib3QudjEuV2hvQW1JUmVxdWVzdBocLnZpbnRlZGJvdC52MS5XaG9BbUlSZXNwb25zZRJbCg5DcmVhdGVBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5DcmVhdGVBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRJYCg1MaXN0QXBpVG9rZW5zEiIudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXF1ZXN0GiMudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXNwb25zZRJbCg5SZXZva2VBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5SZXZva2VBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuUmV2b2tlQXBpVG9rZW5SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
+  fileDesc("Chd2aW50ZWRib3QvdjEvYXV0aC5wcm90bxIMdmludGVkYm90LnYxIp8CCghBcGlUb2tlbhIKCgJpZBgBIAEoCRIMCgRuYW1lGAIgASgJEg4KBnNjb3BlcxgDIAMoCRIvCgtjcmVhdGVfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjEKDWxhc3RfdXNlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3Jldm9rZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgIIAEoBBIRCglwYXJlbnRfaWQYCSABKAkiDwoNV2hvQW1JUmVxdWVzdCKBAQoOV2hvQW1JUmVzcG9uc2USFAoMd29ya3NwYWNlX2lkGAEgASgJEhYKDndvcmtzcGFjZV9uYW1lGAIgASgJEikKCWFwaV90b2tlbhgDIAEoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIWCg5zZXJ2ZXJfdmVyc2lvbhgEIAEoCSJ6ChVDcmVhdGVBcGlUb2tlblJlcXVlc3QSDAoEbmFtZRgBIAEoCRIOCgZzY29wZXMYAiADKAkSLwoLZXhwaXJlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCnJlcXVlc3RfaWQYBCABKAkiUwoWQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRIpCglhcGlfdG9rZW4YASABKAsyFi52aW50ZWRib3QudjEuQXBpVG9rZW4SDgoGc2VjcmV0GAIgASgJIlMKFExpc3RBcGlUb2tlbnNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhQKDHNob3dfcmV2b2tlZBgDIAEoCCJcChVMaXN0QXBpVG9rZW5zUmVzcG9uc2USKgoKYXBpX3Rva2VucxgBIAMoCzIWLnZpbnRlZGJvdC52MS5BcGlUb2tlbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTQoVUmV2b2tlQXBpVG9rZW5SZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkSFAoMc3VjY2Vzc29yX2lkGAMgASgJIkMKFlJldm9rZUFwaVRva2VuUmVzcG9uc2USKQoJYXBpX3Rva2VuGAEgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuMuYCCgtBdXRoU2VydmljZRJDCgZXaG9BbUkSGy52aW50ZWRib3QudjEuV2hvQW1JUmVxdWVzdBocLnZpbnRlZGJvdC52MS5XaG9BbUlSZXNwb25zZRJbCg5DcmVhdGVBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5DcmVhdGVBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuQ3JlYXRlQXBpVG9rZW5SZXNwb25zZRJYCg1MaXN0QXBpVG9rZW5zEiIudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXF1ZXN0GiMudmludGVkYm90LnYxLkxpc3RBcGlUb2tlbnNSZXNwb25zZRJbCg5SZXZva2VBcGlUb2tlbhIjLnZpbnRlZGJvdC52MS5SZXZva2VBcGlUb2tlblJlcXVlc3QaJC52aW50ZWRib3QudjEuUmV2b2tlQXBpVG9rZW5SZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
- * A key to this server, without its secret.
+ * An API token, without its secret.
  *
  * @generated from message vintedbot.v1.ApiToken
  */
@@ -28,59 +28,60 @@ export type ApiToken = Message<"vintedbot.v1.ApiToken"> & {
   id: string;
 
   /**
-   * What the token is for, in its owner's words; 1 to 100 characters.
+   * The purpose of the token, in the workspace's own words; 1 to 100 characters, no control characters.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * What the token may do: any of "accounts:read", "accounts:write", "catalog:read", "media:read", "media:write",
-   * "listings:read", "listings:write", "publish:read", "publish:prepare", "publish:confirm", "inbox:read", "inbox:write", "inbox:send",
-   * "inbox:confirm", "events:read", "webhooks:read", "webhooks:write", "auth:manage".
+   * The scopes of the token. Each is one of "accounts:read", "accounts:write", "catalog:read", "media:read",
+   * "media:write", "listings:read", "listings:write", "publish:read", "publish:prepare", "publish:confirm",
+   * "inbox:read", "inbox:write", "inbox:send", "inbox:confirm", "events:read", "webhooks:read", "webhooks:write",
+   * "auth:manage".
    *
    * @generated from field: repeated string scopes = 3;
    */
   scopes: string[];
 
   /**
-   * When it was made. Output only.
+   * The creation time. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 4;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * From when on it is refused. Absent: it does not expire.
+   * The time at which the token expires; calls with it then fail with TOKEN_EXPIRED. Absent: it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * When it was last used, to about a minute. Absent: never. Output only.
+   * The time of the last use, accurate to about a minute. Absent: never used. Output only.
    *
    * @generated from field: google.protobuf.Timestamp last_use_time = 6;
    */
   lastUseTime?: Timestamp | undefined;
 
   /**
-   * When it was revoked. Absent: it was not. Output only.
+   * The time of the revocation. Absent: the token is not revoked. Output only.
    *
    * @generated from field: google.protobuf.Timestamp revoke_time = 7;
    */
   revokeTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log. Output only.
+   * The sequence of the last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 8;
    */
   sequence: bigint;
 
   /**
-   * UUID of the token that it was made with, and ends with at the latest. Absent: it was made by the server itself, or before
-   * that was recorded. Output only.
+   * UUID of the token that created this token, or that replaced its creator. This token ends with that one at the
+   * latest. Empty: the server itself created it, or it was created before parents were recorded. Output only.
    *
    * @generated from field: string parent_id = 9;
    */
@@ -95,7 +96,7 @@ export const ApiTokenSchema: GenMessage<ApiToken> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 0);
 
 /**
- * Asks who is calling.
+ * The request of WhoAmI.
  *
  * @generated from message vintedbot.v1.WhoAmIRequest
  */
@@ -110,34 +111,34 @@ export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 1);
 
 /**
- * Who is calling.
+ * The response of WhoAmI.
  *
  * @generated from message vintedbot.v1.WhoAmIResponse
  */
 export type WhoAmIResponse = Message<"vintedbot.v1.WhoAmIResponse"> & {
   /**
-   * UUID of the owner in whose name the token acts.
+   * UUID of the workspace to which the token belongs.
    *
-   * @generated from field: string owner_id = 1;
+   * @generated from field: string workspace_id = 1;
    */
-  ownerId: string;
+  workspaceId: string;
 
   /**
-   * The owner's name.
+   * The workspace's name.
    *
-   * @generated from field: string owner_name = 2;
+   * @generated from field: string workspace_name = 2;
    */
-  ownerName: string;
+  workspaceName: string;
 
   /**
-   * The token that was used.
+   * The token that the caller used.
    *
    * @generated from field: vintedbot.v1.ApiToken api_token = 3;
    */
   apiToken?: ApiToken | undefined;
 
   /**
-   * The server's version, like "0.1.0".
+   * The server's version, such as "0.1.0".
    *
    * @generated from field: string server_version = 4;
    */
@@ -152,36 +153,37 @@ export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 2);
 
 /**
- * Asks for a new API token.
+ * The request of CreateApiToken.
  *
  * @generated from message vintedbot.v1.CreateApiTokenRequest
  */
 export type CreateApiTokenRequest = Message<"vintedbot.v1.CreateApiTokenRequest"> & {
   /**
-   * What it is for; 1 to 100 characters. Required.
+   * The purpose of the token; 1 to 100 characters, no control characters. Required.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * What it may do; at least one, at most 100, and none that the caller's own token lacks. See `ApiToken.scopes`.
+   * The scopes of the token, 1 to 100. The caller's own token must have each of them. See `ApiToken.scopes`. Required.
    *
    * @generated from field: repeated string scopes = 2;
    */
   scopes: string[];
 
   /**
-   * From when on it is refused; must lie in the future, and not after the time when the caller's own token expires. Absent: it
-   * expires with the caller's own token, or not at all where that does not.
+   * The time at which the token expires. It must be in the future and not later than the expiry of the caller's own
+   * token. Absent: the expiry of the caller's own token, or none if that does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * UUID. A call repeated with the same id and parameters finds the token that the first one made, but not its secret,
-   * which is not kept: where `secret` is empty, revoke the token and make another. Absent: every call makes a token.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same token without its secret,
+   * which the server does not store. If `secret` is empty, revoke the token and create another. Empty: every call
+   * creates a token.
    *
    * @generated from field: string request_id = 4;
    */
@@ -196,20 +198,21 @@ export const CreateApiTokenRequestSchema: GenMessage<CreateApiTokenRequest> = /*
   messageDesc(file_vintedbot_v1_auth, 3);
 
 /**
- * The new API token.
+ * The response of CreateApiToken.
  *
  * @generated from message vintedbot.v1.CreateApiTokenResponse
  */
 export type CreateApiTokenResponse = Message<"vintedbot.v1.CreateApiTokenResponse"> & {
   /**
-   * The token as it was stored.
+   * The new token.
    *
    * @generated from field: vintedbot.v1.ApiToken api_token = 1;
    */
   apiToken?: ApiToken | undefined;
 
   /**
-   * What to send as bearer token. Shown this once; only a hash is kept. Empty in the answer to a repeated `request_id`.
+   * The secret to send as bearer token. Returned only here; the server stores only a hash. Empty in the response to a
+   * repeated `request_id`.
    *
    * @generated from field: string secret = 2;
    */
@@ -224,27 +227,27 @@ export const CreateApiTokenResponseSchema: GenMessage<CreateApiTokenResponse> = 
   messageDesc(file_vintedbot_v1_auth, 4);
 
 /**
- * Asks for the owner's API tokens.
+ * The request of ListApiTokens.
  *
  * @generated from message vintedbot.v1.ListApiTokensRequest
  */
 export type ListApiTokensRequest = Message<"vintedbot.v1.ListApiTokensRequest"> & {
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Whether revoked and expired tokens are listed too. Absent: no.
+   * Whether to include revoked and expired tokens. Absent: no.
    *
    * @generated from field: bool show_revoked = 3;
    */
@@ -259,7 +262,7 @@ export const ListApiTokensRequestSchema: GenMessage<ListApiTokensRequest> = /*@_
   messageDesc(file_vintedbot_v1_auth, 5);
 
 /**
- * A page of API tokens.
+ * The response of ListApiTokens.
  *
  * @generated from message vintedbot.v1.ListApiTokensResponse
  */
@@ -272,7 +275,7 @@ export type ListApiTokensResponse = Message<"vintedbot.v1.ListApiTokensResponse"
   apiTokens: ApiToken[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -287,7 +290,7 @@ export const ListApiTokensResponseSchema: GenMessage<ListApiTokensResponse> = /*
   messageDesc(file_vintedbot_v1_auth, 6);
 
 /**
- * Asks for an API token to be revoked.
+ * The request of RevokeApiToken.
  *
  * @generated from message vintedbot.v1.RevokeApiTokenRequest
  */
@@ -300,16 +303,17 @@ export type RevokeApiTokenRequest = Message<"vintedbot.v1.RevokeApiTokenRequest"
   id: string;
 
   /**
-   * UUID. Repeating the call with the same id is safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
   requestId: string;
 
   /**
-   * UUID of the token that takes over what was made with this one: it counts as the maker of its tokens, events are sent in
-   * its name, where that may read them, and URLs work as long as it does. It must not have ended, and must have every scope
-   * of the tokens that it takes over (else SCOPE_NOT_GRANTABLE), and expire no earlier than they do. Absent: all of that ends.
+   * UUID of the token that takes over everything that depends on this one. It becomes the parent of this token's child
+   * tokens. Webhook events are sent in its name, as far as its scopes allow. URLs work for as long as it does. It must
+   * be another token that is neither revoked nor expired. It must have every scope of the child tokens (otherwise
+   * SCOPE_NOT_GRANTABLE) and expire no earlier than they do. Empty: everything that depends on this token ends.
    *
    * @generated from field: string successor_id = 3;
    */
@@ -324,13 +328,13 @@ export const RevokeApiTokenRequestSchema: GenMessage<RevokeApiTokenRequest> = /*
   messageDesc(file_vintedbot_v1_auth, 7);
 
 /**
- * The API token after it was revoked.
+ * The response of RevokeApiToken.
  *
  * @generated from message vintedbot.v1.RevokeApiTokenResponse
  */
 export type RevokeApiTokenResponse = Message<"vintedbot.v1.RevokeApiTokenResponse"> & {
   /**
-   * The token; its `revoke_time` is set.
+   * The revoked token; its `revoke_time` is set.
    *
    * @generated from field: vintedbot.v1.ApiToken api_token = 1;
    */
@@ -345,13 +349,13 @@ export const RevokeApiTokenResponseSchema: GenMessage<RevokeApiTokenResponse> = 
   messageDesc(file_vintedbot_v1_auth, 8);
 
 /**
- * Who may call. Every call but health and reflection needs `authorization: Bearer <token>`.
+ * Manages API tokens. Every call except health and reflection must send `authorization: Bearer <token>`.
  *
  * @generated from service vintedbot.v1.AuthService
  */
 export const AuthService: GenService<{
   /**
-   * Says whose token this is and what it may do. Needs no scope.
+   * Returns the caller's workspace and API token. Requires no scope.
    *
    * @generated from rpc vintedbot.v1.AuthService.WhoAmI
    */
@@ -361,7 +365,8 @@ export const AuthService: GenService<{
     output: typeof WhoAmIResponseSchema;
   },
   /**
-   * Makes an API token; its secret is in this answer and never again. Scope: auth:manage.
+   * Creates an API token. Only this response contains its secret. Fails with SCOPE_NOT_GRANTABLE for a scope that the
+   * caller's own token lacks. Scope: auth:manage.
    *
    * @generated from rpc vintedbot.v1.AuthService.CreateApiToken
    */
@@ -381,10 +386,13 @@ export const AuthService: GenService<{
     output: typeof ListApiTokensResponseSchema;
   },
   /**
-   * Makes an API token useless from now on; streams opened with it end. What was made with it ends too, unless
-   * `successor_id` names the token that takes it over: the tokens made with it, and those made with them, are revoked;
-   * webhook endpoints that send in their name are disabled; upload, media and preview URLs made for them are refused.
-   * Revoking twice is no error, and the second time changes nothing. Scope: auth:manage.
+   * Revokes an API token at once and ends the streams that were opened with it. Revoking a revoked token is not an
+   * error and changes nothing.
+   *
+   * Without `successor_id`, everything that depends on the token ends too. The tokens created with it are revoked, and
+   * the tokens created with those. Webhook endpoints that send in their name are disabled. Upload, media and preview
+   * URLs that were issued to them are refused. With `successor_id`, the named token takes all of this over. Fails with
+   * SCOPE_NOT_GRANTABLE, TOKEN_INVALID or TOKEN_EXPIRED if the successor does not qualify. Scope: auth:manage.
    *
    * @generated from rpc vintedbot.v1.AuthService.RevokeApiToken
    */

@@ -15,7 +15,7 @@ export const file_vintedbot_v1_catalog: GenFile = /*@__PURE__*/
   fileDesc("Chp2aW50ZWRib3QvdjEvY2F0YWxvZy5wcm90bxIMdmludGVkYm90LnYxImYKCENhdGVnb3J5EgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkSFgoJcGFyZW50X2lkGAMgASgDSACIAQESDAoEcGF0aBgEIAEoCRIMCgRsZWFmGAUgASgIQgwKCl9wYXJlbnRfaWQivwEKDUNhdGVnb3J5RmllbGQSDAoEY29kZRgBIAEoCRINCgV0aXRsZRgCIAEoCRIQCghyZXF1aXJlZBgDIAEoCBIXCg9zZWxlY3Rpb25fbGltaXQYBCABKAUSMwoHb3B0aW9ucxgFIAMoCzIiLnZpbnRlZGJvdC52MS5DYXRlZ29yeUZpZWxkLk9wdGlvbhoxCgZPcHRpb24SCgoCaWQYASABKAMSDAoEbmFtZRgCIAEoCRINCgVncm91cBgDIAEoCSIxCgVCcmFuZBIKCgJpZBgBIAEoAxIMCgRuYW1lGAIgASgJEg4KBmx1eHVyeRgDIAEoCCIvCgRTaXplEgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkSDQoFZ3JvdXAYAyABKAkiLgoFQ29sb3ISCgoCaWQYASABKAMSDAoEbmFtZRgCIAEoCRILCgNoZXgYAyABKAkiJQoJQ29uZGl0aW9uEgoKAmlkGAEgASgDEgwKBG5hbWUYAiABKAkiJwoLUGFja2FnZVNpemUSCgoCaWQYASABKAMSDAoEbmFtZRgCIAEoCSKLAQoVTGlzdENhdGVnb3JpZXNSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSFgoJcGFyZW50X2lkGAIgASgDSACIAQESEQoJcmVjdXJzaXZlGAMgASgIEhEKCXBhZ2Vfc2l6ZRgEIAEoBRISCgpwYWdlX3Rva2VuGAUgASgJQgwKCl9wYXJlbnRfaWQiXQoWTGlzdENhdGVnb3JpZXNSZXNwb25zZRIqCgpjYXRlZ29yaWVzGAEgAygLMhYudmludGVkYm90LnYxLkNhdGVnb3J5EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSI0ChJHZXRDYXRlZ29yeVJlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRIKCgJpZBgCIAEoAyJsChNHZXRDYXRlZ29yeVJlc3BvbnNlEigKCGNhdGVnb3J5GAEgASgLMhYudmludGVkYm90LnYxLkNhdGVnb3J5EisKBmZpZWxkcxgCIAMoCzIbLnZpbnRlZGJvdC52MS5DYXRlZ29yeUZpZWxkIokBChNTZWFyY2hCcmFuZHNSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSDQoFcXVlcnkYAiABKAkSGAoLY2F0ZWdvcnlfaWQYAyABKANIAIgBARIRCglwYWdlX3NpemUYBCABKAUSEgoKcGFnZV90b2tlbhgFIAEoCUIOCgxfY2F0ZWdvcnlfaWQiVAoUU2VhcmNoQnJhbmRzUmVzcG9uc2USIwoGYnJhbmRzGAEgAygLMhMudmludGVkYm90LnYxLkJyYW5kEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJiChBMaXN0U2l6ZXNSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSEwoLY2F0ZWdvcnlfaWQYAiABKAMSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiTwoRTGlzdFNpemVzUmVzcG9uc2USIQoFc2l6ZXMYASADKAsyEi52aW50ZWRib3QudjEuU2l6ZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiTgoRTGlzdENvbG9yc1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJSChJMaXN0Q29sb3JzUmVzcG9uc2USIwoGY29sb3JzGAEgAygLMhMudmludGVkYm90LnYxLkNvbG9yEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ8ChVMaXN0Q29uZGl0aW9uc1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRIYCgtjYXRlZ29yeV9pZBgCIAEoA0gAiAEBEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJQg4KDF9jYXRlZ29yeV9pZCJeChZMaXN0Q29uZGl0aW9uc1Jlc3BvbnNlEisKCmNvbmRpdGlvbnMYASADKAsyFy52aW50ZWRib3QudjEuQ29uZGl0aW9uEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSJ+ChdMaXN0UGFja2FnZVNpemVzUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEhgKC2NhdGVnb3J5X2lkGAIgASgDSACIAQESEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAlCDgoMX2NhdGVnb3J5X2lkImUKGExpc3RQYWNrYWdlU2l6ZXNSZXNwb25zZRIwCg1wYWNrYWdlX3NpemVzGAEgAygLMhkudmludGVkYm90LnYxLlBhY2thZ2VTaXplEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLKAQoTUmVzb2x2ZU5hbWVzUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEjgKB3F1ZXJpZXMYAiADKAsyJy52aW50ZWRib3QudjEuUmVzb2x2ZU5hbWVzUmVxdWVzdC5RdWVyeRplCgVRdWVyeRIkCgRraW5kGAEgASgOMhYudmludGVkYm90LnYxLk5hbWVLaW5kEgwKBG5hbWUYAiABKAkSGAoLY2F0ZWdvcnlfaWQYAyABKANIAIgBAUIOCgxfY2F0ZWdvcnlfaWQi4gIKFFJlc29sdmVOYW1lc1Jlc3BvbnNlEjoKB3Jlc3VsdHMYASADKAsyKS52aW50ZWRib3QudjEuUmVzb2x2ZU5hbWVzUmVzcG9uc2UuUmVzdWx0Go0CCgZSZXN1bHQSQgoHb3V0Y29tZRgBIAEoDjIxLnZpbnRlZGJvdC52MS5SZXNvbHZlTmFtZXNSZXNwb25zZS5SZXN1bHQuT3V0Y29tZRIpCgVtYXRjaBgCIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSLgoKY2FuZGlkYXRlcxgDIAMoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUiZAoHT3V0Y29tZRIXChNPVVRDT01FX1VOU1BFQ0lGSUVEEAASFAoQT1VUQ09NRV9SRVNPTFZFRBABEhUKEU9VVENPTUVfQU1CSUdVT1VTEAISEwoPT1VUQ09NRV9VTktOT1dOEAMyzgUKDkNhdGFsb2dTZXJ2aWNlElsKDkxpc3RDYXRlZ29yaWVzEiMudmludGVkYm90LnYxLkxpc3RDYXRlZ29yaWVzUmVxdWVzdBokLnZpbnRlZGJvdC52MS5MaXN0Q2F0ZWdvcmllc1Jlc3BvbnNlElIKC0dldENhdGVnb3J5EiAudmludGVkYm90LnYxLkdldENhdGVnb3J5UmVxdWVzdBohLnZpbnRlZGJvdC52MS5HZXRDYXRlZ29yeVJlc3BvbnNlElUKDFNlYXJjaEJyYW5kcxIhLnZpbnRlZGJvdC52MS5TZWFyY2hCcmFuZHNSZXF1ZXN0GiIudmludGVkYm90LnYxLlNlYXJjaEJyYW5kc1Jlc3BvbnNlEkwKCUxpc3RTaXplcxIeLnZpbnRlZGJvdC52MS5MaXN0U2l6ZXNSZXF1ZXN0Gh8udmludGVkYm90LnYxLkxpc3RTaXplc1Jlc3BvbnNlEk8KCkxpc3RDb2xvcnMSHy52aW50ZWRib3QudjEuTGlzdENvbG9yc1JlcXVlc3QaIC52aW50ZWRib3QudjEuTGlzdENvbG9yc1Jlc3BvbnNlElsKDkxpc3RDb25kaXRpb25zEiMudmludGVkYm90LnYxLkxpc3RDb25kaXRpb25zUmVxdWVzdBokLnZpbnRlZGJvdC52MS5MaXN0Q29uZGl0aW9uc1Jlc3BvbnNlEmEKEExpc3RQYWNrYWdlU2l6ZXMSJS52aW50ZWRib3QudjEuTGlzdFBhY2thZ2VTaXplc1JlcXVlc3QaJi52aW50ZWRib3QudjEuTGlzdFBhY2thZ2VTaXplc1Jlc3BvbnNlElUKDFJlc29sdmVOYW1lcxIhLnZpbnRlZGJvdC52MS5SZXNvbHZlTmFtZXNSZXF1ZXN0GiIudmludGVkYm90LnYxLlJlc29sdmVOYW1lc1Jlc3BvbnNlYgZwcm90bzM", [file_vintedbot_v1_names]);
 
 /**
- * A place in the category tree.
+ * A node of the category tree.
  *
  * @generated from message vintedbot.v1.Category
  */
@@ -28,28 +28,28 @@ export type Category = Message<"vintedbot.v1.Category"> & {
   id: bigint;
 
   /**
-   * Its own name in the account's language: "Sweats".
+   * The category's own name in the account's language: "Sweats".
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Id of the category above. Absent: a root.
+   * The id of the parent category. Absent: a root.
    *
    * @generated from field: optional int64 parent_id = 3;
    */
   parentId?: bigint | undefined;
 
   /**
-   * Names from the root down, parted by " > ": "Homme > Vêtements > Sweats".
+   * The names from the root down, separated by " > ": "Homme > Vêtements > Sweats".
    *
    * @generated from field: string path = 4;
    */
   path: string;
 
   /**
-   * Whether there is nothing below; only such a category can be published in.
+   * Whether the category is a leaf. Items can be published only in leaf categories.
    *
    * @generated from field: bool leaf = 5;
    */
@@ -64,7 +64,7 @@ export const CategorySchema: GenMessage<Category> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_catalog, 0);
 
 /**
- * One field of the upload form in a leaf category.
+ * A field of the listing form in a leaf category.
  *
  * @generated from message vintedbot.v1.CategoryField
  */
@@ -77,28 +77,28 @@ export type CategoryField = Message<"vintedbot.v1.CategoryField"> & {
   code: string;
 
   /**
-   * Its name in the account's language.
+   * The field's name in the account's language.
    *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
-   * Whether the site refuses an item without it.
+   * Whether the site refuses an item without this field.
    *
    * @generated from field: bool required = 3;
    */
   required: boolean;
 
   /**
-   * How many options may be chosen, 1 or more.
+   * The maximum number of options that can be chosen, 1 or more.
    *
    * @generated from field: int32 selection_limit = 4;
    */
   selectionLimit: number;
 
   /**
-   * What can be chosen. Empty for "brand", which is searched with SearchBrands.
+   * The options to choose from. Empty for "brand"; search brands with SearchBrands.
    *
    * @generated from field: repeated vintedbot.v1.CategoryField.Option options = 5;
    */
@@ -113,7 +113,7 @@ export const CategoryFieldSchema: GenMessage<CategoryField> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_catalog, 1);
 
 /**
- * One value that can be chosen.
+ * A value that can be chosen.
  *
  * @generated from message vintedbot.v1.CategoryField.Option
  */
@@ -126,14 +126,14 @@ export type CategoryField_Option = Message<"vintedbot.v1.CategoryField.Option"> 
   id: bigint;
 
   /**
-   * Its name in the account's language.
+   * The name in the account's language.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Heading under which the site shows it. Empty: none.
+   * The heading under which the site shows the option. Empty: none.
    *
    * @generated from field: string group = 3;
    */
@@ -161,14 +161,14 @@ export type Brand = Message<"vintedbot.v1.Brand"> & {
   id: bigint;
 
   /**
-   * Its name.
+   * The brand's name.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Whether the site counts it as luxury and may ask for proof that the item is authentic.
+   * Whether the site treats the brand as luxury and may ask for proof that the item is authentic.
    *
    * @generated from field: bool luxury = 3;
    */
@@ -196,14 +196,14 @@ export type Size = Message<"vintedbot.v1.Size"> & {
   id: bigint;
 
   /**
-   * Its name: "M", "38", "W32".
+   * The size's name: "M", "38", "W32".
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Heading under which the site shows it. Empty: none.
+   * The heading under which the site shows the size. Empty: none.
    *
    * @generated from field: string group = 3;
    */
@@ -231,14 +231,14 @@ export type Color = Message<"vintedbot.v1.Color"> & {
   id: bigint;
 
   /**
-   * Its name in the account's language.
+   * The colour's name in the account's language.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * Its look as six hexadecimal digits without "#": "1A2B3C". Empty: not known, or many colours at once.
+   * The colour as six hexadecimal digits without "#": "1A2B3C". Empty: unknown, or multicoloured.
    *
    * @generated from field: string hex = 3;
    */
@@ -253,7 +253,7 @@ export const ColorSchema: GenMessage<Color> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_catalog, 4);
 
 /**
- * A condition an item can be in.
+ * A condition of an item.
  *
  * @generated from message vintedbot.v1.Condition
  */
@@ -266,7 +266,7 @@ export type Condition = Message<"vintedbot.v1.Condition"> & {
   id: bigint;
 
   /**
-   * Its name in the account's language: "Très bon état".
+   * The condition's name in the account's language: "Très bon état".
    *
    * @generated from field: string name = 2;
    */
@@ -281,7 +281,7 @@ export const ConditionSchema: GenMessage<Condition> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_catalog, 5);
 
 /**
- * A size of parcel.
+ * A package size.
  *
  * @generated from message vintedbot.v1.PackageSize
  */
@@ -294,7 +294,7 @@ export type PackageSize = Message<"vintedbot.v1.PackageSize"> & {
   id: bigint;
 
   /**
-   * Its name in the account's language: "Petit".
+   * The package size's name in the account's language: "Petit".
    *
    * @generated from field: string name = 2;
    */
@@ -309,41 +309,41 @@ export const PackageSizeSchema: GenMessage<PackageSize> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_catalog, 6);
 
 /**
- * Asks for categories.
+ * The request of ListCategories.
  *
  * @generated from message vintedbot.v1.ListCategoriesRequest
  */
 export type ListCategoriesRequest = Message<"vintedbot.v1.ListCategoriesRequest"> & {
   /**
-   * UUID of the account whose market and language count. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Id of the category whose children are wanted. Absent: the roots.
+   * The id of the category whose children are listed. Absent: the roots.
    *
    * @generated from field: optional int64 parent_id = 2;
    */
   parentId?: bigint | undefined;
 
   /**
-   * Whether everything below is wanted, not the children alone. Absent: no.
+   * Whether to list all descendants instead of only the children. Absent: no.
    *
    * @generated from field: bool recursive = 3;
    */
   recursive: boolean;
 
   /**
-   * Entries a page, 1 to 1000; more counts as 1000. Absent or 0: 200.
+   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -358,7 +358,7 @@ export const ListCategoriesRequestSchema: GenMessage<ListCategoriesRequest> = /*
   messageDesc(file_vintedbot_v1_catalog, 7);
 
 /**
- * A page of categories.
+ * The response of ListCategories.
  *
  * @generated from message vintedbot.v1.ListCategoriesResponse
  */
@@ -371,7 +371,7 @@ export type ListCategoriesResponse = Message<"vintedbot.v1.ListCategoriesRespons
   categories: Category[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -386,20 +386,20 @@ export const ListCategoriesResponseSchema: GenMessage<ListCategoriesResponse> = 
   messageDesc(file_vintedbot_v1_catalog, 8);
 
 /**
- * Asks for one category.
+ * The request of GetCategory.
  *
  * @generated from message vintedbot.v1.GetCategoryRequest
  */
 export type GetCategoryRequest = Message<"vintedbot.v1.GetCategoryRequest"> & {
   /**
-   * UUID of the account whose market and language count. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * The marketplace's id. Required.
+   * The marketplace's id of the category. Required.
    *
    * @generated from field: int64 id = 2;
    */
@@ -414,7 +414,7 @@ export const GetCategoryRequestSchema: GenMessage<GetCategoryRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_catalog, 9);
 
 /**
- * One category.
+ * The response of GetCategory.
  *
  * @generated from message vintedbot.v1.GetCategoryResponse
  */
@@ -427,7 +427,7 @@ export type GetCategoryResponse = Message<"vintedbot.v1.GetCategoryResponse"> & 
   category?: Category | undefined;
 
   /**
-   * What the upload form asks for and allows there, in the form's order. Empty for a category that is not a leaf.
+   * The fields that the listing form has for this category, in the form's order. Empty: the category is not a leaf.
    *
    * @generated from field: repeated vintedbot.v1.CategoryField fields = 2;
    */
@@ -442,41 +442,41 @@ export const GetCategoryResponseSchema: GenMessage<GetCategoryResponse> = /*@__P
   messageDesc(file_vintedbot_v1_catalog, 10);
 
 /**
- * Asks for brands.
+ * The request of SearchBrands.
  *
  * @generated from message vintedbot.v1.SearchBrandsRequest
  */
 export type SearchBrandsRequest = Message<"vintedbot.v1.SearchBrandsRequest"> & {
   /**
-   * UUID of the account whose market counts. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * What to look for, at most 100 characters; case and accents do not count. Absent: all brands, by name.
+   * The text to search for, at most 100 characters. Case and accents are ignored. Empty: all brands, by name.
    *
    * @generated from field: string query = 2;
    */
   query: string;
 
   /**
-   * Only brands that the site offers in this category. Absent: all.
+   * The id of a category. The result is empty if its form has no brand field. Absent: any category.
    *
    * @generated from field: optional int64 category_id = 3;
    */
   categoryId?: bigint | undefined;
 
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 5;
    */
@@ -491,7 +491,7 @@ export const SearchBrandsRequestSchema: GenMessage<SearchBrandsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_catalog, 11);
 
 /**
- * A page of brands.
+ * The response of SearchBrands.
  *
  * @generated from message vintedbot.v1.SearchBrandsResponse
  */
@@ -504,7 +504,7 @@ export type SearchBrandsResponse = Message<"vintedbot.v1.SearchBrandsResponse"> 
   brands: Brand[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -519,34 +519,34 @@ export const SearchBrandsResponseSchema: GenMessage<SearchBrandsResponse> = /*@_
   messageDesc(file_vintedbot_v1_catalog, 12);
 
 /**
- * Asks for the sizes of a category.
+ * The request of ListSizes.
  *
  * @generated from message vintedbot.v1.ListSizesRequest
  */
 export type ListSizesRequest = Message<"vintedbot.v1.ListSizesRequest"> & {
   /**
-   * UUID of the account whose market and language count. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * The marketplace's id of a leaf category. Required.
+   * The marketplace's id of a leaf category. Another category is refused with VALIDATION_FAILED. Required.
    *
    * @generated from field: int64 category_id = 2;
    */
   categoryId: bigint;
 
   /**
-   * Entries a page, 1 to 1000; more counts as 1000. Absent or 0: 200.
+   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -561,7 +561,7 @@ export const ListSizesRequestSchema: GenMessage<ListSizesRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_catalog, 13);
 
 /**
- * A page of sizes.
+ * The response of ListSizes.
  *
  * @generated from message vintedbot.v1.ListSizesResponse
  */
@@ -574,7 +574,7 @@ export type ListSizesResponse = Message<"vintedbot.v1.ListSizesResponse"> & {
   sizes: Size[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -589,27 +589,27 @@ export const ListSizesResponseSchema: GenMessage<ListSizesResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_catalog, 14);
 
 /**
- * Asks for the colours.
+ * The request of ListColors.
  *
  * @generated from message vintedbot.v1.ListColorsRequest
  */
 export type ListColorsRequest = Message<"vintedbot.v1.ListColorsRequest"> & {
   /**
-   * UUID of the account whose language counts. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Entries a page, 1 to 1000; more counts as 1000. Absent or 0: 200.
+   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -624,7 +624,7 @@ export const ListColorsRequestSchema: GenMessage<ListColorsRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_catalog, 15);
 
 /**
- * A page of colours.
+ * The response of ListColors.
  *
  * @generated from message vintedbot.v1.ListColorsResponse
  */
@@ -637,7 +637,7 @@ export type ListColorsResponse = Message<"vintedbot.v1.ListColorsResponse"> & {
   colors: Color[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -652,34 +652,34 @@ export const ListColorsResponseSchema: GenMessage<ListColorsResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_catalog, 16);
 
 /**
- * Asks for the conditions.
+ * The request of ListConditions.
  *
  * @generated from message vintedbot.v1.ListConditionsRequest
  */
 export type ListConditionsRequest = Message<"vintedbot.v1.ListConditionsRequest"> & {
   /**
-   * UUID of the account whose language counts. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Only those that this leaf category allows. Absent: all.
+   * The id of a leaf category; only its conditions are listed. Absent: all conditions.
    *
    * @generated from field: optional int64 category_id = 2;
    */
   categoryId?: bigint | undefined;
 
   /**
-   * Entries a page, 1 to 1000; more counts as 1000. Absent or 0: 200.
+   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -694,7 +694,7 @@ export const ListConditionsRequestSchema: GenMessage<ListConditionsRequest> = /*
   messageDesc(file_vintedbot_v1_catalog, 17);
 
 /**
- * A page of conditions.
+ * The response of ListConditions.
  *
  * @generated from message vintedbot.v1.ListConditionsResponse
  */
@@ -707,7 +707,7 @@ export type ListConditionsResponse = Message<"vintedbot.v1.ListConditionsRespons
   conditions: Condition[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -722,34 +722,34 @@ export const ListConditionsResponseSchema: GenMessage<ListConditionsResponse> = 
   messageDesc(file_vintedbot_v1_catalog, 18);
 
 /**
- * Asks for the package sizes.
+ * The request of ListPackageSizes.
  *
  * @generated from message vintedbot.v1.ListPackageSizesRequest
  */
 export type ListPackageSizesRequest = Message<"vintedbot.v1.ListPackageSizesRequest"> & {
   /**
-   * UUID of the account whose language counts. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * Only those that this leaf category allows. Absent: all.
+   * The id of a leaf category; only its package sizes are listed. Absent: all package sizes.
    *
    * @generated from field: optional int64 category_id = 2;
    */
   categoryId?: bigint | undefined;
 
   /**
-   * Entries a page, 1 to 1000; more counts as 1000. Absent or 0: 200.
+   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -764,7 +764,7 @@ export const ListPackageSizesRequestSchema: GenMessage<ListPackageSizesRequest> 
   messageDesc(file_vintedbot_v1_catalog, 19);
 
 /**
- * A page of package sizes.
+ * The response of ListPackageSizes.
  *
  * @generated from message vintedbot.v1.ListPackageSizesResponse
  */
@@ -777,7 +777,7 @@ export type ListPackageSizesResponse = Message<"vintedbot.v1.ListPackageSizesRes
   packageSizes: PackageSize[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -792,13 +792,13 @@ export const ListPackageSizesResponseSchema: GenMessage<ListPackageSizesResponse
   messageDesc(file_vintedbot_v1_catalog, 20);
 
 /**
- * Asks what names stand for.
+ * The request of ResolveNames.
  *
  * @generated from message vintedbot.v1.ResolveNamesRequest
  */
 export type ResolveNamesRequest = Message<"vintedbot.v1.ResolveNamesRequest"> & {
   /**
-   * UUID of the account whose market and language count. Required.
+   * UUID of the account whose site and language apply. Required.
    *
    * @generated from field: string account_id = 1;
    */
@@ -820,27 +820,27 @@ export const ResolveNamesRequestSchema: GenMessage<ResolveNamesRequest> = /*@__P
   messageDesc(file_vintedbot_v1_catalog, 21);
 
 /**
- * One name.
+ * A name to resolve.
  *
  * @generated from message vintedbot.v1.ResolveNamesRequest.Query
  */
 export type ResolveNamesRequest_Query = Message<"vintedbot.v1.ResolveNamesRequest.Query"> & {
   /**
-   * What it names. Required.
+   * The kind of entry that the name stands for. Required.
    *
    * @generated from field: vintedbot.v1.NameKind kind = 1;
    */
   kind: NameKind;
 
   /**
-   * The name as a person writes it, at most 200 characters: "Homme > Sweats", "bon". Required.
+   * The name as a person writes it, 1 to 200 characters: "Homme > Sweats", "bon". Required.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * The leaf category it is meant in. Required for sizes and materials, optional otherwise.
+   * The id of the leaf category in which the name is resolved. Required for sizes and materials, optional otherwise.
    *
    * @generated from field: optional int64 category_id = 3;
    */
@@ -855,13 +855,13 @@ export const ResolveNamesRequest_QuerySchema: GenMessage<ResolveNamesRequest_Que
   messageDesc(file_vintedbot_v1_catalog, 21, 0);
 
 /**
- * What the names stand for.
+ * The response of ResolveNames.
  *
  * @generated from message vintedbot.v1.ResolveNamesResponse
  */
 export type ResolveNamesResponse = Message<"vintedbot.v1.ResolveNamesResponse"> & {
   /**
-   * One for each query, in the same order.
+   * One result for each query, in the same order.
    *
    * @generated from field: repeated vintedbot.v1.ResolveNamesResponse.Result results = 1;
    */
@@ -876,27 +876,27 @@ export const ResolveNamesResponseSchema: GenMessage<ResolveNamesResponse> = /*@_
   messageDesc(file_vintedbot_v1_catalog, 22);
 
 /**
- * What one name stands for.
+ * The result for one name.
  *
  * @generated from message vintedbot.v1.ResolveNamesResponse.Result
  */
 export type ResolveNamesResponse_Result = Message<"vintedbot.v1.ResolveNamesResponse.Result"> & {
   /**
-   * How it went.
+   * How many entries match.
    *
    * @generated from field: vintedbot.v1.ResolveNamesResponse.Result.Outcome outcome = 1;
    */
   outcome: ResolveNamesResponse_Result_Outcome;
 
   /**
-   * What the name stands for. Absent unless RESOLVED.
+   * The entry that matches. Absent unless `outcome` is RESOLVED.
    *
    * @generated from field: vintedbot.v1.ResolvedName match = 2;
    */
   match?: ResolvedName | undefined;
 
   /**
-   * What it may stand for, best first, at most 20. Empty when RESOLVED.
+   * The entries that may be meant, best first, at most 20. Empty if `outcome` is RESOLVED.
    *
    * @generated from field: repeated vintedbot.v1.ResolvedName candidates = 3;
    */
@@ -911,34 +911,34 @@ export const ResolveNamesResponse_ResultSchema: GenMessage<ResolveNamesResponse_
   messageDesc(file_vintedbot_v1_catalog, 22, 0);
 
 /**
- * How it went.
+ * How many entries match the name.
  *
  * @generated from enum vintedbot.v1.ResolveNamesResponse.Result.Outcome
  */
 export enum ResolveNamesResponse_Result_Outcome {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Exactly one thing fits: `match`.
+   * Exactly one entry matches; it is in `match`.
    *
    * @generated from enum value: OUTCOME_RESOLVED = 1;
    */
   RESOLVED = 1,
 
   /**
-   * Several fit: `candidates`.
+   * Several entries match; they are in `candidates`.
    *
    * @generated from enum value: OUTCOME_AMBIGUOUS = 2;
    */
   AMBIGUOUS = 2,
 
   /**
-   * None fits. `candidates` may hold what comes close.
+   * No entry matches. `candidates` may contain similar ones.
    *
    * @generated from enum value: OUTCOME_UNKNOWN = 3;
    */
@@ -952,15 +952,17 @@ export const ResolveNamesResponse_Result_OutcomeSchema: GenEnum<ResolveNamesResp
   enumDesc(file_vintedbot_v1_catalog, 22, 0, 0);
 
 /**
- * What the marketplace knows: categories, brands, sizes, colours, conditions, package sizes, each with its id and its name
- * in an account's language. Scope of every call: catalog:read. An account whose catalogue has not been read yet answers
- * CATALOG_NOT_READY.
+ * Serves the marketplace's catalogue: categories, brands, sizes, colours, conditions and package sizes, each with its
+ * id and its name in the account's language. Every call needs the scope catalog:read. Until the catalogue of the
+ * account's site and language has been read, calls fail with CATALOG_NOT_READY. An id that is not in the catalogue is
+ * refused with NAME_UNKNOWN, unless the call says otherwise.
  *
  * @generated from service vintedbot.v1.CatalogService
  */
 export const CatalogService: GenService<{
   /**
-   * Lists the children of one category, or a whole tree, in the site's order, parents before their children.
+   * Lists the children of a category, or everything below it, in the site's order. Parents come before their children.
+   * Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ListCategories
    */
@@ -970,7 +972,8 @@ export const CatalogService: GenService<{
     output: typeof ListCategoriesResponseSchema;
   },
   /**
-   * Gets one category, with the fields that a leaf asks for and allows.
+   * Returns one category; for a leaf category also its form fields. Fails with NOT_FOUND for an unknown id. Scope:
+   * catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.GetCategory
    */
@@ -980,7 +983,7 @@ export const CatalogService: GenService<{
     output: typeof GetCategoryResponseSchema;
   },
   /**
-   * Finds brands whose name begins with or holds the words given, best match first.
+   * Finds brands whose name, or a later word of it, begins with `query`, best match first. Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.SearchBrands
    */
@@ -990,7 +993,8 @@ export const CatalogService: GenService<{
     output: typeof SearchBrandsResponseSchema;
   },
   /**
-   * Lists the sizes of a leaf category, in the site's order. A category without sizes has an empty list.
+   * Lists the sizes of a leaf category, in the site's order. The list is empty for a category without sizes. Scope:
+   * catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ListSizes
    */
@@ -1000,7 +1004,7 @@ export const CatalogService: GenService<{
     output: typeof ListSizesResponseSchema;
   },
   /**
-   * Lists the colours, in the site's order.
+   * Lists the colours, in the site's order. Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ListColors
    */
@@ -1010,7 +1014,7 @@ export const CatalogService: GenService<{
     output: typeof ListColorsResponseSchema;
   },
   /**
-   * Lists the conditions an item can be in, best first.
+   * Lists the conditions of an item, best first. Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ListConditions
    */
@@ -1020,7 +1024,7 @@ export const CatalogService: GenService<{
     output: typeof ListConditionsResponseSchema;
   },
   /**
-   * Lists the package sizes, smallest first.
+   * Lists the package sizes, smallest first. Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ListPackageSizes
    */
@@ -1030,7 +1034,8 @@ export const CatalogService: GenService<{
     output: typeof ListPackageSizesResponseSchema;
   },
   /**
-   * Turns names as a person writes them into ids. An ambiguous or unknown name is an answer, not an error.
+   * Resolves names, as a person writes them, to ids. An ambiguous or unknown name is a result, not an error. Scope:
+   * catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ResolveNames
    */

@@ -15,31 +15,33 @@ export const file_vintedbot_v1_confirmation: GenFile = /*@__PURE__*/
   fileDesc("Ch92aW50ZWRib3QvdjEvY29uZmlybWF0aW9uLnByb3RvEgx2aW50ZWRib3QudjEibQoMQ29uZmlybWF0aW9uEhUKDWNvbmZpcm1fdG9rZW4YASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJldmlzaW9uX2hhc2gYAyABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
- * A person's yes to one outward write, exactly as it was shown to them. Every call that changes something on the
- * marketplace takes this message. The server makes it when the write has been prepared; whoever confirms hands it back.
+ * The confirmation of one outward write, exactly as it was shown to a person. Every call that confirms a change on the
+ * marketplace takes this message. The server issues it once the write is prepared. The caller sends it back to confirm
+ * the write.
  *
  * @generated from message vintedbot.v1.Confirmation
  */
 export type Confirmation = Message<"vintedbot.v1.Confirmation"> & {
   /**
-   * Opaque. Stands for one owner, account, job, preparation, approved content and what was read back from the site's own
-   * form. Consumed by the first real use; an edit since makes it stale. Treat it like a password: it is shown to the scope
-   * publish:confirm only, and never in events or on signed pages. Required in requests.
+   * An opaque token. It is bound to one workspace, account, site, job, preparation and approved content; for a publish
+   * job also to the values that were read back from the site's form. The first real use consumes it, and a later edit
+   * makes it stale. Treat it like a password. The server returns it only to callers with the scope that the confirming
+   * call requires, publish:confirm or inbox:confirm. Events and signed pages never contain it. Required in requests.
    *
    * @generated from field: string confirm_token = 1;
    */
   confirmToken: string;
 
   /**
-   * From when on the token is refused with CONFIRMATION_EXPIRED. Output only: ignored in requests.
+   * The time at which the token expires; later uses fail with CONFIRMATION_EXPIRED. Output only, ignored in requests.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * SHA-256, in hexadecimal, of the frozen content that this token approves; equal to the job's `revision_hash`. Output
-   * only: ignored in requests.
+   * The SHA-256, in hexadecimal, of the frozen content that the token approves. For a publish job it equals
+   * `PublishJob.revision_hash`. Output only, ignored in requests.
    *
    * @generated from field: string revision_hash = 3;
    */

@@ -9,694 +9,769 @@ import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file vintedbot/v1/error_reason.proto.
  */
 export const file_vintedbot_v1_error_reason: GenFile = /*@__PURE__*/
-  fileDesc("Ch92aW50ZWRib3QvdjEvZXJyb3JfcmVhc29uLnByb3RvEgx2aW50ZWRib3QudjEqhxoKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFUVSUk9SX1JFQVNPTl9JTlRFUk5BTBABEiIKHkVSUk9SX1JFQVNPTl9ERUFETElORV9FWENFRURFRBACEhwKGEVSUk9SX1JFQVNPTl9VTkFWQUlMQUJMRRADEh4KGkVSUk9SX1JFQVNPTl9VTklNUExFTUVOVEVEEAQSHgoaRVJST1JfUkVBU09OX1RPS0VOX01JU1NJTkcQChIeChpFUlJPUl9SRUFTT05fVE9LRU5fSU5WQUxJRBALEh4KGkVSUk9SX1JFQVNPTl9UT0tFTl9FWFBJUkVEEAwSHgoaRVJST1JfUkVBU09OX1NDT1BFX01JU1NJTkcQDRIkCiBFUlJPUl9SRUFTT05fU0NPUEVfTk9UX0dSQU5UQUJMRRAOEiIKHkVSUk9SX1JFQVNPTl9WQUxJREFUSU9OX0ZBSUxFRBAUEhoKFkVSUk9SX1JFQVNPTl9OT1RfRk9VTkQQFRIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQFhIjCh9FUlJPUl9SRUFTT05fUEFHRV9UT0tFTl9JTlZBTElEEBcSIQodRVJST1JfUkVBU09OX1JFU09VUkNFX0NIQU5HRUQQGBIgChxFUlJPUl9SRUFTT05fUkVTT1VSQ0VfSU5fVVNFEBkSIgoeRVJST1JfUkVBU09OX01FU1NBR0VfVE9PX0xBUkdFEBoSHQoZRVJST1JfUkVBU09OX1JBVEVfTElNSVRFRBAbEh0KGUVSUk9SX1JFQVNPTl9TVE9SQUdFX0ZVTEwQHBIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0lOVkFMSUQQHRIfChtFUlJPUl9SRUFTT05fQ1VSU09SX0VYUElSRUQQHhIfChtFUlJPUl9SRUFTT05fTkFNRV9BTUJJR1VPVVMQKBIdChlFUlJPUl9SRUFTT05fTkFNRV9VTktOT1dOECkSIgoeRVJST1JfUkVBU09OX0NBVEFMT0dfTk9UX1JFQURZECoSIwofRVJST1JfUkVBU09OX1NFQVJDSF9VTkFWQUlMQUJMRRArEiMKH0VSUk9SX1JFQVNPTl9QSE9UT19OT1RfQU5fSU1BR0UQMhIgChxFUlJPUl9SRUFTT05fUEhPVE9fVFJVTkNBVEVEEDMSIAocRVJST1JfUkVBU09OX1BIT1RPX1RPT19MQVJHRRA0EiYKIkVSUk9SX1JFQVNPTl9QSE9UT19UT09fTUFOWV9QSVhFTFMQNRIpCiVFUlJPUl9SRUFTT05fUEhPVE9fRk9STUFUX1VOU1VQUE9SVEVEEDYSIAocRVJST1JfUkVBU09OX1RPT19NQU5ZX1BIT1RPUxA3EiMKH0VSUk9SX1JFQVNPTl9VUExPQURfVVJMX0VYUElSRUQQOBIjCh9FUlJPUl9SRUFTT05fVVBMT0FEX1VSTF9JTlZBTElEEDkSIQodRVJST1JfUkVBU09OX1VQTE9BRF9NQUxGT1JNRUQQOhIfChtFUlJPUl9SRUFTT05fQUNDT1VOVF9QQVVTRUQQPBIhCh1FUlJPUl9SRUFTT05fTU9ERV9OT1RfQUxMT1dFRBA9EikKJUVSUk9SX1JFQVNPTl9BQ0tOT1dMRURHRU1FTlRfUkVRVUlSRUQQPhIhCh1FUlJPUl9SRUFTT05fU0VTU0lPTl9SRVFVSVJFRBA/EigKJEVSUk9SX1JFQVNPTl9TRVNTSU9OX0xPU1RfSU5fUkVGUkVTSBBAEh0KGUVSUk9SX1JFQVNPTl9NT0RFX0NIQU5HRUQQQRIoCiRFUlJPUl9SRUFTT05fU0VTU0lPTl9DT09LSUVTX01JU1NJTkcQQhIgChxFUlJPUl9SRUFTT05fU0VTU0lPTl9JTlZBTElEEEMSJQohRVJST1JfUkVBU09OX1NFU1NJT05fV1JPTkdfTUFSS0VUEEQSJQohRVJST1JfUkVBU09OX1NFU1NJT05fT1RIRVJfTUVNQkVSEEUSIwofRVJST1JfUkVBU09OX0xJU1RJTkdfSU5DT01QTEVURRBGEiIKHkVSUk9SX1JFQVNPTl9BTFJFQURZX1BVQkxJU0hFRBBHEiEKHUVSUk9SX1JFQVNPTl9QVUJMSVNIX0pPQl9PUEVOEEgSGgoWRVJST1JfUkVBU09OX0pPQl9TVEFURRBJEhkKFUVSUk9SX1JFQVNPTl9UT09fTEFURRBKEiYKIkVSUk9SX1JFQVNPTl9DT05GSVJNQVRJT05fUkVRVUlSRUQQSxIlCiFFUlJPUl9SRUFTT05fQ09ORklSTUFUSU9OX0lOVkFMSUQQTBIiCh5FUlJPUl9SRUFTT05fQ09ORklSTUFUSU9OX1VTRUQQTRIjCh9FUlJPUl9SRUFTT05fQ09ORklSTUFUSU9OX1NUQUxFEE4SJQohRVJST1JfUkVBU09OX0NPTkZJUk1BVElPTl9FWFBJUkVEEE8SIgoeRVJST1JfUkVBU09OX1JFTU9URV9JVEVNX1RBS0VOEFASIAocRVJST1JfUkVBU09OX09VVENPTUVfVU5LTk9XThBREiQKIEVSUk9SX1JFQVNPTl9DQU5DRUxMRURfQllfUEVSU09OEFISIwofRVJST1JfUkVBU09OX1BPU1NJQkxFX0RVUExJQ0FURRBTEiMKH0VSUk9SX1JFQVNPTl9BVFRFTVBUU19FWEhBVVNURUQQVBIeChpFUlJPUl9SRUFTT05fTk9UX1BVQkxJU0hFRBBVEh8KG0VSUk9SX1JFQVNPTl9SRU1PVEVfQ0hBTkdFRBBWEiAKHEVSUk9SX1JFQVNPTl9TQ0hFRFVMRV9NSVNTRUQQVxIcChhFUlJPUl9SRUFTT05fSEFOREVEX09WRVIQWBIeChpFUlJPUl9SRUFTT05fV0lORE9XX0NMT1NFRBBZEiAKHEVSUk9SX1JFQVNPTl9GSUVMRF9OT1RfRk9VTkQQWhIhCh1FUlJPUl9SRUFTT05fT1BUSU9OX05PVF9GT1VORBBbEiMKH0VSUk9SX1JFQVNPTl9SRUFEX0JBQ0tfTUlTTUFUQ0gQXBIdChlFUlJPUl9SRUFTT05fU0lURV9SRUZVU0VEEF0SIQodRVJST1JfUkVBU09OX1NJVEVfVU5BVkFJTEFCTEUQXhIdChlFUlJPUl9SRUFTT05fU0lURV9DSEFOR0VEEF8SJAogRVJST1JfUkVBU09OX0JST1dTRVJfVU5BVkFJTEFCTEUQYBIdChlFUlJPUl9SRUFTT05fQlJPV1NFUl9MT1NUEGESGwoXRVJST1JfUkVBU09OX0RSQUZUX0xPU1QQYhIeChpFUlJPUl9SRUFTT05fUEFHRV9VTlVTQUJMRRBjEhsKF0VSUk9SX1JFQVNPTl9SRVBMWV9PUEVOEGQSHAoYRVJST1JfUkVBU09OX1JFUExZX1NUQVRFEGUSIgoeRVJST1JfUkVBU09OX1JFUExZX05PVF9BTExPV0VEEGYSHwobRVJST1JfUkVBU09OX0RSQUZUX0NPTkZMSUNUEGcSHgoaRVJST1JfUkVBU09OX1JFUExZX0RJRkZFUlMQaBIbChdFUlJPUl9SRUFTT05fTkFNRV9UQUtFThBpEiQKIEVSUk9SX1JFQVNPTl9USFJFQURfUkVNT1ZBTF9PUEVOEGoSIgoeRVJST1JfUkVBU09OX0NIQUxMRU5HRV9DQVBUQ0hBEG4SJAogRVJST1JfUkVBU09OX0NIQUxMRU5HRV9CT1RfQ0hFQ0sQbxIlCiFFUlJPUl9SRUFTT05fQ0hBTExFTkdFX0NMT1VERkxBUkUQcBIoCiRFUlJPUl9SRUFTT05fQ0hBTExFTkdFX1NFQ09ORF9GQUNUT1IQcRIvCitFUlJPUl9SRUFTT05fQ0hBTExFTkdFX0FDQ09VTlRfVkVSSUZJQ0FUSU9OEHISJQohRVJST1JfUkVBU09OX0NIQUxMRU5HRV9MT0dJTl9MT1NUEHMSKgomRVJST1JfUkVBU09OX0NIQUxMRU5HRV9TRVNTSU9OX1JFRlJFU0gQdBIlCiFFUlJPUl9SRUFTT05fQ0hBTExFTkdFX1JBVEVfTElNSVQQdRImCiJFUlJPUl9SRUFTT05fQ0hBTExFTkdFX1JFU1RSSUNUSU9OEHYSIgoeRVJST1JfUkVBU09OX0NIQUxMRU5HRV9CTE9DS0VEEHcSKAokRVJST1JfUkVBU09OX1dFQkhPT0tfQUREUkVTU19SRUZVU0VEEHgSKgomRVJST1JfUkVBU09OX1dFQkhPT0tfRU5EUE9JTlRfRElTQUJMRUQQeRIrCidFUlJPUl9SRUFTT05fVE9PX01BTllfV0VCSE9PS19FTkRQT0lOVFMQemIGcHJvdG8z");
+  fileDesc("Ch92aW50ZWRib3QvdjEvZXJyb3JfcmVhc29uLnByb3RvEgx2aW50ZWRib3QudjEq/RkKC0Vycm9yUmVhc29uEhwKGEVSUk9SX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFUVSUk9SX1JFQVNPTl9JTlRFUk5BTBABEiIKHkVSUk9SX1JFQVNPTl9ERUFETElORV9FWENFRURFRBACEhwKGEVSUk9SX1JFQVNPTl9VTkFWQUlMQUJMRRADEh4KGkVSUk9SX1JFQVNPTl9VTklNUExFTUVOVEVEEAQSHgoaRVJST1JfUkVBU09OX1RPS0VOX01JU1NJTkcQChIeChpFUlJPUl9SRUFTT05fVE9LRU5fSU5WQUxJRBALEh4KGkVSUk9SX1JFQVNPTl9UT0tFTl9FWFBJUkVEEAwSIwofRVJST1JfUkVBU09OX0lOU1VGRklDSUVOVF9TQ09QRRANEiQKIEVSUk9SX1JFQVNPTl9TQ09QRV9OT1RfR1JBTlRBQkxFEA4SIgoeRVJST1JfUkVBU09OX1ZBTElEQVRJT05fRkFJTEVEEBQSGgoWRVJST1JfUkVBU09OX05PVF9GT1VORBAVEiIKHkVSUk9SX1JFQVNPTl9SRVFVRVNUX0lEX1JFVVNFRBAWEiMKH0VSUk9SX1JFQVNPTl9QQUdFX1RPS0VOX0lOVkFMSUQQFxIhCh1FUlJPUl9SRUFTT05fUkVTT1VSQ0VfQ0hBTkdFRBAYEiAKHEVSUk9SX1JFQVNPTl9SRVNPVVJDRV9JTl9VU0UQGRIiCh5FUlJPUl9SRUFTT05fTUVTU0FHRV9UT09fTEFSR0UQGhIdChlFUlJPUl9SRUFTT05fUkFURV9MSU1JVEVEEBsSHQoZRVJST1JfUkVBU09OX1NUT1JBR0VfRlVMTBAcEh8KG0VSUk9SX1JFQVNPTl9DVVJTT1JfSU5WQUxJRBAdEh8KG0VSUk9SX1JFQVNPTl9DVVJTT1JfRVhQSVJFRBAeEh8KG0VSUk9SX1JFQVNPTl9OQU1FX0FNQklHVU9VUxAoEh0KGUVSUk9SX1JFQVNPTl9OQU1FX1VOS05PV04QKRIiCh5FUlJPUl9SRUFTT05fQ0FUQUxPR19OT1RfUkVBRFkQKhIjCh9FUlJPUl9SRUFTT05fU0VBUkNIX1VOQVZBSUxBQkxFECsSIwofRVJST1JfUkVBU09OX1BIT1RPX05PVF9BTl9JTUFHRRAyEiAKHEVSUk9SX1JFQVNPTl9QSE9UT19UUlVOQ0FURUQQMxIgChxFUlJPUl9SRUFTT05fUEhPVE9fVE9PX0xBUkdFEDQSJgoiRVJST1JfUkVBU09OX1BIT1RPX1RPT19NQU5ZX1BJWEVMUxA1EikKJUVSUk9SX1JFQVNPTl9QSE9UT19GT1JNQVRfVU5TVVBQT1JURUQQNhIgChxFUlJPUl9SRUFTT05fVE9PX01BTllfUEhPVE9TEDcSIwofRVJST1JfUkVBU09OX1VQTE9BRF9VUkxfRVhQSVJFRBA4EiMKH0VSUk9SX1JFQVNPTl9VUExPQURfVVJMX0lOVkFMSUQQORIhCh1FUlJPUl9SRUFTT05fVVBMT0FEX01BTEZPUk1FRBA6Eh8KG0VSUk9SX1JFQVNPTl9BQ0NPVU5UX1BBVVNFRBA8EiEKHUVSUk9SX1JFQVNPTl9NT0RFX05PVF9BTExPV0VEED0SKQolRVJST1JfUkVBU09OX0FDS05PV0xFREdFTUVOVF9SRVFVSVJFRBA+EiEKHUVSUk9SX1JFQVNPTl9TRVNTSU9OX1JFUVVJUkVEED8SKAokRVJST1JfUkVBU09OX1NFU1NJT05fTE9TVF9JTl9SRUZSRVNIEEASHQoZRVJST1JfUkVBU09OX01PREVfQ0hBTkdFRBBBEigKJEVSUk9SX1JFQVNPTl9TRVNTSU9OX0NPT0tJRVNfTUlTU0lORxBCEiAKHEVSUk9SX1JFQVNPTl9TRVNTSU9OX0lOVkFMSUQQQxIlCiFFUlJPUl9SRUFTT05fU0VTU0lPTl9XUk9OR19NQVJLRVQQRBIoCiRFUlJPUl9SRUFTT05fU0VTU0lPTl9NRU1CRVJfTUlTTUFUQ0gQRRIjCh9FUlJPUl9SRUFTT05fTElTVElOR19JTkNPTVBMRVRFEEYSIgoeRVJST1JfUkVBU09OX0FMUkVBRFlfUFVCTElTSEVEEEcSIQodRVJST1JfUkVBU09OX1BVQkxJU0hfSk9CX09QRU4QSBIiCh5FUlJPUl9SRUFTT05fSk9CX1NUQVRFX0lOVkFMSUQQSRIgChxFUlJPUl9SRUFTT05fTk9UX0NBTkNFTExBQkxFEEoSJgoiRVJST1JfUkVBU09OX0NPTkZJUk1BVElPTl9SRVFVSVJFRBBLEiUKIUVSUk9SX1JFQVNPTl9DT05GSVJNQVRJT05fSU5WQUxJRBBMEiIKHkVSUk9SX1JFQVNPTl9DT05GSVJNQVRJT05fVVNFRBBNEiMKH0VSUk9SX1JFQVNPTl9DT05GSVJNQVRJT05fU1RBTEUQThIlCiFFUlJPUl9SRUFTT05fQ09ORklSTUFUSU9OX0VYUElSRUQQTxIrCidFUlJPUl9SRUFTT05fUkVNT1RFX0lURU1fQUxSRUFEWV9MSU5LRUQQUBIgChxFUlJPUl9SRUFTT05fT1VUQ09NRV9VTktOT1dOEFESJAogRVJST1JfUkVBU09OX0NBTkNFTExFRF9CWV9QRVJTT04QUhIjCh9FUlJPUl9SRUFTT05fUE9TU0lCTEVfRFVQTElDQVRFEFMSIwofRVJST1JfUkVBU09OX0FUVEVNUFRTX0VYSEFVU1RFRBBUEh4KGkVSUk9SX1JFQVNPTl9OT1RfUFVCTElTSEVEEFUSHwobRVJST1JfUkVBU09OX1JFTU9URV9DSEFOR0VEEFYSIAocRVJST1JfUkVBU09OX1NDSEVEVUxFX01JU1NFRBBXEiAKHEVSUk9SX1JFQVNPTl9NQU5VQUxfVEFLRU9WRVIQWBIeChpFUlJPUl9SRUFTT05fV0lORE9XX0NMT1NFRBBZEiAKHEVSUk9SX1JFQVNPTl9GSUVMRF9OT1RfRk9VTkQQWhIjCh9FUlJPUl9SRUFTT05fUkVBRF9CQUNLX01JU01BVENIEFwSHQoZRVJST1JfUkVBU09OX1NJVEVfUkVGVVNFRBBdEiEKHUVSUk9SX1JFQVNPTl9TSVRFX1VOQVZBSUxBQkxFEF4SKQolRVJST1JfUkVBU09OX1NJVEVfUkVTUE9OU0VfVU5FWFBFQ1RFRBBfEiQKIEVSUk9SX1JFQVNPTl9CUk9XU0VSX1VOQVZBSUxBQkxFEGASGwoXRVJST1JfUkVBU09OX0RSQUZUX0xPU1QQYhIeChpFUlJPUl9SRUFTT05fUEFHRV9VTlVTQUJMRRBjEhsKF0VSUk9SX1JFQVNPTl9SRVBMWV9PUEVOEGQSJAogRVJST1JfUkVBU09OX1JFUExZX1NUQVRFX0lOVkFMSUQQZRIiCh5FUlJPUl9SRUFTT05fUkVQTFlfTk9UX0FMTE9XRUQQZhIfChtFUlJPUl9SRUFTT05fRFJBRlRfQ09ORkxJQ1QQZxIeChpFUlJPUl9SRUFTT05fUkVQTFlfRElGRkVSUxBoEhsKF0VSUk9SX1JFQVNPTl9OQU1FX1RBS0VOEGkSJAogRVJST1JfUkVBU09OX1RIUkVBRF9SRU1PVkFMX09QRU4QahIiCh5FUlJPUl9SRUFTT05fQ0hBTExFTkdFX0NBUFRDSEEQbhIkCiBFUlJPUl9SRUFTT05fQ0hBTExFTkdFX0JPVF9DSEVDSxBvEiUKIUVSUk9SX1JFQVNPTl9DSEFMTEVOR0VfQ0xPVURGTEFSRRBwEigKJEVSUk9SX1JFQVNPTl9DSEFMTEVOR0VfU0VDT05EX0ZBQ1RPUhBxEi8KK0VSUk9SX1JFQVNPTl9DSEFMTEVOR0VfQUNDT1VOVF9WRVJJRklDQVRJT04QchIlCiFFUlJPUl9SRUFTT05fQ0hBTExFTkdFX0xPR0lOX0xPU1QQcxIqCiZFUlJPUl9SRUFTT05fQ0hBTExFTkdFX1NFU1NJT05fUkVGUkVTSBB0EiUKIUVSUk9SX1JFQVNPTl9DSEFMTEVOR0VfUkFURV9MSU1JVBB1EiYKIkVSUk9SX1JFQVNPTl9DSEFMTEVOR0VfUkVTVFJJQ1RJT04QdhIiCh5FUlJPUl9SRUFTT05fQ0hBTExFTkdFX0JMT0NLRUQQdxIoCiRFUlJPUl9SRUFTT05fV0VCSE9PS19BRERSRVNTX1JFRlVTRUQQeBIqCiZFUlJPUl9SRUFTT05fV0VCSE9PS19FTkRQT0lOVF9ESVNBQkxFRBB5EisKJ0VSUk9SX1JFQVNPTl9UT09fTUFOWV9XRUJIT09LX0VORFBPSU5UUxB6YgZwcm90bzM");
 
 /**
- * Why a call was refused, or why a job or an account stopped.
+ * The reason why a call failed, or why a job or an account stopped.
  *
- * A refused call carries `google.rpc.ErrorInfo` with domain "vintedbot", `reason` set to the value's full name
- * ("ERROR_REASON_CONFIRMATION_USED") and the metadata named here; besides it `google.rpc.BadRequest` where fields are at
- * fault, each violation's `reason` being the full name of a Violation.Code ("CODE_REQUIRED"), and `google.rpc.RetryInfo`
- * where waiting helps. Each value says its gRPC code; values that only ever appear on jobs and accounts say so. New values
- * may be added: treat an unknown one by its gRPC code.
+ * A failed call carries `google.rpc.ErrorInfo` with the domain "vintedbot". Its `reason` is the full name of the value,
+ * such as "ERROR_REASON_CONFIRMATION_USED"; its metadata is listed with each value. If single fields are wrong,
+ * `google.rpc.BadRequest` lists them; each violation's `reason` is the full name of a Violation.Code, such as
+ * "CODE_REQUIRED". If waiting helps, `google.rpc.RetryInfo` says for how long.
+ *
+ * Each value names its gRPC code first; a value that no call returns says where it appears instead. "On jobs" means
+ * that the value appears as the `reason` of a publish job, a reply, a thread removal or a wardrobe import. "On
+ * accounts" means that it appears in an account's pause, session or inbox freshness. New values may be added: handle an
+ * unknown value by its gRPC code.
  *
  * @generated from enum vintedbot.v1.ErrorReason
  */
 export enum ErrorReason {
   /**
-   * No reason: nothing is wrong. Never sent with an error.
+   * Nothing is wrong. Never sent with an error.
    *
    * @generated from enum value: ERROR_REASON_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * INTERNAL. A fault of the server, logged there once with its causes. Metadata: `request_id`, under which the log has it.
+   * INTERNAL. Returned after a fault of the server. The caller reports the request id to the operator; the server's log
+   * has the error and its causes under that id. Metadata: `request_id`.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 1;
    */
   INTERNAL = 1,
 
   /**
-   * DEADLINE_EXCEEDED. The caller's deadline passed first. What was already committed stays; asking again with the same
-   * `request_id` finds it.
+   * DEADLINE_EXCEEDED. Returned if the call's deadline passed, or if an upload stopped or came too slowly. What was
+   * committed before stays; the caller repeats the call with the same `request_id` to get its result.
    *
    * @generated from enum value: ERROR_REASON_DEADLINE_EXCEEDED = 2;
    */
   DEADLINE_EXCEEDED = 2,
 
   /**
-   * UNAVAILABLE. The server is shutting down or its storage cannot be reached. Try again; RetryInfo says when.
+   * UNAVAILABLE. Returned if the server shuts down, if its storage is unreachable, or if concurrent changes blocked the
+   * call. The caller retries after the time in RetryInfo.
    *
    * @generated from enum value: ERROR_REASON_UNAVAILABLE = 3;
    */
   UNAVAILABLE = 3,
 
   /**
-   * UNIMPLEMENTED. There is no such method, or not yet.
+   * UNIMPLEMENTED. Returned if the server does not have the method. The caller uses a server that has it.
    *
    * @generated from enum value: ERROR_REASON_UNIMPLEMENTED = 4;
    */
   UNIMPLEMENTED = 4,
 
   /**
-   * UNAUTHENTICATED. No `authorization: Bearer <token>` was sent.
+   * UNAUTHENTICATED. Returned if the call has no `authorization: Bearer <token>` header. The caller sends an API token.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_MISSING = 10;
    */
   TOKEN_MISSING = 10,
 
   /**
-   * UNAUTHENTICATED. The API token is malformed, unknown or revoked.
+   * UNAUTHENTICATED. Returned if an API token is malformed, unknown or revoked. The caller uses another token.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_INVALID = 11;
    */
   TOKEN_INVALID = 11,
 
   /**
-   * UNAUTHENTICATED. The API token's `expire_time` has passed.
+   * UNAUTHENTICATED. Returned if the `expire_time` of an API token has passed. The caller creates and uses another
+   * token.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_EXPIRED = 12;
    */
   TOKEN_EXPIRED = 12,
 
   /**
-   * PERMISSION_DENIED. The API token lacks a scope. Metadata: `scope`.
+   * PERMISSION_DENIED. Returned if the caller's API token lacks a scope that the call requires. The caller uses a token
+   * with that scope. Metadata: `scope`.
    *
-   * @generated from enum value: ERROR_REASON_SCOPE_MISSING = 13;
+   * @generated from enum value: ERROR_REASON_INSUFFICIENT_SCOPE = 13;
    */
-  SCOPE_MISSING = 13,
+  INSUFFICIENT_SCOPE = 13,
 
   /**
-   * PERMISSION_DENIED. A token may not be made with scopes that its maker lacks. Metadata: `scope`.
+   * PERMISSION_DENIED. Returned if a new token would have a scope that the caller's token lacks, or if a successor
+   * token lacks a scope of a token that it takes over. The caller drops the scope or uses a token that has it.
+   * Metadata: `scope`.
    *
    * @generated from enum value: ERROR_REASON_SCOPE_NOT_GRANTABLE = 14;
    */
   SCOPE_NOT_GRANTABLE = 14,
 
   /**
-   * INVALID_ARGUMENT. One or more fields are wrong; BadRequest lists all of them at once.
+   * INVALID_ARGUMENT. Returned if one or more fields are wrong. The caller corrects the fields that BadRequest lists.
+   * One response lists as many as fit, at most 24.
    *
    * @generated from enum value: ERROR_REASON_VALIDATION_FAILED = 20;
    */
   VALIDATION_FAILED = 20,
 
   /**
-   * NOT_FOUND. There is no such resource, or it belongs to another owner, which looks the same. Metadata: `resource_type`,
-   * `resource_id`.
+   * NOT_FOUND, and on jobs. Returned if the resource does not exist or belongs to another workspace; the two cases look
+   * the same. On a job, the account, conversation or photo that it needs is gone. The caller corrects the id or drops
+   * its copy of the resource. Metadata: `resource_type`, `resource_id`.
    *
    * @generated from enum value: ERROR_REASON_NOT_FOUND = 21;
    */
   NOT_FOUND = 21,
 
   /**
-   * ALREADY_EXISTS. The `request_id` was used before with other parameters or on another method.
+   * ALREADY_EXISTS. Returned if the `request_id` was used with other parameters or on another method, or if an upload
+   * URL has stored another photo. The caller generates a new `request_id` or requests a new upload URL.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_ID_REUSED = 22;
    */
   REQUEST_ID_REUSED = 22,
 
   /**
-   * INVALID_ARGUMENT. The page token is not one of ours, or belongs to a listing with other parameters.
+   * INVALID_ARGUMENT. Returned if the page token is not from this server, or belongs to a list with other parameters.
+   * The caller starts again with the first page.
    *
    * @generated from enum value: ERROR_REASON_PAGE_TOKEN_INVALID = 23;
    */
   PAGE_TOKEN_INVALID = 23,
 
   /**
-   * ABORTED. The resource changed since the `expected_sequence` that was given. Metadata: `sequence`, its current one. Read
-   * it again and decide anew.
+   * ABORTED. Returned if the resource no longer has the `expected_sequence`, or if it changed during the call. The
+   * caller reads the resource again and then decides whether to repeat the call. Metadata: `sequence`, the current one,
+   * if `expected_sequence` was given.
    *
    * @generated from enum value: ERROR_REASON_RESOURCE_CHANGED = 24;
    */
   RESOURCE_CHANGED = 24,
 
   /**
-   * FAILED_PRECONDITION. What should be deleted is still in use. Metadata: `used_by_type`, `used_by_id`.
+   * FAILED_PRECONDITION. Returned if the resource to delete is still in use. The caller removes that use first.
+   * Metadata: `used_by_type`, `used_by_id`.
    *
    * @generated from enum value: ERROR_REASON_RESOURCE_IN_USE = 25;
    */
   RESOURCE_IN_USE = 25,
 
   /**
-   * RESOURCE_EXHAUSTED. The message is larger than the server takes. Metadata: `max_bytes`.
+   * RESOURCE_EXHAUSTED. Returned if a request message, a photo stream or a session import exceeds its size limit. The
+   * caller sends less data. Metadata: `max_bytes`; for a session import also `field`.
    *
    * @generated from enum value: ERROR_REASON_MESSAGE_TOO_LARGE = 26;
    */
   MESSAGE_TOO_LARGE = 26,
 
   /**
-   * RESOURCE_EXHAUSTED. A limit on the number of calls or effects is used up for now; RetryInfo says when it frees up.
-   * Metadata: `limit` (its name, such as `calls_per_owner` for calls that run at once), `available_time` (RFC 3339, where it
-   * is known). Also the reason of a job that waits for its budget.
+   * RESOURCE_EXHAUSTED. Returned if a limit on calls, uploads, imports or outward writes is used up. The caller retries
+   * after the time in RetryInfo. A job that waits for its budget has `waiting.why` RATE_LIMIT instead. Metadata:
+   * `limit`, the limit's name, such as `calls_per_workspace` for concurrent calls; `available_time` (RFC 3339), if
+   * known.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 27;
    */
   RATE_LIMITED = 27,
 
   /**
-   * RESOURCE_EXHAUSTED. The disk or the database is full; nothing of the call was stored.
+   * RESOURCE_EXHAUSTED. Returned if the server's disk or database is full; nothing of the call was stored. The caller
+   * asks the operator to free space and then repeats the call.
    *
    * @generated from enum value: ERROR_REASON_STORAGE_FULL = 28;
    */
   STORAGE_FULL = 28,
 
   /**
-   * INVALID_ARGUMENT. The cursor is not one that Watch gave to this owner.
+   * INVALID_ARGUMENT. Returned if Watch did not issue the cursor to this workspace. The caller watches again without a
+   * cursor.
    *
    * @generated from enum value: ERROR_REASON_CURSOR_INVALID = 29;
    */
   CURSOR_INVALID = 29,
 
   /**
-   * OUT_OF_RANGE. The cursor's place in the event log is gone: pruned, of a restored database, or beyond the end. Watch
-   * again with `snapshot` set and no cursor. Metadata: `floor_sequence`, `head_sequence`.
+   * OUT_OF_RANGE. Returned if the cursor's position is not in the event log: it was pruned, belongs to a database from
+   * before a restore, or is beyond the end. The caller watches again with `snapshot` set and no cursor.
    *
    * @generated from enum value: ERROR_REASON_CURSOR_EXPIRED = 30;
    */
   CURSOR_EXPIRED = 30,
 
   /**
-   * INVALID_ARGUMENT. A name fits several things. Metadata: `field`, `name`, `candidates` (one a line: id, a blank, name).
+   * INVALID_ARGUMENT. Returned if a name matches several catalogue entries and nothing else in the request is wrong.
+   * The caller sends the id of one candidate. Metadata: `field`, `name`, `candidates` (one per line: id, a space,
+   * name).
    *
    * @generated from enum value: ERROR_REASON_NAME_AMBIGUOUS = 40;
    */
   NAME_AMBIGUOUS = 40,
 
   /**
-   * INVALID_ARGUMENT. A name or id stands for nothing in the account's catalogue. Metadata: `field`, `name`.
+   * INVALID_ARGUMENT. Returned if a name or id matches no entry of the account's catalogue and nothing else in the
+   * request is wrong. The caller sends another name or an id from CatalogService. Metadata: `field`, `name`; for a name
+   * also `candidates`, similar entries in the format of NAME_AMBIGUOUS.
    *
    * @generated from enum value: ERROR_REASON_NAME_UNKNOWN = 41;
    */
   NAME_UNKNOWN = 41,
 
   /**
-   * UNAVAILABLE. The catalogue of this market and language has not been read yet.
+   * UNAVAILABLE. Returned if the catalogue of the account's site and language has not been read yet. The caller retries
+   * after the time in RetryInfo.
    *
    * @generated from enum value: ERROR_REASON_CATALOG_NOT_READY = 42;
    */
   CATALOG_NOT_READY = 42,
 
   /**
-   * UNIMPLEMENTED. This server has no marketplace search.
+   * UNIMPLEMENTED. Returned if the server has no marketplace search. The caller does not offer one.
    *
    * @generated from enum value: ERROR_REASON_SEARCH_UNAVAILABLE = 43;
    */
   SEARCH_UNAVAILABLE = 43,
 
   /**
-   * INVALID_ARGUMENT. The bytes are no picture. For all reasons that begin with PHOTO, metadata: `index` of the photo in
-   * the call (from 0), `file_name`.
+   * INVALID_ARGUMENT. Returned if the bytes are not an image or are a damaged one. The caller sends another file.
+   * Metadata, for all reasons that begin with PHOTO: `index` of the photo in the call (from 0), `file_name`. An upload
+   * URL that refuses a file by its size omits both.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_NOT_AN_IMAGE = 50;
    */
   PHOTO_NOT_AN_IMAGE = 50,
 
   /**
-   * INVALID_ARGUMENT. The picture's bytes end early.
+   * INVALID_ARGUMENT. Returned if the image data ends early. The caller sends the complete file.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_TRUNCATED = 51;
    */
   PHOTO_TRUNCATED = 51,
 
   /**
-   * INVALID_ARGUMENT. The file is larger than allowed. Metadata also: `max_bytes`.
+   * INVALID_ARGUMENT. Returned if the file has more bytes than allowed. The caller sends a smaller file. Metadata also:
+   * `max_bytes`.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_TOO_LARGE = 52;
    */
   PHOTO_TOO_LARGE = 52,
 
   /**
-   * INVALID_ARGUMENT. The picture is larger than allowed. Metadata also: `width`, `height`, and the limit that it passes:
-   * `max_pixels`, `max_side` (pixels), `max_ratio` (of one side to the other), `max_pixels_per_byte` (of the file),
-   * `max_memory_bytes` (for decoding it).
+   * INVALID_ARGUMENT. Returned if the image's dimensions exceed a limit. The caller sends a smaller image. Metadata
+   * also: `width`, `height`, and the limit that it exceeds: `max_pixels`, `max_side` (pixels), `max_ratio` (of one side
+   * to the other), `max_pixels_per_byte` (of the file), `max_memory_bytes` (for decoding).
    *
    * @generated from enum value: ERROR_REASON_PHOTO_TOO_MANY_PIXELS = 53;
    */
   PHOTO_TOO_MANY_PIXELS = 53,
 
   /**
-   * INVALID_ARGUMENT. A picture, but not JPEG, PNG, WebP or GIF. Metadata also: `format`, where known.
+   * INVALID_ARGUMENT. Returned for an image that is not JPEG, PNG, WebP or GIF. The caller converts it. Metadata also:
+   * `format`, if known.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_FORMAT_UNSUPPORTED = 54;
    */
   PHOTO_FORMAT_UNSUPPORTED = 54,
 
   /**
-   * INVALID_ARGUMENT. More photos than a listing may have. Metadata: `max_photos`.
+   * INVALID_ARGUMENT. Returned if a listing or a photo stream has more photos than a listing may have. The caller sends
+   * fewer. Metadata: `max_photos`.
    *
    * @generated from enum value: ERROR_REASON_TOO_MANY_PHOTOS = 55;
    */
   TOO_MANY_PHOTOS = 55,
 
   /**
-   * HTTP 410 on the upload URL. Its `expire_time` has passed; ask for a new one.
+   * HTTP 410 on the upload URL. Returned if the URL's `expire_time` has passed. The caller requests a new URL.
    *
    * @generated from enum value: ERROR_REASON_UPLOAD_URL_EXPIRED = 56;
    */
   UPLOAD_URL_EXPIRED = 56,
 
   /**
-   * HTTP 403 on the upload URL. It was altered or was not made by this server.
+   * HTTP 403 on the upload URL. Returned if the URL was altered, if this server did not issue it, or if its API token
+   * was revoked or has expired. The caller requests a new URL.
    *
    * @generated from enum value: ERROR_REASON_UPLOAD_URL_INVALID = 57;
    */
   UPLOAD_URL_INVALID = 57,
 
   /**
-   * INVALID_ARGUMENT. The stream of parts is out of order: a chunk before any start, more or fewer bytes than announced.
+   * INVALID_ARGUMENT. Returned if the parts of a photo stream are out of order, if a photo has more or fewer bytes than
+   * announced, or if an upload breaks off. The caller corrects the stream and sends it again.
    *
    * @generated from enum value: ERROR_REASON_UPLOAD_MALFORMED = 58;
    */
   UPLOAD_MALFORMED = 58,
 
   /**
-   * FAILED_PRECONDITION. The account is paused; call ResumeAccount when the cause is dealt with. Metadata: `account_id`,
-   * `pause_reason`.
+   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the account is paused. A person deals with the cause,
+   * and the caller then calls ResumeAccount. Metadata: `account_id`, `pause_reason`.
    *
    * @generated from enum value: ERROR_REASON_ACCOUNT_PAUSED = 60;
    */
   ACCOUNT_PAUSED = 60,
 
   /**
-   * FAILED_PRECONDITION. The account's mode does not allow this, or the server does not offer the mode. Metadata: `mode`.
+   * FAILED_PRECONDITION. Returned if a manual takeover is requested and the server has no browser window for it. The
+   * caller prepares without `manual_takeover`, or the operator sets BROWSER_HEADLESS=false.
    *
    * @generated from enum value: ERROR_REASON_MODE_NOT_ALLOWED = 61;
    */
   MODE_NOT_ALLOWED = 61,
 
   /**
-   * FAILED_PRECONDITION. AUTOMATED needs `automated_acknowledged`.
+   * FAILED_PRECONDITION. Returned if AUTOMATED is requested without `automated_acknowledged`, or for a new account. A
+   * person reads the safety notes, and the caller then calls SetMode with `automated_acknowledged`.
    *
    * @generated from enum value: ERROR_REASON_ACKNOWLEDGEMENT_REQUIRED = 62;
    */
   ACKNOWLEDGEMENT_REQUIRED = 62,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The account has no usable session on the site.
+   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the account has no session on its site. The caller
+   * imports one with ImportSession. Metadata: `account_id`.
    *
    * @generated from enum value: ERROR_REASON_SESSION_REQUIRED = 63;
    */
   SESSION_REQUIRED = 63,
 
   /**
-   * On accounts and jobs only. The site no longer accepts the session, after a refresh whose answer was lost.
+   * On accounts and jobs only. The answer to a session refresh was lost, and the site refuses the tokens that are left.
+   * The caller imports a new session.
    *
    * @generated from enum value: ERROR_REASON_SESSION_LOST_IN_REFRESH = 64;
    */
   SESSION_LOST_IN_REFRESH = 64,
 
   /**
-   * On jobs only. The account's mode was changed, which voids what was prepared.
+   * FAILED_PRECONDITION, and on jobs. Returned if the account's site or mode changed since the write was prepared,
+   * which voids the preparation. The caller prepares the write again.
    *
    * @generated from enum value: ERROR_REASON_MODE_CHANGED = 65;
    */
   MODE_CHANGED = 65,
 
   /**
-   * INVALID_ARGUMENT. Cookies without which there is no session were not given. Metadata: `missing` and `dropped`, names
-   * separated by commas.
+   * INVALID_ARGUMENT. Returned if an imported session lacks cookies that it cannot work without. The caller imports the
+   * complete `Cookie` header. Metadata: `missing` and `dropped`, names separated by commas.
    *
    * @generated from enum value: ERROR_REASON_SESSION_COOKIES_MISSING = 66;
    */
   SESSION_COOKIES_MISSING = 66,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site does not take the session: it has ended, or was logged out.
+   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the site does not accept the session, or if its
+   * `expire_time` has passed. A person logs in with their own browser, and the caller imports that session. Metadata:
+   * `account_id`, unless the site gave the refusal during the call.
    *
    * @generated from enum value: ERROR_REASON_SESSION_INVALID = 67;
    */
   SESSION_INVALID = 67,
 
   /**
-   * INVALID_ARGUMENT. The cookies belong to another market's site. Metadata: `domains`, separated by commas, `site`.
+   * INVALID_ARGUMENT. Returned if the imported cookies belong to the site of another market. The caller imports cookies
+   * from the account's own site. Metadata: `domains`, separated by commas; `site`.
    *
    * @generated from enum value: ERROR_REASON_SESSION_WRONG_MARKET = 68;
    */
   SESSION_WRONG_MARKET = 68,
 
   /**
-   * FAILED_PRECONDITION, and on jobs, which were prepared for the member of before. The session is another member's than the
-   * account's. Metadata: `member_id`, `member_login`.
+   * FAILED_PRECONDITION, and on jobs. Returned if a session or an item belongs to another member than the account's. On
+   * a job, the account became another member after the preparation. The caller imports the right member's session, or
+   * sets `accept_other_member` and prepares again. Metadata: `member_id`, `member_login`.
    *
-   * @generated from enum value: ERROR_REASON_SESSION_OTHER_MEMBER = 69;
+   * @generated from enum value: ERROR_REASON_SESSION_MEMBER_MISMATCH = 69;
    */
-  SESSION_OTHER_MEMBER = 69,
+  SESSION_MEMBER_MISMATCH = 69,
 
   /**
-   * FAILED_PRECONDITION. The listing cannot be published yet; BadRequest lists everything that is missing or wrong.
+   * FAILED_PRECONDITION. Returned if the listing cannot be published yet. The caller corrects everything that
+   * BadRequest lists.
    *
    * @generated from enum value: ERROR_REASON_LISTING_INCOMPLETE = 70;
    */
   LISTING_INCOMPLETE = 70,
 
   /**
-   * FAILED_PRECONDITION. The listing is on the marketplace; PrepareChange changes it there. Metadata: `listing_id`,
-   * `remote_item_id`.
+   * FAILED_PRECONDITION. Returned if the listing is already on the marketplace. The caller changes it there with
+   * PrepareChange, or creates another listing. Metadata: `listing_id`; from UpdateListing also `remote_item_id`.
    *
    * @generated from enum value: ERROR_REASON_ALREADY_PUBLISHED = 71;
    */
   ALREADY_PUBLISHED = 71,
 
   /**
-   * FAILED_PRECONDITION. A publish job that has not ended stands in the way. Metadata: `publish_job_id`.
+   * FAILED_PRECONDITION. Returned if a publish job that has not ended blocks the call. The caller waits for its end or
+   * cancels it. Metadata: `publish_job_id`.
    *
    * @generated from enum value: ERROR_REASON_PUBLISH_JOB_OPEN = 72;
    */
   PUBLISH_JOB_OPEN = 72,
 
   /**
-   * FAILED_PRECONDITION. The job's state does not allow this. Metadata: `publish_job_id`, `state`.
+   * FAILED_PRECONDITION. Returned if the publish job's state does not allow the call. The caller reads the job and acts
+   * on its state. Metadata: `publish_job_id`, `state`.
    *
-   * @generated from enum value: ERROR_REASON_JOB_STATE = 73;
+   * @generated from enum value: ERROR_REASON_JOB_STATE_INVALID = 73;
    */
-  JOB_STATE = 73,
+  JOB_STATE_INVALID = 73,
 
   /**
-   * FAILED_PRECONDITION. Too late to cancel: the click that publishes may have been made. Metadata: `publish_job_id`.
+   * FAILED_PRECONDITION. Returned if the job's write is committed and may already have been made. The caller waits for
+   * the outcome. Metadata: `publish_job_id` or `reply_id`.
    *
-   * @generated from enum value: ERROR_REASON_TOO_LATE = 74;
+   * @generated from enum value: ERROR_REASON_NOT_CANCELLABLE = 74;
    */
-  TOO_LATE = 74,
+  NOT_CANCELLABLE = 74,
 
   /**
-   * INVALID_ARGUMENT. A confirmation is needed and none was given.
+   * INVALID_ARGUMENT, and on jobs. Returned if the call needs a confirm token and has none. On a job, a write had no
+   * valid confirmation and was not made. The caller sends the confirm token of the preparation.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_REQUIRED = 75;
    */
   CONFIRMATION_REQUIRED = 75,
 
   /**
-   * PERMISSION_DENIED. The confirm token is malformed, or of another job, account, owner or site.
+   * PERMISSION_DENIED. Returned if the confirm token is malformed or belongs to another job, account, workspace or
+   * site. The caller sends the token of this job.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_INVALID = 76;
    */
   CONFIRMATION_INVALID = 76,
 
   /**
-   * FAILED_PRECONDITION. The confirm token has been consumed. Metadata: `publish_job_id`.
+   * FAILED_PRECONDITION. Returned if the confirm token was used before. The caller reads the job for its outcome.
+   * Metadata: `publish_job_id`, `reply_id` or `thread_id`.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_USED = 77;
    */
   CONFIRMATION_USED = 77,
 
   /**
-   * FAILED_PRECONDITION. The listing was edited or prepared again since. Prepare, look and confirm anew. Metadata:
-   * `publish_job_id`.
+   * FAILED_PRECONDITION, and on jobs. Returned if the approved content changed, or was prepared again, after the token
+   * was issued. The caller prepares again, shows the result to the person and confirms with the new token. Metadata:
+   * `publish_job_id`, for an edited listing.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_STALE = 78;
    */
   CONFIRMATION_STALE = 78,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. The confirm token's time has passed. Prepare anew. Metadata: `expire_time`
-   * (RFC 3339).
+   * FAILED_PRECONDITION, and on jobs. Returned if the confirm token's `expire_time` has passed; on a job, no
+   * confirmation came in time. The caller prepares again. Metadata: `expire_time` (RFC 3339).
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_EXPIRED = 79;
    */
   CONFIRMATION_EXPIRED = 79,
 
   /**
-   * FAILED_PRECONDITION. Another listing or job already has this remote item. Metadata: `remote_item_id`, `listing_id`.
+   * FAILED_PRECONDITION. Returned if another listing already has the remote item. The caller checks the item id.
+   * Metadata: `listing_id`, the other listing.
    *
-   * @generated from enum value: ERROR_REASON_REMOTE_ITEM_TAKEN = 80;
+   * @generated from enum value: ERROR_REASON_REMOTE_ITEM_ALREADY_LINKED = 80;
    */
-  REMOTE_ITEM_TAKEN = 80,
+  REMOTE_ITEM_ALREADY_LINKED = 80,
 
   /**
-   * On jobs only. It cannot be known whether the item was published; answer with ResolvePublishJob.
+   * FAILED_PRECONDITION, and on jobs. Returned if another write of the account is in doubt and has to be resolved
+   * first. On a job, the server could not determine whether the write was made, or the write settled as not made. If
+   * the job has `requires_action`, a person looks at the site, and the caller then calls ResolvePublishJob or
+   * ResolveReply. Metadata, from ConfirmPublish: `publish_job_id`.
    *
    * @generated from enum value: ERROR_REASON_OUTCOME_UNKNOWN = 81;
    */
   OUTCOME_UNKNOWN = 81,
 
   /**
-   * On jobs only. The job was cancelled by a person.
+   * On jobs only. A person cancelled the job. The caller does nothing.
    *
    * @generated from enum value: ERROR_REASON_CANCELLED_BY_PERSON = 82;
    */
   CANCELLED_BY_PERSON = 82,
 
   /**
-   * On jobs only. After something was settled as not published, an item that looks like it appeared on the site.
+   * On jobs only. A similar item or message appeared on the site after the write had settled as not made. A person
+   * looks at the site and removes a duplicate.
    *
    * @generated from enum value: ERROR_REASON_POSSIBLE_DUPLICATE = 83;
    */
   POSSIBLE_DUPLICATE = 83,
 
   /**
-   * On jobs only. Tried as often as allowed without success.
+   * On accounts and jobs only. The server gave up after too many attempts that ended with their worker. The caller
+   * retries the job, and the operator looks at the log.
    *
    * @generated from enum value: ERROR_REASON_ATTEMPTS_EXHAUSTED = 84;
    */
   ATTEMPTS_EXHAUSTED = 84,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. The listing is not on the marketplace, or not any more, so that nothing can be changed
-   * there. Metadata: `listing_id`.
+   * FAILED_PRECONDITION, and on jobs. Returned if the listing has no item on the marketplace, or no longer has one. The
+   * caller creates another listing to sell the item again. Metadata: `listing_id`.
    *
    * @generated from enum value: ERROR_REASON_NOT_PUBLISHED = 85;
    */
   NOT_PUBLISHED = 85,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. The item was changed on the site since it was last read; look at the listing's
-   * `remote.differences`, then accept them or say that they are to be overwritten. Metadata: `listing_id`.
+   * On jobs only. The item changed on the site after it was last read. The caller looks at the listing's
+   * `remote.differences` and then calls AcceptRemoteChanges, or prepares the change again with `overwrite_remote`.
    *
    * @generated from enum value: ERROR_REASON_REMOTE_CHANGED = 86;
    */
   REMOTE_CHANGED = 86,
 
   /**
-   * On jobs only. The scheduled time passed by too far; the job was prepared again and waits for a person.
+   * On jobs only. The scheduled time passed by more than the allowed delay, and the job was prepared again. A person
+   * confirms it again or cancels it.
    *
    * @generated from enum value: ERROR_REASON_SCHEDULE_MISSED = 87;
    */
   SCHEDULE_MISSED = 87,
 
   /**
-   * FAILED_PRECONDITION. The filled window is in the person's own hands, who confirms there. Metadata: `publish_job_id`.
+   * FAILED_PRECONDITION. Returned if the job's browser window is with the person in a manual takeover. The person
+   * publishes in that window, or the caller cancels the job. Metadata: `publish_job_id`.
    *
-   * @generated from enum value: ERROR_REASON_HANDED_OVER = 88;
+   * @generated from enum value: ERROR_REASON_MANUAL_TAKEOVER = 88;
    */
-  HANDED_OVER = 88,
+  MANUAL_TAKEOVER = 88,
 
   /**
-   * On jobs only. The window that was handed over was closed or left without publishing.
+   * On jobs only. The window of a manual takeover was closed or left without publishing. The caller prepares the
+   * listing again.
    *
    * @generated from enum value: ERROR_REASON_WINDOW_CLOSED = 89;
    */
   WINDOW_CLOSED = 89,
 
   /**
-   * On jobs only. A field of the site's form was not found by any known selector. The step log has its name.
+   * On jobs only. No known selector matched a field of the site's form. The operator adds a selector for the field that
+   * the step log names, and the caller then retries the job.
    *
    * @generated from enum value: ERROR_REASON_FIELD_NOT_FOUND = 90;
    */
   FIELD_NOT_FOUND = 90,
 
   /**
-   * On jobs only. An option that the listing needs is not offered by the site's form.
-   *
-   * @generated from enum value: ERROR_REASON_OPTION_NOT_FOUND = 91;
-   */
-  OPTION_NOT_FOUND = 91,
-
-  /**
-   * On jobs only. What the form shows differs from what was approved; see `read_back`.
+   * On jobs only. The site's form shows other values than the approved ones. The caller looks at `read_back` and the
+   * screenshots, and then retries the job or edits the listing.
    *
    * @generated from enum value: ERROR_REASON_READ_BACK_MISMATCH = 92;
    */
   READ_BACK_MISMATCH = 92,
 
   /**
-   * On jobs only. The site refused the content with a validation message; the job's `reason_message` has its words.
+   * On jobs only. The site refused the content; the job's `reason_message` has the site's words. The caller changes the
+   * content and prepares it again. The server never resends a text that the site refused.
    *
    * @generated from enum value: ERROR_REASON_SITE_REFUSED = 93;
    */
   SITE_REFUSED = 93,
 
   /**
-   * UNAVAILABLE, and on jobs. The site does not answer, or answers with a fault of its own.
+   * UNAVAILABLE, and on accounts and jobs. Returned if the site or the server's photo store does not answer, or answers
+   * with a fault of its own. The server retries jobs; the caller repeats a call later.
    *
    * @generated from enum value: ERROR_REASON_SITE_UNAVAILABLE = 94;
    */
   SITE_UNAVAILABLE = 94,
 
   /**
-   * On jobs only. The site's answer has a shape that is not known; nothing was guessed from it.
+   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the site's response has an unknown form; the server
+   * derives nothing from it. The caller tries again later, and the operator reports it if it persists.
    *
-   * @generated from enum value: ERROR_REASON_SITE_CHANGED = 95;
+   * @generated from enum value: ERROR_REASON_SITE_RESPONSE_UNEXPECTED = 95;
    */
-  SITE_CHANGED = 95,
+  SITE_RESPONSE_UNEXPECTED = 95,
 
   /**
-   * On jobs only. No browser or driver can be started or reached.
+   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the browser, its driver or the site's HTTP client cannot
+   * be started or reached, or fails during an attempt. The server retries the job; the operator checks the browser's
+   * installation if it fails.
    *
    * @generated from enum value: ERROR_REASON_BROWSER_UNAVAILABLE = 96;
    */
   BROWSER_UNAVAILABLE = 96,
 
   /**
-   * On jobs only. The browser or its driver died or stopped answering in the middle.
-   *
-   * @generated from enum value: ERROR_REASON_BROWSER_LOST = 97;
-   */
-  BROWSER_LOST = 97,
-
-  /**
-   * On jobs only. The draft that was saved on the site is no longer there or is no longer a draft.
+   * On jobs only. The draft that was saved on the site is gone, or is no longer a draft. The caller prepares again; if
+   * the job has `requires_action`, a person first looks at the site and the caller calls ResolvePublishJob.
    *
    * @generated from enum value: ERROR_REASON_DRAFT_LOST = 98;
    */
   DRAFT_LOST = 98,
 
   /**
-   * On jobs only. The site sent something that is no usable page: an endless redirect, a page that never finishes, a file.
+   * On jobs only. The site sent no usable page: an endless redirect, a page that never finishes loading, or a file. The
+   * server retries the job; if it fails, a person looks at the screenshots and the caller retries it.
    *
    * @generated from enum value: ERROR_REASON_PAGE_UNUSABLE = 99;
    */
   PAGE_UNUSABLE = 99,
 
   /**
-   * FAILED_PRECONDITION. A reply in this thread has not ended; metadata `reply_id`. See ListReplies.
+   * FAILED_PRECONDITION. Returned if a reply that has not ended blocks the call. The caller finds it with ListReplies
+   * and cancels it, resolves it or waits for its end. Metadata: `reply_id`.
    *
    * @generated from enum value: ERROR_REASON_REPLY_OPEN = 100;
    */
   REPLY_OPEN = 100,
 
   /**
-   * FAILED_PRECONDITION. The reply's state does not allow this; metadata `state`.
+   * FAILED_PRECONDITION. Returned if the reply's state does not allow the call, or if the site refused the text that
+   * would be sent again. The caller reads the reply and acts on its state. Metadata: `reply_id`, `state`.
    *
-   * @generated from enum value: ERROR_REASON_REPLY_STATE = 101;
+   * @generated from enum value: ERROR_REASON_REPLY_STATE_INVALID = 101;
    */
-  REPLY_STATE = 101,
+  REPLY_STATE_INVALID = 101,
 
   /**
-   * FAILED_PRECONDITION. The site takes no reply in this thread.
+   * FAILED_PRECONDITION, and on jobs. Returned if the site accepts no reply in the thread. The caller does not offer a
+   * reply there. Metadata: `thread_id`.
    *
    * @generated from enum value: ERROR_REASON_REPLY_NOT_ALLOWED = 102;
    */
   REPLY_NOT_ALLOWED = 102,
 
   /**
-   * ABORTED. Another device has saved this draft since; metadata `version` is the present one. Get it, then save again.
+   * ABORTED. Returned if another device saved this draft in the meantime. The caller gets the thread's draft and then
+   * saves again. Metadata: `version`, the current one.
    *
    * @generated from enum value: ERROR_REASON_DRAFT_CONFLICT = 103;
    */
   DRAFT_CONFLICT = 103,
 
   /**
-   * On replies only. A message of the account appeared in the thread, but with another text: look which it is, then
-   * ResolveReply.
+   * On replies only. A message of the account appeared in the thread, but with another text. A person checks whether it
+   * is this reply, and the caller then calls ResolveReply.
    *
    * @generated from enum value: ERROR_REASON_REPLY_DIFFERS = 104;
    */
   REPLY_DIFFERS = 104,
 
   /**
-   * FAILED_PRECONDITION. A template of this name is there already.
+   * ALREADY_EXISTS. Returned if a template with this name already exists. The caller chooses another name.
    *
    * @generated from enum value: ERROR_REASON_NAME_TAKEN = 105;
    */
   NAME_TAKEN = 105,
 
   /**
-   * FAILED_PRECONDITION. The thread's removal on the site has not ended; see `Thread.removal`.
+   * FAILED_PRECONDITION. Returned if the removal of a thread on the site has not ended; see `Thread.removal`. The
+   * caller waits for its end. Metadata: `thread_id`.
    *
    * @generated from enum value: ERROR_REASON_THREAD_REMOVAL_OPEN = 106;
    */
   THREAD_REMOVAL_OPEN = 106,
 
   /**
-   * On accounts and jobs only, as are all that begin with CHALLENGE: the site asks for a person. Nothing here answers such
-   * a check; open the site in your own browser, deal with it, then call ResumeAccount. This one: a captcha in a page.
+   * FAILED_PRECONDITION, and on accounts and jobs. The site shows a captcha on a page. A person solves it on the site
+   * in their own browser, and the caller then calls ResumeAccount.
+   *
+   * All reasons that begin with CHALLENGE mean that the site asks for a person. The server never answers such a check.
+   * After ResumeAccount, jobs that are BLOCKED also need a retry.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_CAPTCHA = 110;
    */
   CHALLENGE_CAPTCHA = 110,
 
   /**
-   * A bot check in answer to a call rather than a page.
+   * FAILED_PRECONDITION, and on accounts and jobs. The site answered a request, rather than a page load, with a bot
+   * check. A person solves it on the site in their own browser, and the caller then calls ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_BOT_CHECK = 111;
    */
   CHALLENGE_BOT_CHECK = 111,
 
   /**
-   * A Cloudflare interstitial or block.
+   * FAILED_PRECONDITION, and on accounts and jobs. Cloudflare shows an interstitial or blocks the page. A person checks
+   * that the site opens in their own browser and waits a while; the caller then calls ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_CLOUDFLARE = 112;
    */
   CHALLENGE_CLOUDFLARE = 112,
 
   /**
-   * A second factor or the confirmation of a new device.
+   * FAILED_PRECONDITION, and on accounts and jobs. The site asks for a second factor or for the confirmation of a new
+   * device. A person logs in with their own browser; the caller imports that session and then calls ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_SECOND_FACTOR = 113;
    */
   CHALLENGE_SECOND_FACTOR = 113,
 
   /**
-   * The account must be verified: phone, e-mail address, identity.
+   * FAILED_PRECONDITION, and on accounts and jobs. The site requires a verification of the account: phone, e-mail
+   * address or identity. A person follows the site's steps, and the caller then calls ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_ACCOUNT_VERIFICATION = 114;
    */
   CHALLENGE_ACCOUNT_VERIFICATION = 114,
 
   /**
-   * The session is no longer logged in.
+   * FAILED_PRECONDITION, and on accounts and jobs. The session is no longer logged in. A person logs in with their own
+   * browser, and the caller imports that session, which ends the pause. ImportSession and CheckSession return
+   * SESSION_INVALID instead.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_LOGIN_LOST = 115;
    */
   CHALLENGE_LOGIN_LOST = 115,
 
   /**
-   * The site keeps trying to refresh the session and never ends.
+   * FAILED_PRECONDITION, and on accounts and jobs. The site keeps trying to refresh the session and does not finish. A
+   * person logs in with their own browser, and the caller imports that session, which ends the pause. ImportSession and
+   * CheckSession return SESSION_INVALID instead.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_SESSION_REFRESH = 116;
    */
   CHALLENGE_SESSION_REFRESH = 116,
 
   /**
-   * The site says that there were too many requests.
+   * FAILED_PRECONDITION, and on accounts. The site reported too many requests, and the account has a cooldown instead
+   * of a pause. The caller waits until `Account.cooldown_until_time`; jobs then continue. Metadata, from SyncNow during
+   * a cooldown: `available_time` (RFC 3339).
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_RATE_LIMIT = 117;
    */
   CHALLENGE_RATE_LIMIT = 117,
 
   /**
-   * The site has restricted what the account may do.
+   * FAILED_PRECONDITION, and on accounts and jobs. The site has restricted what the account may do. A person reads the
+   * site's message; the caller calls ResumeAccount only after the restriction is lifted.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_RESTRICTION = 118;
    */
   CHALLENGE_RESTRICTION = 118,
 
   /**
-   * The site answers 403 or shows a block of a kind that is not known.
+   * FAILED_PRECONDITION, and on accounts and jobs. The site answered 403, showed a block of an unknown kind, or
+   * reported a broken page, which does not pause the account. A person looks at the screenshot and at the site; the
+   * caller then calls ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_BLOCKED = 119;
    */
   CHALLENGE_BLOCKED = 119,
 
   /**
-   * INVALID_ARGUMENT. Webhooks are not sent to this address: it leads into the server's own network, or is written in a way
-   * that is not taken. Metadata: `url`.
+   * INVALID_ARGUMENT. Returned if the webhook address leads into the server's own network, has a form that is not
+   * accepted, or if the server sends no webhooks. The caller uses a public https address, or the operator allows the
+   * network in WEBHOOK_ALLOWED_NETWORKS. Metadata: `url`.
    *
    * @generated from enum value: ERROR_REASON_WEBHOOK_ADDRESS_REFUSED = 120;
    */
   WEBHOOK_ADDRESS_REFUSED = 120,
 
   /**
-   * FAILED_PRECONDITION. The webhook endpoint is disabled; call EnableEndpoint first. Metadata: `endpoint_id`.
+   * FAILED_PRECONDITION. Returned if the webhook endpoint is disabled. The caller calls EnableEndpoint first. Metadata:
+   * `endpoint_id`.
    *
    * @generated from enum value: ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED = 121;
    */
   WEBHOOK_ENDPOINT_DISABLED = 121,
 
   /**
-   * FAILED_PRECONDITION. There are as many webhook endpoints as one owner may have; delete one first. Metadata:
-   * `max_endpoints`.
+   * FAILED_PRECONDITION. Returned if the workspace has the maximum number of webhook endpoints. The caller deletes one
+   * first. Metadata: `max_endpoints`.
    *
    * @generated from enum value: ERROR_REASON_TOO_MANY_WEBHOOK_ENDPOINTS = 122;
    */

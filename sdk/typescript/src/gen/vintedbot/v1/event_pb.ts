@@ -30,16 +30,16 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/event.proto.
  */
 export const file_vintedbot_v1_event: GenFile = /*@__PURE__*/
-  fileDesc("Chh2aW50ZWRib3QvdjEvZXZlbnQucHJvdG8SDHZpbnRlZGJvdC52MSKGBAoIUmVzb3VyY2USKAoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50SAASKwoJYXBpX3Rva2VuGAIgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuSAASJAoFcGhvdG8YAyABKAsyEy52aW50ZWRib3QudjEuUGhvdG9IABIoCgdsaXN0aW5nGAQgASgLMhUudmludGVkYm90LnYxLkxpc3RpbmdIABIvCgtwdWJsaXNoX2pvYhgFIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iSAASNwoPd2FyZHJvYmVfaW1wb3J0GAYgASgLMhwudmludGVkYm90LnYxLldhcmRyb2JlSW1wb3J0SAASJgoGdGhyZWFkGAcgASgLMhQudmludGVkYm90LnYxLlRocmVhZEgAEigKB21lc3NhZ2UYCCABKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZUgAEiQKBXJlcGx5GAkgASgLMhMudmludGVkYm90LnYxLlJlcGx5SAASKgoIdGVtcGxhdGUYCiABKAsyFi52aW50ZWRib3QudjEuVGVtcGxhdGVIABI5ChB3ZWJob29rX2VuZHBvaW50GAsgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludEgAQgoKCHJlc291cmNlIqYBCgxXYXRjaFJlcXVlc3QSDgoGY3Vyc29yGAEgASgJEhAKCHNuYXBzaG90GAIgASgIEiYKBWtpbmRzGAMgAygOMhcudmludGVkYm90LnYxLkV2ZW50S2luZBITCgthY2NvdW50X2lkcxgEIAMoCRIjCgZ0b3BpY3MYBSADKA4yEy52aW50ZWRib3QudjEuVG9waWMSEgoKdGhyZWFkX2lkcxgGIAMoCSL2AwoNV2F0Y2hSZXNwb25zZRIOCgZjdXJzb3IYASABKAkSOAoIc25hcHNob3QYAiABKAsyJC52aW50ZWRib3QudjEuV2F0Y2hSZXNwb25zZS5TbmFwc2hvdEgAEj8KDHNuYXBzaG90X2VuZBgDIAEoCzInLnZpbnRlZGJvdC52MS5XYXRjaFJlc3BvbnNlLlNuYXBzaG90RW5kSAASJAoFZXZlbnQYBCABKAsyEy52aW50ZWRib3QudjEuRXZlbnRIABI8CgpjaGVja3BvaW50GAUgASgLMiYudmludGVkYm90LnYxLldhdGNoUmVzcG9uc2UuQ2hlY2twb2ludEgAEiwKCWVwaGVtZXJhbBgGIAEoCzIXLnZpbnRlZGJvdC52MS5FcGhlbWVyYWxIABp8CghTbmFwc2hvdBIxCg1yZXNvdXJjZV90eXBlGAEgASgOMhoudmludGVkYm90LnYxLlJlc291cmNlVHlwZRITCgtyZXNvdXJjZV9pZBgCIAEoCRIoCghyZXNvdXJjZRgDIAEoCzIWLnZpbnRlZGJvdC52MS5SZXNvdXJjZRofCgtTbmFwc2hvdEVuZBIQCghzZXF1ZW5jZRgBIAEoBBoeCgpDaGVja3BvaW50EhAKCHNlcXVlbmNlGAEgASgEQgkKB21lc3NhZ2UigwIKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBGtpbmQYAyABKA4yFy52aW50ZWRib3QudjEuRXZlbnRLaW5kEjEKDXJlc291cmNlX3R5cGUYBCABKA4yGi52aW50ZWRib3QudjEuUmVzb3VyY2VUeXBlEhMKC3Jlc291cmNlX2lkGAUgASgJEhIKCmFjY291bnRfaWQYBiABKAkSEQoJdGhyZWFkX2lkGAggASgJEigKCHJlc291cmNlGAcgASgLMhYudmludGVkYm90LnYxLlJlc291cmNlIoYECglFcGhlbWVyYWwSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoGcGhvdG9zGAIgASgLMiUudmludGVkYm90LnYxLkVwaGVtZXJhbC5QaG90b1Byb2dyZXNzSAASQwoMcHVibGlzaF9zdGVwGAMgASgLMisudmludGVkYm90LnYxLkVwaGVtZXJhbC5QdWJsaXNoU3RlcFByb2dyZXNzSAASQQoPaW5ib3hfZnJlc2huZXNzGAQgASgLMiYudmludGVkYm90LnYxLkVwaGVtZXJhbC5JbmJveEZyZXNobmVzc0gAGlMKDVBob3RvUHJvZ3Jlc3MSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgRkb25lGAIgASgFEg0KBXRvdGFsGAMgASgFEhEKCWZpbGVfbmFtZRgEIAEoCRpWChNQdWJsaXNoU3RlcFByb2dyZXNzEhYKDnB1Ymxpc2hfam9iX2lkGAEgASgJEicKBHN0ZXAYAiABKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAaVQoOSW5ib3hGcmVzaG5lc3MSEgoKYWNjb3VudF9pZBgBIAEoCRIvCglmcmVzaG5lc3MYAiABKAsyHC52aW50ZWRib3QudjEuSW5ib3hGcmVzaG5lc3NCCgoIcHJvZ3Jlc3MqixAKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASHgoaRVZFTlRfS0lORF9BQ0NPVU5UX0NSRUFURUQQARIeChpFVkVOVF9LSU5EX0FDQ09VTlRfVVBEQVRFRBACEh4KGkVWRU5UX0tJTkRfQUNDT1VOVF9ERUxFVEVEEAMSIwofRVZFTlRfS0lORF9BQ0NPVU5UX01PREVfQ0hBTkdFRBAEEh0KGUVWRU5UX0tJTkRfQUNDT1VOVF9QQVVTRUQQBRIeChpFVkVOVF9LSU5EX0FDQ09VTlRfUkVTVU1FRBAGEicKI0VWRU5UX0tJTkRfQUNDT1VOVF9TRVNTSU9OX0lNUE9SVEVEEAcSKgomRVZFTlRfS0lORF9BQ0NPVU5UX1NFU1NJT05fSU5WQUxJREFURUQQCBIoCiRFVkVOVF9LSU5EX0FDQ09VTlRfU0VTU0lPTl9GT1JHT1RURU4QCRIgChxFVkVOVF9LSU5EX0FQSV9UT0tFTl9DUkVBVEVEEBQSIAocRVZFTlRfS0lORF9BUElfVE9LRU5fUkVWT0tFRBAVEiAKHEVWRU5UX0tJTkRfQVBJX1RPS0VOX1VQREFURUQQFhIcChhFVkVOVF9LSU5EX1BIT1RPX0NSRUFURUQQHhIcChhFVkVOVF9LSU5EX1BIT1RPX0RFTEVURUQQHxIeChpFVkVOVF9LSU5EX0xJU1RJTkdfQ1JFQVRFRBAoEh4KGkVWRU5UX0tJTkRfTElTVElOR19VUERBVEVEECkSHgoaRVZFTlRfS0lORF9MSVNUSU5HX0RFTEVURUQQKhImCiJFVkVOVF9LSU5EX1dBUkRST0JFX0lNUE9SVF9DUkVBVEVEEDISJgoiRVZFTlRfS0lORF9XQVJEUk9CRV9JTVBPUlRfVVBEQVRFRBAzEiQKIEVWRU5UX0tJTkRfV0FSRFJPQkVfSU1QT1JUX0VOREVEEDQSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9DUkVBVEVEEDwSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9VUERBVEVEED0SIAocRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9SRUFEWRA+EiQKIEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQ09ORklSTUVEED8SJQohRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9QVUJMSVNISU5HEEASJgoiRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9VTkNPTkZJUk1FRBBBEiIKHkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQkxPQ0tFRBBCEiYKIkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfSEFOREVEX09WRVIQQxIkCiBFVkVOVF9LSU5EX1BVQkxJU0hfSk9CX1BVQkxJU0hFRBBEEiEKHUVWRU5UX0tJTkRfUFVCTElTSF9KT0JfRkFJTEVEEEUSJAogRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9DQU5DRUxMRUQQRhIiCh5FVkVOVF9LSU5EX1BVQkxJU0hfSk9CX0VYUElSRUQQRxIhCh1FVkVOVF9LSU5EX1BPU1NJQkxFX0RVUExJQ0FURRBIEiQKIEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfU0NIRURVTEVEEEkSHwobRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9ET05FEEoSHQoZRVZFTlRfS0lORF9USFJFQURfQ1JFQVRFRBBaEh0KGUVWRU5UX0tJTkRfVEhSRUFEX1VQREFURUQQWxIdChlFVkVOVF9LSU5EX1RIUkVBRF9ERUxFVEVEEFwSIQodRVZFTlRfS0lORF9USFJFQURfRFJBRlRfU0FWRUQQXRIfChtFVkVOVF9LSU5EX01FU1NBR0VfUkVDRUlWRUQQXhIbChdFVkVOVF9LSU5EX01FU1NBR0VfU0VOVBBfEh4KGkVWRU5UX0tJTkRfTUVTU0FHRV9VUERBVEVEEGASHAoYRVZFTlRfS0lORF9SRVBMWV9DUkVBVEVEEGQSHAoYRVZFTlRfS0lORF9SRVBMWV9VUERBVEVEEGUSHAoYRVZFTlRfS0lORF9SRVBMWV9TRU5ESU5HEGYSGQoVRVZFTlRfS0lORF9SRVBMWV9TRU5UEGcSIAocRVZFTlRfS0lORF9SRVBMWV9VTkNPTkZJUk1FRBBoEhsKF0VWRU5UX0tJTkRfUkVQTFlfRkFJTEVEEGkSHAoYRVZFTlRfS0lORF9SRVBMWV9CTE9DS0VEEGoSHgoaRVZFTlRfS0lORF9SRVBMWV9DQU5DRUxMRUQQaxInCiNFVkVOVF9LSU5EX1JFUExZX1BPU1NJQkxFX0RVUExJQ0FURRBsEh8KG0VWRU5UX0tJTkRfVEVNUExBVEVfQ1JFQVRFRBBuEh8KG0VWRU5UX0tJTkRfVEVNUExBVEVfVVBEQVRFRBBvEh8KG0VWRU5UX0tJTkRfVEVNUExBVEVfREVMRVRFRBBwEicKI0VWRU5UX0tJTkRfV0VCSE9PS19FTkRQT0lOVF9DUkVBVEVEEHgSJwojRVZFTlRfS0lORF9XRUJIT09LX0VORFBPSU5UX1VQREFURUQQeRIoCiRFVkVOVF9LSU5EX1dFQkhPT0tfRU5EUE9JTlRfRElTQUJMRUQQehInCiNFVkVOVF9LSU5EX1dFQkhPT0tfRU5EUE9JTlRfREVMRVRFRBB7Kr4BCgVUb3BpYxIVChFUT1BJQ19VTlNQRUNJRklFRBAAEhIKDlRPUElDX0FDQ09VTlRTEAESFAoQVE9QSUNfQVBJX1RPS0VOUxACEhAKDFRPUElDX1BIT1RPUxADEhIKDlRPUElDX0xJU1RJTkdTEAQSFAoQVE9QSUNfUFVCTElTSElORxAFEg8KC1RPUElDX0lOQk9YEAYSEwoPVE9QSUNfVEVNUExBVEVTEAcSEgoOVE9QSUNfV0VCSE9PS1MQCCrpAgoMUmVzb3VyY2VUeXBlEh0KGVJFU09VUkNFX1RZUEVfVU5TUEVDSUZJRUQQABIZChVSRVNPVVJDRV9UWVBFX0FDQ09VTlQQARIbChdSRVNPVVJDRV9UWVBFX0FQSV9UT0tFThACEhcKE1JFU09VUkNFX1RZUEVfUEhPVE8QAxIZChVSRVNPVVJDRV9UWVBFX0xJU1RJTkcQBBIdChlSRVNPVVJDRV9UWVBFX1BVQkxJU0hfSk9CEAUSIQodUkVTT1VSQ0VfVFlQRV9XQVJEUk9CRV9JTVBPUlQQBhIYChRSRVNPVVJDRV9UWVBFX1RIUkVBRBAHEhkKFVJFU09VUkNFX1RZUEVfTUVTU0FHRRAIEhcKE1JFU09VUkNFX1RZUEVfUkVQTFkQCRIaChZSRVNPVVJDRV9UWVBFX1RFTVBMQVRFEAoSIgoeUkVTT1VSQ0VfVFlQRV9XRUJIT09LX0VORFBPSU5UEAsyUgoMRXZlbnRTZXJ2aWNlEkIKBVdhdGNoEhoudmludGVkYm90LnYxLldhdGNoUmVxdWVzdBobLnZpbnRlZGJvdC52MS5XYXRjaFJlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_vintedbot_v1_account, file_vintedbot_v1_auth, file_vintedbot_v1_inbox, file_vintedbot_v1_listing, file_vintedbot_v1_media, file_vintedbot_v1_publish, file_vintedbot_v1_template, file_vintedbot_v1_wardrobe, file_vintedbot_v1_webhook]);
+  fileDesc("Chh2aW50ZWRib3QvdjEvZXZlbnQucHJvdG8SDHZpbnRlZGJvdC52MSKGBAoIUmVzb3VyY2USKAoHYWNjb3VudBgBIAEoCzIVLnZpbnRlZGJvdC52MS5BY2NvdW50SAASKwoJYXBpX3Rva2VuGAIgASgLMhYudmludGVkYm90LnYxLkFwaVRva2VuSAASJAoFcGhvdG8YAyABKAsyEy52aW50ZWRib3QudjEuUGhvdG9IABIoCgdsaXN0aW5nGAQgASgLMhUudmludGVkYm90LnYxLkxpc3RpbmdIABIvCgtwdWJsaXNoX2pvYhgFIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iSAASNwoPd2FyZHJvYmVfaW1wb3J0GAYgASgLMhwudmludGVkYm90LnYxLldhcmRyb2JlSW1wb3J0SAASJgoGdGhyZWFkGAcgASgLMhQudmludGVkYm90LnYxLlRocmVhZEgAEigKB21lc3NhZ2UYCCABKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZUgAEiQKBXJlcGx5GAkgASgLMhMudmludGVkYm90LnYxLlJlcGx5SAASKgoIdGVtcGxhdGUYCiABKAsyFi52aW50ZWRib3QudjEuVGVtcGxhdGVIABI5ChB3ZWJob29rX2VuZHBvaW50GAsgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludEgAQgoKCHJlc291cmNlIqYBCgxXYXRjaFJlcXVlc3QSDgoGY3Vyc29yGAEgASgJEhAKCHNuYXBzaG90GAIgASgIEiYKBWtpbmRzGAMgAygOMhcudmludGVkYm90LnYxLkV2ZW50S2luZBITCgthY2NvdW50X2lkcxgEIAMoCRIjCgZ0b3BpY3MYBSADKA4yEy52aW50ZWRib3QudjEuVG9waWMSEgoKdGhyZWFkX2lkcxgGIAMoCSL2AwoNV2F0Y2hSZXNwb25zZRIOCgZjdXJzb3IYASABKAkSOAoIc25hcHNob3QYAiABKAsyJC52aW50ZWRib3QudjEuV2F0Y2hSZXNwb25zZS5TbmFwc2hvdEgAEj8KDHNuYXBzaG90X2VuZBgDIAEoCzInLnZpbnRlZGJvdC52MS5XYXRjaFJlc3BvbnNlLlNuYXBzaG90RW5kSAASJAoFZXZlbnQYBCABKAsyEy52aW50ZWRib3QudjEuRXZlbnRIABI8CgpjaGVja3BvaW50GAUgASgLMiYudmludGVkYm90LnYxLldhdGNoUmVzcG9uc2UuQ2hlY2twb2ludEgAEiwKCWVwaGVtZXJhbBgGIAEoCzIXLnZpbnRlZGJvdC52MS5FcGhlbWVyYWxIABp8CghTbmFwc2hvdBIxCg1yZXNvdXJjZV90eXBlGAEgASgOMhoudmludGVkYm90LnYxLlJlc291cmNlVHlwZRITCgtyZXNvdXJjZV9pZBgCIAEoCRIoCghyZXNvdXJjZRgDIAEoCzIWLnZpbnRlZGJvdC52MS5SZXNvdXJjZRofCgtTbmFwc2hvdEVuZBIQCghzZXF1ZW5jZRgBIAEoBBoeCgpDaGVja3BvaW50EhAKCHNlcXVlbmNlGAEgASgEQgkKB21lc3NhZ2UigwIKBUV2ZW50EhAKCHNlcXVlbmNlGAEgASgEEigKBHRpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiUKBGtpbmQYAyABKA4yFy52aW50ZWRib3QudjEuRXZlbnRLaW5kEjEKDXJlc291cmNlX3R5cGUYBCABKA4yGi52aW50ZWRib3QudjEuUmVzb3VyY2VUeXBlEhMKC3Jlc291cmNlX2lkGAUgASgJEhIKCmFjY291bnRfaWQYBiABKAkSEQoJdGhyZWFkX2lkGAggASgJEigKCHJlc291cmNlGAcgASgLMhYudmludGVkYm90LnYxLlJlc291cmNlIoYECglFcGhlbWVyYWwSKAoEdGltZRgBIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASNwoGcGhvdG9zGAIgASgLMiUudmludGVkYm90LnYxLkVwaGVtZXJhbC5QaG90b1Byb2dyZXNzSAASQwoMcHVibGlzaF9zdGVwGAMgASgLMisudmludGVkYm90LnYxLkVwaGVtZXJhbC5QdWJsaXNoU3RlcFByb2dyZXNzSAASQQoPaW5ib3hfZnJlc2huZXNzGAQgASgLMiYudmludGVkYm90LnYxLkVwaGVtZXJhbC5JbmJveEZyZXNobmVzc0gAGlMKDVBob3RvUHJvZ3Jlc3MSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgRkb25lGAIgASgFEg0KBXRvdGFsGAMgASgFEhEKCWZpbGVfbmFtZRgEIAEoCRpWChNQdWJsaXNoU3RlcFByb2dyZXNzEhYKDnB1Ymxpc2hfam9iX2lkGAEgASgJEicKBHN0ZXAYAiABKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAaVQoOSW5ib3hGcmVzaG5lc3MSEgoKYWNjb3VudF9pZBgBIAEoCRIvCglmcmVzaG5lc3MYAiABKAsyHC52aW50ZWRib3QudjEuSW5ib3hGcmVzaG5lc3NCCgoIcHJvZ3Jlc3MqjxAKCUV2ZW50S2luZBIaChZFVkVOVF9LSU5EX1VOU1BFQ0lGSUVEEAASHgoaRVZFTlRfS0lORF9BQ0NPVU5UX0NSRUFURUQQARIeChpFVkVOVF9LSU5EX0FDQ09VTlRfVVBEQVRFRBACEh4KGkVWRU5UX0tJTkRfQUNDT1VOVF9ERUxFVEVEEAMSIwofRVZFTlRfS0lORF9BQ0NPVU5UX01PREVfQ0hBTkdFRBAEEh0KGUVWRU5UX0tJTkRfQUNDT1VOVF9QQVVTRUQQBRIeChpFVkVOVF9LSU5EX0FDQ09VTlRfUkVTVU1FRBAGEicKI0VWRU5UX0tJTkRfQUNDT1VOVF9TRVNTSU9OX0lNUE9SVEVEEAcSKgomRVZFTlRfS0lORF9BQ0NPVU5UX1NFU1NJT05fSU5WQUxJREFURUQQCBIoCiRFVkVOVF9LSU5EX0FDQ09VTlRfU0VTU0lPTl9GT1JHT1RURU4QCRIgChxFVkVOVF9LSU5EX0FQSV9UT0tFTl9DUkVBVEVEEBQSIAocRVZFTlRfS0lORF9BUElfVE9LRU5fUkVWT0tFRBAVEiAKHEVWRU5UX0tJTkRfQVBJX1RPS0VOX1VQREFURUQQFhIcChhFVkVOVF9LSU5EX1BIT1RPX0NSRUFURUQQHhIcChhFVkVOVF9LSU5EX1BIT1RPX0RFTEVURUQQHxIeChpFVkVOVF9LSU5EX0xJU1RJTkdfQ1JFQVRFRBAoEh4KGkVWRU5UX0tJTkRfTElTVElOR19VUERBVEVEECkSHgoaRVZFTlRfS0lORF9MSVNUSU5HX0RFTEVURUQQKhImCiJFVkVOVF9LSU5EX1dBUkRST0JFX0lNUE9SVF9DUkVBVEVEEDISJgoiRVZFTlRfS0lORF9XQVJEUk9CRV9JTVBPUlRfVVBEQVRFRBAzEiQKIEVWRU5UX0tJTkRfV0FSRFJPQkVfSU1QT1JUX0VOREVEEDQSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9DUkVBVEVEEDwSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9VUERBVEVEED0SIAocRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9SRUFEWRA+EiQKIEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQ09ORklSTUVEED8SJQohRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9QVUJMSVNISU5HEEASJgoiRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9VTkNPTkZJUk1FRBBBEiIKHkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQkxPQ0tFRBBCEioKJkVWRU5UX0tJTkRfUFVCTElTSF9KT0JfTUFOVUFMX1RBS0VPVkVSEEMSJAogRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9QVUJMSVNIRUQQRBIhCh1FVkVOVF9LSU5EX1BVQkxJU0hfSk9CX0ZBSUxFRBBFEiQKIEVWRU5UX0tJTkRfUFVCTElTSF9KT0JfQ0FOQ0VMTEVEEEYSIgoeRVZFTlRfS0lORF9QVUJMSVNIX0pPQl9FWFBJUkVEEEcSIQodRVZFTlRfS0lORF9QT1NTSUJMRV9EVVBMSUNBVEUQSBIkCiBFVkVOVF9LSU5EX1BVQkxJU0hfSk9CX1NDSEVEVUxFRBBJEh8KG0VWRU5UX0tJTkRfUFVCTElTSF9KT0JfRE9ORRBKEh0KGUVWRU5UX0tJTkRfVEhSRUFEX0NSRUFURUQQWhIdChlFVkVOVF9LSU5EX1RIUkVBRF9VUERBVEVEEFsSHQoZRVZFTlRfS0lORF9USFJFQURfREVMRVRFRBBcEiEKHUVWRU5UX0tJTkRfVEhSRUFEX0RSQUZUX1NBVkVEEF0SHwobRVZFTlRfS0lORF9NRVNTQUdFX1JFQ0VJVkVEEF4SGwoXRVZFTlRfS0lORF9NRVNTQUdFX1NFTlQQXxIeChpFVkVOVF9LSU5EX01FU1NBR0VfVVBEQVRFRBBgEhwKGEVWRU5UX0tJTkRfUkVQTFlfQ1JFQVRFRBBkEhwKGEVWRU5UX0tJTkRfUkVQTFlfVVBEQVRFRBBlEhwKGEVWRU5UX0tJTkRfUkVQTFlfU0VORElORxBmEhkKFUVWRU5UX0tJTkRfUkVQTFlfU0VOVBBnEiAKHEVWRU5UX0tJTkRfUkVQTFlfVU5DT05GSVJNRUQQaBIbChdFVkVOVF9LSU5EX1JFUExZX0ZBSUxFRBBpEhwKGEVWRU5UX0tJTkRfUkVQTFlfQkxPQ0tFRBBqEh4KGkVWRU5UX0tJTkRfUkVQTFlfQ0FOQ0VMTEVEEGsSJwojRVZFTlRfS0lORF9SRVBMWV9QT1NTSUJMRV9EVVBMSUNBVEUQbBIfChtFVkVOVF9LSU5EX1RFTVBMQVRFX0NSRUFURUQQbhIfChtFVkVOVF9LSU5EX1RFTVBMQVRFX1VQREFURUQQbxIfChtFVkVOVF9LSU5EX1RFTVBMQVRFX0RFTEVURUQQcBInCiNFVkVOVF9LSU5EX1dFQkhPT0tfRU5EUE9JTlRfQ1JFQVRFRBB4EicKI0VWRU5UX0tJTkRfV0VCSE9PS19FTkRQT0lOVF9VUERBVEVEEHkSKAokRVZFTlRfS0lORF9XRUJIT09LX0VORFBPSU5UX0RJU0FCTEVEEHoSJwojRVZFTlRfS0lORF9XRUJIT09LX0VORFBPSU5UX0RFTEVURUQQeyq+AQoFVG9waWMSFQoRVE9QSUNfVU5TUEVDSUZJRUQQABISCg5UT1BJQ19BQ0NPVU5UUxABEhQKEFRPUElDX0FQSV9UT0tFTlMQAhIQCgxUT1BJQ19QSE9UT1MQAxISCg5UT1BJQ19MSVNUSU5HUxAEEhQKEFRPUElDX1BVQkxJU0hJTkcQBRIPCgtUT1BJQ19JTkJPWBAGEhMKD1RPUElDX1RFTVBMQVRFUxAHEhIKDlRPUElDX1dFQkhPT0tTEAgq6QIKDFJlc291cmNlVHlwZRIdChlSRVNPVVJDRV9UWVBFX1VOU1BFQ0lGSUVEEAASGQoVUkVTT1VSQ0VfVFlQRV9BQ0NPVU5UEAESGwoXUkVTT1VSQ0VfVFlQRV9BUElfVE9LRU4QAhIXChNSRVNPVVJDRV9UWVBFX1BIT1RPEAMSGQoVUkVTT1VSQ0VfVFlQRV9MSVNUSU5HEAQSHQoZUkVTT1VSQ0VfVFlQRV9QVUJMSVNIX0pPQhAFEiEKHVJFU09VUkNFX1RZUEVfV0FSRFJPQkVfSU1QT1JUEAYSGAoUUkVTT1VSQ0VfVFlQRV9USFJFQUQQBxIZChVSRVNPVVJDRV9UWVBFX01FU1NBR0UQCBIXChNSRVNPVVJDRV9UWVBFX1JFUExZEAkSGgoWUkVTT1VSQ0VfVFlQRV9URU1QTEFURRAKEiIKHlJFU09VUkNFX1RZUEVfV0VCSE9PS19FTkRQT0lOVBALMlIKDEV2ZW50U2VydmljZRJCCgVXYXRjaBIaLnZpbnRlZGJvdC52MS5XYXRjaFJlcXVlc3QaGy52aW50ZWRib3QudjEuV2F0Y2hSZXNwb25zZTABYgZwcm90bzM", [file_google_protobuf_timestamp, file_vintedbot_v1_account, file_vintedbot_v1_auth, file_vintedbot_v1_inbox, file_vintedbot_v1_listing, file_vintedbot_v1_media, file_vintedbot_v1_publish, file_vintedbot_v1_template, file_vintedbot_v1_wardrobe, file_vintedbot_v1_webhook]);
 
 /**
- * A resource as it is. Confirmations are left out, always.
+ * The content of a resource. It never contains a confirmation.
  *
  * @generated from message vintedbot.v1.Resource
  */
 export type Resource = Message<"vintedbot.v1.Resource"> & {
   /**
-   * The resource itself. Absent: a kind that this client does not know, or content that its token may not read.
+   * The resource. Absent: this client does not know the type, or its token may not read the content.
    *
    * @generated from oneof vintedbot.v1.Resource.resource
    */
@@ -85,7 +85,7 @@ export type Resource = Message<"vintedbot.v1.Resource"> & {
     case: "publishJob";
   } | {
     /**
-     * An import of a wardrobe.
+     * A wardrobe import.
      *
      * @generated from field: vintedbot.v1.WardrobeImport wardrobe_import = 6;
      */
@@ -142,51 +142,54 @@ export const ResourceSchema: GenMessage<Resource> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 0);
 
 /**
- * Asks for the stream of events.
+ * The request of Watch. An event passes only if it matches all filters.
  *
  * @generated from message vintedbot.v1.WatchRequest
  */
 export type WatchRequest = Message<"vintedbot.v1.WatchRequest"> & {
   /**
-   * The `cursor` of the last message that was taken in. Absent: from now on, or with `snapshot` from the snapshot on. One
-   * whose place is gone is refused with CURSOR_EXPIRED.
+   * The `cursor` of the last message that the client processed. A cursor whose position is gone fails with
+   * CURSOR_EXPIRED. Empty: the stream starts now, with `snapshot` after the snapshot.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * Whether to send all present resources first: of the inbox its threads, and of their messages none, unless `thread_ids`
-   * names the thread. Ignored with a cursor. Absent: no.
+   * Whether to send all current resources first. They include the threads of the inbox, but messages only of the
+   * threads in `thread_ids`. Replies that have ended and API tokens that are revoked or expired are left out. Ignored
+   * with a cursor. Absent: no.
    *
    * @generated from field: bool snapshot = 2;
    */
   snapshot: boolean;
 
   /**
-   * Only events of these kinds, at most 100; a snapshot holds the resource types they speak of. Empty: all.
+   * Only events of these kinds, at most 100. A snapshot then contains only the resource types of these kinds. Empty:
+   * all kinds.
    *
    * @generated from field: repeated vintedbot.v1.EventKind kinds = 3;
    */
   kinds: EventKind[];
 
   /**
-   * Only what belongs to these accounts, by UUID, at most 1,000; photos and API tokens belong to none. Empty: all.
+   * Only events and resources of these accounts, as UUIDs, at most 1,000. Those without an account, such as photos and
+   * API tokens, do not match. Empty: all, with or without an account.
    *
    * @generated from field: repeated string account_ids = 4;
    */
   accountIds: string[];
 
   /**
-   * Only events about these, at most 100. With `kinds`, both must hold. Empty: all.
+   * Only events of these topics, at most 100. With `kinds`, both must match. Empty: all topics.
    *
    * @generated from field: repeated vintedbot.v1.Topic topics = 5;
    */
   topics: Topic[];
 
   /**
-   * Of threads, messages and replies only those of these threads, by UUID, at most 1,000; everything else passes as the
-   * other filters say. Empty: all.
+   * Only threads, messages and replies of these threads, as UUIDs, at most 1,000. The filter does not apply to other
+   * resources. Empty: all threads.
    *
    * @generated from field: repeated string thread_ids = 6;
    */
@@ -207,21 +210,21 @@ export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
  */
 export type WatchResponse = Message<"vintedbot.v1.WatchResponse"> & {
   /**
-   * Opaque place in the log, to be sent as `WatchRequest.cursor`. Empty on a snapshot's messages, since one that was cut
-   * off has to be begun anew, and on ephemeral ones, which have no place there.
+   * An opaque position in the log, to send as `WatchRequest.cursor`. Empty on messages of a snapshot, which has to
+   * start again if it is cut off, and on ephemeral messages, which have no position in the log.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * What the message is. Absent: a kind that this client does not know; take its cursor and go on.
+   * The message. Absent: this client does not know its kind; it stores the cursor and continues.
    *
    * @generated from oneof vintedbot.v1.WatchResponse.message
    */
   message: {
     /**
-     * One present resource.
+     * One current resource.
      *
      * @generated from field: vintedbot.v1.WatchResponse.Snapshot snapshot = 2;
      */
@@ -237,7 +240,7 @@ export type WatchResponse = Message<"vintedbot.v1.WatchResponse"> & {
     case: "snapshotEnd";
   } | {
     /**
-     * Something that happened.
+     * An event of the log.
      *
      * @generated from field: vintedbot.v1.Event event = 4;
      */
@@ -245,7 +248,7 @@ export type WatchResponse = Message<"vintedbot.v1.WatchResponse"> & {
     case: "event";
   } | {
     /**
-     * How far the log was read.
+     * The position up to which the log was read.
      *
      * @generated from field: vintedbot.v1.WatchResponse.Checkpoint checkpoint = 5;
      */
@@ -253,7 +256,7 @@ export type WatchResponse = Message<"vintedbot.v1.WatchResponse"> & {
     case: "checkpoint";
   } | {
     /**
-     * Something in progress; not in the log, and not sent again.
+     * Work in progress. It is not in the log and is not sent again.
      *
      * @generated from field: vintedbot.v1.Ephemeral ephemeral = 6;
      */
@@ -270,28 +273,28 @@ export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 2);
 
 /**
- * One present resource. May be newer than the snapshot's place in the log; later events with a lower sequence than the
- * resource's own tell nothing new.
+ * One current resource. It may be newer than the snapshot's position in the log. Ignore later events whose sequence
+ * is lower than the resource's own.
  *
  * @generated from message vintedbot.v1.WatchResponse.Snapshot
  */
 export type WatchResponse_Snapshot = Message<"vintedbot.v1.WatchResponse.Snapshot"> & {
   /**
-   * What it is.
+   * The resource's type.
    *
    * @generated from field: vintedbot.v1.ResourceType resource_type = 1;
    */
   resourceType: ResourceType;
 
   /**
-   * Its UUID.
+   * The resource's UUID.
    *
    * @generated from field: string resource_id = 2;
    */
   resourceId: string;
 
   /**
-   * The resource.
+   * The resource's content.
    *
    * @generated from field: vintedbot.v1.Resource resource = 3;
    */
@@ -306,13 +309,13 @@ export const WatchResponse_SnapshotSchema: GenMessage<WatchResponse_Snapshot> = 
   messageDesc(file_vintedbot_v1_event, 2, 0);
 
 /**
- * The snapshot is complete; what is held from before and was not in it is gone.
+ * The end of the snapshot. The client drops resources that it had before and that the snapshot did not contain.
  *
  * @generated from message vintedbot.v1.WatchResponse.SnapshotEnd
  */
 export type WatchResponse_SnapshotEnd = Message<"vintedbot.v1.WatchResponse.SnapshotEnd"> & {
   /**
-   * Place in the log from which events follow.
+   * The position in the log after which events follow.
    *
    * @generated from field: uint64 sequence = 1;
    */
@@ -327,13 +330,14 @@ export const WatchResponse_SnapshotEndSchema: GenMessage<WatchResponse_SnapshotE
   messageDesc(file_vintedbot_v1_event, 2, 1);
 
 /**
- * How far the log was read while nothing in it matched. Also the sign of life on a quiet stream.
+ * The position up to which the log was read, when no event matched. It also shows that a quiet stream is alive: a
+ * checkpoint comes after 15 seconds without another message that has a cursor.
  *
  * @generated from message vintedbot.v1.WatchResponse.Checkpoint
  */
 export type WatchResponse_Checkpoint = Message<"vintedbot.v1.WatchResponse.Checkpoint"> & {
   /**
-   * Place in the log up to which everything was sent.
+   * The position in the log up to which every matching event was sent.
    *
    * @generated from field: uint64 sequence = 1;
    */
@@ -348,62 +352,63 @@ export const WatchResponse_CheckpointSchema: GenMessage<WatchResponse_Checkpoint
   messageDesc(file_vintedbot_v1_event, 2, 2);
 
 /**
- * Something that happened, for good.
+ * One entry of the event log.
  *
  * @generated from message vintedbot.v1.Event
  */
 export type Event = Message<"vintedbot.v1.Event"> & {
   /**
-   * Place in the owner's event log; grows by one from event to event, without gaps.
+   * The position in the workspace's event log. It increases by 1 from event to event, without gaps.
    *
    * @generated from field: uint64 sequence = 1;
    */
   sequence: bigint;
 
   /**
-   * When it happened.
+   * The time of the event.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
   time?: Timestamp | undefined;
 
   /**
-   * What happened.
+   * The kind of the event.
    *
    * @generated from field: vintedbot.v1.EventKind kind = 3;
    */
   kind: EventKind;
 
   /**
-   * What it happened to.
+   * The type of the resource that the event is about.
    *
    * @generated from field: vintedbot.v1.ResourceType resource_type = 4;
    */
   resourceType: ResourceType;
 
   /**
-   * UUID of what it happened to.
+   * UUID of that resource.
    *
    * @generated from field: string resource_id = 5;
    */
   resourceId: string;
 
   /**
-   * UUID of the account it belongs to. Empty: it belongs to none.
+   * UUID of the account to which the resource belongs. Empty: none.
    *
    * @generated from field: string account_id = 6;
    */
   accountId: string;
 
   /**
-   * UUID of the thread it belongs to, for threads, messages and replies. Empty for everything else.
+   * UUID of the thread, for threads, messages and replies. Empty for all other resources.
    *
    * @generated from field: string thread_id = 8;
    */
   threadId: string;
 
   /**
-   * The resource after the event, or a later state of it; its own `sequence` tells. Absent: it was deleted.
+   * The resource after the event, or in a later state; its own `sequence` shows which. Absent: the resource was
+   * deleted.
    *
    * @generated from field: vintedbot.v1.Resource resource = 7;
    */
@@ -418,26 +423,26 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 3);
 
 /**
- * Something in progress. May be lost, and is never stored.
+ * Work in progress. It is never stored and may be lost. It is sent only to tokens that may read the resource.
  *
  * @generated from message vintedbot.v1.Ephemeral
  */
 export type Ephemeral = Message<"vintedbot.v1.Ephemeral"> & {
   /**
-   * When it was so.
+   * The time of this progress.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
   time?: Timestamp | undefined;
 
   /**
-   * What is in progress. Absent: a kind that this client does not know.
+   * The progress. Absent: this client does not know its kind.
    *
    * @generated from oneof vintedbot.v1.Ephemeral.progress
    */
   progress: {
     /**
-     * Photos.
+     * Photos are being processed.
      *
      * @generated from field: vintedbot.v1.Ephemeral.PhotoProgress photos = 2;
      */
@@ -445,7 +450,7 @@ export type Ephemeral = Message<"vintedbot.v1.Ephemeral"> & {
     case: "photos";
   } | {
     /**
-     * A publish job.
+     * A publish job is running.
      *
      * @generated from field: vintedbot.v1.Ephemeral.PublishStepProgress publish_step = 3;
      */
@@ -453,7 +458,7 @@ export type Ephemeral = Message<"vintedbot.v1.Ephemeral"> & {
     case: "publishStep";
   } | {
     /**
-     * An account's inbox was read, or could not be.
+     * An account's inbox was read, or could not be read.
      *
      * @generated from field: vintedbot.v1.Ephemeral.InboxFreshness inbox_freshness = 4;
      */
@@ -470,34 +475,34 @@ export const EphemeralSchema: GenMessage<Ephemeral> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 4);
 
 /**
- * Photos being processed.
+ * Progress of photo processing.
  *
  * @generated from message vintedbot.v1.Ephemeral.PhotoProgress
  */
 export type Ephemeral_PhotoProgress = Message<"vintedbot.v1.Ephemeral.PhotoProgress"> & {
   /**
-   * The `request_id` of the call that brought them. Empty: it came without one.
+   * The `request_id` of the call that sent the photos. Empty: the call had none.
    *
    * @generated from field: string request_id = 1;
    */
   requestId: string;
 
   /**
-   * How many are done.
+   * The number of processed photos.
    *
    * @generated from field: int32 done = 2;
    */
   done: number;
 
   /**
-   * How many there are; grows while a stream still brings more.
+   * The number of photos. It increases while a stream still brings more.
    *
    * @generated from field: int32 total = 3;
    */
   total: number;
 
   /**
-   * Name of the one done last. Empty: it came without one, or none is done.
+   * The file name of the photo that was processed last. Empty: it has none, or none is processed yet.
    *
    * @generated from field: string file_name = 4;
    */
@@ -512,20 +517,20 @@ export const Ephemeral_PhotoProgressSchema: GenMessage<Ephemeral_PhotoProgress> 
   messageDesc(file_vintedbot_v1_event, 4, 0);
 
 /**
- * A publish job at work.
+ * Progress of a publish job.
  *
  * @generated from message vintedbot.v1.Ephemeral.PublishStepProgress
  */
 export type Ephemeral_PublishStepProgress = Message<"vintedbot.v1.Ephemeral.PublishStepProgress"> & {
   /**
-   * UUID of the job.
+   * UUID of the publish job.
    *
    * @generated from field: string publish_job_id = 1;
    */
   publishJobId: string;
 
   /**
-   * The step it has just begun or ended; its number and attempt say how far the job has come.
+   * The step that has just started or ended. Its number and attempt show the progress.
    *
    * @generated from field: vintedbot.v1.PublishStep step = 2;
    */
@@ -540,7 +545,7 @@ export const Ephemeral_PublishStepProgressSchema: GenMessage<Ephemeral_PublishSt
   messageDesc(file_vintedbot_v1_event, 4, 1);
 
 /**
- * How fresh an account's inbox is.
+ * The freshness of an account's inbox.
  *
  * @generated from message vintedbot.v1.Ephemeral.InboxFreshness
  */
@@ -553,7 +558,7 @@ export type Ephemeral_InboxFreshness = Message<"vintedbot.v1.Ephemeral.InboxFres
   accountId: string;
 
   /**
-   * As Account.inbox_freshness.
+   * The new value of `Account.inbox_freshness`.
    *
    * @generated from field: vintedbot.v1.InboxFreshness freshness = 2;
    */
@@ -568,20 +573,20 @@ export const Ephemeral_InboxFreshnessSchema: GenMessage<Ephemeral_InboxFreshness
   messageDesc(file_vintedbot_v1_event, 4, 2);
 
 /**
- * What happened.
+ * The kind of an event.
  *
  * @generated from enum vintedbot.v1.EventKind
  */
 export enum EventKind {
   /**
-   * Not said; refused as a filter.
+   * Not set; refused as a filter.
    *
    * @generated from enum value: EVENT_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * An account was added.
+   * An account was created.
    *
    * @generated from enum value: EVENT_KIND_ACCOUNT_CREATED = 1;
    */
@@ -595,7 +600,7 @@ export enum EventKind {
   ACCOUNT_UPDATED = 2,
 
   /**
-   * An account was removed.
+   * An account was deleted.
    *
    * @generated from enum value: EVENT_KIND_ACCOUNT_DELETED = 3;
    */
@@ -609,7 +614,7 @@ export enum EventKind {
   ACCOUNT_MODE_CHANGED = 4,
 
   /**
-   * An account was paused, because the site asks for a person.
+   * An account was paused, because a person has to act; `pause` gives the cause.
    *
    * @generated from enum value: EVENT_KIND_ACCOUNT_PAUSED = 5;
    */
@@ -630,21 +635,21 @@ export enum EventKind {
   ACCOUNT_SESSION_IMPORTED = 7,
 
   /**
-   * The site does not take an account's session any more.
+   * An account's session became INVALID.
    *
    * @generated from enum value: EVENT_KIND_ACCOUNT_SESSION_INVALIDATED = 8;
    */
   ACCOUNT_SESSION_INVALIDATED = 8,
 
   /**
-   * An account's session was erased here.
+   * An account's sessions were deleted from this server.
    *
    * @generated from enum value: EVENT_KIND_ACCOUNT_SESSION_FORGOTTEN = 9;
    */
   ACCOUNT_SESSION_FORGOTTEN = 9,
 
   /**
-   * An API token was made.
+   * An API token was created.
    *
    * @generated from enum value: EVENT_KIND_API_TOKEN_CREATED = 20;
    */
@@ -658,7 +663,7 @@ export enum EventKind {
   API_TOKEN_REVOKED = 21,
 
   /**
-   * An API token counts as made with another one, since that took its maker's place.
+   * The `parent_id` of an API token changed, because a successor replaced its parent.
    *
    * @generated from enum value: EVENT_KIND_API_TOKEN_UPDATED = 22;
    */
@@ -679,7 +684,7 @@ export enum EventKind {
   PHOTO_DELETED = 31,
 
   /**
-   * A listing was made.
+   * A listing was created.
    *
    * @generated from enum value: EVENT_KIND_LISTING_CREATED = 40;
    */
@@ -693,49 +698,49 @@ export enum EventKind {
   LISTING_UPDATED = 41,
 
   /**
-   * A listing was deleted here.
+   * A listing was deleted from this server.
    *
    * @generated from enum value: EVENT_KIND_LISTING_DELETED = 42;
    */
   LISTING_DELETED = 42,
 
   /**
-   * An import of a wardrobe was asked for.
+   * A wardrobe import was requested.
    *
    * @generated from enum value: EVENT_KIND_WARDROBE_IMPORT_CREATED = 50;
    */
   WARDROBE_IMPORT_CREATED = 50,
 
   /**
-   * An import of a wardrobe came further.
+   * A wardrobe import made progress.
    *
    * @generated from enum value: EVENT_KIND_WARDROBE_IMPORT_UPDATED = 51;
    */
   WARDROBE_IMPORT_UPDATED = 51,
 
   /**
-   * An import of a wardrobe ended.
+   * A wardrobe import ended.
    *
    * @generated from enum value: EVENT_KIND_WARDROBE_IMPORT_ENDED = 52;
    */
   WARDROBE_IMPORT_ENDED = 52,
 
   /**
-   * A publish job was made.
+   * A publish job was created.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_CREATED = 60;
    */
   PUBLISH_JOB_CREATED = 60,
 
   /**
-   * A publish job changed in a way that no other kind names.
+   * A publish job changed in a way that has no kind of its own.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_UPDATED = 61;
    */
   PUBLISH_JOB_UPDATED = 61,
 
   /**
-   * A publish job can be looked at and confirmed; it carries the signed preview URL.
+   * A publish job is prepared and awaits its confirmation; it carries the signed preview URL.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_READY = 62;
    */
@@ -749,32 +754,32 @@ export enum EventKind {
   PUBLISH_JOB_CONFIRMED = 63,
 
   /**
-   * A publish job is about to make its click.
+   * A publish job is about to make its write on the site.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_PUBLISHING = 64;
    */
   PUBLISH_JOB_PUBLISHING = 64,
 
   /**
-   * The outcome of a publish job's click is not known.
+   * The outcome of a publish job's write is in doubt.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_UNCONFIRMED = 65;
    */
   PUBLISH_JOB_UNCONFIRMED = 65,
 
   /**
-   * A publish job stopped because the site asks for a person.
+   * A publish job stopped, because the site asks for a person.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_BLOCKED = 66;
    */
   PUBLISH_JOB_BLOCKED = 66,
 
   /**
-   * A publish job's filled window is in the person's hands.
+   * A publish job's filled window was given to the person (manual takeover).
    *
-   * @generated from enum value: EVENT_KIND_PUBLISH_JOB_HANDED_OVER = 67;
+   * @generated from enum value: EVENT_KIND_PUBLISH_JOB_MANUAL_TAKEOVER = 67;
    */
-  PUBLISH_JOB_HANDED_OVER = 67,
+  PUBLISH_JOB_MANUAL_TAKEOVER = 67,
 
   /**
    * A publish job ended with the item on the marketplace.
@@ -798,14 +803,14 @@ export enum EventKind {
   PUBLISH_JOB_CANCELLED = 70,
 
   /**
-   * A publish job's confirmation was not given in time.
+   * A publish job ended, because it was not confirmed in time.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_EXPIRED = 71;
    */
   PUBLISH_JOB_EXPIRED = 71,
 
   /**
-   * An item appeared on the site that looks like one settled as not published.
+   * An item appeared on the site that looks like the item of a publish job that had settled as not published.
    *
    * @generated from enum value: EVENT_KIND_POSSIBLE_DUPLICATE = 72;
    */
@@ -833,56 +838,56 @@ export enum EventKind {
   THREAD_CREATED = 90,
 
   /**
-   * A thread changed, here or on the site.
+   * A thread changed, on this server or on the site.
    *
    * @generated from enum value: EVENT_KIND_THREAD_UPDATED = 91;
    */
   THREAD_UPDATED = 91,
 
   /**
-   * A thread was hidden here.
+   * A thread was hidden on this server, or deleted with its account.
    *
    * @generated from enum value: EVENT_KIND_THREAD_DELETED = 92;
    */
   THREAD_DELETED = 92,
 
   /**
-   * What is being written in a thread was saved.
+   * A thread's draft was saved.
    *
    * @generated from enum value: EVENT_KIND_THREAD_DRAFT_SAVED = 93;
    */
   THREAD_DRAFT_SAVED = 93,
 
   /**
-   * Something new came from the other side, or from the site.
+   * A new message arrived from the counterparty or from the site.
    *
    * @generated from enum value: EVENT_KIND_MESSAGE_RECEIVED = 94;
    */
   MESSAGE_RECEIVED = 94,
 
   /**
-   * Something new was sent by the account, from here or elsewhere.
+   * A new message of the account appeared, sent by this server or elsewhere.
    *
    * @generated from enum value: EVENT_KIND_MESSAGE_SENT = 95;
    */
   MESSAGE_SENT = 95,
 
   /**
-   * A message changed: an offer was answered, a text was hidden, a photo was fetched.
+   * A message changed: an offer was answered, a text was hidden, or a photo was fetched.
    *
    * @generated from enum value: EVENT_KIND_MESSAGE_UPDATED = 96;
    */
   MESSAGE_UPDATED = 96,
 
   /**
-   * A reply was asked for.
+   * A reply was created.
    *
    * @generated from enum value: EVENT_KIND_REPLY_CREATED = 100;
    */
   REPLY_CREATED = 100,
 
   /**
-   * A reply changed in a way that no other kind names.
+   * A reply changed in a way that has no kind of its own.
    *
    * @generated from enum value: EVENT_KIND_REPLY_UPDATED = 101;
    */
@@ -903,7 +908,7 @@ export enum EventKind {
   REPLY_SENT = 103,
 
   /**
-   * Whether a reply was sent is not known.
+   * The outcome of sending a reply is in doubt.
    *
    * @generated from enum value: EVENT_KIND_REPLY_UNCONFIRMED = 104;
    */
@@ -917,29 +922,29 @@ export enum EventKind {
   REPLY_FAILED = 105,
 
   /**
-   * A reply stopped because the site asks for a person.
+   * A reply stopped, because the site asks for a person.
    *
    * @generated from enum value: EVENT_KIND_REPLY_BLOCKED = 106;
    */
   REPLY_BLOCKED = 106,
 
   /**
-   * A reply was taken back.
+   * A reply was cancelled.
    *
    * @generated from enum value: EVENT_KIND_REPLY_CANCELLED = 107;
    */
   REPLY_CANCELLED = 107,
 
   /**
-   * A message with the text of a reply appeared after that was settled as not sent: the other side may have it twice, or
-   * once where it was believed not to. `reason_message` names the message.
+   * A message with the text of a reply appeared after the reply had settled as not sent. The counterparty may have it
+   * twice, or once although it was believed not sent. `reason_message` names the message.
    *
    * @generated from enum value: EVENT_KIND_REPLY_POSSIBLE_DUPLICATE = 108;
    */
   REPLY_POSSIBLE_DUPLICATE = 108,
 
   /**
-   * A template was made.
+   * A template was created.
    *
    * @generated from enum value: EVENT_KIND_TEMPLATE_CREATED = 110;
    */
@@ -953,14 +958,14 @@ export enum EventKind {
   TEMPLATE_UPDATED = 111,
 
   /**
-   * A template was removed.
+   * A template was deleted.
    *
    * @generated from enum value: EVENT_KIND_TEMPLATE_DELETED = 112;
    */
   TEMPLATE_DELETED = 112,
 
   /**
-   * A webhook endpoint was made.
+   * A webhook endpoint was created.
    *
    * @generated from enum value: EVENT_KIND_WEBHOOK_ENDPOINT_CREATED = 120;
    */
@@ -974,14 +979,14 @@ export enum EventKind {
   WEBHOOK_ENDPOINT_UPDATED = 121,
 
   /**
-   * Nothing is sent to a webhook endpoint any more: it answered 410, failed for 5 days, or a person said so.
+   * A webhook endpoint was disabled: it answered 410, failed for 5 days, its API token ended, or a person disabled it.
    *
    * @generated from enum value: EVENT_KIND_WEBHOOK_ENDPOINT_DISABLED = 122;
    */
   WEBHOOK_ENDPOINT_DISABLED = 122,
 
   /**
-   * A webhook endpoint was removed.
+   * A webhook endpoint was deleted.
    *
    * @generated from enum value: EVENT_KIND_WEBHOOK_ENDPOINT_DELETED = 123;
    */
@@ -995,13 +1000,13 @@ export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_event, 0);
 
 /**
- * What events are about, for those who want to hear of that alone.
+ * A group of events to filter by.
  *
  * @generated from enum vintedbot.v1.Topic
  */
 export enum Topic {
   /**
-   * Not said; refused as a filter.
+   * Not set; refused as a filter.
    *
    * @generated from enum value: TOPIC_UNSPECIFIED = 0;
    */
@@ -1029,7 +1034,7 @@ export enum Topic {
   PHOTOS = 3,
 
   /**
-   * Listings and imports of a wardrobe.
+   * Listings and wardrobe imports.
    *
    * @generated from enum value: TOPIC_LISTINGS = 4;
    */
@@ -1071,13 +1076,13 @@ export const TopicSchema: GenEnum<Topic> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_event, 1);
 
 /**
- * What a resource is. Its id alone does not say.
+ * The type of a resource, which its id does not show.
  *
  * @generated from enum vintedbot.v1.ResourceType
  */
 export enum ResourceType {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: RESOURCE_TYPE_UNSPECIFIED = 0;
    */
@@ -1168,16 +1173,19 @@ export const ResourceTypeSchema: GenEnum<ResourceType> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_event, 2);
 
 /**
- * Everything that happens, live and without gaps.
+ * Streams the workspace's event log, live and without gaps.
  *
  * @generated from service vintedbot.v1.EventService
  */
 export const EventService: GenService<{
   /**
-   * Streams the owner's event log from a place in it, and what is in progress. Without a snapshot the first message is a
-   * checkpoint, sent at once, so that there is a cursor from the start. Whoever was cut off asks again with the last cursor
-   * and misses nothing and gets nothing twice. When the server shuts down the stream ends with UNAVAILABLE. Scope:
-   * events:read; resources that the token may not read come without their content.
+   * Streams the events of the workspace from a position in its log, and ephemeral messages about work in progress.
+   * Without a snapshot, the first message is a checkpoint, so that the client has a cursor from the start. A client
+   * whose stream was cut off calls again with its last cursor; it then gets every event exactly once.
+   *
+   * The stream ends with UNAVAILABLE when the server shuts down, with TOKEN_INVALID or TOKEN_EXPIRED when the token
+   * ends, and with DEADLINE_EXCEEDED at the call's deadline. Fails with CURSOR_INVALID or CURSOR_EXPIRED. Scope:
+   * events:read. Resources that the token may not read arrive without their content.
    *
    * @generated from rpc vintedbot.v1.EventService.Watch
    */

@@ -20,44 +20,44 @@ import type { Message as Message$1 } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/inbox.proto.
  */
 export const file_vintedbot_v1_inbox: GenFile = /*@__PURE__*/
-  fileDesc("Chh2aW50ZWRib3QvdjEvaW5ib3gucHJvdG8SDHZpbnRlZGJvdC52MSJXCgZQZXJzb24SCgoCaWQYASABKAkSDAoEc2l0ZRgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSDQoFbG9naW4YBCABKAkSEQoJaXNfc3lzdGVtGAUgASgIIsQLCgZUaHJlYWQSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIRCglyZW1vdGVfaWQYAyABKAkSJAoGcGVyc29uGAQgASgLMhQudmludGVkYm90LnYxLlBlcnNvbhInCgRpdGVtGAUgASgLMhkudmludGVkYm90LnYxLlRocmVhZC5JdGVtEjUKC3RyYW5zYWN0aW9uGAYgASgLMiAudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbhIPCgdzbmlwcGV0GAcgASgJEjUKEWxhc3RfbWVzc2FnZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgx1bnJlYWRfY291bnQYCSABKAUSDgoGdW5yZWFkGAogASgIEhYKDndhaXRpbmdfZm9yX21lGAsgASgIEhEKCWhhc19vZmZlchgMIAEoCBIQCghhcmNoaXZlZBgNIAEoCBIvCgtzbm9vemVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGbGFiZWxzGA8gAygJEgwKBG5vdGUYECABKAkSKQoFZHJhZnQYESABKAsyGi52aW50ZWRib3QudjEuVGhyZWFkLkRyYWZ0EhUKDXJlcGx5X2FsbG93ZWQYEiABKAgSFgoOcmVhZF9ieV9wZXJzb24YEyABKAgSFQoNbWVzc2FnZV9jb3VudBgUIAEoBRIvCgtjcmVhdGVfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBcgASgEEi0KB3JlbW92YWwYGCABKAsyHC52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwa/wEKC1RyYW5zYWN0aW9uEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoBRIzCgRzaWRlGAMgASgOMiUudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbi5TaWRlEhEKCWlzX2J1bmRsZRgEIAEoCBITCgtpc19yZXNlcnZlZBgFIAEoCBIUCgxpc19jb21wbGV0ZWQYBiABKAgSIgoFcHJpY2UYByABKAsyEy52aW50ZWRib3QudjEuTW9uZXkiPQoEU2lkZRIUChBTSURFX1VOU1BFQ0lGSUVEEAASDwoLU0lERV9TRUxMRVIQARIOCgpTSURFX0JVWUVSEAIaYgoESXRlbRIXCg9yZW1vdGVfaXRlbV9pZHMYASADKAkSDQoFdGl0bGUYAiABKAkSEgoKbGlzdGluZ19pZBgDIAEoCRILCgN1cmwYBCABKAkSEQoJaXNfY2xvc2VkGAUgASgIGlcKBURyYWZ0EgwKBHRleHQYASABKAkSDwoHdmVyc2lvbhgCIAEoAxIvCgt1cGRhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaswIKB1JlbW92YWwSMQoFc3RhdGUYASABKA4yIi52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwuU3RhdGUSKQoGcmVhc29uGAIgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEhYKDnJlYXNvbl9tZXNzYWdlGAMgASgJEi8KC3VwZGF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKAAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9RVUVVRUQQARISCg5TVEFURV9SRU1PVklORxACEhUKEVNUQVRFX1VOQ09ORklSTUVEEAMSEQoNU1RBVEVfUkVNT1ZFRBAEEhAKDFNUQVRFX0ZBSUxFRBAFIsAMCgdNZXNzYWdlEgoKAmlkGAEgASgJEhEKCXRocmVhZF9pZBgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEhEKCXJlbW90ZV9pZBgEIAEoCRIsCgZhdXRob3IYBSABKA4yHC52aW50ZWRib3QudjEuTWVzc2FnZS5BdXRob3ISDAoEdGV4dBgGIAEoCRI7Cg1vZmZlcl9yZXF1ZXN0GAcgASgLMiIudmludGVkYm90LnYxLk1lc3NhZ2UuT2ZmZXJSZXF1ZXN0SAASOQoMc2VsbGVyX29mZmVyGAggASgLMiEudmludGVkYm90LnYxLk1lc3NhZ2UuU2VsbGVyT2ZmZXJIABIuCgZzdGF0dXMYCSABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5TdGF0dXNIABIuCgZhY3Rpb24YCiABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb25IABIwCgd1bmtub3duGAsgASgLMh0udmludGVkYm90LnYxLk1lc3NhZ2UuVW5rbm93bkgAEjUKC2F0dGFjaG1lbnRzGAwgAygLMiAudmludGVkYm90LnYxLk1lc3NhZ2UuQXR0YWNobWVudBIoCgR0aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRyZWFkGA4gASgIEg4KBmhpZGRlbhgPIAEoCBIQCghyZXBseV9pZBgQIAEoCRIQCghwb3NpdGlvbhgRIAEoAxIQCghzZXF1ZW5jZRgSIAEoBBrUAgoMT2ZmZXJSZXF1ZXN0EhEKCXJlbW90ZV9pZBgBIAEoCRIWCg50cmFuc2FjdGlvbl9pZBgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgEIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRI3CgVzdGF0ZRgFIAEoDjIoLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdC5TdGF0ZRIOCgZzdGF0dXMYBiABKAUSDwoHY3VycmVudBgHIAEoCCJuCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1BFTkRJTkcQARISCg5TVEFURV9BQ0NFUFRFRBACEhIKDlNUQVRFX1JFSkVDVEVEEAMSEwoPU1RBVEVfQ0FOQ0VMTEVEEAQaggEKC1NlbGxlck9mZmVyEhEKCXJlbW90ZV9pZBgBIAEoCRIiCgVwcmljZRgCIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIPCgdjdXJyZW50GAQgASgIGikKBlN0YXR1cxINCgV0aXRsZRgBIAEoCRIQCghzdWJ0aXRsZRgCIAEoCRqZAQoGQWN0aW9uEg0KBXRpdGxlGAEgASgJEhAKCHN1YnRpdGxlGAIgASgJEjQKB2J1dHRvbnMYAyADKAsyIy52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb24uQnV0dG9uGjgKBkJ1dHRvbhIOCgZhY3Rpb24YASABKAkSDQoFdGl0bGUYAiABKAkSDwoHcHJpbWFyeRgDIAEoCBosCgdVbmtub3duEhMKC2VudGl0eV90eXBlGAEgASgJEgwKBGpzb24YAiABKAkavQEKCkF0dGFjaG1lbnQSNQoFc3RhdGUYASABKA4yJi52aW50ZWRib3QudjEuTWVzc2FnZS5BdHRhY2htZW50LlN0YXRlEhAKCHBob3RvX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiVQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9QRU5ESU5HEAESEAoMU1RBVEVfU1RPUkVEEAISEAoMU1RBVEVfRkFJTEVEEAMiWAoGQXV0aG9yEhYKEkFVVEhPUl9VTlNQRUNJRklFRBAAEhIKDkFVVEhPUl9BQ0NPVU5UEAESEQoNQVVUSE9SX1BFUlNPThACEg8KC0FVVEhPUl9TSVRFEANCCQoHY29udGVudCLlBQoFUmVwbHkSCgoCaWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEhIKCmFjY291bnRfaWQYAyABKAkSKAoFc3RhdGUYBCABKA4yGS52aW50ZWRib3QudjEuUmVwbHkuU3RhdGUSDAoEdGV4dBgFIAEoCRIRCglwaG90b19pZHMYBiADKAkSFAoMY29udGVudF9oYXNoGAcgASgJEi0KCXNlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFAoMbmVlZHNfbWFudWFsGAkgASgIEikKBnJlYXNvbhgKIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgLIAEoCRIQCghhdHRlbXB0cxgMIAEoBRISCgptZXNzYWdlX2lkGA0gASgJEjAKDGNvbmZpcm1hdGlvbhgOIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24SLwoLY3JlYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYEiABKAQixQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASHwobU1RBVEVfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAESEAoMU1RBVEVfUVVFVUVEEAISEQoNU1RBVEVfU0VORElORxADEg4KClNUQVRFX1NFTlQQBBIVChFTVEFURV9VTkNPTkZJUk1FRBAFEhAKDFNUQVRFX0ZBSUxFRBAGEhEKDVNUQVRFX0JMT0NLRUQQBxITCg9TVEFURV9DQU5DRUxMRUQQCCLbAgoSTGlzdFRocmVhZHNSZXF1ZXN0EhMKC2FjY291bnRfaWRzGAEgAygJEhMKBnVucmVhZBgCIAEoCEgAiAEBEhUKCGFyY2hpdmVkGAMgASgISAGIAQESFgoJaGFzX29mZmVyGAQgASgISAKIAQESGwoOd2FpdGluZ19mb3JfbWUYBSABKAhIA4gBARIUCgdzbm9vemVkGAYgASgISASIAQESDQoFbGFiZWwYByABKAkSIwoWY2hhbmdlZF9zaW5jZV9zZXF1ZW5jZRgIIAEoBEgFiAEBEhEKCXBhZ2Vfc2l6ZRgJIAEoBRISCgpwYWdlX3Rva2VuGAogASgJQgkKB191bnJlYWRCCwoJX2FyY2hpdmVkQgwKCl9oYXNfb2ZmZXJCEQoPX3dhaXRpbmdfZm9yX21lQgoKCF9zbm9vemVkQhkKF19jaGFuZ2VkX3NpbmNlX3NlcXVlbmNlIlUKE0xpc3RUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh4KEEdldFRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkiOQoRR2V0VGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJlChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIUCgxvbGRlc3RfZmlyc3QYAiABKAgSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWAoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJwoIbWVzc2FnZXMYASADKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFwoVR2V0SW5ib3hDb3VudHNSZXF1ZXN0IrQEChZHZXRJbmJveENvdW50c1Jlc3BvbnNlEjoKBXRvdGFsGAEgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzEkQKCGFjY291bnRzGAIgAygLMjIudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQWNjb3VudENvdW50cxJACgZsYWJlbHMYAyADKAsyMC52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5MYWJlbENvdW50cxIQCghhcmNoaXZlZBgEIAEoBRIPCgdzbm9vemVkGAUgASgFGnYKBkNvdW50cxIPCgd0aHJlYWRzGAEgASgFEhYKDnVucmVhZF90aHJlYWRzGAIgASgFEhcKD3VucmVhZF9tZXNzYWdlcxgDIAEoBRIWCg53YWl0aW5nX2Zvcl9tZRgEIAEoBRISCgp3aXRoX29mZmVyGAUgASgFGmAKDUFjY291bnRDb3VudHMSEgoKYWNjb3VudF9pZBgBIAEoCRI7CgZjb3VudHMYAiABKAsyKy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5Db3VudHMaWQoLTGFiZWxDb3VudHMSDQoFbGFiZWwYASABKAkSOwoGY291bnRzGAIgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzIh4KEEdldFBlcnNvblJlcXVlc3QSCgoCaWQYASABKAkipQIKEUdldFBlcnNvblJlc3BvbnNlEiQKBnBlcnNvbhgBIAEoCzIULnZpbnRlZGJvdC52MS5QZXJzb24SJQoHdGhyZWFkcxgCIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSNQoGb2ZmZXJzGAMgAygLMiUudmludGVkYm90LnYxLkdldFBlcnNvblJlc3BvbnNlLk9mZmVyGosBCgVPZmZlchIRCgl0aHJlYWRfaWQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCRIxCgVvZmZlchgDIAEoCzIiLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdBIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFChJNYXJrVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEg4KBnVucmVhZBgCIAEoCBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKE01hcmtUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiSwoVQXJjaGl2ZVRocmVhZHNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIRCgl1bmFyY2hpdmUYAiABKAgSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChZBcmNoaXZlVGhyZWFkc1Jlc3BvbnNlEiUKB3RocmVhZHMYASADKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIlMKE0xhYmVsVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEgsKA2FkZBgCIAMoCRIOCgZyZW1vdmUYAyADKAkSEgoKcmVxdWVzdF9pZBgEIAEoCSI9ChRMYWJlbFRocmVhZHNSZXNwb25zZRIlCgd0aHJlYWRzGAEgAygLMhQudmludGVkYm90LnYxLlRocmVhZCJmChNTbm9vemVUaHJlYWRSZXF1ZXN0EgoKAmlkGAEgASgJEi8KC3Nub296ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKFFNub296ZVRocmVhZFJlc3BvbnNlEiQKBnRocmVhZBgBIAEoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiRAoUU2V0VGhyZWFkTm90ZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEbm90ZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIj0KFVNldFRocmVhZE5vdGVSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIjUKE0RlbGV0ZVRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIWChREZWxldGVUaHJlYWRSZXNwb25zZSIpChtQcmVwYXJlVGhyZWFkUmVtb3ZhbFJlcXVlc3QSCgoCaWQYASABKAkidgocUHJlcGFyZVRocmVhZFJlbW92YWxSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkEjAKDGNvbmZpcm1hdGlvbhgCIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24ikQEKG0NvbmZpcm1UaHJlYWRSZW1vdmFsUmVxdWVzdBIKCgJpZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEhQKB2RyeV9ydW4YAyABKAhIAIgBARISCgpyZXF1ZXN0X2lkGAQgASgJQgoKCF9kcnlfcnVuIkQKHENvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJnChBTYXZlRHJhZnRSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEh0KEGV4cGVjdGVkX3ZlcnNpb24YAyABKANIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI+ChFTYXZlRHJhZnRSZXNwb25zZRIpCgVkcmFmdBgBIAEoCzIaLnZpbnRlZGJvdC52MS5UaHJlYWQuRHJhZnQifwoQU2VuZFJlcGx5UmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIRCglwaG90b19pZHMYAyADKAkSDgoGbWFudWFsGAQgASgIEhMKC2NsZWFyX2RyYWZ0GAUgASgIEhIKCnJlcXVlc3RfaWQYBiABKAkiNwoRU2VuZFJlcGx5UmVzcG9uc2USIgoFcmVwbHkYASABKAsyEy52aW50ZWRib3QudjEuUmVwbHkiiQEKE0NvbmZpcm1SZXBseVJlcXVlc3QSCgoCaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biI6ChRDb25maXJtUmVwbHlSZXNwb25zZRIiCgVyZXBseRgBIAEoCzITLnZpbnRlZGJvdC52MS5SZXBseSI0ChJDYW5jZWxSZXBseVJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI5ChNDYW5jZWxSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5IjMKEVJldHJ5UmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiOAoSUmV0cnlSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5It4BChNSZXNvbHZlUmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEjYKBHNlbnQYAiABKAsyJi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5TZW50SAASPQoIbm90X3NlbnQYAyABKAsyKS52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5Ob3RTZW50SAASEgoKcmVxdWVzdF9pZBgEIAEoCRoaCgRTZW50EhIKCm1lc3NhZ2VfaWQYASABKAkaCQoHTm90U2VudEIJCgdvdXRjb21lIjoKFFJlc29sdmVSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5Ih0KD0dldFJlcGx5UmVxdWVzdBIKCgJpZBgBIAEoCSI2ChBHZXRSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5InkKEkxpc3RSZXBsaWVzUmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSKQoGc3RhdGVzGAIgAygOMhkudmludGVkYm90LnYxLlJlcGx5LlN0YXRlEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlQKE0xpc3RSZXBsaWVzUmVzcG9uc2USJAoHcmVwbGllcxgBIAMoCzITLnZpbnRlZGJvdC52MS5SZXBseRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoOU3luY05vd1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSJOCg9TeW5jTm93UmVzcG9uc2USEAoIcmVxdWVzdHMYASABKAUSEwoLbmV3X3RocmVhZHMYAiABKAUSFAoMbmV3X21lc3NhZ2VzGAMgASgFMrsPCgxJbmJveFNlcnZpY2USUgoLTGlzdFRocmVhZHMSIC52aW50ZWRib3QudjEuTGlzdFRocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RUaHJlYWRzUmVzcG9uc2USTAoJR2V0VGhyZWFkEh4udmludGVkYm90LnYxLkdldFRocmVhZFJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0VGhyZWFkUmVzcG9uc2USVQoMTGlzdE1lc3NhZ2VzEiEudmludGVkYm90LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2USWwoOR2V0SW5ib3hDb3VudHMSIy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2USTAoJR2V0UGVyc29uEh4udmludGVkYm90LnYxLkdldFBlcnNvblJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0UGVyc29uUmVzcG9uc2USQwoGU2VhcmNoEhsudmludGVkYm90LnYxLlNlYXJjaFJlcXVlc3QaHC52aW50ZWRib3QudjEuU2VhcmNoUmVzcG9uc2USUgoLTWFya1RocmVhZHMSIC52aW50ZWRib3QudjEuTWFya1RocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLk1hcmtUaHJlYWRzUmVzcG9uc2USWwoOQXJjaGl2ZVRocmVhZHMSIy52aW50ZWRib3QudjEuQXJjaGl2ZVRocmVhZHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkFyY2hpdmVUaHJlYWRzUmVzcG9uc2USVQoMTGFiZWxUaHJlYWRzEiEudmludGVkYm90LnYxLkxhYmVsVGhyZWFkc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGFiZWxUaHJlYWRzUmVzcG9uc2USVQoMU25vb3plVGhyZWFkEiEudmludGVkYm90LnYxLlNub296ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuU25vb3plVGhyZWFkUmVzcG9uc2USWAoNU2V0VGhyZWFkTm90ZRIiLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVxdWVzdBojLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVzcG9uc2USVQoMRGVsZXRlVGhyZWFkEiEudmludGVkYm90LnYxLkRlbGV0ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuRGVsZXRlVGhyZWFkUmVzcG9uc2USbQoUUHJlcGFyZVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuUHJlcGFyZVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLlByZXBhcmVUaHJlYWRSZW1vdmFsUmVzcG9uc2USbQoUQ29uZmlybVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuQ29uZmlybVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLkNvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USTAoJU2F2ZURyYWZ0Eh4udmludGVkYm90LnYxLlNhdmVEcmFmdFJlcXVlc3QaHy52aW50ZWRib3QudjEuU2F2ZURyYWZ0UmVzcG9uc2USTAoJU2VuZFJlcGx5Eh4udmludGVkYm90LnYxLlNlbmRSZXBseVJlcXVlc3QaHy52aW50ZWRib3QudjEuU2VuZFJlcGx5UmVzcG9uc2USVQoMQ29uZmlybVJlcGx5EiEudmludGVkYm90LnYxLkNvbmZpcm1SZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuQ29uZmlybVJlcGx5UmVzcG9uc2USUgoLQ2FuY2VsUmVwbHkSIC52aW50ZWRib3QudjEuQ2FuY2VsUmVwbHlSZXF1ZXN0GiEudmludGVkYm90LnYxLkNhbmNlbFJlcGx5UmVzcG9uc2USTwoKUmV0cnlSZXBseRIfLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVxdWVzdBogLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVzcG9uc2USVQoMUmVzb2x2ZVJlcGx5EiEudmludGVkYm90LnYxLlJlc29sdmVSZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVzcG9uc2USSQoIR2V0UmVwbHkSHS52aW50ZWRib3QudjEuR2V0UmVwbHlSZXF1ZXN0Gh4udmludGVkYm90LnYxLkdldFJlcGx5UmVzcG9uc2USUgoLTGlzdFJlcGxpZXMSIC52aW50ZWRib3QudjEuTGlzdFJlcGxpZXNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RSZXBsaWVzUmVzcG9uc2USRgoHU3luY05vdxIcLnZpbnRlZGJvdC52MS5TeW5jTm93UmVxdWVzdBodLnZpbnRlZGJvdC52MS5TeW5jTm93UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_money, file_vintedbot_v1_search]);
+  fileDesc("Chh2aW50ZWRib3QvdjEvaW5ib3gucHJvdG8SDHZpbnRlZGJvdC52MSJXCgZQZXJzb24SCgoCaWQYASABKAkSDAoEc2l0ZRgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSDQoFbG9naW4YBCABKAkSEQoJaXNfc3lzdGVtGAUgASgIIsQLCgZUaHJlYWQSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIRCglyZW1vdGVfaWQYAyABKAkSJAoGcGVyc29uGAQgASgLMhQudmludGVkYm90LnYxLlBlcnNvbhInCgRpdGVtGAUgASgLMhkudmludGVkYm90LnYxLlRocmVhZC5JdGVtEjUKC3RyYW5zYWN0aW9uGAYgASgLMiAudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbhIPCgdzbmlwcGV0GAcgASgJEjUKEWxhc3RfbWVzc2FnZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgx1bnJlYWRfY291bnQYCSABKAUSDgoGdW5yZWFkGAogASgIEhYKDndhaXRpbmdfZm9yX21lGAsgASgIEhEKCWhhc19vZmZlchgMIAEoCBIQCghhcmNoaXZlZBgNIAEoCBIvCgtzbm9vemVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGbGFiZWxzGA8gAygJEgwKBG5vdGUYECABKAkSKQoFZHJhZnQYESABKAsyGi52aW50ZWRib3QudjEuVGhyZWFkLkRyYWZ0EhUKDXJlcGx5X2FsbG93ZWQYEiABKAgSFgoOcmVhZF9ieV9wZXJzb24YEyABKAgSFQoNbWVzc2FnZV9jb3VudBgUIAEoBRIvCgtjcmVhdGVfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBcgASgEEi0KB3JlbW92YWwYGCABKAsyHC52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwa/wEKC1RyYW5zYWN0aW9uEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoBRIzCgRzaWRlGAMgASgOMiUudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbi5TaWRlEhEKCWlzX2J1bmRsZRgEIAEoCBITCgtpc19yZXNlcnZlZBgFIAEoCBIUCgxpc19jb21wbGV0ZWQYBiABKAgSIgoFcHJpY2UYByABKAsyEy52aW50ZWRib3QudjEuTW9uZXkiPQoEU2lkZRIUChBTSURFX1VOU1BFQ0lGSUVEEAASDwoLU0lERV9TRUxMRVIQARIOCgpTSURFX0JVWUVSEAIaYgoESXRlbRIXCg9yZW1vdGVfaXRlbV9pZHMYASADKAkSDQoFdGl0bGUYAiABKAkSEgoKbGlzdGluZ19pZBgDIAEoCRILCgN1cmwYBCABKAkSEQoJaXNfY2xvc2VkGAUgASgIGlcKBURyYWZ0EgwKBHRleHQYASABKAkSDwoHdmVyc2lvbhgCIAEoAxIvCgt1cGRhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaswIKB1JlbW92YWwSMQoFc3RhdGUYASABKA4yIi52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwuU3RhdGUSKQoGcmVhc29uGAIgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEhYKDnJlYXNvbl9tZXNzYWdlGAMgASgJEi8KC3VwZGF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKAAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9RVUVVRUQQARISCg5TVEFURV9SRU1PVklORxACEhUKEVNUQVRFX1VOQ09ORklSTUVEEAMSEQoNU1RBVEVfUkVNT1ZFRBAEEhAKDFNUQVRFX0ZBSUxFRBAFIsAMCgdNZXNzYWdlEgoKAmlkGAEgASgJEhEKCXRocmVhZF9pZBgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEhEKCXJlbW90ZV9pZBgEIAEoCRIsCgZhdXRob3IYBSABKA4yHC52aW50ZWRib3QudjEuTWVzc2FnZS5BdXRob3ISDAoEdGV4dBgGIAEoCRI7Cg1vZmZlcl9yZXF1ZXN0GAcgASgLMiIudmludGVkYm90LnYxLk1lc3NhZ2UuT2ZmZXJSZXF1ZXN0SAASOQoMc2VsbGVyX29mZmVyGAggASgLMiEudmludGVkYm90LnYxLk1lc3NhZ2UuU2VsbGVyT2ZmZXJIABIuCgZzdGF0dXMYCSABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5TdGF0dXNIABIuCgZhY3Rpb24YCiABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb25IABIwCgd1bmtub3duGAsgASgLMh0udmludGVkYm90LnYxLk1lc3NhZ2UuVW5rbm93bkgAEjUKC2F0dGFjaG1lbnRzGAwgAygLMiAudmludGVkYm90LnYxLk1lc3NhZ2UuQXR0YWNobWVudBIoCgR0aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRyZWFkGA4gASgIEg4KBmhpZGRlbhgPIAEoCBIQCghyZXBseV9pZBgQIAEoCRIQCghwb3NpdGlvbhgRIAEoAxIQCghzZXF1ZW5jZRgSIAEoBBrUAgoMT2ZmZXJSZXF1ZXN0EhEKCXJlbW90ZV9pZBgBIAEoCRIWCg50cmFuc2FjdGlvbl9pZBgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgEIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRI3CgVzdGF0ZRgFIAEoDjIoLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdC5TdGF0ZRIOCgZzdGF0dXMYBiABKAUSDwoHY3VycmVudBgHIAEoCCJuCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1BFTkRJTkcQARISCg5TVEFURV9BQ0NFUFRFRBACEhIKDlNUQVRFX1JFSkVDVEVEEAMSEwoPU1RBVEVfQ0FOQ0VMTEVEEAQaggEKC1NlbGxlck9mZmVyEhEKCXJlbW90ZV9pZBgBIAEoCRIiCgVwcmljZRgCIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIPCgdjdXJyZW50GAQgASgIGikKBlN0YXR1cxINCgV0aXRsZRgBIAEoCRIQCghzdWJ0aXRsZRgCIAEoCRqZAQoGQWN0aW9uEg0KBXRpdGxlGAEgASgJEhAKCHN1YnRpdGxlGAIgASgJEjQKB2J1dHRvbnMYAyADKAsyIy52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb24uQnV0dG9uGjgKBkJ1dHRvbhIOCgZhY3Rpb24YASABKAkSDQoFdGl0bGUYAiABKAkSDwoHcHJpbWFyeRgDIAEoCBosCgdVbmtub3duEhMKC2VudGl0eV90eXBlGAEgASgJEgwKBGpzb24YAiABKAkavQEKCkF0dGFjaG1lbnQSNQoFc3RhdGUYASABKA4yJi52aW50ZWRib3QudjEuTWVzc2FnZS5BdHRhY2htZW50LlN0YXRlEhAKCHBob3RvX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiVQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9QRU5ESU5HEAESEAoMU1RBVEVfU1RPUkVEEAISEAoMU1RBVEVfRkFJTEVEEAMiWAoGQXV0aG9yEhYKEkFVVEhPUl9VTlNQRUNJRklFRBAAEhIKDkFVVEhPUl9BQ0NPVU5UEAESEQoNQVVUSE9SX1BFUlNPThACEg8KC0FVVEhPUl9TSVRFEANCCQoHY29udGVudCLoBQoFUmVwbHkSCgoCaWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEhIKCmFjY291bnRfaWQYAyABKAkSKAoFc3RhdGUYBCABKA4yGS52aW50ZWRib3QudjEuUmVwbHkuU3RhdGUSDAoEdGV4dBgFIAEoCRIRCglwaG90b19pZHMYBiADKAkSFAoMY29udGVudF9oYXNoGAcgASgJEi0KCXNlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcmVxdWlyZXNfYWN0aW9uGAkgASgIEikKBnJlYXNvbhgKIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgLIAEoCRIQCghhdHRlbXB0cxgMIAEoBRISCgptZXNzYWdlX2lkGA0gASgJEjAKDGNvbmZpcm1hdGlvbhgOIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24SLwoLY3JlYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYEiABKAQixQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASHwobU1RBVEVfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAESEAoMU1RBVEVfUVVFVUVEEAISEQoNU1RBVEVfU0VORElORxADEg4KClNUQVRFX1NFTlQQBBIVChFTVEFURV9VTkNPTkZJUk1FRBAFEhAKDFNUQVRFX0ZBSUxFRBAGEhEKDVNUQVRFX0JMT0NLRUQQBxITCg9TVEFURV9DQU5DRUxMRUQQCCLbAgoSTGlzdFRocmVhZHNSZXF1ZXN0EhMKC2FjY291bnRfaWRzGAEgAygJEhMKBnVucmVhZBgCIAEoCEgAiAEBEhUKCGFyY2hpdmVkGAMgASgISAGIAQESFgoJaGFzX29mZmVyGAQgASgISAKIAQESGwoOd2FpdGluZ19mb3JfbWUYBSABKAhIA4gBARIUCgdzbm9vemVkGAYgASgISASIAQESDQoFbGFiZWwYByABKAkSIwoWY2hhbmdlZF9zaW5jZV9zZXF1ZW5jZRgIIAEoBEgFiAEBEhEKCXBhZ2Vfc2l6ZRgJIAEoBRISCgpwYWdlX3Rva2VuGAogASgJQgkKB191bnJlYWRCCwoJX2FyY2hpdmVkQgwKCl9oYXNfb2ZmZXJCEQoPX3dhaXRpbmdfZm9yX21lQgoKCF9zbm9vemVkQhkKF19jaGFuZ2VkX3NpbmNlX3NlcXVlbmNlIlUKE0xpc3RUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh4KEEdldFRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkiOQoRR2V0VGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJlChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIUCgxvbGRlc3RfZmlyc3QYAiABKAgSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWAoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJwoIbWVzc2FnZXMYASADKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFwoVR2V0SW5ib3hDb3VudHNSZXF1ZXN0IrQEChZHZXRJbmJveENvdW50c1Jlc3BvbnNlEjoKBXRvdGFsGAEgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzEkQKCGFjY291bnRzGAIgAygLMjIudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQWNjb3VudENvdW50cxJACgZsYWJlbHMYAyADKAsyMC52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5MYWJlbENvdW50cxIQCghhcmNoaXZlZBgEIAEoBRIPCgdzbm9vemVkGAUgASgFGnYKBkNvdW50cxIPCgd0aHJlYWRzGAEgASgFEhYKDnVucmVhZF90aHJlYWRzGAIgASgFEhcKD3VucmVhZF9tZXNzYWdlcxgDIAEoBRIWCg53YWl0aW5nX2Zvcl9tZRgEIAEoBRISCgp3aXRoX29mZmVyGAUgASgFGmAKDUFjY291bnRDb3VudHMSEgoKYWNjb3VudF9pZBgBIAEoCRI7CgZjb3VudHMYAiABKAsyKy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5Db3VudHMaWQoLTGFiZWxDb3VudHMSDQoFbGFiZWwYASABKAkSOwoGY291bnRzGAIgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzIh4KEEdldFBlcnNvblJlcXVlc3QSCgoCaWQYASABKAkipQIKEUdldFBlcnNvblJlc3BvbnNlEiQKBnBlcnNvbhgBIAEoCzIULnZpbnRlZGJvdC52MS5QZXJzb24SJQoHdGhyZWFkcxgCIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSNQoGb2ZmZXJzGAMgAygLMiUudmludGVkYm90LnYxLkdldFBlcnNvblJlc3BvbnNlLk9mZmVyGosBCgVPZmZlchIRCgl0aHJlYWRfaWQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCRIxCgVvZmZlchgDIAEoCzIiLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdBIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFChJNYXJrVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEg4KBnVucmVhZBgCIAEoCBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKE01hcmtUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiSwoVQXJjaGl2ZVRocmVhZHNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIRCgl1bmFyY2hpdmUYAiABKAgSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChZBcmNoaXZlVGhyZWFkc1Jlc3BvbnNlEiUKB3RocmVhZHMYASADKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIlMKE0xhYmVsVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEgsKA2FkZBgCIAMoCRIOCgZyZW1vdmUYAyADKAkSEgoKcmVxdWVzdF9pZBgEIAEoCSI9ChRMYWJlbFRocmVhZHNSZXNwb25zZRIlCgd0aHJlYWRzGAEgAygLMhQudmludGVkYm90LnYxLlRocmVhZCJmChNTbm9vemVUaHJlYWRSZXF1ZXN0EgoKAmlkGAEgASgJEi8KC3Nub296ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKFFNub296ZVRocmVhZFJlc3BvbnNlEiQKBnRocmVhZBgBIAEoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiRAoUU2V0VGhyZWFkTm90ZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEbm90ZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIj0KFVNldFRocmVhZE5vdGVSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIjUKE0RlbGV0ZVRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIWChREZWxldGVUaHJlYWRSZXNwb25zZSIpChtQcmVwYXJlVGhyZWFkUmVtb3ZhbFJlcXVlc3QSCgoCaWQYASABKAkidgocUHJlcGFyZVRocmVhZFJlbW92YWxSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkEjAKDGNvbmZpcm1hdGlvbhgCIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24ikQEKG0NvbmZpcm1UaHJlYWRSZW1vdmFsUmVxdWVzdBIKCgJpZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEhQKB2RyeV9ydW4YAyABKAhIAIgBARISCgpyZXF1ZXN0X2lkGAQgASgJQgoKCF9kcnlfcnVuIkQKHENvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJnChBTYXZlRHJhZnRSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEh0KEGV4cGVjdGVkX3ZlcnNpb24YAyABKANIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI+ChFTYXZlRHJhZnRSZXNwb25zZRIpCgVkcmFmdBgBIAEoCzIaLnZpbnRlZGJvdC52MS5UaHJlYWQuRHJhZnQifwoQU2VuZFJlcGx5UmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIRCglwaG90b19pZHMYAyADKAkSDgoGbWFudWFsGAQgASgIEhMKC2NsZWFyX2RyYWZ0GAUgASgIEhIKCnJlcXVlc3RfaWQYBiABKAkiNwoRU2VuZFJlcGx5UmVzcG9uc2USIgoFcmVwbHkYASABKAsyEy52aW50ZWRib3QudjEuUmVwbHkiiQEKE0NvbmZpcm1SZXBseVJlcXVlc3QSCgoCaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biI6ChRDb25maXJtUmVwbHlSZXNwb25zZRIiCgVyZXBseRgBIAEoCzITLnZpbnRlZGJvdC52MS5SZXBseSI0ChJDYW5jZWxSZXBseVJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI5ChNDYW5jZWxSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5IjMKEVJldHJ5UmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiOAoSUmV0cnlSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5It4BChNSZXNvbHZlUmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEjYKBHNlbnQYAiABKAsyJi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5TZW50SAASPQoIbm90X3NlbnQYAyABKAsyKS52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5Ob3RTZW50SAASEgoKcmVxdWVzdF9pZBgEIAEoCRoaCgRTZW50EhIKCm1lc3NhZ2VfaWQYASABKAkaCQoHTm90U2VudEIJCgdvdXRjb21lIjoKFFJlc29sdmVSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5Ih0KD0dldFJlcGx5UmVxdWVzdBIKCgJpZBgBIAEoCSI2ChBHZXRSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5InkKEkxpc3RSZXBsaWVzUmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSKQoGc3RhdGVzGAIgAygOMhkudmludGVkYm90LnYxLlJlcGx5LlN0YXRlEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlQKE0xpc3RSZXBsaWVzUmVzcG9uc2USJAoHcmVwbGllcxgBIAMoCzITLnZpbnRlZGJvdC52MS5SZXBseRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoOU3luY05vd1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSJOCg9TeW5jTm93UmVzcG9uc2USEAoIcmVxdWVzdHMYASABKAUSEwoLbmV3X3RocmVhZHMYAiABKAUSFAoMbmV3X21lc3NhZ2VzGAMgASgFMrsPCgxJbmJveFNlcnZpY2USUgoLTGlzdFRocmVhZHMSIC52aW50ZWRib3QudjEuTGlzdFRocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RUaHJlYWRzUmVzcG9uc2USTAoJR2V0VGhyZWFkEh4udmludGVkYm90LnYxLkdldFRocmVhZFJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0VGhyZWFkUmVzcG9uc2USVQoMTGlzdE1lc3NhZ2VzEiEudmludGVkYm90LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2USWwoOR2V0SW5ib3hDb3VudHMSIy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2USTAoJR2V0UGVyc29uEh4udmludGVkYm90LnYxLkdldFBlcnNvblJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0UGVyc29uUmVzcG9uc2USQwoGU2VhcmNoEhsudmludGVkYm90LnYxLlNlYXJjaFJlcXVlc3QaHC52aW50ZWRib3QudjEuU2VhcmNoUmVzcG9uc2USUgoLTWFya1RocmVhZHMSIC52aW50ZWRib3QudjEuTWFya1RocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLk1hcmtUaHJlYWRzUmVzcG9uc2USWwoOQXJjaGl2ZVRocmVhZHMSIy52aW50ZWRib3QudjEuQXJjaGl2ZVRocmVhZHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkFyY2hpdmVUaHJlYWRzUmVzcG9uc2USVQoMTGFiZWxUaHJlYWRzEiEudmludGVkYm90LnYxLkxhYmVsVGhyZWFkc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGFiZWxUaHJlYWRzUmVzcG9uc2USVQoMU25vb3plVGhyZWFkEiEudmludGVkYm90LnYxLlNub296ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuU25vb3plVGhyZWFkUmVzcG9uc2USWAoNU2V0VGhyZWFkTm90ZRIiLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVxdWVzdBojLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVzcG9uc2USVQoMRGVsZXRlVGhyZWFkEiEudmludGVkYm90LnYxLkRlbGV0ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuRGVsZXRlVGhyZWFkUmVzcG9uc2USbQoUUHJlcGFyZVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuUHJlcGFyZVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLlByZXBhcmVUaHJlYWRSZW1vdmFsUmVzcG9uc2USbQoUQ29uZmlybVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuQ29uZmlybVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLkNvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USTAoJU2F2ZURyYWZ0Eh4udmludGVkYm90LnYxLlNhdmVEcmFmdFJlcXVlc3QaHy52aW50ZWRib3QudjEuU2F2ZURyYWZ0UmVzcG9uc2USTAoJU2VuZFJlcGx5Eh4udmludGVkYm90LnYxLlNlbmRSZXBseVJlcXVlc3QaHy52aW50ZWRib3QudjEuU2VuZFJlcGx5UmVzcG9uc2USVQoMQ29uZmlybVJlcGx5EiEudmludGVkYm90LnYxLkNvbmZpcm1SZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuQ29uZmlybVJlcGx5UmVzcG9uc2USUgoLQ2FuY2VsUmVwbHkSIC52aW50ZWRib3QudjEuQ2FuY2VsUmVwbHlSZXF1ZXN0GiEudmludGVkYm90LnYxLkNhbmNlbFJlcGx5UmVzcG9uc2USTwoKUmV0cnlSZXBseRIfLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVxdWVzdBogLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVzcG9uc2USVQoMUmVzb2x2ZVJlcGx5EiEudmludGVkYm90LnYxLlJlc29sdmVSZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVzcG9uc2USSQoIR2V0UmVwbHkSHS52aW50ZWRib3QudjEuR2V0UmVwbHlSZXF1ZXN0Gh4udmludGVkYm90LnYxLkdldFJlcGx5UmVzcG9uc2USUgoLTGlzdFJlcGxpZXMSIC52aW50ZWRib3QudjEuTGlzdFJlcGxpZXNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RSZXBsaWVzUmVzcG9uc2USRgoHU3luY05vdxIcLnZpbnRlZGJvdC52MS5TeW5jTm93UmVxdWVzdBodLnZpbnRlZGJvdC52MS5TeW5jTm93UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_money, file_vintedbot_v1_search]);
 
 /**
- * The other side of threads: a member of the site.
+ * The counterparty of threads: a member of the site.
  *
  * @generated from message vintedbot.v1.Person
  */
 export type Person = Message$1<"vintedbot.v1.Person"> & {
   /**
-   * UUID. Output only, as is every field here.
+   * UUID. All fields of this message are output only.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * Where they are a member: "practice", or the real site like "vinted.fr".
+   * The site of the member: "practice", or a real site such as "vinted.fr".
    *
    * @generated from field: string site = 2;
    */
   site: string;
 
   /**
-   * Their id on the site.
+   * The member's id on the site.
    *
    * @generated from field: string member_id = 3;
    */
   memberId: string;
 
   /**
-   * Their login name, as it was last seen.
+   * The member's login name, as last seen.
    *
    * @generated from field: string login = 4;
    */
   login: string;
 
   /**
-   * Whether it is the site itself that speaks.
+   * Whether this is the site itself.
    *
    * @generated from field: bool is_system = 5;
    */
@@ -78,7 +78,7 @@ export const PersonSchema: GenMessage<Person> = /*@__PURE__*/
  */
 export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   /**
-   * UUID. Output only, as is every field here.
+   * UUID. All fields of this message are output only.
    *
    * @generated from field: string id = 1;
    */
@@ -99,21 +99,21 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   remoteId: string;
 
   /**
-   * The other side.
+   * The counterparty.
    *
    * @generated from field: vintedbot.v1.Person person = 4;
    */
   person?: Person | undefined;
 
   /**
-   * What it is about. Absent: nothing in particular.
+   * The item that the thread is about. Absent: no particular item.
    *
    * @generated from field: vintedbot.v1.Thread.Item item = 5;
    */
   item?: Thread_Item | undefined;
 
   /**
-   * Absent: none yet.
+   * The transaction. Absent: there is none yet.
    *
    * @generated from field: vintedbot.v1.Thread.Transaction transaction = 6;
    */
@@ -134,112 +134,112 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   lastMessageTime?: Timestamp | undefined;
 
   /**
-   * How many messages from the other side have not been read.
+   * The number of unread messages from the counterparty.
    *
    * @generated from field: int32 unread_count = 9;
    */
   unreadCount: number;
 
   /**
-   * Whether it counts as unread; also true after MarkThreads without an unread message.
+   * Whether the thread counts as unread. MarkThreads can set it without an unread message.
    *
    * @generated from field: bool unread = 10;
    */
   unread: boolean;
 
   /**
-   * Whether the last word of a person is the other side's: they wait for an answer.
+   * Whether the counterparty waits for an answer: the last message written by a person is theirs.
    *
    * @generated from field: bool waiting_for_me = 11;
    */
   waitingForMe: boolean;
 
   /**
-   * Whether an offer of the other side waits for an answer.
+   * Whether an offer of the counterparty waits for an answer.
    *
    * @generated from field: bool has_offer = 12;
    */
   hasOffer: boolean;
 
   /**
-   * Whether it is archived here.
+   * Whether the thread is archived here.
    *
    * @generated from field: bool archived = 13;
    */
   archived: boolean;
 
   /**
-   * Until when it is put away. Absent, or past: it is not.
+   * Until when the thread is snoozed. Absent or past: it is not snoozed.
    *
    * @generated from field: google.protobuf.Timestamp snooze_time = 14;
    */
   snoozeTime?: Timestamp | undefined;
 
   /**
-   * Labels, in alphabetical order.
+   * The labels, in alphabetical order.
    *
    * @generated from field: repeated string labels = 15;
    */
   labels: string[];
 
   /**
-   * The owner's note to themselves. Empty: none.
+   * The workspace's note. Empty: there is none.
    *
    * @generated from field: string note = 16;
    */
   note: string;
 
   /**
-   * What is being written. Absent: nothing.
+   * The draft. Absent: no draft was ever saved. A deleted draft has an empty text.
    *
    * @generated from field: vintedbot.v1.Thread.Draft draft = 17;
    */
   draft?: Thread_Draft | undefined;
 
   /**
-   * Whether the site takes replies in it.
+   * Whether the site accepts replies in the thread.
    *
    * @generated from field: bool reply_allowed = 18;
    */
   replyAllowed: boolean;
 
   /**
-   * Whether the other side has read everything that the account wrote.
+   * Whether the counterparty has read all messages of the account.
    *
    * @generated from field: bool read_by_person = 19;
    */
   readByPerson: boolean;
 
   /**
-   * How many messages there are.
+   * The number of messages.
    *
    * @generated from field: int32 message_count = 20;
    */
   messageCount: number;
 
   /**
-   * When it was first read here.
+   * When the thread was first read from the site.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 21;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed here.
+   * When the thread last changed here.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 22;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log.
+   * The sequence of the last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 23;
    */
   sequence: bigint;
 
   /**
-   * Its removal on the site. Absent: nobody asked for it.
+   * The removal on the site. Absent: none was confirmed, or the removed thread has come back.
    *
    * @generated from field: vintedbot.v1.Thread.Removal removal = 24;
    */
@@ -254,7 +254,7 @@ export const ThreadSchema: GenMessage<Thread> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 1);
 
 /**
- * What was agreed on so far, as the site tells it.
+ * The transaction of a conversation, as the site reports it.
  *
  * @generated from message vintedbot.v1.Thread.Transaction
  */
@@ -267,21 +267,22 @@ export type Thread_Transaction = Message$1<"vintedbot.v1.Thread.Transaction"> & 
   id: string;
 
   /**
-   * The site's own number of where it stands: 1 is open, 210 paid, 230 label sent, 430 cancelled, 450 completed.
+   * The site's number of the status: 1 open, 210 paid, 230 label sent, 430 cancelled, 450 completed. 0: the site does
+   * not say.
    *
    * @generated from field: int32 status = 2;
    */
   status: number;
 
   /**
-   * Which side the account is on.
+   * The account's side.
    *
    * @generated from field: vintedbot.v1.Thread.Transaction.Side side = 3;
    */
   side: Thread_Transaction_Side;
 
   /**
-   * Whether several items go together.
+   * Whether the transaction is a bundle of several items.
    *
    * @generated from field: bool is_bundle = 4;
    */
@@ -295,14 +296,14 @@ export type Thread_Transaction = Message$1<"vintedbot.v1.Thread.Transaction"> & 
   isReserved: boolean;
 
   /**
-   * Whether it is completed.
+   * Whether the transaction is completed.
    *
    * @generated from field: bool is_completed = 6;
    */
   isCompleted: boolean;
 
   /**
-   * The price of the item or bundle, as now agreed or asked. Absent: not said by the site.
+   * The price of the item or bundle, as currently agreed or asked. Absent: the site does not say.
    *
    * @generated from field: vintedbot.v1.Money price = 7;
    */
@@ -317,13 +318,13 @@ export const Thread_TransactionSchema: GenMessage<Thread_Transaction> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 1, 0);
 
 /**
- * Which side the account is on.
+ * The account's side of the transaction.
  *
  * @generated from enum vintedbot.v1.Thread.Transaction.Side
  */
 export enum Thread_Transaction_Side {
   /**
-   * Not said by the site.
+   * The site does not say.
    *
    * @generated from enum value: SIDE_UNSPECIFIED = 0;
    */
@@ -351,41 +352,41 @@ export const Thread_Transaction_SideSchema: GenEnum<Thread_Transaction_Side> = /
   enumDesc(file_vintedbot_v1_inbox, 1, 0, 0);
 
 /**
- * What it is about: one item, or the first of several.
+ * The item that a thread is about, or the first of several.
  *
  * @generated from message vintedbot.v1.Thread.Item
  */
 export type Thread_Item = Message$1<"vintedbot.v1.Thread.Item"> & {
   /**
-   * Ids on the site; several in a bundle. Empty: the site does not say.
+   * The site's ids of the items; several in a bundle. Empty: the site does not say.
    *
    * @generated from field: repeated string remote_item_ids = 1;
    */
   remoteItemIds: string[];
 
   /**
-   * Title.
+   * The title.
    *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
-   * UUID of the listing here that is that item. Empty: none, or a bundle.
+   * UUID of the listing of this item. Empty: there is none, or the thread is about a bundle.
    *
    * @generated from field: string listing_id = 3;
    */
   listingId: string;
 
   /**
-   * Address of its page. Empty: the site does not say.
+   * The URL of the item's page. Empty: the site does not say.
    *
    * @generated from field: string url = 4;
    */
   url: string;
 
   /**
-   * Whether it cannot be bought any more.
+   * Whether the item can no longer be bought.
    *
    * @generated from field: bool is_closed = 5;
    */
@@ -400,27 +401,27 @@ export const Thread_ItemSchema: GenMessage<Thread_Item> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 1, 1);
 
 /**
- * What somebody is writing.
+ * An unsent text.
  *
  * @generated from message vintedbot.v1.Thread.Draft
  */
 export type Thread_Draft = Message$1<"vintedbot.v1.Thread.Draft"> & {
   /**
-   * The text; at most 4,000 characters.
+   * The text, at most 4,000 characters.
    *
    * @generated from field: string text = 1;
    */
   text: string;
 
   /**
-   * Grows by one with each save. 0: never saved.
+   * The version, which increases by one with each save, also when the text is deleted. 0: never saved.
    *
    * @generated from field: int64 version = 2;
    */
   version: bigint;
 
   /**
-   * When it was last saved.
+   * When the draft was last saved. Absent: never.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 3;
    */
@@ -435,34 +436,34 @@ export const Thread_DraftSchema: GenMessage<Thread_Draft> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 1, 2);
 
 /**
- * Its removal from the account's inbox on the site.
+ * The removal of a thread from the account's inbox on the site.
  *
  * @generated from message vintedbot.v1.Thread.Removal
  */
 export type Thread_Removal = Message$1<"vintedbot.v1.Thread.Removal"> & {
   /**
-   * Where it stands.
+   * The state.
    *
    * @generated from field: vintedbot.v1.Thread.Removal.State state = 1;
    */
   state: Thread_Removal_State;
 
   /**
-   * Why it is where it is. UNSPECIFIED: nothing is wrong.
+   * The reason for the state. UNSPECIFIED: there is no problem.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 2;
    */
   reason: ErrorReason;
 
   /**
-   * The same in English. Empty: nothing is wrong.
+   * The reason in English. Empty: there is no problem.
    *
    * @generated from field: string reason_message = 3;
    */
   reasonMessage: string;
 
   /**
-   * When that was last written.
+   * When the state last changed.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 4;
    */
@@ -477,48 +478,48 @@ export const Thread_RemovalSchema: GenMessage<Thread_Removal> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 1, 3);
 
 /**
- * Where it stands.
+ * The state of a removal.
  *
  * @generated from enum vintedbot.v1.Thread.Removal.State
  */
 export enum Thread_Removal_State {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Confirmed, and waits for its turn.
+   * The removal is confirmed and waits for a worker.
    *
    * @generated from enum value: STATE_QUEUED = 1;
    */
   QUEUED = 1,
 
   /**
-   * The site is being asked: it may be removed.
+   * The request to the site is in progress; the thread may already be removed.
    *
    * @generated from enum value: STATE_REMOVING = 2;
    */
   REMOVING = 2,
 
   /**
-   * It may be removed; the server is finding out by reading the site.
+   * In doubt: the thread may be removed. The server reads the site to find out.
    *
    * @generated from enum value: STATE_UNCONFIRMED = 3;
    */
   UNCONFIRMED = 3,
 
   /**
-   * Ended: it is not in the account's inbox on the site any more.
+   * Ended: the thread is no longer in the account's inbox on the site.
    *
    * @generated from enum value: STATE_REMOVED = 4;
    */
   REMOVED = 4,
 
   /**
-   * Ended: it is there; `reason` says why. PrepareThreadRemoval may follow.
+   * Ended: the thread was not removed; `reason` gives the cause. PrepareThreadRemoval can follow.
    *
    * @generated from enum value: STATE_FAILED = 5;
    */
@@ -538,7 +539,7 @@ export const Thread_Removal_StateSchema: GenEnum<Thread_Removal_State> = /*@__PU
  */
 export type Message = Message$1<"vintedbot.v1.Message"> & {
   /**
-   * UUID. Output only, as is every field here.
+   * UUID. All fields of this message are output only.
    *
    * @generated from field: string id = 1;
    */
@@ -559,28 +560,28 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
   accountId: string;
 
   /**
-   * The site's id. Empty: the site gives entries of this kind none.
+   * The site's id. Empty: the site gives entries of this kind no id.
    *
    * @generated from field: string remote_id = 4;
    */
   remoteId: string;
 
   /**
-   * Who it is from.
+   * The author.
    *
    * @generated from field: vintedbot.v1.Message.Author author = 5;
    */
   author: Message_Author;
 
   /**
-   * What is said, as plain text: the words of a message, or the title and subtitle of what the site says.
+   * The content as plain text: the words of a message, or title and subtitle of a notice of the site.
    *
    * @generated from field: string text = 6;
    */
   text: string;
 
   /**
-   * What it is, where it is more than words. Absent: words and attachments alone.
+   * The content beyond text and attachments. Absent: there is none.
    *
    * @generated from oneof vintedbot.v1.Message.content
    */
@@ -594,7 +595,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
     case: "offerRequest";
   } | {
     /**
-     * A seller's price.
+     * A seller's offer.
      *
      * @generated from field: vintedbot.v1.Message.SellerOffer seller_offer = 8;
      */
@@ -602,7 +603,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
     case: "sellerOffer";
   } | {
     /**
-     * A state of the transaction.
+     * A notice about the transaction.
      *
      * @generated from field: vintedbot.v1.Message.Status status = 9;
      */
@@ -610,7 +611,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
     case: "status";
   } | {
     /**
-     * Something to do.
+     * An action that the site offers.
      *
      * @generated from field: vintedbot.v1.Message.Action action = 10;
      */
@@ -618,7 +619,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
     case: "action";
   } | {
     /**
-     * Something that this version does not know.
+     * An entry of a kind that this version does not know.
      *
      * @generated from field: vintedbot.v1.Message.Unknown unknown = 11;
      */
@@ -627,49 +628,49 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * Photos.
+   * The photos.
    *
    * @generated from field: repeated vintedbot.v1.Message.Attachment attachments = 12;
    */
   attachments: Message_Attachment[];
 
   /**
-   * When it was written, by the site's clock.
+   * When the message was written, by the site's clock.
    *
    * @generated from field: google.protobuf.Timestamp time = 13;
    */
   time?: Timestamp | undefined;
 
   /**
-   * Whether the one it was written to has read it.
+   * Whether the recipient has read the message.
    *
    * @generated from field: bool read = 14;
    */
   read: boolean;
 
   /**
-   * Whether the site hides it.
+   * Whether the site hides the message.
    *
    * @generated from field: bool hidden = 15;
    */
   hidden: boolean;
 
   /**
-   * UUID of the reply here that it came of. Empty: it was written elsewhere.
+   * UUID of the reply that this message was sent from. Empty: it was not sent through this server.
    *
    * @generated from field: string reply_id = 16;
    */
   replyId: string;
 
   /**
-   * Place in the thread; grows from message to message.
+   * The position in the thread, which increases from message to message.
    *
    * @generated from field: int64 position = 17;
    */
   position: bigint;
 
   /**
-   * Sequence of its last change in the owner's event log. 0: it is history, read with its thread.
+   * The sequence of the last change in the workspace's event log. 0: history that was read together with its thread.
    *
    * @generated from field: uint64 sequence = 18;
    */
@@ -684,7 +685,7 @@ export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 2);
 
 /**
- * An offer of the buyer, who asks for a price.
+ * A buyer's offer, which asks for a price.
  *
  * @generated from message vintedbot.v1.Message.OfferRequest
  */
@@ -697,42 +698,43 @@ export type Message_OfferRequest = Message$1<"vintedbot.v1.Message.OfferRequest"
   remoteId: string;
 
   /**
-   * The site's id of the transaction.
+   * The site's id of the transaction. Empty: the site does not say.
    *
    * @generated from field: string transaction_id = 2;
    */
   transactionId: string;
 
   /**
-   * The price that is asked for.
+   * The price that the buyer asks for. Absent: the site does not say.
    *
    * @generated from field: vintedbot.v1.Money price = 3;
    */
   price?: Money | undefined;
 
   /**
-   * The price before. Absent: not said by the site.
+   * The price before the offer. Absent: the site does not say.
    *
    * @generated from field: vintedbot.v1.Money original_price = 4;
    */
   originalPrice?: Money | undefined;
 
   /**
-   * Where it stands.
+   * The state.
    *
    * @generated from field: vintedbot.v1.Message.OfferRequest.State state = 5;
    */
   state: Message_OfferRequest_State;
 
   /**
-   * The site's own number of it.
+   * The site's number of the state: 10 pending, 20 accepted, 30 rejected, 40 cancelled (as seen in 2026). 0: the site
+   * does not say.
    *
    * @generated from field: int32 status = 6;
    */
   status: number;
 
   /**
-   * Whether it is the one that counts now.
+   * Whether this is the offer that currently counts.
    *
    * @generated from field: bool current = 7;
    */
@@ -747,20 +749,20 @@ export const Message_OfferRequestSchema: GenMessage<Message_OfferRequest> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 2, 0);
 
 /**
- * Where it stands.
+ * The state of an offer.
  *
  * @generated from enum vintedbot.v1.Message.OfferRequest.State
  */
 export enum Message_OfferRequest_State {
   /**
-   * A number that is not known; see `status`.
+   * The site's number is not known to this version; see `status`.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Waits for the seller's answer.
+   * The offer waits for the seller's answer.
    *
    * @generated from enum value: STATE_PENDING = 1;
    */
@@ -781,7 +783,7 @@ export enum Message_OfferRequest_State {
   REJECTED = 3,
 
   /**
-   * Taken back.
+   * Cancelled.
    *
    * @generated from enum value: STATE_CANCELLED = 4;
    */
@@ -795,34 +797,34 @@ export const Message_OfferRequest_StateSchema: GenEnum<Message_OfferRequest_Stat
   enumDesc(file_vintedbot_v1_inbox, 2, 0, 0);
 
 /**
- * An offer of the seller, who names a price.
+ * A seller's offer, which names a price.
  *
  * @generated from message vintedbot.v1.Message.SellerOffer
  */
 export type Message_SellerOffer = Message$1<"vintedbot.v1.Message.SellerOffer"> & {
   /**
-   * The site's id of the offer. Empty: not said.
+   * The site's id of the offer. Empty: the site does not say.
    *
    * @generated from field: string remote_id = 1;
    */
   remoteId: string;
 
   /**
-   * The price.
+   * The price. Absent: the site does not say.
    *
    * @generated from field: vintedbot.v1.Money price = 2;
    */
   price?: Money | undefined;
 
   /**
-   * The price before. Absent: not said by the site.
+   * The price before the offer. Absent: the site does not say.
    *
    * @generated from field: vintedbot.v1.Money original_price = 3;
    */
   originalPrice?: Money | undefined;
 
   /**
-   * Whether it is the one that counts now.
+   * Whether this is the offer that currently counts.
    *
    * @generated from field: bool current = 4;
    */
@@ -837,20 +839,20 @@ export const Message_SellerOfferSchema: GenMessage<Message_SellerOffer> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 2, 1);
 
 /**
- * Something that the site says about the transaction.
+ * A notice of the site about the transaction.
  *
  * @generated from message vintedbot.v1.Message.Status
  */
 export type Message_Status = Message$1<"vintedbot.v1.Message.Status"> & {
   /**
-   * Headline, in the account's language.
+   * The headline, in the account's language.
    *
    * @generated from field: string title = 1;
    */
   title: string;
 
   /**
-   * The rest.
+   * The text below the headline.
    *
    * @generated from field: string subtitle = 2;
    */
@@ -865,27 +867,27 @@ export const Message_StatusSchema: GenMessage<Message_Status> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 2, 2);
 
 /**
- * Something that the site offers to do.
+ * An action that the site offers.
  *
  * @generated from message vintedbot.v1.Message.Action
  */
 export type Message_Action = Message$1<"vintedbot.v1.Message.Action"> & {
   /**
-   * Headline, in the account's language.
+   * The headline, in the account's language.
    *
    * @generated from field: string title = 1;
    */
   title: string;
 
   /**
-   * The rest.
+   * The text below the headline.
    *
    * @generated from field: string subtitle = 2;
    */
   subtitle: string;
 
   /**
-   * Its buttons.
+   * The buttons.
    *
    * @generated from field: repeated vintedbot.v1.Message.Action.Button buttons = 3;
    */
@@ -913,14 +915,14 @@ export type Message_Action_Button = Message$1<"vintedbot.v1.Message.Action.Butto
   action: string;
 
   /**
-   * What stands on it.
+   * The label of the button.
    *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
-   * Whether it is the main one.
+   * Whether this is the primary button.
    *
    * @generated from field: bool primary = 3;
    */
@@ -941,15 +943,15 @@ export const Message_Action_ButtonSchema: GenMessage<Message_Action_Button> = /*
  */
 export type Message_Unknown = Message$1<"vintedbot.v1.Message.Unknown"> & {
   /**
-   * The site's name of its kind.
+   * The site's name of the kind.
    *
    * @generated from field: string entity_type = 1;
    */
   entityType: string;
 
   /**
-   * The entry as it came, as JSON. Of one over 64 KiB, an object with `cut`, which is true, its length in `bytes`, and its
-   * `beginning` as text.
+   * The entry as received, as JSON. An entry over 64 KiB is replaced by an object with `cut` (true), `bytes` (its
+   * length) and `beginning` (its first part as text).
    *
    * @generated from field: string json = 2;
    */
@@ -970,21 +972,21 @@ export const Message_UnknownSchema: GenMessage<Message_Unknown> = /*@__PURE__*/
  */
 export type Message_Attachment = Message$1<"vintedbot.v1.Message.Attachment"> & {
   /**
-   * Whether it is here.
+   * The state.
    *
    * @generated from field: vintedbot.v1.Message.Attachment.State state = 1;
    */
   state: Message_Attachment_State;
 
   /**
-   * UUID of the photo. Empty: it is not here.
+   * UUID of the photo. Empty: it is not stored.
    *
    * @generated from field: string photo_id = 2;
    */
   photoId: string;
 
   /**
-   * Why not, in English. Empty: nothing is wrong.
+   * Why the photo could not be fetched, in English. Empty: there is no problem.
    *
    * @generated from field: string message = 3;
    */
@@ -999,34 +1001,34 @@ export const Message_AttachmentSchema: GenMessage<Message_Attachment> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 2, 5);
 
 /**
- * Whether it is here.
+ * The state of a photo.
  *
  * @generated from enum vintedbot.v1.Message.Attachment.State
  */
 export enum Message_Attachment_State {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * To be fetched.
+   * The photo has not been fetched yet.
    *
    * @generated from enum value: STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * Here: `photo_id`.
+   * The photo is stored as `photo_id`.
    *
    * @generated from enum value: STATE_STORED = 2;
    */
   STORED = 2,
 
   /**
-   * Could not be fetched; `message` says why.
+   * The photo could not be fetched; `message` gives the cause.
    *
    * @generated from enum value: STATE_FAILED = 3;
    */
@@ -1040,27 +1042,27 @@ export const Message_Attachment_StateSchema: GenEnum<Message_Attachment_State> =
   enumDesc(file_vintedbot_v1_inbox, 2, 5, 0);
 
 /**
- * Who it is from.
+ * The author of a message.
  *
  * @generated from enum vintedbot.v1.Message.Author
  */
 export enum Message_Author {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: AUTHOR_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The account itself, from here or elsewhere.
+   * The account, through this server or elsewhere.
    *
    * @generated from enum value: AUTHOR_ACCOUNT = 1;
    */
   ACCOUNT = 1,
 
   /**
-   * The other side.
+   * The counterparty.
    *
    * @generated from enum value: AUTHOR_PERSON = 2;
    */
@@ -1081,13 +1083,13 @@ export const Message_AuthorSchema: GenEnum<Message_Author> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_inbox, 2, 0);
 
 /**
- * The way of one reply to the other side.
+ * A reply to the counterparty of a thread.
  *
  * @generated from message vintedbot.v1.Reply
  */
 export type Reply = Message$1<"vintedbot.v1.Reply"> & {
   /**
-   * UUID. Output only, as is every field here.
+   * UUID. All fields of this message are output only.
    *
    * @generated from field: string id = 1;
    */
@@ -1108,35 +1110,36 @@ export type Reply = Message$1<"vintedbot.v1.Reply"> & {
   accountId: string;
 
   /**
-   * Where it stands.
+   * The state.
    *
    * @generated from field: vintedbot.v1.Reply.State state = 4;
    */
   state: Reply_State;
 
   /**
-   * The text, as it is sent.
+   * The text exactly as it is sent.
    *
    * @generated from field: string text = 5;
    */
   text: string;
 
   /**
-   * UUIDs of the photos that go with it.
+   * UUIDs of the attached photos.
    *
    * @generated from field: repeated string photo_ids = 6;
    */
   photoIds: string[];
 
   /**
-   * SHA-256, in hexadecimal, of what is sent: what a confirmation approves.
+   * The SHA-256, in hexadecimal, of the frozen content that a confirmation approves.
    *
    * @generated from field: string content_hash = 7;
    */
   contentHash: string;
 
   /**
-   * From when on it is sent. Until then CancelReply takes it back for certain. Absent: it awaits its confirmation.
+   * The earliest time at which the reply is sent. Until then CancelReply always succeeds. Absent: the reply awaits its
+   * confirmation.
    *
    * @generated from field: google.protobuf.Timestamp send_time = 8;
    */
@@ -1145,69 +1148,69 @@ export type Reply = Message$1<"vintedbot.v1.Reply"> & {
   /**
    * Whether a person must act; `reason_message` says what to do.
    *
-   * @generated from field: bool needs_manual = 9;
+   * @generated from field: bool requires_action = 9;
    */
-  needsManual: boolean;
+  requiresAction: boolean;
 
   /**
-   * Why it is where it is. UNSPECIFIED: nothing is wrong.
+   * The reason for the state. UNSPECIFIED: there is no problem.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 10;
    */
   reason: ErrorReason;
 
   /**
-   * The same in English, in the site's own words where it refused the text. Empty: nothing is wrong.
+   * The reason in English; in the site's own words if the site refused the text. Empty: there is no problem.
    *
    * @generated from field: string reason_message = 11;
    */
   reasonMessage: string;
 
   /**
-   * How often sending it was tried.
+   * The number of attempts to send the reply.
    *
    * @generated from field: int32 attempts = 12;
    */
   attempts: number;
 
   /**
-   * UUID of the message that came of it. Empty: not sent, or not read back yet.
+   * UUID of the message that the reply became. Empty: not sent, or not read back yet.
    *
    * @generated from field: string message_id = 13;
    */
   messageId: string;
 
   /**
-   * To be handed to ConfirmReply. Only in the answers of SendReply, RetryReply and GetReply while it awaits confirmation,
-   * and only to the scope inbox:confirm.
+   * The confirmation to pass to ConfirmReply, while the reply awaits it. Only in the responses of SendReply,
+   * RetryReply, GetReply and a dry run of ConfirmReply, and only for callers with inbox:confirm.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 14;
    */
   confirmation?: Confirmation | undefined;
 
   /**
-   * When it was asked for.
+   * When the reply was requested.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 15;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed.
+   * The time of the last change.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 16;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * When it ended. Absent: it has not.
+   * When the reply ended. Absent: it has not ended.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 17;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log.
+   * The sequence of the last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 18;
    */
@@ -1222,69 +1225,70 @@ export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 3);
 
 /**
- * Where it stands.
+ * The state of a reply.
  *
  * @generated from enum vintedbot.v1.Reply.State
  */
 export enum Reply_State {
   /**
-   * Not said; refused as a filter.
+   * Not set; refused as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Prepared; waits for ConfirmReply.
+   * The reply waits for ConfirmReply.
    *
    * @generated from enum value: STATE_AWAITING_CONFIRMATION = 1;
    */
   AWAITING_CONFIRMATION = 1,
 
   /**
-   * Sent when its undo window has passed and those before it have ended: `send_time`.
+   * The reply is sent after `send_time`, once earlier replies of the thread have ended.
    *
    * @generated from enum value: STATE_QUEUED = 2;
    */
   QUEUED = 2,
 
   /**
-   * Being sent: it may be on its way.
+   * The reply is being sent; the site may already have it.
    *
    * @generated from enum value: STATE_SENDING = 3;
    */
   SENDING = 3,
 
   /**
-   * Ended: the other side has it.
+   * Ended: the reply is on the site.
    *
    * @generated from enum value: STATE_SENT = 4;
    */
   SENT = 4,
 
   /**
-   * It may have been sent; the server is finding out, or a person is asked: `needs_manual`.
+   * In doubt: the reply may have been sent. The server reads the site to find out, or asks a person:
+   * `requires_action`.
    *
    * @generated from enum value: STATE_UNCONFIRMED = 5;
    */
   UNCONFIRMED = 5,
 
   /**
-   * Ended: not sent; `reason` says why. May be retried.
+   * Ended: not sent; `reason` gives the cause. RetryReply can follow, unless the site refused the text.
    *
    * @generated from enum value: STATE_FAILED = 6;
    */
   FAILED = 6,
 
   /**
-   * Stopped before it was sent, because the site asks for a person. May be retried.
+   * Stopped before it was sent, because the site asks for a person. RetryReply can follow.
    *
    * @generated from enum value: STATE_BLOCKED = 7;
    */
   BLOCKED = 7,
 
   /**
-   * Ended: taken back, not sent.
+   * Ended: not sent; cancelled, not confirmed in time, or the account's mode was changed.
    *
    * @generated from enum value: STATE_CANCELLED = 8;
    */
@@ -1298,76 +1302,76 @@ export const Reply_StateSchema: GenEnum<Reply_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_inbox, 3, 0);
 
 /**
- * Asks for threads. Filters are joined by "and".
+ * The request of ListThreads. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListThreadsRequest
  */
 export type ListThreadsRequest = Message$1<"vintedbot.v1.ListThreadsRequest"> & {
   /**
-   * Only those of these accounts, by UUID, at most 200. Empty: all.
+   * UUIDs of accounts: only their threads; at most 200 entries. Empty: all accounts.
    *
    * @generated from field: repeated string account_ids = 1;
    */
   accountIds: string[];
 
   /**
-   * Only unread ones, or only read ones. Absent: both.
+   * True: only unread threads. False: only read threads. Absent: both.
    *
    * @generated from field: optional bool unread = 2;
    */
   unread?: boolean | undefined;
 
   /**
-   * Only archived ones, or only others. Absent: only others.
+   * True: only archived threads. False or absent: only the others.
    *
    * @generated from field: optional bool archived = 3;
    */
   archived?: boolean | undefined;
 
   /**
-   * Only those with an offer that waits for an answer, or only others. Absent: both.
+   * True: only threads with an offer that waits for an answer. False: only the others. Absent: both.
    *
    * @generated from field: optional bool has_offer = 4;
    */
   hasOffer?: boolean | undefined;
 
   /**
-   * Only those in which the other side waits for an answer, or only others. Absent: both.
+   * True: only threads in which the counterparty waits for an answer. False: only the others. Absent: both.
    *
    * @generated from field: optional bool waiting_for_me = 5;
    */
   waitingForMe?: boolean | undefined;
 
   /**
-   * Only those that are put away, or only others. Absent: only others.
+   * True: only snoozed threads. False or absent: only the others.
    *
    * @generated from field: optional bool snoozed = 6;
    */
   snoozed?: boolean | undefined;
 
   /**
-   * Only those with this label. Empty: all.
+   * Only threads with this label. Empty: all threads.
    *
    * @generated from field: string label = 7;
    */
   label: string;
 
   /**
-   * Only those whose `sequence` is greater: what changed since. Absent: all.
+   * Only threads with a greater `sequence`, which have changed since. Absent: all threads.
    *
    * @generated from field: optional uint64 changed_since_sequence = 8;
    */
   changedSinceSequence?: bigint | undefined;
 
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 9;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 10;
    */
@@ -1382,7 +1386,7 @@ export const ListThreadsRequestSchema: GenMessage<ListThreadsRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 4);
 
 /**
- * A page of threads.
+ * The response of ListThreads.
  *
  * @generated from message vintedbot.v1.ListThreadsResponse
  */
@@ -1395,7 +1399,7 @@ export type ListThreadsResponse = Message$1<"vintedbot.v1.ListThreadsResponse"> 
   threads: Thread[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1410,7 +1414,7 @@ export const ListThreadsResponseSchema: GenMessage<ListThreadsResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 5);
 
 /**
- * Asks for one thread.
+ * The request of GetThread.
  *
  * @generated from message vintedbot.v1.GetThreadRequest
  */
@@ -1431,7 +1435,7 @@ export const GetThreadRequestSchema: GenMessage<GetThreadRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 6);
 
 /**
- * One thread.
+ * The response of GetThread.
  *
  * @generated from message vintedbot.v1.GetThreadResponse
  */
@@ -1452,7 +1456,7 @@ export const GetThreadResponseSchema: GenMessage<GetThreadResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 7);
 
 /**
- * Asks for the messages of a thread.
+ * The request of ListMessages.
  *
  * @generated from message vintedbot.v1.ListMessagesRequest
  */
@@ -1465,21 +1469,21 @@ export type ListMessagesRequest = Message$1<"vintedbot.v1.ListMessagesRequest"> 
   threadId: string;
 
   /**
-   * Whether the oldest come first. Absent: the newest do.
+   * Whether to return the oldest messages first. Absent: the newest first.
    *
    * @generated from field: bool oldest_first = 2;
    */
   oldestFirst: boolean;
 
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -1494,20 +1498,20 @@ export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 8);
 
 /**
- * A page of messages.
+ * The response of ListMessages.
  *
  * @generated from message vintedbot.v1.ListMessagesResponse
  */
 export type ListMessagesResponse = Message$1<"vintedbot.v1.ListMessagesResponse"> & {
   /**
-   * The messages in the order asked for.
+   * The messages in the requested order.
    *
    * @generated from field: repeated vintedbot.v1.Message messages = 1;
    */
   messages: Message[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1522,7 +1526,7 @@ export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 9);
 
 /**
- * Asks for counts.
+ * The request of GetInboxCounts.
  *
  * @generated from message vintedbot.v1.GetInboxCountsRequest
  */
@@ -1537,41 +1541,42 @@ export const GetInboxCountsRequestSchema: GenMessage<GetInboxCountsRequest> = /*
   messageDesc(file_vintedbot_v1_inbox, 10);
 
 /**
- * How much there is. Deleted threads count nowhere; archived and snoozed ones only where it says so.
+ * The response of GetInboxCounts. Deleted threads are never counted. Archived and snoozed threads are counted only in
+ * `archived` and `snoozed`.
  *
  * @generated from message vintedbot.v1.GetInboxCountsResponse
  */
 export type GetInboxCountsResponse = Message$1<"vintedbot.v1.GetInboxCountsResponse"> & {
   /**
-   * Of all accounts.
+   * The counts of all accounts together.
    *
    * @generated from field: vintedbot.v1.GetInboxCountsResponse.Counts total = 1;
    */
   total?: GetInboxCountsResponse_Counts | undefined;
 
   /**
-   * Of each account that has threads.
+   * The counts of each account that has threads.
    *
    * @generated from field: repeated vintedbot.v1.GetInboxCountsResponse.AccountCounts accounts = 2;
    */
   accounts: GetInboxCountsResponse_AccountCounts[];
 
   /**
-   * Of each label in use, in alphabetical order.
+   * The counts of each label in use, in alphabetical order.
    *
    * @generated from field: repeated vintedbot.v1.GetInboxCountsResponse.LabelCounts labels = 3;
    */
   labels: GetInboxCountsResponse_LabelCounts[];
 
   /**
-   * Archived threads.
+   * The number of archived threads.
    *
    * @generated from field: int32 archived = 4;
    */
   archived: number;
 
   /**
-   * Threads that are put away.
+   * The number of snoozed threads.
    *
    * @generated from field: int32 snoozed = 5;
    */
@@ -1586,41 +1591,41 @@ export const GetInboxCountsResponseSchema: GenMessage<GetInboxCountsResponse> = 
   messageDesc(file_vintedbot_v1_inbox, 11);
 
 /**
- * How many threads there are of one kind.
+ * The counts of a group of threads.
  *
  * @generated from message vintedbot.v1.GetInboxCountsResponse.Counts
  */
 export type GetInboxCountsResponse_Counts = Message$1<"vintedbot.v1.GetInboxCountsResponse.Counts"> & {
   /**
-   * Threads.
+   * The number of threads.
    *
    * @generated from field: int32 threads = 1;
    */
   threads: number;
 
   /**
-   * Threads that are unread.
+   * The number of unread threads.
    *
    * @generated from field: int32 unread_threads = 2;
    */
   unreadThreads: number;
 
   /**
-   * Unread messages in them.
+   * The number of unread messages.
    *
    * @generated from field: int32 unread_messages = 3;
    */
   unreadMessages: number;
 
   /**
-   * Threads in which the other side waits for an answer.
+   * The number of threads in which the counterparty waits for an answer.
    *
    * @generated from field: int32 waiting_for_me = 4;
    */
   waitingForMe: number;
 
   /**
-   * Threads with an offer that waits for an answer.
+   * The number of threads with an offer that waits for an answer.
    *
    * @generated from field: int32 with_offer = 5;
    */
@@ -1648,7 +1653,7 @@ export type GetInboxCountsResponse_AccountCounts = Message$1<"vintedbot.v1.GetIn
   accountId: string;
 
   /**
-   * Its counts.
+   * The counts.
    *
    * @generated from field: vintedbot.v1.GetInboxCountsResponse.Counts counts = 2;
    */
@@ -1676,7 +1681,7 @@ export type GetInboxCountsResponse_LabelCounts = Message$1<"vintedbot.v1.GetInbo
   label: string;
 
   /**
-   * Its counts.
+   * The counts.
    *
    * @generated from field: vintedbot.v1.GetInboxCountsResponse.Counts counts = 2;
    */
@@ -1691,7 +1696,7 @@ export const GetInboxCountsResponse_LabelCountsSchema: GenMessage<GetInboxCounts
   messageDesc(file_vintedbot_v1_inbox, 11, 2);
 
 /**
- * Asks for a person.
+ * The request of GetPerson.
  *
  * @generated from message vintedbot.v1.GetPersonRequest
  */
@@ -1712,7 +1717,7 @@ export const GetPersonRequestSchema: GenMessage<GetPersonRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 12);
 
 /**
- * A person, and everything with them.
+ * The response of GetPerson.
  *
  * @generated from message vintedbot.v1.GetPersonResponse
  */
@@ -1725,14 +1730,14 @@ export type GetPersonResponse = Message$1<"vintedbot.v1.GetPersonResponse"> & {
   person?: Person | undefined;
 
   /**
-   * All threads with them, archived ones too, newest message first; at most 200.
+   * The threads with the person, archived ones included, newest message first; at most 200.
    *
    * @generated from field: repeated vintedbot.v1.Thread threads = 2;
    */
   threads: Thread[];
 
   /**
-   * All offers in these, newest first; at most 200.
+   * The buyers' offers in these threads, newest first; at most 200.
    *
    * @generated from field: repeated vintedbot.v1.GetPersonResponse.Offer offers = 3;
    */
@@ -1774,7 +1779,7 @@ export type GetPersonResponse_Offer = Message$1<"vintedbot.v1.GetPersonResponse.
   offer?: Message_OfferRequest | undefined;
 
   /**
-   * When it was made.
+   * When the offer was made.
    *
    * @generated from field: google.protobuf.Timestamp time = 4;
    */
@@ -1789,7 +1794,7 @@ export const GetPersonResponse_OfferSchema: GenMessage<GetPersonResponse_Offer> 
   messageDesc(file_vintedbot_v1_inbox, 13, 0);
 
 /**
- * Asks for threads to be marked.
+ * The request of MarkThreads.
  *
  * @generated from message vintedbot.v1.MarkThreadsRequest
  */
@@ -1802,14 +1807,14 @@ export type MarkThreadsRequest = Message$1<"vintedbot.v1.MarkThreadsRequest"> & 
   ids: string[];
 
   /**
-   * Whether they count as unread. Absent: as read.
+   * Whether to mark the threads as unread. Absent: they are marked as read.
    *
    * @generated from field: bool unread = 2;
    */
   unread: boolean;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1824,13 +1829,13 @@ export const MarkThreadsRequestSchema: GenMessage<MarkThreadsRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 14);
 
 /**
- * The marked threads.
+ * The response of MarkThreads.
  *
  * @generated from message vintedbot.v1.MarkThreadsResponse
  */
 export type MarkThreadsResponse = Message$1<"vintedbot.v1.MarkThreadsResponse"> & {
   /**
-   * As they are now, in the order of the request.
+   * The threads after the change, in the order of the request.
    *
    * @generated from field: repeated vintedbot.v1.Thread threads = 1;
    */
@@ -1845,7 +1850,7 @@ export const MarkThreadsResponseSchema: GenMessage<MarkThreadsResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 15);
 
 /**
- * Asks for threads to be archived.
+ * The request of ArchiveThreads.
  *
  * @generated from message vintedbot.v1.ArchiveThreadsRequest
  */
@@ -1858,14 +1863,14 @@ export type ArchiveThreadsRequest = Message$1<"vintedbot.v1.ArchiveThreadsReques
   ids: string[];
 
   /**
-   * Whether to take them out of the archive instead.
+   * Whether to take the threads out of the archive. Absent: they are archived.
    *
    * @generated from field: bool unarchive = 2;
    */
   unarchive: boolean;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1880,13 +1885,13 @@ export const ArchiveThreadsRequestSchema: GenMessage<ArchiveThreadsRequest> = /*
   messageDesc(file_vintedbot_v1_inbox, 16);
 
 /**
- * The threads.
+ * The response of ArchiveThreads.
  *
  * @generated from message vintedbot.v1.ArchiveThreadsResponse
  */
 export type ArchiveThreadsResponse = Message$1<"vintedbot.v1.ArchiveThreadsResponse"> & {
   /**
-   * As they are now, in the order of the request.
+   * The threads after the change, in the order of the request.
    *
    * @generated from field: repeated vintedbot.v1.Thread threads = 1;
    */
@@ -1901,7 +1906,7 @@ export const ArchiveThreadsResponseSchema: GenMessage<ArchiveThreadsResponse> = 
   messageDesc(file_vintedbot_v1_inbox, 17);
 
 /**
- * Asks for labels to be put on and taken off.
+ * The request of LabelThreads. It must name at least one label, and none in both lists.
  *
  * @generated from message vintedbot.v1.LabelThreadsRequest
  */
@@ -1914,21 +1919,21 @@ export type LabelThreadsRequest = Message$1<"vintedbot.v1.LabelThreadsRequest"> 
   ids: string[];
 
   /**
-   * Labels to put on, at most 20; each 1 to 50 characters, at most 20 on a thread.
+   * The labels to add, at most 20, each 1 to 50 characters. A thread can have at most 20 labels.
    *
    * @generated from field: repeated string add = 2;
    */
   add: string[];
 
   /**
-   * Labels to take off, at most 100. One that is not on a thread is no error.
+   * The labels to remove, at most 100. A label that a thread does not have is ignored.
    *
    * @generated from field: repeated string remove = 3;
    */
   remove: string[];
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1943,13 +1948,13 @@ export const LabelThreadsRequestSchema: GenMessage<LabelThreadsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 18);
 
 /**
- * The threads.
+ * The response of LabelThreads.
  *
  * @generated from message vintedbot.v1.LabelThreadsResponse
  */
 export type LabelThreadsResponse = Message$1<"vintedbot.v1.LabelThreadsResponse"> & {
   /**
-   * As they are now, in the order of the request.
+   * The threads after the change, in the order of the request.
    *
    * @generated from field: repeated vintedbot.v1.Thread threads = 1;
    */
@@ -1964,7 +1969,7 @@ export const LabelThreadsResponseSchema: GenMessage<LabelThreadsResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 19);
 
 /**
- * Asks for a thread to be put away.
+ * The request of SnoozeThread.
  *
  * @generated from message vintedbot.v1.SnoozeThreadRequest
  */
@@ -1977,14 +1982,14 @@ export type SnoozeThreadRequest = Message$1<"vintedbot.v1.SnoozeThreadRequest"> 
   id: string;
 
   /**
-   * Until when; at most a year from now. Absent: it is brought back.
+   * Until when the thread is snoozed: in the future, at most 366 days from now. Absent: clears the snooze.
    *
    * @generated from field: google.protobuf.Timestamp snooze_time = 2;
    */
   snoozeTime?: Timestamp | undefined;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1999,13 +2004,13 @@ export const SnoozeThreadRequestSchema: GenMessage<SnoozeThreadRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 20);
 
 /**
- * The thread.
+ * The response of SnoozeThread.
  *
  * @generated from message vintedbot.v1.SnoozeThreadResponse
  */
 export type SnoozeThreadResponse = Message$1<"vintedbot.v1.SnoozeThreadResponse"> & {
   /**
-   * As it is now.
+   * The thread after the change.
    *
    * @generated from field: vintedbot.v1.Thread thread = 1;
    */
@@ -2020,7 +2025,7 @@ export const SnoozeThreadResponseSchema: GenMessage<SnoozeThreadResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 21);
 
 /**
- * Writes a note.
+ * The request of SetThreadNote.
  *
  * @generated from message vintedbot.v1.SetThreadNoteRequest
  */
@@ -2033,14 +2038,14 @@ export type SetThreadNoteRequest = Message$1<"vintedbot.v1.SetThreadNoteRequest"
   id: string;
 
   /**
-   * The note, at most 4,000 characters. Empty: there is none.
+   * The note, at most 4,000 characters. It replaces the previous note. Empty: deletes the note.
    *
    * @generated from field: string note = 2;
    */
   note: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -2055,13 +2060,13 @@ export const SetThreadNoteRequestSchema: GenMessage<SetThreadNoteRequest> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 22);
 
 /**
- * The thread.
+ * The response of SetThreadNote.
  *
  * @generated from message vintedbot.v1.SetThreadNoteResponse
  */
 export type SetThreadNoteResponse = Message$1<"vintedbot.v1.SetThreadNoteResponse"> & {
   /**
-   * As it is now.
+   * The thread after the change.
    *
    * @generated from field: vintedbot.v1.Thread thread = 1;
    */
@@ -2076,7 +2081,7 @@ export const SetThreadNoteResponseSchema: GenMessage<SetThreadNoteResponse> = /*
   messageDesc(file_vintedbot_v1_inbox, 23);
 
 /**
- * Asks for a thread to be hidden here.
+ * The request of DeleteThread.
  *
  * @generated from message vintedbot.v1.DeleteThreadRequest
  */
@@ -2089,7 +2094,7 @@ export type DeleteThreadRequest = Message$1<"vintedbot.v1.DeleteThreadRequest"> 
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -2104,7 +2109,7 @@ export const DeleteThreadRequestSchema: GenMessage<DeleteThreadRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 24);
 
 /**
- * The thread is hidden.
+ * The response of DeleteThread.
  *
  * @generated from message vintedbot.v1.DeleteThreadResponse
  */
@@ -2119,7 +2124,7 @@ export const DeleteThreadResponseSchema: GenMessage<DeleteThreadResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 25);
 
 /**
- * Asks for the removal of a thread on the site to be prepared.
+ * The request of PrepareThreadRemoval.
  *
  * @generated from message vintedbot.v1.PrepareThreadRemovalRequest
  */
@@ -2140,20 +2145,20 @@ export const PrepareThreadRemovalRequestSchema: GenMessage<PrepareThreadRemovalR
   messageDesc(file_vintedbot_v1_inbox, 26);
 
 /**
- * What would be removed.
+ * The response of PrepareThreadRemoval.
  *
  * @generated from message vintedbot.v1.PrepareThreadRemovalResponse
  */
 export type PrepareThreadRemovalResponse = Message$1<"vintedbot.v1.PrepareThreadRemovalResponse"> & {
   /**
-   * The thread as it is now.
+   * The thread that the confirmation would remove.
    *
    * @generated from field: vintedbot.v1.Thread thread = 1;
    */
   thread?: Thread | undefined;
 
   /**
-   * To be handed to ConfirmThreadRemoval. Its `revision_hash` stands for what is in the thread now.
+   * The confirmation to pass to ConfirmThreadRemoval. Its `revision_hash` identifies the current content of the thread.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
    */
@@ -2168,7 +2173,7 @@ export const PrepareThreadRemovalResponseSchema: GenMessage<PrepareThreadRemoval
   messageDesc(file_vintedbot_v1_inbox, 27);
 
 /**
- * Says yes to the removal of a thread on the site.
+ * The request of ConfirmThreadRemoval.
  *
  * @generated from message vintedbot.v1.ConfirmThreadRemovalRequest
  */
@@ -2181,21 +2186,22 @@ export type ConfirmThreadRemovalRequest = Message$1<"vintedbot.v1.ConfirmThreadR
   id: string;
 
   /**
-   * What PrepareThreadRemoval showed. Required.
+   * The confirmation from PrepareThreadRemoval. Only `confirm_token` is read. Required.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
    */
   confirmation?: Confirmation | undefined;
 
   /**
-   * Whether to make the checks alone. Absent: yes.
+   * Whether to run the checks only. Absent: true.
    *
    * @generated from field: optional bool dry_run = 3;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * UUID that makes repeating this call safe: the same answer. Any other gets CONFIRMATION_USED.
+   * The idempotency key, a UUID. A retry with the same key returns the thread. With another key, or without one, it
+   * fails with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 4;
    */
@@ -2210,13 +2216,13 @@ export const ConfirmThreadRemovalRequestSchema: GenMessage<ConfirmThreadRemovalR
   messageDesc(file_vintedbot_v1_inbox, 28);
 
 /**
- * The thread.
+ * The response of ConfirmThreadRemoval.
  *
  * @generated from message vintedbot.v1.ConfirmThreadRemovalResponse
  */
 export type ConfirmThreadRemovalResponse = Message$1<"vintedbot.v1.ConfirmThreadRemovalResponse"> & {
   /**
-   * As it is now, with its `removal`; unchanged after a dry run.
+   * The thread with its `removal`; unchanged after a dry run.
    *
    * @generated from field: vintedbot.v1.Thread thread = 1;
    */
@@ -2231,7 +2237,7 @@ export const ConfirmThreadRemovalResponseSchema: GenMessage<ConfirmThreadRemoval
   messageDesc(file_vintedbot_v1_inbox, 29);
 
 /**
- * Saves a draft.
+ * The request of SaveDraft.
  *
  * @generated from message vintedbot.v1.SaveDraftRequest
  */
@@ -2244,15 +2250,15 @@ export type SaveDraftRequest = Message$1<"vintedbot.v1.SaveDraftRequest"> & {
   threadId: string;
 
   /**
-   * The text, at most 4,000 characters. Empty: the draft is thrown away.
+   * The text, at most 4,000 characters. Empty: deletes the draft.
    *
    * @generated from field: string text = 2;
    */
   text: string;
 
   /**
-   * The version that was edited: `Thread.draft.version`, 0 where there is no draft. Required, so that nobody's words are
-   * overwritten unseen.
+   * The version that was edited: `Thread.draft.version`, 0 if there is no draft. Required, so that a save never
+   * overwrites an unseen text.
    *
    * @generated from field: optional int64 expected_version = 3;
    */
@@ -2267,13 +2273,13 @@ export const SaveDraftRequestSchema: GenMessage<SaveDraftRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 30);
 
 /**
- * The draft is saved.
+ * The response of SaveDraft.
  *
  * @generated from message vintedbot.v1.SaveDraftResponse
  */
 export type SaveDraftResponse = Message$1<"vintedbot.v1.SaveDraftResponse"> & {
   /**
-   * The draft as it is now, with its new version.
+   * The draft with its new version.
    *
    * @generated from field: vintedbot.v1.Thread.Draft draft = 1;
    */
@@ -2288,7 +2294,7 @@ export const SaveDraftResponseSchema: GenMessage<SaveDraftResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 31);
 
 /**
- * Asks for a reply to be sent.
+ * The request of SendReply.
  *
  * @generated from message vintedbot.v1.SendReplyRequest
  */
@@ -2301,35 +2307,36 @@ export type SendReplyRequest = Message$1<"vintedbot.v1.SendReplyRequest"> & {
   threadId: string;
 
   /**
-   * What to say, 1 to 4,000 characters; may be empty only with photos. Sent as it is, without the space around it.
+   * The text, 1 to 4,000 characters; empty only with photos. It is sent as given, without surrounding white space.
    *
    * @generated from field: string text = 2;
    */
   text: string;
 
   /**
-   * UUIDs of photos that go with it, at most 5.
+   * UUIDs of the photos to attach, at most 5.
    *
    * @generated from field: repeated string photo_ids = 3;
    */
   photoIds: string[];
 
   /**
-   * Whether to wait for ConfirmReply in every mode.
+   * Whether the reply must wait for ConfirmReply in every mode. Absent: the account's mode decides.
    *
    * @generated from field: bool manual = 4;
    */
   manual: boolean;
 
   /**
-   * Whether to throw the thread's draft away as the reply is accepted. Absent: it stays.
+   * Whether to delete the thread's draft when the reply is accepted. Absent: the draft stays.
    *
    * @generated from field: bool clear_draft = 5;
    */
   clearDraft: boolean;
 
   /**
-   * UUID that makes repeating this call safe: same id and parameters, same reply. Absent: every call is a message.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same reply. Empty: every call
+   * sends a message.
    *
    * @generated from field: string request_id = 6;
    */
@@ -2344,13 +2351,13 @@ export const SendReplyRequestSchema: GenMessage<SendReplyRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 32);
 
 /**
- * The reply.
+ * The response of SendReply.
  *
  * @generated from message vintedbot.v1.SendReplyResponse
  */
 export type SendReplyResponse = Message$1<"vintedbot.v1.SendReplyResponse"> & {
   /**
-   * The reply as it was accepted.
+   * The reply as accepted.
    *
    * @generated from field: vintedbot.v1.Reply reply = 1;
    */
@@ -2365,7 +2372,7 @@ export const SendReplyResponseSchema: GenMessage<SendReplyResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 33);
 
 /**
- * Says yes to a reply.
+ * The request of ConfirmReply.
  *
  * @generated from message vintedbot.v1.ConfirmReplyRequest
  */
@@ -2378,21 +2385,22 @@ export type ConfirmReplyRequest = Message$1<"vintedbot.v1.ConfirmReplyRequest"> 
   id: string;
 
   /**
-   * What SendReply or GetReply showed. Required.
+   * The confirmation from SendReply, RetryReply or GetReply. Only `confirm_token` is read. Required.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
    */
   confirmation?: Confirmation | undefined;
 
   /**
-   * Whether to make the checks alone. Absent: yes.
+   * Whether to run the checks only. Absent: true.
    *
    * @generated from field: optional bool dry_run = 3;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * UUID that makes repeating this call safe: the same answer. Any other gets CONFIRMATION_USED.
+   * The idempotency key, a UUID. A retry with the same key returns the reply. With another key, or without one, it
+   * fails with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 4;
    */
@@ -2407,7 +2415,7 @@ export const ConfirmReplyRequestSchema: GenMessage<ConfirmReplyRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 34);
 
 /**
- * The confirmed reply.
+ * The response of ConfirmReply.
  *
  * @generated from message vintedbot.v1.ConfirmReplyResponse
  */
@@ -2428,7 +2436,7 @@ export const ConfirmReplyResponseSchema: GenMessage<ConfirmReplyResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 35);
 
 /**
- * Asks for a reply to be taken back.
+ * The request of CancelReply.
  *
  * @generated from message vintedbot.v1.CancelReplyRequest
  */
@@ -2441,7 +2449,7 @@ export type CancelReplyRequest = Message$1<"vintedbot.v1.CancelReplyRequest"> & 
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -2456,7 +2464,7 @@ export const CancelReplyRequestSchema: GenMessage<CancelReplyRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 36);
 
 /**
- * The reply.
+ * The response of CancelReply.
  *
  * @generated from message vintedbot.v1.CancelReplyResponse
  */
@@ -2477,7 +2485,7 @@ export const CancelReplyResponseSchema: GenMessage<CancelReplyResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 37);
 
 /**
- * Asks for a reply to be tried again.
+ * The request of RetryReply.
  *
  * @generated from message vintedbot.v1.RetryReplyRequest
  */
@@ -2490,7 +2498,7 @@ export type RetryReplyRequest = Message$1<"vintedbot.v1.RetryReplyRequest"> & {
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: a repeated call may be refused with REPLY_STATE.
+   * The idempotency key, a UUID. Empty: a retry of the call can fail with REPLY_STATE_INVALID.
    *
    * @generated from field: string request_id = 2;
    */
@@ -2505,7 +2513,7 @@ export const RetryReplyRequestSchema: GenMessage<RetryReplyRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 38);
 
 /**
- * The reply.
+ * The response of RetryReply.
  *
  * @generated from message vintedbot.v1.RetryReplyResponse
  */
@@ -2526,26 +2534,26 @@ export const RetryReplyResponseSchema: GenMessage<RetryReplyResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 39);
 
 /**
- * Answers whether a reply was sent.
+ * The request of ResolveReply.
  *
  * @generated from message vintedbot.v1.ResolveReplyRequest
  */
 export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> & {
   /**
-   * UUID of the reply. Required.
+   * UUID of the reply, which must be UNCONFIRMED and `requires_action`. Required.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * What became of it. Required.
+   * What the person found on the site. Required.
    *
    * @generated from oneof vintedbot.v1.ResolveReplyRequest.outcome
    */
   outcome: {
     /**
-     * It was sent.
+     * The reply was sent.
      *
      * @generated from field: vintedbot.v1.ResolveReplyRequest.Sent sent = 2;
      */
@@ -2553,7 +2561,7 @@ export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> 
     case: "sent";
   } | {
     /**
-     * It was not, and is not sent any more; RetryReply may follow.
+     * The reply was not sent. It ends FAILED and is not sent later; RetryReply can follow.
      *
      * @generated from field: vintedbot.v1.ResolveReplyRequest.NotSent not_sent = 3;
      */
@@ -2562,7 +2570,7 @@ export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * UUID that makes repeating this call safe. Absent: a repeated call may be refused with REPLY_STATE.
+   * The idempotency key, a UUID. Empty: a retry can fail with REPLY_STATE_INVALID.
    *
    * @generated from field: string request_id = 4;
    */
@@ -2577,13 +2585,14 @@ export const ResolveReplyRequestSchema: GenMessage<ResolveReplyRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 40);
 
 /**
- * It was sent.
+ * The reply was sent.
  *
  * @generated from message vintedbot.v1.ResolveReplyRequest.Sent
  */
 export type ResolveReplyRequest_Sent = Message$1<"vintedbot.v1.ResolveReplyRequest.Sent"> & {
   /**
-   * UUID of the message here that it became. Empty: none that is here.
+   * UUID of the message that the reply became: a message of the account in the same thread that belongs to no other
+   * reply. Empty: the message is not stored here.
    *
    * @generated from field: string message_id = 1;
    */
@@ -2598,7 +2607,7 @@ export const ResolveReplyRequest_SentSchema: GenMessage<ResolveReplyRequest_Sent
   messageDesc(file_vintedbot_v1_inbox, 40, 0);
 
 /**
- * It was not sent.
+ * The reply was not sent.
  *
  * @generated from message vintedbot.v1.ResolveReplyRequest.NotSent
  */
@@ -2613,7 +2622,7 @@ export const ResolveReplyRequest_NotSentSchema: GenMessage<ResolveReplyRequest_N
   messageDesc(file_vintedbot_v1_inbox, 40, 1);
 
 /**
- * The reply.
+ * The response of ResolveReply.
  *
  * @generated from message vintedbot.v1.ResolveReplyResponse
  */
@@ -2634,7 +2643,7 @@ export const ResolveReplyResponseSchema: GenMessage<ResolveReplyResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 41);
 
 /**
- * Asks for one reply.
+ * The request of GetReply.
  *
  * @generated from message vintedbot.v1.GetReplyRequest
  */
@@ -2655,7 +2664,7 @@ export const GetReplyRequestSchema: GenMessage<GetReplyRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 42);
 
 /**
- * One reply.
+ * The response of GetReply.
  *
  * @generated from message vintedbot.v1.GetReplyResponse
  */
@@ -2676,34 +2685,34 @@ export const GetReplyResponseSchema: GenMessage<GetReplyResponse> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 43);
 
 /**
- * Asks for replies.
+ * The request of ListReplies. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListRepliesRequest
  */
 export type ListRepliesRequest = Message$1<"vintedbot.v1.ListRepliesRequest"> & {
   /**
-   * Only those of this thread, by UUID. Empty: all.
+   * UUID of a thread: only its replies. Empty: all threads.
    *
    * @generated from field: string thread_id = 1;
    */
   threadId: string;
 
   /**
-   * Only those in one of these states, at most 100. Empty: all.
+   * Only replies in one of these states, at most 100 entries. Empty: all states.
    *
    * @generated from field: repeated vintedbot.v1.Reply.State states = 2;
    */
   states: Reply_State[];
 
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -2718,7 +2727,7 @@ export const ListRepliesRequestSchema: GenMessage<ListRepliesRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 44);
 
 /**
- * A page of replies.
+ * The response of ListReplies.
  *
  * @generated from message vintedbot.v1.ListRepliesResponse
  */
@@ -2731,7 +2740,7 @@ export type ListRepliesResponse = Message$1<"vintedbot.v1.ListRepliesResponse"> 
   replies: Reply[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -2746,7 +2755,7 @@ export const ListRepliesResponseSchema: GenMessage<ListRepliesResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 45);
 
 /**
- * Asks for an account's inbox to be read now.
+ * The request of SyncNow.
  *
  * @generated from message vintedbot.v1.SyncNowRequest
  */
@@ -2767,27 +2776,27 @@ export const SyncNowRequestSchema: GenMessage<SyncNowRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 46);
 
 /**
- * What a reading brought.
+ * The response of SyncNow.
  *
  * @generated from message vintedbot.v1.SyncNowResponse
  */
 export type SyncNowResponse = Message$1<"vintedbot.v1.SyncNowResponse"> & {
   /**
-   * Requests that were made to the site.
+   * The number of requests made to the site.
    *
    * @generated from field: int32 requests = 1;
    */
   requests: number;
 
   /**
-   * Threads that were new.
+   * The number of new threads.
    *
    * @generated from field: int32 new_threads = 2;
    */
   newThreads: number;
 
   /**
-   * Messages that were new, in threads that were here before.
+   * The number of new messages in threads that were already known.
    *
    * @generated from field: int32 new_messages = 3;
    */
@@ -2802,7 +2811,7 @@ export const SyncNowResponseSchema: GenMessage<SyncNowResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 47);
 
 /**
- * The conversations of all accounts in one inbox, and the replies sent from it.
+ * One inbox for the conversations of all accounts, and the replies sent from it.
  *
  * @generated from service vintedbot.v1.InboxService
  */
@@ -2818,7 +2827,7 @@ export const InboxService: GenService<{
     output: typeof ListThreadsResponseSchema;
   },
   /**
-   * Gets one thread. Scope: inbox:read.
+   * Returns one thread. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.GetThread
    */
@@ -2828,7 +2837,7 @@ export const InboxService: GenService<{
     output: typeof GetThreadResponseSchema;
   },
   /**
-   * Lists a thread's messages. Scope: inbox:read.
+   * Lists the messages of a thread. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.ListMessages
    */
@@ -2838,7 +2847,7 @@ export const InboxService: GenService<{
     output: typeof ListMessagesResponseSchema;
   },
   /**
-   * Counts threads and unread messages, for each account and each label. Scope: inbox:read.
+   * Counts threads and unread messages, per account and per label. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.GetInboxCounts
    */
@@ -2848,7 +2857,8 @@ export const InboxService: GenService<{
     output: typeof GetInboxCountsResponseSchema;
   },
   /**
-   * Gets a person with all threads and offers between them and the owner's accounts on that site. Scope: inbox:read.
+   * Returns a person, with all threads and offers between them and the workspace's accounts on their site.
+   * Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.GetPerson
    */
@@ -2858,8 +2868,8 @@ export const InboxService: GenService<{
     output: typeof GetPersonResponseSchema;
   },
   /**
-   * Finds messages, threads, notes and people by their words, newest first; what is hidden by DeleteThread is not found. For
-   * listings, see ListingService.SearchListings. Scope: inbox:read.
+   * Searches messages, threads, notes and people by words, newest first. Threads hidden by DeleteThread are excluded.
+   * For listings, see ListingService.SearchListings. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.Search
    */
@@ -2869,8 +2879,9 @@ export const InboxService: GenService<{
     output: typeof SearchResponseSchema;
   },
   /**
-   * Marks threads as read or unread, all or none of them. Read ones are marked on the site too, where the account's mode
-   * and session allow, soon after and without an answer here; the site knows no way to mark one unread. Scope: inbox:write.
+   * Marks threads as read or unread, all or none of them. Threads marked as read are soon marked on the site too, if
+   * the account's mode and session allow it; the response does not cover that. The site cannot mark a thread as unread.
+   * Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.MarkThreads
    */
@@ -2880,8 +2891,8 @@ export const InboxService: GenService<{
     output: typeof MarkThreadsResponseSchema;
   },
   /**
-   * Archives threads, or takes them out of the archive, all or none of them. A new message from the other side takes a
-   * thread out by itself. One that was put away is so no more. Nothing changes on the site. Scope: inbox:write.
+   * Archives threads or takes them out of the archive, all or none of them. Archiving also clears a snooze. A new
+   * message from the counterparty takes a thread out of the archive. Nothing changes on the site. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.ArchiveThreads
    */
@@ -2891,7 +2902,8 @@ export const InboxService: GenService<{
     output: typeof ArchiveThreadsResponseSchema;
   },
   /**
-   * Puts labels on threads and takes others off, all or none of them. A label is made by its first use. Scope: inbox:write.
+   * Adds labels to threads and removes others, all or none of them. The first use of a label creates it.
+   * Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.LabelThreads
    */
@@ -2901,8 +2913,8 @@ export const InboxService: GenService<{
     output: typeof LabelThreadsResponseSchema;
   },
   /**
-   * Puts a thread away until a time, which takes it out of the archive, or brings it back. A new message from the other side
-   * brings it back by itself. Scope: inbox:write.
+   * Snoozes a thread until a time, or clears its snooze. Snoozing takes the thread out of the archive. A new message
+   * from the counterparty clears the snooze. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SnoozeThread
    */
@@ -2912,7 +2924,7 @@ export const InboxService: GenService<{
     output: typeof SnoozeThreadResponseSchema;
   },
   /**
-   * Writes the owner's note to themselves about a thread; the other side never sees it. Scope: inbox:write.
+   * Sets the workspace's note about a thread. The counterparty never sees it. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SetThreadNote
    */
@@ -2922,8 +2934,8 @@ export const InboxService: GenService<{
     output: typeof SetThreadNoteResponseSchema;
   },
   /**
-   * Hides a thread here; on the site it stays. A new message from the other side brings it back. Refused with REPLY_OPEN
-   * while a reply in it has not ended. Scope: inbox:write.
+   * Hides a thread here; it remains on the site. A new message from the counterparty makes it visible again. Fails with
+   * REPLY_OPEN while a reply in the thread has not ended. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.DeleteThread
    */
@@ -2933,9 +2945,9 @@ export const InboxService: GenService<{
     output: typeof DeleteThreadResponseSchema;
   },
   /**
-   * First of two steps to remove a thread from the account's inbox on the site, where the other side keeps theirs: shows it
-   * as it is now, with the confirmation that approves its removal. Changes nothing. Refused with REPLY_OPEN and
-   * THREAD_REMOVAL_OPEN. Scope: inbox:confirm.
+   * Prepares the removal of a thread from the account's inbox on the site; the counterparty keeps their copy. Returns
+   * the thread with the confirmation that approves its removal. Changes nothing. Fails with REPLY_OPEN,
+   * THREAD_REMOVAL_OPEN, ACCOUNT_PAUSED, MODE_CHANGED, SESSION_REQUIRED and SESSION_INVALID. Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.PrepareThreadRemoval
    */
@@ -2945,10 +2957,11 @@ export const InboxService: GenService<{
     output: typeof PrepareThreadRemovalResponseSchema;
   },
   /**
-   * Second step: has the thread removed on the site, once; `Thread.removal` says where that stands. A dry run, which it is
-   * unless told otherwise, makes every check and changes nothing. CONFIRMATION_STALE when something was written in it since;
-   * what is written later still, before the site was asked, fails the removal with the same reason. The thread stays here
-   * until DeleteThread. Scope: inbox:confirm.
+   * Confirms the removal of a thread. `dry_run` defaults to true: all checks run, nothing changes. After a real call
+   * the thread is removed on the site, once; `Thread.removal` shows the state. Fails with CONFIRMATION_STALE if the
+   * thread has new messages since the preparation. Messages that arrive between this call and the request to the site
+   * fail the removal with the same reason. The thread stays here until DeleteThread. Also fails with the reasons of
+   * PrepareThreadRemoval. Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.ConfirmThreadRemoval
    */
@@ -2958,9 +2971,9 @@ export const InboxService: GenService<{
     output: typeof ConfirmThreadRemovalResponseSchema;
   },
   /**
-   * Saves what is being written, one draft a thread, so that it is there on every device. Refused with DRAFT_CONFLICT when
-   * another device has saved since `expected_version`; the answer's metadata `version` says which it is now, GetThread has
-   * its text. A text that is there already is no conflict, so that repeating is safe. Scope: inbox:write.
+   * Saves the draft of a thread, one per thread, so that it is available on every device. Fails with DRAFT_CONFLICT if
+   * another device has saved since `expected_version`. The error's metadata `version` is the current version; GetThread
+   * returns its text. Saving the current text again is not a conflict, so a retry is safe. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SaveDraft
    */
@@ -2970,10 +2983,11 @@ export const InboxService: GenService<{
     output: typeof SaveDraftResponseSchema;
   },
   /**
-   * Sends a reply, once. In AUTOMATED and MOCK mode it is QUEUED and sent when its undo window has passed; in MANUAL mode,
-   * or with `manual`, it is AWAITING_CONFIRMATION and sent after ConfirmReply. Replies of a thread are sent one after the
-   * other, in the order in which they were asked for; the same text twice is two messages. Photos go as attachments.
-   * Refused with REPLY_NOT_ALLOWED where the site says that the thread takes none. Scope: inbox:send.
+   * Sends a reply, once. In AUTOMATED and MOCK mode the reply is QUEUED and sent after its undo window (setting
+   * REPLIES_UNDO). In MANUAL mode, or with `manual`, it is AWAITING_CONFIRMATION and sent after ConfirmReply. The
+   * replies of a thread are sent one after the other, in the order of their requests. The same text twice is two
+   * messages. Photos are sent as attachments. Fails with REPLY_NOT_ALLOWED if the site accepts no reply in the thread.
+   * Also fails with ACCOUNT_PAUSED, MODE_CHANGED, SESSION_REQUIRED and SESSION_INVALID. Scope: inbox:send.
    *
    * @generated from rpc vintedbot.v1.InboxService.SendReply
    */
@@ -2983,8 +2997,9 @@ export const InboxService: GenService<{
     output: typeof SendReplyResponseSchema;
   },
   /**
-   * Says yes to a reply that awaits it. A dry run, which it is unless told otherwise, makes every check and changes
-   * nothing. Scope: inbox:confirm.
+   * Confirms a reply. `dry_run` defaults to true: all checks run, nothing changes. Fails with REPLY_STATE_INVALID
+   * unless the reply awaits its confirmation, with CONFIRMATION_STALE if RetryReply was called since, and with
+   * ACCOUNT_PAUSED and MODE_CHANGED. Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.ConfirmReply
    */
@@ -2994,7 +3009,8 @@ export const InboxService: GenService<{
     output: typeof ConfirmReplyResponseSchema;
   },
   /**
-   * Takes a reply back before it is being sent; after that, TOO_LATE. Cancelling twice is no error. Scope: inbox:send.
+   * Cancels a reply before it is sent. After that the call fails with NOT_CANCELLABLE. Cancelling a cancelled reply
+   * changes nothing. A FAILED reply fails with REPLY_STATE_INVALID. Scope: inbox:send.
    *
    * @generated from rpc vintedbot.v1.InboxService.CancelReply
    */
@@ -3004,9 +3020,10 @@ export const InboxService: GenService<{
     output: typeof CancelReplyResponseSchema;
   },
   /**
-   * Sends a reply that is BLOCKED or FAILED again, with the same text. Refused with REPLY_STATE in every other state,
-   * UNCONFIRMED above all, and with ACCOUNT_PAUSED until the account is resumed. In MANUAL mode one that was not confirmed
-   * waits for its confirmation again. Scope: inbox:send.
+   * Sends a BLOCKED or FAILED reply again, with the same text. Fails with REPLY_STATE_INVALID in every other state, in
+   * particular UNCONFIRMED, and if the site refused the text. Fails with ACCOUNT_PAUSED until the account is resumed,
+   * and with MODE_CHANGED. In MANUAL mode a reply that was not confirmed awaits its confirmation again.
+   * Scope: inbox:send.
    *
    * @generated from rpc vintedbot.v1.InboxService.RetryReply
    */
@@ -3016,7 +3033,8 @@ export const InboxService: GenService<{
     output: typeof RetryReplyResponseSchema;
   },
   /**
-   * Answers what the server could not find out: whether an UNCONFIRMED reply was sent. Scope: inbox:confirm.
+   * Settles a reply in doubt: a person states whether an UNCONFIRMED reply was sent. Fails with REPLY_STATE_INVALID
+   * unless the reply is UNCONFIRMED and `requires_action`. Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.ResolveReply
    */
@@ -3026,7 +3044,7 @@ export const InboxService: GenService<{
     output: typeof ResolveReplyResponseSchema;
   },
   /**
-   * Gets one reply. Scope: inbox:read; the confirmation is shown only to inbox:confirm.
+   * Returns one reply. The confirmation is returned only to callers with inbox:confirm. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.GetReply
    */
@@ -3046,9 +3064,10 @@ export const InboxService: GenService<{
     output: typeof ListRepliesResponseSchema;
   },
   /**
-   * Reads an account's inbox on the site now, and answers when that is done or has failed; where a reading is under way,
-   * with that one. Limited to SYNC_NOW_PER_MINUTE a minute and account: RATE_LIMITED. Refused with ACCOUNT_PAUSED,
-   * SESSION_REQUIRED, SITE_UNAVAILABLE, or the reason of a challenge. Scope: inbox:write.
+   * Reads an account's inbox on the site now, and returns when the reading has ended. If a reading is in progress, the
+   * call waits for that one. If the caller's deadline ends the call, the reading continues. Limited to
+   * SYNC_NOW_PER_MINUTE calls a minute per account: RATE_LIMITED. Fails with ACCOUNT_PAUSED, SESSION_REQUIRED,
+   * SESSION_INVALID, SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED, or the reason of a challenge. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SyncNow
    */

@@ -22,10 +22,10 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/listing.proto.
  */
 export const file_vintedbot_v1_listing: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aW50ZWRib3QvdjEvbGlzdGluZy5wcm90bxIMdmludGVkYm90LnYxIosJCgdMaXN0aW5nEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSKgoFc3RhdGUYAyABKA4yGy52aW50ZWRib3QudjEuTGlzdGluZy5TdGF0ZRINCgV0aXRsZRgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIiCgVwcmljZRgGIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIsCghjYXRlZ29yeRgHIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKQoFYnJhbmQYCCABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEigKBHNpemUYCSABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEi0KCWNvbmRpdGlvbhgKIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKgoGY29sb3JzGAsgAygLMhoudmludGVkYm90LnYxLlJlc29sdmVkTmFtZRItCgltYXRlcmlhbHMYDCADKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEjAKDHBhY2thZ2Vfc2l6ZRgNIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSEQoJcGhvdG9faWRzGA4gAygJEiwKBnJlbW90ZRgPIAEoCzIcLnZpbnRlZGJvdC52MS5MaXN0aW5nLlJlbW90ZRIdChVhY3RpdmVfcHVibGlzaF9qb2JfaWQYECABKAkSLwoLY3JlYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgTIAEoBBqpAgoGUmVtb3RlEg8KB2l0ZW1faWQYASABKAkSCwoDdXJsGAIgASgJEjAKDHB1Ymxpc2hfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGaGlkZGVuGAQgASgIEhQKDHVuZGVyX3JldmlldxgFIAEoCBIMCgRzaXRlGAYgASgJEjsKC2RpZmZlcmVuY2VzGAcgAygLMiYudmludGVkYm90LnYxLkxpc3RpbmcuUmVtb3RlRGlmZmVyZW5jZRItCglyZWFkX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNsb3NlZBgJIAEoCBIQCghyZXNlcnZlZBgKIAEoCBINCgVkcmFmdBgLIAEoCBo+ChBSZW1vdGVEaWZmZXJlbmNlEg0KBWZpZWxkGAEgASgJEgwKBGhlcmUYAiABKAkSDQoFdGhlcmUYAyABKAkibQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIPCgtTVEFURV9EUkFGVBABEhQKEFNUQVRFX1BVQkxJU0hJTkcQAhITCg9TVEFURV9QVUJMSVNIRUQQAxIRCg1TVEFURV9ERUxFVEVEEAQijAMKDExpc3RpbmdJbnB1dBINCgV0aXRsZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIoCghjYXRlZ29yeRgEIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIlCgVicmFuZBgFIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIkCgRzaXplGAYgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEikKCWNvbmRpdGlvbhgHIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBImCgZjb2xvcnMYCCADKAsyFi52aW50ZWRib3QudjEuTmFtZU9ySWQSKQoJbWF0ZXJpYWxzGAkgAygLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiwKDHBhY2thZ2Vfc2l6ZRgKIAEoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIRCglwaG90b19pZHMYCyADKAkiawoUQ3JlYXRlTGlzdGluZ1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCRIrCgdsaXN0aW5nGAIgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBISCgpyZXF1ZXN0X2lkGAMgASgJIj8KFUNyZWF0ZUxpc3RpbmdSZXNwb25zZRImCgdsaXN0aW5nGAEgASgLMhUudmludGVkYm90LnYxLkxpc3Rpbmci6QEKHkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEkUKBnBob3RvcxgCIAMoCzI1LnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1JlcXVlc3QuTmV3UGhvdG8SKwoHbGlzdGluZxgDIAEoCzIaLnZpbnRlZGJvdC52MS5MaXN0aW5nSW5wdXQSEgoKcmVxdWVzdF9pZBgEIAEoCRorCghOZXdQaG90bxIMCgRkYXRhGAEgASgMEhEKCWZpbGVfbmFtZRgCIAEoCSJuCh9DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZxIjCgZwaG90b3MYAiADKAsyEy52aW50ZWRib3QudjEuUGhvdG8iHwoRR2V0TGlzdGluZ1JlcXVlc3QSCgoCaWQYASABKAkiPAoSR2V0TGlzdGluZ1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZyKVAQoTTGlzdExpc3RpbmdzUmVxdWVzdBIRCglwYWdlX3NpemUYASABKAUSEgoKcGFnZV90b2tlbhgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEisKBnN0YXRlcxgEIAMoDjIbLnZpbnRlZGJvdC52MS5MaXN0aW5nLlN0YXRlEhYKDnRpdGxlX2NvbnRhaW5zGAUgASgJIlgKFExpc3RMaXN0aW5nc1Jlc3BvbnNlEicKCGxpc3RpbmdzGAEgAygLMhUudmludGVkYm90LnYxLkxpc3RpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIsoBChRVcGRhdGVMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCRIrCgdsaXN0aW5nGAIgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSI/ChVVcGRhdGVMaXN0aW5nUmVzcG9uc2USJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nIjYKFERlbGV0ZUxpc3RpbmdSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiFwoVRGVsZXRlTGlzdGluZ1Jlc3BvbnNlIiMKFVByZXZpZXdMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCSKkAgoWUHJldmlld0xpc3RpbmdSZXNwb25zZRINCgV0aXRsZRgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRISCgpwcmljZV90ZXh0GAMgASgJEjwKB2RldGFpbHMYBCADKAsyKy52aW50ZWRib3QudjEuUHJldmlld0xpc3RpbmdSZXNwb25zZS5EZXRhaWwSIwoGcGhvdG9zGAUgAygLMhMudmludGVkYm90LnYxLlBob3RvEgwKBHNpdGUYBiABKAkSKwoKdmlvbGF0aW9ucxgHIAMoCzIXLnZpbnRlZGJvdC52MS5WaW9sYXRpb24aNAoGRGV0YWlsEgwKBGNvZGUYASABKAkSDQoFbGFiZWwYAiABKAkSDQoFdmFsdWUYAyABKAki0gEKFVNlYXJjaExpc3RpbmdzUmVxdWVzdBINCgVxdWVyeRgBIAEoCRISCgphY2NvdW50X2lkGAIgASgJEi4KCnN0YXJ0X3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgloYXNfcGhvdG8YBSABKAgSEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAki6AEKFlNlYXJjaExpc3RpbmdzUmVzcG9uc2USPAoHcmVzdWx0cxgBIAMoCzIrLnZpbnRlZGJvdC52MS5TZWFyY2hMaXN0aW5nc1Jlc3BvbnNlLlJlc3VsdBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFgoOaW5kZXhfY29tcGxldGUYAyABKAgaXwoGUmVzdWx0EiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZxItCgdzbmlwcGV0GAIgAygLMhwudmludGVkYm90LnYxLlNuaXBwZXRTZWdtZW50MvgFCg5MaXN0aW5nU2VydmljZRJYCg1DcmVhdGVMaXN0aW5nEiIudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdSZXF1ZXN0GiMudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdSZXNwb25zZRJ2ChdDcmVhdGVMaXN0aW5nRnJvbVBob3RvcxIsLnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1JlcXVlc3QaLS52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ0Zyb21QaG90b3NSZXNwb25zZRJPCgpHZXRMaXN0aW5nEh8udmludGVkYm90LnYxLkdldExpc3RpbmdSZXF1ZXN0GiAudmludGVkYm90LnYxLkdldExpc3RpbmdSZXNwb25zZRJVCgxMaXN0TGlzdGluZ3MSIS52aW50ZWRib3QudjEuTGlzdExpc3RpbmdzUmVxdWVzdBoiLnZpbnRlZGJvdC52MS5MaXN0TGlzdGluZ3NSZXNwb25zZRJbCg5TZWFyY2hMaXN0aW5ncxIjLnZpbnRlZGJvdC52MS5TZWFyY2hMaXN0aW5nc1JlcXVlc3QaJC52aW50ZWRib3QudjEuU2VhcmNoTGlzdGluZ3NSZXNwb25zZRJYCg1VcGRhdGVMaXN0aW5nEiIudmludGVkYm90LnYxLlVwZGF0ZUxpc3RpbmdSZXF1ZXN0GiMudmludGVkYm90LnYxLlVwZGF0ZUxpc3RpbmdSZXNwb25zZRJYCg1EZWxldGVMaXN0aW5nEiIudmludGVkYm90LnYxLkRlbGV0ZUxpc3RpbmdSZXF1ZXN0GiMudmludGVkYm90LnYxLkRlbGV0ZUxpc3RpbmdSZXNwb25zZRJbCg5QcmV2aWV3TGlzdGluZxIjLnZpbnRlZGJvdC52MS5QcmV2aWV3TGlzdGluZ1JlcXVlc3QaJC52aW50ZWRib3QudjEuUHJldmlld0xpc3RpbmdSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_media, file_vintedbot_v1_money, file_vintedbot_v1_names, file_vintedbot_v1_search, file_vintedbot_v1_violation]);
+  fileDesc("Chp2aW50ZWRib3QvdjEvbGlzdGluZy5wcm90bxIMdmludGVkYm90LnYxIo0JCgdMaXN0aW5nEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSKgoFc3RhdGUYAyABKA4yGy52aW50ZWRib3QudjEuTGlzdGluZy5TdGF0ZRINCgV0aXRsZRgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIiCgVwcmljZRgGIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIsCghjYXRlZ29yeRgHIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKQoFYnJhbmQYCCABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEigKBHNpemUYCSABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEi0KCWNvbmRpdGlvbhgKIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKgoGY29sb3JzGAsgAygLMhoudmludGVkYm90LnYxLlJlc29sdmVkTmFtZRItCgltYXRlcmlhbHMYDCADKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEjAKDHBhY2thZ2Vfc2l6ZRgNIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSEQoJcGhvdG9faWRzGA4gAygJEiwKBnJlbW90ZRgPIAEoCzIcLnZpbnRlZGJvdC52MS5MaXN0aW5nLlJlbW90ZRIdChVhY3RpdmVfcHVibGlzaF9qb2JfaWQYECABKAkSLwoLY3JlYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgTIAEoBBqpAgoGUmVtb3RlEg8KB2l0ZW1faWQYASABKAkSCwoDdXJsGAIgASgJEjAKDHB1Ymxpc2hfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGaGlkZGVuGAQgASgIEhQKDHVuZGVyX3JldmlldxgFIAEoCBIMCgRzaXRlGAYgASgJEjsKC2RpZmZlcmVuY2VzGAcgAygLMiYudmludGVkYm90LnYxLkxpc3RpbmcuUmVtb3RlRGlmZmVyZW5jZRItCglyZWFkX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNsb3NlZBgJIAEoCBIQCghyZXNlcnZlZBgKIAEoCBINCgVkcmFmdBgLIAEoCBpAChBSZW1vdGVEaWZmZXJlbmNlEg0KBWZpZWxkGAEgASgJEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCSJtCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEg8KC1NUQVRFX0RSQUZUEAESFAoQU1RBVEVfUFVCTElTSElORxACEhMKD1NUQVRFX1BVQkxJU0hFRBADEhEKDVNUQVRFX0RFTEVURUQQBCKMAwoMTGlzdGluZ0lucHV0Eg0KBXRpdGxlGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEiIKBXByaWNlGAMgASgLMhMudmludGVkYm90LnYxLk1vbmV5EigKCGNhdGVnb3J5GAQgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiUKBWJyYW5kGAUgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiQKBHNpemUYBiABKAsyFi52aW50ZWRib3QudjEuTmFtZU9ySWQSKQoJY29uZGl0aW9uGAcgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiYKBmNvbG9ycxgIIAMoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIpCgltYXRlcmlhbHMYCSADKAsyFi52aW50ZWRib3QudjEuTmFtZU9ySWQSLAoMcGFja2FnZV9zaXplGAogASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEhEKCXBob3RvX2lkcxgLIAMoCSJrChRDcmVhdGVMaXN0aW5nUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEisKB2xpc3RpbmcYAiABKAsyGi52aW50ZWRib3QudjEuTGlzdGluZ0lucHV0EhIKCnJlcXVlc3RfaWQYAyABKAkiPwoVQ3JlYXRlTGlzdGluZ1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZyLpAQoeQ3JlYXRlTGlzdGluZ0Zyb21QaG90b3NSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSRQoGcGhvdG9zGAIgAygLMjUudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdC5OZXdQaG90bxIrCgdsaXN0aW5nGAMgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBISCgpyZXF1ZXN0X2lkGAQgASgJGisKCE5ld1Bob3RvEgwKBGRhdGEYASABKAwSEQoJZmlsZV9uYW1lGAIgASgJIm4KH0NyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVzcG9uc2USJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nEiMKBnBob3RvcxgCIAMoCzITLnZpbnRlZGJvdC52MS5QaG90byIfChFHZXRMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCSI8ChJHZXRMaXN0aW5nUmVzcG9uc2USJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nIpUBChNMaXN0TGlzdGluZ3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhIKCmFjY291bnRfaWQYAyABKAkSKwoGc3RhdGVzGAQgAygOMhsudmludGVkYm90LnYxLkxpc3RpbmcuU3RhdGUSFgoOdGl0bGVfY29udGFpbnMYBSABKAkiWAoUTGlzdExpc3RpbmdzUmVzcG9uc2USJwoIbGlzdGluZ3MYASADKAsyFS52aW50ZWRib3QudjEuTGlzdGluZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiygEKFFVwZGF0ZUxpc3RpbmdSZXF1ZXN0EgoKAmlkGAEgASgJEisKB2xpc3RpbmcYAiABKAsyGi52aW50ZWRib3QudjEuTGlzdGluZ0lucHV0Ei8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIeChFleHBlY3RlZF9zZXF1ZW5jZRgEIAEoBEgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIj8KFVVwZGF0ZUxpc3RpbmdSZXNwb25zZRImCgdsaXN0aW5nGAEgASgLMhUudmludGVkYm90LnYxLkxpc3RpbmciNgoURGVsZXRlTGlzdGluZ1JlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIXChVEZWxldGVMaXN0aW5nUmVzcG9uc2UiIwoVUHJldmlld0xpc3RpbmdSZXF1ZXN0EgoKAmlkGAEgASgJIqQCChZQcmV2aWV3TGlzdGluZ1Jlc3BvbnNlEg0KBXRpdGxlGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhIKCnByaWNlX3RleHQYAyABKAkSPAoHZGV0YWlscxgEIAMoCzIrLnZpbnRlZGJvdC52MS5QcmV2aWV3TGlzdGluZ1Jlc3BvbnNlLkRldGFpbBIjCgZwaG90b3MYBSADKAsyEy52aW50ZWRib3QudjEuUGhvdG8SDAoEc2l0ZRgGIAEoCRIrCgp2aW9sYXRpb25zGAcgAygLMhcudmludGVkYm90LnYxLlZpb2xhdGlvbho0CgZEZXRhaWwSDAoEY29kZRgBIAEoCRINCgVsYWJlbBgCIAEoCRINCgV2YWx1ZRgDIAEoCSLSAQoVU2VhcmNoTGlzdGluZ3NSZXF1ZXN0Eg0KBXF1ZXJ5GAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWhhc19waG90bxgFIAEoCBIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSLoAQoWU2VhcmNoTGlzdGluZ3NSZXNwb25zZRI8CgdyZXN1bHRzGAEgAygLMisudmludGVkYm90LnYxLlNlYXJjaExpc3RpbmdzUmVzcG9uc2UuUmVzdWx0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIWCg5pbmRleF9jb21wbGV0ZRgDIAEoCBpfCgZSZXN1bHQSJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nEi0KB3NuaXBwZXQYAiADKAsyHC52aW50ZWRib3QudjEuU25pcHBldFNlZ21lbnQy+AUKDkxpc3RpbmdTZXJ2aWNlElgKDUNyZWF0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ1Jlc3BvbnNlEnYKF0NyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zEiwudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdBotLnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1Jlc3BvbnNlEk8KCkdldExpc3RpbmcSHy52aW50ZWRib3QudjEuR2V0TGlzdGluZ1JlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0TGlzdGluZ1Jlc3BvbnNlElUKDExpc3RMaXN0aW5ncxIhLnZpbnRlZGJvdC52MS5MaXN0TGlzdGluZ3NSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RMaXN0aW5nc1Jlc3BvbnNlElsKDlNlYXJjaExpc3RpbmdzEiMudmludGVkYm90LnYxLlNlYXJjaExpc3RpbmdzUmVxdWVzdBokLnZpbnRlZGJvdC52MS5TZWFyY2hMaXN0aW5nc1Jlc3BvbnNlElgKDVVwZGF0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuVXBkYXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlTGlzdGluZ1Jlc3BvbnNlElgKDURlbGV0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuRGVsZXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlTGlzdGluZ1Jlc3BvbnNlElsKDlByZXZpZXdMaXN0aW5nEiMudmludGVkYm90LnYxLlByZXZpZXdMaXN0aW5nUmVxdWVzdBokLnZpbnRlZGJvdC52MS5QcmV2aWV3TGlzdGluZ1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_media, file_vintedbot_v1_money, file_vintedbot_v1_names, file_vintedbot_v1_search, file_vintedbot_v1_violation]);
 
 /**
- * One thing for sale.
+ * A thing for sale.
  *
  * @generated from message vintedbot.v1.Listing
  */
@@ -38,126 +38,126 @@ export type Listing = Message<"vintedbot.v1.Listing"> & {
   id: string;
 
   /**
-   * UUID of the account it is sold by.
+   * UUID of the account that sells the item.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * How far it has come. Output only.
+   * The state. Output only.
    *
    * @generated from field: vintedbot.v1.Listing.State state = 3;
    */
   state: Listing_State;
 
   /**
-   * At most 100 characters. Empty: not given yet.
+   * The title, at most 100 characters. Empty: not given yet.
    *
    * @generated from field: string title = 4;
    */
   title: string;
 
   /**
-   * At most 2000 characters. Empty: not given yet.
+   * The description, at most 2000 characters. Empty: not given yet.
    *
    * @generated from field: string description = 5;
    */
   description: string;
 
   /**
-   * What it costs without fees. Absent: not given yet.
+   * The price without fees. Absent: not given yet.
    *
    * @generated from field: vintedbot.v1.Money price = 6;
    */
   price?: Money | undefined;
 
   /**
-   * A leaf category, with its path as name. Absent: not given yet.
+   * The leaf category, with its path as name. Absent: not given yet.
    *
    * @generated from field: vintedbot.v1.ResolvedName category = 7;
    */
   category?: ResolvedName | undefined;
 
   /**
-   * The brand. Absent: not given yet; the site may want it.
+   * The brand. Absent: not given yet; the site may require it.
    *
    * @generated from field: vintedbot.v1.ResolvedName brand = 8;
    */
   brand?: ResolvedName | undefined;
 
   /**
-   * The size. Absent: not given yet, or the category has none.
+   * The size. Absent: not given yet, or the category has no sizes.
    *
    * @generated from field: vintedbot.v1.ResolvedName size = 9;
    */
   size?: ResolvedName | undefined;
 
   /**
-   * The condition it is in. Absent: not given yet.
+   * The condition of the item. Absent: not given yet.
    *
    * @generated from field: vintedbot.v1.ResolvedName condition = 10;
    */
   condition?: ResolvedName | undefined;
 
   /**
-   * The colours, the main one first; at most 2.
+   * The colours, the main one first, at most 2. Empty: not given yet.
    *
    * @generated from field: repeated vintedbot.v1.ResolvedName colors = 11;
    */
   colors: ResolvedName[];
 
   /**
-   * The materials; at most 3.
+   * The materials, at most 3. Empty: not given.
    *
    * @generated from field: repeated vintedbot.v1.ResolvedName materials = 12;
    */
   materials: ResolvedName[];
 
   /**
-   * The size of its parcel. Absent: not given yet.
+   * The package size. Absent: not given yet.
    *
    * @generated from field: vintedbot.v1.ResolvedName package_size = 13;
    */
   packageSize?: ResolvedName | undefined;
 
   /**
-   * UUIDs of its photos in order, the first is the main one; at most 20.
+   * UUIDs of the photos in order, the main one first, at most 20. Empty: none yet.
    *
    * @generated from field: repeated string photo_ids = 14;
    */
   photoIds: string[];
 
   /**
-   * The item on the marketplace. Absent: it is not there. Output only.
+   * The item on the marketplace. Absent: there is none. Output only.
    *
    * @generated from field: vintedbot.v1.Listing.Remote remote = 15;
    */
   remote?: Listing_Remote | undefined;
 
   /**
-   * UUID of its publish job that has not ended. Empty: none. Output only.
+   * UUID of the publish job that has not ended. Empty: none. Output only.
    *
    * @generated from field: string active_publish_job_id = 16;
    */
   activePublishJobId: string;
 
   /**
-   * When it was made. Output only.
+   * The creation time. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 17;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed. Output only.
+   * The time of the last change. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 18;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log. Output only.
+   * The sequence of the last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 19;
    */
@@ -178,77 +178,78 @@ export const ListingSchema: GenMessage<Listing> = /*@__PURE__*/
  */
 export type Listing_Remote = Message<"vintedbot.v1.Listing.Remote"> & {
   /**
-   * The site's id of it.
+   * The site's id of the item.
    *
    * @generated from field: string item_id = 1;
    */
   itemId: string;
 
   /**
-   * Its address there.
+   * The URL of the item on the site.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * When its publication was made sure of.
+   * The time at which the server established that the item is published. Absent: the item was only ever seen as a
+   * draft.
    *
    * @generated from field: google.protobuf.Timestamp publish_time = 3;
    */
   publishTime?: Timestamp | undefined;
 
   /**
-   * Whether it was last seen hidden from others.
+   * Whether the item was hidden from others when it was last read.
    *
    * @generated from field: bool hidden = 4;
    */
   hidden: boolean;
 
   /**
-   * Whether it was last seen under review by the site.
+   * Whether the item was under review by the site when it was last read.
    *
    * @generated from field: bool under_review = 5;
    */
   underReview: boolean;
 
   /**
-   * Where it is: "practice" or "vinted.fr".
+   * The site of the item: "practice", or the real site such as "vinted.fr".
    *
    * @generated from field: string site = 6;
    */
   site: string;
 
   /**
-   * What was seen on the site and is not so here. Empty: nothing that is known of.
+   * The differences between the item on the site and this listing. Empty: none is known.
    *
    * @generated from field: repeated vintedbot.v1.Listing.RemoteDifference differences = 7;
    */
   differences: Listing_RemoteDifference[];
 
   /**
-   * When the item was last read there. Absent: not since it was published.
+   * The time of the last reading of the item. Absent: not read since its publication.
    *
    * @generated from field: google.protobuf.Timestamp read_time = 8;
    */
   readTime?: Timestamp | undefined;
 
   /**
-   * Whether it was last seen closed: sold, or taken off by the site.
+   * Whether the item was closed when it was last read: sold, or taken off by the site.
    *
    * @generated from field: bool closed = 9;
    */
   closed: boolean;
 
   /**
-   * Whether it was last seen reserved.
+   * Whether the item was reserved when it was last read.
    *
    * @generated from field: bool reserved = 10;
    */
   reserved: boolean;
 
   /**
-   * Whether it is only a draft on the site, which nobody but the member sees.
+   * Whether the item is only a draft on the site, visible to the member alone.
    *
    * @generated from field: bool draft = 11;
    */
@@ -263,32 +264,32 @@ export const Listing_RemoteSchema: GenMessage<Listing_Remote> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_listing, 0, 0);
 
 /**
- * One field that differs on the site from the listing here.
+ * One field in which the item on the site differs from the listing.
  *
  * @generated from message vintedbot.v1.Listing.RemoteDifference
  */
 export type Listing_RemoteDifference = Message<"vintedbot.v1.Listing.RemoteDifference"> & {
   /**
-   * The field's name: "title", "description", "price", "category", "brand", "size", "condition", "colors", "materials",
-   * "package_size", "photos", "hidden", "closed", "gone".
+   * The field's name: "title", "description", "price", "category", "brand", "size", "condition", "colors",
+   * "materials", "package_size", "photos", "hidden", "closed", or "gone" if the item is not on the site any more.
    *
    * @generated from field: string field = 1;
    */
   field: string;
 
   /**
-   * What it is here, as text.
+   * The value in the listing, as text.
    *
-   * @generated from field: string here = 2;
+   * @generated from field: string local = 2;
    */
-  here: string;
+  local: string;
 
   /**
-   * What it is on the site, as text.
+   * The value on the site, as text.
    *
-   * @generated from field: string there = 3;
+   * @generated from field: string remote = 3;
    */
-  there: string;
+  remote: string;
 };
 
 /**
@@ -299,27 +300,28 @@ export const Listing_RemoteDifferenceSchema: GenMessage<Listing_RemoteDifference
   messageDesc(file_vintedbot_v1_listing, 0, 1);
 
 /**
- * How far it has come.
+ * The state of a listing.
  *
  * @generated from enum vintedbot.v1.Listing.State
  */
 export enum Listing_State {
   /**
-   * Not said; refused as a filter.
+   * Not set; refused as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Only here. It may have a publish job that is being prepared or awaits its confirmation.
+   * Not on sale on the marketplace. It may have a publish job that is being prepared, awaits its confirmation or is
+   * scheduled. If `remote.draft` is true, the site has a private draft of it.
    *
    * @generated from enum value: STATE_DRAFT = 1;
    */
   DRAFT = 1,
 
   /**
-   * A confirmed publish job is under way, or its outcome is not known yet.
+   * A confirmed publish job is running, or its outcome is in doubt.
    *
    * @generated from enum value: STATE_PUBLISHING = 2;
    */
@@ -347,27 +349,28 @@ export const Listing_StateSchema: GenEnum<Listing_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_listing, 0, 0);
 
 /**
- * What a caller says about a listing. Names are understood in the account's language; see `NameOrId`.
+ * The values of a listing, as a caller gives them. Names are resolved in the account's language; see `NameOrId`. An
+ * empty field counts as not given. The limits are the site's; an operator can change them.
  *
  * @generated from message vintedbot.v1.ListingInput
  */
 export type ListingInput = Message<"vintedbot.v1.ListingInput"> & {
   /**
-   * At most 100 characters; not mostly capitals.
+   * The title, at most 100 characters, not mostly capitals.
    *
    * @generated from field: string title = 1;
    */
   title: string;
 
   /**
-   * At most 2000 characters.
+   * The description, at most 2000 characters.
    *
    * @generated from field: string description = 2;
    */
   description: string;
 
   /**
-   * What it costs without fees, in the currency of the account's market, within the site's limits there.
+   * The price without fees, in the currency of the account's market and within the site's limits.
    *
    * @generated from field: vintedbot.v1.Money price = 3;
    */
@@ -388,42 +391,42 @@ export type ListingInput = Message<"vintedbot.v1.ListingInput"> & {
   brand?: NameOrId | undefined;
 
   /**
-   * The size; needs a category.
+   * The size. A name requires a category.
    *
    * @generated from field: vintedbot.v1.NameOrId size = 6;
    */
   size?: NameOrId | undefined;
 
   /**
-   * The condition it is in.
+   * The condition of the item.
    *
    * @generated from field: vintedbot.v1.NameOrId condition = 7;
    */
   condition?: NameOrId | undefined;
 
   /**
-   * The colours, the main one first; at most 2.
+   * The colours, the main one first, at most 2.
    *
    * @generated from field: repeated vintedbot.v1.NameOrId colors = 8;
    */
   colors: NameOrId[];
 
   /**
-   * The materials; at most 3; need a category.
+   * The materials, at most 3. Names require a category.
    *
    * @generated from field: repeated vintedbot.v1.NameOrId materials = 9;
    */
   materials: NameOrId[];
 
   /**
-   * The size of its parcel.
+   * The package size.
    *
    * @generated from field: vintedbot.v1.NameOrId package_size = 10;
    */
   packageSize?: NameOrId | undefined;
 
   /**
-   * UUIDs of stored photos in order, the first is the main one; at most 20, none twice.
+   * UUIDs of stored photos in order, the main one first, at most 20 and none twice.
    *
    * @generated from field: repeated string photo_ids = 11;
    */
@@ -438,27 +441,28 @@ export const ListingInputSchema: GenMessage<ListingInput> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_listing, 1);
 
 /**
- * Asks for a new listing.
+ * The request of CreateListing.
  *
  * @generated from message vintedbot.v1.CreateListingRequest
  */
 export type CreateListingRequest = Message<"vintedbot.v1.CreateListingRequest"> & {
   /**
-   * UUID of the account it is sold by. Required.
+   * UUID of the account that sells the item. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * What is known of it. Absent: an empty listing.
+   * The values known so far. Absent: an empty listing.
    *
    * @generated from field: vintedbot.v1.ListingInput listing = 2;
    */
   listing?: ListingInput | undefined;
 
   /**
-   * UUID that makes repeating this call safe: same id and parameters, same listing. Absent: every call makes a listing.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same listing. Empty: every call
+   * creates a listing.
    *
    * @generated from field: string request_id = 3;
    */
@@ -473,13 +477,13 @@ export const CreateListingRequestSchema: GenMessage<CreateListingRequest> = /*@_
   messageDesc(file_vintedbot_v1_listing, 2);
 
 /**
- * The new listing.
+ * The response of CreateListing.
  *
  * @generated from message vintedbot.v1.CreateListingResponse
  */
 export type CreateListingResponse = Message<"vintedbot.v1.CreateListingResponse"> & {
   /**
-   * The listing as it was stored.
+   * The new listing.
    *
    * @generated from field: vintedbot.v1.Listing listing = 1;
    */
@@ -494,36 +498,36 @@ export const CreateListingResponseSchema: GenMessage<CreateListingResponse> = /*
   messageDesc(file_vintedbot_v1_listing, 3);
 
 /**
- * Asks for a new listing with new photos.
+ * The request of CreateListingFromPhotos.
  *
  * @generated from message vintedbot.v1.CreateListingFromPhotosRequest
  */
 export type CreateListingFromPhotosRequest = Message<"vintedbot.v1.CreateListingFromPhotosRequest"> & {
   /**
-   * UUID of the account it is sold by. Required.
+   * UUID of the account that sells the item. Required.
    *
    * @generated from field: string account_id = 1;
    */
   accountId: string;
 
   /**
-   * The photos in order, the first is the main one; 1 to 20. Together they must fit the server's message limit; send larger
-   * ones with MediaService first.
+   * The photos in order, the main one first; 1 to 20. The whole request must fit the server's limit for messages with
+   * photos. Store larger photos with MediaService first.
    *
    * @generated from field: repeated vintedbot.v1.CreateListingFromPhotosRequest.NewPhoto photos = 2;
    */
   photos: CreateListingFromPhotosRequest_NewPhoto[];
 
   /**
-   * What else is known of it. Its `photo_ids` come after the new photos. Absent: nothing.
+   * The other values of the listing. Its `photo_ids` follow the new photos. Absent: none.
    *
    * @generated from field: vintedbot.v1.ListingInput listing = 3;
    */
   listing?: ListingInput | undefined;
 
   /**
-   * UUID that makes repeating this call safe, and under which the photos' progress is told by Watch. Absent: every call
-   * makes a listing.
+   * The idempotency key, a UUID. Watch reports the progress of the photos under it. Empty: every call creates a
+   * listing.
    *
    * @generated from field: string request_id = 4;
    */
@@ -544,14 +548,14 @@ export const CreateListingFromPhotosRequestSchema: GenMessage<CreateListingFromP
  */
 export type CreateListingFromPhotosRequest_NewPhoto = Message<"vintedbot.v1.CreateListingFromPhotosRequest.NewPhoto"> & {
   /**
-   * The file's bytes; at most the server's limit for photos. Required.
+   * The bytes of the file, at most the server's photo limit. Required.
    *
    * @generated from field: bytes data = 1;
    */
   data: Uint8Array;
 
   /**
-   * A name to know it by; at most 255 characters. Absent: none.
+   * The name of the file, at most 255 characters, no control characters. Empty: none.
    *
    * @generated from field: string file_name = 2;
    */
@@ -566,20 +570,20 @@ export const CreateListingFromPhotosRequest_NewPhotoSchema: GenMessage<CreateLis
   messageDesc(file_vintedbot_v1_listing, 4, 0);
 
 /**
- * The new listing and its photos.
+ * The response of CreateListingFromPhotos.
  *
  * @generated from message vintedbot.v1.CreateListingFromPhotosResponse
  */
 export type CreateListingFromPhotosResponse = Message<"vintedbot.v1.CreateListingFromPhotosResponse"> & {
   /**
-   * The listing as it was stored.
+   * The new listing.
    *
    * @generated from field: vintedbot.v1.Listing listing = 1;
    */
   listing?: Listing | undefined;
 
   /**
-   * The photos, in the order they were given.
+   * The stored photos, in the order of the request.
    *
    * @generated from field: repeated vintedbot.v1.Photo photos = 2;
    */
@@ -594,7 +598,7 @@ export const CreateListingFromPhotosResponseSchema: GenMessage<CreateListingFrom
   messageDesc(file_vintedbot_v1_listing, 5);
 
 /**
- * Asks for one listing.
+ * The request of GetListing.
  *
  * @generated from message vintedbot.v1.GetListingRequest
  */
@@ -615,7 +619,7 @@ export const GetListingRequestSchema: GenMessage<GetListingRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_listing, 6);
 
 /**
- * One listing.
+ * The response of GetListing.
  *
  * @generated from message vintedbot.v1.GetListingResponse
  */
@@ -636,41 +640,41 @@ export const GetListingResponseSchema: GenMessage<GetListingResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_listing, 7);
 
 /**
- * Asks for the owner's listings.
+ * The request of ListListings.
  *
  * @generated from message vintedbot.v1.ListListingsRequest
  */
 export type ListListingsRequest = Message<"vintedbot.v1.ListListingsRequest"> & {
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only of this account. Absent: of all.
+   * UUID of an account: only its listings. Empty: all accounts.
    *
    * @generated from field: string account_id = 3;
    */
   accountId: string;
 
   /**
-   * Only in one of these states, at most 100. Empty: in any.
+   * Only listings in one of these states, at most 100 entries. Empty: all states.
    *
    * @generated from field: repeated vintedbot.v1.Listing.State states = 4;
    */
   states: Listing_State[];
 
   /**
-   * Only with this text in the title; case does not count; at most 100 characters. Absent: any.
+   * Only listings whose title contains this text, at most 100 characters. Case is ignored. Empty: all titles.
    *
    * @generated from field: string title_contains = 5;
    */
@@ -685,7 +689,7 @@ export const ListListingsRequestSchema: GenMessage<ListListingsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_listing, 8);
 
 /**
- * A page of listings.
+ * The response of ListListings.
  *
  * @generated from message vintedbot.v1.ListListingsResponse
  */
@@ -698,7 +702,7 @@ export type ListListingsResponse = Message<"vintedbot.v1.ListListingsResponse"> 
   listings: Listing[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -713,7 +717,7 @@ export const ListListingsResponseSchema: GenMessage<ListListingsResponse> = /*@_
   messageDesc(file_vintedbot_v1_listing, 9);
 
 /**
- * Asks for a change of a listing.
+ * The request of UpdateListing.
  *
  * @generated from message vintedbot.v1.UpdateListingRequest
  */
@@ -733,22 +737,23 @@ export type UpdateListingRequest = Message<"vintedbot.v1.UpdateListingRequest"> 
   listing?: ListingInput | undefined;
 
   /**
-   * Which fields of `listing` to take ("title", "price", "photo_ids", …); a named field that is absent there is cleared, and
-   * lists are replaced as a whole; at most 100. Absent or empty: every field that is present in `listing`.
+   * The fields to take from `listing` ("title", "price", "photo_ids", …), at most 100 paths. A path whose field has no
+   * value clears the field. Lists are replaced as a whole. Absent or empty: every field that has a value in `listing`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The change is made only if the listing's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
+   * The `sequence` that the listing must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
+   * checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating may apply the change again.
+   * The idempotency key, a UUID. Empty: a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -763,13 +768,13 @@ export const UpdateListingRequestSchema: GenMessage<UpdateListingRequest> = /*@_
   messageDesc(file_vintedbot_v1_listing, 10);
 
 /**
- * The changed listing.
+ * The response of UpdateListing.
  *
  * @generated from message vintedbot.v1.UpdateListingResponse
  */
 export type UpdateListingResponse = Message<"vintedbot.v1.UpdateListingResponse"> & {
   /**
-   * The listing as it is now.
+   * The listing after the change.
    *
    * @generated from field: vintedbot.v1.Listing listing = 1;
    */
@@ -784,7 +789,7 @@ export const UpdateListingResponseSchema: GenMessage<UpdateListingResponse> = /*
   messageDesc(file_vintedbot_v1_listing, 11);
 
 /**
- * Asks for a listing to be deleted here.
+ * The request of DeleteListing.
  *
  * @generated from message vintedbot.v1.DeleteListingRequest
  */
@@ -797,7 +802,7 @@ export type DeleteListingRequest = Message<"vintedbot.v1.DeleteListingRequest"> 
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -812,7 +817,7 @@ export const DeleteListingRequestSchema: GenMessage<DeleteListingRequest> = /*@_
   messageDesc(file_vintedbot_v1_listing, 12);
 
 /**
- * The listing is deleted here.
+ * The response of DeleteListing.
  *
  * @generated from message vintedbot.v1.DeleteListingResponse
  */
@@ -827,7 +832,7 @@ export const DeleteListingResponseSchema: GenMessage<DeleteListingResponse> = /*
   messageDesc(file_vintedbot_v1_listing, 13);
 
 /**
- * Asks how a listing will look.
+ * The request of PreviewListing.
  *
  * @generated from message vintedbot.v1.PreviewListingRequest
  */
@@ -848,7 +853,7 @@ export const PreviewListingRequestSchema: GenMessage<PreviewListingRequest> = /*
   messageDesc(file_vintedbot_v1_listing, 14);
 
 /**
- * How a listing will look on the site.
+ * The response of PreviewListing.
  *
  * @generated from message vintedbot.v1.PreviewListingResponse
  */
@@ -868,7 +873,7 @@ export type PreviewListingResponse = Message<"vintedbot.v1.PreviewListingRespons
   description: string;
 
   /**
-   * The price as the site writes it: "29,00 €". Empty: no price given.
+   * The price as the site writes it: "29,00 €". Empty: no price is given.
    *
    * @generated from field: string price_text = 3;
    */
@@ -889,14 +894,14 @@ export type PreviewListingResponse = Message<"vintedbot.v1.PreviewListingRespons
   photos: Photo[];
 
   /**
-   * Where it would be published: "practice" or "vinted.fr".
+   * The site on which the listing would be published: "practice", or the real site such as "vinted.fr".
    *
    * @generated from field: string site = 6;
    */
   site: string;
 
   /**
-   * Everything that keeps it from being published. Empty: it can be.
+   * Everything that prevents the publication. Empty: the listing can be published.
    *
    * @generated from field: repeated vintedbot.v1.Violation violations = 7;
    */
@@ -924,14 +929,14 @@ export type PreviewListingResponse_Detail = Message<"vintedbot.v1.PreviewListing
   code: string;
 
   /**
-   * Its name in the account's language: "État".
+   * The field's name in the account's language: "État".
    *
    * @generated from field: string label = 2;
    */
   label: string;
 
   /**
-   * Its value in the account's language: "Très bon état".
+   * The field's value in the account's language: "Très bon état".
    *
    * @generated from field: string value = 3;
    */
@@ -946,55 +951,56 @@ export const PreviewListingResponse_DetailSchema: GenMessage<PreviewListingRespo
   messageDesc(file_vintedbot_v1_listing, 15, 0);
 
 /**
- * What to find.
+ * The request of SearchListings. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.SearchListingsRequest
  */
 export type SearchListingsRequest = Message<"vintedbot.v1.SearchListingsRequest"> & {
   /**
-   * As in InboxService.Search. All the words are of one listing, those of a phrase of one of its fields.
+   * The search text, as in InboxService.Search. One listing must contain every word. The words of a phrase must be in
+   * one of its fields.
    *
    * @generated from field: string query = 1;
    */
   query: string;
 
   /**
-   * UUID; only of this account. Empty: of all.
+   * UUID of an account: only its listings. Empty: all accounts.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * Only made from this time on. Absent: from the beginning.
+   * Only listings created from this time on. Absent: no lower bound.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 3;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only made before this time. Absent: to the end.
+   * Only listings created before this time. Absent: no upper bound.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 4;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Only listings with photos.
+   * Whether to return only listings with photos. Absent: no.
    *
    * @generated from field: bool has_photo = 5;
    */
   hasPhoto: boolean;
 
   /**
-   * Results a page; at most 200, 50 where absent.
+   * Results per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 6;
    */
   pageSize: number;
 
   /**
-   * From the page before; empty for the first.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 7;
    */
@@ -1009,27 +1015,27 @@ export const SearchListingsRequestSchema: GenMessage<SearchListingsRequest> = /*
   messageDesc(file_vintedbot_v1_listing, 16);
 
 /**
- * What was found.
+ * The response of SearchListings.
  *
  * @generated from message vintedbot.v1.SearchListingsResponse
  */
 export type SearchListingsResponse = Message<"vintedbot.v1.SearchListingsResponse"> & {
   /**
-   * Made last, first. It may be fewer than asked for, on a page that is not the last one too.
+   * The results, the most recently created first. Any page can have fewer entries than `page_size`, not only the last.
    *
    * @generated from field: repeated vintedbot.v1.SearchListingsResponse.Result results = 1;
    */
   results: SearchListingsResponse_Result[];
 
   /**
-   * For the next page. Empty: this is the last one.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Whether everything is in the index; see InboxService.Search.
+   * Whether the search index is complete; see `SearchResponse.index_complete`.
    *
    * @generated from field: bool index_complete = 3;
    */
@@ -1044,7 +1050,7 @@ export const SearchListingsResponseSchema: GenMessage<SearchListingsResponse> = 
   messageDesc(file_vintedbot_v1_listing, 17);
 
 /**
- * A listing that was found.
+ * One result.
  *
  * @generated from message vintedbot.v1.SearchListingsResponse.Result
  */
@@ -1057,7 +1063,7 @@ export type SearchListingsResponse_Result = Message<"vintedbot.v1.SearchListings
   listing?: Listing | undefined;
 
   /**
-   * About 160 characters around the first place that answers, of the first field that has one.
+   * About 160 characters around the first match, from the first field that matches.
    *
    * @generated from field: repeated vintedbot.v1.SnippetSegment snippet = 2;
    */
@@ -1072,14 +1078,16 @@ export const SearchListingsResponse_ResultSchema: GenMessage<SearchListingsRespo
   messageDesc(file_vintedbot_v1_listing, 17, 0);
 
 /**
- * Listings: what the owner sells, kept here. Nothing in this service reaches the marketplace; PublishService does.
+ * Manages listings: the things that the workspace sells. No call of this service contacts the marketplace;
+ * PublishService publishes and changes items there.
  *
  * @generated from service vintedbot.v1.ListingService
  */
 export const ListingService: GenService<{
   /**
-   * Makes a listing. What is given must be within the site's limits, all violations are told at once; what is missing can
-   * come later. Scope: listings:write.
+   * Creates a listing. Given values must be within the site's limits; one error names all violations. Missing values
+   * can follow later. Fails with VALIDATION_FAILED, NAME_AMBIGUOUS, NAME_UNKNOWN or TOO_MANY_PHOTOS. Fails with
+   * CATALOG_NOT_READY if a catalogue value is given before the catalogue has been read. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.CreateListing
    */
@@ -1089,7 +1097,8 @@ export const ListingService: GenService<{
     output: typeof CreateListingResponseSchema;
   },
   /**
-   * Stores photos and makes a listing with them in one call: all of it or nothing. Scopes: listings:write, media:write.
+   * Stores photos and creates a listing with them in one call: everything or nothing. Fails as CreateListing and
+   * MediaService.UploadPhoto do. Scopes: listings:write and media:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.CreateListingFromPhotos
    */
@@ -1099,7 +1108,7 @@ export const ListingService: GenService<{
     output: typeof CreateListingFromPhotosResponseSchema;
   },
   /**
-   * Gets one listing. Scope: listings:read.
+   * Returns one listing. Scope: listings:read.
    *
    * @generated from rpc vintedbot.v1.ListingService.GetListing
    */
@@ -1119,7 +1128,7 @@ export const ListingService: GenService<{
     output: typeof ListListingsResponseSchema;
   },
   /**
-   * Finds listings by the words of title, description and choices, newest first. Scope: listings:read.
+   * Finds listings by the words of their title, description and catalogue values, newest first. Scope: listings:read.
    *
    * @generated from rpc vintedbot.v1.ListingService.SearchListings
    */
@@ -1129,9 +1138,10 @@ export const ListingService: GenService<{
     output: typeof SearchListingsResponseSchema;
   },
   /**
-   * Changes a listing here. A confirm token made before becomes stale. Refused with PUBLISH_JOB_OPEN while its publishing
-   * is under way or undecided, and with ALREADY_PUBLISHED for one that is on the marketplace: PrepareChange changes it there,
-   * and here with it. Scope: listings:write.
+   * Changes a listing on this server. A change makes confirm tokens that were issued before stale. Fails as
+   * CreateListing does, and with RESOURCE_CHANGED. Fails with PUBLISH_JOB_OPEN while the listing is being published or
+   * the outcome is in doubt. Fails with ALREADY_PUBLISHED for a listing on the marketplace: PrepareChange changes the
+   * item and the listing. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.UpdateListing
    */
@@ -1141,8 +1151,8 @@ export const ListingService: GenService<{
     output: typeof UpdateListingResponseSchema;
   },
   /**
-   * Deletes a listing here, and nothing on the site. Refused with PUBLISH_JOB_OPEN while a publish job of it has not ended.
-   * Its photos stay. Scope: listings:write.
+   * Deletes a listing from this server. Nothing changes on the site, and the photos stay. Fails with PUBLISH_JOB_OPEN
+   * while a publish job of the listing has not ended. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.DeleteListing
    */
@@ -1152,8 +1162,8 @@ export const ListingService: GenService<{
     output: typeof DeleteListingResponseSchema;
   },
   /**
-   * Shows a listing as it will look on the site, and everything that keeps it from being published. Contacts nothing.
-   * Scope: listings:read.
+   * Returns a listing as it will look on the site, and everything that prevents its publication. Does not contact the
+   * site. Fails with CATALOG_NOT_READY. Scope: listings:read.
    *
    * @generated from rpc vintedbot.v1.ListingService.PreviewListing
    */

@@ -15,7 +15,7 @@ export const file_vintedbot_v1_marketplace_search: GenFile = /*@__PURE__*/
   fileDesc("CiV2aW50ZWRib3QvdjEvbWFya2V0cGxhY2Vfc2VhcmNoLnByb3RvEgx2aW50ZWRib3QudjEiXgoSU2VhcmNoSXRlbXNSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSDQoFcXVlcnkYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAki2wEKE1NlYXJjaEl0ZW1zUmVzcG9uc2USNQoFaXRlbXMYASADKAsyJi52aW50ZWRib3QudjEuU2VhcmNoSXRlbXNSZXNwb25zZS5JdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRp0CgRJdGVtEhYKDnJlbW90ZV9pdGVtX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEiIKBXByaWNlGAMgASgLMhMudmludGVkYm90LnYxLk1vbmV5EgsKA3VybBgEIAEoCRIUCgxzZWxsZXJfbG9naW4YBSABKAkybgoYTWFya2V0cGxhY2VTZWFyY2hTZXJ2aWNlElIKC1NlYXJjaEl0ZW1zEiAudmludGVkYm90LnYxLlNlYXJjaEl0ZW1zUmVxdWVzdBohLnZpbnRlZGJvdC52MS5TZWFyY2hJdGVtc1Jlc3BvbnNlYgZwcm90bzM", [file_vintedbot_v1_money]);
 
 /**
- * Asks for items.
+ * The request of SearchItems.
  *
  * @generated from message vintedbot.v1.SearchItemsRequest
  */
@@ -28,21 +28,21 @@ export type SearchItemsRequest = Message<"vintedbot.v1.SearchItemsRequest"> & {
   accountId: string;
 
   /**
-   * What to look for; 1 to 200 characters. Required.
+   * The text to search for; 1 to 200 characters. Required.
    *
    * @generated from field: string query = 2;
    */
   query: string;
 
   /**
-   * Entries a page, 1 to 96; more counts as 96. Absent or 0: 48.
+   * Entries per page, 1 to 96; larger values count as 96. Absent or 0: 48.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 4;
    */
@@ -57,7 +57,7 @@ export const SearchItemsRequestSchema: GenMessage<SearchItemsRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_marketplace_search, 0);
 
 /**
- * A page of items.
+ * The response of SearchItems.
  *
  * @generated from message vintedbot.v1.SearchItemsResponse
  */
@@ -70,7 +70,7 @@ export type SearchItemsResponse = Message<"vintedbot.v1.SearchItemsResponse"> & 
   items: SearchItemsResponse_Item[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -85,41 +85,41 @@ export const SearchItemsResponseSchema: GenMessage<SearchItemsResponse> = /*@__P
   messageDesc(file_vintedbot_v1_marketplace_search, 1);
 
 /**
- * An item of some member.
+ * An item of a member.
  *
  * @generated from message vintedbot.v1.SearchItemsResponse.Item
  */
 export type SearchItemsResponse_Item = Message<"vintedbot.v1.SearchItemsResponse.Item"> & {
   /**
-   * The site's id.
+   * The site's id of the item.
    *
    * @generated from field: string remote_item_id = 1;
    */
   remoteItemId: string;
 
   /**
-   * Its title.
+   * The item's title.
    *
    * @generated from field: string title = 2;
    */
   title: string;
 
   /**
-   * Its price without fees.
+   * The item's price without fees.
    *
    * @generated from field: vintedbot.v1.Money price = 3;
    */
   price?: Money | undefined;
 
   /**
-   * Its address on the site.
+   * The URL of the item on the site.
    *
    * @generated from field: string url = 4;
    */
   url: string;
 
   /**
-   * Login name of who sells it. Empty: not known.
+   * The seller's login name. Empty: unknown.
    *
    * @generated from field: string seller_login = 5;
    */
@@ -134,14 +134,14 @@ export const SearchItemsResponse_ItemSchema: GenMessage<SearchItemsResponse_Item
   messageDesc(file_vintedbot_v1_marketplace_search, 1, 0);
 
 /**
- * Search among everybody's items on the marketplace. An extension point: a server without one answers UNIMPLEMENTED with
- * SEARCH_UNAVAILABLE.
+ * Searches the items of all members of the marketplace. This is an extension point: a server without a search fails
+ * every call with UNIMPLEMENTED and the reason SEARCH_UNAVAILABLE.
  *
  * @generated from service vintedbot.v1.MarketplaceSearchService
  */
 export const MarketplaceSearchService: GenService<{
   /**
-   * Finds items, best match first. Scope: catalog:read.
+   * Finds items, best match first. Fails with SEARCH_UNAVAILABLE if the server has no search. Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.MarketplaceSearchService.SearchItems
    */

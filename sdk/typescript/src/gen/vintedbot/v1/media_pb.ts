@@ -21,91 +21,93 @@ export const file_vintedbot_v1_media: GenFile = /*@__PURE__*/
  */
 export type Photo = Message<"vintedbot.v1.Photo"> & {
   /**
-   * UUID. Output only.
+   * UUID. All fields of this message are output only.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * SHA-256 of the stored file, 64 hexadecimal digits. Its identity: the same content stored twice is one photo.
+   * The SHA-256 of the stored file, 64 hexadecimal digits. It identifies the content: the same content stored twice is
+   * one photo.
    *
    * @generated from field: string sha256 = 2;
    */
   sha256: string;
 
   /**
-   * Perceptual hash of the picture, in hexadecimal digits; alike pictures differ in few bits.
+   * The perceptual hash of the image, 16 hexadecimal digits. The hashes of similar images differ in few bits.
    *
    * @generated from field: string perceptual_hash = 3;
    */
   perceptualHash: string;
 
   /**
-   * Width of the stored picture in pixels.
+   * The width of the stored image in pixels.
    *
    * @generated from field: int32 width = 4;
    */
   width: number;
 
   /**
-   * Height of the stored picture in pixels.
+   * The height of the stored image in pixels.
    *
    * @generated from field: int32 height = 5;
    */
   height: number;
 
   /**
-   * Size of the stored file in bytes.
+   * The size of the stored file in bytes.
    *
    * @generated from field: int64 size_bytes = 6;
    */
   sizeBytes: bigint;
 
   /**
-   * Type of the stored file: "image/jpeg".
+   * The content type of the stored file: "image/jpeg".
    *
    * @generated from field: string content_type = 7;
    */
   contentType: string;
 
   /**
-   * The name it came with, without any folder. Empty: it came without.
+   * The name of the uploaded file, without folders. Empty: the upload had none.
    *
    * @generated from field: string file_name = 8;
    */
   fileName: string;
 
   /**
-   * Absolute, signed URL of the stored file, to be fetched without a token. Made anew with every answer.
+   * An absolute, signed URL of the stored file, which needs no token. Every response contains a new URL.
    *
    * @generated from field: string url = 9;
    */
   url: string;
 
   /**
-   * When `url` ceases to work.
+   * The time at which `url` expires.
    *
    * @generated from field: google.protobuf.Timestamp url_expire_time = 10;
    */
   urlExpireTime?: Timestamp | undefined;
 
   /**
-   * The owner's other photos that look much the same, closest first, at most 20. Found when the photo was stored.
+   * The workspace's other photos that look much the same, closest first, at most 20. Determined when the photo was
+   * stored.
    *
    * @generated from field: repeated vintedbot.v1.Photo.NearDuplicate near_duplicates = 11;
    */
   nearDuplicates: Photo_NearDuplicate[];
 
   /**
-   * When it was stored.
+   * The time at which the photo was stored.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 12;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log.
+   * The sequence of the last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 13;
    */
@@ -133,7 +135,7 @@ export type Photo_NearDuplicate = Message<"vintedbot.v1.Photo.NearDuplicate"> & 
   photoId: string;
 
   /**
-   * In how many bits the perceptual hashes differ, 0 for none.
+   * The number of bits in which the perceptual hashes differ, 0 to 10.
    *
    * @generated from field: int32 distance = 2;
    */
@@ -148,28 +150,28 @@ export const Photo_NearDuplicateSchema: GenMessage<Photo_NearDuplicate> = /*@__P
   messageDesc(file_vintedbot_v1_media, 0, 0);
 
 /**
- * One photo to store.
+ * The request of UploadPhoto.
  *
  * @generated from message vintedbot.v1.UploadPhotoRequest
  */
 export type UploadPhotoRequest = Message<"vintedbot.v1.UploadPhotoRequest"> & {
   /**
-   * The file's bytes; at most the server's limit for photos, 25 MiB unless set otherwise. Required.
+   * The bytes of the file, at most the server's photo limit; 25 MiB by default. Required.
    *
    * @generated from field: bytes data = 1;
    */
   data: Uint8Array;
 
   /**
-   * A name to know it by; at most 255 characters. Absent: none.
+   * The name of the file, at most 255 characters, no control characters. Empty: none.
    *
    * @generated from field: string file_name = 2;
    */
   fileName: string;
 
   /**
-   * UUID that makes repeating this call safe, and under which its progress is told by Watch. Absent: repeating it is safe
-   * all the same as long as the bytes are, since the same content is one photo.
+   * The idempotency key, a UUID. Watch reports the upload's progress under it. Empty: a retry with the same bytes is
+   * safe as well, because the same content is one photo.
    *
    * @generated from field: string request_id = 3;
    */
@@ -184,7 +186,7 @@ export const UploadPhotoRequestSchema: GenMessage<UploadPhotoRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_media, 1);
 
 /**
- * The stored photo.
+ * The response of UploadPhoto. Also the result of an upload by URL or stream.
  *
  * @generated from message vintedbot.v1.UploadPhotoResponse
  */
@@ -197,7 +199,7 @@ export type UploadPhotoResponse = Message<"vintedbot.v1.UploadPhotoResponse"> & 
   photo?: Photo | undefined;
 
   /**
-   * Whether the same content was stored before; the photo is then that one.
+   * Whether the same content was stored before. `photo` is then the existing photo.
    *
    * @generated from field: bool existing = 2;
    */
@@ -212,19 +214,19 @@ export const UploadPhotoResponseSchema: GenMessage<UploadPhotoResponse> = /*@__P
   messageDesc(file_vintedbot_v1_media, 2);
 
 /**
- * One part of a stream of photos: a start, its chunks, the next start, its chunks, and so on.
+ * One part of a stream of photos. Each photo is one start followed by its chunks.
  *
  * @generated from message vintedbot.v1.UploadPhotosRequest
  */
 export type UploadPhotosRequest = Message<"vintedbot.v1.UploadPhotosRequest"> & {
   /**
-   * What this part is. Required.
+   * The part. Required.
    *
    * @generated from oneof vintedbot.v1.UploadPhotosRequest.part
    */
   part: {
     /**
-     * A photo begins.
+     * Starts a photo.
      *
      * @generated from field: vintedbot.v1.UploadPhotosRequest.Start start = 1;
      */
@@ -232,7 +234,7 @@ export type UploadPhotosRequest = Message<"vintedbot.v1.UploadPhotosRequest"> & 
     case: "start";
   } | {
     /**
-     * The next bytes of the photo begun last; any size up to the message limit, 64 KiB is a good one.
+     * The next bytes of the current photo, up to the server's message limit. 64 KiB is a good size.
      *
      * @generated from field: bytes chunk = 2;
      */
@@ -249,28 +251,29 @@ export const UploadPhotosRequestSchema: GenMessage<UploadPhotosRequest> = /*@__P
   messageDesc(file_vintedbot_v1_media, 3);
 
 /**
- * Begins a photo.
+ * The start of a photo.
  *
  * @generated from message vintedbot.v1.UploadPhotosRequest.Start
  */
 export type UploadPhotosRequest_Start = Message<"vintedbot.v1.UploadPhotosRequest.Start"> & {
   /**
-   * A name to know it by; at most 255 characters. Absent: none.
+   * The name of the file, at most 255 characters, no control characters. Empty: none.
    *
    * @generated from field: string file_name = 1;
    */
   fileName: string;
 
   /**
-   * How many bytes will follow. Absent or 0: not known; then the next start or the stream's end ends the photo.
+   * The number of bytes that follow. Absent or 0: unknown; the next start or the end of the stream then ends the
+   * photo.
    *
    * @generated from field: int64 size_bytes = 2;
    */
   sizeBytes: bigint;
 
   /**
-   * UUID that makes repeating the whole stream safe, and under which its progress is told by Watch. Taken from the first
-   * start, ignored in later ones. Absent: none.
+   * The idempotency key of the whole stream, a UUID. Watch reports the upload's progress under it. Read from the
+   * first start and ignored in later ones. Empty: none.
    *
    * @generated from field: string request_id = 3;
    */
@@ -285,13 +288,13 @@ export const UploadPhotosRequest_StartSchema: GenMessage<UploadPhotosRequest_Sta
   messageDesc(file_vintedbot_v1_media, 3, 0);
 
 /**
- * The photos of a stream.
+ * The response of UploadPhotos.
  *
  * @generated from message vintedbot.v1.UploadPhotosResponse
  */
 export type UploadPhotosResponse = Message<"vintedbot.v1.UploadPhotosResponse"> & {
   /**
-   * One for each start, in the same order.
+   * One result for each start, in the same order.
    *
    * @generated from field: repeated vintedbot.v1.UploadPhotoResponse results = 1;
    */
@@ -306,27 +309,27 @@ export const UploadPhotosResponseSchema: GenMessage<UploadPhotosResponse> = /*@_
   messageDesc(file_vintedbot_v1_media, 4);
 
 /**
- * Asks for an upload URL.
+ * The request of CreateUploadUrl.
  *
  * @generated from message vintedbot.v1.CreateUploadUrlRequest
  */
 export type CreateUploadUrlRequest = Message<"vintedbot.v1.CreateUploadUrlRequest"> & {
   /**
-   * A name to know the photo by; at most 255 characters. Absent: none.
+   * The name of the file, at most 255 characters, no control characters. Empty: none.
    *
    * @generated from field: string file_name = 1;
    */
   fileName: string;
 
   /**
-   * How many bytes will be sent; an upload of any other size is refused. Absent or 0: not known.
+   * The number of bytes that will be sent; an upload of another size is refused. Absent or 0: unknown.
    *
    * @generated from field: int64 size_bytes = 2;
    */
   sizeBytes: bigint;
 
   /**
-   * UUID that makes repeating this call safe, and under which the upload's progress is told by Watch. Absent: none.
+   * The idempotency key of the upload, a UUID. Watch reports the upload's progress under it. Empty: none.
    *
    * @generated from field: string request_id = 3;
    */
@@ -341,29 +344,30 @@ export const CreateUploadUrlRequestSchema: GenMessage<CreateUploadUrlRequest> = 
   messageDesc(file_vintedbot_v1_media, 5);
 
 /**
- * Where to send the photo.
+ * The response of CreateUploadUrl.
  *
  * @generated from message vintedbot.v1.CreateUploadUrlResponse
  */
 export type CreateUploadUrlResponse = Message<"vintedbot.v1.CreateUploadUrlResponse"> & {
   /**
-   * Absolute, signed URL. Send the bytes as the body of an HTTP PUT, without a token. Success is 200 with `UploadPhotoResponse` as
-   * JSON; an error is JSON with `code`, `message` and `reason`, an ErrorReason's full name. Sending the same bytes again is
-   * safe; a URL that has stored a photo refuses other bytes with REQUEST_ID_REUSED (409).
+   * An absolute, signed URL. Send the bytes as the body of an HTTP PUT, without a token. Success is status 200 with an
+   * `UploadPhotoResponse` as JSON. An error is JSON with `code`, `message`, `metadata` and `reason`, the full name of
+   * an ErrorReason. Sending the same bytes again is safe. After it has stored a photo, the URL refuses other bytes with
+   * REQUEST_ID_REUSED (status 409).
    *
    * @generated from field: string url = 1;
    */
   url: string;
 
   /**
-   * When the URL ceases to work.
+   * The time at which the URL expires.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * How many bytes are accepted at most.
+   * The maximum number of bytes that the URL accepts.
    *
    * @generated from field: int64 max_bytes = 3;
    */
@@ -378,7 +382,7 @@ export const CreateUploadUrlResponseSchema: GenMessage<CreateUploadUrlResponse> 
   messageDesc(file_vintedbot_v1_media, 6);
 
 /**
- * Asks for one photo.
+ * The request of GetPhoto.
  *
  * @generated from message vintedbot.v1.GetPhotoRequest
  */
@@ -399,7 +403,7 @@ export const GetPhotoRequestSchema: GenMessage<GetPhotoRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_media, 7);
 
 /**
- * One photo.
+ * The response of GetPhoto.
  *
  * @generated from message vintedbot.v1.GetPhotoResponse
  */
@@ -420,27 +424,27 @@ export const GetPhotoResponseSchema: GenMessage<GetPhotoResponse> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_media, 8);
 
 /**
- * Asks for the owner's photos.
+ * The request of ListPhotos.
  *
  * @generated from message vintedbot.v1.ListPhotosRequest
  */
 export type ListPhotosRequest = Message<"vintedbot.v1.ListPhotosRequest"> & {
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only photos of this listing. Absent: all.
+   * UUID of a listing: only its photos. Empty: all photos.
    *
    * @generated from field: string listing_id = 3;
    */
@@ -455,7 +459,7 @@ export const ListPhotosRequestSchema: GenMessage<ListPhotosRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_media, 9);
 
 /**
- * A page of photos.
+ * The response of ListPhotos.
  *
  * @generated from message vintedbot.v1.ListPhotosResponse
  */
@@ -468,7 +472,7 @@ export type ListPhotosResponse = Message<"vintedbot.v1.ListPhotosResponse"> & {
   photos: Photo[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -483,7 +487,7 @@ export const ListPhotosResponseSchema: GenMessage<ListPhotosResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_media, 10);
 
 /**
- * Asks for a photo to be deleted.
+ * The request of DeletePhoto.
  *
  * @generated from message vintedbot.v1.DeletePhotoRequest
  */
@@ -496,7 +500,7 @@ export type DeletePhotoRequest = Message<"vintedbot.v1.DeletePhotoRequest"> & {
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -511,7 +515,7 @@ export const DeletePhotoRequestSchema: GenMessage<DeletePhotoRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_media, 11);
 
 /**
- * The photo is deleted.
+ * The response of DeletePhoto.
  *
  * @generated from message vintedbot.v1.DeletePhotoResponse
  */
@@ -526,14 +530,19 @@ export const DeletePhotoResponseSchema: GenMessage<DeletePhotoResponse> = /*@__P
   messageDesc(file_vintedbot_v1_media, 12);
 
 /**
- * Photos. Each one is turned upright, freed of all metadata, brought to the site's useful size and hashed before it is
- * stored; the bytes that came in are not kept. JPEG, PNG, WebP and GIF are known by their content; the name does not matter.
+ * Stores photos. Before a photo is stored, it is turned upright, stripped of all metadata, scaled down to the largest
+ * size that is useful on the site, and hashed. The original bytes are not kept. The format (JPEG, PNG, WebP or GIF) is
+ * detected from the content; the file name is ignored.
+ *
+ * A photo that no listing and no reply uses is deleted after a while, by default after one day.
+ *
+ * Every upload can fail with a PHOTO reason, RATE_LIMITED or STORAGE_FULL.
  *
  * @generated from service vintedbot.v1.MediaService
  */
 export const MediaService: GenService<{
   /**
-   * Stores one photo. For browsers and small scripts. Scope: media:write.
+   * Stores one photo, for browsers and small scripts. Scope: media:write.
    *
    * @generated from rpc vintedbot.v1.MediaService.UploadPhoto
    */
@@ -543,7 +552,9 @@ export const MediaService: GenService<{
     output: typeof UploadPhotoResponseSchema;
   },
   /**
-   * Stores one or several photos from a stream of parts: all of them or, on any error, none. Scope: media:write.
+   * Stores one or more photos from a stream of parts: all of them or, after any error, none. A stream may bring as many
+   * photos as a listing may have (otherwise TOO_MANY_PHOTOS), and 256 MiB in total (otherwise MESSAGE_TOO_LARGE). Parts
+   * in a wrong order fail with UPLOAD_MALFORMED. Scope: media:write.
    *
    * @generated from rpc vintedbot.v1.MediaService.UploadPhotos
    */
@@ -553,7 +564,8 @@ export const MediaService: GenService<{
     output: typeof UploadPhotosResponseSchema;
   },
   /**
-   * Makes an URL to which one photo can be sent with HTTP PUT, for progress bars. Scope: media:write.
+   * Creates a URL that accepts one photo by HTTP PUT, so that a browser can show the progress of the upload. Scope:
+   * media:write.
    *
    * @generated from rpc vintedbot.v1.MediaService.CreateUploadUrl
    */
@@ -563,7 +575,7 @@ export const MediaService: GenService<{
     output: typeof CreateUploadUrlResponseSchema;
   },
   /**
-   * Gets one photo's record, with a fresh signed URL. Scope: media:read.
+   * Returns one photo, with a new signed URL. Scope: media:read.
    *
    * @generated from rpc vintedbot.v1.MediaService.GetPhoto
    */
@@ -583,7 +595,7 @@ export const MediaService: GenService<{
     output: typeof ListPhotosResponseSchema;
   },
   /**
-   * Deletes a photo. Refused with RESOURCE_IN_USE while a listing has it. Scope: media:write.
+   * Deletes a photo. Fails with RESOURCE_IN_USE while a listing uses it. Scope: media:write.
    *
    * @generated from rpc vintedbot.v1.MediaService.DeletePhoto
    */

@@ -13,21 +13,22 @@ export const file_vintedbot_v1_money: GenFile = /*@__PURE__*/
   fileDesc("Chh2aW50ZWRib3QvdjEvbW9uZXkucHJvdG8SDHZpbnRlZGJvdC52MSIzCgVNb25leRITCgttaW5vcl91bml0cxgBIAEoAxIVCg1jdXJyZW5jeV9jb2RlGAIgASgJYgZwcm90bzM");
 
 /**
- * An amount of money in one currency. Never a floating point number.
+ * An amount of money in one currency. Never a floating-point number.
  *
  * @generated from message vintedbot.v1.Money
  */
 export type Money = Message<"vintedbot.v1.Money"> & {
   /**
-   * The amount in the currency's smallest unit: 1250 with "EUR" is 12.50 euro. May be negative only where a field says so.
+   * The amount in the smallest unit of the currency: 1250 with "EUR" is 12.50 euro. Negative only where a field allows
+   * it.
    *
    * @generated from field: int64 minor_units = 1;
    */
   minorUnits: bigint;
 
   /**
-   * ISO 4217 code in capitals: "EUR", "GBP". Absent in a request means the currency of the account's market; never absent
-   * in an answer.
+   * The ISO 4217 code in capitals: "EUR", "GBP". Empty in a request: the currency of the account's market. Never empty
+   * in a response.
    *
    * @generated from field: string currency_code = 2;
    */

@@ -13,19 +13,19 @@ export const file_vintedbot_v1_names: GenFile = /*@__PURE__*/
   fileDesc("Chh2aW50ZWRib3QvdjEvbmFtZXMucHJvdG8SDHZpbnRlZGJvdC52MSIxCghOYW1lT3JJZBIMCgJpZBgBIAEoA0gAEg4KBG5hbWUYAiABKAlIAEIHCgV2YWx1ZSIoCgxSZXNvbHZlZE5hbWUSCgoCaWQYASABKAMSDAoEbmFtZRgCIAEoCSrIAQoITmFtZUtpbmQSGQoVTkFNRV9LSU5EX1VOU1BFQ0lGSUVEEAASFgoSTkFNRV9LSU5EX0NBVEVHT1JZEAESEwoPTkFNRV9LSU5EX0JSQU5EEAISEgoOTkFNRV9LSU5EX1NJWkUQAxIXChNOQU1FX0tJTkRfQ09ORElUSU9OEAQSEwoPTkFNRV9LSU5EX0NPTE9SEAUSFgoSTkFNRV9LSU5EX01BVEVSSUFMEAYSGgoWTkFNRV9LSU5EX1BBQ0tBR0VfU0laRRAHYgZwcm90bzM");
 
 /**
- * A thing of the catalogue, given by whoever calls: either its id or its name. Used in requests only.
+ * A catalogue entry that the caller identifies by id or by name. Used in requests only.
  *
  * @generated from message vintedbot.v1.NameOrId
  */
 export type NameOrId = Message<"vintedbot.v1.NameOrId"> & {
   /**
-   * Which of the two is given. Neither is an error (VALIDATION_FAILED) wherever the message itself is present.
+   * The identifier. A message without one fails with VALIDATION_FAILED.
    *
    * @generated from oneof vintedbot.v1.NameOrId.value
    */
   value: {
     /**
-     * The marketplace's own id, as CatalogService shows it.
+     * The marketplace's id, as CatalogService returns it.
      *
      * @generated from field: int64 id = 1;
      */
@@ -33,10 +33,10 @@ export type NameOrId = Message<"vintedbot.v1.NameOrId"> & {
     case: "id";
   } | {
     /**
-     * The name in the account's language, or for a category its path or the end of it, parted by ">": "Homme > Sweats".
-     * Case, accents and surrounding blanks do not count; "bon" finds the condition "Bon état". A name that fits several
-     * things is refused with NAME_AMBIGUOUS and its candidates, one that fits none with NAME_UNKNOWN. At most 200
-     * characters.
+     * The name in the account's language, at most 200 characters. The name of a category can follow any of its
+     * ancestors, in order and separated by ">": "Homme > Sweats". The comparison ignores case, accents and surrounding
+     * spaces; "bon" matches the condition "Bon état". A name that matches several entries fails with NAME_AMBIGUOUS,
+     * which lists the candidates. A name that matches none fails with NAME_UNKNOWN.
      *
      * @generated from field: string name = 2;
      */
@@ -53,20 +53,20 @@ export const NameOrIdSchema: GenMessage<NameOrId> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_names, 0);
 
 /**
- * A thing of the catalogue, as the server understood it. Used in answers only.
+ * A catalogue entry as the server resolved it. Used in responses only.
  *
  * @generated from message vintedbot.v1.ResolvedName
  */
 export type ResolvedName = Message<"vintedbot.v1.ResolvedName"> & {
   /**
-   * The marketplace's own id.
+   * The marketplace's id.
    *
    * @generated from field: int64 id = 1;
    */
   id: bigint;
 
   /**
-   * Its name in the account's language; for a category the whole path, parted by " > ".
+   * The name in the account's language. For a category, the whole path, separated by " > ".
    *
    * @generated from field: string name = 2;
    */
@@ -81,20 +81,20 @@ export const ResolvedNameSchema: GenMessage<ResolvedName> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_names, 1);
 
 /**
- * What kind of thing of the marketplace's catalogue a name or id stands for.
+ * The kind of catalogue entry that a name or an id identifies.
  *
  * @generated from enum vintedbot.v1.NameKind
  */
 export enum NameKind {
   /**
-   * Not said; refused in requests.
+   * Not set; refused in requests.
    *
    * @generated from enum value: NAME_KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A category of the tree.
+   * A category of the category tree.
    *
    * @generated from enum value: NAME_KIND_CATEGORY = 1;
    */
@@ -108,14 +108,14 @@ export enum NameKind {
   BRAND = 2,
 
   /**
-   * A size; needs a category, because the same name has other ids elsewhere.
+   * A size. Needs a category, because the same name has different ids in different categories.
    *
    * @generated from enum value: NAME_KIND_SIZE = 3;
    */
   SIZE = 3,
 
   /**
-   * The condition an item is in.
+   * The condition of an item.
    *
    * @generated from enum value: NAME_KIND_CONDITION = 4;
    */
@@ -129,7 +129,7 @@ export enum NameKind {
   COLOR = 5,
 
   /**
-   * A material; needs a category.
+   * A material. Needs a category.
    *
    * @generated from enum value: NAME_KIND_MATERIAL = 6;
    */

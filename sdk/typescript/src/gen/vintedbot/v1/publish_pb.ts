@@ -18,16 +18,16 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file vintedbot/v1/publish.proto.
  */
 export const file_vintedbot_v1_publish: GenFile = /*@__PURE__*/
-  fileDesc("Chp2aW50ZWRib3QvdjEvcHVibGlzaC5wcm90bxIMdmludGVkYm90LnYxIo4PCgpQdWJsaXNoSm9iEgoKAmlkGAEgASgJEhIKCmxpc3RpbmdfaWQYAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRIMCgRzaXRlGAQgASgJEi0KBXN0YXRlGAUgASgOMh4udmludGVkYm90LnYxLlB1Ymxpc2hKb2IuU3RhdGUSDwoHZHJ5X3J1bhgGIAEoCBIWCg5wcmVwYXJlX251bWJlchgHIAEoBRIVCg1yZXZpc2lvbl9oYXNoGAggASgJEhQKDG5lZWRzX21hbnVhbBgJIAEoCBIpCgZyZWFzb24YCiABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SFgoOcmVhc29uX21lc3NhZ2UYCyABKAkSMQoHd2FpdGluZxgMIAEoCzIgLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLldhaXRpbmcSOQoJcmVhZF9iYWNrGA0gAygLMiYudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuUmVhZEJhY2tGaWVsZBITCgtwcmV2aWV3X3VybBgOIAEoCRI7ChdwcmV2aWV3X3VybF9leHBpcmVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29uZmlybWF0aW9uGBAgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIXCg9kcmFmdF9yZW1vdGVfaWQYESABKAkSFgoOcmVtb3RlX2l0ZW1faWQYEiABKAkSEgoKcmVtb3RlX3VybBgTIAEoCRIOCgZoaWRkZW4YFCABKAgSGgoScG9zc2libGVfZHVwbGljYXRlGBUgASgIEhgKEHByZXBhcmVfYXR0ZW1wdHMYFiABKAUSGAoQcHVibGlzaF9hdHRlbXB0cxgXIAEoBRIvCgtjcmVhdGVfdGltZRgYIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGNvbmZpcm1fdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBwgASgEEisKBGtpbmQYHSABKA4yHS52aW50ZWRib3QudjEuUHVibGlzaEpvYi5LaW5kEjEKDXNjaGVkdWxlX3RpbWUYHiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWhhbmRfb3ZlchgfIAEoCBIqCgdjaGFuZ2VzGCAgAygLMhkudmludGVkYm90LnYxLkZpZWxkQ2hhbmdlEi0KCmZpbG1fc3RyaXAYISADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAasgIKB1dhaXRpbmcSMQoDd2h5GAEgASgOMiQudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuV2FpdGluZy5XaHkSKQoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIsgBCgNXaHkSEwoPV0hZX1VOU1BFQ0lGSUVEEAASDgoKV0hZX1dPUktFUhABEhIKDldIWV9SQVRFX0xJTUlUEAISFAoQV0hZX0FDQ09VTlRfQlVTWRADEhYKEldIWV9BQ0NPVU5UX1BBVVNFRBAEEhAKDFdIWV9CQUNLX09GRhAFEhAKDFdIWV9TRVRUTElORxAGEhQKEFdIWV9DT05GSVJNQVRJT04QBxIOCgpXSFlfUEVSU09OEAgSEAoMV0hZX1NDSEVEVUxFEAkaTwoNUmVhZEJhY2tGaWVsZBINCgVmaWVsZBgBIAEoCRIQCghhcHByb3ZlZBgCIAEoCRIMCgRzZWVuGAMgASgJEg8KB21hdGNoZXMYBCABKAgixgIKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEAoMU1RBVEVfUVVFVUVEEAESEwoPU1RBVEVfUFJFUEFSSU5HEAISHwobU1RBVEVfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAMSEwoPU1RBVEVfQ09ORklSTUVEEAQSFAoQU1RBVEVfUFVCTElTSElORxAFEhUKEVNUQVRFX1VOQ09ORklSTUVEEAYSEQoNU1RBVEVfQkxPQ0tFRBAHEhUKEVNUQVRFX0hBTkRFRF9PVkVSEAgSEwoPU1RBVEVfUFVCTElTSEVEEAkSEAoMU1RBVEVfRkFJTEVEEAoSEwoPU1RBVEVfQ0FOQ0VMTEVEEAsSEQoNU1RBVEVfRVhQSVJFRBAMEhMKD1NUQVRFX1NDSEVEVUxFRBANEg4KClNUQVRFX0RPTkUQDiJuCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX1BVQkxJU0gQARINCglLSU5EX0VESVQQAhINCglLSU5EX0hJREUQAxIPCgtLSU5EX1VOSElERRAEEg8KC0tJTkRfREVMRVRFEAUiOwoLRmllbGRDaGFuZ2USDQoFZmllbGQYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJIuICCgtQdWJsaXNoU3RlcBIOCgZudW1iZXIYASABKAMSDwoHYXR0ZW1wdBgCIAEoBRIMCgRzdGVwGAMgASgJEjIKB291dGNvbWUYBCABKA4yIS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAuT3V0Y29tZRIPCgdtZXNzYWdlGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjcmVlbnNob3RfaWQYByABKAkSEAoIc2VsZWN0b3IYCCABKAkSFQoNdGh1bWJuYWlsX3VybBgJIAEoCSJ1CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX1NUQVJURUQQARIQCgxPVVRDT01FX0RPTkUQAhISCg5PVVRDT01FX0ZBSUxFRBADEhYKEk9VVENPTUVfQ0hBTExFTkdFRBAEIoMCCgpTY3JlZW5zaG90EgoKAmlkGAEgASgJEhYKDnB1Ymxpc2hfam9iX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDAoEc3RlcBgEIAEoCRILCgN1cmwYBSABKAkSFQoNcGFnZV90ZXh0X3VybBgGIAEoCRIzCg91cmxfZXhwaXJlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGNvbnRlbnRfdHlwZRgIIAEoCRISCgpzaXplX2J5dGVzGAkgASgDEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKHAQoVUHJlcGFyZVB1Ymxpc2hSZXF1ZXN0EhIKCmxpc3RpbmdfaWQYASABKAkSFAoHZHJ5X3J1bhgCIAEoCEgAiAEBEhIKCnJlcXVlc3RfaWQYAyABKAkSFgoJaGFuZF9vdmVyGAQgASgISAGIAQFCCgoIX2RyeV9ydW5CDAoKX2hhbmRfb3ZlciJHChZQcmVwYXJlUHVibGlzaFJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IijwEKFUNvbmZpcm1QdWJsaXNoUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biLzAwoWQ29uZmlybVB1Ymxpc2hSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iEg8KB2RyeV9ydW4YAiABKAgSOgoGY2hlY2tzGAMgAygLMioudmludGVkYm90LnYxLkNvbmZpcm1QdWJsaXNoUmVzcG9uc2UuQ2hlY2sa3AIKBUNoZWNrEj0KBGtpbmQYASABKA4yLy52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZS5DaGVjay5LaW5kEg4KBnBhc3NlZBgCIAEoCBIpCgZyZWFzb24YAyABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgEIAEoCRIyCg5hdmFpbGFibGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfVE9LRU4QARISCg5LSU5EX0pPQl9TVEFURRACEhEKDUtJTkRfUkVWSVNJT04QAxIQCgxLSU5EX0FDQ09VTlQQBBIXChNLSU5EX05PX09QRU5fRUZGRUNUEAUSEwoPS0lORF9SQVRFX0xJTUlUEAYiIgoUR2V0UHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkiRgoVR2V0UHVibGlzaEpvYlJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IirQEKFkxpc3RQdWJsaXNoSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRISCgpsaXN0aW5nX2lkGAQgASgJEi4KBnN0YXRlcxgFIAMoDjIeLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLlN0YXRlEhQKDG5lZWRzX21hbnVhbBgGIAEoCCJiChdMaXN0UHVibGlzaEpvYnNSZXNwb25zZRIuCgxwdWJsaXNoX2pvYnMYASADKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOQoXQ2FuY2VsUHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJJChhDYW5jZWxQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiI4ChZSZXRyeVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiSAoXUmV0cnlQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiKPAgoYUmVzb2x2ZVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEkUKCXB1Ymxpc2hlZBgCIAEoCzIwLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuUHVibGlzaGVkSAASTAoNbm90X3B1Ymxpc2hlZBgDIAEoCzIzLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuTm90UHVibGlzaGVkSAASEgoKcmVxdWVzdF9pZBgEIAEoCRojCglQdWJsaXNoZWQSFgoOcmVtb3RlX2l0ZW1faWQYASABKAkaDgoMTm90UHVibGlzaGVkQgkKB291dGNvbWUiSgoZUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iIlAKF0xpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJdChhMaXN0UHVibGlzaFN0ZXBzUmVzcG9uc2USKAoFc3RlcHMYASADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk8KFkxpc3RTY3JlZW5zaG90c1JlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3RTY3JlZW5zaG90c1Jlc3BvbnNlEi0KC3NjcmVlbnNob3RzGAEgAygLMhgudmludGVkYm90LnYxLlNjcmVlbnNob3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIroBCglMb2NhbFRpbWUSEQoJZGF0ZV90aW1lGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRI3Cg1yZXBlYXRlZF90aW1lGAMgASgOMiAudmludGVkYm90LnYxLkxvY2FsVGltZS5SZXBlYXRlZCJOCghSZXBlYXRlZBIYChRSRVBFQVRFRF9VTlNQRUNJRklFRBAAEhQKEFJFUEVBVEVEX0VBUkxJRVIQARISCg5SRVBFQVRFRF9MQVRFUhACItEBChZTY2hlZHVsZVB1Ymxpc2hSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEioKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoKbG9jYWxfdGltZRgEIAEoCzIXLnZpbnRlZGJvdC52MS5Mb2NhbFRpbWVIABISCgpyZXF1ZXN0X2lkGAUgASgJQgYKBHdoZW4iSAoXU2NoZWR1bGVQdWJsaXNoUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiLQAwoUUHJlcGFyZUNoYW5nZVJlcXVlc3QSEgoKbGlzdGluZ19pZBgBIAEoCRI3CgRlZGl0GAIgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkVkaXRIABI3CgRoaWRlGAMgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkhpZGVIABI7CgZ1bmhpZGUYBCABKAsyKS52aW50ZWRib3QudjEuUHJlcGFyZUNoYW5nZVJlcXVlc3QuVW5oaWRlSAASOwoGZGVsZXRlGAUgASgLMikudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkRlbGV0ZUgAEhIKCnJlcXVlc3RfaWQYBiABKAkafgoERWRpdBIrCgdsaXN0aW5nGAEgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSGAoQb3ZlcndyaXRlX3JlbW90ZRgDIAEoCBoGCgRIaWRlGggKBlVuaGlkZRoICgZEZWxldGVCCAoGY2hhbmdlIkYKFVByZXBhcmVDaGFuZ2VSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iMqoICg5QdWJsaXNoU2VydmljZRJbCg5QcmVwYXJlUHVibGlzaBIjLnZpbnRlZGJvdC52MS5QcmVwYXJlUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuUHJlcGFyZVB1Ymxpc2hSZXNwb25zZRJbCg5Db25maXJtUHVibGlzaBIjLnZpbnRlZGJvdC52MS5Db25maXJtUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZRJeCg9TY2hlZHVsZVB1Ymxpc2gSJC52aW50ZWRib3QudjEuU2NoZWR1bGVQdWJsaXNoUmVxdWVzdBolLnZpbnRlZGJvdC52MS5TY2hlZHVsZVB1Ymxpc2hSZXNwb25zZRJYCg1QcmVwYXJlQ2hhbmdlEiIudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0GiMudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXNwb25zZRJYCg1HZXRQdWJsaXNoSm9iEiIudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXF1ZXN0GiMudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9MaXN0UHVibGlzaEpvYnMSJC52aW50ZWRib3QudjEuTGlzdFB1Ymxpc2hKb2JzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0UHVibGlzaEpvYnNSZXNwb25zZRJhChBDYW5jZWxQdWJsaXNoSm9iEiUudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXF1ZXN0GiYudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9SZXRyeVB1Ymxpc2hKb2ISJC52aW50ZWRib3QudjEuUmV0cnlQdWJsaXNoSm9iUmVxdWVzdBolLnZpbnRlZGJvdC52MS5SZXRyeVB1Ymxpc2hKb2JSZXNwb25zZRJkChFSZXNvbHZlUHVibGlzaEpvYhImLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QaJy52aW50ZWRib3QudjEuUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRJhChBMaXN0UHVibGlzaFN0ZXBzEiUudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0GiYudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXNwb25zZRJeCg9MaXN0U2NyZWVuc2hvdHMSJC52aW50ZWRib3QudjEuTGlzdFNjcmVlbnNob3RzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0U2NyZWVuc2hvdHNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_listing]);
+  fileDesc("Chp2aW50ZWRib3QvdjEvcHVibGlzaC5wcm90bxIMdmludGVkYm90LnYxIp0PCgpQdWJsaXNoSm9iEgoKAmlkGAEgASgJEhIKCmxpc3RpbmdfaWQYAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRIMCgRzaXRlGAQgASgJEi0KBXN0YXRlGAUgASgOMh4udmludGVkYm90LnYxLlB1Ymxpc2hKb2IuU3RhdGUSDwoHZHJ5X3J1bhgGIAEoCBIWCg5wcmVwYXJlX251bWJlchgHIAEoBRIVCg1yZXZpc2lvbl9oYXNoGAggASgJEhcKD3JlcXVpcmVzX2FjdGlvbhgJIAEoCBIpCgZyZWFzb24YCiABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SFgoOcmVhc29uX21lc3NhZ2UYCyABKAkSMQoHd2FpdGluZxgMIAEoCzIgLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLldhaXRpbmcSOQoJcmVhZF9iYWNrGA0gAygLMiYudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuUmVhZEJhY2tGaWVsZBITCgtwcmV2aWV3X3VybBgOIAEoCRI7ChdwcmV2aWV3X3VybF9leHBpcmVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29uZmlybWF0aW9uGBAgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIXCg9kcmFmdF9yZW1vdGVfaWQYESABKAkSFgoOcmVtb3RlX2l0ZW1faWQYEiABKAkSEgoKcmVtb3RlX3VybBgTIAEoCRIOCgZoaWRkZW4YFCABKAgSGgoScG9zc2libGVfZHVwbGljYXRlGBUgASgIEhgKEHByZXBhcmVfYXR0ZW1wdHMYFiABKAUSGAoQcHVibGlzaF9hdHRlbXB0cxgXIAEoBRIvCgtjcmVhdGVfdGltZRgYIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGNvbmZpcm1fdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBwgASgEEisKBGtpbmQYHSABKA4yHS52aW50ZWRib3QudjEuUHVibGlzaEpvYi5LaW5kEjEKDXNjaGVkdWxlX3RpbWUYHiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD21hbnVhbF90YWtlb3ZlchgfIAEoCBIqCgdjaGFuZ2VzGCAgAygLMhkudmludGVkYm90LnYxLkZpZWxkQ2hhbmdlEjAKDXN0ZXBfdGltZWxpbmUYISADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAasQIKB1dhaXRpbmcSMQoDd2h5GAEgASgOMiQudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuV2FpdGluZy5XaHkSKQoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIscBCgNXaHkSEwoPV0hZX1VOU1BFQ0lGSUVEEAASDgoKV0hZX1dPUktFUhABEhIKDldIWV9SQVRFX0xJTUlUEAISFAoQV0hZX0FDQ09VTlRfQlVTWRADEhYKEldIWV9BQ0NPVU5UX1BBVVNFRBAEEg8KC1dIWV9CQUNLT0ZGEAUSEAoMV0hZX1NFVFRMSU5HEAYSFAoQV0hZX0NPTkZJUk1BVElPThAHEg4KCldIWV9QRVJTT04QCBIQCgxXSFlfU0NIRURVTEUQCRpPCg1SZWFkQmFja0ZpZWxkEg0KBWZpZWxkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgJEgwKBHNlZW4YAyABKAkSDwoHbWF0Y2hlcxgEIAEoCCLKAgoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9RVUVVRUQQARITCg9TVEFURV9QUkVQQVJJTkcQAhIfChtTVEFURV9BV0FJVElOR19DT05GSVJNQVRJT04QAxITCg9TVEFURV9DT05GSVJNRUQQBBIUChBTVEFURV9QVUJMSVNISU5HEAUSFQoRU1RBVEVfVU5DT05GSVJNRUQQBhIRCg1TVEFURV9CTE9DS0VEEAcSGQoVU1RBVEVfTUFOVUFMX1RBS0VPVkVSEAgSEwoPU1RBVEVfUFVCTElTSEVEEAkSEAoMU1RBVEVfRkFJTEVEEAoSEwoPU1RBVEVfQ0FOQ0VMTEVEEAsSEQoNU1RBVEVfRVhQSVJFRBAMEhMKD1NUQVRFX1NDSEVEVUxFRBANEg4KClNUQVRFX0RPTkUQDiJuCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX1BVQkxJU0gQARINCglLSU5EX0VESVQQAhINCglLSU5EX0hJREUQAxIPCgtLSU5EX1VOSElERRAEEg8KC0tJTkRfREVMRVRFEAUiOwoLRmllbGRDaGFuZ2USDQoFZmllbGQYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJIuICCgtQdWJsaXNoU3RlcBIOCgZudW1iZXIYASABKAMSDwoHYXR0ZW1wdBgCIAEoBRIMCgRzdGVwGAMgASgJEjIKB291dGNvbWUYBCABKA4yIS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAuT3V0Y29tZRIPCgdtZXNzYWdlGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjcmVlbnNob3RfaWQYByABKAkSEAoIc2VsZWN0b3IYCCABKAkSFQoNdGh1bWJuYWlsX3VybBgJIAEoCSJ1CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX1NUQVJURUQQARIQCgxPVVRDT01FX0RPTkUQAhISCg5PVVRDT01FX0ZBSUxFRBADEhYKEk9VVENPTUVfQ0hBTExFTkdFRBAEIoMCCgpTY3JlZW5zaG90EgoKAmlkGAEgASgJEhYKDnB1Ymxpc2hfam9iX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDAoEc3RlcBgEIAEoCRILCgN1cmwYBSABKAkSFQoNcGFnZV90ZXh0X3VybBgGIAEoCRIzCg91cmxfZXhwaXJlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGNvbnRlbnRfdHlwZRgIIAEoCRISCgpzaXplX2J5dGVzGAkgASgDEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKTAQoVUHJlcGFyZVB1Ymxpc2hSZXF1ZXN0EhIKCmxpc3RpbmdfaWQYASABKAkSFAoHZHJ5X3J1bhgCIAEoCEgAiAEBEhIKCnJlcXVlc3RfaWQYAyABKAkSHAoPbWFudWFsX3Rha2VvdmVyGAQgASgISAGIAQFCCgoIX2RyeV9ydW5CEgoQX21hbnVhbF90YWtlb3ZlciJHChZQcmVwYXJlUHVibGlzaFJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IijwEKFUNvbmZpcm1QdWJsaXNoUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biLzAwoWQ29uZmlybVB1Ymxpc2hSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iEg8KB2RyeV9ydW4YAiABKAgSOgoGY2hlY2tzGAMgAygLMioudmludGVkYm90LnYxLkNvbmZpcm1QdWJsaXNoUmVzcG9uc2UuQ2hlY2sa3AIKBUNoZWNrEj0KBGtpbmQYASABKA4yLy52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZS5DaGVjay5LaW5kEg4KBnBhc3NlZBgCIAEoCBIpCgZyZWFzb24YAyABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgEIAEoCRIyCg5hdmFpbGFibGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfVE9LRU4QARISCg5LSU5EX0pPQl9TVEFURRACEhEKDUtJTkRfUkVWSVNJT04QAxIQCgxLSU5EX0FDQ09VTlQQBBIXChNLSU5EX05PX09QRU5fRUZGRUNUEAUSEwoPS0lORF9SQVRFX0xJTUlUEAYiIgoUR2V0UHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkiRgoVR2V0UHVibGlzaEpvYlJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IisAEKFkxpc3RQdWJsaXNoSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRISCgpsaXN0aW5nX2lkGAQgASgJEi4KBnN0YXRlcxgFIAMoDjIeLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLlN0YXRlEhcKD3JlcXVpcmVzX2FjdGlvbhgGIAEoCCJiChdMaXN0UHVibGlzaEpvYnNSZXNwb25zZRIuCgxwdWJsaXNoX2pvYnMYASADKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOQoXQ2FuY2VsUHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJJChhDYW5jZWxQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiI4ChZSZXRyeVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiSAoXUmV0cnlQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiKPAgoYUmVzb2x2ZVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEkUKCXB1Ymxpc2hlZBgCIAEoCzIwLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuUHVibGlzaGVkSAASTAoNbm90X3B1Ymxpc2hlZBgDIAEoCzIzLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuTm90UHVibGlzaGVkSAASEgoKcmVxdWVzdF9pZBgEIAEoCRojCglQdWJsaXNoZWQSFgoOcmVtb3RlX2l0ZW1faWQYASABKAkaDgoMTm90UHVibGlzaGVkQgkKB291dGNvbWUiSgoZUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iIlAKF0xpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJdChhMaXN0UHVibGlzaFN0ZXBzUmVzcG9uc2USKAoFc3RlcHMYASADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk8KFkxpc3RTY3JlZW5zaG90c1JlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3RTY3JlZW5zaG90c1Jlc3BvbnNlEi0KC3NjcmVlbnNob3RzGAEgAygLMhgudmludGVkYm90LnYxLlNjcmVlbnNob3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIroBCglMb2NhbFRpbWUSEQoJZGF0ZV90aW1lGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRI3Cg1yZXBlYXRlZF90aW1lGAMgASgOMiAudmludGVkYm90LnYxLkxvY2FsVGltZS5SZXBlYXRlZCJOCghSZXBlYXRlZBIYChRSRVBFQVRFRF9VTlNQRUNJRklFRBAAEhQKEFJFUEVBVEVEX0VBUkxJRVIQARISCg5SRVBFQVRFRF9MQVRFUhACItEBChZTY2hlZHVsZVB1Ymxpc2hSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEioKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoKbG9jYWxfdGltZRgEIAEoCzIXLnZpbnRlZGJvdC52MS5Mb2NhbFRpbWVIABISCgpyZXF1ZXN0X2lkGAUgASgJQgYKBHdoZW4iSAoXU2NoZWR1bGVQdWJsaXNoUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiLQAwoUUHJlcGFyZUNoYW5nZVJlcXVlc3QSEgoKbGlzdGluZ19pZBgBIAEoCRI3CgRlZGl0GAIgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkVkaXRIABI3CgRoaWRlGAMgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkhpZGVIABI7CgZ1bmhpZGUYBCABKAsyKS52aW50ZWRib3QudjEuUHJlcGFyZUNoYW5nZVJlcXVlc3QuVW5oaWRlSAASOwoGZGVsZXRlGAUgASgLMikudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkRlbGV0ZUgAEhIKCnJlcXVlc3RfaWQYBiABKAkafgoERWRpdBIrCgdsaXN0aW5nGAEgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSGAoQb3ZlcndyaXRlX3JlbW90ZRgDIAEoCBoGCgRIaWRlGggKBlVuaGlkZRoICgZEZWxldGVCCAoGY2hhbmdlIkYKFVByZXBhcmVDaGFuZ2VSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iMqoICg5QdWJsaXNoU2VydmljZRJbCg5QcmVwYXJlUHVibGlzaBIjLnZpbnRlZGJvdC52MS5QcmVwYXJlUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuUHJlcGFyZVB1Ymxpc2hSZXNwb25zZRJbCg5Db25maXJtUHVibGlzaBIjLnZpbnRlZGJvdC52MS5Db25maXJtUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZRJeCg9TY2hlZHVsZVB1Ymxpc2gSJC52aW50ZWRib3QudjEuU2NoZWR1bGVQdWJsaXNoUmVxdWVzdBolLnZpbnRlZGJvdC52MS5TY2hlZHVsZVB1Ymxpc2hSZXNwb25zZRJYCg1QcmVwYXJlQ2hhbmdlEiIudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0GiMudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXNwb25zZRJYCg1HZXRQdWJsaXNoSm9iEiIudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXF1ZXN0GiMudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9MaXN0UHVibGlzaEpvYnMSJC52aW50ZWRib3QudjEuTGlzdFB1Ymxpc2hKb2JzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0UHVibGlzaEpvYnNSZXNwb25zZRJhChBDYW5jZWxQdWJsaXNoSm9iEiUudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXF1ZXN0GiYudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9SZXRyeVB1Ymxpc2hKb2ISJC52aW50ZWRib3QudjEuUmV0cnlQdWJsaXNoSm9iUmVxdWVzdBolLnZpbnRlZGJvdC52MS5SZXRyeVB1Ymxpc2hKb2JSZXNwb25zZRJkChFSZXNvbHZlUHVibGlzaEpvYhImLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QaJy52aW50ZWRib3QudjEuUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRJhChBMaXN0UHVibGlzaFN0ZXBzEiUudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0GiYudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXNwb25zZRJeCg9MaXN0U2NyZWVuc2hvdHMSJC52aW50ZWRib3QudjEuTGlzdFNjcmVlbnNob3RzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0U2NyZWVuc2hvdHNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_listing]);
 
 /**
- * The way of one listing to the marketplace.
+ * The publication of a listing, or a change of its published item.
  *
  * @generated from message vintedbot.v1.PublishJob
  */
 export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   /**
-   * UUID. Output only, as is every field here.
+   * UUID. All fields of this message are output only.
    *
    * @generated from field: string id = 1;
    */
@@ -48,99 +48,101 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   accountId: string;
 
   /**
-   * Where it publishes: "practice" or "vinted.fr".
+   * The site: "practice" or a real site such as "vinted.fr".
    *
    * @generated from field: string site = 4;
    */
   site: string;
 
   /**
-   * Where the job stands.
+   * The state.
    *
    * @generated from field: vintedbot.v1.PublishJob.State state = 5;
    */
   state: PublishJob_State;
 
   /**
-   * Whether the preparation left nothing on the site. If not, the site keeps a private draft: `draft_remote_id`.
+   * Whether the preparation leaves nothing on the site. If false, the site stores a private draft: `draft_remote_id`.
    *
    * @generated from field: bool dry_run = 6;
    */
   dryRun: boolean;
 
   /**
-   * How often it has been prepared, from 1.
+   * The number of the current preparation, from 1.
    *
    * @generated from field: int32 prepare_number = 7;
    */
   prepareNumber: number;
 
   /**
-   * SHA-256, in hexadecimal, of the frozen content: texts, price, category, attributes, package, account, site, photos.
+   * The SHA-256, in hexadecimal, of the frozen content: texts, price, category, attributes, package, account, site,
+   * photos.
    *
    * @generated from field: string revision_hash = 8;
    */
   revisionHash: string;
 
   /**
-   * Whether a person must act before it goes on; `reason_message` says what to do.
+   * Whether a person must act before the job continues; `reason_message` says what to do.
    *
-   * @generated from field: bool needs_manual = 9;
+   * @generated from field: bool requires_action = 9;
    */
-  needsManual: boolean;
+  requiresAction: boolean;
 
   /**
-   * Why it stopped or ended. UNSPECIFIED: nothing is wrong.
+   * Why the job stopped or ended. UNSPECIFIED: there is no problem.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 10;
    */
   reason: ErrorReason;
 
   /**
-   * The same in English, for the person, with the site's own words where there are any. Empty: nothing is wrong.
+   * The reason in English, with the site's own words if there are any. Empty: there is no problem.
    *
    * @generated from field: string reason_message = 11;
    */
   reasonMessage: string;
 
   /**
-   * Why it is not running. Absent: it is running or has ended.
+   * Why the job is not running. Absent: the job is running or has ended.
    *
    * @generated from field: vintedbot.v1.PublishJob.Waiting waiting = 12;
    */
   waiting?: PublishJob_Waiting | undefined;
 
   /**
-   * What was seen on the site's form at the last preparation. Empty: not read back yet.
+   * The site's form as read back at the last preparation. Empty: not read back yet.
    *
    * @generated from field: repeated vintedbot.v1.PublishJob.ReadBackField read_back = 13;
    */
   readBack: PublishJob_ReadBackField[];
 
   /**
-   * Signed URL of a page with preview, screenshot and what was read back; holds no confirmation. Empty: not ready yet.
+   * The signed URL of a page with preview, screenshot and the form as read back. The page contains no confirmation.
+   * Empty: not ready yet.
    *
    * @generated from field: string preview_url = 14;
    */
   previewUrl: string;
 
   /**
-   * When `preview_url` ceases to work. Absent: there is none.
+   * When `preview_url` expires. Absent: there is no URL.
    *
    * @generated from field: google.protobuf.Timestamp preview_url_expire_time = 15;
    */
   previewUrlExpireTime?: Timestamp | undefined;
 
   /**
-   * What to hand to ConfirmPublish. Absent: the job does not await it, or the caller lacks publish:confirm, or this is an
-   * event or a list.
+   * The confirmation to pass to ConfirmPublish. Only in GetPublishJob. Absent: the job does not await its confirmation,
+   * or the caller lacks publish:confirm.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 16;
    */
   confirmation?: Confirmation | undefined;
 
   /**
-   * The site's id of the draft that was saved there. Empty: none.
+   * The site's id of the private draft that the job uses. Empty: there is none.
    *
    * @generated from field: string draft_remote_id = 17;
    */
@@ -154,109 +156,110 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   remoteItemId: string;
 
   /**
-   * The published item's address. Empty: not published.
+   * The URL of the published item. Empty: not published.
    *
    * @generated from field: string remote_url = 19;
    */
   remoteUrl: string;
 
   /**
-   * Whether the published item was seen hidden from others.
+   * Whether the published item was last seen hidden from others.
    *
    * @generated from field: bool hidden = 20;
    */
   hidden: boolean;
 
   /**
-   * Whether an item appeared on the site later that looks like one settled as not published. A person should look.
+   * Whether an item like this one appeared on the site after the job was settled as not published. A person should
+   * check.
    *
    * @generated from field: bool possible_duplicate = 21;
    */
   possibleDuplicate: boolean;
 
   /**
-   * How often its preparation was begun.
+   * The number of preparations started.
    *
    * @generated from field: int32 prepare_attempts = 22;
    */
   prepareAttempts: number;
 
   /**
-   * How often its publication was begun.
+   * The number of publications started.
    *
    * @generated from field: int32 publish_attempts = 23;
    */
   publishAttempts: number;
 
   /**
-   * When it was made.
+   * The creation time.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 24;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed.
+   * The time of the last change.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 25;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * When it was confirmed. Absent: it was not.
+   * When the job was confirmed. Absent: not confirmed.
    *
    * @generated from field: google.protobuf.Timestamp confirm_time = 26;
    */
   confirmTime?: Timestamp | undefined;
 
   /**
-   * When it ended. Absent: it has not.
+   * When the job ended. Absent: not ended.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 27;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log.
+   * The sequence of the last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 28;
    */
   sequence: bigint;
 
   /**
-   * What it does on the marketplace.
+   * What the job does on the marketplace.
    *
    * @generated from field: vintedbot.v1.PublishJob.Kind kind = 29;
    */
   kind: PublishJob_Kind;
 
   /**
-   * When it is to be published. Absent: at once, when confirmed.
+   * The time for which the publication is scheduled. Absent: the job is published as soon as it is confirmed.
    *
    * @generated from field: google.protobuf.Timestamp schedule_time = 30;
    */
   scheduleTime?: Timestamp | undefined;
 
   /**
-   * Whether the filled window is to be handed over to the person instead of waiting for ConfirmPublish.
+   * Whether the job ends in a manual takeover: the person gets the filled window instead of calling ConfirmPublish.
    *
-   * @generated from field: bool hand_over = 31;
+   * @generated from field: bool manual_takeover = 31;
    */
-  handOver: boolean;
+  manualTakeover: boolean;
 
   /**
-   * What a job of KIND_EDIT changes, as read on the site and as it will be. Empty: not prepared yet, or of another kind.
+   * The fields that a change alters. Empty: not prepared yet, or KIND_PUBLISH.
    *
    * @generated from field: repeated vintedbot.v1.FieldChange changes = 32;
    */
   changes: FieldChange[];
 
   /**
-   * Every attempt step by step with small pictures, oldest first; at most the last 500. Only in GetPublishJob.
+   * The steps of all attempts with thumbnails, oldest first; at most the last 500. Only in GetPublishJob.
    *
-   * @generated from field: repeated vintedbot.v1.PublishStep film_strip = 33;
+   * @generated from field: repeated vintedbot.v1.PublishStep step_timeline = 33;
    */
-  filmStrip: PublishStep[];
+  stepTimeline: PublishStep[];
 };
 
 /**
@@ -273,14 +276,14 @@ export const PublishJobSchema: GenMessage<PublishJob> = /*@__PURE__*/
  */
 export type PublishJob_Waiting = Message<"vintedbot.v1.PublishJob.Waiting"> & {
   /**
-   * What it waits for.
+   * The cause of the wait.
    *
    * @generated from field: vintedbot.v1.PublishJob.Waiting.Why why = 1;
    */
   why: PublishJob_Waiting_Why;
 
   /**
-   * Until when at most, or when it will be tried again. Absent: not known.
+   * The latest end of the wait, or the time of the next attempt. Absent: not known.
    *
    * @generated from field: google.protobuf.Timestamp until = 2;
    */
@@ -295,76 +298,78 @@ export const PublishJob_WaitingSchema: GenMessage<PublishJob_Waiting> = /*@__PUR
   messageDesc(file_vintedbot_v1_publish, 0, 0);
 
 /**
- * What it waits for.
+ * The cause of the wait.
  *
  * @generated from enum vintedbot.v1.PublishJob.Waiting.Why
  */
 export enum PublishJob_Waiting_Why {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: WHY_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A free worker.
+   * A worker has to become free.
    *
    * @generated from enum value: WHY_WORKER = 1;
    */
   WORKER = 1,
 
   /**
-   * The budget of publications a minute.
+   * The budget of publications or changes a minute is used up, or the account is in a cooldown that the site asked
+   * for.
    *
    * @generated from enum value: WHY_RATE_LIMIT = 2;
    */
   RATE_LIMIT = 2,
 
   /**
-   * Another job of the same account, which has the browser or an undecided publication.
+   * Another job of the account uses the browser, or has a publication in doubt.
    *
    * @generated from enum value: WHY_ACCOUNT_BUSY = 3;
    */
   ACCOUNT_BUSY = 3,
 
   /**
-   * The account to be resumed.
+   * The account is paused and has to be resumed.
    *
    * @generated from enum value: WHY_ACCOUNT_PAUSED = 4;
    */
   ACCOUNT_PAUSED = 4,
 
   /**
-   * The pause before another attempt.
+   * The backoff before the next attempt.
    *
-   * @generated from enum value: WHY_BACK_OFF = 5;
+   * @generated from enum value: WHY_BACKOFF = 5;
    */
-  BACK_OFF = 5,
+  BACKOFF = 5,
 
   /**
-   * The site to show what became of a click. While its answer may still come, `until` is when it is looked for without.
+   * The outcome of the click has to appear on the site. While the response to the click can still arrive, `until`
+   * is the time at which the server reads the site without it.
    *
    * @generated from enum value: WHY_SETTLING = 6;
    */
   SETTLING = 6,
 
   /**
-   * A person to confirm.
+   * A person has to confirm.
    *
    * @generated from enum value: WHY_CONFIRMATION = 7;
    */
   CONFIRMATION = 7,
 
   /**
-   * A person to answer or to deal with what the site asks.
+   * A person has to settle the outcome, to deal with a challenge of the site, or to finish a manual takeover.
    *
    * @generated from enum value: WHY_PERSON = 8;
    */
   PERSON = 8,
 
   /**
-   * Its scheduled time.
+   * The scheduled time has not come yet.
    *
    * @generated from enum value: WHY_SCHEDULE = 9;
    */
@@ -378,35 +383,35 @@ export const PublishJob_Waiting_WhySchema: GenEnum<PublishJob_Waiting_Why> = /*@
   enumDesc(file_vintedbot_v1_publish, 0, 0, 0);
 
 /**
- * One field of the site's form as it was approved and as it was seen.
+ * One field of the site's form: the approved value and the value read back.
  *
  * @generated from message vintedbot.v1.PublishJob.ReadBackField
  */
 export type PublishJob_ReadBackField = Message<"vintedbot.v1.PublishJob.ReadBackField"> & {
   /**
-   * The field's name: "title", "description", "price", "category", "brand", "size", "condition", "colors", "materials",
-   * "package_size", "photos".
+   * The name of the field: "title", "description", "price", "category", "brand", "size", "condition", "colors",
+   * "materials", "package_size", "photos".
    *
    * @generated from field: string field = 1;
    */
   field: string;
 
   /**
-   * What was approved, as text.
+   * The approved value, as text.
    *
    * @generated from field: string approved = 2;
    */
   approved: string;
 
   /**
-   * What the form showed, as text.
+   * The value that the form showed, as text.
    *
    * @generated from field: string seen = 3;
    */
   seen: string;
 
   /**
-   * Whether the two mean the same.
+   * Whether the two values mean the same.
    *
    * @generated from field: bool matches = 4;
    */
@@ -421,20 +426,20 @@ export const PublishJob_ReadBackFieldSchema: GenMessage<PublishJob_ReadBackField
   messageDesc(file_vintedbot_v1_publish, 0, 1);
 
 /**
- * Where the job stands.
+ * The state of a job.
  *
  * @generated from enum vintedbot.v1.PublishJob.State
  */
 export enum PublishJob_State {
   /**
-   * Not said; refused as a filter.
+   * Not set; refused as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Waits for a worker to prepare it.
+   * The job waits for a worker to prepare it.
    *
    * @generated from enum value: STATE_QUEUED = 1;
    */
@@ -448,47 +453,47 @@ export enum PublishJob_State {
   PREPARING = 2,
 
   /**
-   * Ready to be looked at and confirmed.
+   * The job is ready for review and confirmation.
    *
    * @generated from enum value: STATE_AWAITING_CONFIRMATION = 3;
    */
   AWAITING_CONFIRMATION = 3,
 
   /**
-   * Confirmed; waits for a worker to publish it.
+   * The job is confirmed and waits for a worker to publish it.
    *
    * @generated from enum value: STATE_CONFIRMED = 4;
    */
   CONFIRMED = 4,
 
   /**
-   * Being published: the click may have been made or is about to be.
+   * The job is being published: the click was made or is about to be made.
    *
    * @generated from enum value: STATE_PUBLISHING = 5;
    */
   PUBLISHING = 5,
 
   /**
-   * The click may have been made and its outcome is not known. The server is finding out, or a person is asked:
-   * `needs_manual`.
+   * In doubt: the click may have been made, and its outcome is not known. The server reads the site to find out, or
+   * asks a person: `requires_action`.
    *
    * @generated from enum value: STATE_UNCONFIRMED = 6;
    */
   UNCONFIRMED = 6,
 
   /**
-   * Stopped before the click because the site asks for a person; `reason` says what for.
+   * Stopped before the click, because the site asks for a person; `reason` gives the cause.
    *
    * @generated from enum value: STATE_BLOCKED = 7;
    */
   BLOCKED = 7,
 
   /**
-   * The filled window is in the person's own hands.
+   * Manual takeover: the person has the filled window.
    *
-   * @generated from enum value: STATE_HANDED_OVER = 8;
+   * @generated from enum value: STATE_MANUAL_TAKEOVER = 8;
    */
-  HANDED_OVER = 8,
+  MANUAL_TAKEOVER = 8,
 
   /**
    * Ended: the item is on the marketplace.
@@ -498,21 +503,21 @@ export enum PublishJob_State {
   PUBLISHED = 9,
 
   /**
-   * Ended: not published; `reason` says why. May be retried.
+   * Ended: not published; `reason` gives the cause. RetryPublishJob can follow.
    *
    * @generated from enum value: STATE_FAILED = 10;
    */
   FAILED = 10,
 
   /**
-   * Ended: cancelled, not published.
+   * Ended: cancelled, not published; `reason` gives the cause.
    *
    * @generated from enum value: STATE_CANCELLED = 11;
    */
   CANCELLED = 11,
 
   /**
-   * Ended: nobody confirmed in time, not published.
+   * Ended: not confirmed in time, not published. RetryPublishJob can follow.
    *
    * @generated from enum value: STATE_EXPIRED = 12;
    */
@@ -546,7 +551,7 @@ export const PublishJob_StateSchema: GenEnum<PublishJob_State> = /*@__PURE__*/
  */
 export enum PublishJob_Kind {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
@@ -560,7 +565,7 @@ export enum PublishJob_Kind {
   PUBLISH = 1,
 
   /**
-   * Changes texts, price or photos of an item.
+   * Changes texts, price, photos or other fields of an item.
    *
    * @generated from enum value: KIND_EDIT = 2;
    */
@@ -581,7 +586,7 @@ export enum PublishJob_Kind {
   UNHIDE = 4,
 
   /**
-   * Deletes an item for good.
+   * Deletes an item permanently.
    *
    * @generated from enum value: KIND_DELETE = 5;
    */
@@ -601,21 +606,21 @@ export const PublishJob_KindSchema: GenEnum<PublishJob_Kind> = /*@__PURE__*/
  */
 export type FieldChange = Message<"vintedbot.v1.FieldChange"> & {
   /**
-   * The field's name, as in `ReadBackField.field`.
+   * The name of the field, as in `ReadBackField.field`; "hidden" for KIND_HIDE and KIND_UNHIDE, "gone" for KIND_DELETE.
    *
    * @generated from field: string field = 1;
    */
   field: string;
 
   /**
-   * What it is on the site now, as text.
+   * The value on the site when the job was prepared, as text.
    *
    * @generated from field: string before = 2;
    */
   before: string;
 
   /**
-   * What it will be, as text.
+   * The new value, as text.
    *
    * @generated from field: string after = 3;
    */
@@ -636,64 +641,64 @@ export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
  */
 export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
   /**
-   * Place in the job's log, from 1.
+   * The position in the job's step log, from 1.
    *
    * @generated from field: int64 number = 1;
    */
   number: bigint;
 
   /**
-   * Which attempt it belongs to, from 1; preparing and publishing count on.
+   * The number of the attempt, from 1. Preparations and publications share one count.
    *
    * @generated from field: int32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * The step's name, like "TITLE_FILLED" or "PUBLISH_CLICKED". New names may be added.
+   * The name of the step, such as "TITLE_FILLED" or "PUBLISH_CLICKED". New names can be added.
    *
    * @generated from field: string step = 3;
    */
   step: string;
 
   /**
-   * How it went.
+   * The outcome.
    *
    * @generated from field: vintedbot.v1.PublishStep.Outcome outcome = 4;
    */
   outcome: PublishStep_Outcome;
 
   /**
-   * What happened, in English. Empty: nothing worth saying.
+   * What happened, in English. Empty: no details.
    *
    * @generated from field: string message = 5;
    */
   message: string;
 
   /**
-   * When it was written: a step that takes long has one entry when it begins and one when it ends.
+   * When the step was recorded.
    *
    * @generated from field: google.protobuf.Timestamp time = 6;
    */
   time?: Timestamp | undefined;
 
   /**
-   * UUID of the screenshot taken. Empty: none.
+   * UUID of the screenshot. Empty: none.
    *
    * @generated from field: string screenshot_id = 7;
    */
   screenshotId: string;
 
   /**
-   * The CSS selector by which the step found its field. Empty: it needed none, or there was no browser.
+   * The CSS selector that found the step's field. Empty: the step needed none, or no browser was used.
    *
    * @generated from field: string selector = 8;
    */
   selector: string;
 
   /**
-   * Signed URL of a small picture of the page at that moment, as JPEG; works for as long as other signed addresses. Empty:
-   * none was taken, or it is no longer kept.
+   * The signed URL of a JPEG thumbnail of the page at this step. It expires like other signed URLs. Empty: there is no
+   * thumbnail, or it was deleted.
    *
    * @generated from field: string thumbnail_url = 9;
    */
@@ -708,41 +713,41 @@ export const PublishStepSchema: GenMessage<PublishStep> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_publish, 2);
 
 /**
- * How a step went.
+ * The outcome of a step.
  *
  * @generated from enum vintedbot.v1.PublishStep.Outcome
  */
 export enum PublishStep_Outcome {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Begun; nothing more is known.
+   * The step started, and its end is not known. Reserved: the server does not send this value yet.
    *
    * @generated from enum value: OUTCOME_STARTED = 1;
    */
   STARTED = 1,
 
   /**
-   * Done.
+   * The step succeeded.
    *
    * @generated from enum value: OUTCOME_DONE = 2;
    */
   DONE = 2,
 
   /**
-   * Failed; `message` says why.
+   * The step failed; `message` gives the cause.
    *
    * @generated from enum value: OUTCOME_FAILED = 3;
    */
   FAILED = 3,
 
   /**
-   * Met a challenge; nothing more was done.
+   * The step met a challenge and stopped.
    *
    * @generated from enum value: OUTCOME_CHALLENGED = 4;
    */
@@ -756,7 +761,7 @@ export const PublishStep_OutcomeSchema: GenEnum<PublishStep_Outcome> = /*@__PURE
   enumDesc(file_vintedbot_v1_publish, 2, 0);
 
 /**
- * A picture of the browser's page, kept as evidence.
+ * A screenshot of the browser's page with the page's text, stored as evidence.
  *
  * @generated from message vintedbot.v1.Screenshot
  */
@@ -776,57 +781,57 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   publishJobId: string;
 
   /**
-   * Which attempt it belongs to, from 1.
+   * The number of the attempt, from 1.
    *
    * @generated from field: int32 attempt = 3;
    */
   attempt: number;
 
   /**
-   * Name of the step at which it was taken; see `PublishStep.step`.
+   * The name of the step; see `PublishStep.step`.
    *
    * @generated from field: string step = 4;
    */
   step: string;
 
   /**
-   * Signed URL of the picture, to be fetched without a token. Made anew with every answer. Empty: there was no browser, and
-   * only the text was kept.
+   * The signed URL of the picture, which needs no token. Every response contains a new URL. Empty: no browser was used,
+   * and only the text was stored.
    *
    * @generated from field: string url = 5;
    */
   url: string;
 
   /**
-   * Signed URL of the page's text at that moment, cleaned of secrets. Empty: none was kept.
+   * The signed URL of the page's text with secrets redacted. Empty: no text was stored.
    *
    * @generated from field: string page_text_url = 6;
    */
   pageTextUrl: string;
 
   /**
-   * When both URLs cease to work.
+   * When both URLs expire.
    *
    * @generated from field: google.protobuf.Timestamp url_expire_time = 7;
    */
   urlExpireTime?: Timestamp | undefined;
 
   /**
-   * Type of the picture: "image/png". Empty: there is none.
+   * The media type of the picture: "image/png". Empty: there is no picture.
    *
    * @generated from field: string content_type = 8;
    */
   contentType: string;
 
   /**
-   * Size of the picture's file in bytes.
+   * The size of the picture's file in bytes.
    *
    * @generated from field: int64 size_bytes = 9;
    */
   sizeBytes: bigint;
 
   /**
-   * When it was taken.
+   * When the screenshot was taken.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 10;
    */
@@ -841,7 +846,7 @@ export const ScreenshotSchema: GenMessage<Screenshot> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_publish, 3);
 
 /**
- * Asks for a listing to be prepared.
+ * The request of PreparePublish.
  *
  * @generated from message vintedbot.v1.PreparePublishRequest
  */
@@ -854,28 +859,29 @@ export type PreparePublishRequest = Message<"vintedbot.v1.PreparePublishRequest"
   listingId: string;
 
   /**
-   * Whether nothing may be left on the site. Absent means true. If false, the filled form is saved as the site's own
-   * private draft.
+   * Whether the preparation must leave nothing on the site. Absent: true. If false, the filled form is saved as the
+   * site's own private draft.
    *
    * @generated from field: optional bool dry_run = 2;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * UUID that makes repeating this call safe: same id and parameters, same preparation. Absent: every call prepares.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same job. Empty: every call
+   * prepares.
    *
    * @generated from field: string request_id = 3;
    */
   requestId: string;
 
   /**
-   * Whether the filled window is left open for the person, who publishes there, instead of waiting for ConfirmPublish. Needs
-   * a browser with a window (BROWSER_HEADLESS=0), else refused with MODE_NOT_ALLOWED. Absent: yes in MANUAL mode where
-   * there is such a window, else no.
+   * Whether the filled window stays open for a manual takeover, in which the person publishes, instead of waiting for
+   * ConfirmPublish. True needs a browser with a window (BROWSER_HEADLESS=false); otherwise the call fails with
+   * MODE_NOT_ALLOWED. Absent: true in MANUAL mode if there is such a window, otherwise false.
    *
-   * @generated from field: optional bool hand_over = 4;
+   * @generated from field: optional bool manual_takeover = 4;
    */
-  handOver?: boolean | undefined;
+  manualTakeover?: boolean | undefined;
 };
 
 /**
@@ -886,7 +892,7 @@ export const PreparePublishRequestSchema: GenMessage<PreparePublishRequest> = /*
   messageDesc(file_vintedbot_v1_publish, 4);
 
 /**
- * The job that prepares.
+ * The response of PreparePublish.
  *
  * @generated from message vintedbot.v1.PreparePublishResponse
  */
@@ -907,7 +913,7 @@ export const PreparePublishResponseSchema: GenMessage<PreparePublishResponse> = 
   messageDesc(file_vintedbot_v1_publish, 5);
 
 /**
- * Asks for what was prepared to be published.
+ * The request of ConfirmPublish.
  *
  * @generated from message vintedbot.v1.ConfirmPublishRequest
  */
@@ -920,22 +926,22 @@ export type ConfirmPublishRequest = Message<"vintedbot.v1.ConfirmPublishRequest"
   jobId: string;
 
   /**
-   * The confirmation that GetPublishJob showed. Only `confirm_token` counts. Required.
+   * The confirmation from GetPublishJob. Only `confirm_token` is read. Required.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
    */
   confirmation?: Confirmation | undefined;
 
   /**
-   * Whether to check only. Absent means true: say false to publish.
+   * Whether to run the checks only. Absent: true; set it to false to publish.
    *
    * @generated from field: optional bool dry_run = 3;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * UUID that makes repeating this call safe: a real confirmation repeated with the same id gets the same answer, with any
-   * other or none CONFIRMATION_USED.
+   * The idempotency key, a UUID. A retry of a real confirmation with the same key returns the job. With another key, or
+   * without one, it fails with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 4;
    */
@@ -950,13 +956,13 @@ export const ConfirmPublishRequestSchema: GenMessage<ConfirmPublishRequest> = /*
   messageDesc(file_vintedbot_v1_publish, 6);
 
 /**
- * The outcome of a confirmation.
+ * The response of ConfirmPublish.
  *
  * @generated from message vintedbot.v1.ConfirmPublishResponse
  */
 export type ConfirmPublishResponse = Message<"vintedbot.v1.ConfirmPublishResponse"> & {
   /**
-   * The job as it is now: unchanged after a dry run, CONFIRMED after a real one.
+   * The job: unchanged after a dry run, CONFIRMED after a real confirmation.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -970,8 +976,8 @@ export type ConfirmPublishResponse = Message<"vintedbot.v1.ConfirmPublishRespons
   dryRun: boolean;
 
   /**
-   * In a dry run, every check in order. A wrong, foreign, used, stale or expired token is an error of the call in a dry run
-   * too; checks that merely delay a publication are told here. Empty after a real confirmation.
+   * The result of every check of a dry run, in order. A missing, invalid, used, stale or expired token fails the call
+   * in a dry run too. Empty after a real confirmation.
    *
    * @generated from field: repeated vintedbot.v1.ConfirmPublishResponse.Check checks = 3;
    */
@@ -986,7 +992,7 @@ export const ConfirmPublishResponseSchema: GenMessage<ConfirmPublishResponse> = 
   messageDesc(file_vintedbot_v1_publish, 7);
 
 /**
- * One check that the publication will have to pass.
+ * One check that a real confirmation has to pass.
  *
  * @generated from message vintedbot.v1.ConfirmPublishResponse.Check
  */
@@ -999,28 +1005,28 @@ export type ConfirmPublishResponse_Check = Message<"vintedbot.v1.ConfirmPublishR
   kind: ConfirmPublishResponse_Check_Kind;
 
   /**
-   * Whether it would pass now.
+   * Whether the check passes now.
    *
    * @generated from field: bool passed = 2;
    */
   passed: boolean;
 
   /**
-   * Why not. UNSPECIFIED: it passes.
+   * Why the check fails. UNSPECIFIED: it passes.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 3;
    */
   reason: ErrorReason;
 
   /**
-   * The same in English. Empty: it passes.
+   * The reason in English. Empty: the check passes.
    *
    * @generated from field: string message = 4;
    */
   message: string;
 
   /**
-   * When it is expected to pass. Absent: it passes, or that is not known.
+   * When the check is expected to pass. Absent: it passes, or the time is not known.
    *
    * @generated from field: google.protobuf.Timestamp available_time = 5;
    */
@@ -1041,49 +1047,49 @@ export const ConfirmPublishResponse_CheckSchema: GenMessage<ConfirmPublishRespon
  */
 export enum ConfirmPublishResponse_Check_Kind {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The confirm token is genuine, of this job and not expired.
+   * The confirm token is genuine, belongs to this job and has not expired.
    *
    * @generated from enum value: KIND_TOKEN = 1;
    */
   TOKEN = 1,
 
   /**
-   * The job awaits its confirmation.
+   * The job awaits its confirmation. Otherwise CONFIRMATION_USED or JOB_STATE_INVALID.
    *
    * @generated from enum value: KIND_JOB_STATE = 2;
    */
   JOB_STATE = 2,
 
   /**
-   * The listing is as it was approved.
+   * The listing has not changed since it was prepared. Otherwise CONFIRMATION_STALE.
    *
    * @generated from enum value: KIND_REVISION = 3;
    */
   REVISION = 3,
 
   /**
-   * The account is active, and its mode is as it was.
+   * The account is active, and its mode has not changed. Otherwise ACCOUNT_PAUSED or MODE_CHANGED.
    *
    * @generated from enum value: KIND_ACCOUNT = 4;
    */
   ACCOUNT = 4,
 
   /**
-   * No other publication of the account is undecided.
+   * No other publication of the account is in doubt. Otherwise OUTCOME_UNKNOWN. A change always passes.
    *
    * @generated from enum value: KIND_NO_OPEN_EFFECT = 5;
    */
   NO_OPEN_EFFECT = 5,
 
   /**
-   * The budget of publications a minute allows one now.
+   * The budget of publications or changes a minute allows one more now. Otherwise RATE_LIMITED.
    *
    * @generated from enum value: KIND_RATE_LIMIT = 6;
    */
@@ -1097,7 +1103,7 @@ export const ConfirmPublishResponse_Check_KindSchema: GenEnum<ConfirmPublishResp
   enumDesc(file_vintedbot_v1_publish, 7, 0, 0);
 
 /**
- * Asks for one job.
+ * The request of GetPublishJob.
  *
  * @generated from message vintedbot.v1.GetPublishJobRequest
  */
@@ -1118,13 +1124,13 @@ export const GetPublishJobRequestSchema: GenMessage<GetPublishJobRequest> = /*@_
   messageDesc(file_vintedbot_v1_publish, 8);
 
 /**
- * One job.
+ * The response of GetPublishJob.
  *
  * @generated from message vintedbot.v1.GetPublishJobResponse
  */
 export type GetPublishJobResponse = Message<"vintedbot.v1.GetPublishJobResponse"> & {
   /**
-   * The job, with its confirmation if it awaits one and the caller may see it.
+   * The job, with its confirmation if it awaits one and the caller has publish:confirm.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1139,52 +1145,52 @@ export const GetPublishJobResponseSchema: GenMessage<GetPublishJobResponse> = /*
   messageDesc(file_vintedbot_v1_publish, 9);
 
 /**
- * Asks for the owner's jobs.
+ * The request of ListPublishJobs. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListPublishJobsRequest
  */
 export type ListPublishJobsRequest = Message<"vintedbot.v1.ListPublishJobsRequest"> & {
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Only of this account. Absent: of all.
+   * UUID of an account: only its jobs. Empty: all accounts.
    *
    * @generated from field: string account_id = 3;
    */
   accountId: string;
 
   /**
-   * Only of this listing. Absent: of all.
+   * UUID of a listing: only its jobs. Empty: all listings.
    *
    * @generated from field: string listing_id = 4;
    */
   listingId: string;
 
   /**
-   * Only in one of these states, at most 100. Empty: in any.
+   * Only jobs in one of these states, at most 100 entries. Empty: all states.
    *
    * @generated from field: repeated vintedbot.v1.PublishJob.State states = 5;
    */
   states: PublishJob_State[];
 
   /**
-   * Only those that need a person. Absent: all.
+   * Whether to return only jobs that require a person to act. Absent: all jobs.
    *
-   * @generated from field: bool needs_manual = 6;
+   * @generated from field: bool requires_action = 6;
    */
-  needsManual: boolean;
+  requiresAction: boolean;
 };
 
 /**
@@ -1195,7 +1201,7 @@ export const ListPublishJobsRequestSchema: GenMessage<ListPublishJobsRequest> = 
   messageDesc(file_vintedbot_v1_publish, 10);
 
 /**
- * A page of jobs.
+ * The response of ListPublishJobs.
  *
  * @generated from message vintedbot.v1.ListPublishJobsResponse
  */
@@ -1208,7 +1214,7 @@ export type ListPublishJobsResponse = Message<"vintedbot.v1.ListPublishJobsRespo
   publishJobs: PublishJob[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1223,7 +1229,7 @@ export const ListPublishJobsResponseSchema: GenMessage<ListPublishJobsResponse> 
   messageDesc(file_vintedbot_v1_publish, 11);
 
 /**
- * Asks for a job to be cancelled.
+ * The request of CancelPublishJob.
  *
  * @generated from message vintedbot.v1.CancelPublishJobRequest
  */
@@ -1236,7 +1242,7 @@ export type CancelPublishJobRequest = Message<"vintedbot.v1.CancelPublishJobRequ
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1251,14 +1257,14 @@ export const CancelPublishJobRequestSchema: GenMessage<CancelPublishJobRequest> 
   messageDesc(file_vintedbot_v1_publish, 12);
 
 /**
- * The cancelled job.
+ * The response of CancelPublishJob.
  *
  * @generated from message vintedbot.v1.CancelPublishJobResponse
  */
 export type CancelPublishJobResponse = Message<"vintedbot.v1.CancelPublishJobResponse"> & {
   /**
-   * The job as it is now. While a browser still works on it the job keeps its state for a moment; it will not be published,
-   * unless a person at its window was faster.
+   * The job after the call. While a browser still works on the job, its state remains for a moment. The job will not be
+   * published, unless the person in a manual takeover was faster.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1273,7 +1279,7 @@ export const CancelPublishJobResponseSchema: GenMessage<CancelPublishJobResponse
   messageDesc(file_vintedbot_v1_publish, 13);
 
 /**
- * Asks for a job to go on.
+ * The request of RetryPublishJob.
  *
  * @generated from message vintedbot.v1.RetryPublishJobRequest
  */
@@ -1286,7 +1292,7 @@ export type RetryPublishJobRequest = Message<"vintedbot.v1.RetryPublishJobReques
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: a repeated call may retry again.
+   * The idempotency key, a UUID. Empty: a retry of the call can resume the job again.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1301,13 +1307,13 @@ export const RetryPublishJobRequestSchema: GenMessage<RetryPublishJobRequest> = 
   messageDesc(file_vintedbot_v1_publish, 14);
 
 /**
- * The job that goes on.
+ * The response of RetryPublishJob.
  *
  * @generated from message vintedbot.v1.RetryPublishJobResponse
  */
 export type RetryPublishJobResponse = Message<"vintedbot.v1.RetryPublishJobResponse"> & {
   /**
-   * The job as it is now.
+   * The job after the call.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1322,13 +1328,13 @@ export const RetryPublishJobResponseSchema: GenMessage<RetryPublishJobResponse> 
   messageDesc(file_vintedbot_v1_publish, 15);
 
 /**
- * A person's answer about an undecided job.
+ * The request of ResolvePublishJob.
  *
  * @generated from message vintedbot.v1.ResolvePublishJobRequest
  */
 export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRequest"> & {
   /**
-   * UUID of the job; it must be UNCONFIRMED and `needs_manual`. Required.
+   * UUID of the job, which must be UNCONFIRMED and `requires_action`. Required.
    *
    * @generated from field: string id = 1;
    */
@@ -1341,7 +1347,7 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
    */
   outcome: {
     /**
-     * The item is there; of a change: it is made.
+     * The item is on the site, or the change is made.
      *
      * @generated from field: vintedbot.v1.ResolvePublishJobRequest.Published published = 2;
      */
@@ -1349,8 +1355,8 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
     case: "published";
   } | {
     /**
-     * The item is not there, and the site is watched for 7 days for a late one; of a change: it is not made. The job ends
-     * FAILED.
+     * The item is not on the site, or the change is not made. The job ends FAILED. After a publication, the server
+     * watches the site for a late item for 7 days (setting EFFECTS_WATCH).
      *
      * @generated from field: vintedbot.v1.ResolvePublishJobRequest.NotPublished not_published = 3;
      */
@@ -1359,7 +1365,7 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
   } | { case: undefined; value?: undefined };
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it gives JOB_STATE.
+   * The idempotency key, a UUID. Empty: a retry fails with JOB_STATE_INVALID.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1374,14 +1380,14 @@ export const ResolvePublishJobRequestSchema: GenMessage<ResolvePublishJobRequest
   messageDesc(file_vintedbot_v1_publish, 16);
 
 /**
- * The item was published.
+ * The item was published, or the change was made.
  *
  * @generated from message vintedbot.v1.ResolvePublishJobRequest.Published
  */
 export type ResolvePublishJobRequest_Published = Message<"vintedbot.v1.ResolvePublishJobRequest.Published"> & {
   /**
-   * The site's id of it, as in its address. Required, unless the job is a change: then the item is known, and this says
-   * that the change is made. Refused with REMOTE_ITEM_TAKEN if another listing has it.
+   * The site's id of the item: the number in the address of its page. Required for a publication. For a change it can
+   * be empty, because the item is known. Fails with REMOTE_ITEM_ALREADY_LINKED if another listing has this item.
    *
    * @generated from field: string remote_item_id = 1;
    */
@@ -1396,7 +1402,7 @@ export const ResolvePublishJobRequest_PublishedSchema: GenMessage<ResolvePublish
   messageDesc(file_vintedbot_v1_publish, 16, 0);
 
 /**
- * The item was not published; of a change: it was not made.
+ * The item was not published, or the change was not made.
  *
  * @generated from message vintedbot.v1.ResolvePublishJobRequest.NotPublished
  */
@@ -1411,13 +1417,13 @@ export const ResolvePublishJobRequest_NotPublishedSchema: GenMessage<ResolvePubl
   messageDesc(file_vintedbot_v1_publish, 16, 1);
 
 /**
- * The decided job.
+ * The response of ResolvePublishJob.
  *
  * @generated from message vintedbot.v1.ResolvePublishJobResponse
  */
 export type ResolvePublishJobResponse = Message<"vintedbot.v1.ResolvePublishJobResponse"> & {
   /**
-   * The job as it is now.
+   * The job after the call.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1432,7 +1438,7 @@ export const ResolvePublishJobResponseSchema: GenMessage<ResolvePublishJobRespon
   messageDesc(file_vintedbot_v1_publish, 17);
 
 /**
- * Asks for a job's steps.
+ * The request of ListPublishSteps.
  *
  * @generated from message vintedbot.v1.ListPublishStepsRequest
  */
@@ -1445,14 +1451,14 @@ export type ListPublishStepsRequest = Message<"vintedbot.v1.ListPublishStepsRequ
   jobId: string;
 
   /**
-   * Entries a page, 1 to 1000; more counts as 1000. Absent or 0: 200.
+   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -1467,7 +1473,7 @@ export const ListPublishStepsRequestSchema: GenMessage<ListPublishStepsRequest> 
   messageDesc(file_vintedbot_v1_publish, 18);
 
 /**
- * A page of steps.
+ * The response of ListPublishSteps.
  *
  * @generated from message vintedbot.v1.ListPublishStepsResponse
  */
@@ -1480,7 +1486,7 @@ export type ListPublishStepsResponse = Message<"vintedbot.v1.ListPublishStepsRes
   steps: PublishStep[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1495,7 +1501,7 @@ export const ListPublishStepsResponseSchema: GenMessage<ListPublishStepsResponse
   messageDesc(file_vintedbot_v1_publish, 19);
 
 /**
- * Asks for a job's screenshots.
+ * The request of ListScreenshots.
  *
  * @generated from message vintedbot.v1.ListScreenshotsRequest
  */
@@ -1508,14 +1514,14 @@ export type ListScreenshotsRequest = Message<"vintedbot.v1.ListScreenshotsReques
   jobId: string;
 
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 3;
    */
@@ -1530,7 +1536,7 @@ export const ListScreenshotsRequestSchema: GenMessage<ListScreenshotsRequest> = 
   messageDesc(file_vintedbot_v1_publish, 20);
 
 /**
- * A page of screenshots.
+ * The response of ListScreenshots.
  *
  * @generated from message vintedbot.v1.ListScreenshotsResponse
  */
@@ -1543,7 +1549,7 @@ export type ListScreenshotsResponse = Message<"vintedbot.v1.ListScreenshotsRespo
   screenshots: Screenshot[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1558,28 +1564,28 @@ export const ListScreenshotsResponseSchema: GenMessage<ListScreenshotsResponse> 
   messageDesc(file_vintedbot_v1_publish, 21);
 
 /**
- * A wall-clock time in a place.
+ * A wall-clock time in a time zone.
  *
  * @generated from message vintedbot.v1.LocalTime
  */
 export type LocalTime = Message<"vintedbot.v1.LocalTime"> & {
   /**
-   * Date and time as a clock there shows it: "2026-03-29T18:30" or with seconds. A time that the clocks skip is refused.
-   * Required.
+   * The local date and time, without an offset: "2026-03-29T18:30", or with seconds. A time that the clocks skip fails
+   * with VALIDATION_FAILED. Required.
    *
    * @generated from field: string date_time = 1;
    */
   dateTime: string;
 
   /**
-   * IANA name of the time zone: "Europe/Paris". Required.
+   * The IANA name of the time zone: "Europe/Paris". Required.
    *
    * @generated from field: string time_zone = 2;
    */
   timeZone: string;
 
   /**
-   * What to do with a time that the clocks show twice. Absent: refuse it.
+   * How to interpret a time that occurs twice. Absent: it is refused.
    *
    * @generated from field: vintedbot.v1.LocalTime.Repeated repeated_time = 3;
    */
@@ -1594,13 +1600,13 @@ export const LocalTimeSchema: GenMessage<LocalTime> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_publish, 22);
 
 /**
- * What to do with a time that the clocks show twice, when they are put back.
+ * How to interpret a time that occurs twice, because the clocks are put back.
  *
  * @generated from enum vintedbot.v1.LocalTime.Repeated
  */
 export enum LocalTime_Repeated {
   /**
-   * Refuse it, naming both.
+   * Not set: a time that occurs twice fails with VALIDATION_FAILED, which names both moments.
    *
    * @generated from enum value: REPEATED_UNSPECIFIED = 0;
    */
@@ -1628,7 +1634,7 @@ export const LocalTime_RepeatedSchema: GenEnum<LocalTime_Repeated> = /*@__PURE__
   enumDesc(file_vintedbot_v1_publish, 22, 0);
 
 /**
- * Asks for what was prepared to be published at a time.
+ * The request of SchedulePublish.
  *
  * @generated from message vintedbot.v1.SchedulePublishRequest
  */
@@ -1641,20 +1647,20 @@ export type SchedulePublishRequest = Message<"vintedbot.v1.SchedulePublishReques
   jobId: string;
 
   /**
-   * The confirmation that GetPublishJob showed. Only `confirm_token` counts. Required.
+   * The confirmation from GetPublishJob. Only `confirm_token` is read. Required.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 2;
    */
   confirmation?: Confirmation | undefined;
 
   /**
-   * When; in the future, at most 90 days away. Required.
+   * The time of the publication: in the future, at most 90 days from now. Required.
    *
    * @generated from oneof vintedbot.v1.SchedulePublishRequest.when
    */
   when: {
     /**
-     * A moment.
+     * An absolute time.
      *
      * @generated from field: google.protobuf.Timestamp time = 3;
      */
@@ -1662,7 +1668,7 @@ export type SchedulePublishRequest = Message<"vintedbot.v1.SchedulePublishReques
     case: "time";
   } | {
     /**
-     * A wall-clock time in a place.
+     * A wall-clock time in a time zone.
      *
      * @generated from field: vintedbot.v1.LocalTime local_time = 4;
      */
@@ -1671,8 +1677,8 @@ export type SchedulePublishRequest = Message<"vintedbot.v1.SchedulePublishReques
   } | { case: undefined; value?: undefined };
 
   /**
-   * UUID that makes repeating this call safe: repeated with the same id it gets the same answer, with any other or none
-   * CONFIRMATION_USED.
+   * The idempotency key, a UUID. A retry with the same key returns the job. With another key, or without one, it fails
+   * with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 5;
    */
@@ -1687,7 +1693,7 @@ export const SchedulePublishRequestSchema: GenMessage<SchedulePublishRequest> = 
   messageDesc(file_vintedbot_v1_publish, 23);
 
 /**
- * The scheduled job.
+ * The response of SchedulePublish.
  *
  * @generated from message vintedbot.v1.SchedulePublishResponse
  */
@@ -1708,7 +1714,7 @@ export const SchedulePublishResponseSchema: GenMessage<SchedulePublishResponse> 
   messageDesc(file_vintedbot_v1_publish, 24);
 
 /**
- * Asks for a change of an item on the site to be prepared.
+ * The request of PrepareChange.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest
  */
@@ -1727,7 +1733,7 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
    */
   change: {
     /**
-     * New values.
+     * Edits the item.
      *
      * @generated from field: vintedbot.v1.PrepareChangeRequest.Edit edit = 2;
      */
@@ -1735,7 +1741,7 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
     case: "edit";
   } | {
     /**
-     * Hide it.
+     * Hides the item.
      *
      * @generated from field: vintedbot.v1.PrepareChangeRequest.Hide hide = 3;
      */
@@ -1743,7 +1749,7 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
     case: "hide";
   } | {
     /**
-     * Show it again.
+     * Shows the hidden item again.
      *
      * @generated from field: vintedbot.v1.PrepareChangeRequest.Unhide unhide = 4;
      */
@@ -1751,7 +1757,7 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
     case: "unhide";
   } | {
     /**
-     * Delete it.
+     * Deletes the item.
      *
      * @generated from field: vintedbot.v1.PrepareChangeRequest.Delete delete = 5;
      */
@@ -1760,7 +1766,8 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * UUID that makes repeating this call safe: same id and parameters, same job. Absent: every call prepares.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same job. Empty: every call
+   * prepares.
    *
    * @generated from field: string request_id = 6;
    */
@@ -1775,27 +1782,28 @@ export const PrepareChangeRequestSchema: GenMessage<PrepareChangeRequest> = /*@_
   messageDesc(file_vintedbot_v1_publish, 25);
 
 /**
- * New values for an item.
+ * An edit of the item's fields.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest.Edit
  */
 export type PrepareChangeRequest_Edit = Message<"vintedbot.v1.PrepareChangeRequest.Edit"> & {
   /**
-   * The new values; those of category and everything that follows from it can be changed too. Required.
+   * The new values. The category, and the fields that depend on it, can change too. Required.
    *
    * @generated from field: vintedbot.v1.ListingInput listing = 1;
    */
   listing?: ListingInput | undefined;
 
   /**
-   * Which fields of `listing` to take, at most 100. Absent or empty: every field that is present in `listing`.
+   * The fields to take from `listing`, at most 100 paths. Absent or empty: every field that is present in `listing`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * Whether what was changed on the site since is to be overwritten. Absent: no, refused with REMOTE_CHANGED.
+   * Whether to overwrite changes that were made on the site. Absent: false; after such changes the job ends FAILED
+   * with REMOTE_CHANGED.
    *
    * @generated from field: bool overwrite_remote = 3;
    */
@@ -1810,7 +1818,7 @@ export const PrepareChangeRequest_EditSchema: GenMessage<PrepareChangeRequest_Ed
   messageDesc(file_vintedbot_v1_publish, 25, 0);
 
 /**
- * The item is hidden from others; it can be shown again.
+ * Hides the item from others. Unhide shows it again.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest.Hide
  */
@@ -1825,7 +1833,7 @@ export const PrepareChangeRequest_HideSchema: GenMessage<PrepareChangeRequest_Hi
   messageDesc(file_vintedbot_v1_publish, 25, 1);
 
 /**
- * The hidden item is shown again.
+ * Shows the hidden item again.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest.Unhide
  */
@@ -1840,7 +1848,7 @@ export const PrepareChangeRequest_UnhideSchema: GenMessage<PrepareChangeRequest_
   messageDesc(file_vintedbot_v1_publish, 25, 2);
 
 /**
- * The item is deleted, for good.
+ * Deletes the item permanently.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest.Delete
  */
@@ -1855,7 +1863,7 @@ export const PrepareChangeRequest_DeleteSchema: GenMessage<PrepareChangeRequest_
   messageDesc(file_vintedbot_v1_publish, 25, 3);
 
 /**
- * The job that prepares the change.
+ * The response of PrepareChange.
  *
  * @generated from message vintedbot.v1.PrepareChangeResponse
  */
@@ -1876,18 +1884,21 @@ export const PrepareChangeResponseSchema: GenMessage<PrepareChangeResponse> = /*
   messageDesc(file_vintedbot_v1_publish, 26);
 
 /**
- * Brings a listing to the marketplace in two steps: prepare, look, confirm. What was confirmed is what is published, once.
+ * Publishes listings on the marketplace, and changes published items, in two steps: prepare and confirm. The confirmed
+ * content is published exactly as it was confirmed, and only once.
  *
  * @generated from service vintedbot.v1.PublishService
  */
 export const PublishService: GenService<{
   /**
-   * Freezes the listing, checks it against the site's limits (all violations at once, LISTING_INCOMPLETE) and makes a job
-   * that fills the site's form and reads it back. Refused with PUBLISH_JOB_OPEN while another job of the listing has not
-   * ended, except that one awaiting its confirmation is prepared again under the same id, with ALREADY_PUBLISHED, and with
-   * NOT_PUBLISHED where the item was deleted on the site: a second item is a second listing. A listing that was imported from
-   * a draft on the site, and says what that says, is published from that draft; edited here since, it gets a draft of its own.
-   * Watch tells when it is ready. Scope: publish:prepare.
+   * Prepares the publication of a listing. Freezes the listing, checks it against the site's limits, and creates a job
+   * that fills the site's form and reads it back. EventService.Watch reports when the job is ready. LISTING_INCOMPLETE
+   * reports all violations at once. If a job of the listing awaits its confirmation, it is prepared again under the
+   * same id. Fails with PUBLISH_JOB_OPEN while another job of the listing has not ended, and with ALREADY_PUBLISHED.
+   * Fails with NOT_PUBLISHED if the item was deleted on the site: a second item needs a second listing. Also fails with
+   * ACCOUNT_PAUSED, SESSION_REQUIRED, SESSION_INVALID and MODE_NOT_ALLOWED. A listing that was imported from a draft on
+   * the site, and not edited here since, is published from that draft. If it was edited, it gets a draft of its own.
+   * Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PreparePublish
    */
@@ -1897,9 +1908,10 @@ export const PublishService: GenService<{
     output: typeof PreparePublishResponseSchema;
   },
   /**
-   * Says yes to what was prepared. A dry run, which it is unless told otherwise, makes every check and changes nothing. A
-   * real one consumes the confirmation and returns at once; Watch or GetPublishJob tell how it ends. Scope:
-   * publish:confirm.
+   * Confirms a prepared job. `dry_run` defaults to true: all checks run, nothing changes. A real call consumes the
+   * confirmation and returns at once; EventService.Watch and GetPublishJob report the outcome. It fails with the reason
+   * of the first check that does not pass; see ConfirmPublishResponse.Check. Fails with MANUAL_TAKEOVER while a person
+   * has the filled window. Scope: publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.ConfirmPublish
    */
@@ -1909,10 +1921,12 @@ export const PublishService: GenService<{
     output: typeof ConfirmPublishResponseSchema;
   },
   /**
-   * Confirms what was prepared for a later time. The token is consumed now. At that time the form is filled again, compared
-   * with what was approved, and published; in MANUAL mode it is prepared again then, and waits for a person. When the time
-   * has passed by more than the setting SCHEDULE_LATE_MS the job is prepared again and waits for a person, with the reason
-   * SCHEDULE_MISSED. CancelPublishJob takes it back. Scope: publish:confirm.
+   * Confirms a prepared publication for a later time. The call consumes the token. At the scheduled time the form is
+   * filled again, compared with the approved content, and published. If the listing was edited since, the job ends
+   * FAILED with CONFIRMATION_STALE. In MANUAL mode the job is instead prepared again at that time and waits for a
+   * person. A job that is late by more than the setting PUBLISH_SCHEDULE_LATE is prepared again and waits for a person,
+   * with the reason SCHEDULE_MISSED. CancelPublishJob cancels the schedule. Fails with JOB_STATE_INVALID if the job is
+   * a change, and with MANUAL_TAKEOVER while a person has the filled window. Scope: publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.SchedulePublish
    */
@@ -1922,14 +1936,15 @@ export const PublishService: GenService<{
     output: typeof SchedulePublishResponseSchema;
   },
   /**
-   * Prepares a change of an item that is on the site: its texts, price or photos, hiding, unhiding, deleting. What it will
-   * look like is read back and photographed, and nothing is changed before ConfirmPublish. The listing here changes when the
-   * item has. Refused with NOT_PUBLISHED, with PUBLISH_JOB_OPEN unless that is a change of the same kind that awaits its
-   * confirmation, with SESSION_OTHER_MEMBER where the item belongs to a member that the account was before, and with
-   * VALIDATION_FAILED where nothing would change. A job ends FAILED with REMOTE_CHANGED where the item was changed on the
-   * site since, and with NOT_PUBLISHED where it is gone; the listing's `remote.differences` say more, also after a job that
-   * is DONE, where the site altered what it accepted. Changes have a budget of their own: CHANGES_PER_MINUTE_ACCOUNT. Scope:
-   * publish:prepare.
+   * Prepares a change of an item on the site: its texts, price or photos, hiding, unhiding, or deleting. The server
+   * reads back how the item will look and takes a screenshot; nothing changes before ConfirmPublish. The listing here
+   * changes once the item has changed. Fails with NOT_PUBLISHED, ACCOUNT_PAUSED, SESSION_REQUIRED and SESSION_INVALID.
+   * Fails with PUBLISH_JOB_OPEN unless the open job is a change of the same kind that awaits its confirmation; that job
+   * is prepared again. Fails with SESSION_MEMBER_MISMATCH if the item belongs to a previous member of the account, and
+   * with VALIDATION_FAILED if nothing would change. The job ends FAILED with REMOTE_CHANGED if the item has changed on
+   * the site since, and with NOT_PUBLISHED if the item is gone. The listing's `remote.differences` give the details,
+   * also after a DONE job if the site altered the accepted values. Changes have their own budget:
+   * CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PrepareChange
    */
@@ -1939,7 +1954,8 @@ export const PublishService: GenService<{
     output: typeof PrepareChangeResponseSchema;
   },
   /**
-   * Gets one job with its film strip. Scope: publish:read; the confirmation is shown only to publish:confirm.
+   * Returns one job with its step timeline. The confirmation is returned only to callers with publish:confirm.
+   * Scope: publish:read.
    *
    * @generated from rpc vintedbot.v1.PublishService.GetPublishJob
    */
@@ -1959,9 +1975,10 @@ export const PublishService: GenService<{
     output: typeof ListPublishJobsResponseSchema;
   },
   /**
-   * Stops a job before the click that publishes; after it, TOO_LATE. A window that was handed over is closed first: the job
-   * ends CANCELLED when the site shows that the person was not faster, else PUBLISHED. Cancelling twice is no error. Scope:
-   * publish:prepare.
+   * Cancels a job before its final click. After the click the call fails with NOT_CANCELLABLE. During a manual takeover
+   * the window is closed first: the job ends CANCELLED if the site shows no item, and PUBLISHED if the person was
+   * faster. Cancelling a cancelled job changes nothing. A job that ended otherwise fails with JOB_STATE_INVALID.
+   * Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.CancelPublishJob
    */
@@ -1971,10 +1988,12 @@ export const PublishService: GenService<{
     output: typeof CancelPublishJobResponseSchema;
   },
   /**
-   * Goes on with a job that is BLOCKED, FAILED or EXPIRED, from the same approved content: one that was confirmed and then
-   * blocked publishes, unless its scheduled time has passed by too far; any other is prepared again. Refused with
-   * JOB_STATE in every other state, UNCONFIRMED above all, with ACCOUNT_PAUSED until
-   * the account is resumed, and with CONFIRMATION_STALE if the listing was edited. Scope: publish:prepare.
+   * Resumes a job that is BLOCKED, FAILED or EXPIRED, with the same approved content. A job that was confirmed and then
+   * blocked goes on to publish, unless its scheduled time has passed by too much. Any other job is prepared again.
+   * Fails with JOB_STATE_INVALID in every other state, in particular UNCONFIRMED, and with ACCOUNT_PAUSED until the
+   * account is resumed. Fails with CONFIRMATION_STALE if the listing was edited, and with PUBLISH_JOB_OPEN if another
+   * job of the listing is open. Also fails with MODE_CHANGED, ALREADY_PUBLISHED, NOT_PUBLISHED and
+   * SESSION_MEMBER_MISMATCH. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.RetryPublishJob
    */
@@ -1984,8 +2003,8 @@ export const PublishService: GenService<{
     output: typeof RetryPublishJobResponseSchema;
   },
   /**
-   * Answers what the server could not find out: whether an UNCONFIRMED job's item was published, or its change made. Scope:
-   * publish:confirm.
+   * Settles a job in doubt: a person states whether the item of an UNCONFIRMED job was published, or its change made.
+   * Fails with JOB_STATE_INVALID unless the job is UNCONFIRMED and `requires_action`. Scope: publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.ResolvePublishJob
    */
@@ -1995,7 +2014,7 @@ export const PublishService: GenService<{
     output: typeof ResolvePublishJobResponseSchema;
   },
   /**
-   * Lists what a job did, step by step, oldest first. Scope: publish:read.
+   * Lists the steps of a job, oldest first. Scope: publish:read.
    *
    * @generated from rpc vintedbot.v1.PublishService.ListPublishSteps
    */
@@ -2005,7 +2024,7 @@ export const PublishService: GenService<{
     output: typeof ListPublishStepsResponseSchema;
   },
   /**
-   * Lists a job's screenshots, oldest first. Scope: publish:read.
+   * Lists the screenshots of a job, oldest first. Scope: publish:read.
    *
    * @generated from rpc vintedbot.v1.PublishService.ListScreenshots
    */

@@ -15,20 +15,20 @@ export const file_vintedbot_v1_search: GenFile = /*@__PURE__*/
   fileDesc("Chl2aW50ZWRib3QvdjEvc2VhcmNoLnByb3RvEgx2aW50ZWRib3QudjEiMwoOU25pcHBldFNlZ21lbnQSDAoEdGV4dBgBIAEoCRITCgtoaWdobGlnaHRlZBgCIAEoCCLFAgoMU2VhcmNoUmVzdWx0Ei0KBGtpbmQYASABKA4yHy52aW50ZWRib3QudjEuU2VhcmNoUmVzdWx0LktpbmQSEgoKYWNjb3VudF9pZBgCIAEoCRIRCgl0aHJlYWRfaWQYAyABKAkSEgoKbWVzc2FnZV9pZBgEIAEoCRIRCglwZXJzb25faWQYBSABKAkSKAoEdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoHc25pcHBldBgHIAMoCzIcLnZpbnRlZGJvdC52MS5TbmlwcGV0U2VnbWVudCJfCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX01FU1NBR0UQARIPCgtLSU5EX1RIUkVBRBACEg0KCUtJTkRfTk9URRADEg8KC0tJTkRfUEVSU09OEAQiswIKDVNlYXJjaFJlcXVlc3QSDQoFcXVlcnkYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIRCglwZXJzb25faWQYAyABKAkSEQoJdGhyZWFkX2lkGAQgASgJEi4KBWtpbmRzGAUgAygOMh8udmludGVkYm90LnYxLlNlYXJjaFJlc3VsdC5LaW5kEi4KCnN0YXJ0X3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCgloYXNfcGhvdG8YCCABKAgSEQoJaGFzX29mZmVyGAkgASgIEhEKCXBhZ2Vfc2l6ZRgKIAEoBRISCgpwYWdlX3Rva2VuGAsgASgJIm4KDlNlYXJjaFJlc3BvbnNlEisKB3Jlc3VsdHMYASADKAsyGi52aW50ZWRib3QudjEuU2VhcmNoUmVzdWx0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIWCg5pbmRleF9jb21wbGV0ZRgDIAEoCGIGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
- * A part of a snippet. The parts of one follow each other without anything between them.
+ * One segment of a snippet. The segments in order, joined without a separator, are the snippet.
  *
  * @generated from message vintedbot.v1.SnippetSegment
  */
 export type SnippetSegment = Message<"vintedbot.v1.SnippetSegment"> & {
   /**
-   * Part of the text as it was written, or "…" where something is left out.
+   * A part of the original text, or "…" where text is omitted.
    *
    * @generated from field: string text = 1;
    */
   text: string;
 
   /**
-   * Whether it is what answers the query.
+   * Whether this segment matches the query.
    *
    * @generated from field: bool highlighted = 2;
    */
@@ -43,56 +43,56 @@ export const SnippetSegmentSchema: GenMessage<SnippetSegment> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_search, 0);
 
 /**
- * What InboxService.Search finds.
+ * One result of InboxService.Search.
  *
  * @generated from message vintedbot.v1.SearchResult
  */
 export type SearchResult = Message<"vintedbot.v1.SearchResult"> & {
   /**
-   * What was found.
+   * What matched.
    *
    * @generated from field: vintedbot.v1.SearchResult.Kind kind = 1;
    */
   kind: SearchResult_Kind;
 
   /**
-   * UUID of the account. Empty: a person, who may write to several.
+   * UUID of the account. Empty for KIND_PERSON: a person can write to several accounts.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * UUID of the thread. Empty: a person.
+   * UUID of the thread. Empty for KIND_PERSON.
    *
    * @generated from field: string thread_id = 3;
    */
   threadId: string;
 
   /**
-   * UUID of the message. Empty: no message.
+   * UUID of the message. Empty unless the result is a message.
    *
    * @generated from field: string message_id = 4;
    */
   messageId: string;
 
   /**
-   * UUID of the other side.
+   * UUID of the person, or of the thread's counterparty.
    *
    * @generated from field: string person_id = 5;
    */
   personId: string;
 
   /**
-   * By which results are ordered: when the message was written; of a thread or note, when the thread's newest message was; of
-   * a person, when they were first seen.
+   * The time that the results are ordered by. Message: when it was written. Thread or note: when the newest message of
+   * the thread was written. Person: when the server first saw them.
    *
    * @generated from field: google.protobuf.Timestamp time = 6;
    */
   time?: Timestamp | undefined;
 
   /**
-   * About 160 characters around the first place that answers.
+   * About 160 characters around the first match.
    *
    * @generated from field: repeated vintedbot.v1.SnippetSegment snippet = 7;
    */
@@ -107,41 +107,41 @@ export const SearchResultSchema: GenMessage<SearchResult> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_search, 1);
 
 /**
- * What was found.
+ * What matched.
  *
  * @generated from enum vintedbot.v1.SearchResult.Kind
  */
 export enum SearchResult_Kind {
   /**
-   * Not said; refused as a filter.
+   * Not set; refused as a filter.
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A message, by its text.
+   * The text of a message.
    *
    * @generated from enum value: KIND_MESSAGE = 1;
    */
   MESSAGE = 1,
 
   /**
-   * A thread, by the title of what it is about.
+   * The item title of a thread.
    *
    * @generated from enum value: KIND_THREAD = 2;
    */
   THREAD = 2,
 
   /**
-   * A thread, by the owner's note about it.
+   * The workspace's note about a thread.
    *
    * @generated from enum value: KIND_NOTE = 3;
    */
   NOTE = 3,
 
   /**
-   * A person, by their login name.
+   * The login name of a person.
    *
    * @generated from enum value: KIND_PERSON = 4;
    */
@@ -155,87 +155,88 @@ export const SearchResult_KindSchema: GenEnum<SearchResult_Kind> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_search, 1, 0);
 
 /**
- * What to find.
+ * The request of Search. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.SearchRequest
  */
 export type SearchRequest = Message<"vintedbot.v1.SearchRequest"> & {
   /**
-   * What somebody typed; at most 1,024 bytes and 50 words. A result has all the words. Case, accents, ligatures and
-   * punctuation do not count: "echarpe" finds "l'Écharpe". Words in quotes follow each other: "\"tres bon etat\"". A word with
-   * a * behind it is the beginning of one, as is the last word by itself, as long as nothing stands behind it, not even a
-   * space, and it has two letters: what somebody is still typing. An emoji is a word. Everything else only parts words; a
-   * quote that nothing closes does not count. Without any word it is VALIDATION_FAILED.
+   * The search text, at most 1,024 bytes and 50 words. A result contains every word. Matching ignores case, accents,
+   * ligatures and punctuation: "echarpe" finds "l'Écharpe". Words in quotes must follow each other:
+   * "\"tres bon etat\"". A word followed by * matches as a prefix. The last word also matches as a prefix if it has at
+   * least two letters and nothing follows it, not even a space: the person may still be typing it. An emoji is a word.
+   * All other characters only separate words. An unclosed quote is ignored. A query without a word fails with
+   * VALIDATION_FAILED.
    *
    * @generated from field: string query = 1;
    */
   query: string;
 
   /**
-   * UUID; only of this account. Empty: of all.
+   * UUID of an account: only results of this account. Empty: all accounts.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * UUID; only with this person. Empty: with all.
+   * UUID of a person: only results with this person. Empty: all people.
    *
    * @generated from field: string person_id = 3;
    */
   personId: string;
 
   /**
-   * UUID; only in this thread. Empty: in all.
+   * UUID of a thread: only results in this thread. Empty: all threads.
    *
    * @generated from field: string thread_id = 4;
    */
   threadId: string;
 
   /**
-   * Only of these kinds, at most 100. Empty: of all.
+   * Only results of these kinds, at most 100 entries. Empty: all kinds.
    *
    * @generated from field: repeated vintedbot.v1.SearchResult.Kind kinds = 5;
    */
   kinds: SearchResult_Kind[];
 
   /**
-   * Only from this time on. Absent: from the beginning.
+   * Only results from this time on. Absent: no lower bound.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 6;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only before this time. Absent: to the end.
+   * Only results before this time. Absent: no upper bound.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 7;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Only messages with photos.
+   * Whether to return only messages with photos.
    *
    * @generated from field: bool has_photo = 8;
    */
   hasPhoto: boolean;
 
   /**
-   * Only messages that are offers, and threads with an offer that waits for its answer.
+   * Whether to return only messages that are offers, and threads with an offer that waits for an answer.
    *
    * @generated from field: bool has_offer = 9;
    */
   hasOffer: boolean;
 
   /**
-   * Results a page; at most 200, 50 where absent.
+   * Results per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 10;
    */
   pageSize: number;
 
   /**
-   * From the page before; empty for the first.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 11;
    */
@@ -250,29 +251,29 @@ export const SearchRequestSchema: GenMessage<SearchRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_search, 2);
 
 /**
- * What was found.
+ * The response of Search.
  *
  * @generated from message vintedbot.v1.SearchResponse
  */
 export type SearchResponse = Message<"vintedbot.v1.SearchResponse"> & {
   /**
-   * Newest first. It may be fewer than asked for, on a page that is not the last one too.
+   * The results, newest first. Any page can have fewer entries than `page_size`, not only the last.
    *
    * @generated from field: repeated vintedbot.v1.SearchResult results = 1;
    */
   results: SearchResult[];
 
   /**
-   * For the next page. Empty: this is the last one. What comes meanwhile moves nothing from page to page, but a thread or a
-   * note stands where its thread's last message does: one that gets a message is on the first page from then on.
+   * The token of the next page. Empty: this is the last page. New data does not shift results between pages. A thread
+   * or a note has the position of the thread's newest message, so a new message moves it to the first page.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Whether everything is in the index. It is not for a while after an update of the program, or while the index is made anew
-   * by `vintedbot search rebuild`; results may be missing until then.
+   * Whether the search index is complete. It is incomplete for a while after a program update and during
+   * `vintedbot search rebuild`; results can be missing until then.
    *
    * @generated from field: bool index_complete = 3;
    */

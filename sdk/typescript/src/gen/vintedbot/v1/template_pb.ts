@@ -15,8 +15,9 @@ export const file_vintedbot_v1_template: GenFile = /*@__PURE__*/
   fileDesc("Cht2aW50ZWRib3QvdjEvdGVtcGxhdGUucHJvdG8SDHZpbnRlZGJvdC52MSK5AQoIVGVtcGxhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgR0ZXh0GAMgASgJEhEKCXZhcmlhYmxlcxgEIAMoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGAcgASgEIkcKFUNyZWF0ZVRlbXBsYXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJEgwKBHRleHQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCSJCChZDcmVhdGVUZW1wbGF0ZVJlc3BvbnNlEigKCHRlbXBsYXRlGAEgASgLMhYudmludGVkYm90LnYxLlRlbXBsYXRlIj0KFExpc3RUZW1wbGF0ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRIpCgl0ZW1wbGF0ZXMYASADKAsyFi52aW50ZWRib3QudjEuVGVtcGxhdGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEkdldFRlbXBsYXRlUmVxdWVzdBIKCgJpZBgBIAEoCSI/ChNHZXRUZW1wbGF0ZVJlc3BvbnNlEigKCHRlbXBsYXRlGAEgASgLMhYudmludGVkYm90LnYxLlRlbXBsYXRlIsgBChVVcGRhdGVUZW1wbGF0ZVJlcXVlc3QSCgoCaWQYASABKAkSKAoIdGVtcGxhdGUYAiABKAsyFi52aW50ZWRib3QudjEuVGVtcGxhdGUSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAQgASgESACIAQESEgoKcmVxdWVzdF9pZBgFIAEoCUIUChJfZXhwZWN0ZWRfc2VxdWVuY2UiQgoWVXBkYXRlVGVtcGxhdGVSZXNwb25zZRIoCgh0ZW1wbGF0ZRgBIAEoCzIWLnZpbnRlZGJvdC52MS5UZW1wbGF0ZSI3ChVEZWxldGVUZW1wbGF0ZVJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIYChZEZWxldGVUZW1wbGF0ZVJlc3BvbnNlIlwKFlByZXZpZXdUZW1wbGF0ZVJlcXVlc3QSFQoLdGVtcGxhdGVfaWQYASABKAlIABIOCgR0ZXh0GAIgASgJSAASEQoJdGhyZWFkX2lkGAMgASgJQggKBnNvdXJjZSJDChdQcmV2aWV3VGVtcGxhdGVSZXNwb25zZRIMCgR0ZXh0GAEgASgJEhoKEnVuZmlsbGVkX3ZhcmlhYmxlcxgCIAMoCTK2BAoPVGVtcGxhdGVTZXJ2aWNlElsKDkNyZWF0ZVRlbXBsYXRlEiMudmludGVkYm90LnYxLkNyZWF0ZVRlbXBsYXRlUmVxdWVzdBokLnZpbnRlZGJvdC52MS5DcmVhdGVUZW1wbGF0ZVJlc3BvbnNlElgKDUxpc3RUZW1wbGF0ZXMSIi52aW50ZWRib3QudjEuTGlzdFRlbXBsYXRlc1JlcXVlc3QaIy52aW50ZWRib3QudjEuTGlzdFRlbXBsYXRlc1Jlc3BvbnNlElIKC0dldFRlbXBsYXRlEiAudmludGVkYm90LnYxLkdldFRlbXBsYXRlUmVxdWVzdBohLnZpbnRlZGJvdC52MS5HZXRUZW1wbGF0ZVJlc3BvbnNlElsKDlVwZGF0ZVRlbXBsYXRlEiMudmludGVkYm90LnYxLlVwZGF0ZVRlbXBsYXRlUmVxdWVzdBokLnZpbnRlZGJvdC52MS5VcGRhdGVUZW1wbGF0ZVJlc3BvbnNlElsKDkRlbGV0ZVRlbXBsYXRlEiMudmludGVkYm90LnYxLkRlbGV0ZVRlbXBsYXRlUmVxdWVzdBokLnZpbnRlZGJvdC52MS5EZWxldGVUZW1wbGF0ZVJlc3BvbnNlEl4KD1ByZXZpZXdUZW1wbGF0ZRIkLnZpbnRlZGJvdC52MS5QcmV2aWV3VGVtcGxhdGVSZXF1ZXN0GiUudmludGVkYm90LnYxLlByZXZpZXdUZW1wbGF0ZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * A text with variables in double braces: "Hello {{person}}, the {{item_title}} is {{item_price}}." Those are all that there
- * are; any other name in braces is refused.
+ * A text with variables in double braces: "Hello {{person}}, the {{item_title}} is {{item_price}}." There are three
+ * variables: `person` is the login name of the counterparty, `item_title` the title of the item, and `item_price` its
+ * price in the format of the account's language. Any other name in double braces fails with VALIDATION_FAILED.
  *
  * @generated from message vintedbot.v1.Template
  */
@@ -29,42 +30,42 @@ export type Template = Message<"vintedbot.v1.Template"> & {
   id: string;
 
   /**
-   * What it is called; 1 to 100 characters, one of its kind.
+   * The name, 1 to 100 characters, unique in the workspace.
    *
    * @generated from field: string name = 2;
    */
   name: string;
 
   /**
-   * The text; 1 to 4,000 characters.
+   * The text, 1 to 4,000 characters.
    *
    * @generated from field: string text = 3;
    */
   text: string;
 
   /**
-   * Variables in the text, each once, in alphabetical order. Output only.
+   * The variables in the text, each once, in alphabetical order. Output only.
    *
    * @generated from field: repeated string variables = 4;
    */
   variables: string[];
 
   /**
-   * When it was made. Output only.
+   * The creation time. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 5;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed. Output only.
+   * The time of the last change. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 6;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log. Output only.
+   * The sequence of the last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 7;
    */
@@ -79,28 +80,28 @@ export const TemplateSchema: GenMessage<Template> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_template, 0);
 
 /**
- * Asks for a new template.
+ * The request of CreateTemplate.
  *
  * @generated from message vintedbot.v1.CreateTemplateRequest
  */
 export type CreateTemplateRequest = Message<"vintedbot.v1.CreateTemplateRequest"> & {
   /**
-   * What it is called; 1 to 100 characters. Required.
+   * The name, 1 to 100 characters. Required.
    *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * The text; 1 to 4,000 characters. Required.
+   * The text, 1 to 4,000 characters. Required.
    *
    * @generated from field: string text = 2;
    */
   text: string;
 
   /**
-   * UUID that makes repeating this call safe: same id and parameters, same template. Absent: a repeated call is refused,
-   * since the name is taken.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same template. Empty: a retry
+   * fails with NAME_TAKEN.
    *
    * @generated from field: string request_id = 3;
    */
@@ -115,13 +116,13 @@ export const CreateTemplateRequestSchema: GenMessage<CreateTemplateRequest> = /*
   messageDesc(file_vintedbot_v1_template, 1);
 
 /**
- * The new template.
+ * The response of CreateTemplate.
  *
  * @generated from message vintedbot.v1.CreateTemplateResponse
  */
 export type CreateTemplateResponse = Message<"vintedbot.v1.CreateTemplateResponse"> & {
   /**
-   * The template as it was stored.
+   * The template as stored.
    *
    * @generated from field: vintedbot.v1.Template template = 1;
    */
@@ -136,20 +137,20 @@ export const CreateTemplateResponseSchema: GenMessage<CreateTemplateResponse> = 
   messageDesc(file_vintedbot_v1_template, 2);
 
 /**
- * Asks for templates.
+ * The request of ListTemplates.
  *
  * @generated from message vintedbot.v1.ListTemplatesRequest
  */
 export type ListTemplatesRequest = Message<"vintedbot.v1.ListTemplatesRequest"> & {
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -164,7 +165,7 @@ export const ListTemplatesRequestSchema: GenMessage<ListTemplatesRequest> = /*@_
   messageDesc(file_vintedbot_v1_template, 3);
 
 /**
- * A page of templates.
+ * The response of ListTemplates.
  *
  * @generated from message vintedbot.v1.ListTemplatesResponse
  */
@@ -177,7 +178,7 @@ export type ListTemplatesResponse = Message<"vintedbot.v1.ListTemplatesResponse"
   templates: Template[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -192,7 +193,7 @@ export const ListTemplatesResponseSchema: GenMessage<ListTemplatesResponse> = /*
   messageDesc(file_vintedbot_v1_template, 4);
 
 /**
- * Asks for one template.
+ * The request of GetTemplate.
  *
  * @generated from message vintedbot.v1.GetTemplateRequest
  */
@@ -213,7 +214,7 @@ export const GetTemplateRequestSchema: GenMessage<GetTemplateRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_template, 5);
 
 /**
- * One template.
+ * The response of GetTemplate.
  *
  * @generated from message vintedbot.v1.GetTemplateResponse
  */
@@ -234,7 +235,7 @@ export const GetTemplateResponseSchema: GenMessage<GetTemplateResponse> = /*@__P
   messageDesc(file_vintedbot_v1_template, 6);
 
 /**
- * Asks for a change.
+ * The request of UpdateTemplate.
  *
  * @generated from message vintedbot.v1.UpdateTemplateRequest
  */
@@ -247,28 +248,30 @@ export type UpdateTemplateRequest = Message<"vintedbot.v1.UpdateTemplateRequest"
   id: string;
 
   /**
-   * The new values; only `name` and `text` can change. Required.
+   * The new values. Only `name` and `text` can change. Required.
    *
    * @generated from field: vintedbot.v1.Template template = 2;
    */
   template?: Template | undefined;
 
   /**
-   * Which of these to take, at most 100. Absent or empty: those that are not empty in `template`.
+   * The fields to take from `template`, at most 100 paths. Absent or empty: the fields that are not empty in
+   * `template`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The change is made only if the template's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
+   * The `sequence` that the template must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
+   * checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating may apply the change again.
+   * The idempotency key, a UUID. Empty: a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -283,13 +286,13 @@ export const UpdateTemplateRequestSchema: GenMessage<UpdateTemplateRequest> = /*
   messageDesc(file_vintedbot_v1_template, 7);
 
 /**
- * The changed template.
+ * The response of UpdateTemplate.
  *
  * @generated from message vintedbot.v1.UpdateTemplateResponse
  */
 export type UpdateTemplateResponse = Message<"vintedbot.v1.UpdateTemplateResponse"> & {
   /**
-   * The template as it is now.
+   * The template after the change.
    *
    * @generated from field: vintedbot.v1.Template template = 1;
    */
@@ -304,7 +307,7 @@ export const UpdateTemplateResponseSchema: GenMessage<UpdateTemplateResponse> = 
   messageDesc(file_vintedbot_v1_template, 8);
 
 /**
- * Asks for a template to be removed.
+ * The request of DeleteTemplate.
  *
  * @generated from message vintedbot.v1.DeleteTemplateRequest
  */
@@ -317,7 +320,7 @@ export type DeleteTemplateRequest = Message<"vintedbot.v1.DeleteTemplateRequest"
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -332,7 +335,7 @@ export const DeleteTemplateRequestSchema: GenMessage<DeleteTemplateRequest> = /*
   messageDesc(file_vintedbot_v1_template, 9);
 
 /**
- * The template is removed.
+ * The response of DeleteTemplate.
  *
  * @generated from message vintedbot.v1.DeleteTemplateResponse
  */
@@ -347,13 +350,13 @@ export const DeleteTemplateResponseSchema: GenMessage<DeleteTemplateResponse> = 
   messageDesc(file_vintedbot_v1_template, 10);
 
 /**
- * Asks for a template to be filled.
+ * The request of PreviewTemplate.
  *
  * @generated from message vintedbot.v1.PreviewTemplateRequest
  */
 export type PreviewTemplateRequest = Message<"vintedbot.v1.PreviewTemplateRequest"> & {
   /**
-   * What to fill. Required.
+   * The text to fill. Required.
    *
    * @generated from oneof vintedbot.v1.PreviewTemplateRequest.source
    */
@@ -367,7 +370,7 @@ export type PreviewTemplateRequest = Message<"vintedbot.v1.PreviewTemplateReques
     case: "templateId";
   } | {
     /**
-     * A text that is being written; at most 4,000 characters.
+     * A text that is not stored yet, at most 4,000 characters.
      *
      * @generated from field: string text = 2;
      */
@@ -376,7 +379,7 @@ export type PreviewTemplateRequest = Message<"vintedbot.v1.PreviewTemplateReques
   } | { case: undefined; value?: undefined };
 
   /**
-   * UUID of the thread that fills it. Required.
+   * UUID of the thread that provides the values. Required.
    *
    * @generated from field: string thread_id = 3;
    */
@@ -391,20 +394,20 @@ export const PreviewTemplateRequestSchema: GenMessage<PreviewTemplateRequest> = 
   messageDesc(file_vintedbot_v1_template, 11);
 
 /**
- * The filled template.
+ * The response of PreviewTemplate.
  *
  * @generated from message vintedbot.v1.PreviewTemplateResponse
  */
 export type PreviewTemplateResponse = Message<"vintedbot.v1.PreviewTemplateResponse"> & {
   /**
-   * The text; what could not be filled stands there as it was, in its braces.
+   * The filled text. A variable without a value stays unchanged, in its braces.
    *
    * @generated from field: string text = 1;
    */
   text: string;
 
   /**
-   * Variables that this thread does not fill, in alphabetical order. Empty: all are filled.
+   * The variables that have no value in this thread, in alphabetical order. Empty: all variables are filled.
    *
    * @generated from field: repeated string unfilled_variables = 2;
    */
@@ -419,13 +422,13 @@ export const PreviewTemplateResponseSchema: GenMessage<PreviewTemplateResponse> 
   messageDesc(file_vintedbot_v1_template, 12);
 
 /**
- * Texts that are used again and again, with gaps that a thread fills.
+ * Reusable texts with variables that are filled from a thread.
  *
  * @generated from service vintedbot.v1.TemplateService
  */
 export const TemplateService: GenService<{
   /**
-   * Makes a template. Scope: inbox:write.
+   * Creates a template. Fails with NAME_TAKEN if the workspace has a template of this name. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.TemplateService.CreateTemplate
    */
@@ -445,7 +448,7 @@ export const TemplateService: GenService<{
     output: typeof ListTemplatesResponseSchema;
   },
   /**
-   * Gets one template. Scope: inbox:read.
+   * Returns one template. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.TemplateService.GetTemplate
    */
@@ -455,7 +458,7 @@ export const TemplateService: GenService<{
     output: typeof GetTemplateResponseSchema;
   },
   /**
-   * Changes a template. Scope: inbox:write.
+   * Changes a template. Fails with NAME_TAKEN and RESOURCE_CHANGED. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.TemplateService.UpdateTemplate
    */
@@ -465,7 +468,7 @@ export const TemplateService: GenService<{
     output: typeof UpdateTemplateResponseSchema;
   },
   /**
-   * Removes a template. Scope: inbox:write.
+   * Deletes a template. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.TemplateService.DeleteTemplate
    */
@@ -475,7 +478,7 @@ export const TemplateService: GenService<{
     output: typeof DeleteTemplateResponseSchema;
   },
   /**
-   * Fills a template for a thread and sends nothing. Scope: inbox:read.
+   * Fills a template from a thread and sends nothing. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.TemplateService.PreviewTemplate
    */

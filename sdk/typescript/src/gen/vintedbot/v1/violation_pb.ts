@@ -13,28 +13,28 @@ export const file_vintedbot_v1_violation: GenFile = /*@__PURE__*/
   fileDesc("Chx2aW50ZWRib3QvdjEvdmlvbGF0aW9uLnByb3RvEgx2aW50ZWRib3QudjEi8AIKCVZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIqCgRjb2RlGAMgASgOMhwudmludGVkYm90LnYxLlZpb2xhdGlvbi5Db2RlIpICCgRDb2RlEhQKEENPREVfVU5TUEVDSUZJRUQQABIRCg1DT0RFX1JFUVVJUkVEEAESEQoNQ09ERV9UT09fTUFOWRACEhAKDENPREVfVE9PX0ZFVxADEhUKEUNPREVfT1VUX09GX1JBTkdFEAQSGgoWQ09ERV9UT09fTUFOWV9DQVBJVEFMUxAFEiQKIENPREVfVE9PX01BTllfU1BFQ0lBTF9DSEFSQUNURVJTEAYSEgoOQ09ERV9NQUxGT1JNRUQQBxIQCgxDT0RFX1VOS05PV04QCBISCg5DT0RFX0FNQklHVU9VUxAJEhMKD0NPREVfTk9UX0FfTEVBRhAKEhQKEENPREVfTk9UX0FMTE9XRUQQC2IGcHJvdG8z");
 
 /**
- * One thing that is wrong with a request or that keeps a listing from being published.
+ * One error in a request, or one obstacle to publishing a listing.
  *
  * @generated from message vintedbot.v1.Violation
  */
 export type Violation = Message<"vintedbot.v1.Violation"> & {
   /**
-   * The field's path from the request's top, in proto names: "listing.title", "listing.photo_ids[3]". In answers about
-   * one stored listing, the path within it: "title".
+   * The path of the field from the root of the request, in proto names: "listing.title", "listing.photo_ids[3]". In
+   * responses about one stored listing, the path within the listing: "title".
    *
    * @generated from field: string field = 1;
    */
   field: string;
 
   /**
-   * What is wrong and what would be right, in English, for the person who reads it.
+   * What is wrong and what is expected, in English, for people.
    *
    * @generated from field: string description = 2;
    */
   description: string;
 
   /**
-   * The same for programs.
+   * The kind of error, for programs.
    *
    * @generated from field: vintedbot.v1.Violation.Code code = 3;
    */
@@ -49,13 +49,13 @@ export const ViolationSchema: GenMessage<Violation> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_violation, 0);
 
 /**
- * What kind of mistake it is.
+ * The kind of error.
  *
  * @generated from enum vintedbot.v1.Violation.Code
  */
 export enum Violation_Code {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: CODE_UNSPECIFIED = 0;
    */
@@ -69,63 +69,63 @@ export enum Violation_Code {
   REQUIRED = 1,
 
   /**
-   * The text is longer, or the list has more entries, than is allowed.
+   * The text is too long, or the list has too many entries.
    *
    * @generated from enum value: CODE_TOO_MANY = 2;
    */
   TOO_MANY = 2,
 
   /**
-   * The text is shorter, or the list has fewer entries, than is needed.
+   * The text is too short, or the list has too few entries.
    *
    * @generated from enum value: CODE_TOO_FEW = 3;
    */
   TOO_FEW = 3,
 
   /**
-   * The number, amount or time lies outside of what is allowed.
+   * The number, amount or time is outside the allowed range.
    *
    * @generated from enum value: CODE_OUT_OF_RANGE = 4;
    */
   OUT_OF_RANGE = 4,
 
   /**
-   * Too much of the text is in capitals for the marketplace to accept it.
+   * The text has more capitals than the marketplace accepts.
    *
    * @generated from enum value: CODE_TOO_MANY_CAPITALS = 5;
    */
   TOO_MANY_CAPITALS = 5,
 
   /**
-   * Too many special characters in a row for the marketplace to accept the text.
+   * The text has more special characters in a row than the marketplace accepts.
    *
    * @generated from enum value: CODE_TOO_MANY_SPECIAL_CHARACTERS = 6;
    */
   TOO_MANY_SPECIAL_CHARACTERS = 6,
 
   /**
-   * The form is wrong: not a UUID, not a currency code, an unknown enum value, a mask path that does not exist.
+   * The format is wrong: not a UUID, not a currency code, an unknown enum value, a mask path that does not exist.
    *
    * @generated from enum value: CODE_MALFORMED = 7;
    */
   MALFORMED = 7,
 
   /**
-   * The id or name stands for nothing.
+   * The id or name matches nothing.
    *
    * @generated from enum value: CODE_UNKNOWN = 8;
    */
   UNKNOWN = 8,
 
   /**
-   * The name fits several things; the description lists them.
+   * The name matches several entries; the description lists them.
    *
    * @generated from enum value: CODE_AMBIGUOUS = 9;
    */
   AMBIGUOUS = 9,
 
   /**
-   * The category has categories below it; only one without any can be published in.
+   * The category has subcategories. Items can only be published in a category without any.
    *
    * @generated from enum value: CODE_NOT_A_LEAF = 10;
    */

@@ -19,13 +19,13 @@ export const file_vintedbot_v1_wardrobe: GenFile = /*@__PURE__*/
   fileDesc("Cht2aW50ZWRib3QvdjEvd2FyZHJvYmUucHJvdG8SDHZpbnRlZGJvdC52MSLhAwoOV2FyZHJvYmVJbXBvcnQSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIxCgVzdGF0ZRgDIAEoDjIiLnZpbnRlZGJvdC52MS5XYXJkcm9iZUltcG9ydC5TdGF0ZRINCgV0b3RhbBgEIAEoBRIMCgRkb25lGAUgASgFEg8KB2NyZWF0ZWQYBiABKAUSEQoJZGlmZmVyaW5nGAcgASgFEg4KBmZhaWxlZBgIIAEoBRIQCghwcm9ibGVtcxgJIAMoCRIpCgZyZWFzb24YCiABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SFgoOcmVhc29uX21lc3NhZ2UYCyABKAkSLwoLY3JlYXRlX3RpbWUYDCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiwKCGVuZF90aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgOIAEoBCJlCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhAKDFNUQVRFX1FVRVVFRBABEhEKDVNUQVRFX1JVTk5JTkcQAhIOCgpTVEFURV9ET05FEAMSEAoMU1RBVEVfRkFJTEVEEAQiPwoVSW1wb3J0V2FyZHJvYmVSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJPChZJbXBvcnRXYXJkcm9iZVJlc3BvbnNlEjUKD3dhcmRyb2JlX2ltcG9ydBgBIAEoCzIcLnZpbnRlZGJvdC52MS5XYXJkcm9iZUltcG9ydCImChhHZXRXYXJkcm9iZUltcG9ydFJlcXVlc3QSCgoCaWQYASABKAkiUgoZR2V0V2FyZHJvYmVJbXBvcnRSZXNwb25zZRI1Cg93YXJkcm9iZV9pbXBvcnQYASABKAsyHC52aW50ZWRib3QudjEuV2FyZHJvYmVJbXBvcnQiRAoaQWNjZXB0UmVtb3RlQ2hhbmdlc1JlcXVlc3QSEgoKbGlzdGluZ19pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIkUKG0FjY2VwdFJlbW90ZUNoYW5nZXNSZXNwb25zZRImCgdsaXN0aW5nGAEgASgLMhUudmludGVkYm90LnYxLkxpc3RpbmcywAIKD1dhcmRyb2JlU2VydmljZRJbCg5JbXBvcnRXYXJkcm9iZRIjLnZpbnRlZGJvdC52MS5JbXBvcnRXYXJkcm9iZVJlcXVlc3QaJC52aW50ZWRib3QudjEuSW1wb3J0V2FyZHJvYmVSZXNwb25zZRJkChFHZXRXYXJkcm9iZUltcG9ydBImLnZpbnRlZGJvdC52MS5HZXRXYXJkcm9iZUltcG9ydFJlcXVlc3QaJy52aW50ZWRib3QudjEuR2V0V2FyZHJvYmVJbXBvcnRSZXNwb25zZRJqChNBY2NlcHRSZW1vdGVDaGFuZ2VzEigudmludGVkYm90LnYxLkFjY2VwdFJlbW90ZUNoYW5nZXNSZXF1ZXN0GikudmludGVkYm90LnYxLkFjY2VwdFJlbW90ZUNoYW5nZXNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_timestamp, file_vintedbot_v1_error_reason, file_vintedbot_v1_listing]);
 
 /**
- * One reading of an account's wardrobe.
+ * One import of an account's wardrobe.
  *
  * @generated from message vintedbot.v1.WardrobeImport
  */
 export type WardrobeImport = Message<"vintedbot.v1.WardrobeImport"> & {
   /**
-   * UUID. Output only, as is every field here.
+   * UUID. All fields of this message are output only.
    *
    * @generated from field: string id = 1;
    */
@@ -39,84 +39,84 @@ export type WardrobeImport = Message<"vintedbot.v1.WardrobeImport"> & {
   accountId: string;
 
   /**
-   * Where it stands.
+   * The state of the import.
    *
    * @generated from field: vintedbot.v1.WardrobeImport.State state = 3;
    */
   state: WardrobeImport_State;
 
   /**
-   * How many items and drafts the site lists. 0: not known yet.
+   * The number of items and drafts on the site. 0 until the site's list was read.
    *
    * @generated from field: int32 total = 4;
    */
   total: number;
 
   /**
-   * How many of them have been dealt with.
+   * The number of items and drafts processed so far.
    *
    * @generated from field: int32 done = 5;
    */
   done: number;
 
   /**
-   * How many became listings here.
+   * The number of listings created.
    *
    * @generated from field: int32 created = 6;
    */
   created: number;
 
   /**
-   * How many were here already and differ from what is on the site.
+   * The number of items whose listing differs from the site, including items that are gone from the site.
    *
    * @generated from field: int32 differing = 7;
    */
   differing: number;
 
   /**
-   * How many could not be read or understood; each is named in `problems`.
+   * The number of items that could not be read or understood; `problems` names them.
    *
    * @generated from field: int32 failed = 8;
    */
   failed: number;
 
   /**
-   * What went wrong with single items, in English, the item's id first; at most 50.
+   * Problems with single items, in English, each starting with the id of the item; at most 50.
    *
    * @generated from field: repeated string problems = 9;
    */
   problems: string[];
 
   /**
-   * Why it ended early. UNSPECIFIED: it did not.
+   * Why the import ended early. UNSPECIFIED: it did not end early.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 10;
    */
   reason: ErrorReason;
 
   /**
-   * The same in English. Empty: nothing is wrong.
+   * The reason in English. Empty: there is no problem.
    *
    * @generated from field: string reason_message = 11;
    */
   reasonMessage: string;
 
   /**
-   * When it was asked for.
+   * When the import was requested.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 12;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it ended. Absent: it has not.
+   * When the import ended. Absent: it has not ended.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 13;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log.
+   * The sequence of the last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 14;
    */
@@ -131,20 +131,20 @@ export const WardrobeImportSchema: GenMessage<WardrobeImport> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_wardrobe, 0);
 
 /**
- * Where it stands.
+ * The state of an import.
  *
  * @generated from enum vintedbot.v1.WardrobeImport.State
  */
 export enum WardrobeImport_State {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Waits for a worker.
+   * The import waits for a worker.
    *
    * @generated from enum value: STATE_QUEUED = 1;
    */
@@ -165,7 +165,7 @@ export enum WardrobeImport_State {
   DONE = 3,
 
   /**
-   * Ended early; `reason` says why. What was imported stays.
+   * Ended early; `reason` gives the cause. Listings created so far remain.
    *
    * @generated from enum value: STATE_FAILED = 4;
    */
@@ -179,7 +179,7 @@ export const WardrobeImport_StateSchema: GenEnum<WardrobeImport_State> = /*@__PU
   enumDesc(file_vintedbot_v1_wardrobe, 0, 0);
 
 /**
- * Asks for an account's wardrobe to be read.
+ * The request of ImportWardrobe.
  *
  * @generated from message vintedbot.v1.ImportWardrobeRequest
  */
@@ -192,7 +192,7 @@ export type ImportWardrobeRequest = Message<"vintedbot.v1.ImportWardrobeRequest"
   accountId: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: a repeated call may read the wardrobe again.
+   * The idempotency key, a UUID. Empty: a retry can read the wardrobe again.
    *
    * @generated from field: string request_id = 2;
    */
@@ -207,7 +207,7 @@ export const ImportWardrobeRequestSchema: GenMessage<ImportWardrobeRequest> = /*
   messageDesc(file_vintedbot_v1_wardrobe, 1);
 
 /**
- * The import.
+ * The response of ImportWardrobe.
  *
  * @generated from message vintedbot.v1.ImportWardrobeResponse
  */
@@ -228,7 +228,7 @@ export const ImportWardrobeResponseSchema: GenMessage<ImportWardrobeResponse> = 
   messageDesc(file_vintedbot_v1_wardrobe, 2);
 
 /**
- * Asks for one import.
+ * The request of GetWardrobeImport.
  *
  * @generated from message vintedbot.v1.GetWardrobeImportRequest
  */
@@ -249,7 +249,7 @@ export const GetWardrobeImportRequestSchema: GenMessage<GetWardrobeImportRequest
   messageDesc(file_vintedbot_v1_wardrobe, 3);
 
 /**
- * One import.
+ * The response of GetWardrobeImport.
  *
  * @generated from message vintedbot.v1.GetWardrobeImportResponse
  */
@@ -270,7 +270,7 @@ export const GetWardrobeImportResponseSchema: GenMessage<GetWardrobeImportRespon
   messageDesc(file_vintedbot_v1_wardrobe, 4);
 
 /**
- * Asks for the site's version of an item to become the listing here.
+ * The request of AcceptRemoteChanges.
  *
  * @generated from message vintedbot.v1.AcceptRemoteChangesRequest
  */
@@ -283,7 +283,7 @@ export type AcceptRemoteChangesRequest = Message<"vintedbot.v1.AcceptRemoteChang
   listingId: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating is safe as well.
+   * The idempotency key, a UUID. Empty: a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -298,13 +298,13 @@ export const AcceptRemoteChangesRequestSchema: GenMessage<AcceptRemoteChangesReq
   messageDesc(file_vintedbot_v1_wardrobe, 5);
 
 /**
- * The listing with what the site has.
+ * The response of AcceptRemoteChanges.
  *
  * @generated from message vintedbot.v1.AcceptRemoteChangesResponse
  */
 export type AcceptRemoteChangesResponse = Message<"vintedbot.v1.AcceptRemoteChangesResponse"> & {
   /**
-   * The listing as it is now.
+   * The listing after the change.
    *
    * @generated from field: vintedbot.v1.Listing listing = 1;
    */
@@ -319,16 +319,16 @@ export const AcceptRemoteChangesResponseSchema: GenMessage<AcceptRemoteChangesRe
   messageDesc(file_vintedbot_v1_wardrobe, 6);
 
 /**
- * What an account already has on the marketplace, brought here.
+ * Imports the items and drafts that an account already has on the marketplace.
  *
  * @generated from service vintedbot.v1.WardrobeService
  */
 export const WardrobeService: GenService<{
   /**
-   * Reads the account's items and drafts on the site and makes listings of those that are not here yet. Known ones are
-   * compared, and what changed on the site since is shown in `remote.differences`, never taken over by itself. Can be called
-   * again and again: no item becomes two listings. While an import of the account is under way, it is the answer. Scope:
-   * listings:write.
+   * Reads the account's items and drafts on the site, and creates a listing for each one that has none. An item that
+   * has a listing is compared with it: changes on the site appear in `remote.differences` and are never applied
+   * automatically. The call can be repeated; an item never gets two listings. If an import of the account has not
+   * ended, the call returns that import. Fails with ACCOUNT_PAUSED. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.WardrobeService.ImportWardrobe
    */
@@ -338,7 +338,7 @@ export const WardrobeService: GenService<{
     output: typeof ImportWardrobeResponseSchema;
   },
   /**
-   * Gets one import with its progress; Watch tells it live. Scope: listings:read.
+   * Returns one import with its progress. EventService.Watch streams the progress. Scope: listings:read.
    *
    * @generated from rpc vintedbot.v1.WardrobeService.GetWardrobeImport
    */
@@ -348,9 +348,10 @@ export const WardrobeService: GenService<{
     output: typeof GetWardrobeImportResponseSchema;
   },
   /**
-   * Takes what changed on the site over into the listing here, as it was last read; one whose item is gone becomes DELETED.
-   * Photos come too where they could be fetched, else their difference stays. Refused with NOT_PUBLISHED where there is no
-   * item, and with PUBLISH_JOB_OPEN. Scope: listings:write.
+   * Applies the changes on the site to the listing, as they were last read. If the item is gone, the listing becomes
+   * DELETED. Photos are included if they could be fetched; otherwise their difference remains. Fails with NOT_PUBLISHED
+   * if the listing has no item on the site, and with PUBLISH_JOB_OPEN while a publish job of the listing has not ended.
+   * Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.WardrobeService.AcceptRemoteChanges
    */

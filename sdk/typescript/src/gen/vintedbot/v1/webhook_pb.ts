@@ -15,7 +15,7 @@ export const file_vintedbot_v1_webhook: GenFile = /*@__PURE__*/
   fileDesc("Chp2aW50ZWRib3QvdjEvd2ViaG9vay5wcm90bxIMdmludGVkYm90LnYxItEFCg9XZWJob29rRW5kcG9pbnQSCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEhMKC2V2ZW50X3R5cGVzGAQgAygJEg8KB29yZGVyZWQYBSABKAgSMgoFc3RhdGUYBiABKA4yIy52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50LlN0YXRlEkMKDmRpc2FibGVfcmVhc29uGAcgASgOMisudmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludC5EaXNhYmxlUmVhc29uEg8KB21lc3NhZ2UYCCABKAkSOgoWb2xkX3NlY3JldF9leHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZmFpbGluZ19zaW5jZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgNIAEoBBIUCgxhcGlfdG9rZW5faWQYDiABKAkiRQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9FTkFCTEVEEAESEgoOU1RBVEVfRElTQUJMRUQQAiKfAQoNRGlzYWJsZVJlYXNvbhIeChpESVNBQkxFX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFURJU0FCTEVfUkVBU09OX1BFUlNPThABEhcKE0RJU0FCTEVfUkVBU09OX0dPTkUQAhIaChZESVNBQkxFX1JFQVNPTl9GQUlMSU5HEAMSHgoaRElTQUJMRV9SRUFTT05fVE9LRU5fRU5ERUQQBCLtAwoPV2ViaG9va0RlbGl2ZXJ5EgoKAmlkGAEgASgJEhMKC2VuZHBvaW50X2lkGAIgASgJEhIKCndlYmhvb2tfaWQYAyABKAkSEgoKZXZlbnRfdHlwZRgEIAEoCRIWCg5ldmVudF9zZXF1ZW5jZRgFIAEoBBIuCgpldmVudF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgVzdGF0ZRgHIAEoDjIjLnZpbnRlZGJvdC52MS5XZWJob29rRGVsaXZlcnkuU3RhdGUSEAoIYXR0ZW1wdHMYCCABKAUSNQoRbmV4dF9hdHRlbXB0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2xhc3Rfc3RhdHVzGAogASgFEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9QRU5ESU5HEAESEwoPU1RBVEVfREVMSVZFUkVEEAISEAoMU1RBVEVfRkFJTEVEEAMivAMKDldlYmhvb2tBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRILCgN1cmwYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZHVyYXRpb25fbXMYBCABKAMSSQoPcmVxdWVzdF9oZWFkZXJzGAUgAygLMjAudmludGVkYm90LnYxLldlYmhvb2tBdHRlbXB0LlJlcXVlc3RIZWFkZXJzRW50cnkSDgoGc3RhdHVzGAYgASgFEksKEHJlc3BvbnNlX2hlYWRlcnMYByADKAsyMS52aW50ZWRib3QudjEuV2ViaG9va0F0dGVtcHQuUmVzcG9uc2VIZWFkZXJzRW50cnkSFQoNcmVzcG9uc2VfYm9keRgIIAEoCRIRCgl0cnVuY2F0ZWQYCSABKAgSDQoFZXJyb3IYCiABKAkaNQoTUmVxdWVzdEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjYKFFJlc3BvbnNlSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibAoVQ3JlYXRlRW5kcG9pbnRSZXF1ZXN0Ei8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludBIOCgZzZWNyZXQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCSJZChZDcmVhdGVFbmRwb2ludFJlc3BvbnNlEi8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludBIOCgZzZWNyZXQYAiABKAkiIAoSR2V0RW5kcG9pbnRSZXF1ZXN0EgoKAmlkGAEgASgJIkYKE0dldEVuZHBvaW50UmVzcG9uc2USLwoIZW5kcG9pbnQYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50Ij0KFExpc3RFbmRwb2ludHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImIKFUxpc3RFbmRwb2ludHNSZXNwb25zZRIwCgllbmRwb2ludHMYASADKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLPAQoVVXBkYXRlRW5kcG9pbnRSZXF1ZXN0EgoKAmlkGAEgASgJEi8KCGVuZHBvaW50GAIgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSJJChZVcGRhdGVFbmRwb2ludFJlc3BvbnNlEi8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludCI3ChVEZWxldGVFbmRwb2ludFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIYChZEZWxldGVFbmRwb2ludFJlc3BvbnNlIiQKFkRpc2FibGVFbmRwb2ludFJlcXVlc3QSCgoCaWQYASABKAkiSgoXRGlzYWJsZUVuZHBvaW50UmVzcG9uc2USLwoIZW5kcG9pbnQYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50IiMKFUVuYWJsZUVuZHBvaW50UmVxdWVzdBIKCgJpZBgBIAEoCSJJChZFbmFibGVFbmRwb2ludFJlc3BvbnNlEi8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludCKBAQoTUm90YXRlU2VjcmV0UmVxdWVzdBIKCgJpZBgBIAEoCRIOCgZzZWNyZXQYAiABKAkSOgoWb2xkX3NlY3JldF9leHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgEIAEoCSJXChRSb3RhdGVTZWNyZXRSZXNwb25zZRIvCghlbmRwb2ludBgBIAEoCzIdLnZpbnRlZGJvdC52MS5XZWJob29rRW5kcG9pbnQSDgoGc2VjcmV0GAIgASgJIjoKD1NlbmRUZXN0UmVxdWVzdBITCgtlbmRwb2ludF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIkMKEFNlbmRUZXN0UmVzcG9uc2USLwoIZGVsaXZlcnkYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0RlbGl2ZXJ5IvsBChVMaXN0RGVsaXZlcmllc1JlcXVlc3QSEwoLZW5kcG9pbnRfaWQYASABKAkSMwoGc3RhdGVzGAIgAygOMiMudmludGVkYm90LnYxLldlYmhvb2tEZWxpdmVyeS5TdGF0ZRITCgtldmVudF90eXBlcxgDIAMoCRIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkiZAoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRIxCgpkZWxpdmVyaWVzGAEgAygLMh0udmludGVkYm90LnYxLldlYmhvb2tEZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoSR2V0RGVsaXZlcnlSZXF1ZXN0EgoKAmlkGAEgASgJIoQBChNHZXREZWxpdmVyeVJlc3BvbnNlEi8KCGRlbGl2ZXJ5GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tEZWxpdmVyeRIMCgRib2R5GAIgASgJEi4KCGF0dGVtcHRzGAMgAygLMhwudmludGVkYm90LnYxLldlYmhvb2tBdHRlbXB0IjcKFVJlcGxheURlbGl2ZXJ5UmVxdWVzdBIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIkkKFlJlcGxheURlbGl2ZXJ5UmVzcG9uc2USLwoIZGVsaXZlcnkYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0RlbGl2ZXJ5IrUBChdSZXBsYXlEZWxpdmVyaWVzUmVxdWVzdBITCgtlbmRwb2ludF9pZBgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRfdHlwZXMYBCADKAkSEgoKcmVxdWVzdF9pZBgFIAEoCSIsChhSZXBsYXlEZWxpdmVyaWVzUmVzcG9uc2USEAoIcmVwbGF5ZWQYASABKAMypQkKDldlYmhvb2tTZXJ2aWNlElsKDkNyZWF0ZUVuZHBvaW50EiMudmludGVkYm90LnYxLkNyZWF0ZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5DcmVhdGVFbmRwb2ludFJlc3BvbnNlElIKC0dldEVuZHBvaW50EiAudmludGVkYm90LnYxLkdldEVuZHBvaW50UmVxdWVzdBohLnZpbnRlZGJvdC52MS5HZXRFbmRwb2ludFJlc3BvbnNlElgKDUxpc3RFbmRwb2ludHMSIi52aW50ZWRib3QudjEuTGlzdEVuZHBvaW50c1JlcXVlc3QaIy52aW50ZWRib3QudjEuTGlzdEVuZHBvaW50c1Jlc3BvbnNlElsKDlVwZGF0ZUVuZHBvaW50EiMudmludGVkYm90LnYxLlVwZGF0ZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5VcGRhdGVFbmRwb2ludFJlc3BvbnNlElsKDkRlbGV0ZUVuZHBvaW50EiMudmludGVkYm90LnYxLkRlbGV0ZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5EZWxldGVFbmRwb2ludFJlc3BvbnNlEl4KD0Rpc2FibGVFbmRwb2ludBIkLnZpbnRlZGJvdC52MS5EaXNhYmxlRW5kcG9pbnRSZXF1ZXN0GiUudmludGVkYm90LnYxLkRpc2FibGVFbmRwb2ludFJlc3BvbnNlElsKDkVuYWJsZUVuZHBvaW50EiMudmludGVkYm90LnYxLkVuYWJsZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5FbmFibGVFbmRwb2ludFJlc3BvbnNlElUKDFJvdGF0ZVNlY3JldBIhLnZpbnRlZGJvdC52MS5Sb3RhdGVTZWNyZXRSZXF1ZXN0GiIudmludGVkYm90LnYxLlJvdGF0ZVNlY3JldFJlc3BvbnNlEkkKCFNlbmRUZXN0Eh0udmludGVkYm90LnYxLlNlbmRUZXN0UmVxdWVzdBoeLnZpbnRlZGJvdC52MS5TZW5kVGVzdFJlc3BvbnNlElsKDkxpc3REZWxpdmVyaWVzEiMudmludGVkYm90LnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnZpbnRlZGJvdC52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlElIKC0dldERlbGl2ZXJ5EiAudmludGVkYm90LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBohLnZpbnRlZGJvdC52MS5HZXREZWxpdmVyeVJlc3BvbnNlElsKDlJlcGxheURlbGl2ZXJ5EiMudmludGVkYm90LnYxLlJlcGxheURlbGl2ZXJ5UmVxdWVzdBokLnZpbnRlZGJvdC52MS5SZXBsYXlEZWxpdmVyeVJlc3BvbnNlEmEKEFJlcGxheURlbGl2ZXJpZXMSJS52aW50ZWRib3QudjEuUmVwbGF5RGVsaXZlcmllc1JlcXVlc3QaJi52aW50ZWRib3QudjEuUmVwbGF5RGVsaXZlcmllc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * Where events are sent.
+ * A URL that receives events.
  *
  * @generated from message vintedbot.v1.WebhookEndpoint
  */
@@ -28,96 +28,99 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
   id: string;
 
   /**
-   * The address that events are sent to: https on port 443 or from 1024 on, without a user, 2,000 bytes at most. Plain http,
-   * and addresses inside the server's own network, only where WEBHOOK_ALLOWED_NETWORKS has all of its addresses. Its query is
-   * kept sealed and shown as "***" everywhere; UpdateEndpoint takes the shown address for the present one.
+   * The URL that events are sent to: https, port 443 or a port from 1024, without a user name, ASCII, at most 2,000
+   * bytes. Plain http, and addresses inside the server's own network, are accepted only if WEBHOOK_ALLOWED_NETWORKS
+   * contains every address that the host name resolves to. The query is stored sealed and shown as "***".
+   * UpdateEndpoint accepts the URL as shown and keeps the stored query.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * What it is for, in its owner's words; at most 500 characters.
+   * The purpose of the endpoint, as the workspace describes it; at most 500 characters.
    *
    * @generated from field: string description = 3;
    */
   description: string;
 
   /**
-   * Types of events that are sent, as docs/webhooks.md names them; at most 100. Empty: all.
+   * The event types to send, by their names in docs/webhooks.md; at most 100. Empty: all types.
    *
    * @generated from field: repeated string event_types = 4;
    */
   eventTypes: string[];
 
   /**
-   * Whether each event waits until the one before was taken, or given up. Absent or false: several are under way at once.
+   * Whether each event waits until the previous one was delivered or has failed. Absent or false: several events are in
+   * flight at once.
    *
    * @generated from field: bool ordered = 5;
    */
   ordered: boolean;
 
   /**
-   * Whether anything is sent. Output only.
+   * The state. Output only.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint.State state = 6;
    */
   state: WebhookEndpoint_State;
 
   /**
-   * Why nothing is sent. Output only.
+   * Why the endpoint is disabled. Output only.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint.DisableReason disable_reason = 7;
    */
   disableReason: WebhookEndpoint_DisableReason;
 
   /**
-   * The same in a sentence. Empty: it is enabled. Output only.
+   * The disable reason as a sentence. Empty: the endpoint is enabled. Output only.
    *
    * @generated from field: string message = 8;
    */
   message: string;
 
   /**
-   * Until when a secret from before the last RotateSecret signs too. Absent: one secret signs. Output only.
+   * Until when a secret from before the last RotateSecret also signs. Absent or past: only one secret signs. Output
+   * only.
    *
    * @generated from field: google.protobuf.Timestamp old_secret_expire_time = 9;
    */
   oldSecretExpireTime?: Timestamp | undefined;
 
   /**
-   * Since when nothing but failures came back. Absent: the last attempt was taken, or there was none. Not logged as a
-   * change. Output only.
+   * Since when every attempt has failed. Absent: the last attempt succeeded, or there was none. A change of this field
+   * is not logged as an event. Output only.
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 10;
    */
   failingSince?: Timestamp | undefined;
 
   /**
-   * When it was made. Output only.
+   * The creation time. Output only.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it last changed. Output only.
+   * The time of the last change. Output only.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 12;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * Sequence of its last change in the owner's event log. Output only.
+   * The sequence of the last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 13;
    */
   sequence: bigint;
 
   /**
-   * UUID of the API token in whose name events are sent; when that ends, the endpoint is disabled. It is the token that made
-   * the endpoint, that last changed its `url`, or that enabled it after the one before had ended. Absent: it was made before
-   * that was recorded. Output only.
+   * UUID of the API token that events are sent for. When the token ends, the endpoint is disabled. It is the token that
+   * created the endpoint, that last changed its `url`, or that enabled it after the previous token had ended. Empty:
+   * the endpoint is older than this field. Output only.
    *
    * @generated from field: string api_token_id = 14;
    */
@@ -132,13 +135,13 @@ export const WebhookEndpointSchema: GenMessage<WebhookEndpoint> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_webhook, 0);
 
 /**
- * Whether anything is sent.
+ * The state of an endpoint.
  *
  * @generated from enum vintedbot.v1.WebhookEndpoint.State
  */
 export enum WebhookEndpoint_State {
   /**
-   * Not said; never sent.
+   * Not set; never sent.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -166,13 +169,13 @@ export const WebhookEndpoint_StateSchema: GenEnum<WebhookEndpoint_State> = /*@__
   enumDesc(file_vintedbot_v1_webhook, 0, 0);
 
 /**
- * Why nothing is sent.
+ * Why an endpoint is disabled.
  *
  * @generated from enum vintedbot.v1.WebhookEndpoint.DisableReason
  */
 export enum WebhookEndpoint_DisableReason {
   /**
-   * It is enabled.
+   * The endpoint is enabled.
    *
    * @generated from enum value: DISABLE_REASON_UNSPECIFIED = 0;
    */
@@ -193,14 +196,14 @@ export enum WebhookEndpoint_DisableReason {
   GONE = 2,
 
   /**
-   * For 5 days nothing but failures came back.
+   * Every attempt failed for 5 days.
    *
    * @generated from enum value: DISABLE_REASON_FAILING = 3;
    */
   FAILING = 3,
 
   /**
-   * The API token in whose name events were sent was revoked or has expired.
+   * The endpoint's API token was revoked or has expired.
    *
    * @generated from enum value: DISABLE_REASON_TOKEN_ENDED = 4;
    */
@@ -214,7 +217,7 @@ export const WebhookEndpoint_DisableReasonSchema: GenEnum<WebhookEndpoint_Disabl
   enumDesc(file_vintedbot_v1_webhook, 0, 1);
 
 /**
- * One event on its way to one endpoint.
+ * One event for one endpoint.
  *
  * @generated from message vintedbot.v1.WebhookDelivery
  */
@@ -241,64 +244,64 @@ export type WebhookDelivery = Message<"vintedbot.v1.WebhookDelivery"> & {
   webhookId: string;
 
   /**
-   * Type of the event, as docs/webhooks.md names it; "test" for SendTest.
+   * The event type, by its name in docs/webhooks.md; "test" for SendTest.
    *
    * @generated from field: string event_type = 4;
    */
   eventType: string;
 
   /**
-   * Place of the event in the log. 0: a test.
+   * The sequence of the event in the event log. 0: a test.
    *
    * @generated from field: uint64 event_sequence = 5;
    */
   eventSequence: bigint;
 
   /**
-   * When it happened.
+   * When the event happened.
    *
    * @generated from field: google.protobuf.Timestamp event_time = 6;
    */
   eventTime?: Timestamp | undefined;
 
   /**
-   * How far it has come.
+   * The state.
    *
    * @generated from field: vintedbot.v1.WebhookDelivery.State state = 7;
    */
   state: WebhookDelivery_State;
 
   /**
-   * How many attempts were begun.
+   * The number of attempts started.
    *
    * @generated from field: int32 attempts = 8;
    */
   attempts: number;
 
   /**
-   * When it is tried next; while it is being sent, when that is given up. Not before
-   * its endpoint is enabled. Absent: it has ended.
+   * When the next attempt is due. While an attempt runs, the end of its lease. No attempt starts while the endpoint is
+   * disabled. Absent: the delivery has ended.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_time = 9;
    */
   nextAttemptTime?: Timestamp | undefined;
 
   /**
-   * HTTP status of the last answer. 0: none came.
+   * The HTTP status of the last attempt. 0: no response.
    *
    * @generated from field: int32 last_status = 10;
    */
   lastStatus: number;
 
   /**
-   * When it was written.
+   * The creation time.
    *
    * @generated from field: google.protobuf.Timestamp create_time = 11;
    */
   createTime?: Timestamp | undefined;
 
   /**
-   * When it was delivered or given up. Absent: neither yet.
+   * When the event was delivered or the delivery failed. Absent: the delivery is pending.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 12;
    */
@@ -313,20 +316,20 @@ export const WebhookDeliverySchema: GenMessage<WebhookDelivery> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_webhook, 1);
 
 /**
- * How far it has come.
+ * The state of a delivery.
  *
  * @generated from enum vintedbot.v1.WebhookDelivery.State
  */
 export enum WebhookDelivery_State {
   /**
-   * Not said; refused as a filter.
+   * Not set; refused as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * To be sent at `next_attempt_time`, or being sent.
+   * The delivery is due at `next_attempt_time`, or is being sent.
    *
    * @generated from enum value: STATE_PENDING = 1;
    */
@@ -340,7 +343,7 @@ export enum WebhookDelivery_State {
   DELIVERED = 2,
 
   /**
-   * Given up after ten attempts.
+   * Ten attempts failed; no further attempt follows.
    *
    * @generated from enum value: STATE_FAILED = 3;
    */
@@ -354,76 +357,77 @@ export const WebhookDelivery_StateSchema: GenEnum<WebhookDelivery_State> = /*@__
   enumDesc(file_vintedbot_v1_webhook, 1, 0);
 
 /**
- * One request that carried a delivery, and what came back.
+ * One request of a delivery, and its response.
  *
  * @generated from message vintedbot.v1.WebhookAttempt
  */
 export type WebhookAttempt = Message<"vintedbot.v1.WebhookAttempt"> & {
   /**
-   * Counts from 1. One that is missing began, and the server ended before it wrote down what came of it.
+   * The number of the attempt, from 1. A missing number is an attempt whose outcome was not recorded, because the
+   * server ended first.
    *
    * @generated from field: int32 number = 1;
    */
   number: number;
 
   /**
-   * The address that was asked, without its query.
+   * The URL that was requested, without its query.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * When it began.
+   * When the attempt started.
    *
    * @generated from field: google.protobuf.Timestamp time = 3;
    */
   time?: Timestamp | undefined;
 
   /**
-   * How long it took, in milliseconds.
+   * The duration in milliseconds.
    *
    * @generated from field: int64 duration_ms = 4;
    */
   durationMs: bigint;
 
   /**
-   * Headers of the request, by lower-case name.
+   * The headers of the request, by lower-case name.
    *
    * @generated from field: map<string, string> request_headers = 5;
    */
   requestHeaders: { [key: string]: string };
 
   /**
-   * HTTP status. 0: no answer came.
+   * The HTTP status. 0: no response.
    *
    * @generated from field: int32 status = 6;
    */
   status: number;
 
   /**
-   * Headers of the answer, by lower-case name; 8,192 bytes at most.
+   * The headers of the response, by lower-case name; at most 8,192 bytes.
    *
    * @generated from field: map<string, string> response_headers = 7;
    */
   responseHeaders: { [key: string]: string };
 
   /**
-   * What the answer said; 4,096 bytes at most, and nothing that is no UTF-8.
+   * The body of the response, at most 4,096 bytes. Bytes that are not UTF-8 are replaced.
    *
    * @generated from field: string response_body = 8;
    */
   responseBody: string;
 
   /**
-   * Whether the answer said more than is kept here, or did not end in time.
+   * Whether the response was longer than what is stored here, or did not end in time.
    *
    * @generated from field: bool truncated = 9;
    */
   truncated: boolean;
 
   /**
-   * Why it counts as failed, in words. Empty: it was taken.
+   * Why the attempt failed, in English. Empty: the attempt succeeded.
    *
    * @generated from field: string error = 10;
    */
@@ -438,28 +442,28 @@ export const WebhookAttemptSchema: GenMessage<WebhookAttempt> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_webhook, 2);
 
 /**
- * Asks for a new endpoint.
+ * The request of CreateEndpoint.
  *
  * @generated from message vintedbot.v1.CreateEndpointRequest
  */
 export type CreateEndpointRequest = Message<"vintedbot.v1.CreateEndpointRequest"> & {
   /**
-   * Where to; `url`, `description`, `event_types` and `ordered` count. Required.
+   * The endpoint to create. Only `url`, `description`, `event_types` and `ordered` are read. Required.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint endpoint = 1;
    */
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * A secret of your own: "whsec_" and 24 to 64 bytes as base64. Empty: one is made.
+   * The caller's own secret: "whsec_" and 24 to 64 bytes as base64. Empty: the server generates one.
    *
    * @generated from field: string secret = 2;
    */
   secret: string;
 
   /**
-   * UUID. A call repeated with the same id and parameters finds the endpoint that the first one made, but not its secret:
-   * where `secret` is empty, call RotateSecret. Absent: every call makes an endpoint.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the endpoint of the first call, but
+   * not its secret: if `secret` is empty, call RotateSecret. Empty: every call creates an endpoint.
    *
    * @generated from field: string request_id = 3;
    */
@@ -474,7 +478,7 @@ export const CreateEndpointRequestSchema: GenMessage<CreateEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 3);
 
 /**
- * The new endpoint.
+ * The response of CreateEndpoint.
  *
  * @generated from message vintedbot.v1.CreateEndpointResponse
  */
@@ -487,7 +491,7 @@ export type CreateEndpointResponse = Message<"vintedbot.v1.CreateEndpointRespons
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * The secret that signatures are verified with, shown this once: "whsec_…". Empty: this call was repeated.
+   * The secret that verifies signatures, shown only once: "whsec_…". Empty: this call was a retry.
    *
    * @generated from field: string secret = 2;
    */
@@ -502,7 +506,7 @@ export const CreateEndpointResponseSchema: GenMessage<CreateEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 4);
 
 /**
- * Asks for one endpoint.
+ * The request of GetEndpoint.
  *
  * @generated from message vintedbot.v1.GetEndpointRequest
  */
@@ -523,7 +527,7 @@ export const GetEndpointRequestSchema: GenMessage<GetEndpointRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_webhook, 5);
 
 /**
- * One endpoint.
+ * The response of GetEndpoint.
  *
  * @generated from message vintedbot.v1.GetEndpointResponse
  */
@@ -544,20 +548,20 @@ export const GetEndpointResponseSchema: GenMessage<GetEndpointResponse> = /*@__P
   messageDesc(file_vintedbot_v1_webhook, 6);
 
 /**
- * Asks for endpoints.
+ * The request of ListEndpoints.
  *
  * @generated from message vintedbot.v1.ListEndpointsRequest
  */
 export type ListEndpointsRequest = Message<"vintedbot.v1.ListEndpointsRequest"> & {
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 2;
    */
@@ -572,7 +576,7 @@ export const ListEndpointsRequestSchema: GenMessage<ListEndpointsRequest> = /*@_
   messageDesc(file_vintedbot_v1_webhook, 7);
 
 /**
- * A page of endpoints.
+ * The response of ListEndpoints.
  *
  * @generated from message vintedbot.v1.ListEndpointsResponse
  */
@@ -585,7 +589,7 @@ export type ListEndpointsResponse = Message<"vintedbot.v1.ListEndpointsResponse"
   endpoints: WebhookEndpoint[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -600,7 +604,7 @@ export const ListEndpointsResponseSchema: GenMessage<ListEndpointsResponse> = /*
   messageDesc(file_vintedbot_v1_webhook, 8);
 
 /**
- * Asks for a change.
+ * The request of UpdateEndpoint.
  *
  * @generated from message vintedbot.v1.UpdateEndpointRequest
  */
@@ -613,29 +617,31 @@ export type UpdateEndpointRequest = Message<"vintedbot.v1.UpdateEndpointRequest"
   id: string;
 
   /**
-   * The new values; `url`, `description`, `event_types` and `ordered` can change. With a new `url`, events are sent in
-   * the name of the caller's token, and what that may not read is not sent any more. Required.
+   * The new values. Only `url`, `description`, `event_types` and `ordered` can change. With a new `url`, the caller's
+   * token becomes the endpoint's token; events then include only resources that both tokens may read. Required.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint endpoint = 2;
    */
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * Which of these to take, at most 100. Absent or empty: those that are not empty in `endpoint`.
+   * The fields to take from `endpoint`, at most 100 paths. Absent or empty: the fields that are not empty in
+   * `endpoint`.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The change is made only if the endpoint's `sequence` still has this value, else RESOURCE_CHANGED. Absent: not compared.
+   * The `sequence` that the endpoint must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
+   * checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating may apply the change again.
+   * The idempotency key, a UUID. Empty: a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -650,13 +656,13 @@ export const UpdateEndpointRequestSchema: GenMessage<UpdateEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 9);
 
 /**
- * The changed endpoint.
+ * The response of UpdateEndpoint.
  *
  * @generated from message vintedbot.v1.UpdateEndpointResponse
  */
 export type UpdateEndpointResponse = Message<"vintedbot.v1.UpdateEndpointResponse"> & {
   /**
-   * The endpoint as it is now.
+   * The endpoint after the change.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint endpoint = 1;
    */
@@ -671,7 +677,7 @@ export const UpdateEndpointResponseSchema: GenMessage<UpdateEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 10);
 
 /**
- * Asks for an endpoint to be removed.
+ * The request of DeleteEndpoint.
  *
  * @generated from message vintedbot.v1.DeleteEndpointRequest
  */
@@ -684,7 +690,7 @@ export type DeleteEndpointRequest = Message<"vintedbot.v1.DeleteEndpointRequest"
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it gives NOT_FOUND.
+   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -699,7 +705,7 @@ export const DeleteEndpointRequestSchema: GenMessage<DeleteEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 11);
 
 /**
- * The endpoint is removed.
+ * The response of DeleteEndpoint.
  *
  * @generated from message vintedbot.v1.DeleteEndpointResponse
  */
@@ -714,7 +720,7 @@ export const DeleteEndpointResponseSchema: GenMessage<DeleteEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 12);
 
 /**
- * Asks for an endpoint to be left alone.
+ * The request of DisableEndpoint.
  *
  * @generated from message vintedbot.v1.DisableEndpointRequest
  */
@@ -735,13 +741,13 @@ export const DisableEndpointRequestSchema: GenMessage<DisableEndpointRequest> = 
   messageDesc(file_vintedbot_v1_webhook, 13);
 
 /**
- * The endpoint.
+ * The response of DisableEndpoint.
  *
  * @generated from message vintedbot.v1.DisableEndpointResponse
  */
 export type DisableEndpointResponse = Message<"vintedbot.v1.DisableEndpointResponse"> & {
   /**
-   * The endpoint as it is now.
+   * The endpoint after the call.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint endpoint = 1;
    */
@@ -756,7 +762,7 @@ export const DisableEndpointResponseSchema: GenMessage<DisableEndpointResponse> 
   messageDesc(file_vintedbot_v1_webhook, 14);
 
 /**
- * Asks for an endpoint to be sent to again.
+ * The request of EnableEndpoint.
  *
  * @generated from message vintedbot.v1.EnableEndpointRequest
  */
@@ -777,13 +783,13 @@ export const EnableEndpointRequestSchema: GenMessage<EnableEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 15);
 
 /**
- * The endpoint.
+ * The response of EnableEndpoint.
  *
  * @generated from message vintedbot.v1.EnableEndpointResponse
  */
 export type EnableEndpointResponse = Message<"vintedbot.v1.EnableEndpointResponse"> & {
   /**
-   * The endpoint as it is now.
+   * The endpoint after the call.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint endpoint = 1;
    */
@@ -798,7 +804,7 @@ export const EnableEndpointResponseSchema: GenMessage<EnableEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 16);
 
 /**
- * Asks for a new secret.
+ * The request of RotateSecret.
  *
  * @generated from message vintedbot.v1.RotateSecretRequest
  */
@@ -811,23 +817,23 @@ export type RotateSecretRequest = Message<"vintedbot.v1.RotateSecretRequest"> & 
   id: string;
 
   /**
-   * A secret of your own, as in CreateEndpointRequest. Empty: one is made.
+   * The caller's own secret, in the format of CreateEndpointRequest. Empty: the server generates one.
    *
    * @generated from field: string secret = 2;
    */
   secret: string;
 
   /**
-   * Until when the old secret signs too; within 7 days from now. A time within the past 24 hours ends it at once. Absent: 24
-   * hours from now.
+   * Until when the previous secret also signs, at most 7 days from now. A time within the past 24 hours ends the
+   * previous secret at once. Absent: 24 hours from now.
    *
    * @generated from field: google.protobuf.Timestamp old_secret_expire_time = 3;
    */
   oldSecretExpireTime?: Timestamp | undefined;
 
   /**
-   * UUID that makes repeating this call safe; as in CreateEndpointRequest, a repeated call is not told the secret. Absent:
-   * repeating it makes another.
+   * The idempotency key, a UUID. As in CreateEndpointRequest, the response to a retry does not contain the secret.
+   * Empty: a retry adds another secret.
    *
    * @generated from field: string request_id = 4;
    */
@@ -842,20 +848,20 @@ export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest> = /*@__P
   messageDesc(file_vintedbot_v1_webhook, 17);
 
 /**
- * The new secret.
+ * The response of RotateSecret.
  *
  * @generated from message vintedbot.v1.RotateSecretResponse
  */
 export type RotateSecretResponse = Message<"vintedbot.v1.RotateSecretResponse"> & {
   /**
-   * The endpoint as it is now.
+   * The endpoint after the change.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint endpoint = 1;
    */
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * The new secret, shown this once. Empty: this call was repeated.
+   * The new secret, shown only once. Empty: this call was a retry.
    *
    * @generated from field: string secret = 2;
    */
@@ -870,7 +876,7 @@ export const RotateSecretResponseSchema: GenMessage<RotateSecretResponse> = /*@_
   messageDesc(file_vintedbot_v1_webhook, 18);
 
 /**
- * Asks for a test.
+ * The request of SendTest.
  *
  * @generated from message vintedbot.v1.SendTestRequest
  */
@@ -883,7 +889,7 @@ export type SendTestRequest = Message<"vintedbot.v1.SendTestRequest"> & {
   endpointId: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it sends another.
+   * The idempotency key, a UUID. Empty: a retry sends another test.
    *
    * @generated from field: string request_id = 2;
    */
@@ -898,13 +904,13 @@ export const SendTestRequestSchema: GenMessage<SendTestRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_webhook, 19);
 
 /**
- * The test is on its way.
+ * The response of SendTest.
  *
  * @generated from message vintedbot.v1.SendTestResponse
  */
 export type SendTestResponse = Message<"vintedbot.v1.SendTestResponse"> & {
   /**
-   * The delivery.
+   * The delivery of the test.
    *
    * @generated from field: vintedbot.v1.WebhookDelivery delivery = 1;
    */
@@ -919,55 +925,55 @@ export const SendTestResponseSchema: GenMessage<SendTestResponse> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_webhook, 20);
 
 /**
- * Asks for deliveries.
+ * The request of ListDeliveries. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListDeliveriesRequest
  */
 export type ListDeliveriesRequest = Message<"vintedbot.v1.ListDeliveriesRequest"> & {
   /**
-   * Only those to this endpoint, by UUID. Absent: to all.
+   * UUID of an endpoint: only its deliveries. Empty: all endpoints.
    *
    * @generated from field: string endpoint_id = 1;
    */
   endpointId: string;
 
   /**
-   * Only those in these states, at most 100. Empty: all.
+   * Only deliveries in one of these states, at most 100 entries. Empty: all states.
    *
    * @generated from field: repeated vintedbot.v1.WebhookDelivery.State states = 2;
    */
   states: WebhookDelivery_State[];
 
   /**
-   * Only those of these types of events, at most 100. Empty: all.
+   * Only deliveries of these event types, "test" included; at most 100 entries. Empty: all types.
    *
    * @generated from field: repeated string event_types = 3;
    */
   eventTypes: string[];
 
   /**
-   * Only those of events from this time on. Absent: from the first.
+   * Only events from this time on. Absent: no lower bound.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only those of events before this time. Absent: to the last.
+   * Only events before this time. Absent: no upper bound.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Entries a page, 1 to 200; more counts as 200. Absent or 0: 50.
+   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
    *
    * @generated from field: int32 page_size = 6;
    */
   pageSize: number;
 
   /**
-   * From the previous answer, with all other parameters unchanged. Absent: the first page.
+   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
    *
    * @generated from field: string page_token = 7;
    */
@@ -982,7 +988,7 @@ export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 21);
 
 /**
- * A page of deliveries.
+ * The response of ListDeliveries.
  *
  * @generated from message vintedbot.v1.ListDeliveriesResponse
  */
@@ -995,7 +1001,7 @@ export type ListDeliveriesResponse = Message<"vintedbot.v1.ListDeliveriesRespons
   deliveries: WebhookDelivery[];
 
   /**
-   * For the next page. Empty: this was the last.
+   * The token of the next page. Empty: this is the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1010,7 +1016,7 @@ export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 22);
 
 /**
- * Asks for one delivery.
+ * The request of GetDelivery.
  *
  * @generated from message vintedbot.v1.GetDeliveryRequest
  */
@@ -1031,7 +1037,7 @@ export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_webhook, 23);
 
 /**
- * One delivery.
+ * The response of GetDelivery.
  *
  * @generated from message vintedbot.v1.GetDeliveryResponse
  */
@@ -1044,14 +1050,14 @@ export type GetDeliveryResponse = Message<"vintedbot.v1.GetDeliveryResponse"> & 
   delivery?: WebhookDelivery | undefined;
 
   /**
-   * The JSON that is sent. Empty: the token may not read it.
+   * The JSON body. Empty: the token may not read it.
    *
    * @generated from field: string body = 2;
    */
   body: string;
 
   /**
-   * Its attempts, oldest first; the last 100.
+   * The last 100 attempts, oldest first.
    *
    * @generated from field: repeated vintedbot.v1.WebhookAttempt attempts = 3;
    */
@@ -1066,7 +1072,7 @@ export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__P
   messageDesc(file_vintedbot_v1_webhook, 24);
 
 /**
- * Asks for a delivery to be sent again.
+ * The request of ReplayDelivery.
  *
  * @generated from message vintedbot.v1.ReplayDeliveryRequest
  */
@@ -1079,7 +1085,7 @@ export type ReplayDeliveryRequest = Message<"vintedbot.v1.ReplayDeliveryRequest"
   id: string;
 
   /**
-   * UUID that makes repeating this call safe. Absent: repeating it sends it once more.
+   * The idempotency key, a UUID. Empty: a retry sends the delivery once more.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1094,13 +1100,13 @@ export const ReplayDeliveryRequestSchema: GenMessage<ReplayDeliveryRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 25);
 
 /**
- * The delivery is on its way again.
+ * The response of ReplayDelivery.
  *
  * @generated from message vintedbot.v1.ReplayDeliveryResponse
  */
 export type ReplayDeliveryResponse = Message<"vintedbot.v1.ReplayDeliveryResponse"> & {
   /**
-   * The delivery as it is now.
+   * The delivery after the call.
    *
    * @generated from field: vintedbot.v1.WebhookDelivery delivery = 1;
    */
@@ -1115,7 +1121,7 @@ export const ReplayDeliveryResponseSchema: GenMessage<ReplayDeliveryResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 26);
 
 /**
- * Asks for everything of a window to be sent again.
+ * The request of ReplayDeliveries.
  *
  * @generated from message vintedbot.v1.ReplayDeliveriesRequest
  */
@@ -1128,29 +1134,29 @@ export type ReplayDeliveriesRequest = Message<"vintedbot.v1.ReplayDeliveriesRequ
   endpointId: string;
 
   /**
-   * The first moment of the window. Required.
+   * The start of the time range, inclusive. Required.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 2;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * The moment after its last. Absent: now.
+   * The end of the time range, exclusive. Absent: now.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 3;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Only these of the types that the endpoint takes, at most 100. Empty: all of them.
+   * Only these of the endpoint's event types, at most 100 entries. Empty: all of them.
    *
    * @generated from field: repeated string event_types = 4;
    */
   eventTypes: string[];
 
   /**
-   * UUID that makes repeating this call safe: nothing is sent once more, and `replayed` is 0. Absent: repeating it sends
-   * everything once more.
+   * The idempotency key, a UUID. A retry sends nothing again and returns `replayed` 0. If the first call was
+   * interrupted, a retry finishes it and can send some events twice. Empty: a retry sends everything again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -1165,13 +1171,13 @@ export const ReplayDeliveriesRequestSchema: GenMessage<ReplayDeliveriesRequest> 
   messageDesc(file_vintedbot_v1_webhook, 27);
 
 /**
- * It is on its way again.
+ * The response of ReplayDeliveries.
  *
  * @generated from message vintedbot.v1.ReplayDeliveriesResponse
  */
 export type ReplayDeliveriesResponse = Message<"vintedbot.v1.ReplayDeliveriesResponse"> & {
   /**
-   * How many deliveries were put on their way. Those that were on it already do not count.
+   * The number of deliveries queued by this call. Deliveries that were already pending do not count.
    *
    * @generated from field: int64 replayed = 1;
    */
@@ -1186,16 +1192,16 @@ export const ReplayDeliveriesResponseSchema: GenMessage<ReplayDeliveriesResponse
   messageDesc(file_vintedbot_v1_webhook, 28);
 
 /**
- * Events, sent as signed POST requests to addresses of your own, as Standard Webhooks 1.0 describes. At least once: every
- * repeat of an event carries the same `webhook-id`. docs/webhooks.md has each type of event with its JSON.
+ * Sends events as signed POST requests to URLs of the workspace, following Standard Webhooks 1.0. Delivery is at least
+ * once: every repeat of an event carries the same `webhook-id`. docs/webhooks.md lists every event type with its JSON.
  *
  * @generated from service vintedbot.v1.WebhookService
  */
 export const WebhookService: GenService<{
   /**
-   * Makes an endpoint, to which events are sent from now on. Its secret is in this answer and never again. What the
-   * caller's token may not read is not sent there either. 100 endpoints at most: TOO_MANY_WEBHOOK_ENDPOINTS. Scope:
-   * webhooks:write.
+   * Creates an endpoint that receives events from now on. Only this response contains the secret. An event about a
+   * resource that the caller's token may not read is sent without the resource. Fails with WEBHOOK_ADDRESS_REFUSED, and
+   * with TOO_MANY_WEBHOOK_ENDPOINTS if the workspace has 100 endpoints. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.CreateEndpoint
    */
@@ -1205,7 +1211,7 @@ export const WebhookService: GenService<{
     output: typeof CreateEndpointResponseSchema;
   },
   /**
-   * Gets one endpoint. Scope: webhooks:read.
+   * Returns one endpoint. Scope: webhooks:read.
    *
    * @generated from rpc vintedbot.v1.WebhookService.GetEndpoint
    */
@@ -1225,7 +1231,7 @@ export const WebhookService: GenService<{
     output: typeof ListEndpointsResponseSchema;
   },
   /**
-   * Changes an endpoint. Scope: webhooks:write.
+   * Changes an endpoint. Fails with WEBHOOK_ADDRESS_REFUSED and RESOURCE_CHANGED. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.UpdateEndpoint
    */
@@ -1235,7 +1241,7 @@ export const WebhookService: GenService<{
     output: typeof UpdateEndpointResponseSchema;
   },
   /**
-   * Removes an endpoint with its deliveries. Scope: webhooks:write.
+   * Deletes an endpoint with its deliveries. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.DeleteEndpoint
    */
@@ -1245,7 +1251,7 @@ export const WebhookService: GenService<{
     output: typeof DeleteEndpointResponseSchema;
   },
   /**
-   * Stops sending to an endpoint. Disabling twice is no error. Scope: webhooks:write.
+   * Stops sending to an endpoint. A disabled endpoint stays unchanged. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.DisableEndpoint
    */
@@ -1255,9 +1261,9 @@ export const WebhookService: GenService<{
     output: typeof DisableEndpointResponseSchema;
   },
   /**
-   * Sends to an endpoint again, also what happened while it was disabled as far as the log still has it. Enabling twice is
-   * no error. Where the token has ended in whose name it sent, it sends in the caller's, and what that may not read is not sent
-   * any more. Scope: webhooks:write.
+   * Resumes sending to an endpoint, including events since it was disabled that the event log still contains. An
+   * enabled endpoint stays unchanged. If the endpoint's API token has ended, the caller's token replaces it; events
+   * then include only resources that both tokens may read. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.EnableEndpoint
    */
@@ -1267,8 +1273,8 @@ export const WebhookService: GenService<{
     output: typeof EnableEndpointResponseSchema;
   },
   /**
-   * Gives an endpoint a new secret; the old one signs too for a while. The new one is in this answer and never again. At most
-   * four secrets sign at a time.
+   * Adds a new secret to an endpoint; the previous secret continues to sign until it expires. Only this response
+   * contains the new secret. At most four secrets sign at a time; a fifth fails with VALIDATION_FAILED.
    * Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.RotateSecret
@@ -1279,7 +1285,7 @@ export const WebhookService: GenService<{
     output: typeof RotateSecretResponseSchema;
   },
   /**
-   * Sends an event of type `test` to an endpoint. Scope: webhooks:write.
+   * Sends an event of type `test` to an endpoint. Fails with WEBHOOK_ENDPOINT_DISABLED. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.SendTest
    */
@@ -1299,7 +1305,8 @@ export const WebhookService: GenService<{
     output: typeof ListDeliveriesResponseSchema;
   },
   /**
-   * Gets one delivery with its body and its attempts. Scope: webhooks:read; a body that the token may not read is left out.
+   * Returns one delivery with its body and its attempts. A body that the token may not read is omitted.
+   * Scope: webhooks:read.
    *
    * @generated from rpc vintedbot.v1.WebhookService.GetDelivery
    */
@@ -1309,7 +1316,8 @@ export const WebhookService: GenService<{
     output: typeof GetDeliveryResponseSchema;
   },
   /**
-   * Sends one delivery again, with the same `webhook-id`. Scope: webhooks:write.
+   * Sends one delivery again, with the same `webhook-id`. A pending delivery is sent now if its next attempt is more
+   * than 2 minutes away. Fails with WEBHOOK_ENDPOINT_DISABLED. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.ReplayDelivery
    */
@@ -1319,8 +1327,8 @@ export const WebhookService: GenService<{
     output: typeof ReplayDeliveryResponseSchema;
   },
   /**
-   * Sends an endpoint everything again that happened in a window of time and that it takes, also what it was never sent.
-   * Scope: webhooks:write.
+   * Sends an endpoint all events of a time range that match its event types, including events that it never received.
+   * Fails with WEBHOOK_ENDPOINT_DISABLED. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.ReplayDeliveries
    */
