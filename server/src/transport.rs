@@ -23,7 +23,7 @@ use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 use crate::calls::{self, StampDeadline, X_REQUEST_ID};
 use crate::connections::{self, Registry};
-use crate::media::admission::Admission;
+use crate::media::admission::{self, Admission};
 use crate::state::ServerState;
 use crate::{Config, Error, auth, http_api};
 
@@ -61,6 +61,8 @@ pub async fn serve(
     let server = Server::builder()
         .accept_http1(true)
         .max_concurrent_streams(Some(streams))
+        .initial_stream_window_size(Some(admission::STREAM_WINDOW))
+        .initial_connection_window_size(Some(admission::CONNECTION_WINDOW))
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .serve_with_incoming_shutdown(app, incoming, shutdown.clone().cancelled_owned());

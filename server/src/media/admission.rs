@@ -16,8 +16,15 @@ use crate::errors::Problem;
 const UPLOADS: Capacity = Capacity { all: 32, each: 8 };
 /// Running calls with photos in one message, which is held in memory as a whole: in total, and of one workspace.
 const MESSAGES: Capacity = Capacity { all: 3, each: 2 };
-/// The maximum calls of one workspace that hold a slot of a queue or wait for one. Further calls are refused.
-const WAITING: usize = 100;
+/// Calls that hold a slot of a queue or wait for one: in total, and of one workspace. Further calls are refused.
+const WAITING: Capacity = Capacity { all: 128, each: 100 };
+/// The flow-control window of an HTTP/2 stream, in bytes.
+pub const STREAM_WINDOW: u32 = 128 << 10;
+/// The flow-control window of an HTTP/2 connection, in bytes.
+///
+/// The body of a waiting call is not read, so it can fill its stream window. The window of one connection must hold all
+/// calls that can wait in both queues. Otherwise the calls that hold a slot receive no data, and no slot becomes free.
+pub const CONNECTION_WINDOW: u32 = (2 * WAITING.all as u32 + 8) * STREAM_WINDOW;
 /// The maximum wait for a slot.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Running downloads: in total, and of one URL. Each holds a descriptor. Browsers open six connections.
@@ -97,17 +104,13 @@ struct Queue {
 
 impl Queue {
     fn new(what: &'static str, rule: &'static str, capacity: Capacity) -> Self {
-        let present = Capacity {
-            all: usize::MAX,
-            each: WAITING,
-        };
         Self {
             what,
             rule,
             capacity,
             all: Arc::new(Semaphore::new(capacity.all)),
             workspaces: Mutex::default(),
-            present: Slots::new(present),
+            present: Slots::new(WAITING),
         }
     }
 

@@ -210,3 +210,27 @@ async fn unread_downloads_are_limited_and_closed() {
     drop(open);
     instance.stop().await;
 }
+
+/// The bodies of waiting calls must not fill the flow-control window of their connection.
+#[tokio::test]
+async fn photo_calls_of_one_connection_do_not_block_each_other() {
+    const BYTES: usize = 1 << 20;
+    let instance = harness::start().await;
+    let client = MediaServiceClient::new(instance.connect().await);
+    let calls = (0..24).map(|_| {
+        let mut client = client.clone();
+        async move {
+            let request = v1::UploadPhotoRequest {
+                data: vec![0; BYTES].into(),
+                ..Default::default()
+            };
+            client.upload_photo(request).await
+        }
+    });
+    let answers = tokio::time::timeout(SOON, futures::future::join_all(calls)).await;
+    for answer in answers.expect("every call is answered") {
+        let refused = answer.expect_err("is not a photo");
+        assert_eq!(reason(&refused), "PHOTO_NOT_AN_IMAGE");
+    }
+    instance.stop().await;
+}
