@@ -160,7 +160,7 @@ async fn killed_move_to_postgresql_resumes_and_completes() {
     }
     assert!(halves > 0, "it was never killed on the way");
     let (again, printed) = output(&home, &migrate).await;
-    assert!(again && printed.contains("before"), "{printed}");
+    assert!(again && printed.contains("already moved"), "{printed}");
     let (started, printed) = output(&home, &["serve"]).await;
     assert!(
         !started && printed.contains("was moved to postgres://"),

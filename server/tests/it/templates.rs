@@ -47,7 +47,7 @@ async fn template_is_created_updated_previewed_and_deleted() {
         .expect_err("is taken");
     assert_eq!(
         (status.code(), reason(&status).as_str()),
-        (Code::FailedPrecondition, "NAME_TAKEN")
+        (Code::AlreadyExists, "NAME_TAKEN")
     );
     let update = v1::UpdateTemplateRequest {
         id: made.id.clone(),
