@@ -2,6 +2,32 @@
 // @generated from file vintedbot/v1/account.proto (package vintedbot.v1, syntax proto3)
 /* eslint-disable */
 
+// The API of vintedbot, which manages a workspace's accounts on the marketplace: listings, publications and
+// conversations.
+//
+// Terms:
+//
+// - The site is the website on which an account works: a national site of the marketplace, or the practice site, a
+//   local stand-in for it. See `Account.site`.
+// - A write is an action that changes something on the site, such as a publication, a change of an item or a reply. It
+//   is in doubt while its outcome is not known.
+// - A person is a human who uses a client of this API or the site. The other member of a conversation is the
+//   counterparty.
+// - A job is work that a worker of the server does in the background, such as a publish job, the sending of a reply or
+//   a wardrobe import.
+//
+// Conventions:
+//
+// - Enum values are written without their prefix: BLOCKED is `STATE_BLOCKED`. "Fails with NOT_PUBLISHED" means an error
+//   with the reason `ERROR_REASON_NOT_PUBLISHED`; see `ErrorReason`. "A CHALLENGE reason" is any reason whose name
+//   begins with CHALLENGE.
+// - Methods list the reasons that are specific to them. Every method can also fail with a reason that concerns the
+//   token, the format of the request, an unknown id, a general limit, the deadline or the server.
+// - Each method names the scope that the caller's API token needs; see `ApiToken.scopes`.
+// - `request_id` is an idempotency key. A call that repeats the key and the parameters of an earlier successful call of
+//   the same method changes nothing and returns the result of that call, without a secret.
+// - Settings of the server, such as SESSION_MODE, are named by their environment variable; docs/settings.md lists them.
+
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { FieldMask, Timestamp } from "@bufbuild/protobuf/wkt";
@@ -30,7 +56,7 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   id: string;
 
   /**
-   * The name that the person gave the account; 1 to 100 characters, no control characters.
+   * The name shown to people; 1 to 100 characters, no control characters.
    *
    * @generated from field: string display_name = 2;
    */
@@ -44,7 +70,7 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   market: string;
 
   /**
-   * The language of names and forms: "fr", "en" or "de". The market must offer it.
+   * The language of catalogue names and of the site's pages: "fr", "en" or "de". The market must offer it.
    *
    * @generated from field: string language = 4;
    */
@@ -73,28 +99,28 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   state: Account_State;
 
   /**
-   * The cause of the pause. Absent: the account is active. Output only.
+   * The cause of the pause. Absent if the account is active. Output only.
    *
    * @generated from field: vintedbot.v1.Account.Pause pause = 8;
    */
   pause?: Account_Pause | undefined;
 
   /**
-   * The member's login name on the site. Empty: not known yet. Output only.
+   * The member's login name on the site. Empty until it is known. Output only.
    *
    * @generated from field: string member_login = 9;
    */
   memberLogin: string;
 
   /**
-   * The member's id on the site. Empty: not known yet. Output only.
+   * The member's id on the site. Empty until it is known. Output only.
    *
    * @generated from field: string member_id = 10;
    */
   memberId: string;
 
   /**
-   * The maximum number of publications per minute, 1 to 60. Absent: the server's setting for accounts.
+   * The maximum number of publications per minute, 1 to 60. If absent, the setting PUBLISH_PER_MINUTE_ACCOUNT applies.
    *
    * @generated from field: optional int32 publish_limit_per_minute = 11;
    */
@@ -115,31 +141,31 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log. Output only.
+   * The sequence of this resource's last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 14;
    */
   sequence: bigint;
 
   /**
-   * The session that was imported for `site`. Absent: there is none. In MOCK mode the server then uses the practice
-   * site without a session. Output only.
+   * The imported session for `site`. Absent if there is none; in MOCK mode the server then uses the practice site
+   * without a session. Output only.
    *
    * @generated from field: vintedbot.v1.Session session = 15;
    */
   session?: Session | undefined;
 
   /**
-   * The end of a cooldown. The server sends no request to the site until then, because the site reported too many
-   * requests. Absent or in the past: there is no cooldown. Output only.
+   * The end of a cooldown, during which the server sends no requests to the site, because the site reported too many
+   * requests. Absent or in the past if there is no cooldown. Output only.
    *
    * @generated from field: google.protobuf.Timestamp cooldown_until_time = 16;
    */
   cooldownUntilTime?: Timestamp | undefined;
 
   /**
-   * How fresh the inbox is. Changes to it are not in the event log; Watch sends them as ephemeral messages. Absent in
-   * events. Output only.
+   * When the inbox was last read and will next be read. Changes of this field are not in the event log;
+   * EventService.Watch sends them as ephemeral messages. Absent in events. Output only.
    *
    * @generated from field: vintedbot.v1.InboxFreshness inbox_freshness = 17;
    */
@@ -160,15 +186,15 @@ export const AccountSchema: GenMessage<Account> = /*@__PURE__*/
  */
 export type Account_Pause = Message<"vintedbot.v1.Account.Pause"> & {
   /**
-   * The reason, for programs. Usually a CHALLENGE or SESSION reason. UNSPECIFIED: this version of the server does not
-   * know the stored reason.
+   * The machine-readable cause, usually a CHALLENGE or SESSION reason. UNSPECIFIED if this version of the server does
+   * not know the stored reason.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 1;
    */
   reason: ErrorReason;
 
   /**
-   * The reason and what to do, in English, for a person.
+   * The cause and what to do about it, in English, for people.
    *
    * @generated from field: string message = 2;
    */
@@ -182,7 +208,7 @@ export type Account_Pause = Message<"vintedbot.v1.Account.Pause"> & {
   time?: Timestamp | undefined;
 
   /**
-   * UUID of the publish job that met the cause; its screenshots are the evidence. Empty: no publish job met it.
+   * UUID of the publish job during which the cause occurred; its screenshots show it. Empty if it occurred elsewhere.
    *
    * @generated from field: string publish_job_id = 4;
    */
@@ -203,15 +229,15 @@ export const Account_PauseSchema: GenMessage<Account_Pause> = /*@__PURE__*/
  */
 export enum Account_Mode {
   /**
-   * Not set; never sent, and refused in requests.
+   * Unspecified. Never returned, and refused in requests.
    *
    * @generated from enum value: MODE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The account works only on the practice site and reaches nothing beyond this machine. It may do everything that
-   * AUTOMATED allows.
+   * The account works only on the practice site and never contacts the real one. It may do everything that AUTOMATED
+   * allows.
    *
    * @generated from enum value: MODE_MOCK = 1;
    */
@@ -225,7 +251,8 @@ export enum Account_Mode {
   MANUAL = 2,
 
   /**
-   * The account works on the real site. Rules and schedules may confirm writes. Requires an explicit acknowledgement.
+   * The account works on the real site. Rules and schedules may confirm writes too. Requires an explicit
+   * acknowledgement; see SetModeRequest.
    *
    * @generated from enum value: MODE_AUTOMATED = 3;
    */
@@ -245,7 +272,7 @@ export const Account_ModeSchema: GenEnum<Account_Mode> = /*@__PURE__*/
  */
 export enum Account_State {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -259,8 +286,8 @@ export enum Account_State {
   ACTIVE = 1,
 
   /**
-   * Except for session imports, no job of the account contacts the site until the pause ends; see `pause`.
-   * ResumeAccount ends it, or a session import if the session was the cause.
+   * No job of the account contacts the site until the pause ends, except a session import. ResumeAccount ends the
+   * pause. A session import also ends it if the session was the cause. See `pause`.
    *
    * @generated from enum value: STATE_PAUSED = 2;
    */
@@ -274,42 +301,42 @@ export const Account_StateSchema: GenEnum<Account_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_account, 0, 1);
 
 /**
- * The last and the next reading of an account's inbox on the site.
+ * When an account's inbox on the site was last read, and when it will next be read.
  *
  * @generated from message vintedbot.v1.InboxFreshness
  */
 export type InboxFreshness = Message<"vintedbot.v1.InboxFreshness"> & {
   /**
-   * The time of the last complete reading. Everything that the site had then is stored. Absent: the inbox was never
-   * read completely. All fields of this message are output only.
+   * The last time at which the inbox was read completely. Everything that the site had at that time is stored. Absent
+   * if it was never read completely. All fields of this message are output only.
    *
    * @generated from field: google.protobuf.Timestamp last_read_time = 1;
    */
   lastReadTime?: Timestamp | undefined;
 
   /**
-   * The time of the next scheduled reading. Absent: none is scheduled.
+   * The next time at which the inbox is scheduled to be read. Absent if none is scheduled.
    *
    * @generated from field: google.protobuf.Timestamp next_read_time = 2;
    */
   nextReadTime?: Timestamp | undefined;
 
   /**
-   * The site that is read: "practice", or the real site such as "vinted.fr".
+   * The site from which the inbox is read: "practice", or the real site such as "vinted.fr".
    *
    * @generated from field: string source = 3;
    */
   source: string;
 
   /**
-   * Why the last reading failed or was incomplete. UNSPECIFIED: it was complete.
+   * Why the last attempt to read the inbox failed or was incomplete. UNSPECIFIED if it was complete.
    *
    * @generated from field: vintedbot.v1.ErrorReason late_reason = 4;
    */
   lateReason: ErrorReason;
 
   /**
-   * The same in English, with what to do. Empty: nothing is wrong.
+   * The reason and what to do about it, in English. Empty if the last attempt was complete.
    *
    * @generated from field: string late_message = 5;
    */
@@ -337,14 +364,14 @@ export type Session = Message<"vintedbot.v1.Session"> & {
   state: Session_State;
 
   /**
-   * Why the session is not usable. UNSPECIFIED: it is usable.
+   * Why the session is not usable. UNSPECIFIED if it is usable.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 2;
    */
   reason: ErrorReason;
 
   /**
-   * The same in English, with what to do. Empty: the session is usable.
+   * The reason and what to do about it, in English. Empty if the session is usable.
    *
    * @generated from field: string reason_message = 3;
    */
@@ -372,8 +399,8 @@ export type Session = Message<"vintedbot.v1.Session"> & {
   cookieNames: string[];
 
   /**
-   * Increases by 1 each time the stored cookies change: at an import, at a refresh, or when the browser's cookies are
-   * captured.
+   * The version of the stored cookies. Increases by 1 each time they change: at an import, at a refresh of the session,
+   * or when the server's own browser received new cookies.
    *
    * @generated from field: int64 generation = 7;
    */
@@ -387,22 +414,23 @@ export type Session = Message<"vintedbot.v1.Session"> & {
   importTime?: Timestamp | undefined;
 
   /**
-   * The last time the site answered the session as that of a logged-in member.
+   * The last time at which the site recognised the session as logged in.
    *
    * @generated from field: google.protobuf.Timestamp check_time = 9;
    */
   checkTime?: Timestamp | undefined;
 
   /**
-   * The last time this server refreshed the session's tokens or captured them from its browser. Absent: never.
+   * The last time at which the server refreshed the session or stored new cookies from its own browser. Absent if it
+   * never did.
    *
    * @generated from field: google.protobuf.Timestamp refresh_time = 10;
    */
   refreshTime?: Timestamp | undefined;
 
   /**
-   * The time at which the server stops using the session, as set by the person. Absent: the server uses it for as long
-   * as the site accepts it.
+   * The time at which the server stops using the session, as set at the import. If absent, the server uses it for as
+   * long as the site accepts it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 11;
    */
@@ -423,7 +451,7 @@ export const SessionSchema: GenMessage<Session> = /*@__PURE__*/
  */
 export enum Session_State {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -451,13 +479,13 @@ export const Session_StateSchema: GenEnum<Session_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_account, 2, 0);
 
 /**
- * The request of CreateAccount.
+ * The request message for CreateAccount.
  *
  * @generated from message vintedbot.v1.CreateAccountRequest
  */
 export type CreateAccountRequest = Message<"vintedbot.v1.CreateAccountRequest"> & {
   /**
-   * The account's name; 1 to 100 characters, no control characters. Required.
+   * The name shown to people; 1 to 100 characters, no control characters. Required.
    *
    * @generated from field: string display_name = 1;
    */
@@ -471,24 +499,24 @@ export type CreateAccountRequest = Message<"vintedbot.v1.CreateAccountRequest"> 
   market: string;
 
   /**
-   * The language of names and forms: "fr", "en" or "de". The market must offer it. Empty: the market's own language if
-   * it is one of these, otherwise "en".
+   * The language of catalogue names and of the site's pages: "fr", "en" or "de". The market must offer it. If empty,
+   * the market's main language is used if it is one of these, otherwise "en".
    *
    * @generated from field: string language = 3;
    */
   language: string;
 
   /**
-   * How far the server may act without a person. AUTOMATED is refused; create the account and then call SetMode.
-   * Absent: the server's setting SESSION_MODE.
+   * How far the server may act without a person. AUTOMATED is refused; create the account first, and then call SetMode.
+   * If absent, the setting SESSION_MODE applies.
    *
    * @generated from field: optional vintedbot.v1.Account.Mode mode = 4;
    */
   mode?: Account_Mode | undefined;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters returns the same account. Empty: every call
-   * creates an account.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same account. Without it, every
+   * call creates an account.
    *
    * @generated from field: string request_id = 5;
    */
@@ -503,7 +531,7 @@ export const CreateAccountRequestSchema: GenMessage<CreateAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 3);
 
 /**
- * The response of CreateAccount.
+ * The response message for CreateAccount.
  *
  * @generated from message vintedbot.v1.CreateAccountResponse
  */
@@ -524,20 +552,21 @@ export const CreateAccountResponseSchema: GenMessage<CreateAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 4);
 
 /**
- * The request of ListAccounts.
+ * The request message for ListAccounts.
  *
  * @generated from message vintedbot.v1.ListAccountsRequest
  */
 export type ListAccountsRequest = Message<"vintedbot.v1.ListAccountsRequest"> & {
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 2;
    */
@@ -552,7 +581,7 @@ export const ListAccountsRequestSchema: GenMessage<ListAccountsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_account, 5);
 
 /**
- * The response of ListAccounts.
+ * The response message for ListAccounts.
  *
  * @generated from message vintedbot.v1.ListAccountsResponse
  */
@@ -565,7 +594,7 @@ export type ListAccountsResponse = Message<"vintedbot.v1.ListAccountsResponse"> 
   accounts: Account[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -580,7 +609,7 @@ export const ListAccountsResponseSchema: GenMessage<ListAccountsResponse> = /*@_
   messageDesc(file_vintedbot_v1_account, 6);
 
 /**
- * The request of GetAccount.
+ * The request message for GetAccount.
  *
  * @generated from message vintedbot.v1.GetAccountRequest
  */
@@ -601,7 +630,7 @@ export const GetAccountRequestSchema: GenMessage<GetAccountRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_account, 7);
 
 /**
- * The response of GetAccount.
+ * The response message for GetAccount.
  *
  * @generated from message vintedbot.v1.GetAccountResponse
  */
@@ -622,7 +651,7 @@ export const GetAccountResponseSchema: GenMessage<GetAccountResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_account, 8);
 
 /**
- * The request of UpdateAccount.
+ * The request message for UpdateAccount.
  *
  * @generated from message vintedbot.v1.UpdateAccountRequest
  */
@@ -642,23 +671,24 @@ export type UpdateAccountRequest = Message<"vintedbot.v1.UpdateAccountRequest"> 
   account?: Account | undefined;
 
   /**
-   * The fields to change, at most 100. `language` or `publish_limit_per_minute` in the mask without a value is reset to
-   * its default; `display_name` cannot be reset. Absent or empty: every field that has a value in `account`.
+   * The fields to change, at most 100 paths. If a path's field has no value in `account`, `language` and
+   * `publish_limit_per_minute` are reset to their defaults, and `display_name` is refused. If absent or empty, every
+   * field that has a value in `account` is changed.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The `sequence` that the account must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
-   * checked.
+   * The `sequence` that the account must still have; otherwise the call fails with RESOURCE_CHANGED. If absent, the
+   * sequence is not checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can apply the change again.
+   * The idempotency key, a UUID. Without it, a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -673,7 +703,7 @@ export const UpdateAccountRequestSchema: GenMessage<UpdateAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 9);
 
 /**
- * The response of UpdateAccount.
+ * The response message for UpdateAccount.
  *
  * @generated from message vintedbot.v1.UpdateAccountResponse
  */
@@ -694,7 +724,7 @@ export const UpdateAccountResponseSchema: GenMessage<UpdateAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 10);
 
 /**
- * The request of DeleteAccount.
+ * The request message for DeleteAccount.
  *
  * @generated from message vintedbot.v1.DeleteAccountRequest
  */
@@ -707,7 +737,7 @@ export type DeleteAccountRequest = Message<"vintedbot.v1.DeleteAccountRequest"> 
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
+   * The idempotency key, a UUID. Without it, a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -722,7 +752,7 @@ export const DeleteAccountRequestSchema: GenMessage<DeleteAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 11);
 
 /**
- * The response of DeleteAccount.
+ * The response message for DeleteAccount.
  *
  * @generated from message vintedbot.v1.DeleteAccountResponse
  */
@@ -737,7 +767,7 @@ export const DeleteAccountResponseSchema: GenMessage<DeleteAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 12);
 
 /**
- * The request of SetMode.
+ * The request message for SetMode.
  *
  * @generated from message vintedbot.v1.SetModeRequest
  */
@@ -750,22 +780,22 @@ export type SetModeRequest = Message<"vintedbot.v1.SetModeRequest"> & {
   id: string;
 
   /**
-   * The new mode. The current mode is not an error and changes nothing. Required.
+   * The new mode. Setting the current mode again changes nothing. Required.
    *
    * @generated from field: vintedbot.v1.Account.Mode mode = 2;
    */
   mode: Account_Mode;
 
   /**
-   * Must be true for AUTOMATED. It states that the person has read the safety notes and lets rules and schedules act in
-   * their name. Ignored for the other modes.
+   * Must be true if `mode` is AUTOMATED; ignored otherwise. It states that a person has read docs/safety.md and lets
+   * rules and schedules act on their behalf.
    *
    * @generated from field: bool automated_acknowledged = 3;
    */
   automatedAcknowledged: boolean;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can apply the change again.
+   * The idempotency key, a UUID. Without it, a retry can apply the change again.
    *
    * @generated from field: string request_id = 4;
    */
@@ -780,7 +810,7 @@ export const SetModeRequestSchema: GenMessage<SetModeRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 13);
 
 /**
- * The response of SetMode.
+ * The response message for SetMode.
  *
  * @generated from message vintedbot.v1.SetModeResponse
  */
@@ -793,8 +823,8 @@ export type SetModeResponse = Message<"vintedbot.v1.SetModeResponse"> & {
   account?: Account | undefined;
 
   /**
-   * UUIDs of the publish jobs that the change cancelled or is cancelling. Empty: none, or the call was a repetition of
-   * the same `request_id`.
+   * UUIDs of the publish jobs that the change has cancelled or is cancelling. Empty in the response to a repeated
+   * `request_id`.
    *
    * @generated from field: repeated string cancelled_publish_job_ids = 2;
    */
@@ -809,7 +839,7 @@ export const SetModeResponseSchema: GenMessage<SetModeResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_account, 14);
 
 /**
- * The request of ResumeAccount.
+ * The request message for ResumeAccount.
  *
  * @generated from message vintedbot.v1.ResumeAccountRequest
  */
@@ -822,7 +852,7 @@ export type ResumeAccountRequest = Message<"vintedbot.v1.ResumeAccountRequest"> 
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can end a later pause.
+   * The idempotency key, a UUID. Without it, a retry can end a later pause.
    *
    * @generated from field: string request_id = 2;
    */
@@ -837,7 +867,7 @@ export const ResumeAccountRequestSchema: GenMessage<ResumeAccountRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 15);
 
 /**
- * The response of ResumeAccount.
+ * The response message for ResumeAccount.
  *
  * @generated from message vintedbot.v1.ResumeAccountResponse
  */
@@ -858,7 +888,7 @@ export const ResumeAccountResponseSchema: GenMessage<ResumeAccountResponse> = /*
   messageDesc(file_vintedbot_v1_account, 16);
 
 /**
- * The request of ImportSession.
+ * The request message for ImportSession.
  *
  * @generated from message vintedbot.v1.ImportSessionRequest
  */
@@ -871,13 +901,15 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
   accountId: string;
 
   /**
-   * The source of the cookies, at most 64 KiB. No cookie may have two values. Required.
+   * The cookies, at most 64 KiB. Both fields accept every format below; the server recognises the format by the text.
+   * A cookie that the session needs must be well-formed and must not have two values. Required.
    *
    * @generated from oneof vintedbot.v1.ImportSessionRequest.source
    */
   source: {
     /**
-     * The value of the `Cookie` header that the browser sends to the site: "name=value; name=value".
+     * The `Cookie` header that the browser sends to the site, "name=value; name=value", with or without "Cookie:"
+     * before it; or a request that the developer tools copied as a cURL command, for bash or cmd.
      *
      * @generated from field: string cookie_header = 2;
      */
@@ -885,8 +917,9 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
     case: "cookieHeader";
   } | {
     /**
-     * The JSON export of a browser or a cookie extension: an array of objects with `name`, `value` and `domain`, or an
-     * object with such an array as `cookies`.
+     * The export of a browser, a cookie extension or a tool: `cookies.txt` in Netscape format; or JSON, which is an
+     * array of objects with `name`, `value` and `domain` (or "Name raw", "Content raw" and "Host raw"), or an object
+     * with such an array as `cookies`.
      *
      * @generated from field: string browser_export = 3;
      */
@@ -896,33 +929,35 @@ export type ImportSessionRequest = Message<"vintedbot.v1.ImportSessionRequest"> 
 
   /**
    * The `User-Agent` header of the same browser; 1 to 512 printable ASCII characters. The server sends it unchanged
-   * with its plain HTTP reads of the site. Required.
+   * with the requests that it makes without a browser. Required.
    *
    * @generated from field: string user_agent = 4;
    */
   userAgent: string;
 
   /**
-   * The time at which the server stops using the session; must be in the future. Absent: the server uses it for as long
-   * as the site accepts it.
+   * The time at which the server stops using the session; must be in the future. If absent, the server uses it for as
+   * long as the site accepts it.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * Whether to accept a session of another member than before. Accepting one voids every confirm token of the account.
-   * It cancels the account's publish jobs, replies and thread removals without a committed intent. While a write of the
-   * account is in doubt, the import is refused with OUTCOME_UNKNOWN. The account's listings stay linked to the items of
-   * the previous member. Absent: no; such a session is refused with SESSION_MEMBER_MISMATCH.
+   * Whether to accept a session of another member than the account's. If false, such a session is refused with
+   * SESSION_MEMBER_MISMATCH.
+   *
+   * Accepting one invalidates every confirm token of the account and cancels its publish jobs, replies and thread
+   * removals, except those whose write on the site has begun. While a write of the account is in doubt, the import
+   * fails with OUTCOME_UNKNOWN. The account's listings stay linked to the items of the previous member.
    *
    * @generated from field: bool accept_other_member = 6;
    */
   acceptOtherMember: boolean;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters gets the same result, except after
-   * SITE_UNAVAILABLE and RESOURCE_CHANGED, when it tries again. Empty: every call imports.
+   * The idempotency key, a UUID. After SITE_UNAVAILABLE or RESOURCE_CHANGED, a retry with the same key imports again;
+   * otherwise it gets the same result. Without it, every call imports.
    *
    * @generated from field: string request_id = 7;
    */
@@ -937,7 +972,7 @@ export const ImportSessionRequestSchema: GenMessage<ImportSessionRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 17);
 
 /**
- * The response of ImportSession.
+ * The response message for ImportSession.
  *
  * @generated from message vintedbot.v1.ImportSessionResponse
  */
@@ -950,15 +985,16 @@ export type ImportSessionResponse = Message<"vintedbot.v1.ImportSessionResponse"
   account?: Account | undefined;
 
   /**
-   * Names of the cookies that were not stored: cookies that a bot check issued to the other browser, and cookies of
-   * other sites.
+   * Names of the cookies that were not stored: cookies of other sites, cookies that a bot check issued to the person's
+   * browser, and cookies that the session does not need and that are malformed or have two values. "(nameless)" stands
+   * for cookies without a name.
    *
    * @generated from field: repeated string dropped_cookies = 2;
    */
   droppedCookies: string[];
 
   /**
-   * Names of cookies that the site usually sets and that were not given. The session works without them.
+   * Names of cookies that the site usually sets and that the source lacks. The session works without them.
    *
    * @generated from field: repeated string missing_cookies = 3;
    */
@@ -973,7 +1009,7 @@ export const ImportSessionResponseSchema: GenMessage<ImportSessionResponse> = /*
   messageDesc(file_vintedbot_v1_account, 18);
 
 /**
- * The request of CheckSession.
+ * The request message for CheckSession.
  *
  * @generated from message vintedbot.v1.CheckSessionRequest
  */
@@ -994,7 +1030,7 @@ export const CheckSessionRequestSchema: GenMessage<CheckSessionRequest> = /*@__P
   messageDesc(file_vintedbot_v1_account, 19);
 
 /**
- * The response of CheckSession.
+ * The response message for CheckSession.
  *
  * @generated from message vintedbot.v1.CheckSessionResponse
  */
@@ -1015,7 +1051,7 @@ export const CheckSessionResponseSchema: GenMessage<CheckSessionResponse> = /*@_
   messageDesc(file_vintedbot_v1_account, 20);
 
 /**
- * The request of ForgetSession.
+ * The request message for ForgetSession.
  *
  * @generated from message vintedbot.v1.ForgetSessionRequest
  */
@@ -1028,7 +1064,7 @@ export type ForgetSessionRequest = Message<"vintedbot.v1.ForgetSessionRequest"> 
   accountId: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1043,7 +1079,7 @@ export const ForgetSessionRequestSchema: GenMessage<ForgetSessionRequest> = /*@_
   messageDesc(file_vintedbot_v1_account, 21);
 
 /**
- * The response of ForgetSession.
+ * The response message for ForgetSession.
  *
  * @generated from message vintedbot.v1.ForgetSessionResponse
  */
@@ -1066,15 +1102,12 @@ export const ForgetSessionResponseSchema: GenMessage<ForgetSessionResponse> = /*
 /**
  * Manages the workspace's accounts on the marketplace: their modes, pauses and sessions.
  *
- * "The site" is the marketplace site on which an account works: the practice site or the real one (see `Account.site`).
- * A committed intent is the record that the server stores right before it makes a write on the site.
- *
  * @generated from service vintedbot.v1.AccountService
  */
 export const AccountService: GenService<{
   /**
-   * Creates an account. The call contacts no site. A background job then reads the member and the catalogue from the
-   * account's site. Fails with ACKNOWLEDGEMENT_REQUIRED for the mode AUTOMATED. Scope: accounts:write.
+   * Creates an account. The call sends no request to the site. A background job then reads the member and the catalogue
+   * from the site. Fails with ACKNOWLEDGEMENT_REQUIRED if `mode` is AUTOMATED. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.CreateAccount
    */
@@ -1116,8 +1149,8 @@ export const AccountService: GenService<{
   },
   /**
    * Deletes an account, its listings and its inbox from this server. Nothing changes on the site. Fails with
-   * PUBLISH_JOB_OPEN, REPLY_OPEN or THREAD_REMOVAL_OPEN while one of its publish jobs, replies or thread removals has
-   * not ended. Scope: accounts:write.
+   * PUBLISH_JOB_OPEN, REPLY_OPEN or THREAD_REMOVAL_OPEN if the account has a publish job, a reply or a thread removal
+   * that has not ended. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.DeleteAccount
    */
@@ -1127,9 +1160,9 @@ export const AccountService: GenService<{
     output: typeof DeleteAccountResponseSchema;
   },
   /**
-   * Changes an account's mode. A change voids every confirm token of the account. It cancels the account's publish
-   * jobs, replies and thread removals without a committed intent. Fails with ACKNOWLEDGEMENT_REQUIRED for AUTOMATED
-   * without `automated_acknowledged`. Scope: accounts:write.
+   * Changes an account's mode. A change invalidates every confirm token of the account (see `Confirmation`) and cancels
+   * its publish jobs, replies and thread removals, except those whose write on the site has begun. Fails with
+   * ACKNOWLEDGEMENT_REQUIRED if `mode` is AUTOMATED and `automated_acknowledged` is false. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.SetMode
    */
@@ -1139,8 +1172,9 @@ export const AccountService: GenService<{
     output: typeof SetModeResponseSchema;
   },
   /**
-   * Ends a pause, after a person has dealt with its cause. Jobs that waited for the account continue. Jobs that are
-   * BLOCKED stay so until they are retried. An account that is not paused does not change. Scope: accounts:write.
+   * Ends the pause of an account. Call it after a person has dealt with the cause. Jobs that waited for the account
+   * continue. BLOCKED jobs stay blocked until they are retried. Does nothing if the account is not paused.
+   * Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ResumeAccount
    */
@@ -1150,18 +1184,18 @@ export const AccountService: GenService<{
     output: typeof ResumeAccountResponseSchema;
   },
   /**
-   * Imports the session of the person's own browser: its cookies and its user agent. The server tries the session on
-   * the site before it puts it into use, and the call waits for the result until its deadline. The response names the
-   * member.
+   * Imports a session from a person's own browser: its cookies and its user agent. The server tries the session on the
+   * site before it uses it. The call waits for the result until its deadline. The response names the member to whom the
+   * session belongs.
    *
-   * Cookies that a bot check issued to the other browser are always dropped. A working session replaces the session
-   * that was stored before. An import that fails leaves the stored session in use. Success ends a pause that the
-   * session caused; blocked jobs stay blocked until they are retried. If two imports of an account overlap, the later
-   * one wins and the earlier one fails with RESOURCE_CHANGED.
+   * A session that works replaces the stored session. It also ends a pause that the session caused; BLOCKED jobs stay
+   * blocked until they are retried. If the import fails, the stored session remains in use. If two imports of an
+   * account overlap, the earlier one fails with RESOURCE_CHANGED. Cookies that a bot check issued to the person's
+   * browser are never stored.
    *
    * Fails with SESSION_COOKIES_MISSING, SESSION_WRONG_MARKET, SESSION_MEMBER_MISMATCH, SESSION_INVALID,
-   * OUTCOME_UNKNOWN, RESOURCE_CHANGED, SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED, MESSAGE_TOO_LARGE, RATE_LIMITED, or
-   * the CHALLENGE reason of a challenge that the site shows. Scope: accounts:write.
+   * OUTCOME_UNKNOWN, RESOURCE_CHANGED, SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED, MESSAGE_TOO_LARGE, RATE_LIMITED or a
+   * CHALLENGE reason. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ImportSession
    */
@@ -1171,11 +1205,12 @@ export const AccountService: GenService<{
     output: typeof ImportSessionResponseSchema;
   },
   /**
-   * Asks the site which member is logged in with the stored session. The call waits for the answer until its deadline.
-   * A session that is about to end is refreshed first. A session that is already INVALID is returned without a request
-   * to the site. Fails with SESSION_REQUIRED if the account has no session, and with ACCOUNT_PAUSED. If the site gives
-   * no usable answer, fails with SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED or a CHALLENGE reason. Scope:
-   * accounts:write.
+   * Checks on the site which member is logged in with the stored session. The call waits for the result until its
+   * deadline. Tokens that are about to expire are refreshed first. A session that is already INVALID is returned
+   * without a request to the site.
+   *
+   * Fails with SESSION_REQUIRED if the account has no session, and with ACCOUNT_PAUSED. Fails with SITE_UNAVAILABLE,
+   * SITE_RESPONSE_UNEXPECTED or a CHALLENGE reason if the site gives no usable response. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.CheckSession
    */
@@ -1185,13 +1220,15 @@ export const AccountService: GenService<{
     output: typeof CheckSessionResponseSchema;
   },
   /**
-   * Deletes all of the account's sessions from this server, whichever site they belong to. The sessions stay valid on
-   * the site: log out there to end them. Deleting nothing is not an error.
+   * Deletes all sessions of the account, for every site, from this server. They stay valid on the site until the person
+   * logs out there. Does nothing if there is no session.
    *
-   * If publish jobs, replies or thread removals of an account on the real site are still open, the account is paused
-   * with SESSION_REQUIRED until a session is imported. An account in MOCK mode becomes another member of the practice
-   * site without its session. Its publish jobs, replies and thread removals without a committed intent are therefore
-   * cancelled. Scope: accounts:write.
+   * If the account works on the real site and has an open publish job, reply or thread removal, it is paused with
+   * SESSION_REQUIRED; a session import ends the pause.
+   *
+   * Without the session, an account in MOCK mode acts as another member of the practice site. Its publish jobs, replies
+   * and thread removals are therefore cancelled, except those whose write on the site has begun. If a write is in
+   * doubt, the account is paused with SESSION_REQUIRED. Scope: accounts:write.
    *
    * @generated from rpc vintedbot.v1.AccountService.ForgetSession
    */

@@ -28,7 +28,7 @@ export type ApiToken = Message<"vintedbot.v1.ApiToken"> & {
   id: string;
 
   /**
-   * The purpose of the token, in the workspace's own words; 1 to 100 characters, no control characters.
+   * The purpose of the token, for people; 1 to 100 characters, no control characters.
    *
    * @generated from field: string name = 2;
    */
@@ -52,36 +52,37 @@ export type ApiToken = Message<"vintedbot.v1.ApiToken"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * The time at which the token expires; calls with it then fail with TOKEN_EXPIRED. Absent: it does not expire.
+   * The time at which the token expires; calls with it then fail with TOKEN_EXPIRED. Absent if it does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 5;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * The time of the last use, accurate to about a minute. Absent: never used. Output only.
+   * The time of the last use, accurate to about a minute. Absent if the token was never used. Output only.
    *
    * @generated from field: google.protobuf.Timestamp last_use_time = 6;
    */
   lastUseTime?: Timestamp | undefined;
 
   /**
-   * The time of the revocation. Absent: the token is not revoked. Output only.
+   * The time of the revocation. Absent if the token is not revoked. Output only.
    *
    * @generated from field: google.protobuf.Timestamp revoke_time = 7;
    */
   revokeTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log. Output only.
+   * The sequence of this resource's last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 8;
    */
   sequence: bigint;
 
   /**
-   * UUID of the token that created this token, or that replaced its creator. This token ends with that one at the
-   * latest. Empty: the server itself created it, or it was created before parents were recorded. Output only.
+   * UUID of the parent: the token that created this token, or the successor of that token. This token expires no later
+   * than its parent and, unless a successor takes over, is revoked with it. Empty if the server created the token
+   * itself, or if the token is older than this field. Output only.
    *
    * @generated from field: string parent_id = 9;
    */
@@ -96,7 +97,7 @@ export const ApiTokenSchema: GenMessage<ApiToken> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 0);
 
 /**
- * The request of WhoAmI.
+ * The request message for WhoAmI.
  *
  * @generated from message vintedbot.v1.WhoAmIRequest
  */
@@ -111,7 +112,7 @@ export const WhoAmIRequestSchema: GenMessage<WhoAmIRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 1);
 
 /**
- * The response of WhoAmI.
+ * The response message for WhoAmI.
  *
  * @generated from message vintedbot.v1.WhoAmIResponse
  */
@@ -153,7 +154,7 @@ export const WhoAmIResponseSchema: GenMessage<WhoAmIResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_auth, 2);
 
 /**
- * The request of CreateApiToken.
+ * The request message for CreateApiToken.
  *
  * @generated from message vintedbot.v1.CreateApiTokenRequest
  */
@@ -173,8 +174,8 @@ export type CreateApiTokenRequest = Message<"vintedbot.v1.CreateApiTokenRequest"
   scopes: string[];
 
   /**
-   * The time at which the token expires. It must be in the future and not later than the expiry of the caller's own
-   * token. Absent: the expiry of the caller's own token, or none if that does not expire.
+   * The time at which the token expires. It must be in the future, and not later than the expiry of the caller's own
+   * token. If absent, the token expires with the caller's own token, or never if that does not expire.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 3;
    */
@@ -182,8 +183,8 @@ export type CreateApiTokenRequest = Message<"vintedbot.v1.CreateApiTokenRequest"
 
   /**
    * The idempotency key, a UUID. A retry with the same key and parameters returns the same token without its secret,
-   * which the server does not store. If `secret` is empty, revoke the token and create another. Empty: every call
-   * creates a token.
+   * because the server stores only a hash. If the secret was lost, revoke the token and create another. Without it,
+   * every call creates a token.
    *
    * @generated from field: string request_id = 4;
    */
@@ -198,7 +199,7 @@ export const CreateApiTokenRequestSchema: GenMessage<CreateApiTokenRequest> = /*
   messageDesc(file_vintedbot_v1_auth, 3);
 
 /**
- * The response of CreateApiToken.
+ * The response message for CreateApiToken.
  *
  * @generated from message vintedbot.v1.CreateApiTokenResponse
  */
@@ -211,8 +212,8 @@ export type CreateApiTokenResponse = Message<"vintedbot.v1.CreateApiTokenRespons
   apiToken?: ApiToken | undefined;
 
   /**
-   * The secret to send as bearer token. Returned only here; the server stores only a hash. Empty in the response to a
-   * repeated `request_id`.
+   * The secret to send as bearer token. Only this response contains it. Empty in the response to a repeated
+   * `request_id`.
    *
    * @generated from field: string secret = 2;
    */
@@ -227,27 +228,28 @@ export const CreateApiTokenResponseSchema: GenMessage<CreateApiTokenResponse> = 
   messageDesc(file_vintedbot_v1_auth, 4);
 
 /**
- * The request of ListApiTokens.
+ * The request message for ListApiTokens.
  *
  * @generated from message vintedbot.v1.ListApiTokensRequest
  */
 export type ListApiTokensRequest = Message<"vintedbot.v1.ListApiTokensRequest"> & {
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * Whether to include revoked and expired tokens. Absent: no.
+   * Whether to include revoked and expired tokens.
    *
    * @generated from field: bool show_revoked = 3;
    */
@@ -262,7 +264,7 @@ export const ListApiTokensRequestSchema: GenMessage<ListApiTokensRequest> = /*@_
   messageDesc(file_vintedbot_v1_auth, 5);
 
 /**
- * The response of ListApiTokens.
+ * The response message for ListApiTokens.
  *
  * @generated from message vintedbot.v1.ListApiTokensResponse
  */
@@ -275,7 +277,7 @@ export type ListApiTokensResponse = Message<"vintedbot.v1.ListApiTokensResponse"
   apiTokens: ApiToken[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -290,7 +292,7 @@ export const ListApiTokensResponseSchema: GenMessage<ListApiTokensResponse> = /*
   messageDesc(file_vintedbot_v1_auth, 6);
 
 /**
- * The request of RevokeApiToken.
+ * The request message for RevokeApiToken.
  *
  * @generated from message vintedbot.v1.RevokeApiTokenRequest
  */
@@ -303,17 +305,20 @@ export type RevokeApiTokenRequest = Message<"vintedbot.v1.RevokeApiTokenRequest"
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
   requestId: string;
 
   /**
-   * UUID of the token that takes over everything that depends on this one. It becomes the parent of this token's child
-   * tokens. Webhook events are sent in its name, as far as its scopes allow. URLs work for as long as it does. It must
-   * be another token that is neither revoked nor expired. It must have every scope of the child tokens (otherwise
-   * SCOPE_NOT_GRANTABLE) and expire no earlier than they do. Empty: everything that depends on this token ends.
+   * UUID of the token that takes over what depends on this token: it becomes the parent of this token's child tokens
+   * and the token of its webhook endpoints, and the URLs that were issued to this token work for as long as the
+   * successor does. Endpoints then send only resources that the successor may read too.
+   *
+   * The successor must be another token that is neither revoked nor expired. It must have every scope of the child
+   * tokens (otherwise SCOPE_NOT_GRANTABLE) and must not expire before any of them. If empty, everything that depends on
+   * this token ends.
    *
    * @generated from field: string successor_id = 3;
    */
@@ -328,7 +333,7 @@ export const RevokeApiTokenRequestSchema: GenMessage<RevokeApiTokenRequest> = /*
   messageDesc(file_vintedbot_v1_auth, 7);
 
 /**
- * The response of RevokeApiToken.
+ * The response message for RevokeApiToken.
  *
  * @generated from message vintedbot.v1.RevokeApiTokenResponse
  */
@@ -349,7 +354,8 @@ export const RevokeApiTokenResponseSchema: GenMessage<RevokeApiTokenResponse> = 
   messageDesc(file_vintedbot_v1_auth, 8);
 
 /**
- * Manages API tokens. Every call except health and reflection must send `authorization: Bearer <token>`.
+ * Manages API tokens. Every call except health checks and reflection must send the header `authorization: Bearer
+ * <token>`.
  *
  * @generated from service vintedbot.v1.AuthService
  */
@@ -386,13 +392,15 @@ export const AuthService: GenService<{
     output: typeof ListApiTokensResponseSchema;
   },
   /**
-   * Revokes an API token at once and ends the streams that were opened with it. Revoking a revoked token is not an
-   * error and changes nothing.
+   * Revokes an API token at once and ends the streams that were opened with it. Revoking a revoked token changes
+   * nothing.
    *
-   * Without `successor_id`, everything that depends on the token ends too. The tokens created with it are revoked, and
-   * the tokens created with those. Webhook endpoints that send in their name are disabled. Upload, media and preview
-   * URLs that were issued to them are refused. With `successor_id`, the named token takes all of this over. Fails with
-   * SCOPE_NOT_GRANTABLE, TOKEN_INVALID or TOKEN_EXPIRED if the successor does not qualify. Scope: auth:manage.
+   * If `successor_id` is empty, everything that depends on the token ends with it: the tokens that were created with
+   * it, directly or indirectly, are revoked; the webhook endpoints of all these tokens are disabled; and the upload,
+   * media and preview URLs that were issued to them stop working.
+   *
+   * If `successor_id` is set, the successor takes all of this over. Fails with SCOPE_NOT_GRANTABLE, TOKEN_INVALID or
+   * TOKEN_EXPIRED if it does not qualify; see RevokeApiTokenRequest. Scope: auth:manage.
    *
    * @generated from rpc vintedbot.v1.AuthService.RevokeApiToken
    */

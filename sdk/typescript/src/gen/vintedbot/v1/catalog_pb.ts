@@ -35,7 +35,7 @@ export type Category = Message<"vintedbot.v1.Category"> & {
   name: string;
 
   /**
-   * The id of the parent category. Absent: a root.
+   * The id of the parent category. Absent for a root category.
    *
    * @generated from field: optional int64 parent_id = 3;
    */
@@ -84,21 +84,21 @@ export type CategoryField = Message<"vintedbot.v1.CategoryField"> & {
   title: string;
 
   /**
-   * Whether the site refuses an item without this field.
+   * Whether the site refuses an item without a value for this field.
    *
    * @generated from field: bool required = 3;
    */
   required: boolean;
 
   /**
-   * The maximum number of options that can be chosen, 1 or more.
+   * The maximum number of options that can be selected, 1 or more.
    *
    * @generated from field: int32 selection_limit = 4;
    */
   selectionLimit: number;
 
   /**
-   * The options to choose from. Empty for "brand"; search brands with SearchBrands.
+   * The options that can be selected. Empty for "brand"; call SearchBrands instead.
    *
    * @generated from field: repeated vintedbot.v1.CategoryField.Option options = 5;
    */
@@ -113,7 +113,7 @@ export const CategoryFieldSchema: GenMessage<CategoryField> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_catalog, 1);
 
 /**
- * A value that can be chosen.
+ * A value that the field can have.
  *
  * @generated from message vintedbot.v1.CategoryField.Option
  */
@@ -133,7 +133,7 @@ export type CategoryField_Option = Message<"vintedbot.v1.CategoryField.Option"> 
   name: string;
 
   /**
-   * The heading under which the site shows the option. Empty: none.
+   * The heading under which the site shows the option. Empty if there is none.
    *
    * @generated from field: string group = 3;
    */
@@ -168,7 +168,7 @@ export type Brand = Message<"vintedbot.v1.Brand"> & {
   name: string;
 
   /**
-   * Whether the site treats the brand as luxury and may ask for proof that the item is authentic.
+   * Whether the site treats the brand as luxury and may ask for a proof of authenticity.
    *
    * @generated from field: bool luxury = 3;
    */
@@ -203,7 +203,7 @@ export type Size = Message<"vintedbot.v1.Size"> & {
   name: string;
 
   /**
-   * The heading under which the site shows the size. Empty: none.
+   * The heading under which the site shows the size. Empty if there is none.
    *
    * @generated from field: string group = 3;
    */
@@ -238,7 +238,8 @@ export type Color = Message<"vintedbot.v1.Color"> & {
   name: string;
 
   /**
-   * The colour as six hexadecimal digits without "#": "1A2B3C". Empty: unknown, or multicoloured.
+   * The colour as six hexadecimal digits without "#": "1A2B3C". Empty if it is unknown or if the entry stands for
+   * several colours.
    *
    * @generated from field: string hex = 3;
    */
@@ -309,7 +310,7 @@ export const PackageSizeSchema: GenMessage<PackageSize> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_catalog, 6);
 
 /**
- * The request of ListCategories.
+ * The request message for ListCategories.
  *
  * @generated from message vintedbot.v1.ListCategoriesRequest
  */
@@ -322,28 +323,29 @@ export type ListCategoriesRequest = Message<"vintedbot.v1.ListCategoriesRequest"
   accountId: string;
 
   /**
-   * The id of the category whose children are listed. Absent: the roots.
+   * The id of the category whose children are listed. If absent, the root categories are listed.
    *
    * @generated from field: optional int64 parent_id = 2;
    */
   parentId?: bigint | undefined;
 
   /**
-   * Whether to list all descendants instead of only the children. Absent: no.
+   * Whether to list all descendants instead of only the children.
    *
    * @generated from field: bool recursive = 3;
    */
   recursive: boolean;
 
   /**
-   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
+   * The maximum number of entries to return, 1 to 1000. Larger values count as 1000. If 0, the default of 200 applies.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 5;
    */
@@ -358,7 +360,7 @@ export const ListCategoriesRequestSchema: GenMessage<ListCategoriesRequest> = /*
   messageDesc(file_vintedbot_v1_catalog, 7);
 
 /**
- * The response of ListCategories.
+ * The response message for ListCategories.
  *
  * @generated from message vintedbot.v1.ListCategoriesResponse
  */
@@ -371,7 +373,7 @@ export type ListCategoriesResponse = Message<"vintedbot.v1.ListCategoriesRespons
   categories: Category[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -386,7 +388,7 @@ export const ListCategoriesResponseSchema: GenMessage<ListCategoriesResponse> = 
   messageDesc(file_vintedbot_v1_catalog, 8);
 
 /**
- * The request of GetCategory.
+ * The request message for GetCategory.
  *
  * @generated from message vintedbot.v1.GetCategoryRequest
  */
@@ -414,7 +416,7 @@ export const GetCategoryRequestSchema: GenMessage<GetCategoryRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_catalog, 9);
 
 /**
- * The response of GetCategory.
+ * The response message for GetCategory.
  *
  * @generated from message vintedbot.v1.GetCategoryResponse
  */
@@ -427,7 +429,7 @@ export type GetCategoryResponse = Message<"vintedbot.v1.GetCategoryResponse"> & 
   category?: Category | undefined;
 
   /**
-   * The fields that the listing form has for this category, in the form's order. Empty: the category is not a leaf.
+   * The fields of the listing form for this category, in the form's order. Empty if the category is not a leaf.
    *
    * @generated from field: repeated vintedbot.v1.CategoryField fields = 2;
    */
@@ -442,7 +444,7 @@ export const GetCategoryResponseSchema: GenMessage<GetCategoryResponse> = /*@__P
   messageDesc(file_vintedbot_v1_catalog, 10);
 
 /**
- * The request of SearchBrands.
+ * The request message for SearchBrands.
  *
  * @generated from message vintedbot.v1.SearchBrandsRequest
  */
@@ -455,28 +457,31 @@ export type SearchBrandsRequest = Message<"vintedbot.v1.SearchBrandsRequest"> & 
   accountId: string;
 
   /**
-   * The text to search for, at most 100 characters. Case and accents are ignored. Empty: all brands, by name.
+   * The text to search for, at most 100 characters. Case and accents are ignored. If empty, all brands are returned by
+   * name.
    *
    * @generated from field: string query = 2;
    */
   query: string;
 
   /**
-   * The id of a category. The result is empty if its form has no brand field. Absent: any category.
+   * The id of the category for which a brand is sought. If its form has no brand field, the result is empty. If absent,
+   * any category.
    *
    * @generated from field: optional int64 category_id = 3;
    */
   categoryId?: bigint | undefined;
 
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 4;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 5;
    */
@@ -491,7 +496,7 @@ export const SearchBrandsRequestSchema: GenMessage<SearchBrandsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_catalog, 11);
 
 /**
- * The response of SearchBrands.
+ * The response message for SearchBrands.
  *
  * @generated from message vintedbot.v1.SearchBrandsResponse
  */
@@ -504,7 +509,7 @@ export type SearchBrandsResponse = Message<"vintedbot.v1.SearchBrandsResponse"> 
   brands: Brand[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -519,7 +524,7 @@ export const SearchBrandsResponseSchema: GenMessage<SearchBrandsResponse> = /*@_
   messageDesc(file_vintedbot_v1_catalog, 12);
 
 /**
- * The request of ListSizes.
+ * The request message for ListSizes.
  *
  * @generated from message vintedbot.v1.ListSizesRequest
  */
@@ -539,14 +544,15 @@ export type ListSizesRequest = Message<"vintedbot.v1.ListSizesRequest"> & {
   categoryId: bigint;
 
   /**
-   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
+   * The maximum number of entries to return, 1 to 1000. Larger values count as 1000. If 0, the default of 200 applies.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 4;
    */
@@ -561,7 +567,7 @@ export const ListSizesRequestSchema: GenMessage<ListSizesRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_catalog, 13);
 
 /**
- * The response of ListSizes.
+ * The response message for ListSizes.
  *
  * @generated from message vintedbot.v1.ListSizesResponse
  */
@@ -574,7 +580,7 @@ export type ListSizesResponse = Message<"vintedbot.v1.ListSizesResponse"> & {
   sizes: Size[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -589,7 +595,7 @@ export const ListSizesResponseSchema: GenMessage<ListSizesResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_catalog, 14);
 
 /**
- * The request of ListColors.
+ * The request message for ListColors.
  *
  * @generated from message vintedbot.v1.ListColorsRequest
  */
@@ -602,14 +608,15 @@ export type ListColorsRequest = Message<"vintedbot.v1.ListColorsRequest"> & {
   accountId: string;
 
   /**
-   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
+   * The maximum number of entries to return, 1 to 1000. Larger values count as 1000. If 0, the default of 200 applies.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 3;
    */
@@ -624,7 +631,7 @@ export const ListColorsRequestSchema: GenMessage<ListColorsRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_catalog, 15);
 
 /**
- * The response of ListColors.
+ * The response message for ListColors.
  *
  * @generated from message vintedbot.v1.ListColorsResponse
  */
@@ -637,7 +644,7 @@ export type ListColorsResponse = Message<"vintedbot.v1.ListColorsResponse"> & {
   colors: Color[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -652,7 +659,7 @@ export const ListColorsResponseSchema: GenMessage<ListColorsResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_catalog, 16);
 
 /**
- * The request of ListConditions.
+ * The request message for ListConditions.
  *
  * @generated from message vintedbot.v1.ListConditionsRequest
  */
@@ -665,21 +672,22 @@ export type ListConditionsRequest = Message<"vintedbot.v1.ListConditionsRequest"
   accountId: string;
 
   /**
-   * The id of a leaf category; only its conditions are listed. Absent: all conditions.
+   * The id of the leaf category whose conditions are listed. If absent, all conditions are listed.
    *
    * @generated from field: optional int64 category_id = 2;
    */
   categoryId?: bigint | undefined;
 
   /**
-   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
+   * The maximum number of entries to return, 1 to 1000. Larger values count as 1000. If 0, the default of 200 applies.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 4;
    */
@@ -694,7 +702,7 @@ export const ListConditionsRequestSchema: GenMessage<ListConditionsRequest> = /*
   messageDesc(file_vintedbot_v1_catalog, 17);
 
 /**
- * The response of ListConditions.
+ * The response message for ListConditions.
  *
  * @generated from message vintedbot.v1.ListConditionsResponse
  */
@@ -707,7 +715,7 @@ export type ListConditionsResponse = Message<"vintedbot.v1.ListConditionsRespons
   conditions: Condition[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -722,7 +730,7 @@ export const ListConditionsResponseSchema: GenMessage<ListConditionsResponse> = 
   messageDesc(file_vintedbot_v1_catalog, 18);
 
 /**
- * The request of ListPackageSizes.
+ * The request message for ListPackageSizes.
  *
  * @generated from message vintedbot.v1.ListPackageSizesRequest
  */
@@ -735,21 +743,22 @@ export type ListPackageSizesRequest = Message<"vintedbot.v1.ListPackageSizesRequ
   accountId: string;
 
   /**
-   * The id of a leaf category; only its package sizes are listed. Absent: all package sizes.
+   * The id of the leaf category whose package sizes are listed. If absent, all package sizes are listed.
    *
    * @generated from field: optional int64 category_id = 2;
    */
   categoryId?: bigint | undefined;
 
   /**
-   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
+   * The maximum number of entries to return, 1 to 1000. Larger values count as 1000. If 0, the default of 200 applies.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 4;
    */
@@ -764,7 +773,7 @@ export const ListPackageSizesRequestSchema: GenMessage<ListPackageSizesRequest> 
   messageDesc(file_vintedbot_v1_catalog, 19);
 
 /**
- * The response of ListPackageSizes.
+ * The response message for ListPackageSizes.
  *
  * @generated from message vintedbot.v1.ListPackageSizesResponse
  */
@@ -777,7 +786,7 @@ export type ListPackageSizesResponse = Message<"vintedbot.v1.ListPackageSizesRes
   packageSizes: PackageSize[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -792,7 +801,7 @@ export const ListPackageSizesResponseSchema: GenMessage<ListPackageSizesResponse
   messageDesc(file_vintedbot_v1_catalog, 20);
 
 /**
- * The request of ResolveNames.
+ * The request message for ResolveNames.
  *
  * @generated from message vintedbot.v1.ResolveNamesRequest
  */
@@ -826,14 +835,14 @@ export const ResolveNamesRequestSchema: GenMessage<ResolveNamesRequest> = /*@__P
  */
 export type ResolveNamesRequest_Query = Message<"vintedbot.v1.ResolveNamesRequest.Query"> & {
   /**
-   * The kind of entry that the name stands for. Required.
+   * The kind of entry that the name refers to. Required.
    *
    * @generated from field: vintedbot.v1.NameKind kind = 1;
    */
   kind: NameKind;
 
   /**
-   * The name as a person writes it, 1 to 200 characters: "Homme > Sweats", "bon". Required.
+   * The name as people write it, 1 to 200 characters: "Homme > Sweats", "bon". Required.
    *
    * @generated from field: string name = 2;
    */
@@ -855,7 +864,7 @@ export const ResolveNamesRequest_QuerySchema: GenMessage<ResolveNamesRequest_Que
   messageDesc(file_vintedbot_v1_catalog, 21, 0);
 
 /**
- * The response of ResolveNames.
+ * The response message for ResolveNames.
  *
  * @generated from message vintedbot.v1.ResolveNamesResponse
  */
@@ -882,21 +891,21 @@ export const ResolveNamesResponseSchema: GenMessage<ResolveNamesResponse> = /*@_
  */
 export type ResolveNamesResponse_Result = Message<"vintedbot.v1.ResolveNamesResponse.Result"> & {
   /**
-   * How many entries match.
+   * Whether the name was resolved.
    *
    * @generated from field: vintedbot.v1.ResolveNamesResponse.Result.Outcome outcome = 1;
    */
   outcome: ResolveNamesResponse_Result_Outcome;
 
   /**
-   * The entry that matches. Absent unless `outcome` is RESOLVED.
+   * The entry that matches. Set only if `outcome` is RESOLVED.
    *
    * @generated from field: vintedbot.v1.ResolvedName match = 2;
    */
   match?: ResolvedName | undefined;
 
   /**
-   * The entries that may be meant, best first, at most 20. Empty if `outcome` is RESOLVED.
+   * The entries that may be meant, best match first, at most 20. Empty if `outcome` is RESOLVED.
    *
    * @generated from field: repeated vintedbot.v1.ResolvedName candidates = 3;
    */
@@ -911,34 +920,34 @@ export const ResolveNamesResponse_ResultSchema: GenMessage<ResolveNamesResponse_
   messageDesc(file_vintedbot_v1_catalog, 22, 0);
 
 /**
- * How many entries match the name.
+ * Whether the name was resolved.
  *
  * @generated from enum vintedbot.v1.ResolveNamesResponse.Result.Outcome
  */
 export enum ResolveNamesResponse_Result_Outcome {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Exactly one entry matches; it is in `match`.
+   * Exactly one entry has the name; it is in `match`.
    *
    * @generated from enum value: OUTCOME_RESOLVED = 1;
    */
   RESOLVED = 1,
 
   /**
-   * Several entries match; they are in `candidates`.
+   * Several entries have the name, or none has it and several begin with it. They are in `candidates`.
    *
    * @generated from enum value: OUTCOME_AMBIGUOUS = 2;
    */
   AMBIGUOUS = 2,
 
   /**
-   * No entry matches. `candidates` may contain similar ones.
+   * No entry has the name. `candidates` may contain one that begins with it, and similar ones.
    *
    * @generated from enum value: OUTCOME_UNKNOWN = 3;
    */
@@ -952,17 +961,17 @@ export const ResolveNamesResponse_Result_OutcomeSchema: GenEnum<ResolveNamesResp
   enumDesc(file_vintedbot_v1_catalog, 22, 0, 0);
 
 /**
- * Serves the marketplace's catalogue: categories, brands, sizes, colours, conditions and package sizes, each with its
- * id and its name in the account's language. Every call needs the scope catalog:read. Until the catalogue of the
- * account's site and language has been read, calls fail with CATALOG_NOT_READY. An id that is not in the catalogue is
- * refused with NAME_UNKNOWN, unless the call says otherwise.
+ * Serves the site's catalogue: categories, brands, sizes, colours, conditions and package sizes, each with its id and
+ * its name in the account's language. All methods need the scope catalog:read. They fail with CATALOG_NOT_READY until
+ * the catalogue of the account's site and language has been read, and with NAME_UNKNOWN for an id that is not in it,
+ * unless the method says otherwise.
  *
  * @generated from service vintedbot.v1.CatalogService
  */
 export const CatalogService: GenService<{
   /**
-   * Lists the children of a category, or everything below it, in the site's order. Parents come before their children.
-   * Scope: catalog:read.
+   * Lists the children of a category, or all of its descendants, in the site's order. Parents come before their
+   * children. Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ListCategories
    */
@@ -972,8 +981,8 @@ export const CatalogService: GenService<{
     output: typeof ListCategoriesResponseSchema;
   },
   /**
-   * Returns one category; for a leaf category also its form fields. Fails with NOT_FOUND for an unknown id. Scope:
-   * catalog:read.
+   * Returns one category; for a leaf category also its form fields. Fails with NOT_FOUND for an unknown id.
+   * Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.GetCategory
    */
@@ -983,7 +992,7 @@ export const CatalogService: GenService<{
     output: typeof GetCategoryResponseSchema;
   },
   /**
-   * Finds brands whose name, or a later word of it, begins with `query`, best match first. Scope: catalog:read.
+   * Searches brands by the beginning of their name or of a later word in it, best match first. Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.SearchBrands
    */
@@ -993,8 +1002,8 @@ export const CatalogService: GenService<{
     output: typeof SearchBrandsResponseSchema;
   },
   /**
-   * Lists the sizes of a leaf category, in the site's order. The list is empty for a category without sizes. Scope:
-   * catalog:read.
+   * Lists the sizes of a leaf category, in the site's order. The list is empty for a category without sizes.
+   * Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ListSizes
    */
@@ -1034,8 +1043,8 @@ export const CatalogService: GenService<{
     output: typeof ListPackageSizesResponseSchema;
   },
   /**
-   * Resolves names, as a person writes them, to ids. An ambiguous or unknown name is a result, not an error. Scope:
-   * catalog:read.
+   * Resolves names that people write to catalogue ids. An ambiguous or unknown name is a result, not an error.
+   * Scope: catalog:read.
    *
    * @generated from rpc vintedbot.v1.CatalogService.ResolveNames
    */

@@ -15,33 +15,34 @@ export const file_vintedbot_v1_confirmation: GenFile = /*@__PURE__*/
   fileDesc("Ch92aW50ZWRib3QvdjEvY29uZmlybWF0aW9uLnByb3RvEgx2aW50ZWRib3QudjEibQoMQ29uZmlybWF0aW9uEhUKDWNvbmZpcm1fdG9rZW4YASABKAkSLwoLZXhwaXJlX3RpbWUYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXJldmlzaW9uX2hhc2gYAyABKAliBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
- * The confirmation of one outward write, exactly as it was shown to a person. Every call that confirms a change on the
- * marketplace takes this message. The server issues it once the write is prepared. The caller sends it back to confirm
- * the write.
+ * The confirmation of one write on the marketplace, exactly as it was shown to a person. The server issues it when the
+ * write is prepared, and the caller passes it to the method that confirms the write.
  *
  * @generated from message vintedbot.v1.Confirmation
  */
 export type Confirmation = Message<"vintedbot.v1.Confirmation"> & {
   /**
-   * An opaque token. It is bound to one workspace, account, site, job, preparation and approved content; for a publish
-   * job also to the values that were read back from the site's form. The first real use consumes it, and a later edit
-   * makes it stale. Treat it like a password. The server returns it only to callers with the scope that the confirming
-   * call requires, publish:confirm or inbox:confirm. Events and signed pages never contain it. Required in requests.
+   * An opaque token that approves exactly one prepared write: it is bound to the workspace, account, site, job,
+   * preparation and content and, for a publish job, to the values that were read back from the site's form. Its first
+   * real use consumes it. It becomes stale if the content is changed or prepared again. Required in requests.
+   *
+   * Treat it like a password. The server returns it only to callers whose token has the scope of the confirming method,
+   * publish:confirm or inbox:confirm. Events and signed pages never contain it.
    *
    * @generated from field: string confirm_token = 1;
    */
   confirmToken: string;
 
   /**
-   * The time at which the token expires; later uses fail with CONFIRMATION_EXPIRED. Output only, ignored in requests.
+   * The time at which the token expires; later uses fail with CONFIRMATION_EXPIRED. Output only; ignored in requests.
    *
    * @generated from field: google.protobuf.Timestamp expire_time = 2;
    */
   expireTime?: Timestamp | undefined;
 
   /**
-   * The SHA-256, in hexadecimal, of the frozen content that the token approves. For a publish job it equals
-   * `PublishJob.revision_hash`. Output only, ignored in requests.
+   * The SHA-256, in hexadecimal, of the content that the token approves. For a publish job, equal to
+   * `PublishJob.revision_hash`. Output only; ignored in requests.
    *
    * @generated from field: string revision_hash = 3;
    */

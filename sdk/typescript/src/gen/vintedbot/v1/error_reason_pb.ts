@@ -14,764 +14,756 @@ export const file_vintedbot_v1_error_reason: GenFile = /*@__PURE__*/
 /**
  * The reason why a call failed, or why a job or an account stopped.
  *
- * A failed call carries `google.rpc.ErrorInfo` with the domain "vintedbot". Its `reason` is the full name of the value,
- * such as "ERROR_REASON_CONFIRMATION_USED"; its metadata is listed with each value. If single fields are wrong,
- * `google.rpc.BadRequest` lists them; each violation's `reason` is the full name of a Violation.Code, such as
- * "CODE_REQUIRED". If waiting helps, `google.rpc.RetryInfo` says for how long.
+ * A failed call returns `google.rpc.ErrorInfo` with the domain "vintedbot". Its `reason` is the full name of a value,
+ * such as "ERROR_REASON_CONFIRMATION_USED", and its metadata is listed with each value below. If fields of the request
+ * are wrong, `google.rpc.BadRequest` lists them, and the `reason` of each violation is the full name of a
+ * Violation.Code, such as "CODE_REQUIRED". If a retry can help, `google.rpc.RetryInfo` contains the time to wait.
  *
- * Each value names its gRPC code first; a value that no call returns says where it appears instead. "On jobs" means
- * that the value appears as the `reason` of a publish job, a reply, a thread removal or a wardrobe import. "On
- * accounts" means that it appears in an account's pause, session or inbox freshness. New values may be added: handle an
- * unknown value by its gRPC code.
+ * The comment on each value begins with the gRPC code of calls that fail with it. A value with which no gRPC call fails
+ * states where it appears instead. "On jobs" means that the value also appears as the `reason` of a publish job, a
+ * reply, a thread removal or a wardrobe import. "On accounts" means that it also appears in an account's pause, session
+ * or inbox freshness. New values may be added; handle a value that you do not know by its gRPC code.
  *
  * @generated from enum vintedbot.v1.ErrorReason
  */
 export enum ErrorReason {
   /**
-   * Nothing is wrong. Never sent with an error.
+   * Unspecified: there is no problem. Never sent with an error.
    *
    * @generated from enum value: ERROR_REASON_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * INTERNAL. Returned after a fault of the server. The caller reports the request id to the operator; the server's log
-   * has the error and its causes under that id. Metadata: `request_id`.
+   * INTERNAL. The server has a fault. Report the request id to the operator, who finds the error and its causes under
+   * this id in the server's log. Metadata: `request_id`.
    *
    * @generated from enum value: ERROR_REASON_INTERNAL = 1;
    */
   INTERNAL = 1,
 
   /**
-   * DEADLINE_EXCEEDED. Returned if the call's deadline passed, or if an upload stopped or came too slowly. What was
-   * committed before stays; the caller repeats the call with the same `request_id` to get its result.
+   * DEADLINE_EXCEEDED. The call's deadline passed, or an upload stopped or was too slow. The call may have taken
+   * effect; repeat it with the same `request_id` to get its result.
    *
    * @generated from enum value: ERROR_REASON_DEADLINE_EXCEEDED = 2;
    */
   DEADLINE_EXCEEDED = 2,
 
   /**
-   * UNAVAILABLE. Returned if the server shuts down, if its storage is unreachable, or if concurrent changes blocked the
-   * call. The caller retries after the time in RetryInfo.
+   * UNAVAILABLE. The server is shutting down, its storage cannot be reached, or concurrent changes blocked the call.
+   * Retry after the time in RetryInfo.
    *
    * @generated from enum value: ERROR_REASON_UNAVAILABLE = 3;
    */
   UNAVAILABLE = 3,
 
   /**
-   * UNIMPLEMENTED. Returned if the server does not have the method. The caller uses a server that has it.
+   * UNIMPLEMENTED. The server does not have this method. Check the method's name and the server's version.
    *
    * @generated from enum value: ERROR_REASON_UNIMPLEMENTED = 4;
    */
   UNIMPLEMENTED = 4,
 
   /**
-   * UNAUTHENTICATED. Returned if the call has no `authorization: Bearer <token>` header. The caller sends an API token.
+   * UNAUTHENTICATED. The call has no header `authorization: Bearer <token>`. Send an API token.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_MISSING = 10;
    */
   TOKEN_MISSING = 10,
 
   /**
-   * UNAUTHENTICATED. Returned if an API token is malformed, unknown or revoked. The caller uses another token.
+   * UNAUTHENTICATED. The API token is malformed, unknown or revoked. Use another token.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_INVALID = 11;
    */
   TOKEN_INVALID = 11,
 
   /**
-   * UNAUTHENTICATED. Returned if the `expire_time` of an API token has passed. The caller creates and uses another
-   * token.
+   * UNAUTHENTICATED. The `expire_time` of the API token has passed. Use another token.
    *
    * @generated from enum value: ERROR_REASON_TOKEN_EXPIRED = 12;
    */
   TOKEN_EXPIRED = 12,
 
   /**
-   * PERMISSION_DENIED. Returned if the caller's API token lacks a scope that the call requires. The caller uses a token
-   * with that scope. Metadata: `scope`.
+   * PERMISSION_DENIED. The API token lacks a scope that the call needs. Use a token with that scope. Metadata: `scope`.
    *
    * @generated from enum value: ERROR_REASON_INSUFFICIENT_SCOPE = 13;
    */
   INSUFFICIENT_SCOPE = 13,
 
   /**
-   * PERMISSION_DENIED. Returned if a new token would have a scope that the caller's token lacks, or if a successor
-   * token lacks a scope of a token that it takes over. The caller drops the scope or uses a token that has it.
-   * Metadata: `scope`.
+   * PERMISSION_DENIED. A new token would have a scope that the caller's token lacks, or a successor token lacks a scope
+   * of a token that it would take over. Omit the scope, or use a token that has it. Metadata: `scope`.
    *
    * @generated from enum value: ERROR_REASON_SCOPE_NOT_GRANTABLE = 14;
    */
   SCOPE_NOT_GRANTABLE = 14,
 
   /**
-   * INVALID_ARGUMENT. Returned if one or more fields are wrong. The caller corrects the fields that BadRequest lists.
-   * One response lists as many as fit, at most 24.
+   * INVALID_ARGUMENT. One or more fields are wrong. Correct the fields that BadRequest lists; it lists as many as fit
+   * into the response, at most 24.
    *
    * @generated from enum value: ERROR_REASON_VALIDATION_FAILED = 20;
    */
   VALIDATION_FAILED = 20,
 
   /**
-   * NOT_FOUND, and on jobs. Returned if the resource does not exist or belongs to another workspace; the two cases look
-   * the same. On a job, the account, conversation or photo that it needs is gone. The caller corrects the id or drops
-   * its copy of the resource. Metadata: `resource_type`, `resource_id`.
+   * NOT_FOUND; also on jobs. The resource does not exist, or belongs to another workspace. Correct the id, or drop your
+   * copy of the resource. On a job, the account, conversation or photo that it needs is gone. Metadata:
+   * `resource_type`, `resource_id`.
    *
    * @generated from enum value: ERROR_REASON_NOT_FOUND = 21;
    */
   NOT_FOUND = 21,
 
   /**
-   * ALREADY_EXISTS. Returned if the `request_id` was used with other parameters or on another method, or if an upload
-   * URL has stored another photo. The caller generates a new `request_id` or requests a new upload URL.
+   * ALREADY_EXISTS. The `request_id` was used before with other parameters or for another method, or the upload URL has
+   * already stored another photo. Generate a new `request_id`, or create a new upload URL.
    *
    * @generated from enum value: ERROR_REASON_REQUEST_ID_REUSED = 22;
    */
   REQUEST_ID_REUSED = 22,
 
   /**
-   * INVALID_ARGUMENT. Returned if the page token is not from this server, or belongs to a list with other parameters.
-   * The caller starts again with the first page.
+   * INVALID_ARGUMENT. The server did not issue the page token, or issued it for other parameters. Start again with the
+   * first page.
    *
    * @generated from enum value: ERROR_REASON_PAGE_TOKEN_INVALID = 23;
    */
   PAGE_TOKEN_INVALID = 23,
 
   /**
-   * ABORTED. Returned if the resource no longer has the `expected_sequence`, or if it changed during the call. The
-   * caller reads the resource again and then decides whether to repeat the call. Metadata: `sequence`, the current one,
-   * if `expected_sequence` was given.
+   * ABORTED. The resource no longer has the `expected_sequence`, or it changed during the call. Read the resource
+   * again, and then decide whether to repeat the call. Metadata, if `expected_sequence` was given: `sequence`, the
+   * current one.
    *
    * @generated from enum value: ERROR_REASON_RESOURCE_CHANGED = 24;
    */
   RESOURCE_CHANGED = 24,
 
   /**
-   * FAILED_PRECONDITION. Returned if the resource to delete is still in use. The caller removes that use first.
-   * Metadata: `used_by_type`, `used_by_id`.
+   * FAILED_PRECONDITION. The resource to delete is still used by another one. Remove it from there first. Metadata:
+   * `used_by_type`, `used_by_id`.
    *
    * @generated from enum value: ERROR_REASON_RESOURCE_IN_USE = 25;
    */
   RESOURCE_IN_USE = 25,
 
   /**
-   * RESOURCE_EXHAUSTED. Returned if a request message, a photo stream or a session import exceeds its size limit. The
-   * caller sends less data. Metadata: `max_bytes`; for a session import also `field`.
+   * RESOURCE_EXHAUSTED. The request message, photo stream or session import exceeds its size limit. Send less data.
+   * Metadata: `max_bytes`; for a session import also `field`.
    *
    * @generated from enum value: ERROR_REASON_MESSAGE_TOO_LARGE = 26;
    */
   MESSAGE_TOO_LARGE = 26,
 
   /**
-   * RESOURCE_EXHAUSTED. Returned if a limit on calls, uploads, imports or outward writes is used up. The caller retries
-   * after the time in RetryInfo. A job that waits for its budget has `waiting.why` RATE_LIMIT instead. Metadata:
-   * `limit`, the limit's name, such as `calls_per_workspace` for concurrent calls; `available_time` (RFC 3339), if
-   * known.
+   * RESOURCE_EXHAUSTED. A limit on calls, uploads, session imports or publications is used up. Retry after the time in
+   * RetryInfo. Metadata: `limit`, the name of the limit, such as `calls_per_workspace` for concurrent calls;
+   * `available_time` (RFC 3339), if known. A job that waits for a rate limit has `waiting.why` RATE_LIMIT instead.
    *
    * @generated from enum value: ERROR_REASON_RATE_LIMITED = 27;
    */
   RATE_LIMITED = 27,
 
   /**
-   * RESOURCE_EXHAUSTED. Returned if the server's disk or database is full; nothing of the call was stored. The caller
-   * asks the operator to free space and then repeats the call.
+   * RESOURCE_EXHAUSTED. The server's disk or database is full, and the call stored nothing. Ask the operator to free
+   * space, and then repeat the call.
    *
    * @generated from enum value: ERROR_REASON_STORAGE_FULL = 28;
    */
   STORAGE_FULL = 28,
 
   /**
-   * INVALID_ARGUMENT. Returned if Watch did not issue the cursor to this workspace. The caller watches again without a
-   * cursor.
+   * INVALID_ARGUMENT. The server did not issue the cursor to this workspace. Call Watch again without a cursor.
    *
    * @generated from enum value: ERROR_REASON_CURSOR_INVALID = 29;
    */
   CURSOR_INVALID = 29,
 
   /**
-   * OUT_OF_RANGE. Returned if the cursor's position is not in the event log: it was pruned, belongs to a database from
-   * before a restore, or is beyond the end. The caller watches again with `snapshot` set and no cursor.
+   * OUT_OF_RANGE. The event log does not contain the cursor's position: the events were deleted after the period
+   * RETENTION_EVENTS, or the database was restored or copied. Call Watch again with `snapshot` and without a cursor.
    *
    * @generated from enum value: ERROR_REASON_CURSOR_EXPIRED = 30;
    */
   CURSOR_EXPIRED = 30,
 
   /**
-   * INVALID_ARGUMENT. Returned if a name matches several catalogue entries and nothing else in the request is wrong.
-   * The caller sends the id of one candidate. Metadata: `field`, `name`, `candidates` (one per line: id, a space,
-   * name).
+   * INVALID_ARGUMENT. Several catalogue entries have the name, or none has it and several begin with it, and nothing
+   * else in the request is wrong. Send the id of one of the candidates. Metadata: `field`, `name`, `candidates` (one
+   * per line: id, space, name).
    *
    * @generated from enum value: ERROR_REASON_NAME_AMBIGUOUS = 40;
    */
   NAME_AMBIGUOUS = 40,
 
   /**
-   * INVALID_ARGUMENT. Returned if a name or id matches no entry of the account's catalogue and nothing else in the
-   * request is wrong. The caller sends another name or an id from CatalogService. Metadata: `field`, `name`; for a name
-   * also `candidates`, similar entries in the format of NAME_AMBIGUOUS.
+   * INVALID_ARGUMENT. No catalogue entry has the name or id, and nothing else in the request is wrong. Send another
+   * name, or an id from CatalogService. Metadata: `field`, `name`; for a name also `candidates`, entries that begin
+   * with it or are similar, in the format of NAME_AMBIGUOUS.
    *
    * @generated from enum value: ERROR_REASON_NAME_UNKNOWN = 41;
    */
   NAME_UNKNOWN = 41,
 
   /**
-   * UNAVAILABLE. Returned if the catalogue of the account's site and language has not been read yet. The caller retries
-   * after the time in RetryInfo.
+   * UNAVAILABLE. The catalogue of the account's site and language has not been read yet. Retry after the time in
+   * RetryInfo.
    *
    * @generated from enum value: ERROR_REASON_CATALOG_NOT_READY = 42;
    */
   CATALOG_NOT_READY = 42,
 
   /**
-   * UNIMPLEMENTED. Returned if the server has no marketplace search. The caller does not offer one.
+   * UNIMPLEMENTED. The server has no marketplace search. Do not offer it to the user.
    *
    * @generated from enum value: ERROR_REASON_SEARCH_UNAVAILABLE = 43;
    */
   SEARCH_UNAVAILABLE = 43,
 
   /**
-   * INVALID_ARGUMENT. Returned if the bytes are not an image or are a damaged one. The caller sends another file.
-   * Metadata, for all reasons that begin with PHOTO: `index` of the photo in the call (from 0), `file_name`. An upload
-   * URL that refuses a file by its size omits both.
+   * INVALID_ARGUMENT. The file is not an image, or is damaged. Send another file. Metadata of all PHOTO reasons:
+   * `index` of the photo in the call (from 0) and `file_name`; both are absent if an upload URL refuses a file by its
+   * size.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_NOT_AN_IMAGE = 50;
    */
   PHOTO_NOT_AN_IMAGE = 50,
 
   /**
-   * INVALID_ARGUMENT. Returned if the image data ends early. The caller sends the complete file.
+   * INVALID_ARGUMENT. The image data ends early. Send the complete file.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_TRUNCATED = 51;
    */
   PHOTO_TRUNCATED = 51,
 
   /**
-   * INVALID_ARGUMENT. Returned if the file has more bytes than allowed. The caller sends a smaller file. Metadata also:
-   * `max_bytes`.
+   * INVALID_ARGUMENT. The file has too many bytes. Send a smaller file. Metadata also: `max_bytes`.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_TOO_LARGE = 52;
    */
   PHOTO_TOO_LARGE = 52,
 
   /**
-   * INVALID_ARGUMENT. Returned if the image's dimensions exceed a limit. The caller sends a smaller image. Metadata
-   * also: `width`, `height`, and the limit that it exceeds: `max_pixels`, `max_side` (pixels), `max_ratio` (of one side
-   * to the other), `max_pixels_per_byte` (of the file), `max_memory_bytes` (for decoding).
+   * INVALID_ARGUMENT. The dimensions of the image exceed a limit. Send a smaller image. Metadata also: `width`,
+   * `height`, and the exceeded limit: `max_pixels`, `max_side` (pixels), `max_ratio` (of one side to the other),
+   * `max_pixels_per_byte` (of the file) or `max_memory_bytes` (for decoding).
    *
    * @generated from enum value: ERROR_REASON_PHOTO_TOO_MANY_PIXELS = 53;
    */
   PHOTO_TOO_MANY_PIXELS = 53,
 
   /**
-   * INVALID_ARGUMENT. Returned for an image that is not JPEG, PNG, WebP or GIF. The caller converts it. Metadata also:
-   * `format`, if known.
+   * INVALID_ARGUMENT. The image is not JPEG, PNG, WebP or GIF. Convert it. Metadata also: `format`, if known.
    *
    * @generated from enum value: ERROR_REASON_PHOTO_FORMAT_UNSUPPORTED = 54;
    */
   PHOTO_FORMAT_UNSUPPORTED = 54,
 
   /**
-   * INVALID_ARGUMENT. Returned if a listing or a photo stream has more photos than a listing may have. The caller sends
-   * fewer. Metadata: `max_photos`.
+   * INVALID_ARGUMENT. The listing or photo stream has more photos than a listing may have. Send fewer. Metadata:
+   * `max_photos`.
    *
    * @generated from enum value: ERROR_REASON_TOO_MANY_PHOTOS = 55;
    */
   TOO_MANY_PHOTOS = 55,
 
   /**
-   * HTTP 410 on the upload URL. Returned if the URL's `expire_time` has passed. The caller requests a new URL.
+   * HTTP status 410 of an upload URL. The `expire_time` of the URL has passed. Create a new URL.
    *
    * @generated from enum value: ERROR_REASON_UPLOAD_URL_EXPIRED = 56;
    */
   UPLOAD_URL_EXPIRED = 56,
 
   /**
-   * HTTP 403 on the upload URL. Returned if the URL was altered, if this server did not issue it, or if its API token
-   * was revoked or has expired. The caller requests a new URL.
+   * HTTP status 403 of an upload URL. The URL was altered, this server did not issue it, or its API token was revoked
+   * or has expired. Create a new URL.
    *
    * @generated from enum value: ERROR_REASON_UPLOAD_URL_INVALID = 57;
    */
   UPLOAD_URL_INVALID = 57,
 
   /**
-   * INVALID_ARGUMENT. Returned if the parts of a photo stream are out of order, if a photo has more or fewer bytes than
-   * announced, or if an upload breaks off. The caller corrects the stream and sends it again.
+   * INVALID_ARGUMENT. The parts of a photo stream are out of order, a photo has more or fewer bytes than announced, or
+   * an upload was interrupted. Correct the upload and send it again.
    *
    * @generated from enum value: ERROR_REASON_UPLOAD_MALFORMED = 58;
    */
   UPLOAD_MALFORMED = 58,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the account is paused. A person deals with the cause,
-   * and the caller then calls ResumeAccount. Metadata: `account_id`, `pause_reason`.
+   * FAILED_PRECONDITION; also on accounts and jobs. The account is paused. Let a person deal with the cause, and then
+   * call ResumeAccount. Metadata: `account_id`, `pause_reason`.
    *
    * @generated from enum value: ERROR_REASON_ACCOUNT_PAUSED = 60;
    */
   ACCOUNT_PAUSED = 60,
 
   /**
-   * FAILED_PRECONDITION. Returned if a manual takeover is requested and the server has no browser window for it. The
-   * caller prepares without `manual_takeover`, or the operator sets BROWSER_HEADLESS=false.
+   * FAILED_PRECONDITION. A manual takeover is requested, but the server has no browser with a window. Prepare without
+   * `manual_takeover`, or ask the operator to set BROWSER_HEADLESS=false.
    *
    * @generated from enum value: ERROR_REASON_MODE_NOT_ALLOWED = 61;
    */
   MODE_NOT_ALLOWED = 61,
 
   /**
-   * FAILED_PRECONDITION. Returned if AUTOMATED is requested without `automated_acknowledged`, or for a new account. A
-   * person reads the safety notes, and the caller then calls SetMode with `automated_acknowledged`.
+   * FAILED_PRECONDITION. AUTOMATED is requested for a new account or without `automated_acknowledged`. Let a person
+   * read docs/safety.md, and then call SetMode with `automated_acknowledged`.
    *
    * @generated from enum value: ERROR_REASON_ACKNOWLEDGEMENT_REQUIRED = 62;
    */
   ACKNOWLEDGEMENT_REQUIRED = 62,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the account has no session on its site. The caller
-   * imports one with ImportSession. Metadata: `account_id`.
+   * FAILED_PRECONDITION; also on accounts and jobs. The account has no session for its site. Call ImportSession.
+   * Metadata: `account_id`.
    *
    * @generated from enum value: ERROR_REASON_SESSION_REQUIRED = 63;
    */
   SESSION_REQUIRED = 63,
 
   /**
-   * On accounts and jobs only. The answer to a session refresh was lost, and the site refuses the tokens that are left.
-   * The caller imports a new session.
+   * Only on accounts and jobs. The response to a session refresh was lost, and the site refuses the old tokens. Import
+   * a new session.
    *
    * @generated from enum value: ERROR_REASON_SESSION_LOST_IN_REFRESH = 64;
    */
   SESSION_LOST_IN_REFRESH = 64,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. Returned if the account's site or mode changed since the write was prepared,
-   * which voids the preparation. The caller prepares the write again.
+   * FAILED_PRECONDITION; also on jobs. The account's mode or site was changed after the write was prepared or the
+   * thread was read. Prepare the write again. To act in a thread of the previous site, set the mode back first.
    *
    * @generated from enum value: ERROR_REASON_MODE_CHANGED = 65;
    */
   MODE_CHANGED = 65,
 
   /**
-   * INVALID_ARGUMENT. Returned if an imported session lacks cookies that it cannot work without. The caller imports the
-   * complete `Cookie` header. Metadata: `missing` and `dropped`, names separated by commas.
+   * INVALID_ARGUMENT. The imported session lacks required cookies. Copy the complete `Cookie` header. Metadata:
+   * `missing` and `dropped`, cookie names separated by commas.
    *
    * @generated from enum value: ERROR_REASON_SESSION_COOKIES_MISSING = 66;
    */
   SESSION_COOKIES_MISSING = 66,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the site does not accept the session, or if its
-   * `expire_time` has passed. A person logs in with their own browser, and the caller imports that session. Metadata:
-   * `account_id`, unless the site gave the refusal during the call.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site does not accept the session, or its `expire_time` has
+   * passed. Let a person log in with their own browser, and import that session. Metadata: `account_id`, except if the
+   * site refused the session during the call.
    *
    * @generated from enum value: ERROR_REASON_SESSION_INVALID = 67;
    */
   SESSION_INVALID = 67,
 
   /**
-   * INVALID_ARGUMENT. Returned if the imported cookies belong to the site of another market. The caller imports cookies
-   * from the account's own site. Metadata: `domains`, separated by commas; `site`.
+   * INVALID_ARGUMENT. The imported cookies belong to the site of another market. Import cookies of the account's site.
+   * Metadata: `domains`, separated by commas; `site`.
    *
    * @generated from enum value: ERROR_REASON_SESSION_WRONG_MARKET = 68;
    */
   SESSION_WRONG_MARKET = 68,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. Returned if a session or an item belongs to another member than the account's. On
-   * a job, the account became another member after the preparation. The caller imports the right member's session, or
-   * sets `accept_other_member` and prepares again. Metadata: `member_id`, `member_login`.
+   * FAILED_PRECONDITION; also on jobs. The session or item belongs to another member than the account. Import the
+   * session of the right member, or set `accept_other_member`. On a job, the account became another member after the
+   * preparation; prepare again. Metadata: `member_id`, `member_login`.
    *
    * @generated from enum value: ERROR_REASON_SESSION_MEMBER_MISMATCH = 69;
    */
   SESSION_MEMBER_MISMATCH = 69,
 
   /**
-   * FAILED_PRECONDITION. Returned if the listing cannot be published yet. The caller corrects everything that
-   * BadRequest lists.
+   * FAILED_PRECONDITION. The listing cannot be published yet. Correct the fields that BadRequest lists.
    *
    * @generated from enum value: ERROR_REASON_LISTING_INCOMPLETE = 70;
    */
   LISTING_INCOMPLETE = 70,
 
   /**
-   * FAILED_PRECONDITION. Returned if the listing is already on the marketplace. The caller changes it there with
-   * PrepareChange, or creates another listing. Metadata: `listing_id`; from UpdateListing also `remote_item_id`.
+   * FAILED_PRECONDITION. The listing is already on the marketplace. Change its item with PrepareChange, or create
+   * another listing. Metadata: `listing_id`; from UpdateListing also `remote_item_id`.
    *
    * @generated from enum value: ERROR_REASON_ALREADY_PUBLISHED = 71;
    */
   ALREADY_PUBLISHED = 71,
 
   /**
-   * FAILED_PRECONDITION. Returned if a publish job that has not ended blocks the call. The caller waits for its end or
-   * cancels it. Metadata: `publish_job_id`.
+   * FAILED_PRECONDITION. A publish job that has not ended blocks the call. Wait until it ends, or cancel it. Metadata:
+   * `publish_job_id`.
    *
    * @generated from enum value: ERROR_REASON_PUBLISH_JOB_OPEN = 72;
    */
   PUBLISH_JOB_OPEN = 72,
 
   /**
-   * FAILED_PRECONDITION. Returned if the publish job's state does not allow the call. The caller reads the job and acts
-   * on its state. Metadata: `publish_job_id`, `state`.
+   * FAILED_PRECONDITION. The state of the publish job does not allow the call. Read the job again. Metadata:
+   * `publish_job_id`, `state`.
    *
    * @generated from enum value: ERROR_REASON_JOB_STATE_INVALID = 73;
    */
   JOB_STATE_INVALID = 73,
 
   /**
-   * FAILED_PRECONDITION. Returned if the job's write is committed and may already have been made. The caller waits for
-   * the outcome. Metadata: `publish_job_id` or `reply_id`.
+   * FAILED_PRECONDITION. The write on the site has begun and may already have taken effect. Wait for its outcome.
+   * Metadata: `publish_job_id` or `reply_id`.
    *
    * @generated from enum value: ERROR_REASON_NOT_CANCELLABLE = 74;
    */
   NOT_CANCELLABLE = 74,
 
   /**
-   * INVALID_ARGUMENT, and on jobs. Returned if the call needs a confirm token and has none. On a job, a write had no
-   * valid confirmation and was not made. The caller sends the confirm token of the preparation.
+   * INVALID_ARGUMENT; also on jobs. The confirm token is missing. Send the confirm token of the preparation. On a job,
+   * a write was not made, because it had no valid confirmation.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_REQUIRED = 75;
    */
   CONFIRMATION_REQUIRED = 75,
 
   /**
-   * PERMISSION_DENIED. Returned if the confirm token is malformed or belongs to another job, account, workspace or
-   * site. The caller sends the token of this job.
+   * PERMISSION_DENIED. The confirm token is malformed, or belongs to another job, account, workspace or site. Send the
+   * confirm token of this job.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_INVALID = 76;
    */
   CONFIRMATION_INVALID = 76,
 
   /**
-   * FAILED_PRECONDITION. Returned if the confirm token was used before. The caller reads the job for its outcome.
-   * Metadata: `publish_job_id`, `reply_id` or `thread_id`.
+   * FAILED_PRECONDITION. The confirm token was used before. Read the job for its outcome. Metadata: `publish_job_id`,
+   * `reply_id` or `thread_id`.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_USED = 77;
    */
   CONFIRMATION_USED = 77,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. Returned if the approved content changed, or was prepared again, after the token
-   * was issued. The caller prepares again, shows the result to the person and confirms with the new token. Metadata:
-   * `publish_job_id`, for an edited listing.
+   * FAILED_PRECONDITION; also on jobs. The content was changed or prepared again after the confirm token was issued.
+   * Prepare again, show the result to a person, and send the new confirm token. Metadata: `publish_job_id`, if the
+   * listing was edited.
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_STALE = 78;
    */
   CONFIRMATION_STALE = 78,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. Returned if the confirm token's `expire_time` has passed; on a job, no
-   * confirmation came in time. The caller prepares again. Metadata: `expire_time` (RFC 3339).
+   * FAILED_PRECONDITION; also on jobs. The `expire_time` of the confirm token has passed. On a job, no confirmation
+   * came in time, or nothing was published in time in a manual takeover. Prepare again. Metadata: `expire_time` (RFC
+   * 3339).
    *
    * @generated from enum value: ERROR_REASON_CONFIRMATION_EXPIRED = 79;
    */
   CONFIRMATION_EXPIRED = 79,
 
   /**
-   * FAILED_PRECONDITION. Returned if another listing already has the remote item. The caller checks the item id.
-   * Metadata: `listing_id`, the other listing.
+   * FAILED_PRECONDITION. Another listing has this item. Check the item id. Metadata: `listing_id`, the other listing.
    *
    * @generated from enum value: ERROR_REASON_REMOTE_ITEM_ALREADY_LINKED = 80;
    */
   REMOTE_ITEM_ALREADY_LINKED = 80,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. Returned if another write of the account is in doubt and has to be resolved
-   * first. On a job, the server could not determine whether the write was made, or the write settled as not made. If
-   * the job has `requires_action`, a person looks at the site, and the caller then calls ResolvePublishJob or
-   * ResolveReply. Metadata, from ConfirmPublish: `publish_job_id`.
+   * FAILED_PRECONDITION; also on jobs. Another write of the account is in doubt. Wait for its outcome or resolve it,
+   * and then repeat the call. Metadata, from ConfirmPublish: `publish_job_id`.
+   *
+   * On a job, the server could not determine whether the write was made, or concluded that it was not. If the job has
+   * `requires_action`, let a person look at the site, and then call ResolvePublishJob or ResolveReply.
    *
    * @generated from enum value: ERROR_REASON_OUTCOME_UNKNOWN = 81;
    */
   OUTCOME_UNKNOWN = 81,
 
   /**
-   * On jobs only. A person cancelled the job. The caller does nothing.
+   * Only on jobs. The job was cancelled with CancelPublishJob or CancelReply.
    *
    * @generated from enum value: ERROR_REASON_CANCELLED_BY_PERSON = 82;
    */
   CANCELLED_BY_PERSON = 82,
 
   /**
-   * On jobs only. A similar item or message appeared on the site after the write had settled as not made. A person
-   * looks at the site and removes a duplicate.
+   * Only on jobs. A similar item or message appeared on the site after the write was found not to have been made. Let a
+   * person look at the site and remove a duplicate.
    *
    * @generated from enum value: ERROR_REASON_POSSIBLE_DUPLICATE = 83;
    */
   POSSIBLE_DUPLICATE = 83,
 
   /**
-   * On accounts and jobs only. The server gave up after too many attempts that ended with their worker. The caller
-   * retries the job, and the operator looks at the log.
+   * Only on accounts and jobs. The server gave up, because its worker ended during too many attempts. Ask the operator
+   * to look at the server's log, and then retry the job.
    *
    * @generated from enum value: ERROR_REASON_ATTEMPTS_EXHAUSTED = 84;
    */
   ATTEMPTS_EXHAUSTED = 84,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. Returned if the listing has no item on the marketplace, or no longer has one. The
-   * caller creates another listing to sell the item again. Metadata: `listing_id`.
+   * FAILED_PRECONDITION; also on jobs. The listing has no item on the site, or its item is gone. To sell the article
+   * again, create another listing. Metadata: `listing_id`.
    *
    * @generated from enum value: ERROR_REASON_NOT_PUBLISHED = 85;
    */
   NOT_PUBLISHED = 85,
 
   /**
-   * On jobs only. The item changed on the site after it was last read. The caller looks at the listing's
-   * `remote.differences` and then calls AcceptRemoteChanges, or prepares the change again with `overwrite_remote`.
+   * Only on jobs. The item was changed on the site after it was last read. Look at `remote.differences` of the listing.
+   * Then call AcceptRemoteChanges, or prepare the change again with `overwrite_remote`.
    *
    * @generated from enum value: ERROR_REASON_REMOTE_CHANGED = 86;
    */
   REMOTE_CHANGED = 86,
 
   /**
-   * On jobs only. The scheduled time passed by more than the allowed delay, and the job was prepared again. A person
-   * confirms it again or cancels it.
+   * Only on jobs. The job was late by more than PUBLISH_SCHEDULE_LATE and was prepared again. Let a person review it,
+   * and then confirm or cancel it.
    *
    * @generated from enum value: ERROR_REASON_SCHEDULE_MISSED = 87;
    */
   SCHEDULE_MISSED = 87,
 
   /**
-   * FAILED_PRECONDITION. Returned if the job's browser window is with the person in a manual takeover. The person
-   * publishes in that window, or the caller cancels the job. Metadata: `publish_job_id`.
+   * FAILED_PRECONDITION. The browser window of the job is open for a manual takeover. Let the person publish there, or
+   * cancel the job. Metadata: `publish_job_id`.
    *
    * @generated from enum value: ERROR_REASON_MANUAL_TAKEOVER = 88;
    */
   MANUAL_TAKEOVER = 88,
 
   /**
-   * On jobs only. The window of a manual takeover was closed or left without publishing. The caller prepares the
-   * listing again.
+   * Only on jobs. The window of a manual takeover was closed or left without a publication, or its worker ended.
+   * Prepare the listing again.
    *
    * @generated from enum value: ERROR_REASON_WINDOW_CLOSED = 89;
    */
   WINDOW_CLOSED = 89,
 
   /**
-   * On jobs only. No known selector matched a field of the site's form. The operator adds a selector for the field that
-   * the step log names, and the caller then retries the job.
+   * Only on jobs. No known selector matches a field of the site's form. Ask the operator to add a selector for the
+   * field that the steps of the job name (setting SELECTORS_FILE), and then retry the job.
    *
    * @generated from enum value: ERROR_REASON_FIELD_NOT_FOUND = 90;
    */
   FIELD_NOT_FOUND = 90,
 
   /**
-   * On jobs only. The site's form shows other values than the approved ones. The caller looks at `read_back` and the
-   * screenshots, and then retries the job or edits the listing.
+   * Only on jobs. The site's form shows other values than the approved ones. Look at `read_back` and the screenshots,
+   * and then retry the job or edit the listing.
    *
    * @generated from enum value: ERROR_REASON_READ_BACK_MISMATCH = 92;
    */
   READ_BACK_MISMATCH = 92,
 
   /**
-   * On jobs only. The site refused the content; the job's `reason_message` has the site's words. The caller changes the
-   * content and prepares it again. The server never resends a text that the site refused.
+   * Only on jobs. The site refused the content; `reason_message` has the site's words. Change the content and prepare
+   * it again. The server never sends a refused text again.
    *
    * @generated from enum value: ERROR_REASON_SITE_REFUSED = 93;
    */
   SITE_REFUSED = 93,
 
   /**
-   * UNAVAILABLE, and on accounts and jobs. Returned if the site or the server's photo store does not answer, or answers
-   * with a fault of its own. The server retries jobs; the caller repeats a call later.
+   * UNAVAILABLE; also on accounts and jobs. The site or the server's photo store does not answer, or answers with a
+   * fault of its own. Repeat the call later. The server retries jobs automatically.
    *
    * @generated from enum value: ERROR_REASON_SITE_UNAVAILABLE = 94;
    */
   SITE_UNAVAILABLE = 94,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the site's response has an unknown form; the server
-   * derives nothing from it. The caller tries again later, and the operator reports it if it persists.
+   * FAILED_PRECONDITION; also on accounts and jobs. The server does not understand a response of the site and concludes
+   * nothing from it. Try again later. If it persists, report it to the operator.
    *
    * @generated from enum value: ERROR_REASON_SITE_RESPONSE_UNEXPECTED = 95;
    */
   SITE_RESPONSE_UNEXPECTED = 95,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. Returned if the browser, its driver or the site's HTTP client cannot
-   * be started or reached, or fails during an attempt. The server retries the job; the operator checks the browser's
-   * installation if it fails.
+   * FAILED_PRECONDITION; also on accounts and jobs. The server's browser, its driver or the HTTP client for the site
+   * cannot be started or reached, or failed during an attempt. The server retries jobs automatically. If a job ends
+   * with this reason, ask the operator to check the browser's installation.
    *
    * @generated from enum value: ERROR_REASON_BROWSER_UNAVAILABLE = 96;
    */
   BROWSER_UNAVAILABLE = 96,
 
   /**
-   * On jobs only. The draft that was saved on the site is gone, or is no longer a draft. The caller prepares again; if
-   * the job has `requires_action`, a person first looks at the site and the caller calls ResolvePublishJob.
+   * Only on jobs. The draft that was saved on the site is gone, or is no longer a draft. Prepare again. If the job has
+   * `requires_action`, let a person look at the site first, and then call ResolvePublishJob.
    *
    * @generated from enum value: ERROR_REASON_DRAFT_LOST = 98;
    */
   DRAFT_LOST = 98,
 
   /**
-   * On jobs only. The site sent no usable page: an endless redirect, a page that never finishes loading, or a file. The
-   * server retries the job; if it fails, a person looks at the screenshots and the caller retries it.
+   * Only on jobs. The site sent no usable page: an endless redirect, a page that never finishes loading, or a file. The
+   * server retries the job automatically. If the job ends with this reason, look at the screenshots, and then retry it.
    *
    * @generated from enum value: ERROR_REASON_PAGE_UNUSABLE = 99;
    */
   PAGE_UNUSABLE = 99,
 
   /**
-   * FAILED_PRECONDITION. Returned if a reply that has not ended blocks the call. The caller finds it with ListReplies
-   * and cancels it, resolves it or waits for its end. Metadata: `reply_id`.
+   * FAILED_PRECONDITION. A reply that has not ended blocks the call. Cancel it, resolve it, or wait until it ends.
+   * Metadata: `reply_id`.
    *
    * @generated from enum value: ERROR_REASON_REPLY_OPEN = 100;
    */
   REPLY_OPEN = 100,
 
   /**
-   * FAILED_PRECONDITION. Returned if the reply's state does not allow the call, or if the site refused the text that
-   * would be sent again. The caller reads the reply and acts on its state. Metadata: `reply_id`, `state`.
+   * FAILED_PRECONDITION. The state of the reply does not allow the call, or the site refused the text that would be
+   * sent again. Read the reply again. Metadata: `reply_id`, `state`.
    *
    * @generated from enum value: ERROR_REASON_REPLY_STATE_INVALID = 101;
    */
   REPLY_STATE_INVALID = 101,
 
   /**
-   * FAILED_PRECONDITION, and on jobs. Returned if the site accepts no reply in the thread. The caller does not offer a
-   * reply there. Metadata: `thread_id`.
+   * FAILED_PRECONDITION; also on jobs. The site accepts no reply in the thread. Do not offer a reply there; see
+   * `Thread.reply_allowed`. Metadata: `thread_id`.
    *
    * @generated from enum value: ERROR_REASON_REPLY_NOT_ALLOWED = 102;
    */
   REPLY_NOT_ALLOWED = 102,
 
   /**
-   * ABORTED. Returned if another device saved this draft in the meantime. The caller gets the thread's draft and then
-   * saves again. Metadata: `version`, the current one.
+   * ABORTED. The draft was saved elsewhere since `expected_version`. Read the thread with its draft, and then save
+   * again. Metadata: `version`, the current one.
    *
    * @generated from enum value: ERROR_REASON_DRAFT_CONFLICT = 103;
    */
   DRAFT_CONFLICT = 103,
 
   /**
-   * On replies only. A message of the account appeared in the thread, but with another text. A person checks whether it
-   * is this reply, and the caller then calls ResolveReply.
+   * Only on replies. A message of the account appeared in the thread, but with another text. Let a person check whether
+   * it is this reply, and then call ResolveReply.
    *
    * @generated from enum value: ERROR_REASON_REPLY_DIFFERS = 104;
    */
   REPLY_DIFFERS = 104,
 
   /**
-   * ALREADY_EXISTS. Returned if a template with this name already exists. The caller chooses another name.
+   * ALREADY_EXISTS. A template with this name exists. Choose another name.
    *
    * @generated from enum value: ERROR_REASON_NAME_TAKEN = 105;
    */
   NAME_TAKEN = 105,
 
   /**
-   * FAILED_PRECONDITION. Returned if the removal of a thread on the site has not ended; see `Thread.removal`. The
-   * caller waits for its end. Metadata: `thread_id`.
+   * FAILED_PRECONDITION. The removal of a thread on the site has not ended; see `Thread.removal`. Wait until it ends.
+   * Metadata: `thread_id`.
    *
    * @generated from enum value: ERROR_REASON_THREAD_REMOVAL_OPEN = 106;
    */
   THREAD_REMOVAL_OPEN = 106,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site shows a captcha on a page. A person solves it on the site
-   * in their own browser, and the caller then calls ResumeAccount.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site shows a captcha on a page. Let a person solve it on the
+   * site in their own browser, and then call ResumeAccount.
    *
-   * All reasons that begin with CHALLENGE mean that the site asks for a person. The server never answers such a check.
-   * After ResumeAccount, jobs that are BLOCKED also need a retry.
+   * All CHALLENGE reasons mean that the site asks for a person or refuses to continue. The server never answers such a
+   * check. After ResumeAccount, retry the jobs that are BLOCKED.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_CAPTCHA = 110;
    */
   CHALLENGE_CAPTCHA = 110,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site answered a request, rather than a page load, with a bot
-   * check. A person solves it on the site in their own browser, and the caller then calls ResumeAccount.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site answered a request other than a page load with a bot
+   * check. Let a person solve it on the site in their own browser, and then call ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_BOT_CHECK = 111;
    */
   CHALLENGE_BOT_CHECK = 111,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. Cloudflare shows an interstitial or blocks the page. A person checks
-   * that the site opens in their own browser and waits a while; the caller then calls ResumeAccount.
+   * FAILED_PRECONDITION; also on accounts and jobs. Cloudflare shows an interstitial page or blocks the site. Let a
+   * person check that the site opens in their own browser, wait a while, and then call ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_CLOUDFLARE = 112;
    */
   CHALLENGE_CLOUDFLARE = 112,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site asks for a second factor or for the confirmation of a new
-   * device. A person logs in with their own browser; the caller imports that session and then calls ResumeAccount.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site asks for a second factor or for the confirmation of a new
+   * device. Let a person log in with their own browser, import that session, and then call ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_SECOND_FACTOR = 113;
    */
   CHALLENGE_SECOND_FACTOR = 113,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site requires a verification of the account: phone, e-mail
-   * address or identity. A person follows the site's steps, and the caller then calls ResumeAccount.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site requires a verification of the account: phone, e-mail
+   * address or identity. Let a person follow the site's steps, and then call ResumeAccount.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_ACCOUNT_VERIFICATION = 114;
    */
   CHALLENGE_ACCOUNT_VERIFICATION = 114,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The session is no longer logged in. A person logs in with their own
-   * browser, and the caller imports that session, which ends the pause. ImportSession and CheckSession return
-   * SESSION_INVALID instead.
+   * FAILED_PRECONDITION; also on accounts and jobs. The session is no longer logged in. Let a person log in with their
+   * own browser, and import that session, which ends the pause. ImportSession and CheckSession return SESSION_INVALID
+   * instead.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_LOGIN_LOST = 115;
    */
   CHALLENGE_LOGIN_LOST = 115,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site keeps trying to refresh the session and does not finish. A
-   * person logs in with their own browser, and the caller imports that session, which ends the pause. ImportSession and
-   * CheckSession return SESSION_INVALID instead.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site tries to refresh the session again and again without
+   * success. Let a person log in with their own browser, and import that session, which ends the pause. ImportSession
+   * and CheckSession return SESSION_INVALID instead.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_SESSION_REFRESH = 116;
    */
   CHALLENGE_SESSION_REFRESH = 116,
 
   /**
-   * FAILED_PRECONDITION, and on accounts. The site reported too many requests, and the account has a cooldown instead
-   * of a pause. The caller waits until `Account.cooldown_until_time`; jobs then continue. Metadata, from SyncNow during
-   * a cooldown: `available_time` (RFC 3339).
+   * FAILED_PRECONDITION; also on accounts. The site reported too many requests. The account is not paused but has a
+   * cooldown, after which jobs continue. Wait until `Account.cooldown_until_time`. Metadata, from SyncNow during a
+   * cooldown: `available_time` (RFC 3339).
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_RATE_LIMIT = 117;
    */
   CHALLENGE_RATE_LIMIT = 117,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site has restricted what the account may do. A person reads the
-   * site's message; the caller calls ResumeAccount only after the restriction is lifted.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site has restricted what the account may do. Let a person read
+   * the site's message, and call ResumeAccount only after the restriction is lifted.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_RESTRICTION = 118;
    */
   CHALLENGE_RESTRICTION = 118,
 
   /**
-   * FAILED_PRECONDITION, and on accounts and jobs. The site answered 403, showed a block of an unknown kind, or
-   * reported a broken page, which does not pause the account. A person looks at the screenshot and at the site; the
-   * caller then calls ResumeAccount.
+   * FAILED_PRECONDITION; also on accounts and jobs. The site answered 403, showed a block of an unknown kind, or
+   * reported an error on the page; such an error does not pause the account. Let a person look at the screenshot and at
+   * the site, and then call ResumeAccount if the account is paused.
    *
    * @generated from enum value: ERROR_REASON_CHALLENGE_BLOCKED = 119;
    */
   CHALLENGE_BLOCKED = 119,
 
   /**
-   * INVALID_ARGUMENT. Returned if the webhook address leads into the server's own network, has a form that is not
-   * accepted, or if the server sends no webhooks. The caller uses a public https address, or the operator allows the
-   * network in WEBHOOK_ALLOWED_NETWORKS. Metadata: `url`.
+   * INVALID_ARGUMENT. The URL leads into the server's own network or has a form that is not accepted, or the server
+   * sends no webhooks. Use a public https URL, or ask the operator to allow the network in WEBHOOK_ALLOWED_NETWORKS.
+   * Metadata: `url`.
    *
    * @generated from enum value: ERROR_REASON_WEBHOOK_ADDRESS_REFUSED = 120;
    */
   WEBHOOK_ADDRESS_REFUSED = 120,
 
   /**
-   * FAILED_PRECONDITION. Returned if the webhook endpoint is disabled. The caller calls EnableEndpoint first. Metadata:
-   * `endpoint_id`.
+   * FAILED_PRECONDITION. The webhook endpoint is disabled. Call EnableEndpoint first. Metadata: `endpoint_id`.
    *
    * @generated from enum value: ERROR_REASON_WEBHOOK_ENDPOINT_DISABLED = 121;
    */
   WEBHOOK_ENDPOINT_DISABLED = 121,
 
   /**
-   * FAILED_PRECONDITION. Returned if the workspace has the maximum number of webhook endpoints. The caller deletes one
-   * first. Metadata: `max_endpoints`.
+   * FAILED_PRECONDITION. The workspace has the maximum number of webhook endpoints. Delete one first. Metadata:
+   * `max_endpoints`.
    *
    * @generated from enum value: ERROR_REASON_TOO_MANY_WEBHOOK_ENDPOINTS = 122;
    */

@@ -39,7 +39,7 @@ export const file_vintedbot_v1_event: GenFile = /*@__PURE__*/
  */
 export type Resource = Message<"vintedbot.v1.Resource"> & {
   /**
-   * The resource. Absent: this client does not know the type, or its token may not read the content.
+   * The resource. Absent if the client does not know its type, or if the token may not read it.
    *
    * @generated from oneof vintedbot.v1.Resource.resource
    */
@@ -142,54 +142,55 @@ export const ResourceSchema: GenMessage<Resource> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 0);
 
 /**
- * The request of Watch. An event passes only if it matches all filters.
+ * The request message for Watch. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.WatchRequest
  */
 export type WatchRequest = Message<"vintedbot.v1.WatchRequest"> & {
   /**
-   * The `cursor` of the last message that the client processed. A cursor whose position is gone fails with
-   * CURSOR_EXPIRED. Empty: the stream starts now, with `snapshot` after the snapshot.
+   * The `cursor` of the last message that the client processed. Fails with CURSOR_EXPIRED if the event log no longer
+   * contains that position. If empty, the stream starts at the end of the log, with a snapshot first if `snapshot` is
+   * true.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * Whether to send all current resources first. They include the threads of the inbox, but messages only of the
-   * threads in `thread_ids`. Replies that have ended and API tokens that are revoked or expired are left out. Ignored
-   * with a cursor. Absent: no.
+   * Whether to send all current resources first. The snapshot contains no messages except those of the threads in
+   * `thread_ids`, no replies that have ended, and no API tokens that are revoked or expired. Ignored if `cursor` is
+   * set.
    *
    * @generated from field: bool snapshot = 2;
    */
   snapshot: boolean;
 
   /**
-   * Only events of these kinds, at most 100. A snapshot then contains only the resource types of these kinds. Empty:
-   * all kinds.
+   * The kinds of the events to send, at most 100. A snapshot then contains only resources of the types that these kinds
+   * are about. If empty, events of all kinds are sent.
    *
    * @generated from field: repeated vintedbot.v1.EventKind kinds = 3;
    */
   kinds: EventKind[];
 
   /**
-   * Only events and resources of these accounts, as UUIDs, at most 1,000. Those without an account, such as photos and
-   * API tokens, do not match. Empty: all, with or without an account.
+   * UUIDs of the accounts whose events and resources are sent, at most 1,000. Resources without an account, such as
+   * photos and API tokens, are then not sent. If empty, all events and resources match.
    *
    * @generated from field: repeated string account_ids = 4;
    */
   accountIds: string[];
 
   /**
-   * Only events of these topics, at most 100. With `kinds`, both must match. Empty: all topics.
+   * The topics of the events to send, at most 100. If empty, events of all topics are sent.
    *
    * @generated from field: repeated vintedbot.v1.Topic topics = 5;
    */
   topics: Topic[];
 
   /**
-   * Only threads, messages and replies of these threads, as UUIDs, at most 1,000. The filter does not apply to other
-   * resources. Empty: all threads.
+   * UUIDs of the threads whose events and resources are sent, at most 1,000. The filter applies to threads, messages
+   * and replies only. If empty, all threads match.
    *
    * @generated from field: repeated string thread_ids = 6;
    */
@@ -210,15 +211,15 @@ export const WatchRequestSchema: GenMessage<WatchRequest> = /*@__PURE__*/
  */
 export type WatchResponse = Message<"vintedbot.v1.WatchResponse"> & {
   /**
-   * An opaque position in the log, to send as `WatchRequest.cursor`. Empty on messages of a snapshot, which has to
-   * start again if it is cut off, and on ephemeral messages, which have no position in the log.
+   * The position in the event log, as an opaque text to send as `WatchRequest.cursor`. Empty for the resources of a
+   * snapshot, because an interrupted snapshot has to start again, and for ephemeral messages, which are not in the log.
    *
    * @generated from field: string cursor = 1;
    */
   cursor: string;
 
   /**
-   * The message. Absent: this client does not know its kind; it stores the cursor and continues.
+   * The content. Absent if the client does not know its kind; store the cursor and continue.
    *
    * @generated from oneof vintedbot.v1.WatchResponse.message
    */
@@ -248,7 +249,7 @@ export type WatchResponse = Message<"vintedbot.v1.WatchResponse"> & {
     case: "event";
   } | {
     /**
-     * The position up to which the log was read.
+     * A position without an event.
      *
      * @generated from field: vintedbot.v1.WatchResponse.Checkpoint checkpoint = 5;
      */
@@ -256,7 +257,7 @@ export type WatchResponse = Message<"vintedbot.v1.WatchResponse"> & {
     case: "checkpoint";
   } | {
     /**
-     * Work in progress. It is not in the log and is not sent again.
+     * Work in progress.
      *
      * @generated from field: vintedbot.v1.Ephemeral ephemeral = 6;
      */
@@ -273,8 +274,8 @@ export const WatchResponseSchema: GenMessage<WatchResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 2);
 
 /**
- * One current resource. It may be newer than the snapshot's position in the log. Ignore later events whose sequence
- * is lower than the resource's own.
+ * One current resource. It may be newer than the position at which the events begin: ignore later events with a
+ * `sequence` below that of the resource.
  *
  * @generated from message vintedbot.v1.WatchResponse.Snapshot
  */
@@ -309,13 +310,13 @@ export const WatchResponse_SnapshotSchema: GenMessage<WatchResponse_Snapshot> = 
   messageDesc(file_vintedbot_v1_event, 2, 0);
 
 /**
- * The end of the snapshot. The client drops resources that it had before and that the snapshot did not contain.
+ * The end of the snapshot. Drop resources from before that the snapshot did not contain.
  *
  * @generated from message vintedbot.v1.WatchResponse.SnapshotEnd
  */
 export type WatchResponse_SnapshotEnd = Message<"vintedbot.v1.WatchResponse.SnapshotEnd"> & {
   /**
-   * The position in the log after which events follow.
+   * The position in the event log after which the events begin.
    *
    * @generated from field: uint64 sequence = 1;
    */
@@ -330,14 +331,14 @@ export const WatchResponse_SnapshotEndSchema: GenMessage<WatchResponse_SnapshotE
   messageDesc(file_vintedbot_v1_event, 2, 1);
 
 /**
- * The position up to which the log was read, when no event matched. It also shows that a quiet stream is alive: a
- * checkpoint comes after 15 seconds without another message that has a cursor.
+ * A position without an event. It is sent first if there is no snapshot, after 500 events that the filters excluded,
+ * and after 15 seconds without another message that has a cursor. It also shows that the stream is alive.
  *
  * @generated from message vintedbot.v1.WatchResponse.Checkpoint
  */
 export type WatchResponse_Checkpoint = Message<"vintedbot.v1.WatchResponse.Checkpoint"> & {
   /**
-   * The position in the log up to which every matching event was sent.
+   * The position in the event log up to which all matching events have been sent.
    *
    * @generated from field: uint64 sequence = 1;
    */
@@ -358,14 +359,14 @@ export const WatchResponse_CheckpointSchema: GenMessage<WatchResponse_Checkpoint
  */
 export type Event = Message<"vintedbot.v1.Event"> & {
   /**
-   * The position in the workspace's event log. It increases by 1 from event to event, without gaps.
+   * The position in the workspace's event log. Each event has the sequence of the previous event plus 1.
    *
    * @generated from field: uint64 sequence = 1;
    */
   sequence: bigint;
 
   /**
-   * The time of the event.
+   * When the event happened.
    *
    * @generated from field: google.protobuf.Timestamp time = 2;
    */
@@ -393,21 +394,21 @@ export type Event = Message<"vintedbot.v1.Event"> & {
   resourceId: string;
 
   /**
-   * UUID of the account to which the resource belongs. Empty: none.
+   * UUID of the account to which the resource belongs. Empty if it belongs to none.
    *
    * @generated from field: string account_id = 6;
    */
   accountId: string;
 
   /**
-   * UUID of the thread, for threads, messages and replies. Empty for all other resources.
+   * UUID of the thread, for threads, messages and replies. Empty for other resources.
    *
    * @generated from field: string thread_id = 8;
    */
   threadId: string;
 
   /**
-   * The resource after the event, or in a later state; its own `sequence` shows which. Absent: the resource was
+   * The resource after the event, or a later version of it; its own `sequence` shows which. Absent if the resource was
    * deleted.
    *
    * @generated from field: vintedbot.v1.Resource resource = 7;
@@ -423,20 +424,21 @@ export const EventSchema: GenMessage<Event> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_event, 3);
 
 /**
- * Work in progress. It is never stored and may be lost. It is sent only to tokens that may read the resource.
+ * Work in progress. It is not stored in the event log, is sent once and may be lost. It is sent only if the token may
+ * read the resource that it is about.
  *
  * @generated from message vintedbot.v1.Ephemeral
  */
 export type Ephemeral = Message<"vintedbot.v1.Ephemeral"> & {
   /**
-   * The time of this progress.
+   * When the progress was made.
    *
    * @generated from field: google.protobuf.Timestamp time = 1;
    */
   time?: Timestamp | undefined;
 
   /**
-   * The progress. Absent: this client does not know its kind.
+   * The progress. Absent if the client does not know its kind.
    *
    * @generated from oneof vintedbot.v1.Ephemeral.progress
    */
@@ -458,7 +460,7 @@ export type Ephemeral = Message<"vintedbot.v1.Ephemeral"> & {
     case: "publishStep";
   } | {
     /**
-     * An account's inbox was read, or could not be read.
+     * An account's inbox was read, or an attempt to read it failed.
      *
      * @generated from field: vintedbot.v1.Ephemeral.InboxFreshness inbox_freshness = 4;
      */
@@ -481,7 +483,7 @@ export const EphemeralSchema: GenMessage<Ephemeral> = /*@__PURE__*/
  */
 export type Ephemeral_PhotoProgress = Message<"vintedbot.v1.Ephemeral.PhotoProgress"> & {
   /**
-   * The `request_id` of the call that sent the photos. Empty: the call had none.
+   * The `request_id` of the call that sent the photos. Empty if the call had none.
    *
    * @generated from field: string request_id = 1;
    */
@@ -495,14 +497,14 @@ export type Ephemeral_PhotoProgress = Message<"vintedbot.v1.Ephemeral.PhotoProgr
   done: number;
 
   /**
-   * The number of photos. It increases while a stream still brings more.
+   * The number of photos. It increases while an upload by stream is still being received.
    *
    * @generated from field: int32 total = 3;
    */
   total: number;
 
   /**
-   * The file name of the photo that was processed last. Empty: it has none, or none is processed yet.
+   * The name of the file that was processed last. Empty if it has none, or if none has been processed yet.
    *
    * @generated from field: string file_name = 4;
    */
@@ -530,7 +532,7 @@ export type Ephemeral_PublishStepProgress = Message<"vintedbot.v1.Ephemeral.Publ
   publishJobId: string;
 
   /**
-   * The step that has just started or ended. Its number and attempt show the progress.
+   * The step that was just recorded. Its `screenshot_id` is empty.
    *
    * @generated from field: vintedbot.v1.PublishStep step = 2;
    */
@@ -545,7 +547,7 @@ export const Ephemeral_PublishStepProgressSchema: GenMessage<Ephemeral_PublishSt
   messageDesc(file_vintedbot_v1_event, 4, 1);
 
 /**
- * The freshness of an account's inbox.
+ * A new value of `Account.inbox_freshness`.
  *
  * @generated from message vintedbot.v1.Ephemeral.InboxFreshness
  */
@@ -558,7 +560,7 @@ export type Ephemeral_InboxFreshness = Message<"vintedbot.v1.Ephemeral.InboxFres
   accountId: string;
 
   /**
-   * The new value of `Account.inbox_freshness`.
+   * The new value.
    *
    * @generated from field: vintedbot.v1.InboxFreshness freshness = 2;
    */
@@ -579,7 +581,7 @@ export const Ephemeral_InboxFreshnessSchema: GenMessage<Ephemeral_InboxFreshness
  */
 export enum EventKind {
   /**
-   * Not set; refused as a filter.
+   * Unspecified. Not accepted as a filter.
    *
    * @generated from enum value: EVENT_KIND_UNSPECIFIED = 0;
    */
@@ -614,7 +616,7 @@ export enum EventKind {
   ACCOUNT_MODE_CHANGED = 4,
 
   /**
-   * An account was paused, because a person has to act; `pause` gives the cause.
+   * An account was paused, because a person has to act; see `pause`.
    *
    * @generated from enum value: EVENT_KIND_ACCOUNT_PAUSED = 5;
    */
@@ -663,7 +665,7 @@ export enum EventKind {
   API_TOKEN_REVOKED = 21,
 
   /**
-   * The `parent_id` of an API token changed, because a successor replaced its parent.
+   * The `parent_id` of an API token changed, because a successor took over the tokens of a revoked token.
    *
    * @generated from enum value: EVENT_KIND_API_TOKEN_UPDATED = 22;
    */
@@ -733,14 +735,14 @@ export enum EventKind {
   PUBLISH_JOB_CREATED = 60,
 
   /**
-   * A publish job changed in a way that has no kind of its own.
+   * A publish job changed in a way that no other kind describes.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_UPDATED = 61;
    */
   PUBLISH_JOB_UPDATED = 61,
 
   /**
-   * A publish job is prepared and awaits its confirmation; it carries the signed preview URL.
+   * A publish job is prepared and awaits its confirmation.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_READY = 62;
    */
@@ -754,28 +756,28 @@ export enum EventKind {
   PUBLISH_JOB_CONFIRMED = 63,
 
   /**
-   * A publish job is about to make its write on the site.
+   * A publish job is about to publish the item or make the change.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_PUBLISHING = 64;
    */
   PUBLISH_JOB_PUBLISHING = 64,
 
   /**
-   * The outcome of a publish job's write is in doubt.
+   * The outcome of a publish job is in doubt.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_UNCONFIRMED = 65;
    */
   PUBLISH_JOB_UNCONFIRMED = 65,
 
   /**
-   * A publish job stopped, because the site asks for a person.
+   * A publish job stopped, because a person must deal with a challenge or the session.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_BLOCKED = 66;
    */
   PUBLISH_JOB_BLOCKED = 66,
 
   /**
-   * A publish job's filled window was given to the person (manual takeover).
+   * A manual takeover began: the browser window with the filled form is open for the person.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_MANUAL_TAKEOVER = 67;
    */
@@ -789,7 +791,7 @@ export enum EventKind {
   PUBLISH_JOB_PUBLISHED = 68,
 
   /**
-   * A publish job ended without success.
+   * A publish job ended without publishing the item or making the change.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_FAILED = 69;
    */
@@ -803,14 +805,15 @@ export enum EventKind {
   PUBLISH_JOB_CANCELLED = 70,
 
   /**
-   * A publish job ended, because it was not confirmed in time.
+   * A publish job ended, because it was not confirmed in time or nothing was published in time in a manual takeover.
    *
    * @generated from enum value: EVENT_KIND_PUBLISH_JOB_EXPIRED = 71;
    */
   PUBLISH_JOB_EXPIRED = 71,
 
   /**
-   * An item appeared on the site that looks like the item of a publish job that had settled as not published.
+   * An item appeared on the site that looks like the item of a publish job, after that job was found not to be
+   * published.
    *
    * @generated from enum value: EVENT_KIND_POSSIBLE_DUPLICATE = 72;
    */
@@ -831,7 +834,7 @@ export enum EventKind {
   PUBLISH_JOB_DONE = 74,
 
   /**
-   * A thread was read for the first time, with its history.
+   * A thread was read from the site for the first time, with its earlier messages.
    *
    * @generated from enum value: EVENT_KIND_THREAD_CREATED = 90;
    */
@@ -866,14 +869,14 @@ export enum EventKind {
   MESSAGE_RECEIVED = 94,
 
   /**
-   * A new message of the account appeared, sent by this server or elsewhere.
+   * A new message of the account appeared, sent through this server or elsewhere.
    *
    * @generated from enum value: EVENT_KIND_MESSAGE_SENT = 95;
    */
   MESSAGE_SENT = 95,
 
   /**
-   * A message changed: an offer was answered, a text was hidden, or a photo was fetched.
+   * A message changed, for example because it was read, an offer was answered or a photo was downloaded.
    *
    * @generated from enum value: EVENT_KIND_MESSAGE_UPDATED = 96;
    */
@@ -887,7 +890,7 @@ export enum EventKind {
   REPLY_CREATED = 100,
 
   /**
-   * A reply changed in a way that has no kind of its own.
+   * A reply changed in a way that no other kind describes.
    *
    * @generated from enum value: EVENT_KIND_REPLY_UPDATED = 101;
    */
@@ -908,21 +911,21 @@ export enum EventKind {
   REPLY_SENT = 103,
 
   /**
-   * The outcome of sending a reply is in doubt.
+   * The outcome of a reply is in doubt.
    *
    * @generated from enum value: EVENT_KIND_REPLY_UNCONFIRMED = 104;
    */
   REPLY_UNCONFIRMED = 104,
 
   /**
-   * A reply was not sent.
+   * A reply ended without being sent.
    *
    * @generated from enum value: EVENT_KIND_REPLY_FAILED = 105;
    */
   REPLY_FAILED = 105,
 
   /**
-   * A reply stopped, because the site asks for a person.
+   * A reply stopped, because a person must deal with a challenge or the session.
    *
    * @generated from enum value: EVENT_KIND_REPLY_BLOCKED = 106;
    */
@@ -936,8 +939,8 @@ export enum EventKind {
   REPLY_CANCELLED = 107,
 
   /**
-   * A message with the text of a reply appeared after the reply had settled as not sent. The counterparty may have it
-   * twice, or once although it was believed not sent. `reason_message` names the message.
+   * A message with the text of a reply appeared on the site after that reply was found not to be sent. If the text was
+   * sent again since, the counterparty has it twice. `reason_message` names the message.
    *
    * @generated from enum value: EVENT_KIND_REPLY_POSSIBLE_DUPLICATE = 108;
    */
@@ -979,7 +982,7 @@ export enum EventKind {
   WEBHOOK_ENDPOINT_UPDATED = 121,
 
   /**
-   * A webhook endpoint was disabled: it answered 410, failed for 5 days, its API token ended, or a person disabled it.
+   * A webhook endpoint was disabled; see `disable_reason`.
    *
    * @generated from enum value: EVENT_KIND_WEBHOOK_ENDPOINT_DISABLED = 122;
    */
@@ -1000,13 +1003,13 @@ export const EventKindSchema: GenEnum<EventKind> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_event, 0);
 
 /**
- * A group of events to filter by.
+ * A group of resource types to filter events by.
  *
  * @generated from enum vintedbot.v1.Topic
  */
 export enum Topic {
   /**
-   * Not set; refused as a filter.
+   * Unspecified. Not accepted as a filter.
    *
    * @generated from enum value: TOPIC_UNSPECIFIED = 0;
    */
@@ -1076,13 +1079,13 @@ export const TopicSchema: GenEnum<Topic> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_event, 1);
 
 /**
- * The type of a resource, which its id does not show.
+ * The type of a resource.
  *
  * @generated from enum vintedbot.v1.ResourceType
  */
 export enum ResourceType {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: RESOURCE_TYPE_UNSPECIFIED = 0;
    */
@@ -1173,19 +1176,19 @@ export const ResourceTypeSchema: GenEnum<ResourceType> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_event, 2);
 
 /**
- * Streams the workspace's event log, live and without gaps.
+ * Streams the workspace's event log.
  *
  * @generated from service vintedbot.v1.EventService
  */
 export const EventService: GenService<{
   /**
-   * Streams the events of the workspace from a position in its log, and ephemeral messages about work in progress.
-   * Without a snapshot, the first message is a checkpoint, so that the client has a cursor from the start. A client
-   * whose stream was cut off calls again with its last cursor; it then gets every event exactly once.
+   * Streams the workspace's events from a position in the event log, and ephemeral messages about work in progress.
+   * Without a snapshot, the first message is a checkpoint, so that the client has a cursor from the start. After an
+   * interruption, call again with the last cursor: every event is then received exactly once.
    *
-   * The stream ends with UNAVAILABLE when the server shuts down, with TOKEN_INVALID or TOKEN_EXPIRED when the token
-   * ends, and with DEADLINE_EXCEEDED at the call's deadline. Fails with CURSOR_INVALID or CURSOR_EXPIRED. Scope:
-   * events:read. Resources that the token may not read arrive without their content.
+   * Fails with CURSOR_INVALID or CURSOR_EXPIRED. The stream ends with UNAVAILABLE when the server shuts down, with
+   * TOKEN_INVALID or TOKEN_EXPIRED when the token is revoked or expires, and with DEADLINE_EXCEEDED at the call's
+   * deadline. Resources that the token may not read are sent without their content. Scope: events:read.
    *
    * @generated from rpc vintedbot.v1.EventService.Watch
    */

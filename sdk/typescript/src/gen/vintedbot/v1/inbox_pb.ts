@@ -23,7 +23,7 @@ export const file_vintedbot_v1_inbox: GenFile = /*@__PURE__*/
   fileDesc("Chh2aW50ZWRib3QvdjEvaW5ib3gucHJvdG8SDHZpbnRlZGJvdC52MSJXCgZQZXJzb24SCgoCaWQYASABKAkSDAoEc2l0ZRgCIAEoCRIRCgltZW1iZXJfaWQYAyABKAkSDQoFbG9naW4YBCABKAkSEQoJaXNfc3lzdGVtGAUgASgIIsQLCgZUaHJlYWQSCgoCaWQYASABKAkSEgoKYWNjb3VudF9pZBgCIAEoCRIRCglyZW1vdGVfaWQYAyABKAkSJAoGcGVyc29uGAQgASgLMhQudmludGVkYm90LnYxLlBlcnNvbhInCgRpdGVtGAUgASgLMhkudmludGVkYm90LnYxLlRocmVhZC5JdGVtEjUKC3RyYW5zYWN0aW9uGAYgASgLMiAudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbhIPCgdzbmlwcGV0GAcgASgJEjUKEWxhc3RfbWVzc2FnZV90aW1lGAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIUCgx1bnJlYWRfY291bnQYCSABKAUSDgoGdW5yZWFkGAogASgIEhYKDndhaXRpbmdfZm9yX21lGAsgASgIEhEKCWhhc19vZmZlchgMIAEoCBIQCghhcmNoaXZlZBgNIAEoCBIvCgtzbm9vemVfdGltZRgOIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGbGFiZWxzGA8gAygJEgwKBG5vdGUYECABKAkSKQoFZHJhZnQYESABKAsyGi52aW50ZWRib3QudjEuVGhyZWFkLkRyYWZ0EhUKDXJlcGx5X2FsbG93ZWQYEiABKAgSFgoOcmVhZF9ieV9wZXJzb24YEyABKAgSFQoNbWVzc2FnZV9jb3VudBgUIAEoBRIvCgtjcmVhdGVfdGltZRgVIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYFiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBcgASgEEi0KB3JlbW92YWwYGCABKAsyHC52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwa/wEKC1RyYW5zYWN0aW9uEgoKAmlkGAEgASgJEg4KBnN0YXR1cxgCIAEoBRIzCgRzaWRlGAMgASgOMiUudmludGVkYm90LnYxLlRocmVhZC5UcmFuc2FjdGlvbi5TaWRlEhEKCWlzX2J1bmRsZRgEIAEoCBITCgtpc19yZXNlcnZlZBgFIAEoCBIUCgxpc19jb21wbGV0ZWQYBiABKAgSIgoFcHJpY2UYByABKAsyEy52aW50ZWRib3QudjEuTW9uZXkiPQoEU2lkZRIUChBTSURFX1VOU1BFQ0lGSUVEEAASDwoLU0lERV9TRUxMRVIQARIOCgpTSURFX0JVWUVSEAIaYgoESXRlbRIXCg9yZW1vdGVfaXRlbV9pZHMYASADKAkSDQoFdGl0bGUYAiABKAkSEgoKbGlzdGluZ19pZBgDIAEoCRILCgN1cmwYBCABKAkSEQoJaXNfY2xvc2VkGAUgASgIGlcKBURyYWZ0EgwKBHRleHQYASABKAkSDwoHdmVyc2lvbhgCIAEoAxIvCgt1cGRhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAaswIKB1JlbW92YWwSMQoFc3RhdGUYASABKA4yIi52aW50ZWRib3QudjEuVGhyZWFkLlJlbW92YWwuU3RhdGUSKQoGcmVhc29uGAIgASgOMhkudmludGVkYm90LnYxLkVycm9yUmVhc29uEhYKDnJlYXNvbl9tZXNzYWdlGAMgASgJEi8KC3VwZGF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKAAQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9RVUVVRUQQARISCg5TVEFURV9SRU1PVklORxACEhUKEVNUQVRFX1VOQ09ORklSTUVEEAMSEQoNU1RBVEVfUkVNT1ZFRBAEEhAKDFNUQVRFX0ZBSUxFRBAFIsAMCgdNZXNzYWdlEgoKAmlkGAEgASgJEhEKCXRocmVhZF9pZBgCIAEoCRISCgphY2NvdW50X2lkGAMgASgJEhEKCXJlbW90ZV9pZBgEIAEoCRIsCgZhdXRob3IYBSABKA4yHC52aW50ZWRib3QudjEuTWVzc2FnZS5BdXRob3ISDAoEdGV4dBgGIAEoCRI7Cg1vZmZlcl9yZXF1ZXN0GAcgASgLMiIudmludGVkYm90LnYxLk1lc3NhZ2UuT2ZmZXJSZXF1ZXN0SAASOQoMc2VsbGVyX29mZmVyGAggASgLMiEudmludGVkYm90LnYxLk1lc3NhZ2UuU2VsbGVyT2ZmZXJIABIuCgZzdGF0dXMYCSABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5TdGF0dXNIABIuCgZhY3Rpb24YCiABKAsyHC52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb25IABIwCgd1bmtub3duGAsgASgLMh0udmludGVkYm90LnYxLk1lc3NhZ2UuVW5rbm93bkgAEjUKC2F0dGFjaG1lbnRzGAwgAygLMiAudmludGVkYm90LnYxLk1lc3NhZ2UuQXR0YWNobWVudBIoCgR0aW1lGA0gASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIMCgRyZWFkGA4gASgIEg4KBmhpZGRlbhgPIAEoCBIQCghyZXBseV9pZBgQIAEoCRIQCghwb3NpdGlvbhgRIAEoAxIQCghzZXF1ZW5jZRgSIAEoBBrUAgoMT2ZmZXJSZXF1ZXN0EhEKCXJlbW90ZV9pZBgBIAEoCRIWCg50cmFuc2FjdGlvbl9pZBgCIAEoCRIiCgVwcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgEIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRI3CgVzdGF0ZRgFIAEoDjIoLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdC5TdGF0ZRIOCgZzdGF0dXMYBiABKAUSDwoHY3VycmVudBgHIAEoCCJuCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1BFTkRJTkcQARISCg5TVEFURV9BQ0NFUFRFRBACEhIKDlNUQVRFX1JFSkVDVEVEEAMSEwoPU1RBVEVfQ0FOQ0VMTEVEEAQaggEKC1NlbGxlck9mZmVyEhEKCXJlbW90ZV9pZBgBIAEoCRIiCgVwcmljZRgCIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIrCg5vcmlnaW5hbF9wcmljZRgDIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIPCgdjdXJyZW50GAQgASgIGikKBlN0YXR1cxINCgV0aXRsZRgBIAEoCRIQCghzdWJ0aXRsZRgCIAEoCRqZAQoGQWN0aW9uEg0KBXRpdGxlGAEgASgJEhAKCHN1YnRpdGxlGAIgASgJEjQKB2J1dHRvbnMYAyADKAsyIy52aW50ZWRib3QudjEuTWVzc2FnZS5BY3Rpb24uQnV0dG9uGjgKBkJ1dHRvbhIOCgZhY3Rpb24YASABKAkSDQoFdGl0bGUYAiABKAkSDwoHcHJpbWFyeRgDIAEoCBosCgdVbmtub3duEhMKC2VudGl0eV90eXBlGAEgASgJEgwKBGpzb24YAiABKAkavQEKCkF0dGFjaG1lbnQSNQoFc3RhdGUYASABKA4yJi52aW50ZWRib3QudjEuTWVzc2FnZS5BdHRhY2htZW50LlN0YXRlEhAKCHBob3RvX2lkGAIgASgJEg8KB21lc3NhZ2UYAyABKAkiVQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9QRU5ESU5HEAESEAoMU1RBVEVfU1RPUkVEEAISEAoMU1RBVEVfRkFJTEVEEAMiWAoGQXV0aG9yEhYKEkFVVEhPUl9VTlNQRUNJRklFRBAAEhIKDkFVVEhPUl9BQ0NPVU5UEAESEQoNQVVUSE9SX1BFUlNPThACEg8KC0FVVEhPUl9TSVRFEANCCQoHY29udGVudCLoBQoFUmVwbHkSCgoCaWQYASABKAkSEQoJdGhyZWFkX2lkGAIgASgJEhIKCmFjY291bnRfaWQYAyABKAkSKAoFc3RhdGUYBCABKA4yGS52aW50ZWRib3QudjEuUmVwbHkuU3RhdGUSDAoEdGV4dBgFIAEoCRIRCglwaG90b19pZHMYBiADKAkSFAoMY29udGVudF9oYXNoGAcgASgJEi0KCXNlbmRfdGltZRgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFwoPcmVxdWlyZXNfYWN0aW9uGAkgASgIEikKBnJlYXNvbhgKIAEoDjIZLnZpbnRlZGJvdC52MS5FcnJvclJlYXNvbhIWCg5yZWFzb25fbWVzc2FnZRgLIAEoCRIQCghhdHRlbXB0cxgMIAEoBRISCgptZXNzYWdlX2lkGA0gASgJEjAKDGNvbmZpcm1hdGlvbhgOIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24SLwoLY3JlYXRlX3RpbWUYDyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBAgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgRIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEAoIc2VxdWVuY2UYEiABKAQixQEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASHwobU1RBVEVfQVdBSVRJTkdfQ09ORklSTUFUSU9OEAESEAoMU1RBVEVfUVVFVUVEEAISEQoNU1RBVEVfU0VORElORxADEg4KClNUQVRFX1NFTlQQBBIVChFTVEFURV9VTkNPTkZJUk1FRBAFEhAKDFNUQVRFX0ZBSUxFRBAGEhEKDVNUQVRFX0JMT0NLRUQQBxITCg9TVEFURV9DQU5DRUxMRUQQCCLbAgoSTGlzdFRocmVhZHNSZXF1ZXN0EhMKC2FjY291bnRfaWRzGAEgAygJEhMKBnVucmVhZBgCIAEoCEgAiAEBEhUKCGFyY2hpdmVkGAMgASgISAGIAQESFgoJaGFzX29mZmVyGAQgASgISAKIAQESGwoOd2FpdGluZ19mb3JfbWUYBSABKAhIA4gBARIUCgdzbm9vemVkGAYgASgISASIAQESDQoFbGFiZWwYByABKAkSIwoWY2hhbmdlZF9zaW5jZV9zZXF1ZW5jZRgIIAEoBEgFiAEBEhEKCXBhZ2Vfc2l6ZRgJIAEoBRISCgpwYWdlX3Rva2VuGAogASgJQgkKB191bnJlYWRCCwoJX2FyY2hpdmVkQgwKCl9oYXNfb2ZmZXJCEQoPX3dhaXRpbmdfZm9yX21lQgoKCF9zbm9vemVkQhkKF19jaGFuZ2VkX3NpbmNlX3NlcXVlbmNlIlUKE0xpc3RUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIh4KEEdldFRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkiOQoRR2V0VGhyZWFkUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJlChNMaXN0TWVzc2FnZXNSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIUCgxvbGRlc3RfZmlyc3QYAiABKAgSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiWAoUTGlzdE1lc3NhZ2VzUmVzcG9uc2USJwoIbWVzc2FnZXMYASADKAsyFS52aW50ZWRib3QudjEuTWVzc2FnZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiFwoVR2V0SW5ib3hDb3VudHNSZXF1ZXN0IrQEChZHZXRJbmJveENvdW50c1Jlc3BvbnNlEjoKBXRvdGFsGAEgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzEkQKCGFjY291bnRzGAIgAygLMjIudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQWNjb3VudENvdW50cxJACgZsYWJlbHMYAyADKAsyMC52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5MYWJlbENvdW50cxIQCghhcmNoaXZlZBgEIAEoBRIPCgdzbm9vemVkGAUgASgFGnYKBkNvdW50cxIPCgd0aHJlYWRzGAEgASgFEhYKDnVucmVhZF90aHJlYWRzGAIgASgFEhcKD3VucmVhZF9tZXNzYWdlcxgDIAEoBRIWCg53YWl0aW5nX2Zvcl9tZRgEIAEoBRISCgp3aXRoX29mZmVyGAUgASgFGmAKDUFjY291bnRDb3VudHMSEgoKYWNjb3VudF9pZBgBIAEoCRI7CgZjb3VudHMYAiABKAsyKy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXNwb25zZS5Db3VudHMaWQoLTGFiZWxDb3VudHMSDQoFbGFiZWwYASABKAkSOwoGY291bnRzGAIgASgLMisudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2UuQ291bnRzIh4KEEdldFBlcnNvblJlcXVlc3QSCgoCaWQYASABKAkipQIKEUdldFBlcnNvblJlc3BvbnNlEiQKBnBlcnNvbhgBIAEoCzIULnZpbnRlZGJvdC52MS5QZXJzb24SJQoHdGhyZWFkcxgCIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQSNQoGb2ZmZXJzGAMgAygLMiUudmludGVkYm90LnYxLkdldFBlcnNvblJlc3BvbnNlLk9mZmVyGosBCgVPZmZlchIRCgl0aHJlYWRfaWQYASABKAkSEgoKbWVzc2FnZV9pZBgCIAEoCRIxCgVvZmZlchgDIAEoCzIiLnZpbnRlZGJvdC52MS5NZXNzYWdlLk9mZmVyUmVxdWVzdBIoCgR0aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJFChJNYXJrVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEg4KBnVucmVhZBgCIAEoCBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKE01hcmtUaHJlYWRzUmVzcG9uc2USJQoHdGhyZWFkcxgBIAMoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiSwoVQXJjaGl2ZVRocmVhZHNSZXF1ZXN0EgsKA2lkcxgBIAMoCRIRCgl1bmFyY2hpdmUYAiABKAgSEgoKcmVxdWVzdF9pZBgDIAEoCSI/ChZBcmNoaXZlVGhyZWFkc1Jlc3BvbnNlEiUKB3RocmVhZHMYASADKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIlMKE0xhYmVsVGhyZWFkc1JlcXVlc3QSCwoDaWRzGAEgAygJEgsKA2FkZBgCIAMoCRIOCgZyZW1vdmUYAyADKAkSEgoKcmVxdWVzdF9pZBgEIAEoCSI9ChRMYWJlbFRocmVhZHNSZXNwb25zZRIlCgd0aHJlYWRzGAEgAygLMhQudmludGVkYm90LnYxLlRocmVhZCJmChNTbm9vemVUaHJlYWRSZXF1ZXN0EgoKAmlkGAEgASgJEi8KC3Nub296ZV90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpyZXF1ZXN0X2lkGAMgASgJIjwKFFNub296ZVRocmVhZFJlc3BvbnNlEiQKBnRocmVhZBgBIAEoCzIULnZpbnRlZGJvdC52MS5UaHJlYWQiRAoUU2V0VGhyZWFkTm90ZVJlcXVlc3QSCgoCaWQYASABKAkSDAoEbm90ZRgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJIj0KFVNldFRocmVhZE5vdGVSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkIjUKE0RlbGV0ZVRocmVhZFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIWChREZWxldGVUaHJlYWRSZXNwb25zZSIpChtQcmVwYXJlVGhyZWFkUmVtb3ZhbFJlcXVlc3QSCgoCaWQYASABKAkidgocUHJlcGFyZVRocmVhZFJlbW92YWxSZXNwb25zZRIkCgZ0aHJlYWQYASABKAsyFC52aW50ZWRib3QudjEuVGhyZWFkEjAKDGNvbmZpcm1hdGlvbhgCIAEoCzIaLnZpbnRlZGJvdC52MS5Db25maXJtYXRpb24ikQEKG0NvbmZpcm1UaHJlYWRSZW1vdmFsUmVxdWVzdBIKCgJpZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEhQKB2RyeV9ydW4YAyABKAhIAIgBARISCgpyZXF1ZXN0X2lkGAQgASgJQgoKCF9kcnlfcnVuIkQKHENvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USJAoGdGhyZWFkGAEgASgLMhQudmludGVkYm90LnYxLlRocmVhZCJnChBTYXZlRHJhZnRSZXF1ZXN0EhEKCXRocmVhZF9pZBgBIAEoCRIMCgR0ZXh0GAIgASgJEh0KEGV4cGVjdGVkX3ZlcnNpb24YAyABKANIAIgBAUITChFfZXhwZWN0ZWRfdmVyc2lvbiI+ChFTYXZlRHJhZnRSZXNwb25zZRIpCgVkcmFmdBgBIAEoCzIaLnZpbnRlZGJvdC52MS5UaHJlYWQuRHJhZnQifwoQU2VuZFJlcGx5UmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSDAoEdGV4dBgCIAEoCRIRCglwaG90b19pZHMYAyADKAkSDgoGbWFudWFsGAQgASgIEhMKC2NsZWFyX2RyYWZ0GAUgASgIEhIKCnJlcXVlc3RfaWQYBiABKAkiNwoRU2VuZFJlcGx5UmVzcG9uc2USIgoFcmVwbHkYASABKAsyEy52aW50ZWRib3QudjEuUmVwbHkiiQEKE0NvbmZpcm1SZXBseVJlcXVlc3QSCgoCaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biI6ChRDb25maXJtUmVwbHlSZXNwb25zZRIiCgVyZXBseRgBIAEoCzITLnZpbnRlZGJvdC52MS5SZXBseSI0ChJDYW5jZWxSZXBseVJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSI5ChNDYW5jZWxSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5IjMKEVJldHJ5UmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiOAoSUmV0cnlSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5It4BChNSZXNvbHZlUmVwbHlSZXF1ZXN0EgoKAmlkGAEgASgJEjYKBHNlbnQYAiABKAsyJi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5TZW50SAASPQoIbm90X3NlbnQYAyABKAsyKS52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVxdWVzdC5Ob3RTZW50SAASEgoKcmVxdWVzdF9pZBgEIAEoCRoaCgRTZW50EhIKCm1lc3NhZ2VfaWQYASABKAkaCQoHTm90U2VudEIJCgdvdXRjb21lIjoKFFJlc29sdmVSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5Ih0KD0dldFJlcGx5UmVxdWVzdBIKCgJpZBgBIAEoCSI2ChBHZXRSZXBseVJlc3BvbnNlEiIKBXJlcGx5GAEgASgLMhMudmludGVkYm90LnYxLlJlcGx5InkKEkxpc3RSZXBsaWVzUmVxdWVzdBIRCgl0aHJlYWRfaWQYASABKAkSKQoGc3RhdGVzGAIgAygOMhkudmludGVkYm90LnYxLlJlcGx5LlN0YXRlEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIlQKE0xpc3RSZXBsaWVzUmVzcG9uc2USJAoHcmVwbGllcxgBIAMoCzITLnZpbnRlZGJvdC52MS5SZXBseRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiJAoOU3luY05vd1JlcXVlc3QSEgoKYWNjb3VudF9pZBgBIAEoCSJOCg9TeW5jTm93UmVzcG9uc2USEAoIcmVxdWVzdHMYASABKAUSEwoLbmV3X3RocmVhZHMYAiABKAUSFAoMbmV3X21lc3NhZ2VzGAMgASgFMrsPCgxJbmJveFNlcnZpY2USUgoLTGlzdFRocmVhZHMSIC52aW50ZWRib3QudjEuTGlzdFRocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RUaHJlYWRzUmVzcG9uc2USTAoJR2V0VGhyZWFkEh4udmludGVkYm90LnYxLkdldFRocmVhZFJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0VGhyZWFkUmVzcG9uc2USVQoMTGlzdE1lc3NhZ2VzEiEudmludGVkYm90LnYxLkxpc3RNZXNzYWdlc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGlzdE1lc3NhZ2VzUmVzcG9uc2USWwoOR2V0SW5ib3hDb3VudHMSIy52aW50ZWRib3QudjEuR2V0SW5ib3hDb3VudHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkdldEluYm94Q291bnRzUmVzcG9uc2USTAoJR2V0UGVyc29uEh4udmludGVkYm90LnYxLkdldFBlcnNvblJlcXVlc3QaHy52aW50ZWRib3QudjEuR2V0UGVyc29uUmVzcG9uc2USQwoGU2VhcmNoEhsudmludGVkYm90LnYxLlNlYXJjaFJlcXVlc3QaHC52aW50ZWRib3QudjEuU2VhcmNoUmVzcG9uc2USUgoLTWFya1RocmVhZHMSIC52aW50ZWRib3QudjEuTWFya1RocmVhZHNSZXF1ZXN0GiEudmludGVkYm90LnYxLk1hcmtUaHJlYWRzUmVzcG9uc2USWwoOQXJjaGl2ZVRocmVhZHMSIy52aW50ZWRib3QudjEuQXJjaGl2ZVRocmVhZHNSZXF1ZXN0GiQudmludGVkYm90LnYxLkFyY2hpdmVUaHJlYWRzUmVzcG9uc2USVQoMTGFiZWxUaHJlYWRzEiEudmludGVkYm90LnYxLkxhYmVsVGhyZWFkc1JlcXVlc3QaIi52aW50ZWRib3QudjEuTGFiZWxUaHJlYWRzUmVzcG9uc2USVQoMU25vb3plVGhyZWFkEiEudmludGVkYm90LnYxLlNub296ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuU25vb3plVGhyZWFkUmVzcG9uc2USWAoNU2V0VGhyZWFkTm90ZRIiLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVxdWVzdBojLnZpbnRlZGJvdC52MS5TZXRUaHJlYWROb3RlUmVzcG9uc2USVQoMRGVsZXRlVGhyZWFkEiEudmludGVkYm90LnYxLkRlbGV0ZVRocmVhZFJlcXVlc3QaIi52aW50ZWRib3QudjEuRGVsZXRlVGhyZWFkUmVzcG9uc2USbQoUUHJlcGFyZVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuUHJlcGFyZVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLlByZXBhcmVUaHJlYWRSZW1vdmFsUmVzcG9uc2USbQoUQ29uZmlybVRocmVhZFJlbW92YWwSKS52aW50ZWRib3QudjEuQ29uZmlybVRocmVhZFJlbW92YWxSZXF1ZXN0GioudmludGVkYm90LnYxLkNvbmZpcm1UaHJlYWRSZW1vdmFsUmVzcG9uc2USTAoJU2F2ZURyYWZ0Eh4udmludGVkYm90LnYxLlNhdmVEcmFmdFJlcXVlc3QaHy52aW50ZWRib3QudjEuU2F2ZURyYWZ0UmVzcG9uc2USTAoJU2VuZFJlcGx5Eh4udmludGVkYm90LnYxLlNlbmRSZXBseVJlcXVlc3QaHy52aW50ZWRib3QudjEuU2VuZFJlcGx5UmVzcG9uc2USVQoMQ29uZmlybVJlcGx5EiEudmludGVkYm90LnYxLkNvbmZpcm1SZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuQ29uZmlybVJlcGx5UmVzcG9uc2USUgoLQ2FuY2VsUmVwbHkSIC52aW50ZWRib3QudjEuQ2FuY2VsUmVwbHlSZXF1ZXN0GiEudmludGVkYm90LnYxLkNhbmNlbFJlcGx5UmVzcG9uc2USTwoKUmV0cnlSZXBseRIfLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVxdWVzdBogLnZpbnRlZGJvdC52MS5SZXRyeVJlcGx5UmVzcG9uc2USVQoMUmVzb2x2ZVJlcGx5EiEudmludGVkYm90LnYxLlJlc29sdmVSZXBseVJlcXVlc3QaIi52aW50ZWRib3QudjEuUmVzb2x2ZVJlcGx5UmVzcG9uc2USSQoIR2V0UmVwbHkSHS52aW50ZWRib3QudjEuR2V0UmVwbHlSZXF1ZXN0Gh4udmludGVkYm90LnYxLkdldFJlcGx5UmVzcG9uc2USUgoLTGlzdFJlcGxpZXMSIC52aW50ZWRib3QudjEuTGlzdFJlcGxpZXNSZXF1ZXN0GiEudmludGVkYm90LnYxLkxpc3RSZXBsaWVzUmVzcG9uc2USRgoHU3luY05vdxIcLnZpbnRlZGJvdC52MS5TeW5jTm93UmVxdWVzdBodLnZpbnRlZGJvdC52MS5TeW5jTm93UmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_money, file_vintedbot_v1_search]);
 
 /**
- * The counterparty of threads: a member of the site.
+ * The counterparty of one or more threads: a member of the site, or the site itself.
  *
  * @generated from message vintedbot.v1.Person
  */
@@ -72,7 +72,7 @@ export const PersonSchema: GenMessage<Person> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 0);
 
 /**
- * A conversation with one person.
+ * A conversation between an account and one counterparty.
  *
  * @generated from message vintedbot.v1.Thread
  */
@@ -106,14 +106,14 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   person?: Person | undefined;
 
   /**
-   * The item that the thread is about. Absent: no particular item.
+   * The item that the thread is about. Absent if it is not about a particular item.
    *
    * @generated from field: vintedbot.v1.Thread.Item item = 5;
    */
   item?: Thread_Item | undefined;
 
   /**
-   * The transaction. Absent: there is none yet.
+   * The transaction. Absent if there is none yet.
    *
    * @generated from field: vintedbot.v1.Thread.Transaction transaction = 6;
    */
@@ -141,35 +141,37 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   unreadCount: number;
 
   /**
-   * Whether the thread counts as unread. MarkThreads can set it without an unread message.
+   * Whether the thread is marked as unread. MarkThreads can set this even if there is no unread message.
    *
    * @generated from field: bool unread = 10;
    */
   unread: boolean;
 
   /**
-   * Whether the counterparty waits for an answer: the last message written by a person is theirs.
+   * Whether the counterparty wrote the last message or offer, so that they wait for a reply. Notices of the site do not
+   * count.
    *
    * @generated from field: bool waiting_for_me = 11;
    */
   waitingForMe: boolean;
 
   /**
-   * Whether an offer of the counterparty waits for an answer.
+   * Whether an offer of the counterparty is waiting for an answer: a buyer's, or a seller's to the account. False when
+   * the transaction is over or the item is closed.
    *
    * @generated from field: bool has_offer = 12;
    */
   hasOffer: boolean;
 
   /**
-   * Whether the thread is archived here.
+   * Whether the thread is archived on this server.
    *
    * @generated from field: bool archived = 13;
    */
   archived: boolean;
 
   /**
-   * Until when the thread is snoozed. Absent or past: it is not snoozed.
+   * The end of the snooze. Absent or in the past if the thread is not snoozed.
    *
    * @generated from field: google.protobuf.Timestamp snooze_time = 14;
    */
@@ -183,14 +185,14 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   labels: string[];
 
   /**
-   * The workspace's note. Empty: there is none.
+   * The workspace's private note about the thread. Empty if there is none.
    *
    * @generated from field: string note = 16;
    */
   note: string;
 
   /**
-   * The draft. Absent: no draft was ever saved. A deleted draft has an empty text.
+   * The draft of a reply. Absent if none was ever saved. The text of a deleted draft is empty.
    *
    * @generated from field: vintedbot.v1.Thread.Draft draft = 17;
    */
@@ -204,7 +206,7 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   replyAllowed: boolean;
 
   /**
-   * Whether the counterparty has read all messages of the account.
+   * Whether the counterparty has read all messages that the account sent.
    *
    * @generated from field: bool read_by_person = 19;
    */
@@ -225,21 +227,22 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When the thread last changed here.
+   * When the thread last changed on this server.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 22;
    */
   updateTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log.
+   * The sequence of this resource's last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 23;
    */
   sequence: bigint;
 
   /**
-   * The removal on the site. Absent: none was confirmed, or the removed thread has come back.
+   * The removal of the thread on the site. Absent if none was confirmed, or if the removed thread has reappeared on the
+   * site.
    *
    * @generated from field: vintedbot.v1.Thread.Removal removal = 24;
    */
@@ -254,7 +257,7 @@ export const ThreadSchema: GenMessage<Thread> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 1);
 
 /**
- * The transaction of a conversation, as the site reports it.
+ * The sale or purchase that a conversation is about, as the site reports it.
  *
  * @generated from message vintedbot.v1.Thread.Transaction
  */
@@ -267,8 +270,8 @@ export type Thread_Transaction = Message$1<"vintedbot.v1.Thread.Transaction"> & 
   id: string;
 
   /**
-   * The site's number of the status: 1 open, 210 paid, 230 label sent, 430 cancelled, 450 completed. 0: the site does
-   * not say.
+   * The site's number of the status: 1 open, 210 paid, 230 label sent, 430 cancelled, 450 completed. 0 if the site
+   * does not report it.
    *
    * @generated from field: int32 status = 2;
    */
@@ -303,7 +306,7 @@ export type Thread_Transaction = Message$1<"vintedbot.v1.Thread.Transaction"> & 
   isCompleted: boolean;
 
   /**
-   * The price of the item or bundle, as currently agreed or asked. Absent: the site does not say.
+   * The price of the item or bundle that is currently agreed or asked. Absent if the site does not report it.
    *
    * @generated from field: vintedbot.v1.Money price = 7;
    */
@@ -324,7 +327,7 @@ export const Thread_TransactionSchema: GenMessage<Thread_Transaction> = /*@__PUR
  */
 export enum Thread_Transaction_Side {
   /**
-   * The site does not say.
+   * Unknown: the site does not report it.
    *
    * @generated from enum value: SIDE_UNSPECIFIED = 0;
    */
@@ -352,13 +355,13 @@ export const Thread_Transaction_SideSchema: GenEnum<Thread_Transaction_Side> = /
   enumDesc(file_vintedbot_v1_inbox, 1, 0, 0);
 
 /**
- * The item that a thread is about, or the first of several.
+ * The item that a thread is about, or the first item of a bundle.
  *
  * @generated from message vintedbot.v1.Thread.Item
  */
 export type Thread_Item = Message$1<"vintedbot.v1.Thread.Item"> & {
   /**
-   * The site's ids of the items; several in a bundle. Empty: the site does not say.
+   * The site's ids of the items; several for a bundle. Empty if the site does not report them.
    *
    * @generated from field: repeated string remote_item_ids = 1;
    */
@@ -372,14 +375,14 @@ export type Thread_Item = Message$1<"vintedbot.v1.Thread.Item"> & {
   title: string;
 
   /**
-   * UUID of the listing of this item. Empty: there is none, or the thread is about a bundle.
+   * UUID of the listing of this item. Empty if there is none or the thread is about a bundle.
    *
    * @generated from field: string listing_id = 3;
    */
   listingId: string;
 
   /**
-   * The URL of the item's page. Empty: the site does not say.
+   * The URL of the item's page. Empty if the site does not report it.
    *
    * @generated from field: string url = 4;
    */
@@ -401,7 +404,7 @@ export const Thread_ItemSchema: GenMessage<Thread_Item> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 1, 1);
 
 /**
- * An unsent text.
+ * A text that is not sent yet.
  *
  * @generated from message vintedbot.v1.Thread.Draft
  */
@@ -414,14 +417,14 @@ export type Thread_Draft = Message$1<"vintedbot.v1.Thread.Draft"> & {
   text: string;
 
   /**
-   * The version, which increases by one with each save, also when the text is deleted. 0: never saved.
+   * The version. Increases by 1 each time the draft is saved or deleted. 0 if it was never saved.
    *
    * @generated from field: int64 version = 2;
    */
   version: bigint;
 
   /**
-   * When the draft was last saved. Absent: never.
+   * When the draft was last saved. Absent if it was never saved.
    *
    * @generated from field: google.protobuf.Timestamp update_time = 3;
    */
@@ -449,14 +452,14 @@ export type Thread_Removal = Message$1<"vintedbot.v1.Thread.Removal"> & {
   state: Thread_Removal_State;
 
   /**
-   * The reason for the state. UNSPECIFIED: there is no problem.
+   * Why the removal failed. UNSPECIFIED if there is no problem.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 2;
    */
   reason: ErrorReason;
 
   /**
-   * The reason in English. Empty: there is no problem.
+   * The reason in English. Empty if there is no problem.
    *
    * @generated from field: string reason_message = 3;
    */
@@ -484,14 +487,14 @@ export const Thread_RemovalSchema: GenMessage<Thread_Removal> = /*@__PURE__*/
  */
 export enum Thread_Removal_State {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The removal is confirmed and waits for a worker.
+   * The removal is confirmed and waits for a free worker.
    *
    * @generated from enum value: STATE_QUEUED = 1;
    */
@@ -519,7 +522,7 @@ export enum Thread_Removal_State {
   REMOVED = 4,
 
   /**
-   * Ended: the thread was not removed; `reason` gives the cause. PrepareThreadRemoval can follow.
+   * Ended: the thread was not removed; see `reason`. PrepareThreadRemoval can follow.
    *
    * @generated from enum value: STATE_FAILED = 5;
    */
@@ -533,7 +536,7 @@ export const Thread_Removal_StateSchema: GenEnum<Thread_Removal_State> = /*@__PU
   enumDesc(file_vintedbot_v1_inbox, 1, 3, 0);
 
 /**
- * One entry of a conversation.
+ * One entry of a conversation: a message, an offer, or a notice of the site.
  *
  * @generated from message vintedbot.v1.Message
  */
@@ -560,7 +563,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
   accountId: string;
 
   /**
-   * The site's id. Empty: the site gives entries of this kind no id.
+   * The site's id of the entry. Empty if the site gives entries of this kind no id.
    *
    * @generated from field: string remote_id = 4;
    */
@@ -574,14 +577,14 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
   author: Message_Author;
 
   /**
-   * The content as plain text: the words of a message, or title and subtitle of a notice of the site.
+   * The content as plain text: the text of a message, or the title and subtitle of a notice of the site.
    *
    * @generated from field: string text = 6;
    */
   text: string;
 
   /**
-   * The content beyond text and attachments. Absent: there is none.
+   * The content other than text and attachments. Absent if there is none.
    *
    * @generated from oneof vintedbot.v1.Message.content
    */
@@ -619,7 +622,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
     case: "action";
   } | {
     /**
-     * An entry of a kind that this version does not know.
+     * An entry of a kind that this version of the server does not know.
      *
      * @generated from field: vintedbot.v1.Message.Unknown unknown = 11;
      */
@@ -628,7 +631,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The photos.
+   * The photos of the message.
    *
    * @generated from field: repeated vintedbot.v1.Message.Attachment attachments = 12;
    */
@@ -656,21 +659,22 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
   hidden: boolean;
 
   /**
-   * UUID of the reply that this message was sent from. Empty: it was not sent through this server.
+   * UUID of the reply that sent this message. Empty if this server did not send it.
    *
    * @generated from field: string reply_id = 16;
    */
   replyId: string;
 
   /**
-   * The position in the thread, which increases from message to message.
+   * The position in the thread. Later messages have greater positions.
    *
    * @generated from field: int64 position = 17;
    */
   position: bigint;
 
   /**
-   * The sequence of the last change in the workspace's event log. 0: history that was read together with its thread.
+   * The sequence of this resource's last change in the workspace's event log. 0 for messages that were already in the
+   * conversation when the thread was first read.
    *
    * @generated from field: uint64 sequence = 18;
    */
@@ -685,7 +689,7 @@ export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 2);
 
 /**
- * A buyer's offer, which asks for a price.
+ * An offer that a buyer makes to the seller.
  *
  * @generated from message vintedbot.v1.Message.OfferRequest
  */
@@ -698,21 +702,21 @@ export type Message_OfferRequest = Message$1<"vintedbot.v1.Message.OfferRequest"
   remoteId: string;
 
   /**
-   * The site's id of the transaction. Empty: the site does not say.
+   * The site's id of the transaction. Empty if the site does not report it.
    *
    * @generated from field: string transaction_id = 2;
    */
   transactionId: string;
 
   /**
-   * The price that the buyer asks for. Absent: the site does not say.
+   * The price that the buyer offers. Absent if the site does not report it.
    *
    * @generated from field: vintedbot.v1.Money price = 3;
    */
   price?: Money | undefined;
 
   /**
-   * The price before the offer. Absent: the site does not say.
+   * The price before the offer. Absent if the site does not report it.
    *
    * @generated from field: vintedbot.v1.Money original_price = 4;
    */
@@ -726,15 +730,15 @@ export type Message_OfferRequest = Message$1<"vintedbot.v1.Message.OfferRequest"
   state: Message_OfferRequest_State;
 
   /**
-   * The site's number of the state: 10 pending, 20 accepted, 30 rejected, 40 cancelled (as seen in 2026). 0: the site
-   * does not say.
+   * The site's number of the state: 10 pending, 20 accepted, 30 rejected, 40 cancelled (as of 2026). 0 if the site
+   * does not report it.
    *
    * @generated from field: int32 status = 6;
    */
   status: number;
 
   /**
-   * Whether this is the offer that currently counts.
+   * Whether the site marks this offer as the current one.
    *
    * @generated from field: bool current = 7;
    */
@@ -755,7 +759,7 @@ export const Message_OfferRequestSchema: GenMessage<Message_OfferRequest> = /*@_
  */
 export enum Message_OfferRequest_State {
   /**
-   * The site's number is not known to this version; see `status`.
+   * Unknown: this version of the server does not know the site's number; see `status`.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -797,34 +801,34 @@ export const Message_OfferRequest_StateSchema: GenEnum<Message_OfferRequest_Stat
   enumDesc(file_vintedbot_v1_inbox, 2, 0, 0);
 
 /**
- * A seller's offer, which names a price.
+ * An offer that a seller makes to the buyer.
  *
  * @generated from message vintedbot.v1.Message.SellerOffer
  */
 export type Message_SellerOffer = Message$1<"vintedbot.v1.Message.SellerOffer"> & {
   /**
-   * The site's id of the offer. Empty: the site does not say.
+   * The site's id of the offer. Empty if the site does not report it.
    *
    * @generated from field: string remote_id = 1;
    */
   remoteId: string;
 
   /**
-   * The price. Absent: the site does not say.
+   * The price that the seller offers. Absent if the site does not report it.
    *
    * @generated from field: vintedbot.v1.Money price = 2;
    */
   price?: Money | undefined;
 
   /**
-   * The price before the offer. Absent: the site does not say.
+   * The price before the offer. Absent if the site does not report it.
    *
    * @generated from field: vintedbot.v1.Money original_price = 3;
    */
   originalPrice?: Money | undefined;
 
   /**
-   * Whether this is the offer that currently counts.
+   * Whether the site marks this offer as the current one.
    *
    * @generated from field: bool current = 4;
    */
@@ -867,7 +871,7 @@ export const Message_StatusSchema: GenMessage<Message_Status> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 2, 2);
 
 /**
- * An action that the site offers.
+ * An action that the site offers to the account, such as downloading a shipping label.
  *
  * @generated from message vintedbot.v1.Message.Action
  */
@@ -937,7 +941,7 @@ export const Message_Action_ButtonSchema: GenMessage<Message_Action_Button> = /*
   messageDesc(file_vintedbot_v1_inbox, 2, 3, 0);
 
 /**
- * An entry of a kind that this version does not know.
+ * An entry of a kind that this version of the server does not know.
  *
  * @generated from message vintedbot.v1.Message.Unknown
  */
@@ -979,14 +983,14 @@ export type Message_Attachment = Message$1<"vintedbot.v1.Message.Attachment"> & 
   state: Message_Attachment_State;
 
   /**
-   * UUID of the photo. Empty: it is not stored.
+   * UUID of the photo. Empty if it is not stored.
    *
    * @generated from field: string photo_id = 2;
    */
   photoId: string;
 
   /**
-   * Why the photo could not be fetched, in English. Empty: there is no problem.
+   * Why the photo could not be downloaded, in English. Empty if there is no problem.
    *
    * @generated from field: string message = 3;
    */
@@ -1007,28 +1011,28 @@ export const Message_AttachmentSchema: GenMessage<Message_Attachment> = /*@__PUR
  */
 export enum Message_Attachment_State {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The photo has not been fetched yet.
+   * The photo has not been downloaded from the site yet.
    *
    * @generated from enum value: STATE_PENDING = 1;
    */
   PENDING = 1,
 
   /**
-   * The photo is stored as `photo_id`.
+   * The photo is stored; see `photo_id`.
    *
    * @generated from enum value: STATE_STORED = 2;
    */
   STORED = 2,
 
   /**
-   * The photo could not be fetched; `message` gives the cause.
+   * The photo could not be downloaded; see `message`.
    *
    * @generated from enum value: STATE_FAILED = 3;
    */
@@ -1042,13 +1046,13 @@ export const Message_Attachment_StateSchema: GenEnum<Message_Attachment_State> =
   enumDesc(file_vintedbot_v1_inbox, 2, 5, 0);
 
 /**
- * The author of a message.
+ * Who wrote a message.
  *
  * @generated from enum vintedbot.v1.Message.Author
  */
 export enum Message_Author {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: AUTHOR_UNSPECIFIED = 0;
    */
@@ -1117,7 +1121,7 @@ export type Reply = Message$1<"vintedbot.v1.Reply"> & {
   state: Reply_State;
 
   /**
-   * The text exactly as it is sent.
+   * The text, exactly as it is sent.
    *
    * @generated from field: string text = 5;
    */
@@ -1131,36 +1135,36 @@ export type Reply = Message$1<"vintedbot.v1.Reply"> & {
   photoIds: string[];
 
   /**
-   * The SHA-256, in hexadecimal, of the frozen content that a confirmation approves.
+   * The SHA-256, in hexadecimal, of the immutable content that a confirmation approves.
    *
    * @generated from field: string content_hash = 7;
    */
   contentHash: string;
 
   /**
-   * The earliest time at which the reply is sent. Until then CancelReply always succeeds. Absent: the reply awaits its
-   * confirmation.
+   * The earliest time at which the reply is sent. Before that, CancelReply always succeeds. Absent if the reply awaits
+   * its confirmation.
    *
    * @generated from field: google.protobuf.Timestamp send_time = 8;
    */
   sendTime?: Timestamp | undefined;
 
   /**
-   * Whether a person must act; `reason_message` says what to do.
+   * Whether the reply cannot continue until a person acts; `reason_message` says what to do.
    *
    * @generated from field: bool requires_action = 9;
    */
   requiresAction: boolean;
 
   /**
-   * The reason for the state. UNSPECIFIED: there is no problem.
+   * Why the reply stopped or ended. UNSPECIFIED if there is no problem.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 10;
    */
   reason: ErrorReason;
 
   /**
-   * The reason in English; in the site's own words if the site refused the text. Empty: there is no problem.
+   * The reason in English, or in the site's own words if the site refused the text. Empty if there is no problem.
    *
    * @generated from field: string reason_message = 11;
    */
@@ -1174,15 +1178,16 @@ export type Reply = Message$1<"vintedbot.v1.Reply"> & {
   attempts: number;
 
   /**
-   * UUID of the message that the reply became. Empty: not sent, or not read back yet.
+   * UUID of the message on the site that this reply became. Empty if the reply was not sent, or if that message has not
+   * been read yet.
    *
    * @generated from field: string message_id = 13;
    */
   messageId: string;
 
   /**
-   * The confirmation to pass to ConfirmReply, while the reply awaits it. Only in the responses of SendReply,
-   * RetryReply, GetReply and a dry run of ConfirmReply, and only for callers with inbox:confirm.
+   * The confirmation to pass to ConfirmReply. Set while the reply awaits its confirmation, in responses of SendReply,
+   * RetryReply, GetReply and a dry run of ConfirmReply, and only if the caller's token has the scope inbox:confirm.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 14;
    */
@@ -1203,14 +1208,14 @@ export type Reply = Message$1<"vintedbot.v1.Reply"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * When the reply ended. Absent: it has not ended.
+   * When the reply ended. Absent if it has not ended.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 17;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log.
+   * The sequence of this resource's last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 18;
    */
@@ -1231,7 +1236,7 @@ export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
  */
 export enum Reply_State {
   /**
-   * Not set; refused as a filter.
+   * Unspecified. Not accepted as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -1245,50 +1250,52 @@ export enum Reply_State {
   AWAITING_CONFIRMATION = 1,
 
   /**
-   * The reply is sent after `send_time`, once earlier replies of the thread have ended.
+   * The reply is sent after `send_time`, once the earlier replies of the thread have ended.
    *
    * @generated from enum value: STATE_QUEUED = 2;
    */
   QUEUED = 2,
 
   /**
-   * The reply is being sent; the site may already have it.
+   * The reply is being sent, and may already have reached the site.
    *
    * @generated from enum value: STATE_SENDING = 3;
    */
   SENDING = 3,
 
   /**
-   * Ended: the reply is on the site.
+   * Ended: the reply was sent.
    *
    * @generated from enum value: STATE_SENT = 4;
    */
   SENT = 4,
 
   /**
-   * In doubt: the reply may have been sent. The server reads the site to find out, or asks a person:
-   * `requires_action`.
+   * In doubt: the reply may have been sent. The server reads the site to find out. If the site does not show the
+   * outcome, the reply has `requires_action` and waits for ResolveReply.
    *
    * @generated from enum value: STATE_UNCONFIRMED = 5;
    */
   UNCONFIRMED = 5,
 
   /**
-   * Ended: not sent; `reason` gives the cause. RetryReply can follow, unless the site refused the text.
+   * Ended: not sent; see `reason`. RetryReply can follow, unless the site refused the text.
    *
    * @generated from enum value: STATE_FAILED = 6;
    */
   FAILED = 6,
 
   /**
-   * Stopped before it was sent, because the site asks for a person. RetryReply can follow.
+   * Stopped before it was sent, because a person must deal with a challenge or the session; see `reason`. RetryReply
+   * can follow.
    *
    * @generated from enum value: STATE_BLOCKED = 7;
    */
   BLOCKED = 7,
 
   /**
-   * Ended: not sent; cancelled, not confirmed in time, or the account's mode was changed.
+   * Ended: not sent, because the reply was cancelled, was not confirmed in time, or the account's mode or member
+   * changed.
    *
    * @generated from enum value: STATE_CANCELLED = 8;
    */
@@ -1302,76 +1309,81 @@ export const Reply_StateSchema: GenEnum<Reply_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_inbox, 3, 0);
 
 /**
- * The request of ListThreads. Filters are combined with AND.
+ * The request message for ListThreads. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListThreadsRequest
  */
 export type ListThreadsRequest = Message$1<"vintedbot.v1.ListThreadsRequest"> & {
   /**
-   * UUIDs of accounts: only their threads; at most 200 entries. Empty: all accounts.
+   * UUIDs of the accounts whose threads are returned, at most 200 entries. If empty, the threads of all accounts are
+   * returned.
    *
    * @generated from field: repeated string account_ids = 1;
    */
   accountIds: string[];
 
   /**
-   * True: only unread threads. False: only read threads. Absent: both.
+   * If true, returns only unread threads; if false, only read threads. If absent, both are returned.
    *
    * @generated from field: optional bool unread = 2;
    */
   unread?: boolean | undefined;
 
   /**
-   * True: only archived threads. False or absent: only the others.
+   * If true, returns only archived threads. If false or absent, only the others.
    *
    * @generated from field: optional bool archived = 3;
    */
   archived?: boolean | undefined;
 
   /**
-   * True: only threads with an offer that waits for an answer. False: only the others. Absent: both.
+   * If true, returns only threads with an offer that waits for an answer; if false, only the others. If absent, both
+   * are returned.
    *
    * @generated from field: optional bool has_offer = 4;
    */
   hasOffer?: boolean | undefined;
 
   /**
-   * True: only threads in which the counterparty waits for an answer. False: only the others. Absent: both.
+   * If true, returns only threads in which the counterparty waits for a reply; if false, only the others. If absent,
+   * both are returned.
    *
    * @generated from field: optional bool waiting_for_me = 5;
    */
   waitingForMe?: boolean | undefined;
 
   /**
-   * True: only snoozed threads. False or absent: only the others.
+   * If true, returns only snoozed threads. If false or absent, only the others.
    *
    * @generated from field: optional bool snoozed = 6;
    */
   snoozed?: boolean | undefined;
 
   /**
-   * Only threads with this label. Empty: all threads.
+   * Returns only threads with this label. If empty, all threads match.
    *
    * @generated from field: string label = 7;
    */
   label: string;
 
   /**
-   * Only threads with a greater `sequence`, which have changed since. Absent: all threads.
+   * Returns only threads whose `sequence` is greater than this, which means that they have changed since. If absent,
+   * all threads match.
    *
    * @generated from field: optional uint64 changed_since_sequence = 8;
    */
   changedSinceSequence?: bigint | undefined;
 
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 9;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 10;
    */
@@ -1386,7 +1398,7 @@ export const ListThreadsRequestSchema: GenMessage<ListThreadsRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 4);
 
 /**
- * The response of ListThreads.
+ * The response message for ListThreads.
  *
  * @generated from message vintedbot.v1.ListThreadsResponse
  */
@@ -1399,7 +1411,7 @@ export type ListThreadsResponse = Message$1<"vintedbot.v1.ListThreadsResponse"> 
   threads: Thread[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1414,7 +1426,7 @@ export const ListThreadsResponseSchema: GenMessage<ListThreadsResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 5);
 
 /**
- * The request of GetThread.
+ * The request message for GetThread.
  *
  * @generated from message vintedbot.v1.GetThreadRequest
  */
@@ -1435,7 +1447,7 @@ export const GetThreadRequestSchema: GenMessage<GetThreadRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 6);
 
 /**
- * The response of GetThread.
+ * The response message for GetThread.
  *
  * @generated from message vintedbot.v1.GetThreadResponse
  */
@@ -1456,7 +1468,7 @@ export const GetThreadResponseSchema: GenMessage<GetThreadResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 7);
 
 /**
- * The request of ListMessages.
+ * The request message for ListMessages.
  *
  * @generated from message vintedbot.v1.ListMessagesRequest
  */
@@ -1469,21 +1481,22 @@ export type ListMessagesRequest = Message$1<"vintedbot.v1.ListMessagesRequest"> 
   threadId: string;
 
   /**
-   * Whether to return the oldest messages first. Absent: the newest first.
+   * Whether to return the oldest messages first. If false, the newest come first.
    *
    * @generated from field: bool oldest_first = 2;
    */
   oldestFirst: boolean;
 
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 4;
    */
@@ -1498,7 +1511,7 @@ export const ListMessagesRequestSchema: GenMessage<ListMessagesRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 8);
 
 /**
- * The response of ListMessages.
+ * The response message for ListMessages.
  *
  * @generated from message vintedbot.v1.ListMessagesResponse
  */
@@ -1511,7 +1524,7 @@ export type ListMessagesResponse = Message$1<"vintedbot.v1.ListMessagesResponse"
   messages: Message[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1526,7 +1539,7 @@ export const ListMessagesResponseSchema: GenMessage<ListMessagesResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 9);
 
 /**
- * The request of GetInboxCounts.
+ * The request message for GetInboxCounts.
  *
  * @generated from message vintedbot.v1.GetInboxCountsRequest
  */
@@ -1541,8 +1554,8 @@ export const GetInboxCountsRequestSchema: GenMessage<GetInboxCountsRequest> = /*
   messageDesc(file_vintedbot_v1_inbox, 10);
 
 /**
- * The response of GetInboxCounts. Deleted threads are never counted. Archived and snoozed threads are counted only in
- * `archived` and `snoozed`.
+ * The response message for GetInboxCounts. Threads hidden by DeleteThread are not counted. Archived and snoozed threads
+ * are counted only in `archived` and `snoozed`.
  *
  * @generated from message vintedbot.v1.GetInboxCountsResponse
  */
@@ -1618,7 +1631,7 @@ export type GetInboxCountsResponse_Counts = Message$1<"vintedbot.v1.GetInboxCoun
   unreadMessages: number;
 
   /**
-   * The number of threads in which the counterparty waits for an answer.
+   * The number of threads in which the counterparty waits for a reply.
    *
    * @generated from field: int32 waiting_for_me = 4;
    */
@@ -1696,7 +1709,7 @@ export const GetInboxCountsResponse_LabelCountsSchema: GenMessage<GetInboxCounts
   messageDesc(file_vintedbot_v1_inbox, 11, 2);
 
 /**
- * The request of GetPerson.
+ * The request message for GetPerson.
  *
  * @generated from message vintedbot.v1.GetPersonRequest
  */
@@ -1717,7 +1730,7 @@ export const GetPersonRequestSchema: GenMessage<GetPersonRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 12);
 
 /**
- * The response of GetPerson.
+ * The response message for GetPerson.
  *
  * @generated from message vintedbot.v1.GetPersonResponse
  */
@@ -1730,7 +1743,7 @@ export type GetPersonResponse = Message$1<"vintedbot.v1.GetPersonResponse"> & {
   person?: Person | undefined;
 
   /**
-   * The threads with the person, archived ones included, newest message first; at most 200.
+   * The threads with the person, including archived ones, newest message first; at most 200.
    *
    * @generated from field: repeated vintedbot.v1.Thread threads = 2;
    */
@@ -1794,7 +1807,7 @@ export const GetPersonResponse_OfferSchema: GenMessage<GetPersonResponse_Offer> 
   messageDesc(file_vintedbot_v1_inbox, 13, 0);
 
 /**
- * The request of MarkThreads.
+ * The request message for MarkThreads.
  *
  * @generated from message vintedbot.v1.MarkThreadsRequest
  */
@@ -1807,14 +1820,14 @@ export type MarkThreadsRequest = Message$1<"vintedbot.v1.MarkThreadsRequest"> & 
   ids: string[];
 
   /**
-   * Whether to mark the threads as unread. Absent: they are marked as read.
+   * Whether to mark the threads as unread. If false, they are marked as read.
    *
    * @generated from field: bool unread = 2;
    */
   unread: boolean;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1829,7 +1842,7 @@ export const MarkThreadsRequestSchema: GenMessage<MarkThreadsRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 14);
 
 /**
- * The response of MarkThreads.
+ * The response message for MarkThreads.
  *
  * @generated from message vintedbot.v1.MarkThreadsResponse
  */
@@ -1850,7 +1863,7 @@ export const MarkThreadsResponseSchema: GenMessage<MarkThreadsResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 15);
 
 /**
- * The request of ArchiveThreads.
+ * The request message for ArchiveThreads.
  *
  * @generated from message vintedbot.v1.ArchiveThreadsRequest
  */
@@ -1863,14 +1876,14 @@ export type ArchiveThreadsRequest = Message$1<"vintedbot.v1.ArchiveThreadsReques
   ids: string[];
 
   /**
-   * Whether to take the threads out of the archive. Absent: they are archived.
+   * Whether to unarchive the threads. If false, they are archived.
    *
    * @generated from field: bool unarchive = 2;
    */
   unarchive: boolean;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -1885,7 +1898,7 @@ export const ArchiveThreadsRequestSchema: GenMessage<ArchiveThreadsRequest> = /*
   messageDesc(file_vintedbot_v1_inbox, 16);
 
 /**
- * The response of ArchiveThreads.
+ * The response message for ArchiveThreads.
  *
  * @generated from message vintedbot.v1.ArchiveThreadsResponse
  */
@@ -1906,7 +1919,7 @@ export const ArchiveThreadsResponseSchema: GenMessage<ArchiveThreadsResponse> = 
   messageDesc(file_vintedbot_v1_inbox, 17);
 
 /**
- * The request of LabelThreads. It must name at least one label, and none in both lists.
+ * The request message for LabelThreads. It must contain at least one label, and no label in both lists.
  *
  * @generated from message vintedbot.v1.LabelThreadsRequest
  */
@@ -1933,7 +1946,7 @@ export type LabelThreadsRequest = Message$1<"vintedbot.v1.LabelThreadsRequest"> 
   remove: string[];
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1948,7 +1961,7 @@ export const LabelThreadsRequestSchema: GenMessage<LabelThreadsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 18);
 
 /**
- * The response of LabelThreads.
+ * The response message for LabelThreads.
  *
  * @generated from message vintedbot.v1.LabelThreadsResponse
  */
@@ -1969,7 +1982,7 @@ export const LabelThreadsResponseSchema: GenMessage<LabelThreadsResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 19);
 
 /**
- * The request of SnoozeThread.
+ * The request message for SnoozeThread.
  *
  * @generated from message vintedbot.v1.SnoozeThreadRequest
  */
@@ -1982,14 +1995,14 @@ export type SnoozeThreadRequest = Message$1<"vintedbot.v1.SnoozeThreadRequest"> 
   id: string;
 
   /**
-   * Until when the thread is snoozed: in the future, at most 366 days from now. Absent: clears the snooze.
+   * The end of the snooze: in the future, at most 366 days from now. If absent, the snooze is cleared.
    *
    * @generated from field: google.protobuf.Timestamp snooze_time = 2;
    */
   snoozeTime?: Timestamp | undefined;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -2004,7 +2017,7 @@ export const SnoozeThreadRequestSchema: GenMessage<SnoozeThreadRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 20);
 
 /**
- * The response of SnoozeThread.
+ * The response message for SnoozeThread.
  *
  * @generated from message vintedbot.v1.SnoozeThreadResponse
  */
@@ -2025,7 +2038,7 @@ export const SnoozeThreadResponseSchema: GenMessage<SnoozeThreadResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 21);
 
 /**
- * The request of SetThreadNote.
+ * The request message for SetThreadNote.
  *
  * @generated from message vintedbot.v1.SetThreadNoteRequest
  */
@@ -2038,14 +2051,14 @@ export type SetThreadNoteRequest = Message$1<"vintedbot.v1.SetThreadNoteRequest"
   id: string;
 
   /**
-   * The note, at most 4,000 characters. It replaces the previous note. Empty: deletes the note.
+   * The note, at most 4,000 characters. It replaces the previous note. If empty, the note is deleted.
    *
    * @generated from field: string note = 2;
    */
   note: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 3;
    */
@@ -2060,7 +2073,7 @@ export const SetThreadNoteRequestSchema: GenMessage<SetThreadNoteRequest> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 22);
 
 /**
- * The response of SetThreadNote.
+ * The response message for SetThreadNote.
  *
  * @generated from message vintedbot.v1.SetThreadNoteResponse
  */
@@ -2081,7 +2094,7 @@ export const SetThreadNoteResponseSchema: GenMessage<SetThreadNoteResponse> = /*
   messageDesc(file_vintedbot_v1_inbox, 23);
 
 /**
- * The request of DeleteThread.
+ * The request message for DeleteThread.
  *
  * @generated from message vintedbot.v1.DeleteThreadRequest
  */
@@ -2094,7 +2107,7 @@ export type DeleteThreadRequest = Message$1<"vintedbot.v1.DeleteThreadRequest"> 
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
+   * The idempotency key, a UUID. Without it, a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -2109,7 +2122,7 @@ export const DeleteThreadRequestSchema: GenMessage<DeleteThreadRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 24);
 
 /**
- * The response of DeleteThread.
+ * The response message for DeleteThread.
  *
  * @generated from message vintedbot.v1.DeleteThreadResponse
  */
@@ -2124,7 +2137,7 @@ export const DeleteThreadResponseSchema: GenMessage<DeleteThreadResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 25);
 
 /**
- * The request of PrepareThreadRemoval.
+ * The request message for PrepareThreadRemoval.
  *
  * @generated from message vintedbot.v1.PrepareThreadRemovalRequest
  */
@@ -2145,13 +2158,13 @@ export const PrepareThreadRemovalRequestSchema: GenMessage<PrepareThreadRemovalR
   messageDesc(file_vintedbot_v1_inbox, 26);
 
 /**
- * The response of PrepareThreadRemoval.
+ * The response message for PrepareThreadRemoval.
  *
  * @generated from message vintedbot.v1.PrepareThreadRemovalResponse
  */
 export type PrepareThreadRemovalResponse = Message$1<"vintedbot.v1.PrepareThreadRemovalResponse"> & {
   /**
-   * The thread that the confirmation would remove.
+   * The thread to be removed.
    *
    * @generated from field: vintedbot.v1.Thread thread = 1;
    */
@@ -2173,7 +2186,7 @@ export const PrepareThreadRemovalResponseSchema: GenMessage<PrepareThreadRemoval
   messageDesc(file_vintedbot_v1_inbox, 27);
 
 /**
- * The request of ConfirmThreadRemoval.
+ * The request message for ConfirmThreadRemoval.
  *
  * @generated from message vintedbot.v1.ConfirmThreadRemovalRequest
  */
@@ -2193,15 +2206,15 @@ export type ConfirmThreadRemovalRequest = Message$1<"vintedbot.v1.ConfirmThreadR
   confirmation?: Confirmation | undefined;
 
   /**
-   * Whether to run the checks only. Absent: true.
+   * Whether to run only the checks. Defaults to true.
    *
    * @generated from field: optional bool dry_run = 3;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key returns the thread. With another key, or without one, it
-   * fails with CONFIRMATION_USED.
+   * The idempotency key, a UUID. A retry with the same key returns the thread. A retry with another key, or without
+   * one, fails with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 4;
    */
@@ -2216,7 +2229,7 @@ export const ConfirmThreadRemovalRequestSchema: GenMessage<ConfirmThreadRemovalR
   messageDesc(file_vintedbot_v1_inbox, 28);
 
 /**
- * The response of ConfirmThreadRemoval.
+ * The response message for ConfirmThreadRemoval.
  *
  * @generated from message vintedbot.v1.ConfirmThreadRemovalResponse
  */
@@ -2237,7 +2250,7 @@ export const ConfirmThreadRemovalResponseSchema: GenMessage<ConfirmThreadRemoval
   messageDesc(file_vintedbot_v1_inbox, 29);
 
 /**
- * The request of SaveDraft.
+ * The request message for SaveDraft.
  *
  * @generated from message vintedbot.v1.SaveDraftRequest
  */
@@ -2250,15 +2263,15 @@ export type SaveDraftRequest = Message$1<"vintedbot.v1.SaveDraftRequest"> & {
   threadId: string;
 
   /**
-   * The text, at most 4,000 characters. Empty: deletes the draft.
+   * The text, at most 4,000 characters. If empty, the draft is deleted.
    *
    * @generated from field: string text = 2;
    */
   text: string;
 
   /**
-   * The version that was edited: `Thread.draft.version`, 0 if there is no draft. Required, so that a save never
-   * overwrites an unseen text.
+   * The version that the new text is based on: `Thread.draft.version`, or 0 if there is no draft. Required, so that a
+   * save never overwrites a text that the person has not seen.
    *
    * @generated from field: optional int64 expected_version = 3;
    */
@@ -2273,7 +2286,7 @@ export const SaveDraftRequestSchema: GenMessage<SaveDraftRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 30);
 
 /**
- * The response of SaveDraft.
+ * The response message for SaveDraft.
  *
  * @generated from message vintedbot.v1.SaveDraftResponse
  */
@@ -2294,7 +2307,7 @@ export const SaveDraftResponseSchema: GenMessage<SaveDraftResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 31);
 
 /**
- * The request of SendReply.
+ * The request message for SendReply.
  *
  * @generated from message vintedbot.v1.SendReplyRequest
  */
@@ -2307,7 +2320,8 @@ export type SendReplyRequest = Message$1<"vintedbot.v1.SendReplyRequest"> & {
   threadId: string;
 
   /**
-   * The text, 1 to 4,000 characters; empty only with photos. It is sent as given, without surrounding white space.
+   * The text, at most 4,000 characters. It is sent as given, without leading and trailing white space. Required unless
+   * there are photos.
    *
    * @generated from field: string text = 2;
    */
@@ -2321,22 +2335,22 @@ export type SendReplyRequest = Message$1<"vintedbot.v1.SendReplyRequest"> & {
   photoIds: string[];
 
   /**
-   * Whether the reply must wait for ConfirmReply in every mode. Absent: the account's mode decides.
+   * Whether the reply must wait for ConfirmReply in every mode. If false, the account's mode decides.
    *
    * @generated from field: bool manual = 4;
    */
   manual: boolean;
 
   /**
-   * Whether to delete the thread's draft when the reply is accepted. Absent: the draft stays.
+   * Whether to delete the thread's draft when the reply is accepted. If false, the draft stays.
    *
    * @generated from field: bool clear_draft = 5;
    */
   clearDraft: boolean;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters returns the same reply. Empty: every call
-   * sends a message.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same reply. Without it, every
+   * call sends a message.
    *
    * @generated from field: string request_id = 6;
    */
@@ -2351,13 +2365,13 @@ export const SendReplyRequestSchema: GenMessage<SendReplyRequest> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 32);
 
 /**
- * The response of SendReply.
+ * The response message for SendReply.
  *
  * @generated from message vintedbot.v1.SendReplyResponse
  */
 export type SendReplyResponse = Message$1<"vintedbot.v1.SendReplyResponse"> & {
   /**
-   * The reply as accepted.
+   * The new reply, in state QUEUED or AWAITING_CONFIRMATION.
    *
    * @generated from field: vintedbot.v1.Reply reply = 1;
    */
@@ -2372,7 +2386,7 @@ export const SendReplyResponseSchema: GenMessage<SendReplyResponse> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 33);
 
 /**
- * The request of ConfirmReply.
+ * The request message for ConfirmReply.
  *
  * @generated from message vintedbot.v1.ConfirmReplyRequest
  */
@@ -2392,14 +2406,14 @@ export type ConfirmReplyRequest = Message$1<"vintedbot.v1.ConfirmReplyRequest"> 
   confirmation?: Confirmation | undefined;
 
   /**
-   * Whether to run the checks only. Absent: true.
+   * Whether to run only the checks. Defaults to true.
    *
    * @generated from field: optional bool dry_run = 3;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key returns the reply. With another key, or without one, it
+   * The idempotency key, a UUID. A retry with the same key returns the reply. A retry with another key, or without one,
    * fails with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 4;
@@ -2415,13 +2429,13 @@ export const ConfirmReplyRequestSchema: GenMessage<ConfirmReplyRequest> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 34);
 
 /**
- * The response of ConfirmReply.
+ * The response message for ConfirmReply.
  *
  * @generated from message vintedbot.v1.ConfirmReplyResponse
  */
 export type ConfirmReplyResponse = Message$1<"vintedbot.v1.ConfirmReplyResponse"> & {
   /**
-   * The reply, QUEUED; unchanged after a dry run.
+   * The reply, in state QUEUED; unchanged after a dry run.
    *
    * @generated from field: vintedbot.v1.Reply reply = 1;
    */
@@ -2436,7 +2450,7 @@ export const ConfirmReplyResponseSchema: GenMessage<ConfirmReplyResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 35);
 
 /**
- * The request of CancelReply.
+ * The request message for CancelReply.
  *
  * @generated from message vintedbot.v1.CancelReplyRequest
  */
@@ -2449,7 +2463,7 @@ export type CancelReplyRequest = Message$1<"vintedbot.v1.CancelReplyRequest"> & 
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -2464,13 +2478,13 @@ export const CancelReplyRequestSchema: GenMessage<CancelReplyRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 36);
 
 /**
- * The response of CancelReply.
+ * The response message for CancelReply.
  *
  * @generated from message vintedbot.v1.CancelReplyResponse
  */
 export type CancelReplyResponse = Message$1<"vintedbot.v1.CancelReplyResponse"> & {
   /**
-   * The reply, CANCELLED.
+   * The reply, in state CANCELLED.
    *
    * @generated from field: vintedbot.v1.Reply reply = 1;
    */
@@ -2485,7 +2499,7 @@ export const CancelReplyResponseSchema: GenMessage<CancelReplyResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 37);
 
 /**
- * The request of RetryReply.
+ * The request message for RetryReply.
  *
  * @generated from message vintedbot.v1.RetryReplyRequest
  */
@@ -2498,7 +2512,7 @@ export type RetryReplyRequest = Message$1<"vintedbot.v1.RetryReplyRequest"> & {
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry of the call can fail with REPLY_STATE_INVALID.
+   * The idempotency key, a UUID. Without it, a retry of the call can fail with REPLY_STATE_INVALID.
    *
    * @generated from field: string request_id = 2;
    */
@@ -2513,13 +2527,13 @@ export const RetryReplyRequestSchema: GenMessage<RetryReplyRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_inbox, 38);
 
 /**
- * The response of RetryReply.
+ * The response message for RetryReply.
  *
  * @generated from message vintedbot.v1.RetryReplyResponse
  */
 export type RetryReplyResponse = Message$1<"vintedbot.v1.RetryReplyResponse"> & {
   /**
-   * The reply, QUEUED or AWAITING_CONFIRMATION.
+   * The reply, in state QUEUED or AWAITING_CONFIRMATION.
    *
    * @generated from field: vintedbot.v1.Reply reply = 1;
    */
@@ -2534,20 +2548,20 @@ export const RetryReplyResponseSchema: GenMessage<RetryReplyResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 39);
 
 /**
- * The request of ResolveReply.
+ * The request message for ResolveReply.
  *
  * @generated from message vintedbot.v1.ResolveReplyRequest
  */
 export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> & {
   /**
-   * UUID of the reply, which must be UNCONFIRMED and `requires_action`. Required.
+   * UUID of the reply, which must be UNCONFIRMED and have `requires_action`. Required.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * What the person found on the site. Required.
+   * What the person saw on the site. Required.
    *
    * @generated from oneof vintedbot.v1.ResolveReplyRequest.outcome
    */
@@ -2561,7 +2575,7 @@ export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> 
     case: "sent";
   } | {
     /**
-     * The reply was not sent. It ends FAILED and is not sent later; RetryReply can follow.
+     * The reply was not sent. It ends FAILED and is not sent unless RetryReply is called.
      *
      * @generated from field: vintedbot.v1.ResolveReplyRequest.NotSent not_sent = 3;
      */
@@ -2570,7 +2584,7 @@ export type ResolveReplyRequest = Message$1<"vintedbot.v1.ResolveReplyRequest"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can fail with REPLY_STATE_INVALID.
+   * The idempotency key, a UUID. Without it, a retry can fail with REPLY_STATE_INVALID.
    *
    * @generated from field: string request_id = 4;
    */
@@ -2591,8 +2605,8 @@ export const ResolveReplyRequestSchema: GenMessage<ResolveReplyRequest> = /*@__P
  */
 export type ResolveReplyRequest_Sent = Message$1<"vintedbot.v1.ResolveReplyRequest.Sent"> & {
   /**
-   * UUID of the message that the reply became: a message of the account in the same thread that belongs to no other
-   * reply. Empty: the message is not stored here.
+   * UUID of the message that the reply became. It must be a message of the account in the same thread that belongs to
+   * no other reply. Leave it empty if this server has not stored the message.
    *
    * @generated from field: string message_id = 1;
    */
@@ -2622,13 +2636,13 @@ export const ResolveReplyRequest_NotSentSchema: GenMessage<ResolveReplyRequest_N
   messageDesc(file_vintedbot_v1_inbox, 40, 1);
 
 /**
- * The response of ResolveReply.
+ * The response message for ResolveReply.
  *
  * @generated from message vintedbot.v1.ResolveReplyResponse
  */
 export type ResolveReplyResponse = Message$1<"vintedbot.v1.ResolveReplyResponse"> & {
   /**
-   * The reply, SENT or FAILED.
+   * The reply, in state SENT or FAILED.
    *
    * @generated from field: vintedbot.v1.Reply reply = 1;
    */
@@ -2643,7 +2657,7 @@ export const ResolveReplyResponseSchema: GenMessage<ResolveReplyResponse> = /*@_
   messageDesc(file_vintedbot_v1_inbox, 41);
 
 /**
- * The request of GetReply.
+ * The request message for GetReply.
  *
  * @generated from message vintedbot.v1.GetReplyRequest
  */
@@ -2664,7 +2678,7 @@ export const GetReplyRequestSchema: GenMessage<GetReplyRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 42);
 
 /**
- * The response of GetReply.
+ * The response message for GetReply.
  *
  * @generated from message vintedbot.v1.GetReplyResponse
  */
@@ -2685,34 +2699,35 @@ export const GetReplyResponseSchema: GenMessage<GetReplyResponse> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_inbox, 43);
 
 /**
- * The request of ListReplies. Filters are combined with AND.
+ * The request message for ListReplies. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListRepliesRequest
  */
 export type ListRepliesRequest = Message$1<"vintedbot.v1.ListRepliesRequest"> & {
   /**
-   * UUID of a thread: only its replies. Empty: all threads.
+   * UUID of the thread whose replies are returned. If empty, replies of all threads are returned.
    *
    * @generated from field: string thread_id = 1;
    */
   threadId: string;
 
   /**
-   * Only replies in one of these states, at most 100 entries. Empty: all states.
+   * The states of the replies to return, at most 100 entries. If empty, replies in all states are returned.
    *
    * @generated from field: repeated vintedbot.v1.Reply.State states = 2;
    */
   states: Reply_State[];
 
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 4;
    */
@@ -2727,7 +2742,7 @@ export const ListRepliesRequestSchema: GenMessage<ListRepliesRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_inbox, 44);
 
 /**
- * The response of ListReplies.
+ * The response message for ListReplies.
  *
  * @generated from message vintedbot.v1.ListRepliesResponse
  */
@@ -2740,7 +2755,7 @@ export type ListRepliesResponse = Message$1<"vintedbot.v1.ListRepliesResponse"> 
   replies: Reply[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -2755,7 +2770,7 @@ export const ListRepliesResponseSchema: GenMessage<ListRepliesResponse> = /*@__P
   messageDesc(file_vintedbot_v1_inbox, 45);
 
 /**
- * The request of SyncNow.
+ * The request message for SyncNow.
  *
  * @generated from message vintedbot.v1.SyncNowRequest
  */
@@ -2776,13 +2791,13 @@ export const SyncNowRequestSchema: GenMessage<SyncNowRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 46);
 
 /**
- * The response of SyncNow.
+ * The response message for SyncNow.
  *
  * @generated from message vintedbot.v1.SyncNowResponse
  */
 export type SyncNowResponse = Message$1<"vintedbot.v1.SyncNowResponse"> & {
   /**
-   * The number of requests made to the site.
+   * The number of requests that were made to the site.
    *
    * @generated from field: int32 requests = 1;
    */
@@ -2796,7 +2811,7 @@ export type SyncNowResponse = Message$1<"vintedbot.v1.SyncNowResponse"> & {
   newThreads: number;
 
   /**
-   * The number of new messages in threads that were already known.
+   * The number of new messages in threads that were known before.
    *
    * @generated from field: int32 new_messages = 3;
    */
@@ -2811,13 +2826,13 @@ export const SyncNowResponseSchema: GenMessage<SyncNowResponse> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_inbox, 47);
 
 /**
- * One inbox for the conversations of all accounts, and the replies sent from it.
+ * Provides one inbox for the conversations of all accounts, and sends replies in them.
  *
  * @generated from service vintedbot.v1.InboxService
  */
 export const InboxService: GenService<{
   /**
-   * Lists threads, the one with the newest message first. Scope: inbox:read.
+   * Lists threads, the thread with the newest message first. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.ListThreads
    */
@@ -2847,7 +2862,7 @@ export const InboxService: GenService<{
     output: typeof ListMessagesResponseSchema;
   },
   /**
-   * Counts threads and unread messages, per account and per label. Scope: inbox:read.
+   * Counts threads and unread messages, in total, per account and per label. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.GetInboxCounts
    */
@@ -2857,7 +2872,7 @@ export const InboxService: GenService<{
     output: typeof GetInboxCountsResponseSchema;
   },
   /**
-   * Returns a person, with all threads and offers between them and the workspace's accounts on their site.
+   * Returns a counterparty, with all threads and offers between them and the workspace's accounts on the same site.
    * Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.GetPerson
@@ -2868,8 +2883,8 @@ export const InboxService: GenService<{
     output: typeof GetPersonResponseSchema;
   },
   /**
-   * Searches messages, threads, notes and people by words, newest first. Threads hidden by DeleteThread are excluded.
-   * For listings, see ListingService.SearchListings. Scope: inbox:read.
+   * Searches messages, threads, notes and counterparties by words, newest first. Threads that DeleteThread hid are
+   * excluded. To search listings, call ListingService.SearchListings. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.Search
    */
@@ -2879,9 +2894,9 @@ export const InboxService: GenService<{
     output: typeof SearchResponseSchema;
   },
   /**
-   * Marks threads as read or unread, all or none of them. Threads marked as read are soon marked on the site too, if
-   * the account's mode and session allow it; the response does not cover that. The site cannot mark a thread as unread.
-   * Scope: inbox:write.
+   * Marks threads as read or unread. If the call fails, no thread is changed. Threads that are marked as read are then
+   * also marked on the site, in the background, unless the account is paused, in a cooldown, without a valid session or
+   * now on another site. The site cannot mark a thread as unread. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.MarkThreads
    */
@@ -2891,8 +2906,8 @@ export const InboxService: GenService<{
     output: typeof MarkThreadsResponseSchema;
   },
   /**
-   * Archives threads or takes them out of the archive, all or none of them. Archiving also clears a snooze. A new
-   * message from the counterparty takes a thread out of the archive. Nothing changes on the site. Scope: inbox:write.
+   * Archives or unarchives threads. If the call fails, no thread is changed. Archiving also clears a snooze. A new
+   * message from the counterparty unarchives a thread. Nothing changes on the site. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.ArchiveThreads
    */
@@ -2902,8 +2917,8 @@ export const InboxService: GenService<{
     output: typeof ArchiveThreadsResponseSchema;
   },
   /**
-   * Adds labels to threads and removes others, all or none of them. The first use of a label creates it.
-   * Scope: inbox:write.
+   * Adds labels to threads and removes others. If the call fails, no thread is changed. Labels need not be created: the
+   * first use of a label creates it. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.LabelThreads
    */
@@ -2913,8 +2928,8 @@ export const InboxService: GenService<{
     output: typeof LabelThreadsResponseSchema;
   },
   /**
-   * Snoozes a thread until a time, or clears its snooze. Snoozing takes the thread out of the archive. A new message
-   * from the counterparty clears the snooze. Scope: inbox:write.
+   * Snoozes a thread until a time, or clears its snooze. Snoozing also unarchives the thread. A new message from the
+   * counterparty clears the snooze. Nothing changes on the site. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SnoozeThread
    */
@@ -2924,7 +2939,7 @@ export const InboxService: GenService<{
     output: typeof SnoozeThreadResponseSchema;
   },
   /**
-   * Sets the workspace's note about a thread. The counterparty never sees it. Scope: inbox:write.
+   * Sets the workspace's private note about a thread. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SetThreadNote
    */
@@ -2934,8 +2949,9 @@ export const InboxService: GenService<{
     output: typeof SetThreadNoteResponseSchema;
   },
   /**
-   * Hides a thread here; it remains on the site. A new message from the counterparty makes it visible again. Fails with
-   * REPLY_OPEN while a reply in the thread has not ended. Scope: inbox:write.
+   * Hides a thread on this server; it remains on the site. A new message from the counterparty shows it again. Fails
+   * with REPLY_OPEN while a reply in the thread has not ended. To remove the thread on the site, call
+   * PrepareThreadRemoval. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.DeleteThread
    */
@@ -2946,8 +2962,10 @@ export const InboxService: GenService<{
   },
   /**
    * Prepares the removal of a thread from the account's inbox on the site; the counterparty keeps their copy. Returns
-   * the thread with the confirmation that approves its removal. Changes nothing. Fails with REPLY_OPEN,
-   * THREAD_REMOVAL_OPEN, ACCOUNT_PAUSED, MODE_CHANGED, SESSION_REQUIRED and SESSION_INVALID. Scope: inbox:confirm.
+   * the thread with the confirmation of its removal. Changes nothing.
+   *
+   * Fails with REPLY_OPEN, THREAD_REMOVAL_OPEN, ACCOUNT_PAUSED, MODE_CHANGED, SESSION_REQUIRED and SESSION_INVALID.
+   * Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.PrepareThreadRemoval
    */
@@ -2957,11 +2975,13 @@ export const InboxService: GenService<{
     output: typeof PrepareThreadRemovalResponseSchema;
   },
   /**
-   * Confirms the removal of a thread. `dry_run` defaults to true: all checks run, nothing changes. After a real call
-   * the thread is removed on the site, once; `Thread.removal` shows the state. Fails with CONFIRMATION_STALE if the
-   * thread has new messages since the preparation. Messages that arrive between this call and the request to the site
-   * fail the removal with the same reason. The thread stays here until DeleteThread. Also fails with the reasons of
-   * PrepareThreadRemoval. Scope: inbox:confirm.
+   * Confirms the removal of a thread on the site. `dry_run` defaults to true: all checks run, and nothing changes.
+   * After a real call, the server removes the thread on the site, once; `Thread.removal` shows the progress. The thread
+   * stays on this server until DeleteThread is called.
+   *
+   * Fails with CONFIRMATION_STALE if the thread has new messages since the preparation, and with the reasons of
+   * PrepareThreadRemoval. If a message arrives after this call and before the server sends the removal to the site, the
+   * removal fails with CONFIRMATION_STALE. Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.ConfirmThreadRemoval
    */
@@ -2971,9 +2991,10 @@ export const InboxService: GenService<{
     output: typeof ConfirmThreadRemovalResponseSchema;
   },
   /**
-   * Saves the draft of a thread, one per thread, so that it is available on every device. Fails with DRAFT_CONFLICT if
-   * another device has saved since `expected_version`. The error's metadata `version` is the current version; GetThread
-   * returns its text. Saving the current text again is not a conflict, so a retry is safe. Scope: inbox:write.
+   * Saves the draft of a thread, so that it is available on every device. A thread has one draft. Fails with
+   * DRAFT_CONFLICT if the draft was saved elsewhere since `expected_version`; the error's metadata `version` is the
+   * current version, and GetThread returns its text. Saving the current text again is not a conflict, so a retry is
+   * safe. Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SaveDraft
    */
@@ -2983,11 +3004,13 @@ export const InboxService: GenService<{
     output: typeof SaveDraftResponseSchema;
   },
   /**
-   * Sends a reply, once. In AUTOMATED and MOCK mode the reply is QUEUED and sent after its undo window (setting
-   * REPLIES_UNDO). In MANUAL mode, or with `manual`, it is AWAITING_CONFIRMATION and sent after ConfirmReply. The
-   * replies of a thread are sent one after the other, in the order of their requests. The same text twice is two
-   * messages. Photos are sent as attachments. Fails with REPLY_NOT_ALLOWED if the site accepts no reply in the thread.
-   * Also fails with ACCOUNT_PAUSED, MODE_CHANGED, SESSION_REQUIRED and SESSION_INVALID. Scope: inbox:send.
+   * Sends a reply, once. In AUTOMATED and MOCK mode, the reply is QUEUED and is sent after the period REPLIES_UNDO, in
+   * which CancelReply can cancel it. In MANUAL mode, or with `manual`, it is AWAITING_CONFIRMATION and is sent after
+   * ConfirmReply.
+   *
+   * The replies of a thread are sent one after another, in the order in which they were requested. Sending the same
+   * text twice sends two messages. Fails with REPLY_NOT_ALLOWED if the site accepts no reply in the thread. Also fails
+   * with ACCOUNT_PAUSED, MODE_CHANGED, SESSION_REQUIRED and SESSION_INVALID. Scope: inbox:send.
    *
    * @generated from rpc vintedbot.v1.InboxService.SendReply
    */
@@ -2997,9 +3020,9 @@ export const InboxService: GenService<{
     output: typeof SendReplyResponseSchema;
   },
   /**
-   * Confirms a reply. `dry_run` defaults to true: all checks run, nothing changes. Fails with REPLY_STATE_INVALID
-   * unless the reply awaits its confirmation, with CONFIRMATION_STALE if RetryReply was called since, and with
-   * ACCOUNT_PAUSED and MODE_CHANGED. Scope: inbox:confirm.
+   * Confirms a reply. `dry_run` defaults to true: all checks run, and nothing changes. Fails with REPLY_STATE_INVALID
+   * unless the reply awaits its confirmation, with CONFIRMATION_STALE if RetryReply was called after the confirmation
+   * was issued, and with ACCOUNT_PAUSED and MODE_CHANGED. Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.ConfirmReply
    */
@@ -3009,8 +3032,9 @@ export const InboxService: GenService<{
     output: typeof ConfirmReplyResponseSchema;
   },
   /**
-   * Cancels a reply before it is sent. After that the call fails with NOT_CANCELLABLE. Cancelling a cancelled reply
-   * changes nothing. A FAILED reply fails with REPLY_STATE_INVALID. Scope: inbox:send.
+   * Cancels a reply that is not being sent yet. Once the server has begun to send it, the call fails with
+   * NOT_CANCELLABLE. Cancelling a cancelled reply changes nothing. Fails with REPLY_STATE_INVALID if the reply has
+   * FAILED. Scope: inbox:send.
    *
    * @generated from rpc vintedbot.v1.InboxService.CancelReply
    */
@@ -3020,10 +3044,11 @@ export const InboxService: GenService<{
     output: typeof CancelReplyResponseSchema;
   },
   /**
-   * Sends a BLOCKED or FAILED reply again, with the same text. Fails with REPLY_STATE_INVALID in every other state, in
-   * particular UNCONFIRMED, and if the site refused the text. Fails with ACCOUNT_PAUSED until the account is resumed,
-   * and with MODE_CHANGED. In MANUAL mode a reply that was not confirmed awaits its confirmation again.
-   * Scope: inbox:send.
+   * Sends a BLOCKED or FAILED reply again, with the same text. In MANUAL mode, a reply that was never confirmed awaits
+   * its confirmation again.
+   *
+   * Fails with REPLY_STATE_INVALID in every other state, in particular UNCONFIRMED, and if the site refused the text.
+   * Fails with ACCOUNT_PAUSED until the account is resumed, and with MODE_CHANGED. Scope: inbox:send.
    *
    * @generated from rpc vintedbot.v1.InboxService.RetryReply
    */
@@ -3033,8 +3058,8 @@ export const InboxService: GenService<{
     output: typeof RetryReplyResponseSchema;
   },
   /**
-   * Settles a reply in doubt: a person states whether an UNCONFIRMED reply was sent. Fails with REPLY_STATE_INVALID
-   * unless the reply is UNCONFIRMED and `requires_action`. Scope: inbox:confirm.
+   * Resolves a reply in doubt: a person states whether it was sent. Fails with REPLY_STATE_INVALID unless the reply is
+   * UNCONFIRMED and has `requires_action`. Scope: inbox:confirm.
    *
    * @generated from rpc vintedbot.v1.InboxService.ResolveReply
    */
@@ -3044,7 +3069,8 @@ export const InboxService: GenService<{
     output: typeof ResolveReplyResponseSchema;
   },
   /**
-   * Returns one reply. The confirmation is returned only to callers with inbox:confirm. Scope: inbox:read.
+   * Returns one reply. It contains its confirmation only if the caller's token has the scope inbox:confirm.
+   * Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.InboxService.GetReply
    */
@@ -3064,10 +3090,12 @@ export const InboxService: GenService<{
     output: typeof ListRepliesResponseSchema;
   },
   /**
-   * Reads an account's inbox on the site now, and returns when the reading has ended. If a reading is in progress, the
-   * call waits for that one. If the caller's deadline ends the call, the reading continues. Limited to
-   * SYNC_NOW_PER_MINUTE calls a minute per account: RATE_LIMITED. Fails with ACCOUNT_PAUSED, SESSION_REQUIRED,
-   * SESSION_INVALID, SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED, or the reason of a challenge. Scope: inbox:write.
+   * Reads an account's inbox on the site now, and returns when it has been read. If it is already being read, the call
+   * waits for that. If the deadline ends the call, the server continues to read.
+   *
+   * Fails with RATE_LIMITED after SYNC_NOW_PER_MINUTE calls per minute for the account. Also fails with ACCOUNT_PAUSED,
+   * SESSION_REQUIRED, SESSION_INVALID, SITE_UNAVAILABLE, SITE_RESPONSE_UNEXPECTED or a CHALLENGE reason.
+   * Scope: inbox:write.
    *
    * @generated from rpc vintedbot.v1.InboxService.SyncNow
    */

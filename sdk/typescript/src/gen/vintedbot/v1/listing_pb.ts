@@ -25,7 +25,7 @@ export const file_vintedbot_v1_listing: GenFile = /*@__PURE__*/
   fileDesc("Chp2aW50ZWRib3QvdjEvbGlzdGluZy5wcm90bxIMdmludGVkYm90LnYxIo0JCgdMaXN0aW5nEgoKAmlkGAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSKgoFc3RhdGUYAyABKA4yGy52aW50ZWRib3QudjEuTGlzdGluZy5TdGF0ZRINCgV0aXRsZRgEIAEoCRITCgtkZXNjcmlwdGlvbhgFIAEoCRIiCgVwcmljZRgGIAEoCzITLnZpbnRlZGJvdC52MS5Nb25leRIsCghjYXRlZ29yeRgHIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKQoFYnJhbmQYCCABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEigKBHNpemUYCSABKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEi0KCWNvbmRpdGlvbhgKIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSKgoGY29sb3JzGAsgAygLMhoudmludGVkYm90LnYxLlJlc29sdmVkTmFtZRItCgltYXRlcmlhbHMYDCADKAsyGi52aW50ZWRib3QudjEuUmVzb2x2ZWROYW1lEjAKDHBhY2thZ2Vfc2l6ZRgNIAEoCzIaLnZpbnRlZGJvdC52MS5SZXNvbHZlZE5hbWUSEQoJcGhvdG9faWRzGA4gAygJEiwKBnJlbW90ZRgPIAEoCzIcLnZpbnRlZGJvdC52MS5MaXN0aW5nLlJlbW90ZRIdChVhY3RpdmVfcHVibGlzaF9qb2JfaWQYECABKAkSLwoLY3JlYXRlX3RpbWUYESABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGBIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgTIAEoBBqpAgoGUmVtb3RlEg8KB2l0ZW1faWQYASABKAkSCwoDdXJsGAIgASgJEjAKDHB1Ymxpc2hfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASDgoGaGlkZGVuGAQgASgIEhQKDHVuZGVyX3JldmlldxgFIAEoCBIMCgRzaXRlGAYgASgJEjsKC2RpZmZlcmVuY2VzGAcgAygLMiYudmludGVkYm90LnYxLkxpc3RpbmcuUmVtb3RlRGlmZmVyZW5jZRItCglyZWFkX3RpbWUYCCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEg4KBmNsb3NlZBgJIAEoCBIQCghyZXNlcnZlZBgKIAEoCBINCgVkcmFmdBgLIAEoCBpAChBSZW1vdGVEaWZmZXJlbmNlEg0KBWZpZWxkGAEgASgJEg0KBWxvY2FsGAIgASgJEg4KBnJlbW90ZRgDIAEoCSJtCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEg8KC1NUQVRFX0RSQUZUEAESFAoQU1RBVEVfUFVCTElTSElORxACEhMKD1NUQVRFX1BVQkxJU0hFRBADEhEKDVNUQVRFX0RFTEVURUQQBCKMAwoMTGlzdGluZ0lucHV0Eg0KBXRpdGxlGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEiIKBXByaWNlGAMgASgLMhMudmludGVkYm90LnYxLk1vbmV5EigKCGNhdGVnb3J5GAQgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiUKBWJyYW5kGAUgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiQKBHNpemUYBiABKAsyFi52aW50ZWRib3QudjEuTmFtZU9ySWQSKQoJY29uZGl0aW9uGAcgASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEiYKBmNvbG9ycxgIIAMoCzIWLnZpbnRlZGJvdC52MS5OYW1lT3JJZBIpCgltYXRlcmlhbHMYCSADKAsyFi52aW50ZWRib3QudjEuTmFtZU9ySWQSLAoMcGFja2FnZV9zaXplGAogASgLMhYudmludGVkYm90LnYxLk5hbWVPcklkEhEKCXBob3RvX2lkcxgLIAMoCSJrChRDcmVhdGVMaXN0aW5nUmVxdWVzdBISCgphY2NvdW50X2lkGAEgASgJEisKB2xpc3RpbmcYAiABKAsyGi52aW50ZWRib3QudjEuTGlzdGluZ0lucHV0EhIKCnJlcXVlc3RfaWQYAyABKAkiPwoVQ3JlYXRlTGlzdGluZ1Jlc3BvbnNlEiYKB2xpc3RpbmcYASABKAsyFS52aW50ZWRib3QudjEuTGlzdGluZyLpAQoeQ3JlYXRlTGlzdGluZ0Zyb21QaG90b3NSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSRQoGcGhvdG9zGAIgAygLMjUudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdC5OZXdQaG90bxIrCgdsaXN0aW5nGAMgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBISCgpyZXF1ZXN0X2lkGAQgASgJGisKCE5ld1Bob3RvEgwKBGRhdGEYASABKAwSEQoJZmlsZV9uYW1lGAIgASgJIm4KH0NyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVzcG9uc2USJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nEiMKBnBob3RvcxgCIAMoCzITLnZpbnRlZGJvdC52MS5QaG90byIfChFHZXRMaXN0aW5nUmVxdWVzdBIKCgJpZBgBIAEoCSI8ChJHZXRMaXN0aW5nUmVzcG9uc2USJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nIpUBChNMaXN0TGlzdGluZ3NSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJEhIKCmFjY291bnRfaWQYAyABKAkSKwoGc3RhdGVzGAQgAygOMhsudmludGVkYm90LnYxLkxpc3RpbmcuU3RhdGUSFgoOdGl0bGVfY29udGFpbnMYBSABKAkiWAoUTGlzdExpc3RpbmdzUmVzcG9uc2USJwoIbGlzdGluZ3MYASADKAsyFS52aW50ZWRib3QudjEuTGlzdGluZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiygEKFFVwZGF0ZUxpc3RpbmdSZXF1ZXN0EgoKAmlkGAEgASgJEisKB2xpc3RpbmcYAiABKAsyGi52aW50ZWRib3QudjEuTGlzdGluZ0lucHV0Ei8KC3VwZGF0ZV9tYXNrGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLkZpZWxkTWFzaxIeChFleHBlY3RlZF9zZXF1ZW5jZRgEIAEoBEgAiAEBEhIKCnJlcXVlc3RfaWQYBSABKAlCFAoSX2V4cGVjdGVkX3NlcXVlbmNlIj8KFVVwZGF0ZUxpc3RpbmdSZXNwb25zZRImCgdsaXN0aW5nGAEgASgLMhUudmludGVkYm90LnYxLkxpc3RpbmciNgoURGVsZXRlTGlzdGluZ1JlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIXChVEZWxldGVMaXN0aW5nUmVzcG9uc2UiIwoVUHJldmlld0xpc3RpbmdSZXF1ZXN0EgoKAmlkGAEgASgJIqQCChZQcmV2aWV3TGlzdGluZ1Jlc3BvbnNlEg0KBXRpdGxlGAEgASgJEhMKC2Rlc2NyaXB0aW9uGAIgASgJEhIKCnByaWNlX3RleHQYAyABKAkSPAoHZGV0YWlscxgEIAMoCzIrLnZpbnRlZGJvdC52MS5QcmV2aWV3TGlzdGluZ1Jlc3BvbnNlLkRldGFpbBIjCgZwaG90b3MYBSADKAsyEy52aW50ZWRib3QudjEuUGhvdG8SDAoEc2l0ZRgGIAEoCRIrCgp2aW9sYXRpb25zGAcgAygLMhcudmludGVkYm90LnYxLlZpb2xhdGlvbho0CgZEZXRhaWwSDAoEY29kZRgBIAEoCRINCgVsYWJlbBgCIAEoCRINCgV2YWx1ZRgDIAEoCSLSAQoVU2VhcmNoTGlzdGluZ3NSZXF1ZXN0Eg0KBXF1ZXJ5GAEgASgJEhIKCmFjY291bnRfaWQYAiABKAkSLgoKc3RhcnRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCWhhc19waG90bxgFIAEoCBIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSLoAQoWU2VhcmNoTGlzdGluZ3NSZXNwb25zZRI8CgdyZXN1bHRzGAEgAygLMisudmludGVkYm90LnYxLlNlYXJjaExpc3RpbmdzUmVzcG9uc2UuUmVzdWx0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIWCg5pbmRleF9jb21wbGV0ZRgDIAEoCBpfCgZSZXN1bHQSJgoHbGlzdGluZxgBIAEoCzIVLnZpbnRlZGJvdC52MS5MaXN0aW5nEi0KB3NuaXBwZXQYAiADKAsyHC52aW50ZWRib3QudjEuU25pcHBldFNlZ21lbnQy+AUKDkxpc3RpbmdTZXJ2aWNlElgKDUNyZWF0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuQ3JlYXRlTGlzdGluZ1Jlc3BvbnNlEnYKF0NyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zEiwudmludGVkYm90LnYxLkNyZWF0ZUxpc3RpbmdGcm9tUGhvdG9zUmVxdWVzdBotLnZpbnRlZGJvdC52MS5DcmVhdGVMaXN0aW5nRnJvbVBob3Rvc1Jlc3BvbnNlEk8KCkdldExpc3RpbmcSHy52aW50ZWRib3QudjEuR2V0TGlzdGluZ1JlcXVlc3QaIC52aW50ZWRib3QudjEuR2V0TGlzdGluZ1Jlc3BvbnNlElUKDExpc3RMaXN0aW5ncxIhLnZpbnRlZGJvdC52MS5MaXN0TGlzdGluZ3NSZXF1ZXN0GiIudmludGVkYm90LnYxLkxpc3RMaXN0aW5nc1Jlc3BvbnNlElsKDlNlYXJjaExpc3RpbmdzEiMudmludGVkYm90LnYxLlNlYXJjaExpc3RpbmdzUmVxdWVzdBokLnZpbnRlZGJvdC52MS5TZWFyY2hMaXN0aW5nc1Jlc3BvbnNlElgKDVVwZGF0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuVXBkYXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuVXBkYXRlTGlzdGluZ1Jlc3BvbnNlElgKDURlbGV0ZUxpc3RpbmcSIi52aW50ZWRib3QudjEuRGVsZXRlTGlzdGluZ1JlcXVlc3QaIy52aW50ZWRib3QudjEuRGVsZXRlTGlzdGluZ1Jlc3BvbnNlElsKDlByZXZpZXdMaXN0aW5nEiMudmludGVkYm90LnYxLlByZXZpZXdMaXN0aW5nUmVxdWVzdBokLnZpbnRlZGJvdC52MS5QcmV2aWV3TGlzdGluZ1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_media, file_vintedbot_v1_money, file_vintedbot_v1_names, file_vintedbot_v1_search, file_vintedbot_v1_violation]);
 
 /**
- * A thing for sale.
+ * An article for sale, whether it is on the marketplace or not.
  *
  * @generated from message vintedbot.v1.Listing
  */
@@ -52,91 +52,91 @@ export type Listing = Message<"vintedbot.v1.Listing"> & {
   state: Listing_State;
 
   /**
-   * The title, at most 100 characters. Empty: not given yet.
+   * The title, at most 100 characters. Empty if not given yet.
    *
    * @generated from field: string title = 4;
    */
   title: string;
 
   /**
-   * The description, at most 2000 characters. Empty: not given yet.
+   * The description, at most 2,000 characters. Empty if not given yet.
    *
    * @generated from field: string description = 5;
    */
   description: string;
 
   /**
-   * The price without fees. Absent: not given yet.
+   * The price without fees. Absent if not given yet.
    *
    * @generated from field: vintedbot.v1.Money price = 6;
    */
   price?: Money | undefined;
 
   /**
-   * The leaf category, with its path as name. Absent: not given yet.
+   * The leaf category; its name is the full path. Absent if not given yet.
    *
    * @generated from field: vintedbot.v1.ResolvedName category = 7;
    */
   category?: ResolvedName | undefined;
 
   /**
-   * The brand. Absent: not given yet; the site may require it.
+   * The brand. Absent if not given yet; the site may require it.
    *
    * @generated from field: vintedbot.v1.ResolvedName brand = 8;
    */
   brand?: ResolvedName | undefined;
 
   /**
-   * The size. Absent: not given yet, or the category has no sizes.
+   * The size. Absent if not given yet, or if the category has no sizes.
    *
    * @generated from field: vintedbot.v1.ResolvedName size = 9;
    */
   size?: ResolvedName | undefined;
 
   /**
-   * The condition of the item. Absent: not given yet.
+   * The condition of the item. Absent if not given yet.
    *
    * @generated from field: vintedbot.v1.ResolvedName condition = 10;
    */
   condition?: ResolvedName | undefined;
 
   /**
-   * The colours, the main one first, at most 2. Empty: not given yet.
+   * The colours, the main one first, at most 2. Empty if not given yet.
    *
    * @generated from field: repeated vintedbot.v1.ResolvedName colors = 11;
    */
   colors: ResolvedName[];
 
   /**
-   * The materials, at most 3. Empty: not given.
+   * The materials, at most 3. Empty if not given.
    *
    * @generated from field: repeated vintedbot.v1.ResolvedName materials = 12;
    */
   materials: ResolvedName[];
 
   /**
-   * The package size. Absent: not given yet.
+   * The package size. Absent if not given yet.
    *
    * @generated from field: vintedbot.v1.ResolvedName package_size = 13;
    */
   packageSize?: ResolvedName | undefined;
 
   /**
-   * UUIDs of the photos in order, the main one first, at most 20. Empty: none yet.
+   * UUIDs of the photos in order, the main one first, at most 20. Empty if there are none yet.
    *
    * @generated from field: repeated string photo_ids = 14;
    */
   photoIds: string[];
 
   /**
-   * The item on the marketplace. Absent: there is none. Output only.
+   * The item on the site, or its private draft. Absent if there is none. Output only.
    *
    * @generated from field: vintedbot.v1.Listing.Remote remote = 15;
    */
   remote?: Listing_Remote | undefined;
 
   /**
-   * UUID of the publish job that has not ended. Empty: none. Output only.
+   * UUID of the listing's publish job that has not ended. Empty if there is none. Output only.
    *
    * @generated from field: string active_publish_job_id = 16;
    */
@@ -157,7 +157,7 @@ export type Listing = Message<"vintedbot.v1.Listing"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log. Output only.
+   * The sequence of this resource's last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 19;
    */
@@ -192,7 +192,7 @@ export type Listing_Remote = Message<"vintedbot.v1.Listing.Remote"> & {
   url: string;
 
   /**
-   * The time at which the server established that the item is published. Absent: the item was only ever seen as a
+   * The time at which the server established that the item is published. Absent if the item has only been seen as a
    * draft.
    *
    * @generated from field: google.protobuf.Timestamp publish_time = 3;
@@ -221,21 +221,21 @@ export type Listing_Remote = Message<"vintedbot.v1.Listing.Remote"> & {
   site: string;
 
   /**
-   * The differences between the item on the site and this listing. Empty: none is known.
+   * The fields in which the item on the site differs from this listing. Empty if no difference is known.
    *
    * @generated from field: repeated vintedbot.v1.Listing.RemoteDifference differences = 7;
    */
   differences: Listing_RemoteDifference[];
 
   /**
-   * The time of the last reading of the item. Absent: not read since its publication.
+   * The time at which the item was last read. Absent if it was not read since its publication.
    *
    * @generated from field: google.protobuf.Timestamp read_time = 8;
    */
   readTime?: Timestamp | undefined;
 
   /**
-   * Whether the item was closed when it was last read: sold, or taken off by the site.
+   * Whether the item was closed when it was last read: sold, or removed from sale by the site.
    *
    * @generated from field: bool closed = 9;
    */
@@ -271,7 +271,7 @@ export const Listing_RemoteSchema: GenMessage<Listing_Remote> = /*@__PURE__*/
 export type Listing_RemoteDifference = Message<"vintedbot.v1.Listing.RemoteDifference"> & {
   /**
    * The field's name: "title", "description", "price", "category", "brand", "size", "condition", "colors",
-   * "materials", "package_size", "photos", "hidden", "closed", or "gone" if the item is not on the site any more.
+   * "materials", "package_size", "photos", "hidden" or "closed"; or "gone" if the item is no longer on the site.
    *
    * @generated from field: string field = 1;
    */
@@ -306,22 +306,22 @@ export const Listing_RemoteDifferenceSchema: GenMessage<Listing_RemoteDifference
  */
 export enum Listing_State {
   /**
-   * Not set; refused as a filter.
+   * Unspecified. Not accepted as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * Not on sale on the marketplace. It may have a publish job that is being prepared, awaits its confirmation or is
-   * scheduled. If `remote.draft` is true, the site has a private draft of it.
+   * Not on sale on the marketplace. The listing may have a publish job that is being prepared, awaits confirmation or
+   * is scheduled. If `remote.draft` is true, the site has a private draft of it.
    *
    * @generated from enum value: STATE_DRAFT = 1;
    */
   DRAFT = 1,
 
   /**
-   * A confirmed publish job is running, or its outcome is in doubt.
+   * A confirmed publish job is publishing the listing, or its outcome is in doubt.
    *
    * @generated from enum value: STATE_PUBLISHING = 2;
    */
@@ -335,7 +335,7 @@ export enum Listing_State {
   PUBLISHED = 3,
 
   /**
-   * Was on the marketplace and was deleted there.
+   * The item was on the marketplace and was deleted there.
    *
    * @generated from enum value: STATE_DELETED = 4;
    */
@@ -349,21 +349,23 @@ export const Listing_StateSchema: GenEnum<Listing_State> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_listing, 0, 0);
 
 /**
- * The values of a listing, as a caller gives them. Names are resolved in the account's language; see `NameOrId`. An
- * empty field counts as not given. The limits are the site's; an operator can change them.
+ * The values of a listing in a request. Names are resolved in the account's language; see `NameOrId`. An empty field
+ * counts as not given. The limits below are the site's; the operator of the server can change them.
  *
  * @generated from message vintedbot.v1.ListingInput
  */
 export type ListingInput = Message<"vintedbot.v1.ListingInput"> & {
   /**
-   * The title, at most 100 characters, not mostly capitals.
+   * The title, at most 100 characters, of which most must not be capitals. Some markets accept no emoji in it. In this
+   * API, a text is stored in Unicode normalization form C with line feeds as line breaks, and a character is a grapheme
+   * cluster: what a person sees as one sign.
    *
    * @generated from field: string title = 1;
    */
   title: string;
 
   /**
-   * The description, at most 2000 characters.
+   * The description, at most 2,000 characters.
    *
    * @generated from field: string description = 2;
    */
@@ -391,7 +393,7 @@ export type ListingInput = Message<"vintedbot.v1.ListingInput"> & {
   brand?: NameOrId | undefined;
 
   /**
-   * The size. A name requires a category.
+   * The size. If it is given by name, a category is required.
    *
    * @generated from field: vintedbot.v1.NameOrId size = 6;
    */
@@ -412,7 +414,7 @@ export type ListingInput = Message<"vintedbot.v1.ListingInput"> & {
   colors: NameOrId[];
 
   /**
-   * The materials, at most 3. Names require a category.
+   * The materials, at most 3. If they are given by name, a category is required.
    *
    * @generated from field: repeated vintedbot.v1.NameOrId materials = 9;
    */
@@ -426,7 +428,7 @@ export type ListingInput = Message<"vintedbot.v1.ListingInput"> & {
   packageSize?: NameOrId | undefined;
 
   /**
-   * UUIDs of stored photos in order, the main one first, at most 20 and none twice.
+   * UUIDs of stored photos in order, the main one first; at most 20, without duplicates.
    *
    * @generated from field: repeated string photo_ids = 11;
    */
@@ -441,7 +443,7 @@ export const ListingInputSchema: GenMessage<ListingInput> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_listing, 1);
 
 /**
- * The request of CreateListing.
+ * The request message for CreateListing.
  *
  * @generated from message vintedbot.v1.CreateListingRequest
  */
@@ -454,15 +456,15 @@ export type CreateListingRequest = Message<"vintedbot.v1.CreateListingRequest"> 
   accountId: string;
 
   /**
-   * The values known so far. Absent: an empty listing.
+   * The values known so far. If absent, the new listing is empty.
    *
    * @generated from field: vintedbot.v1.ListingInput listing = 2;
    */
   listing?: ListingInput | undefined;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters returns the same listing. Empty: every call
-   * creates a listing.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same listing. Without it, every
+   * call creates a listing.
    *
    * @generated from field: string request_id = 3;
    */
@@ -477,7 +479,7 @@ export const CreateListingRequestSchema: GenMessage<CreateListingRequest> = /*@_
   messageDesc(file_vintedbot_v1_listing, 2);
 
 /**
- * The response of CreateListing.
+ * The response message for CreateListing.
  *
  * @generated from message vintedbot.v1.CreateListingResponse
  */
@@ -498,7 +500,7 @@ export const CreateListingResponseSchema: GenMessage<CreateListingResponse> = /*
   messageDesc(file_vintedbot_v1_listing, 3);
 
 /**
- * The request of CreateListingFromPhotos.
+ * The request message for CreateListingFromPhotos.
  *
  * @generated from message vintedbot.v1.CreateListingFromPhotosRequest
  */
@@ -511,23 +513,23 @@ export type CreateListingFromPhotosRequest = Message<"vintedbot.v1.CreateListing
   accountId: string;
 
   /**
-   * The photos in order, the main one first; 1 to 20. The whole request must fit the server's limit for messages with
-   * photos. Store larger photos with MediaService first.
+   * The photos in order, the main one first; 1 to 20. The whole request may have at most MAX_UPLOAD_BYTES bytes (25 MiB
+   * by default). To send more, store the photos with MediaService first.
    *
    * @generated from field: repeated vintedbot.v1.CreateListingFromPhotosRequest.NewPhoto photos = 2;
    */
   photos: CreateListingFromPhotosRequest_NewPhoto[];
 
   /**
-   * The other values of the listing. Its `photo_ids` follow the new photos. Absent: none.
+   * The other values of the listing. Its `photo_ids` are added after the new photos.
    *
    * @generated from field: vintedbot.v1.ListingInput listing = 3;
    */
   listing?: ListingInput | undefined;
 
   /**
-   * The idempotency key, a UUID. Watch reports the progress of the photos under it. Empty: every call creates a
-   * listing.
+   * The idempotency key, a UUID. EventService.Watch reports the progress of the photos with this id. Without it, every
+   * call creates a listing.
    *
    * @generated from field: string request_id = 4;
    */
@@ -548,14 +550,14 @@ export const CreateListingFromPhotosRequestSchema: GenMessage<CreateListingFromP
  */
 export type CreateListingFromPhotosRequest_NewPhoto = Message<"vintedbot.v1.CreateListingFromPhotosRequest.NewPhoto"> & {
   /**
-   * The bytes of the file, at most the server's photo limit. Required.
+   * The bytes of the file. Required.
    *
    * @generated from field: bytes data = 1;
    */
   data: Uint8Array;
 
   /**
-   * The name of the file, at most 255 characters, no control characters. Empty: none.
+   * The name of the file, at most 255 characters, no control characters. Optional.
    *
    * @generated from field: string file_name = 2;
    */
@@ -570,7 +572,7 @@ export const CreateListingFromPhotosRequest_NewPhotoSchema: GenMessage<CreateLis
   messageDesc(file_vintedbot_v1_listing, 4, 0);
 
 /**
- * The response of CreateListingFromPhotos.
+ * The response message for CreateListingFromPhotos.
  *
  * @generated from message vintedbot.v1.CreateListingFromPhotosResponse
  */
@@ -598,7 +600,7 @@ export const CreateListingFromPhotosResponseSchema: GenMessage<CreateListingFrom
   messageDesc(file_vintedbot_v1_listing, 5);
 
 /**
- * The request of GetListing.
+ * The request message for GetListing.
  *
  * @generated from message vintedbot.v1.GetListingRequest
  */
@@ -619,7 +621,7 @@ export const GetListingRequestSchema: GenMessage<GetListingRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_listing, 6);
 
 /**
- * The response of GetListing.
+ * The response message for GetListing.
  *
  * @generated from message vintedbot.v1.GetListingResponse
  */
@@ -640,41 +642,43 @@ export const GetListingResponseSchema: GenMessage<GetListingResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_listing, 7);
 
 /**
- * The request of ListListings.
+ * The request message for ListListings.
  *
  * @generated from message vintedbot.v1.ListListingsRequest
  */
 export type ListListingsRequest = Message<"vintedbot.v1.ListListingsRequest"> & {
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * UUID of an account: only its listings. Empty: all accounts.
+   * UUID of the account whose listings are returned. If empty, listings of all accounts are returned.
    *
    * @generated from field: string account_id = 3;
    */
   accountId: string;
 
   /**
-   * Only listings in one of these states, at most 100 entries. Empty: all states.
+   * The states of the listings to return, at most 100 entries. If empty, listings in all states are returned.
    *
    * @generated from field: repeated vintedbot.v1.Listing.State states = 4;
    */
   states: Listing_State[];
 
   /**
-   * Only listings whose title contains this text, at most 100 characters. Case is ignored. Empty: all titles.
+   * Returns only listings whose title contains this text, ignoring case; at most 100 characters. If empty, all titles
+   * match.
    *
    * @generated from field: string title_contains = 5;
    */
@@ -689,7 +693,7 @@ export const ListListingsRequestSchema: GenMessage<ListListingsRequest> = /*@__P
   messageDesc(file_vintedbot_v1_listing, 8);
 
 /**
- * The response of ListListings.
+ * The response message for ListListings.
  *
  * @generated from message vintedbot.v1.ListListingsResponse
  */
@@ -702,7 +706,7 @@ export type ListListingsResponse = Message<"vintedbot.v1.ListListingsResponse"> 
   listings: Listing[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -717,7 +721,7 @@ export const ListListingsResponseSchema: GenMessage<ListListingsResponse> = /*@_
   messageDesc(file_vintedbot_v1_listing, 9);
 
 /**
- * The request of UpdateListing.
+ * The request message for UpdateListing.
  *
  * @generated from message vintedbot.v1.UpdateListingRequest
  */
@@ -737,23 +741,24 @@ export type UpdateListingRequest = Message<"vintedbot.v1.UpdateListingRequest"> 
   listing?: ListingInput | undefined;
 
   /**
-   * The fields to take from `listing` ("title", "price", "photo_ids", …), at most 100 paths. A path whose field has no
-   * value clears the field. Lists are replaced as a whole. Absent or empty: every field that has a value in `listing`.
+   * The fields to take from `listing`, such as "title", "price" or "photo_ids"; at most 100 paths. A field in the mask
+   * without a value in `listing` is cleared. Lists are replaced as a whole. If absent or empty, every field that has a
+   * value in `listing` is taken.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The `sequence` that the listing must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
-   * checked.
+   * The `sequence` that the listing must still have; otherwise the call fails with RESOURCE_CHANGED. If absent, the
+   * sequence is not checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can apply the change again.
+   * The idempotency key, a UUID. Without it, a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -768,7 +773,7 @@ export const UpdateListingRequestSchema: GenMessage<UpdateListingRequest> = /*@_
   messageDesc(file_vintedbot_v1_listing, 10);
 
 /**
- * The response of UpdateListing.
+ * The response message for UpdateListing.
  *
  * @generated from message vintedbot.v1.UpdateListingResponse
  */
@@ -789,7 +794,7 @@ export const UpdateListingResponseSchema: GenMessage<UpdateListingResponse> = /*
   messageDesc(file_vintedbot_v1_listing, 11);
 
 /**
- * The request of DeleteListing.
+ * The request message for DeleteListing.
  *
  * @generated from message vintedbot.v1.DeleteListingRequest
  */
@@ -802,7 +807,7 @@ export type DeleteListingRequest = Message<"vintedbot.v1.DeleteListingRequest"> 
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
+   * The idempotency key, a UUID. Without it, a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -817,7 +822,7 @@ export const DeleteListingRequestSchema: GenMessage<DeleteListingRequest> = /*@_
   messageDesc(file_vintedbot_v1_listing, 12);
 
 /**
- * The response of DeleteListing.
+ * The response message for DeleteListing.
  *
  * @generated from message vintedbot.v1.DeleteListingResponse
  */
@@ -832,7 +837,7 @@ export const DeleteListingResponseSchema: GenMessage<DeleteListingResponse> = /*
   messageDesc(file_vintedbot_v1_listing, 13);
 
 /**
- * The request of PreviewListing.
+ * The request message for PreviewListing.
  *
  * @generated from message vintedbot.v1.PreviewListingRequest
  */
@@ -853,7 +858,7 @@ export const PreviewListingRequestSchema: GenMessage<PreviewListingRequest> = /*
   messageDesc(file_vintedbot_v1_listing, 14);
 
 /**
- * The response of PreviewListing.
+ * The response message for PreviewListing.
  *
  * @generated from message vintedbot.v1.PreviewListingResponse
  */
@@ -873,7 +878,7 @@ export type PreviewListingResponse = Message<"vintedbot.v1.PreviewListingRespons
   description: string;
 
   /**
-   * The price as the site writes it: "29,00 €". Empty: no price is given.
+   * The price as the site writes it: "29,00 €". Empty if the listing has no price.
    *
    * @generated from field: string price_text = 3;
    */
@@ -901,7 +906,7 @@ export type PreviewListingResponse = Message<"vintedbot.v1.PreviewListingRespons
   site: string;
 
   /**
-   * Everything that prevents the publication. Empty: the listing can be published.
+   * Everything that prevents the publication. Empty if the listing can be published.
    *
    * @generated from field: repeated vintedbot.v1.Violation violations = 7;
    */
@@ -951,56 +956,57 @@ export const PreviewListingResponse_DetailSchema: GenMessage<PreviewListingRespo
   messageDesc(file_vintedbot_v1_listing, 15, 0);
 
 /**
- * The request of SearchListings. Filters are combined with AND.
+ * The request message for SearchListings. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.SearchListingsRequest
  */
 export type SearchListingsRequest = Message<"vintedbot.v1.SearchListingsRequest"> & {
   /**
-   * The search text, as in InboxService.Search. One listing must contain every word. The words of a phrase must be in
-   * one of its fields.
+   * The search text, in the syntax of `SearchRequest.query`. A listing matches if it contains every word, in any of its
+   * fields. The words of a phrase must be in the same field.
    *
    * @generated from field: string query = 1;
    */
   query: string;
 
   /**
-   * UUID of an account: only its listings. Empty: all accounts.
+   * UUID of the account whose listings are returned. If empty, listings of all accounts are returned.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * Only listings created from this time on. Absent: no lower bound.
+   * Returns only listings created from this time on. If absent, there is no lower bound.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 3;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only listings created before this time. Absent: no upper bound.
+   * Returns only listings created before this time. If absent, there is no upper bound.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 4;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Whether to return only listings with photos. Absent: no.
+   * Whether to return only listings with photos.
    *
    * @generated from field: bool has_photo = 5;
    */
   hasPhoto: boolean;
 
   /**
-   * Results per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 6;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 7;
    */
@@ -1015,20 +1021,21 @@ export const SearchListingsRequestSchema: GenMessage<SearchListingsRequest> = /*
   messageDesc(file_vintedbot_v1_listing, 16);
 
 /**
- * The response of SearchListings.
+ * The response message for SearchListings.
  *
  * @generated from message vintedbot.v1.SearchListingsResponse
  */
 export type SearchListingsResponse = Message<"vintedbot.v1.SearchListingsResponse"> & {
   /**
-   * The results, the most recently created first. Any page can have fewer entries than `page_size`, not only the last.
+   * The results, newest listing first. A page can have fewer results than `page_size` and still be followed by another
+   * page.
    *
    * @generated from field: repeated vintedbot.v1.SearchListingsResponse.Result results = 1;
    */
   results: SearchListingsResponse_Result[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1078,16 +1085,18 @@ export const SearchListingsResponse_ResultSchema: GenMessage<SearchListingsRespo
   messageDesc(file_vintedbot_v1_listing, 17, 0);
 
 /**
- * Manages listings: the things that the workspace sells. No call of this service contacts the marketplace;
- * PublishService publishes and changes items there.
+ * Manages listings: the articles that the workspace sells. No method of this service contacts the site. PublishService
+ * publishes a listing as an item on the site, and changes that item.
  *
  * @generated from service vintedbot.v1.ListingService
  */
 export const ListingService: GenService<{
   /**
-   * Creates a listing. Given values must be within the site's limits; one error names all violations. Missing values
-   * can follow later. Fails with VALIDATION_FAILED, NAME_AMBIGUOUS, NAME_UNKNOWN or TOO_MANY_PHOTOS. Fails with
-   * CATALOG_NOT_READY if a catalogue value is given before the catalogue has been read. Scope: listings:write.
+   * Creates a listing. It may be incomplete: missing values can be added until it is published. Values that are given
+   * must be within the site's limits; one error reports all violations.
+   *
+   * Fails with VALIDATION_FAILED, NAME_AMBIGUOUS, NAME_UNKNOWN or TOO_MANY_PHOTOS. Fails with CATALOG_NOT_READY if a
+   * catalogue value is given before the catalogue has been read. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.CreateListing
    */
@@ -1097,8 +1106,8 @@ export const ListingService: GenService<{
     output: typeof CreateListingResponseSchema;
   },
   /**
-   * Stores photos and creates a listing with them in one call: everything or nothing. Fails as CreateListing and
-   * MediaService.UploadPhoto do. Scopes: listings:write and media:write.
+   * Stores photos and creates a listing with them in one call. If anything fails, nothing is stored. Fails with the
+   * reasons of CreateListing and of MediaService.UploadPhoto. Scopes: listings:write and media:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.CreateListingFromPhotos
    */
@@ -1128,7 +1137,8 @@ export const ListingService: GenService<{
     output: typeof ListListingsResponseSchema;
   },
   /**
-   * Finds listings by the words of their title, description and catalogue values, newest first. Scope: listings:read.
+   * Searches listings by the words of their titles, descriptions and catalogue values, newest first.
+   * Scope: listings:read.
    *
    * @generated from rpc vintedbot.v1.ListingService.SearchListings
    */
@@ -1138,10 +1148,12 @@ export const ListingService: GenService<{
     output: typeof SearchListingsResponseSchema;
   },
   /**
-   * Changes a listing on this server. A change makes confirm tokens that were issued before stale. Fails as
-   * CreateListing does, and with RESOURCE_CHANGED. Fails with PUBLISH_JOB_OPEN while the listing is being published or
-   * the outcome is in doubt. Fails with ALREADY_PUBLISHED for a listing on the marketplace: PrepareChange changes the
-   * item and the listing. Scope: listings:write.
+   * Changes a listing on this server. A change makes confirm tokens of the listing stale (see `Confirmation`). To
+   * change a listing that is on the marketplace, call PublishService.PrepareChange, which changes the item and then the
+   * listing.
+   *
+   * Fails with the reasons of CreateListing, with RESOURCE_CHANGED, with PUBLISH_JOB_OPEN if the listing is PUBLISHING,
+   * and with ALREADY_PUBLISHED if it is PUBLISHED. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.UpdateListing
    */
@@ -1151,8 +1163,8 @@ export const ListingService: GenService<{
     output: typeof UpdateListingResponseSchema;
   },
   /**
-   * Deletes a listing from this server. Nothing changes on the site, and the photos stay. Fails with PUBLISH_JOB_OPEN
-   * while a publish job of the listing has not ended. Scope: listings:write.
+   * Deletes a listing from this server. Nothing changes on the site, and the photos are not deleted with it. Fails with
+   * PUBLISH_JOB_OPEN if the listing has a publish job that has not ended. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.ListingService.DeleteListing
    */
@@ -1162,8 +1174,8 @@ export const ListingService: GenService<{
     output: typeof DeleteListingResponseSchema;
   },
   /**
-   * Returns a listing as it will look on the site, and everything that prevents its publication. Does not contact the
-   * site. Fails with CATALOG_NOT_READY. Scope: listings:read.
+   * Returns a listing as it will look on the site, with everything that prevents its publication. The call sends no
+   * request to the site. Fails with CATALOG_NOT_READY. Scope: listings:read.
    *
    * @generated from rpc vintedbot.v1.ListingService.PreviewListing
    */

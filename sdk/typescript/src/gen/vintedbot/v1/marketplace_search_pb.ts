@@ -15,7 +15,7 @@ export const file_vintedbot_v1_marketplace_search: GenFile = /*@__PURE__*/
   fileDesc("CiV2aW50ZWRib3QvdjEvbWFya2V0cGxhY2Vfc2VhcmNoLnByb3RvEgx2aW50ZWRib3QudjEiXgoSU2VhcmNoSXRlbXNSZXF1ZXN0EhIKCmFjY291bnRfaWQYASABKAkSDQoFcXVlcnkYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAki2wEKE1NlYXJjaEl0ZW1zUmVzcG9uc2USNQoFaXRlbXMYASADKAsyJi52aW50ZWRib3QudjEuU2VhcmNoSXRlbXNSZXNwb25zZS5JdGVtEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRp0CgRJdGVtEhYKDnJlbW90ZV9pdGVtX2lkGAEgASgJEg0KBXRpdGxlGAIgASgJEiIKBXByaWNlGAMgASgLMhMudmludGVkYm90LnYxLk1vbmV5EgsKA3VybBgEIAEoCRIUCgxzZWxsZXJfbG9naW4YBSABKAkybgoYTWFya2V0cGxhY2VTZWFyY2hTZXJ2aWNlElIKC1NlYXJjaEl0ZW1zEiAudmludGVkYm90LnYxLlNlYXJjaEl0ZW1zUmVxdWVzdBohLnZpbnRlZGJvdC52MS5TZWFyY2hJdGVtc1Jlc3BvbnNlYgZwcm90bzM", [file_vintedbot_v1_money]);
 
 /**
- * The request of SearchItems.
+ * The request message for SearchItems.
  *
  * @generated from message vintedbot.v1.SearchItemsRequest
  */
@@ -35,14 +35,15 @@ export type SearchItemsRequest = Message<"vintedbot.v1.SearchItemsRequest"> & {
   query: string;
 
   /**
-   * Entries per page, 1 to 96; larger values count as 96. Absent or 0: 48.
+   * The maximum number of entries to return, 1 to 96. Larger values count as 96. If 0, the default of 48 applies.
    *
    * @generated from field: int32 page_size = 3;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 4;
    */
@@ -57,7 +58,7 @@ export const SearchItemsRequestSchema: GenMessage<SearchItemsRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_marketplace_search, 0);
 
 /**
- * The response of SearchItems.
+ * The response message for SearchItems.
  *
  * @generated from message vintedbot.v1.SearchItemsResponse
  */
@@ -70,7 +71,7 @@ export type SearchItemsResponse = Message<"vintedbot.v1.SearchItemsResponse"> & 
   items: SearchItemsResponse_Item[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -85,7 +86,7 @@ export const SearchItemsResponseSchema: GenMessage<SearchItemsResponse> = /*@__P
   messageDesc(file_vintedbot_v1_marketplace_search, 1);
 
 /**
- * An item of a member.
+ * An item that a member of the marketplace sells.
  *
  * @generated from message vintedbot.v1.SearchItemsResponse.Item
  */
@@ -119,7 +120,7 @@ export type SearchItemsResponse_Item = Message<"vintedbot.v1.SearchItemsResponse
   url: string;
 
   /**
-   * The seller's login name. Empty: unknown.
+   * The seller's login name. Empty if it is not known.
    *
    * @generated from field: string seller_login = 5;
    */
@@ -134,8 +135,8 @@ export const SearchItemsResponse_ItemSchema: GenMessage<SearchItemsResponse_Item
   messageDesc(file_vintedbot_v1_marketplace_search, 1, 0);
 
 /**
- * Searches the items of all members of the marketplace. This is an extension point: a server without a search fails
- * every call with UNIMPLEMENTED and the reason SEARCH_UNAVAILABLE.
+ * Searches the items of all members of the marketplace. Optional: a server without marketplace search fails every call
+ * with SEARCH_UNAVAILABLE.
  *
  * @generated from service vintedbot.v1.MarketplaceSearchService
  */

@@ -28,8 +28,8 @@ export type Photo = Message<"vintedbot.v1.Photo"> & {
   id: string;
 
   /**
-   * The SHA-256 of the stored file, 64 hexadecimal digits. It identifies the content: the same content stored twice is
-   * one photo.
+   * The SHA-256 of the stored file, 64 hexadecimal digits. It identifies the content: storing the same content again
+   * returns the same photo.
    *
    * @generated from field: string sha256 = 2;
    */
@@ -71,7 +71,7 @@ export type Photo = Message<"vintedbot.v1.Photo"> & {
   contentType: string;
 
   /**
-   * The name of the uploaded file, without folders. Empty: the upload had none.
+   * The name of the uploaded file, without folders. Empty if the upload had none.
    *
    * @generated from field: string file_name = 8;
    */
@@ -92,8 +92,8 @@ export type Photo = Message<"vintedbot.v1.Photo"> & {
   urlExpireTime?: Timestamp | undefined;
 
   /**
-   * The workspace's other photos that look much the same, closest first, at most 20. Determined when the photo was
-   * stored.
+   * The workspace's other photos that look almost the same, closest first, at most 20. Determined once, when the photo
+   * was stored.
    *
    * @generated from field: repeated vintedbot.v1.Photo.NearDuplicate near_duplicates = 11;
    */
@@ -107,7 +107,7 @@ export type Photo = Message<"vintedbot.v1.Photo"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log.
+   * The sequence of this resource's last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 13;
    */
@@ -122,7 +122,7 @@ export const PhotoSchema: GenMessage<Photo> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_media, 0);
 
 /**
- * Another photo that looks much the same.
+ * Another photo that looks almost the same.
  *
  * @generated from message vintedbot.v1.Photo.NearDuplicate
  */
@@ -150,28 +150,28 @@ export const Photo_NearDuplicateSchema: GenMessage<Photo_NearDuplicate> = /*@__P
   messageDesc(file_vintedbot_v1_media, 0, 0);
 
 /**
- * The request of UploadPhoto.
+ * The request message for UploadPhoto.
  *
  * @generated from message vintedbot.v1.UploadPhotoRequest
  */
 export type UploadPhotoRequest = Message<"vintedbot.v1.UploadPhotoRequest"> & {
   /**
-   * The bytes of the file, at most the server's photo limit; 25 MiB by default. Required.
+   * The bytes of the file, at most MAX_UPLOAD_BYTES (25 MiB by default). Required.
    *
    * @generated from field: bytes data = 1;
    */
   data: Uint8Array;
 
   /**
-   * The name of the file, at most 255 characters, no control characters. Empty: none.
+   * The name of the file, at most 255 characters, no control characters. Optional.
    *
    * @generated from field: string file_name = 2;
    */
   fileName: string;
 
   /**
-   * The idempotency key, a UUID. Watch reports the upload's progress under it. Empty: a retry with the same bytes is
-   * safe as well, because the same content is one photo.
+   * The idempotency key, a UUID. EventService.Watch reports the progress of the upload with this id. Without it, a
+   * retry is safe as well, because the same content is stored once.
    *
    * @generated from field: string request_id = 3;
    */
@@ -186,7 +186,7 @@ export const UploadPhotoRequestSchema: GenMessage<UploadPhotoRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_media, 1);
 
 /**
- * The response of UploadPhoto. Also the result of an upload by URL or stream.
+ * The response message for UploadPhoto. Uploads by stream and by URL return the same message for each photo.
  *
  * @generated from message vintedbot.v1.UploadPhotoResponse
  */
@@ -199,7 +199,7 @@ export type UploadPhotoResponse = Message<"vintedbot.v1.UploadPhotoResponse"> & 
   photo?: Photo | undefined;
 
   /**
-   * Whether the same content was stored before. `photo` is then the existing photo.
+   * Whether the same content was already stored. If true, `photo` is the existing photo.
    *
    * @generated from field: bool existing = 2;
    */
@@ -214,7 +214,7 @@ export const UploadPhotoResponseSchema: GenMessage<UploadPhotoResponse> = /*@__P
   messageDesc(file_vintedbot_v1_media, 2);
 
 /**
- * One part of a stream of photos. Each photo is one start followed by its chunks.
+ * One part of a stream of photos. Each photo is sent as one `start`, followed by its chunks.
  *
  * @generated from message vintedbot.v1.UploadPhotosRequest
  */
@@ -257,23 +257,23 @@ export const UploadPhotosRequestSchema: GenMessage<UploadPhotosRequest> = /*@__P
  */
 export type UploadPhotosRequest_Start = Message<"vintedbot.v1.UploadPhotosRequest.Start"> & {
   /**
-   * The name of the file, at most 255 characters, no control characters. Empty: none.
+   * The name of the file, at most 255 characters, no control characters. Optional.
    *
    * @generated from field: string file_name = 1;
    */
   fileName: string;
 
   /**
-   * The number of bytes that follow. Absent or 0: unknown; the next start or the end of the stream then ends the
-   * photo.
+   * The size of the photo in bytes. If 0, the size is not announced, and the photo ends at the next start or at the
+   * end of the stream.
    *
    * @generated from field: int64 size_bytes = 2;
    */
   sizeBytes: bigint;
 
   /**
-   * The idempotency key of the whole stream, a UUID. Watch reports the upload's progress under it. Read from the
-   * first start and ignored in later ones. Empty: none.
+   * The idempotency key of the whole stream, a UUID. EventService.Watch reports the progress of the upload with this
+   * id. Only the value in the first start is read. Optional.
    *
    * @generated from field: string request_id = 3;
    */
@@ -288,7 +288,7 @@ export const UploadPhotosRequest_StartSchema: GenMessage<UploadPhotosRequest_Sta
   messageDesc(file_vintedbot_v1_media, 3, 0);
 
 /**
- * The response of UploadPhotos.
+ * The response message for UploadPhotos.
  *
  * @generated from message vintedbot.v1.UploadPhotosResponse
  */
@@ -309,27 +309,28 @@ export const UploadPhotosResponseSchema: GenMessage<UploadPhotosResponse> = /*@_
   messageDesc(file_vintedbot_v1_media, 4);
 
 /**
- * The request of CreateUploadUrl.
+ * The request message for CreateUploadUrl.
  *
  * @generated from message vintedbot.v1.CreateUploadUrlRequest
  */
 export type CreateUploadUrlRequest = Message<"vintedbot.v1.CreateUploadUrlRequest"> & {
   /**
-   * The name of the file, at most 255 characters, no control characters. Empty: none.
+   * The name of the file, at most 255 characters, no control characters. Optional.
    *
    * @generated from field: string file_name = 1;
    */
   fileName: string;
 
   /**
-   * The number of bytes that will be sent; an upload of another size is refused. Absent or 0: unknown.
+   * The size of the file in bytes; an upload of another size is refused. If 0, any size up to `max_bytes` is accepted.
    *
    * @generated from field: int64 size_bytes = 2;
    */
   sizeBytes: bigint;
 
   /**
-   * The idempotency key of the upload, a UUID. Watch reports the upload's progress under it. Empty: none.
+   * The idempotency key of the upload, a UUID. EventService.Watch reports the progress of the upload with this id.
+   * Optional.
    *
    * @generated from field: string request_id = 3;
    */
@@ -344,16 +345,16 @@ export const CreateUploadUrlRequestSchema: GenMessage<CreateUploadUrlRequest> = 
   messageDesc(file_vintedbot_v1_media, 5);
 
 /**
- * The response of CreateUploadUrl.
+ * The response message for CreateUploadUrl.
  *
  * @generated from message vintedbot.v1.CreateUploadUrlResponse
  */
 export type CreateUploadUrlResponse = Message<"vintedbot.v1.CreateUploadUrlResponse"> & {
   /**
-   * An absolute, signed URL. Send the bytes as the body of an HTTP PUT, without a token. Success is status 200 with an
-   * `UploadPhotoResponse` as JSON. An error is JSON with `code`, `message`, `metadata` and `reason`, the full name of
-   * an ErrorReason. Sending the same bytes again is safe. After it has stored a photo, the URL refuses other bytes with
-   * REQUEST_ID_REUSED (status 409).
+   * An absolute, signed URL. Send the bytes of the file as the body of an HTTP PUT request, without an API token.
+   * Success is status 200 with an `UploadPhotoResponse` as JSON. An error is a JSON object with `code`, `message`,
+   * `metadata` and `reason`, the full name of an ErrorReason. Sending the same bytes again is safe. After a photo has
+   * been stored, the URL refuses other bytes with REQUEST_ID_REUSED (status 409).
    *
    * @generated from field: string url = 1;
    */
@@ -367,7 +368,7 @@ export type CreateUploadUrlResponse = Message<"vintedbot.v1.CreateUploadUrlRespo
   expireTime?: Timestamp | undefined;
 
   /**
-   * The maximum number of bytes that the URL accepts.
+   * The maximum size of the file in bytes.
    *
    * @generated from field: int64 max_bytes = 3;
    */
@@ -382,7 +383,7 @@ export const CreateUploadUrlResponseSchema: GenMessage<CreateUploadUrlResponse> 
   messageDesc(file_vintedbot_v1_media, 6);
 
 /**
- * The request of GetPhoto.
+ * The request message for GetPhoto.
  *
  * @generated from message vintedbot.v1.GetPhotoRequest
  */
@@ -403,7 +404,7 @@ export const GetPhotoRequestSchema: GenMessage<GetPhotoRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_media, 7);
 
 /**
- * The response of GetPhoto.
+ * The response message for GetPhoto.
  *
  * @generated from message vintedbot.v1.GetPhotoResponse
  */
@@ -424,27 +425,28 @@ export const GetPhotoResponseSchema: GenMessage<GetPhotoResponse> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_media, 8);
 
 /**
- * The request of ListPhotos.
+ * The request message for ListPhotos.
  *
  * @generated from message vintedbot.v1.ListPhotosRequest
  */
 export type ListPhotosRequest = Message<"vintedbot.v1.ListPhotosRequest"> & {
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * UUID of a listing: only its photos. Empty: all photos.
+   * UUID of the listing whose photos are returned. If empty, all photos are returned.
    *
    * @generated from field: string listing_id = 3;
    */
@@ -459,7 +461,7 @@ export const ListPhotosRequestSchema: GenMessage<ListPhotosRequest> = /*@__PURE_
   messageDesc(file_vintedbot_v1_media, 9);
 
 /**
- * The response of ListPhotos.
+ * The response message for ListPhotos.
  *
  * @generated from message vintedbot.v1.ListPhotosResponse
  */
@@ -472,7 +474,7 @@ export type ListPhotosResponse = Message<"vintedbot.v1.ListPhotosResponse"> & {
   photos: Photo[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -487,7 +489,7 @@ export const ListPhotosResponseSchema: GenMessage<ListPhotosResponse> = /*@__PUR
   messageDesc(file_vintedbot_v1_media, 10);
 
 /**
- * The request of DeletePhoto.
+ * The request message for DeletePhoto.
  *
  * @generated from message vintedbot.v1.DeletePhotoRequest
  */
@@ -500,7 +502,7 @@ export type DeletePhotoRequest = Message<"vintedbot.v1.DeletePhotoRequest"> & {
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
+   * The idempotency key, a UUID. Without it, a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -515,7 +517,7 @@ export const DeletePhotoRequestSchema: GenMessage<DeletePhotoRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_media, 11);
 
 /**
- * The response of DeletePhoto.
+ * The response message for DeletePhoto.
  *
  * @generated from message vintedbot.v1.DeletePhotoResponse
  */
@@ -530,11 +532,11 @@ export const DeletePhotoResponseSchema: GenMessage<DeletePhotoResponse> = /*@__P
   messageDesc(file_vintedbot_v1_media, 12);
 
 /**
- * Stores photos. Before a photo is stored, it is turned upright, stripped of all metadata, scaled down to the largest
- * size that is useful on the site, and hashed. The original bytes are not kept. The format (JPEG, PNG, WebP or GIF) is
- * detected from the content; the file name is ignored.
+ * Stores photos. Each photo is rotated upright, stripped of all metadata, scaled down to the largest size that is
+ * useful on the site, and hashed. The original file is not kept. The format (JPEG, PNG, WebP or GIF) is detected from
+ * the content, not from the file name.
  *
- * A photo that no listing and no reply uses is deleted after a while, by default after one day.
+ * A photo that no listing and no reply uses is deleted after the period RETENTION_UNUSED_PHOTOS, one day by default.
  *
  * Every upload can fail with a PHOTO reason, RATE_LIMITED or STORAGE_FULL.
  *
@@ -542,7 +544,7 @@ export const DeletePhotoResponseSchema: GenMessage<DeletePhotoResponse> = /*@__P
  */
 export const MediaService: GenService<{
   /**
-   * Stores one photo, for browsers and small scripts. Scope: media:write.
+   * Stores one photo that is sent in a single request. Suits browsers and small scripts. Scope: media:write.
    *
    * @generated from rpc vintedbot.v1.MediaService.UploadPhoto
    */
@@ -552,9 +554,9 @@ export const MediaService: GenService<{
     output: typeof UploadPhotoResponseSchema;
   },
   /**
-   * Stores one or more photos from a stream of parts: all of them or, after any error, none. A stream may bring as many
-   * photos as a listing may have (otherwise TOO_MANY_PHOTOS), and 256 MiB in total (otherwise MESSAGE_TOO_LARGE). Parts
-   * in a wrong order fail with UPLOAD_MALFORMED. Scope: media:write.
+   * Stores photos from a stream of parts. If anything fails, none of them is stored. A stream can contain at most as
+   * many photos as a listing (otherwise TOO_MANY_PHOTOS) and at most 256 MiB (otherwise MESSAGE_TOO_LARGE). Parts in
+   * the wrong order fail with UPLOAD_MALFORMED. Scope: media:write.
    *
    * @generated from rpc vintedbot.v1.MediaService.UploadPhotos
    */
@@ -564,8 +566,8 @@ export const MediaService: GenService<{
     output: typeof UploadPhotosResponseSchema;
   },
   /**
-   * Creates a URL that accepts one photo by HTTP PUT, so that a browser can show the progress of the upload. Scope:
-   * media:write.
+   * Creates a URL to which one photo can be sent by HTTP PUT, so that a browser can show the progress of the upload.
+   * Scope: media:write.
    *
    * @generated from rpc vintedbot.v1.MediaService.CreateUploadUrl
    */

@@ -13,7 +13,7 @@ export const file_vintedbot_v1_money: GenFile = /*@__PURE__*/
   fileDesc("Chh2aW50ZWRib3QvdjEvbW9uZXkucHJvdG8SDHZpbnRlZGJvdC52MSIzCgVNb25leRITCgttaW5vcl91bml0cxgBIAEoAxIVCg1jdXJyZW5jeV9jb2RlGAIgASgJYgZwcm90bzM");
 
 /**
- * An amount of money in one currency. Never a floating-point number.
+ * An amount of money in one currency, as an integer.
  *
  * @generated from message vintedbot.v1.Money
  */
@@ -27,8 +27,8 @@ export type Money = Message<"vintedbot.v1.Money"> & {
   minorUnits: bigint;
 
   /**
-   * The ISO 4217 code in capitals: "EUR", "GBP". Empty in a request: the currency of the account's market. Never empty
-   * in a response.
+   * The ISO 4217 code in capitals: "EUR", "GBP". If empty in a request, the currency of the account's market applies.
+   * Never empty in a response.
    *
    * @generated from field: string currency_code = 2;
    */

@@ -33,10 +33,14 @@ export type NameOrId = Message<"vintedbot.v1.NameOrId"> & {
     case: "id";
   } | {
     /**
-     * The name in the account's language, at most 200 characters. The name of a category can follow any of its
-     * ancestors, in order and separated by ">": "Homme > Sweats". The comparison ignores case, accents and surrounding
-     * spaces; "bon" matches the condition "Bon état". A name that matches several entries fails with NAME_AMBIGUOUS,
-     * which lists the candidates. A name that matches none fails with NAME_UNKNOWN.
+     * The name in the account's language, at most 200 characters. The comparison ignores case, accents, spaces and
+     * punctuation. A category can be preceded by any of its ancestors, in order and separated by ">": "Homme > Sweats";
+     * there, singular and plural are the same. Common names of conditions, colours, sizes, package sizes and of "no
+     * brand" are known in the languages of all markets: "bon" is the condition "Bon état", "gold" the colour "Doré".
+     *
+     * Fails with NAME_AMBIGUOUS, which lists the candidates, if several entries have the name, and with NAME_UNKNOWN if
+     * none has it. An entry whose name only begins with the given name, or resembles it, is never used: it is a
+     * candidate of either error.
      *
      * @generated from field: string name = 2;
      */
@@ -66,7 +70,7 @@ export type ResolvedName = Message<"vintedbot.v1.ResolvedName"> & {
   id: bigint;
 
   /**
-   * The name in the account's language. For a category, the whole path, separated by " > ".
+   * The name in the account's language. For a category, the full path, separated by " > ".
    *
    * @generated from field: string name = 2;
    */
@@ -87,7 +91,7 @@ export const ResolvedNameSchema: GenMessage<ResolvedName> = /*@__PURE__*/
  */
 export enum NameKind {
   /**
-   * Not set; refused in requests.
+   * Unspecified. Refused in requests.
    *
    * @generated from enum value: NAME_KIND_UNSPECIFIED = 0;
    */
@@ -108,7 +112,7 @@ export enum NameKind {
   BRAND = 2,
 
   /**
-   * A size. Needs a category, because the same name has different ids in different categories.
+   * A size. It can be resolved only with a category, because the same name has different ids in different categories.
    *
    * @generated from enum value: NAME_KIND_SIZE = 3;
    */
@@ -129,14 +133,14 @@ export enum NameKind {
   COLOR = 5,
 
   /**
-   * A material. Needs a category.
+   * A material. It can be resolved only with a category.
    *
    * @generated from enum value: NAME_KIND_MATERIAL = 6;
    */
   MATERIAL = 6,
 
   /**
-   * The size of the parcel.
+   * A package size.
    *
    * @generated from enum value: NAME_KIND_PACKAGE_SIZE = 7;
    */

@@ -21,7 +21,7 @@ export const file_vintedbot_v1_publish: GenFile = /*@__PURE__*/
   fileDesc("Chp2aW50ZWRib3QvdjEvcHVibGlzaC5wcm90bxIMdmludGVkYm90LnYxIp0PCgpQdWJsaXNoSm9iEgoKAmlkGAEgASgJEhIKCmxpc3RpbmdfaWQYAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRIMCgRzaXRlGAQgASgJEi0KBXN0YXRlGAUgASgOMh4udmludGVkYm90LnYxLlB1Ymxpc2hKb2IuU3RhdGUSDwoHZHJ5X3J1bhgGIAEoCBIWCg5wcmVwYXJlX251bWJlchgHIAEoBRIVCg1yZXZpc2lvbl9oYXNoGAggASgJEhcKD3JlcXVpcmVzX2FjdGlvbhgJIAEoCBIpCgZyZWFzb24YCiABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SFgoOcmVhc29uX21lc3NhZ2UYCyABKAkSMQoHd2FpdGluZxgMIAEoCzIgLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLldhaXRpbmcSOQoJcmVhZF9iYWNrGA0gAygLMiYudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuUmVhZEJhY2tGaWVsZBITCgtwcmV2aWV3X3VybBgOIAEoCRI7ChdwcmV2aWV3X3VybF9leHBpcmVfdGltZRgPIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMAoMY29uZmlybWF0aW9uGBAgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIXCg9kcmFmdF9yZW1vdGVfaWQYESABKAkSFgoOcmVtb3RlX2l0ZW1faWQYEiABKAkSEgoKcmVtb3RlX3VybBgTIAEoCRIOCgZoaWRkZW4YFCABKAgSGgoScG9zc2libGVfZHVwbGljYXRlGBUgASgIEhgKEHByZXBhcmVfYXR0ZW1wdHMYFiABKAUSGAoQcHVibGlzaF9hdHRlbXB0cxgXIAEoBRIvCgtjcmVhdGVfdGltZRgYIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYGSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjAKDGNvbmZpcm1fdGltZRgaIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLAoIZW5kX3RpbWUYGyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGBwgASgEEisKBGtpbmQYHSABKA4yHS52aW50ZWRib3QudjEuUHVibGlzaEpvYi5LaW5kEjEKDXNjaGVkdWxlX3RpbWUYHiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhcKD21hbnVhbF90YWtlb3ZlchgfIAEoCBIqCgdjaGFuZ2VzGCAgAygLMhkudmludGVkYm90LnYxLkZpZWxkQ2hhbmdlEjAKDXN0ZXBfdGltZWxpbmUYISADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAasQIKB1dhaXRpbmcSMQoDd2h5GAEgASgOMiQudmludGVkYm90LnYxLlB1Ymxpc2hKb2IuV2FpdGluZy5XaHkSKQoFdW50aWwYAiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wIscBCgNXaHkSEwoPV0hZX1VOU1BFQ0lGSUVEEAASDgoKV0hZX1dPUktFUhABEhIKDldIWV9SQVRFX0xJTUlUEAISFAoQV0hZX0FDQ09VTlRfQlVTWRADEhYKEldIWV9BQ0NPVU5UX1BBVVNFRBAEEg8KC1dIWV9CQUNLT0ZGEAUSEAoMV0hZX1NFVFRMSU5HEAYSFAoQV0hZX0NPTkZJUk1BVElPThAHEg4KCldIWV9QRVJTT04QCBIQCgxXSFlfU0NIRURVTEUQCRpPCg1SZWFkQmFja0ZpZWxkEg0KBWZpZWxkGAEgASgJEhAKCGFwcHJvdmVkGAIgASgJEgwKBHNlZW4YAyABKAkSDwoHbWF0Y2hlcxgEIAEoCCLKAgoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIQCgxTVEFURV9RVUVVRUQQARITCg9TVEFURV9QUkVQQVJJTkcQAhIfChtTVEFURV9BV0FJVElOR19DT05GSVJNQVRJT04QAxITCg9TVEFURV9DT05GSVJNRUQQBBIUChBTVEFURV9QVUJMSVNISU5HEAUSFQoRU1RBVEVfVU5DT05GSVJNRUQQBhIRCg1TVEFURV9CTE9DS0VEEAcSGQoVU1RBVEVfTUFOVUFMX1RBS0VPVkVSEAgSEwoPU1RBVEVfUFVCTElTSEVEEAkSEAoMU1RBVEVfRkFJTEVEEAoSEwoPU1RBVEVfQ0FOQ0VMTEVEEAsSEQoNU1RBVEVfRVhQSVJFRBAMEhMKD1NUQVRFX1NDSEVEVUxFRBANEg4KClNUQVRFX0RPTkUQDiJuCgRLaW5kEhQKEEtJTkRfVU5TUEVDSUZJRUQQABIQCgxLSU5EX1BVQkxJU0gQARINCglLSU5EX0VESVQQAhINCglLSU5EX0hJREUQAxIPCgtLSU5EX1VOSElERRAEEg8KC0tJTkRfREVMRVRFEAUiOwoLRmllbGRDaGFuZ2USDQoFZmllbGQYASABKAkSDgoGYmVmb3JlGAIgASgJEg0KBWFmdGVyGAMgASgJIuICCgtQdWJsaXNoU3RlcBIOCgZudW1iZXIYASABKAMSDwoHYXR0ZW1wdBgCIAEoBRIMCgRzdGVwGAMgASgJEjIKB291dGNvbWUYBCABKA4yIS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXAuT3V0Y29tZRIPCgdtZXNzYWdlGAUgASgJEigKBHRpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhUKDXNjcmVlbnNob3RfaWQYByABKAkSEAoIc2VsZWN0b3IYCCABKAkSFQoNdGh1bWJuYWlsX3VybBgJIAEoCSJ1CgdPdXRjb21lEhcKE09VVENPTUVfVU5TUEVDSUZJRUQQABITCg9PVVRDT01FX1NUQVJURUQQARIQCgxPVVRDT01FX0RPTkUQAhISCg5PVVRDT01FX0ZBSUxFRBADEhYKEk9VVENPTUVfQ0hBTExFTkdFRBAEIoMCCgpTY3JlZW5zaG90EgoKAmlkGAEgASgJEhYKDnB1Ymxpc2hfam9iX2lkGAIgASgJEg8KB2F0dGVtcHQYAyABKAUSDAoEc3RlcBgEIAEoCRILCgN1cmwYBSABKAkSFQoNcGFnZV90ZXh0X3VybBgGIAEoCRIzCg91cmxfZXhwaXJlX3RpbWUYByABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhQKDGNvbnRlbnRfdHlwZRgIIAEoCRISCgpzaXplX2J5dGVzGAkgASgDEi8KC2NyZWF0ZV90aW1lGAogASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCKTAQoVUHJlcGFyZVB1Ymxpc2hSZXF1ZXN0EhIKCmxpc3RpbmdfaWQYASABKAkSFAoHZHJ5X3J1bhgCIAEoCEgAiAEBEhIKCnJlcXVlc3RfaWQYAyABKAkSHAoPbWFudWFsX3Rha2VvdmVyGAQgASgISAGIAQFCCgoIX2RyeV9ydW5CEgoQX21hbnVhbF90YWtlb3ZlciJHChZQcmVwYXJlUHVibGlzaFJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IijwEKFUNvbmZpcm1QdWJsaXNoUmVxdWVzdBIOCgZqb2JfaWQYASABKAkSMAoMY29uZmlybWF0aW9uGAIgASgLMhoudmludGVkYm90LnYxLkNvbmZpcm1hdGlvbhIUCgdkcnlfcnVuGAMgASgISACIAQESEgoKcmVxdWVzdF9pZBgEIAEoCUIKCghfZHJ5X3J1biLzAwoWQ29uZmlybVB1Ymxpc2hSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iEg8KB2RyeV9ydW4YAiABKAgSOgoGY2hlY2tzGAMgAygLMioudmludGVkYm90LnYxLkNvbmZpcm1QdWJsaXNoUmVzcG9uc2UuQ2hlY2sa3AIKBUNoZWNrEj0KBGtpbmQYASABKA4yLy52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZS5DaGVjay5LaW5kEg4KBnBhc3NlZBgCIAEoCBIpCgZyZWFzb24YAyABKA4yGS52aW50ZWRib3QudjEuRXJyb3JSZWFzb24SDwoHbWVzc2FnZRgEIAEoCRIyCg5hdmFpbGFibGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAikwEKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg4KCktJTkRfVE9LRU4QARISCg5LSU5EX0pPQl9TVEFURRACEhEKDUtJTkRfUkVWSVNJT04QAxIQCgxLSU5EX0FDQ09VTlQQBBIXChNLSU5EX05PX09QRU5fRUZGRUNUEAUSEwoPS0lORF9SQVRFX0xJTUlUEAYiIgoUR2V0UHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkiRgoVR2V0UHVibGlzaEpvYlJlc3BvbnNlEi0KC3B1Ymxpc2hfam9iGAEgASgLMhgudmludGVkYm90LnYxLlB1Ymxpc2hKb2IisAEKFkxpc3RQdWJsaXNoSm9ic1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgFEhIKCnBhZ2VfdG9rZW4YAiABKAkSEgoKYWNjb3VudF9pZBgDIAEoCRISCgpsaXN0aW5nX2lkGAQgASgJEi4KBnN0YXRlcxgFIAMoDjIeLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iLlN0YXRlEhcKD3JlcXVpcmVzX2FjdGlvbhgGIAEoCCJiChdMaXN0UHVibGlzaEpvYnNSZXNwb25zZRIuCgxwdWJsaXNoX2pvYnMYASADKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiOQoXQ2FuY2VsUHVibGlzaEpvYlJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSJJChhDYW5jZWxQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiI4ChZSZXRyeVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEhIKCnJlcXVlc3RfaWQYAiABKAkiSAoXUmV0cnlQdWJsaXNoSm9iUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiKPAgoYUmVzb2x2ZVB1Ymxpc2hKb2JSZXF1ZXN0EgoKAmlkGAEgASgJEkUKCXB1Ymxpc2hlZBgCIAEoCzIwLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuUHVibGlzaGVkSAASTAoNbm90X3B1Ymxpc2hlZBgDIAEoCzIzLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QuTm90UHVibGlzaGVkSAASEgoKcmVxdWVzdF9pZBgEIAEoCRojCglQdWJsaXNoZWQSFgoOcmVtb3RlX2l0ZW1faWQYASABKAkaDgoMTm90UHVibGlzaGVkQgkKB291dGNvbWUiSgoZUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iIlAKF0xpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIRCglwYWdlX3NpemUYAiABKAUSEgoKcGFnZV90b2tlbhgDIAEoCSJdChhMaXN0UHVibGlzaFN0ZXBzUmVzcG9uc2USKAoFc3RlcHMYASADKAsyGS52aW50ZWRib3QudjEuUHVibGlzaFN0ZXASFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIk8KFkxpc3RTY3JlZW5zaG90c1JlcXVlc3QSDgoGam9iX2lkGAEgASgJEhEKCXBhZ2Vfc2l6ZRgCIAEoBRISCgpwYWdlX3Rva2VuGAMgASgJImEKF0xpc3RTY3JlZW5zaG90c1Jlc3BvbnNlEi0KC3NjcmVlbnNob3RzGAEgAygLMhgudmludGVkYm90LnYxLlNjcmVlbnNob3QSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIroBCglMb2NhbFRpbWUSEQoJZGF0ZV90aW1lGAEgASgJEhEKCXRpbWVfem9uZRgCIAEoCRI3Cg1yZXBlYXRlZF90aW1lGAMgASgOMiAudmludGVkYm90LnYxLkxvY2FsVGltZS5SZXBlYXRlZCJOCghSZXBlYXRlZBIYChRSRVBFQVRFRF9VTlNQRUNJRklFRBAAEhQKEFJFUEVBVEVEX0VBUkxJRVIQARISCg5SRVBFQVRFRF9MQVRFUhACItEBChZTY2hlZHVsZVB1Ymxpc2hSZXF1ZXN0Eg4KBmpvYl9pZBgBIAEoCRIwCgxjb25maXJtYXRpb24YAiABKAsyGi52aW50ZWRib3QudjEuQ29uZmlybWF0aW9uEioKBHRpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASLQoKbG9jYWxfdGltZRgEIAEoCzIXLnZpbnRlZGJvdC52MS5Mb2NhbFRpbWVIABISCgpyZXF1ZXN0X2lkGAUgASgJQgYKBHdoZW4iSAoXU2NoZWR1bGVQdWJsaXNoUmVzcG9uc2USLQoLcHVibGlzaF9qb2IYASABKAsyGC52aW50ZWRib3QudjEuUHVibGlzaEpvYiLQAwoUUHJlcGFyZUNoYW5nZVJlcXVlc3QSEgoKbGlzdGluZ19pZBgBIAEoCRI3CgRlZGl0GAIgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkVkaXRIABI3CgRoaWRlGAMgASgLMicudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkhpZGVIABI7CgZ1bmhpZGUYBCABKAsyKS52aW50ZWRib3QudjEuUHJlcGFyZUNoYW5nZVJlcXVlc3QuVW5oaWRlSAASOwoGZGVsZXRlGAUgASgLMikudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0LkRlbGV0ZUgAEhIKCnJlcXVlc3RfaWQYBiABKAkafgoERWRpdBIrCgdsaXN0aW5nGAEgASgLMhoudmludGVkYm90LnYxLkxpc3RpbmdJbnB1dBIvCgt1cGRhdGVfbWFzaxgCIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSGAoQb3ZlcndyaXRlX3JlbW90ZRgDIAEoCBoGCgRIaWRlGggKBlVuaGlkZRoICgZEZWxldGVCCAoGY2hhbmdlIkYKFVByZXBhcmVDaGFuZ2VSZXNwb25zZRItCgtwdWJsaXNoX2pvYhgBIAEoCzIYLnZpbnRlZGJvdC52MS5QdWJsaXNoSm9iMqoICg5QdWJsaXNoU2VydmljZRJbCg5QcmVwYXJlUHVibGlzaBIjLnZpbnRlZGJvdC52MS5QcmVwYXJlUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuUHJlcGFyZVB1Ymxpc2hSZXNwb25zZRJbCg5Db25maXJtUHVibGlzaBIjLnZpbnRlZGJvdC52MS5Db25maXJtUHVibGlzaFJlcXVlc3QaJC52aW50ZWRib3QudjEuQ29uZmlybVB1Ymxpc2hSZXNwb25zZRJeCg9TY2hlZHVsZVB1Ymxpc2gSJC52aW50ZWRib3QudjEuU2NoZWR1bGVQdWJsaXNoUmVxdWVzdBolLnZpbnRlZGJvdC52MS5TY2hlZHVsZVB1Ymxpc2hSZXNwb25zZRJYCg1QcmVwYXJlQ2hhbmdlEiIudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXF1ZXN0GiMudmludGVkYm90LnYxLlByZXBhcmVDaGFuZ2VSZXNwb25zZRJYCg1HZXRQdWJsaXNoSm9iEiIudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXF1ZXN0GiMudmludGVkYm90LnYxLkdldFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9MaXN0UHVibGlzaEpvYnMSJC52aW50ZWRib3QudjEuTGlzdFB1Ymxpc2hKb2JzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0UHVibGlzaEpvYnNSZXNwb25zZRJhChBDYW5jZWxQdWJsaXNoSm9iEiUudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXF1ZXN0GiYudmludGVkYm90LnYxLkNhbmNlbFB1Ymxpc2hKb2JSZXNwb25zZRJeCg9SZXRyeVB1Ymxpc2hKb2ISJC52aW50ZWRib3QudjEuUmV0cnlQdWJsaXNoSm9iUmVxdWVzdBolLnZpbnRlZGJvdC52MS5SZXRyeVB1Ymxpc2hKb2JSZXNwb25zZRJkChFSZXNvbHZlUHVibGlzaEpvYhImLnZpbnRlZGJvdC52MS5SZXNvbHZlUHVibGlzaEpvYlJlcXVlc3QaJy52aW50ZWRib3QudjEuUmVzb2x2ZVB1Ymxpc2hKb2JSZXNwb25zZRJhChBMaXN0UHVibGlzaFN0ZXBzEiUudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXF1ZXN0GiYudmludGVkYm90LnYxLkxpc3RQdWJsaXNoU3RlcHNSZXNwb25zZRJeCg9MaXN0U2NyZWVuc2hvdHMSJC52aW50ZWRib3QudjEuTGlzdFNjcmVlbnNob3RzUmVxdWVzdBolLnZpbnRlZGJvdC52MS5MaXN0U2NyZWVuc2hvdHNSZXNwb25zZWIGcHJvdG8z", [file_google_protobuf_field_mask, file_google_protobuf_timestamp, file_vintedbot_v1_confirmation, file_vintedbot_v1_error_reason, file_vintedbot_v1_listing]);
 
 /**
- * The publication of a listing, or a change of its published item.
+ * The publication of a listing, or a change of its item on the site.
  *
  * @generated from message vintedbot.v1.PublishJob
  */
@@ -62,21 +62,22 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   state: PublishJob_State;
 
   /**
-   * Whether the preparation leaves nothing on the site. If false, the site stores a private draft: `draft_remote_id`.
+   * Whether the preparation leaves nothing on the site. If false, it saves a private draft on the site; see
+   * `draft_remote_id`.
    *
    * @generated from field: bool dry_run = 6;
    */
   dryRun: boolean;
 
   /**
-   * The number of the current preparation, from 1.
+   * The number of the current preparation, starting at 1.
    *
    * @generated from field: int32 prepare_number = 7;
    */
   prepareNumber: number;
 
   /**
-   * The SHA-256, in hexadecimal, of the frozen content: texts, price, category, attributes, package, account, site,
+   * The SHA-256, in hexadecimal, of the immutable content of the job: account, site, texts, price, catalogue values and
    * photos.
    *
    * @generated from field: string revision_hash = 8;
@@ -84,108 +85,108 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   revisionHash: string;
 
   /**
-   * Whether a person must act before the job continues; `reason_message` says what to do.
+   * Whether the job cannot continue until a person acts; `reason_message` says what to do.
    *
    * @generated from field: bool requires_action = 9;
    */
   requiresAction: boolean;
 
   /**
-   * Why the job stopped or ended. UNSPECIFIED: there is no problem.
+   * Why the job stopped or ended. UNSPECIFIED if there is no problem.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 10;
    */
   reason: ErrorReason;
 
   /**
-   * The reason in English, with the site's own words if there are any. Empty: there is no problem.
+   * The reason in English, with the site's own words if there are any. Empty if there is no problem.
    *
    * @generated from field: string reason_message = 11;
    */
   reasonMessage: string;
 
   /**
-   * Why the job is not running. Absent: the job is running or has ended.
+   * Why the job waits. Absent if the job is running or has ended.
    *
    * @generated from field: vintedbot.v1.PublishJob.Waiting waiting = 12;
    */
   waiting?: PublishJob_Waiting | undefined;
 
   /**
-   * The site's form as read back at the last preparation. Empty: not read back yet.
+   * The site's form as it was read back at the last preparation. Empty until then.
    *
    * @generated from field: repeated vintedbot.v1.PublishJob.ReadBackField read_back = 13;
    */
   readBack: PublishJob_ReadBackField[];
 
   /**
-   * The signed URL of a page with preview, screenshot and the form as read back. The page contains no confirmation.
-   * Empty: not ready yet.
+   * The signed URL of a page with a preview, the screenshot and the form as read back. The page contains no
+   * confirmation. Empty until the form has been read back.
    *
    * @generated from field: string preview_url = 14;
    */
   previewUrl: string;
 
   /**
-   * When `preview_url` expires. Absent: there is no URL.
+   * When `preview_url` expires. Absent if `preview_url` is empty.
    *
    * @generated from field: google.protobuf.Timestamp preview_url_expire_time = 15;
    */
   previewUrlExpireTime?: Timestamp | undefined;
 
   /**
-   * The confirmation to pass to ConfirmPublish. Only in GetPublishJob. Absent: the job does not await its confirmation,
-   * or the caller lacks publish:confirm.
+   * The confirmation to pass to ConfirmPublish or SchedulePublish. Set only in responses of GetPublishJob, while the
+   * job awaits its confirmation, and only if the caller's token has the scope publish:confirm.
    *
    * @generated from field: vintedbot.v1.Confirmation confirmation = 16;
    */
   confirmation?: Confirmation | undefined;
 
   /**
-   * The site's id of the private draft that the job uses. Empty: there is none.
+   * The site's id of the private draft that the job uses. Empty if there is none.
    *
    * @generated from field: string draft_remote_id = 17;
    */
   draftRemoteId: string;
 
   /**
-   * The site's id of the published item. Empty: not published.
+   * The site's id of the item. Empty until it is published.
    *
    * @generated from field: string remote_item_id = 18;
    */
   remoteItemId: string;
 
   /**
-   * The URL of the published item. Empty: not published.
+   * The URL of the item. Empty until it is published.
    *
    * @generated from field: string remote_url = 19;
    */
   remoteUrl: string;
 
   /**
-   * Whether the published item was last seen hidden from others.
+   * Whether the item was hidden from others when it was last read.
    *
    * @generated from field: bool hidden = 20;
    */
   hidden: boolean;
 
   /**
-   * Whether an item like this one appeared on the site after the job was settled as not published. A person should
-   * check.
+   * Whether an item like this one appeared on the site after the job was found not to be published. A person should
+   * check the site.
    *
    * @generated from field: bool possible_duplicate = 21;
    */
   possibleDuplicate: boolean;
 
   /**
-   * The number of preparations started.
+   * The number of attempts to prepare the job.
    *
    * @generated from field: int32 prepare_attempts = 22;
    */
   prepareAttempts: number;
 
   /**
-   * The number of publications started.
+   * The number of attempts to publish the item or to make the change.
    *
    * @generated from field: int32 publish_attempts = 23;
    */
@@ -206,21 +207,21 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * When the job was confirmed. Absent: not confirmed.
+   * When the job was confirmed. Absent if it is not confirmed.
    *
    * @generated from field: google.protobuf.Timestamp confirm_time = 26;
    */
   confirmTime?: Timestamp | undefined;
 
   /**
-   * When the job ended. Absent: not ended.
+   * When the job ended. Absent if it has not ended.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 27;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log.
+   * The sequence of this resource's last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 28;
    */
@@ -234,28 +235,29 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   kind: PublishJob_Kind;
 
   /**
-   * The time for which the publication is scheduled. Absent: the job is published as soon as it is confirmed.
+   * The time for which the publication is scheduled. Absent if the job is published as soon as it is confirmed.
    *
    * @generated from field: google.protobuf.Timestamp schedule_time = 30;
    */
   scheduleTime?: Timestamp | undefined;
 
   /**
-   * Whether the job ends in a manual takeover: the person gets the filled window instead of calling ConfirmPublish.
+   * Whether the preparation ends in a manual takeover: the person publishes in the browser window, and ConfirmPublish
+   * is not called.
    *
    * @generated from field: bool manual_takeover = 31;
    */
   manualTakeover: boolean;
 
   /**
-   * The fields that a change alters. Empty: not prepared yet, or KIND_PUBLISH.
+   * The fields that the change alters. Empty until the change is prepared, and for KIND_PUBLISH.
    *
    * @generated from field: repeated vintedbot.v1.FieldChange changes = 32;
    */
   changes: FieldChange[];
 
   /**
-   * The steps of all attempts with thumbnails, oldest first; at most the last 500. Only in GetPublishJob.
+   * The last 500 steps of all attempts, with thumbnails, oldest first. Set only in responses of GetPublishJob.
    *
    * @generated from field: repeated vintedbot.v1.PublishStep step_timeline = 33;
    */
@@ -270,7 +272,7 @@ export const PublishJobSchema: GenMessage<PublishJob> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_publish, 0);
 
 /**
- * Why a job that has not ended is not running.
+ * Why a job that has not ended waits.
  *
  * @generated from message vintedbot.v1.PublishJob.Waiting
  */
@@ -283,7 +285,7 @@ export type PublishJob_Waiting = Message<"vintedbot.v1.PublishJob.Waiting"> & {
   why: PublishJob_Waiting_Why;
 
   /**
-   * The latest end of the wait, or the time of the next attempt. Absent: not known.
+   * The latest end of the wait, or the time of the next attempt. Absent if it is not known.
    *
    * @generated from field: google.protobuf.Timestamp until = 2;
    */
@@ -304,72 +306,71 @@ export const PublishJob_WaitingSchema: GenMessage<PublishJob_Waiting> = /*@__PUR
  */
 export enum PublishJob_Waiting_Why {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: WHY_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * A worker has to become free.
+   * The job waits for a free worker.
    *
    * @generated from enum value: WHY_WORKER = 1;
    */
   WORKER = 1,
 
   /**
-   * The budget of publications or changes a minute is used up, or the account is in a cooldown that the site asked
-   * for.
+   * The rate limit for publications or changes is used up, or the account is in a cooldown.
    *
    * @generated from enum value: WHY_RATE_LIMIT = 2;
    */
   RATE_LIMIT = 2,
 
   /**
-   * Another job of the account uses the browser, or has a publication in doubt.
+   * Another job of the account uses the browser, or another publication of the account is in doubt.
    *
    * @generated from enum value: WHY_ACCOUNT_BUSY = 3;
    */
   ACCOUNT_BUSY = 3,
 
   /**
-   * The account is paused and has to be resumed.
+   * The account is paused; call ResumeAccount.
    *
    * @generated from enum value: WHY_ACCOUNT_PAUSED = 4;
    */
   ACCOUNT_PAUSED = 4,
 
   /**
-   * The backoff before the next attempt.
+   * The last attempt failed, and the job waits before the next one.
    *
    * @generated from enum value: WHY_BACKOFF = 5;
    */
   BACKOFF = 5,
 
   /**
-   * The outcome of the click has to appear on the site. While the response to the click can still arrive, `until`
-   * is the time at which the server reads the site without it.
+   * The final click was made, and its outcome is not known yet. While the response to the click can still arrive,
+   * `until` is the time at which the server reads the site instead.
    *
    * @generated from enum value: WHY_SETTLING = 6;
    */
   SETTLING = 6,
 
   /**
-   * A person has to confirm.
+   * A person has to confirm the job.
    *
    * @generated from enum value: WHY_CONFIRMATION = 7;
    */
   CONFIRMATION = 7,
 
   /**
-   * A person has to settle the outcome, to deal with a challenge of the site, or to finish a manual takeover.
+   * A person has to resolve the outcome, deal with a challenge or the session, or finish a manual takeover.
    *
    * @generated from enum value: WHY_PERSON = 8;
    */
   PERSON = 8,
 
   /**
-   * The scheduled time has not come yet.
+   * The scheduled time has not come.
    *
    * @generated from enum value: WHY_SCHEDULE = 9;
    */
@@ -383,7 +384,7 @@ export const PublishJob_Waiting_WhySchema: GenEnum<PublishJob_Waiting_Why> = /*@
   enumDesc(file_vintedbot_v1_publish, 0, 0, 0);
 
 /**
- * One field of the site's form: the approved value and the value read back.
+ * One field of the site's form, with the approved value and the value that was read back.
  *
  * @generated from message vintedbot.v1.PublishJob.ReadBackField
  */
@@ -411,7 +412,7 @@ export type PublishJob_ReadBackField = Message<"vintedbot.v1.PublishJob.ReadBack
   seen: string;
 
   /**
-   * Whether the two values mean the same.
+   * Whether the two values are equivalent.
    *
    * @generated from field: bool matches = 4;
    */
@@ -432,14 +433,14 @@ export const PublishJob_ReadBackFieldSchema: GenMessage<PublishJob_ReadBackField
  */
 export enum PublishJob_State {
   /**
-   * Not set; refused as a filter.
+   * Unspecified. Not accepted as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The job waits for a worker to prepare it.
+   * The job waits for a free worker, which prepares it.
    *
    * @generated from enum value: STATE_QUEUED = 1;
    */
@@ -460,36 +461,37 @@ export enum PublishJob_State {
   AWAITING_CONFIRMATION = 3,
 
   /**
-   * The job is confirmed and waits for a worker to publish it.
+   * The job is confirmed and waits for a free worker, which publishes it.
    *
    * @generated from enum value: STATE_CONFIRMED = 4;
    */
   CONFIRMED = 4,
 
   /**
-   * The job is being published: the click was made or is about to be made.
+   * The final click is about to be made or has just been made.
    *
    * @generated from enum value: STATE_PUBLISHING = 5;
    */
   PUBLISHING = 5,
 
   /**
-   * In doubt: the click may have been made, and its outcome is not known. The server reads the site to find out, or
-   * asks a person: `requires_action`.
+   * In doubt: the final click may have been made, and its outcome is not known. The server reads the site to find
+   * out. If the site does not show the outcome, the job has `requires_action` and waits for ResolvePublishJob.
    *
    * @generated from enum value: STATE_UNCONFIRMED = 6;
    */
   UNCONFIRMED = 6,
 
   /**
-   * Stopped before the click, because the site asks for a person; `reason` gives the cause.
+   * Stopped before the final click, because a person must deal with a challenge or the session; see `reason`.
+   * RetryPublishJob can follow.
    *
    * @generated from enum value: STATE_BLOCKED = 7;
    */
   BLOCKED = 7,
 
   /**
-   * Manual takeover: the person has the filled window.
+   * Manual takeover: the browser window with the filled form is open, and the person publishes there.
    *
    * @generated from enum value: STATE_MANUAL_TAKEOVER = 8;
    */
@@ -503,35 +505,35 @@ export enum PublishJob_State {
   PUBLISHED = 9,
 
   /**
-   * Ended: not published; `reason` gives the cause. RetryPublishJob can follow.
+   * Ended: the item was not published, or the change was not made; see `reason`. RetryPublishJob can follow.
    *
    * @generated from enum value: STATE_FAILED = 10;
    */
   FAILED = 10,
 
   /**
-   * Ended: cancelled, not published; `reason` gives the cause.
+   * Ended: cancelled before the item was published or the change was made; see `reason`.
    *
    * @generated from enum value: STATE_CANCELLED = 11;
    */
   CANCELLED = 11,
 
   /**
-   * Ended: not confirmed in time, not published. RetryPublishJob can follow.
+   * Ended: not confirmed in time, or nothing was published in time in a manual takeover. RetryPublishJob can follow.
    *
    * @generated from enum value: STATE_EXPIRED = 12;
    */
   EXPIRED = 12,
 
   /**
-   * Confirmed for a later time: `schedule_time`.
+   * Confirmed for a later time; see `schedule_time`.
    *
    * @generated from enum value: STATE_SCHEDULED = 13;
    */
   SCHEDULED = 13,
 
   /**
-   * Ended: the change is made on the marketplace.
+   * Ended: the change was made on the marketplace.
    *
    * @generated from enum value: STATE_DONE = 14;
    */
@@ -551,7 +553,7 @@ export const PublishJob_StateSchema: GenEnum<PublishJob_State> = /*@__PURE__*/
  */
 export enum PublishJob_Kind {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
@@ -565,7 +567,7 @@ export enum PublishJob_Kind {
   PUBLISH = 1,
 
   /**
-   * Changes texts, price, photos or other fields of an item.
+   * Changes the fields of an item, such as its texts, price or photos.
    *
    * @generated from enum value: KIND_EDIT = 2;
    */
@@ -579,7 +581,7 @@ export enum PublishJob_Kind {
   HIDE = 3,
 
   /**
-   * Shows a hidden item again.
+   * Makes a hidden item visible again.
    *
    * @generated from enum value: KIND_UNHIDE = 4;
    */
@@ -600,13 +602,13 @@ export const PublishJob_KindSchema: GenEnum<PublishJob_Kind> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_publish, 0, 1);
 
 /**
- * One field that a job changes.
+ * One field that a change alters.
  *
  * @generated from message vintedbot.v1.FieldChange
  */
 export type FieldChange = Message<"vintedbot.v1.FieldChange"> & {
   /**
-   * The name of the field, as in `ReadBackField.field`; "hidden" for KIND_HIDE and KIND_UNHIDE, "gone" for KIND_DELETE.
+   * The name of the field, as in `ReadBackField.field`; "hidden" for KIND_HIDE and KIND_UNHIDE; "gone" for KIND_DELETE.
    *
    * @generated from field: string field = 1;
    */
@@ -635,27 +637,27 @@ export const FieldChangeSchema: GenMessage<FieldChange> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_publish, 1);
 
 /**
- * One step of a job.
+ * One step of an attempt at a job.
  *
  * @generated from message vintedbot.v1.PublishStep
  */
 export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
   /**
-   * The position in the job's step log, from 1.
+   * The position in the job's list of steps, starting at 1.
    *
    * @generated from field: int64 number = 1;
    */
   number: bigint;
 
   /**
-   * The number of the attempt, from 1. Preparations and publications share one count.
+   * The number of the attempt, starting at 1. Attempts to prepare and to publish share one count.
    *
    * @generated from field: int32 attempt = 2;
    */
   attempt: number;
 
   /**
-   * The name of the step, such as "TITLE_FILLED" or "PUBLISH_CLICKED". New names can be added.
+   * The name of the step, such as "TITLE_FILLED" or "PUBLISH_CLICKED". New names may be added.
    *
    * @generated from field: string step = 3;
    */
@@ -669,7 +671,7 @@ export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
   outcome: PublishStep_Outcome;
 
   /**
-   * What happened, in English. Empty: no details.
+   * What happened, in English. Empty if there are no details.
    *
    * @generated from field: string message = 5;
    */
@@ -683,22 +685,22 @@ export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
   time?: Timestamp | undefined;
 
   /**
-   * UUID of the screenshot. Empty: none.
+   * UUID of the screenshot. Empty if there is none.
    *
    * @generated from field: string screenshot_id = 7;
    */
   screenshotId: string;
 
   /**
-   * The CSS selector that found the step's field. Empty: the step needed none, or no browser was used.
+   * The CSS selector that found the field of this step. Empty if the step needed none or no browser was used.
    *
    * @generated from field: string selector = 8;
    */
   selector: string;
 
   /**
-   * The signed URL of a JPEG thumbnail of the page at this step. It expires like other signed URLs. Empty: there is no
-   * thumbnail, or it was deleted.
+   * The signed URL of a JPEG thumbnail of the page at this step. It expires after the period SIGNED_URL_TTL. Empty if
+   * there is no thumbnail or it was deleted.
    *
    * @generated from field: string thumbnail_url = 9;
    */
@@ -719,14 +721,14 @@ export const PublishStepSchema: GenMessage<PublishStep> = /*@__PURE__*/
  */
 export enum PublishStep_Outcome {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: OUTCOME_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The step started, and its end is not known. Reserved: the server does not send this value yet.
+   * The step has started, and its end is not known. Reserved; never returned yet.
    *
    * @generated from enum value: OUTCOME_STARTED = 1;
    */
@@ -740,14 +742,14 @@ export enum PublishStep_Outcome {
   DONE = 2,
 
   /**
-   * The step failed; `message` gives the cause.
+   * The step failed; see `message`.
    *
    * @generated from enum value: OUTCOME_FAILED = 3;
    */
   FAILED = 3,
 
   /**
-   * The step met a challenge and stopped.
+   * The step stopped at a challenge of the site.
    *
    * @generated from enum value: OUTCOME_CHALLENGED = 4;
    */
@@ -761,7 +763,7 @@ export const PublishStep_OutcomeSchema: GenEnum<PublishStep_Outcome> = /*@__PURE
   enumDesc(file_vintedbot_v1_publish, 2, 0);
 
 /**
- * A screenshot of the browser's page with the page's text, stored as evidence.
+ * A screenshot of a page in the browser and the text of that page, stored as evidence.
  *
  * @generated from message vintedbot.v1.Screenshot
  */
@@ -781,7 +783,7 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   publishJobId: string;
 
   /**
-   * The number of the attempt, from 1.
+   * The number of the attempt; see `PublishStep.attempt`.
    *
    * @generated from field: int32 attempt = 3;
    */
@@ -795,7 +797,7 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   step: string;
 
   /**
-   * The signed URL of the picture, which needs no token. Every response contains a new URL. Empty: no browser was used,
+   * The signed URL of the image, which needs no token. Every response contains a new URL. Empty if no browser was used
    * and only the text was stored.
    *
    * @generated from field: string url = 5;
@@ -803,28 +805,28 @@ export type Screenshot = Message<"vintedbot.v1.Screenshot"> & {
   url: string;
 
   /**
-   * The signed URL of the page's text with secrets redacted. Empty: no text was stored.
+   * The signed URL of the page's text, with secrets redacted. Empty if no text was stored.
    *
    * @generated from field: string page_text_url = 6;
    */
   pageTextUrl: string;
 
   /**
-   * When both URLs expire.
+   * When `url` and `page_text_url` expire.
    *
    * @generated from field: google.protobuf.Timestamp url_expire_time = 7;
    */
   urlExpireTime?: Timestamp | undefined;
 
   /**
-   * The media type of the picture: "image/png". Empty: there is no picture.
+   * The media type of the image: "image/png". Empty if there is no image.
    *
    * @generated from field: string content_type = 8;
    */
   contentType: string;
 
   /**
-   * The size of the picture's file in bytes.
+   * The size of the image file in bytes.
    *
    * @generated from field: int64 size_bytes = 9;
    */
@@ -846,7 +848,7 @@ export const ScreenshotSchema: GenMessage<Screenshot> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_publish, 3);
 
 /**
- * The request of PreparePublish.
+ * The request message for PreparePublish.
  *
  * @generated from message vintedbot.v1.PreparePublishRequest
  */
@@ -859,15 +861,15 @@ export type PreparePublishRequest = Message<"vintedbot.v1.PreparePublishRequest"
   listingId: string;
 
   /**
-   * Whether the preparation must leave nothing on the site. Absent: true. If false, the filled form is saved as the
-   * site's own private draft.
+   * Whether the preparation must leave nothing on the site. Defaults to true. If false, the filled form is saved on the
+   * site as a private draft.
    *
    * @generated from field: optional bool dry_run = 2;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters returns the same job. Empty: every call
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same job. Without it, every call
    * prepares.
    *
    * @generated from field: string request_id = 3;
@@ -875,9 +877,10 @@ export type PreparePublishRequest = Message<"vintedbot.v1.PreparePublishRequest"
   requestId: string;
 
   /**
-   * Whether the filled window stays open for a manual takeover, in which the person publishes, instead of waiting for
-   * ConfirmPublish. True needs a browser with a window (BROWSER_HEADLESS=false); otherwise the call fails with
-   * MODE_NOT_ALLOWED. Absent: true in MANUAL mode if there is such a window, otherwise false.
+   * Whether the preparation ends in a manual takeover: the browser window with the filled form stays open, and the
+   * person publishes there instead of calling ConfirmPublish. Needs a browser with a window (BROWSER_HEADLESS=false);
+   * otherwise true fails with MODE_NOT_ALLOWED. Defaults to true in MANUAL mode if there is such a browser, otherwise
+   * to false.
    *
    * @generated from field: optional bool manual_takeover = 4;
    */
@@ -892,7 +895,7 @@ export const PreparePublishRequestSchema: GenMessage<PreparePublishRequest> = /*
   messageDesc(file_vintedbot_v1_publish, 4);
 
 /**
- * The response of PreparePublish.
+ * The response message for PreparePublish.
  *
  * @generated from message vintedbot.v1.PreparePublishResponse
  */
@@ -913,7 +916,7 @@ export const PreparePublishResponseSchema: GenMessage<PreparePublishResponse> = 
   messageDesc(file_vintedbot_v1_publish, 5);
 
 /**
- * The request of ConfirmPublish.
+ * The request message for ConfirmPublish.
  *
  * @generated from message vintedbot.v1.ConfirmPublishRequest
  */
@@ -933,15 +936,15 @@ export type ConfirmPublishRequest = Message<"vintedbot.v1.ConfirmPublishRequest"
   confirmation?: Confirmation | undefined;
 
   /**
-   * Whether to run the checks only. Absent: true; set it to false to publish.
+   * Whether to run only the checks. Defaults to true; set it to false to publish.
    *
    * @generated from field: optional bool dry_run = 3;
    */
   dryRun?: boolean | undefined;
 
   /**
-   * The idempotency key, a UUID. A retry of a real confirmation with the same key returns the job. With another key, or
-   * without one, it fails with CONFIRMATION_USED.
+   * The idempotency key, a UUID. A retry of a real confirmation with the same key returns the job. A retry with another
+   * key, or without one, fails with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 4;
    */
@@ -956,7 +959,7 @@ export const ConfirmPublishRequestSchema: GenMessage<ConfirmPublishRequest> = /*
   messageDesc(file_vintedbot_v1_publish, 6);
 
 /**
- * The response of ConfirmPublish.
+ * The response message for ConfirmPublish.
  *
  * @generated from message vintedbot.v1.ConfirmPublishResponse
  */
@@ -976,8 +979,8 @@ export type ConfirmPublishResponse = Message<"vintedbot.v1.ConfirmPublishRespons
   dryRun: boolean;
 
   /**
-   * The result of every check of a dry run, in order. A missing, invalid, used, stale or expired token fails the call
-   * in a dry run too. Empty after a real confirmation.
+   * The results of all checks of a dry run, in order; empty after a real confirmation. If the confirm token is missing,
+   * invalid, used, stale or expired, the dry run itself fails, and no results are returned.
    *
    * @generated from field: repeated vintedbot.v1.ConfirmPublishResponse.Check checks = 3;
    */
@@ -992,7 +995,7 @@ export const ConfirmPublishResponseSchema: GenMessage<ConfirmPublishResponse> = 
   messageDesc(file_vintedbot_v1_publish, 7);
 
 /**
- * One check that a real confirmation has to pass.
+ * One check that a real confirmation must pass.
  *
  * @generated from message vintedbot.v1.ConfirmPublishResponse.Check
  */
@@ -1012,21 +1015,21 @@ export type ConfirmPublishResponse_Check = Message<"vintedbot.v1.ConfirmPublishR
   passed: boolean;
 
   /**
-   * Why the check fails. UNSPECIFIED: it passes.
+   * Why the check does not pass. UNSPECIFIED if it passes.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 3;
    */
   reason: ErrorReason;
 
   /**
-   * The reason in English. Empty: the check passes.
+   * The reason in English. Empty if the check passes.
    *
    * @generated from field: string message = 4;
    */
   message: string;
 
   /**
-   * When the check is expected to pass. Absent: it passes, or the time is not known.
+   * When the check is expected to pass. Absent if it passes or the time is not known.
    *
    * @generated from field: google.protobuf.Timestamp available_time = 5;
    */
@@ -1047,49 +1050,49 @@ export const ConfirmPublishResponse_CheckSchema: GenMessage<ConfirmPublishRespon
  */
 export enum ConfirmPublishResponse_Check_Kind {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The confirm token is genuine, belongs to this job and has not expired.
+   * The confirm token is genuine, belongs to this job and has not expired. If not, a CONFIRMATION reason.
    *
    * @generated from enum value: KIND_TOKEN = 1;
    */
   TOKEN = 1,
 
   /**
-   * The job awaits its confirmation. Otherwise CONFIRMATION_USED or JOB_STATE_INVALID.
+   * The job awaits its confirmation. If not, CONFIRMATION_USED or JOB_STATE_INVALID.
    *
    * @generated from enum value: KIND_JOB_STATE = 2;
    */
   JOB_STATE = 2,
 
   /**
-   * The listing has not changed since it was prepared. Otherwise CONFIRMATION_STALE.
+   * The listing was not changed after it was prepared. If not, CONFIRMATION_STALE.
    *
    * @generated from enum value: KIND_REVISION = 3;
    */
   REVISION = 3,
 
   /**
-   * The account is active, and its mode has not changed. Otherwise ACCOUNT_PAUSED or MODE_CHANGED.
+   * The account is active and works on the job's site. If not, ACCOUNT_PAUSED or MODE_CHANGED.
    *
    * @generated from enum value: KIND_ACCOUNT = 4;
    */
   ACCOUNT = 4,
 
   /**
-   * No other publication of the account is in doubt. Otherwise OUTCOME_UNKNOWN. A change always passes.
+   * No other publication of the account is in doubt. If not, OUTCOME_UNKNOWN. Always passes for a change.
    *
    * @generated from enum value: KIND_NO_OPEN_EFFECT = 5;
    */
   NO_OPEN_EFFECT = 5,
 
   /**
-   * The budget of publications or changes a minute allows one more now. Otherwise RATE_LIMITED.
+   * The rate limit for publications or changes allows one more now. If not, RATE_LIMITED.
    *
    * @generated from enum value: KIND_RATE_LIMIT = 6;
    */
@@ -1103,7 +1106,7 @@ export const ConfirmPublishResponse_Check_KindSchema: GenEnum<ConfirmPublishResp
   enumDesc(file_vintedbot_v1_publish, 7, 0, 0);
 
 /**
- * The request of GetPublishJob.
+ * The request message for GetPublishJob.
  *
  * @generated from message vintedbot.v1.GetPublishJobRequest
  */
@@ -1124,13 +1127,13 @@ export const GetPublishJobRequestSchema: GenMessage<GetPublishJobRequest> = /*@_
   messageDesc(file_vintedbot_v1_publish, 8);
 
 /**
- * The response of GetPublishJob.
+ * The response message for GetPublishJob.
  *
  * @generated from message vintedbot.v1.GetPublishJobResponse
  */
 export type GetPublishJobResponse = Message<"vintedbot.v1.GetPublishJobResponse"> & {
   /**
-   * The job, with its confirmation if it awaits one and the caller has publish:confirm.
+   * The job, with `step_timeline` and, where permitted, `confirmation`.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1145,48 +1148,49 @@ export const GetPublishJobResponseSchema: GenMessage<GetPublishJobResponse> = /*
   messageDesc(file_vintedbot_v1_publish, 9);
 
 /**
- * The request of ListPublishJobs. Filters are combined with AND.
+ * The request message for ListPublishJobs. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListPublishJobsRequest
  */
 export type ListPublishJobsRequest = Message<"vintedbot.v1.ListPublishJobsRequest"> & {
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 2;
    */
   pageToken: string;
 
   /**
-   * UUID of an account: only its jobs. Empty: all accounts.
+   * UUID of the account whose jobs are returned. If empty, jobs of all accounts are returned.
    *
    * @generated from field: string account_id = 3;
    */
   accountId: string;
 
   /**
-   * UUID of a listing: only its jobs. Empty: all listings.
+   * UUID of the listing whose jobs are returned. If empty, jobs of all listings are returned.
    *
    * @generated from field: string listing_id = 4;
    */
   listingId: string;
 
   /**
-   * Only jobs in one of these states, at most 100 entries. Empty: all states.
+   * The states of the jobs to return, at most 100 entries. If empty, jobs in all states are returned.
    *
    * @generated from field: repeated vintedbot.v1.PublishJob.State states = 5;
    */
   states: PublishJob_State[];
 
   /**
-   * Whether to return only jobs that require a person to act. Absent: all jobs.
+   * Whether to return only jobs with `requires_action`.
    *
    * @generated from field: bool requires_action = 6;
    */
@@ -1201,7 +1205,7 @@ export const ListPublishJobsRequestSchema: GenMessage<ListPublishJobsRequest> = 
   messageDesc(file_vintedbot_v1_publish, 10);
 
 /**
- * The response of ListPublishJobs.
+ * The response message for ListPublishJobs.
  *
  * @generated from message vintedbot.v1.ListPublishJobsResponse
  */
@@ -1214,7 +1218,7 @@ export type ListPublishJobsResponse = Message<"vintedbot.v1.ListPublishJobsRespo
   publishJobs: PublishJob[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1229,7 +1233,7 @@ export const ListPublishJobsResponseSchema: GenMessage<ListPublishJobsResponse> 
   messageDesc(file_vintedbot_v1_publish, 11);
 
 /**
- * The request of CancelPublishJob.
+ * The request message for CancelPublishJob.
  *
  * @generated from message vintedbot.v1.CancelPublishJobRequest
  */
@@ -1242,7 +1246,7 @@ export type CancelPublishJobRequest = Message<"vintedbot.v1.CancelPublishJobRequ
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1257,14 +1261,14 @@ export const CancelPublishJobRequestSchema: GenMessage<CancelPublishJobRequest> 
   messageDesc(file_vintedbot_v1_publish, 12);
 
 /**
- * The response of CancelPublishJob.
+ * The response message for CancelPublishJob.
  *
  * @generated from message vintedbot.v1.CancelPublishJobResponse
  */
 export type CancelPublishJobResponse = Message<"vintedbot.v1.CancelPublishJobResponse"> & {
   /**
-   * The job after the call. While a browser still works on the job, its state remains for a moment. The job will not be
-   * published, unless the person in a manual takeover was faster.
+   * The job after the call. While an attempt is still running, the job keeps its state until the attempt stops. It is
+   * not published, unless the person in a manual takeover publishes first.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1279,7 +1283,7 @@ export const CancelPublishJobResponseSchema: GenMessage<CancelPublishJobResponse
   messageDesc(file_vintedbot_v1_publish, 13);
 
 /**
- * The request of RetryPublishJob.
+ * The request message for RetryPublishJob.
  *
  * @generated from message vintedbot.v1.RetryPublishJobRequest
  */
@@ -1292,7 +1296,7 @@ export type RetryPublishJobRequest = Message<"vintedbot.v1.RetryPublishJobReques
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry of the call can resume the job again.
+   * The idempotency key, a UUID. Without it, a retry of the call can resume the job again.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1307,7 +1311,7 @@ export const RetryPublishJobRequestSchema: GenMessage<RetryPublishJobRequest> = 
   messageDesc(file_vintedbot_v1_publish, 14);
 
 /**
- * The response of RetryPublishJob.
+ * The response message for RetryPublishJob.
  *
  * @generated from message vintedbot.v1.RetryPublishJobResponse
  */
@@ -1328,26 +1332,26 @@ export const RetryPublishJobResponseSchema: GenMessage<RetryPublishJobResponse> 
   messageDesc(file_vintedbot_v1_publish, 15);
 
 /**
- * The request of ResolvePublishJob.
+ * The request message for ResolvePublishJob.
  *
  * @generated from message vintedbot.v1.ResolvePublishJobRequest
  */
 export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRequest"> & {
   /**
-   * UUID of the job, which must be UNCONFIRMED and `requires_action`. Required.
+   * UUID of the job, which must be UNCONFIRMED and have `requires_action`. Required.
    *
    * @generated from field: string id = 1;
    */
   id: string;
 
   /**
-   * What the person found on the site. Required.
+   * What the person saw on the site. Required.
    *
    * @generated from oneof vintedbot.v1.ResolvePublishJobRequest.outcome
    */
   outcome: {
     /**
-     * The item is on the site, or the change is made.
+     * The item is on the site, or the change was made.
      *
      * @generated from field: vintedbot.v1.ResolvePublishJobRequest.Published published = 2;
      */
@@ -1355,8 +1359,8 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
     case: "published";
   } | {
     /**
-     * The item is not on the site, or the change is not made. The job ends FAILED. After a publication, the server
-     * watches the site for a late item for 7 days (setting EFFECTS_WATCH).
+     * The item is not on the site, or the change was not made. The job ends FAILED. After a publication, the server
+     * keeps checking whether the item appears later, for the period EFFECTS_WATCH, 7 days by default.
      *
      * @generated from field: vintedbot.v1.ResolvePublishJobRequest.NotPublished not_published = 3;
      */
@@ -1365,7 +1369,7 @@ export type ResolvePublishJobRequest = Message<"vintedbot.v1.ResolvePublishJobRe
   } | { case: undefined; value?: undefined };
 
   /**
-   * The idempotency key, a UUID. Empty: a retry fails with JOB_STATE_INVALID.
+   * The idempotency key, a UUID. Without it, a retry fails with JOB_STATE_INVALID.
    *
    * @generated from field: string request_id = 4;
    */
@@ -1386,8 +1390,8 @@ export const ResolvePublishJobRequestSchema: GenMessage<ResolvePublishJobRequest
  */
 export type ResolvePublishJobRequest_Published = Message<"vintedbot.v1.ResolvePublishJobRequest.Published"> & {
   /**
-   * The site's id of the item: the number in the address of its page. Required for a publication. For a change it can
-   * be empty, because the item is known. Fails with REMOTE_ITEM_ALREADY_LINKED if another listing has this item.
+   * The site's id of the item: the number in the URL of its page. Required for a publication, optional for a change.
+   * Fails with REMOTE_ITEM_ALREADY_LINKED if another listing has this item.
    *
    * @generated from field: string remote_item_id = 1;
    */
@@ -1417,7 +1421,7 @@ export const ResolvePublishJobRequest_NotPublishedSchema: GenMessage<ResolvePubl
   messageDesc(file_vintedbot_v1_publish, 16, 1);
 
 /**
- * The response of ResolvePublishJob.
+ * The response message for ResolvePublishJob.
  *
  * @generated from message vintedbot.v1.ResolvePublishJobResponse
  */
@@ -1438,7 +1442,7 @@ export const ResolvePublishJobResponseSchema: GenMessage<ResolvePublishJobRespon
   messageDesc(file_vintedbot_v1_publish, 17);
 
 /**
- * The request of ListPublishSteps.
+ * The request message for ListPublishSteps.
  *
  * @generated from message vintedbot.v1.ListPublishStepsRequest
  */
@@ -1451,14 +1455,15 @@ export type ListPublishStepsRequest = Message<"vintedbot.v1.ListPublishStepsRequ
   jobId: string;
 
   /**
-   * Entries per page, 1 to 1000; larger values count as 1000. Absent or 0: 200.
+   * The maximum number of entries to return, 1 to 1000. Larger values count as 1000. If 0, the default of 200 applies.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 3;
    */
@@ -1473,7 +1478,7 @@ export const ListPublishStepsRequestSchema: GenMessage<ListPublishStepsRequest> 
   messageDesc(file_vintedbot_v1_publish, 18);
 
 /**
- * The response of ListPublishSteps.
+ * The response message for ListPublishSteps.
  *
  * @generated from message vintedbot.v1.ListPublishStepsResponse
  */
@@ -1486,7 +1491,7 @@ export type ListPublishStepsResponse = Message<"vintedbot.v1.ListPublishStepsRes
   steps: PublishStep[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1501,7 +1506,7 @@ export const ListPublishStepsResponseSchema: GenMessage<ListPublishStepsResponse
   messageDesc(file_vintedbot_v1_publish, 19);
 
 /**
- * The request of ListScreenshots.
+ * The request message for ListScreenshots.
  *
  * @generated from message vintedbot.v1.ListScreenshotsRequest
  */
@@ -1514,14 +1519,15 @@ export type ListScreenshotsRequest = Message<"vintedbot.v1.ListScreenshotsReques
   jobId: string;
 
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 2;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 3;
    */
@@ -1536,7 +1542,7 @@ export const ListScreenshotsRequestSchema: GenMessage<ListScreenshotsRequest> = 
   messageDesc(file_vintedbot_v1_publish, 20);
 
 /**
- * The response of ListScreenshots.
+ * The response message for ListScreenshots.
  *
  * @generated from message vintedbot.v1.ListScreenshotsResponse
  */
@@ -1549,7 +1555,7 @@ export type ListScreenshotsResponse = Message<"vintedbot.v1.ListScreenshotsRespo
   screenshots: Screenshot[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1564,14 +1570,14 @@ export const ListScreenshotsResponseSchema: GenMessage<ListScreenshotsResponse> 
   messageDesc(file_vintedbot_v1_publish, 21);
 
 /**
- * A wall-clock time in a time zone.
+ * A local date and time in a time zone.
  *
  * @generated from message vintedbot.v1.LocalTime
  */
 export type LocalTime = Message<"vintedbot.v1.LocalTime"> & {
   /**
-   * The local date and time, without an offset: "2026-03-29T18:30", or with seconds. A time that the clocks skip fails
-   * with VALIDATION_FAILED. Required.
+   * The local date and time, without an offset: "2026-03-29T18:30" or "2026-03-29T18:30:00". A time that does not
+   * occur, because the clocks are put forward over it, fails with VALIDATION_FAILED. Required.
    *
    * @generated from field: string date_time = 1;
    */
@@ -1585,7 +1591,7 @@ export type LocalTime = Message<"vintedbot.v1.LocalTime"> & {
   timeZone: string;
 
   /**
-   * How to interpret a time that occurs twice. Absent: it is refused.
+   * Which occurrence is meant if the time occurs twice. If unspecified, such a time is refused.
    *
    * @generated from field: vintedbot.v1.LocalTime.Repeated repeated_time = 3;
    */
@@ -1600,27 +1606,27 @@ export const LocalTimeSchema: GenMessage<LocalTime> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_publish, 22);
 
 /**
- * How to interpret a time that occurs twice, because the clocks are put back.
+ * Which occurrence is meant if a local time occurs twice because the clocks are put back.
  *
  * @generated from enum vintedbot.v1.LocalTime.Repeated
  */
 export enum LocalTime_Repeated {
   /**
-   * Not set: a time that occurs twice fails with VALIDATION_FAILED, which names both moments.
+   * Unspecified. A time that occurs twice fails with VALIDATION_FAILED; the error names both occurrences.
    *
    * @generated from enum value: REPEATED_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The earlier of the two.
+   * The earlier occurrence.
    *
    * @generated from enum value: REPEATED_EARLIER = 1;
    */
   EARLIER = 1,
 
   /**
-   * The later of the two.
+   * The later occurrence.
    *
    * @generated from enum value: REPEATED_LATER = 2;
    */
@@ -1634,7 +1640,7 @@ export const LocalTime_RepeatedSchema: GenEnum<LocalTime_Repeated> = /*@__PURE__
   enumDesc(file_vintedbot_v1_publish, 22, 0);
 
 /**
- * The request of SchedulePublish.
+ * The request message for SchedulePublish.
  *
  * @generated from message vintedbot.v1.SchedulePublishRequest
  */
@@ -1668,7 +1674,7 @@ export type SchedulePublishRequest = Message<"vintedbot.v1.SchedulePublishReques
     case: "time";
   } | {
     /**
-     * A wall-clock time in a time zone.
+     * A local time in a time zone.
      *
      * @generated from field: vintedbot.v1.LocalTime local_time = 4;
      */
@@ -1677,8 +1683,8 @@ export type SchedulePublishRequest = Message<"vintedbot.v1.SchedulePublishReques
   } | { case: undefined; value?: undefined };
 
   /**
-   * The idempotency key, a UUID. A retry with the same key returns the job. With another key, or without one, it fails
-   * with CONFIRMATION_USED.
+   * The idempotency key, a UUID. A retry with the same key returns the job. A retry with another key, or without one,
+   * fails with CONFIRMATION_USED.
    *
    * @generated from field: string request_id = 5;
    */
@@ -1693,13 +1699,13 @@ export const SchedulePublishRequestSchema: GenMessage<SchedulePublishRequest> = 
   messageDesc(file_vintedbot_v1_publish, 23);
 
 /**
- * The response of SchedulePublish.
+ * The response message for SchedulePublish.
  *
  * @generated from message vintedbot.v1.SchedulePublishResponse
  */
 export type SchedulePublishResponse = Message<"vintedbot.v1.SchedulePublishResponse"> & {
   /**
-   * The job, SCHEDULED.
+   * The job, in state SCHEDULED.
    *
    * @generated from field: vintedbot.v1.PublishJob publish_job = 1;
    */
@@ -1714,7 +1720,7 @@ export const SchedulePublishResponseSchema: GenMessage<SchedulePublishResponse> 
   messageDesc(file_vintedbot_v1_publish, 24);
 
 /**
- * The request of PrepareChange.
+ * The request message for PrepareChange.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest
  */
@@ -1749,7 +1755,7 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
     case: "hide";
   } | {
     /**
-     * Shows the hidden item again.
+     * Makes the hidden item visible again.
      *
      * @generated from field: vintedbot.v1.PrepareChangeRequest.Unhide unhide = 4;
      */
@@ -1757,7 +1763,7 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
     case: "unhide";
   } | {
     /**
-     * Deletes the item.
+     * Deletes the item permanently.
      *
      * @generated from field: vintedbot.v1.PrepareChangeRequest.Delete delete = 5;
      */
@@ -1766,7 +1772,7 @@ export type PrepareChangeRequest = Message<"vintedbot.v1.PrepareChangeRequest"> 
   } | { case: undefined; value?: undefined };
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters returns the same job. Empty: every call
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same job. Without it, every call
    * prepares.
    *
    * @generated from field: string request_id = 6;
@@ -1788,22 +1794,23 @@ export const PrepareChangeRequestSchema: GenMessage<PrepareChangeRequest> = /*@_
  */
 export type PrepareChangeRequest_Edit = Message<"vintedbot.v1.PrepareChangeRequest.Edit"> & {
   /**
-   * The new values. The category, and the fields that depend on it, can change too. Required.
+   * The new values, which can include the category and the fields that depend on it. Required.
    *
    * @generated from field: vintedbot.v1.ListingInput listing = 1;
    */
   listing?: ListingInput | undefined;
 
   /**
-   * The fields to take from `listing`, at most 100 paths. Absent or empty: every field that is present in `listing`.
+   * The fields to take from `listing`, at most 100 paths. A field in the mask without a value in `listing` is
+   * cleared. If absent or empty, every field that has a value in `listing` is taken.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 2;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * Whether to overwrite changes that were made on the site. Absent: false; after such changes the job ends FAILED
-   * with REMOTE_CHANGED.
+   * Whether to overwrite changes that were made on the site after the item was last read. If false, the job ends
+   * FAILED with REMOTE_CHANGED if there are any.
    *
    * @generated from field: bool overwrite_remote = 3;
    */
@@ -1818,7 +1825,7 @@ export const PrepareChangeRequest_EditSchema: GenMessage<PrepareChangeRequest_Ed
   messageDesc(file_vintedbot_v1_publish, 25, 0);
 
 /**
- * Hides the item from others. Unhide shows it again.
+ * Hides the item from others.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest.Hide
  */
@@ -1833,7 +1840,7 @@ export const PrepareChangeRequest_HideSchema: GenMessage<PrepareChangeRequest_Hi
   messageDesc(file_vintedbot_v1_publish, 25, 1);
 
 /**
- * Shows the hidden item again.
+ * Makes the hidden item visible again.
  *
  * @generated from message vintedbot.v1.PrepareChangeRequest.Unhide
  */
@@ -1863,7 +1870,7 @@ export const PrepareChangeRequest_DeleteSchema: GenMessage<PrepareChangeRequest_
   messageDesc(file_vintedbot_v1_publish, 25, 3);
 
 /**
- * The response of PrepareChange.
+ * The response message for PrepareChange.
  *
  * @generated from message vintedbot.v1.PrepareChangeResponse
  */
@@ -1884,21 +1891,29 @@ export const PrepareChangeResponseSchema: GenMessage<PrepareChangeResponse> = /*
   messageDesc(file_vintedbot_v1_publish, 26);
 
 /**
- * Publishes listings on the marketplace, and changes published items, in two steps: prepare and confirm. The confirmed
- * content is published exactly as it was confirmed, and only once.
+ * Publishes listings on the marketplace, and changes or deletes published items, in two steps. A Prepare method creates
+ * a publish job that fills the site's form and reads it back. A Confirm or Schedule method approves the result. The
+ * server then publishes exactly the approved content, and only once.
+ *
+ * The final click is the click on the form's button that publishes the item or makes the change; without a browser, the
+ * equivalent request. Before it, nothing changes that others can see. In a manual takeover, the browser window with the
+ * filled form stays open, and a person makes the final click there.
  *
  * @generated from service vintedbot.v1.PublishService
  */
 export const PublishService: GenService<{
   /**
-   * Prepares the publication of a listing. Freezes the listing, checks it against the site's limits, and creates a job
-   * that fills the site's form and reads it back. EventService.Watch reports when the job is ready. LISTING_INCOMPLETE
-   * reports all violations at once. If a job of the listing awaits its confirmation, it is prepared again under the
-   * same id. Fails with PUBLISH_JOB_OPEN while another job of the listing has not ended, and with ALREADY_PUBLISHED.
-   * Fails with NOT_PUBLISHED if the item was deleted on the site: a second item needs a second listing. Also fails with
-   * ACCOUNT_PAUSED, SESSION_REQUIRED, SESSION_INVALID and MODE_NOT_ALLOWED. A listing that was imported from a draft on
-   * the site, and not edited here since, is published from that draft. If it was edited, it gets a draft of its own.
-   * Scope: publish:prepare.
+   * Prepares the publication of a listing. Takes an immutable copy of the listing, checks it against the site's limits,
+   * and creates a job that fills the site's form and reads it back. EventService.Watch reports when the job is ready.
+   * If the listing has a job that awaits its confirmation, that job is prepared again under the same id.
+   *
+   * A listing that was imported from a draft on the site, and not edited since, is published from that draft. If it was
+   * edited, it is published from a new draft, and the imported draft stays on the site unchanged.
+   *
+   * Fails with LISTING_INCOMPLETE, which reports all violations at once; ALREADY_PUBLISHED; NOT_PUBLISHED if the item
+   * was deleted on the site, because a second item needs a second listing; PUBLISH_JOB_OPEN if another job of the
+   * listing has not ended; RESOURCE_CHANGED if the listing changes during the call. Also fails with ACCOUNT_PAUSED,
+   * SESSION_REQUIRED, SESSION_INVALID, CATALOG_NOT_READY and MODE_NOT_ALLOWED. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PreparePublish
    */
@@ -1908,10 +1923,11 @@ export const PublishService: GenService<{
     output: typeof PreparePublishResponseSchema;
   },
   /**
-   * Confirms a prepared job. `dry_run` defaults to true: all checks run, nothing changes. A real call consumes the
-   * confirmation and returns at once; EventService.Watch and GetPublishJob report the outcome. It fails with the reason
-   * of the first check that does not pass; see ConfirmPublishResponse.Check. Fails with MANUAL_TAKEOVER while a person
-   * has the filled window. Scope: publish:confirm.
+   * Confirms a prepared job. `dry_run` defaults to true: all checks run, and nothing changes. A real call consumes the
+   * confirmation and returns at once. EventService.Watch and GetPublishJob report the outcome.
+   *
+   * A real call fails with the reason of the first check that does not pass; see ConfirmPublishResponse.Check. Fails
+   * with MANUAL_TAKEOVER during a manual takeover. Scope: publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.ConfirmPublish
    */
@@ -1921,12 +1937,15 @@ export const PublishService: GenService<{
     output: typeof ConfirmPublishResponseSchema;
   },
   /**
-   * Confirms a prepared publication for a later time. The call consumes the token. At the scheduled time the form is
-   * filled again, compared with the approved content, and published. If the listing was edited since, the job ends
-   * FAILED with CONFIRMATION_STALE. In MANUAL mode the job is instead prepared again at that time and waits for a
-   * person. A job that is late by more than the setting PUBLISH_SCHEDULE_LATE is prepared again and waits for a person,
-   * with the reason SCHEDULE_MISSED. CancelPublishJob cancels the schedule. Fails with JOB_STATE_INVALID if the job is
-   * a change, and with MANUAL_TAKEOVER while a person has the filled window. Scope: publish:confirm.
+   * Confirms a prepared publication for a later time. The call consumes the confirmation. At the scheduled time, the
+   * form is filled again, compared with the approved content and published. CancelPublishJob cancels the schedule.
+   *
+   * If the listing was edited in the meantime, the job ends FAILED with CONFIRMATION_STALE. In MANUAL mode, the job is
+   * prepared again at the scheduled time and then waits for a person to confirm it. A job that is late by more than the
+   * setting PUBLISH_SCHEDULE_LATE is also prepared again and waits for a person, with the reason SCHEDULE_MISSED.
+   *
+   * Fails with the reasons of ConfirmPublish, except OUTCOME_UNKNOWN and RATE_LIMITED, and with JOB_STATE_INVALID if
+   * the job is a change. Scope: publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.SchedulePublish
    */
@@ -1936,14 +1955,19 @@ export const PublishService: GenService<{
     output: typeof SchedulePublishResponseSchema;
   },
   /**
-   * Prepares a change of an item on the site: its texts, price or photos, hiding, unhiding, or deleting. The server
-   * reads back how the item will look and takes a screenshot; nothing changes before ConfirmPublish. The listing here
-   * changes once the item has changed. Fails with NOT_PUBLISHED, ACCOUNT_PAUSED, SESSION_REQUIRED and SESSION_INVALID.
-   * Fails with PUBLISH_JOB_OPEN unless the open job is a change of the same kind that awaits its confirmation; that job
-   * is prepared again. Fails with SESSION_MEMBER_MISMATCH if the item belongs to a previous member of the account, and
-   * with VALIDATION_FAILED if nothing would change. The job ends FAILED with REMOTE_CHANGED if the item has changed on
-   * the site since, and with NOT_PUBLISHED if the item is gone. The listing's `remote.differences` give the details,
-   * also after a DONE job if the site altered the accepted values. Changes have their own budget:
+   * Prepares a change of an item on the site: an edit of its fields, hiding, unhiding or deleting it. The server reads
+   * back how the item will look and takes a screenshot. Nothing changes before ConfirmPublish. The listing on this
+   * server changes after the item has changed. If the listing has a job with a change of the same kind that awaits its
+   * confirmation, that job is prepared again under the same id.
+   *
+   * The call fails with NOT_PUBLISHED, PUBLISH_JOB_OPEN if another job of the listing has not ended, VALIDATION_FAILED
+   * if nothing would change, and RESOURCE_CHANGED if the listing changes during the call. It fails with
+   * SESSION_MEMBER_MISMATCH if the item belongs to a previous member of the account. It also fails with ACCOUNT_PAUSED,
+   * SESSION_REQUIRED, SESSION_INVALID and, for an edit, with the reasons of ListingService.CreateListing.
+   *
+   * The job ends FAILED with REMOTE_CHANGED if the item was changed on the site after it was last read, and with
+   * NOT_PUBLISHED if the item is gone. `remote.differences` of the listing contains the details. It also contains
+   * values that the site altered when it accepted a change. Changes have a rate limit of their own,
    * CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PrepareChange
@@ -1954,8 +1978,8 @@ export const PublishService: GenService<{
     output: typeof PrepareChangeResponseSchema;
   },
   /**
-   * Returns one job with its step timeline. The confirmation is returned only to callers with publish:confirm.
-   * Scope: publish:read.
+   * Returns one job with its step timeline. The job contains its confirmation only if the caller's token has the scope
+   * publish:confirm. Scope: publish:read.
    *
    * @generated from rpc vintedbot.v1.PublishService.GetPublishJob
    */
@@ -1975,10 +1999,11 @@ export const PublishService: GenService<{
     output: typeof ListPublishJobsResponseSchema;
   },
   /**
-   * Cancels a job before its final click. After the click the call fails with NOT_CANCELLABLE. During a manual takeover
-   * the window is closed first: the job ends CANCELLED if the site shows no item, and PUBLISHED if the person was
-   * faster. Cancelling a cancelled job changes nothing. A job that ended otherwise fails with JOB_STATE_INVALID.
-   * Scope: publish:prepare.
+   * Cancels a job before its final click. After the final click, the call fails with NOT_CANCELLABLE. Cancelling a
+   * cancelled job changes nothing. Fails with JOB_STATE_INVALID if the job ended in another state.
+   *
+   * In a manual takeover, the server closes the window and reads the site. The job then ends CANCELLED, or PUBLISHED if
+   * the person has already published. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.CancelPublishJob
    */
@@ -1988,11 +2013,13 @@ export const PublishService: GenService<{
     output: typeof CancelPublishJobResponseSchema;
   },
   /**
-   * Resumes a job that is BLOCKED, FAILED or EXPIRED, with the same approved content. A job that was confirmed and then
-   * blocked goes on to publish, unless its scheduled time has passed by too much. Any other job is prepared again.
+   * Resumes a job that is BLOCKED, FAILED or EXPIRED, with the same content. A job that was blocked after its
+   * confirmation continues to publish, unless its scheduled time has passed by more than PUBLISH_SCHEDULE_LATE. Any
+   * other job is prepared again.
+   *
    * Fails with JOB_STATE_INVALID in every other state, in particular UNCONFIRMED, and with ACCOUNT_PAUSED until the
-   * account is resumed. Fails with CONFIRMATION_STALE if the listing was edited, and with PUBLISH_JOB_OPEN if another
-   * job of the listing is open. Also fails with MODE_CHANGED, ALREADY_PUBLISHED, NOT_PUBLISHED and
+   * account is resumed. Fails with CONFIRMATION_STALE if the listing was edited, and with PUBLISH_JOB_OPEN if the
+   * listing has another job that has not ended. Also fails with MODE_CHANGED, ALREADY_PUBLISHED, NOT_PUBLISHED and
    * SESSION_MEMBER_MISMATCH. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.RetryPublishJob
@@ -2003,8 +2030,8 @@ export const PublishService: GenService<{
     output: typeof RetryPublishJobResponseSchema;
   },
   /**
-   * Settles a job in doubt: a person states whether the item of an UNCONFIRMED job was published, or its change made.
-   * Fails with JOB_STATE_INVALID unless the job is UNCONFIRMED and `requires_action`. Scope: publish:confirm.
+   * Resolves a job in doubt: a person states whether the item was published or the change was made. Fails with
+   * JOB_STATE_INVALID unless the job is UNCONFIRMED and has `requires_action`. Scope: publish:confirm.
    *
    * @generated from rpc vintedbot.v1.PublishService.ResolvePublishJob
    */

@@ -21,7 +21,7 @@ export const file_vintedbot_v1_search: GenFile = /*@__PURE__*/
  */
 export type SnippetSegment = Message<"vintedbot.v1.SnippetSegment"> & {
   /**
-   * A part of the original text, or "…" where text is omitted.
+   * A part of the original text, or "…" in place of omitted text.
    *
    * @generated from field: string text = 1;
    */
@@ -49,14 +49,14 @@ export const SnippetSegmentSchema: GenMessage<SnippetSegment> = /*@__PURE__*/
  */
 export type SearchResult = Message<"vintedbot.v1.SearchResult"> & {
   /**
-   * What matched.
+   * What matched the query.
    *
    * @generated from field: vintedbot.v1.SearchResult.Kind kind = 1;
    */
   kind: SearchResult_Kind;
 
   /**
-   * UUID of the account. Empty for KIND_PERSON: a person can write to several accounts.
+   * UUID of the account. Empty for KIND_PERSON, because a person can write to several accounts.
    *
    * @generated from field: string account_id = 2;
    */
@@ -77,15 +77,15 @@ export type SearchResult = Message<"vintedbot.v1.SearchResult"> & {
   messageId: string;
 
   /**
-   * UUID of the person, or of the thread's counterparty.
+   * UUID of the person. For a message, a thread or a note, the counterparty of the thread.
    *
    * @generated from field: string person_id = 5;
    */
   personId: string;
 
   /**
-   * The time that the results are ordered by. Message: when it was written. Thread or note: when the newest message of
-   * the thread was written. Person: when the server first saw them.
+   * The time by which the results are ordered. For a message, when it was written. For a thread or a note, when the
+   * newest message of the thread was written. For a person, when the server first read their login name on the site.
    *
    * @generated from field: google.protobuf.Timestamp time = 6;
    */
@@ -107,13 +107,13 @@ export const SearchResultSchema: GenMessage<SearchResult> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_search, 1);
 
 /**
- * What matched.
+ * What matched the query.
  *
  * @generated from enum vintedbot.v1.SearchResult.Kind
  */
 export enum SearchResult_Kind {
   /**
-   * Not set; refused as a filter.
+   * Unspecified. Not accepted as a filter.
    *
    * @generated from enum value: KIND_UNSPECIFIED = 0;
    */
@@ -127,7 +127,7 @@ export enum SearchResult_Kind {
   MESSAGE = 1,
 
   /**
-   * The item title of a thread.
+   * The title of the item that a thread is about.
    *
    * @generated from enum value: KIND_THREAD = 2;
    */
@@ -155,60 +155,65 @@ export const SearchResult_KindSchema: GenEnum<SearchResult_Kind> = /*@__PURE__*/
   enumDesc(file_vintedbot_v1_search, 1, 0);
 
 /**
- * The request of Search. Filters are combined with AND.
+ * The request message for Search. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.SearchRequest
  */
 export type SearchRequest = Message<"vintedbot.v1.SearchRequest"> & {
   /**
    * The search text, at most 1,024 bytes and 50 words. A result contains every word. Matching ignores case, accents,
-   * ligatures and punctuation: "echarpe" finds "l'Écharpe". Words in quotes must follow each other:
-   * "\"tres bon etat\"". A word followed by * matches as a prefix. The last word also matches as a prefix if it has at
-   * least two letters and nothing follows it, not even a space: the person may still be typing it. An emoji is a word.
-   * All other characters only separate words. An unclosed quote is ignored. A query without a word fails with
-   * VALIDATION_FAILED.
+   * ligatures and punctuation, and marks that only decorate or stretch a word: "echarpe" finds "l'Écharpe". A word
+   * consists of letters and digits, or is an emoji. All other characters separate words. A word that is given several
+   * times must occur as often. A query without a word fails with VALIDATION_FAILED.
+   *
+   * In scripts without spaces between words, such as Chinese, Japanese and Thai, a run of characters counts as one word
+   * and must occur in its order: "上海" finds "我在上海" but not "海上".
+   *
+   * Words in double quotes must follow one another. An unclosed quote is ignored. A word followed by an asterisk
+   * matches as a prefix: "pull*" finds "pullover". The last word also matches as a prefix, because the user may still
+   * be typing it, if it has at least two characters and nothing follows it, not even a space.
    *
    * @generated from field: string query = 1;
    */
   query: string;
 
   /**
-   * UUID of an account: only results of this account. Empty: all accounts.
+   * UUID of an account. If set, only results of this account are returned.
    *
    * @generated from field: string account_id = 2;
    */
   accountId: string;
 
   /**
-   * UUID of a person: only results with this person. Empty: all people.
+   * UUID of a person. If set, only results with this person are returned.
    *
    * @generated from field: string person_id = 3;
    */
   personId: string;
 
   /**
-   * UUID of a thread: only results in this thread. Empty: all threads.
+   * UUID of a thread. If set, only results in this thread are returned.
    *
    * @generated from field: string thread_id = 4;
    */
   threadId: string;
 
   /**
-   * Only results of these kinds, at most 100 entries. Empty: all kinds.
+   * The kinds of results to return, at most 100 entries. If empty, results of all kinds are returned.
    *
    * @generated from field: repeated vintedbot.v1.SearchResult.Kind kinds = 5;
    */
   kinds: SearchResult_Kind[];
 
   /**
-   * Only results from this time on. Absent: no lower bound.
+   * Returns only results from this time on. If absent, there is no lower bound.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 6;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only results before this time. Absent: no upper bound.
+   * Returns only results before this time. If absent, there is no upper bound.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 7;
    */
@@ -222,21 +227,23 @@ export type SearchRequest = Message<"vintedbot.v1.SearchRequest"> & {
   hasPhoto: boolean;
 
   /**
-   * Whether to return only messages that are offers, and threads with an offer that waits for an answer.
+   * Whether to return only messages that are offers, and threads and notes whose thread has an offer that waits for an
+   * answer.
    *
    * @generated from field: bool has_offer = 9;
    */
   hasOffer: boolean;
 
   /**
-   * Results per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 10;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 11;
    */
@@ -251,29 +258,29 @@ export const SearchRequestSchema: GenMessage<SearchRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_search, 2);
 
 /**
- * The response of Search.
+ * The response message for Search.
  *
  * @generated from message vintedbot.v1.SearchResponse
  */
 export type SearchResponse = Message<"vintedbot.v1.SearchResponse"> & {
   /**
-   * The results, newest first. Any page can have fewer entries than `page_size`, not only the last.
+   * The results, newest first. A page can have fewer results than `page_size` and still be followed by another page.
    *
    * @generated from field: repeated vintedbot.v1.SearchResult results = 1;
    */
   results: SearchResult[];
 
   /**
-   * The token of the next page. Empty: this is the last page. New data does not shift results between pages. A thread
-   * or a note has the position of the thread's newest message, so a new message moves it to the first page.
+   * The `page_token` of the next page. Empty on the last page. New messages do not shift results between pages, except
+   * that a thread or a note whose thread gets a new message moves to the front of the results.
    *
    * @generated from field: string next_page_token = 2;
    */
   nextPageToken: string;
 
   /**
-   * Whether the search index is complete. It is incomplete for a while after a program update and during
-   * `vintedbot search rebuild`; results can be missing until then.
+   * Whether the search index is complete. If false, results can be missing. The index is incomplete for a while after
+   * an update of the server and during `vintedbot search rebuild`.
    *
    * @generated from field: bool index_complete = 3;
    */

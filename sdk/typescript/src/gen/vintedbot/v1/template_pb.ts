@@ -15,9 +15,9 @@ export const file_vintedbot_v1_template: GenFile = /*@__PURE__*/
   fileDesc("Cht2aW50ZWRib3QvdjEvdGVtcGxhdGUucHJvdG8SDHZpbnRlZGJvdC52MSK5AQoIVGVtcGxhdGUSCgoCaWQYASABKAkSDAoEbmFtZRgCIAEoCRIMCgR0ZXh0GAMgASgJEhEKCXZhcmlhYmxlcxgEIAMoCRIvCgtjcmVhdGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLdXBkYXRlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhAKCHNlcXVlbmNlGAcgASgEIkcKFUNyZWF0ZVRlbXBsYXRlUmVxdWVzdBIMCgRuYW1lGAEgASgJEgwKBHRleHQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCSJCChZDcmVhdGVUZW1wbGF0ZVJlc3BvbnNlEigKCHRlbXBsYXRlGAEgASgLMhYudmludGVkYm90LnYxLlRlbXBsYXRlIj0KFExpc3RUZW1wbGF0ZXNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJIlsKFUxpc3RUZW1wbGF0ZXNSZXNwb25zZRIpCgl0ZW1wbGF0ZXMYASADKAsyFi52aW50ZWRib3QudjEuVGVtcGxhdGUSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIiAKEkdldFRlbXBsYXRlUmVxdWVzdBIKCgJpZBgBIAEoCSI/ChNHZXRUZW1wbGF0ZVJlc3BvbnNlEigKCHRlbXBsYXRlGAEgASgLMhYudmludGVkYm90LnYxLlRlbXBsYXRlIsgBChVVcGRhdGVUZW1wbGF0ZVJlcXVlc3QSCgoCaWQYASABKAkSKAoIdGVtcGxhdGUYAiABKAsyFi52aW50ZWRib3QudjEuVGVtcGxhdGUSLwoLdXBkYXRlX21hc2sYAyABKAsyGi5nb29nbGUucHJvdG9idWYuRmllbGRNYXNrEh4KEWV4cGVjdGVkX3NlcXVlbmNlGAQgASgESACIAQESEgoKcmVxdWVzdF9pZBgFIAEoCUIUChJfZXhwZWN0ZWRfc2VxdWVuY2UiQgoWVXBkYXRlVGVtcGxhdGVSZXNwb25zZRIoCgh0ZW1wbGF0ZRgBIAEoCzIWLnZpbnRlZGJvdC52MS5UZW1wbGF0ZSI3ChVEZWxldGVUZW1wbGF0ZVJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIYChZEZWxldGVUZW1wbGF0ZVJlc3BvbnNlIlwKFlByZXZpZXdUZW1wbGF0ZVJlcXVlc3QSFQoLdGVtcGxhdGVfaWQYASABKAlIABIOCgR0ZXh0GAIgASgJSAASEQoJdGhyZWFkX2lkGAMgASgJQggKBnNvdXJjZSJDChdQcmV2aWV3VGVtcGxhdGVSZXNwb25zZRIMCgR0ZXh0GAEgASgJEhoKEnVuZmlsbGVkX3ZhcmlhYmxlcxgCIAMoCTK2BAoPVGVtcGxhdGVTZXJ2aWNlElsKDkNyZWF0ZVRlbXBsYXRlEiMudmludGVkYm90LnYxLkNyZWF0ZVRlbXBsYXRlUmVxdWVzdBokLnZpbnRlZGJvdC52MS5DcmVhdGVUZW1wbGF0ZVJlc3BvbnNlElgKDUxpc3RUZW1wbGF0ZXMSIi52aW50ZWRib3QudjEuTGlzdFRlbXBsYXRlc1JlcXVlc3QaIy52aW50ZWRib3QudjEuTGlzdFRlbXBsYXRlc1Jlc3BvbnNlElIKC0dldFRlbXBsYXRlEiAudmludGVkYm90LnYxLkdldFRlbXBsYXRlUmVxdWVzdBohLnZpbnRlZGJvdC52MS5HZXRUZW1wbGF0ZVJlc3BvbnNlElsKDlVwZGF0ZVRlbXBsYXRlEiMudmludGVkYm90LnYxLlVwZGF0ZVRlbXBsYXRlUmVxdWVzdBokLnZpbnRlZGJvdC52MS5VcGRhdGVUZW1wbGF0ZVJlc3BvbnNlElsKDkRlbGV0ZVRlbXBsYXRlEiMudmludGVkYm90LnYxLkRlbGV0ZVRlbXBsYXRlUmVxdWVzdBokLnZpbnRlZGJvdC52MS5EZWxldGVUZW1wbGF0ZVJlc3BvbnNlEl4KD1ByZXZpZXdUZW1wbGF0ZRIkLnZpbnRlZGJvdC52MS5QcmV2aWV3VGVtcGxhdGVSZXF1ZXN0GiUudmludGVkYm90LnYxLlByZXZpZXdUZW1wbGF0ZVJlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * A text with variables in double braces: "Hello {{person}}, the {{item_title}} is {{item_price}}." There are three
- * variables: `person` is the login name of the counterparty, `item_title` the title of the item, and `item_price` its
- * price in the format of the account's language. Any other name in double braces fails with VALIDATION_FAILED.
+ * A reusable text with variables in double braces: "Hello {{person}}, the {{item_title}} is {{item_price}}." The
+ * variables are `person`, the login name of the counterparty; `item_title`, the title of the item; and `item_price`,
+ * its price in the format of the account's language. Any other name in double braces fails with VALIDATION_FAILED.
  *
  * @generated from message vintedbot.v1.Template
  */
@@ -65,7 +65,7 @@ export type Template = Message<"vintedbot.v1.Template"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log. Output only.
+   * The sequence of this resource's last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 7;
    */
@@ -80,7 +80,7 @@ export const TemplateSchema: GenMessage<Template> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_template, 0);
 
 /**
- * The request of CreateTemplate.
+ * The request message for CreateTemplate.
  *
  * @generated from message vintedbot.v1.CreateTemplateRequest
  */
@@ -100,8 +100,8 @@ export type CreateTemplateRequest = Message<"vintedbot.v1.CreateTemplateRequest"
   text: string;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters returns the same template. Empty: a retry
-   * fails with NAME_TAKEN.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the same template. Without it, a
+   * retry fails with NAME_TAKEN.
    *
    * @generated from field: string request_id = 3;
    */
@@ -116,7 +116,7 @@ export const CreateTemplateRequestSchema: GenMessage<CreateTemplateRequest> = /*
   messageDesc(file_vintedbot_v1_template, 1);
 
 /**
- * The response of CreateTemplate.
+ * The response message for CreateTemplate.
  *
  * @generated from message vintedbot.v1.CreateTemplateResponse
  */
@@ -137,20 +137,21 @@ export const CreateTemplateResponseSchema: GenMessage<CreateTemplateResponse> = 
   messageDesc(file_vintedbot_v1_template, 2);
 
 /**
- * The request of ListTemplates.
+ * The request message for ListTemplates.
  *
  * @generated from message vintedbot.v1.ListTemplatesRequest
  */
 export type ListTemplatesRequest = Message<"vintedbot.v1.ListTemplatesRequest"> & {
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 2;
    */
@@ -165,7 +166,7 @@ export const ListTemplatesRequestSchema: GenMessage<ListTemplatesRequest> = /*@_
   messageDesc(file_vintedbot_v1_template, 3);
 
 /**
- * The response of ListTemplates.
+ * The response message for ListTemplates.
  *
  * @generated from message vintedbot.v1.ListTemplatesResponse
  */
@@ -178,7 +179,7 @@ export type ListTemplatesResponse = Message<"vintedbot.v1.ListTemplatesResponse"
   templates: Template[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -193,7 +194,7 @@ export const ListTemplatesResponseSchema: GenMessage<ListTemplatesResponse> = /*
   messageDesc(file_vintedbot_v1_template, 4);
 
 /**
- * The request of GetTemplate.
+ * The request message for GetTemplate.
  *
  * @generated from message vintedbot.v1.GetTemplateRequest
  */
@@ -214,7 +215,7 @@ export const GetTemplateRequestSchema: GenMessage<GetTemplateRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_template, 5);
 
 /**
- * The response of GetTemplate.
+ * The response message for GetTemplate.
  *
  * @generated from message vintedbot.v1.GetTemplateResponse
  */
@@ -235,7 +236,7 @@ export const GetTemplateResponseSchema: GenMessage<GetTemplateResponse> = /*@__P
   messageDesc(file_vintedbot_v1_template, 6);
 
 /**
- * The request of UpdateTemplate.
+ * The request message for UpdateTemplate.
  *
  * @generated from message vintedbot.v1.UpdateTemplateRequest
  */
@@ -255,23 +256,23 @@ export type UpdateTemplateRequest = Message<"vintedbot.v1.UpdateTemplateRequest"
   template?: Template | undefined;
 
   /**
-   * The fields to take from `template`, at most 100 paths. Absent or empty: the fields that are not empty in
-   * `template`.
+   * The fields to take from `template`, at most 100 paths. If absent or empty, the fields that are not empty in
+   * `template` are taken.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The `sequence` that the template must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
-   * checked.
+   * The `sequence` that the template must still have; otherwise the call fails with RESOURCE_CHANGED. If absent, the
+   * sequence is not checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can apply the change again.
+   * The idempotency key, a UUID. Without it, a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -286,7 +287,7 @@ export const UpdateTemplateRequestSchema: GenMessage<UpdateTemplateRequest> = /*
   messageDesc(file_vintedbot_v1_template, 7);
 
 /**
- * The response of UpdateTemplate.
+ * The response message for UpdateTemplate.
  *
  * @generated from message vintedbot.v1.UpdateTemplateResponse
  */
@@ -307,7 +308,7 @@ export const UpdateTemplateResponseSchema: GenMessage<UpdateTemplateResponse> = 
   messageDesc(file_vintedbot_v1_template, 8);
 
 /**
- * The request of DeleteTemplate.
+ * The request message for DeleteTemplate.
  *
  * @generated from message vintedbot.v1.DeleteTemplateRequest
  */
@@ -320,7 +321,7 @@ export type DeleteTemplateRequest = Message<"vintedbot.v1.DeleteTemplateRequest"
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
+   * The idempotency key, a UUID. Without it, a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -335,7 +336,7 @@ export const DeleteTemplateRequestSchema: GenMessage<DeleteTemplateRequest> = /*
   messageDesc(file_vintedbot_v1_template, 9);
 
 /**
- * The response of DeleteTemplate.
+ * The response message for DeleteTemplate.
  *
  * @generated from message vintedbot.v1.DeleteTemplateResponse
  */
@@ -350,7 +351,7 @@ export const DeleteTemplateResponseSchema: GenMessage<DeleteTemplateResponse> = 
   messageDesc(file_vintedbot_v1_template, 10);
 
 /**
- * The request of PreviewTemplate.
+ * The request message for PreviewTemplate.
  *
  * @generated from message vintedbot.v1.PreviewTemplateRequest
  */
@@ -394,20 +395,20 @@ export const PreviewTemplateRequestSchema: GenMessage<PreviewTemplateRequest> = 
   messageDesc(file_vintedbot_v1_template, 11);
 
 /**
- * The response of PreviewTemplate.
+ * The response message for PreviewTemplate.
  *
  * @generated from message vintedbot.v1.PreviewTemplateResponse
  */
 export type PreviewTemplateResponse = Message<"vintedbot.v1.PreviewTemplateResponse"> & {
   /**
-   * The filled text. A variable without a value stays unchanged, in its braces.
+   * The text with its variables filled. A variable that has no value in this thread stays in its braces.
    *
    * @generated from field: string text = 1;
    */
   text: string;
 
   /**
-   * The variables that have no value in this thread, in alphabetical order. Empty: all variables are filled.
+   * The variables that have no value in this thread, in alphabetical order. Empty if all variables are filled.
    *
    * @generated from field: repeated string unfilled_variables = 2;
    */
@@ -422,7 +423,7 @@ export const PreviewTemplateResponseSchema: GenMessage<PreviewTemplateResponse> 
   messageDesc(file_vintedbot_v1_template, 12);
 
 /**
- * Reusable texts with variables that are filled from a thread.
+ * Manages reply templates: reusable texts with variables that are filled from a thread.
  *
  * @generated from service vintedbot.v1.TemplateService
  */
@@ -478,7 +479,7 @@ export const TemplateService: GenService<{
     output: typeof DeleteTemplateResponseSchema;
   },
   /**
-   * Fills a template from a thread and sends nothing. Scope: inbox:read.
+   * Returns the text of a template with the values of a thread. Sends nothing. Scope: inbox:read.
    *
    * @generated from rpc vintedbot.v1.TemplateService.PreviewTemplate
    */

@@ -13,14 +13,14 @@ export const file_vintedbot_v1_violation: GenFile = /*@__PURE__*/
   fileDesc("Chx2aW50ZWRib3QvdjEvdmlvbGF0aW9uLnByb3RvEgx2aW50ZWRib3QudjEi8AIKCVZpb2xhdGlvbhINCgVmaWVsZBgBIAEoCRITCgtkZXNjcmlwdGlvbhgCIAEoCRIqCgRjb2RlGAMgASgOMhwudmludGVkYm90LnYxLlZpb2xhdGlvbi5Db2RlIpICCgRDb2RlEhQKEENPREVfVU5TUEVDSUZJRUQQABIRCg1DT0RFX1JFUVVJUkVEEAESEQoNQ09ERV9UT09fTUFOWRACEhAKDENPREVfVE9PX0ZFVxADEhUKEUNPREVfT1VUX09GX1JBTkdFEAQSGgoWQ09ERV9UT09fTUFOWV9DQVBJVEFMUxAFEiQKIENPREVfVE9PX01BTllfU1BFQ0lBTF9DSEFSQUNURVJTEAYSEgoOQ09ERV9NQUxGT1JNRUQQBxIQCgxDT0RFX1VOS05PV04QCBISCg5DT0RFX0FNQklHVU9VUxAJEhMKD0NPREVfTk9UX0FfTEVBRhAKEhQKEENPREVfTk9UX0FMTE9XRUQQC2IGcHJvdG8z");
 
 /**
- * One error in a request, or one obstacle to publishing a listing.
+ * One error in a request, or one obstacle to the publication of a listing.
  *
  * @generated from message vintedbot.v1.Violation
  */
 export type Violation = Message<"vintedbot.v1.Violation"> & {
   /**
-   * The path of the field from the root of the request, in proto names: "listing.title", "listing.photo_ids[3]". In
-   * responses about one stored listing, the path within the listing: "title".
+   * The path of the field from the root of the request, with the names of this API: "listing.title",
+   * "listing.photo_ids[3]". In a response about a stored listing, the path within the listing: "title".
    *
    * @generated from field: string field = 1;
    */
@@ -34,7 +34,7 @@ export type Violation = Message<"vintedbot.v1.Violation"> & {
   description: string;
 
   /**
-   * The kind of error, for programs.
+   * The kind of error, for client code.
    *
    * @generated from field: vintedbot.v1.Violation.Code code = 3;
    */
@@ -55,7 +55,7 @@ export const ViolationSchema: GenMessage<Violation> = /*@__PURE__*/
  */
 export enum Violation_Code {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: CODE_UNSPECIFIED = 0;
    */
@@ -69,14 +69,14 @@ export enum Violation_Code {
   REQUIRED = 1,
 
   /**
-   * The text is too long, or the list has too many entries.
+   * The text has too many characters, or the list has too many entries.
    *
    * @generated from enum value: CODE_TOO_MANY = 2;
    */
   TOO_MANY = 2,
 
   /**
-   * The text is too short, or the list has too few entries.
+   * The text has too few characters, or the list has too few entries.
    *
    * @generated from enum value: CODE_TOO_FEW = 3;
    */
@@ -97,14 +97,15 @@ export enum Violation_Code {
   TOO_MANY_CAPITALS = 5,
 
   /**
-   * The text has more special characters in a row than the marketplace accepts.
+   * The text has more special characters in a row than the marketplace accepts, or an emoji where it accepts none.
    *
    * @generated from enum value: CODE_TOO_MANY_SPECIAL_CHARACTERS = 6;
    */
   TOO_MANY_SPECIAL_CHARACTERS = 6,
 
   /**
-   * The format is wrong: not a UUID, not a currency code, an unknown enum value, a mask path that does not exist.
+   * The format is wrong, such as a text that is not a UUID, an invalid currency code, an unknown enum value or a mask
+   * path that does not exist.
    *
    * @generated from enum value: CODE_MALFORMED = 7;
    */
@@ -125,7 +126,7 @@ export enum Violation_Code {
   AMBIGUOUS = 9,
 
   /**
-   * The category has subcategories. Items can only be published in a category without any.
+   * The category has subcategories. Items can be published only in a category without subcategories.
    *
    * @generated from enum value: CODE_NOT_A_LEAF = 10;
    */

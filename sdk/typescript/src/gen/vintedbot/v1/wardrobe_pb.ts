@@ -46,7 +46,7 @@ export type WardrobeImport = Message<"vintedbot.v1.WardrobeImport"> & {
   state: WardrobeImport_State;
 
   /**
-   * The number of items and drafts on the site. 0 until the site's list was read.
+   * The number of items and drafts on the site. 0 until the site has been read.
    *
    * @generated from field: int32 total = 4;
    */
@@ -67,7 +67,7 @@ export type WardrobeImport = Message<"vintedbot.v1.WardrobeImport"> & {
   created: number;
 
   /**
-   * The number of items whose listing differs from the site, including items that are gone from the site.
+   * The number of items that differ from their listings, including items that are gone from the site.
    *
    * @generated from field: int32 differing = 7;
    */
@@ -81,21 +81,21 @@ export type WardrobeImport = Message<"vintedbot.v1.WardrobeImport"> & {
   failed: number;
 
   /**
-   * Problems with single items, in English, each starting with the id of the item; at most 50.
+   * Problems with single items, in English, at most 50. Each text starts with the site's id of the item.
    *
    * @generated from field: repeated string problems = 9;
    */
   problems: string[];
 
   /**
-   * Why the import ended early. UNSPECIFIED: it did not end early.
+   * Why the import ended early. UNSPECIFIED if it did not.
    *
    * @generated from field: vintedbot.v1.ErrorReason reason = 10;
    */
   reason: ErrorReason;
 
   /**
-   * The reason in English. Empty: there is no problem.
+   * The reason in English. Empty if there is no problem.
    *
    * @generated from field: string reason_message = 11;
    */
@@ -109,14 +109,14 @@ export type WardrobeImport = Message<"vintedbot.v1.WardrobeImport"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When the import ended. Absent: it has not ended.
+   * When the import ended. Absent if it has not ended.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 13;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log.
+   * The sequence of this resource's last change in the workspace's event log.
    *
    * @generated from field: uint64 sequence = 14;
    */
@@ -137,14 +137,14 @@ export const WardrobeImportSchema: GenMessage<WardrobeImport> = /*@__PURE__*/
  */
 export enum WardrobeImport_State {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
   UNSPECIFIED = 0,
 
   /**
-   * The import waits for a worker.
+   * The import waits for a free worker.
    *
    * @generated from enum value: STATE_QUEUED = 1;
    */
@@ -158,14 +158,14 @@ export enum WardrobeImport_State {
   RUNNING = 2,
 
   /**
-   * Ended: everything was read.
+   * Ended: everything on the site was read.
    *
    * @generated from enum value: STATE_DONE = 3;
    */
   DONE = 3,
 
   /**
-   * Ended early; `reason` gives the cause. Listings created so far remain.
+   * Ended early; see `reason`. Listings that were created remain.
    *
    * @generated from enum value: STATE_FAILED = 4;
    */
@@ -179,7 +179,7 @@ export const WardrobeImport_StateSchema: GenEnum<WardrobeImport_State> = /*@__PU
   enumDesc(file_vintedbot_v1_wardrobe, 0, 0);
 
 /**
- * The request of ImportWardrobe.
+ * The request message for ImportWardrobe.
  *
  * @generated from message vintedbot.v1.ImportWardrobeRequest
  */
@@ -192,7 +192,7 @@ export type ImportWardrobeRequest = Message<"vintedbot.v1.ImportWardrobeRequest"
   accountId: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can read the wardrobe again.
+   * The idempotency key, a UUID. Without it, a retry can read the wardrobe again.
    *
    * @generated from field: string request_id = 2;
    */
@@ -207,7 +207,7 @@ export const ImportWardrobeRequestSchema: GenMessage<ImportWardrobeRequest> = /*
   messageDesc(file_vintedbot_v1_wardrobe, 1);
 
 /**
- * The response of ImportWardrobe.
+ * The response message for ImportWardrobe.
  *
  * @generated from message vintedbot.v1.ImportWardrobeResponse
  */
@@ -228,7 +228,7 @@ export const ImportWardrobeResponseSchema: GenMessage<ImportWardrobeResponse> = 
   messageDesc(file_vintedbot_v1_wardrobe, 2);
 
 /**
- * The request of GetWardrobeImport.
+ * The request message for GetWardrobeImport.
  *
  * @generated from message vintedbot.v1.GetWardrobeImportRequest
  */
@@ -249,7 +249,7 @@ export const GetWardrobeImportRequestSchema: GenMessage<GetWardrobeImportRequest
   messageDesc(file_vintedbot_v1_wardrobe, 3);
 
 /**
- * The response of GetWardrobeImport.
+ * The response message for GetWardrobeImport.
  *
  * @generated from message vintedbot.v1.GetWardrobeImportResponse
  */
@@ -270,7 +270,7 @@ export const GetWardrobeImportResponseSchema: GenMessage<GetWardrobeImportRespon
   messageDesc(file_vintedbot_v1_wardrobe, 4);
 
 /**
- * The request of AcceptRemoteChanges.
+ * The request message for AcceptRemoteChanges.
  *
  * @generated from message vintedbot.v1.AcceptRemoteChangesRequest
  */
@@ -283,7 +283,7 @@ export type AcceptRemoteChangesRequest = Message<"vintedbot.v1.AcceptRemoteChang
   listingId: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry is safe as well.
+   * The idempotency key, a UUID. Without it, a retry is safe as well.
    *
    * @generated from field: string request_id = 2;
    */
@@ -298,7 +298,7 @@ export const AcceptRemoteChangesRequestSchema: GenMessage<AcceptRemoteChangesReq
   messageDesc(file_vintedbot_v1_wardrobe, 5);
 
 /**
- * The response of AcceptRemoteChanges.
+ * The response message for AcceptRemoteChanges.
  *
  * @generated from message vintedbot.v1.AcceptRemoteChangesResponse
  */
@@ -319,16 +319,18 @@ export const AcceptRemoteChangesResponseSchema: GenMessage<AcceptRemoteChangesRe
   messageDesc(file_vintedbot_v1_wardrobe, 6);
 
 /**
- * Imports the items and drafts that an account already has on the marketplace.
+ * Imports the wardrobe of an account: the items and drafts that its member already has on the site.
  *
  * @generated from service vintedbot.v1.WardrobeService
  */
 export const WardrobeService: GenService<{
   /**
    * Reads the account's items and drafts on the site, and creates a listing for each one that has none. An item that
-   * has a listing is compared with it: changes on the site appear in `remote.differences` and are never applied
-   * automatically. The call can be repeated; an item never gets two listings. If an import of the account has not
-   * ended, the call returns that import. Fails with ACCOUNT_PAUSED. Scope: listings:write.
+   * has a listing is compared with it: the differences appear in `remote.differences` of the listing, and only
+   * AcceptRemoteChanges applies them. The call can be repeated: an item never gets two listings. If the account has an
+   * import that has not ended, the call returns that import.
+   *
+   * Fails with ACCOUNT_PAUSED. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.WardrobeService.ImportWardrobe
    */
@@ -348,10 +350,11 @@ export const WardrobeService: GenService<{
     output: typeof GetWardrobeImportResponseSchema;
   },
   /**
-   * Applies the changes on the site to the listing, as they were last read. If the item is gone, the listing becomes
-   * DELETED. Photos are included if they could be fetched; otherwise their difference remains. Fails with NOT_PUBLISHED
-   * if the listing has no item on the site, and with PUBLISH_JOB_OPEN while a publish job of the listing has not ended.
-   * Scope: listings:write.
+   * Applies the differences in `remote.differences` to the listing. If the item is gone from the site, the listing
+   * becomes DELETED. If the item's new photos could not be downloaded, that difference remains.
+   *
+   * Fails with NOT_PUBLISHED if the listing has no item on the site, and with PUBLISH_JOB_OPEN if the listing has a
+   * publish job that has not ended. Scope: listings:write.
    *
    * @generated from rpc vintedbot.v1.WardrobeService.AcceptRemoteChanges
    */

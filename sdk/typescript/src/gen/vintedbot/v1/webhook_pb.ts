@@ -15,7 +15,7 @@ export const file_vintedbot_v1_webhook: GenFile = /*@__PURE__*/
   fileDesc("Chp2aW50ZWRib3QvdjEvd2ViaG9vay5wcm90bxIMdmludGVkYm90LnYxItEFCg9XZWJob29rRW5kcG9pbnQSCgoCaWQYASABKAkSCwoDdXJsGAIgASgJEhMKC2Rlc2NyaXB0aW9uGAMgASgJEhMKC2V2ZW50X3R5cGVzGAQgAygJEg8KB29yZGVyZWQYBSABKAgSMgoFc3RhdGUYBiABKA4yIy52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50LlN0YXRlEkMKDmRpc2FibGVfcmVhc29uGAcgASgOMisudmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludC5EaXNhYmxlUmVhc29uEg8KB21lc3NhZ2UYCCABKAkSOgoWb2xkX3NlY3JldF9leHBpcmVfdGltZRgJIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMQoNZmFpbGluZ19zaW5jZRgKIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoLY3JlYXRlX3RpbWUYCyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3VwZGF0ZV90aW1lGAwgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIQCghzZXF1ZW5jZRgNIAEoBBIUCgxhcGlfdG9rZW5faWQYDiABKAkiRQoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9FTkFCTEVEEAESEgoOU1RBVEVfRElTQUJMRUQQAiKfAQoNRGlzYWJsZVJlYXNvbhIeChpESVNBQkxFX1JFQVNPTl9VTlNQRUNJRklFRBAAEhkKFURJU0FCTEVfUkVBU09OX1BFUlNPThABEhcKE0RJU0FCTEVfUkVBU09OX0dPTkUQAhIaChZESVNBQkxFX1JFQVNPTl9GQUlMSU5HEAMSHgoaRElTQUJMRV9SRUFTT05fVE9LRU5fRU5ERUQQBCLtAwoPV2ViaG9va0RlbGl2ZXJ5EgoKAmlkGAEgASgJEhMKC2VuZHBvaW50X2lkGAIgASgJEhIKCndlYmhvb2tfaWQYAyABKAkSEgoKZXZlbnRfdHlwZRgEIAEoCRIWCg5ldmVudF9zZXF1ZW5jZRgFIAEoBBIuCgpldmVudF90aW1lGAYgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCgVzdGF0ZRgHIAEoDjIjLnZpbnRlZGJvdC52MS5XZWJob29rRGVsaXZlcnkuU3RhdGUSEAoIYXR0ZW1wdHMYCCABKAUSNQoRbmV4dF9hdHRlbXB0X3RpbWUYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhMKC2xhc3Rfc3RhdHVzGAogASgFEi8KC2NyZWF0ZV90aW1lGAsgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgMIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiWAoFU3RhdGUSFQoRU1RBVEVfVU5TUEVDSUZJRUQQABIRCg1TVEFURV9QRU5ESU5HEAESEwoPU1RBVEVfREVMSVZFUkVEEAISEAoMU1RBVEVfRkFJTEVEEAMivAMKDldlYmhvb2tBdHRlbXB0Eg4KBm51bWJlchgBIAEoBRILCgN1cmwYAiABKAkSKAoEdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZHVyYXRpb25fbXMYBCABKAMSSQoPcmVxdWVzdF9oZWFkZXJzGAUgAygLMjAudmludGVkYm90LnYxLldlYmhvb2tBdHRlbXB0LlJlcXVlc3RIZWFkZXJzRW50cnkSDgoGc3RhdHVzGAYgASgFEksKEHJlc3BvbnNlX2hlYWRlcnMYByADKAsyMS52aW50ZWRib3QudjEuV2ViaG9va0F0dGVtcHQuUmVzcG9uc2VIZWFkZXJzRW50cnkSFQoNcmVzcG9uc2VfYm9keRgIIAEoCRIRCgl0cnVuY2F0ZWQYCSABKAgSDQoFZXJyb3IYCiABKAkaNQoTUmVxdWVzdEhlYWRlcnNFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAk6AjgBGjYKFFJlc3BvbnNlSGVhZGVyc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAEibAoVQ3JlYXRlRW5kcG9pbnRSZXF1ZXN0Ei8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludBIOCgZzZWNyZXQYAiABKAkSEgoKcmVxdWVzdF9pZBgDIAEoCSJZChZDcmVhdGVFbmRwb2ludFJlc3BvbnNlEi8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludBIOCgZzZWNyZXQYAiABKAkiIAoSR2V0RW5kcG9pbnRSZXF1ZXN0EgoKAmlkGAEgASgJIkYKE0dldEVuZHBvaW50UmVzcG9uc2USLwoIZW5kcG9pbnQYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50Ij0KFExpc3RFbmRwb2ludHNSZXF1ZXN0EhEKCXBhZ2Vfc2l6ZRgBIAEoBRISCgpwYWdlX3Rva2VuGAIgASgJImIKFUxpc3RFbmRwb2ludHNSZXNwb25zZRIwCgllbmRwb2ludHMYASADKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCSLPAQoVVXBkYXRlRW5kcG9pbnRSZXF1ZXN0EgoKAmlkGAEgASgJEi8KCGVuZHBvaW50GAIgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludBIvCgt1cGRhdGVfbWFzaxgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5GaWVsZE1hc2sSHgoRZXhwZWN0ZWRfc2VxdWVuY2UYBCABKARIAIgBARISCgpyZXF1ZXN0X2lkGAUgASgJQhQKEl9leHBlY3RlZF9zZXF1ZW5jZSJJChZVcGRhdGVFbmRwb2ludFJlc3BvbnNlEi8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludCI3ChVEZWxldGVFbmRwb2ludFJlcXVlc3QSCgoCaWQYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCSIYChZEZWxldGVFbmRwb2ludFJlc3BvbnNlIiQKFkRpc2FibGVFbmRwb2ludFJlcXVlc3QSCgoCaWQYASABKAkiSgoXRGlzYWJsZUVuZHBvaW50UmVzcG9uc2USLwoIZW5kcG9pbnQYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0VuZHBvaW50IiMKFUVuYWJsZUVuZHBvaW50UmVxdWVzdBIKCgJpZBgBIAEoCSJJChZFbmFibGVFbmRwb2ludFJlc3BvbnNlEi8KCGVuZHBvaW50GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tFbmRwb2ludCKBAQoTUm90YXRlU2VjcmV0UmVxdWVzdBIKCgJpZBgBIAEoCRIOCgZzZWNyZXQYAiABKAkSOgoWb2xkX3NlY3JldF9leHBpcmVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKcmVxdWVzdF9pZBgEIAEoCSJXChRSb3RhdGVTZWNyZXRSZXNwb25zZRIvCghlbmRwb2ludBgBIAEoCzIdLnZpbnRlZGJvdC52MS5XZWJob29rRW5kcG9pbnQSDgoGc2VjcmV0GAIgASgJIjoKD1NlbmRUZXN0UmVxdWVzdBITCgtlbmRwb2ludF9pZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIkMKEFNlbmRUZXN0UmVzcG9uc2USLwoIZGVsaXZlcnkYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0RlbGl2ZXJ5IvsBChVMaXN0RGVsaXZlcmllc1JlcXVlc3QSEwoLZW5kcG9pbnRfaWQYASABKAkSMwoGc3RhdGVzGAIgAygOMiMudmludGVkYm90LnYxLldlYmhvb2tEZWxpdmVyeS5TdGF0ZRITCgtldmVudF90eXBlcxgDIAMoCRIuCgpzdGFydF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkiZAoWTGlzdERlbGl2ZXJpZXNSZXNwb25zZRIxCgpkZWxpdmVyaWVzGAEgAygLMh0udmludGVkYm90LnYxLldlYmhvb2tEZWxpdmVyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkiIAoSR2V0RGVsaXZlcnlSZXF1ZXN0EgoKAmlkGAEgASgJIoQBChNHZXREZWxpdmVyeVJlc3BvbnNlEi8KCGRlbGl2ZXJ5GAEgASgLMh0udmludGVkYm90LnYxLldlYmhvb2tEZWxpdmVyeRIMCgRib2R5GAIgASgJEi4KCGF0dGVtcHRzGAMgAygLMhwudmludGVkYm90LnYxLldlYmhvb2tBdHRlbXB0IjcKFVJlcGxheURlbGl2ZXJ5UmVxdWVzdBIKCgJpZBgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJIkkKFlJlcGxheURlbGl2ZXJ5UmVzcG9uc2USLwoIZGVsaXZlcnkYASABKAsyHS52aW50ZWRib3QudjEuV2ViaG9va0RlbGl2ZXJ5IrUBChdSZXBsYXlEZWxpdmVyaWVzUmVxdWVzdBITCgtlbmRwb2ludF9pZBgBIAEoCRIuCgpzdGFydF90aW1lGAIgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIsCghlbmRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEwoLZXZlbnRfdHlwZXMYBCADKAkSEgoKcmVxdWVzdF9pZBgFIAEoCSIsChhSZXBsYXlEZWxpdmVyaWVzUmVzcG9uc2USEAoIcmVwbGF5ZWQYASABKAMypQkKDldlYmhvb2tTZXJ2aWNlElsKDkNyZWF0ZUVuZHBvaW50EiMudmludGVkYm90LnYxLkNyZWF0ZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5DcmVhdGVFbmRwb2ludFJlc3BvbnNlElIKC0dldEVuZHBvaW50EiAudmludGVkYm90LnYxLkdldEVuZHBvaW50UmVxdWVzdBohLnZpbnRlZGJvdC52MS5HZXRFbmRwb2ludFJlc3BvbnNlElgKDUxpc3RFbmRwb2ludHMSIi52aW50ZWRib3QudjEuTGlzdEVuZHBvaW50c1JlcXVlc3QaIy52aW50ZWRib3QudjEuTGlzdEVuZHBvaW50c1Jlc3BvbnNlElsKDlVwZGF0ZUVuZHBvaW50EiMudmludGVkYm90LnYxLlVwZGF0ZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5VcGRhdGVFbmRwb2ludFJlc3BvbnNlElsKDkRlbGV0ZUVuZHBvaW50EiMudmludGVkYm90LnYxLkRlbGV0ZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5EZWxldGVFbmRwb2ludFJlc3BvbnNlEl4KD0Rpc2FibGVFbmRwb2ludBIkLnZpbnRlZGJvdC52MS5EaXNhYmxlRW5kcG9pbnRSZXF1ZXN0GiUudmludGVkYm90LnYxLkRpc2FibGVFbmRwb2ludFJlc3BvbnNlElsKDkVuYWJsZUVuZHBvaW50EiMudmludGVkYm90LnYxLkVuYWJsZUVuZHBvaW50UmVxdWVzdBokLnZpbnRlZGJvdC52MS5FbmFibGVFbmRwb2ludFJlc3BvbnNlElUKDFJvdGF0ZVNlY3JldBIhLnZpbnRlZGJvdC52MS5Sb3RhdGVTZWNyZXRSZXF1ZXN0GiIudmludGVkYm90LnYxLlJvdGF0ZVNlY3JldFJlc3BvbnNlEkkKCFNlbmRUZXN0Eh0udmludGVkYm90LnYxLlNlbmRUZXN0UmVxdWVzdBoeLnZpbnRlZGJvdC52MS5TZW5kVGVzdFJlc3BvbnNlElsKDkxpc3REZWxpdmVyaWVzEiMudmludGVkYm90LnYxLkxpc3REZWxpdmVyaWVzUmVxdWVzdBokLnZpbnRlZGJvdC52MS5MaXN0RGVsaXZlcmllc1Jlc3BvbnNlElIKC0dldERlbGl2ZXJ5EiAudmludGVkYm90LnYxLkdldERlbGl2ZXJ5UmVxdWVzdBohLnZpbnRlZGJvdC52MS5HZXREZWxpdmVyeVJlc3BvbnNlElsKDlJlcGxheURlbGl2ZXJ5EiMudmludGVkYm90LnYxLlJlcGxheURlbGl2ZXJ5UmVxdWVzdBokLnZpbnRlZGJvdC52MS5SZXBsYXlEZWxpdmVyeVJlc3BvbnNlEmEKEFJlcGxheURlbGl2ZXJpZXMSJS52aW50ZWRib3QudjEuUmVwbGF5RGVsaXZlcmllc1JlcXVlc3QaJi52aW50ZWRib3QudjEuUmVwbGF5RGVsaXZlcmllc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_field_mask, file_google_protobuf_timestamp]);
 
 /**
- * A URL that receives events.
+ * A URL to which events are sent.
  *
  * @generated from message vintedbot.v1.WebhookEndpoint
  */
@@ -28,32 +28,35 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
   id: string;
 
   /**
-   * The URL that events are sent to: https, port 443 or a port from 1024, without a user name, ASCII, at most 2,000
-   * bytes. Plain http, and addresses inside the server's own network, are accepted only if WEBHOOK_ALLOWED_NETWORKS
-   * contains every address that the host name resolves to. The query is stored sealed and shown as "***".
-   * UpdateEndpoint accepts the URL as shown and keeps the stored query.
+   * The URL to which events are sent, at most 2,000 bytes of ASCII: https, with port 443 or a port from 1024, and
+   * without user information. Plain http and addresses inside the server's own network are accepted only if the setting
+   * WEBHOOK_ALLOWED_NETWORKS contains every address to which the host name resolves.
+   *
+   * The query may contain a secret: it is stored encrypted and returned as "***". UpdateEndpoint accepts the URL in
+   * that form and keeps the stored query.
    *
    * @generated from field: string url = 2;
    */
   url: string;
 
   /**
-   * The purpose of the endpoint, as the workspace describes it; at most 500 characters.
+   * The purpose of the endpoint, for people; at most 500 characters.
    *
    * @generated from field: string description = 3;
    */
   description: string;
 
   /**
-   * The event types to send, by their names in docs/webhooks.md; at most 100. Empty: all types.
+   * The types of the events to send, by their names in docs/webhooks.md; at most 100. If empty, events of all types are
+   * sent.
    *
    * @generated from field: repeated string event_types = 4;
    */
   eventTypes: string[];
 
   /**
-   * Whether each event waits until the previous one was delivered or has failed. Absent or false: several events are in
-   * flight at once.
+   * Whether each event waits until the previous one was delivered or has failed. If false, several events are sent at
+   * the same time.
    *
    * @generated from field: bool ordered = 5;
    */
@@ -74,23 +77,22 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
   disableReason: WebhookEndpoint_DisableReason;
 
   /**
-   * The disable reason as a sentence. Empty: the endpoint is enabled. Output only.
+   * The reason in English, for people. Empty if the endpoint is enabled. Output only.
    *
    * @generated from field: string message = 8;
    */
   message: string;
 
   /**
-   * Until when a secret from before the last RotateSecret also signs. Absent or past: only one secret signs. Output
-   * only.
+   * The time until which a previous secret also signs. Absent or in the past if only one secret signs. Output only.
    *
    * @generated from field: google.protobuf.Timestamp old_secret_expire_time = 9;
    */
   oldSecretExpireTime?: Timestamp | undefined;
 
   /**
-   * Since when every attempt has failed. Absent: the last attempt succeeded, or there was none. A change of this field
-   * is not logged as an event. Output only.
+   * The time since which every attempt has failed. Absent if the last attempt succeeded or there was none. Changes of
+   * this field are not in the event log. Output only.
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 10;
    */
@@ -111,16 +113,16 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
   updateTime?: Timestamp | undefined;
 
   /**
-   * The sequence of the last change in the workspace's event log. Output only.
+   * The sequence of this resource's last change in the workspace's event log. Output only.
    *
    * @generated from field: uint64 sequence = 13;
    */
   sequence: bigint;
 
   /**
-   * UUID of the API token that events are sent for. When the token ends, the endpoint is disabled. It is the token that
-   * created the endpoint, that last changed its `url`, or that enabled it after the previous token had ended. Empty:
-   * the endpoint is older than this field. Output only.
+   * UUID of the API token on whose behalf events are sent: the token that created the endpoint or last changed its
+   * `url`, or one that replaced it. When that token is revoked or expires, the endpoint is disabled. Empty if the
+   * endpoint is older than this field. Output only.
    *
    * @generated from field: string api_token_id = 14;
    */
@@ -141,7 +143,7 @@ export const WebhookEndpointSchema: GenMessage<WebhookEndpoint> = /*@__PURE__*/
  */
 export enum WebhookEndpoint_State {
   /**
-   * Not set; never sent.
+   * Unspecified. Never returned.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -175,7 +177,7 @@ export const WebhookEndpoint_StateSchema: GenEnum<WebhookEndpoint_State> = /*@__
  */
 export enum WebhookEndpoint_DisableReason {
   /**
-   * The endpoint is enabled.
+   * Unspecified: the endpoint is enabled.
    *
    * @generated from enum value: DISABLE_REASON_UNSPECIFIED = 0;
    */
@@ -189,7 +191,7 @@ export enum WebhookEndpoint_DisableReason {
   PERSON = 1,
 
   /**
-   * The receiver answered 410.
+   * The receiver answered with status 410.
    *
    * @generated from enum value: DISABLE_REASON_GONE = 2;
    */
@@ -217,7 +219,7 @@ export const WebhookEndpoint_DisableReasonSchema: GenEnum<WebhookEndpoint_Disabl
   enumDesc(file_vintedbot_v1_webhook, 0, 1);
 
 /**
- * One event for one endpoint.
+ * The delivery of one event to one endpoint.
  *
  * @generated from message vintedbot.v1.WebhookDelivery
  */
@@ -237,7 +239,7 @@ export type WebhookDelivery = Message<"vintedbot.v1.WebhookDelivery"> & {
   endpointId: string;
 
   /**
-   * The header `webhook-id`, the same on every repeat.
+   * The value of the header `webhook-id`, the same in every attempt.
    *
    * @generated from field: string webhook_id = 3;
    */
@@ -251,7 +253,7 @@ export type WebhookDelivery = Message<"vintedbot.v1.WebhookDelivery"> & {
   eventType: string;
 
   /**
-   * The sequence of the event in the event log. 0: a test.
+   * The sequence of the event in the event log. 0 for a test.
    *
    * @generated from field: uint64 event_sequence = 5;
    */
@@ -272,22 +274,22 @@ export type WebhookDelivery = Message<"vintedbot.v1.WebhookDelivery"> & {
   state: WebhookDelivery_State;
 
   /**
-   * The number of attempts started.
+   * The number of attempts that were started.
    *
    * @generated from field: int32 attempts = 8;
    */
   attempts: number;
 
   /**
-   * When the next attempt is due. While an attempt runs, the end of its lease. No attempt starts while the endpoint is
-   * disabled. Absent: the delivery has ended.
+   * When the next attempt is due; while an attempt is running, when it is considered lost. No attempt starts while the
+   * endpoint is disabled. Absent if the delivery has ended.
    *
    * @generated from field: google.protobuf.Timestamp next_attempt_time = 9;
    */
   nextAttemptTime?: Timestamp | undefined;
 
   /**
-   * The HTTP status of the last attempt. 0: no response.
+   * The HTTP status of the last attempt. 0 if there was no response.
    *
    * @generated from field: int32 last_status = 10;
    */
@@ -301,7 +303,7 @@ export type WebhookDelivery = Message<"vintedbot.v1.WebhookDelivery"> & {
   createTime?: Timestamp | undefined;
 
   /**
-   * When the event was delivered or the delivery failed. Absent: the delivery is pending.
+   * When the event was delivered or the delivery failed. Absent while the delivery is pending.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 12;
    */
@@ -322,7 +324,7 @@ export const WebhookDeliverySchema: GenMessage<WebhookDelivery> = /*@__PURE__*/
  */
 export enum WebhookDelivery_State {
   /**
-   * Not set; refused as a filter.
+   * Unspecified. Not accepted as a filter.
    *
    * @generated from enum value: STATE_UNSPECIFIED = 0;
    */
@@ -336,14 +338,14 @@ export enum WebhookDelivery_State {
   PENDING = 1,
 
   /**
-   * The receiver answered 2xx.
+   * The receiver answered with a 2xx status.
    *
    * @generated from enum value: STATE_DELIVERED = 2;
    */
   DELIVERED = 2,
 
   /**
-   * Ten attempts failed; no further attempt follows.
+   * Ten attempts in a row failed; no further attempt follows.
    *
    * @generated from enum value: STATE_FAILED = 3;
    */
@@ -357,14 +359,14 @@ export const WebhookDelivery_StateSchema: GenEnum<WebhookDelivery_State> = /*@__
   enumDesc(file_vintedbot_v1_webhook, 1, 0);
 
 /**
- * One request of a delivery, and its response.
+ * One attempt at a delivery: the request and its response.
  *
  * @generated from message vintedbot.v1.WebhookAttempt
  */
 export type WebhookAttempt = Message<"vintedbot.v1.WebhookAttempt"> & {
   /**
-   * The number of the attempt, from 1. A missing number is an attempt whose outcome was not recorded, because the
-   * server ended first.
+   * The number of the attempt, starting at 1. A number is missing if the server stopped before it could record the
+   * outcome of that attempt.
    *
    * @generated from field: int32 number = 1;
    */
@@ -399,14 +401,14 @@ export type WebhookAttempt = Message<"vintedbot.v1.WebhookAttempt"> & {
   requestHeaders: { [key: string]: string };
 
   /**
-   * The HTTP status. 0: no response.
+   * The HTTP status. 0 if there was no response.
    *
    * @generated from field: int32 status = 6;
    */
   status: number;
 
   /**
-   * The headers of the response, by lower-case name; at most 8,192 bytes.
+   * The headers of the response, by lower-case name; at most 8,192 bytes in total.
    *
    * @generated from field: map<string, string> response_headers = 7;
    */
@@ -420,14 +422,14 @@ export type WebhookAttempt = Message<"vintedbot.v1.WebhookAttempt"> & {
   responseBody: string;
 
   /**
-   * Whether the response was longer than what is stored here, or did not end in time.
+   * Whether the response was longer than what is stored here, or was not complete in time.
    *
    * @generated from field: bool truncated = 9;
    */
   truncated: boolean;
 
   /**
-   * Why the attempt failed, in English. Empty: the attempt succeeded.
+   * Why the attempt failed, in English. Empty if it succeeded.
    *
    * @generated from field: string error = 10;
    */
@@ -442,7 +444,7 @@ export const WebhookAttemptSchema: GenMessage<WebhookAttempt> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_webhook, 2);
 
 /**
- * The request of CreateEndpoint.
+ * The request message for CreateEndpoint.
  *
  * @generated from message vintedbot.v1.CreateEndpointRequest
  */
@@ -455,15 +457,15 @@ export type CreateEndpointRequest = Message<"vintedbot.v1.CreateEndpointRequest"
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * The caller's own secret: "whsec_" and 24 to 64 bytes as base64. Empty: the server generates one.
+   * A secret of the caller's choice: "whsec_" followed by 24 to 64 bytes as base64. If empty, the server generates one.
    *
    * @generated from field: string secret = 2;
    */
   secret: string;
 
   /**
-   * The idempotency key, a UUID. A retry with the same key and parameters returns the endpoint of the first call, but
-   * not its secret: if `secret` is empty, call RotateSecret. Empty: every call creates an endpoint.
+   * The idempotency key, a UUID. A retry with the same key and parameters returns the endpoint of the first call
+   * without its secret. If the secret was lost, call RotateSecret. Without it, every call creates an endpoint.
    *
    * @generated from field: string request_id = 3;
    */
@@ -478,7 +480,7 @@ export const CreateEndpointRequestSchema: GenMessage<CreateEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 3);
 
 /**
- * The response of CreateEndpoint.
+ * The response message for CreateEndpoint.
  *
  * @generated from message vintedbot.v1.CreateEndpointResponse
  */
@@ -491,7 +493,8 @@ export type CreateEndpointResponse = Message<"vintedbot.v1.CreateEndpointRespons
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * The secret that verifies signatures, shown only once: "whsec_…". Empty: this call was a retry.
+   * The secret with which to verify signatures: "whsec_…". Only this response contains it. Empty in the response to a
+   * repeated `request_id`.
    *
    * @generated from field: string secret = 2;
    */
@@ -506,7 +509,7 @@ export const CreateEndpointResponseSchema: GenMessage<CreateEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 4);
 
 /**
- * The request of GetEndpoint.
+ * The request message for GetEndpoint.
  *
  * @generated from message vintedbot.v1.GetEndpointRequest
  */
@@ -527,7 +530,7 @@ export const GetEndpointRequestSchema: GenMessage<GetEndpointRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_webhook, 5);
 
 /**
- * The response of GetEndpoint.
+ * The response message for GetEndpoint.
  *
  * @generated from message vintedbot.v1.GetEndpointResponse
  */
@@ -548,20 +551,21 @@ export const GetEndpointResponseSchema: GenMessage<GetEndpointResponse> = /*@__P
   messageDesc(file_vintedbot_v1_webhook, 6);
 
 /**
- * The request of ListEndpoints.
+ * The request message for ListEndpoints.
  *
  * @generated from message vintedbot.v1.ListEndpointsRequest
  */
 export type ListEndpointsRequest = Message<"vintedbot.v1.ListEndpointsRequest"> & {
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 1;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 2;
    */
@@ -576,7 +580,7 @@ export const ListEndpointsRequestSchema: GenMessage<ListEndpointsRequest> = /*@_
   messageDesc(file_vintedbot_v1_webhook, 7);
 
 /**
- * The response of ListEndpoints.
+ * The response message for ListEndpoints.
  *
  * @generated from message vintedbot.v1.ListEndpointsResponse
  */
@@ -589,7 +593,7 @@ export type ListEndpointsResponse = Message<"vintedbot.v1.ListEndpointsResponse"
   endpoints: WebhookEndpoint[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -604,7 +608,7 @@ export const ListEndpointsResponseSchema: GenMessage<ListEndpointsResponse> = /*
   messageDesc(file_vintedbot_v1_webhook, 8);
 
 /**
- * The request of UpdateEndpoint.
+ * The request message for UpdateEndpoint.
  *
  * @generated from message vintedbot.v1.UpdateEndpointRequest
  */
@@ -617,31 +621,31 @@ export type UpdateEndpointRequest = Message<"vintedbot.v1.UpdateEndpointRequest"
   id: string;
 
   /**
-   * The new values. Only `url`, `description`, `event_types` and `ordered` can change. With a new `url`, the caller's
-   * token becomes the endpoint's token; events then include only resources that both tokens may read. Required.
+   * The new values. Only `url`, `description`, `event_types` and `ordered` can change. If `url` changes, the caller's
+   * token becomes the endpoint's token, and events contain their resource only if both tokens may read it. Required.
    *
    * @generated from field: vintedbot.v1.WebhookEndpoint endpoint = 2;
    */
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * The fields to take from `endpoint`, at most 100 paths. Absent or empty: the fields that are not empty in
-   * `endpoint`.
+   * The fields to take from `endpoint`, at most 100 paths. If absent or empty, the fields that are not empty in
+   * `endpoint` are taken.
    *
    * @generated from field: google.protobuf.FieldMask update_mask = 3;
    */
   updateMask?: FieldMask | undefined;
 
   /**
-   * The `sequence` that the endpoint must still have; otherwise the call fails with RESOURCE_CHANGED. Absent: not
-   * checked.
+   * The `sequence` that the endpoint must still have; otherwise the call fails with RESOURCE_CHANGED. If absent, the
+   * sequence is not checked.
    *
    * @generated from field: optional uint64 expected_sequence = 4;
    */
   expectedSequence?: bigint | undefined;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry can apply the change again.
+   * The idempotency key, a UUID. Without it, a retry can apply the change again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -656,7 +660,7 @@ export const UpdateEndpointRequestSchema: GenMessage<UpdateEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 9);
 
 /**
- * The response of UpdateEndpoint.
+ * The response message for UpdateEndpoint.
  *
  * @generated from message vintedbot.v1.UpdateEndpointResponse
  */
@@ -677,7 +681,7 @@ export const UpdateEndpointResponseSchema: GenMessage<UpdateEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 10);
 
 /**
- * The request of DeleteEndpoint.
+ * The request message for DeleteEndpoint.
  *
  * @generated from message vintedbot.v1.DeleteEndpointRequest
  */
@@ -690,7 +694,7 @@ export type DeleteEndpointRequest = Message<"vintedbot.v1.DeleteEndpointRequest"
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry fails with NOT_FOUND.
+   * The idempotency key, a UUID. Without it, a retry fails with NOT_FOUND.
    *
    * @generated from field: string request_id = 2;
    */
@@ -705,7 +709,7 @@ export const DeleteEndpointRequestSchema: GenMessage<DeleteEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 11);
 
 /**
- * The response of DeleteEndpoint.
+ * The response message for DeleteEndpoint.
  *
  * @generated from message vintedbot.v1.DeleteEndpointResponse
  */
@@ -720,7 +724,7 @@ export const DeleteEndpointResponseSchema: GenMessage<DeleteEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 12);
 
 /**
- * The request of DisableEndpoint.
+ * The request message for DisableEndpoint.
  *
  * @generated from message vintedbot.v1.DisableEndpointRequest
  */
@@ -741,7 +745,7 @@ export const DisableEndpointRequestSchema: GenMessage<DisableEndpointRequest> = 
   messageDesc(file_vintedbot_v1_webhook, 13);
 
 /**
- * The response of DisableEndpoint.
+ * The response message for DisableEndpoint.
  *
  * @generated from message vintedbot.v1.DisableEndpointResponse
  */
@@ -762,7 +766,7 @@ export const DisableEndpointResponseSchema: GenMessage<DisableEndpointResponse> 
   messageDesc(file_vintedbot_v1_webhook, 14);
 
 /**
- * The request of EnableEndpoint.
+ * The request message for EnableEndpoint.
  *
  * @generated from message vintedbot.v1.EnableEndpointRequest
  */
@@ -783,7 +787,7 @@ export const EnableEndpointRequestSchema: GenMessage<EnableEndpointRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 15);
 
 /**
- * The response of EnableEndpoint.
+ * The response message for EnableEndpoint.
  *
  * @generated from message vintedbot.v1.EnableEndpointResponse
  */
@@ -804,7 +808,7 @@ export const EnableEndpointResponseSchema: GenMessage<EnableEndpointResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 16);
 
 /**
- * The request of RotateSecret.
+ * The request message for RotateSecret.
  *
  * @generated from message vintedbot.v1.RotateSecretRequest
  */
@@ -817,23 +821,24 @@ export type RotateSecretRequest = Message<"vintedbot.v1.RotateSecretRequest"> & 
   id: string;
 
   /**
-   * The caller's own secret, in the format of CreateEndpointRequest. Empty: the server generates one.
+   * A secret of the caller's choice, in the format of `CreateEndpointRequest.secret`. If empty, the server generates
+   * one.
    *
    * @generated from field: string secret = 2;
    */
   secret: string;
 
   /**
-   * Until when the previous secret also signs, at most 7 days from now. A time within the past 24 hours ends the
-   * previous secret at once. Absent: 24 hours from now.
+   * The time until which the previous secret also signs, at most 7 days from now. A time in the past, at most 24 hours
+   * ago, ends the previous secret at once. If absent, 24 hours from now.
    *
    * @generated from field: google.protobuf.Timestamp old_secret_expire_time = 3;
    */
   oldSecretExpireTime?: Timestamp | undefined;
 
   /**
-   * The idempotency key, a UUID. As in CreateEndpointRequest, the response to a retry does not contain the secret.
-   * Empty: a retry adds another secret.
+   * The idempotency key, a UUID. The response to a retry does not contain the secret. Without it, a retry adds another
+   * secret.
    *
    * @generated from field: string request_id = 4;
    */
@@ -848,7 +853,7 @@ export const RotateSecretRequestSchema: GenMessage<RotateSecretRequest> = /*@__P
   messageDesc(file_vintedbot_v1_webhook, 17);
 
 /**
- * The response of RotateSecret.
+ * The response message for RotateSecret.
  *
  * @generated from message vintedbot.v1.RotateSecretResponse
  */
@@ -861,7 +866,7 @@ export type RotateSecretResponse = Message<"vintedbot.v1.RotateSecretResponse"> 
   endpoint?: WebhookEndpoint | undefined;
 
   /**
-   * The new secret, shown only once. Empty: this call was a retry.
+   * The new secret. Only this response contains it. Empty in the response to a repeated `request_id`.
    *
    * @generated from field: string secret = 2;
    */
@@ -876,7 +881,7 @@ export const RotateSecretResponseSchema: GenMessage<RotateSecretResponse> = /*@_
   messageDesc(file_vintedbot_v1_webhook, 18);
 
 /**
- * The request of SendTest.
+ * The request message for SendTest.
  *
  * @generated from message vintedbot.v1.SendTestRequest
  */
@@ -889,7 +894,7 @@ export type SendTestRequest = Message<"vintedbot.v1.SendTestRequest"> & {
   endpointId: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry sends another test.
+   * The idempotency key, a UUID. Without it, a retry sends another test.
    *
    * @generated from field: string request_id = 2;
    */
@@ -904,7 +909,7 @@ export const SendTestRequestSchema: GenMessage<SendTestRequest> = /*@__PURE__*/
   messageDesc(file_vintedbot_v1_webhook, 19);
 
 /**
- * The response of SendTest.
+ * The response message for SendTest.
  *
  * @generated from message vintedbot.v1.SendTestResponse
  */
@@ -925,55 +930,57 @@ export const SendTestResponseSchema: GenMessage<SendTestResponse> = /*@__PURE__*
   messageDesc(file_vintedbot_v1_webhook, 20);
 
 /**
- * The request of ListDeliveries. Filters are combined with AND.
+ * The request message for ListDeliveries. Filters are combined with AND.
  *
  * @generated from message vintedbot.v1.ListDeliveriesRequest
  */
 export type ListDeliveriesRequest = Message<"vintedbot.v1.ListDeliveriesRequest"> & {
   /**
-   * UUID of an endpoint: only its deliveries. Empty: all endpoints.
+   * UUID of the endpoint whose deliveries are returned. If empty, deliveries of all endpoints are returned.
    *
    * @generated from field: string endpoint_id = 1;
    */
   endpointId: string;
 
   /**
-   * Only deliveries in one of these states, at most 100 entries. Empty: all states.
+   * The states of the deliveries to return, at most 100 entries. If empty, deliveries in all states are returned.
    *
    * @generated from field: repeated vintedbot.v1.WebhookDelivery.State states = 2;
    */
   states: WebhookDelivery_State[];
 
   /**
-   * Only deliveries of these event types, "test" included; at most 100 entries. Empty: all types.
+   * The event types of the deliveries to return, including "test"; at most 100 entries. If empty, deliveries of all
+   * types are returned.
    *
    * @generated from field: repeated string event_types = 3;
    */
   eventTypes: string[];
 
   /**
-   * Only events from this time on. Absent: no lower bound.
+   * Returns only deliveries of events from this time on. If absent, there is no lower bound.
    *
    * @generated from field: google.protobuf.Timestamp start_time = 4;
    */
   startTime?: Timestamp | undefined;
 
   /**
-   * Only events before this time. Absent: no upper bound.
+   * Returns only deliveries of events before this time. If absent, there is no upper bound.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 5;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Entries per page, 1 to 200; larger values count as 200. Absent or 0: 50.
+   * The maximum number of entries to return, 1 to 200. Larger values count as 200. If 0, the default of 50 applies.
    *
    * @generated from field: int32 page_size = 6;
    */
   pageSize: number;
 
   /**
-   * The `next_page_token` of the previous response, with all other parameters unchanged. Empty: the first page.
+   * The `next_page_token` of the previous response. All parameters except `page_size` must be the same as in that call.
+   * If empty, the first page is returned.
    *
    * @generated from field: string page_token = 7;
    */
@@ -988,7 +995,7 @@ export const ListDeliveriesRequestSchema: GenMessage<ListDeliveriesRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 21);
 
 /**
- * The response of ListDeliveries.
+ * The response message for ListDeliveries.
  *
  * @generated from message vintedbot.v1.ListDeliveriesResponse
  */
@@ -1001,7 +1008,7 @@ export type ListDeliveriesResponse = Message<"vintedbot.v1.ListDeliveriesRespons
   deliveries: WebhookDelivery[];
 
   /**
-   * The token of the next page. Empty: this is the last page.
+   * The `page_token` of the next page. Empty on the last page.
    *
    * @generated from field: string next_page_token = 2;
    */
@@ -1016,7 +1023,7 @@ export const ListDeliveriesResponseSchema: GenMessage<ListDeliveriesResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 22);
 
 /**
- * The request of GetDelivery.
+ * The request message for GetDelivery.
  *
  * @generated from message vintedbot.v1.GetDeliveryRequest
  */
@@ -1037,7 +1044,7 @@ export const GetDeliveryRequestSchema: GenMessage<GetDeliveryRequest> = /*@__PUR
   messageDesc(file_vintedbot_v1_webhook, 23);
 
 /**
- * The response of GetDelivery.
+ * The response message for GetDelivery.
  *
  * @generated from message vintedbot.v1.GetDeliveryResponse
  */
@@ -1050,7 +1057,7 @@ export type GetDeliveryResponse = Message<"vintedbot.v1.GetDeliveryResponse"> & 
   delivery?: WebhookDelivery | undefined;
 
   /**
-   * The JSON body. Empty: the token may not read it.
+   * The JSON body. Empty if the caller's token may not read the event's resource.
    *
    * @generated from field: string body = 2;
    */
@@ -1072,7 +1079,7 @@ export const GetDeliveryResponseSchema: GenMessage<GetDeliveryResponse> = /*@__P
   messageDesc(file_vintedbot_v1_webhook, 24);
 
 /**
- * The request of ReplayDelivery.
+ * The request message for ReplayDelivery.
  *
  * @generated from message vintedbot.v1.ReplayDeliveryRequest
  */
@@ -1085,7 +1092,7 @@ export type ReplayDeliveryRequest = Message<"vintedbot.v1.ReplayDeliveryRequest"
   id: string;
 
   /**
-   * The idempotency key, a UUID. Empty: a retry sends the delivery once more.
+   * The idempotency key, a UUID. Without it, a retry sends the delivery once more.
    *
    * @generated from field: string request_id = 2;
    */
@@ -1100,7 +1107,7 @@ export const ReplayDeliveryRequestSchema: GenMessage<ReplayDeliveryRequest> = /*
   messageDesc(file_vintedbot_v1_webhook, 25);
 
 /**
- * The response of ReplayDelivery.
+ * The response message for ReplayDelivery.
  *
  * @generated from message vintedbot.v1.ReplayDeliveryResponse
  */
@@ -1121,7 +1128,7 @@ export const ReplayDeliveryResponseSchema: GenMessage<ReplayDeliveryResponse> = 
   messageDesc(file_vintedbot_v1_webhook, 26);
 
 /**
- * The request of ReplayDeliveries.
+ * The request message for ReplayDeliveries.
  *
  * @generated from message vintedbot.v1.ReplayDeliveriesRequest
  */
@@ -1141,22 +1148,23 @@ export type ReplayDeliveriesRequest = Message<"vintedbot.v1.ReplayDeliveriesRequ
   startTime?: Timestamp | undefined;
 
   /**
-   * The end of the time range, exclusive. Absent: now.
+   * The end of the time range, exclusive. Defaults to the current time.
    *
    * @generated from field: google.protobuf.Timestamp end_time = 3;
    */
   endTime?: Timestamp | undefined;
 
   /**
-   * Only these of the endpoint's event types, at most 100 entries. Empty: all of them.
+   * The event types to send, at most 100 entries; only those that the endpoint subscribes to are sent. If empty, all of
+   * them are sent.
    *
    * @generated from field: repeated string event_types = 4;
    */
   eventTypes: string[];
 
   /**
-   * The idempotency key, a UUID. A retry sends nothing again and returns `replayed` 0. If the first call was
-   * interrupted, a retry finishes it and can send some events twice. Empty: a retry sends everything again.
+   * The idempotency key, a UUID. A retry sends nothing again and returns 0 in `replayed`. If the first call was
+   * interrupted, a retry completes it and may send some events twice. Without it, a retry sends everything again.
    *
    * @generated from field: string request_id = 5;
    */
@@ -1171,13 +1179,13 @@ export const ReplayDeliveriesRequestSchema: GenMessage<ReplayDeliveriesRequest> 
   messageDesc(file_vintedbot_v1_webhook, 27);
 
 /**
- * The response of ReplayDeliveries.
+ * The response message for ReplayDeliveries.
  *
  * @generated from message vintedbot.v1.ReplayDeliveriesResponse
  */
 export type ReplayDeliveriesResponse = Message<"vintedbot.v1.ReplayDeliveriesResponse"> & {
   /**
-   * The number of deliveries queued by this call. Deliveries that were already pending do not count.
+   * The number of deliveries that this call queued. Deliveries that were already pending are not counted.
    *
    * @generated from field: int64 replayed = 1;
    */
@@ -1192,16 +1200,17 @@ export const ReplayDeliveriesResponseSchema: GenMessage<ReplayDeliveriesResponse
   messageDesc(file_vintedbot_v1_webhook, 28);
 
 /**
- * Sends events as signed POST requests to URLs of the workspace, following Standard Webhooks 1.0. Delivery is at least
- * once: every repeat of an event carries the same `webhook-id`. docs/webhooks.md lists every event type with its JSON.
+ * Sends the workspace's events as signed POST requests to URLs, following Standard Webhooks 1.0. Each event is
+ * delivered at least once; all deliveries of an event carry the same `webhook-id`. docs/webhooks.md lists the event
+ * types with their JSON.
  *
  * @generated from service vintedbot.v1.WebhookService
  */
 export const WebhookService: GenService<{
   /**
-   * Creates an endpoint that receives events from now on. Only this response contains the secret. An event about a
-   * resource that the caller's token may not read is sent without the resource. Fails with WEBHOOK_ADDRESS_REFUSED, and
-   * with TOO_MANY_WEBHOOK_ENDPOINTS if the workspace has 100 endpoints. Scope: webhooks:write.
+   * Creates an endpoint, to which events are sent from now on. Only this response contains the secret. Events about
+   * resources that the caller's token may not read are sent without the resource. Fails with WEBHOOK_ADDRESS_REFUSED,
+   * and with TOO_MANY_WEBHOOK_ENDPOINTS if the workspace has 100 endpoints. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.CreateEndpoint
    */
@@ -1251,7 +1260,8 @@ export const WebhookService: GenService<{
     output: typeof DeleteEndpointResponseSchema;
   },
   /**
-   * Stops sending to an endpoint. A disabled endpoint stays unchanged. Scope: webhooks:write.
+   * Disables an endpoint: nothing is sent to it until EnableEndpoint is called. Does nothing if it is disabled.
+   * Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.DisableEndpoint
    */
@@ -1261,9 +1271,11 @@ export const WebhookService: GenService<{
     output: typeof DisableEndpointResponseSchema;
   },
   /**
-   * Resumes sending to an endpoint, including events since it was disabled that the event log still contains. An
-   * enabled endpoint stays unchanged. If the endpoint's API token has ended, the caller's token replaces it; events
-   * then include only resources that both tokens may read. Scope: webhooks:write.
+   * Enables an endpoint. The events since it was disabled are sent too, as far as the event log still contains them.
+   * Does nothing if it is enabled.
+   *
+   * If the endpoint's API token was revoked or has expired, the caller's token replaces it. Events then contain their
+   * resource only if both tokens may read it. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.EnableEndpoint
    */
@@ -1273,9 +1285,8 @@ export const WebhookService: GenService<{
     output: typeof EnableEndpointResponseSchema;
   },
   /**
-   * Adds a new secret to an endpoint; the previous secret continues to sign until it expires. Only this response
-   * contains the new secret. At most four secrets sign at a time; a fifth fails with VALIDATION_FAILED.
-   * Scope: webhooks:write.
+   * Adds a new secret to an endpoint; the previous secrets also sign until they expire. Only this response contains the
+   * new secret. Fails with VALIDATION_FAILED if four secrets already sign. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.RotateSecret
    */
@@ -1295,7 +1306,7 @@ export const WebhookService: GenService<{
     output: typeof SendTestResponseSchema;
   },
   /**
-   * Lists deliveries, newest first, without their bodies. Scope: webhooks:read.
+   * Lists deliveries, newest first, without their bodies and attempts. Scope: webhooks:read.
    *
    * @generated from rpc vintedbot.v1.WebhookService.ListDeliveries
    */
@@ -1305,8 +1316,8 @@ export const WebhookService: GenService<{
     output: typeof ListDeliveriesResponseSchema;
   },
   /**
-   * Returns one delivery with its body and its attempts. A body that the token may not read is omitted.
-   * Scope: webhooks:read.
+   * Returns one delivery with its body and its attempts. The body is empty if the caller's token may not read the
+   * event's resource. Scope: webhooks:read.
    *
    * @generated from rpc vintedbot.v1.WebhookService.GetDelivery
    */
@@ -1327,8 +1338,8 @@ export const WebhookService: GenService<{
     output: typeof ReplayDeliveryResponseSchema;
   },
   /**
-   * Sends an endpoint all events of a time range that match its event types, including events that it never received.
-   * Fails with WEBHOOK_ENDPOINT_DISABLED. Scope: webhooks:write.
+   * Sends an endpoint all events of a time range that match its event types, including events that were never sent to
+   * it. Fails with WEBHOOK_ENDPOINT_DISABLED. Scope: webhooks:write.
    *
    * @generated from rpc vintedbot.v1.WebhookService.ReplayDeliveries
    */
