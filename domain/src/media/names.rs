@@ -1,5 +1,7 @@
 //! File names of photos.
 
+use vintedbot_marketplace::text;
+
 use crate::{Violation, is_plain};
 
 /// The maximum length of a file name, in characters.
@@ -7,26 +9,17 @@ const NAME_MAX: usize = 255;
 
 /// Checks a file name from a caller. Returns the violation, if any.
 pub(super) fn check_name(field: &str, file_name: &str) -> Option<Violation> {
-    (file_name.chars().count() > NAME_MAX || !is_plain(file_name)).then(|| {
+    let name = text::normalize_name(file_name);
+    (text::length(&name) > NAME_MAX || !is_plain(&name)).then(|| {
         let text = format!("must have at most {NAME_MAX} characters, none of them a control character");
         Violation::new(field, text)
     })
 }
 
-/// Returns the name without its folders, separated by `/` or `\`, and without bidirectional controls, with which
-/// `gpj.exe` could look like `exe.jpg`.
+/// Returns the name in the common form of names, without its folders, separated by `/` or `\`.
 pub(super) fn base_name(file_name: &str) -> String {
     let name = file_name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let plain: String = name.chars().filter(|c| !is_bidi_control(*c)).collect();
-    plain.trim().to_owned()
-}
-
-/// Whether a character is a bidirectional control: a mark, embedding, override or isolate (Unicode Annex 9, section 2).
-fn is_bidi_control(c: char) -> bool {
-    matches!(
-        c,
-        '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    )
+    text::normalize_name(name).trim().to_owned()
 }
 
 #[cfg(test)]
@@ -35,14 +28,23 @@ mod tests {
 
     #[test]
     fn file_name_loses_folders_and_bidirectional_controls() {
-        let controls = [
-            '\u{061c}', '\u{200e}', '\u{200f}', '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}',
-            '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}',
-        ];
-        for control in controls {
-            let sent = format!("a/{control} photo{control}gpj.exe {control}");
-            assert_eq!(base_name(&sent), "photogpj.exe", "{control:?}");
+        for (sent, expected) in [
+            ("a/\u{202e} photo\u{202e}gpj.exe \u{202c}", "photogpj.exe"),
+            ("\u{feff}e\u{301}te\u{301}\t1.jpg", "été 1.jpg"),
+            ("C:\\photos\\été שלום.jpg", "été שלום.jpg"),
+        ] {
+            assert_eq!(base_name(sent), expected, "{sent:?}");
         }
-        assert_eq!(base_name("C:\\photos\\été שלום.jpg"), "été שלום.jpg");
+    }
+
+    #[test]
+    fn file_name_with_a_control_character_is_refused() {
+        let flags = "\u{1f1eb}\u{1f1f7}".repeat(NAME_MAX);
+        for good in ["", "a\tb.jpg", &flags] {
+            assert!(check_name("file_name", good).is_none(), "{good:?}");
+        }
+        for bad in ["a\nb.jpg", "a\0.jpg", &"x".repeat(NAME_MAX + 1)] {
+            assert!(check_name("file_name", bad).is_some(), "{bad:?}");
+        }
     }
 }

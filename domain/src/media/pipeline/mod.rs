@@ -1,20 +1,22 @@
 //! The photo pipeline: turns an uploaded picture into the stored photo.
 //!
-//! [`process`] reads the size that the file claims and checks it against [`Limits`]. It then checks that the file is
-//! complete, decodes it, shrinks it, turns it upright, and encodes it as JPEG without metadata. The photo gets a
-//! SHA-256 hash, which identifies it, and a perceptual hash, which finds near-duplicates ([`likeness`]).
+//! [`process`] reads the size that the file claims and checks it against [`Limits`]. It then checks that the picture is
+//! complete, decodes it, shrinks it, turns it upright according to its [`metadata`], and encodes it as JPEG without
+//! metadata. The photo gets a SHA-256 hash, which identifies it, and a perceptual hash, which finds near-duplicates
+//! ([`likeness`]).
 //!
 //! A JPEG stays in planes of brightness and colour from decoder to encoder ([`planes`]). This avoids converting pixels
 //! to RGB and back, which saves most of the time. A PNG is shrunk while its rows are read ([`png`]). All other pictures
 //! are decoded to RGB ([`rgb`]). A file is decoded only after the check of its shape ([`shape`]). The memory that it
 //! needs is known before the work starts, and [`work`] limits all photos of the process to one budget.
 //!
-//! To accept another format, add it to [`Format`], extend [`container`] (is the file complete), [`shape`] (size and
-//! memory) and [`rgb`] (decoding), and add a file to the list in `tests/made.rs`. The tests that cut and damage files
-//! use that list.
+//! To accept another format, add it to [`Format`], extend [`container`] (is the picture complete), [`metadata`]
+//! (orientation), [`shape`] (size and memory) and [`rgb`] (decoding), and add a file to the list in `tests/made.rs`.
+//! The tests that cut and damage files use that list.
 
 mod container;
 pub mod likeness;
+mod metadata;
 mod orient;
 mod planes;
 mod png;
@@ -27,8 +29,10 @@ pub mod work;
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use image::metadata::Orientation;
 use sha2::{Digest, Sha256};
 
+use self::container::Body;
 pub(super) use self::png::thumbnail_pixels;
 use self::shape::Shape;
 pub use self::work::{Source, Stop, process_off_thread};
@@ -107,8 +111,9 @@ pub enum Error {
     #[error("the file is not a picture")]
     NotAnImage,
     /// A picture of an unsupported format or variety.
-    #[error("{found} is not supported; send JPEG, PNG, WebP or GIF")]
+    #[error("{found} is not supported; send JPEG, PNG, WebP or GIF{}", advice(.found))]
     Unsupported { found: String },
+    /// A part of the picture is missing. A file that lacks only its end mark is complete.
     #[error("the file is incomplete: it ends before the end of the picture")]
     Truncated,
     #[error("the file has {bytes} bytes; at most {limit} are allowed")]
@@ -151,6 +156,18 @@ pub enum Error {
     Encode { detail: String },
 }
 
+/// Returns what helps a seller whose camera saves this format, for the end of the message.
+///
+/// The setting of the iPhone exists since iOS 11 (ionhowto.com, "iPhone Photo Formats Explained", read on 2026-11-30).
+fn advice(found: &str) -> &'static str {
+    if found == "HEIC" {
+        " (iPhone: choose Settings > Camera > Formats > Most Compatible; other phones: turn off HEIF or \
+         high-efficiency pictures in the settings of the camera)"
+    } else {
+        ""
+    }
+}
+
 /// The quality of the stored JPEGs. It is above the quality that the site serves, so only the site's compression is
 /// visible there.
 const QUALITY: u8 = 88;
@@ -171,24 +188,22 @@ fn process_until(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Processed
     let length = bytes.len() as u64;
     shape::check_length(length, limits)?;
     let format = container::format(bytes)?;
-    // A file that was cut in its header looks damaged. The check for the end shows that it was cut.
-    let whole = container::check_whole(format, bytes);
     let shape = match Shape::of(bytes) {
-        Err(Error::Corrupt { .. }) if whole.is_err() => return Err(Error::Truncated),
+        // A file that was cut in its header looks damaged.
+        Err(Error::Corrupt { .. }) if container::body(format, bytes).is_err() => {
+            return Err(Error::Truncated);
+        }
         other => other?,
     };
     shape.check(length, limits)?;
-    whole?;
+    let body = container::body(format, bytes)?;
     stop.check()?;
 
-    let photo = match format {
-        Format::Jpeg => match planes::process(bytes, &shape, limits, stop)? {
-            Some(photo) => photo,
-            None => rgb::process(bytes, &shape, limits, stop)?,
-        },
-        Format::Png => png::process(bytes, &shape, limits, stop)?,
-        Format::WebP | Format::Gif => rgb::process(bytes, &shape, limits, stop)?,
-    };
+    let orientation = metadata::orientation(format, bytes);
+    let photo = decoded(&body, &shape, orientation, limits, stop).map_err(|error| match error {
+        Error::Corrupt { .. } if body.lacks_end() => Error::Truncated,
+        other => other,
+    })?;
     stop.check()?;
     Ok(Processed {
         sha256: sha256(&photo.jpeg),
@@ -198,6 +213,27 @@ fn process_until(bytes: &[u8], limits: &Limits, stop: &Stop) -> Result<Processed
         height: photo.height,
         perceptual_hash: photo.perceptual_hash,
     })
+}
+
+/// Decodes a picture and makes the photo of it.
+fn decoded(
+    body: &Body<'_>,
+    shape: &Shape,
+    orientation: Orientation,
+    limits: &Limits,
+    stop: &Stop,
+) -> Result<Photo, Error> {
+    match shape.format {
+        Format::Jpeg => {
+            if let Some(photo) = planes::process(body, shape, orientation, limits, stop)? {
+                return Ok(photo);
+            }
+            planes::check_rows(body, shape)?;
+            rgb::process(body, shape, orientation, limits, stop)
+        }
+        Format::Png => png::process(body.bytes, shape, orientation, limits, stop),
+        Format::WebP | Format::Gif => rgb::process(body, shape, orientation, limits, stop),
+    }
 }
 
 /// Returns the SHA-256 hash, which identifies a photo, as 64 lower-case hexadecimal digits.

@@ -7,11 +7,14 @@
 //! Here, libjpeg-turbo-rs only decodes planes. Its conversion of rarer kinds to RGB panics on some damaged files, so
 //! those go through [`rgb`].
 
+use std::borrow::Cow;
+
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use libjpeg_turbo_rs::{ColorSpace, DecodeLimits, Decoder, JpegError, Subsampling};
 
+use super::container::Body;
 use super::shape::Shape;
 use super::{Error, Limits, Photo, QUALITY, Stop, fit, likeness, orient, rgb};
 
@@ -28,24 +31,22 @@ const SCANNED_PIXELS: u64 = 400_000_000;
 /// 2016, without loss of sharpness and without a second resampling.
 const NEAR_ENOUGH: f64 = 0.9;
 
-fn orientation_of(decoder: &Decoder<'_>) -> Orientation {
-    decoder
-        .exif_orientation()
-        .and_then(Orientation::from_exif)
-        .unwrap_or(Orientation::NoTransforms)
-}
-
 /// Processes a JPEG that consists of brightness, with or without colour planes. Returns `None` for other kinds of JPEG.
+///
+/// # Errors
+/// As [`super::process`]; [`Error::Truncated`] if the data ends before the last row.
 pub(super) fn process(
-    bytes: &[u8],
+    body: &Body<'_>,
     shape: &Shape,
+    orientation: Orientation,
     limits: &Limits,
     stop: &Stop,
 ) -> Result<Option<Photo>, Error> {
     if !shape.jpeg().is_some_and(|jpeg| jpeg.is_planar()) {
         return Ok(None);
     }
-    let decoder = decoder(bytes, shape)?;
+    let bytes = decodable(body, shape);
+    let decoder = decoder(&bytes, shape)?;
     let size = (shape.width as usize, shape.height as usize);
     if decoder.header().dimensions() != size {
         return Err(corrupt("it declares two different sizes"));
@@ -58,7 +59,6 @@ pub(super) fn process(
     if decoder.header().is_lossless {
         return Ok(None);
     }
-    let orientation = orientation_of(&decoder);
     let profile = decoder.icc_profile().ok().flatten().filter(|_| !grey);
     let convert = profile.and_then(|profile| rgb::to_srgb(&profile));
     let sampling: Vec<_> = decoder
@@ -71,6 +71,7 @@ pub(super) fn process(
         .iter()
         .fold((1, 1), |most, each| (most.0.max(each.0), most.1.max(each.1)));
     let raw = decoder.decode_raw().map_err(decoding)?;
+    drop(bytes);
     stop.check()?;
 
     let sizes = raw.plane_widths.into_iter().zip(raw.plane_heights);
@@ -195,6 +196,36 @@ fn to_rgb([luma, blue, red]: [&[u8]; 3], width: u32, half: u32) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Checks that the data of a JPEG that [`rgb`] decodes suffices for all rows. The decoder there fills missing rows with
+/// grey.
+///
+/// # Errors
+/// [`Error::Truncated`].
+pub(super) fn check_rows(body: &Body<'_>, shape: &Shape) -> Result<(), Error> {
+    let bytes = decodable(body, shape);
+    let rows = decoder(&bytes, shape).and_then(|decoder| {
+        if decoder.header().is_lossless {
+            return Ok(());
+        }
+        decoder.decode_raw().map(drop).map_err(decoding)
+    });
+    match rows {
+        Err(Error::Truncated) => Err(Error::Truncated),
+        Err(Error::Corrupt { .. }) if body.lacks_end() => Err(Error::Truncated),
+        // The decoder of `rgb` reports what it cannot decode.
+        _ => Ok(()),
+    }
+}
+
+/// Returns the bytes for the decoder. It looks for the end mark only in files with several scans.
+fn decodable<'a>(body: &Body<'a>, shape: &Shape) -> Cow<'a, [u8]> {
+    if shape.jpeg().is_some_and(|jpeg| jpeg.holds_coefficients()) {
+        body.joined()
+    } else {
+        Cow::Borrowed(body.bytes)
+    }
 }
 
 fn decoder<'a>(bytes: &'a [u8], shape: &Shape) -> Result<Decoder<'a>, Error> {

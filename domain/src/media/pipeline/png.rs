@@ -6,7 +6,7 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use png::{ColorType, Decoder, DecodingError, Limits as PngLimits, Reader, Transformations};
+use png::{ColorType, Decoder, DecodingError, InterlaceInfo, Limits as PngLimits, Reader, Transformations};
 
 use super::shape::Shape;
 use super::{Error, Limits, Photo, Stop, rgb};
@@ -17,6 +17,17 @@ use crate::failpoints;
 const MAX_METADATA: usize = 4 << 20;
 /// The share of the maximum side that averaging must not go below.
 const NEAR_ENOUGH: f64 = 0.9;
+/// The first column and row of each pass of an interlaced PNG, and the distances to the next ones (PNG specification,
+/// section 8.1).
+const PASSES: [[u32; 4]; 7] = [
+    [0, 0, 8, 8],
+    [4, 0, 8, 8],
+    [0, 4, 4, 8],
+    [2, 0, 4, 4],
+    [0, 2, 2, 4],
+    [1, 0, 2, 2],
+    [0, 1, 1, 2],
+];
 
 /// Returns the averaging factor (pixels of the file per pixel, along each side) and the resulting size.
 pub(super) fn shrunk(width: u32, height: u32, max_side: u32) -> (u32, (u32, u32)) {
@@ -32,15 +43,26 @@ pub(super) fn shrunk(width: u32, height: u32, max_side: u32) -> (u32, (u32, u32)
 /// Processes a PNG.
 ///
 /// # Errors
-/// As [`super::process`].
-pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop) -> Result<Photo, Error> {
+/// As [`super::process`]; [`Error::Truncated`] if the data ends before the last row.
+pub(super) fn process(
+    bytes: &[u8],
+    shape: &Shape,
+    orientation: Orientation,
+    limits: &Limits,
+    stop: &Stop,
+) -> Result<Photo, Error> {
     let (factor, size) = shrunk(shape.width, shape.height, limits.max_side);
     let mut reader = open(bytes)?;
     if reader.info().size() != (shape.width, shape.height) {
         return Err(damaged("it declares two different sizes"));
     }
     let pixels = read(&mut reader, shape, factor, size, stop)?;
-    let orientation = orientation_of(&reader);
+    if !shape.is_interlaced() {
+        // Rows that are too few for another square are not in the photo, but a file without them was cut.
+        for _ in size.1 * factor..shape.height {
+            reader.next_row().map_err(decoding)?.ok_or(Error::Truncated)?;
+        }
+    }
     let profile = reader.info().icc_profile.as_deref().map(<[u8]>::to_vec);
     rgb::finish(pixels, size, orientation, profile.as_deref(), limits, stop)
 }
@@ -77,12 +99,6 @@ fn open(bytes: &[u8]) -> Result<Reader<Cursor<&[u8]>>, Error> {
     open(false).or_else(|_| open(true)).map_err(decoding)
 }
 
-fn orientation_of(reader: &Reader<Cursor<&[u8]>>) -> Orientation {
-    let exif = reader.info().exif_metadata.as_deref();
-    exif.and_then(Orientation::from_exif_chunk)
-        .unwrap_or(Orientation::NoTransforms)
-}
-
 /// Returns `size` RGB pixels on white, each the mean of `factor` x `factor` pixels of the file, from its top left.
 fn read(
     reader: &mut Reader<Cursor<&[u8]>>,
@@ -104,11 +120,19 @@ fn read(
             .output_buffer_size()
             .ok_or_else(|| damaged("it is too large"))?;
         let mut whole = vec![0; length];
-        reader.next_frame(&mut whole).map_err(decoding)?;
-        for row in whole
-            .chunks(shape.width as usize * channels)
-            .take(size.1 as usize * factor as usize)
-        {
+        let stride = shape.width as usize * channels;
+        // The rows are counted because the reader looks for the next chunk after the last one, which may be missing.
+        for _ in 0..interlaced_rows(shape) {
+            stop.check()?;
+            let row = reader
+                .next_interlaced_row()
+                .map_err(decoding)?
+                .ok_or(Error::Truncated)?;
+            if let InterlaceInfo::Adam7(pass) = row.interlace() {
+                png::expand_interlaced_row(&mut whole, stride, row.data(), pass, channels as u8 * 8);
+            }
+        }
+        for row in whole.chunks(stride).take(size.1 as usize * factor as usize) {
             stop.check()?;
             mean.add(row);
         }
@@ -120,6 +144,15 @@ fn read(
         }
     }
     Ok(mean.pixels)
+}
+
+/// Returns the number of rows of all passes of an interlaced PNG.
+fn interlaced_rows(shape: &Shape) -> u32 {
+    PASSES
+        .iter()
+        .filter(|[column, ..]| shape.width > *column)
+        .map(|[_, row, _, down]| shape.height.saturating_sub(*row).div_ceil(*down))
+        .sum()
 }
 
 /// Averages squares of pixels while rows are added.
@@ -175,6 +208,14 @@ impl Mean {
     }
 }
 
+/// Parts of the messages of the decoder for image data that ends too early although other chunks follow. The decoder
+/// has no other way to tell these errors from damage.
+const TOO_LITTLE_DATA: [&str; 3] = [
+    "InsufficientInput",
+    "enough data for image",
+    "IDAT or fdAT chunk is missing",
+];
+
 fn damaged(detail: &str) -> Error {
     Error::Corrupt {
         detail: detail.to_owned(),
@@ -186,6 +227,13 @@ fn decoding(error: DecodingError) -> Error {
         DecodingError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
             Error::Truncated
         }
-        other => damaged(&other.to_string()),
+        other => {
+            let detail = other.to_string();
+            if TOO_LITTLE_DATA.iter().any(|part| detail.contains(part)) {
+                Error::Truncated
+            } else {
+                damaged(&detail)
+            }
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Processes pictures in RGB: WebP, GIF and the rarer kinds of JPEG, and the pixels that [`super::png`] decodes.
 
-use std::io::{BufRead, Cursor, Read, Seek, SeekFrom};
+use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom};
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
@@ -10,6 +10,7 @@ use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
 
+use super::container::Body;
 use super::shape::Shape;
 use super::{Error, Format, Limits, Photo, QUALITY, Stop, fit, likeness, orient};
 
@@ -30,9 +31,17 @@ const PIECE: usize = 4096;
 ///
 /// # Errors
 /// As [`super::process`].
-pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop) -> Result<Photo, Error> {
+pub(super) fn process(
+    body: &Body<'_>,
+    shape: &Shape,
+    orientation: Orientation,
+    limits: &Limits,
+    stop: &Stop,
+) -> Result<Photo, Error> {
     let input = Input {
-        bytes: Cursor::new(bytes),
+        bytes: body.bytes,
+        end: body.missing_end,
+        at: 0,
         stop,
     };
     let stopped = |error| stop.check().err().unwrap_or(error);
@@ -41,7 +50,6 @@ pub(super) fn process(bytes: &[u8], shape: &Shape, limits: &Limits, stop: &Stop)
         return Err(corrupt("it declares two different sizes"));
     }
     let profile = decoder.icc_profile().ok().flatten();
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let color = decoder.color_type();
     let length = usize::try_from(decoder.total_bytes()).map_err(|_| corrupt("it is too large"))?;
     let mut pixels = vec![0; length];
@@ -143,35 +151,50 @@ pub(super) fn to_srgb(profile: &[u8]) -> Option<std::sync::Arc<Transform8BitExec
         .then_some(convert)
 }
 
-/// The bytes of a file. Reading fails after the work was stopped.
+/// The bytes of a file and the end that it lacks. Reading fails after the work was stopped.
 struct Input<'a> {
-    bytes: Cursor<&'a [u8]>,
+    bytes: &'a [u8],
+    end: &'a [u8],
+    at: usize,
     stop: &'a Stop,
 }
 
 impl Read for Input<'_> {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let length = into.len().min(PIECE);
-        self.stop.check().map_err(std::io::Error::other)?;
-        self.bytes.read(&mut into[..length])
+        let piece = self.fill_buf()?;
+        let length = piece.len().min(into.len());
+        into[..length].copy_from_slice(&piece[..length]);
+        self.consume(length);
+        Ok(length)
     }
 }
 
 impl BufRead for Input<'_> {
     fn fill_buf(&mut self) -> std::io::Result<&[u8]> {
         self.stop.check().map_err(std::io::Error::other)?;
-        let rest = self.bytes.fill_buf()?;
+        let rest = match self.at.checked_sub(self.bytes.len()) {
+            None => &self.bytes[self.at..],
+            Some(at) => self.end.get(at..).unwrap_or_default(),
+        };
         Ok(&rest[..rest.len().min(PIECE)])
     }
 
     fn consume(&mut self, amount: usize) {
-        self.bytes.consume(amount);
+        self.at += amount;
     }
 }
 
 impl Seek for Input<'_> {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        self.bytes.seek(to)
+        let from = |start: usize, by: i64| (start as u64).checked_add_signed(by);
+        let at = match to {
+            SeekFrom::Start(at) => Some(at),
+            SeekFrom::Current(by) => from(self.at, by),
+            SeekFrom::End(by) => from(self.bytes.len() + self.end.len(), by),
+        };
+        let at = at.ok_or(ErrorKind::InvalidInput)?;
+        self.at = usize::try_from(at).map_err(|_| ErrorKind::InvalidInput)?;
+        Ok(at)
     }
 }
 
@@ -191,7 +214,7 @@ fn decoder<'a>(input: Input<'a>, shape: &Shape) -> Result<impl ImageDecoder + 'a
 
 fn decoding(error: ImageError) -> Error {
     match error {
-        ImageError::IoError(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Error::Truncated,
+        ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => Error::Truncated,
         ImageError::Unsupported(error) => Error::Unsupported {
             found: error.to_string(),
         },

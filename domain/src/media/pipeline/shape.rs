@@ -7,8 +7,9 @@ use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 
 use super::{Error, Format, Limits, SMALL, container, fit};
 
-/// The number of bytes that the detection of the format reads.
-const HEAD: usize = 32;
+/// The number of bytes that the detection of the format reads. The brands of a HEIC can exceed it; its name is then
+/// found when the whole file is read.
+const HEAD: usize = 128;
 /// The maximum number of segments or chunks before the picture. Files of cameras and editors have some dozens.
 const MAX_SEGMENTS: usize = 10_000;
 /// The memory for everything except pixels, in bytes: tables and buffers of the decoders, profiles.
@@ -148,7 +149,12 @@ impl Shape {
         let (decoding, decoded, size) = match self.kind {
             Kind::Jpeg(jpeg) if jpeg.is_planar() => {
                 let planes = jpeg.samples(self.width, self.height);
-                let coefficients = if jpeg.holds_coefficients { planes * 2 } else { 0 };
+                let coefficients = if jpeg.holds_coefficients {
+                    // The file is copied if it lacks its end mark.
+                    planes * 2 + length
+                } else {
+                    0
+                };
                 // While a plane is halved, the result (a quarter) exists next to it.
                 (
                     planes + (planes / 4).max(coefficients),
@@ -205,6 +211,11 @@ impl Jpeg {
         };
         let divides = |(across, down): &(u8, u8)| luma.0 % across == 0 && luma.1 % down == 0;
         matches!(colour.len(), 0 | 2) && colour.iter().all(divides)
+    }
+
+    /// Whether a decoder holds all coefficients until the last scan. Only then it reads up to the end mark.
+    pub(super) fn holds_coefficients(&self) -> bool {
+        self.holds_coefficients
     }
 
     /// Returns the number of samples of all planes, whose sides are multiples of the block size.

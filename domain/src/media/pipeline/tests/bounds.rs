@@ -138,6 +138,48 @@ fn inflating_text_and_profile_chunks_are_ignored() {
 }
 
 #[test]
+fn interlaced_png_is_judged_by_its_rows() {
+    let bytes = png_of(13, 11, 8, 2, 1);
+    let whole = done(&bytes);
+    // IEND has 12 bytes, and the checksum of the image data 4.
+    for length in bytes.len() - 16..bytes.len() {
+        assert_eq!(done(&bytes[..length]), whole, "cut to {length}");
+    }
+    // The image data starts after 41 bytes.
+    let cut = process(&bytes[..45], &Limits::default());
+    assert_eq!(cut, Err(Error::Truncated));
+}
+
+#[test]
+fn png_whose_image_data_is_too_short_is_refused() {
+    for interlace in [0, 1] {
+        // Chunks and checksums are valid, but the data ends in the picture.
+        let short = process(&png_of(400, 400, 8, 2, interlace), &Limits::default());
+        assert_eq!(short, Err(Error::Truncated), "interlace {interlace}");
+    }
+    // The photo does not show the last of 1,801 rows.
+    let (mut whole, mut short) = (Vec::new(), Vec::new());
+    for (out, rows) in [(&mut whole, 1_801), (&mut short, 1_800)] {
+        let mut encoder = png::Encoder::new(&mut *out, 8, rows);
+        encoder.set_color(png::ColorType::Grayscale);
+        let mut writer = encoder.write_header().expect("writes");
+        writer
+            .write_image_data(&vec![90; 8 * rows as usize])
+            .expect("writes");
+    }
+    let limits = Limits {
+        max_side: 600,
+        max_ratio: 300,
+        ..Limits::default()
+    };
+    let shown = process(&whole, &limits).expect("is taken");
+    assert_eq!(shown.height, 600);
+    let header = whole[8..33].to_vec();
+    short.splice(8..33, header);
+    assert_eq!(process(&short, &limits), Err(Error::Truncated));
+}
+
+#[test]
 fn large_16_bit_png_is_downscaled_while_read() {
     let (width, height) = (4_000, 3_000);
     let mut bytes = Vec::new();
