@@ -27,9 +27,9 @@ folder = target/$(if $(filter dev,$(1)),debug,$(1))
 # Most tests wait rather than compute, so each core gets two slots. A test with a browser takes both.
 TEST := cargo $(shell command -v cargo-nextest >/dev/null && echo nextest run -j $$((2 * $$(nproc))) || echo test) --no-fail-fast
 # The parts of `make test`, in this order. Each part is a target `test-…`.
-PARTS := lint unit build integration docs typescript attack crash chaos sim sim-postgres streams load browser
+PARTS := lint unit build integration docs typescript faults attack crash chaos sim sim-postgres streams load browser
 
-.PHONY: help run demo check build test lint audit generate attack crash browser chaos sim streams load bench release compiler node \
+.PHONY: help run demo check build test lint audit generate faults attack crash browser chaos sim streams load bench release compiler node \
 	chromium screen postgres redis haproxy faketime tools $(addprefix test-,$(PARTS))
 
 help: ## Prints this list.
@@ -72,6 +72,8 @@ test-docs:
 test-typescript:
 	$(NPM) test
 
+test-faults: faults
+
 test-attack:
 	$(MAKE) attack SAMPLE=true ATTACK_PROFILE=dev
 
@@ -97,6 +99,7 @@ test-browser:
 	$(MAKE) browser CASES=12
 
 lint: compiler node ## Checks formatting, clippy, the contract's lint and the TypeScript types.
+	scripts/subjects
 	cargo fmt --all --check
 	cargo clippy --all-targets -- -D warnings
 	$(NPM) run lint:proto
@@ -109,6 +112,10 @@ audit: compiler node target/tools/bin/cargo-deny ## Checks every dependency for 
 generate: compiler node ## Regenerates the Rust and TypeScript code of the contract.
 	UPDATE=1 cargo test --quiet -p vintedbot-proto --test drift
 	$(NPM) run generate
+
+faults: compiler ## Plays inputs that people really have, such as odd photos, texts and cookies, to an instance.
+	$(call build,dev,vintedbot faults)
+	@target/debug/faults
 
 crash: compiler chromium ## Kills the worker at every step and counts the outcomes. [KILLS=n BROWSER_KILLS=n FAILPOINTS=rule]
 	$(call build,dev,vintedbot crash)

@@ -306,7 +306,7 @@ fn draft(content: &ItemContent, photo_ids: &[String], id: Option<&str>, upload_s
         "catalog_id": content.category.id,
         "isbn": null,
         "is_unisex": false,
-        "price": text::decimal(content.price.minor_units, '.'),
+        "price": text::decimal(content.price.minor_units, &content.price.currency, '.'),
         "package_size_id": content.package_size.as_ref().map(|each| each.id),
         "shipment_prices": { "domestic": null, "international": null },
         "color_ids": content.colors.iter().map(|color| color.id).collect::<Vec<_>>(),

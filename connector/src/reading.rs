@@ -59,13 +59,15 @@ pub(crate) fn approved(content: &ItemContent, field: Field) -> String {
 
 /// Whether the value that the form shows for a field is the approved one.
 pub(crate) fn agrees(content: &ItemContent, field: Field, seen: &str) -> bool {
-    let approved = text::normalised(&approved(content, field));
-    let seen = text::normalised(seen);
+    let approved = text::comparable(&approved(content, field));
+    let seen = text::comparable(seen);
     match field {
-        Field::Price => text::minor_units(&seen) == Some(content.price.minor_units),
+        Field::Price => {
+            text::minor_units(&seen, Some(&content.price.currency)) == Some(content.price.minor_units)
+        }
         // The form shows the leaf alone, or the path to it.
         Field::Category => content.category.path.last().is_some_and(|leaf| {
-            let leaf = text::normalised(&leaf.name);
+            let leaf = text::comparable(&leaf.name);
             seen == leaf
                 || [">", "/", "›"]
                     .iter()
@@ -84,7 +86,7 @@ pub(crate) fn of_item(content: &ItemContent, item: &Value) -> Vec<FieldReading> 
         let (approved, seen) = (approved(content, field), seen_in_item(content, item, field));
         FieldReading {
             field: field.name().to_owned(),
-            matches: text::normalised(&approved) == text::normalised(&seen),
+            matches: text::comparable(&approved) == text::comparable(&seen),
             approved,
             seen,
         }
@@ -132,8 +134,8 @@ fn seen_in_item(content: &ItemContent, item: &Value, field: Field) -> String {
     let all = |choices: &Option<Named>| choices.iter().cloned().collect::<Vec<_>>();
     match field {
         Field::Photos => item["photos"].as_array().map_or(0, Vec::len).to_string(),
-        Field::Title => string(&item["title"]),
-        Field::Description => string(&item["description"]),
+        Field::Title => text::name(&item["title"]),
+        Field::Description => text::string(&item["description"]),
         Field::Category => match text::number(&item["catalog_id"]) {
             Some(id) if id == content.category.id => approved(content, field),
             other => other.map(|id| format!("id {id}")).unwrap_or_default(),
@@ -187,12 +189,8 @@ fn numbers(value: &Value) -> Vec<i64> {
     values.iter().filter_map(text::number).collect()
 }
 
-fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
-
 fn price(minor_units: i64, currency: &str) -> String {
-    format!("{} {currency}", text::decimal(minor_units, '.'))
+    format!("{} {currency}", text::decimal(minor_units, currency, '.'))
 }
 
 #[cfg(test)]
@@ -233,7 +231,7 @@ mod tests {
 
     fn item() -> Value {
         json!({
-            "id": 1, "title": "Sweat", "description": "one\r\ntwo", "price": "29.0", "currency": "EUR",
+            "id": 1, "title": "Sweat\u{200f}", "description": "one\r\ntwo", "price": "29.0", "currency": "EUR",
             "catalog_id": 79, "brand_id": null, "color_ids": [9, 1], "package_size_id": 2, "photos": [{"id": 5}],
             "item_attributes": [{"code": "size", "ids": [208]}, {"code": "condition", "ids": [3]}],
         })

@@ -2,75 +2,150 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
-use vintedbot_marketplace::Money;
+pub(crate) use vintedbot_marketplace::text::{cleaned, cleaned_name, comparable};
+use vintedbot_marketplace::{Money, currencies};
 
-/// Returns the text with every kind of space as one space and every line end as a newline, without space at its ends.
-/// The site shows no-break spaces in prices, and browsers turn line ends into `\r\n`.
-pub(crate) fn normalised(text: &str) -> String {
-    let mut lines = Vec::new();
-    for line in text.replace("\r\n", "\n").split(['\n', '\r']) {
-        let spaced: String = line
-            .chars()
-            .map(|char| if char.is_whitespace() { ' ' } else { char })
-            .collect();
-        lines.push(spaced.trim_end().to_owned());
-    }
-    lines.join("\n").trim().to_owned()
-}
-
-/// Parses a price as a person or the site writes it into minor units: `29,00 €`, `£1,250.00`, `10.0`, `1 250`.
+/// Parses a price as a person or the site writes it into the currency's minor units: `29,00 €`, `£1,250.00`, `10.0`,
+/// `1 250`, `12,50 kr.`. A currency that is not known counts as one with two decimals.
 ///
-/// The last comma or point is the decimal sign if one or two digits follow it. All others separate thousands.
-pub(crate) fn minor_units(text: &str) -> Option<i64> {
-    let digits: String = text
-        .chars()
-        .filter(|char| char.is_ascii_digit() || matches!(char, ',' | '.' | '-'))
-        .collect();
-    let (whole, fraction) = match digits.rfind([',', '.']) {
-        Some(at) if (1..=2).contains(&(digits.len() - at - 1)) => (&digits[..at], &digits[at + 1..]),
-        _ => (digits.as_str(), ""),
-    };
-    let whole: String = whole.chars().filter(|char| !matches!(char, ',' | '.')).collect();
-    if whole.is_empty() || !fraction.chars().all(|char| char.is_ascii_digit()) {
+/// Only what stands between the first and the last digit is the amount. There, a comma or a point is the decimal sign
+/// or, like a space or an apostrophe, separates groups of three digits. Where both are possible, as in `1.250`, the
+/// digits are a group, unless the currency has three decimals. Returns `None` for other texts, such as one with two
+/// numbers, and for fractions of a minor unit.
+pub(crate) fn minor_units(text: &str, currency: Option<&str>) -> Option<i64> {
+    let decimals = currencies::decimals(currency.unwrap_or_default());
+    let (before, number, _) = around_number(text)?;
+    // In `.50` and `-,50`, the digits are decimals. In `kr.50`, the point ends an abbreviation.
+    let abbreviation = before.trim_end_matches([',', '.']);
+    if abbreviation.len() < before.len() && !abbreviation.ends_with(char::is_alphabetic) {
         return None;
     }
-    let whole: i64 = whole.parse().ok()?;
-    let cents: i64 = format!("{fraction:0<2}").parse().ok()?;
-    whole.checked_mul(100)?.checked_add(cents)
+    let (whole, fraction) = whole_and_fraction(number, decimals)?;
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > decimals {
+        return None;
+    }
+    let minor_units: i64 = format!("{whole}{fraction:0<decimals$}").parse().ok()?;
+    Some(if is_negative(before) {
+        -minor_units
+    } else {
+        minor_units
+    })
 }
 
-/// Formats the amount with its decimals: `29.00` with a point, `29,00` with a comma.
-pub(crate) fn decimal(minor_units: i64, sign: char) -> String {
-    format!("{}{sign}{:02}", minor_units / 100, minor_units % 100)
+/// Splits a written price at its first and after its last digit.
+fn around_number(price: &str) -> Option<(&str, &str, &str)> {
+    let start = price.find(char::is_numeric)?;
+    let last = price.rfind(char::is_numeric)?;
+    let end = last + price[last..].chars().next()?.len_utf8();
+    Some((&price[..start], &price[start..end], &price[end..]))
+}
+
+/// Whether a minus stands before the number. A hyphen after a letter, as in `US-$`, is none.
+fn is_negative(before: &str) -> bool {
+    let mut previous = ' ';
+    before.chars().any(|char| {
+        let is_minus = matches!(char, '-' | '\u{2212}') && !previous.is_alphabetic();
+        previous = char;
+        is_minus
+    })
+}
+
+/// Returns the digits before and after the decimal sign of a number that begins and ends with a digit.
+fn whole_and_fraction(number: &str, decimals: usize) -> Option<(String, &str)> {
+    let digits: Vec<&str> = number.split(|char: char| !char.is_ascii_digit()).collect();
+    let separators: Vec<char> = number
+        .chars()
+        .filter(|char| !char.is_ascii_digit())
+        .map(separator)
+        .collect::<Option<_>>()?;
+    let (groups, fraction) = match separators.split_last() {
+        Some((sign, others)) if matches!(sign, ',' | '.') => {
+            let is_decimal = match others {
+                [] => decimals == 3 || !are_groups(&digits, &separators),
+                others => !others.contains(sign),
+            };
+            let (fraction, whole) = digits.split_last()?;
+            if is_decimal {
+                (whole, *fraction)
+            } else {
+                (&digits[..], "")
+            }
+        }
+        _ => (&digits[..], ""),
+    };
+    are_groups(groups, &separators[..groups.len() - 1]).then(|| (groups.concat(), fraction))
+}
+
+/// Returns one character for all kinds of a separator.
+fn separator(char: char) -> Option<char> {
+    match char {
+        ',' | '.' => Some(char),
+        '\'' | '\u{2019}' | '\u{2bc}' => Some('\''),
+        _ if char.is_whitespace() => Some(' '),
+        _ => None,
+    }
+}
+
+/// Whether these are digits without a separator, or groups of three with one kind of separator.
+fn are_groups(digits: &[&str], separators: &[char]) -> bool {
+    let [first, others @ ..] = digits else {
+        return false;
+    };
+    others.is_empty()
+        || (1..=3).contains(&first.len())
+            && !first.starts_with('0')
+            && others.iter().all(|group| group.len() == 3)
+            && separators.iter().all(|separator| *separator == separators[0])
+}
+
+/// Formats the amount with its currency's decimals: `29.00` with a point, `29,00` with a comma.
+pub(crate) fn decimal(minor_units: i64, currency: &str, sign: char) -> String {
+    let decimals = currencies::decimals(currency);
+    let minus = if minor_units < 0 { "-" } else { "" };
+    let digits = format!("{:0>width$}", minor_units.unsigned_abs(), width = decimals + 1);
+    match digits.split_at(digits.len() - decimals) {
+        (whole, "") => format!("{minus}{whole}"),
+        (whole, fraction) => format!("{minus}{whole}{sign}{fraction}"),
+    }
 }
 
 /// Reads the price of an answer: `{amount, currency_code}`, or a number or text beside a `currency`. A text may name
 /// its currency.
 pub(crate) fn money(price: &Value, currency_beside: Option<&str>) -> Option<Money> {
-    let (amount, currency) = match price {
+    let (amount, named) = match price {
         Value::Object(fields) => {
             let named = fields.get("currency_code").or_else(|| fields.get("currency"));
             (fields.get("amount")?, named.and_then(Value::as_str))
         }
-        Value::String(text) => (price, currency_in(text)),
         other => (other, None),
     };
+    let written = || amount.as_str().and_then(currency_in);
+    let currency = named.or_else(written).or(currency_beside)?;
     let minor_units = match amount {
-        Value::String(text) => minor_units(text)?,
-        Value::Number(number) => (number.as_f64()? * 100.0).round() as i64,
+        Value::String(text) => minor_units(text, Some(currency))?,
+        Value::Number(number) => {
+            let of_one = 10_f64.powi(currencies::decimals(currency) as i32);
+            (number.as_f64()? * of_one).round() as i64
+        }
         _ => return None,
     };
     Some(Money {
         minor_units,
-        currency: currency.or(currency_beside)?.to_owned(),
+        currency: currency.to_owned(),
     })
 }
 
 /// Returns the currency that a written price names, by its code or by a sign that stands for one currency only.
 fn currency_in(price: &str) -> Option<&str> {
-    let sign = price.trim_matches(|char: char| {
-        char.is_ascii_digit() || char.is_whitespace() || matches!(char, ',' | '.' | '-')
-    });
+    let is_beside = |char: char| {
+        char.is_whitespace() || matches!(char, ',' | '.' | '-' | '\u{2212}' | '\u{2013}' | '\u{2014}')
+    };
+    let (before, _, after) = around_number(price)?;
+    let sign = match (before.trim_matches(is_beside), after.trim_matches(is_beside)) {
+        ("", sign) | (sign, "") => sign,
+        _ => return None,
+    };
     match sign {
         "€" => Some("EUR"),
         "£" => Some("GBP"),
@@ -100,9 +175,14 @@ pub(crate) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// Returns a text; empty if there is none.
+/// Returns a text in the common form; empty if there is none.
 pub(crate) fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+    cleaned(value.as_str().unwrap_or_default())
+}
+
+/// Returns a title or a name in the common form; empty if there is none.
+pub(crate) fn name(value: &Value) -> String {
+    cleaned_name(value.as_str().unwrap_or_default())
 }
 
 /// Returns the entries of a list; empty if there is none.
@@ -164,14 +244,19 @@ pub(crate) fn number(value: &Value) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use vintedbot_marketplace::markets::Market;
 
     use super::*;
 
     #[test]
-    fn spaces_and_line_ends_compare_equal() {
-        assert_eq!(normalised("29,00\u{a0}€"), normalised("29,00\u{202f}€ "));
-        assert_eq!(normalised("one\r\ntwo\n"), "one\ntwo");
-        assert_ne!(normalised("one\ntwo"), normalised("one two"));
+    fn texts_of_answers_get_the_common_form() {
+        let value = json!("\u{feff}e\u{301}te\u{301}\r\nou\thiver\u{200f} ");
+        assert_eq!(string(&value), "été\nou hiver\u{200f} ");
+        assert_eq!(name(&value), "été ou hiver");
+        assert_eq!(
+            (string(&json!(null)), name(&json!(7))),
+            (String::new(), String::new())
+        );
     }
 
     #[test]
@@ -182,13 +267,131 @@ mod tests {
             ("1\u{202f}250,5 €", Some(125_050)),
             ("10.0", Some(1000)),
             ("1.250", Some(125_000)),
+            ("1,250", Some(125_000)),
+            ("1250.000", Some(125_000)),
+            ("0.050", Some(5)),
+            ("1.250.000", Some(125_000_000)),
+            ("1,250.5", Some(125_050)),
+            ("1.250,5", Some(125_050)),
+            ("CHF 1'250.00", Some(125_000)),
+            ("CHF 1\u{2019}250.\u{2013}", Some(125_000)),
             ("30000", Some(3_000_000)),
-            ("", None),
-            ("€", None),
+            ("-0,05 €", Some(-5)),
+            ("\u{2212}1\u{a0}250,00 kr", Some(-125_000)),
+            ("US-$ 12.50", Some(1250)),
+            ("29.0000000", Some(2900)),
         ] {
-            assert_eq!(minor_units(text), expected, "{text:?}");
+            assert_eq!(minor_units(text, Some("EUR")), expected, "{text:?}");
+            assert_eq!(minor_units(text, None), expected, "{text:?}");
         }
-        assert_eq!(decimal(2905, ','), "29,05");
+    }
+
+    #[test]
+    fn punctuation_outside_the_digits_is_no_amount() {
+        for text in [
+            "12,50 kr.",
+            "12,50\u{a0}kr.",
+            "kr. 12,50",
+            "kr.12,50",
+            "12,50 kr..",
+            "12,50 €.",
+            "12,50, €",
+            "(12,50 €)",
+            "12.50 p.p.",
+            "ca. 12,50 €",
+        ] {
+            assert_eq!(minor_units(text, Some("DKK")), Some(1250), "{text:?}");
+        }
+        for text in [
+            "12,- kr.",
+            "12.- CHF",
+            "12.\u{2013}",
+            "kr. 12",
+            "12 kr.",
+            "12. kr.",
+        ] {
+            assert_eq!(minor_units(text, Some("DKK")), Some(1200), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn unclear_amounts_are_not_read() {
+        for text in [
+            "",
+            "€",
+            "kr.",
+            ".50",
+            "-,50 €",
+            "12,505,5",
+            "1.25.000",
+            "12 50",
+            "1 2500",
+            "1,,250",
+            "1.250 000",
+            "12,50 € - 20,00 €",
+            "2 x 12,50 €",
+            "12€50",
+            "1e3",
+            "½",
+            "1,234.567",
+            "0.0005",
+            "99999999999999999999",
+        ] {
+            assert_eq!(minor_units(text, Some("EUR")), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn decimals_of_an_amount_are_those_of_its_currency() {
+        for (text, currency, expected) in [
+            ("¥1,250", "JPY", Some(1_250)),
+            ("1250.0", "JPY", Some(1_250)),
+            ("12.50", "JPY", None),
+            ("KWD 1.250", "KWD", Some(1_250)),
+            ("KWD 1.5", "KWD", Some(1_500)),
+            ("KWD 1,250.500", "KWD", Some(1_250_500)),
+            ("1 250 Ft", "HUF", Some(125_000)),
+            ("1 250,5 Kč", "CZK", Some(125_050)),
+        ] {
+            assert_eq!(minor_units(text, Some(currency)), expected, "{text:?}");
+        }
+        for (minor_units, currency, expected) in [
+            (2905, "EUR", "29,05"),
+            (5, "EUR", "0,05"),
+            (-5, "EUR", "-0,05"),
+            (1_250, "JPY", "1250"),
+            (50, "KWD", "0,050"),
+        ] {
+            assert_eq!(decimal(minor_units, currency, ','), expected);
+        }
+        let yen = money(&json!({"amount": 1250, "currency_code": "JPY"}), None);
+        assert_eq!(yen.map(|money| money.minor_units), Some(1_250));
+    }
+
+    /// `scripts/price-forms` makes the data.
+    #[test]
+    fn formatted_prices_of_every_market_are_read() {
+        let data = include_str!("../tests/data/prices.tsv");
+        let (notes, lines): (Vec<&str>, Vec<&str>) = data.lines().partition(|line| line.starts_with('#'));
+        for market in Market::all() {
+            let is_covered = |locale: &String| notes.iter().any(|note| note.contains(locale.as_str()));
+            assert!(market.locales.iter().all(is_covered), "{}", market.site);
+        }
+        let mut count = 0;
+        for line in lines {
+            let mut fields = line.split('\t');
+            let currency = fields.next().expect("a currency");
+            let minor_units: i64 = fields.next().expect("an amount").parse().expect("a number");
+            let expected = Some(Money {
+                minor_units,
+                currency: currency.to_owned(),
+            });
+            for text in fields {
+                assert_eq!(money(&json!(text), Some(currency)), expected, "{text:?}");
+                count += 1;
+            }
+        }
+        assert!(count > 1_500, "{count}");
     }
 
     #[test]
@@ -203,7 +406,7 @@ mod tests {
         );
         assert_eq!(money(&json!("10.50"), Some("EUR")), expected);
         assert_eq!(money(&json!(10.5), Some("EUR")), expected);
-        for text in ["10,50 €", "EUR 10.50", "10.50 EUR"] {
+        for text in ["10,50 €", "EUR 10.50", "10.50 EUR", "10,50 €.", "EUR. 10.50"] {
             assert_eq!(money(&json!(text), Some("GBP")), expected, "{text}");
         }
         assert_eq!(money(&json!("10.50"), None), None);

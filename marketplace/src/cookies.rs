@@ -1,12 +1,15 @@
-//! The site's cookies as data, and the import of a person's cookies from a `Cookie` header or a JSON export.
+//! The site's cookies as data, and the import of a person's cookies in one of the formats that browsers and tools
+//! export.
 //!
 //! Every parser here ignores what it does not know, and no error repeats a value.
+
+mod curl;
+mod formats;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::Cookies;
@@ -39,21 +42,13 @@ pub struct Rules {
     pub anonymous_id: String,
 }
 
-/// The cookies that a person imports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source<'a> {
-    /// `name=value; name=value`, with or without `Cookie:` before it.
-    Header(&'a str),
-    /// An array of objects with `name`, `value` and `domain`, or an object with such an array as `cookies`.
-    Export(&'a str),
-}
-
 /// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brought {
     /// All needed cookies, and the site's other cookies.
     pub cookies: Cookies,
-    /// Names of the dropped cookies, in order.
+    /// Names of the dropped cookies, in order: `(nameless)` for those without a name, and the part itself for a short
+    /// part of a header without "=".
     pub dropped: Vec<String>,
     /// Names of the usual cookies that are missing.
     pub missing_usual: Vec<String>,
@@ -75,12 +70,46 @@ pub enum Error {
     OtherMarket { domains: Vec<String> },
 }
 
+/// A cookie as it was given.
 struct Cookie {
+    /// Empty for a nameless cookie.
     name: String,
-    value: Zeroizing<String>,
+    /// Absent if the cookie is a name alone, or its value is not text.
+    value: Option<Zeroizing<String>>,
     /// Absent if the import does not name it.
     domain: Option<String>,
     path: String,
+}
+
+/// Name, domain and path, by which exports distinguish cookies. A header has only names.
+type Identity<'a> = (&'a str, Option<&'a str>, &'a str);
+
+impl Cookie {
+    fn value(&self) -> &str {
+        self.value.as_ref().map_or("", |value| value.as_str())
+    }
+
+    fn identity(&self) -> Identity<'_> {
+        (&self.name, self.domain.as_deref(), &self.path)
+    }
+
+    fn has_sound_name(&self) -> bool {
+        !self.name.is_empty()
+            && self
+                .name
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b";=,\"".contains(&byte))
+    }
+
+    /// Returns why a header cannot contain the cookie: it could end the header or the cookie itself.
+    fn flaw(&self) -> Option<&'static str> {
+        if self.value.is_none() {
+            return Some("has no value");
+        }
+        let is_value = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b';';
+        let is_sound = self.has_sound_name() && self.value().bytes().all(is_value);
+        (!is_sound).then_some("contains characters that a cookie cannot contain")
+    }
 }
 
 impl Rules {
@@ -113,49 +142,62 @@ impl Rules {
             .all(|name| cookies.get(name).is_some_and(|value| !value.is_empty()))
     }
 
-    /// Takes the cookies of the market's site, and drops those that a bot check issued to the other browser. Of
-    /// repeated names, the last value that is not empty counts, because an anonymous visit first sets an empty token
-    /// (as seen 2026, confidence A). A cookie with two different values is refused.
+    /// Takes the cookies of the market's site from a `Cookie` header, a cURL command, `cookies.txt` or a JSON export;
+    /// the text itself shows which one it is. Drops cookies that a bot check issued to the other browser, and cookies
+    /// that a session does not need and that are malformed or have two values. Of repeated names, the last value that
+    /// is not empty counts, because an anonymous visit first sets an empty token (as seen 2026, confidence A).
     ///
     /// # Errors
-    /// The import is too large, is malformed, gives a cookie two values, belongs to another market, or is not a
-    /// complete session.
-    pub fn take(&self, source: &Source<'_>, market: &Market) -> Result<Brought, Error> {
-        let (Source::Header(text) | Source::Export(text)) = source;
+    /// The import is too large, has another format, has a needed cookie that is malformed or has two values, belongs to
+    /// another market, or is not a complete session.
+    pub fn take(&self, text: &str, market: &Market) -> Result<Brought, Error> {
         if text.len() > MAX_BYTES {
             return Err(Error::TooLarge { bytes: text.len() });
         }
-        let given = match source {
-            Source::Header(text) => header(text)?,
-            Source::Export(text) => export(text)?,
-        };
+        let given = formats::read(text, market)?;
         if given.len() > MOST_COOKIES {
             return Err(Error::Malformed(format!(
                 "the import has {} cookies, which is too many",
                 given.len()
             )));
         }
-        self.refuse_two_values(&given)?;
+        let contradictory = self.contradictory(&given)?;
         let mut taken: BTreeMap<String, String> = BTreeMap::new();
         let (mut dropped, mut elsewhere) = (BTreeSet::new(), BTreeSet::new());
-        for cookie in given {
+        // A part of a header that has no "=" may be a value, so only the response shows it, and no error.
+        let mut bare = BTreeSet::new();
+        for cookie in &given {
+            let is_needed = self.needed.contains(&cookie.name);
             let domain = cookie.domain.as_deref().unwrap_or_default();
             if !domain.is_empty() && !belongs(domain, market) {
-                if self.needed.contains(&cookie.name) && other_market(domain, market) {
+                if is_needed && other_market(domain, market) {
                     elsewhere.insert(domain.to_owned());
                 }
-                dropped.insert(cookie.name);
-            } else if self.is_of_bot_check(&cookie.name) {
-                dropped.insert(cookie.name);
-            } else if !cookie.value.is_empty() || !taken.contains_key(&cookie.name) {
-                check(&cookie)?;
-                taken.insert(cookie.name.clone(), cookie.value.as_str().to_owned());
+                dropped.insert(shown(&cookie.name));
+            } else if self.is_of_bot_check(&cookie.name) || contradictory.contains(&cookie.identity()) {
+                dropped.insert(shown(&cookie.name));
+            } else if let Some(flaw) = cookie.flaw() {
+                if is_needed {
+                    return Err(Error::Malformed(format!("cookie {:?} {flaw}", cookie.name)));
+                }
+                if cookie.value.is_none() {
+                    bare.insert(shown(&cookie.name));
+                } else {
+                    dropped.insert(shown(&cookie.name));
+                }
+            } else if !cookie.value().is_empty() || !taken.contains_key(&cookie.name) {
+                taken.insert(cookie.name.clone(), cookie.value().to_owned());
             }
+        }
+        if !given
+            .iter()
+            .any(|cookie| cookie.value.is_some() && cookie.has_sound_name())
+        {
+            return Err(formats::unreadable("the import contains no cookie"));
         }
         // A name that was given both for this site and for another one is not missing here.
         dropped.retain(|name| !taken.contains_key(name));
         let cookies = Cookies(taken);
-        let dropped: Vec<String> = dropped.into_iter().collect();
         let absent = |names: &[String]| -> Vec<String> {
             let absent = names
                 .iter()
@@ -165,101 +207,46 @@ impl Rules {
         let missing = absent(&self.needed);
         if !missing.is_empty() {
             return Err(if elsewhere.is_empty() {
-                Error::Missing { missing, dropped }
+                Error::Missing {
+                    missing,
+                    dropped: dropped.into_iter().collect(),
+                }
             } else {
                 Error::OtherMarket {
                     domains: elsewhere.into_iter().collect(),
                 }
             });
         }
+        dropped.append(&mut bare);
         Ok(Brought {
             missing_usual: absent(&self.usual),
             cookies,
-            dropped,
+            dropped: dropped.into_iter().collect(),
         })
     }
 }
 
 impl Rules {
-    /// Refuses a cookie with two values. Exports distinguish cookies of one name by domain and path; a header does not.
-    fn refuse_two_values(&self, given: &[Cookie]) -> Result<(), Error> {
-        let mut values: BTreeMap<_, &str> = BTreeMap::new();
-        let telling = |cookie: &&Cookie| !cookie.value.is_empty() && !self.is_of_bot_check(&cookie.name);
-        for cookie in given.iter().filter(telling) {
-            let key = (&cookie.name, &cookie.domain, &cookie.path);
-            let before = values.insert(key, &cookie.value);
-            if before.is_some_and(|before| before != cookie.value.as_str()) {
+    /// Returns the cookies with two different values. Such a needed cookie is refused, because either value may be the
+    /// session's.
+    fn contradictory<'a>(&self, given: &'a [Cookie]) -> Result<BTreeSet<Identity<'a>>, Error> {
+        let mut values: BTreeMap<Identity<'a>, &'a str> = BTreeMap::new();
+        let mut contradictory = BTreeSet::new();
+        for cookie in given.iter().filter(|cookie| !cookie.value().is_empty()) {
+            let before = values.insert(cookie.identity(), cookie.value());
+            if before.is_none_or(|before| before == cookie.value()) {
+                continue;
+            }
+            if self.needed.contains(&cookie.name) {
                 return Err(Error::Malformed(format!(
                     "cookie {:?} is given twice, with different values",
-                    shown(&cookie.name)
+                    cookie.name
                 )));
             }
+            contradictory.insert(cookie.identity());
         }
-        Ok(())
+        Ok(contradictory)
     }
-}
-
-fn header(text: &str) -> Result<Vec<Cookie>, Error> {
-    let text = text.trim();
-    refuse_control_characters(text)?;
-    let is_named = text
-        .get(..7)
-        .is_some_and(|start| start.eq_ignore_ascii_case("cookie:"));
-    let pairs = if is_named { &text[7..] } else { text };
-    let mut cookies = Vec::new();
-    for pair in pairs.split(';').map(str::trim).filter(|pair| !pair.is_empty()) {
-        let (name, value) = pair.split_once('=').ok_or_else(|| {
-            Error::Malformed("a part has no \"=\"; the format is name=value; name=value".to_owned())
-        })?;
-        cookies.push(Cookie {
-            name: name.trim().to_owned(),
-            value: Zeroizing::new(value.trim().to_owned()),
-            domain: None,
-            path: "/".to_owned(),
-        });
-    }
-    if cookies.is_empty() {
-        return Err(Error::Malformed("the import contains no cookie".to_owned()));
-    }
-    Ok(cookies)
-}
-
-fn export(text: &str) -> Result<Vec<Cookie>, Error> {
-    // serde_json's own message would repeat the input.
-    let json: Value = serde_json::from_str(text).map_err(|error| {
-        Error::Malformed(format!(
-            "the import is not JSON (line {}, column {})",
-            error.line(),
-            error.column()
-        ))
-    })?;
-    let list = json
-        .as_array()
-        .or_else(|| json["cookies"].as_array())
-        .ok_or_else(|| {
-            Error::Malformed(
-                "the import must be an array of cookies, or an object with such an array as \"cookies\""
-                    .to_owned(),
-            )
-        })?;
-    let mut cookies = Vec::new();
-    for (at, each) in list.iter().enumerate() {
-        let text = |key: &str| each[key].as_str().map(str::to_owned);
-        let (Some(name), Some(value)) = (text("name"), text("value")) else {
-            return Err(Error::Malformed(format!("cookie {at} has no name or no value")));
-        };
-        let domain = text("domain").or_else(|| text("host"));
-        cookies.push(Cookie {
-            name,
-            value: Zeroizing::new(value),
-            domain: domain.map(|domain| normal(&domain)),
-            path: text("path").unwrap_or_else(|| "/".to_owned()),
-        });
-    }
-    if cookies.is_empty() {
-        return Err(Error::Malformed("the import contains no cookie".to_owned()));
-    }
-    Ok(cookies)
 }
 
 /// Normalises a domain of an export, which may have a leading dot, a scheme or a port.
@@ -283,45 +270,21 @@ fn belongs(domain: &str, market: &Market) -> bool {
 }
 
 fn other_market(domain: &str, market: &Market) -> bool {
-    Market::all().iter().any(|other| {
-        other.site != market.site
-            && !other.is_practice()
-            && (domain == other.site || domain.ends_with(&format!(".{}", other.site)))
-    })
+    Market::all()
+        .iter()
+        .any(|other| other.site != market.site && !other.is_practice() && is_under(domain, &other.site))
 }
 
-fn refuse_control_characters(text: &str) -> Result<(), Error> {
-    if text.chars().any(char::is_control) {
-        return Err(Error::Malformed(
-            "the import contains a control character; copy the header's value as one line".to_owned(),
-        ));
-    }
-    Ok(())
+fn is_under(domain: &str, site: &str) -> bool {
+    domain == site || domain.ends_with(&format!(".{site}"))
 }
 
-/// Checks that the cookie in a header cannot end the header or the cookie itself.
-fn check(cookie: &Cookie) -> Result<(), Error> {
-    let is_name = !cookie.name.is_empty()
-        && cookie
-            .name
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !b";=,\"".contains(&byte));
-    let is_value = cookie
-        .value
-        .bytes()
-        .all(|byte| (byte.is_ascii_graphic() || byte == b' ') && byte != b';');
-    if is_name && is_value {
-        return Ok(());
-    }
-    Err(Error::Malformed(format!(
-        "cookie {:?} contains characters that a cookie cannot contain",
-        shown(&cookie.name)
-    )))
-}
-
-/// Returns a name in the form in which errors show it.
+/// Returns a name in the form in which responses and errors show it.
 fn shown(name: &str) -> String {
-    name.chars().filter(char::is_ascii_graphic).take(64).collect()
+    match name {
+        "" => "(nameless)".to_owned(),
+        name => name.chars().filter(|char| !char.is_control()).take(64).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ pub enum Error {
         verdict: Verdict,
         evidence: Box<Evidence>,
     },
-    /// The site refused the entered values, in its own words, field by field.
+    /// The site refused the entered values, in its own words, field by field. The field is empty if the site does not
+    /// say which one it means.
     #[error("the site refused: {}", describe(.violations))]
     Refused {
         violations: Vec<(String, String)>,
@@ -69,7 +70,10 @@ pub enum Error {
 fn describe(violations: &[(String, String)]) -> String {
     violations
         .iter()
-        .map(|(field, text)| format!("{field}: {text}"))
+        .map(|(field, text)| match field.as_str() {
+            "" => text.clone(),
+            field => format!("{field}: {text}"),
+        })
         .collect::<Vec<_>>()
         .join("; ")
 }
@@ -86,4 +90,25 @@ pub enum WriteError {
     /// The click or the request was made, and its outcome is not known.
     #[error("outcome unknown: {0}")]
     Unknown(#[source] Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusal_names_each_field_that_is_known() {
+        let violation = |field: &str, text: &str| (field.to_owned(), text.to_owned());
+        let refused = Error::Refused {
+            violations: vec![
+                violation("brand", "Choose a brand"),
+                violation("", "Check the form"),
+            ],
+            evidence: Box::default(),
+        };
+        assert_eq!(
+            refused.to_string(),
+            "the site refused: brand: Choose a brand; Check the form"
+        );
+    }
 }

@@ -21,6 +21,9 @@ pub fn fold(text: &str) -> String {
             'ß' => folded.push_str("ss"),
             'ø' => folded.push('o'),
             'ł' => folded.push('l'),
+            'đ' | 'ð' => folded.push('d'),
+            'ı' => folded.push('i'),
+            'ς' => folded.push('σ'),
             '.' | ',' if between_digits(&plain, at) => folded.push('.'),
             _ if c.is_alphanumeric() => folded.push(c),
             _ if folded.is_empty() || folded.ends_with(' ') => {}
@@ -44,7 +47,9 @@ pub(crate) enum Rank {
     Folded,
     /// The same except for blanks too: `HM` for `H&M`.
     Squashed,
-    /// The same words except for singular, plural or feminine.
+    /// One of the names that the name consists of: `M` for `M / 38 / 10`.
+    Part,
+    /// The same words except for singular or plural.
     Inflected,
     /// The name begins with these words.
     Prefix,
@@ -52,6 +57,13 @@ pub(crate) enum Rank {
     PartOfWord,
     /// Every word occurs in the name.
     Words,
+}
+
+impl Rank {
+    /// Whether it is the name itself. Everything else is only like it.
+    pub(crate) fn is_exact(self) -> bool {
+        self <= Self::Part
+    }
 }
 
 /// A name prepared for comparison.
@@ -116,11 +128,22 @@ impl Folded {
     }
 }
 
-fn squash(text: &str) -> String {
-    text.replace(' ', "")
+/// Returns a folded text without blanks, except between digits: `3-6` is not `36`.
+pub(crate) fn squash(folded: &str) -> String {
+    let mut squashed = String::with_capacity(folded.len());
+    let mut rest = folded.chars().peekable();
+    while let Some(c) = rest.next() {
+        let parts_digits = squashed.ends_with(|before: char| before.is_ascii_digit())
+            && rest.peek().is_some_and(char::is_ascii_digit);
+        if c != ' ' || parts_digits {
+            squashed.push(c);
+        }
+    }
+    squashed
 }
 
-/// Whether two folded words differ at most in the ending of a plural or a feminine.
+/// Whether two folded words differ at most in the ending of a plural. With any other ending it is another word: `Nikee`,
+/// `Jeanss`.
 fn same_word(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if short == long {
@@ -129,10 +152,13 @@ fn same_word(a: &str, b: &str) -> bool {
     if short.len() < 3 || short.ends_with(|c: char| c.is_ascii_digit()) {
         return false;
     }
-    if let Some(ending) = long.strip_prefix(short) {
-        return matches!(ending, "s" | "x") || (short.len() > 3 && matches!(ending, "e" | "es"));
+    match long.strip_prefix(short) {
+        Some("s") => !short.ends_with(['s', 'x', 'z']),
+        Some("x") => short.ends_with('u'),
+        Some("es") => ["s", "x", "z", "ch", "sh"].iter().any(|end| short.ends_with(end)),
+        Some(_) => false,
+        None => short.strip_suffix('y').and_then(|stem| long.strip_prefix(stem)) == Some("ies"),
     }
-    short.strip_suffix('y').and_then(|stem| long.strip_prefix(stem)) == Some("ies")
 }
 
 /// Returns the edit distance: how many letters must be changed, added or removed.
@@ -169,6 +195,8 @@ mod tests {
             ("38.5 EU", "38.5 eu"),
             ("Cœur, æther", "coeur aether"),
             ("Größe", "grosse"),
+            ("ΜΑΎΡΟΣ smeđa", "μαυροσ smeda"),
+            ("μαύρος", "μαυροσ"),
             ("…", ""),
         ] {
             assert_eq!(fold(text), folded, "{text}");
@@ -183,8 +211,15 @@ mod tests {
             ("H&M", "hm", Some(Rank::Squashed)),
             ("Levi's", "levis", Some(Rank::Squashed)),
             ("Hommes", "homme", Some(Rank::Inflected)),
-            ("Noir", "noire", Some(Rank::Inflected)),
             ("Accessories", "accessory", Some(Rank::Inflected)),
+            ("Manteaux", "manteau", Some(Rank::Inflected)),
+            ("Dresses", "dress", Some(Rank::Inflected)),
+            ("Noir", "noire", None),
+            ("Nike", "nikee", None),
+            ("Jeans", "jeanss", None),
+            ("Lila", "lilas", Some(Rank::Inflected)),
+            ("3-6 mois", "36 mois", None),
+            ("3-6 mois", "3-6mois", Some(Rank::Squashed)),
             ("Bon état", "bon", Some(Rank::Prefix)),
             ("Sweats à capuche", "sweat", Some(Rank::Prefix)),
             ("Adidas", "adi", Some(Rank::PartOfWord)),

@@ -72,6 +72,9 @@ impl Conversation {
     }
 }
 
+/// The site's status number of a transaction in which nothing is paid (as seen 2026, confidence A).
+const OPEN: i64 = 1;
+
 /// The state of the transaction in a conversation.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transaction {
@@ -88,6 +91,14 @@ pub struct Transaction {
     pub item_url: Option<String>,
     pub item_is_closed: bool,
     pub price: Option<Money>,
+}
+
+impl Transaction {
+    /// Whether its offers can still be answered: nothing is paid, returned or cancelled, and the item is for sale. A
+    /// status that the site does not state counts as open.
+    pub fn is_open(&self) -> bool {
+        self.status.is_none_or(|status| status == OPEN) && !self.is_completed && !self.item_is_closed
+    }
 }
 
 /// Which side of a transaction the account is on.
@@ -119,8 +130,10 @@ pub enum EntryContent {
         /// Addresses of the photos' largest versions, in order.
         photo_urls: Vec<String>,
     },
-    /// A buyer requests a price.
+    /// A buyer requests a price. The latest request of the buyer is current, whatever the seller offers.
     OfferRequest {
+        /// The site's id of the request, by which it is answered. The entry has another id.
+        offer_id: Option<String>,
         transaction_id: Option<String>,
         price: Option<Money>,
         original_price: Option<Money>,
@@ -128,7 +141,7 @@ pub enum EntryContent {
         status: Option<i64>,
         current: bool,
     },
-    /// The seller offers a price.
+    /// The seller offers a price. Has no status of its own; the latest offer of the seller is current.
     SellerOffer {
         price: Option<Money>,
         original_price: Option<Money>,
@@ -202,4 +215,26 @@ pub trait Inbox: Send + Sync + 'static {
         permit: &dyn Permit,
         reply: &OutgoingReply,
     ) -> Result<Option<String>, WriteError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn transaction_is_open_until_it_is_paid_or_closed() {
+        let with = |status: Option<i64>, is_completed: bool, item_is_closed: bool| Transaction {
+            status,
+            is_completed,
+            item_is_closed,
+            ..Transaction::default()
+        };
+        assert!(with(Some(1), false, false).is_open());
+        assert!(with(None, false, false).is_open());
+        for status in [210, 230, 430, 440, 450, 455, 500, 510, 520] {
+            assert!(!with(Some(status), false, false).is_open(), "{status}");
+        }
+        assert!(!with(Some(1), true, false).is_open());
+        assert!(!with(Some(1), false, true).is_open());
+    }
 }

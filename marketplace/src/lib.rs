@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod challenge;
 mod content;
 pub mod cookies;
+pub mod currencies;
 mod error;
 mod fold;
 pub mod hosts;
@@ -18,6 +19,7 @@ pub mod markets;
 mod remote;
 pub mod selectors;
 mod session;
+pub mod text;
 
 pub use content::{CategoryChoice, Field, ItemContent, Language, Money, Named, PhotoFile};
 pub use error::{Error, WriteError};

@@ -153,7 +153,7 @@ keys! {
     /// Deletes the draft at once, without confirmation.
     DeleteDraft = "delete_draft";
 
-    /// A validation message under a field.
+    /// A validation message under a field, or a note under a choice that may hold one.
     FieldAlert = "field_alert";
     /// Shown when the form has crashed.
     CrashDialog = "crash_dialog";
@@ -192,6 +192,13 @@ impl Key {
         Self::PackageSizeRadio,
         Self::Publish,
     ];
+
+    /// The elements that a change requires on the edit page of an item on sale, besides [`Key::FORM_FIELDS`]. Such an
+    /// item has at least one photo.
+    pub const EDIT_FIELDS: [Self; 2] = [Self::PhotosReady, Self::PhotoDelete];
+
+    /// The elements that a change requires on an item's own page. The confirmation of a deletion appears later.
+    pub const ITEM_BUTTONS: [Self; 2] = [Self::ItemHide, Self::ItemDelete];
 }
 
 /// The evidence for a selector.
@@ -363,6 +370,63 @@ mod tests {
         for key in Key::ALL {
             let seen: Vec<_> = Selectors::embedded().of(*key).iter().map(|s| &s.seen).collect();
             assert!(seen.is_sorted_by(|a, b| a >= b), "{}: {seen:?}", key.name());
+        }
+    }
+
+    #[test]
+    fn captured_names_are_tried_first() {
+        let captured: [(Key, &[&str]); 8] = [
+            (
+                Key::PhotoDelete,
+                &["[data-testid='media-select-grid-delete-button-7']"],
+            ),
+            (
+                Key::ColorOption,
+                &[
+                    "[data-testid='color-7']",
+                    "#color-7",
+                    "[data-testid='suggested-color-7']",
+                    "#color-checkbox-7",
+                ],
+            ),
+            (
+                Key::CategorySuggestion,
+                &["#catalog-suggestion-7", "[id='7-catalog-suggestion-radio']"],
+            ),
+            (
+                Key::BrandCustom,
+                &["#custom-select-brand", "#custom-select-brand-radio"],
+            ),
+            (
+                Key::PackageSizeOption,
+                &["[data-testid='7-package-size--cell']", "#package-size-7"],
+            ),
+            (
+                Key::SizeInput,
+                &["#size", "[data-testid='category-size-single-grid-input']"],
+            ),
+            (
+                Key::MaterialOption,
+                &[
+                    "[data-testid='material-7']",
+                    "#material-7",
+                    "#material-checkbox-7",
+                ],
+            ),
+            (
+                Key::FieldAlert,
+                &[".web_ui__Validation__warning[role='alert']", ".c-input__note"],
+            ),
+        ];
+        for (key, css) in captured {
+            let all = Selectors::embedded().css(key, 7);
+            assert_eq!(all[..css.len()], *css, "{}", key.name());
+            let evidence = &Selectors::embedded().of(key)[..css.len()];
+            assert!(
+                evidence.iter().all(|each| each.source == Source::Captured),
+                "{}",
+                key.name()
+            );
         }
     }
 

@@ -46,6 +46,11 @@ pub struct Appearance {
     pub ai_category: bool,
     /// Whether the list of brands begins with suggestions of the site.
     pub brand_suggestions: bool,
+    /// Whether the list of colours begins with suggestions of the site. These colours are in the list a second time (as
+    /// seen 2026-05, confidence A).
+    pub color_suggestions: bool,
+    /// Whether a hint stands under each choice, in the place of its error texts (not seen, confidence C).
+    pub choice_notes: bool,
     /// Whether the node of the photo input is also replaced while the form loads, and not only after each use.
     pub recreate_photo_input: bool,
     /// Whether the form opens only by a click on the header's link. A direct visit is redirected to the home page.

@@ -9,6 +9,7 @@ pub mod contents;
 pub mod crash;
 pub mod demo;
 pub mod failpoints;
+pub mod faults;
 pub mod instance;
 pub mod load;
 pub mod photos;

@@ -15,6 +15,8 @@ use vintedbot_marketplace::{Error, Field, fold};
 use super::broken;
 use super::failure::{failed, is_missing, is_not_clicked};
 use super::page::{Page, within};
+use super::reading::shown_by;
+use crate::reading::FIELDS;
 
 /// While an element is awaited, one look in this many also checks for a challenge.
 const CHALLENGE_EVERY: u32 = 15;
@@ -46,6 +48,50 @@ const shown = (one) => one.checkVisibility({ visibilityProperty: true });
 const rows = [...document.querySelectorAll(css)].filter(shown);
 const named = (one) => one.matches('[id], [data-testid]') || one.querySelector('[id], [data-testid]');
 return rows.some(named) ? [] : rows.map((row) => ({ row, text: row.innerText }));";
+
+/// Returns the validation messages that the form shows, each with the name of its field: the one that shares its
+/// innermost section, or, if several do, the one right above it. The id of an input names a field without a name here.
+const ALERTS: &str = r"
+const [css, fields] = arguments;
+const shown = (one) => one.checkVisibility({ visibilityProperty: true }) && one.innerText.trim() !== '';
+const all = [...document.querySelectorAll(css)].filter(shown);
+const innermost = all.filter((one) => !all.some((other) => other !== one && one.contains(other)));
+const places = fields.map(([name, css]) => ({ name, elements: [...document.querySelectorAll(css)] }));
+const namesIn = (node) => places
+  .filter(({ elements }) => elements.some((one) => node.contains(one)))
+  .map(({ name }) => name);
+const fieldOf = (alert) => {
+  let below = alert;
+  for (let node = alert.parentElement; node; node = node.parentElement) {
+    const names = namesIn(node);
+    if (names.length === 1) return names[0];
+    if (names.length > 1) {
+      let above = below.previousElementSibling;
+      while (above && all.includes(above)) above = above.previousElementSibling;
+      const right = above ? namesIn(above) : [];
+      return right.length === 1 ? right[0] : '';
+    }
+    const inputs = node.querySelectorAll('input[id], select[id], textarea[id]');
+    if (inputs.length === 1) return inputs[0].id;
+    below = node;
+  }
+  return '';
+};
+return innermost.map((one) => ({
+  field: fieldOf(one),
+  text: one.innerText.trim(),
+  is_marked: one.closest('[role=alert]') !== null || one.querySelector('[role=alert]') !== null,
+}));";
+
+/// A validation message on the form, or a hint in the place of one.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Alert {
+    /// The field's name; empty if the message belongs to no single field.
+    pub(crate) field: String,
+    pub(crate) text: String,
+    /// Whether the page marks it as an alert. A hint is not marked; a message under a choice may not be either.
+    is_marked: bool,
+}
 
 #[derive(Deserialize)]
 struct Found {
@@ -321,26 +367,57 @@ impl Page {
         }
     }
 
-    /// Returns the texts of all validation messages on the form.
-    pub(crate) async fn alerts(&self) -> Result<Vec<String>, Error> {
-        let mut texts = Vec::new();
-        for alert in self.all(Key::FieldAlert).await? {
-            let text = alert.text().await.unwrap_or_default();
-            if !text.trim().is_empty() {
-                texts.push(text.trim().to_owned());
-            }
-        }
-        Ok(texts)
+    /// Returns all validation messages on the form, in the form's order. Some may be hints.
+    pub(crate) async fn alerts(&self) -> Result<Vec<Alert>, Error> {
+        let fields: Vec<(&str, String)> = FIELDS
+            .iter()
+            .map(|field| (field.name(), self.css_of(*field)))
+            .collect();
+        let css = self.joined(&[Key::FieldAlert]);
+        let answer = self
+            .driver
+            .execute(ALERTS, vec![json!(css), json!(fields)])
+            .await
+            .map_err(failed)?;
+        answer.convert().map_err(failed)
     }
 
-    /// Returns the ids of the ticked rows in the open list, read from their names.
+    /// Returns the form's refusals: the field and the text of each validation message. An unmarked message that was
+    /// among `before` is a hint.
+    pub(crate) async fn refusals(&self, before: &[Alert]) -> Result<Vec<(String, String)>, Error> {
+        let mut alerts = self.alerts().await?;
+        alerts.retain(|alert| alert.is_marked || !before.contains(alert));
+        Ok(alerts
+            .into_iter()
+            .map(|alert| (alert.field, alert.text))
+            .collect())
+    }
+
+    /// Returns the CSS for any element of a field that is on the form while no list is open.
+    fn css_of(&self, field: Field) -> String {
+        let keys = match field {
+            Field::Photos => vec![Key::PhotoArea, Key::PhotoInput],
+            Field::PackageSize => vec![Key::PackageSizeArea, Key::PackageSizeOption],
+            other => vec![shown_by(other)],
+        };
+        let selectors = keys.iter().flat_map(|key| self.selectors.of(*key));
+        selectors
+            .map(|each| each.css_for_any())
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+
+    /// Returns the ids of the ticked rows in the open list, read from their names, each once. A suggested choice is in
+    /// the list twice.
     pub(crate) async fn ticked(&self) -> Result<Vec<i64>, Error> {
-        let mut ids = Vec::new();
+        let mut ids: Vec<i64> = Vec::new();
         for tick in self.all(Key::ListTicked).await? {
             for attribute in ["data-testid", "id"] {
                 let name = tick.attr(attribute).await.map_err(broken)?.unwrap_or_default();
                 if let Some(id) = name.rsplit('-').next().and_then(|id| id.parse().ok()) {
-                    ids.push(id);
+                    if !ids.contains(&id) {
+                        ids.push(id);
+                    }
                     break;
                 }
             }

@@ -63,7 +63,7 @@ impl Page {
                 } else {
                     ','
                 };
-                text::decimal(content.price.minor_units, sign)
+                text::decimal(content.price.minor_units, &content.price.currency, sign)
             }
         };
         let key = shown_by(field);
@@ -152,7 +152,7 @@ impl Page {
                 .await
                 .map_err(failed)?;
             let held = value(&input).await.unwrap_or_default();
-            if text::normalised(&held) == text::normalised(words) {
+            if text::comparable(&held) == text::comparable(words) {
                 break;
             }
         }

@@ -77,11 +77,11 @@ impl BrowserFormDriver {
 
     /// Waits until the form shows the item as the site's API returned it. Before that, no field can be compared.
     async fn shows_the_item(&self, item: &Value) -> Result<(), Error> {
-        let title = text::normalised(item["title"].as_str().unwrap_or_default());
+        let title = text::comparable(item["title"].as_str().unwrap_or_default());
         let photos = item["photos"].as_array().map_or(0, Vec::len);
         let shown = within!(OPENED_SHOWS_WITHIN, {
             let seen = self.page.seen(&self.request.content, Field::Title).await?;
-            let is_there = seen.is_some_and(|seen| text::normalised(&seen) == title)
+            let is_there = seen.is_some_and(|seen| text::comparable(&seen) == title)
                 && self.page.all(Key::PhotosReady).await?.len() == photos
                 && self.page.find(Key::BrandInput).await?.is_some() == item["brand_id"].is_number();
             Ok(is_there.then_some(()))
@@ -92,7 +92,7 @@ impl BrowserFormDriver {
             .seen(&self.request.content, Field::Title)
             .await?
             .unwrap_or_default();
-        if text::normalised(&seen) == title {
+        if text::comparable(&seen) == title {
             return Ok(());
         }
         Err(self.page.mismatch(Field::Title, &title, &seen).await)
@@ -123,7 +123,7 @@ impl BrowserFormDriver {
         let is_its_page = shown == remote_id || shown.starts_with(&format!("{remote_id}-"));
         let evidence = self.page.evidence().await;
         let title = item["title"].as_str().unwrap_or_default();
-        if !is_its_page || !text::normalised(&evidence.page_text).contains(&text::normalised(title)) {
+        if !is_its_page || !text::comparable(&evidence.page_text).contains(&text::comparable(title)) {
             return Err(Error::Mismatch {
                 field: Field::Title.name().to_owned(),
                 approved: title.to_owned(),

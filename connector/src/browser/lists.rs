@@ -100,7 +100,10 @@ impl Page {
             }
             let is_none = brand.id == NO_BRAND && self.press(Key::BrandNone, OPENS_WITHIN).await?;
             if !is_none {
-                if let Some(search) = self.find(Key::BrandSearch).await?
+                // The search does not find "no brand" by its name: it offers that name as a brand (as seen 2026-05,
+                // confidence A).
+                if brand.id != NO_BRAND
+                    && let Some(search) = self.find(Key::BrandSearch).await?
                     && value(&search).await.map_err(failed)? != brand.name
                 {
                     self.type_into(Key::BrandSearch, &brand.name).await?;

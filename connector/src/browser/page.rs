@@ -44,7 +44,7 @@ return {
   text: document.body ? document.body.innerText : '',
   frames: [...document.querySelectorAll('iframe, frame')].filter(shown).map((frame) => frame.src),
   elements: arguments[0].filter((css) => [...document.querySelectorAll(css)].some(shown)),
-  alerts: [...document.querySelectorAll(arguments[1])].map((alert) => alert.innerText),
+  alerts: [...document.querySelectorAll(arguments[1])].map((alert) => alert.innerText).filter((text) => text.trim()),
   covered: [...document.querySelectorAll(arguments[2])].some(shown),
   status: (entry && entry.responseStatus) || null,
 };";
@@ -318,7 +318,8 @@ impl Page {
         seen.convert().map_err(failed)
     }
 
-    fn joined(&self, keys: &[Key]) -> String {
+    /// Returns the CSS for any element of these keys.
+    pub(crate) fn joined(&self, keys: &[Key]) -> String {
         let selectors = keys.iter().flat_map(|key| self.selectors.of(*key));
         selectors
             .map(|each| each.css.as_str())

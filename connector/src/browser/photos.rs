@@ -7,7 +7,7 @@ use vintedbot_marketplace::selectors::Key;
 use vintedbot_marketplace::{Error, Field, PhotoFile};
 
 use super::failure::{failed, is_missing};
-use super::find::Target;
+use super::find::{Alert, Target};
 use super::page::{COMES_WITHIN, LOOK_EVERY, Page, within};
 use super::traffic::Exchange;
 use super::{broken, remote};
@@ -76,13 +76,14 @@ impl Page {
 
     /// Uploads one photo and waits until `expected` photos are shown.
     async fn send_photo(&self, path: &Path, expected: usize) -> Result<(), Error> {
+        let before = self.alerts().await?;
         let mark = self.traffic.mark();
-        self.choose_file(path, mark).await?;
+        self.choose_file(path, mark, &before).await?;
         let mut since_answer = Duration::ZERO;
         let ready = within!(PHOTO_COMES_WITHIN, {
             let ready = self.all(Key::PhotosReady).await?.len();
             // A refused photo never becomes ready; a validation message appears instead.
-            let is_over = ready >= expected || !self.alerts().await?.is_empty();
+            let is_over = ready >= expected || !self.photo_refusals(&before).await?.is_empty();
             if self.uploads(mark).iter().any(|upload| upload.complete) {
                 since_answer += LOOK_EVERY;
             }
@@ -90,7 +91,7 @@ impl Page {
         });
         ready?;
         self.look().await?;
-        let refused = self.alerts().await?;
+        let refused = self.photo_refusals(&before).await?;
         if !refused.is_empty() {
             return Err(self.refused(refused, mark).await);
         }
@@ -104,7 +105,7 @@ impl Page {
     }
 
     /// Gives the page one file. Tries again only if the page provably has not taken it.
-    async fn choose_file(&self, path: &Path, mark: usize) -> Result<(), Error> {
+    async fn choose_file(&self, path: &Path, mark: usize, before: &[Alert]) -> Result<(), Error> {
         for _ in 0..TRIES {
             let input = within!(COMES_WITHIN, self.find(Key::PhotoInput).await)?;
             let Some(input) = input else {
@@ -115,7 +116,8 @@ impl Page {
                 chosen => chosen.map_err(failed)?,
             }
             let begun = within!(BEGINS_WITHIN, {
-                let is_begun = !self.uploads(mark).is_empty() || !self.alerts().await?.is_empty();
+                let is_begun =
+                    !self.uploads(mark).is_empty() || !self.photo_refusals(before).await?.is_empty();
                 Ok(is_begun.then_some(()))
             });
             if begun?.is_some() {
@@ -135,6 +137,14 @@ impl Page {
                 && exchange.url.contains("/api/")
         };
         all.into_iter().filter(is_upload).collect()
+    }
+
+    /// Returns the messages that have appeared since `before`, except those about another field.
+    async fn photo_refusals(&self, before: &[Alert]) -> Result<Vec<String>, Error> {
+        let is_about_photos = |alert: &Alert| alert.field.is_empty() || alert.field == Field::Photos.name();
+        let mut alerts = self.alerts().await?;
+        alerts.retain(|alert| is_about_photos(alert) && !before.contains(alert));
+        Ok(alerts.into_iter().map(|alert| alert.text).collect())
     }
 
     async fn refused(&self, texts: Vec<String>, mark: usize) -> Error {

@@ -9,7 +9,7 @@ use vintedbot_marketplace::selectors::Key;
 use vintedbot_marketplace::{Error, Permit, WriteError};
 
 use super::failure::{failed, is_not_clicked};
-use super::find::name_of;
+use super::find::{Alert, name_of};
 use super::page::{COMES_WITHIN, LOOK_EVERY, Page};
 use super::traffic::Exchange;
 use crate::browserless::{not_permitted, saved_id};
@@ -95,6 +95,7 @@ impl Page {
             Ok(button) => button,
             Err(error) => return Err(WriteError::NotSent(error)),
         };
+        let before = self.alerts().await.map_err(WriteError::NotSent)?;
         let mark = self.traffic.mark();
         if self.traffic.since(mark).is_none() {
             return Err(WriteError::NotSent(Error::Browser(
@@ -113,7 +114,7 @@ impl Page {
             }
             Err(error) => return Err(WriteError::Unknown(failed(error))),
         }
-        match tokio::time::timeout(ANSWERS_WITHIN, self.outcome(&click, mark)).await {
+        match tokio::time::timeout(ANSWERS_WITHIN, self.outcome(&click, mark, &before)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(WriteError::Unknown(Error::Unavailable(
                 "no answer to the click in time".to_owned(),
@@ -140,7 +141,13 @@ impl Page {
         Ok(button)
     }
 
-    async fn outcome(&self, click: &Click, mark: usize) -> Result<Option<String>, WriteError> {
+    /// Waits for the outcome of a click. `before` has the messages that the form showed before it.
+    async fn outcome(
+        &self,
+        click: &Click,
+        mark: usize,
+        before: &[Alert],
+    ) -> Result<Option<String>, WriteError> {
         let mut quiet = Duration::ZERO;
         loop {
             let Some(exchanges) = self.traffic.since(mark) else {
@@ -173,11 +180,11 @@ impl Page {
                     self.look().await.map_err(WriteError::Unknown)?;
                     return Err(WriteError::Unknown(Error::Unavailable(what)));
                 }
-                Answer::NoRequest if !self.alerts().await.map_err(WriteError::Unknown)?.is_empty() => {
+                Answer::NoRequest if self.is_refusing(before).await? => {
                     if quiet >= QUIET_FOR {
                         // A challenge may have prevented the request, and the message may be an older one.
                         self.look().await.map_err(WriteError::Unknown)?;
-                        return Err(self.refused_by_the_form().await);
+                        return Err(self.refused_by_the_form(before).await);
                     }
                     quiet += LOOK_EVERY;
                 }
@@ -187,15 +194,17 @@ impl Page {
         }
     }
 
-    async fn refused_by_the_form(&self) -> WriteError {
-        match self.alerts().await {
-            Ok(texts) => {
-                let violations = texts.into_iter().map(|text| (String::new(), text)).collect();
-                WriteError::Refused(Error::Refused {
-                    violations,
-                    evidence: Box::new(self.evidence().await),
-                })
-            }
+    async fn is_refusing(&self, before: &[Alert]) -> Result<bool, WriteError> {
+        let refusals = self.refusals(before).await.map_err(WriteError::Unknown)?;
+        Ok(!refusals.is_empty())
+    }
+
+    async fn refused_by_the_form(&self, before: &[Alert]) -> WriteError {
+        match self.refusals(before).await {
+            Ok(violations) => WriteError::Refused(Error::Refused {
+                violations,
+                evidence: Box::new(self.evidence().await),
+            }),
             Err(error) => WriteError::Unknown(error),
         }
     }

@@ -3,6 +3,7 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use vintedbot_marketplace::catalog::is_no_brand;
 use vintedbot_marketplace::{ChangeKind, Error, Field, FieldReading, FillStep, Filled, StepObserver};
 
 use super::{Browserless, FIELD_STEPS, draft};
@@ -117,9 +118,10 @@ impl Browserless {
                 edited[name] = item[name].clone();
             }
         }
-        // A brand without an id on the site is sent by its name.
-        if content.brand.is_none() && item["brand_id"].is_null() {
-            edited["brand"] = item["brand"].clone();
+        if content.brand.is_none()
+            && let Some(name) = custom_brand(item)
+        {
+            edited["brand"] = json!(name);
         }
         let attributes = item["item_attributes"].as_array().into_iter().flatten();
         let others = attributes.filter(|each| {
@@ -148,10 +150,40 @@ impl Browserless {
     }
 }
 
+/// Returns the name of an item's custom brand, which has no id on the site and is sent by its name. A name for "no
+/// brand" does not count: if it were sent, the site would make a brand of it.
+fn custom_brand(item: &Value) -> Option<&str> {
+    let name = item["brand"].as_str().filter(|_| item["brand_id"].is_null());
+    name.filter(|name| !name.is_empty() && !is_no_brand(name))
+}
+
 fn put(path: String, body: Value) -> Request {
     Request {
         method: Method::PUT,
         path,
         body: Some(body),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn custom_brand_is_kept_unless_it_says_no_brand() {
+        for (item, expected) in [
+            (
+                json!({ "brand_id": null, "brand": "Atelier Lin" }),
+                Some("Atelier Lin"),
+            ),
+            (json!({ "brand": "Atelier Lin" }), Some("Atelier Lin")),
+            (json!({ "brand_id": 53, "brand": "Nike" }), None),
+            (json!({ "brand_id": null, "brand": "Sans marque" }), None),
+            (json!({ "brand_id": null, "brand": "Ohne Marke" }), None),
+            (json!({ "brand_id": null, "brand": "" }), None),
+            (json!({ "brand_id": null, "brand": null }), None),
+        ] {
+            assert_eq!(custom_brand(&item), expected, "{item}");
+        }
     }
 }

@@ -225,7 +225,7 @@ fn size_group(group: &Value) -> Result<SizeGroup, Error> {
     let id = text::number(&group["id"]).ok_or_else(|| Error::Shape("a size group without id".to_owned()))?;
     Ok(SizeGroup {
         id,
-        name: caption.to_owned(),
+        name: text::cleaned_name(caption),
         sizes: named_list(group, "sizes")?,
     })
 }
@@ -247,7 +247,7 @@ fn named(value: &Value) -> Result<Named, Error> {
     ) {
         (Some(id), Some(name)) => Ok(Named {
             id,
-            name: name.to_owned(),
+            name: text::cleaned_name(name),
         }),
         _ => Err(Error::Shape("a choice without id or title".to_owned())),
     }

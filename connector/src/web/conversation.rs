@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use vintedbot_marketplace::markets::Market;
-use vintedbot_marketplace::{Conversation, Entry, Error, Side, Transaction};
+use vintedbot_marketplace::{Conversation, Entry, EntryContent, Error, Side, Transaction};
 
 use super::entries::entry_in;
 use super::inbox::{Flaw, conversation_path, person};
@@ -17,16 +17,19 @@ impl WebSession {
             return Ok(None);
         };
         let currency = Market::find(&self.account_context.site).map(|market| market.currency.as_str());
-        let read = conversation_in(&json, id, currency);
+        let signed_in = self.signed_in().await?;
+        let read = conversation_in(&json, id, currency, Some(&signed_in.member.id));
         read.map(Some).map_err(|flaw| self.flawed(flaw, &path, &json))
     }
 }
 
-/// Parses the conversation of an answer. Prices without a currency are in `currency`.
+/// Parses the conversation of an answer. Prices without a currency are in `currency`. `account_id` is the account's
+/// member id.
 pub(super) fn conversation_in(
     json: &Value,
     asked_id: &str,
     currency: Option<&str>,
+    account_id: Option<&str>,
 ) -> Result<Conversation, Flaw> {
     let json = &json["conversation"];
     let messages = match &json["messages"] {
@@ -41,9 +44,15 @@ pub(super) fn conversation_in(
     let transaction = transaction(
         &json["transaction"],
         person.as_ref().map(|it| &*it.member_id),
+        account_id,
         currency,
     );
     let mut entries: Vec<Entry> = messages.iter().map(|entry| entry_in(entry, currency)).collect();
+    for entry in &mut entries {
+        if entry.member_id.is_none() {
+            entry.member_id = text::id(&json["transaction"][author_of(&entry.content)]);
+        }
+    }
     // The order is not documented. If the times show that the newest entry comes first, the order is reversed.
     let mut times = entries.iter().filter_map(|entry| entry.time);
     if let (Some(first), Some(last)) = (times.next(), times.next_back())
@@ -56,7 +65,7 @@ pub(super) fn conversation_in(
     Ok(Conversation {
         id: asked_id.to_owned(),
         person,
-        subtitle: text::string(&json["subtitle"]),
+        subtitle: text::name(&json["subtitle"]),
         unread: unread.or(read.map(|read| !read)).unwrap_or(false),
         // If the answer does not say, the site decides when a reply is sent.
         reply_allowed: text::flag(&json["allow_reply"]).unwrap_or(true),
@@ -67,18 +76,32 @@ pub(super) fn conversation_in(
     })
 }
 
-fn transaction(json: &Value, person_id: Option<&str>, currency: Option<&str>) -> Option<Transaction> {
+/// Returns the transaction's field with the author of an entry whose kind decides that; empty for other kinds.
+fn author_of(content: &EntryContent) -> &'static str {
+    match content {
+        EntryContent::OfferRequest { .. } => "buyer_id",
+        EntryContent::SellerOffer { .. } => "seller_id",
+        _ => "",
+    }
+}
+
+fn transaction(
+    json: &Value,
+    person_id: Option<&str>,
+    account_id: Option<&str>,
+    currency: Option<&str>,
+) -> Option<Transaction> {
     let fields = json.as_object().filter(|fields| !fields.is_empty())?;
     let flag = |name: &str| fields.get(name).and_then(text::flag).unwrap_or(false);
-    let is_persons = |name: &str| {
+    let is = |name: &str, member_id: Option<&str>| {
         let id = text::id(&json[name]);
-        id.is_some() && id.as_deref() == person_id
+        id.is_some() && id.as_deref() == member_id
     };
     let side = match json["current_user_side"].as_str() {
         Some("seller") => Some(Side::Seller),
         Some("buyer") => Some(Side::Buyer),
-        _ if is_persons("buyer_id") => Some(Side::Seller),
-        _ if is_persons("seller_id") => Some(Side::Buyer),
+        _ if is("seller_id", account_id) || is("buyer_id", person_id) => Some(Side::Seller),
+        _ if is("buyer_id", account_id) || is("seller_id", person_id) => Some(Side::Buyer),
         _ => None,
     };
     let mut item_ids: Vec<String> = text::list(&json["item_ids"])
@@ -96,7 +119,7 @@ fn transaction(json: &Value, person_id: Option<&str>, currency: Option<&str>) ->
         is_reserved: flag("is_reserved"),
         is_completed: flag("is_completed"),
         item_ids,
-        item_title: text::string(&json["item_title"]),
+        item_title: text::name(&json["item_title"]),
         item_url: json["item_url"]
             .as_str()
             .filter(|url| !url.is_empty())
@@ -109,7 +132,7 @@ fn transaction(json: &Value, person_id: Option<&str>, currency: Option<&str>) ->
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use vintedbot_marketplace::{EntryContent, Money};
+    use vintedbot_marketplace::Money;
 
     use super::*;
 
@@ -118,7 +141,7 @@ mod tests {
     }
 
     fn read(json: &Value) -> Conversation {
-        conversation_in(json, "880011", Some("EUR")).expect("a conversation")
+        conversation_in(json, "880011", Some("EUR"), None).expect("a conversation")
     }
 
     #[test]
@@ -171,6 +194,36 @@ mod tests {
         json["conversation"]["transaction"]["current_user_side"] = Value::Null;
         let transaction = read(&json).transaction.expect("a transaction");
         assert_eq!(transaction.side, Some(Side::Seller));
+        json["conversation"]["opposite_user"] = Value::Null;
+        for (account_id, side) in [
+            (Some("20001"), Some(Side::Seller)),
+            (Some("31007"), Some(Side::Buyer)),
+            (Some("7"), None),
+            (None, None),
+        ] {
+            let read = conversation_in(&json, "880011", Some("EUR"), account_id).expect("a conversation");
+            assert_eq!(
+                read.transaction.expect("a transaction").side,
+                side,
+                "{account_id:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn offer_without_author_is_of_the_buyer_or_the_seller() {
+        let mut json = shape();
+        let messages = json["conversation"]["messages"].as_array_mut().expect("a list");
+        for message in messages {
+            message["entity"]["user_id"] = Value::Null;
+        }
+        let authors: Vec<_> = read(&json)
+            .entries
+            .into_iter()
+            .map(|entry| entry.member_id)
+            .collect();
+        let expected = [None, None, Some("31007"), Some("20001"), None, None, None];
+        assert_eq!(authors, expected.map(|id| id.map(str::to_owned)));
     }
 
     #[test]
@@ -191,17 +244,17 @@ mod tests {
             json!({"conversation": {}}),
             json!({"conversation": {"id": 880011, "messages": null}}),
         ] {
-            let read = conversation_in(&answer, "880011", None);
+            let read = conversation_in(&answer, "880011", None, None);
             assert!(matches!(read, Err(Flaw::Emptied(_))), "{answer}");
         }
         for answer in [
             json!({"conversation": {"messages": {}}}),
             json!({"conversation": {"id": 7, "messages": []}}),
         ] {
-            let read = conversation_in(&answer, "880011", None);
+            let read = conversation_in(&answer, "880011", None, None);
             assert!(matches!(read, Err(Flaw::Strange(_))), "{answer}");
         }
-        let least = conversation_in(&json!({"conversation": {"messages": [{}]}}), "880011", None);
+        let least = conversation_in(&json!({"conversation": {"messages": [{}]}}), "880011", None, None);
         let least = least.expect("a conversation");
         assert!(least.reply_allowed && least.person.is_none() && least.transaction.is_none());
         assert!(matches!(least.entries[0].content, EntryContent::Unknown { .. }));

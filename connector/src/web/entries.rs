@@ -1,4 +1,4 @@
-//! Parses the entries of a conversation: `{entity_type, entity, created_at_ts}` (as seen 2026, confidence A).
+//! Parses the entries of a conversation: `{entity_type, entity, created_at_ts, id}` (as seen 2026, confidence A).
 //!
 //! Every entry of an answer becomes an [`Entry`]. A known kind is parsed as far as its fields allow. Any other becomes
 //! [`EntryContent::Unknown`]. To support a new kind, add an arm in [`known`].
@@ -20,10 +20,18 @@ pub(super) fn entry_in(json: &Value, currency: Option<&str>) -> Entry {
         entity_type: kind.to_owned(),
         json: as_it_came(json),
     });
-    let ids: &[&str] = match &content {
-        EntryContent::OfferRequest { .. } => &["offer_request_id", "id"],
-        EntryContent::SellerOffer { .. } => &["offer_id", "offer_request_id", "id"],
-        _ => &["id"],
+    let own = |name: &str| text::id(&entity[name]);
+    let beside = || text::id(&json["id"]);
+    // The id of a request's message is beside the entity (as seen 2026-10, confidence A). An offer may have no id.
+    let remote_id = match &content {
+        EntryContent::OfferRequest { .. } => {
+            beside().or_else(|| own("offer_request_id")).or_else(|| own("id"))
+        }
+        EntryContent::SellerOffer { .. } => own("offer_id")
+            .or_else(|| own("offer_request_id"))
+            .or_else(|| own("id"))
+            .or_else(beside),
+        _ => own("id"),
     };
     let times = [
         &json["created_at_ts"],
@@ -32,7 +40,7 @@ pub(super) fn entry_in(json: &Value, currency: Option<&str>) -> Entry {
         &entity["created_at"],
     ];
     Entry {
-        remote_id: ids.iter().find_map(|name| text::id(&entity[*name])),
+        remote_id,
         member_id: text::id(&entity["user_id"]).or_else(|| text::id(&entity["user"]["id"])),
         time: times.into_iter().find_map(text::time),
         content,
@@ -57,6 +65,7 @@ fn known(kind: &str, entity: &Value, currency: Option<&str>) -> Option<EntryCont
             photo_urls: photo_urls(entity),
         },
         "offer_request_message" => EntryContent::OfferRequest {
+            offer_id: text::id(&entity["offer_request_id"]),
             transaction_id: text::id(&entity["transaction_id"]),
             price: price("price"),
             original_price: price("original_price"),
@@ -180,7 +189,7 @@ mod tests {
             [
                 (Some("700101"), Some("31007"), Some(1_772_600_400_000)),
                 (Some("700102"), Some("20001"), Some(1_772_604_000_000)),
-                (Some("90011"), Some("31007"), Some(1_772_607_600_000)),
+                (Some("700103"), Some("31007"), Some(1_772_607_600_000)),
                 (Some("90012"), Some("20001"), Some(1_772_611_200_000)),
                 (None, None, Some(1_772_614_800_000)),
                 (None, None, Some(1_772_618_400_000)),
@@ -200,6 +209,7 @@ mod tests {
                     photo_urls: vec!["https://images2.vinted.net/tc/00_label/full.jpg?s=aa".to_owned()],
                 },
                 EntryContent::OfferRequest {
+                    offer_id: Some("90011".to_owned()),
                     transaction_id: Some("55021".to_owned()),
                     price: euros(1_500),
                     original_price: euros(1_800),
@@ -235,6 +245,43 @@ mod tests {
     }
 
     #[test]
+    fn id_beside_the_entity_counts_for_requests() {
+        for (entry, expected) in [
+            (
+                json!({"entity_type": "offer_request_message", "id": 5, "entity": {"offer_request_id": 6, "id": 7}}),
+                Some("5"),
+            ),
+            (
+                json!({"entity_type": "offer_request_message", "entity": {"offer_request_id": 6, "id": 7}}),
+                Some("6"),
+            ),
+            (
+                json!({"entity_type": "offer_request_message", "id": null, "entity": {"id": 7}}),
+                Some("7"),
+            ),
+            (
+                json!({"entity_type": "offer_message", "id": 5, "entity": {"offer_id": 6}}),
+                Some("6"),
+            ),
+            (
+                json!({"entity_type": "offer_message", "id": 5, "entity": {}}),
+                Some("5"),
+            ),
+            (json!({"entity_type": "offer_message", "entity": {}}), None),
+            (
+                json!({"entity_type": "message", "id": 5, "entity": {"id": 7}}),
+                Some("7"),
+            ),
+            (
+                json!({"entity_type": "status_message", "id": 5, "entity": {}}),
+                None,
+            ),
+        ] {
+            assert_eq!(entry_in(&entry, None).remote_id.as_deref(), expected, "{entry}");
+        }
+    }
+
+    #[test]
     fn known_kind_without_entity_is_stored_raw() {
         for entity in [json!(null), json!("text"), json!([1])] {
             let came = json!({"entity_type": "message", "entity": entity});
@@ -254,6 +301,7 @@ mod tests {
             "entity": {"offer_request_id": "8", "price": "12,50 €", "original_price": 20, "status": "30", "current": 1},
         });
         let expected = EntryContent::OfferRequest {
+            offer_id: Some("8".to_owned()),
             transaction_id: None,
             price: euros(1_250),
             original_price: euros(2_000),

@@ -161,7 +161,7 @@ fn row(json: &Value) -> Option<InboxRow> {
 pub(super) fn person(json: &Value) -> Option<Counterparty> {
     Some(Counterparty {
         member_id: text::id(&json["id"])?,
-        login: text::string(&json["login"]),
+        login: text::name(&json["login"]),
         is_system: text::flag(&json["is_system"]).unwrap_or(false),
     })
 }

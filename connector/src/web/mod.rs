@@ -321,7 +321,7 @@ fn code_in(reply: &Reply) -> Option<i64> {
 
 /// Returns `errors[{field, value}]` of an answer, or its message if there are none.
 pub(crate) fn violations(json: &Value) -> Vec<(String, String)> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let text = text::string;
     let errors = json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
     let found: Vec<_> = errors
         .iter()

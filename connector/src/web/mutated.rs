@@ -142,7 +142,7 @@ proptest! {
     #[test]
     fn no_entry_of_a_conversation_is_lost(changes in changes()) {
         let json = mutated(include_str!("../../tests/shapes/conversation.json"), &changes);
-        let read = conversation_in(&json, "880011", Some("EUR"));
+        let read = conversation_in(&json, "880011", Some("EUR"), Some("20001"));
         let messages = json["conversation"]["messages"].as_array();
         let is_another = text::id(&json["conversation"]["id"]).is_some_and(|id| id != "880011");
         prop_assert_eq!(read.is_ok(), messages.is_some() && !is_another);

@@ -48,12 +48,12 @@ impl WebSession {
             .into_iter()
             .find_map(|name| name.as_str().filter(|name| !name.is_empty()));
         Ok(OwnItem {
-            title: title.unwrap_or_default().to_owned(),
-            description: json["description"].as_str().unwrap_or_default().to_owned(),
+            title: text::name(&json["title"]),
+            description: text::string(&json["description"]),
             price,
             category_id: text::number(&json["catalog_id"]),
             brand_id,
-            brand: brand.map(str::to_owned),
+            brand: brand.map(text::cleaned_name),
             size_id: one(json, "size", "size_id"),
             condition_id: one(json, "condition", "status_id"),
             color_ids: colors(json),

@@ -97,7 +97,7 @@ impl WebSession {
         let price = text::money(&item["price"], currency).or_else(unpriced);
         let photos = item["photos"].as_array().map(Vec::as_slice).unwrap_or_default();
         Ok(RemoteItem {
-            title: title.ok_or_else(|| missing("title"))?.to_owned(),
+            title: text::cleaned_name(title.ok_or_else(|| missing("title"))?),
             price: price.ok_or_else(|| missing("price"))?,
             is_draft,
             is_hidden: item["is_hidden"].as_bool().unwrap_or(false),
@@ -108,7 +108,7 @@ impl WebSession {
                 .map_err(|error| Error::Shape(error.to_string()))?
                 .into(),
             photo_ids: photos.iter().filter_map(|photo| text::id(&photo["id"])).collect(),
-            description: item["description"].as_str().map(str::to_owned),
+            description: item["description"].as_str().map(text::cleaned),
             category_id: text::number(&item["catalog_id"]),
             id,
         })

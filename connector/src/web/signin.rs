@@ -139,7 +139,7 @@ pub(super) fn member_in(json: &Value) -> Result<Member, Error> {
     match (text::id(&user["id"]), user["login"].as_str()) {
         (Some(id), Some(login)) => Ok(Member {
             id,
-            login: login.to_owned(),
+            login: text::cleaned_name(login),
         }),
         _ => Err(Error::Shape("users/current names no user".to_owned())),
     }

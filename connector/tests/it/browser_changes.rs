@@ -117,11 +117,15 @@ async fn price_and_text_change_touches_nothing_else() {
 
 #[tokio::test]
 async fn new_photos_category_and_colours_replace_old_ones() {
-    let item = on_sale(
-        Language::De,
-        json!({ "markup": "2023", "cookie_banner": true, "country_dialog": true }),
-    )
-    .await;
+    let overlaid = json!({ "markup": "2023", "cookie_banner": true, "country_dialog": true });
+    let suggesting = json!({ "color_suggestions": true, "choice_notes": true });
+    for pages in [overlaid, suggesting] {
+        photos_and_colours_are_replaced(pages).await;
+    }
+}
+
+async fn photos_and_colours_are_replaced(pages: Value) {
+    let item = on_sale(Language::De, pages).await;
     let fresh: Vec<PhotoFile> = photos(4).split_off(2);
     let mut content = item.content.clone();
     content.photo_sha256s = fresh.iter().map(|photo| photo.sha256.clone()).collect();

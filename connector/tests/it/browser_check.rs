@@ -95,13 +95,32 @@ async fn check_finds_every_form_generation_without_clicks() {
         let checked = check(&page, &site.work_dir()).await;
         assert_eq!((&checked.url, &checked.verdict), (&page, &None));
         let checked = checked.elements;
-        for key in Key::FORM_FIELDS {
+        for key in Key::FORM_FIELDS.into_iter().chain(Key::EDIT_FIELDS) {
             assert!(count(&checked, key) > 0, "{markup}: {}", key.name());
         }
+        assert_eq!(count(&checked, Key::PhotoDelete), 1, "{markup}");
         assert_eq!(count(&checked, Key::PackageSizeOption), 3);
         assert_eq!(count(&checked, Key::CategoryRow), 0, "no list was opened");
         assert_eq!(before, site.admin("GET", "records", json!(null)).await);
     }
+}
+
+#[tokio::test]
+async fn check_finds_the_buttons_of_an_own_item() {
+    let site = Site::start().await;
+    let member = json!({ "login": account_context(Language::Fr).practice_login, "language": "fr" });
+    let member = site.admin("POST", "members", member).await;
+    let item = json!({ "title": "Sweat gris", "price": 20, "catalog_id": 7030 });
+    let item = json!({ "member_id": member["id"], "item": item, "photos": 1 });
+    let item = site.admin("POST", "items", item).await["item"].clone();
+    let door = with_cookies(&site.url(), &member["cookies"]).await;
+    let page = Url::parse(&format!("{door}/items/{}", item["id"])).expect("an address");
+    let checked = check(&page, &site.work_dir()).await;
+    assert_eq!((&checked.url, &checked.verdict), (&page, &None));
+    for key in Key::ITEM_BUTTONS {
+        assert_eq!(count(&checked.elements, key), 1, "{}", key.name());
+    }
+    assert_eq!(count(&checked.elements, Key::Title), 0);
 }
 
 #[tokio::test]

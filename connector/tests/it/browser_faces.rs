@@ -79,7 +79,7 @@ fn nameless_rows() -> Value {
         [
             "catalog-navigation-back",
             "empty-brand",
-            "custom-select-brand",
+            "custom-select-brand*",
             "size-group-*",
         ]
         .map(str::to_owned),
@@ -122,7 +122,10 @@ async fn unnamed_rows_of_2023_are_chosen_by_their_text() {
 async fn french_form_of_may_2026_is_filled_with_suggestions() {
     form_variant_is_filled(
         Language::Fr,
-        json!({ "markup": "2026-05", "ai_category": true, "brand_suggestions": true, "lands_on": "item" }),
+        json!({
+            "markup": "2026-05", "ai_category": true, "brand_suggestions": true, "color_suggestions": true,
+            "sell_link_only": true, "lands_on": "item",
+        }),
     )
     .await;
 }
@@ -131,7 +134,10 @@ async fn french_form_of_may_2026_is_filled_with_suggestions() {
 async fn english_form_of_july_2026_is_filled_with_new_input() {
     form_variant_is_filled(
         Language::En,
-        json!({ "markup": "2026-07", "recreate_photo_input": true, "sell_link_only": true }),
+        json!({
+            "markup": "2026-07", "recreate_photo_input": true, "sell_link_only": true, "color_suggestions": true,
+            "choice_notes": true,
+        }),
     )
     .await;
 }

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use vintedbot_connector::Connector;
 use vintedbot_marketplace::challenge::Kind;
 use vintedbot_marketplace::{
-    AccountContext, EntryContent, Error, Inbox as _, Language, Marketplace as _, OutgoingReply, WriteError,
+    AccountContext, Entry, EntryContent, Error, Inbox as _, Language, Marketplace as _, OutgoingReply, Side,
+    WriteError,
 };
 
 use crate::site::{Allowed, Forbidden, Site, account_context, photos};
@@ -107,6 +108,71 @@ async fn reading_a_conversation_marks_nothing_as_read() {
         .conversation(&fixture.account_context, "999999999")
         .await;
     assert!(none.expect("answers").is_none());
+}
+
+#[tokio::test]
+async fn offers_have_sides_and_ids_as_far_as_known() {
+    let fixture = Fixture::open().await;
+    let (site, login) = (&fixture.site, &fixture.account_context.practice_login);
+    let member = fixture
+        .connector
+        .member(&fixture.account_context)
+        .await
+        .expect("a member");
+    let own: u64 = member.id.parse().expect("a number");
+    let other = json!({ "login": "camille", "language": "fr" });
+    let other = site.admin("POST", "members", other).await["id"].clone();
+    for (seller, buyer, side) in [
+        (json!(own), "camille", Side::Seller),
+        (other.clone(), login.as_str(), Side::Buyer),
+    ] {
+        let item = json!({ "title": "Sweat gris", "price": 20, "catalog_id": 7030 });
+        let item = json!({ "member_id": seller, "item": item, "photos": 1 });
+        let item = site.admin("POST", "items", item).await["item"]["id"].clone();
+        let opening = json!({ "member_id": seller, "buyer": buyer, "item_ids": [item], "text": "Bonjour !" });
+        let opened = site.admin("POST", "conversations", opening).await;
+        let act = format!("conversations/{}", opened["id"]);
+        let offer = |price: u64, from: &str| json!({ "do": "offer", "price": price, "from": from });
+        let request = site.admin("POST", &act, offer(1400, "buyer")).await["id"].clone();
+        site.admin("POST", &act, offer(1800, "seller")).await;
+        // The answer names neither the account's side, nor the counterparty, nor the authors.
+        fixture
+            .script(
+                "conversation",
+                json!({ "leave_out": ["current_user_side", "opposite_user", "user_id"] }),
+            )
+            .await;
+        let read = fixture
+            .connector
+            .conversation(&fixture.account_context, &opened["id"].to_string())
+            .await;
+        let read = read.expect("answers").expect("is there");
+        let deal = read.transaction.expect("a transaction");
+        assert_eq!((deal.side, deal.is_open()), (Some(side), true));
+        let offers: Vec<&Entry> = read.entries.iter().skip(1).collect();
+        let is_current = |entry: &Entry| {
+            matches!(
+                entry.content,
+                EntryContent::OfferRequest { current: true, .. }
+                    | EntryContent::SellerOffer { current: true, .. }
+            )
+        };
+        assert!(offers.iter().all(|entry| is_current(entry)), "{offers:?}");
+        let (own, other) = (Some(own.to_string()), Some(other.to_string()));
+        let authors = if side == Side::Seller {
+            [other, own]
+        } else {
+            [own, other]
+        };
+        let seen: Vec<_> = offers.iter().map(|entry| entry.member_id.clone()).collect();
+        assert_eq!(seen, authors, "{side:?}");
+        let id = offers[0].remote_id.as_deref().expect("an id");
+        assert_ne!(
+            id,
+            request.to_string(),
+            "the message has another id than the request"
+        );
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod browser_check;
 mod browser_faces;
 mod browser_mutations;
 mod browser_pages;
+mod browser_refusals;
 mod browser_window;
 mod browserless;
 mod doors;

@@ -58,6 +58,13 @@ impl Account {
     pub fn site_market(&self) -> Result<&'static Market> {
         Market::find(&self.site).ok_or_else(|| Error::Internal(format!("site {} has no market", self.site)))
     }
+
+    /// Returns the account's own market, which determines limits that one market alone has. In MOCK mode it is not the
+    /// market of the site, but listings are written for it.
+    pub fn home_market(&self) -> Result<&'static Market> {
+        Market::find(&self.market)
+            .ok_or_else(|| Error::Internal(format!("account {} has no known market", self.id)))
+    }
 }
 
 /// Returns the account context for the connector, without an account lock.

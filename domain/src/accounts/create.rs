@@ -3,8 +3,8 @@
 use futures::FutureExt;
 use sea_orm::{EntityTrait, IntoActiveModel};
 use serde::Serialize;
-use vintedbot_marketplace::Language;
 use vintedbot_marketplace::markets::Market;
+use vintedbot_marketplace::{Language, text};
 
 use super::account::{NAME_MAX, language_of, own_language, site_of};
 use super::{Account, AccountState, Mode, connection};
@@ -35,6 +35,10 @@ const METHOD: &str = "CreateAccount";
 /// # Errors
 /// All violations at once; ACKNOWLEDGEMENT_REQUIRED for AUTOMATED, which only `set_mode` can set.
 pub async fn create(context: &Context, caller: &Caller, new: NewAccount) -> Result<Account> {
+    let new = NewAccount {
+        display_name: text::normalize_name(&new.display_name).into_owned(),
+        ..new
+    };
     let (market, language) = check(&new)?;
     let mode = new.mode.unwrap_or(context.settings.session_mode);
     if mode == Mode::Automated {
@@ -94,7 +98,8 @@ pub async fn create(context: &Context, caller: &Caller, new: NewAccount) -> Resu
 
 fn check(new: &NewAccount) -> Result<(&'static Market, Language)> {
     let mut violations = Vec::new();
-    if !(1..=NAME_MAX).contains(&new.display_name.trim().chars().count()) || !is_plain(&new.display_name) {
+    let name = new.display_name.trim();
+    if !(1..=NAME_MAX).contains(&text::length(name)) || !is_plain(name) {
         violations.push(Violation::new(
             "display_name",
             format!("must have 1 to {NAME_MAX} characters, none of them a control character"),

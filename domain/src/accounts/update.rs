@@ -3,6 +3,7 @@
 use futures::FutureExt;
 use serde::Serialize;
 use vintedbot_marketplace::markets::Market;
+use vintedbot_marketplace::text;
 
 use super::account::{NAME_MAX, language_of, load, own_language, save};
 use super::{Account, connection};
@@ -37,6 +38,10 @@ const LIMIT_MAX: i64 = 60;
 /// # Errors
 /// All violations at once; RESOURCE_CHANGED if the account does not have `expected_sequence`.
 pub async fn update(context: &Context, caller: &Caller, update: Update) -> Result<Account> {
+    let update = Update {
+        display_name: text::normalize_name(&update.display_name).into_owned(),
+        ..update
+    };
     let (workspace_id, id) = (caller.workspace_id.clone(), update.id.clone());
     context
         .store
@@ -86,7 +91,7 @@ fn apply(update: &Update, mut row: accounts::Model) -> Result<accounts::Model> {
         match field {
             "display_name" => {
                 let name = update.display_name.trim();
-                if (1..=NAME_MAX).contains(&name.chars().count()) && is_plain(name) {
+                if (1..=NAME_MAX).contains(&text::length(name)) && is_plain(name) {
                     name.clone_into(&mut row.display_name);
                 } else {
                     let text =

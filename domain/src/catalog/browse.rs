@@ -1,7 +1,7 @@
 //! Lists and searches the choices of a catalogue.
 
-use vintedbot_marketplace::Named;
 use vintedbot_marketplace::catalog::{Brand, CatalogIndex, Category};
+use vintedbot_marketplace::{Named, text};
 
 use super::{CategoryField, FieldOption, fields, seen_by};
 use crate::identity::Caller;
@@ -97,7 +97,8 @@ pub async fn search_brands(
     category_id: Option<i64>,
     page: &PageRequest,
 ) -> Result<Page<Brand>> {
-    if query.chars().count() > QUERY_MAX {
+    let query = &*text::normalize_name(query);
+    if text::length(query) > QUERY_MAX {
         return Err(Error::invalid(
             "query",
             format!("must have at most {QUERY_MAX} characters"),

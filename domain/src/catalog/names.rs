@@ -1,9 +1,9 @@
 //! `ResolveNames`: finds the catalogue entries for names that people write.
 
-use vintedbot_marketplace::Named;
 use vintedbot_marketplace::catalog::{
     Candidate, Catalog, CatalogIndex, Category, CategoryFields, FieldRule, ResolveError,
 };
+use vintedbot_marketplace::{Named, text};
 
 use super::browse::unknown;
 use super::seen_by;
@@ -40,14 +40,16 @@ pub struct NameQuery {
 /// The result for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Resolution {
+    /// The entry that has the name.
     Resolved(Named),
-    /// Several entries match; best match first.
+    /// Several entries have the name, or none has it and several begin with it; best match first.
     Ambiguous(Vec<Candidate>),
-    /// No entry matches; the candidates are similar.
+    /// No entry has the name. The candidates begin with it or are similar, best match first.
     Unknown(Vec<Candidate>),
 }
 
-/// Resolves names in the account's language. Results are in the order of the queries.
+/// Resolves names in the account's language, and common names in the languages of all markets. A name that only begins
+/// like an entry's name, or resembles it, is not resolved. Results are in the order of the queries.
 ///
 /// # Errors
 /// All violations in one error. An ambiguous or unknown name is a result, not an error.
@@ -86,7 +88,7 @@ fn check(queries: &[NameQuery]) -> Result<()> {
         ));
     }
     for (at, query) in queries.iter().enumerate() {
-        if query.name.trim().is_empty() || query.name.chars().count() > NAME_MAX {
+        if query.name.trim().is_empty() || text::length(&query.name) > NAME_MAX {
             let text = format!("must have 1 to {NAME_MAX} characters");
             violations.push(Violation::new(format!("queries[{at}].name"), text));
         }
@@ -122,6 +124,7 @@ pub(crate) fn resolve(
     name: &str,
     category_id: Option<i64>,
 ) -> std::result::Result<Named, ResolveError> {
+    let name = &*text::normalize_name(name);
     let (offering, category) = category_id.map_or((anywhere, ANYWHERE), |id| (index, id));
     match kind {
         NameKind::Category => {

@@ -3,6 +3,7 @@
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
+use vintedbot_marketplace::text;
 
 use super::{ApiToken, Caller, Scope, Scopes, Secret, links};
 use crate::clock::{Millis, rfc3339};
@@ -41,6 +42,10 @@ const CREATE: &str = "CreateApiToken";
 /// All violations at once; SCOPE_NOT_GRANTABLE; TOKEN_INVALID or TOKEN_EXPIRED if the caller's token ends during the
 /// call.
 pub async fn create_token(context: &Context, caller: &Caller, new: NewToken) -> Result<CreatedToken> {
+    let new = NewToken {
+        name: text::normalize_name(&new.name).into_owned(),
+        ..new
+    };
     let scopes = check(context, caller, &new).await?;
     if let Some(lacking) = scopes.iter().find(|scope| !caller.scopes.contains(*scope)) {
         let message = format!(
@@ -68,7 +73,8 @@ pub async fn first_token(context: &Context, workspace_id: &str) -> Result<Secret
 
 async fn check(context: &Context, caller: &Caller, new: &NewToken) -> Result<Scopes> {
     let mut violations = Vec::new();
-    if !(1..=NAME_MAX).contains(&new.name.trim().chars().count()) || !is_plain(&new.name) {
+    let name = new.name.trim();
+    if !(1..=NAME_MAX).contains(&text::length(name)) || !is_plain(name) {
         violations.push(Violation::new(
             "name",
             format!("must have 1 to {NAME_MAX} characters, none of them a control character"),

@@ -1,6 +1,7 @@
 //! `MarkThreads`, `ArchiveThreads`, `LabelThreads`: each changes all named threads or none.
 
 use serde::Serialize;
+use vintedbot_marketplace::text::normalize_name;
 
 use super::Thread;
 use super::change::{Change, change};
@@ -87,13 +88,13 @@ pub async fn archive(context: &Context, caller: &Caller, archive: Archive) -> Re
 /// All violations in one error. A further violation if a thread would have more than [`LABELS_MAX`] labels.
 pub async fn label(context: &Context, caller: &Caller, mut label: Label) -> Result<Vec<Thread>> {
     check_count(&label.ids)?;
-    let trim = |labels: &mut Vec<String>| {
+    let normalize = |labels: &mut Vec<String>| {
         for label in labels {
-            *label = label.trim().to_owned();
+            *label = normalize_name(label).trim().to_owned();
         }
     };
-    trim(&mut label.add);
-    trim(&mut label.remove);
+    normalize(&mut label.add);
+    normalize(&mut label.remove);
     check_labels(&label)?;
     let (add, remove) = (label.add.clone(), label.remove.clone());
     let wanted = Change {
@@ -104,7 +105,9 @@ pub async fn label(context: &Context, caller: &Caller, mut label: Label) -> Resu
         parameters: label,
     };
     change(context, caller, wanted, move |row, _| {
-        let mut labels = labels_of(row);
+        // A label that an older version stored may have another form.
+        let stored = labels_of(row).into_iter();
+        let mut labels: Vec<String> = stored.map(|label| normalize_name(&label).into_owned()).collect();
         labels.extend(add.iter().cloned());
         labels.retain(|label| !remove.contains(label));
         labels.sort();

@@ -1,5 +1,7 @@
 //! `SaveDraft`: each thread has one versioned draft, so that one device does not silently overwrite another's text.
 
+use vintedbot_marketplace::text;
+
 use super::change::{Change, change_one};
 use super::text::check_text;
 use super::{Draft, Thread};
@@ -22,6 +24,10 @@ pub struct SaveDraft {
 /// # Errors
 /// DRAFT_CONFLICT if a different text was saved since `expected_version`.
 pub async fn save_draft(context: &Context, caller: &Caller, save: SaveDraft) -> Result<Draft> {
+    let save = SaveDraft {
+        text: text::normalize(&save.text).into_owned(),
+        ..save
+    };
     if let Some(violation) = check_text("text", &save.text) {
         return Err(Error::Invalid(vec![violation]));
     }

@@ -1,6 +1,6 @@
 //! `PreviewTemplate`: fills the variables of a text from a thread.
 
-use vintedbot_marketplace::Language;
+use vintedbot_marketplace::{Language, text};
 
 use super::template::variables;
 use super::text::check_text;
@@ -50,6 +50,8 @@ pub async fn preview(context: &Context, caller: &Caller, preview: Preview) -> Re
         Source::Template(id) => get_template(context, caller, &id).await?.text,
         Source::Text(text) => text,
     };
+    // A template that an older version stored may have other line breaks.
+    let text = text::normalize(&text);
     let violations = check("text", &text);
     if !violations.is_empty() {
         return Err(Error::Invalid(violations));

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use sea_orm::sea_query::{ExprTrait, Query};
 use sea_orm::{ColumnTrait, IntoSimpleExpr, QueryFilter, QueryOrder, QuerySelect, SelectTwoRequired};
 use serde::Serialize;
+use vintedbot_marketplace::text;
 
 use super::Thread;
 use super::row::present;
@@ -43,6 +44,10 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Thread>> {
+    let filter = &Filter {
+        label: text::normalize_name(&filter.label).into_owned(),
+        ..filter.clone()
+    };
     check(filter)?;
     let method = (caller.workspace_id.as_str(), "ListThreads");
     let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;

@@ -36,6 +36,9 @@ pub enum MessageKind {
 #[serde(tag = "type", rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Content {
     OfferRequest {
+        /// The site's id of the request. Rows of earlier versions do not have it; there the message's id is this id.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offer_id: Option<String>,
         transaction_id: Option<String>,
         price: Option<Money>,
         original_price: Option<Money>,

@@ -1,6 +1,7 @@
 //! `SnoozeThread`, `SetThreadNote`.
 
 use serde::Serialize;
+use vintedbot_marketplace::text;
 
 use super::Thread;
 use super::change::{Change, change_one};
@@ -59,6 +60,10 @@ pub async fn snooze(context: &Context, caller: &Caller, snooze: Snooze) -> Resul
 
 /// Replaces the note of a thread.
 pub async fn set_note(context: &Context, caller: &Caller, note: Note) -> Result<Thread> {
+    let note = Note {
+        note: text::normalize(&note.note).into_owned(),
+        ..note
+    };
     if let Some(violation) = check_text("note", &note.note) {
         return Err(Error::Invalid(vec![violation]));
     }

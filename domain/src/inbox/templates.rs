@@ -6,6 +6,7 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, SqlErr,
 };
 use serde::Serialize;
+use vintedbot_marketplace::text;
 
 use super::text::{NAME_MAX, check_name};
 use super::{Template, fill};
@@ -48,6 +49,11 @@ const DELETE: &str = "DeleteTemplate";
 /// # Errors
 /// All violations in one error, including one per unknown variable; NAME_TAKEN.
 pub async fn create_template(context: &Context, caller: &Caller, new: NewTemplate) -> Result<Template> {
+    let new = NewTemplate {
+        name: text::normalize_name(&new.name).into_owned(),
+        text: text::normalize(&new.text).into_owned(),
+        ..new
+    };
     let mut violations = check(("name", new.name.trim()), ("text", &new.text));
     if new.text.is_empty() {
         violations.push(Violation::new("text", "is required"));
@@ -131,6 +137,11 @@ pub async fn get_template(context: &Context, caller: &Caller, id: &str) -> Resul
 /// # Errors
 /// Those of [`create_template`]; RESOURCE_CHANGED.
 pub async fn update_template(context: &Context, caller: &Caller, update: UpdateTemplate) -> Result<Template> {
+    let update = UpdateTemplate {
+        name: text::normalize_name(&update.name).into_owned(),
+        text: text::normalize(&update.text).into_owned(),
+        ..update
+    };
     let (takes_name, takes_text) = fields(&update)?;
     let (workspace_id, id) = (caller.workspace_id.clone(), update.id.clone());
     let written = context

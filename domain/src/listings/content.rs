@@ -25,8 +25,14 @@ pub(super) async fn current(context: &Context, listing: &Listing, account: &Acco
     let index = catalog::of_account(context, account).await?;
     let photos = media::by_ids(context.store.reader(), &listing.workspace_id, &listing.photo_ids).await?;
     let draft = Draft::from(listing);
-    let market = account.site_market()?;
-    let mut violations = validate(&submission(&draft, photos.len()), &index, market, &context.limits);
+    let (market, home) = (account.site_market()?, account.home_market()?);
+    let mut violations = validate(
+        &submission(&draft, photos.len()),
+        &index,
+        market,
+        home,
+        &context.limits,
+    );
     // The limits accept unknown brands. The form, however, is filled by name, and an unknown brand has none.
     if let Some(brand) = draft
         .brand

@@ -25,6 +25,10 @@ const METHOD: &str = "CreateListing";
 /// # Errors
 /// Those of `take_over` in `input`; a violation for each unknown photo.
 pub async fn create(context: &Context, caller: &Caller, new: NewListing) -> Result<Listing> {
+    let new = NewListing {
+        listing: new.listing.normalized(),
+        ..new
+    };
     let (reader, request_id) = (context.store.reader(), new.request_id.as_deref());
     if let Some(id) = requests::find(reader, &caller.workspace_id, request_id, METHOD, &new).await? {
         return get(context, caller, &id).await;

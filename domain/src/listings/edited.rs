@@ -42,16 +42,20 @@ pub(crate) async fn edited(
         .into_iter()
         .filter(|field| is_other(*field, &before, &after))
         .collect();
-    let market = account.site_market()?;
+    let (market, home) = (account.site_market()?, account.home_market()?);
     let checked = validate(
         &submission(&after, after.photo_ids.len()),
         &index,
         market,
+        home,
         &context.limits,
     )
     .into_iter()
-    // A change of category can make every other field invalid.
-    .filter(|violation| changed.contains(&Field::Category) || changed.contains(&violation.field));
+    // A change of category can make every other field invalid, except the texts.
+    .filter(|violation| {
+        let is_text = matches!(violation.field, Field::Title | Field::Description);
+        changed.contains(&violation.field) || changed.contains(&Field::Category) && !is_text
+    });
     let violations: Vec<_> = checked
         .map(|v| {
             Violation::of(

@@ -39,6 +39,7 @@ pub async fn create_from_photos(
         listing: input,
         request_id,
     } = new;
+    let input = input.normalized();
     if photos.is_empty() {
         return Err(Error::invalid("photos", "must contain at least one photo"));
     }

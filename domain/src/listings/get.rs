@@ -3,6 +3,7 @@
 use sea_orm::sea_query::LikeExpr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::Serialize;
+use vintedbot_marketplace::text;
 
 use super::{Listing, ListingState};
 use crate::identity::Caller;
@@ -41,7 +42,11 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Listing>> {
-    if filter.title_contains.chars().count() > TEXT_MAX || !is_plain(&filter.title_contains) {
+    let filter = &Filter {
+        title_contains: text::normalize_name(&filter.title_contains).into_owned(),
+        ..filter.clone()
+    };
+    if text::length(&filter.title_contains) > TEXT_MAX || !is_plain(&filter.title_contains) {
         return Err(Error::invalid(
             "title_contains",
             format!("must have at most {TEXT_MAX} characters"),

@@ -1,7 +1,7 @@
 //! Creates and updates listings from items that are on the site.
 
 use sea_orm::EntityTrait;
-use vintedbot_marketplace::{Field, Money, Named, OwnItem};
+use vintedbot_marketplace::{Field, Money, Named, OwnItem, text};
 
 use super::ListingState;
 use super::input::ALL;
@@ -94,13 +94,13 @@ pub(crate) async fn find(tx: &Tx, id: &str) -> Result<Option<listings::Model>> {
 fn draft_of(item: &OwnItem, words: Words<'_>, photo_ids: &[String]) -> Draft {
     let named = |field, id, remote_name: Option<&str>| Named {
         id,
-        name: storable(&words.name(field, id, remote_name)),
+        name: text::cleaned_name(&words.name(field, id, remote_name)),
     };
     let one = |field, id: Option<i64>| id.map(|id| named(field, id, None));
     let several = |field, ids: &[i64]| ids.iter().map(|id| named(field, *id, None)).collect();
     Draft {
-        title: storable(&item.title),
-        description: storable(&item.description),
+        title: text::cleaned_name(&item.title),
+        description: text::cleaned(&item.description).trim().to_owned(),
         price: item
             .price
             .clone()
@@ -116,9 +116,4 @@ fn draft_of(item: &OwnItem, words: Words<'_>, photo_ids: &[String]) -> Draft {
         package_size: one(Field::PackageSize, item.package_size_id),
         photo_ids: photo_ids.to_vec(),
     }
-}
-
-/// Removes NUL characters, because PostgreSQL rejects them.
-fn storable(text: &str) -> String {
-    text.replace('\0', "")
 }

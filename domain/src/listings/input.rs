@@ -4,7 +4,7 @@
 use serde::Serialize;
 use vintedbot_marketplace::catalog::{Catalog, CatalogIndex, ResolveError};
 use vintedbot_marketplace::limits::{Limits, Submission, ViolationKind, validate};
-use vintedbot_marketplace::{Field, Language, Money, Named};
+use vintedbot_marketplace::{Field, Language, Money, Named, text};
 
 use super::row::Draft;
 use crate::accounts::Account;
@@ -63,7 +63,37 @@ pub(super) fn path(field: Field) -> &'static str {
     }
 }
 
+impl NameOrId {
+    fn normalized(self) -> Self {
+        match self {
+            Self::Name(name) => Self::Name(text::normalize_name(&name).into_owned()),
+            id => id,
+        }
+    }
+}
+
 impl ListingInput {
+    /// Returns the input with its texts in the common form. Every call that takes an input does this first, so that a
+    /// repeated call has equal parameters.
+    pub(crate) fn normalized(self) -> Self {
+        let one = |given: Option<NameOrId>| given.map(NameOrId::normalized);
+        let several =
+            |given: Vec<NameOrId>| -> Vec<NameOrId> { given.into_iter().map(NameOrId::normalized).collect() };
+        Self {
+            title: text::normalize_name(&self.title).into_owned(),
+            description: text::normalize(&self.description).into_owned(),
+            price: self.price,
+            category: one(self.category),
+            brand: one(self.brand),
+            size: one(self.size),
+            condition: one(self.condition),
+            colors: several(self.colors),
+            materials: several(self.materials),
+            package_size: one(self.package_size),
+            photo_ids: self.photo_ids,
+        }
+    }
+
     /// Returns the fields that are present.
     pub(super) fn present(&self) -> Vec<Field> {
         let present = |field: &Field| match field {
@@ -100,7 +130,7 @@ impl ListingInput {
 }
 
 /// Applies `fields` of `input` to `current` and returns the result. `extra_photos` is the number of photos uploaded in
-/// the same call.
+/// the same call. A text that stays as it is in `current` is not checked again: the site itself may have accepted it.
 ///
 /// # Errors
 /// TOO_MANY_PHOTOS; NAME_AMBIGUOUS or NAME_UNKNOWN if a single name is the only fault; otherwise all violations in one
@@ -113,7 +143,7 @@ pub(super) async fn take_over(
     fields: &[Field],
     extra_photos: usize,
 ) -> Result<Draft> {
-    let market = account.site_market()?;
+    let (market, home) = (account.site_market()?, account.home_market()?);
     let photo_count = input.photo_ids.len() + extra_photos;
     let max_photos = photos_max(&context.limits);
     if fields.contains(&Field::Photos) && photo_count > max_photos {
@@ -130,6 +160,7 @@ pub(super) async fn take_over(
     let mut taker = Taker {
         index,
         anywhere: anywhere(index),
+        texts_before: (current.title.clone(), current.description.clone()),
         draft: current,
         violations: Vec::new(),
         names: Vec::new(),
@@ -140,7 +171,7 @@ pub(super) async fn take_over(
     taker.check_lists(fields, context.limits.colors.max, context.limits.materials.max);
     taker.check_photos(fields);
     taker.check_limits(fields, extra_photos, |submission| {
-        validate(submission, index, market, &context.limits)
+        validate(submission, index, market, home, &context.limits)
     });
     taker.finish()
 }
@@ -178,6 +209,8 @@ enum NameError {
 struct Taker<'a> {
     index: &'a CatalogIndex,
     anywhere: CatalogIndex,
+    /// The title and the description of the listing as it is.
+    texts_before: (String, String),
     draft: Draft,
     violations: Vec<Violation>,
     names: Vec<(String, NameError)>,
@@ -235,7 +268,7 @@ impl Taker<'_> {
         let category_id = self.draft.category.as_ref().map(|category| category.id);
         let found = match given {
             NameOrId::Id(id) => by_id(self.index, kind, *id).ok_or(NameError::Id { field, id: *id }),
-            NameOrId::Name(name) if name.trim().is_empty() || name.chars().count() > NAME_MAX => {
+            NameOrId::Name(name) if name.trim().is_empty() || text::length(name) > NAME_MAX => {
                 self.violations.push(Violation::new(
                     path,
                     format!("must have 1 to {NAME_MAX} characters"),
@@ -299,12 +332,18 @@ impl Taker<'_> {
         validate: impl FnOnce(&Submission<'_>) -> Vec<vintedbot_marketplace::limits::Violation>,
     ) {
         let submission = submission(&self.draft, self.draft.photo_ids.len() + extra_photos);
+        let (title, description) = &self.texts_before;
+        let stays = |field: Field| match field {
+            Field::Title => self.draft.title == *title,
+            Field::Description => self.draft.description == *description,
+            _ => false,
+        };
         for violation in validate(&submission) {
             let later = matches!(
                 violation.kind,
                 ViolationKind::Missing | ViolationKind::TooShort | ViolationKind::TooFew
             );
-            if !later && fields.contains(&violation.field) {
+            if !later && fields.contains(&violation.field) && !stays(violation.field) {
                 let field = format!("listing.{}", path(violation.field));
                 let fault = Fault::Limit(violation.kind);
                 self.violations

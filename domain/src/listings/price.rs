@@ -1,6 +1,6 @@
 //! Formats prices for display.
 
-use vintedbot_marketplace::{Language, Money};
+use vintedbot_marketplace::{Language, Money, currencies};
 
 /// Formats a price in a language: `29,00 €` with a no-break space, `€29.00`.
 pub fn price_text(price: &Money, language: Language) -> String {
@@ -16,17 +16,21 @@ pub fn price_text(price: &Money, language: Language) -> String {
         other => other,
     };
     let sign = if price.minor_units < 0 { "-" } else { "" };
-    let (whole, cents) = (
-        price.minor_units.unsigned_abs() / 100,
-        price.minor_units.unsigned_abs() % 100,
-    );
-    match language {
-        Language::De => format!("{sign}{},{cents:02}\u{a0}{symbol}", grouped(whole, '.')),
-        Language::Fr => format!("{sign}{},{cents:02}\u{a0}{symbol}", grouped(whole, '\u{202f}')),
-        Language::En if matches!(symbol, "€" | "£" | "$") => {
-            format!("{sign}{symbol}{}.{cents:02}", grouped(whole, ','))
+    let decimals = currencies::decimals(&price.currency);
+    let of_one = 10_u64.pow(decimals as u32);
+    let amount = price.minor_units.unsigned_abs();
+    let number = |group: char, point: char| {
+        let whole = grouped(amount / of_one, group);
+        match decimals {
+            0 => whole,
+            _ => format!("{whole}{point}{:0decimals$}", amount % of_one),
         }
-        Language::En => format!("{sign}{}.{cents:02}\u{a0}{symbol}", grouped(whole, ',')),
+    };
+    match language {
+        Language::De => format!("{sign}{}\u{a0}{symbol}", number('.', ',')),
+        Language::Fr => format!("{sign}{}\u{a0}{symbol}", number('\u{202f}', ',')),
+        Language::En if matches!(symbol, "€" | "£" | "$") => format!("{sign}{symbol}{}", number(',', '.')),
+        Language::En => format!("{sign}{}\u{a0}{symbol}", number(',', '.')),
     }
 }
 
@@ -59,6 +63,9 @@ mod tests {
             (2900, "EUR", Language::En, "€29.00"),
             (100_000, "GBP", Language::En, "£1,000.00"),
             (99, "PLN", Language::En, "0.99\u{a0}zł"),
+            (-5, "EUR", Language::De, "-0,05\u{a0}€"),
+            (1250, "JPY", Language::De, "1.250\u{a0}JPY"),
+            (1250, "KWD", Language::En, "1.250\u{a0}KWD"),
         ] {
             let price = Money {
                 minor_units,

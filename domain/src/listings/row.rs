@@ -2,7 +2,7 @@
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use serde::{Deserialize, Serialize};
-use vintedbot_marketplace::{Field, Money, Named};
+use vintedbot_marketplace::{Field, Money, Named, text};
 
 use super::{Listing, ListingState};
 use crate::events::{Kind, PendingEvent};
@@ -27,11 +27,12 @@ pub(super) struct Draft {
 }
 
 impl From<&Listing> for Draft {
+    /// Texts that an older version stored get the common form.
     fn from(listing: &Listing) -> Self {
         let listing = listing.clone();
         Self {
-            title: listing.title,
-            description: listing.description,
+            title: text::cleaned_name(&listing.title),
+            description: text::cleaned(&listing.description).trim().to_owned(),
             price: listing.price,
             category: listing.category,
             brand: listing.brand,

@@ -33,6 +33,10 @@ const METHOD: &str = "UpdateListing";
 /// Those of `create`; RESOURCE_CHANGED; PUBLISH_JOB_OPEN while it is being published or the outcome is in doubt;
 /// ALREADY_PUBLISHED if it is on the site, because `publishing::prepare_change` changes it there.
 pub async fn update(context: &Context, caller: &Caller, update: Update) -> Result<Listing> {
+    let update = Update {
+        listing: update.listing.normalized(),
+        ..update
+    };
     let (reader, request_id) = (context.store.reader(), update.request_id.as_deref());
     if requests::find(reader, &caller.workspace_id, request_id, METHOD, &update)
         .await?

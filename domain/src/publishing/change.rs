@@ -38,6 +38,22 @@ pub enum Wanted {
 }
 
 impl Wanted {
+    /// Returns the change with its texts in the common form.
+    fn normalized(self) -> Self {
+        match self {
+            Self::Edit {
+                listing,
+                mask,
+                overwrite_remote,
+            } => Self::Edit {
+                listing: Box::new(listing.normalized()),
+                mask,
+                overwrite_remote,
+            },
+            other => other,
+        }
+    }
+
     fn kind(&self) -> JobKind {
         match self {
             Self::Edit { .. } => JobKind::Edit,
@@ -72,6 +88,10 @@ pub async fn prepare_change(
     caller: &Caller,
     prepare: PrepareChange,
 ) -> Result<PublishJob> {
+    let prepare = PrepareChange {
+        change: prepare.change.normalized(),
+        ..prepare
+    };
     let (reader, request_id) = (context.store.reader(), prepare.request_id.as_deref());
     if let Some(id) = requests::find(reader, &caller.workspace_id, request_id, METHOD, &prepare).await? {
         return super::get(context, caller, &id).await;

@@ -1,7 +1,7 @@
 //! The outcome of a change of an item: deciding it from readings of the site, and recording it.
 
 use futures::FutureExt;
-use vintedbot_marketplace::{ChangeKind, Field, OwnItem};
+use vintedbot_marketplace::{ChangeKind, Field, OwnItem, text};
 
 use super::job::load;
 use super::outcome::{Ended, end_in, load_open, settle};
@@ -112,6 +112,8 @@ fn is_unchanged(effect: &effects::Model, item: &OwnItem) -> bool {
     before.is_some_and(|before| {
         let comparable = |item: &OwnItem| OwnItem {
             url: String::new(),
+            title: text::comparable(&item.title),
+            description: text::comparable(&item.description),
             photos: item
                 .photos
                 .iter()

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 
+use vintedbot_marketplace::text::comparable;
 use vintedbot_marketplace::{ItemContent, RemoteItem};
 
 use super::{EffectKind, EffectState, claims, manual_takeover};
@@ -69,7 +70,7 @@ fn newcomers<'a>(
 
 pub(super) fn looks_like(item: &RemoteItem, content: &ItemContent) -> bool {
     let same_photos = item.photo_ids.is_empty() || item.photo_ids.len() == content.photo_sha256s.len();
-    item.title == content.title && item.price == content.price && same_photos
+    comparable(&item.title) == comparable(&content.title) && item.price == content.price && same_photos
 }
 
 /// Decides the outcome of an effect from a complete reading. Presence counts at once; absence counts only after the
@@ -141,7 +142,7 @@ fn is_equal(item: &RemoteItem, content: &ItemContent, reading: &Reading) -> bool
             && detail
                 .description
                 .as_ref()
-                .is_none_or(|text| *text == content.description)
+                .is_none_or(|text| comparable(text) == comparable(&content.description))
             && detail.category_id.is_none_or(|id| id == content.category.id)
     })
 }
@@ -271,6 +272,17 @@ mod tests {
         assert!(
             matches!(published(&reading, NOW + 1), Decision::Done { remote_id, .. } if remote_id == "50")
         );
+    }
+
+    #[test]
+    fn draft_with_another_form_of_its_texts_is_found() {
+        let stored = RemoteItem {
+            title: "\u{feff}Jumper\u{200f} ".to_owned(),
+            description: Some("Warm\r\n".to_owned()),
+            ..item("60", true)
+        };
+        let decision = drafted(vec![stored], NOW + 1);
+        assert!(matches!(decision, Decision::Done { remote_id, .. } if remote_id == "60"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::Kind;
-use super::fold::words;
+use super::fold::{Word, indexed, words};
 use super::space::Space;
 use crate::clock::Millis;
 use crate::inbox::MessageKind;
@@ -80,11 +80,13 @@ impl Document {
         let mut in_order = Vec::new();
         for text in &self.texts {
             let before = in_order.len();
-            for word in words(text) {
-                let count = counts.entry(word.text.clone()).or_default();
+            let words: Vec<Word> = words(text).into_iter().map(|placed| placed.word).collect();
+            for word in indexed(&words) {
+                let indexed = space.word(&word);
+                let count = counts.entry(word).or_default();
                 *count += 1;
                 if *count <= PLACES_MAX && in_order.len() < WORDS_MAX {
-                    in_order.push(space.word(&word.text));
+                    in_order.push(indexed);
                 }
             }
             if in_order.len() > before {

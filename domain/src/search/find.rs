@@ -1,6 +1,7 @@
 //! `Search` and `SearchListings`: find documents, newest first, and read no more than a page needs.
 
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
+use vintedbot_marketplace::text::normalize;
 
 use super::hits::{self, Hit, ListingHit};
 use super::index::first_id;
@@ -22,6 +23,8 @@ const LONG_STRIDE: i64 = 2_000;
 const LONG_STRIDES: usize = 8;
 /// The estimated number of documents that match a prefix, above which an index lookup is too expensive for a page.
 const MANY: f64 = 30_000.0;
+/// The maximum number of pages of documents that a search reads until one has a hit.
+const PAGES_MAX: usize = 8;
 
 /// A page of results.
 #[derive(Clone, Debug)]
@@ -42,14 +45,17 @@ pub async fn search_inbox(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Answer<Hit>> {
-    let found = find(context, caller, Corpus::Inbox, (query, filter), page).await?;
-    Ok(Answer {
-        page: Page {
-            items: hits::of_inbox(context, caller, &found.query, found.page.items).await?,
-            next_page_token: found.page.next_page_token,
-        },
-        index_complete: found.index_complete,
-    })
+    let mut page = page.clone();
+    let mut pages = 0;
+    loop {
+        let found = find(context, caller, Corpus::Inbox, (query, filter), &page).await?;
+        let items = hits::of_inbox(context, caller, &found.query, found.page.items).await?;
+        page.token = found.page.next_page_token;
+        pages += 1;
+        if is_answer(&items, &page, pages) {
+            return Ok(Answer::new(items, page, found.index_complete));
+        }
+    }
 }
 
 /// Finds listings of the caller, newest first. A page may be shorter than requested.
@@ -63,14 +69,35 @@ pub async fn search_listings(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Answer<ListingHit>> {
-    let found = find(context, caller, Corpus::Listings, (query, filter), page).await?;
-    Ok(Answer {
-        page: Page {
-            items: hits::of_listings(context, caller, &found.query, found.page.items).await?,
-            next_page_token: found.page.next_page_token,
-        },
-        index_complete: found.index_complete,
-    })
+    let mut page = page.clone();
+    let mut pages = 0;
+    loop {
+        let found = find(context, caller, Corpus::Listings, (query, filter), &page).await?;
+        let items = hits::of_listings(context, caller, &found.query, found.page.items).await?;
+        page.token = found.page.next_page_token;
+        pages += 1;
+        if is_answer(&items, &page, pages) {
+            return Ok(Answer::new(items, page, found.index_complete));
+        }
+    }
+}
+
+/// Whether a page is the answer. An empty page that is followed by another looks as if nothing had been found; it
+/// occurs if a repeated term is rare.
+fn is_answer<T>(items: &[T], next: &PageRequest, pages: usize) -> bool {
+    !items.is_empty() || next.token.is_empty() || pages >= PAGES_MAX
+}
+
+impl<T> Answer<T> {
+    fn new(items: Vec<T>, next: PageRequest, index_complete: bool) -> Self {
+        Self {
+            page: Page {
+                items,
+                next_page_token: next.token,
+            },
+            index_complete,
+        }
+    }
 }
 
 struct Found {
@@ -87,6 +114,8 @@ async fn find(
     page: &PageRequest,
 ) -> Result<Found> {
     let (text, filter) = parameters;
+    let text = &*normalize(text);
+    let parameters = (text, filter);
     let method = match corpus {
         Corpus::Inbox => "Search",
         Corpus::Listings => "SearchListings",

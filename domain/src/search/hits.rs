@@ -1,5 +1,6 @@
 //! Loads the records of the documents that were found. Each record is looked up by id and workspace, so that a deleted
-//! record or one of another workspace is never shown, whatever the index contains.
+//! record or one of another workspace is never shown, whatever the index contains. The index does not count words, so a
+//! record in which a repeated term occurs too rarely is left out here.
 
 use std::collections::HashMap;
 
@@ -8,7 +9,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use super::Kind;
 use super::document::texts_of;
 use super::query::Query;
-use super::snippet::{Segment, snippet};
+use super::snippet::{Segment, has_repeats, snippet};
 use crate::clock::Millis;
 use crate::identity::Caller;
 use crate::listings::Listing;
@@ -82,7 +83,7 @@ pub(super) async fn of_inbox(
     let hit = |document: &Model| {
         let of_thread = |message: Option<&messages::Model>, time, text: &str| {
             let thread = threads.get(document.thread_id.as_deref()?)?;
-            Some(Hit {
+            has_repeats(&[text], query).then(|| Hit {
                 kind: document.kind,
                 account_id: Some(thread.account_id.clone()),
                 thread_id: Some(thread.id.clone()),
@@ -102,7 +103,7 @@ pub(super) async fn of_inbox(
             Kind::Note => thread().and_then(|row| of_thread(None, row.last_message_time, &row.note)),
             Kind::Person => {
                 let person = people.get(&document.entity_id)?;
-                Some(Hit {
+                has_repeats(&[&person.login], query).then(|| Hit {
                     kind: document.kind,
                     account_id: None,
                     thread_id: None,
@@ -139,8 +140,10 @@ pub(super) async fn of_listings(
         let listing = Listing::from(rows.remove(&document.entity_id)?);
         let texts = texts_of(&listing);
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let snippet = snippet(&texts, query);
-        Some(ListingHit { listing, snippet })
+        has_repeats(&texts, query).then(|| ListingHit {
+            snippet: snippet(&texts, query),
+            listing,
+        })
     };
     Ok(documents.iter().filter_map(hit).collect())
 }

@@ -3,8 +3,10 @@
 
 use std::ops::Range;
 
-use super::fold::{Word, words};
-use super::query::Query;
+use vintedbot_marketplace::text::beginning;
+
+use super::fold::{PlacedWord, words};
+use super::query::{Query, Term};
 
 /// The maximum length of a snippet, in characters.
 const LENGTH_MAX: usize = 160;
@@ -36,36 +38,64 @@ fn hits(text: &str, query: &Query) -> Vec<Range<usize>> {
     let words = words(text);
     let mut is_hit = vec![false; words.len()];
     for term in &query.terms {
-        for start in 0..words.len() {
-            let Some(here) = words.get(start..start + term.words.len()) else {
-                break;
-            };
-            if answers(here, &term.words, term.is_prefix) {
-                is_hit[start..start + term.words.len()].fill(true);
+        let length = term.words.len();
+        for (start, here) in words.windows(length).enumerate() {
+            if answers(here, term) {
+                is_hit[start..start + length].fill(true);
             }
         }
     }
     let hits = words.into_iter().zip(is_hit).filter(|(_, is_hit)| *is_hit);
     let mut ranges: Vec<Range<usize>> = Vec::new();
-    for (word, _) in hits {
+    for (PlacedWord { word, place }, _) in hits {
         match ranges.last_mut() {
-            // One character may yield several words.
-            Some(last) if word.place.start < last.end => last.end = last.end.max(word.place.end),
-            _ => ranges.push(word.place),
+            // One character may yield several words, and a run of signs is one match.
+            Some(last) if place.start < last.end || word.joins && place.start == last.end => {
+                last.end = last.end.max(place.end);
+            }
+            _ => ranges.push(place),
         }
     }
     ranges
 }
 
-fn answers(here: &[Word], wanted: &[String], is_prefix: bool) -> bool {
-    let last = wanted.len() - 1;
-    here.iter().zip(wanted).enumerate().all(|(at, (word, wanted))| {
-        if is_prefix && at == last {
-            word.text.starts_with(wanted.as_str())
-        } else {
-            word.text == *wanted
-        }
+/// Whether the texts contain each term as often as the query does. The index does not count terms.
+pub fn has_repeats(texts: &[&str], query: &Query) -> bool {
+    query.repeats().all(|(term, times)| {
+        let counts = texts.iter().map(|text| count(&words(text), term));
+        counts.sum::<usize>() >= times
     })
+}
+
+/// Returns how often a term occurs among words, without overlaps.
+fn count(words: &[PlacedWord], term: &Term) -> usize {
+    let length = term.words.len();
+    let (mut count, mut at) = (0, 0);
+    while let Some(here) = words.get(at..at + length) {
+        if answers(here, term) {
+            count += 1;
+            at += length;
+        } else {
+            at += 1;
+        }
+    }
+    count
+}
+
+fn answers(here: &[PlacedWord], term: &Term) -> bool {
+    let last = term.words.len() - 1;
+    here.iter()
+        .zip(&term.words)
+        .enumerate()
+        .all(|(at, (placed, wanted))| {
+            let word = &placed.word;
+            let is_same = match term.is_prefix && at == last {
+                true => word.text.starts_with(&*wanted.text),
+                false => word.text == wanted.text,
+            };
+            // A term may begin within a run of signs.
+            is_same && (at == 0 || word.joins == wanted.joins)
+        })
 }
 
 /// Returns the range of a text to show: a little before a position, and as much after it as fits.
@@ -79,8 +109,7 @@ fn around(text: &str, place: usize) -> Range<usize> {
         let space = before.iter().rev().find(|(_, c)| c.is_whitespace());
         space.map_or(place, |(at, c)| at + c.len_utf8())
     };
-    let end = text[start..].char_indices().nth(LENGTH_MAX);
-    start..end.map_or(text.len(), |(at, _)| start + at)
+    start..start + beginning(&text[start..], LENGTH_MAX).len()
 }
 
 fn segments(text: &str, range: Range<usize>, hits: &[Range<usize>]) -> Vec<Segment> {
@@ -141,11 +170,40 @@ mod tests {
             ("Des écharpes", "echar", "Des [écharpes]"),
             ("Levi’s 501", "levis ", "[Levi’s] 501"),
             ("ok 👍 merci", "👍", "ok [👍] merci"),
+            ("我在上海，海上", "上海", "我在[上海]，海上"),
+            ("海上海上", "海", "[海]上[海]上"),
+            ("上海 nike", "\"海 nike\"", "上[海] [nike]"),
+            ("上，海 上海", "上海", "上，海 [上海]"),
+            ("مـرحبا", "مرحبا ", "[مـرحبا]"),
             ("rien", "autre", "rien"),
         ] {
             assert_eq!(shown(&[text], query), expected, "{text} {query}");
         }
         assert_eq!(shown(&["Titre", "une robe bleue"], "robe "), "une [robe] bleue");
+    }
+
+    #[test]
+    fn repeated_terms_are_counted_over_all_texts() {
+        for (texts, query, expected) in [
+            (vec!["bon"], "bon bon ", false),
+            (vec!["bon prix, bon"], "bon bon ", true),
+            (vec!["bon", "bon"], "bon bon ", true),
+            (vec!["bon"], "bon bon", false),
+            (vec!["bon bonjour"], "bon bon", true),
+            (vec!["bon bonjour"], "bon bon ", false),
+            (vec!["bon prix, bon prix"], "\"bon prix\" \"bon prix\" ", true),
+            (vec!["bon prix, prix bon"], "\"bon prix\" \"bon prix\" ", false),
+            (vec!["海上"], "海 海", false),
+            (vec!["海上，上海"], "海 海", true),
+            (vec!["哈哈哈"], "哈哈 哈哈", false),
+            (vec!["哈哈哈哈"], "哈哈 哈哈", true),
+            (vec!["👍"], "👍👍", false),
+            (vec!["👍 ok 👍"], "👍👍", true),
+            (vec!["bon"], "bon ", true),
+        ] {
+            let parsed = Query::parse(query).expect("a query");
+            assert_eq!(has_repeats(&texts, &parsed), expected, "{texts:?} {query}");
+        }
     }
 
     #[test]

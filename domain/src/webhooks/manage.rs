@@ -7,6 +7,7 @@ use sea_orm::{
     QuerySelect,
 };
 use serde::Serialize;
+use vintedbot_marketplace::text;
 
 use super::secret::{Secret, Secrets};
 use super::{Endpoint, EndpointState, Targets, address, token, types};
@@ -346,6 +347,9 @@ pub(super) fn parse_secret(text: Option<&str>, violations: &mut Vec<Violation>) 
 
 fn check(field: &str, input: &mut EndpointInput, violations: &mut Vec<Violation>) {
     let mut wrong = |path: String, description: String| violations.push(Violation::new(path, description));
+    if field == "description" {
+        input.description = text::normalize_name(&input.description).into_owned();
+    }
     match field {
         "url" if input.url.is_empty() => wrong("endpoint.url".to_owned(), "is required".to_owned()),
         "url" if input.url.len() > URL_MAX => {
@@ -366,7 +370,7 @@ fn check(field: &str, input: &mut EndpointInput, violations: &mut Vec<Violation>
             );
         }
         "description"
-            if input.description.chars().count() > DESCRIPTION_MAX || !is_plain(&input.description) =>
+            if text::length(&input.description) > DESCRIPTION_MAX || !is_plain(&input.description) =>
         {
             wrong(
                 "endpoint.description".to_owned(),

@@ -1,6 +1,7 @@
 use vintedbot_domain::Reason;
 use vintedbot_domain::catalog::{self, NameKind, NameQuery, Resolution};
 use vintedbot_marketplace::Named;
+use vintedbot_marketplace::catalog::NO_BRAND;
 
 use crate::support::{self, World, page, reason, violated};
 
@@ -158,6 +159,44 @@ async fn names_resolve_with_and_without_a_category() {
     ];
     let refused = catalog::resolve_names(&world.context, &world.caller, &account.id, &wrong).await;
     assert_eq!(violated(refused), ["queries[0].category_id", "queries[1].name"]);
+}
+
+#[tokio::test]
+async fn name_that_is_only_similar_has_a_candidate() {
+    let (world, account) = World::with_account().await;
+    let queries = [
+        query(NameKind::Color, "clair", None),
+        query(NameKind::Brand, "Nikee", None),
+        query(NameKind::PackageSize, "peti", None),
+        query(NameKind::Size, "Medium", Some(21)),
+        query(NameKind::Color, "rote", None),
+        query(NameKind::Color, "rot", None),
+        query(NameKind::Brand, "Ohne Marke", None),
+    ];
+    let resolved = catalog::resolve_names(&world.context, &world.caller, &account.id, &queries)
+        .await
+        .expect("answers");
+    let first: Vec<_> = resolved
+        .iter()
+        .map(|resolution| match resolution {
+            Resolution::Resolved(Named { id, .. }) => ("resolved", Some(*id)),
+            Resolution::Ambiguous(candidates) => ("ambiguous", candidates.first().map(|c| c.id)),
+            Resolution::Unknown(candidates) => ("unknown", candidates.first().map(|c| c.id)),
+        })
+        .collect();
+    assert_eq!(
+        first,
+        [
+            ("unknown", Some(3)),
+            ("unknown", Some(53)),
+            ("unknown", Some(1)),
+            ("resolved", Some(207)),
+            // The whole short list.
+            ("unknown", Some(1)),
+            ("resolved", Some(4)),
+            ("resolved", Some(NO_BRAND)),
+        ]
+    );
 }
 
 #[tokio::test]

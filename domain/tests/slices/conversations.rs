@@ -94,6 +94,7 @@ pub async fn store(world: &World, account: &Account, spec: &ThreadSpec<'_>) -> S
     let entries: Vec<_> = (1..=spec.messages)
         .map(|position| {
             let offer = Content::OfferRequest {
+                offer_id: None,
                 transaction_id: None,
                 price: None,
                 original_price: None,

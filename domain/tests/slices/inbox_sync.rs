@@ -68,6 +68,7 @@ pub fn message_entry(member: &str, time: i64, id: &str, body: &str) -> Entry {
 
 fn offers(time: i64, id: &str, price: i64, status: i64) -> Entry {
     let content = EntryContent::OfferRequest {
+        offer_id: Some(id.to_owned()),
         transaction_id: Some("55".to_owned()),
         price: euros(price),
         original_price: euros(2_000),
@@ -342,6 +343,7 @@ async fn missing_or_emptied_entries_are_retained() {
         ..Transaction::default()
     });
     let content = EntryContent::OfferRequest {
+        offer_id: None,
         transaction_id: None,
         price: None,
         original_price: None,

@@ -128,7 +128,7 @@ async fn reply_resolved_as_not_sent_is_watched_for_duplicates() {
     replies::resolve(context, caller, &reply.id, Resolution::NotSent, None)
         .await
         .expect("is settled");
-    reads(&fixture, &[(BUYER, "1", "Message 1"), (ME, "5", " yes ")]).await;
+    reads(&fixture, &[(BUYER, "1", "Message 1"), (ME, "5", " Yes ")]).await;
     let shown = fixture.get(&reply.id).await;
     assert_eq!(
         (shown.state, shown.reason),

@@ -2,13 +2,15 @@
 
 use vintedbot_domain::accounts::Account;
 use vintedbot_domain::jobs::{self, Claim};
-use vintedbot_domain::listings::{self, Listing, ListingState};
+use vintedbot_domain::listings::{self, Listing, ListingInput, ListingState};
+use vintedbot_domain::publishing::{self, PrepareChange, Wanted};
 use vintedbot_domain::wardrobe::items::{self, Known, Placed};
 use vintedbot_domain::wardrobe::work::{self, Begun};
 use vintedbot_domain::wardrobe::{self, Accept, ImportWardrobe, Words};
 use vintedbot_marketplace::{Money, OwnItem, RemotePhoto};
 
 use super::fixture::Fixture;
+use super::support::violated;
 
 /// A running import.
 struct Import<'a> {
@@ -201,4 +203,68 @@ async fn deleted_remote_item_stays_deleted_here() {
     import.compare(&item()).await;
     let after = listings::get(&fixture.world.context, &fixture.world.caller, listing_id).await;
     assert_eq!(after.expect("is there").state, ListingState::Deleted);
+}
+
+#[tokio::test]
+async fn imported_texts_have_the_common_form() {
+    let fixture = Fixture::open().await;
+    fixture.set_member("7").await;
+    let import = Import::begin(&fixture).await;
+    let remote = OwnItem {
+        title: "\u{feff}Pull\te\u{301}te\u{301}\u{200f} ".to_owned(),
+        description: "Doux\r\net chaud.\rTaille\u{b}M\0\r\n".to_owned(),
+        is_draft: true,
+        ..item()
+    };
+    import.place(&remote).await;
+    let listing = fixture.only_listing().await;
+    assert_eq!(
+        (listing.title.as_str(), listing.description.as_str()),
+        ("Pull été", "Doux\net chaud.\nTaille M")
+    );
+    assert!(!import.compare(&remote).await, "the form is no difference");
+}
+
+#[tokio::test]
+async fn item_with_an_emoji_in_its_title_can_be_repriced() {
+    let fixture = Fixture::open().await;
+    let (context, caller) = (&fixture.world.context, &fixture.world.caller);
+    fixture.set_member("7").await;
+    fixture.sql("UPDATE accounts SET market = 'de'").await;
+    let import = Import::begin(&fixture).await;
+    let remote = OwnItem {
+        title: "Pull ✨".to_owned(),
+        ..item()
+    };
+    import.place(&remote).await;
+    import.end().await;
+    let listing = fixture.only_listing().await;
+    let change = |title: &str| PrepareChange {
+        listing_id: listing.id.clone(),
+        change: Wanted::Edit {
+            listing: Box::new(ListingInput {
+                title: title.to_owned(),
+                price: Some(Money {
+                    minor_units: 800,
+                    currency: "EUR".to_owned(),
+                }),
+                ..ListingInput::default()
+            }),
+            mask: Vec::new(),
+            overwrite_remote: false,
+        },
+        request_id: None,
+    };
+    let refused = publishing::prepare_change(context, caller, change("Pull neuf ✨")).await;
+    assert_eq!(violated(refused), ["edit.listing.title"]);
+    for title in ["", "Pull ✨"] {
+        publishing::prepare_change(context, caller, change(title))
+            .await
+            .map(drop)
+            .or_else(|error| match error.reason() {
+                Some(vintedbot_domain::Reason::PublishJobOpen) => Ok(()),
+                _ => Err(error),
+            })
+            .expect("the title stays");
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Brand, Catalog, Category, CategoryFields, FieldRule, SizeGroup};
+use super::synonyms::no_brand;
+use super::{Brand, Catalog, Category, CategoryFields, FieldRule, NO_BRAND, SizeGroup};
 use crate::fold::Folded;
 use crate::{CategoryChoice, Named};
 
@@ -21,8 +22,17 @@ pub struct CatalogIndex {
 }
 
 impl CatalogIndex {
-    /// Indexes a catalog. If an id occurs twice, the later entry counts.
-    pub fn new(catalog: Catalog) -> Self {
+    /// Indexes a catalog. If an id occurs twice, the later entry counts. If the brands lack the entry for "no brand",
+    /// it is added.
+    pub fn new(mut catalog: Catalog) -> Self {
+        // The site's form always offers it, but its search does not find it (as seen 2026-05, confidence A).
+        if !catalog.brands.iter().any(|brand| brand.id == NO_BRAND) {
+            catalog.brands.push(Brand {
+                id: NO_BRAND,
+                name: no_brand(catalog.language).to_owned(),
+                needs_authenticity_check: false,
+            });
+        }
         let mut children_of: HashMap<_, Vec<_>> = HashMap::new();
         for (at, category) in catalog.categories.iter().enumerate() {
             children_of.entry(category.parent_id).or_default().push(at);
@@ -306,6 +316,19 @@ mod tests {
         assert_eq!(found("stud"), ["Acne Studios"]);
         assert!(found("  ").is_empty());
         assert_eq!(index.search_brands("n", 1).len(), 1);
+    }
+
+    #[test]
+    fn catalog_without_no_brand_gets_the_entry() {
+        let mut without = catalog();
+        without.brands.retain(|brand| brand.id != NO_BRAND);
+        let index = CatalogIndex::new(without);
+        let brand = index.brand(NO_BRAND).expect("it is added");
+        assert_eq!(brand.name, "Sans marque");
+        let resolved = index.resolve_brand("Ohne Marke").expect("the site's own entry");
+        assert_eq!(resolved.id, NO_BRAND);
+        let whole = CatalogIndex::new(catalog());
+        assert_eq!(whole.catalog(), &catalog(), "nothing is added to a whole catalog");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod index;
 mod resolve;
+mod synonyms;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -15,6 +16,7 @@ use crate::{Language, Named};
 
 pub use index::CatalogIndex;
 pub use resolve::{Candidate, ResolveError};
+pub use synonyms::is_no_brand;
 
 /// The id of the brand that stands for "no brand" (as seen in working code, confidence B).
 pub const NO_BRAND: i64 = 1;

@@ -1,15 +1,18 @@
 //! Resolves names, as a person writes them, to ids: "Homme > Sweats", "bon", "M".
 //!
-//! A better kind of match wins over a worse one. If several names match equally well, the candidates are returned.
+//! Two kinds of names resolve: the site's own name, compared without case, accents, blanks and punctuation, and the
+//! known names of [`synonyms`](super::synonyms). For categories, singular and plural are the same. If several entries
+//! have the name, the candidates are returned. An entry whose name only begins with the given name, or resembles it, is
+//! never used, even if it is the only one: it is a candidate.
 
-use std::collections::{BTreeMap, HashSet};
-use std::sync::LazyLock;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::CatalogIndex;
+use super::synonyms::{KNOWN, Synonyms, bare_size, largest_number};
 use crate::fold::{Folded, Rank, distance};
-use crate::{CategoryChoice, Field, Named};
+use crate::{CategoryChoice, Field, Language, Named};
 
 /// The maximum number of candidates, and of suggestions.
 const MAX_CANDIDATES: usize = 50;
@@ -28,14 +31,14 @@ pub struct Candidate {
 /// Why a name could not be resolved.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// No choice has this name. The suggestions are the nearest names, best first.
+    /// No choice has this name. The suggestions are those that begin with it and the nearest names, best first.
     #[error("{} {given:?} is not known{}", .field.name(), hint("did you mean", .suggestions))]
     Unknown {
         field: Field,
         given: String,
         suggestions: Vec<Candidate>,
     },
-    /// Several choices have this name; the first 50 of them.
+    /// Several choices have this name, or none has it and several begin with it; the first 50 of them.
     #[error("{} {given:?} is ambiguous{}", .field.name(), hint("one of", .candidates))]
     Ambiguous {
         field: Field,
@@ -57,25 +60,13 @@ fn hint(lead: &str, names: &[Candidate]) -> String {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Aliases {
-    condition: BTreeMap<i64, Vec<String>>,
-    package_size: BTreeMap<i64, Vec<String>>,
-    brand: BTreeMap<i64, Vec<String>>,
-}
-
-static ALIASES: LazyLock<Aliases> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../data/aliases.toml")).expect("the embedded file is read by a test")
-});
-
 impl CatalogIndex {
     /// Resolves a name or a path to a leaf category.
     ///
     /// A path names any of the ancestors, in order, and then the category, separated by `>`, `›` or `/`. A category
     /// that is not a leaf stands for its leaves.
     pub fn resolve_category(&self, given: &str) -> Result<CategoryChoice, ResolveError> {
-        let mut matched = Vec::new();
+        let mut alike = Vec::new();
         // A name may contain a slash, so the text is first split without slashes.
         for separators in [&['>', '›'][..], &['>', '›', '/'][..]] {
             let steps: Vec<_> = given
@@ -83,58 +74,62 @@ impl CatalogIndex {
                 .map(Folded::new)
                 .filter(|step| !step.is_empty())
                 .collect();
-            matched = self.categories_answering(&steps);
-            if !matched.is_empty() {
-                break;
+            let matched = self.categories_answering(&steps);
+            if !matched.exact.is_empty() {
+                return self.leaf_of(given, &matched.exact);
+            }
+            if alike.is_empty() {
+                alike = matched.alike;
             }
         }
-        if matched.is_empty() {
-            let last = given
-                .rsplit(['>', '›', '/'])
-                .find(|part| !part.trim().is_empty())
-                .unwrap_or(given);
-            let names = self
-                .catalog()
-                .categories
-                .iter()
-                .zip(&self.category_names)
-                .map(|(c, name)| (c.id, name));
-            let suggestions = nearest(last, names, |id| self.path_name(id));
-            return Err(ResolveError::Unknown {
-                field: Field::Category,
-                given: given.to_owned(),
-                suggestions,
-            });
-        }
-        let leaves = self.meant_leaves(&matched);
-        if let [only] = leaves[..]
+        let last = given
+            .rsplit(['>', '›', '/'])
+            .find(|part| !part.trim().is_empty())
+            .unwrap_or(given);
+        let names = self
+            .catalog()
+            .categories
+            .iter()
+            .zip(&self.category_names)
+            .map(|(c, name)| (c.id, name));
+        let path = |id| self.path_name(id);
+        Err(not_exact(
+            (Field::Category, given),
+            &self.leaves_or_themselves(&alike),
+            path,
+            || nearest(last, names, path),
+        ))
+    }
+
+    /// Returns the only leaf that these categories, which have the given name, stand for.
+    fn leaf_of(&self, given: &str, matched: &[i64]) -> Result<CategoryChoice, ResolveError> {
+        let shown = self.leaves_or_themselves(matched);
+        if let [only] = shown[..]
             && let Some(choice) = self.choice(only)
         {
             return Ok(choice);
         }
-        // A parent without leaves can be named but not chosen.
-        let shown = if leaves.is_empty() { &matched } else { &leaves };
-        let candidates = shown
-            .iter()
-            .take(MAX_CANDIDATES)
-            .map(|id| Candidate {
-                id: *id,
-                name: self.path_name(*id),
-            })
-            .collect();
-        Err(ResolveError::Ambiguous {
-            field: Field::Category,
-            given: given.to_owned(),
-            candidates,
-        })
+        Err(ambiguous((Field::Category, given), &shown, |id| {
+            self.path_name(id)
+        }))
+    }
+
+    /// Returns the leaves that these categories stand for. A parent without leaves can be named but not chosen.
+    fn leaves_or_themselves(&self, matched: &[i64]) -> Vec<i64> {
+        let leaves = self.meant_leaves(matched);
+        if leaves.is_empty() {
+            matched.to_vec()
+        } else {
+            leaves
+        }
     }
 
     /// Returns the categories that match a path best.
-    fn categories_answering(&self, steps: &[Folded]) -> Vec<i64> {
+    fn categories_answering(&self, steps: &[Folded]) -> Answering {
         let Some((last, ancestors)) = steps.split_last() else {
-            return Vec::new();
+            return Answering::default();
         };
-        let ranked = self
+        let ranked: Vec<_> = self
             .catalog()
             .categories
             .iter()
@@ -148,8 +143,13 @@ impl CatalogIndex {
                     worst = worst.max(above.find_map(|c| Folded::new(&c.name).answers(step))?);
                 }
                 Some(((own, worst), category.id))
-            });
-        best(ranked)
+            })
+            .collect();
+        let is_exact = |worst: Rank| worst.is_exact() || worst == Rank::Inflected;
+        Answering {
+            exact: best(ranked.iter().copied().filter(|((_, worst), _)| is_exact(*worst))),
+            alike: best(ranked.into_iter()),
+        }
     }
 
     /// Returns the leaves that these categories stand for. A leaf takes precedence over an ancestor of the same name.
@@ -174,32 +174,46 @@ impl CatalogIndex {
             .collect()
     }
 
-    /// Resolves a brand among those in the catalog.
+    /// Resolves a brand among those in the catalog. A name for "no brand" in any language is the site's own entry.
     pub fn resolve_brand(&self, given: &str) -> Result<Named, ResolveError> {
         let brands = &self.catalog().brands;
         let wanted = Folded::new(given);
-        let ranked = brands
+        let ranked: Vec<_> = brands
             .iter()
             .zip(&self.brand_names)
-            .filter_map(|(b, name)| Some((name.answers(&wanted)?, b.id)));
-        let mut found = best(ranked);
+            .filter_map(|(b, name)| Some((name.answers(&wanted)?, b.id)))
+            .collect();
+        let mut found = best(ranked.iter().copied().filter(|(rank, _)| rank.is_exact()));
         if found.is_empty() {
-            found = by_alias(&ALIASES.brand, &wanted)
+            let meant = KNOWN.brand.meanings(self.catalog().language, &wanted);
+            found = meant
                 .into_iter()
+                .copied()
                 .filter(|id| self.brand(*id).is_some())
                 .collect();
         }
         let name = |id| self.brand(id).map(|b| b.name.clone()).unwrap_or_default();
-        let names = brands.iter().zip(&self.brand_names).map(|(b, name)| (b.id, name));
-        one(Field::Brand, given, &found, name, || nearest(given, names, name))
+        match found[..] {
+            [id] => Ok(Named { id, name: name(id) }),
+            [] => Err(not_exact(
+                (Field::Brand, given),
+                &best(ranked.into_iter()),
+                name,
+                || {
+                    let names = brands.iter().zip(&self.brand_names).map(|(b, name)| (b.id, name));
+                    nearest(given, names, name)
+                },
+            )),
+            _ => Err(ambiguous((Field::Brand, given), &found, name)),
+        }
     }
 
     /// Resolves a size among those that the category offers. A size with several names (`M / 38 / 10`) matches each of
-    /// them.
+    /// them. Words such as `Taille` and `EU` beside the size do not count; `EU 38` is the European number alone.
     pub fn resolve_size(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         let groups = self.size_groups(category_id);
         let several = groups.len() > 1;
-        let sizes: Vec<Labelled<'_>> = groups
+        let offered: Vec<Labelled<'_>> = groups
             .iter()
             .flat_map(|group| group.sizes.iter().map(move |size| (group, size)))
             .map(|(group, size)| Labelled {
@@ -212,55 +226,93 @@ impl CatalogIndex {
                 },
             })
             .collect();
-        // "1" must not match 10 only because no other size begins with it.
-        choose(Field::Size, given, &sizes, &BTreeMap::new(), |name, wanted| {
-            let whole = Folded::new(name)
-                .answers(wanted)
-                .filter(|rank| *rank != Rank::PartOfWord);
-            let same = |part| {
-                Folded::new(part)
-                    .answers(wanted)
-                    .is_some_and(|rank| rank <= Rank::Squashed)
-            };
-            let part = name.split('/').any(same).then_some(Rank::Inflected);
-            whole.into_iter().chain(part).min()
-        })
+        let choices = Choices {
+            field: Field::Size,
+            language: self.catalog().language,
+            offered: &offered,
+            synonyms: Meanings::ByName(&KNOWN.size),
+            rank: size_rank,
+        };
+        let wanted = Folded::new(given);
+        let mut found = choices.named(&wanted);
+        if found.is_empty()
+            && let Some(bare) = bare_size(&wanted)
+        {
+            found = choices.named(&Folded::new(&bare.text));
+            if bare.is_eu {
+                let number = bare.text.parse::<f64>().ok();
+                found.retain(|id| choices.get(*id).and_then(|size| largest_number(size.name)) == number);
+            }
+        }
+        choices.settle(given, &found)
     }
 
     /// Resolves a condition among those that the category offers.
     pub fn resolve_condition(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
-        choose_named(
+        let offered = self.conditions(category_id);
+        self.choose(
             Field::Condition,
             given,
-            &self.conditions(category_id),
-            &ALIASES.condition,
+            &offered,
+            Meanings::ById(&KNOWN.condition),
         )
     }
 
     /// Resolves a colour among those that the category offers.
     pub fn resolve_color(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
-        choose_named(Field::Colors, given, &self.colors(category_id), &BTreeMap::new())
+        let offered = self.colors(category_id);
+        self.choose(Field::Colors, given, &offered, Meanings::ByName(&KNOWN.color))
     }
 
     /// Resolves a material among those that the category offers.
     pub fn resolve_material(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
-        choose_named(
-            Field::Materials,
-            given,
-            &self.materials(category_id),
-            &BTreeMap::new(),
-        )
+        let offered = self.materials(category_id);
+        self.choose(Field::Materials, given, &offered, Meanings::Unknown)
     }
 
     /// Resolves a package size among those that the category offers.
     pub fn resolve_package_size(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
-        choose_named(
+        let offered = self.package_sizes(category_id);
+        self.choose(
             Field::PackageSize,
             given,
-            &self.package_sizes(category_id),
-            &ALIASES.package_size,
+            &offered,
+            Meanings::ById(&KNOWN.package_size),
         )
     }
+
+    fn choose(
+        &self,
+        field: Field,
+        given: &str,
+        offered: &[&Named],
+        synonyms: Meanings,
+    ) -> Result<Named, ResolveError> {
+        let offered: Vec<_> = offered
+            .iter()
+            .map(|n| Labelled {
+                id: n.id,
+                name: &n.name,
+                label: n.name.clone(),
+            })
+            .collect();
+        let choices = Choices {
+            field,
+            language: self.catalog().language,
+            offered: &offered,
+            synonyms,
+            rank: name_rank,
+        };
+        choices.settle(given, &choices.named(&Folded::new(given)))
+    }
+}
+
+/// The categories that match a path.
+#[derive(Default)]
+struct Answering {
+    exact: Vec<i64>,
+    /// Those that match best, whether exactly or not.
+    alike: Vec<i64>,
 }
 
 struct Labelled<'a> {
@@ -269,69 +321,138 @@ struct Labelled<'a> {
     label: String,
 }
 
-fn choose_named(
-    field: Field,
-    given: &str,
-    offered: &[&Named],
-    aliases: &BTreeMap<i64, Vec<String>>,
-) -> Result<Named, ResolveError> {
-    let offered: Vec<_> = offered
-        .iter()
-        .map(|n| Labelled {
-            id: n.id,
-            name: &n.name,
-            label: n.name.clone(),
-        })
-        .collect();
-    choose(field, given, &offered, aliases, |name, wanted| {
-        Folded::new(name).answers(wanted)
-    })
+/// The known names of a field's choices.
+#[derive(Clone, Copy)]
+enum Meanings {
+    /// The site's ids are the same in every market.
+    ById(&'static Synonyms<i64>),
+    /// The ids differ; a choice is found by its name in the account's language.
+    ByName(&'static Synonyms<String>),
+    Unknown,
 }
 
-fn choose(
+/// The choices of one field.
+struct Choices<'a> {
     field: Field,
-    given: &str,
-    offered: &[Labelled<'_>],
-    aliases: &BTreeMap<i64, Vec<String>>,
-    rank: impl Fn(&str, &Folded) -> Option<Rank>,
-) -> Result<Named, ResolveError> {
-    let wanted = Folded::new(given);
-    let mut found = best(
-        offered
+    language: Language,
+    offered: &'a [Labelled<'a>],
+    synonyms: Meanings,
+    rank: fn(&str, &Folded) -> Option<Rank>,
+}
+
+fn name_rank(name: &str, wanted: &Folded) -> Option<Rank> {
+    Folded::new(name).answers(wanted)
+}
+
+fn size_rank(name: &str, wanted: &Folded) -> Option<Rank> {
+    // No size is meant by the beginning of its word: "1" is not like 10.
+    let whole = Folded::new(name)
+        .answers(wanted)
+        .filter(|rank| *rank != Rank::PartOfWord);
+    let is_same = |part| Folded::new(part).answers(wanted).is_some_and(Rank::is_exact);
+    let part = name.split('/').any(is_same).then_some(Rank::Part);
+    whole.into_iter().chain(part).min()
+}
+
+impl Choices<'_> {
+    fn get(&self, id: i64) -> Option<&Labelled<'_>> {
+        self.offered.iter().find(|o| o.id == id)
+    }
+
+    fn label(&self, id: i64) -> String {
+        self.get(id).map(|o| o.label.clone()).unwrap_or_default()
+    }
+
+    fn ranked(&self, wanted: &Folded) -> Vec<(Rank, i64)> {
+        self.offered
             .iter()
-            .filter_map(|o| Some((rank(o.name, &wanted)?, o.id))),
-    );
-    if found.is_empty() {
-        found = by_alias(aliases, &wanted)
+            .filter_map(|o| Some(((self.rank)(o.name, wanted)?, o.id)))
+            .collect()
+    }
+
+    /// Returns the choices with this name: the site's own, or else a known one.
+    fn named(&self, wanted: &Folded) -> Vec<i64> {
+        let exact = self
+            .ranked(wanted)
             .into_iter()
-            .filter(|id| offered.iter().any(|o| o.id == *id))
-            .collect();
-    }
-    let label = |id| {
-        offered
-            .iter()
-            .find(|o| o.id == id)
-            .map(|o| o.label.clone())
-            .unwrap_or_default()
-    };
-    let suggestions = || {
-        if offered.len() <= SHORT_LIST {
-            return offered
-                .iter()
-                .map(|o| Candidate {
-                    id: o.id,
-                    name: o.label.clone(),
-                })
-                .collect();
+            .filter(|(rank, _)| rank.is_exact());
+        let found = best(exact);
+        if !found.is_empty() {
+            return found;
         }
-        let names: Vec<_> = offered.iter().map(|o| (o.id, Folded::new(o.name))).collect();
-        nearest(given, names.iter().map(|(id, name)| (*id, name)), label)
-    };
-    let mut chosen = one(field, given, &found, label, suggestions)?;
-    if let Some(own) = offered.iter().find(|o| o.id == chosen.id) {
-        own.name.clone_into(&mut chosen.name);
+        match self.synonyms {
+            Meanings::ById(known) => self.with_ids(&known.meanings(self.language, wanted)),
+            Meanings::ByName(known) => self.with_names(known, &known.meanings(self.language, wanted)),
+            Meanings::Unknown => Vec::new(),
+        }
     }
-    Ok(chosen)
+
+    /// Returns the choices of which the name, or a known name, begins with these words.
+    fn alike(&self, wanted: &Folded) -> Vec<i64> {
+        let found = best(self.ranked(wanted).into_iter());
+        if !found.is_empty() {
+            return found;
+        }
+        match self.synonyms {
+            Meanings::ById(known) => self.with_ids(&known.beginning_with(wanted)),
+            Meanings::ByName(_) | Meanings::Unknown => Vec::new(),
+        }
+    }
+
+    fn with_ids(&self, ids: &BTreeSet<&i64>) -> Vec<i64> {
+        self.offered
+            .iter()
+            .map(|o| o.id)
+            .filter(|id| ids.contains(id))
+            .collect()
+    }
+
+    fn with_names(&self, known: &Synonyms<String>, meanings: &BTreeSet<&String>) -> Vec<i64> {
+        let names: Vec<Folded> = meanings
+            .iter()
+            .flat_map(|meaning| known.names(self.language, meaning))
+            .map(Folded::new)
+            .collect();
+        best(self.offered.iter().filter_map(|o| {
+            let ranks = names.iter().filter_map(|name| (self.rank)(o.name, name));
+            let is_part = ranks
+                .filter(|rank| rank.is_exact())
+                .map(|rank| rank == Rank::Part)
+                .min()?;
+            Some((is_part, o.id))
+        }))
+    }
+
+    /// Returns the only choice in `found`, or why there is none.
+    fn settle(&self, given: &str, found: &[i64]) -> Result<Named, ResolveError> {
+        match found {
+            [id] => Ok(Named {
+                id: *id,
+                name: self.get(*id).map(|o| o.name.to_owned()).unwrap_or_default(),
+            }),
+            [] => {
+                let alike = self.alike(&Folded::new(given));
+                let label = |id| self.label(id);
+                Err(not_exact((self.field, given), &alike, label, || {
+                    self.suggestions(given)
+                }))
+            }
+            several => Err(ambiguous((self.field, given), several, |id| self.label(id))),
+        }
+    }
+
+    fn suggestions(&self, given: &str) -> Vec<Candidate> {
+        if self.offered.len() <= SHORT_LIST {
+            let all = self.offered.iter().map(|o| Candidate {
+                id: o.id,
+                name: o.label.clone(),
+            });
+            return all.collect();
+        }
+        let names: Vec<_> = self.offered.iter().map(|o| (o.id, Folded::new(o.name))).collect();
+        let names = names.iter().map(|(id, name)| (*id, name));
+        nearest(given, names, |id| self.label(id))
+    }
 }
 
 /// Returns the ids with the best rank, in their original order.
@@ -348,48 +469,43 @@ fn best<R: Ord + Copy>(ranked: impl Iterator<Item = (R, i64)>) -> Vec<i64> {
         .collect()
 }
 
-fn by_alias(aliases: &BTreeMap<i64, Vec<String>>, wanted: &Folded) -> Vec<i64> {
-    best(aliases.iter().flat_map(|(id, names)| {
-        names
-            .iter()
-            .filter_map(|name| Some((Folded::new(name).answers(wanted)?, *id)))
-    }))
+/// Returns the error for a name that no entry has. `alike` are the entries that are only like it: several are
+/// candidates, and a single one is a suggestion.
+fn not_exact(
+    (field, given): (Field, &str),
+    alike: &[i64],
+    name: impl Fn(i64) -> String,
+    nearest: impl FnOnce() -> Vec<Candidate>,
+) -> ResolveError {
+    if alike.len() > 1 {
+        return ambiguous((field, given), alike, name);
+    }
+    let mut suggestions = candidates(alike, name);
+    let others = nearest();
+    suggestions.extend(others.into_iter().filter(|other| !alike.contains(&other.id)));
+    ResolveError::Unknown {
+        field,
+        given: given.to_owned(),
+        suggestions,
+    }
 }
 
-fn one(
-    field: Field,
-    given: &str,
-    found: &[i64],
-    name: impl Fn(i64) -> String,
-    suggestions: impl FnOnce() -> Vec<Candidate>,
-) -> Result<Named, ResolveError> {
-    let given = given.to_owned();
-    match found {
-        [id] => Ok(Named {
+fn ambiguous((field, given): (Field, &str), ids: &[i64], name: impl Fn(i64) -> String) -> ResolveError {
+    ResolveError::Ambiguous {
+        field,
+        given: given.to_owned(),
+        candidates: candidates(ids, name),
+    }
+}
+
+fn candidates(ids: &[i64], name: impl Fn(i64) -> String) -> Vec<Candidate> {
+    let first = ids.iter().take(MAX_CANDIDATES);
+    first
+        .map(|id| Candidate {
             id: *id,
             name: name(*id),
-        }),
-        [] => Err(ResolveError::Unknown {
-            field,
-            given,
-            suggestions: suggestions(),
-        }),
-        several => {
-            let candidates = several
-                .iter()
-                .take(MAX_CANDIDATES)
-                .map(|id| Candidate {
-                    id: *id,
-                    name: name(*id),
-                })
-                .collect();
-            Err(ResolveError::Ambiguous {
-                field,
-                given,
-                candidates,
-            })
-        }
-    }
+        })
+        .collect()
 }
 
 /// Returns the names that differ from `given` by a few letters, nearest first.

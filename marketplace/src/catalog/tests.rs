@@ -60,6 +60,7 @@ pub(crate) fn catalog() -> Catalog {
             category(42, Some(40), "Jeans skinny", clothes(&[3])),
             category(50, Some(11), "Sweats", clothes(&[2])),
             category(51, Some(11), "Robes", clothes(&[2, 3])),
+            category(52, Some(11), "Layette", clothes(&[4])),
             category(60, Some(1904), "Livres / BD", books),
             category(70, Some(1904), "Vides", None),
         ],
@@ -72,6 +73,7 @@ pub(crate) fn catalog() -> Catalog {
             (11, "Levi's"),
             (12, "Hermès"),
             (13, "Acne Studios"),
+            (15, "Petit Bateau"),
         ]
         .map(|(id, name)| Brand {
             id,
@@ -85,6 +87,11 @@ pub(crate) fn catalog() -> Catalog {
             (27, "Marine"),
             (26, "Bleu clair"),
             (12, "Blanc"),
+            (11, "Orange"),
+            (13, "Argenté"),
+            (14, "Doré"),
+            (6, "Violet"),
+            (25, "Lilas"),
         ]),
         size_groups: vec![
             SizeGroup {
@@ -107,6 +114,16 @@ pub(crate) fn catalog() -> Catalog {
                     (301, "M / 38 / 10"),
                     (302, "L / 40 / 12"),
                     (303, "38,5"),
+                ]),
+            },
+            SizeGroup {
+                id: 4,
+                name: "Âges".to_owned(),
+                sizes: named(&[
+                    (400, "3-6 mois"),
+                    (401, "3 ans"),
+                    (402, "36"),
+                    (403, "Taille unique"),
                 ]),
             },
         ],

@@ -7,12 +7,12 @@ fn market(name: &str) -> &'static Market {
     Market::find(name).expect("a market")
 }
 
-fn take(header: &str) -> Result<Brought, Error> {
-    Rules::embedded().take(&Source::Header(header), market("fr"))
+fn take(text: &str) -> Result<Brought, Error> {
+    take_export(text, "fr")
 }
 
-fn take_export(json: &str, site: &str) -> Result<Brought, Error> {
-    Rules::embedded().take(&Source::Export(json), market(site))
+fn take_export(text: &str, site: &str) -> Result<Brought, Error> {
+    Rules::embedded().take(text, market(site))
 }
 
 /// A complete set of cookies of a domain, as an extension exports them, with extra fields.
@@ -101,7 +101,8 @@ fn bad_header_error_shows_no_cookie_value() {
         "access_token_web=secret\u{0}",
         "access_token_web=sécret; refresh_token_web=secret; _vinted_fr_session=secret",
         "a b\u{7f}=secret",
-        "=secret; access_token_web=1",
+        "=secret",
+        "no-equals-sign-secret; =secret",
     ] {
         let error = take(text).expect_err(text);
         assert!(matches!(error, Error::Malformed(_)), "{text:?}: {error}");
@@ -223,4 +224,260 @@ fn bad_export_error_shows_no_cookie_value() {
         assert!(matches!(error, Error::Malformed(_)), "{text}: {error}");
         assert!(!error.to_string().contains("secret"), "{error}");
     }
+}
+
+#[test]
+fn odd_cookie_of_a_header_is_dropped_by_name() {
+    let long = "y".repeat(40);
+    for (odd, expected) in [
+        ("wcsid-9f31", "wcsid-9f31"),
+        ("=abc", "(nameless)"),
+        (long.as_str(), "(nameless)"),
+        ("__utmz=1.1|utmccn=Soldes-été-Orléans", "__utmz"),
+        ("a,b=1", "a,b"),
+        ("préférence=1", "préférence"),
+        ("\"quoted\"=1", "\"quoted\""),
+        ("two words=1", "two words"),
+        ("tab=a\tb", "tab"),
+        ("nul=a\u{0}b", "nul"),
+        ("bell\u{7}=1", "bell"),
+        ("_ga=1; _ga=2", "_ga"),
+    ] {
+        for text in [format!("{odd}; {WHOLE}"), format!("Cookie: {WHOLE}; {odd};")] {
+            let brought = take(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+            assert_eq!(brought.dropped, [expected], "{text:?}");
+            assert_eq!(brought.cookies.iter().count(), 3, "{text:?}");
+        }
+    }
+    // These are not odd.
+    let brought = take(&format!(
+        "{WHOLE}; list=1,2, 3; quoted=\"a b\"; empty=; anon_id=="
+    ))
+    .expect("taken");
+    assert_eq!(brought.dropped, [""; 0]);
+    assert_eq!(brought.cookies.iter().count(), 7);
+}
+
+#[test]
+fn odd_cookie_of_an_export_is_dropped_by_name() {
+    for (odd, expected) in [
+        (r#"{"name": "_ga", "domain": ".vinted.fr"}"#, "_ga"),
+        (r#"{"name": "_ga", "value": null}"#, "_ga"),
+        (r#"{"name": "_ga", "value": 5}"#, "_ga"),
+        (r#"{"name": "_ga", "value": "é"}"#, "_ga"),
+        (r#"{"name": "a,b", "value": "1"}"#, "a,b"),
+        (r#"{"name": "", "value": "secret"}"#, "(nameless)"),
+        (r#"{"value": "secret"}"#, "(nameless)"),
+        ("7", "(nameless)"),
+    ] {
+        let text = exported(".vinted.fr").replacen('[', &format!("[{odd},"), 1);
+        let brought = take(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(brought.dropped, [expected], "{text}");
+        assert_eq!(brought.cookies.iter().count(), 3, "{text}");
+    }
+}
+
+#[test]
+fn malformed_needed_cookie_is_refused_by_name() {
+    for text in [
+        WHOLE.replace("refresh_token_web=eyJ", "refresh_token_web=sécret"),
+        WHOLE.replace("refresh_token_web=eyJ", "refresh_token_web=\tsecret\u{1}"),
+        WHOLE.replace("refresh_token_web=eyJyZWZyZXNo.e30.x", "refresh_token_web"),
+        exported(".vinted.fr").replace("v-refresh_token_web", "secret\u{e9}"),
+        exported(".vinted.fr").replace("\"v-refresh_token_web\"", "null"),
+        netscape("\n").replace("v-refresh_token_web", "secret\u{1}"),
+    ] {
+        let error = take(&text).expect_err(&text).to_string();
+        assert!(error.contains("\"refresh_token_web\""), "{error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+}
+
+#[test]
+fn error_for_missing_cookies_hides_bare_parts() {
+    let error = take("secret; =secret; access_token_web=1; é=secret").expect_err("incomplete");
+    let Error::Missing { missing, dropped } = error else {
+        panic!("another error");
+    };
+    assert_eq!(missing, ["refresh_token_web", "_vinted_fr_session"]);
+    assert_eq!(dropped, ["(nameless)", "é"]);
+}
+
+/// A complete set of cookies as `cookies.txt`, with an odd line.
+fn netscape(line_end: &str) -> String {
+    let lines = [
+        "# Netscape HTTP Cookie File",
+        "# https://curl.se/docs/http-cookies.html",
+        "",
+        "#HttpOnly_.vinted.fr\tTRUE\t/\tTRUE\t1900000000\taccess_token_web\tv-access_token_web",
+        "#HttpOnly_www.vinted.fr\tFALSE\t/\tTRUE\t1900000000\trefresh_token_web\tv-refresh_token_web",
+        ".vinted.fr\tTRUE\t/\tFALSE\t0\t_vinted_fr_session\tv-_vinted_fr_session",
+        ".vinted.fr\tTRUE\t/\tFALSE\t0\t\tnameless",
+        ".vinted.fr\tTRUE\t/\tFALSE\t0\tempty",
+        ".example.org\tTRUE\t/\tFALSE\t0\tSID\té",
+        "",
+    ];
+    lines.join(line_end)
+}
+
+#[test]
+fn cookies_txt_is_read_with_any_line_end() {
+    let untitled = netscape("\n").replace("# Netscape HTTP Cookie File\n", "");
+    for text in [
+        netscape("\n"),
+        netscape("\r\n"),
+        netscape("\r"),
+        untitled,
+        format!("\u{feff}{}", netscape("\r\n")),
+    ] {
+        let brought = take(&text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+        assert_eq!(
+            brought.cookies.get("access_token_web"),
+            Some("v-access_token_web")
+        );
+        assert_eq!(
+            brought.cookies.get("refresh_token_web"),
+            Some("v-refresh_token_web")
+        );
+        assert_eq!(brought.cookies.get("empty"), Some(""));
+        assert_eq!(brought.dropped, ["(nameless)", "SID"]);
+    }
+    assert_eq!(
+        take_export(&netscape("\n"), "de"),
+        Err(Error::OtherMarket {
+            domains: vec!["vinted.fr".to_owned(), "www.vinted.fr".to_owned()]
+        })
+    );
+    let local = netscape("\n")
+        .replace(".vinted.fr", "127.0.0.1")
+        .replace("www", "");
+    take_export(&local, "practice").expect("the practice site's");
+}
+
+#[test]
+fn json_of_every_exporter_is_read() {
+    let plain = exported(".vinted.fr");
+    let raw = ["access_token_web", "refresh_token_web", "_vinted_fr_session"].map(|name| {
+        format!(
+            r#"{{"Host raw": "https://.vinted.fr/", "Name raw": "{name}", "Path raw": "/", "Content raw": "v-{name}",
+                "Expires": "01-01-2027 00:00:00", "Expires raw": "1798758000", "HTTP only raw": "true"}}"#
+        )
+    });
+    for text in [
+        format!("\u{feff}{plain}"),
+        format!("\r\n{plain}\r\n"),
+        format!(
+            r#"{{"cookies": {plain}, "origins": [{{"origin": "https://www.vinted.fr", "localStorage": []}}]}}"#
+        ),
+        format!("[{}]", raw.join(",")),
+        plain
+            .replace("\"name\"", "\"Name\"")
+            .replace("\"value\"", "\"Value\"")
+            .replace("\"domain\"", "\"Host\""),
+    ] {
+        let brought = take(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(
+            brought.cookies.get("refresh_token_web"),
+            Some("v-refresh_token_web")
+        );
+        let other = take_export(&text, "de");
+        assert!(matches!(other, Err(Error::OtherMarket { .. })), "{other:?}");
+    }
+}
+
+#[test]
+fn header_is_found_among_other_headers() {
+    let cookie = format!("Cookie: {WHOLE}");
+    let lines = [
+        "GET / HTTP/1.1",
+        "Host: www.vinted.fr",
+        cookie.as_str(),
+        "Accept: a=b",
+    ];
+    for line_end in ["\n", "\r\n"] {
+        let brought = take(&lines.join(line_end)).expect("taken");
+        assert_eq!(brought.cookies.iter().count(), 3);
+    }
+}
+
+/// The cookies of the commands below.
+const CURL_COOKIES: [(&str, &str); 4] = [
+    ("_vinted_fr_session", "abc%2Bd"),
+    ("access_token_web", "eyJ.a-b_c.x"),
+    ("anon_id", r#"it's!"100%25"^\x&$z"#),
+    ("refresh_token_web", "eyJ.r.y=="),
+];
+
+#[test]
+fn curl_commands_of_every_shell_are_read() {
+    let bash = r#"curl 'https://www.vinted.fr/?a=1&b=2' \
+  -H 'accept: */*' \
+  -b $'access_token_web=eyJ.a-b_c.x; refresh_token_web=eyJ.r.y==; _vinted_fr_session=abc%2Bd; anon_id=it\'s\u0021"100%25"^\\x&$z' \
+  --compressed"#;
+    let cmd = r#"curl ^"https://www.vinted.fr/?a=1^&b=2^" ^
+  -H ^"accept: */*^" ^
+  -b ^"access_token_web=eyJ.a-b_c.x; refresh_token_web=eyJ.r.y==; _vinted_fr_session=abc^%^2Bd; anon_id=it's^!^\^"100^%^25^\^"^^^\^\x^&^$z^" ^
+  --compressed"#;
+    let older_cmd = r#"curl "https://www.vinted.fr/?a=1^&b=2" ^
+  -H "accept: */*" ^
+  -b "access_token_web=eyJ.a-b_c.x; refresh_token_web=eyJ.r.y==; _vinted_fr_session=abc^%^2Bd; anon_id=it's^!^\^"100^%^25^\^"^^^\^\x^&^$z" ^
+  --compressed"#;
+    let by_hand = r#"curl --cookie "access_token_web=eyJ.a-b_c.x; anon_id=it's!\"100%25\"^\\x&\$z" \
+        -H'Cookie: refresh_token_web=eyJ.r.y==' --header "cookie:_vinted_fr_session=abc%2Bd" \
+        -X GET https://www.vinted.fr/"#;
+    for command in [bash, cmd, older_cmd, by_hand] {
+        for text in [
+            command.to_owned(),
+            command.replace('\n', "\r\n"),
+            format!("\u{feff}{command}\n"),
+            command.replace("curl ", "curl.exe "),
+            command.replace("-b ", "-H 'x: y' -b "),
+        ] {
+            let brought = take(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let cookies: Vec<_> = brought.cookies.iter().collect();
+            assert_eq!(cookies, CURL_COOKIES, "{text}");
+        }
+    }
+}
+
+#[test]
+fn curl_command_for_another_market_is_refused() {
+    let command = |url: &str| format!("curl '{url}' -H 'accept: */*' -H 'cookie: {WHOLE}'");
+    for url in ["https://www.vinted.de/", "https://api.vinted.de:443/svc?x=1"] {
+        let expected = Error::OtherMarket {
+            domains: vec!["vinted.de".to_owned()],
+        };
+        assert_eq!(take(&command(url)), Err(expected), "{url}");
+    }
+    for url in [
+        "https://www.vinted.fr/",
+        "https://api.vinted.fr/svc",
+        "http://localhost:8080/",
+    ] {
+        take(&command(url)).unwrap_or_else(|error| panic!("{url}: {error}"));
+    }
+    take_export(&command("https://www.vinted.fr/"), "practice").expect("a rehearsal");
+}
+
+#[test]
+fn unreadable_text_is_refused_with_the_formats() {
+    for text in [
+        "hello, world",
+        "<html>secret</html>",
+        "fetch(\"https://www.vinted.fr/\", {\n  \"headers\": {\"a\": \"secret=1\"}\n});",
+        "access_token_web=secret\nrefresh_token_web=secret",
+        r#"{"log": {"entries": "secret"}}"#,
+        "[{\"name\": \"secret",
+        "# Netscape HTTP Cookie File\n# secret",
+        "curl 'https://www.vinted.fr/' -H 'accept: secret'",
+        "curl https://www.vinted.fr/ -b secret.txt",
+    ] {
+        let error = take(text).expect_err(text).to_string();
+        for format in ["Cookie header", "cURL", "cookies.txt", "JSON"] {
+            assert!(error.contains(format), "{text}: {error}");
+        }
+        assert!(!error.contains("secret"), "{error}");
+    }
+    let open = take("curl 'https://www.vinted.fr/' -b 'access_token_web=secret").expect_err("open");
+    assert!(!open.to_string().contains("secret"), "{open}");
 }

@@ -3,15 +3,20 @@
 use super::{Length, Limits, Range, Submission, TitleLimits, Violation, ViolationKind};
 use crate::catalog::{CatalogIndex, CategoryFields, FieldRule};
 use crate::markets::Market;
-use crate::{Field, Money, Named};
+use crate::{Field, Money, Named, text};
 
-/// Returns every violation of a listing, in the form's order; empty if the site should accept it.
+/// The maximum length of a text that a description quotes.
+const QUOTED_MAX: usize = 20;
+
+/// Returns every violation of a listing, in the form's order; empty if the site should accept it. `market` is the one
+/// of the site, `home` the one of the account. They differ while the account works on the practice site.
 ///
 /// A brand outside the catalog is accepted, because the site knows more brands than a catalog holds.
 pub fn validate(
     item: &Submission<'_>,
     catalog: &CatalogIndex,
     market: &Market,
+    home: &Market,
     limits: &Limits,
 ) -> Vec<Violation> {
     let mut check = Check {
@@ -19,6 +24,9 @@ pub fn validate(
     };
     check.photos(item.photo_count, limits.photos);
     check.title(item.title, limits.title);
+    if limits.emoji.refused_in_titles.contains(&home.site) {
+        check.no_emoji(item.title, home);
+    }
     check.length(Field::Description, item.description, limits.description);
     check.characters(Field::Description, item.description, |c| c == '\n');
     if let Some(fields) = check.category(item.category_id, catalog) {
@@ -80,18 +88,37 @@ impl Check {
             );
             self.add(Field::Title, ViolationKind::TooManyCapitals, text);
         }
-        let run = longest_special_run(title);
-        if run > limits.special_run_max {
+        let (length, run) = longest_special_run(title);
+        if length > limits.special_run_max {
             let text = format!(
-                "{run} special characters in a row, at most {} are allowed",
+                "{length} special characters in a row ({}), at most {} are allowed",
+                text::beginning(run, QUOTED_MAX),
                 limits.special_run_max
             );
             self.add(Field::Title, ViolationKind::SpecialCharactersInARow, text);
         }
     }
 
+    fn no_emoji(&mut self, title: &str, home: &Market) {
+        let mut found: Vec<&str> = Vec::new();
+        for emoji in text::graphemes(title).filter(|grapheme| text::is_emoji(grapheme)) {
+            if !found.contains(&emoji) {
+                found.push(emoji);
+            }
+        }
+        if !found.is_empty() {
+            let found = found.join(" ");
+            let text = format!(
+                "contains the emoji {}; {} accepts no emoji in a title",
+                text::beginning(&found, QUOTED_MAX),
+                home.site
+            );
+            self.add(Field::Title, ViolationKind::Emoji, text);
+        }
+    }
+
     fn length(&mut self, field: Field, text: &str, limits: Length) {
-        let (trimmed, whole) = (text.trim().chars().count(), text.chars().count());
+        let (trimmed, whole) = (text::length(text.trim()), text::length(text));
         let Length { min_chars, max_chars } = limits;
         if trimmed == 0 && min_chars > 0 {
             self.add(field, ViolationKind::Missing, "is needed");
@@ -288,19 +315,21 @@ fn amount(minor_units: i64, currency: &str) -> String {
     format!("{sign}{}.{:02} {currency}", minor_units / 100, minor_units % 100)
 }
 
-/// Returns the length of the longest run of special characters. An emoji counts once, however many code points it has.
-fn longest_special_run(text: &str) -> usize {
-    let (mut longest, mut run, mut joined) = (0, 0, false);
-    for c in text.chars() {
-        match c {
-            '\u{200D}' => joined = true,
-            '\u{FE00}'..='\u{FE0F}' | '\u{1F3FB}'..='\u{1F3FF}' => {}
-            _ if unicode_normalization::char::is_combining_mark(c) => {}
-            _ if c.is_alphanumeric() || c.is_whitespace() => (run, joined) = (0, false),
-            _ if joined => joined = false,
-            _ => run += 1,
+/// Returns the longest run of special characters, and its length in grapheme clusters. An emoji counts once, however
+/// many code points it has.
+fn longest_special_run(title: &str) -> (usize, &str) {
+    let mut longest = (0, "");
+    let (mut start, mut end, mut length) = (0, 0, 0);
+    for grapheme in text::graphemes(title) {
+        end += grapheme.len();
+        if grapheme.chars().any(|c| c.is_alphanumeric() || c.is_whitespace()) {
+            (start, length) = (end, 0);
+            continue;
         }
-        longest = longest.max(run);
+        length += 1;
+        if length > longest.0 {
+            longest = (length, &title[start..end]);
+        }
     }
     longest
 }

@@ -17,12 +17,14 @@ use crate::{Field, ItemContent, Money};
 
 pub use check::validate;
 
-/// The site's limits. Lengths are in characters (Unicode scalar values).
+/// The site's limits. Lengths and runs are in grapheme clusters, the characters that a person sees, because the site
+/// does not say in what it counts; see [`text::length`](crate::text::length).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
     pub photos: Range,
     pub title: TitleLimits,
+    pub emoji: EmojiLimits,
     pub description: Length,
     pub colors: AtMost,
     pub materials: AtMost,
@@ -61,6 +63,13 @@ pub struct TitleLimits {
     pub capitals_max_percent: usize,
     /// The maximum number of consecutive characters that are neither letters, digits nor blanks.
     pub special_run_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmojiLimits {
+    /// The sites, such as `vinted.de`, that refuse a title with an emoji.
+    pub refused_in_titles: Vec<String>,
 }
 
 /// The error for a limits file that cannot be read.
@@ -136,6 +145,8 @@ pub enum ViolationKind {
     TooLong,
     TooManyCapitals,
     SpecialCharactersInARow,
+    /// An emoji where the site accepts none.
+    Emoji,
     /// A character that a form field cannot hold, such as a tab.
     ControlCharacter,
     TooLow,

@@ -5,6 +5,8 @@ use crate::catalog::tests::catalog;
 use crate::markets::Market;
 
 const FRENCH: &str = "vinted.fr";
+const GERMAN: &str = "vinted.de";
+const ENGLAND: &str = "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}";
 
 fn euros(minor_units: i64) -> Money {
     Money {
@@ -30,9 +32,23 @@ fn sound(price: &Money) -> Submission<'_> {
 }
 
 fn found(item: &Submission<'_>) -> Vec<(Field, ViolationKind)> {
-    let market = Market::find(FRENCH).expect("a known market");
-    let violations = validate(item, &CatalogIndex::new(catalog()), market, Limits::embedded());
+    let violations = violations(item, FRENCH, FRENCH);
     violations.into_iter().map(|v| (v.field, v.kind)).collect()
+}
+
+fn violations(item: &Submission<'_>, site: &str, home: &str) -> Vec<Violation> {
+    let market = |name| Market::find(name).expect("a known market");
+    let index = CatalogIndex::new(catalog());
+    validate(item, &index, market(site), market(home), Limits::embedded())
+}
+
+fn violations_of_title(title: &str, site: &str, home: &str) -> Vec<Violation> {
+    let price = euros(2500);
+    let item = Submission {
+        title,
+        ..sound(&price)
+    };
+    violations(&item, site, home)
 }
 
 fn found_in_title(title: &str) -> Vec<ViolationKind> {
@@ -200,7 +216,7 @@ fn prices_have_a_range_per_currency() {
             currency: currency.to_owned(),
         };
         let market = Market::find(site).expect("a known market");
-        let kinds: Vec<_> = validate(&sound(&price), &index, market, Limits::embedded())
+        let kinds: Vec<_> = validate(&sound(&price), &index, market, market, Limits::embedded())
             .into_iter()
             .map(|v| v.kind)
             .collect();
@@ -210,14 +226,7 @@ fn prices_have_a_range_per_currency() {
 
 #[test]
 fn price_below_the_range_is_reported_in_plain_words() {
-    let price = euros(99);
-    let market = Market::find(FRENCH).expect("a known market");
-    let violations = validate(
-        &sound(&price),
-        &CatalogIndex::new(catalog()),
-        market,
-        Limits::embedded(),
-    );
+    let violations = violations(&sound(&euros(99)), FRENCH, FRENCH);
     assert_eq!(
         violations[0].description,
         "0.99 EUR is below the minimum price, 1.00 EUR"
@@ -250,6 +259,76 @@ fn title_length_capitals_and_specials_are_limited() {
 }
 
 #[test]
+fn title_is_counted_in_graphemes() {
+    let flags = |count: usize| "\u{1f1eb}\u{1f1f7}".repeat(count);
+    for (title, expected) in [
+        (format!("Maillot {ENGLAND} domicile 2018"), vec![]),
+        (format!("Maillot {ENGLAND}{ENGLAND}{ENGLAND}"), vec![]),
+        (format!("Écharpe supporter {} finale", flags(3)), vec![]),
+        (format!("Écharpe {}", flags(4)), vec![SpecialCharactersInARow]),
+        (
+            "Robe d'été \u{2764}\u{fe0f}\u{2764}\u{fe0f}\u{2764}\u{fe0f}".to_owned(),
+            vec![],
+        ),
+        ("e\u{301}".repeat(100), vec![]),
+        ("e\u{301}".repeat(101), vec![TooLong]),
+        (format!("{ENGLAND}a").repeat(50), vec![]),
+        (format!("{ENGLAND}a").repeat(51), vec![TooLong]),
+        (format!("e{}", "\u{301}".repeat(2_000)), vec![TooLong]),
+    ] {
+        assert_eq!(found_in_title(&title), expected, "{title}");
+    }
+    let price = euros(2500);
+    let item = Submission {
+        description: &format!("{}x", flags(1_999)),
+        ..sound(&price)
+    };
+    assert_eq!(found(&item), []);
+}
+
+#[test]
+fn run_of_special_characters_is_quoted() {
+    let title = format!("Maillot {ENGLAND}!{ENGLAND}! 2018");
+    let violations = violations_of_title(&title, FRENCH, FRENCH);
+    let expected = format!("4 special characters in a row ({ENGLAND}!{ENGLAND}!), at most 3 are allowed");
+    assert_eq!(violations[0].description, expected);
+}
+
+#[test]
+fn emoji_in_a_german_title_is_refused_by_name() {
+    let flag = "\u{1f1e9}\u{1f1ea}";
+    for (title, named) in [
+        ("Strickjacke ✨".to_owned(), "✨"),
+        (format!("Trikot {ENGLAND} 2018"), ENGLAND),
+        (format!("Schal {flag}"), flag),
+        ("Kleid \u{2764}\u{fe0f}".to_owned(), "\u{2764}\u{fe0f}"),
+    ] {
+        for site in [GERMAN, crate::markets::PRACTICE] {
+            let violations = violations_of_title(&title, site, GERMAN);
+            let kinds: Vec<_> = violations.iter().map(|v| (v.field, v.kind)).collect();
+            assert_eq!(kinds, [(Field::Title, Emoji)], "{title} on {site}");
+            let expected = format!("contains the emoji {named}; vinted.de accepts no emoji in a title");
+            assert_eq!(violations[0].description, expected);
+        }
+        assert_eq!(
+            violations_of_title(&title, FRENCH, FRENCH),
+            [],
+            "{title} in France"
+        );
+    }
+    for title in ["Schöne Jacke, Größe 38", "Levi's® 501 ★ 38€"] {
+        assert_eq!(violations_of_title(title, GERMAN, GERMAN), [], "{title}");
+    }
+}
+
+#[test]
+fn markets_of_the_limits_are_known() {
+    for site in &Limits::embedded().emoji.refused_in_titles {
+        assert_eq!(Market::find(site).map(|market| &market.site), Some(site));
+    }
+}
+
+#[test]
 fn description_keeps_newlines_but_no_other_control_char() {
     let price = euros(500);
     for (description, expected) in [
@@ -279,6 +358,7 @@ fn a_category_may_allow_fewer_than_the_site() {
     let violations = validate(
         &sound(&price),
         &CatalogIndex::new(catalog),
+        market,
         market,
         Limits::embedded(),
     );

@@ -1,7 +1,7 @@
 // The fields that the chosen category asks for, and the parcel.
 
 import { brandField } from "./brand.js";
-import { api, close, data, dropdown, generation, loader, make, row, sections, texts, touched } from "./dom.js";
+import { api, close, data, dropdown, generation, loader, make, note, row, sections, texts, touched } from "./dom.js";
 
 const titles = (list) => list.map((one) => one.title).join(", ");
 
@@ -14,7 +14,8 @@ export function attributeFields(chosen) {
     const input = make("input", { type: "text", id, name: id, "data-testid": tested ? `${base}-input` : null, readonly: true,
       placeholder: texts[`${name}_hint`] });
     input.value = value;
-    const section = make("section", { class: "field", "data-field": name }, make("label", { for: id }, texts[name]), input);
+    const section = make("section", { class: "field", "data-field": name }, make("label", { for: id }, texts[name]), input,
+      data.pages.choice_notes ? note(texts[`${name}_hint`]) : null);
     sections.set(name, section);
     attributes.append(section);
     return input;
@@ -57,31 +58,42 @@ export function attributeFields(chosen) {
           close();
           touched("condition");
         },
-      }, make("span", null, one.title), make("input", { type: "radio", id: `condition-radio-${one.id}`,
+      }, make("span", { "data-testid": `condition-${one.id}--title` }, one.title),
+      make("input", { type: "radio", id: `condition-radio-${one.id}`,
         "data-testid": `condition-radio-${one.id}`, checked: Boolean(chosen.condition && chosen.condition.id === one.id) })))));
     });
   }
 
-  // Several may be chosen, up to a limit; the list stays open until a click outside.
-  function multiField(name, step, options, limit) {
+  // Several may be chosen, up to a limit; the list stays open until a click outside. The boxes of colours have ids, but
+  // no test ids. A suggested choice is in the list a second time, with a box of its own.
+  function multiField(name, step, options, limit, suggested = []) {
     const input = select(name, titles(chosen[name]));
     dropdown(input, sections.get(name), generation[name].base, (content) => {
-      content.append(make("ul", null, ...options.map((one) => {
+      const boxes = [];
+      const entry = (one, named) => {
         const has = () => chosen[name].some((other) => other.id === one.id);
-        const box = make("input", { type: "checkbox", id: `${name}-checkbox-${one.id}`,
-          "data-testid": `${name}-checkbox-${one.id}`, checked: has() });
+        const boxId = `${named}-checkbox-${one.id}`;
+        const box = make("input", { type: "checkbox", id: boxId, "data-testid": name === "color" ? null : boxId,
+          checked: has() });
+        boxes.push({ id: one.id, box });
         const onclick = (event) => {
           if (has()) chosen[name] = chosen[name].filter((other) => other.id !== one.id);
           else if (chosen[name].length < limit) chosen[name] = [...chosen[name], one];
           input.value = titles(chosen[name]);
           const now = has();
-          // A checkbox that was clicked itself sets its own state once its event is over.
-          if (event.target === box) setTimeout(() => (box.checked = now));
-          else box.checked = now;
+          for (const { id, box: other } of boxes) {
+            if (id !== one.id) continue;
+            // A checkbox that was clicked itself sets its own state once its event is over.
+            if (event.target === other) setTimeout(() => (other.checked = now));
+            else other.checked = now;
+          }
           touched(step);
         };
-        return row({ id: `${name}-${one.id}`, "data-testid": `${name}-${one.id}`, onclick }, make("span", null, one.title), box);
-      })));
+        const id = `${named}-${one.id}`;
+        return row({ id, "data-testid": id, onclick }, make("span", null, one.title), box);
+      };
+      content.append(make("ul", null, ...suggested.map((one) => entry(one, `suggested-${name}`)),
+        ...options.map((one) => entry(one, name))));
     });
   }
 
@@ -90,15 +102,18 @@ export function attributeFields(chosen) {
     if (data.pages.package_suggestion && recommended && !chosen.packageSizeId) chosen.packageSizeId = recommended.id;
     const radios = [];
     const cells = sizes.map((one) => {
-      const radio = make("input", { type: "radio", name: "package_type", value: one.id, id: `package_type_selector_${one.id}`,
-        "data-testid": `package_type_selector_${one.id}--input`, checked: chosen.packageSizeId === one.id,
+      // Each radio has a name of its own.
+      const id = `package_type_selector_${one.id}`;
+      const radio = make("input", { type: "radio", name: id, value: one.id, id,
+        "data-testid": `${id}--input`, checked: chosen.packageSizeId === one.id,
         onchange: () => {
           chosen.packageSizeId = one.id;
           for (const other of radios) other.checked = other === radio;
           touched("package_size");
         } });
       radios.push(radio);
-      return make("label", { class: "web_ui__Cell__cell", "data-testid": `${one.id}${generation.package}` },
+      return make("label", { class: "web_ui__Cell__cell", id: `package-size-${one.id}`,
+        role: one.recommended ? "presentation" : "button", "data-testid": `${one.id}${generation.package}` },
         make("span", null, make("b", null, one.title), " ", one.description,
           one.recommended ? make("em", { "data-testid": `package-size-suggestion-badge-id-${one.id}` }, ` ${texts.recommended}`) : null),
         radio);
@@ -149,7 +164,10 @@ export function attributeFields(chosen) {
       if (code === "brand") brandField(chosen, select("brand", chosen.brand ? chosen.brand.title : ""));
       else if (code === "size") keep("size", options(configuration)), sizeField(configuration);
       else if (code === "condition") keep("condition", options(configuration)), conditionField(options(configuration));
-      else if (code === "color") multiField("color", "colors", colors.colors, 2);
+      else if (code === "color") {
+        const suggested = data.pages.color_suggestions ? colors.colors.slice(0, 2) : [];
+        multiField("color", "colors", colors.colors, 2, suggested);
+      }
       else if (code === "material") multiField("material", "materials", options(configuration), configuration.selection_limit);
       else if (code === "isbn") isbnField();
     }

@@ -47,10 +47,14 @@ export function brandField(chosen, input) {
       if (keyword && !brands.some((brand) => brand.title.toLowerCase() === keyword.toLowerCase())) {
         const own = { id: null, title: keyword };
         rows.push(row({ id: "custom-select-brand", "data-testid": "custom-select-brand", onclick: () => pick(own) },
-          texts.custom_brand.replace("{}", keyword)));
+          make("span", null, texts.custom_brand.replace("{}", keyword)),
+          make("input", { type: "radio", id: "custom-select-brand-radio" })));
       }
       if (keyword && !brands.length) rows.unshift(make("li", { class: "caption", "data-testid": "brand_empty_state" }, texts.brand_none));
-      if (suggests) rows.unshift(make("li", { class: "caption" }, texts.suggested), ...first.map(suggestionRow));
+      if (suggests) {
+        const label = make("li", { class: "caption", "data-testid": "brand-popular-label" }, texts.suggested);
+        rows.unshift(label, ...first.map(suggestionRow));
+      }
       list.replaceChildren(...rows);
     };
     let typing = 0;

@@ -42,7 +42,7 @@ export function categoryField(chosen, whenChosen) {
   function catalogRow(one, small, onclick) {
     const inner = one.catalogs.length > 0;
     return row({
-      id: `catalog-${one.id}`, "data-testid": `catalog-${one.id}`, onclick,
+      id: `catalog-${one.id}`, "data-testid": `catalog-${one.id}`, role: inner ? "button" : null, onclick,
       class: `web_ui__Cell__clickable${inner ? " web_ui__Cell__with-chevron" : ""}`,
     }, words(one, small),
     inner ? null : make("input", { type: "radio", "data-testid": `catalog-radio-${one.id}`, checked: isChosen(one) }));
@@ -50,9 +50,9 @@ export function categoryField(chosen, whenChosen) {
   function suggestionRow(one) {
     return row({
       id: `catalog-suggestion-${one.id}`, "data-testid": `catalog-suggestion-${one.id}`, class: "web_ui__Cell__clickable",
-      onclick: () => pick(one),
+      role: "presentation", onclick: () => pick(one),
     }, words(one, one.path.slice(0, -1).join(" > ")),
-    make("input", { type: "radio", "data-testid": `${one.id}-catalog-suggestion-radio`, checked: isChosen(one) }));
+    make("input", { type: "radio", id: `${one.id}-catalog-suggestion-radio`, checked: isChosen(one) }));
   }
 
   async function fill(content) {

@@ -54,11 +54,20 @@ document.addEventListener("click", (event) => {
   if (open && event.target.isConnected && !open.content.contains(event.target) && event.target !== open.input) close();
 });
 
+// The fields whose value is chosen. Their messages are notes (as seen 2026-05, confidence A); those of fields whose
+// value is typed are alerts.
+const CHOICES = ["category", "brand", "size", "condition", "color", "material", "package_size"];
+export function note(text) {
+  return make("div", { class: "c-input__note" }, text);
+}
+
 let warnings = [];
 export function warn(name, text) {
-  const place = sections.get(name) || sections.get("form");
-  const warning = make("div", { class: "web_ui__Validation__warning", role: "alert" }, text);
-  place.append(warning);
+  const place = sections.get(name);
+  const warning = place && CHOICES.includes(name)
+    ? note(text)
+    : make("div", { class: "web_ui__Validation__warning", role: "alert" }, text);
+  (place || sections.get("form")).append(warning);
   warnings.push(warning);
 }
 export function clearWarnings() {

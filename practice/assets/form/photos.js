@@ -62,7 +62,7 @@ export function photoField(chosen, whenUploaded) {
   function draw() {
     grid.replaceChildren(...chosen.photos.map((photo, n) => {
       const button = (name, sign, label, onclick) => make("button", {
-        type: "button", "data-testid": `media-select-${name}-button-${n}`, "aria-label": label, onclick,
+        type: "button", "data-testid": `media-select-grid-${name}-button-${n}`, "aria-label": label, onclick,
       }, sign);
       const remove = () => {
         chosen.photos.splice(n, 1);

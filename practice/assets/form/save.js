@@ -1,6 +1,6 @@
 // What the buttons send, and what becomes of the answer.
 
-import { api, clearWarnings, data, texts, touched, warn } from "./dom.js";
+import { api, clearWarnings, data, sections, texts, touched, warn } from "./dom.js";
 
 // "29", "29.5" and "29,50 €" are amounts; anything else is shown as it was typed.
 export function amount(text) {
@@ -44,12 +44,27 @@ export function buttons(chosen) {
   }
   const root = (name) => ({ [name]: body(), feedback_id: null, push_up: chosen.bump, parcel: null, upload_session_id: data.uploadSessionId });
 
+  // What the form refuses without a request: the choices that have to be made before an item can be published, and
+  // what a rehearsal says.
+  function refusals(name) {
+    const found = name === "delete-draft" ? [] : [...(self.practiceRefusals || [])];
+    if (name !== "save") return found;
+    const asks = (field, value) => found.push({ field, value });
+    if (!chosen.category) asks("category", texts.leaf);
+    if (sections.has("brand") && !chosen.brand) asks("brand", texts.choose_brand);
+    if (sections.has("color") && !chosen.color.length) asks("color", texts.choose_color);
+    return found;
+  }
+
   function onClick(name, send) {
     const button = practice.ref(name);
     if (!button) return;
     button.addEventListener("click", async (event) => {
       clearWarnings();
       if (touched("submit")) return;
+      const refused = refusals(name);
+      for (const { field, value } of refused) warn(field, value);
+      if (refused.length) return;
       const more = { "X-Upload-Form": "true", "X-Enable-Multiple-Size-Groups": "true", "X-Practice-Trusted": String(event.isTrusted) };
       try {
         location.href = await send(more);

@@ -213,12 +213,18 @@ enum Act {
         #[serde(default)]
         late_ms: i64,
     },
-    /// The buyer asks for a price, in minor units.
-    Offer { price: i64 },
+    /// The buyer asks for a price, or the seller offers one, in minor units.
+    Offer {
+        price: i64,
+        #[serde(default)]
+        from: Side,
+    },
     /// The buyer accepts the seller's last offer.
     Accept,
     /// The buyer pays.
     Buy,
+    /// The site changes the status of the transaction and leaves the prices as they are.
+    Deal { status: u64 },
     /// The author of a message withdraws its text.
     Hide { message_id: u64 },
     /// Buyer or seller reads the conversation.
@@ -260,9 +266,9 @@ async fn act(
             };
             state.add_entry(id, content, shows)
         }
-        Act::Offer { price } => {
-            let asked = state.put_price(id, false, price, Shows::at_once(now));
-            Some(asked.ok_or(StatusCode::CONFLICT)?)
+        Act::Offer { price, from } => {
+            let named = state.put_price(id, from == Side::Seller, price, Shows::at_once(now));
+            Some(named.ok_or(StatusCode::CONFLICT)?)
         }
         Act::Accept => {
             state.take_price(id, now).ok_or(StatusCode::CONFLICT)?;
@@ -270,6 +276,12 @@ async fn act(
         }
         Act::Buy => {
             state.buy(id, now).ok_or(StatusCode::CONFLICT)?;
+            None
+        }
+        Act::Deal { status } => {
+            let one = state.conversations.get_mut(&id).ok_or(StatusCode::NOT_FOUND)?;
+            one.transaction.as_mut().ok_or(StatusCode::CONFLICT)?.status = status;
+            one.touch_time = now;
             None
         }
         Act::Status { title, subtitle } => {

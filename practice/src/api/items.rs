@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::Refusal;
 use crate::items::Item;
-use crate::ontology::ontology;
+use crate::ontology::{Locale, ontology};
 use crate::script::Fired;
 use crate::site::{Acting, Site};
-use crate::validate::{Body, violations};
+use crate::validate::{Body, emoji_violation, violations};
 use crate::{clock, store};
 
 pub fn routes() -> Router<Arc<Site>> {
@@ -49,12 +49,23 @@ pub(super) fn trusted(headers: &HeaderMap) -> Option<bool> {
     }
 }
 
-/// Converts a body into an item of `acting`. Fails if a field is missing or breaks a limit.
-fn checked(state: &store::State, acting: &Acting, body: Body, is_draft: bool) -> Result<Item, Refusal> {
+/// Converts a body into an item of `acting`, the successor of `old` if there is one. Fails if a field is missing or
+/// breaks a limit. A title that stays may have emoji.
+fn checked(
+    state: &store::State,
+    acting: &Acting,
+    old: Option<&Item>,
+    body: Body,
+    is_draft: bool,
+) -> Result<Item, Refusal> {
     let mut item = body.into_item(acting.locale).map_err(Refusal::Validation)?;
     item.member_id = acting.member.id;
     item.is_draft = is_draft;
     let mut errors = violations(&item, is_draft, acting.locale);
+    let stays = old.is_some_and(|old| old.title == item.title);
+    if acting.member.language == Locale::De && !stays {
+        errors.extend(emoji_violation(&item.title, acting.locale));
+    }
     let own = |id| {
         state
             .photos
@@ -145,7 +156,7 @@ async fn publish_directly(
 ) -> Result<Json<Value>, Refusal> {
     let acting = site.writer(&headers)?;
     let mut state = site.lock();
-    let mut item = checked(&state, &acting, upload.item, false)?;
+    let mut item = checked(&state, &acting, None, upload.item, false)?;
     item.id = state.new_id();
     item.create_time = clock::now_ms();
     apply(&fired, &mut item, &state);
@@ -163,7 +174,7 @@ async fn save_new_draft(
 ) -> Result<Json<Value>, Refusal> {
     let acting = site.writer(&headers)?;
     let mut state = site.lock();
-    let mut item = checked(&state, &acting, upload.item, true)?;
+    let mut item = checked(&state, &acting, None, upload.item, true)?;
     item.id = state.new_id();
     item.create_time = clock::now_ms();
     apply(&fired, &mut item, &state);
@@ -205,7 +216,8 @@ async fn save_draft(
     let acting = site.writer(&headers)?;
     let mut state = site.lock();
     let old = own(&state, &acting, id, true)?;
-    let mut item = replacing(old, checked(&state, &acting, upload.item, true)?);
+    let item = checked(&state, &acting, Some(&old), upload.item, true)?;
+    let mut item = replacing(old, item);
     apply(&fired, &mut item, &state);
     let answer = json!({"draft": state.edit_json(&item, acting.locale, &site.base_url), "code": 0});
     let facts = json!({"trusted": trusted(&headers)});
@@ -223,7 +235,8 @@ async fn complete_draft(
     let acting = site.writer(&headers)?;
     let mut state = site.lock();
     let old = own(&state, &acting, id, true)?;
-    let mut item = replacing(old, checked(&state, &acting, upload.item, false)?);
+    let item = checked(&state, &acting, None, upload.item, false)?;
+    let mut item = replacing(old, item);
     item.draft_id = Some(id);
     item.create_time = clock::now_ms();
     apply(&fired, &mut item, &state);
@@ -247,7 +260,8 @@ async fn edit(
     let acting = site.writer(&headers)?;
     let mut state = site.lock();
     let old = own(&state, &acting, id, false)?;
-    let mut item = replacing(old, checked(&state, &acting, upload.item, false)?);
+    let item = checked(&state, &acting, Some(&old), upload.item, false)?;
+    let mut item = replacing(old, item);
     apply(&fired, &mut item, &state);
     let answer = published(&item, upload.push_up);
     let facts = json!({"push_up": upload.push_up, "trusted": trusted(&headers)});

@@ -11,6 +11,8 @@ pub const OPEN: u64 = 1;
 pub const PAID: u64 = 210;
 pub const COMPLETED: u64 = 450;
 pub const CANCELLED: u64 = 430;
+/// This status and those above: closed without a sale.
+pub const CLOSED: u64 = 500;
 
 /// The statuses of a price request.
 pub const PENDING: u64 = 10;
@@ -35,7 +37,7 @@ pub struct Transaction {
 impl Transaction {
     /// Returns whether the transaction has been paid and not cancelled.
     pub fn is_sold(&self) -> bool {
-        self.status >= PAID && self.status != CANCELLED
+        (PAID..CLOSED).contains(&self.status) && self.status != CANCELLED
     }
 }
 
@@ -67,17 +69,18 @@ impl Conversation {
         })
     }
 
-    /// Invalidates earlier prices. If the buyer asks again, their earlier requests are withdrawn.
-    fn supersede(&mut self, asked_anew: bool) {
+    /// Invalidates the earlier prices of one side. Those of the other side stay current (as seen 2026, confidence A).
+    /// If the buyer asks again, their earlier requests are withdrawn.
+    fn supersede(&mut self, by_seller: bool) {
         for entry in &mut self.entries {
             match &mut entry.content {
-                EntryContent::OfferRequest { status, current, .. } => {
+                EntryContent::OfferRequest { status, current, .. } if !by_seller => {
                     *current = false;
-                    if asked_anew && *status == PENDING {
+                    if *status == PENDING {
                         *status = WITHDRAWN;
                     }
                 }
-                EntryContent::Offer { current, .. } => *current = false,
+                EntryContent::Offer { current, .. } if by_seller => *current = false,
                 _ => {}
             }
         }
@@ -105,7 +108,7 @@ impl State {
     ) -> Option<u64> {
         let conversation = self.conversations.get_mut(&conversation_id)?;
         let items = conversation.open_deal()?.item_ids.clone();
-        conversation.supersede(!by_seller);
+        conversation.supersede(by_seller);
         let prices = items
             .iter()
             .filter_map(|id| self.items.get(id))
@@ -184,6 +187,7 @@ impl State {
         if !ids.iter().all(for_sale) {
             return None;
         }
+        conversation.supersede(false);
         conversation.supersede(true);
         conversation.transaction.as_mut()?.status = PAID;
         for id in ids {

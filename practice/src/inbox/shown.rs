@@ -21,6 +21,10 @@ static ZONE: LazyLock<TimeZone> = LazyLock::new(|| {
 
 const HOUR_MS: i64 = 3_600_000;
 
+/// The difference between the id of a request's message and the id of the request. They are different numbers on the
+/// real site too, and only the second one is in the entity (as seen 2026-10, confidence A).
+const REQUEST_MESSAGE: u64 = 2_000_000;
+
 /// The viewer, the time and the format of a reading.
 #[derive(Clone, Copy, Debug)]
 pub struct Look<'a> {
@@ -214,6 +218,9 @@ impl State {
         });
         if let Some(group) = group {
             shown["display_group"] = json!(group);
+        }
+        if let EntryContent::OfferRequest { .. } = &entry.content {
+            shown["id"] = json!(entry.id + REQUEST_MESSAGE);
         }
         shown
     }

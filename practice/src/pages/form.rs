@@ -91,6 +91,19 @@ fn saved(item: &Item, photos: &[Value], locale: Locale) -> Value {
     })
 }
 
+/// Returns the tile that opens the choice of photo files.
+fn add_tile(generation: Generation, label: &str) -> String {
+    let button = |test_id: &str| {
+        format!(r#"<button type="button" data-ref="add-photos" data-testid="{test_id}">{label}</button>"#)
+    };
+    if generation.upload_button {
+        let button = button("media-select-upload-button");
+        format!(r#"<div data-testid="add-photos-icon-button">{button}</div>"#)
+    } else {
+        button("add-photos-icon-button")
+    }
+}
+
 fn form(visitor: &Visitor, acting: &Acting, item: Option<(&Item, Vec<Value>)>) -> Response {
     let locale = visitor.locale;
     let t = |key: &str| escape(text(locale, key));
@@ -125,7 +138,7 @@ fn form(visitor: &Visitor, acting: &Acting, item: Option<(&Item, Vec<Value>)>) -
 <p>{photos}</p>
 <div class="dropzone" data-ref="dropzone" data-testid="dropzone">
 <div class="grid" data-ref="photo-grid"{grid}></div>
-<button type="button" data-ref="add-photos" data-testid="add-photos-icon-button">{add_photos}</button>
+{add_tile}
 </div>
 </section>
 <section class="field" data-field="title" data-ref="field-title"><label for="title">{title}</label>
@@ -145,7 +158,7 @@ fn form(visitor: &Visitor, acting: &Acting, item: Option<(&Item, Vec<Value>)>) -
 <script src="/assets/form.js" type="module"></script>"#,
         heading = t(heading),
         photos = t("photos"),
-        add_photos = t("add_photos"),
+        add_tile = add_tile(generation, &t("add_photos")),
         title = t("title"),
         title_hint = t("title_hint"),
         description = t("description"),

@@ -27,7 +27,9 @@ pub async fn show(
     let state = site.lock();
     let item = state.item(id, clock::now_ms()).filter(|item| !item.is_draft);
     let item = item.filter(|item| item.member_id == acting.member.id || !item.is_hidden);
-    let Some(item) = item else { return visitor.broken() };
+    let Some(item) = item else {
+        return visitor.not_found();
+    };
 
     let t = |key: &str| escape(text(locale, key));
     let photo_urls: Vec<_> = item

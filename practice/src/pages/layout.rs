@@ -5,7 +5,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::appearance::Appearance;
+use crate::appearance::{Appearance, Markup};
 use crate::ontology::{Locale, ontology, text};
 use crate::session::{self, CSRF_TOKEN, cookie};
 use crate::site::{Acting, Site};
@@ -84,11 +84,17 @@ impl Visitor {
             Some(acting) => {
                 let login = escape(&acting.member.login);
                 let id = acting.member.id;
+                // The link had no test id (as seen 2026-05, confidence A).
+                let sell_test_id = if self.pages.markup == Markup::May2026 {
+                    ""
+                } else {
+                    r#" data-testid="prohibited-listing-education-upload-button""#
+                };
                 format!(
                     r#"<a href="/inbox" data-testid="header-conversations-button">✉</a>
 <button type="button" data-testid="header-notification-button">🔔</button>
 <a href="/member/{id}" id="user-menu-button" data-testid="user-menu-button"><img alt="{login}" width="24" height="24" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA="></a>
-<a href="/items/new" class="sell" data-testid="prohibited-listing-education-upload-button">{sell}</a>
+<a href="/items/new" class="sell"{sell_test_id}>{sell}</a>
 <button type="button" data-ref="log-out" data-testid="user-menu--logout-button">{log_out}</button>"#,
                     sell = text(locale, "sell"),
                     log_out = text(locale, "log_out"),
@@ -170,7 +176,21 @@ impl Visitor {
         overlays
     }
 
-    /// Returns the page for a missing resource, such as a deleted draft or another member's editor.
+    /// Returns the page for an address without an item or member (test id as seen 2026, confidence A).
+    pub fn not_found(&self) -> Response {
+        let missing = text(self.locale, "page_missing");
+        self.page(
+            StatusCode::NOT_FOUND,
+            missing,
+            &format!(
+                r#"<div data-testid="page-not-found"><h1>{}</h1></div>"#,
+                escape(missing)
+            ),
+            Value::Null,
+        )
+    }
+
+    /// Returns the page for an editor that cannot be opened: of a deleted draft, or of another member's item.
     pub fn broken(&self) -> Response {
         let wrong = text(self.locale, "something_wrong");
         self.page(

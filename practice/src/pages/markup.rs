@@ -2,7 +2,8 @@
 //! differ.
 //!
 //! As seen in 2023 (confidence A, on the Polish site), 2026-05, 2026-07 and 2026-09 (confidence A). If an older name is
-//! not known, the current name is used. To add a generation, add it to [`Markup`] and describe it here.
+//! not known, the current name is used. The size input of 2026-07 was seen again in 2026-10. To add a generation, add it
+//! to [`Markup`] and describe it here.
 
 use serde::Serialize;
 
@@ -51,6 +52,8 @@ pub struct Generation {
     pub photos: Option<&'static str>,
     /// Whether photos are `img` elements instead of backgrounds.
     pub images: bool,
+    /// Whether the tile that adds photos contains a button of its own.
+    pub upload_button: bool,
     pub category: Input,
     pub brand: Input,
     pub size: Input,
@@ -66,6 +69,7 @@ pub struct Generation {
 const SEPTEMBER_2026: Generation = Generation {
     photos: Some("media-upload"),
     images: false,
+    upload_button: true,
     category: Input::new("category", "catalog-select-dropdown"),
     brand: Input::new("brand", "brand-select-dropdown"),
     size: Input::new("size", "category-size-single-grid_chips"),
@@ -84,6 +88,7 @@ const JULY_2026: Generation = Generation {
 const MAY_2026: Generation = Generation {
     photos: Some("media-select"),
     images: true,
+    upload_button: false,
     size: Input::new("size", "size-select-dropdown"),
     condition: Input::new("condition", "condition-select-dropdown"),
     ..SEPTEMBER_2026
@@ -92,6 +97,7 @@ const MAY_2026: Generation = Generation {
 const Y2023: Generation = Generation {
     photos: None,
     images: true,
+    upload_button: false,
     category: Input::untested("catalog_id", "catalog-select-dropdown"),
     brand: Input::untested("brand_id", "brand-select-dropdown"),
     size: Input::untested("size_id", "size-select-dropdown"),

@@ -171,6 +171,8 @@ pub struct Do {
     pub new_id_on_publish: bool,
     /// The request is refused with this error under this field.
     pub reject: Option<FieldError>,
+    /// The form itself refuses to save or publish: it shows these errors under their fields and sends no request.
+    pub refuse_in_form: Vec<FieldError>,
 }
 
 fn name_or_object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Do, D::Error> {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Asked, Challenge, Fired, Mutation, Operation};
 use crate::ontology::text;
 use crate::pages::{challenge, script_json};
+use crate::validate::FieldError;
 
 /// Returns `response` with the changes of the behaviours.
 pub async fn spoilt(response: Response, fired: &Fired, asked: &Asked) -> Response {
@@ -74,6 +75,11 @@ fn insertions(fired: &Fired, asked: &Asked) -> (String, String) {
         if let Some(step) = fired.iter().find_map(|action| action.overlay_at) {
             let step = script_json(&json!(step));
             head.push_str(&format!("<script>self.practiceOverlayAt={step}</script>"));
+        }
+        let refusals: Vec<&FieldError> = fired.iter().flat_map(|action| &action.refuse_in_form).collect();
+        if !refusals.is_empty() {
+            let refusals = script_json(&json!(refusals));
+            head.push_str(&format!("<script>self.practiceRefusals={refusals}</script>"));
         }
     }
     if fired.any(|action| action.challenge == Some(Challenge::CaptchaInPage)) {

@@ -48,6 +48,115 @@ async fn default_form_is_the_current_one() {
 }
 
 #[tokio::test]
+async fn form_parts_have_their_captured_names() {
+    let rig = Rig::start().await;
+    for (script, names) in [
+        (
+            "photos.js",
+            &["`media-select-grid-${name}-button-${n}`", "`image-wrapper-${n}`"][..],
+        ),
+        (
+            "attributes.js",
+            &[
+                "id: `package-size-${one.id}`",
+                "`condition-${one.id}--title`",
+                "`${named}-checkbox-${one.id}`",
+            ][..],
+        ),
+        ("category.js", &["id: `${one.id}-catalog-suggestion-radio`"][..]),
+        (
+            "brand.js",
+            &["id: \"custom-select-brand-radio\"", "\"brand-popular-label\""][..],
+        ),
+        (
+            "dom.js",
+            &["\"c-input__note\"", "\"web_ui__Validation__warning\""][..],
+        ),
+    ] {
+        let answer = rig
+            .client
+            .get(rig.url(&format!("/assets/form/{script}")))
+            .send()
+            .await
+            .expect("an answer");
+        let text = answer.text().await.expect("text");
+        for name in names {
+            assert!(text.contains(*name), "{script}: {name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn form_of_may_2026_has_older_buttons() {
+    let rig = Rig::start().await;
+    let older = rig
+        .member_with(json!({"login": "older", "pages": {"markup": "2026-05"}}))
+        .await;
+    let current = rig.member("current").await;
+    for (member, is_older) in [(&older, true), (&current, false)] {
+        let form = page(member, "/items/new").await;
+        let link = form.contains("prohibited-listing-education-upload-button");
+        let button = form.contains("media-select-upload-button");
+        assert_eq!((link, button), (!is_older, !is_older));
+        assert!(form.contains("add-photos-icon-button") && form.contains(r#"href="/items/new""#));
+    }
+}
+
+#[tokio::test]
+async fn address_without_an_item_or_member_is_not_found() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    for (path, is_marked) in [
+        ("/items/999999", true),
+        ("/member/999999", true),
+        ("/items/999999/edit", false),
+    ] {
+        let (status, page) = member.call(Method::GET, path, Value::Null).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        let page = page.as_str().expect("a page");
+        assert_eq!(
+            page.contains(r#"data-testid="page-not-found""#),
+            is_marked,
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn own_card_shows_views_and_its_link_all_facts() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    let item = member.hoodie("Hoodie").await;
+    let (_, body) = member
+        .call(Method::POST, "/api/v2/item_upload/items", json!({"item": item}))
+        .await;
+    let id = &body["item"]["id"];
+    let path = format!("/member/{}", member.id);
+    let own = page(&member, &path).await;
+    let title = format!(r#"data-testid="product-item-id-{id}--overlay-link" title="Hoodie, Nike, Good, "#);
+    assert!(own.contains(&title) && own.contains("29,50"), "{own}");
+    let views = format!(r#"data-testid="product-item-id-{id}--description-title">0<"#);
+    assert!(own.contains(&views), "{own}");
+    let other = page(&rig.member("max").await, &path).await;
+    let brand = format!(r#"data-testid="product-item-id-{id}--description-title">Nike<"#);
+    assert!(other.contains(&brand), "{other}");
+}
+
+#[tokio::test]
+async fn search_does_not_find_no_brand_by_its_name() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    let has_none = async |query: &str| {
+        let found = member.get(&format!("/api/v2/item_upload/brands{query}")).await;
+        let brands = found["brands"].as_array().expect("a list").clone();
+        brands.iter().any(|brand| brand["id"] == 1)
+    };
+    assert!(has_none("").await);
+    assert!(has_none("?keyword=").await);
+    assert!(!has_none("?keyword=No%20brand").await);
+}
+
+#[tokio::test]
 async fn unknown_appearance_settings_are_refused() {
     let rig = Rig::start().await;
     let request = rig

@@ -163,6 +163,92 @@ async fn every_entry_kind_exists_with_its_content() {
 }
 
 #[tokio::test]
+async fn latest_price_of_each_side_is_current() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    let item = rig.item(&member, "Hoodie").await;
+    let one = rig.conversation(&member, &[item], "Hello").await;
+    for (price, from) in [
+        (1400, "buyer"),
+        (1800, "seller"),
+        (1500, "buyer"),
+        (1700, "seller"),
+    ] {
+        rig.act(&one, json!({"do": "offer", "price": price, "from": from}))
+            .await;
+    }
+    let read = member.conversation(&one).await;
+    let messages = read["messages"].as_array().expect("a list");
+    let prices: Vec<_> = messages[1..]
+        .iter()
+        .map(|message| {
+            let entity = &message["entity"];
+            (
+                entity["price"]["amount"].clone(),
+                entity["current"] == true,
+                entity["status"].clone(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        prices,
+        [
+            (json!("14.0"), false, json!(40)),
+            (json!("18.0"), false, Value::Null),
+            (json!("15.0"), true, json!(10)),
+            (json!("17.0"), true, Value::Null),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn id_of_a_request_message_is_beside_its_entity() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    let item = rig.item(&member, "Hoodie").await;
+    let one = rig.conversation(&member, &[item], "Hello").await;
+    let asked = rig.act(&one, json!({"do": "offer", "price": 1400})).await;
+    let message = member.conversation(&one).await["messages"][1].clone();
+    assert_eq!(message["entity"]["offer_request_id"], asked["id"]);
+    assert!(
+        message["id"].is_u64() && message["id"] != asked["id"],
+        "{message}"
+    );
+    assert!(message["entity"].get("id").is_none());
+}
+
+#[tokio::test]
+async fn request_stays_pending_when_its_deal_ends() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    let item = rig.item(&member, "Hoodie").await;
+    let one = rig.conversation(&member, &[item], "Hello").await;
+    rig.act(&one, json!({"do": "offer", "price": 1400})).await;
+    let wish = json!({"member_id": member.id, "buyer": "other_buyer", "item_ids": [item], "text": "Mine!"});
+    let other = rig.admin(Method::POST, "conversations", wish).await;
+    rig.act(&other, json!({"do": "buy"})).await;
+    let read = member.conversation(&one).await;
+    let (deal, request) = (&read["transaction"], &read["messages"][1]["entity"]);
+    assert_eq!(
+        (&deal["status"], &deal["item_is_closed"]),
+        (&json!(1), &json!(true))
+    );
+    assert_eq!(
+        (&request["status"], &request["current"]),
+        (&json!(10), &json!(true))
+    );
+
+    rig.act(&one, json!({"do": "deal", "status": 520})).await;
+    let read = member.conversation(&one).await;
+    let (deal, request) = (&read["transaction"], &read["messages"][1]["entity"]);
+    assert_eq!(
+        (&deal["status"], &deal["is_reserved"]),
+        (&json!(520), &json!(false))
+    );
+    assert_eq!(request["status"], 10);
+}
+
+#[tokio::test]
 async fn bundle_has_several_items_and_no_item_id() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;

@@ -27,6 +27,22 @@ async fn cut_connection_and_500_hide_an_accepted_write() {
 }
 
 #[tokio::test]
+async fn form_can_refuse_without_a_request() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    let errors = json!([{"field": "brand", "value": "No </script> brand"}]);
+    rig.script(json!({"on": "form", "times": 1, "do": {"refuse_in_form": errors}}))
+        .await;
+    let (_, page) = member.call(Method::GET, "/items/new", Value::Null).await;
+    let page = page.as_str().expect("a page");
+    let script =
+        r#"<script>self.practiceRefusals=[{"field":"brand","value":"No \u003c/script> brand"}]</script>"#;
+    assert!(page.contains(script), "{page}");
+    let (_, page) = member.call(Method::GET, "/items/new", Value::Null).await;
+    assert!(!page.as_str().expect("a page").contains("practiceRefusals"));
+}
+
+#[tokio::test]
 async fn refused_request_is_not_cut() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;

@@ -157,6 +157,25 @@ async fn limit_violations_are_refused_by_field() {
 }
 
 #[tokio::test]
+async fn emoji_in_a_title_is_refused_to_german_members() {
+    let rig = Rig::start().await;
+    for (language, expected) in [("de", StatusCode::BAD_REQUEST), ("fr", StatusCode::OK)] {
+        let member = rig
+            .member_with(json!({"login": language, "language": language}))
+            .await;
+        let item = member.hoodie("Hoodie ✨").await;
+        let (status, body) = member
+            .call(Method::POST, "/api/v2/item_upload/items", json!({"item": item}))
+            .await;
+        assert_eq!(status, expected, "{language}: {body}");
+        let older = rig.item(&member, "Hoodie ✨").await;
+        let path = format!("/api/v2/item_upload/items/{older}");
+        let (status, body) = member.call(Method::PUT, &path, json!({"item": item})).await;
+        assert_eq!(status, StatusCode::OK, "the title stays: {body}");
+    }
+}
+
+#[tokio::test]
 async fn edit_replaces_the_item_and_only_its_owner_may_edit() {
     let rig = Rig::start().await;
     let (member, other) = (rig.member("lea").await, rig.member("max").await);

@@ -191,13 +191,14 @@ fn content(remote_id: String, source: Content) -> v1::message::Content {
     use v1::message::Content as C;
     match source {
         Content::OfferRequest {
+            offer_id,
             transaction_id,
             price,
             original_price,
             status,
             current,
         } => C::OfferRequest(v1::message::OfferRequest {
-            remote_id,
+            remote_id: offer_id.unwrap_or(remote_id),
             transaction_id: transaction_id.unwrap_or_default(),
             price: price.map(money),
             original_price: original_price.map(money),
@@ -297,5 +298,28 @@ pub fn reply_state(state: ReplyState) -> v1::reply::State {
         ReplyState::Failed => S::Failed,
         ReplyState::Blocked => S::Blocked,
         ReplyState::Cancelled => S::Cancelled,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_has_its_own_id_or_that_of_its_message() {
+        for (offer_id, expected) in [(Some("8"), "8"), (None, "700103")] {
+            let source = Content::OfferRequest {
+                offer_id: offer_id.map(str::to_owned),
+                transaction_id: None,
+                price: None,
+                original_price: None,
+                status: Some(10),
+                current: true,
+            };
+            let v1::message::Content::OfferRequest(offer) = content("700103".to_owned(), source) else {
+                panic!("an offer");
+            };
+            assert_eq!(offer.remote_id, expected);
+        }
     }
 }

@@ -173,7 +173,7 @@ pub fn code(kind: ViolationKind) -> Code {
         ViolationKind::TooShort | ViolationKind::TooFew => Code::TooFew,
         ViolationKind::TooLong | ViolationKind::TooMany => Code::TooMany,
         ViolationKind::TooManyCapitals => Code::TooManyCapitals,
-        ViolationKind::SpecialCharactersInARow => Code::TooManySpecialCharacters,
+        ViolationKind::SpecialCharactersInARow | ViolationKind::Emoji => Code::TooManySpecialCharacters,
         ViolationKind::ControlCharacter => Code::Malformed,
         ViolationKind::TooLow | ViolationKind::TooHigh => Code::OutOfRange,
         ViolationKind::NotALeaf => Code::NotALeaf,

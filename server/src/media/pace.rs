@@ -36,7 +36,6 @@ impl Pace {
     /// Waits for the next piece.
     ///
     /// DEADLINE_EXCEEDED if the piece does not arrive in time, or if the upload exceeds its total time.
-    /// DEADLINE_EXCEEDED when it does not come, or when those before it came too slowly.
     pub async fn next<T>(&self, piece: impl Future<Output = T>) -> Result<T, Problem> {
         let left = self.total.saturating_sub(self.begun.elapsed());
         let wait = if failpoints::disables("pace") {

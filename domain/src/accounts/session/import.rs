@@ -4,7 +4,7 @@
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde::{Deserialize, Serialize};
-use vintedbot_marketplace::cookies::{self as brought, Brought, Rules, Source};
+use vintedbot_marketplace::cookies::{self as brought, Brought, Rules};
 use vintedbot_marketplace::{AccountContext, CANDIDATE, Member, Session};
 use zeroize::Zeroizing;
 
@@ -25,21 +25,19 @@ const METHOD: &str = "ImportSession";
 const USER_AGENT_MAX: usize = 512;
 const HOUR: Millis = 3_600_000;
 
-/// The source of the cookies.
+/// The source of the cookies. Both read every format; the text itself shows which one it is.
 #[derive(Clone)]
 pub enum SessionSource {
-    /// The value of a `Cookie` header.
+    /// What a person copied from the browser's developer tools.
     CookieHeader(Zeroizing<String>),
-    /// A browser's export, as JSON.
+    /// What a browser, an extension or a tool exported.
     BrowserExport(Zeroizing<String>),
 }
 
 impl SessionSource {
-    fn as_source(&self) -> Source<'_> {
-        match self {
-            Self::CookieHeader(text) => Source::Header(text),
-            Self::BrowserExport(text) => Source::Export(text),
-        }
+    fn text(&self) -> &str {
+        let (Self::CookieHeader(text) | Self::BrowserExport(text)) = self;
+        text
     }
 
     /// Returns the hash that replaces the cookies in the stored parameters of the call.
@@ -117,7 +115,7 @@ pub async fn import_session(context: &Context, caller: &Caller, import: ImportSe
     let account = crate::accounts::get(context, caller, &import.account_id).await?;
     check(&import, context.store.now().await?)?;
     let taken = Rules::embedded()
-        .take(&import.source.as_source(), account.site_market()?)
+        .take(import.source.text(), account.site_market()?)
         .map_err(|error| refusal(error, &import, &account))?;
     let (context_, caller_, import) = (context.clone(), caller.clone(), std::sync::Arc::new(import));
     let account_id = account.id;

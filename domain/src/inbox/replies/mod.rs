@@ -20,7 +20,7 @@ mod token;
 pub(in crate::inbox) mod watch;
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter};
-use vintedbot_marketplace::fold;
+use vintedbot_marketplace::text::comparable;
 
 pub use cancel::{cancel, cancel_open};
 pub use confirm::{Confirm, confirm};
@@ -38,8 +38,6 @@ use crate::store::Tx;
 use crate::store::entities::{accounts, effects, jobs as work_rows, messages, replies};
 use crate::{Error, Reason, Result, jobs};
 
-/// The maximum length of a reply's text, in characters.
-pub const TEXT_MAX: usize = 4_000;
 /// The maximum number of photos of a reply.
 pub const PHOTOS_MAX: usize = 5;
 
@@ -142,9 +140,10 @@ pub(super) async fn join(tx: &Tx, site: &str, message: &mut messages::Model) -> 
     Ok(())
 }
 
-/// Normalises a text for comparison. The site may change white space, line ends and the Unicode form of letters.
+/// Returns the form in which a reply is compared with a message. Beyond [`comparable`], the number of blanks and the
+/// kind of white space between words do not count.
 fn normalised(text: &str) -> String {
-    fold(text).split_whitespace().collect::<Vec<_>>().join(" ")
+    comparable(text).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn may_act(row: &replies::Model, account: &accounts::Model) -> Result<()> {

@@ -243,6 +243,8 @@ mod tests {
         );
         let spaced = "Oui,\u{a0}toujours  là\u{202f}!\r\n";
         assert_eq!(decided(&[("70", "1", spaced)], NOW + 1, None), sent("70"));
+        let decomposed = "\u{feff}Oui,\ttoujours la\u{300} !";
+        assert_eq!(decided(&[("70", "1", decomposed)], NOW + 1, None), sent("70"));
     }
 
     #[test]
@@ -284,8 +286,14 @@ mod tests {
 
     #[test]
     fn other_text_of_ours_asks_the_person() {
-        let other = [("70", "1", "Non, vendu")];
-        assert_eq!(decided(&other, NOW + 1, None), Decision::NotYet);
-        assert_eq!(decided(&other, NOW, Some(NOTHING_ONCE)), Decision::Differs);
+        for text in ["Non, vendu", "Oui, toujours la ?", "👍"] {
+            let other = [("70", "1", text)];
+            assert_eq!(decided(&other, NOW + 1, None), Decision::NotYet, "{text}");
+            assert_eq!(
+                decided(&other, NOW, Some(NOTHING_ONCE)),
+                Decision::Differs,
+                "{text}"
+            );
+        }
     }
 }

@@ -5,11 +5,13 @@ use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect,
 };
 use serde::Serialize;
+use vintedbot_marketplace::text;
 
-use super::{PHOTOS_MAX, TEXT_MAX, lock_account, not_paused, requeue, save};
+use super::{PHOTOS_MAX, lock_account, not_paused, requeue, save};
 use crate::accounts::{self, Account, Mode};
 use crate::events::{Kind, PendingEvent};
 use crate::identity::Caller;
+use crate::inbox::text::check_text;
 use crate::inbox::{Reply, ReplyState, Thread};
 use crate::keys::sha256_hex;
 use crate::store::Tx;
@@ -75,26 +77,14 @@ pub async fn send(context: &Context, caller: &Caller, send: Send) -> Result<Repl
         .await
 }
 
-/// Checks the parameters and returns the trimmed text.
+/// Checks the parameters and returns the text in the common form and trimmed.
 fn checked(send: &Send) -> Result<String> {
-    let text = send.text.trim().to_owned();
-    let mut violations = Vec::new();
-    if text.chars().count() > TEXT_MAX {
-        violations.push(Violation::new(
-            "text",
-            format!("must have at most {TEXT_MAX} characters"),
-        ));
-    }
+    let text = text::normalize(&send.text).trim().to_owned();
+    let mut violations: Vec<_> = check_text("text", &text).into_iter().collect();
     if text.is_empty() && send.photo_ids.is_empty() {
         violations.push(Violation::new(
             "text",
             "must not be empty unless a photo is attached",
-        ));
-    }
-    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-        violations.push(Violation::new(
-            "text",
-            "must not contain control characters other than line breaks and tabs",
         ));
     }
     if send.photo_ids.len() > PHOTOS_MAX {

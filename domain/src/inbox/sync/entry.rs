@@ -1,9 +1,9 @@
 //! Maps the entries of a conversation to message rows: key, author and content, and the merge when an entry is read
 //! again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use vintedbot_marketplace::{Conversation, Counterparty, Entry, EntryContent, Language, Money};
+use vintedbot_marketplace::{Conversation, Counterparty, Entry, EntryContent, Language, Money, text};
 
 use crate::clock::Millis;
 use crate::inbox::{Attachment, AttachmentState, Author, Content, MessageKind};
@@ -68,6 +68,26 @@ pub(super) fn read_all(conversation: &Conversation, sides: &Sides<'_>, language:
     reads
 }
 
+/// Gives an offer the key under which it is stored, if that is another one: an earlier version took the id of the
+/// request for the id of its message. Such a row has the same kind and time, and no other entry has its key.
+pub(super) fn keep_offer_keys(rows: &[messages::Model], reads: &mut [Read]) {
+    let stored: HashSet<&str> = rows.iter().map(|row| row.remote_key.as_str()).collect();
+    let mut taken: HashSet<String> = reads.iter().map(|read| read.key.clone()).collect();
+    for read in reads {
+        let is_offer = matches!(read.kind, MessageKind::OfferRequest | MessageKind::SellerOffer);
+        if !is_offer || stored.contains(read.key.as_str()) {
+            continue;
+        }
+        let same = rows.iter().find(|row| {
+            row.kind == read.kind && read.time == Some(row.time) && !taken.contains(&row.remote_key)
+        });
+        if let Some(row) = same {
+            read.key.clone_from(&row.remote_key);
+            taken.insert(row.remote_key.clone());
+        }
+    }
+}
+
 fn read(entry: &Entry, sides: &Sides<'_>, language: Language, counts: &mut HashMap<String, u32>) -> Read {
     let (kind, name) = kind_of(&entry.content);
     let remote_id = entry
@@ -123,6 +143,7 @@ fn content_of(content: &EntryContent, language: Language) -> (String, Option<Con
     match content {
         EntryContent::Message { body, photo_urls } => (storable(body), None, photo_urls.clone()),
         EntryContent::OfferRequest {
+            offer_id,
             transaction_id,
             price: asked,
             original_price,
@@ -130,6 +151,7 @@ fn content_of(content: &EntryContent, language: Language) -> (String, Option<Con
             current,
         } => {
             let content = Content::OfferRequest {
+                offer_id: offer_id.clone(),
                 transaction_id: transaction_id.clone(),
                 price: asked.clone(),
                 original_price: original_price.clone(),
@@ -187,9 +209,9 @@ fn joined(title: &str, subtitle: &str) -> String {
     storable(&parts.join("\n"))
 }
 
-/// Removes NUL characters, because PostgreSQL rejects them.
+/// Returns a text of the site in the common form, without NUL characters, which PostgreSQL rejects.
 pub(super) fn storable(text: &str) -> String {
-    text.replace('\0', "")
+    text::cleaned(text)
 }
 
 /// The values of a new row that its entry does not supply.
@@ -271,6 +293,7 @@ fn filled(now: Content, before: &Content) -> Content {
     match (now, before) {
         (
             Content::OfferRequest {
+                offer_id,
                 transaction_id,
                 price,
                 original_price,
@@ -278,6 +301,7 @@ fn filled(now: Content, before: &Content) -> Content {
                 current,
             },
             Content::OfferRequest {
+                offer_id: offer_before,
                 transaction_id: transaction_before,
                 price: price_before,
                 original_price: original_before,
@@ -285,6 +309,7 @@ fn filled(now: Content, before: &Content) -> Content {
                 ..
             },
         ) => Content::OfferRequest {
+            offer_id: offer_id.or_else(|| offer_before.clone()),
             transaction_id: transaction_id.or_else(|| transaction_before.clone()),
             price: price.or_else(|| price_before.clone()),
             original_price: original_price.or_else(|| original_before.clone()),

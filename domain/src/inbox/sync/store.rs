@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures::FutureExt;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
-use vintedbot_marketplace::{Conversation, Counterparty, InboxRow, Language, Transaction};
+use vintedbot_marketplace::{Conversation, Counterparty, InboxRow, Language, Transaction, text};
 
 use super::changes::{self, Changes, Reading};
 use super::entry::{self, Read, Sides, storable};
@@ -83,11 +83,12 @@ pub async fn store_in(
     let counterparty = conversation.person.as_ref();
     let counterparty = counterparty.or_else(|| row.and_then(|row| row.person.as_ref()));
     let (person, is_renamed) = person(tx, account, found.as_ref(), counterparty, now).await?;
-    let reads = read_all(account, &person, conversation);
+    let mut reads = read_all(account, &person, conversation);
     let rows = match &found {
         Some(thread) => rows_of(tx, &thread.id).await?,
         None => Vec::new(),
     };
+    entry::keep_offer_keys(&rows, &mut reads);
 
     let is_new = found.is_none();
     let before = match found {
@@ -227,7 +228,7 @@ async fn person(
             .map(|person| storable(&person.member_id))
             .unwrap_or_default(),
         login: counterparty
-            .map(|person| storable(&person.login))
+            .map(|person| text::cleaned_name(&person.login))
             .unwrap_or_default(),
         is_system: counterparty.is_some_and(|person| person.is_system),
         create_time: now,
@@ -389,9 +390,11 @@ async fn describe(
         (Some(now), _) => Some(now.clone()),
         (None, before) => before,
     };
-    let title = transaction.as_ref().map(|one| storable(&one.item_title));
+    let title = transaction
+        .as_ref()
+        .map(|one| text::cleaned_name(&one.item_title));
     let title = title.filter(|title| !title.is_empty());
-    let subject = title.unwrap_or_else(|| storable(&conversation.subtitle));
+    let subject = title.unwrap_or_else(|| text::cleaned_name(&conversation.subtitle));
     if !subject.is_empty() {
         thread.subject = subject;
     }
@@ -409,7 +412,9 @@ async fn describe(
     thread.waiting_for_me = changes
         .last_word()
         .is_some_and(|row| row.author == Author::Person);
-    thread.has_offer = changes.all().iter().any(is_open_offer);
+    let deal = transaction.as_ref();
+    thread.has_offer =
+        deal.is_none_or(Transaction::is_open) && changes.all().iter().any(|row| is_open_offer(row, deal));
     Ok(())
 }
 
@@ -447,21 +452,30 @@ async fn listing_of(tx: &Tx, account_id: &str, transaction: &Transaction) -> Res
     Ok(listing.map(|listing| listing.id))
 }
 
-fn is_open_offer(row: &messages::Model) -> bool {
+/// Returns whether a row is an offer that the account can answer while the deal is open. A buyer's request has its own
+/// status and names its transaction; a seller's offer has neither.
+fn is_open_offer(row: &messages::Model, deal: Option<&Transaction>) -> bool {
+    if row.author != Author::Person {
+        return false;
+    }
     let content = row.content.as_deref().map(serde_json::from_str::<Content>);
-    row.author == Author::Person
-        && matches!(
-            content,
-            Some(Ok(Content::OfferRequest {
-                status: Some(PENDING),
-                current: true,
-                ..
-            }))
-        )
+    match content {
+        Some(Ok(Content::OfferRequest {
+            transaction_id,
+            status: Some(PENDING),
+            current: true,
+            ..
+        })) => match (transaction_id, deal) {
+            (Some(id), Some(deal)) => id == deal.id || deal.id.is_empty(),
+            _ => true,
+        },
+        Some(Ok(Content::SellerOffer { current, .. })) => current,
+        _ => false,
+    }
 }
 
 /// Returns the beginning of a text, on one line.
 fn snippet(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(SNIPPET_MAX).collect()
+    text::beginning(&line, SNIPPET_MAX).to_owned()
 }

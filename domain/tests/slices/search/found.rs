@@ -105,6 +105,7 @@ async fn fill(stage: &Stage) -> (String, String) {
         })
         .await;
     let offer = EntryContent::OfferRequest {
+        offer_id: None,
         transaction_id: Some("5".to_owned()),
         price: None,
         original_price: None,

@@ -4,6 +4,7 @@ mod bad;
 mod found;
 mod old;
 mod rebuilt;
+mod signs;
 mod stored;
 
 use futures::FutureExt as _;

@@ -292,6 +292,7 @@ fn elements_are_challenge_signs() {
         ("#verification_code", Kind::SecondFactor),
         ("input[autocomplete='one-time-code']", Kind::SecondFactor),
         ("[data-testid='auth-modal--overlay']", Kind::LoginLost),
+        ("[data-testid='page-not-found']", Kind::BrokenPage),
     ] {
         assert!(selectors.contains(&css), "{css} has to be asked for");
         assert_eq!(
