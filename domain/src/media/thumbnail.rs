@@ -1,11 +1,10 @@
 //! Thumbnails of screenshots for the step timeline.
 
 use bytes::Bytes;
-use image::RgbImage;
+use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
-use image::imageops::FilterType;
 
-use super::pipeline::{thumbnail_pixels, work};
+use super::pipeline::{resized, thumbnail_pixels, work};
 
 /// The maximum width in pixels, enough to distinguish pages.
 const WIDTH: u32 = 320;
@@ -22,15 +21,16 @@ pub async fn thumbnail(png: Bytes) -> Option<Bytes> {
 }
 
 fn shrink(png: &[u8]) -> Option<Bytes> {
-    let (pixels, (width, height)) = thumbnail_pixels(png, WIDTH, HEIGHT / WIDTH)?;
-    let mut small = RgbImage::from_raw(width, height, pixels)?;
+    let (mut pixels, (mut width, mut height)) = thumbnail_pixels(png, WIDTH, HEIGHT / WIDTH)?;
     if width > WIDTH {
-        let height = (u64::from(height) * u64::from(WIDTH) / u64::from(width)).clamp(1, u64::from(HEIGHT));
-        small = image::imageops::resize(&small, WIDTH, u32::try_from(height).ok()?, FilterType::Triangle);
+        let small = (u64::from(height) * u64::from(WIDTH) / u64::from(width)).clamp(1, u64::from(HEIGHT));
+        let small = (WIDTH, u32::try_from(small).ok()?);
+        pixels = resized(&pixels, (width, height), small);
+        (width, height) = small;
     }
     let mut jpeg = Vec::new();
-    small
-        .write_with_encoder(JpegEncoder::new_with_quality(&mut jpeg, QUALITY))
+    JpegEncoder::new_with_quality(&mut jpeg, QUALITY)
+        .encode(&pixels, width, height, ExtendedColorType::Rgb8)
         .ok()?;
     Some(jpeg.into())
 }
@@ -39,7 +39,7 @@ fn shrink(png: &[u8]) -> Option<Bytes> {
 mod tests {
     use std::io::Cursor;
 
-    use image::{ImageFormat, Rgb};
+    use image::{ImageFormat, Rgb, RgbImage};
 
     use super::*;
 

@@ -34,6 +34,7 @@ use sha2::{Digest, Sha256};
 
 use self::container::Body;
 pub(super) use self::png::thumbnail_pixels;
+pub(super) use self::rgb::resized;
 use self::shape::Shape;
 pub use self::work::{Source, Stop, process_off_thread};
 

@@ -255,7 +255,8 @@ pub(super) fn over_white(sample: u8, alpha: u8) -> u8 {
     ((sum + 127) / 255) as u8
 }
 
-fn resized(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
+/// Resizes RGB pixels.
+pub(in crate::media) fn resized(pixels: &[u8], from: (u32, u32), to: (u32, u32)) -> Vec<u8> {
     let source =
         ImageRef::new(from.0, from.1, pixels, PixelType::U8x3).expect("a picture has width x height pixels");
     let mut out = Image::new(to.0, to.1, PixelType::U8x3);
