@@ -223,8 +223,8 @@ pub async fn content(
         name: brand.name.clone(),
     });
     ItemContent {
-        title: "Sweat gris chiné, taille M \u{1f9f6}".to_owned(),
-        description: "Porté deux fois.\nLavé à 30°, sans \"peluches\" – coton épais.".to_owned(),
+        title: "Sweat gris chiné, taille M".to_owned(),
+        description: "Porté deux fois.\nLavé à 30°, sans \"peluches\" – coton épais \u{1f9f6}.".to_owned(),
         price: Money {
             minor_units: 2950,
             currency: "EUR".to_owned(),

@@ -102,9 +102,9 @@ async fn refused_ones(world: &World, account: &Account) -> Result<()> {
         source: Some(Source::BrowserExport(text)),
         ..request(account, String::new())
     };
-    let no_json = export(signed_in.header());
+    let unreadable = export("neither JSON\nnor cookies".to_owned());
     refused(
-        accounts.import_session(no_json).await,
+        accounts.import_session(unreadable).await,
         Code::InvalidArgument,
         ErrorReason::ValidationFailed,
     )?;
