@@ -97,7 +97,7 @@ async fn run_missing(connection: &DatabaseConnection) -> Result<(), DbErr> {
         }
         return Err(DbErr::Custom(format!(
             "the database has migrations that this vintedbot does not know ({}) and lacks others ({}); use the program \
-             that created the database, or a newer one that has all of them",
+             that created the database, or a newer program that has all of them",
             unknown.join(", "),
             missing.join(", ")
         )));

@@ -93,11 +93,15 @@ DROP INDEX effects_open_publish;
 UPDATE effects SET kind = 'MANUAL_TAKEOVER' WHERE kind = 'HAND_OVER';
 CREATE UNIQUE INDEX effects_open_publish ON effects (account_id)
     WHERE kind IN ('PUBLISH', 'MANUAL_TAKEOVER') AND state IN ('INTENDED', 'UNCONFIRMED');
+-- The program compares these two notes: they decide whether a reply is sent again.
+UPDATE effects SET note = 'no effect observed on the site' WHERE note = 'the site shows nothing of it';
+UPDATE effects SET note = 'no effect observed in the first reading after the settling window'
+    WHERE note = 'nothing of it in the first reading after the settling window';
 UPDATE schedules SET id = 'effect_watch' WHERE id = 'ledger_watch';
 UPDATE publish_steps SET step = 'FORM_SESSION_STARTED' WHERE step = 'COMPOSER_STARTED';
 UPDATE publish_jobs SET state = 'MANUAL_TAKEOVER' WHERE state = 'HANDED_OVER';
-UPDATE events SET kind = 'PUBLISH_JOB_MANUAL_TAKEOVER' WHERE kind = 'PUBLISH_JOB_HANDED_OVER';
 UPDATE webhook_endpoints SET event_types = REPLACE(event_types, '"publish_job_handed_over"', '"publish_job_manual_takeover"');
+UPDATE webhook_deliveries SET event_type = 'publish_job_manual_takeover' WHERE event_type = 'publish_job_handed_over';
 
 UPDATE publish_jobs SET reason = 'MANUAL_TAKEOVER' WHERE reason = 'HANDED_OVER';
 UPDATE publish_jobs SET reason = 'SITE_RESPONSE_UNEXPECTED' WHERE reason = 'SITE_CHANGED';
@@ -107,25 +111,53 @@ UPDATE publish_jobs SET wait_reason = 'BACKOFF' WHERE wait_reason = 'BACK_OFF';
 UPDATE replies SET reason = 'SITE_RESPONSE_UNEXPECTED' WHERE reason = 'SITE_CHANGED';
 UPDATE replies SET reason = 'SESSION_MEMBER_MISMATCH' WHERE reason = 'SESSION_OTHER_MEMBER';
 UPDATE threads SET removal_reason = 'SITE_RESPONSE_UNEXPECTED' WHERE removal_reason = 'SITE_CHANGED';
+UPDATE threads SET removal_reason = 'SESSION_MEMBER_MISMATCH' WHERE removal_reason = 'SESSION_OTHER_MEMBER';
 UPDATE accounts SET pause_reason = 'SITE_RESPONSE_UNEXPECTED' WHERE pause_reason = 'SITE_CHANGED';
 UPDATE accounts SET pause_reason = 'SESSION_MEMBER_MISMATCH' WHERE pause_reason = 'SESSION_OTHER_MEMBER';
 UPDATE sessions SET reason = 'SESSION_MEMBER_MISMATCH' WHERE reason = 'SESSION_OTHER_MEMBER';
 UPDATE wardrobe_imports SET reason = 'SITE_RESPONSE_UNEXPECTED' WHERE reason = 'SITE_CHANGED';
+UPDATE wardrobe_imports SET reason = 'SESSION_MEMBER_MISMATCH' WHERE reason = 'SESSION_OTHER_MEMBER';
 UPDATE inbox_syncs SET late_reason = 'SITE_RESPONSE_UNEXPECTED' WHERE late_reason = 'SITE_CHANGED';
+UPDATE inbox_syncs SET late_reason = 'SESSION_MEMBER_MISMATCH' WHERE late_reason = 'SESSION_OTHER_MEMBER';
 UPDATE jobs SET outcome = REPLACE(REPLACE(outcome, '"reason":"SITE_CHANGED"', '"reason":"SITE_RESPONSE_UNEXPECTED"'),
     '"reason":"SESSION_OTHER_MEMBER"', '"reason":"SESSION_MEMBER_MISMATCH"') WHERE outcome IS NOT NULL;
 
-UPDATE listings SET remote_differences = REPLACE(REPLACE(remote_differences, '"here":', '"local":'), '"there":', '"remote":');
+UPDATE listings SET remote_differences = REPLACE(REPLACE(remote_differences, '"here":', '"local":'), '"there":', '"remote":')
+    WHERE remote_differences <> '[]';
 UPDATE listings SET remote_snapshot = REPLACE(REPLACE(REPLACE(remote_snapshot, '"pairing":', '"photo_mapping":'),
     '"there":', '"remote_photo_ids":'), '"here":', '"photo_ids":') WHERE remote_snapshot IS NOT NULL;
-UPDATE events SET payload = REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(payload,
-    '"owner_id":', '"workspace_id":'), '"needs_manual":', '"requires_action":'), '"hand_over":', '"manual_takeover":'),
-    '"quiet_until":', '"cooldown_until":'), '"here":', '"local":'), '"there":', '"remote":');
-UPDATE events SET payload = REPLACE(REPLACE(REPLACE(REPLACE(payload,
-    '"wait_reason":"BACK_OFF"', '"wait_reason":"BACKOFF"'), '"state":"HANDED_OVER"', '"state":"MANUAL_TAKEOVER"'), 'reason":"HANDED_OVER"', 'reason":"MANUAL_TAKEOVER"'),
-    'reason":"SITE_CHANGED"', 'reason":"SITE_RESPONSE_UNEXPECTED"')
-    WHERE resource_type IN ('PUBLISH_JOB', 'REPLY', 'ACCOUNT', 'THREAD', 'WARDROBE_IMPORT');
-UPDATE events SET payload = REPLACE(REPLACE(payload,
+-- One pass rewrites the log, because each pass writes every row again.
+UPDATE events SET kind = REPLACE(kind, 'PUBLISH_JOB_HANDED_OVER', 'PUBLISH_JOB_MANUAL_TAKEOVER'),
+    payload = REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(payload,
+    '"owner_id":', '"workspace_id":'),
+    '"needs_manual":', '"requires_action":'),
+    '"hand_over":', '"manual_takeover":'),
+    '"quiet_until":', '"cooldown_until":'),
+    '"here":', '"local":'),
+    '"there":', '"remote":'),
+    '"wait_reason":"BACK_OFF"', '"wait_reason":"BACKOFF"'),
+    '"state":"HANDED_OVER"', '"state":"MANUAL_TAKEOVER"'),
+    'reason":"HANDED_OVER"', 'reason":"MANUAL_TAKEOVER"'),
+    'reason":"SITE_CHANGED"', 'reason":"SITE_RESPONSE_UNEXPECTED"'),
+    'reason":"REMOTE_ITEM_TAKEN"', 'reason":"REMOTE_ITEM_ALREADY_LINKED"'),
+    'reason":"SESSION_OTHER_MEMBER"', 'reason":"SESSION_MEMBER_MISMATCH"');
+UPDATE webhook_deliveries SET body =
+    REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(REPLACE(body,
+    '"type":"publish_job_handed_over"', '"type":"publish_job_manual_takeover"'),
+    '"kind":"PUBLISH_JOB_HANDED_OVER"', '"kind":"PUBLISH_JOB_MANUAL_TAKEOVER"'),
+    '"needs_manual":', '"requires_action":'),
+    '"hand_over":', '"manual_takeover":'),
+    '"quiet_until":', '"cooldown_until":'),
+    '"here":', '"local":'),
+    '"there":', '"remote":'),
+    '"wait_reason":"BACK_OFF"', '"wait_reason":"BACKOFF"'),
+    '"state":"HANDED_OVER"', '"state":"MANUAL_TAKEOVER"'),
+    'reason":"HANDED_OVER"', 'reason":"MANUAL_TAKEOVER"'),
+    'reason":"SITE_CHANGED"', 'reason":"SITE_RESPONSE_UNEXPECTED"'),
     'reason":"REMOTE_ITEM_TAKEN"', 'reason":"REMOTE_ITEM_ALREADY_LINKED"'),
     'reason":"SESSION_OTHER_MEMBER"', 'reason":"SESSION_MEMBER_MISMATCH"')
-    WHERE resource_type IN ('PUBLISH_JOB', 'REPLY', 'ACCOUNT', 'WARDROBE_IMPORT');
+    WHERE resource_type IN ('PUBLISH_JOB', 'REPLY', 'ACCOUNT', 'THREAD', 'LISTING', 'WARDROBE_IMPORT');
+UPDATE events SET payload = REPLACE(payload, '"publish_job_handed_over"', '"publish_job_manual_takeover"')
+    WHERE resource_type = 'WEBHOOK_ENDPOINT';
+UPDATE webhook_deliveries SET body = REPLACE(body, '"publish_job_handed_over"', '"publish_job_manual_takeover"')
+    WHERE resource_type = 'WEBHOOK_ENDPOINT';

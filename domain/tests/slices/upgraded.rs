@@ -31,13 +31,16 @@ const RENAMES: &str = "m20261203_names";
 const REQUEST_ID: &str = "0191b3c2-7f4e-7d3a-9c51-2f6a8e0d4b18";
 
 /// Rows and values of 0.1 that the seed does not produce.
-const RARE: [&str; 12] = [
+const RARE: [&str; 17] = [
     "UPDATE events SET kind = 'PUBLISH_JOB_HANDED_OVER', \
      payload = REPLACE(REPLACE(payload, '\"state\":\"AWAITING_CONFIRMATION\"', '\"state\":\"HANDED_OVER\"'), \
      '\"reason\":null', '\"reason\":\"SITE_CHANGED\"') WHERE kind = 'PUBLISH_JOB_READY'",
     "UPDATE publish_jobs SET state = 'HANDED_OVER', hand_over = TRUE, needs_manual = TRUE, reason = 'SITE_CHANGED', \
      wait_reason = 'BACK_OFF' \
      WHERE state = 'AWAITING_CONFIRMATION'",
+    "UPDATE effects SET note = 'the site shows nothing of it' WHERE id = (SELECT MIN(id) FROM effects)",
+    "UPDATE effects SET note = 'nothing of it in the first reading after the settling window' \
+     WHERE id = (SELECT MAX(id) FROM effects)",
     "UPDATE effects SET kind = 'HAND_OVER', seen = '{\"pairing\":1}' WHERE id = (SELECT MIN(id) FROM effects)",
     "UPDATE accounts SET quiet_until = 1796007773143, pause_reason = 'SITE_CHANGED'",
     "UPDATE listings SET title = 'A title with \"here\": in it', \
@@ -53,6 +56,14 @@ const RARE: [&str; 12] = [
      FALSE, 1, TRUE, 'SITE_CHANGED', 1, 1, 1, 1 FROM threads ORDER BY id LIMIT 1",
     "UPDATE publish_steps SET step = 'COMPOSER_STARTED' WHERE number = 1",
     "UPDATE threads SET removal_reason = 'SITE_CHANGED'",
+    "INSERT INTO webhook_deliveries (id, owner_id, endpoint_id, webhook_id, event_type, event_time, resource_type, body, \
+     state, attempts, failures, due_time, create_time, update_time) SELECT 'delivery', owner_id, id, 'webhook', \
+     'publish_job_handed_over', 1, 'PUBLISH_JOB', '{\"type\":\"publish_job_handed_over\",\"data\":{\"kind\":\
+     \"PUBLISH_JOB_HANDED_OVER\",\"resource\":{\"needs_manual\":true,\"reason\":\"REMOTE_ITEM_TAKEN\",\"state\":\
+     \"HANDED_OVER\"}}}', 'DELIVERED', 1, 0, 1, 1, 1 FROM webhook_endpoints",
+    "UPDATE events SET resource_type = 'WEBHOOK_ENDPOINT', payload = '{\"event_types\":[\"publish_job_handed_over\"]}' \
+     WHERE sequence = (SELECT MIN(sequence) FROM events WHERE resource_type = 'PHOTO')",
+    "UPDATE inbox_syncs SET late_reason = 'SESSION_OTHER_MEMBER'",
     "UPDATE schedules SET enabled = FALSE WHERE id = 'ledger_watch'",
     "UPDATE jobs SET outcome = '{\"refused\":{\"reason\":\"SESSION_OTHER_MEMBER\",\"message\":\"m\",\"metadata\":{}}}' \
      WHERE id = (SELECT MIN(id) FROM jobs)",
@@ -73,7 +84,7 @@ const COLUMNS: [(&str, &str); 9] = [
     ("move_positions.place", "position"),
 ];
 /// Values and quoted JSON keys that the migration changes.
-const VALUES: [(&str, &str); 16] = [
+const VALUES: [(&str, &str); 19] = [
     ("BACK_OFF", "BACKOFF"),
     ("\"owner_id\":", "\"workspace_id\":"),
     ("\"owner\":", "\"worker\":"),
@@ -88,8 +99,14 @@ const VALUES: [(&str, &str); 16] = [
     ("HAND_OVER", "MANUAL_TAKEOVER"),
     ("SITE_CHANGED", "SITE_RESPONSE_UNEXPECTED"),
     ("SESSION_OTHER_MEMBER", "SESSION_MEMBER_MISMATCH"),
+    ("REMOTE_ITEM_TAKEN", "REMOTE_ITEM_ALREADY_LINKED"),
     ("COMPOSER_STARTED", "FORM_SESSION_STARTED"),
     ("ledger_watch", "effect_watch"),
+    ("the site shows nothing of it", "no effect observed on the site"),
+    (
+        "nothing of it in the first reading after the settling window",
+        "no effect observed in the first reading after the settling window",
+    ),
 ];
 
 /// The JSON keys of `listings.remote_snapshot` that the migration changes.
