@@ -13,7 +13,7 @@ use crate::instance;
 /// The action on the search index.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Rebuilds the index from the stored data and prints the progress. Searches work meanwhile, and report that
+    /// Rebuilds the index from the stored data and prints the progress. Searches still work, and report that
     /// results may be incomplete.
     Rebuild,
 }

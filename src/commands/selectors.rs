@@ -143,7 +143,7 @@ fn missing(checked: &CheckedPage) -> Vec<&'static str> {
     keys.map(Key::name).collect()
 }
 
-/// Says what a form without photos leaves unknown.
+/// Returns a note on the elements that a form without photos leaves unchecked.
 fn unchecked(checked: &CheckedPage) -> String {
     if !is_found(checked, Key::PhotoInput) || required(checked).contains(&Key::PhotoDelete) {
         return String::new();

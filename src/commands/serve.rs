@@ -37,7 +37,7 @@ pub async fn run(arguments: Arguments) -> Result<()> {
     let practice_url = site::practice_url(&config, practice.as_ref());
     let connector = Arc::new(site::connect(&config, &practice_url, &instance.context)?);
     let context = &site::with_window(&instance.context, connector.driver());
-    // Continues a first start that ended before seeding. If seeding itself was interrupted, the data is left as it is.
+    // Continues a first start that ended before seeding. If seeding itself was interrupted, the data stays unchanged.
     if fills && seed::is_begun(&config) {
         seed::fill(&config, context, &instance.started.workspace_id, &practice_url)
             .await

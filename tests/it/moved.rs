@@ -277,7 +277,7 @@ async fn commands_fail_without_an_existing_instance() {
         "{printed}"
     );
     assert_eq!(printed.matches("does not exist").count(), 1, "{printed}");
-    // A server that is not up yet is waited for, and the log says so.
+    // Startup waits for a server that is not up yet, and logs the wait.
     let mut child = home
         .command(&["serve"], &[("DATABASE_URL", nowhere)])
         .stderr(Stdio::piped())
