@@ -1,5 +1,5 @@
-// The upload form. What will be sent is kept here, not read from the inputs: an input that is read-only only shows
-// what was chosen, and writing into it by script changes nothing.
+// The upload form. The values to send are stored here and not read from the inputs. A read-only input only shows the
+// chosen value: a script that writes into it changes nothing.
 
 import { attributeFields } from "./form/attributes.js";
 import { categoryField } from "./form/category.js";
@@ -49,7 +49,7 @@ bump.addEventListener("change", () => (chosen.bump = bump.checked));
 
 const showAttributes = attributeFields(chosen);
 const suggestCategory = categoryField(chosen, () => showAttributes().catch(crash));
-// Without a suggestion the form is as good as with one.
+// The form also works without a suggestion, so an error is ignored.
 photoField(chosen, () => suggestCategory().catch(() => {}));
 buttons(chosen);
 showAttributes().catch(crash);

@@ -1,5 +1,5 @@
-// Plays a rebuilt site: changes what the form's nodes are called, before anybody sees them, and leaves alone what the
-// form does. Runs in the head; an observer's work is done before the browser does anything else.
+// Simulates a rebuilt site: renames the form's nodes and leaves its behaviour unchanged. Runs in the head. The browser
+// calls the observer before it paints or runs other tasks, so the old names are never visible.
 "use strict";
 
 (() => {
@@ -7,7 +7,7 @@
   const clones = new WeakSet();
   const cloneOf = new Map();
 
-  // The part of `text` that a pattern leaves open, `""` for an exact match, `null` for none.
+  // Returns the part of `text` that the pattern's "*" matches: `""` for an exact match, `null` without a match.
   function rest(pattern, text) {
     if (!pattern.endsWith("*")) return text === pattern ? "" : null;
     const prefix = pattern.slice(0, -1);
@@ -15,7 +15,7 @@
   }
   const fill = (pattern, more) => (pattern.endsWith("*") ? pattern.slice(0, -1) + more : pattern);
 
-  // Classes count one by one, everything else as a whole.
+  // Each class is a separate value. Any other attribute is one value.
   function values(element, attribute) {
     if (!element.hasAttribute(attribute)) return [];
     return attribute === "class" ? [...element.classList] : [element.getAttribute(attribute)];
@@ -28,7 +28,7 @@
     else element.setAttribute(attribute, other);
   }
 
-  // A copy that looks the same, is called the same in this one attribute, and does nothing.
+  // Inserts a copy that looks the same, has the same value in this attribute only, and does nothing.
   function duplicate(element, attribute) {
     const clone = element.cloneNode(true);
     for (const node of [clone, ...clone.querySelectorAll("*")]) {
@@ -37,7 +37,7 @@
         if (node !== clone || name !== attribute) node.removeAttribute(name);
       }
     }
-    // A click or a change on it must not reach the form: a radio would take the mark away from its fellows.
+    // A click or a change on it must not reach the form: a radio would clear the other radios of its group.
     for (const kind of ["click", "change", "input"]) {
       clone.addEventListener(kind, (event) => {
         event.stopImmediatePropagation();

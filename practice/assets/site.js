@@ -1,4 +1,4 @@
-// What every page needs: its data, the JSON calls, and the small behaviours of pages other than the form.
+// The code of every page: its data, the JSON calls, and the behaviour of pages other than the form.
 "use strict";
 
 const page = JSON.parse(document.querySelector('[data-ref="page-state"]').textContent);
@@ -8,8 +8,8 @@ const practice = {
   texts: page.texts,
   data: page.data,
 
-  // A node of the page by the name that only its own script knows: ids, test ids, classes and names may be changed by
-  // a rehearsal that plays a rebuilt site.
+  // Returns a node of the page by a name that only this script uses. A rehearsal of a rebuilt site may change ids, test
+  // ids, classes and names.
   ref(name) {
     return document.querySelector(`[data-ref="${name}"]`);
   },
@@ -29,14 +29,14 @@ const practice = {
     };
   },
 
-  // One refresh at a time, whoever asks for it: the second use of a refresh token would end the session.
+  // Refreshes the session, once at a time: a second use of the refresh token would end the session.
   refresh() {
     practice.refreshing ||= fetch("/web/api/auth/refresh", { method: "POST", headers: practice.headers() })
       .finally(() => (practice.refreshing = null));
     return practice.refreshing;
   },
 
-  // One JSON call. A lost session is refreshed once and the call repeated once; a bot check is shown.
+  // Makes a JSON call. After a 401 the session is refreshed and the call repeated, both once. A bot check is shown.
   async call(method, path, body, more) {
     const send = () => {
       const isForm = body instanceof FormData;
@@ -55,8 +55,8 @@ const practice = {
     return json;
   },
 
-  // The captcha over the page, where it is not there yet. The address is the real one; the page's policy keeps the
-  // browser from asking for it.
+  // Shows the captcha over the page, once. The address is the real captcha's, but the page's content security policy
+  // stops the request.
   challenge() {
     if (practice.challenged) return;
     practice.challenged = true;
@@ -76,7 +76,8 @@ const onClick = (name, act) => {
   if (node) node.addEventListener("click", act);
 };
 
-// With a dead refresh token, or when a rehearsal says so, this waits for ever.
+// Refreshes the session and loads the previous page. With a dead refresh token, or if a rehearsal asks for it, this page
+// stays.
 async function resumeSession() {
   const query = new URLSearchParams(location.search);
   if (query.has("stuck")) return;
@@ -125,7 +126,7 @@ onClick("log-out", async () => {
   location.href = "/";
 });
 
-// The banner and the dialog over the page; the answer is remembered by a cookie, as on the real site.
+// Closes the banner or the dialog over the page and stores the answer in cookies, as on the real site.
 function answered(overlay, cookies) {
   for (const [name, value] of Object.entries(cookies)) document.cookie = `${name}=${value}; path=/; max-age=31536000; samesite=lax`;
   practice.ref(overlay).remove();

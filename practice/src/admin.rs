@@ -5,7 +5,7 @@
 //! | `POST members {login, ...}`         | creates the member if it does not exist, and signs it in again        |
 //! | `GET records?since=N`               | every accepted write after record `N`, oldest first                   |
 //! | `GET requests`                      | the number of requests, in total and by path, without the admin API   |
-//! | `GET items`                         | all items, including those that are not visible yet                   |
+//! | `GET items`                         | all items, including items that are not visible yet                   |
 //! | `POST items {member_id, item, ...}` | adds an item without a record                                         |
 //! | `... conversations`, `POST buyers`  | see [`inbox`]: the actions of buyers and their results                |
 //! | `GET`, `POST`, `DELETE script`      | the rules of [`crate::script`]: list, add one or several, clear       |
@@ -138,7 +138,7 @@ async fn requests(State(site): State<Arc<Site>>) -> Json<Value> {
     Json(json!({"count": requests.values().sum::<u64>(), "paths": requests}))
 }
 
-/// Returns all items, including those that are not visible yet.
+/// Returns all items, including items that are not visible yet.
 async fn items(State(site): State<Arc<Site>>) -> Json<Value> {
     let state = site.lock();
     let row = |item: &Item| {

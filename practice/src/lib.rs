@@ -46,7 +46,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::listener::{CuttableListener, Peer};
 use crate::site::Site;
 
-/// The time that running requests have to finish after the site is told to stop.
+/// The time that running requests have to finish after the site begins to stop.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The configuration of a practice site.

@@ -70,7 +70,7 @@ pub struct Catalog {
     pub title: Text,
     #[serde(default)]
     pub children: Vec<Catalog>,
-    /// The fields of a leaf besides title, description, photos, price and package size.
+    /// The fields of a leaf other than title, description, photos, price and package size.
     #[serde(default)]
     pub asks: Vec<String>,
     #[serde(default)]

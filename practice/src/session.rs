@@ -139,7 +139,7 @@ pub fn new_member(state: &mut State, login: &str) -> Member {
     member
 }
 
-/// Returns the cookies that a browser gets at sign-in besides the tokens.
+/// Returns the cookies that a browser gets at sign-in, in addition to the tokens.
 pub fn other_cookies(member: &Member) -> [(&'static str, String); 6] {
     [
         ("_vinted_fr_session", clock::hex(&clock::random::<24>())),

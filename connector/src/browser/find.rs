@@ -49,8 +49,9 @@ const rows = [...document.querySelectorAll(css)].filter(shown);
 const named = (one) => one.matches('[id], [data-testid]') || one.querySelector('[id], [data-testid]');
 return rows.some(named) ? [] : rows.map((row) => ({ row, text: row.innerText }));";
 
-/// Returns the validation messages that the form shows, each with the name of its field: the one that shares its
-/// innermost section, or, if several do, the one right above it. The id of an input names a field without a name here.
+/// Returns the validation messages that the form shows, each with the name of its field. That is the field in the same
+/// innermost section, or, if the section has several, the field right above the message. The id of an input names a
+/// field without a name here.
 const ALERTS: &str = r"
 const [css, fields] = arguments;
 const shown = (one) => one.checkVisibility({ visibilityProperty: true }) && one.innerText.trim() !== '';
@@ -89,8 +90,8 @@ pub(crate) struct Alert {
     /// The field's name; empty if the message belongs to no single field.
     pub(crate) field: String,
     pub(crate) text: String,
-    /// Whether the page marks it as an alert. A hint is not marked; a message under a choice may not be either.
-    is_marked: bool,
+    /// Whether the page marks it as an alert. A hint that becomes an alert is a new message.
+    pub(crate) is_marked: bool,
 }
 
 #[derive(Deserialize)]
@@ -150,7 +151,7 @@ pub(crate) fn name_of(key: Key) -> &'static str {
 }
 
 /// Whether all selectors that match must agree on the element. They must for elements whose value is read back and for
-/// clicks that cannot be taken back. List rows are verified by what their input shows afterwards.
+/// clicks that cannot be undone. List rows are verified by what their input shows afterwards.
 fn is_decisive(key: Key) -> bool {
     matches!(
         key,
@@ -175,7 +176,7 @@ fn is_decisive(key: Key) -> bool {
     )
 }
 
-/// Whether the site hides this element behind one that it draws itself.
+/// Whether the site hides this element and draws its own in its place.
 fn is_hidden(key: Key) -> bool {
     matches!(key, Key::PhotoInput | Key::PackageSizeRadio | Key::Bump)
 }
@@ -382,15 +383,11 @@ impl Page {
         answer.convert().map_err(failed)
     }
 
-    /// Returns the form's refusals: the field and the text of each validation message. An unmarked message that was
-    /// among `before` is a hint.
-    pub(crate) async fn refusals(&self, before: &[Alert]) -> Result<Vec<(String, String)>, Error> {
+    /// Returns the messages that have appeared since `before`. An older message does not concern later actions.
+    pub(crate) async fn alerts_since(&self, before: &[Alert]) -> Result<Vec<Alert>, Error> {
         let mut alerts = self.alerts().await?;
-        alerts.retain(|alert| alert.is_marked || !before.contains(alert));
-        Ok(alerts
-            .into_iter()
-            .map(|alert| (alert.field, alert.text))
-            .collect())
+        alerts.retain(|alert| !before.contains(alert));
+        Ok(alerts)
     }
 
     /// Returns the CSS for any element of a field that is on the form while no list is open.

@@ -234,7 +234,7 @@ impl Launched {
 /// that names the attempt's folder are seen to be gone.
 ///
 /// The process ids of a remote browser mean nothing here. Its session is ended instead, or its driver reports that
-/// there is none.
+/// the session does not exist.
 pub(crate) async fn end_leftover(identity: &ListingFormIdentity) -> bool {
     if let Some(session) = remote::Session::of(identity) {
         let is_gone = session.end().await == Ending::Ended;

@@ -178,7 +178,7 @@ impl BrowserFormDriver {
         }
     }
 
-    /// Takes the prepared click. A click uses it up, whatever its outcome, so that nothing is clicked twice.
+    /// Takes the prepared click. Every outcome of a click uses it up, so that nothing is clicked twice.
     fn take(&mut self, wanted: impl Fn(&Ready) -> bool) -> Result<Ready, WriteError> {
         if self.ready == Ready::ManualTakeover {
             return Err(WriteError::NotSent(Error::Browser(

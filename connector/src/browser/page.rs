@@ -194,7 +194,7 @@ impl Page {
                 continue;
             };
             let Some(found) = self.detector.detect(&signs) else {
-                // An operator's own signs may lack this rule. The answer is unusable all the same.
+                // An operator's own signs may lack this rule. The answer is still unusable.
                 emptied = emptied.or_else(|| signs.emptied.into_iter().next());
                 continue;
             };

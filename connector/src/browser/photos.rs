@@ -16,7 +16,7 @@ use super::{broken, remote};
 const PHOTO_COMES_WITHIN: Duration = Duration::from_secs(60);
 /// How long a photo may take to appear after the site has answered its upload.
 const SHOWS_WITHIN: Duration = Duration::from_secs(8);
-/// How long the page may take to begin an upload. If the page replaces the input meanwhile, the choice is lost.
+/// How long the page may take to begin an upload. If the page replaces the input before that, the choice is lost.
 const BEGINS_WITHIN: Duration = Duration::from_secs(3);
 const TRIES: usize = 4;
 /// How long the page must make no calls after the uploads. The site analyses the photos after them and may change the
@@ -142,8 +142,8 @@ impl Page {
     /// Returns the messages that have appeared since `before`, except those about another field.
     async fn photo_refusals(&self, before: &[Alert]) -> Result<Vec<String>, Error> {
         let is_about_photos = |alert: &Alert| alert.field.is_empty() || alert.field == Field::Photos.name();
-        let mut alerts = self.alerts().await?;
-        alerts.retain(|alert| is_about_photos(alert) && !before.contains(alert));
+        let mut alerts = self.alerts_since(before).await?;
+        alerts.retain(is_about_photos);
         Ok(alerts.into_iter().map(|alert| alert.text).collect())
     }
 

@@ -19,7 +19,7 @@ const SMALL: f64 = 0.3;
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 
 impl Page {
-    /// Takes a PNG of the whole page, including what is outside the window.
+    /// Takes a PNG of the whole page, including the parts outside the window.
     pub(crate) async fn screenshot(&self) -> Result<Bytes, Error> {
         self.picture(1.0, |metrics| {
             let size = &metrics["cssContentSize"];

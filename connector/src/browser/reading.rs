@@ -138,7 +138,7 @@ impl Page {
     }
 }
 
-/// Returns the value read from an element; `None` if the page has replaced the element meanwhile.
+/// Returns the value read from an element; `None` if the page has since replaced the element.
 fn there<T>(read: WebDriverResult<T>) -> Result<Option<T>, Error> {
     match read {
         Ok(read) => Ok(Some(read)),

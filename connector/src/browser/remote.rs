@@ -1,7 +1,7 @@
 //! A remote driver or grid, used instead of a driver that this process starts.
 //!
 //! Its processes are not visible here. The session is therefore ended through the driver's address and the session id,
-//! and only the driver's answer counts. Files must be uploaded to it, because it sees none of ours.
+//! and only the driver's answer counts. Files must be uploaded to it, because it cannot read local files.
 
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};

@@ -77,7 +77,7 @@ impl Exchange {
 #[derive(Default)]
 struct Log {
     exchanges: Vec<Exchange>,
-    /// Events were lost, so a request that is missing in the log may have been sent all the same.
+    /// Events were lost, so a request that is missing in the log may still have been sent.
     is_incomplete: bool,
     /// Response bodies are no longer read.
     is_unread: bool,
@@ -284,7 +284,7 @@ fn take(session: &DevTools, shared: &Arc<Shared>, event: &Event) {
                     each.request_id == request_id && is_words && !each.is_document
                 });
             drop(log);
-            // Requested in a separate task, because waiting here would miss events that arrive meanwhile.
+            // Requested in a separate task, because waiting here would miss the events of that time.
             let (session, shared, request_id) = (session.clone(), Arc::clone(shared), request_id.to_owned());
             tokio::spawn(async move {
                 let body = if has_words {

@@ -116,9 +116,7 @@ impl Page {
         }
         match tokio::time::timeout(ANSWERS_WITHIN, self.outcome(&click, mark, &before)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(WriteError::Unknown(Error::Unavailable(
-                "no answer to the click in time".to_owned(),
-            ))),
+            Err(_) => Err(WriteError::Unknown(Error::Unavailable(unanswered(&before)))),
         }
     }
 
@@ -180,33 +178,40 @@ impl Page {
                     self.look().await.map_err(WriteError::Unknown)?;
                     return Err(WriteError::Unknown(Error::Unavailable(what)));
                 }
-                Answer::NoRequest if self.is_refusing(before).await? => {
-                    if quiet >= QUIET_FOR {
-                        // A challenge may have prevented the request, and the message may be an older one.
+                Answer::NoRequest => {
+                    let alerts = self.alerts_since(before).await.map_err(WriteError::Unknown)?;
+                    if alerts.is_empty() {
+                        quiet = Duration::ZERO;
                         self.look().await.map_err(WriteError::Unknown)?;
-                        return Err(self.refused_by_the_form(before).await);
+                    } else if quiet < QUIET_FOR {
+                        quiet += LOOK_EVERY;
+                    } else {
+                        // A challenge may have prevented the request.
+                        self.look().await.map_err(WriteError::Unknown)?;
+                        let refused = self.refused_by_the_form(alerts).await;
+                        if self.has_sent_nothing(click, mark) {
+                            return Err(refused);
+                        }
                     }
-                    quiet += LOOK_EVERY;
                 }
-                Answer::NoRequest | Answer::Waiting => self.look().await.map_err(WriteError::Unknown)?,
+                Answer::Waiting => self.look().await.map_err(WriteError::Unknown)?,
             }
             self.traffic.changed(LOOK_EVERY).await;
         }
     }
 
-    async fn is_refusing(&self, before: &[Alert]) -> Result<bool, WriteError> {
-        let refusals = self.refusals(before).await.map_err(WriteError::Unknown)?;
-        Ok(!refusals.is_empty())
+    /// Whether the page provably has sent no saving request since the mark.
+    fn has_sent_nothing(&self, click: &Click, mark: usize) -> bool {
+        let exchanges = self.traffic.since(mark);
+        exchanges.is_some_and(|exchanges| matches!(self.answer(click, &exchanges), Answer::NoRequest))
     }
 
-    async fn refused_by_the_form(&self, before: &[Alert]) -> WriteError {
-        match self.refusals(before).await {
-            Ok(violations) => WriteError::Refused(Error::Refused {
-                violations,
-                evidence: Box::new(self.evidence().await),
-            }),
-            Err(error) => WriteError::Unknown(error),
-        }
+    async fn refused_by_the_form(&self, alerts: Vec<Alert>) -> WriteError {
+        let violations = alerts.into_iter().map(|alert| (alert.field, alert.text));
+        WriteError::Refused(Error::Refused {
+            violations: violations.collect(),
+            evidence: Box::new(self.evidence().await),
+        })
     }
 
     /// Waits for the page that follows a success, and checks it for a challenge.
@@ -256,6 +261,17 @@ impl Page {
     }
 }
 
+/// Returns the error text of a click without an answer. An alert that the form showed before the click may explain it.
+fn unanswered(before: &[Alert]) -> String {
+    let alerts = before.iter().filter(|alert| alert.is_marked);
+    let texts: Vec<&str> = alerts.map(|alert| alert.text.as_str()).collect();
+    if texts.is_empty() {
+        return "no answer to the click in time".to_owned();
+    }
+    let texts = texts.join("; ");
+    format!("no answer to the click in time; before the click the form showed: {texts}")
+}
+
 /// Evaluates one saving request. An answer that must name the item but does not was emptied by a check in front of the
 /// site; the site has then saved nothing (as seen 2026, confidence A).
 fn answer_of(exchange: &Exchange, names_the_item: bool) -> Answer {
@@ -303,6 +319,25 @@ mod tests {
             complete: true,
             ..Exchange::asked("POST", "http://127.0.0.1/api/v2/item_upload/drafts")
         }
+    }
+
+    #[test]
+    fn unanswered_click_names_alerts_but_no_hints() {
+        let alert = |text: &str, is_marked: bool| Alert {
+            field: String::new(),
+            text: text.to_owned(),
+            is_marked,
+        };
+        let before = [
+            alert("Choose a brand", false),
+            alert("No emoji", true),
+            alert("Too long", true),
+        ];
+        assert_eq!(unanswered(&before[..1]), "no answer to the click in time");
+        assert_eq!(
+            unanswered(&before),
+            "no answer to the click in time; before the click the form showed: No emoji; Too long"
+        );
     }
 
     fn outcome_name(exchange: &Exchange) -> &'static str {

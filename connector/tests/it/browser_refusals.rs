@@ -127,3 +127,18 @@ async fn answer_of_the_site_names_the_field_itself() {
     assert_eq!(violations, [("brand".to_owned(), "Marque refusée".to_owned())]);
     form_driver.quit().await;
 }
+
+#[tokio::test]
+async fn alert_from_before_the_click_is_no_refusal() {
+    let site = Site::start().await;
+    let browser = site.browser();
+    let account_context = account_context(Language::En);
+    let content = content(&site.plain(), &account_context, &photos(1)).await;
+    // The form shows the alert for several seconds after the click before it sends its request.
+    let alert = json!([{ "field": "title", "value": "Check the title" }]);
+    let rule = json!({ "on": "edit_form", "do": { "warn_in_form": alert, "send_late_ms": 6_000 } });
+    let mut form_driver = open_draft(&site, &browser, &account_context, &content, rule).await;
+    form_driver.publish(&Allowed).await.expect("a published item");
+    assert_eq!(site.records("item_published").await.len(), 1);
+    form_driver.quit().await;
+}

@@ -88,7 +88,7 @@ async fn leftover_browser_is_ended_by_its_identity() {
     assert_eq!(
         site.browser().end(&identity).await,
         Ending::Ended,
-        "what is gone stays gone"
+        "an ended attempt stays ended"
     );
 }
 

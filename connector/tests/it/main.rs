@@ -2,7 +2,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "the writing methods are what is tested here, on the practice site"
+    reason = "these tests call the writing methods on the practice site"
 )]
 
 mod browser;

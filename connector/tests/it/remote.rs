@@ -233,7 +233,7 @@ async fn grid(grid: Grid) -> (String, Arc<AtomicUsize>) {
     (url, asked)
 }
 
-/// Returns the error of an attempt at that grid, and the number of session requests.
+/// Returns the error of an attempt on that grid, and the number of session requests.
 async fn refused(part: Grid) -> (String, usize) {
     let (url, asked) = grid(part).await;
     let site = Site::start().await;

@@ -155,7 +155,7 @@ async fn expired_token_is_renewed_before_every_inbox_call() {
                 .await
                 .expect(call),
             "reply" => {
-                // A write is not repeated, whatever the site answers. The next attempt reads first.
+                // No answer of the site causes a second write. The next attempt reads first.
                 let reply = fixture.reply("Bonjour");
                 let sent = connector.send_reply(account_context, &Allowed, &reply).await;
                 assert!(

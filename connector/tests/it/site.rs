@@ -294,7 +294,7 @@ impl StepObserver for Steps {
         self.reached.lock().await.push(step);
         self.frames.lock().await.push(timeline_step);
         if self.stop_at == Some(step) {
-            Err(Stopped("the test says so".to_owned()))
+            Err(Stopped("the test stops here".to_owned()))
         } else {
             Ok(())
         }

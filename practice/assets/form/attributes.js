@@ -1,4 +1,4 @@
-// The fields that the chosen category asks for, and the parcel.
+// The fields of the chosen category, and the parcel.
 
 import { brandField } from "./brand.js";
 import { api, close, data, dropdown, generation, loader, make, note, row, sections, texts, touched } from "./dom.js";
@@ -64,8 +64,8 @@ export function attributeFields(chosen) {
     });
   }
 
-  // Several may be chosen, up to a limit; the list stays open until a click outside. The boxes of colours have ids, but
-  // no test ids. A suggested choice is in the list a second time, with a box of its own.
+  // A field with several choices, up to a limit. The list stays open until a click outside. The boxes of colours have
+  // ids, but no test ids. A suggested choice is in the list twice, each time with a separate box.
   function multiField(name, step, options, limit, suggested = []) {
     const input = select(name, titles(chosen[name]));
     dropdown(input, sections.get(name), generation[name].base, (content) => {
@@ -83,7 +83,7 @@ export function attributeFields(chosen) {
           const now = has();
           for (const { id, box: other } of boxes) {
             if (id !== one.id) continue;
-            // A checkbox that was clicked itself sets its own state once its event is over.
+            // The browser sets the state of a clicked checkbox after its event, so the correct state is set after that.
             if (event.target === other) setTimeout(() => (other.checked = now));
             else other.checked = now;
           }
@@ -102,7 +102,7 @@ export function attributeFields(chosen) {
     if (data.pages.package_suggestion && recommended && !chosen.packageSizeId) chosen.packageSizeId = recommended.id;
     const radios = [];
     const cells = sizes.map((one) => {
-      // Each radio has a name of its own.
+      // Each radio has a different name.
       const id = `package_type_selector_${one.id}`;
       const radio = make("input", { type: "radio", name: id, value: one.id, id,
         "data-testid": `${id}--input`, checked: chosen.packageSizeId === one.id,
@@ -133,7 +133,7 @@ export function attributeFields(chosen) {
     attributes.append(section);
   }
 
-  // What the category before asked for and this one does not is given up.
+  // Clears the choices for fields that the new category does not have.
   function forget(codes) {
     for (const name of ["brand", "size", "condition"]) if (!codes.includes(name)) chosen[name] = null;
     for (const name of ["color", "material"]) if (!codes.includes(name)) chosen[name] = [];

@@ -1,4 +1,5 @@
-// The brand: a search in the site's brands, a name of one's own, or none. Brands that are often forged are asked about.
+// The brand: a search in the site's brands, a custom name, or no brand. A dialog appears for brands that are often
+// forged.
 
 import { api, close, data, dialog, dropdown, generation, loader, make, row, sections, texts, touched } from "./dom.js";
 

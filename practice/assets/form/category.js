@@ -1,4 +1,4 @@
-// The category: a tree of several steps, a search over its leaves, and what the site makes of the photos.
+// The category: a tree of several steps, a search over its leaves, and the site's suggestions for the photos.
 
 import { api, close, data, dropdown, generation, loader, make, row, sections, texts, touched } from "./dom.js";
 
@@ -92,7 +92,7 @@ export function categoryField(chosen, whenChosen) {
   }
   show();
 
-  // What the site makes of the photos becomes the category, in the place of one that was chosen before.
+  // Sets the category to the site's first suggestion for the photos, even if a category was chosen before.
   return async function suggest() {
     if (!data.pages.ai_category || !chosen.photos.length) return;
     const query = new URLSearchParams({ photo_ids: chosen.photos.map((photo) => photo.id).join(",") });

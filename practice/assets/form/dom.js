@@ -1,6 +1,6 @@
-// What the parts of the form share: making nodes, lists that open, warnings, the overlay of a rehearsed challenge.
+// Shared by the parts of the form: nodes, drop-down lists, warnings, the overlay of a rehearsed challenge.
 //
-// Nodes are held, not looked up: what they are called may be changed under the form's feet.
+// Nodes are held in variables and not looked up, because a rehearsal may rename them at any time.
 
 export const { texts, data } = practice;
 export const generation = data.generation;
@@ -26,14 +26,14 @@ export function loader(base) {
   return make("p", { class: "loader", "data-testid": `${base}--loader` }, texts.loading);
 }
 
-// One row of a list: a list item of its own, or, in older generations, a cell inside one.
+// Makes one row of a list: a list item, or, in older generations, a cell inside a list item.
 export function row(attributes, ...children) {
   const more = attributes.class ? ` ${attributes.class}` : "";
   const cell = make(generation.piles ? "div" : "li", { ...attributes, class: `web_ui__Cell__cell${more}` }, ...children);
   return generation.piles ? make("li", { class: "pile__element" }, cell) : cell;
 }
 
-// Lists: one open at a time; a click outside closes it.
+// Drop-down lists. At most one is open. A click outside closes it.
 let open = null;
 export function close() {
   if (open) open.content.remove();
@@ -62,20 +62,25 @@ export function note(text) {
 }
 
 let warnings = [];
-export function warn(name, text) {
+function message(name, text) {
   const place = sections.get(name);
   const warning = place && CHOICES.includes(name)
     ? note(text)
     : make("div", { class: "web_ui__Validation__warning", role: "alert" }, text);
   (place || sections.get("form")).append(warning);
-  warnings.push(warning);
+  return warning;
 }
+export function warn(name, text) {
+  warnings.push(message(name, text));
+}
+// The warnings of a rehearsal are shown from the start and stay.
+for (const { field, value } of self.practiceWarnings || []) message(field, value);
 export function clearWarnings() {
   for (const warning of warnings) warning.remove();
   warnings = [];
 }
 
-// A dialog over the whole page, which only its own button takes away.
+// Shows a dialog over the whole page. Only its button closes it.
 export function dialog(name, title, text, label) {
   const dismiss = make("button", { type: "button", "data-testid": `${name}--close` }, label);
   const overlay = make("div", { class: "overlay", "data-testid": `${name}--overlay` },
@@ -84,12 +89,12 @@ export function dialog(name, title, text, label) {
   document.body.append(overlay);
 }
 
-// The form cannot go on, and says so; under a challenge there is nothing to add.
+// Shows that the form cannot continue. Does nothing if a challenge covers the page.
 export function crash() {
   if (!practice.challenged) dialog("item-upload-critical-error-dialog", texts.something_wrong, "", texts.close);
 }
 
-// A rehearsed challenge appears right after the field `step` was touched. Says whether it did.
+// Shows the rehearsed challenge if it belongs right after a change of the field `step`. Returns whether it did.
 export function touched(step) {
   if (self.practiceOverlayAt !== step) return false;
   practice.challenge();

@@ -1,4 +1,4 @@
-// Photos: sent one after the other; each shows only once its upload has finished.
+// Photos. They are sent one after the other, and each appears after its upload has finished.
 
 import { data, generation, loader, make, texts, touched, warn } from "./dom.js";
 
@@ -15,7 +15,7 @@ export function photoField(chosen, whenUploaded) {
   let waiting = 0;
   let uploads = Promise.resolve();
 
-  // A used input is replaced by a fresh one, as the same file could not be chosen twice otherwise.
+  // Replaces a used input by a new one. Otherwise the same file could not be chosen twice.
   function renew() {
     const fresh = make("input", {
       type: "file", name: "photos", "data-testid": "add-photos-input", multiple: true, hidden: true,

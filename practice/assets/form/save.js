@@ -1,4 +1,4 @@
-// What the buttons send, and what becomes of the answer.
+// The requests of the buttons, and their answers.
 
 import { api, clearWarnings, data, sections, texts, touched, warn } from "./dom.js";
 
@@ -44,8 +44,8 @@ export function buttons(chosen) {
   }
   const root = (name) => ({ [name]: body(), feedback_id: null, push_up: chosen.bump, parcel: null, upload_session_id: data.uploadSessionId });
 
-  // What the form refuses without a request: the choices that have to be made before an item can be published, and
-  // what a rehearsal says.
+  // Returns the warnings that stop the form without a request: for missing choices that a publication needs, and those
+  // of a rehearsal.
   function refusals(name) {
     const found = name === "delete-draft" ? [] : [...(self.practiceRefusals || [])];
     if (name !== "save") return found;
@@ -67,6 +67,7 @@ export function buttons(chosen) {
       if (refused.length) return;
       const more = { "X-Upload-Form": "true", "X-Enable-Multiple-Size-Groups": "true", "X-Practice-Trusted": String(event.isTrusted) };
       try {
+        if (self.practiceSendLateMs) await new Promise((done) => setTimeout(done, self.practiceSendLateMs));
         location.href = await send(more);
       } catch (error) {
         const errors = (error.answer && error.answer.errors) || [];

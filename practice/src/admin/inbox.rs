@@ -6,7 +6,7 @@
 //! | `POST conversations {...}`        | opens a conversation with a member, with a first message if it has a text |
 //! | `POST conversations/many {...}`   | opens `count` conversations with `messages` entries each                  |
 //! | `POST conversations/{id} {do}`    | performs an action in the conversation: see [`Act`]                       |
-//! | `POST buyers {steps}`             | lets the scripted buyers act, even if they do not act on their own        |
+//! | `POST buyers {steps}`             | lets the scripted buyers act, even if their timer is off                  |
 //!
 //! None of these calls leaves a record: records cover only what clients send to the site.
 
@@ -78,7 +78,7 @@ struct Opening {
     photos: u8,
     /// The time of the message, in UTC milliseconds. Absent is now.
     time: Option<i64>,
-    /// Whether the site itself is the author. Nobody can reply to such a conversation.
+    /// Whether the site itself is the author. No member can reply to such a conversation.
     #[serde(default)]
     system: bool,
 }
@@ -223,7 +223,7 @@ enum Act {
     Accept,
     /// The buyer pays.
     Buy,
-    /// The site changes the status of the transaction and leaves the prices as they are.
+    /// The site changes the status of the transaction. The prices stay unchanged.
     Deal { status: u64 },
     /// The author of a message withdraws its text.
     Hide { message_id: u64 },

@@ -278,3 +278,22 @@ impl State {
         own.filter(|one| !one.read_by(member_id)).count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entry_of_an_earlier_version_is_read() {
+        let message =
+            serde_json::json!({ "member_id": 5, "body": "Hello", "photo_ids": [], "is_hidden": false });
+        let old = serde_json::json!({
+            "id": 1, "time": 2, "list_time": 2, "read_time": 2, "said": { "message": message },
+        });
+        let entry: Entry = serde_json::from_value(old).expect("an entry");
+        assert!(
+            matches!(entry.content, EntryContent::Message { member_id: 5, .. }),
+            "{entry:?}"
+        );
+    }
+}

@@ -77,7 +77,7 @@ impl Visitor {
         Err(Redirect::to(&format!("{way}?ref_url={back}")))
     }
 
-    /// Returns a complete page around `body`; `data` is what its script reads besides texts and tokens.
+    /// Returns a complete page around `body`; `data` is read by its script, in addition to texts and tokens.
     pub fn page(&self, status: StatusCode, title: &str, body: &str, data: Value) -> Response {
         let locale = self.locale;
         let account = match &self.acting {

@@ -52,7 +52,7 @@ pub struct Generation {
     pub photos: Option<&'static str>,
     /// Whether photos are `img` elements instead of backgrounds.
     pub images: bool,
-    /// Whether the tile that adds photos contains a button of its own.
+    /// Whether the tile that adds photos contains a separate button.
     pub upload_button: bool,
     pub category: Input,
     pub brand: Input,

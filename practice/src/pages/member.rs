@@ -105,7 +105,7 @@ fn card(item: &Item, locale: Locale, is_own: bool) -> String {
         price.as_str(),
     ];
     let facts: Vec<_> = facts.into_iter().filter(|fact| !fact.is_empty()).collect();
-    // Nobody counts views here.
+    // The practice site does not count views.
     let first_line = if is_own { "0" } else { brand.as_str() };
     format!(
         r#"<div class="card" data-testid="grid-item"><div data-testid="{test_id}">

@@ -173,6 +173,10 @@ pub struct Do {
     pub reject: Option<FieldError>,
     /// The form itself refuses to save or publish: it shows these errors under their fields and sends no request.
     pub refuse_in_form: Vec<FieldError>,
+    /// The form shows these alerts under their fields from the start, and still accepts the values.
+    pub warn_in_form: Vec<FieldError>,
+    /// The form sends its saving request only after this delay, in milliseconds.
+    pub send_late_ms: u64,
 }
 
 fn name_or_object<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Do, D::Error> {

@@ -81,6 +81,15 @@ fn insertions(fired: &Fired, asked: &Asked) -> (String, String) {
             let refusals = script_json(&json!(refusals));
             head.push_str(&format!("<script>self.practiceRefusals={refusals}</script>"));
         }
+        let warnings: Vec<&FieldError> = fired.iter().flat_map(|action| &action.warn_in_form).collect();
+        if !warnings.is_empty() {
+            let warnings = script_json(&json!(warnings));
+            head.push_str(&format!("<script>self.practiceWarnings={warnings}</script>"));
+        }
+        let late_ms = fired.iter().map(|action| action.send_late_ms).max();
+        if let Some(late_ms) = late_ms.filter(|late_ms| *late_ms > 0) {
+            head.push_str(&format!("<script>self.practiceSendLateMs={late_ms}</script>"));
+        }
     }
     if fired.any(|action| action.challenge == Some(Challenge::CaptchaInPage)) {
         end.push_str(&challenge::overlay(asked.visitor.locale));

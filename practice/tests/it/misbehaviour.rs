@@ -43,6 +43,23 @@ async fn form_can_refuse_without_a_request() {
 }
 
 #[tokio::test]
+async fn form_can_show_alerts_and_send_late() {
+    let rig = Rig::start().await;
+    let member = rig.member("lea").await;
+    let alerts = json!([{"field": "title", "value": "Check this"}]);
+    rig.script(json!({"on": "form", "do": {"warn_in_form": alerts, "send_late_ms": 40}}))
+        .await;
+    let (_, page) = member.call(Method::GET, "/items/new", Value::Null).await;
+    let page = page.as_str().expect("a page");
+    for script in [
+        r#"<script>self.practiceWarnings=[{"field":"title","value":"Check this"}]</script>"#,
+        "<script>self.practiceSendLateMs=40</script>",
+    ] {
+        assert!(page.contains(script), "{page}");
+    }
+}
+
+#[tokio::test]
 async fn refused_request_is_not_cut() {
     let rig = Rig::start().await;
     let member = rig.member("lea").await;
