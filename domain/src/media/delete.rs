@@ -12,7 +12,7 @@ use crate::{Context, Error, Reason, Result, requests};
 
 const METHOD: &str = "DeletePhoto";
 
-/// Deletes a photo and its file.
+/// Deletes a photo and its file. A reply with the photo that is not sent yet fails.
 ///
 /// # Errors
 /// NOT_FOUND; RESOURCE_IN_USE while a listing uses the photo.

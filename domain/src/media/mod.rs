@@ -45,7 +45,7 @@ pub fn spool_error(error: std::io::Error) -> Error {
     }
 }
 
-/// Maps an error of the media store: the caller is told of a full disk (STORAGE_FULL), but not of other errors.
+/// Maps an error of the media store. The caller sees a full disk as STORAGE_FULL, and other errors as internal.
 fn file_error(error: files::Error) -> Error {
     match error {
         files::Error::StorageFull => {

@@ -59,7 +59,7 @@ async fn write_tombstone(tx: &Tx, sha256: &str) -> Result<()> {
     Ok(())
 }
 
-/// Marks files for deletion and removes those that no row references.
+/// Marks files for deletion, and removes the files that no row references.
 pub(super) async fn remove_unused(context: &Context, sha256s: &[String]) -> Result<()> {
     let marked = sha256s.to_vec();
     context

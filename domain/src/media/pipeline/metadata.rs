@@ -12,10 +12,10 @@ use super::{Format, container};
 
 /// The tag of the orientation in the first directory (EXIF 2.32, section 4.6.4).
 const ORIENTATION: u16 = 0x0112;
-/// The maximum length of the inflated text that holds EXIF in a PNG, in bytes. Cameras write at most 64 KiB of EXIF,
-/// and the text has two digits for each byte.
+/// The number of bytes that are read of a text that holds EXIF in a PNG, after it is inflated. Cameras write at most
+/// 64 KiB of EXIF, and the text has two digits for each byte.
 const MAX_RAW_PROFILE: u64 = 256 << 10;
-/// The maximum number of such texts that are inflated.
+/// The maximum number of such texts that are read.
 const MAX_RAW_PROFILES: usize = 4;
 
 /// Returns the orientation that the metadata of a file gives, or none if it gives no valid one. If there are several,
@@ -28,8 +28,8 @@ pub(super) fn orientation(format: Format, bytes: &[u8]) -> Orientation {
             .find_map(|segment| in_exif(segment.payload)),
         Format::Png => in_png(bytes),
         Format::WebP => container::webp_chunks(bytes)
-            .filter(|(name, _)| *name == b"EXIF")
-            .find_map(|(_, data)| in_exif(data)),
+            .filter(|chunk| chunk.name == b"EXIF")
+            .find_map(|chunk| in_exif(chunk.data)),
         // GIF has no EXIF.
         Format::Gif => None,
     };
@@ -75,16 +75,15 @@ fn raw_profile(name: [u8; 4], data: &[u8]) -> Option<RawProfile<'_>> {
 impl RawProfile<'_> {
     /// Returns the bytes of the profile. Its text has a line with the name, one with the length, then the digits.
     fn read(&self) -> Option<Vec<u8>> {
-        let mut inflated = Vec::new();
-        let text = if self.is_deflated {
+        let mut text = Vec::new();
+        let read = if self.is_deflated {
             ZlibDecoder::new(self.text)
                 .take(MAX_RAW_PROFILE)
-                .read_to_end(&mut inflated)
-                .ok()?;
-            inflated.as_slice()
+                .read_to_end(&mut text)
         } else {
-            self.text
+            self.text.take(MAX_RAW_PROFILE).read_to_end(&mut text)
         };
+        read.ok()?;
         let digits: Vec<u32> = text
             .splitn(4, |byte| *byte == b'\n')
             .nth(3)?

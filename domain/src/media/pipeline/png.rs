@@ -17,17 +17,6 @@ use crate::failpoints;
 const MAX_METADATA: usize = 4 << 20;
 /// The share of the maximum side that averaging must not go below.
 const NEAR_ENOUGH: f64 = 0.9;
-/// The first column and row of each pass of an interlaced PNG, and the distances to the next ones (PNG specification,
-/// section 8.1).
-const PASSES: [[u32; 4]; 7] = [
-    [0, 0, 8, 8],
-    [4, 0, 8, 8],
-    [0, 4, 4, 8],
-    [2, 0, 4, 4],
-    [0, 2, 2, 4],
-    [1, 0, 2, 2],
-    [0, 1, 1, 2],
-];
 
 /// Returns the averaging factor (pixels of the file per pixel, along each side) and the resulting size.
 pub(super) fn shrunk(width: u32, height: u32, max_side: u32) -> (u32, (u32, u32)) {
@@ -121,13 +110,15 @@ fn read(
             .ok_or_else(|| damaged("it is too large"))?;
         let mut whole = vec![0; length];
         let stride = shape.width as usize * channels;
-        // The rows are counted because the reader looks for the next chunk after the last one, which may be missing.
-        for _ in 0..interlaced_rows(shape) {
+        // The samples are counted because the reader looks for the next chunk after the last row, which may be missing.
+        let mut missing = length;
+        while missing > 0 {
             stop.check()?;
             let row = reader
                 .next_interlaced_row()
                 .map_err(decoding)?
                 .ok_or(Error::Truncated)?;
+            missing = missing.saturating_sub(row.data().len());
             if let InterlaceInfo::Adam7(pass) = row.interlace() {
                 png::expand_interlaced_row(&mut whole, stride, row.data(), pass, channels as u8 * 8);
             }
@@ -144,15 +135,6 @@ fn read(
         }
     }
     Ok(mean.pixels)
-}
-
-/// Returns the number of rows of all passes of an interlaced PNG.
-fn interlaced_rows(shape: &Shape) -> u32 {
-    PASSES
-        .iter()
-        .filter(|[column, ..]| shape.width > *column)
-        .map(|[_, row, _, down]| shape.height.saturating_sub(*row).div_ceil(*down))
-        .sum()
 }
 
 /// Averages squares of pixels while rows are added.

@@ -1,5 +1,6 @@
 //! Processes pictures in RGB: WebP, GIF and the rarer kinds of JPEG, and the pixels that [`super::png`] decodes.
 
+use std::borrow::Cow;
 use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom};
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -10,7 +11,7 @@ use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 use moxcms::{ColorProfile, DataColorSpace, Layout, Transform8BitExecutor, TransformOptions};
 
-use super::container::Body;
+use super::container::{Body, webp_chunks};
 use super::shape::Shape;
 use super::{Error, Format, Limits, Photo, QUALITY, Stop, fit, likeness, orient};
 
@@ -49,7 +50,14 @@ pub(super) fn process(
     if decoder.dimensions() != (shape.width, shape.height) {
         return Err(corrupt("it declares two different sizes"));
     }
-    let profile = decoder.icc_profile().ok().flatten();
+    let profile: Option<Cow<'_, [u8]>> = match shape.format {
+        // The decoder allocates the length that the chunk claims.
+        Format::WebP => webp_chunks(body.bytes)
+            .find(|chunk| chunk.name == b"ICCP")
+            .map(|chunk| Cow::Borrowed(chunk.data)),
+        Format::Jpeg | Format::Png | Format::Gif => decoder.icc_profile().ok().flatten().map(Cow::Owned),
+    };
+    let profile = profile.filter(|profile| profile.len() <= MAX_PROFILE);
     let color = decoder.color_type();
     let length = usize::try_from(decoder.total_bytes()).map_err(|_| corrupt("it is too large"))?;
     let mut pixels = vec![0; length];

@@ -1,7 +1,7 @@
 //! Reads the size that a file claims, and the memory that decoding needs, from its structure before it is decoded.
 //!
 //! A file of a few bytes can claim a picture of gigabytes, so all limits are checked here. If a decoder finds another
-//! size than the one checked, the file counts as damaged.
+//! size than the checked size, the file counts as damaged.
 
 use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom};
 
@@ -41,6 +41,8 @@ pub(super) struct Jpeg {
     /// Whether a decoder holds all coefficients until the last scan: for progressive files, and files with several
     /// scans.
     holds_coefficients: bool,
+    /// The length of the segments before the picture, such as metadata, in bytes.
+    metadata: u64,
 }
 
 impl Shape {
@@ -183,7 +185,14 @@ impl Shape {
         };
         // Turning, converting and the change from RGB to planes each need two copies of the pixels.
         let finishing = decoded + shrinking(size) + kept * 12;
-        length + decoding.max(finishing) + FIXED
+        // Decoders copy metadata and join its parts. They keep the copy.
+        let metadata = match self.kind {
+            Kind::Jpeg(jpeg) => jpeg.metadata,
+            Kind::Gif => length,
+            // The metadata of a PNG is limited, and that of a WebP is not copied.
+            Kind::Png { .. } | Kind::WebP { .. } => 0,
+        };
+        length + metadata + decoding.max(finishing).max(metadata) + FIXED
     }
 
     pub(super) fn pixels(&self) -> u64 {
@@ -251,6 +260,7 @@ pub(super) fn check_length(length: u64, limits: &Limits) -> Result<(), Error> {
 fn jpeg(file: &mut (impl Read + Seek)) -> Result<(u32, u32, Kind), Error> {
     seek(file, 2)?;
     let mut frame = None;
+    let mut metadata = 0;
     for _ in 0..MAX_SEGMENTS {
         let marker = marker(file)?;
         // Markers without a length.
@@ -271,6 +281,7 @@ fn jpeg(file: &mut (impl Read + Seek)) -> Result<(u32, u32, Kind), Error> {
                     frame.ok_or_else(|| corrupt("it has no frame"))?;
                 let [components] = take::<1>(file)?;
                 jpeg.holds_coefficients |= usize::from(components) < jpeg.components;
+                jpeg.metadata = metadata;
                 return Ok((width, height, Kind::Jpeg(jpeg)));
             }
             // Start of frame, of every kind.
@@ -280,7 +291,10 @@ fn jpeg(file: &mut (impl Read + Seek)) -> Result<(u32, u32, Kind), Error> {
                 }
                 frame = Some(jpeg_frame(file, marker, length)?);
             }
-            _ => skip(file, length)?,
+            _ => {
+                metadata += length;
+                skip(file, length)?;
+            }
         }
     }
     Err(corrupt("it has too many segments"))
@@ -312,6 +326,8 @@ fn jpeg_frame(file: &mut impl Read, marker: u8, length: u64) -> Result<(u32, u32
             components: usize::from(components),
             // Baseline and extended sequential files with Huffman codes are decoded while they are read.
             holds_coefficients: !matches!(marker, 0xC0 | 0xC1),
+            // The end of the segments is not known yet.
+            metadata: 0,
         },
     ))
 }

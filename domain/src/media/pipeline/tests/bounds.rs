@@ -4,38 +4,15 @@ use std::io::Write as _;
 
 use super::*;
 
-/// Builds a PNG chunk.
-fn chunk(name: &[u8; 4], payload: &[u8]) -> Vec<u8> {
-    let named = [name.as_slice(), payload].concat();
-    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
-    [length.as_slice(), &named, &crc32(&named).to_be_bytes()].concat()
-}
-
 /// Builds a PNG that claims a size but contains only 64 KiB of zeros.
 fn png_of(width: u32, height: u32, depth: u8, color: u8, interlace: u8) -> Vec<u8> {
     let mut out = b"\x89PNG\r\n\x1a\n".to_vec();
     let mut header = [width.to_be_bytes(), height.to_be_bytes()].concat();
     header.extend([depth, color, 0, 0, interlace]);
-    out.extend(chunk(b"IHDR", &header));
-    out.extend(chunk(b"IDAT", &deflated(1 << 16)));
-    out.extend(chunk(b"IEND", b""));
+    out.extend(png_chunk(b"IHDR", &header));
+    out.extend(png_chunk(b"IDAT", &deflated(&[0; 1 << 16])));
+    out.extend(png_chunk(b"IEND", b""));
     out
-}
-
-/// Compresses `length` zeros with zlib, to about a thousandth of the length.
-fn deflated(length: usize) -> Vec<u8> {
-    // The PNG encoder compresses arbitrary bytes only in text chunks.
-    let text = png::text_metadata::ZTXtChunk::new("k", "\0".repeat(length));
-    let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, 1, 1);
-    encoder.set_color(png::ColorType::Grayscale);
-    let mut writer = encoder.write_header().expect("writes");
-    writer.write_text_chunk(&text).expect("writes");
-    drop(writer);
-    let at = out.windows(4).position(|name| name == b"zTXt").expect("is there");
-    let size = u32::from_be_bytes(out[at - 4..at].try_into().expect("four")) as usize;
-    // Skip the keyword, its terminator and the compression method.
-    out[at + 4 + 3..at + 4 + size].to_vec()
 }
 
 fn jpeg_of(width: u16, height: u16, progressive: bool, length: usize) -> Vec<u8> {
@@ -67,6 +44,48 @@ fn webp_of(width: u32, height: u32) -> Vec<u8> {
         + 9;
     bytes[at..at + 4].copy_from_slice(&((width - 1) | (height - 1) << 14).to_le_bytes());
     bytes
+}
+
+#[test]
+fn oversized_file_or_picture_is_refused_from_its_header() {
+    let mut bomb = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::Png);
+    bomb[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
+    let header = png_chunk(b"IHDR", &bomb[16..29]);
+    bomb[8..33].copy_from_slice(&header);
+    let refused = process(&bomb, &Limits::default());
+    assert_eq!(
+        refused,
+        Err(Error::TooManyPixels {
+            width: 60_000,
+            height: 60_000,
+            limit: 64_000_000
+        })
+    );
+
+    let bytes = jpeg(&scene(1, 100, 100), 90, Subsampling::S420, false);
+    let limits = Limits {
+        max_pixels: 9_999,
+        ..Limits::default()
+    };
+    assert_eq!(
+        process(&bytes, &limits),
+        Err(Error::TooManyPixels {
+            width: 100,
+            height: 100,
+            limit: 9_999
+        })
+    );
+    let limits = Limits {
+        max_bytes: 10,
+        ..Limits::default()
+    };
+    assert_eq!(
+        process(&bytes, &limits),
+        Err(Error::TooManyBytes {
+            bytes: bytes.len() as u64,
+            limit: 10
+        })
+    );
 }
 
 #[test]
@@ -125,13 +144,13 @@ fn picture_whose_parts_are_larger_than_it_is_refused() {
 fn inflating_text_and_profile_chunks_are_ignored() {
     let picture = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::Png);
     let expected = done(&picture);
-    let zeros = deflated(64 << 20);
+    let zeros = deflated(&vec![0; 64 << 20]);
     let profile = [b"p\0\0".as_slice(), &zeros].concat();
     let text = [b"Comment\0\0".as_slice(), &zeros].concat();
     let international = [b"Comment\0\x01\0\0\0".as_slice(), &zeros].concat();
     for (name, payload) in [(b"iCCP", &profile), (b"zTXt", &text), (b"iTXt", &international)] {
         let mut bytes = picture[..33].to_vec();
-        bytes.extend(chunk(name, payload));
+        bytes.extend(png_chunk(name, payload));
         bytes.extend(&picture[33..]);
         assert_eq!(done(&bytes), expected);
     }
@@ -201,4 +220,42 @@ fn large_16_bit_png_is_downscaled_while_read() {
     assert_eq!((photo.width, photo.height), (2_000, 1_500));
     let Rgb([red, green, blue]) = *pixels(&photo).get_pixel(1_000, 700);
     assert!(red.abs_diff(200) < 4 && green.abs_diff(100) < 4 && blue.abs_diff(50) < 4);
+}
+
+#[test]
+fn copied_metadata_counts_as_memory() {
+    let plain = jpeg(&scene(1, 16, 16), 90, Subsampling::S420, false);
+    let segments = [b"\xFF\xE2\xEA\x62ICC_PROFILE\0".as_slice(), &[0; 60_000 - 12]]
+        .concat()
+        .repeat(400);
+    let large = [&plain[..2], &segments, &plain[2..]].concat();
+    let memory = |bytes: &[u8]| Shape::of(bytes).expect("a shape").memory(25 << 20, 2_048);
+    // The parts and the whole that they give together.
+    assert!(memory(&large) >= memory(&plain) + 2 * 400 * 60_000 - (1 << 20));
+    let gif = animated_gif(&[RgbaImage::new(2, 2)]);
+    assert!(memory(&gif) >= 3 * (25 << 20));
+    assert_eq!(done(&large), done(&plain));
+}
+
+#[test]
+fn webp_profile_that_claims_gigabytes_is_ignored() {
+    let picture = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::WebP);
+    let canvas = [b"VP8X\x0a\0\0\0".as_slice(), &[0x20, 0, 0, 0, 7, 0, 0, 7, 0, 0]].concat();
+    let profile = b"ICCP\xF0\xFF\xFF\xFF".as_slice();
+    let chunks = [&canvas, &picture[12..], profile].concat();
+    let length = u32::try_from(4 + chunks.len()).expect("short").to_le_bytes();
+    let bytes = [b"RIFF".as_slice(), &length, b"WEBP", &chunks].concat();
+    assert_eq!(done(&bytes), done(&picture));
+}
+
+#[test]
+fn many_scans_of_a_jpeg_without_a_valid_frame_are_refused() {
+    // A progressive frame of 256 components, all but one of them in the first scan.
+    let mut bytes = b"\xFF\xD8\xFF\xC2\x03\x08\x08\0\x08\0\x08\xFF".to_vec();
+    bytes.extend((0..=255_u8).flat_map(|id| [id, 0x11, 0]));
+    bytes.extend(b"\xFF\xDA\x02\x04\xFF");
+    bytes.extend((0..255_u8).flat_map(|id| [id, 0]));
+    bytes.extend([0, 63, 0]);
+    bytes.extend(b"\xFF\xDA\0\x08\x01\0\0\0\x3F\0".repeat(1 << 20));
+    assert!(process(&bytes, &Limits::default()).is_err());
 }

@@ -168,3 +168,23 @@ fn gif_is_judged_by_its_pixels() {
     let without_frame = process(b"GIF89a\x08\0\x08\0\0\0\0;", &Limits::default());
     assert_eq!(without_frame, Err(Error::Truncated));
 }
+
+#[test]
+fn webp_that_lacks_only_metadata_is_accepted() {
+    for (kind, bytes) in kinds(&["WebP"]) {
+        let whole = done(&bytes);
+        let metadata = [b"XMP \x64\0\0\0".as_slice(), &[b' '; 100]].concat();
+        let mut longer = [bytes.as_slice(), &metadata].concat();
+        let length = u32::try_from(longer.len() - 8).expect("short").to_le_bytes();
+        longer[4..8].copy_from_slice(&length);
+        for end in (bytes.len()..longer.len()).step_by(9) {
+            let photo = judged(&longer[..end]);
+            if kind.contains("animated") {
+                // More frames could follow.
+                assert_eq!(photo, Err(Error::Truncated), "{kind} of {end} bytes");
+            } else {
+                assert_eq!(photo.as_ref(), Ok(&whole), "{kind} of {end} bytes");
+            }
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! Generated pictures, and four small files in `testdata` of kinds that no encoder here can write. The files show the
 //! same scene.
 
-use std::io::Cursor;
+use std::io::{Cursor, Write as _};
 
+use flate2::write::ZlibEncoder;
+use flate2::{Compression, Crc};
 use image::codecs::gif::GifEncoder;
 use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, RgbaImage};
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
@@ -65,6 +67,22 @@ pub(super) fn animated_gif(pictures: &[RgbaImage]) -> Vec<u8> {
         .expect("encodes");
     drop(encoder);
     out
+}
+
+/// Builds a PNG chunk.
+pub(super) fn png_chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(data.len()).expect("short").to_be_bytes();
+    let mut checksum = Crc::new();
+    checksum.update(name);
+    checksum.update(data);
+    [length.as_slice(), name, data, &checksum.sum().to_be_bytes()].concat()
+}
+
+/// Compresses bytes with zlib; zeros to about a thousandth of their length.
+pub(super) fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("a vector takes everything");
+    encoder.finish().expect("a vector takes everything")
 }
 
 /// Returns one complete file of every supported kind, 61 x 43 pixels. The tests also cut and damage each of these files.

@@ -2,6 +2,8 @@
 
 mod bounds;
 mod cut;
+mod formats;
+mod likeness;
 mod made;
 mod mutated;
 mod oriented;
@@ -10,15 +12,11 @@ mod working;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use image::metadata::Orientation;
-use image::{
-    DynamicImage, ExtendedColorType, ImageEncoder as _, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage,
-};
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use libjpeg_turbo_rs::{Encoder, PixelFormat, Subsampling};
 use proptest::prelude::*;
 
-use self::made::{animated_gif, every_kind, jpeg, scene, with_metadata, written};
-use super::likeness::{self, HashIndex, distance};
+use self::made::{animated_gif, deflated, every_kind, jpeg, png_chunk, scene, with_metadata, written};
 use super::shape::Shape;
 use super::{Error, Format, Limits, Processed, process, process_off_thread};
 
@@ -167,169 +165,6 @@ fn photo_has_no_metadata() {
 }
 
 #[test]
-fn every_exif_orientation_is_applied() {
-    let (width, height) = (96, 64);
-    let upright = scene(4, width, height);
-    for number in 1..=8_u8 {
-        let orientation = Orientation::from_exif(number).expect("there are eight");
-        // Store the picture so that the orientation turns it upright.
-        let back = match orientation {
-            Orientation::Rotate90 => Orientation::Rotate270,
-            Orientation::Rotate270 => Orientation::Rotate90,
-            itself => itself,
-        };
-        let mut stored = DynamicImage::ImageRgb8(upright.clone());
-        stored.apply_orientation(back);
-        let stored = stored.into_rgb8();
-
-        let plain = jpeg(&stored, 95, Subsampling::S444, false);
-        let tagged = with_metadata(&plain, u16::from(number));
-        let photo = done(&tagged);
-        assert_eq!(
-            (photo.width, photo.height),
-            (width, height),
-            "orientation {number}"
-        );
-        let off = difference(&pixels(&photo), &upright);
-        assert!(off < 4.0, "orientation {number} is off by {off}");
-
-        let mut png = Vec::new();
-        let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
-        let exif = tagged
-            .windows(6)
-            .position(|part| part == b"Exif\0\0")
-            .expect("is there")
-            + 6;
-        encoder
-            .set_exif_metadata(tagged[exif..exif + 200].to_vec())
-            .expect("takes it");
-        encoder
-            .write_image(&stored, stored.width(), stored.height(), ExtendedColorType::Rgb8)
-            .expect("encodes");
-        let off = difference(&pixels(&done(&png)), &upright);
-        assert!(off < 4.0, "orientation {number} of a PNG is off by {off}");
-    }
-}
-
-#[test]
-fn oversized_file_or_picture_is_refused_from_its_header() {
-    let mut bomb = written(&DynamicImage::ImageRgb8(scene(1, 8, 8)), ImageFormat::Png);
-    bomb[16..24].copy_from_slice(&[0, 0, 0xEA, 0x60, 0, 0, 0xEA, 0x60]);
-    // The header's checksum follows its 13 bytes.
-    let checksum = crc32(&bomb[12..29]);
-    bomb[29..33].copy_from_slice(&checksum.to_be_bytes());
-    let refused = process(&bomb, &Limits::default());
-    assert_eq!(
-        refused,
-        Err(Error::TooManyPixels {
-            width: 60_000,
-            height: 60_000,
-            limit: 64_000_000
-        })
-    );
-
-    let bytes = jpeg(&scene(1, 100, 100), 90, Subsampling::S420, false);
-    let limits = Limits {
-        max_pixels: 9_999,
-        ..Limits::default()
-    };
-    assert_eq!(
-        process(&bytes, &limits),
-        Err(Error::TooManyPixels {
-            width: 100,
-            height: 100,
-            limit: 9_999
-        })
-    );
-    let limits = Limits {
-        max_bytes: 10,
-        ..Limits::default()
-    };
-    assert_eq!(
-        process(&bytes, &limits),
-        Err(Error::TooManyBytes {
-            bytes: bytes.len() as u64,
-            limit: 10
-        })
-    );
-}
-
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(!0, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            if crc & 1 == 1 {
-                (crc >> 1) ^ 0xEDB8_8320
-            } else {
-                crc >> 1
-            }
-        })
-    })
-}
-
-#[test]
-fn unknown_data_and_unsupported_formats_are_distinguished() {
-    for bytes in [
-        &b""[..],
-        b"hello",
-        b"%PDF-1.7 and so on",
-        b"<svg></svg>",
-        &[0; 64],
-    ] {
-        assert_eq!(Shape::of(bytes), Err(Error::NotAnImage));
-    }
-    for (found, bytes) in [
-        ("HEIC", &b"\0\0\0\x18ftypheic\0\0\0\0"[..]),
-        ("HEIC", b"\0\0\0\x18ftypmif1\0\0\0\0miafMiHB"),
-        ("HEIC", b"\0\0\0\x18ftypmsf1\0\0\0\0mif1hevc"),
-        ("HEIC", b"\0\0\0\x18ftypXXXX\0\0\0\0mif1heix"),
-        ("AVIF", b"\0\0\0\x18ftypavif\0\0\0\0"),
-        ("AVIF", b"\0\0\0\x18ftypmif1\0\0\0\0miafavif"),
-        ("TIFF", b"II*\0\x08\0\0\0"),
-    ] {
-        assert_eq!(
-            process(bytes, &Limits::default()),
-            Err(Error::Unsupported {
-                found: found.to_owned()
-            })
-        );
-    }
-}
-
-#[test]
-fn every_heic_brand_is_named_with_the_setting_of_the_phone() {
-    let brands = [
-        "heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs", "mif1", "mif2", "msf1", "miaf",
-    ];
-    for brand in brands {
-        let major = [b"\0\0\0\x10ftyp".as_slice(), brand.as_bytes(), b"\0\0\0\0"].concat();
-        let head = b"\0\0\0\x18ftypisom\0\0\0\0mp41".as_slice();
-        let compatible = [head, brand.as_bytes(), b"\0\0\0\x08meta"].concat();
-        for bytes in [major, compatible] {
-            let refused = process(&bytes, &Limits::default()).expect_err("is refused");
-            assert!(
-                matches!(&refused, Error::Unsupported { found } if found == "HEIC"),
-                "{brand}"
-            );
-            assert!(
-                refused.to_string().contains("Formats > Most Compatible"),
-                "{refused}"
-            );
-        }
-    }
-    let after_brands = b"\0\0\0\x14ftypisom\0\0\0\0mp41\0\0\0\x08heic";
-    assert_eq!(
-        process(after_brands, &Limits::default()),
-        Err(Error::NotAnImage),
-        "a video"
-    );
-    let rare = process(fault!("rare-hevx.heic"), &Limits::default());
-    assert!(
-        matches!(&rare, Err(Error::Unsupported { found }) if found == "HEIC"),
-        "{rare:?}"
-    );
-}
-
-#[test]
 fn smallest_and_longest_pictures_are_accepted() {
     for (width, height, expected) in [
         (1, 1, (1, 1)),
@@ -439,54 +274,6 @@ fn halving_matches_resampling_in_quality() {
     let expected = image::imageops::resize(&picture, 500, 376, image::imageops::FilterType::Lanczos3);
     let off = difference(&pixels(&photo), &expected);
     assert!(off < 2.5, "off by {off}");
-}
-
-#[test]
-fn copies_have_near_hashes_and_other_photos_do_not() {
-    let hash = |bytes: &[u8]| done(bytes).perceptual_hash;
-    let originals: Vec<RgbImage> = (0..12).map(|seed| scene(seed, 480, 360)).collect();
-    let hashes: Vec<u64> = originals
-        .iter()
-        .map(|picture| hash(&jpeg(picture, 92, Subsampling::S420, false)))
-        .collect();
-    for (picture, original) in originals.iter().zip(&hashes) {
-        let smaller = image::imageops::resize(picture, 160, 120, image::imageops::FilterType::Triangle);
-        let cropped = image::imageops::crop_imm(picture, 5, 4, 470, 352).to_image();
-        let copies = [
-            ("recompressed", jpeg(picture, 30, Subsampling::S420, true)),
-            (
-                "as PNG",
-                written(&DynamicImage::ImageRgb8(picture.clone()), ImageFormat::Png),
-            ),
-            ("smaller", jpeg(&smaller, 80, Subsampling::S444, false)),
-            ("cropped", jpeg(&cropped, 90, Subsampling::S420, false)),
-        ];
-        for (kind, copy) in copies {
-            let apart = distance(*original, hash(&copy));
-            assert!(apart <= likeness::NEAR_DUPLICATE, "{kind}: {apart} bits");
-        }
-    }
-    for (at, a) in hashes.iter().enumerate() {
-        for b in &hashes[at + 1..] {
-            assert!(
-                distance(*a, *b) > likeness::NEAR_DUPLICATE,
-                "{a:016x} and {b:016x} look alike"
-            );
-        }
-    }
-}
-
-#[test]
-fn index_finds_only_near_hashes_in_order() {
-    let target = 0xDEAD_BEEF_0BAD_F00D_u64;
-    let far = (0..5_000_u64).map(|at| (!target ^ at, 0));
-    let near = [(target ^ 0b111, 3), (target, 9), (target ^ (1 << 63), 1)];
-    let index: HashIndex<u32> = far.clone().chain(near).chain(far).collect();
-    assert_eq!(index.nearest(target, 2), [(&9, 0), (&1, 1)]);
-    assert_eq!(index.nearest(target, 3), [(&9, 0), (&1, 1), (&3, 3)]);
-    assert!(index.nearest(target ^ 0xFFFF_0000, 5).is_empty());
-    assert_eq!(HashIndex::<u32>::default().nearest(target, 64), []);
-    assert_eq!(index.nearest(target, 64).len(), 10_003);
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Orientations in every type, byte order and container.
 
+use image::metadata::Orientation;
+use image::{ExtendedColorType, ImageEncoder as _};
+
 use super::super::metadata::orientation;
 use super::*;
 
@@ -73,12 +76,6 @@ fn jpeg_with(picture: &RgbImage, payloads: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-fn png_chunk(name: &[u8; 4], data: &[u8]) -> Vec<u8> {
-    let named = [name.as_slice(), data].concat();
-    let length = u32::try_from(data.len()).expect("short").to_be_bytes();
-    [length.as_slice(), &named, &crc32(&named).to_be_bytes()].concat()
-}
-
 /// Returns a PNG with one more chunk, after its header or before its end.
 fn png_with(picture: &RgbImage, name: &[u8; 4], data: &[u8], at_end: bool) -> Vec<u8> {
     let bytes = written(&DynamicImage::ImageRgb8(picture.clone()), ImageFormat::Png);
@@ -94,12 +91,6 @@ fn raw_profile(exif: &[u8]) -> Vec<u8> {
         text.push('\n');
     }
     text.into_bytes()
-}
-
-fn deflated(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
-    std::io::Write::write_all(&mut encoder, bytes).expect("a vector takes everything");
-    encoder.finish().expect("a vector takes everything")
 }
 
 /// Returns a WebP with EXIF in its own chunk, after the picture.
@@ -182,6 +173,54 @@ fn orientation_of_every_integer_type_is_read() {
     }
 }
 
+/// Returns the pixels that the orientation of this number turns upright.
+fn stored_as(upright: &RgbImage, number: u8) -> RgbImage {
+    let back = match Orientation::from_exif(number).expect("there are eight") {
+        Orientation::Rotate90 => Orientation::Rotate270,
+        Orientation::Rotate270 => Orientation::Rotate90,
+        itself => itself,
+    };
+    let mut stored = DynamicImage::ImageRgb8(upright.clone());
+    stored.apply_orientation(back);
+    stored.into_rgb8()
+}
+
+#[test]
+fn every_exif_orientation_is_applied() {
+    let (width, height) = (96, 64);
+    let upright = scene(4, width, height);
+    for number in 1..=8_u8 {
+        let stored = stored_as(&upright, number);
+
+        let plain = jpeg(&stored, 95, Subsampling::S444, false);
+        let tagged = with_metadata(&plain, u16::from(number));
+        let photo = done(&tagged);
+        assert_eq!(
+            (photo.width, photo.height),
+            (width, height),
+            "orientation {number}"
+        );
+        let off = difference(&pixels(&photo), &upright);
+        assert!(off < 4.0, "orientation {number} is off by {off}");
+
+        let mut png = Vec::new();
+        let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
+        let exif = tagged
+            .windows(6)
+            .position(|part| part == b"Exif\0\0")
+            .expect("is there")
+            + 6;
+        encoder
+            .set_exif_metadata(tagged[exif..exif + 200].to_vec())
+            .expect("takes it");
+        encoder
+            .write_image(&stored, stored.width(), stored.height(), ExtendedColorType::Rgb8)
+            .expect("encodes");
+        let off = difference(&pixels(&done(&png)), &upright);
+        assert!(off < 4.0, "orientation {number} of a PNG is off by {off}");
+    }
+}
+
 #[test]
 fn photo_of_every_container_is_turned_upright() {
     // The top left of the upright photo is red, its top right is blue.
@@ -192,15 +231,7 @@ fn photo_of_every_container_is_turned_upright() {
         (_, false) => grey,
     });
     for value in 1..=8_u8 {
-        let found = Orientation::from_exif(value).expect("there are eight");
-        let back = match found {
-            Orientation::Rotate90 => Orientation::Rotate270,
-            Orientation::Rotate270 => Orientation::Rotate90,
-            itself => itself,
-        };
-        let mut stored = DynamicImage::ImageRgb8(upright.clone());
-        stored.apply_orientation(back);
-        let stored = stored.into_rgb8();
+        let stored = stored_as(&upright, value);
         for (container, _, bytes) in every_container(&stored, &exif_of(u64::from(value), TYPES[4], false)) {
             let photo = done(&bytes);
             assert_eq!((photo.width, photo.height), (64, 48), "{value} in {container}");
@@ -268,4 +299,23 @@ fn inflating_profile_text_is_cut_off() {
     let large = with_blanks(32 << 20);
     assert_eq!(orientation(Format::Png, &large), Orientation::NoTransforms);
     assert_eq!(done(&large).width, 6);
+}
+
+#[test]
+fn profile_text_is_read_up_to_its_limit() {
+    let picture = scene(4, 6, 4);
+    let with_blanks = |count| {
+        let mut text = b"Raw profile type exif\0\nexif\n       1\n".to_vec();
+        text.resize(text.len() + count, b' ');
+        text.extend(super::super::hex(&exif_of(6, TYPES[2], true)).into_bytes());
+        png_with(&picture, b"tEXt", &text, false)
+    };
+    assert_eq!(
+        orientation(Format::Png, &with_blanks(1 << 10)),
+        Orientation::Rotate90
+    );
+    assert_eq!(
+        orientation(Format::Png, &with_blanks(1 << 20)),
+        Orientation::NoTransforms
+    );
 }

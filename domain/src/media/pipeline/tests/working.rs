@@ -46,7 +46,7 @@ fn process_exit_does_not_wait_for_work() {
     let (ended, has_ended) = std::sync::mpsc::channel();
     runtime.spawn(run(1, move |_| {
         began.send(()).expect("is heard");
-        goes_on.recv().expect("is told");
+        goes_on.recv().expect("is released");
         ended.send(()).expect("is heard");
     }));
     has_begun.recv().expect("begins");
@@ -65,7 +65,7 @@ async fn work_waits_for_free_memory() {
     let over = Arc::clone(&is_over);
     let first = tokio::spawn(run(MEMORY / 4 * 3, move |_| {
         began.blocking_send(()).expect("is heard");
-        goes_on.recv().expect("is told");
+        goes_on.recv().expect("is released");
         over.store(true, Ordering::SeqCst);
     }));
     has_begun.recv().await.expect("begins");
