@@ -142,10 +142,10 @@ impl Rules {
             .all(|name| cookies.get(name).is_some_and(|value| !value.is_empty()))
     }
 
-    /// Takes the cookies of the market's site from a `Cookie` header, a cURL command, `cookies.txt` or a JSON export;
-    /// the text itself shows which one it is. Drops cookies that a bot check issued to the other browser, and cookies
-    /// that a session does not need and that are malformed or have two values. Of repeated names, the last value that
-    /// is not empty counts, because an anonymous visit first sets an empty token (as seen 2026, confidence A).
+    /// Takes the cookies of the market's site from a text in any of the formats; the text itself shows which one it is.
+    /// Drops cookies that a bot check issued to the other browser, and cookies that a session does not need and that
+    /// are malformed or have two values. Of repeated names, the last value that is not empty counts, because an
+    /// anonymous visit first sets an empty token (as seen 2026, confidence A).
     ///
     /// # Errors
     /// The import is too large, has another format, has a needed cookie that is malformed or has two values, belongs to
@@ -224,9 +224,7 @@ impl Rules {
             dropped: dropped.into_iter().collect(),
         })
     }
-}
 
-impl Rules {
     /// Returns the cookies with two different values. Such a needed cookie is refused, because either value may be the
     /// session's.
     fn contradictory<'a>(&self, given: &'a [Cookie]) -> Result<BTreeSet<Identity<'a>>, Error> {
@@ -255,10 +253,10 @@ fn normal(domain: &str) -> String {
     let domain = domain.split_once("://").map_or(domain.as_str(), |(_, rest)| rest);
     let domain = domain.trim_start_matches('.');
     let host = domain.split('/').next().unwrap_or_default();
-    match host.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host.to_owned(),
-        _ => host.to_owned(),
-    }
+    let without_port = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    without_port.map_or(host, |(host, _)| host).to_owned()
 }
 
 /// Whether a browser would send a cookie of that domain to the market's web host.

@@ -71,13 +71,17 @@ impl Rank {
 pub(crate) struct Folded {
     literal: String,
     text: String,
+    /// The text as [`squash`] returns it.
+    squashed: String,
 }
 
 impl Folded {
     pub(crate) fn new(text: &str) -> Self {
+        let folded = fold(text);
         Self {
             literal: text.trim().to_lowercase(),
-            text: fold(text),
+            squashed: squash(&folded),
+            text: folded,
         }
     }
 
@@ -85,8 +89,18 @@ impl Folded {
         &self.text
     }
 
+    pub(crate) fn squashed(&self) -> &str {
+        &self.squashed
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+
+    /// Returns the names in a text that may consist of several: `XS / 34`, `38 (M)`.
+    pub(crate) fn parts(&self) -> Vec<Self> {
+        let parts = self.literal.split(['/', '(', ')']).map(Self::new);
+        parts.filter(|part| !part.is_empty()).collect()
     }
 
     fn words(&self) -> impl Iterator<Item = &str> {
@@ -104,7 +118,7 @@ impl Folded {
         if self.text == given.text {
             return Some(Rank::Folded);
         }
-        if squash(&self.text) == squash(&given.text) {
+        if self.squashed == given.squashed {
             return Some(Rank::Squashed);
         }
         let mut rest = self.words();

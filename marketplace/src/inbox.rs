@@ -1,8 +1,8 @@
 //! Conversations between members on the site, and the trait that reads and writes them.
 //!
 //! The site names the kind of an entry by an `entity_type`. Known kinds are variants of [`EntryContent`]; any other is
-//! returned unchanged as [`EntryContent::Unknown`]. An entry's fields may be missing; the others are returned all the
-//! same.
+//! returned unchanged as [`EntryContent::Unknown`]. If fields of an entry are missing, the other fields are still
+//! returned.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ pub enum EntryContent {
         /// Addresses of the photos' largest versions, in order.
         photo_urls: Vec<String>,
     },
-    /// A buyer requests a price. The latest request of the buyer is current, whatever the seller offers.
+    /// A buyer requests a price. The latest request of the buyer is current, even if the seller offers a price later.
     OfferRequest {
         /// The site's id of the request, by which it is answered. The entry has another id.
         offer_id: Option<String>,
@@ -141,7 +141,7 @@ pub enum EntryContent {
         status: Option<i64>,
         current: bool,
     },
-    /// The seller offers a price. Has no status of its own; the latest offer of the seller is current.
+    /// The seller offers a price. Has no status; the latest offer of the seller is current.
     SellerOffer {
         price: Option<Money>,
         original_price: Option<Money>,

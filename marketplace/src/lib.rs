@@ -1,7 +1,7 @@
 //! The marketplace as the rest of the product sees it: the [`Marketplace`], [`ListingFormDriver`] and [`Inbox`] traits,
 //! their types, and the site's limits, names and signs as data. This crate does no I/O.
 //!
-//! To support another site, implement the three traits in a crate of their own, and give it data files like those in
+//! To support another site, implement the three traits in a separate crate, and give it data files like those in
 //! `marketplace/data`.
 
 pub mod catalog;

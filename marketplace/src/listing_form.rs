@@ -76,7 +76,7 @@ impl FillStep {
 #[error("stopped: {0}")]
 pub struct Stopped(pub String);
 
-/// One step of the step timeline: what was done, how, and what the page looked like.
+/// One step of the step timeline, with the value, the selector and a picture of the page.
 #[derive(Clone, Debug)]
 pub struct TimelineStep {
     pub step: FillStep,
@@ -94,7 +94,7 @@ pub trait StepObserver: Send + Sync {
     async fn reached(&self, timeline_step: TimelineStep) -> Result<(), Stopped>;
 }
 
-/// Checked right before the one click that cannot be taken back.
+/// Checked right before the only click that cannot be undone.
 pub trait Permit: Send + Sync {
     /// Whether the committed intent still allows the click. Uses a clock that also counts suspended time.
     fn still_valid(&self) -> bool;

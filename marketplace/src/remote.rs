@@ -147,7 +147,7 @@ pub trait Marketplace: Inbox {
     async fn try_session(&self, account_context: &AccountContext, session: &Session)
     -> Result<Member, Error>;
 
-    /// Removes what is cached about the account's session in memory.
+    /// Clears the account's session from the cache in memory.
     async fn forget(&self, account_id: &str);
 
     /// Starts an attempt (a browser, if there is one) without navigating.

@@ -193,8 +193,8 @@ impl Key {
         Self::Publish,
     ];
 
-    /// The elements that a change requires on the edit page of an item on sale, besides [`Key::FORM_FIELDS`]. Such an
-    /// item has at least one photo.
+    /// The elements that a change requires on the edit page of an item on sale, in addition to [`Key::FORM_FIELDS`].
+    /// Such an item has at least one photo.
     pub const EDIT_FIELDS: [Self; 2] = [Self::PhotosReady, Self::PhotoDelete];
 
     /// The elements that a change requires on an item's own page. The confirmation of a deletion appears later.

@@ -46,8 +46,8 @@ impl Drop for Cookies {
     }
 }
 
-/// The generation of an imported session that is to be tried on the site. It is renewed like any other, and stored
-/// where it came from.
+/// The generation of an imported session that is to be tried on the site. It is renewed like any other session,
+/// but does not replace the stored session.
 pub const CANDIDATE: i64 = 0;
 
 /// A stored session.
@@ -91,7 +91,7 @@ pub enum Renewal {
     /// The answer to an earlier renewal was lost. Try its tokens once more. If they are refused, the session is
     /// [`LostSession::LostInRefresh`].
     TryOnce(Session),
-    /// The session has been renewed or imported meanwhile. Use this one.
+    /// The session has since been renewed or imported. Use the new session.
     Use(Session),
     /// Another holder renews the session, or has the account's browser open.
     Busy,
@@ -100,7 +100,7 @@ pub enum Renewal {
 /// The store of sessions.
 #[async_trait]
 pub trait Sessions: Send + Sync + 'static {
-    /// Returns the account's session on its site; `None` if none was imported.
+    /// Returns the account's session on its site; `None` if no session was imported.
     ///
     /// # Errors
     /// [`Error::SessionInvalid`] if the session is known to be unusable.
@@ -111,7 +111,7 @@ pub trait Sessions: Send + Sync + 'static {
     async fn begin(&self, account_context: &AccountContext, generation: i64) -> Result<Renewal, Error>;
 
     /// Stores renewed cookies by compare-and-set on the generation that was renewed, and ends the renewal. `None`: a
-    /// newer session has been stored meanwhile and stays.
+    /// newer session is stored and stays.
     async fn renewed(
         &self,
         account_context: &AccountContext,
@@ -131,8 +131,8 @@ pub trait Sessions: Send + Sync + 'static {
     ) -> Result<(), Error>;
 
     /// Stores the cookies as the account's own browser holds them, by compare-and-set on the generation that the
-    /// browser was given. Only the holder of the account lock may call it. `None`: a newer session has been stored
-    /// meanwhile and stays.
+    /// browser was given. Only the holder of the account lock may call it. `None`: a newer session is stored and
+    /// stays.
     async fn cookies_captured(
         &self,
         account_context: &AccountContext,

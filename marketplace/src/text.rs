@@ -69,6 +69,12 @@ pub fn comparable(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
+/// Returns whether a person sees nothing of a text: it consists of white space, controls and invisible characters.
+pub fn is_blank(text: &str) -> bool {
+    text.chars()
+        .all(|c| c.is_whitespace() || c.is_control() || is_bidi_control(c) || is_invisible(c))
+}
+
 /// Returns the extended grapheme clusters of a text (Unicode Annex 29): the characters that a person sees. A flag is
 /// one.
 pub fn graphemes(text: &str) -> impl Iterator<Item = &str> {
@@ -117,6 +123,27 @@ fn is_bidi_control(c: char) -> bool {
     matches!(
         c,
         '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    )
+}
+
+/// Returns whether a character has no glyph, although it is neither white space nor a control: joiners, fillers, the
+/// empty Braille pattern, variation selectors and tags.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200d}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{e0000}'..='\u{e0fff}'
     )
 }
 
@@ -201,6 +228,32 @@ mod tests {
     }
 
     #[test]
+    fn text_without_a_visible_character_is_blank() {
+        for text in [
+            "",
+            " \n\u{a0}\u{3000}",
+            "\u{200b}",
+            "\u{200d}\u{fe0f}",
+            "\u{2800}\u{3164}\u{ad}",
+            "\u{202e}\u{feff}\u{7}",
+        ] {
+            assert!(is_blank(text), "{text:?}");
+        }
+        for text in [
+            "a",
+            ".",
+            "\u{301}",
+            FAMILY,
+            ENGLAND,
+            "1\u{fe0f}\u{20e3}",
+            "ก",
+            "ع",
+        ] {
+            assert!(!is_blank(text), "{text:?}");
+        }
+    }
+
+    #[test]
     fn length_counts_what_people_see() {
         for (text, expected) in [
             ("", 0),
@@ -216,7 +269,7 @@ mod tests {
             assert_eq!(length(text), expected, "{text}");
         }
         let piled = format!("e{}", "\u{301}".repeat(1_599));
-        assert_eq!(length(&piled), 100, "piled accents are no way around a limit");
+        assert_eq!(length(&piled), 100, "piled accents do not evade a limit");
     }
 
     #[test]

@@ -5,60 +5,22 @@
 //! have the name, the candidates are returned. An entry whose name only begins with the given name, or resembles it, is
 //! never used, even if it is the only one: it is a candidate.
 
-use std::collections::{BTreeSet, HashSet};
+mod choices;
+mod error;
+#[cfg(test)]
+mod tests;
 
-use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 use super::CatalogIndex;
-use super::synonyms::{KNOWN, Synonyms, bare_size, largest_number};
-use crate::fold::{Folded, Rank, distance};
-use crate::{CategoryChoice, Field, Language, Named};
+use super::synonyms::{KNOWN, bare_size, largest_number, with_decimal_half};
+use crate::fold::{Folded, Rank};
+use crate::{CategoryChoice, Field, Named};
 
-/// The maximum number of candidates, and of suggestions.
-const MAX_CANDIDATES: usize = 50;
-const MAX_SUGGESTIONS: usize = 5;
-/// If a name is unknown, an offered list of up to this length is suggested as a whole.
-const SHORT_LIST: usize = 12;
+use choices::{Choices, Labelled, Meanings, name_rank, size_rank};
+use error::{ambiguous, nearest, not_exact};
 
-/// One of several possible meanings of a name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Candidate {
-    pub id: i64,
-    /// The name that distinguishes it; for a category, the whole path.
-    pub name: String,
-}
-
-/// Why a name could not be resolved.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ResolveError {
-    /// No choice has this name. The suggestions are those that begin with it and the nearest names, best first.
-    #[error("{} {given:?} is not known{}", .field.name(), hint("did you mean", .suggestions))]
-    Unknown {
-        field: Field,
-        given: String,
-        suggestions: Vec<Candidate>,
-    },
-    /// Several choices have this name, or none has it and several begin with it; the first 50 of them.
-    #[error("{} {given:?} is ambiguous{}", .field.name(), hint("one of", .candidates))]
-    Ambiguous {
-        field: Field,
-        given: String,
-        candidates: Vec<Candidate>,
-    },
-}
-
-fn hint(lead: &str, names: &[Candidate]) -> String {
-    let shown: Vec<_> = names
-        .iter()
-        .take(MAX_SUGGESTIONS)
-        .map(|c| c.name.as_str())
-        .collect();
-    if shown.is_empty() {
-        String::new()
-    } else {
-        format!("; {lead}: {}", shown.join(", "))
-    }
-}
+pub use error::{Candidate, ResolveError};
 
 impl CatalogIndex {
     /// Resolves a name or a path to a leaf category.
@@ -208,8 +170,9 @@ impl CatalogIndex {
         }
     }
 
-    /// Resolves a size among those that the category offers. A size with several names (`M / 38 / 10`) matches each of
-    /// them. Words such as `Taille` and `EU` beside the size do not count; `EU 38` is the European number alone.
+    /// Resolves one of the sizes that the category offers. A size with several names (`M / 38 / 10`) matches each of
+    /// them, and several of them together: `M / 38`, `38 (M)`. Words such as `Taille` and `EU` beside the size do not
+    /// count; `EU 38` is the European number alone. A half may be a fraction: `39½`.
     pub fn resolve_size(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         let groups = self.size_groups(category_id);
         let several = groups.len() > 1;
@@ -233,7 +196,7 @@ impl CatalogIndex {
             synonyms: Meanings::ByName(&KNOWN.size),
             rank: size_rank,
         };
-        let wanted = Folded::new(given);
+        let wanted = Folded::new(&with_decimal_half(given));
         let mut found = choices.named(&wanted);
         if found.is_empty()
             && let Some(bare) = bare_size(&wanted)
@@ -247,7 +210,7 @@ impl CatalogIndex {
         choices.settle(given, &found)
     }
 
-    /// Resolves a condition among those that the category offers.
+    /// Resolves one of the conditions that the category offers.
     pub fn resolve_condition(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         let offered = self.conditions(category_id);
         self.choose(
@@ -258,19 +221,19 @@ impl CatalogIndex {
         )
     }
 
-    /// Resolves a colour among those that the category offers.
+    /// Resolves one of the colours that the category offers.
     pub fn resolve_color(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         let offered = self.colors(category_id);
         self.choose(Field::Colors, given, &offered, Meanings::ByName(&KNOWN.color))
     }
 
-    /// Resolves a material among those that the category offers.
+    /// Resolves one of the materials that the category offers.
     pub fn resolve_material(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         let offered = self.materials(category_id);
         self.choose(Field::Materials, given, &offered, Meanings::Unknown)
     }
 
-    /// Resolves a package size among those that the category offers.
+    /// Resolves one of the package sizes that the category offers.
     pub fn resolve_package_size(&self, category_id: i64, given: &str) -> Result<Named, ResolveError> {
         let offered = self.package_sizes(category_id);
         self.choose(
@@ -311,148 +274,8 @@ impl CatalogIndex {
 #[derive(Default)]
 struct Answering {
     exact: Vec<i64>,
-    /// Those that match best, whether exactly or not.
+    /// The best matches, whether exact or not.
     alike: Vec<i64>,
-}
-
-struct Labelled<'a> {
-    id: i64,
-    name: &'a str,
-    label: String,
-}
-
-/// The known names of a field's choices.
-#[derive(Clone, Copy)]
-enum Meanings {
-    /// The site's ids are the same in every market.
-    ById(&'static Synonyms<i64>),
-    /// The ids differ; a choice is found by its name in the account's language.
-    ByName(&'static Synonyms<String>),
-    Unknown,
-}
-
-/// The choices of one field.
-struct Choices<'a> {
-    field: Field,
-    language: Language,
-    offered: &'a [Labelled<'a>],
-    synonyms: Meanings,
-    rank: fn(&str, &Folded) -> Option<Rank>,
-}
-
-fn name_rank(name: &str, wanted: &Folded) -> Option<Rank> {
-    Folded::new(name).answers(wanted)
-}
-
-fn size_rank(name: &str, wanted: &Folded) -> Option<Rank> {
-    // No size is meant by the beginning of its word: "1" is not like 10.
-    let whole = Folded::new(name)
-        .answers(wanted)
-        .filter(|rank| *rank != Rank::PartOfWord);
-    let is_same = |part| Folded::new(part).answers(wanted).is_some_and(Rank::is_exact);
-    let part = name.split('/').any(is_same).then_some(Rank::Part);
-    whole.into_iter().chain(part).min()
-}
-
-impl Choices<'_> {
-    fn get(&self, id: i64) -> Option<&Labelled<'_>> {
-        self.offered.iter().find(|o| o.id == id)
-    }
-
-    fn label(&self, id: i64) -> String {
-        self.get(id).map(|o| o.label.clone()).unwrap_or_default()
-    }
-
-    fn ranked(&self, wanted: &Folded) -> Vec<(Rank, i64)> {
-        self.offered
-            .iter()
-            .filter_map(|o| Some(((self.rank)(o.name, wanted)?, o.id)))
-            .collect()
-    }
-
-    /// Returns the choices with this name: the site's own, or else a known one.
-    fn named(&self, wanted: &Folded) -> Vec<i64> {
-        let exact = self
-            .ranked(wanted)
-            .into_iter()
-            .filter(|(rank, _)| rank.is_exact());
-        let found = best(exact);
-        if !found.is_empty() {
-            return found;
-        }
-        match self.synonyms {
-            Meanings::ById(known) => self.with_ids(&known.meanings(self.language, wanted)),
-            Meanings::ByName(known) => self.with_names(known, &known.meanings(self.language, wanted)),
-            Meanings::Unknown => Vec::new(),
-        }
-    }
-
-    /// Returns the choices of which the name, or a known name, begins with these words.
-    fn alike(&self, wanted: &Folded) -> Vec<i64> {
-        let found = best(self.ranked(wanted).into_iter());
-        if !found.is_empty() {
-            return found;
-        }
-        match self.synonyms {
-            Meanings::ById(known) => self.with_ids(&known.beginning_with(wanted)),
-            Meanings::ByName(_) | Meanings::Unknown => Vec::new(),
-        }
-    }
-
-    fn with_ids(&self, ids: &BTreeSet<&i64>) -> Vec<i64> {
-        self.offered
-            .iter()
-            .map(|o| o.id)
-            .filter(|id| ids.contains(id))
-            .collect()
-    }
-
-    fn with_names(&self, known: &Synonyms<String>, meanings: &BTreeSet<&String>) -> Vec<i64> {
-        let names: Vec<Folded> = meanings
-            .iter()
-            .flat_map(|meaning| known.names(self.language, meaning))
-            .map(Folded::new)
-            .collect();
-        best(self.offered.iter().filter_map(|o| {
-            let ranks = names.iter().filter_map(|name| (self.rank)(o.name, name));
-            let is_part = ranks
-                .filter(|rank| rank.is_exact())
-                .map(|rank| rank == Rank::Part)
-                .min()?;
-            Some((is_part, o.id))
-        }))
-    }
-
-    /// Returns the only choice in `found`, or why there is none.
-    fn settle(&self, given: &str, found: &[i64]) -> Result<Named, ResolveError> {
-        match found {
-            [id] => Ok(Named {
-                id: *id,
-                name: self.get(*id).map(|o| o.name.to_owned()).unwrap_or_default(),
-            }),
-            [] => {
-                let alike = self.alike(&Folded::new(given));
-                let label = |id| self.label(id);
-                Err(not_exact((self.field, given), &alike, label, || {
-                    self.suggestions(given)
-                }))
-            }
-            several => Err(ambiguous((self.field, given), several, |id| self.label(id))),
-        }
-    }
-
-    fn suggestions(&self, given: &str) -> Vec<Candidate> {
-        if self.offered.len() <= SHORT_LIST {
-            let all = self.offered.iter().map(|o| Candidate {
-                id: o.id,
-                name: o.label.clone(),
-            });
-            return all.collect();
-        }
-        let names: Vec<_> = self.offered.iter().map(|o| (o.id, Folded::new(o.name))).collect();
-        let names = names.iter().map(|(id, name)| (*id, name));
-        nearest(given, names, |id| self.label(id))
-    }
 }
 
 /// Returns the ids with the best rank, in their original order.
@@ -468,66 +291,3 @@ fn best<R: Ord + Copy>(ranked: impl Iterator<Item = (R, i64)>) -> Vec<i64> {
         .map(|(_, id)| id)
         .collect()
 }
-
-/// Returns the error for a name that no entry has. `alike` are the entries that are only like it: several are
-/// candidates, and a single one is a suggestion.
-fn not_exact(
-    (field, given): (Field, &str),
-    alike: &[i64],
-    name: impl Fn(i64) -> String,
-    nearest: impl FnOnce() -> Vec<Candidate>,
-) -> ResolveError {
-    if alike.len() > 1 {
-        return ambiguous((field, given), alike, name);
-    }
-    let mut suggestions = candidates(alike, name);
-    let others = nearest();
-    suggestions.extend(others.into_iter().filter(|other| !alike.contains(&other.id)));
-    ResolveError::Unknown {
-        field,
-        given: given.to_owned(),
-        suggestions,
-    }
-}
-
-fn ambiguous((field, given): (Field, &str), ids: &[i64], name: impl Fn(i64) -> String) -> ResolveError {
-    ResolveError::Ambiguous {
-        field,
-        given: given.to_owned(),
-        candidates: candidates(ids, name),
-    }
-}
-
-fn candidates(ids: &[i64], name: impl Fn(i64) -> String) -> Vec<Candidate> {
-    let first = ids.iter().take(MAX_CANDIDATES);
-    first
-        .map(|id| Candidate {
-            id: *id,
-            name: name(*id),
-        })
-        .collect()
-}
-
-/// Returns the names that differ from `given` by a few letters, nearest first.
-fn nearest<'a>(
-    given: &str,
-    names: impl Iterator<Item = (i64, &'a Folded)>,
-    label: impl Fn(i64) -> String,
-) -> Vec<Candidate> {
-    let given = Folded::new(given);
-    let length = given.text().chars().count();
-    let tolerated = (length / 2).clamp(1, 3);
-    let mut near: Vec<_> = names
-        .filter(|(_, name)| name.text().chars().count().abs_diff(length) <= tolerated)
-        .map(|(id, name)| (distance(given.text(), name.text()), id))
-        .filter(|(edits, _)| *edits <= tolerated)
-        .collect();
-    near.sort_unstable();
-    near.into_iter()
-        .take(MAX_SUGGESTIONS)
-        .map(|(_, id)| Candidate { id, name: label(id) })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests;

@@ -2,6 +2,7 @@
 //!
 //! The names are data: `data/aliases.toml`. To make a name known, add it there.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -35,7 +36,7 @@ struct SizeSystem {
     eu: Vec<String>,
 }
 
-/// All names that are known besides the site's own.
+/// All known names other than the site's own.
 pub(super) struct Known {
     pub condition: Synonyms<i64>,
     pub package_size: Synonyms<i64>,
@@ -98,11 +99,11 @@ impl<K: Ord + Clone> Synonyms<K> {
         }
     }
 
-    /// Returns the meanings of a name in a language. If it has none there, returns those in all other languages.
+    /// Returns the meanings of a name in a language. Without a meaning there, returns those in all other languages.
     pub fn meanings(&self, language: Language, name: &Folded) -> BTreeSet<&K> {
         let all = self
             .meanings
-            .get(&squash(name.text()))
+            .get(name.squashed())
             .map(Vec::as_slice)
             .unwrap_or_default();
         let own: BTreeSet<&K> = all
@@ -185,6 +186,17 @@ pub(super) fn bare_size(given: &Folded) -> Option<BareSize> {
         text: words.join(" "),
         is_eu,
     })
+}
+
+/// Writes a half after a number as a decimal: `39½` and `39 1/2` as `39,5`.
+pub(super) fn with_decimal_half(size: &str) -> Cow<'_, str> {
+    let halves = [" 1/2", " ½", "½"];
+    match halves.iter().find_map(|half| size.split_once(half)) {
+        Some((whole, rest)) if whole.ends_with(|c: char| c.is_ascii_digit()) => {
+            Cow::Owned(format!("{whole},5{rest}"))
+        }
+        _ => Cow::Borrowed(size),
+    }
 }
 
 /// Returns the largest number in a size's name.
@@ -339,6 +351,16 @@ mod tests {
         }
         for given in ["", "38", "M", "Taille", "EU", "EU M", "UK 10", "W32"] {
             assert_eq!(bare(given), None, "{given}");
+        }
+        for (given, expected) in [
+            ("39½", "39,5"),
+            ("39 ½ EU", "39,5 EU"),
+            ("EU 39 1/2", "EU 39,5"),
+            ("½", "½"),
+            ("M ½", "M ½"),
+            ("39,5", "39,5"),
+        ] {
+            assert_eq!(with_decimal_half(given), expected, "{given}");
         }
         assert_eq!(largest_number("M / 38 / 10"), Some(38.0));
         assert_eq!(largest_number("38,5"), Some(38.5));

@@ -114,7 +114,7 @@ pub struct Verdict {
     pub sign: String,
     /// Whether only a person can resolve the challenge.
     pub requires_action: bool,
-    /// How long the site asks to wait, in seconds, if it says so.
+    /// How long the site asks to wait, in seconds, if it gives a time.
     pub retry_after_seconds: Option<u64>,
 }
 

@@ -169,7 +169,7 @@ fn is_path(url: Option<&Url>, path: &str) -> bool {
 }
 
 impl Rule {
-    /// Returns what is wrong with the rule itself.
+    /// Returns the fault of the rule itself, if it has one.
     pub fn fault(&self) -> Option<&'static str> {
         let numbers = matches!(self.part, Part::Code | Part::Status);
         if self.any.is_empty() != matches!(self.part, Part::Html | Part::Emptied) {

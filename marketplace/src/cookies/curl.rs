@@ -51,16 +51,22 @@ pub(super) fn read(text: &str, market: &Market) -> Result<Vec<Cookie>, Error> {
             url = Some(word);
         }
     }
-    if !market.is_practice() {
-        let host = url.map(normal).unwrap_or_default();
-        let requested = Market::all()
-            .iter()
-            .find(|one| !one.is_practice() && is_under(&host, &one.site));
-        for cookie in &mut cookies {
-            cookie.domain = requested.map(|one| one.site.clone());
-        }
-    }
+    set_domain(&mut cookies, url, market);
     Ok(cookies)
+}
+
+/// Sets the domain of a request's cookies to the site of the requested address. Does nothing for the practice site.
+pub(super) fn set_domain(cookies: &mut [Cookie], url: Option<&str>, market: &Market) {
+    if market.is_practice() {
+        return;
+    }
+    let host = url.map(normal).unwrap_or_default();
+    let requested = Market::all()
+        .iter()
+        .find(|one| !one.is_practice() && is_under(&host, &one.site));
+    for cookie in cookies {
+        cookie.domain = requested.map(|one| one.site.clone());
+    }
 }
 
 /// Whether the command is for Windows' cmd, where carets escape characters and line ends. Browsers quote the address
@@ -118,7 +124,7 @@ fn words_of_bash(text: &str) -> Option<Vec<String>> {
                 words.begin();
                 ansi_quoted(&mut chars, &mut words)?;
             }
-            // A line that goes on.
+            // A continued line.
             '\\' if chars.next_if_eq(&'\n').is_some() => {}
             '\\' => words.push(chars.next().unwrap_or('\\')),
             char if char.is_whitespace() => words.end(),

@@ -1,4 +1,5 @@
-//! The formats of an import: a `Cookie` header, `cookies.txt`, and the JSON exports of browsers, extensions and tools.
+//! The formats of an import: what the developer tools of a browser copy, `cookies.txt`, and the JSON exports of
+//! browsers, extensions and tools. Commands for cURL are read in [`curl`](super::curl).
 
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -7,8 +8,9 @@ use super::{Cookie, Error, curl, normal};
 use crate::markets::Market;
 
 /// The formats that can be read, as errors name them.
-const FORMATS: &str = "a Cookie header (name=value; name=value), a cURL command with cookies, cookies.txt in Netscape \
-                       format, or a JSON export: an array of cookies, or an object with such an array as \"cookies\"";
+const FORMATS: &str = "a Cookie header (name=value; name=value), a cURL command or a fetch call for Node.js with \
+                       cookies, rows of the table of cookies in the developer tools, cookies.txt in Netscape format, \
+                       or a JSON export: an array of cookies, or an object with such an array as \"cookies\"";
 /// The maximum length of a header's part without "=" that is shown as a name. Tokens of a session are longer.
 const BARE_NAME_MAX: usize = 32;
 
@@ -25,8 +27,12 @@ pub(super) fn read(text: &str, market: &Market) -> Result<Vec<Cookie>, Error> {
         json(text)
     } else if curl::is_command(text) {
         curl::read(text, market)
+    } else if text.starts_with("fetch(") || text.starts_with("await fetch(") {
+        fetch(text, market)
     } else if is_cookies_txt(text) {
         Ok(lines(text).filter_map(line_of_cookies_txt).collect())
+    } else if lines(text).any(|line| row_of_table(line).is_some()) {
+        Ok(lines(text).filter_map(row_of_table).collect())
     } else {
         header(text)
     }
@@ -38,14 +44,38 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// Reads a header, also among the other headers of a copied request.
 fn header(text: &str) -> Result<Vec<Cookie>, Error> {
-    let mut named = lines(text).filter_map(cookie_header).peekable();
-    if named.peek().is_some() {
-        return Ok(named.flat_map(pairs).collect());
+    let mut named: Option<Vec<Cookie>> = None;
+    let mut rest = lines(text);
+    while let Some(line) = rest.next() {
+        if let Some(value) = cookie_header(line) {
+            // The developer tools may copy the value as a line of its own.
+            let value = match value.trim() {
+                "" => rest.next().unwrap_or_default(),
+                value => value,
+            };
+            named.get_or_insert_default().extend(pairs(value));
+        }
     }
-    if text.contains(['\n', '\r']) {
-        return Err(unreadable("the import has several lines"));
+    match named {
+        Some(cookies) => Ok(cookies),
+        None if text.contains(['\n', '\r']) => Err(unreadable("the import has several lines")),
+        None => Ok(pairs(text).collect()),
     }
-    Ok(pairs(text).collect())
+}
+
+/// Reads the call that a browser copied with "Copy as fetch (Node.js)": an address and a JSON object with the headers.
+/// A call for browsers contains no cookies.
+fn fetch(text: &str, market: &Market) -> Result<Vec<Cookie>, Error> {
+    let braces = text.find('{').zip(text.rfind('}'));
+    let options = braces.and_then(|(start, end)| text.get(start..=end));
+    let options: Option<Value> = options.and_then(|options| serde_json::from_str(options).ok());
+    let headers = options.as_ref().and_then(|options| field(options, "headers"));
+    let header = headers
+        .and_then(|headers| string(headers, &["cookie"]))
+        .ok_or_else(|| unreadable("the fetch call has no Cookie header"))?;
+    let mut cookies: Vec<Cookie> = pairs(header).collect();
+    curl::set_domain(&mut cookies, text.split('"').nth(1), market);
+    Ok(cookies)
 }
 
 /// Returns the value of a line with a `Cookie` header.
@@ -109,6 +139,21 @@ fn line_of_cookies_txt(line: &str) -> Option<Cookie> {
             path: "/".to_owned(),
         },
     })
+}
+
+/// Reads a row of the table of cookies in a browser's developer tools: name, value, domain, path and more. Returns
+/// `None` for another line, such as the table's head.
+fn row_of_table(line: &str) -> Option<Cookie> {
+    let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
+    match fields[..] {
+        [name, value, domain, path, ..] if path.starts_with('/') && !domain.is_empty() => Some(Cookie {
+            name: name.to_owned(),
+            value: Some(Zeroizing::new(value.to_owned())),
+            domain: Some(normal(domain)),
+            path: path.to_owned(),
+        }),
+        _ => None,
+    }
 }
 
 fn json(text: &str) -> Result<Vec<Cookie>, Error> {

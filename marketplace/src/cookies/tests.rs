@@ -131,7 +131,7 @@ fn cookie_with_two_values_is_refused_by_name() {
         r#"{"name": "refresh_token_web", "value": "other", "domain": ".vinted.fr", "path": "/web"}"#;
     take_export(&with(elsewhere), "fr").expect("that is another cookie");
     let check = "datadome=a; datadome=b";
-    take(&format!("{WHOLE}; {check}")).expect("what is dropped does not matter");
+    take(&format!("{WHOLE}; {check}")).expect("dropped cookies may have two values");
 }
 
 #[test]
@@ -398,6 +398,59 @@ fn header_is_found_among_other_headers() {
         let brought = take(&lines.join(line_end)).expect("taken");
         assert_eq!(brought.cookies.iter().count(), 3);
     }
+}
+
+#[test]
+fn header_on_the_line_after_its_name_is_read() {
+    let lines = [":authority:", "www.vinted.fr", "cookie:", WHOLE, "accept:", "a=b"];
+    let brought = take(&lines.join("\n")).expect("taken");
+    assert_eq!(brought.cookies.iter().count(), 3);
+    assert_eq!(brought.dropped, [""; 0]);
+}
+
+#[test]
+fn table_of_the_developer_tools_is_read() {
+    let row = |name: &str, value: &str, domain: &str| {
+        format!("{name}\t{value}\t{domain}\t/\t2027-01-01T00:00:00.000Z\t1234\t✓\t✓\tLax\t\tMedium\t")
+    };
+    let rows = [
+        "Name\tValue\tDomain\tPath\tExpires / Max-Age\tSize\tHttpOnly".to_owned(),
+        row("access_token_web", "v-access==", ".vinted.fr"),
+        row("refresh_token_web", "v-refresh", ".www.vinted.fr"),
+        row("_vinted_fr_session", "v-session", "www.vinted.fr"),
+        row("datadome", "secret", ".vinted.fr"),
+        row("SID", "secret", ".example.org"),
+        row("anon_id", "", ".vinted.fr"),
+    ];
+    for text in [rows.join("\n"), rows.join("\r\n"), rows[1..].join("\n")] {
+        let brought = take(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(brought.cookies.get("access_token_web"), Some("v-access=="));
+        assert_eq!(brought.cookies.get("refresh_token_web"), Some("v-refresh"));
+        assert_eq!(brought.dropped, ["SID", "datadome"]);
+        assert!(matches!(take_export(&text, "de"), Err(Error::OtherMarket { .. })));
+    }
+    let error = take(&rows[1]).expect_err("incomplete").to_string();
+    assert!(!error.contains("v-access"), "{error}");
+}
+
+#[test]
+fn fetch_call_for_node_is_read() {
+    let call = |start: &str, url: &str| {
+        let headers = format!(r#"{{"accept": "*/*", "cookie": "{WHOLE}; q=\"1\""}}"#);
+        format!("{start}(\"{url}\", {{\n  \"headers\": {headers},\n  \"body\": null\n}});")
+    };
+    for start in ["fetch", "await fetch"] {
+        let brought = take(&call(start, "https://www.vinted.fr/?a=1")).expect("taken");
+        assert_eq!(brought.cookies.iter().count(), 4);
+        assert_eq!(brought.cookies.get("q"), Some("\"1\""));
+    }
+    let expected = Error::OtherMarket {
+        domains: vec!["vinted.de".to_owned()],
+    };
+    assert_eq!(take(&call("fetch", "https://www.vinted.de/")), Err(expected));
+    let cut = call("fetch", "https://www.vinted.fr/").replace("});", "");
+    let error = take(&cut).expect_err("cut off").to_string();
+    assert!(!error.contains("eyJ"), "{error}");
 }
 
 /// The cookies of the commands below.

@@ -3,13 +3,13 @@
 use super::{Length, Limits, Range, Submission, TitleLimits, Violation, ViolationKind};
 use crate::catalog::{CatalogIndex, CategoryFields, FieldRule};
 use crate::markets::Market;
-use crate::{Field, Money, Named, text};
+use crate::{Field, Money, Named, currencies, text};
 
 /// The maximum length of a text that a description quotes.
 const QUOTED_MAX: usize = 20;
 
-/// Returns every violation of a listing, in the form's order; empty if the site should accept it. `market` is the one
-/// of the site, `home` the one of the account. They differ while the account works on the practice site.
+/// Returns every violation of a listing, in the form's order; empty if the site should accept it. `market` is the
+/// site's market, `home` the account's. They differ while the account works on the practice site.
 ///
 /// A brand outside the catalog is accepted, because the site knows more brands than a catalog holds.
 pub fn validate(
@@ -102,7 +102,8 @@ impl Check {
     fn no_emoji(&mut self, title: &str, home: &Market) {
         let mut found: Vec<&str> = Vec::new();
         for emoji in text::graphemes(title).filter(|grapheme| text::is_emoji(grapheme)) {
-            if !found.contains(&emoji) {
+            // More of them would not be quoted.
+            if found.len() < QUOTED_MAX && !found.contains(&emoji) {
                 found.push(emoji);
             }
         }
@@ -120,7 +121,7 @@ impl Check {
     fn length(&mut self, field: Field, text: &str, limits: Length) {
         let (trimmed, whole) = (text::length(text.trim()), text::length(text));
         let Length { min_chars, max_chars } = limits;
-        if trimmed == 0 && min_chars > 0 {
+        if min_chars > 0 && text::is_blank(text) {
             self.add(field, ViolationKind::Missing, "is needed");
         } else if trimmed < min_chars {
             self.add(
@@ -285,7 +286,10 @@ impl Check {
             min: 1,
             max: i64::MAX,
         });
-        let shown = |minor_units| amount(minor_units, &price.currency);
+        let shown = |minor_units| {
+            let amount = currencies::decimal(minor_units, &price.currency, '.');
+            format!("{amount} {}", price.currency)
+        };
         if price.minor_units < min {
             let text = format!(
                 "{} is below the minimum price, {}",
@@ -306,13 +310,6 @@ impl Check {
 
 fn as_slice(id: &Option<i64>) -> &[i64] {
     id.as_slice()
-}
-
-/// Formats an amount. Every currency of the site's markets has a hundred minor units.
-fn amount(minor_units: i64, currency: &str) -> String {
-    let sign = if minor_units < 0 { "-" } else { "" };
-    let minor_units = minor_units.unsigned_abs();
-    format!("{sign}{}.{:02} {currency}", minor_units / 100, minor_units % 100)
 }
 
 /// Returns the longest run of special characters, and its length in grapheme clusters. An emoji counts once, however

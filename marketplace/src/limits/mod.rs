@@ -1,8 +1,8 @@
 //! The site's limits for a listing, as data, and the check of a listing against them, which returns every violation at
 //! once.
 //!
-//! To add a limit, add a key to `data/limits.toml`, a field to [`Limits`], and a check to `validate` with a
-//! [`ViolationKind`] of its own.
+//! To add a limit, add a key to `data/limits.toml`, a field to [`Limits`], and a check with a
+//! new [`ViolationKind`] to `validate`.
 
 mod check;
 #[cfg(test)]

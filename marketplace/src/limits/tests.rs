@@ -249,6 +249,13 @@ fn title_length_capitals_and_specials_are_limited() {
         ("Famille 👨‍👩‍👧‍👦❤️✨", vec![]),
         ("服 服 服 服 服 服 服 服 服 服", vec![]),
         ("   ", vec![Missing]),
+        ("\u{200b}\u{2800}", vec![Missing]),
+        ("กางเกงยีนส์ผ้านุ่มสบายมาก", vec![]),
+        ("فُسْتَانٌ جَمِيلٌ لِلصَّيْفِ", vec![]),
+        (
+            "Gr. 1\u{fe0f}\u{20e3}2\u{fe0f}\u{20e3}3\u{fe0f}\u{20e3}4\u{fe0f}\u{20e3}",
+            vec![],
+        ),
         ("Robe\tbleue", vec![ControlCharacter]),
         ("Robe\nbleue", vec![ControlCharacter]),
     ] {

@@ -99,7 +99,7 @@ fn api_answers_are_classified() {
     assert_eq!(
         kind(&without_type),
         Some(Kind::CaptchaOnCall),
-        "whatever the content type"
+        "for any content type"
     );
     let page = |status, html| Signs {
         content_type: Some("text/html".to_owned()),
