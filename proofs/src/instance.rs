@@ -264,7 +264,7 @@ impl Practice {
     ///
     /// # Errors
     ///
-    /// Fails if there is none.
+    /// Fails if no practice site answers there.
     pub async fn at(url: &str) -> Result<Self> {
         let site = Site::new(url)?;
         site.rules().await?;

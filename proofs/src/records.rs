@@ -183,7 +183,7 @@ impl Site {
         self.get(&format!("records?since={since}")).await
     }
 
-    /// Returns the number of the last record; 0 if there is none.
+    /// Returns the number of the last record. 0 if the site has no records.
     ///
     /// # Errors
     ///
@@ -365,7 +365,7 @@ mod tests {
             "draft_id": 7, "title": "t", "description": "d", "price": "1.50", "price_minor": 150, "photo_sha256s": ["a"],
             "push_up": false, "trusted": true, "via": "draft"}"#;
         let record: Record = serde_json::from_str(line).expect("it is a record");
-        let item = record.published().expect("it says so");
+        let item = record.published().expect("it is a publication");
         assert_eq!(
             (record.seq, item.item_id, item.price_minor, item.trusted),
             (4, 7, Some(150), Some(true))

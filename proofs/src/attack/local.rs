@@ -192,7 +192,7 @@ async fn prepare(client: &Client, title: &str) -> Result<String> {
 fn listening(pids: &[u32]) -> Result<Vec<u16>> {
     let mut sockets = HashSet::new();
     for pid in pids {
-        // A process that has ended meanwhile no longer listens.
+        // A process that has ended no longer listens.
         let Ok(entries) = std::fs::read_dir(format!("/proc/{pid}/fd")) else {
             continue;
         };

@@ -188,7 +188,7 @@ impl fmt::Display for Report {
 ///
 /// # Errors
 ///
-/// Fails if an instance does not start or an attack cannot run. A successful attack is counted and is no error.
+/// Fails if an instance does not start or an attack cannot run. A successful attack is counted and is not an error.
 pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     raise_open_files();
     let on_postgres = !options.database_url.is_empty();

@@ -18,7 +18,7 @@ use crate::instance::Instance;
 pub const WATCH: &str = "/vintedbot.v1.EventService/Watch";
 const BARE: &str = "/bench.Echo/stream/0";
 const WATCHERS: usize = 10_000;
-/// The number of open files of a process besides the connections of watchers.
+/// The number of open files of a process, without the connections of watchers.
 const OTHER_FILES: u64 = 200;
 /// The time after which the memory for opening the streams is released.
 const SETTLES: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! Compares the contents of a database at two moments, row by row, whichever process changed it.
+//! Compares the contents of a database at two moments, row by row. Finds the changes of every process.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -9,7 +9,7 @@ use vintedbot_proofs::attack::{self, Options};
 use vintedbot_proofs::failpoints;
 use vintedbot_proofs::postgres::Postgres;
 
-/// Runs known attacks and counts those that succeed.
+/// Runs known attacks and counts the successful attacks.
 #[derive(Parser)]
 struct Arguments {
     /// Runs only a sample of the attacks. Their times are not judged.

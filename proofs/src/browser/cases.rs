@@ -56,7 +56,7 @@ const FIELDS: [&str; 12] = [
     "package_size",
     "submit",
 ];
-/// The number of random candidates; the one that covers most pairs is used.
+/// The number of random candidates. The candidate that covers most pairs is used.
 const CANDIDATES: usize = 12;
 /// Each case with a multiple of this number has no challenge, so that every small sample contains some.
 const CALM_EVERY: usize = 4;

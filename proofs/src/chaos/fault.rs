@@ -136,7 +136,7 @@ impl Stricken {
     /// # Errors
     ///
     /// Fails if the fault cannot be produced.
-    pub async fn befall(&mut self, fault: Fault, cluster: &mut Cluster) -> Result<()> {
+    pub async fn inject(&mut self, fault: Fault, cluster: &mut Cluster) -> Result<()> {
         match fault {
             Fault::WorkerKilled => {
                 // The worker may have finished its work just before the kill. Then the kill has no effect.

@@ -48,7 +48,7 @@ pub struct Options {
 ///
 /// # Errors
 ///
-/// Fails if the engines or processes do not start. Effects of a fault are counted and are no error.
+/// Fails if the engines or processes do not start. Effects of a fault are counted and are not errors.
 pub async fn run(options: &Options) -> Result<Report> {
     let mut cluster = Cluster::start(true).await?;
     cluster.set("FAILPOINTS", &options.failpoints);
@@ -67,7 +67,7 @@ pub async fn run(options: &Options) -> Result<Report> {
     let mut cells = vec![control(&load, &harm, &cluster).await?];
     eprintln!("{}", cells[0]);
     for fault in &options.faults {
-        let cell = befall(*fault, &mut stricken, &mut cluster, &load, &harm).await;
+        let cell = inject(*fault, &mut stricken, &mut cluster, &load, &harm).await;
         let cell = cell.with_context(|| fault.name())?;
         eprintln!("{cell}");
         cells.push(cell);
@@ -100,7 +100,7 @@ async fn control(load: &Load, harm: &Harm, cluster: &Cluster) -> Result<Cell> {
     })
 }
 
-async fn befall(
+async fn inject(
     fault: Fault,
     stricken: &mut Stricken,
     cluster: &mut Cluster,
@@ -111,7 +111,7 @@ async fn befall(
     sleep(MEASURED).await;
     let before = load.rate(began, Instant::now());
     let seen = harm.seen(load, cluster);
-    stricken.befall(fault, cluster).await?;
+    stricken.inject(fault, cluster).await?;
     let lifted = Instant::now();
     let recovery = timeout(RECOVERS_WITHIN, load.whole_round_after(lifted)).await;
     let recovery = recovery.ok().map(|recovered| recovered - lifted);

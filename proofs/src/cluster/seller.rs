@@ -144,7 +144,7 @@ impl Seller {
             .to_string();
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            // A call of another client may be the one that reads it.
+            // The call of another client may read it first.
             drop(self.client.inbox().sync_now(&self.account.id).await);
             let request = ListThreadsRequest {
                 page_size: 50,

@@ -64,7 +64,7 @@ pub struct Options {
 /// # Errors
 ///
 /// Fails if the practice site or an instance cannot be started, or if an error stops the count. The effect of a kill on
-/// a job is counted and is no error.
+/// a job is counted and is not an error.
 pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let records_file = folder.join("records.jsonl");
     let practice = Practice::start(&records_file).await?;
@@ -133,7 +133,7 @@ struct Work {
 }
 
 impl Work {
-    /// Runs cells until none are left. Uses a new instance after a number of cells, and after an error.
+    /// Runs cells until the queue is empty. Uses a new instance after a number of cells, and after an error.
     async fn lane(&self, queue: &Queue, browser: Browser) {
         let mut errors_in_a_row = 0;
         while errors_in_a_row < GIVEN_UP_AFTER && !lock(queue).is_empty() {
@@ -279,7 +279,7 @@ impl Work {
         result
     }
 
-    /// Runs rounds of webhooks until none are left, each with a new instance.
+    /// Runs all rounds of webhooks, each with a new instance.
     async fn webhook_lane(&self, rounds: &Mutex<VecDeque<Vec<webhooks::Kill>>>) {
         loop {
             let Some(kills) = lock(rounds).pop_front() else {

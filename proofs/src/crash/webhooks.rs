@@ -180,7 +180,7 @@ fn compare(database: &Path, receiver: &Receiver, outcome: &mut Outcome) -> Resul
     Ok(())
 }
 
-/// Returns all problems; every guarantee held if there are none.
+/// Returns all problems. Every guarantee held if the list is empty.
 pub fn problems(outcomes: &[Outcome]) -> Vec<String> {
     let all = outcomes
         .iter()

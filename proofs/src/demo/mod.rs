@@ -1,7 +1,7 @@
 //! The demo: the whole way from photos to a published listing, written with the Rust SDK like a user's script.
 //!
-//! `story` runs the steps, `show` prints the events meanwhile, `timeline` writes a page with every step, and `verdict`
-//! compares the outcome with the practice site's records. The demo fails if the two differ.
+//! `story` runs the steps, `show` prints the events at the same time, `timeline` writes a page with every step, and
+//! `verdict` compares the outcome with the practice site's records. The demo fails if the two differ.
 
 mod show;
 mod story;

@@ -1,9 +1,9 @@
-//! Sessions in the formats that browsers and tools export, with cookies that nobody needs.
+//! Sessions in the formats that browsers and tools export, with cookies that a session does not need.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::json;
-use vintedbot_sdk::v1::ImportSessionRequest;
 use vintedbot_sdk::v1::import_session_request::Source;
+use vintedbot_sdk::v1::{ImportSessionRequest, ImportSessionResponse};
 
 use super::{Case, Stage, case, refused_with, text};
 
@@ -18,6 +18,9 @@ pub fn cases() -> Vec<Case> {
             "05-export-bom.json"
         )),
         case!("export", |stage| export(stage, "05-export-control.json")),
+        case!("export as an object", |stage| object(stage)),
+        case!("cookies.txt of Windows", |stage| windows(stage)),
+        case!("header with its name", |stage| with_its_name(stage)),
         case!("cookies.txt", |stage| export(stage, "06-cookies-netscape.txt")),
         case!("header with a nameless cookie", |stage| header(
             stage,
@@ -56,27 +59,62 @@ async fn with_tokens(stage: &Stage, name: &str) -> Result<String> {
     })
 }
 
-async fn import(stage: &Stage, source: Source) -> vintedbot_sdk::Result<Vec<String>> {
+/// Imports a session and returns the names of the dropped cookies. Fails unless all cookies that a session needs are
+/// stored.
+async fn imported(stage: &Stage, source: Source) -> Result<Vec<String>> {
+    let imported = import(stage, source).await?;
+    let session = imported.account.and_then(|account| account.session);
+    let session = session.context("the account has no session")?;
+    for needed in [SESSION, "access_token_web", "refresh_token_web"] {
+        ensure!(
+            session.cookie_names.iter().any(|name| name == needed),
+            "{needed} is not among {:?}",
+            session.cookie_names
+        );
+    }
+    Ok(imported.dropped_cookies)
+}
+
+async fn import(stage: &Stage, source: Source) -> vintedbot_sdk::Result<ImportSessionResponse> {
     let request = ImportSessionRequest {
         account_id: stage.seller.account.id.clone(),
         user_agent: AGENT.to_owned(),
         source: Some(source),
         ..Default::default()
     };
-    let imported = stage.client.accounts().import_session(request).await?;
-    Ok(imported.dropped_cookies)
+    stage.client.accounts().import_session(request).await
 }
 
 async fn export(stage: &Stage, name: &str) -> Result<()> {
     let text = with_tokens(stage, name).await?;
-    import(stage, Source::BrowserExport(text)).await?;
+    imported(stage, Source::BrowserExport(text)).await?;
+    Ok(())
+}
+
+async fn object(stage: &Stage) -> Result<()> {
+    let text = with_tokens(stage, "05-export-control.json").await?;
+    let text = format!("{{\"cookies\": {text}}}");
+    imported(stage, Source::BrowserExport(text)).await?;
+    Ok(())
+}
+
+async fn windows(stage: &Stage) -> Result<()> {
+    let text = with_tokens(stage, "06-cookies-netscape.txt").await?;
+    let text = text.replace('\n', "\r\n");
+    imported(stage, Source::BrowserExport(text)).await?;
+    Ok(())
+}
+
+async fn with_its_name(stage: &Stage) -> Result<()> {
+    let text = with_tokens(stage, "07-header-control.txt").await?;
+    imported(stage, Source::CookieHeader(format!("Cookie: {text}"))).await?;
     Ok(())
 }
 
 /// `dropped`: the cookie that has to be named, or nothing.
 async fn header(stage: &Stage, name: &str, dropped: &str) -> Result<()> {
     let text = with_tokens(stage, name).await?;
-    let named = import(stage, Source::CookieHeader(text.trim().to_owned())).await?;
+    let named = imported(stage, Source::CookieHeader(text.trim().to_owned())).await?;
     ensure!(
         dropped.is_empty() || named.iter().any(|name| name.contains(dropped)),
         "dropped: {named:?}"
@@ -90,7 +128,7 @@ async fn curl(stage: &Stage) -> Result<()> {
         "curl 'https://www.vinted.fr/' \\\n  -H 'accept: text/html' \\\n  -b '{}' \\\n  --compressed",
         header.trim()
     );
-    import(stage, Source::CookieHeader(command)).await?;
+    imported(stage, Source::CookieHeader(command)).await?;
     Ok(())
 }
 

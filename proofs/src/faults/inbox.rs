@@ -22,13 +22,13 @@ pub fn cases() -> Vec<Case> {
         case!("offer of 12,50 kr.", |stage| offer(
             stage,
             "14-offer-danish.json",
-            1_250,
+            [1_250, 2_000],
             "DKK"
         )),
         case!("offer of CHF 1'250.00", |stage| offer(
             stage,
             "14-offer-swiss-control.json",
-            125_000,
+            [125_000, 150_000],
             "CHF"
         )),
         case!("search for 上海", |stage| search(stage)),
@@ -43,7 +43,11 @@ async fn template(stage: &Stage, name: &str) -> Result<()> {
         .templates()
         .create(field("name"), field("text"))
         .await?;
-    ensure!(!template.text.contains('\r'), "{:?}", template.text);
+    ensure!(
+        template.text == field("text").replace("\r\n", "\n"),
+        "{:?}",
+        template.text
+    );
     let thread = conversation(stage, json!({"buyer": "practice_tom", "text": "Bonjour"})).await?;
     let preview = stage.client.templates().preview(&template.id, &thread.id).await?;
     ensure!(
@@ -80,7 +84,8 @@ async fn conversation(stage: &Stage, opening: Value) -> Result<Thread> {
     found.context("the conversation was not read")
 }
 
-async fn offer(stage: &Stage, name: &str, minor_units: i64, currency: &str) -> Result<()> {
+/// `minor_units`: the price that the buyer offers, and the price before it.
+async fn offer(stage: &Stage, name: &str, minor_units: [i64; 2], currency: &str) -> Result<()> {
     let thread = conversation(stage, json!({"buyer": "practice_ida", "text": "Hej"})).await?;
     let act = text(&format!("inbox/{name}"))?.replace("\"@BUYER@\"", "1");
     let act: Value = serde_json::from_str(&act)?;
@@ -96,14 +101,14 @@ async fn offer(stage: &Stage, name: &str, minor_units: i64, currency: &str) -> R
         Some(Content::OfferRequest(offer)) => Some(offer),
         _ => None,
     });
-    let price = offers
-        .next_back()
-        .and_then(|offer| offer.price)
-        .context("there is no offer")?;
-    ensure!(
-        (price.minor_units, price.currency_code.as_str()) == (minor_units, currency),
-        "{price:?}"
-    );
+    let offer = offers.next_back().context("there is no offer")?;
+    for (price, minor_units) in [offer.price, offer.original_price].into_iter().zip(minor_units) {
+        let price = price.context("a price is missing")?;
+        ensure!(
+            (price.minor_units, price.currency_code.as_str()) == (minor_units, currency),
+            "{price:?}"
+        );
+    }
     Ok(())
 }
 

@@ -8,7 +8,10 @@ use super::{Case, Stage, case, refused_with, text};
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case!("flag of England in a title", |stage| england(stage)),
+        case!("flag of England in a title", |stage| taken(
+            stage,
+            "03-title-england.json"
+        )),
         case!("one flag in a title", |stage| taken(
             stage,
             "03-title-one-flag-control.json"
@@ -25,6 +28,22 @@ pub fn cases() -> Vec<Case> {
             stage,
             "04-description-lf-control.json"
         )),
+        case!("CR in a description", |stage| described(
+            stage,
+            "Porté deux fois.\rTaille 38.",
+            "Porté deux fois.\nTaille 38."
+        )),
+        case!("byte order mark in a description", |stage| described(
+            stage,
+            "\u{feff}Porté deux fois.",
+            "Porté deux fois."
+        )),
+        case!("line break in a title", |stage| refused(
+            stage,
+            "Gilet\nen laine",
+            "U+000A"
+        )),
+        case!("title of 101 characters", |stage| too_long(stage)),
         case!("decomposed title", |stage| composed(stage, "16-title-nfd.json")),
         case!("composed title", |stage| composed(
             stage,
@@ -71,27 +90,25 @@ async fn created(stage: &Stage, name: &str) -> Result<Listing> {
     Ok(stage.client.listings().create(request(stage, name)?).await?)
 }
 
-async fn taken(stage: &Stage, name: &str) -> Result<()> {
-    created(stage, name).await.map(drop)
+/// The title and the description of an input.
+fn texts(stage: &Stage, name: &str) -> Result<(String, String)> {
+    let listing = request(stage, name)?
+        .listing
+        .context("the input has no listing")?;
+    Ok((listing.title, listing.description))
 }
 
-/// A flag of seven code points counts as one sign, like the flag of two.
-async fn england(stage: &Stage) -> Result<()> {
-    let request = request(stage, "03-title-england.json")?;
-    match stage.client.listings().create(request).await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let message = error.to_string();
-            ensure!(message.contains('🏴') && !message.contains('7'), "{message}");
-            Ok(())
-        }
-    }
+async fn taken(stage: &Stage, name: &str) -> Result<()> {
+    let title = created(stage, name).await?.title;
+    ensure!(title == texts(stage, name)?.0, "{title:?}");
+    Ok(())
 }
 
 async fn line_ends(stage: &Stage, name: &str) -> Result<()> {
     let description = created(stage, name).await?.description;
+    let expected = texts(stage, name)?.1.replace("\r\n", "\n");
     ensure!(
-        description.contains('\n') && !description.contains('\r'),
+        description == expected && expected.contains('\n'),
         "{description:?}"
     );
     Ok(())
@@ -99,12 +116,33 @@ async fn line_ends(stage: &Stage, name: &str) -> Result<()> {
 
 async fn composed(stage: &Stage, name: &str) -> Result<()> {
     let title = created(stage, name).await?.title;
+    ensure!(title == texts(stage, "16-title-nfc-control.json")?.0, "{title:?}");
     ensure!(
         title.chars().count() == 99,
         "{} characters",
         title.chars().count()
     );
     Ok(())
+}
+
+async fn described(stage: &Stage, description: &str, expected: &str) -> Result<()> {
+    let request = titled(
+        &stage.seller.account.id,
+        "Gilet en laine".to_owned(),
+        description.to_owned(),
+    );
+    let description = stage.client.listings().create(request).await?.description;
+    ensure!(description == expected, "{description:?}");
+    Ok(())
+}
+
+async fn too_long(stage: &Stage) -> Result<()> {
+    refused(stage, &"a".repeat(101), "100").await
+}
+
+async fn refused(stage: &Stage, title: &str, word: &str) -> Result<()> {
+    let request = titled(&stage.seller.account.id, title.to_owned(), String::new());
+    refused_with(stage.client.listings().create(request).await, &["title", word])
 }
 
 async fn cleaned(stage: &Stage, title: &str, expected: &str) -> Result<()> {

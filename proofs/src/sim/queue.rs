@@ -1,6 +1,6 @@
 //! The queue between processes, like apalis-redis with its faults. Notifications are lost on the way in and on the way
-//! out. They are repeated if their taker died, was slow, or lost its acknowledgement. Redis goes away, and sometimes
-//! comes back empty.
+//! out. They are repeated if their taker died, was slow, or lost its acknowledgement. Redis stops, and is sometimes
+//! empty when it starts again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

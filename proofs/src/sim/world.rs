@@ -271,7 +271,7 @@ impl Run<'_> {
         Ok(due.candidates.into_iter().next().map(|candidate| candidate.id))
     }
 
-    /// Runs another action. On PostgreSQL it may wait for locks of a process, so the processes continue meanwhile.
+    /// Runs another action. On PostgreSQL it may wait for locks of a process, so the processes continue until it ends.
     async fn beside<T>(&mut self, mut action: LocalBoxFuture<'_, T>) -> Result<T> {
         if self.context().store.backend() != DbBackend::Postgres {
             return Ok(action.await);
@@ -289,7 +289,7 @@ impl Run<'_> {
         Ok(publishing::get(self.context(), &self.base.caller, &self.job_id).await?)
     }
 
-    /// Moves the clock to the next scheduled event. `false`: there is none, and the job is at rest.
+    /// Moves the clock to the next scheduled event. `false`: nothing is scheduled, and the job is at rest.
     async fn moves_on(&mut self) -> Result<bool> {
         let now = self.base.clock.now();
         let next = [self.base.next_due().await?, self.site.next_arrival()]

@@ -134,7 +134,7 @@ impl std::fmt::Display for Report {
 ///
 /// # Errors
 ///
-/// Fails if the instance cannot be started or a watcher does not come back. Lost events are counted and are no error.
+/// Fails if the instance cannot be started or a watcher does not come back. Lost events are counted and are not errors.
 pub async fn run(options: &Options, folder: &Path) -> Result<Report> {
     let practice = Practice::start(&folder.join("records.jsonl")).await?;
     let data_dir = folder.join("data");

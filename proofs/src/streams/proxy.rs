@@ -121,7 +121,7 @@ impl Proxy {
     }
 
     /// Waits for an established stream. Cuts it after `after_bytes` more bytes from the server, or after 100 ms without
-    /// them. Returns false if it ended otherwise meanwhile.
+    /// them. Returns false if the stream ends before the cut.
     pub async fn cut(&self, after_bytes: i64, limit: Duration) -> Result<bool> {
         let established = async {
             while !self.is_established() {

@@ -241,7 +241,7 @@ mod tests {
         assert_eq!((gaps(&log, 6), gaps(&log, 7), gaps(&[], 0)), (0, 1, 0));
         log.remove(2);
         assert_eq!(gaps(&log, 6), 1);
-        // What is older was cleared away.
+        // A log may begin later, because older events are deleted.
         log.remove(0);
         assert_eq!(gaps(&log, 6), 1);
     }

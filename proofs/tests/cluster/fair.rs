@@ -38,10 +38,7 @@ pub async fn burst_of_one_account_does_not_delay_others(cluster: &mut Cluster) -
         .await?;
     let left = left.context("a count")?;
     let (done, queued): (i64, i64) = (left.try_get("", "done")?, left.try_get("", "queued")?);
-    ensure!(done > 0, "nothing of the burst was done meanwhile");
-    ensure!(
-        queued > BURST / 2,
-        "the publication stood behind {done} of {BURST}"
-    );
+    ensure!(done > 0, "no job of the burst was done before the publication");
+    ensure!(queued > BURST / 2, "the publication waited for {done} of {BURST}");
     Ok(())
 }

@@ -29,7 +29,7 @@ pub async fn invalid_session_pauses_its_account_until_import(stage: Stage) -> Re
     );
     // The reuse of an old refresh token has ended every token that descends from it.
     let checked = accounts::check_session(&stage.context, &stage.caller, &stage.account.id).await?;
-    let session = checked.session.context("it is shown as it is")?;
+    let session = checked.session.context("the session is shown")?;
     ensure!(
         session.state == SessionState::Invalid && session.reason == Some(Reason::SessionInvalid),
         "{session:?}"

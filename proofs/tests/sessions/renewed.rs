@@ -82,7 +82,7 @@ pub async fn concurrent_renewal_runs_once_and_import_wins(stage: Stage) -> Resul
     let stored = stage.stored().await?;
     ensure!(
         stored.cookies.get("access_token_web") == fresh.cookies.get("access_token_web").map(String::as_str),
-        "what the person brought is not what is in use"
+        "the imported session is not in use"
     );
     ensure!(
         imported
@@ -137,7 +137,7 @@ pub async fn kill_before_storing_new_tokens_ends_the_session(stage: Stage) -> Re
     // The old token is tried once and refused.
     ensure!(stage.site.refreshes(since).await? == (1, 1));
     let account = stage.look().await?;
-    let session = account.session.context("it is shown as it is")?;
+    let session = account.session.context("the session is shown")?;
     ensure!(
         session.state == SessionState::Invalid && session.reason == Some(Reason::SessionLostInRefresh),
         "{session:?}"

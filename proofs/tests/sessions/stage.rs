@@ -172,7 +172,7 @@ impl Stage {
             }
             sleep(Duration::from_millis(20)).await;
         }
-        anyhow::bail!("the worker goes on and on")
+        anyhow::bail!("the worker does not finish its jobs")
     }
 
     pub async fn account_context(&self) -> Result<AccountContext> {

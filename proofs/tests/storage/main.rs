@@ -130,11 +130,7 @@ async fn photo_stays_in_the_bucket_from_upload_to_deletion() -> Result<()> {
         .await?;
     ensure!(i64::try_from(shown.len())? == photo.size_bytes);
     let forged = reqwest::get(format!("{}x", photo.url)).await?;
-    ensure!(
-        forged.status() == 404,
-        "a signature that is none: {}",
-        forged.status()
-    );
+    ensure!(forged.status() == 404, "a forged signature: {}", forged.status());
 
     // A phone photo of twelve megapixels is stored at the largest size that the site accepts.
     let large = Upload::bytes(photos::jpeg(2, 3_000, 4_000)?);
@@ -206,7 +202,7 @@ async fn unavailable_bucket_loses_nothing_and_recovers() -> Result<()> {
     let settled = stage.client.publish().settled(&job.id).await?;
     ensure!(settled.state() == State::AwaitingConfirmation, "{settled:?}");
     let bucket = &stage.bucket;
-    comes("what was deleted stays", || bucket.keys("photos").len() == 1).await?;
+    comes("the deleted file stays", || bucket.keys("photos").len() == 1).await?;
     ensure!(bucket.keys("photos")[0].contains(&shown.sha256));
     stage.close().await
 }

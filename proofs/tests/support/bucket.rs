@@ -14,7 +14,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 pub const BUCKET: &str = "photos";
 const KEY: &str = "storyteller";
-pub const SECRET: &str = "a-key-that-nobody-may-see";
+pub const SECRET: &str = "a-key-that-must-stay-secret";
 
 /// The server. Dropping it stops the server and deletes its data.
 pub struct Bucket {

@@ -41,7 +41,7 @@ pub async fn search(world: &World) -> Result<()> {
         let found = holding(&places, "PublishService/GetPublishJob");
         ensure!(
             found.iter().any(|found| found.starts_with(place)),
-            "no {place} tells of any call: {found:?}"
+            "no {place} names the call: {found:?}"
         );
     }
     let planted = world.media_dir.join("planted");

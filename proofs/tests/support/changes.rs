@@ -369,7 +369,7 @@ async fn altered(world: &World, listing: &Listing) -> Result<()> {
     Ok(())
 }
 
-/// A value that the site shows late is no difference.
+/// A value that the site shows late is not a difference.
 async fn shown_late(world: &World, listing: &Listing) -> Result<()> {
     let late = Duration::from_secs(2);
     let action = json!({"delay_visible_ms": 2_000});

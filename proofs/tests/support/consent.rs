@@ -74,7 +74,7 @@ pub async fn stale(world: &World) -> Result<()> {
         let answer = confirm(world, &job.id, &first.confirm_token, dry_run).await;
         refused(answer, Code::FailedPrecondition, ErrorReason::ConfirmationStale).context("edited")?;
     }
-    // The job is prepared again under the same id. No other preparation can run meanwhile.
+    // The job is prepared again under the same id. No other preparation can run at the same time.
     world.script("photo", None, json!({"latency_ms": 800})).await?;
     ensure!(
         publish.prepare(&listing.id).await?.id == job.id,

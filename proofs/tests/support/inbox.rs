@@ -234,7 +234,7 @@ impl<'a> Fixture<'a> {
             Code::FailedPrecondition,
             ErrorReason::SiteResponseUnexpected,
         )?;
-        // New messages are found all the same, because the watermark has not moved.
+        // New messages are still found, because the watermark has not moved.
         let before = self.messages().await?.len();
         self.happens(json!({"do": "write", "text": "Vous êtes là ?"}))
             .await?;
@@ -308,7 +308,10 @@ impl<'a> Fixture<'a> {
         ensure!(cancelled.state() == State::Cancelled, "{cancelled:?}");
         inbox.cancel(&reply.id).await.context("taking it back twice")?;
         sleep(Duration::from_secs(2)).await;
-        ensure!(self.taken("Non, désolé").await? == 0, "it was sent all the same");
+        ensure!(
+            self.taken("Non, désolé").await? == 0,
+            "the cancelled reply was sent"
+        );
         Ok(())
     }
 

@@ -82,7 +82,7 @@ pub struct Person {
 }
 
 impl Person {
-    /// Attaches to the one window that is open for an attempt.
+    /// Attaches to the only window that is open for an attempt.
     ///
     /// # Errors
     ///
@@ -212,7 +212,7 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value> {
     Ok(value)
 }
 
-/// Finds the debugging port of the browser of the one open attempt.
+/// Finds the debugging port of the browser of the only open attempt.
 async fn debugging_port(attempts: &Path) -> Result<u16> {
     let until = Instant::now() + PATIENCE;
     loop {

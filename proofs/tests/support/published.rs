@@ -254,7 +254,7 @@ pub async fn evidence(world: &World, job: &PublishJob) -> Result<()> {
         ensure!(screenshot.url.is_empty() != world.is_browser, "{screenshot:?}");
         if world.is_browser {
             let picture = world.fetch(&screenshot.url).await?;
-            ensure!(picture.starts_with(b"\x89PNG"), "a screenshot is no picture");
+            ensure!(picture.starts_with(b"\x89PNG"), "a screenshot is not a PNG");
         }
         ensure!(
             !screenshot.page_text_url.is_empty(),

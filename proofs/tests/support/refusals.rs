@@ -34,7 +34,7 @@ pub async fn run_chapter(world: &World) -> Result<()> {
     let after = Stored::of(world).await?;
     ensure!(
         before == after,
-        "what was refused left something: {before:?}, then {after:?}"
+        "a refused call changed something: {before:?}, then {after:?}"
     );
     repeated(world).await.context("calls made again")?;
     consent::stale(world).await.context("confirmations")?;
@@ -149,7 +149,7 @@ async fn photos(world: &World) -> Result<()> {
             reason,
         )?;
         ensure!(metadata(&error, "file_name")? == "it.jpg");
-        // If one of several photos is bad, none is stored.
+        // If one of several photos is bad, no photo is stored.
         let several = [Upload::bytes(good.clone()), Upload::bytes(bytes.clone())];
         let error = refused(media.upload_all(several).await, Code::InvalidArgument, reason)?;
         ensure!(metadata(&error, "index")? == "1");
@@ -285,15 +285,15 @@ async fn listings(world: &World) -> Result<()> {
     let error = refused(made, Code::ResourceExhausted, ErrorReason::MessageTooLarge)?;
     ensure!(metadata(&error, "max_bytes")? == "4194304");
 
-    let nobody = SystemIds.id();
+    let unknown = SystemIds.id();
     let error = refused(
-        world.client.listings().get(&nobody).await,
+        world.client.listings().get(&unknown).await,
         Code::NotFound,
         ErrorReason::NotFound,
     )?;
-    ensure!(metadata(&error, "resource_id")? == nobody);
+    ensure!(metadata(&error, "resource_id")? == unknown);
     refused(
-        world.client.publish().prepare(&nobody).await,
+        world.client.publish().prepare(&unknown).await,
         Code::NotFound,
         ErrorReason::NotFound,
     )?;
@@ -372,7 +372,7 @@ async fn repeated(world: &World) -> Result<()> {
         ..Default::default()
     };
     let token = lists.list_listings(page).await?.into_inner().next_page_token;
-    ensure!(!token.is_empty(), "there is but one page");
+    ensure!(!token.is_empty(), "there is only one page");
     let elsewhere = |page_token: &str| ListListingsRequest {
         page_size: 1,
         page_token: page_token.to_owned(),

@@ -1,4 +1,4 @@
-//! Manual takeovers: what a person can do in the window, and what can happen to the process meanwhile. The site's
+//! Manual takeovers: the actions of a person in the window, and failures of the process in that time. The site's
 //! records decide the outcome of each.
 
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn attach(world: &World) -> Result<Person> {
 /// Waits until a job has ended, even if its window stays open for long.
 async fn ended(world: &World, job: &PublishJob, wanted: State, reason: ErrorReason) -> Result<PublishJob> {
     let ended = timeout(PATIENCE, world.client.publish().ended(&job.id)).await;
-    let job = ended.with_context(|| format!("job {} goes on and on", job.id))??;
+    let job = ended.with_context(|| format!("job {} does not end", job.id))??;
     ensure!(
         job.state() == wanted && job.reason() == reason,
         "not {wanted:?} ({reason:?}): {job:?}"
@@ -162,7 +162,7 @@ async fn drafted_then_published(world: &World) -> Result<()> {
         let now = world.client.publish().get(&job.id).await?;
         ensure!(
             now.state() == State::ManualTakeover,
-            "a saved draft is no end: {now:?}"
+            "a saved draft does not end the takeover: {now:?}"
         );
         if !now.draft_remote_id.is_empty() {
             break now.draft_remote_id;

@@ -312,7 +312,7 @@ impl World {
         let job = match settled {
             Ok(job) => job?,
             Err(_) => bail!(
-                "job {job_id} goes on and on: {:?}",
+                "job {job_id} does not settle: {:?}",
                 self.client.publish().get(job_id).await?
             ),
         };

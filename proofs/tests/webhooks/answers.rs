@@ -82,7 +82,7 @@ pub async fn slow_receivers_do_not_block_other_endpoints(mut stage: Stage) -> Re
         stage.happens(&format!("template {number}")).await?;
     }
     // The slow receiver has not answered yet. The other receiver has everything.
-    let arrived = until("all at the one that answers", || async {
+    let arrived = until("all deliveries at the receiver that answers", || async {
         let arrived = receiver.on("/fine");
         Ok((arrived.len() >= count).then_some(arrived))
     })
@@ -148,7 +148,7 @@ pub async fn slow_receivers_do_not_block_other_endpoints(mut stage: Stage) -> Re
         let error = attempt.error.context("it failed")?;
         assert!(attempt.status.is_none() && error.contains(word), "{error}");
     }
-    let gone = until("the one that is gone is disabled", || async {
+    let gone = until("the endpoint that answers 410 is disabled", || async {
         let gone = stage.look(&endpoints["/gone"]).await?;
         Ok(gone.disable_reason.map(|_| gone))
     });

@@ -106,7 +106,7 @@ pub async fn retention_keeps_events_that_endpoints_need(stage: Stage) -> Result<
         .into_iter()
         .map(|one| one.id)
         .collect();
-    assert_eq!(names.len(), 2, "a disabled endpoint holds nothing up for ever");
+    assert_eq!(names.len(), 2, "a disabled endpoint does not block retention");
 
     webhooks::disable(&stage.context, &stage.caller, &endpoint.id).await?;
     stage.happens("four").await?;
@@ -117,7 +117,7 @@ pub async fn retention_keeps_events_that_endpoints_need(stage: Stage) -> Result<
     assert_eq!(
         stage.deliveries(&endpoint).await?.len(),
         3,
-        "what it missed follows"
+        "the missed events follow"
     );
     stage.pass(1_000);
     assert_eq!(
@@ -162,7 +162,7 @@ pub async fn event_beyond_the_creators_scopes_is_not_sent(stage: Stage) -> Resul
     assert_eq!(
         body(&wide, &narrow).await?,
         None,
-        "nor is it shown to whom it may not be"
+        "a caller without the scope must not see it"
     );
 
     // A caller that changes an endpoint's URL receives only what its scopes allow.
