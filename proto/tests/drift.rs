@@ -1,5 +1,5 @@
-//! Generates the code anew and compares it with what is committed; with `UPDATE=1` in the environment it writes it
-//! instead, which is how `make generate` makes it. Needs no protoc.
+//! Generates the code again and compares it with the committed files. With `UPDATE=1` in the environment, as in
+//! `make generate`, it writes them instead. Needs no protoc.
 
 use std::error::Error;
 use std::fs;

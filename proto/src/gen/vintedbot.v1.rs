@@ -214,7 +214,7 @@ pub enum ErrorReason {
     /// it again. The server never sends a refused text again.
     SiteRefused = 93,
     /// UNAVAILABLE; also on accounts and jobs. The site or the server's photo store does not answer, or answers with a
-    /// fault of its own. Repeat the call later. The server retries jobs automatically.
+    /// server error. Repeat the call later. The server retries jobs automatically.
     SiteUnavailable = 94,
     /// FAILED_PRECONDITION; also on accounts and jobs. The server does not understand a response of the site and concludes
     /// nothing from it. Try again later. If it persists, report it to the operator.
@@ -556,8 +556,8 @@ pub struct Account {
     /// The sequence of this resource's last change in the workspace's event log. Output only.
     #[prost(uint64, tag = "14")]
     pub sequence: u64,
-    /// The imported session for `site`. Absent if there is none; in MOCK mode the server then uses the practice site
-    /// without a session. Output only.
+    /// The imported session for `site`. Absent if no session is imported. In MOCK mode the server then uses the practice
+    /// site without a session. Output only.
     #[prost(message, optional, tag = "15")]
     pub session: ::core::option::Option<Session>,
     /// The end of a cooldown, during which the server sends no requests to the site, because the site reported too many
@@ -689,7 +689,7 @@ pub struct InboxFreshness {
     /// if it was never read completely. All fields of this message are output only.
     #[prost(message, optional, tag = "1")]
     pub last_read_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The next time at which the inbox is scheduled to be read. Absent if none is scheduled.
+    /// The next time at which the inbox is scheduled to be read. Absent if no reading is scheduled.
     #[prost(message, optional, tag = "2")]
     pub next_read_time: ::core::option::Option<::prost_types::Timestamp>,
     /// The site from which the inbox is read: "practice", or the real site such as "vinted.fr".
@@ -2924,7 +2924,7 @@ pub mod category_field {
         /// The name in the account's language.
         #[prost(string, tag = "2")]
         pub name: ::prost::alloc::string::String,
-        /// The heading under which the site shows the option. Empty if there is none.
+        /// The heading under which the site shows the option. Empty if the option has no heading.
         #[prost(string, tag = "3")]
         pub group: ::prost::alloc::string::String,
     }
@@ -2951,7 +2951,7 @@ pub struct Size {
     /// The size's name: "M", "38", "W32".
     #[prost(string, tag = "2")]
     pub name: ::prost::alloc::string::String,
-    /// The heading under which the site shows the size. Empty if there is none.
+    /// The heading under which the site shows the size. Empty if the size has no heading.
     #[prost(string, tag = "3")]
     pub group: ::prost::alloc::string::String,
 }
@@ -3246,7 +3246,7 @@ pub mod resolve_names_response {
             Resolved = 1,
             /// Several entries have the name, or none has it and several begin with it. They are in `candidates`.
             Ambiguous = 2,
-            /// No entry has the name. `candidates` may contain one that begins with it, and similar ones.
+            /// No entry has the name. `candidates` may contain an entry that begins with it, and similar entries.
             Unknown = 3,
         }
         impl Outcome {
@@ -4370,7 +4370,7 @@ pub struct Thread {
     /// The item that the thread is about. Absent if it is not about a particular item.
     #[prost(message, optional, tag = "5")]
     pub item: ::core::option::Option<thread::Item>,
-    /// The transaction. Absent if there is none yet.
+    /// The transaction. Absent if the conversation has no transaction yet.
     #[prost(message, optional, tag = "6")]
     pub transaction: ::core::option::Option<thread::Transaction>,
     /// The beginning of the newest message, at most 200 characters, on one line.
@@ -4402,10 +4402,10 @@ pub struct Thread {
     /// The labels, in alphabetical order.
     #[prost(string, repeated, tag = "15")]
     pub labels: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The workspace's private note about the thread. Empty if there is none.
+    /// The workspace's private note about the thread. Empty if the thread has no note.
     #[prost(string, tag = "16")]
     pub note: ::prost::alloc::string::String,
-    /// The draft of a reply. Absent if none was ever saved. The text of a deleted draft is empty.
+    /// The draft of a reply. Absent if no draft was ever saved. The text of a deleted draft is empty.
     #[prost(message, optional, tag = "17")]
     pub draft: ::core::option::Option<thread::Draft>,
     /// Whether the site accepts replies in the thread.
@@ -4426,8 +4426,8 @@ pub struct Thread {
     /// The sequence of this resource's last change in the workspace's event log.
     #[prost(uint64, tag = "23")]
     pub sequence: u64,
-    /// The removal of the thread on the site. Absent if none was confirmed, or if the removed thread has reappeared on the
-    /// site.
+    /// The removal of the thread on the site. Absent if no removal was confirmed, or if the removed thread has reappeared
+    /// on the site.
     #[prost(message, optional, tag = "24")]
     pub removal: ::core::option::Option<thread::Removal>,
 }
@@ -4514,7 +4514,7 @@ pub mod thread {
         /// The title.
         #[prost(string, tag = "2")]
         pub title: ::prost::alloc::string::String,
-        /// UUID of the listing of this item. Empty if there is none or the thread is about a bundle.
+        /// UUID of the listing of this item. Empty if the item has no listing or the thread is about a bundle.
         #[prost(string, tag = "3")]
         pub listing_id: ::prost::alloc::string::String,
         /// The URL of the item's page. Empty if the site does not report it.
@@ -4655,7 +4655,7 @@ pub struct Message {
     /// conversation when the thread was first read.
     #[prost(uint64, tag = "18")]
     pub sequence: u64,
-    /// The content other than text and attachments. Absent if there is none.
+    /// The content other than text and attachments. Absent if the message has no such content.
     #[prost(oneof = "message::Content", tags = "7, 8, 9, 10, 11")]
     pub content: ::core::option::Option<message::Content>,
 }
@@ -4917,7 +4917,7 @@ pub mod message {
             }
         }
     }
-    /// The content other than text and attachments. Absent if there is none.
+    /// The content other than text and attachments. Absent if the message has no such content.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Content {
         /// A buyer's offer.
@@ -5113,7 +5113,7 @@ pub struct ListThreadsRequest {
 /// The response message for ListThreads.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListThreadsResponse {
-    /// The threads, the one with the newest message first.
+    /// The threads. The thread with the newest message comes first.
     #[prost(message, repeated, tag = "1")]
     pub threads: ::prost::alloc::vec::Vec<Thread>,
     /// The `page_token` of the next page. Empty on the last page.
@@ -8801,13 +8801,13 @@ pub struct Listing {
     /// The package size. Absent if not given yet.
     #[prost(message, optional, tag = "13")]
     pub package_size: ::core::option::Option<ResolvedName>,
-    /// UUIDs of the photos in order, the main one first, at most 20. Empty if there are none yet.
+    /// UUIDs of the photos in order, the main one first, at most 20. Empty if the listing has no photos yet.
     #[prost(string, repeated, tag = "14")]
     pub photo_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// The item on the site, or its private draft. Absent if there is none. Output only.
+    /// The item on the site, or its private draft. Absent if neither exists. Output only.
     #[prost(message, optional, tag = "15")]
     pub remote: ::core::option::Option<listing::Remote>,
-    /// UUID of the listing's publish job that has not ended. Empty if there is none. Output only.
+    /// UUID of the listing's publish job that has not ended. Empty if all jobs have ended. Output only.
     #[prost(string, tag = "16")]
     pub active_publish_job_id: ::prost::alloc::string::String,
     /// The creation time. Output only.
@@ -10167,7 +10167,7 @@ pub struct PublishJob {
     /// job awaits its confirmation, and only if the caller's token has the scope publish:confirm.
     #[prost(message, optional, tag = "16")]
     pub confirmation: ::core::option::Option<Confirmation>,
-    /// The site's id of the private draft that the job uses. Empty if there is none.
+    /// The site's id of the private draft that the job uses. Empty if the job uses no draft.
     #[prost(string, tag = "17")]
     pub draft_remote_id: ::prost::alloc::string::String,
     /// The site's id of the item. Empty until it is published.
@@ -10508,7 +10508,7 @@ pub struct PublishStep {
     /// When the step was recorded.
     #[prost(message, optional, tag = "6")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// UUID of the screenshot. Empty if there is none.
+    /// UUID of the screenshot. Empty if the step has no screenshot.
     #[prost(string, tag = "7")]
     pub screenshot_id: ::prost::alloc::string::String,
     /// The CSS selector that found the field of this step. Empty if the step needed none or no browser was used.
@@ -11300,7 +11300,7 @@ pub mod publish_service_client {
         ///
         /// The job ends FAILED with REMOTE_CHANGED if the item was changed on the site after it was last read, and with
         /// NOT_PUBLISHED if the item is gone. `remote.differences` of the listing contains the details. It also contains
-        /// values that the site altered when it accepted a change. Changes have a rate limit of their own,
+        /// values that the site altered when it accepted a change. Changes have a separate rate limit,
         /// CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
         pub async fn prepare_change(
             &mut self,
@@ -11599,7 +11599,7 @@ pub mod publish_service_server {
         ///
         /// The job ends FAILED with REMOTE_CHANGED if the item was changed on the site after it was last read, and with
         /// NOT_PUBLISHED if the item is gone. `remote.differences` of the listing contains the details. It also contains
-        /// values that the site altered when it accepted a change. Changes have a rate limit of their own,
+        /// values that the site altered when it accepted a change. Changes have a separate rate limit,
         /// CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
         async fn prepare_change(
             &self,
@@ -13411,7 +13411,7 @@ pub mod wardrobe_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Reads the account's items and drafts on the site, and creates a listing for each one that has none. An item that
+        /// Reads the account's items and drafts on the site, and creates a listing for each that has no listing. An item that
         /// has a listing is compared with it: the differences appear in `remote.differences` of the listing, and only
         /// AcceptRemoteChanges applies them. The call can be repeated: an item never gets two listings. If the account has an
         /// import that has not ended, the call returns that import.
@@ -13519,7 +13519,7 @@ pub mod wardrobe_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with WardrobeServiceServer.
     #[async_trait]
     pub trait WardrobeService: std::marker::Send + std::marker::Sync + 'static {
-        /// Reads the account's items and drafts on the site, and creates a listing for each one that has none. An item that
+        /// Reads the account's items and drafts on the site, and creates a listing for each that has no listing. An item that
         /// has a listing is compared with it: the differences appear in `remote.differences` of the listing, and only
         /// AcceptRemoteChanges applies them. The call can be repeated: an item never gets two listings. If the account has an
         /// import that has not ended, the call returns that import.
@@ -13848,8 +13848,8 @@ pub struct WebhookEndpoint {
     /// The time until which a previous secret also signs. Absent or in the past if only one secret signs. Output only.
     #[prost(message, optional, tag = "9")]
     pub old_secret_expire_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The time since which every attempt has failed. Absent if the last attempt succeeded or there was none. Changes of
-    /// this field are not in the event log. Output only.
+    /// The time since which every attempt has failed. Absent if the last attempt succeeded or no attempt was made. Changes
+    /// of this field are not in the event log. Output only.
     #[prost(message, optional, tag = "10")]
     pub failing_since: ::core::option::Option<::prost_types::Timestamp>,
     /// The creation time. Output only.
@@ -13862,7 +13862,7 @@ pub struct WebhookEndpoint {
     #[prost(uint64, tag = "13")]
     pub sequence: u64,
     /// UUID of the API token on whose behalf events are sent: the token that created the endpoint or last changed its
-    /// `url`, or one that replaced it. When that token is revoked or expires, the endpoint is disabled. Empty if the
+    /// `url`, or its replacement. When that token is revoked or expires, the endpoint is disabled. Empty if the
     /// endpoint is older than this field. Output only.
     #[prost(string, tag = "14")]
     pub api_token_id: ::prost::alloc::string::String,
@@ -14089,7 +14089,7 @@ pub struct WebhookAttempt {
     /// The body of the response, at most 4,096 bytes. Bytes that are not UTF-8 are replaced.
     #[prost(string, tag = "8")]
     pub response_body: ::prost::alloc::string::String,
-    /// Whether the response was longer than what is stored here, or was not complete in time.
+    /// Whether the response was longer than the part stored here, or was not complete in time.
     #[prost(bool, tag = "9")]
     pub truncated: bool,
     /// Why the attempt failed, in English. Empty if it succeeded.
@@ -14358,8 +14358,8 @@ pub struct ReplayDeliveriesRequest {
     /// The end of the time range, exclusive. Defaults to the current time.
     #[prost(message, optional, tag = "3")]
     pub end_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The event types to send, at most 100 entries; only those that the endpoint subscribes to are sent. If empty, all of
-    /// them are sent.
+    /// The event types to send, at most 100 entries. Types that the endpoint does not subscribe to are not sent. If empty,
+    /// all subscribed types are sent.
     #[prost(string, repeated, tag = "4")]
     pub event_types: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// The idempotency key, a UUID. A retry sends nothing again and returns 0 in `replayed`. If the first call was

@@ -74,7 +74,7 @@ fn details_text(violations: &[Violation], reason_name: &str) -> String {
 }
 
 impl Error {
-    /// Returns the server's reason, or `Unspecified` if it gave none or one that this crate does not know.
+    /// Returns the server's reason. `Unspecified` if the reason is absent or unknown to this crate.
     #[must_use]
     pub fn reason(&self) -> ErrorReason {
         match self {

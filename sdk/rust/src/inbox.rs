@@ -230,7 +230,7 @@ impl Inbox {
         text: impl Into<String>,
         version: i64,
     ) -> Result<Draft> {
-        // Safe to repeat without a `request_id`: saving the stored text again is no conflict.
+        // Safe to repeat without a `request_id`: saving the stored text again is not a conflict.
         let request = SaveDraftRequest {
             thread_id: thread_id.into(),
             text: text.into(),

@@ -36,7 +36,7 @@ impl Watch {
     }
 
     /// The cursor after the last message read. Another watch, also in another process, can resume from it. Empty if
-    /// there is none yet.
+    /// no message has been read.
     #[must_use]
     pub fn cursor(&self) -> &str {
         &self.cursor

@@ -19,8 +19,8 @@ pub struct Webhooks {
 }
 
 impl Webhooks {
-    /// Creates an endpoint that receives events of these types from now on, or of all types if none is named. Only this
-    /// response contains the secret.
+    /// Creates an endpoint that receives events of these types from now on, or of all types if the list is empty. Only
+    /// this response contains the secret.
     pub async fn create(
         &self,
         url: impl Into<String>,

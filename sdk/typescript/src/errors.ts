@@ -20,7 +20,7 @@ export interface CallError {
   code: Code;
   /** An English description. */
   message: string;
-  /** The reason, as the contract's enum. `UNSPECIFIED` if the server sent none, or one that this SDK does not know. */
+  /** The reason, as the contract's enum. `UNSPECIFIED` if the reason is absent or unknown to this SDK. */
   reason: ErrorReason;
   /**
    * The reason as sent: `ERROR_REASON_NOT_FOUND`. Empty if the error is not from the server (lost connection, proxy).

@@ -148,8 +148,8 @@ export type Account = Message<"vintedbot.v1.Account"> & {
   sequence: bigint;
 
   /**
-   * The imported session for `site`. Absent if there is none; in MOCK mode the server then uses the practice site
-   * without a session. Output only.
+   * The imported session for `site`. Absent if no session is imported. In MOCK mode the server then uses the practice
+   * site without a session. Output only.
    *
    * @generated from field: vintedbot.v1.Session session = 15;
    */
@@ -315,7 +315,7 @@ export type InboxFreshness = Message<"vintedbot.v1.InboxFreshness"> & {
   lastReadTime?: Timestamp | undefined;
 
   /**
-   * The next time at which the inbox is scheduled to be read. Absent if none is scheduled.
+   * The next time at which the inbox is scheduled to be read. Absent if no reading is scheduled.
    *
    * @generated from field: google.protobuf.Timestamp next_read_time = 2;
    */

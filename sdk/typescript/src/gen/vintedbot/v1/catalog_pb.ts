@@ -133,7 +133,7 @@ export type CategoryField_Option = Message<"vintedbot.v1.CategoryField.Option"> 
   name: string;
 
   /**
-   * The heading under which the site shows the option. Empty if there is none.
+   * The heading under which the site shows the option. Empty if the option has no heading.
    *
    * @generated from field: string group = 3;
    */
@@ -203,7 +203,7 @@ export type Size = Message<"vintedbot.v1.Size"> & {
   name: string;
 
   /**
-   * The heading under which the site shows the size. Empty if there is none.
+   * The heading under which the site shows the size. Empty if the size has no heading.
    *
    * @generated from field: string group = 3;
    */
@@ -947,7 +947,7 @@ export enum ResolveNamesResponse_Result_Outcome {
   AMBIGUOUS = 2,
 
   /**
-   * No entry has the name. `candidates` may contain one that begins with it, and similar ones.
+   * No entry has the name. `candidates` may contain an entry that begins with it, and similar entries.
    *
    * @generated from enum value: OUTCOME_UNKNOWN = 3;
    */

@@ -564,7 +564,7 @@ export enum ErrorReason {
 
   /**
    * UNAVAILABLE; also on accounts and jobs. The site or the server's photo store does not answer, or answers with a
-   * fault of its own. Repeat the call later. The server retries jobs automatically.
+   * server error. Repeat the call later. The server retries jobs automatically.
    *
    * @generated from enum value: ERROR_REASON_SITE_UNAVAILABLE = 94;
    */

@@ -113,7 +113,7 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   item?: Thread_Item | undefined;
 
   /**
-   * The transaction. Absent if there is none yet.
+   * The transaction. Absent if the conversation has no transaction yet.
    *
    * @generated from field: vintedbot.v1.Thread.Transaction transaction = 6;
    */
@@ -185,14 +185,14 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   labels: string[];
 
   /**
-   * The workspace's private note about the thread. Empty if there is none.
+   * The workspace's private note about the thread. Empty if the thread has no note.
    *
    * @generated from field: string note = 16;
    */
   note: string;
 
   /**
-   * The draft of a reply. Absent if none was ever saved. The text of a deleted draft is empty.
+   * The draft of a reply. Absent if no draft was ever saved. The text of a deleted draft is empty.
    *
    * @generated from field: vintedbot.v1.Thread.Draft draft = 17;
    */
@@ -241,8 +241,8 @@ export type Thread = Message$1<"vintedbot.v1.Thread"> & {
   sequence: bigint;
 
   /**
-   * The removal of the thread on the site. Absent if none was confirmed, or if the removed thread has reappeared on the
-   * site.
+   * The removal of the thread on the site. Absent if no removal was confirmed, or if the removed thread has reappeared
+   * on the site.
    *
    * @generated from field: vintedbot.v1.Thread.Removal removal = 24;
    */
@@ -375,7 +375,7 @@ export type Thread_Item = Message$1<"vintedbot.v1.Thread.Item"> & {
   title: string;
 
   /**
-   * UUID of the listing of this item. Empty if there is none or the thread is about a bundle.
+   * UUID of the listing of this item. Empty if the item has no listing or the thread is about a bundle.
    *
    * @generated from field: string listing_id = 3;
    */
@@ -584,7 +584,7 @@ export type Message = Message$1<"vintedbot.v1.Message"> & {
   text: string;
 
   /**
-   * The content other than text and attachments. Absent if there is none.
+   * The content other than text and attachments. Absent if the message has no such content.
    *
    * @generated from oneof vintedbot.v1.Message.content
    */
@@ -1404,7 +1404,7 @@ export const ListThreadsRequestSchema: GenMessage<ListThreadsRequest> = /*@__PUR
  */
 export type ListThreadsResponse = Message$1<"vintedbot.v1.ListThreadsResponse"> & {
   /**
-   * The threads, the one with the newest message first.
+   * The threads. The thread with the newest message comes first.
    *
    * @generated from field: repeated vintedbot.v1.Thread threads = 1;
    */

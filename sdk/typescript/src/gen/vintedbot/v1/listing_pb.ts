@@ -122,21 +122,21 @@ export type Listing = Message<"vintedbot.v1.Listing"> & {
   packageSize?: ResolvedName | undefined;
 
   /**
-   * UUIDs of the photos in order, the main one first, at most 20. Empty if there are none yet.
+   * UUIDs of the photos in order, the main one first, at most 20. Empty if the listing has no photos yet.
    *
    * @generated from field: repeated string photo_ids = 14;
    */
   photoIds: string[];
 
   /**
-   * The item on the site, or its private draft. Absent if there is none. Output only.
+   * The item on the site, or its private draft. Absent if neither exists. Output only.
    *
    * @generated from field: vintedbot.v1.Listing.Remote remote = 15;
    */
   remote?: Listing_Remote | undefined;
 
   /**
-   * UUID of the listing's publish job that has not ended. Empty if there is none. Output only.
+   * UUID of the listing's publish job that has not ended. Empty if all jobs have ended. Output only.
    *
    * @generated from field: string active_publish_job_id = 16;
    */

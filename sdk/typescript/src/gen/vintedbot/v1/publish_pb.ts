@@ -143,7 +143,7 @@ export type PublishJob = Message<"vintedbot.v1.PublishJob"> & {
   confirmation?: Confirmation | undefined;
 
   /**
-   * The site's id of the private draft that the job uses. Empty if there is none.
+   * The site's id of the private draft that the job uses. Empty if the job uses no draft.
    *
    * @generated from field: string draft_remote_id = 17;
    */
@@ -685,7 +685,7 @@ export type PublishStep = Message<"vintedbot.v1.PublishStep"> & {
   time?: Timestamp | undefined;
 
   /**
-   * UUID of the screenshot. Empty if there is none.
+   * UUID of the screenshot. Empty if the step has no screenshot.
    *
    * @generated from field: string screenshot_id = 7;
    */
@@ -1967,7 +1967,7 @@ export const PublishService: GenService<{
    *
    * The job ends FAILED with REMOTE_CHANGED if the item was changed on the site after it was last read, and with
    * NOT_PUBLISHED if the item is gone. `remote.differences` of the listing contains the details. It also contains
-   * values that the site altered when it accepted a change. Changes have a rate limit of their own,
+   * values that the site altered when it accepted a change. Changes have a separate rate limit,
    * CHANGES_PER_MINUTE_ACCOUNT. Scope: publish:prepare.
    *
    * @generated from rpc vintedbot.v1.PublishService.PrepareChange

@@ -325,7 +325,7 @@ export const AcceptRemoteChangesResponseSchema: GenMessage<AcceptRemoteChangesRe
  */
 export const WardrobeService: GenService<{
   /**
-   * Reads the account's items and drafts on the site, and creates a listing for each one that has none. An item that
+   * Reads the account's items and drafts on the site, and creates a listing for each that has no listing. An item that
    * has a listing is compared with it: the differences appear in `remote.differences` of the listing, and only
    * AcceptRemoteChanges applies them. The call can be repeated: an item never gets two listings. If the account has an
    * import that has not ended, the call returns that import.

@@ -91,8 +91,8 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
   oldSecretExpireTime?: Timestamp | undefined;
 
   /**
-   * The time since which every attempt has failed. Absent if the last attempt succeeded or there was none. Changes of
-   * this field are not in the event log. Output only.
+   * The time since which every attempt has failed. Absent if the last attempt succeeded or no attempt was made. Changes
+   * of this field are not in the event log. Output only.
    *
    * @generated from field: google.protobuf.Timestamp failing_since = 10;
    */
@@ -121,7 +121,7 @@ export type WebhookEndpoint = Message<"vintedbot.v1.WebhookEndpoint"> & {
 
   /**
    * UUID of the API token on whose behalf events are sent: the token that created the endpoint or last changed its
-   * `url`, or one that replaced it. When that token is revoked or expires, the endpoint is disabled. Empty if the
+   * `url`, or its replacement. When that token is revoked or expires, the endpoint is disabled. Empty if the
    * endpoint is older than this field. Output only.
    *
    * @generated from field: string api_token_id = 14;
@@ -422,7 +422,7 @@ export type WebhookAttempt = Message<"vintedbot.v1.WebhookAttempt"> & {
   responseBody: string;
 
   /**
-   * Whether the response was longer than what is stored here, or was not complete in time.
+   * Whether the response was longer than the part stored here, or was not complete in time.
    *
    * @generated from field: bool truncated = 9;
    */
@@ -1155,8 +1155,8 @@ export type ReplayDeliveriesRequest = Message<"vintedbot.v1.ReplayDeliveriesRequ
   endTime?: Timestamp | undefined;
 
   /**
-   * The event types to send, at most 100 entries; only those that the endpoint subscribes to are sent. If empty, all of
-   * them are sent.
+   * The event types to send, at most 100 entries. Types that the endpoint does not subscribe to are not sent. If empty,
+   * all subscribed types are sent.
    *
    * @generated from field: repeated string event_types = 4;
    */
