@@ -215,7 +215,8 @@ fn has_no_column(error: &DbErr) -> bool {
 }
 
 /// Returns whether a data folder may join a database whose id it does not have. Several machines can share a PostgreSQL
-/// database: a new machine's folder has no id, and one that has not started since a restore has the previous id.
+/// database. A new machine's folder has no id. The folder of a machine that has not started since a restore has the
+/// previous id.
 fn may_adopt(store: &Store, row: &instance::Model, known: Option<&str>) -> bool {
     store.backend() == DbBackend::Postgres && (known.is_none() || known == row.previous_id.as_deref())
 }

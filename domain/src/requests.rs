@@ -44,7 +44,7 @@ pub async fn check(
     }
     // SQLite has a single writer, so that its transactions are serial already.
     if tx.get_database_backend() == DbBackend::Postgres {
-        // The lock is a separate statement, so that the next statement sees what was committed during the wait.
+        // The lock is a separate statement, so that the next statement sees commits made during the wait.
         let lock = "SELECT pg_advisory_xact_lock(hashtextextended('request ' || $1 || ' ' || $2, 0))";
         let values = [workspace_id.into(), request_id.as_str().into()];
         let statement = Statement::from_sql_and_values(DbBackend::Postgres, lock, values);

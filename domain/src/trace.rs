@@ -1,8 +1,8 @@
 //! Carries the trace of a request into the jobs that the request creates.
 //!
 //! The job row stores the parent of the trace (W3C `traceparent`), and the worker that claims the job continues the
-//! trace. The binary owns the tracing exporter and installs two functions ([`Hooks`]). If none are installed, nothing
-//! is traced.
+//! trace. The binary owns the tracing exporter and installs two functions ([`Hooks`]). Without them,
+//! nothing is traced.
 
 use std::sync::OnceLock;
 

@@ -150,7 +150,7 @@ pub async fn manual_takeover(
     )]
     let given = form_driver.manual_takeover().await;
     if let Err(error) = given {
-        // The window may be visible all the same; the watch finds out.
+        // The window may still be visible; the watch finds out.
         tracing::warn!(%error, "the browser window could not be brought to the front");
     }
     Ok(Ok(intent.effect_id))

@@ -69,7 +69,7 @@ pub struct Worker {
     is_running: fn(&Process) -> bool,
     /// Whether no other process can use the database.
     is_sole: bool,
-    /// The client that sends webhooks. Without it, none are sent.
+    /// The client that sends webhooks. Without it, no webhook is sent.
     egress: Option<Arc<EgressClient>>,
     /// The kinds of jobs that the worker executes.
     kinds: Vec<Kind>,

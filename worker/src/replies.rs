@@ -48,12 +48,6 @@ async fn send(worker: &Worker, claim: &Claim, work: &Work) -> Result<FollowUp> {
             message: "the site allows no reply in this thread".to_owned(),
         });
     }
-    if work.photo_sha256s.iter().any(String::is_empty) {
-        return Ok(FollowUp::Failed {
-            reason: Reason::NotFound,
-            message: "a photo of the reply no longer exists".to_owned(),
-        });
-    }
     let reply = OutgoingReply {
         reply_id: work.reply_id.clone(),
         conversation_id: work.conversation_id.clone(),

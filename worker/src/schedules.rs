@@ -45,7 +45,7 @@ pub const DEFAULTS: [(&str, Cadence); 8] = [
     (EFFECT_WATCH, Cadence::Every(900_000)),
     (ACCOUNT_SYNC, Cadence::Every(3_600_000)),
 ];
-/// Schedules that may take long. They run one after the other; the other schedules run meanwhile.
+/// Schedules that may take long. They run one after the other, in parallel to the other schedules.
 const LONG: [&str; 5] = [PRUNE, VACUUM, CLEAN_TEMPORARY_PHOTOS, FILE_REMOVAL, EFFECT_WATCH];
 
 /// The interval at which the table is queried, and therefore the shortest possible cadence.

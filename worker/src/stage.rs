@@ -48,7 +48,7 @@ pub enum Stage {
     ReplySent,
     /// The outcome is recorded; the claim is still held.
     ReplyRecorded,
-    /// Deliveries are written for the new events of the log; none is claimed.
+    /// Deliveries are written for the new events of the log; no delivery is claimed.
     WebhooksWritten,
     /// A delivery is claimed; nothing is sent.
     WebhookClaimed,

@@ -125,7 +125,7 @@ async fn import_item(
     listed: &RemoteItem,
 ) -> std::result::Result<(), Stop> {
     let (context, item_id) = (&worker.context, listed.id.as_str());
-    // Must be read before the item, so that a listing that changes meanwhile is not compared with older data.
+    // Must be read before the item, so that a listing that changes in between is not compared with older data.
     let known = items::known(context, begun, item_id).await?;
     if matches!(known, Known::Ours) {
         return Ok(());

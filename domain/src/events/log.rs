@@ -52,7 +52,7 @@ struct Row {
     payload: Option<String>,
 }
 
-/// Returns the sequence of the newest event of a workspace; 0 if there is none.
+/// Returns the sequence of the newest event of a workspace. 0 if the workspace has no events.
 pub async fn head(store: &Store, workspace_id: &str) -> Result<i64> {
     let row = event_heads::Entity::find_by_id(workspace_id)
         .one(store.reader())

@@ -1,4 +1,4 @@
-//! Validity of what was created with a token: signed links and webhook endpoints.
+//! Decides whether the signed links and webhook endpoints of a token are valid.
 
 use sea_orm::{ConnectionTrait, EntityTrait};
 

@@ -21,7 +21,7 @@ use crate::{Context, Error, Reason, Result, failpoints, requests, webhooks};
 #[derive(Clone, Debug)]
 pub struct Revoke {
     pub id: String,
-    /// The token that takes over what this token created. Absent: that ends too.
+    /// The token that takes over the tokens, links and endpoints that this token created. Absent: they end too.
     pub successor_id: Option<String>,
     pub request_id: Option<String>,
 }

@@ -3,15 +3,13 @@
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sea_orm::ActiveValue::Set;
-use sea_orm::EntityTrait;
 
 use super::replies::lock_account;
 use super::replies::outcome::FollowUp;
 use crate::jobs::{Claim, Outcome};
-use crate::publishing::{EffectKind, EffectState};
+use crate::publishing::EffectKind;
+use crate::publishing::intent::{NewEffect, insert_effect};
 use crate::store::Tx;
-use crate::store::entities::effects;
 use crate::{Context, Result};
 
 /// Decides on the work of a claimed job. An inner `Err` is the job outcome to write because there is nothing to do now.
@@ -87,32 +85,18 @@ pub(super) async fn insert(
     claim: &Claim,
     intended: Intended<'_>,
 ) -> Result<String> {
-    let (id, now) = (tx.id(), tx.now().await?);
-    let not_after = now + context.settings.effects.click_window_ms;
-    let reconcile_after = not_after + context.settings.effects.request_timeout_ms;
-    let effect = effects::ActiveModel {
-        id: Set(id.clone()),
-        workspace_id: Set(intended.workspace_id.to_owned()),
-        account_id: Set(intended.account_id.to_owned()),
-        site: Set(intended.site.to_owned()),
-        subject_id: Set(intended.subject_id.to_owned()),
-        kind: Set(intended.kind),
-        state: Set(EffectState::Intended),
-        claim_epoch: Set(claim.epoch),
-        form_session_id: Set(claim.worker_id.clone()),
-        intent_time: Set(now),
-        not_after: Set(not_after),
-        reconcile_after: Set(reconcile_after),
-        settle_until: Set(reconcile_after + context.settings.effects.settle_ms),
-        known_remote_ids: Set(intended.known_remote_ids),
-        target_remote_id: Set(Some(intended.conversation_id.to_owned())),
-        target_photo_ids: Set("[]".to_owned()),
-        remote_snapshot: Set(None),
-        remote_id: Set(None),
-        note: Set(None),
-        decide_time: Set(None),
-        watch_until: Set(None),
+    let new = NewEffect {
+        kind: intended.kind,
+        workspace_id: intended.workspace_id,
+        account_id: intended.account_id,
+        site: intended.site,
+        subject_id: intended.subject_id,
+        form_session_id: &claim.worker_id,
+        validity_ms: context.settings.effects.click_window_ms,
+        known_remote_ids: intended.known_remote_ids,
+        target_remote_id: Some(intended.conversation_id.to_owned()),
+        target_photo_ids: "[]".to_owned(),
+        remote_snapshot: None,
     };
-    effects::Entity::insert(effect).exec_without_returning(tx).await?;
-    Ok(id)
+    insert_effect(tx, context, claim, new, tx.now().await?).await
 }

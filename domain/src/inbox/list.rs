@@ -44,10 +44,6 @@ pub async fn list(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Page<Thread>> {
-    let filter = &Filter {
-        label: text::normalize_name(&filter.label).into_owned(),
-        ..filter.clone()
-    };
     check(filter)?;
     let method = (caller.workspace_id.as_str(), "ListThreads");
     let window = PageQuery::<Position>::open(&context.keys, paging::RESOURCES, method, filter, page)?;
@@ -97,7 +93,8 @@ fn check(filter: &Filter) -> Result<()> {
         ));
     }
     if !filter.label.is_empty() {
-        violations.extend(check_name("label", &filter.label, LABEL_MAX));
+        let label = text::normalize_name(&filter.label);
+        violations.extend(check_name("label", &label, LABEL_MAX));
     }
     if violations.is_empty() {
         Ok(())
@@ -139,11 +136,14 @@ fn query(
         query.filter(is_over)
     };
     if !filter.label.is_empty() {
+        // A label that an older version stored may have another form than the common one.
+        let normalized = text::normalize_name(&filter.label);
+        let forms = [filter.label.as_str(), &*normalized];
         let labelled = Query::select()
             .column(thread_labels::Column::ThreadId)
             .from(thread_labels::Entity)
             .and_where(thread_labels::Column::WorkspaceId.eq(workspace_id))
-            .and_where(thread_labels::Column::Label.eq(filter.label.as_str()))
+            .and_where(thread_labels::Column::Label.is_in(forms))
             .to_owned();
         query = query.filter(Column::Id.in_subquery(labelled));
     }

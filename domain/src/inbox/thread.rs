@@ -32,7 +32,7 @@ pub struct Item {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Draft {
     pub text: String,
-    /// Grows with each save, including one that discards the text.
+    /// Grows with each save, including a save that discards the text.
     pub version: i64,
     pub update_time: Option<Millis>,
 }

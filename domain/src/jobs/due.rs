@@ -29,7 +29,7 @@ pub struct DueJobs {
     pub candidates: Vec<Candidate>,
     /// Kinds of which there may be more jobs than the query returned.
     pub more: Vec<Kind>,
-    /// Milliseconds until the next job is due or the next lease expires. `None`: there is none.
+    /// Milliseconds until the next job is due or the next lease expires. `None`: no such time is known.
     pub next: Option<Millis>,
 }
 

@@ -204,7 +204,7 @@ pub enum Proof {
 ///
 /// This removes only the wait for the lease. An open intent is still reconciled only after its `reconcile_after`, and
 /// an open session refresh still has its wait. A job whose worker may be live retains its lease. The workers' rows stay
-/// unchanged, because the lock of a copied database is free too, and ending a form session needs a proof of its own.
+/// unchanged, because the lock of a copied database is free too, and ending a form session needs a separate proof.
 pub async fn release_abandoned(store: &Store, this: &WorkerIdentity, proof: Proof) -> Result<usize> {
     if failpoints::disables("release") {
         return Ok(0);

@@ -48,7 +48,7 @@ pub async fn create(context: &Context, caller: &Caller, new: NewListing) -> Resu
                 if let Some(id) = requests::check(tx, &workspace_id, request_id, METHOD, &new).await? {
                     return Ok(id);
                 }
-                // The account may have been deleted meanwhile.
+                // The account may have been deleted since.
                 accounts::load(tx, &workspace_id, &new.account_id).await?;
                 let fresh = Fresh {
                     workspace_id: &workspace_id,

@@ -22,7 +22,7 @@ pub(crate) struct Edited {
     pub keeps_photos: bool,
 }
 
-/// Computes `listing` after a change. `mask` names the fields of `input` to apply. Empty: those that are present.
+/// Computes `listing` after a change. `mask` names the fields of `input` to apply. Empty: all present fields.
 ///
 /// # Errors
 /// Those of `take_over`. Violations of the site's limits, but only in changed fields: unchanged values have passed the
@@ -94,7 +94,7 @@ pub(crate) async fn edited(
     })
 }
 
-/// Returns a listing as it is, for a change that leaves its content alone.
+/// Returns a listing unchanged, for a change that leaves its content alone.
 pub(crate) async fn as_it_is(context: &Context, account: &Account, listing: &Listing) -> Result<Edited> {
     let draft = Draft::from(listing);
     let index = catalog::of_account(context, account).await.ok();

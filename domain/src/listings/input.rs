@@ -8,7 +8,7 @@ use vintedbot_marketplace::{Field, Language, Money, Named, text};
 
 use super::row::Draft;
 use crate::accounts::Account;
-use crate::catalog::{self, NAME_MAX, NameKind, anywhere, resolve, unknown};
+use crate::catalog::{self, NAME_MAX, NameKind, QUERIES_MAX, anywhere, resolve, unknown};
 use crate::{Context, Error, Fault, Reason, Result, Violation};
 
 /// A catalogue entry, by id or by name.
@@ -130,11 +130,12 @@ impl ListingInput {
 }
 
 /// Applies `fields` of `input` to `current` and returns the result. `extra_photos` is the number of photos uploaded in
-/// the same call. A text that stays as it is in `current` is not checked again: the site itself may have accepted it.
+/// the same call. A text that does not change is not checked again: the site itself may have accepted it.
 ///
 /// # Errors
-/// TOO_MANY_PHOTOS; NAME_AMBIGUOUS or NAME_UNKNOWN if a single name is the only fault; otherwise all violations in one
-/// error, names included. CATALOG_NOT_READY if a choice is given and the catalogue has not been read.
+/// TOO_MANY_PHOTOS; a list of more than 100 names; NAME_AMBIGUOUS or NAME_UNKNOWN if a single name is the only fault;
+/// otherwise all violations in one error, names included. CATALOG_NOT_READY if a choice is given and the catalogue has
+/// not been read.
 pub(super) async fn take_over(
     context: &Context,
     account: &Account,
@@ -148,6 +149,16 @@ pub(super) async fn take_over(
     let max_photos = photos_max(&context.limits);
     if fields.contains(&Field::Photos) && photo_count > max_photos {
         return Err(too_many_photos(photo_count, max_photos));
+    }
+    // Resolving takes time for each name, so an excessive list is refused before.
+    for (field, given) in [
+        (Field::Colors, &input.colors),
+        (Field::Materials, &input.materials),
+    ] {
+        if fields.contains(&field) && given.len() > QUERIES_MAX {
+            let text = format!("{} given, at most {QUERIES_MAX} can be resolved", given.len());
+            return Err(Error::invalid(format!("listing.{}", path(field)), text));
+        }
     }
     // A listing with only text and photos needs no catalogue.
     let index = if input.names_choices(fields) {
@@ -209,7 +220,7 @@ enum NameError {
 struct Taker<'a> {
     index: &'a CatalogIndex,
     anywhere: CatalogIndex,
-    /// The title and the description of the listing as it is.
+    /// The title and the description before the change.
     texts_before: (String, String),
     draft: Draft,
     violations: Vec<Violation>,

@@ -46,7 +46,7 @@ impl From<&Listing> for Draft {
     }
 }
 
-/// The names of a row's choices; the ids have columns of their own.
+/// The names of a row's choices; the ids have separate columns.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct ChoiceNames {
@@ -236,7 +236,7 @@ pub(crate) async fn load(tx: &Tx, workspace_id: &str, id: &str) -> Result<listin
         .ok_or_else(|| Error::not_found("listing", id))
 }
 
-/// Checks that photos belong to the workspace. Locks them in id order, so that they cannot be deleted meanwhile.
+/// Checks that photos belong to the workspace. Locks them in id order, so that the transaction excludes their deletion.
 pub(crate) async fn require_photos(tx: &Tx, workspace_id: &str, ids: &[String]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());

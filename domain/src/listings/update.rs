@@ -112,7 +112,7 @@ fn check_state(row: &listings::Model, expected_sequence: Option<i64>) -> Result<
     Ok(())
 }
 
-/// Returns the fields that a mask names. An empty mask selects those that are present.
+/// Returns the fields that a mask names. An empty mask selects all present fields.
 pub(super) fn fields(mask: &[String], listing: &ListingInput) -> Result<Vec<Field>> {
     if mask.is_empty() {
         return Ok(listing.present());

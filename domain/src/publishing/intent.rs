@@ -228,31 +228,72 @@ async fn insert(
     row: &publish_jobs::Model,
     now: Millis,
 ) -> Result<String> {
+    let remote_snapshot = proposal.remote_snapshot.as_ref();
+    let new = NewEffect {
+        kind: proposal.kind,
+        workspace_id: &row.workspace_id,
+        account_id: &row.account_id,
+        site: &row.site,
+        subject_id: &row.id,
+        form_session_id: &proposal.form_session_id,
+        validity_ms: validity(context, proposal.kind),
+        known_remote_ids: serde_json::to_string(&proposal.known_remote_ids)?,
+        target_remote_id: proposal.target_remote_id.clone(),
+        target_photo_ids: serde_json::to_string(&proposal.target_photo_ids)?,
+        remote_snapshot: remote_snapshot.map(serde_json::to_string).transpose()?,
+    };
+    insert_effect(tx, context, claim, new, now).await
+}
+
+/// An effect before its intent is committed.
+pub(crate) struct NewEffect<'a> {
+    pub kind: EffectKind,
+    pub workspace_id: &'a str,
+    pub account_id: &'a str,
+    pub site: &'a str,
+    /// The publish job, the reply or the thread that the effect belongs to.
+    pub subject_id: &'a str,
+    pub form_session_id: &'a str,
+    /// How long the intent permits the write, in milliseconds.
+    pub validity_ms: Millis,
+    /// JSON list of the remote ids that the site showed directly before.
+    pub known_remote_ids: String,
+    pub target_remote_id: Option<String>,
+    /// JSON list of the photo ids of the target.
+    pub target_photo_ids: String,
+    /// JSON of the item to change, as it was read directly before.
+    pub remote_snapshot: Option<String>,
+}
+
+/// Inserts an effect in state INTENDED and returns its id.
+pub(crate) async fn insert_effect(
+    tx: &Tx,
+    context: &Context,
+    claim: &Claim,
+    new: NewEffect<'_>,
+    now: Millis,
+) -> Result<String> {
     let id = tx.id();
-    let not_after = now + validity(context, proposal.kind);
+    let not_after = now + new.validity_ms;
     let reconcile_after = not_after + context.settings.effects.request_timeout_ms;
     let effect = effects::ActiveModel {
         id: Set(id.clone()),
-        workspace_id: Set(row.workspace_id.clone()),
-        account_id: Set(row.account_id.clone()),
-        site: Set(row.site.clone()),
-        subject_id: Set(row.id.clone()),
-        kind: Set(proposal.kind),
+        workspace_id: Set(new.workspace_id.to_owned()),
+        account_id: Set(new.account_id.to_owned()),
+        site: Set(new.site.to_owned()),
+        subject_id: Set(new.subject_id.to_owned()),
+        kind: Set(new.kind),
         state: Set(EffectState::Intended),
         claim_epoch: Set(claim.epoch),
-        form_session_id: Set(proposal.form_session_id.clone()),
+        form_session_id: Set(new.form_session_id.to_owned()),
         intent_time: Set(now),
         not_after: Set(not_after),
         reconcile_after: Set(reconcile_after),
         settle_until: Set(reconcile_after + context.settings.effects.settle_ms),
-        known_remote_ids: Set(serde_json::to_string(&proposal.known_remote_ids)?),
-        target_remote_id: Set(proposal.target_remote_id.clone()),
-        target_photo_ids: Set(serde_json::to_string(&proposal.target_photo_ids)?),
-        remote_snapshot: Set(proposal
-            .remote_snapshot
-            .as_ref()
-            .map(serde_json::to_string)
-            .transpose()?),
+        known_remote_ids: Set(new.known_remote_ids),
+        target_remote_id: Set(new.target_remote_id),
+        target_photo_ids: Set(new.target_photo_ids),
+        remote_snapshot: Set(new.remote_snapshot),
         remote_id: Set(None),
         note: Set(None),
         decide_time: Set(None),

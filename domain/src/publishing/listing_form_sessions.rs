@@ -2,7 +2,6 @@
 
 use futures::FutureExt;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use vintedbot_marketplace::ListingFormIdentity;
 
@@ -57,37 +56,32 @@ pub async fn open(
 
 /// Stores the data that became known when the browser started. Call this before the first navigation.
 pub async fn identify(store: &Store, id: &str, identity: &ListingFormIdentity) -> Result<()> {
-    let (id, identity) = (id.to_owned(), serde_json::to_string(identity)?);
-    store
-        .write(move |tx| {
-            let (id, identity) = (id.clone(), identity.clone());
-            async move {
-                listing_form_sessions::Entity::update_many()
-                    .col_expr(listing_form_sessions::Column::Identity, Expr::value(identity))
-                    .filter(listing_form_sessions::Column::Id.eq(id))
-                    .exec(tx)
-                    .await?;
-                Ok(())
-            }
-            .boxed()
-        })
-        .await
+    let identified = listing_form_sessions::ActiveModel {
+        identity: Set(serde_json::to_string(identity)?),
+        ..Default::default()
+    };
+    update(store, id, identified).await
 }
 
 /// Records that a form session can no longer act: it was ended, or its processes are gone.
 pub async fn ended(store: &Store, id: &str) -> Result<()> {
+    let ended = listing_form_sessions::ActiveModel {
+        state: Set(FormSessionState::Ended),
+        end_time: Set(Some(store.now().await?)),
+        ..Default::default()
+    };
+    update(store, id, ended).await
+}
+
+/// Writes the values that are set. A session that no longer exists is not an error.
+async fn update(store: &Store, id: &str, values: listing_form_sessions::ActiveModel) -> Result<()> {
     let id = id.to_owned();
     store
         .write(move |tx| {
-            let id = id.clone();
+            let (id, values) = (id.clone(), values.clone());
             async move {
-                let now = tx.now().await?;
                 listing_form_sessions::Entity::update_many()
-                    .col_expr(
-                        listing_form_sessions::Column::State,
-                        Expr::value(FormSessionState::Ended),
-                    )
-                    .col_expr(listing_form_sessions::Column::EndTime, Expr::value(now))
+                    .set(values)
                     .filter(listing_form_sessions::Column::Id.eq(id))
                     .exec(tx)
                     .await?;

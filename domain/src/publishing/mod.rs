@@ -234,7 +234,7 @@ fn work_key(job_id: &str) -> String {
     format!("publish/{job_id}")
 }
 
-/// Returns the id of a publish job's open work row. Empty: there is none.
+/// Returns the id of a publish job's open work row. Empty: no row is open.
 async fn work_of(tx: &Tx, job_id: &str) -> Result<String> {
     let open = [jobs::State::Waiting, jobs::State::Queued, jobs::State::Running];
     let row = work_rows::Entity::find()

@@ -81,7 +81,7 @@ async fn ended(context: &Context, ids: &[String], before: Millis) -> Result<Vec<
         .collect())
 }
 
-/// Clears the keys of the files in the rows. Returns false if the job was retried meanwhile, so that its files remain.
+/// Clears the keys of the files in the rows. Returns false if the job has been retried, so that its files remain.
 async fn clear(context: &Context, job_id: &str, before: Millis) -> Result<bool> {
     let job_id = job_id.to_owned();
     context

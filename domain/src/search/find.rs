@@ -1,5 +1,7 @@
 //! `Search` and `SearchListings`: find documents, newest first, and read no more than a page needs.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use sea_orm::{ConnectionTrait, DbBackend, FromQueryResult, Statement};
 use vintedbot_marketplace::text::normalize;
 
@@ -37,7 +39,7 @@ pub struct Answer<T> {
 /// Finds messages, threads, notes and people of the caller, newest first. A page may be shorter than requested.
 ///
 /// # Errors
-/// A violation for a query without a word or for one that is too long; PAGE_TOKEN_INVALID.
+/// A violation for a query that has no word or is too long; PAGE_TOKEN_INVALID.
 pub async fn search_inbox(
     context: &Context,
     caller: &Caller,
@@ -45,17 +47,19 @@ pub async fn search_inbox(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Answer<Hit>> {
-    let mut page = page.clone();
-    let mut pages = 0;
-    loop {
-        let found = find(context, caller, Corpus::Inbox, (query, filter), &page).await?;
-        let items = hits::of_inbox(context, caller, &found.query, found.page.items).await?;
-        page.token = found.page.next_page_token;
-        pages += 1;
-        if is_answer(&items, &page, pages) {
-            return Ok(Answer::new(items, page, found.index_complete));
-        }
-    }
+    let asked = Find {
+        corpus: Corpus::Inbox,
+        query,
+        filter,
+    };
+    answer(
+        context,
+        caller,
+        asked,
+        page,
+        |context, caller, query, documents| hits::of_inbox(context, caller, query, documents).boxed(),
+    )
+    .await
 }
 
 /// Finds listings of the caller, newest first. A page may be shorter than requested.
@@ -69,33 +73,56 @@ pub async fn search_listings(
     filter: &Filter,
     page: &PageRequest,
 ) -> Result<Answer<ListingHit>> {
+    let asked = Find {
+        corpus: Corpus::Listings,
+        query,
+        filter,
+    };
+    answer(
+        context,
+        caller,
+        asked,
+        page,
+        |context, caller, query, documents| hits::of_listings(context, caller, query, documents).boxed(),
+    )
+    .await
+}
+
+/// The parameters of a search.
+#[derive(Clone, Copy)]
+struct Find<'a> {
+    corpus: Corpus,
+    query: &'a str,
+    filter: &'a Filter,
+}
+
+/// Loads the records of documents. The result lacks the records in which a repeated term occurs too rarely.
+type Load<T> = for<'a> fn(&'a Context, &'a Caller, &'a Query, Vec<Model>) -> BoxFuture<'a, Result<Vec<T>>>;
+
+/// Returns the next page with a hit. An empty page that is followed by another looks as if nothing had been found; it
+/// occurs if a repeated term is rare. After [`PAGES_MAX`] such pages, the caller continues with the page token.
+async fn answer<T>(
+    context: &Context,
+    caller: &Caller,
+    asked: Find<'_>,
+    page: &PageRequest,
+    load: Load<T>,
+) -> Result<Answer<T>> {
     let mut page = page.clone();
     let mut pages = 0;
     loop {
-        let found = find(context, caller, Corpus::Listings, (query, filter), &page).await?;
-        let items = hits::of_listings(context, caller, &found.query, found.page.items).await?;
+        let found = find(context, caller, asked, &page).await?;
+        let items = load(context, caller, &found.query, found.page.items).await?;
         page.token = found.page.next_page_token;
         pages += 1;
-        if is_answer(&items, &page, pages) {
-            return Ok(Answer::new(items, page, found.index_complete));
-        }
-    }
-}
-
-/// Whether a page is the answer. An empty page that is followed by another looks as if nothing had been found; it
-/// occurs if a repeated term is rare.
-fn is_answer<T>(items: &[T], next: &PageRequest, pages: usize) -> bool {
-    !items.is_empty() || next.token.is_empty() || pages >= PAGES_MAX
-}
-
-impl<T> Answer<T> {
-    fn new(items: Vec<T>, next: PageRequest, index_complete: bool) -> Self {
-        Self {
-            page: Page {
-                items,
-                next_page_token: next.token,
-            },
-            index_complete,
+        if !items.is_empty() || page.token.is_empty() || pages >= PAGES_MAX {
+            return Ok(Answer {
+                page: Page {
+                    items,
+                    next_page_token: page.token,
+                },
+                index_complete: found.index_complete,
+            });
         }
     }
 }
@@ -106,14 +133,12 @@ struct Found {
     index_complete: bool,
 }
 
-async fn find(
-    context: &Context,
-    caller: &Caller,
-    corpus: Corpus,
-    parameters: (&str, &Filter),
-    page: &PageRequest,
-) -> Result<Found> {
-    let (text, filter) = parameters;
+async fn find(context: &Context, caller: &Caller, asked: Find<'_>, page: &PageRequest) -> Result<Found> {
+    let Find {
+        corpus,
+        query: text,
+        filter,
+    } = asked;
     let text = &*normalize(text);
     let parameters = (text, filter);
     let method = match corpus {
@@ -180,8 +205,8 @@ async fn by_fts5(
 }
 
 /// Searches with PostgreSQL. GIN returns all matches without order. Frequent matches are found by a scan of the newest
-/// documents. Rarer matches are found through the index, in time ranges of growing length. A range holds not
-/// many more matches than the one before, which held too few for the page.
+/// documents. Rarer matches are found through the index, in time ranges of growing length. A range has not many
+/// more matches than the previous range, which had too few for the page.
 async fn by_tsquery(
     reader: &Reader,
     (space, ranges): (Space, &[periods::TimeRange]),
@@ -239,7 +264,7 @@ async fn estimate(reader: &Reader, query: Option<String>) -> Result<f64> {
 }
 
 async fn by_index(reader: &Reader, query: &str, (from, until): (i64, i64), limit: i64) -> Result<Vec<i64>> {
-    // MATERIALIZED makes the planner use the GIN index, whatever number of rows it expects.
+    // MATERIALIZED makes the planner use the GIN index for any expected number of rows.
     let sql = "WITH found AS MATERIALIZED (SELECT id FROM search_documents WHERE words @@ $1::tsquery)
         SELECT id FROM found WHERE id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4";
     let values = [query.into(), from.into(), until.into(), limit.into()];

@@ -220,9 +220,9 @@ fn is_genitive(rest: &str) -> bool {
 
 const ZERO_WIDTH_SPACE: char = '\u{200B}';
 
-/// Returns whether a character only decorates or stretches the word that it stands in: combining marks, including
-/// variation selectors and enclosing marks, and the characters that Unicode 16 says to ignore where they are not
-/// displayed (Default_Ignorable_Code_Point), such as soft hyphens, joiners and direction marks.
+/// Returns whether a character only decorates or stretches its word: combining marks, including variation selectors and
+/// enclosing marks, and the characters that Unicode 16 says to ignore where they are not displayed
+/// (Default_Ignorable_Code_Point), such as soft hyphens, joiners and direction marks.
 fn is_decoration(c: char) -> bool {
     let is_stretching = matches!(c, '\u{0640}' | '\u{07FA}');
     let is_ignorable = matches!(

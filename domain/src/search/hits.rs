@@ -1,6 +1,6 @@
 //! Loads the records of the documents that were found. Each record is looked up by id and workspace, so that a deleted
-//! record or one of another workspace is never shown, whatever the index contains. The index does not count words, so a
-//! record in which a repeated term occurs too rarely is left out here.
+//! record or another workspace's record is never shown, even if the index contains it. The index does not count words,
+//! so a record in which a repeated term occurs too rarely is left out here.
 
 use std::collections::HashMap;
 

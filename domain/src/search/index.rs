@@ -50,7 +50,8 @@ pub(super) async fn put(tx: &Tx, workspace_id: &str, mut documents: Vec<Document
     for (kind, ids) in by_kind {
         remove(tx, kind, ids).await?;
     }
-    // FTS5 buffers rows in memory while their ids ascend, and writes a segment when an id is lower than the one before.
+    // FTS5 buffers rows in memory while their ids ascend, and writes a segment when an id is lower than the previous
+    // id.
     documents.sort_by_key(|document| document.time);
     for chunk in documents.chunks(CHUNK) {
         insert(tx, number, chunk).await?;

@@ -19,7 +19,7 @@ const PREFIX_MIN: usize = 2;
 pub struct Term {
     /// The first word joins no other.
     pub words: Vec<Word>,
-    /// Whether the last word is a prefix. A sign is none.
+    /// Whether the last word is a prefix. A sign is never a prefix.
     pub is_prefix: bool,
     /// How often the caller gave the term.
     pub times: usize,
@@ -154,7 +154,7 @@ impl Query {
         all.join(" & ")
     }
 
-    /// Returns the prefixes as the text of a `tsquery` that matches any of them. `None`: there are none.
+    /// Returns the prefixes as the text of a `tsquery` that matches any of them. `None`: the query has no prefix.
     pub fn prefixes(&self, space: Space) -> Option<String> {
         let terms = self.terms.iter().map(Term::indexed);
         let prefixes = terms.filter_map(|(words, is_prefix)| words.last().filter(|_| is_prefix).cloned());

@@ -1,9 +1,9 @@
 //! Rebuilds a search index step by step while writes continue.
 //!
 //! Each step is a transaction that indexes a few records under their row locks and stores its position. A record that
-//! changes meanwhile is indexed by its own transaction, before or after the rebuild reaches it; both write the same
-//! documents. The last phase removes documents without a record. A rebuild can therefore be killed at any point, and
-//! several processes may run steps concurrently.
+//! changes during a rebuild is indexed by its own transaction, before or after the rebuild reaches it; both write the
+//! same documents. The last phase removes documents without a record. A rebuild can therefore be killed at any point,
+//! and several processes may run steps concurrently.
 
 use std::collections::{HashMap, HashSet};
 
@@ -135,7 +135,7 @@ async fn restart(tx: &Tx, row: Model) -> Result<Model> {
     Ok(row)
 }
 
-/// Stores the position: after the last record, or at the start of the next phase if there was none.
+/// Stores the position: after the last record, or at the start of the next phase if no record was left.
 async fn advance(tx: &Tx, row: Model, count: u64, last: Option<String>) -> Result<Model> {
     let phase = match (row.phase, &last) {
         (phase, Some(_)) => phase,

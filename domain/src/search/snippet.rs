@@ -61,8 +61,13 @@ fn hits(text: &str, query: &Query) -> Vec<Range<usize>> {
 
 /// Whether the texts contain each term as often as the query does. The index does not count terms.
 pub fn has_repeats(texts: &[&str], query: &Query) -> bool {
-    query.repeats().all(|(term, times)| {
-        let counts = texts.iter().map(|text| count(&words(text), term));
+    let mut repeats = query.repeats().peekable();
+    if repeats.peek().is_none() {
+        return true;
+    }
+    let texts: Vec<Vec<PlacedWord>> = texts.iter().map(|text| words(text)).collect();
+    repeats.all(|(term, times)| {
+        let counts = texts.iter().map(|words| count(words, term));
         counts.sum::<usize>() >= times
     })
 }

@@ -66,7 +66,7 @@ pub(super) fn already_moved(row: &instance::Model) -> Error {
     ))
 }
 
-/// Returns the `instance` row, or the error text `missing` if there is none.
+/// Returns the `instance` row, or the error text `missing` if the row is absent.
 pub(super) async fn instance_of(store: &Store, missing: &str) -> Result<instance::Model> {
     let row = find(store.reader()).await?;
     row.ok_or_else(|| Error::Setup(missing.to_owned()))

@@ -1,4 +1,4 @@
-//! Reads the tables to copy from the schema of the database, so that none can be forgotten.
+//! Reads the tables to copy from the schema of the database, so that no table can be forgotten.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! Stores with a listing what was read of its item.
+//! Stores the reading of an item with its listing.
 
 use futures::FutureExt;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
@@ -33,7 +33,7 @@ impl Reading {
     }
 }
 
-/// Stores a reading with a listing. Does nothing if the listing was deleted here meanwhile.
+/// Stores a reading with a listing. Does nothing if the listing has been deleted here.
 pub async fn store(context: &Context, listing_id: &str, reading: Reading) -> Result<()> {
     let listing_id = listing_id.to_owned();
     context

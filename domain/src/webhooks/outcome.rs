@@ -30,7 +30,7 @@ pub struct Sent {
     pub time: Millis,
     pub duration_ms: Millis,
     pub request_headers: Vec<(String, String)>,
-    /// The response, or why there was none.
+    /// The response, or the reason why no response arrived.
     pub outcome: Result<Answer, String>,
 }
 

@@ -176,7 +176,7 @@ pub async fn replay_window(context: &Context, caller: &Caller, window: ReplayWin
         return Ok(0);
     }
     // In several transactions, because the time range can be large. If the call is cut off and repeated, some
-    // deliveries are sent twice, but none is skipped.
+    // deliveries are sent twice, but no delivery is skipped.
     let mut replayed = 0;
     let mut after = None;
     loop {

@@ -26,7 +26,7 @@ pub(super) async fn check(tx: &Tx, row: &Model, now: Millis) -> Result<bool> {
     Ok(false)
 }
 
-/// Assigns an endpoint to the caller's token, and limits its scopes to those that both tokens have.
+/// Assigns an endpoint to the caller's token, and limits its scopes to the scopes of both tokens.
 pub(super) fn assign(row: &mut Model, caller: &Caller) -> Result<()> {
     narrow(row, &caller.scopes)?;
     row.token_id = Some(caller.token_id.clone());

@@ -99,7 +99,7 @@ async fn leaf_lists_its_required_attributes() {
     let unknown = catalog::category(&world.context, &world.caller, &account.id, 99).await;
     assert_eq!(reason(unknown), Some(Reason::NotFound));
     let sizes = catalog::sizes(&world.context, &world.caller, &account.id, 2, &page(0, "")).await;
-    assert_eq!(violated(sizes), ["category_id"], "it is no leaf");
+    assert_eq!(violated(sizes), ["category_id"], "it is not a leaf");
 }
 
 #[tokio::test]

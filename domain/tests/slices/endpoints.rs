@@ -138,7 +138,7 @@ async fn endpoint_url_query_is_sealed_and_never_shown() {
         changed.expect("is changed").url
     };
     assert_eq!(change(SHOWN).await, SHOWN);
-    assert_eq!(send().await, URL, "what is shown stands for what is there");
+    assert_eq!(send().await, URL, "the redacted URL stands for the stored URL");
     assert_eq!(
         change("https://example.org/new?key=hunter2b").await,
         "https://example.org/new?***"

@@ -106,7 +106,7 @@ impl Fixture {
         (self.get(&job.id).await, self.token(&job.id).await)
     }
 
-    /// Prepares the one job that is due.
+    /// Prepares the only due job.
     pub async fn prepare_due(&self, job_id: &str) {
         let (claim, plan) = self.next().await.expect("is due");
         let Plan::Prepare(work) = plan else {
@@ -246,7 +246,7 @@ impl Fixture {
         self.conclude(claim, work, next).await;
     }
 
-    /// Publishes the one job that is due.
+    /// Publishes the only due job.
     pub async fn publish_due(&self, job_id: &str, remote_id: &str) {
         let (claim, plan) = self.next().await.expect("is due");
         let Plan::Publish(work) = plan else {

@@ -1,4 +1,4 @@
-//! Conversations from the site: what is stored, which events are written, and what is retained.
+//! Conversations from the site: stored rows, written events and retention.
 
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, EntityTrait, QueryOrder};
@@ -221,7 +221,7 @@ async fn repeated_reading_writes_no_rows_and_no_events() {
         stored_messages(&world).await,
         count(&world).await,
     );
-    assert_eq!(before.1.len(), 5, "an offer is one, whatever became of it");
+    assert_eq!(before.1.len(), 5, "an offer is one message in every status");
     world.clock.advance(1_000_000);
     let stored = store(&world, &account, Some(row(START, true)), &read).await;
     assert_eq!((stored.is_new, stored.new_messages), (false, 0));
@@ -259,7 +259,7 @@ async fn new_messages_have_events_and_unarchive_the_thread() {
     let theirs = thread(&world).await;
     assert!(!theirs.archived && theirs.snooze_until.is_none() && theirs.delete_time.is_none());
     assert!(theirs.unread && theirs.waiting_for_me);
-    assert_eq!(theirs.unread_count, 1, "what the site says is not theirs");
+    assert_eq!(theirs.unread_count, 1, "a notice of the site does not count");
     let messages = stored_messages(&world).await;
     assert!(messages[1].read && messages[2].sequence > 0 && !messages[2].read);
 }
@@ -415,10 +415,10 @@ async fn unknown_kinds_bundles_and_strangers_are_stored() {
     assert_eq!(messages[2].text, "nul is no letter");
     let thread = thread(&world).await;
     assert_eq!(thread.listing_id, None);
-    let nobody = people::Entity::find_by_id(thread.person_id)
+    let unknown = people::Entity::find_by_id(thread.person_id)
         .one(world.context.store.reader())
         .await;
-    assert_eq!(nobody.expect("reads").expect("is there").member_id, "");
+    assert_eq!(unknown.expect("reads").expect("is there").member_id, "");
 }
 
 #[tokio::test]

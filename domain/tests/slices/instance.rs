@@ -138,7 +138,7 @@ async fn process_with_another_key_is_detected() {
     let older = |byte: u8| hex(&[byte; 32]);
     for is_one_of_several in [true, false] {
         let agreed = instance::agree_on_key(&store, &first, is_one_of_several).await;
-        agreed.expect("the first says which, and may come again");
+        agreed.expect("the first key is stored, and may start again");
     }
     let refused = instance::agree_on_key(&store, &second, true)
         .await
@@ -148,16 +148,16 @@ async fn process_with_another_key_is_detected() {
     let changed = Keys::new([2; 32]).with_older(&older(1)).expect("a key");
     instance::agree_on_key(&store, &Arc::new(changed), true)
         .await
-        .expect("it knows the one before");
+        .expect("it has the previous key");
     let refused = instance::agree_on_key(&store, &first, true).await;
-    refused.expect_err("the one before does not know the one after");
+    refused.expect_err("the previous key does not have the new key");
     instance::agree_on_key(&store, &second, true)
         .await
         .expect("the others may follow");
 
     instance::agree_on_key(&store, &third, false)
         .await
-        .expect("alone, a lost key is no end");
+        .expect("a single process may replace a lost key");
     instance::agree_on_key(&store, &third, true)
         .await
         .expect("and is replaced");

@@ -74,7 +74,7 @@ async fn late_first_send_is_reported_once_as_duplicate() {
     assert_eq!(
         warnings(&fixture).await,
         0,
-        "the second's own message is no duplicate"
+        "the message of the second send is not a duplicate"
     );
     let [buyer, second] = known;
     for _ in 0..2 {

@@ -29,7 +29,7 @@ async fn equal_content_is_one_photo() {
     assert_eq!(first.photo.file_name, "1.png");
     assert!(
         first.photo.near_duplicates.is_empty(),
-        "it is no duplicate of itself"
+        "it is not a duplicate of itself"
     );
 
     let stranger = world.stranger().await;
@@ -258,7 +258,7 @@ async fn spooled_photo_is_stored_like_one_in_memory() {
     let names = std::fs::read_dir(folder.path()).expect("is there").count();
     assert_eq!(
         names, 0,
-        "what is written has no name that a kill could leave behind"
+        "a file has no name before its end, so a kill leaves nothing behind"
     );
     let id = request_id();
     let stored = media::upload_many(&world.context, &world.caller, spooled, id.clone()).await;

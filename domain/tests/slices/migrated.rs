@@ -80,7 +80,7 @@ async fn newer_database_is_used_only_if_it_allows_the_version() {
             "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m20991231_future', 0)",
         )
         .await;
-        migrate(&store).await.expect("it is left as it is");
+        migrate(&store).await.expect("leaves the database unchanged");
         run(&store, "UPDATE instance SET oldest_program = '0.9.0'").await;
         let refused = start(&store, "0.1.0").await.expect_err("is refused");
         assert!(refused.contains("needs vintedbot 0.9.0 or newer"), "{refused}");

@@ -171,6 +171,18 @@ async fn offer_of_the_counterparty_waits_on_either_side() {
 }
 
 #[tokio::test]
+async fn author_that_is_stated_later_is_stored() {
+    let (world, account) = world().await;
+    let known = with(Some(deal(Some(1))), vec![pending()]);
+    let mut unknown = known.clone();
+    unknown.entries[0].member_id = None;
+    for (read, expected) in [(&unknown, false), (&known, true), (&unknown, true)] {
+        assert_eq!(has_offer(&world, &account, read).await, expected);
+    }
+    assert_eq!(stored_messages(&world).await.len(), 1);
+}
+
+#[tokio::test]
 async fn offer_with_another_id_stays_one_message() {
     let (world, account) = world().await;
     let old = with(

@@ -107,7 +107,7 @@ async fn reply_can_be_cancelled_in_its_undo_window() {
     assert_eq!(cancelled.state, ReplyState::Cancelled);
     replies::cancel(&world.context, &world.caller, &reply.id, None)
         .await
-        .expect("twice is no error");
+        .expect("a second call succeeds");
     pass_undo_window(&world);
     let (_, plan) = planned(&world, &reply.id).await;
     assert!(matches!(plan, Plan::Nothing));
@@ -325,7 +325,7 @@ async fn reply_in_doubt_is_reconciled_then_asks_the_person() {
     );
     let retried = replies::retry(&world.context, &world.caller, &reply.id, None).await;
     assert_eq!(reason(retried), Some(Reason::ReplyStateInvalid));
-    // No other reply of this thread is sent meanwhile.
+    // No other reply of this thread is sent before its outcome is known.
     let next = send(&world, text_reply(&thread_id, "still there?"))
         .await
         .expect("is taken");

@@ -30,7 +30,7 @@ async fn blocked(fixture: &ReplyFixture) -> Reply {
         None,
     )
     .await
-    .expect("goes on");
+    .expect("continues");
     fixture.get(&reply.id).await
 }
 

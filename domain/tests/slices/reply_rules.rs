@@ -10,6 +10,7 @@ use vintedbot_domain::inbox::replies::outcome::{self, FollowUp};
 use vintedbot_domain::inbox::replies::reconcile::{self, Decision};
 use vintedbot_domain::inbox::replies::{self, Filter, Resolution};
 use vintedbot_domain::inbox::{Reply, ReplyState};
+use vintedbot_domain::media;
 use vintedbot_domain::store::entities::effects;
 use vintedbot_marketplace::challenge::AccountAction;
 use vintedbot_marketplace::{Conversation, Counterparty, Entry, EntryContent};
@@ -28,6 +29,29 @@ async fn reply_can_have_photos_and_no_text() {
     fixture.world.clock.advance(10_000);
     let (_, work) = fixture.next_to_send().await;
     assert_eq!(work.photo_sha256s.len(), 2);
+}
+
+#[tokio::test]
+async fn reply_with_a_deleted_photo_is_never_sent() {
+    let fixture = ReplyFixture::open().await;
+    let (context, caller) = (&fixture.world.context, &fixture.world.caller);
+    let (one, two) = (fixture.world.photo(1).await, fixture.world.photo(2).await);
+    let send = to_send(&fixture.thread_id, "Look", &[&one.id, &two.id]);
+    let reply = fixture.try_send(send).await.expect("is queued");
+    media::delete(context, caller, &two.id, None)
+        .await
+        .expect("is deleted");
+    fixture.world.clock.advance(10_000);
+    assert!(fixture.next().await.is_none(), "nothing to send");
+    let failed = fixture.get(&reply.id).await;
+    assert_eq!(
+        (failed.state, failed.reason, failed.attempts),
+        (ReplyState::Failed, Some(Reason::NotFound), 0)
+    );
+    fixture.retry(&reply.id).await.expect("is queued again");
+    fixture.world.clock.advance(10_000);
+    assert!(fixture.next().await.is_none(), "nothing to send");
+    assert_eq!(fixture.get(&reply.id).await.state, ReplyState::Failed);
 }
 
 #[tokio::test]
@@ -232,7 +256,7 @@ async fn challenged_reply_is_blocked_until_resume_and_retry() {
         None,
     )
     .await
-    .expect("goes on");
+    .expect("continues");
     assert_eq!(fixture.next_to_send().await.1.reply_id, waiting.id);
     fixture.retry(&reply.id).await.expect("is queued");
 }

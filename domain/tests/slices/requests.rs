@@ -122,10 +122,10 @@ async fn request_record_ends_with_its_resource() {
     }
     let unnamed = listings::delete(&world.context, &world.caller, &listing.id, None).await;
     assert_eq!(reason(unnamed), Some(Reason::NotFound));
-    let anew = listings::create(&world.context, &world.caller, new)
+    let second = listings::create(&world.context, &world.caller, new)
         .await
         .expect("is created again");
-    assert_ne!(anew.id, listing.id);
+    assert_ne!(second.id, listing.id);
 
     world.clock.advance(1);
     let purged = requests::purge(&world.context.store, world.context.clock.now())

@@ -102,12 +102,12 @@ async fn scheduled_confirmation_does_not_block_other_jobs() {
     assert_eq!(first.expect("is scheduled").schedule_time, Some(at));
     let again = publishing::schedule(context, caller, schedule.clone()).await;
     assert_eq!(again.expect("the same answer").id, job.id);
-    let anew = Schedule {
+    let again = Schedule {
         request_id: request_id(),
         ..schedule
     };
-    let anew = publishing::schedule(context, caller, anew).await;
-    assert_eq!(reason(anew), Some(Reason::ConfirmationUsed));
+    let refused = publishing::schedule(context, caller, again).await;
+    assert_eq!(reason(refused), Some(Reason::ConfirmationUsed));
     let confirm = |job_id: &str, token: &str| Confirm {
         job_id: job_id.to_owned(),
         token: token.to_owned(),
@@ -325,7 +325,7 @@ async fn manual_mode_schedule_prepares_then_awaits_confirmation() {
         (asks.state, asks.reason, asks.prepare_number),
         (State::AwaitingConfirmation, None, 2)
     );
-    assert_eq!(asks.revision_hash, job.revision_hash, "what was approved");
+    assert_eq!(asks.revision_hash, job.revision_hash, "the approved revision");
     assert!(asks.confirm_expire_time > job.schedule_time);
 }
 
@@ -410,5 +410,5 @@ async fn retry(fixture: &Fixture, job_id: &str) {
         .expect("resumes");
     publishing::retry(context, caller, job_id, None)
         .await
-        .expect("goes on");
+        .expect("continues");
 }

@@ -1,6 +1,7 @@
-//! The one form of text: what each call stores of a text as people and programs send it, and that a repeated call is
-//! recognized.
+//! The common form of text: the text that each call stores for an input of people and programs, and the detection of
+//! repeated calls.
 
+use sea_orm::ConnectionTrait;
 use vintedbot_domain::accounts;
 use vintedbot_domain::inbox::{self, Label, NewTemplate, Note, Preview, SaveDraft, Source};
 use vintedbot_domain::listings::{self, Filter, ListingInput, NewListing, Update};
@@ -236,6 +237,42 @@ async fn notes_drafts_and_labels_have_one_form() {
     }
     let removed = inbox::label(context, caller, label(&[], &[NAME_SENT])).await;
     assert!(removed.expect("removed")[0].labels.is_empty());
+}
+
+#[tokio::test]
+async fn label_of_an_older_version_is_found_and_removed() {
+    const OLD: &str = "e\u{301}te\u{301}";
+    let (world, _, threads) = world_with(&[ThreadSpec::default()]).await;
+    let (context, caller, id) = (&world.context, &world.caller, threads[0].as_str());
+    let label = |add: &[&str], remove: &[&str]| Label {
+        ids: vec![id.to_owned()],
+        add: add.iter().map(|one| (*one).to_owned()).collect(),
+        remove: remove.iter().map(|one| (*one).to_owned()).collect(),
+        request_id: None,
+    };
+    inbox::label(context, caller, label(&["été"], &[]))
+        .await
+        .expect("labelled");
+    for statement in [
+        format!("UPDATE threads SET labels = '[\"{OLD}\"]'"),
+        format!("UPDATE thread_labels SET label = '{OLD}'"),
+    ] {
+        let writer = context.store.writer();
+        writer.execute_unprepared(&statement).await.expect("is written");
+    }
+    let found = async |label: &str| {
+        let filter = inbox::Filter {
+            label: label.to_owned(),
+            ..inbox::Filter::default()
+        };
+        inbox::list(context, caller, &filter, &page(0, "")).await
+    };
+    assert_eq!(found(OLD).await.expect("a list").items.len(), 1);
+    // A label of invisible characters alone is not accepted.
+    assert_eq!(violated(found("\u{feff}").await), ["label"]);
+    let removed = inbox::label(context, caller, label(&[], &[OLD])).await;
+    assert!(removed.expect("removed")[0].labels.is_empty());
+    assert!(found(OLD).await.expect("a list").items.is_empty());
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ async fn recorded(fixture: &Fixture, title: &str, ends: bool) -> String {
         steps::reached(context, &claim, &job.id, reached("TITLE_FILLED", picture))
             .await
             .expect("is written")
-            .expect("goes on");
+            .expect("continues");
     }
     let evidence = Evidence {
         url: "http://site.invalid/items/new".to_owned(),
@@ -193,7 +193,7 @@ async fn resumed_job_keeps_its_pictures() {
     fixture.world.clock.advance(RETENTION + 1);
     publishing::retry(&fixture.world.context, &fixture.world.caller, &job_id, None)
         .await
-        .expect("goes on");
+        .expect("continues");
     let context = &fixture.world.context;
     assert_eq!(
         timeline::forget(context, context.clock.now() - RETENTION)

@@ -244,7 +244,7 @@ async fn changed_row_in_the_copy_is_found_and_move_is_aborted() {
     transfer::abandon(&source, &target, &places())
         .await
         .expect("is given up");
-    let row = start(&source, &home).await.expect("starts where it was");
+    let row = start(&source, &home).await.expect("starts again");
     assert!(!row.first_start);
     assert!(
         transfer::abandon(&source, &target, &places()).await.is_err(),

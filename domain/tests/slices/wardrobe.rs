@@ -222,7 +222,10 @@ async fn imported_texts_have_the_common_form() {
         (listing.title.as_str(), listing.description.as_str()),
         ("Pull été", "Doux\net chaud.\nTaille M")
     );
-    assert!(!import.compare(&remote).await, "the form is no difference");
+    assert!(
+        !import.compare(&remote).await,
+        "the form of a text is not a difference"
+    );
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ async fn manual_takeover() -> BrowserWindow {
     let intent = fixture
         .intend(&claim, &work, EffectKind::ManualTakeover, &["1"])
         .await;
-    let effect_id = intent.expect("to ask for the window is consent").effect_id;
+    let effect_id = intent.expect("a window request is consent").effect_id;
     let job = fixture.get(&job.id).await;
     BrowserWindow {
         fixture,
@@ -279,7 +279,11 @@ async fn draft_saved_by_the_person_is_left_alone() {
             .await
             .expect("is known")
     );
-    assert_eq!(window.get().await.state, State::ManualTakeover, "that is no end");
+    assert_eq!(
+        window.get().await.state,
+        State::ManualTakeover,
+        "the window is still open"
+    );
     assert_eq!(window.get().await.draft_remote_id.as_deref(), Some("7"));
     let decision = window
         .decide(vec![item("7", "Another title by hand", false)])

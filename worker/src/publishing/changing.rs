@@ -202,7 +202,7 @@ pub async fn make(
     if let Err(next) = open(worker, claim, work, change, running).await? {
         return Ok(next);
     }
-    // Opening the item took time, and a person may have changed it meanwhile.
+    // Opening the item took time, and a person may have changed it since the last reading.
     let item = match look(worker, work, change).await? {
         Ok(item) => item,
         Err(next) => return Ok(next),

@@ -1,4 +1,4 @@
-//! Publishes a confirmed job: saves the draft if there is none, opens it, compares every field with the approved
+//! Publishes a confirmed job: saves a draft if the job has no draft, opens it, compares every field with the approved
 //! revision, and publishes it after the intent is committed.
 
 use vintedbot_domain::Result;

@@ -85,7 +85,7 @@ impl Dispatcher {
         }
     }
 
-    /// Writes and sends what is due. Returns the time until the next known due time.
+    /// Writes and sends due deliveries. Returns the time until the next known due time.
     async fn look(&mut self) -> Result<Duration> {
         let mut more = false;
         for endpoint_id in webhooks::behind(&self.context().store).await? {

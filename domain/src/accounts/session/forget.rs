@@ -17,7 +17,7 @@ const METHOD: &str = "ForgetSession";
 const STOPPED: &str =
     "The session was forgotten, but open jobs need one. Import a session, or cancel these jobs.";
 
-/// Erases every stored session of an account, including an imported one that is still being tried.
+/// Erases every stored session of an account, including an imported session that is still being tested.
 ///
 /// On the real site, the account is paused if publish jobs, replies or thread removals are open. On the practice site,
 /// those without a committed intent are cancelled, and the account is paused only if an effect is in doubt. It is not

@@ -89,14 +89,7 @@ impl StoredSessions {
             .write(move |tx| {
                 let (account_context, begun) = (account_context.clone(), begun.clone());
                 async move {
-                    let account = locked_account(tx, &account_context.account_id).await?;
-                    let row = locked_row(
-                        tx,
-                        &account_context.account_id,
-                        &account_context.site,
-                        slot_of(generation),
-                    )
-                    .await?;
+                    let (account, row) = locked(tx, &account_context, slot_of(generation)).await?;
                     release(tx, begun.as_ref()).await?;
                     let (Some(account), Some(row)) = (account, row) else {
                         return Ok(());
@@ -116,6 +109,18 @@ impl StoredSessions {
     }
 }
 
+/// Locks the account and then its session in a slot, and returns both. `None`: it does not exist.
+async fn locked(
+    tx: &Tx,
+    account_context: &AccountContext,
+    slot: SessionSlot,
+) -> Result<(Option<accounts::Model>, Option<sessions::Model>)> {
+    let AccountContext { account_id, site, .. } = account_context;
+    let account = locked_account(tx, account_id).await?;
+    let row = locked_row(tx, account_id, site, slot).await?;
+    Ok((account, row))
+}
+
 /// Returns the slot of a generation. All candidates have the generation [`CANDIDATE`].
 fn slot_of(generation: i64) -> SessionSlot {
     if generation == CANDIDATE {
@@ -125,7 +130,7 @@ fn slot_of(generation: i64) -> SessionSlot {
     }
 }
 
-/// Returns whether a verdict applies to a row: the generation is unchanged, and an open renewal is the one of this
+/// Returns whether a verdict applies to a row: the generation is unchanged, and an open renewal belongs to this
 /// process.
 fn is_ours(row: &sessions::Model, generation: i64, begun: Option<&Begun>) -> bool {
     row.generation == generation && row.refresh_holder.as_deref() == begun.map(|begun| begun.holder.as_str())
@@ -177,14 +182,7 @@ async fn decide(
     generation: i64,
     wait_ms: Millis,
 ) -> Result<Decided> {
-    let account = locked_account(tx, &account_context.account_id).await?;
-    let row = locked_row(
-        tx,
-        &account_context.account_id,
-        &account_context.site,
-        slot_of(generation),
-    )
-    .await?;
+    let (account, row) = locked(tx, account_context, slot_of(generation)).await?;
     let (Some(account), Some(row)) = (account, row) else {
         return Ok(Decided::NoSession);
     };
@@ -331,14 +329,7 @@ impl Sessions for StoredSessions {
                 let (context, account_context) = (context.clone(), account_context.clone());
                 let (begun, cookies) = (begun.clone(), cookies.clone());
                 async move {
-                    let account = locked_account(tx, &account_context.account_id).await?;
-                    let row = locked_row(
-                        tx,
-                        &account_context.account_id,
-                        &account_context.site,
-                        slot_of(generation),
-                    )
-                    .await?;
+                    let (account, row) = locked(tx, &account_context, slot_of(generation)).await?;
                     release(tx, begun.as_ref()).await?;
                     let (Some(account), Some(row), Some(begun)) = (account, row, begun) else {
                         return Ok(None);
@@ -362,14 +353,7 @@ impl Sessions for StoredSessions {
             .write(move |tx| {
                 let (account_context, begun) = (account_context.clone(), begun.clone());
                 async move {
-                    locked_account(tx, &account_context.account_id).await?;
-                    let row = locked_row(
-                        tx,
-                        &account_context.account_id,
-                        &account_context.site,
-                        slot_of(generation),
-                    )
-                    .await?;
+                    let (_, row) = locked(tx, &account_context, slot_of(generation)).await?;
                     release(tx, begun.as_ref()).await?;
                     let ours = row.filter(|row| begun.is_some() && is_ours(row, generation, begun.as_ref()));
                     match ours {
@@ -416,14 +400,7 @@ impl Sessions for StoredSessions {
                 let (context, account_context, cookies) =
                     (context.clone(), account_context.clone(), cookies.clone());
                 async move {
-                    let account = locked_account(tx, &account_context.account_id).await?;
-                    let row = locked_row(
-                        tx,
-                        &account_context.account_id,
-                        &account_context.site,
-                        SessionSlot::Current,
-                    )
-                    .await?;
+                    let (account, row) = locked(tx, &account_context, SessionSlot::Current).await?;
                     let (Some(account), Some(row)) = (account, row) else {
                         return Ok(None);
                     };

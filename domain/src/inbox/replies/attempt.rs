@@ -95,11 +95,16 @@ async fn decide(tx: &Tx, context: &Context, claim: &Claim) -> Result<std::result
     if let Some(until) = account.cooldown_until.filter(|until| *until > now) {
         return Ok(Err(Outcome::At(until)));
     }
-    let work = work(tx, row, account).await?;
-    Ok(Ok(match effect {
-        Some(effect) => Plan::Reconcile(work, Box::new(effect)),
-        None => Plan::Send(work),
-    }))
+    let work = work(tx, row.clone(), account).await?;
+    match effect {
+        Some(effect) => Ok(Ok(Plan::Reconcile(work, Box::new(effect)))),
+        None if work.photo_sha256s.iter().any(String::is_empty) => {
+            let message = "a photo of the reply no longer exists".to_owned();
+            outcome::fail(tx, row, Reason::NotFound, message).await?;
+            Ok(Err(Outcome::Done))
+        }
+        None => Ok(Ok(Plan::Send(work))),
+    }
 }
 
 /// Returns the job outcome if a reply without an open effect cannot be sent now.
@@ -197,7 +202,8 @@ async fn work(tx: &Tx, row: replies::Model, account: account_rows::Model) -> Res
         photo.map(|photo| photo.sha256.clone())
     };
     Ok(Work {
-        // A deleted photo gets an empty hash, so that the worker does not find its file.
+        // A deleted photo gets an empty hash: a reply is never sent without one of its photos, but the number of
+        // photos still identifies a reply in doubt.
         photo_sha256s: ids.iter().map(|id| sha256(id).unwrap_or_default()).collect(),
         conversation_id: thread.remote_id,
         member_id: account.member_id.clone(),

@@ -126,7 +126,7 @@ async fn apply(
     }
 }
 
-async fn fail(tx: &Tx, row: replies::Model, reason: Reason, message: String) -> Result<Reply> {
+pub(super) async fn fail(tx: &Tx, row: replies::Model, reason: Reason, message: String) -> Result<Reply> {
     let row = replies::Model {
         state: ReplyState::Failed,
         requires_action: false,

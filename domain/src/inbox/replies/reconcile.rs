@@ -23,7 +23,7 @@ pub enum Decision {
     Sent { remote_id: String },
     /// The site may still show the reply later.
     NotYet,
-    /// The reply is not shown where it would have to be; a second reading decides.
+    /// A complete reading does not show the reply. A second reading decides.
     NothingOnce,
     /// Two readings do not show the reply.
     NotSent,
@@ -258,7 +258,7 @@ mod tests {
             );
         }
         assert_eq!(decided(&[("70", "2", text)], NOW + 1, None), Decision::NotYet);
-        // A member who is not the counterparty may be the account, whatever member id is stored for the account.
+        // A member who is not the counterparty may be the account, even if another member id is stored for the account.
         assert_eq!(decided(&[("70", "77", text)], NOW + 1, None), sent("70"));
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel};
 
 use super::entry::{self, NewMessage, Read};
+use super::merge;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::inbox::{Author, Message, MessageKind, replies};
@@ -66,12 +67,12 @@ pub(super) fn compare(
         };
         if let Some(place) = places.get(&read.key) {
             let row = &changes.all[*place];
-            let merged = entry::merged(row, read, is_read)?;
+            let merged = merge::merged(row, read, is_read)?;
             time = merged.time;
             if merged != *row {
                 changes
                     .changed
-                    .push((*place, entry::looks_changed(row, &merged)?));
+                    .push((*place, merge::looks_changed(row, &merged)?));
                 if search::update::is_other(row, &merged) {
                     changes.found.push(*place);
                 }

@@ -13,9 +13,9 @@ use crate::{Context, Reason, Result};
 /// The times of the last and the next reading of an account's inbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Freshness {
-    /// The time of the last complete reading. Absent: there was none.
+    /// The time of the last complete reading. Absent: no reading was complete.
     pub last_read_time: Option<Millis>,
-    /// The time of the next scheduled reading. Absent: none is scheduled.
+    /// The time of the next scheduled reading. Absent: no reading is scheduled.
     pub next_read_time: Option<Millis>,
     /// The site that was read.
     pub source: String,

@@ -8,6 +8,7 @@
 mod changes;
 mod entry;
 mod fresh;
+mod merge;
 mod now;
 pub mod photos;
 pub mod read_mark;

@@ -9,6 +9,7 @@ use vintedbot_marketplace::{Conversation, Counterparty, InboxRow, Language, Tran
 
 use super::changes::{self, Changes, Reading};
 use super::entry::{self, Read, Sides, storable};
+use super::merge;
 use crate::clock::Millis;
 use crate::events::{Kind, PendingEvent};
 use crate::inbox::{Author, Content, RemovalState, Thread, replies};
@@ -88,7 +89,7 @@ pub async fn store_in(
         Some(thread) => rows_of(tx, &thread.id).await?,
         None => Vec::new(),
     };
-    entry::keep_offer_keys(&rows, &mut reads);
+    merge::keep_offer_keys(&rows, &mut reads);
 
     let is_new = found.is_none();
     let before = match found {

@@ -111,7 +111,7 @@ pub(super) async fn queue(tx: &Tx, account: &accounts::Model) -> Result<String> 
     jobs::enqueue(tx, job).await
 }
 
-/// Returns the time of the next scheduled reading of an account's inbox. `None`: none is scheduled.
+/// Returns the time of the next scheduled reading of an account's inbox. `None`: no reading is scheduled.
 pub(super) async fn next(tx: &Tx, account: &accounts::Model) -> Result<Option<Millis>> {
     let schedule = schedules::Entity::find_by_id(schedule_id(&account.id))
         .one(tx)

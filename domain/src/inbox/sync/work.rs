@@ -246,7 +246,7 @@ async fn record(
     if begun.is_some_and(|begun| {
         begun.account_context.site != account.site || begun.member_id != account.member_id
     }) {
-        // The account has moved meanwhile; the reading does not describe its present inbox.
+        // The account has moved to another site or member; the reading does not describe its present inbox.
         return Ok(None);
     }
     let mut progress = turns::progress(tx, &account).await?;
@@ -299,7 +299,7 @@ pub(super) async fn put(tx: &Tx, row: inbox_syncs::Model) -> Result<()> {
     Ok(())
 }
 
-/// Returns the error of a reading whose account changed site or member meanwhile.
+/// Returns the error of a reading during which the account changed its site or member.
 pub fn moved() -> Error {
     Error::rejected(
         Reason::ResourceChanged,

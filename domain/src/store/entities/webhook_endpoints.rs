@@ -13,7 +13,7 @@ pub struct Model {
     pub description: String,
     /// JSON list. Empty: all types.
     pub event_types: String,
-    /// JSON list of the scopes that limit what is sent to the endpoint.
+    /// JSON list of the scopes that limit the events sent to the endpoint.
     pub scopes: String,
     pub ordered: bool,
     pub state: crate::webhooks::EndpointState,

@@ -33,7 +33,7 @@ async fn names_become_ids_shown_in_the_accounts_language() {
 
     let event = world.events().await.pop().expect("an event");
     let logged: Listing = serde_json::from_str(&event.payload).expect("a listing");
-    assert_eq!(logged, listing, "the event tells what a reader sees");
+    assert_eq!(logged, listing, "the event has the listing that a reader sees");
 }
 
 #[tokio::test]
@@ -100,6 +100,19 @@ async fn all_violations_of_a_new_listing_are_reported_at_once() {
     assert_eq!(
         violated(world.try_listing(&account, input).await),
         ["listing.price"]
+    );
+}
+
+#[tokio::test]
+async fn excessive_list_of_names_is_one_violation() {
+    let (world, account) = World::with_account().await;
+    let input = ListingInput {
+        colors: vec![NameOrId::Name("turquoise".to_owned()); 101],
+        ..ListingInput::default()
+    };
+    assert_eq!(
+        violated(world.try_listing(&account, input).await),
+        ["listing.colors"]
     );
 }
 

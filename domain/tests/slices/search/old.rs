@@ -123,7 +123,7 @@ async fn check_queries(stage: &Stage, what: &str) {
 async fn common_rare_and_old_rows_are_found_newest_first() {
     for stage in stages().await {
         fill(&stage).await;
-        check_queries(&stage, "as it is").await;
+        check_queries(&stage, "unchanged").await;
         let writer = stage.world.context.store.writer();
         if writer.get_database_backend() == DbBackend::Postgres {
             for (what, changes) in [

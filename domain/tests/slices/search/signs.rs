@@ -124,6 +124,25 @@ async fn rare_repeat_is_found_behind_pages_without_one() {
         let found = answer.expect("an answer").page;
         assert_eq!(found.items.len(), 1, "{}", stage.engine);
         assert!(found.next_page_token.is_empty(), "{}", stage.engine);
+
+        // More empty pages than one call reads: the caller reaches the hit through the page tokens.
+        let (mut token, mut counts) = (String::new(), Vec::new());
+        while counts.is_empty() || !token.is_empty() {
+            let answer = stage
+                .search("merci merci ", &Filter::default(), &page(2, &token))
+                .await;
+            let found = answer.expect("an answer").page;
+            assert_ne!(found.next_page_token, token, "{}", stage.engine);
+            counts.push(found.items.len());
+            token = found.next_page_token;
+        }
+        let (last, empty) = counts.split_last().expect("an answer");
+        assert_eq!(*last, 1, "{}: {counts:?}", stage.engine);
+        assert!(
+            !empty.is_empty() && empty.iter().all(|count| *count == 0),
+            "{}: {counts:?}",
+            stage.engine
+        );
         stage.end().await;
     }
 }
