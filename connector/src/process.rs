@@ -65,7 +65,7 @@ pub(crate) fn kill(process: &Process) {
     }
 }
 
-/// Kills these processes and every process that names `dir`, and waits until none is left. Returns `false` if some
+/// Kills these processes and every process that names `dir`, and waits until all have ended. Returns `false` if some
 /// survive.
 pub(crate) async fn end_all(known: &[Process], dir: Option<&Path>) -> bool {
     let ended = tokio::time::timeout(GONE_WITHIN, async {

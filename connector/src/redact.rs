@@ -94,7 +94,7 @@ impl ListingFormDriver for RedactingFormDriver {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "forwards the call of the one module that may make it"
+        reason = "forwards the call of the only module that may make it"
     )]
     async fn save_draft(&mut self, permit: &dyn Permit) -> Result<Saved, WriteError> {
         let saved = self.inner.save_draft(permit).await;
@@ -103,7 +103,7 @@ impl ListingFormDriver for RedactingFormDriver {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "forwards the call of the one module that may make it"
+        reason = "forwards the call of the only module that may make it"
     )]
     async fn publish(&mut self, permit: &dyn Permit) -> Result<Published, WriteError> {
         let published = self.inner.publish(permit).await;
@@ -130,7 +130,7 @@ impl ListingFormDriver for RedactingFormDriver {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "forwards the call of the one module that may make it"
+        reason = "forwards the call of the only module that may make it"
     )]
     async fn change(&mut self, permit: &dyn Permit) -> Result<Changed, WriteError> {
         let changed = self.inner.change(permit).await;
@@ -142,7 +142,7 @@ impl ListingFormDriver for RedactingFormDriver {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "forwards the call of the one module that may make it"
+        reason = "forwards the call of the only module that may make it"
     )]
     async fn manual_takeover(&mut self) -> Result<(), Error> {
         let result = self.inner.manual_takeover().await;

@@ -66,12 +66,12 @@ pub(crate) fn emptied(detector: &Detector, what: String, url: String, answer: &V
                 page_text: answer.to_string(),
             }),
         },
-        // An operator's own signs may lack this rule. The answer is unusable all the same.
+        // An operator's own signs may lack this rule. The answer is still unusable.
         None => Error::Shape(what),
     }
 }
 
-/// What the form cannot do without: the end of a call's path, and the list in its answer that is never empty.
+/// Data that the form requires: the end of a call's path, and the list in its answer that is never empty.
 const NEVER_EMPTY: [(&str, &str); 4] = [
     ("/item_upload/catalogs", "catalogs"),
     ("/item_upload/attributes", "attributes"),

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde_json::Value;
+pub(crate) use vintedbot_marketplace::currencies::decimal;
 pub(crate) use vintedbot_marketplace::text::{cleaned, cleaned_name, comparable};
 use vintedbot_marketplace::{Money, currencies};
 
@@ -41,7 +42,7 @@ fn around_number(price: &str) -> Option<(&str, &str, &str)> {
     Some((&price[..start], &price[start..end], &price[end..]))
 }
 
-/// Whether a minus stands before the number. A hyphen after a letter, as in `US-$`, is none.
+/// Whether a minus sign is before the number. A hyphen after a letter, as in `US-$`, is not a minus sign.
 fn is_negative(before: &str) -> bool {
     let mut previous = ' ';
     before.chars().any(|char| {
@@ -99,17 +100,6 @@ fn are_groups(digits: &[&str], separators: &[char]) -> bool {
             && separators.iter().all(|separator| *separator == separators[0])
 }
 
-/// Formats the amount with its currency's decimals: `29.00` with a point, `29,00` with a comma.
-pub(crate) fn decimal(minor_units: i64, currency: &str, sign: char) -> String {
-    let decimals = currencies::decimals(currency);
-    let minus = if minor_units < 0 { "-" } else { "" };
-    let digits = format!("{:0>width$}", minor_units.unsigned_abs(), width = decimals + 1);
-    match digits.split_at(digits.len() - decimals) {
-        (whole, "") => format!("{minus}{whole}"),
-        (whole, fraction) => format!("{minus}{whole}{sign}{fraction}"),
-    }
-}
-
 /// Reads the price of an answer: `{amount, currency_code}`, or a number or text beside a `currency`. A text may name
 /// its currency.
 pub(crate) fn money(price: &Value, currency_beside: Option<&str>) -> Option<Money> {
@@ -157,7 +147,7 @@ fn currency_in(price: &str) -> Option<&str> {
     }
 }
 
-/// Returns the code of an answer's envelope, if it has one. An unreadable code becomes one that no rule knows.
+/// Returns the code of an answer's envelope, if it has one. An unreadable code becomes a code without a rule.
 pub(crate) fn code(answer: &Value) -> Option<i64> {
     match &answer["code"] {
         Value::Null => None,
@@ -175,17 +165,17 @@ pub(crate) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// Returns a text in the common form; empty if there is none.
+/// Returns the text in the common form. Empty if the field is absent.
 pub(crate) fn string(value: &Value) -> String {
     cleaned(value.as_str().unwrap_or_default())
 }
 
-/// Returns a title or a name in the common form; empty if there is none.
+/// Returns the title or the name in the common form. Empty if the field is absent.
 pub(crate) fn name(value: &Value) -> String {
     cleaned_name(value.as_str().unwrap_or_default())
 }
 
-/// Returns the entries of a list; empty if there is none.
+/// Returns the entries of the list. Empty if the list is absent.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
@@ -267,6 +257,10 @@ mod tests {
             ("1\u{202f}250,5 €", Some(125_050)),
             ("10.0", Some(1000)),
             ("1.250", Some(125_000)),
+            ("1.250,-", Some(125_000)),
+            ("€ 1.250", Some(125_000)),
+            ("£0.99", Some(99)),
+            ("12,5", Some(1_250)),
             ("1,250", Some(125_000)),
             ("1250.000", Some(125_000)),
             ("0.050", Some(5)),
@@ -306,6 +300,9 @@ mod tests {
             "12,- kr.",
             "12.- CHF",
             "12.\u{2013}",
+            "£12",
+            "Rs 12",
+            "Rs.12",
             "kr. 12",
             "12 kr.",
             "12. kr.",
@@ -320,7 +317,9 @@ mod tests {
             "",
             "€",
             "kr.",
+            "Rs",
             ".50",
+            "\u{661}\u{662}\u{66b}\u{665}\u{660}",
             "-,50 €",
             "12,505,5",
             "1.25.000",
@@ -354,15 +353,6 @@ mod tests {
             ("1 250,5 Kč", "CZK", Some(125_050)),
         ] {
             assert_eq!(minor_units(text, Some(currency)), expected, "{text:?}");
-        }
-        for (minor_units, currency, expected) in [
-            (2905, "EUR", "29,05"),
-            (5, "EUR", "0,05"),
-            (-5, "EUR", "-0,05"),
-            (1_250, "JPY", "1250"),
-            (50, "KWD", "0,050"),
-        ] {
-            assert_eq!(decimal(minor_units, currency, ','), expected);
         }
         let yen = money(&json!({"amount": 1250, "currency_code": "JPY"}), None);
         assert_eq!(yen.map(|money| money.minor_units), Some(1_250));

@@ -23,7 +23,7 @@ use vintedbot_proto::FILE_DESCRIPTOR_SET;
 
 use crate::calls::{self, StampDeadline, X_REQUEST_ID};
 use crate::connections::{self, Registry};
-use crate::media::admission::{self, Admission};
+use crate::media::admission::Admission;
 use crate::state::ServerState;
 use crate::{Config, Error, auth, http_api};
 
@@ -32,6 +32,12 @@ const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 /// Shorter than the idle limits of common proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The flow-control window of an HTTP/2 stream, in bytes.
+///
+/// The body of a call that waits is not read, so it can fill its stream's window. The window of a connection therefore
+/// holds those of all its streams. Otherwise the calls that hold a slot receive no data, and no slot becomes free.
+const STREAM_WINDOW: u32 = 128 << 10;
 
 /// Serves a listener until `shutdown` is cancelled and all running calls have ended, or [`Config::drain_timeout`] has
 /// passed.
@@ -61,8 +67,8 @@ pub async fn serve(
     let server = Server::builder()
         .accept_http1(true)
         .max_concurrent_streams(Some(streams))
-        .initial_stream_window_size(Some(admission::STREAM_WINDOW))
-        .initial_connection_window_size(Some(admission::CONNECTION_WINDOW))
+        .initial_stream_window_size(Some(STREAM_WINDOW))
+        .initial_connection_window_size(Some(streams.saturating_mul(STREAM_WINDOW)))
         .http2_keepalive_interval(Some(KEEP_ALIVE))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .serve_with_incoming_shutdown(app, incoming, shutdown.clone().cancelled_owned());

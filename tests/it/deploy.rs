@@ -58,7 +58,7 @@ fn compose_file_names_existing_settings_and_files() {
             if FOREIGN.iter().any(|prefix| variable.starts_with(prefix)) {
                 continue;
             }
-            assert!(known.contains(variable), "{name}: {variable} is no setting");
+            assert!(known.contains(variable), "{name}: {variable} is not a setting");
             ours.insert(variable.clone());
         }
         for needed in match &service["depends_on"] {
@@ -134,7 +134,7 @@ fn image_runs_as_ordinary_user_with_a_health_check() {
     for line in last.lines().filter_map(|line| line.strip_prefix("ENV ")) {
         for pair in line.split_whitespace() {
             let name = pair.split('=').next().expect("a name");
-            assert!(settings().contains(name), "{name} is no setting");
+            assert!(settings().contains(name), "{name} is not a setting");
         }
     }
 }

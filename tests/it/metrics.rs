@@ -55,9 +55,9 @@ async fn traffic(instance: &Instance, accounts: usize) {
         };
         client.accounts().create(request).await.expect("an account");
         let missing = format!("00000000-0000-7000-8000-{number:012}");
-        client.listings().get(missing).await.expect_err("there is none");
+        client.listings().get(missing).await.expect_err("no such listing");
         get(&format!("{}/health", instance.url())).await;
-        // Signed paths count as one route, whatever they contain. An unknown method adds no label.
+        // All signed paths count as one route. An unknown method adds no label.
         let made_up = format!("{}/vintedbot.v1.Service{number}/Method", instance.url());
         #[expect(clippy::disallowed_methods, reason = "it reaches this machine only")]
         let call = reqwest::Client::new()
@@ -182,7 +182,7 @@ async fn scrape_has_all_metrics_with_bounded_labels() {
     let page = get(&address).await;
     let samples = parsed(&page);
     let new: Vec<_> = series(&samples).difference(&before).cloned().collect();
-    // A job kind may run for the first time meanwhile.
+    // A job kind may run for the first time between the two readings.
     assert!(
         new.iter().all(|(name, _)| name.starts_with("vintedbot_job_")),
         "{new:?}"

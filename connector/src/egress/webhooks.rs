@@ -46,7 +46,7 @@ pub struct Received {
     /// Names are in lower case.
     pub headers: Vec<(String, String)>,
     pub body: String,
-    /// Whether the response was longer than what is stored, or did not end in time.
+    /// Whether the response was longer than the stored part, or did not end in time.
     pub truncated: bool,
 }
 
@@ -56,7 +56,7 @@ impl EgressClient {
         Self::resolving_by(networks, Arc::new(SystemResolver))
     }
 
-    /// Creates a client with a resolver of its own, for tests.
+    /// Creates a client with the given resolver, for tests.
     pub fn resolving_by(networks: Vec<IpNet>, resolver: Arc<dyn Resolver>) -> Self {
         Self {
             networks,

@@ -10,7 +10,7 @@ use crate::{signs, text};
 
 /// How many leaf categories are requested at once.
 const AT_ONCE: usize = 4;
-/// The number of colours if the attribute has no rules of its own. Colours and brands have none (as seen 2026,
+/// The number of colours if the attribute has no rules. Colours and brands have none (as seen 2026,
 /// confidence A).
 const MOST_COLORS: u32 = 2;
 

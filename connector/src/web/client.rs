@@ -56,7 +56,7 @@ pub(crate) fn guarded(
 fn stay(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let asked = attempt.previous().first();
     let origin = asked.map(Url::origin);
-    // These two statuses repeat the same request with its body, and a call may be one that writes.
+    // These two statuses repeat the same request with its body, and the call may write.
     let repeats = matches!(
         attempt.status(),
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT

@@ -124,7 +124,7 @@ fn photo_urls(entity: &Value) -> Vec<String> {
     urls
 }
 
-/// Returns an entry as JSON. An entry that is too long becomes JSON that says so and contains its beginning as text.
+/// Returns an entry as JSON. An entry that is too long becomes an object with its length and its beginning as text.
 fn as_it_came(json: &Value) -> String {
     let text = json.to_string();
     if text.len() <= LONGEST_UNKNOWN {

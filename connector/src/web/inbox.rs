@@ -16,7 +16,7 @@ const LONGEST_ID: usize = 64;
 /// Why an answer that is valid JSON cannot be used.
 #[derive(Debug)]
 pub(super) enum Flaw {
-    /// It lacks what it always has, which is how a bot check silently empties answers.
+    /// It lacks a part that it always has. A bot check silently empties answers in this way.
     Emptied(&'static str),
     Strange(&'static str),
 }

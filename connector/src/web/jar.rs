@@ -24,7 +24,7 @@ impl OwnJar {
         }
     }
 
-    /// Returns the cookies to store: all except those that a bot check gave to this client.
+    /// Returns the cookies to store: all except the cookies that a bot check gave to this client.
     pub(crate) fn lasting(&self) -> Cookies {
         let rules = Rules::embedded();
         let cookies = self.cookies();

@@ -161,7 +161,7 @@ impl WebSession {
         good(&reply).map(Some)
     }
 
-    /// Sends a request exactly once, whatever its outcome, and returns the JSON object of a successful answer.
+    /// Sends a request exactly once, even if it fails, and returns the JSON object of a successful answer.
     pub(crate) async fn write(
         &self,
         signed_in: &SignedIn,
@@ -178,7 +178,7 @@ impl WebSession {
         Ok((json, reply.evidence()))
     }
 
-    /// Sends a request exactly once and returns its answer, whatever it says.
+    /// Sends a request exactly once and returns its answer, with any status.
     async fn once(&self, signed_in: &SignedIn, call: &Call<'_>) -> Result<Reply, WriteError> {
         self.send(signed_in, call)
             .await
@@ -313,13 +313,13 @@ fn refusal(reply: &Reply) -> Option<Error> {
     })
 }
 
-/// Returns the code of an answer's envelope; `None` if there is none or it reports success.
+/// Returns the code of an answer's envelope. `None` if the code is absent or reports success.
 fn code_in(reply: &Reply) -> Option<i64> {
     let code = text::code(reply.json.as_ref()?);
     code.filter(|code| *code != 0)
 }
 
-/// Returns `errors[{field, value}]` of an answer, or its message if there are none.
+/// Returns `errors[{field, value}]` of an answer, or its message if the list is absent or empty.
 pub(crate) fn violations(json: &Value) -> Vec<(String, String)> {
     let text = text::string;
     let errors = json["errors"].as_array().map(Vec::as_slice).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Reads the logged-in member, and what the member has on the site.
+//! Reads the logged-in member, and the member's items and drafts on the site.
 
 use std::collections::BTreeSet;
 

@@ -2,7 +2,7 @@
 //! contains new tokens, and the old ones are then invalid (as seen 2026, confidence A).
 //!
 //! The renewal is stored as begun before the request, and the new tokens are stored before they are used. If the answer
-//! is lost, the renewal stays open, because the site may have renewed the session all the same.
+//! is lost, the renewal stays open, because the site may still have renewed the session.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use super::jar::OwnJar;
 use super::{NoAnswer, WebSession, unexpected};
 use crate::signs::Reply;
 
-/// The time limit of the request. The account lock is held meanwhile.
+/// The time limit of the request. The account lock is held during the request.
 const ASKS_WITHIN: Duration = Duration::from_secs(8);
 /// How often to wait for another holder's renewal, and how long each time.
 const WAITS: u32 = 40;
@@ -42,7 +42,7 @@ enum Asked {
 }
 
 impl Renewing {
-    /// Renews and returns the session; `None` if it was replaced meanwhile.
+    /// Renews and returns the session. `None` if another session has replaced it.
     pub(super) async fn run(self) -> Result<Option<Session>, Error> {
         let account_context = &self.session.account_context;
         for _ in 0..WAITS {

@@ -18,7 +18,7 @@ const REFUSALS: [(i64, &str); 3] = [
 
 /// Codes that prove that the site did not take the reply, if the status says that the fault is in the request. Any
 /// other code, known or not, may stand for a failure on the way. Reconciliation then finds out whether the site took
-/// the reply. Challenges have codes of their own.
+/// the reply. Challenges have other codes.
 const NOT_TAKEN: [(i64, &str); 8] = [
     (
         20,
@@ -103,7 +103,7 @@ fn not_uploaded(error: Error) -> WriteError {
 }
 
 /// Returns the site's refusal if its code is one of these, with our description and the site's message. Callers check
-/// the status: with a server error (500 and above), the site says nothing about what it did, whatever the code.
+/// the status: with a server error (500 and above), no code shows whether the site took the reply.
 fn refused(answer: &Reply, codes: &[(i64, &str)]) -> Option<Error> {
     let code = code_in(answer)?;
     let (_, ours) = codes.iter().find(|(known, _)| *known == code)?;

@@ -20,7 +20,7 @@ use super::signin::{Entered, SignedIn};
 use crate::Clock;
 use crate::redactor::Redactor;
 
-/// How many sets of cookies are remembered, so that they can be redacted from what the site sends back.
+/// How many sets of cookies are remembered, so that they can be redacted from the site's answers.
 const REMEMBERED: usize = 16;
 
 /// How sites are reached; the same for every session.
@@ -39,7 +39,7 @@ pub(crate) struct SiteClientConfig {
 #[derive(Default)]
 pub(crate) struct SessionCache {
     pub(super) current: Mutex<Option<Arc<SignedIn>>>,
-    /// Held by the one task of this process that renews; others wait for its result.
+    /// Held by the task of this process that renews. Other tasks wait for its result.
     renewing: Mutex<()>,
     hidden: StdMutex<Vec<Cookies>>,
 }
@@ -95,7 +95,7 @@ impl WebSession {
         self
     }
 
-    /// Returns the imported session in its current state; `None` if none was imported.
+    /// Returns the imported session in its current state; `None` if no session was imported.
     async fn imported(&self) -> Result<Option<Session>, Error> {
         match (&self.origin, &self.config.sessions) {
             (Origin::Candidate(session), _) => {
@@ -169,7 +169,7 @@ impl WebSession {
     }
 
     /// Renews the session if its access token would expire within `time`. A session without a known expiry, or from the
-    /// practice site, is used as it is.
+    /// practice site, is used unchanged.
     pub(crate) async fn lasting(&self, time: Duration) -> Result<(), Error> {
         let Some(session) = self.imported().await? else {
             return Ok(());
@@ -181,7 +181,7 @@ impl WebSession {
         }
     }
 
-    /// Renews an imported session, unless another caller has done so meanwhile. Continues if the caller is cancelled.
+    /// Renews an imported session, unless another caller has already done so. Continues if the caller is cancelled.
     async fn renew(&self, used: &Session) -> Result<(), Error> {
         let _turn = self.cache.renewing.lock().await;
         if self.imported().await?.as_ref() != Some(used) {
@@ -219,7 +219,7 @@ impl WebSession {
         self.csrf_token(&client).await
     }
 
-    /// Returns a copy of the session for a task of its own.
+    /// Returns a copy of the session for a separate task.
     fn twin(&self) -> Self {
         Self {
             base: self.base.clone(),

@@ -64,7 +64,7 @@ impl WebSession {
             .and_then(|json| serde_json::from_value(json).ok())
             .ok_or_else(|| unexpected(&reply))?;
         let id = text::id(&member.id).ok_or_else(|| unexpected(&reply))?;
-        // These cookies were issued to a browser, and this client is none.
+        // These cookies were issued to a browser, and this client is not a browser.
         let rules = Rules::embedded();
         member.cookies.retain(|name, _| !rules.is_of_bot_check(name));
         let cookies = Cookies(member.cookies);

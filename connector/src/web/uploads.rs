@@ -12,7 +12,7 @@ const PHOTO_REFUSED: [i64; 3] = [50, 51, 52];
 /// A photo on the site.
 pub(crate) struct Uploaded {
     pub(crate) id: String,
-    /// The id by which a message names the photo: from the site's answer, else the one that was sent.
+    /// The id by which a message names the photo: from the site's answer, else the id that was sent.
     pub(crate) temp_uuid: String,
 }
 

@@ -197,7 +197,7 @@ fn step(signer: &Signer<'_>, row: publish_steps::Model) -> v1::PublishStep {
     }
 }
 
-/// Returns the URL of a step's thumbnail; empty if there is none.
+/// Returns the URL of a step's thumbnail. Empty if the step has no thumbnail.
 pub fn thumbnail_url(signer: &Signer<'_>, key: Option<&str>) -> String {
     let address = key.and_then(|key| signer.file(key, "image/jpeg"));
     address.map(|address| address.url).unwrap_or_default()

@@ -13,9 +13,9 @@ const VIOLATION_MAX: usize = 400;
 const METADATA_MAX: usize = 3_000;
 /// The maximum bytes of an encoded message and its details in base64. The rest of 8 KiB is for other headers.
 const ANSWER_MAX: usize = 7_400;
-/// Bytes of the details besides metadata and violations: reason, domain, request id, wait, and their type names.
+/// Bytes of the details without metadata and violations: reason, domain, request id, wait, and their type names.
 const ENVELOPE: usize = 400;
-/// Bytes of a violation besides its texts: its reason, and the lengths.
+/// Bytes of a violation without its texts: its reason, and the lengths.
 const VIOLATION_OVERHEAD: usize = 60;
 const CUT: char = '…';
 
@@ -38,7 +38,7 @@ pub fn metadata(metadata: &mut HashMap<String, String>) {
     }
 }
 
-/// Returns the violations that fit besides message and metadata, each shortened.
+/// Returns the violations that fit in addition to message and metadata, each shortened.
 pub fn violations(
     violations: Vec<Violation>,
     message: &str,

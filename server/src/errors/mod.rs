@@ -195,8 +195,8 @@ pub fn complete(status: Status, request_id: &str, max_message_bytes: usize) -> S
 pub fn explain(status: &Status, max_message_bytes: usize) -> Problem {
     let message = status.message();
     match status.code() {
-        // tonic 0.14 returns OUT_OF_RANGE for a message above its limit, and RESOURCE_EXHAUSTED for one that exceeds it
-        // after decompression.
+        // tonic 0.14 returns OUT_OF_RANGE for a message above its limit, and RESOURCE_EXHAUSTED if it exceeds the
+        // limit only after decompression.
         Code::OutOfRange | Code::ResourceExhausted => Problem::new(
             Code::ResourceExhausted,
             ErrorReason::MessageTooLarge,

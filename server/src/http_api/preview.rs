@@ -14,6 +14,7 @@ use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CO
 use vintedbot_domain::identity::{Caller, Scopes};
 use vintedbot_domain::media::files::photo_key;
 use vintedbot_domain::publishing::{self, JobKind, PublishJob, Revision, Step};
+use vintedbot_marketplace::currencies;
 
 use super::problem;
 use crate::calls::Call;
@@ -232,13 +233,8 @@ fn write(html: &mut String, text: std::fmt::Arguments<'_>) {
     html.write_fmt(text).expect("writing to a String cannot fail");
 }
 
-/// Formats a price. Every currency of the site's markets has a hundred minor units.
 fn price(minor_units: i64, currency: &str) -> String {
-    format!(
-        "{}.{:02} {currency}",
-        minor_units / 100,
-        minor_units.unsigned_abs() % 100
-    )
+    format!("{} {currency}", currencies::decimal(minor_units, currency, '.'))
 }
 
 fn escape(text: &str) -> String {

@@ -16,15 +16,9 @@ use crate::errors::Problem;
 const UPLOADS: Capacity = Capacity { all: 32, each: 8 };
 /// Running calls with photos in one message, which is held in memory as a whole: in total, and of one workspace.
 const MESSAGES: Capacity = Capacity { all: 3, each: 2 };
-/// Calls that hold a slot of a queue or wait for one: in total, and of one workspace. Further calls are refused.
-const WAITING: Capacity = Capacity { all: 128, each: 100 };
-/// The flow-control window of an HTTP/2 stream, in bytes.
-pub const STREAM_WINDOW: u32 = 128 << 10;
-/// The flow-control window of an HTTP/2 connection, in bytes.
-///
-/// The body of a waiting call is not read, so it can fill its stream window. The window of one connection must hold all
-/// calls that can wait in both queues. Otherwise the calls that hold a slot receive no data, and no slot becomes free.
-pub const CONNECTION_WINDOW: u32 = (2 * WAITING.all as u32 + 8) * STREAM_WINDOW;
+/// The maximum calls of one workspace that hold a slot of a queue or wait for one. Further calls are refused. There is no
+/// such limit in total, because two workspaces could then keep all others from free slots.
+const WAITING: usize = 100;
 /// The maximum wait for a slot.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 /// Running downloads: in total, and of one URL. Each holds a descriptor. Browsers open six connections.
@@ -104,13 +98,17 @@ struct Queue {
 
 impl Queue {
     fn new(what: &'static str, rule: &'static str, capacity: Capacity) -> Self {
+        let present = Capacity {
+            all: usize::MAX,
+            each: WAITING,
+        };
         Self {
             what,
             rule,
             capacity,
             all: Arc::new(Semaphore::new(capacity.all)),
             workspaces: Mutex::default(),
-            present: Slots::new(WAITING),
+            present: Slots::new(present),
         }
     }
 
@@ -253,9 +251,7 @@ mod tests {
     async fn queue_of_one_workspace_is_bounded() {
         let folder = tempfile::tempdir().expect("a folder");
         let admission = Admission::open(folder.path()).expect("opens");
-        let mut waiting: Vec<_> = (0..WAITING.each)
-            .map(|_| Box::pin(admission.message("a")))
-            .collect();
+        let mut waiting: Vec<_> = (0..WAITING).map(|_| Box::pin(admission.message("a"))).collect();
         let mut turns = Vec::new();
         for waiting in &mut waiting {
             if let std::task::Poll::Ready(turn) = futures::poll!(waiting) {
@@ -266,5 +262,24 @@ mod tests {
         let refused = admission.message("a").await.expect_err("is one too many");
         assert_eq!(refused.code(), tonic::Code::ResourceExhausted);
         admission.message("b").await.expect("is free for others");
+    }
+
+    #[tokio::test]
+    async fn full_queues_of_two_workspaces_leave_slots_to_others() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let admission = Admission::open(folder.path()).expect("opens");
+        let mut waiting: Vec<_> = ["a", "b"]
+            .into_iter()
+            .flat_map(|workspace| std::iter::repeat_n(workspace, WAITING))
+            .map(|workspace| Box::pin(admission.upload(workspace)))
+            .collect();
+        let mut turns = Vec::new();
+        for waiting in &mut waiting {
+            if let std::task::Poll::Ready(turn) = futures::poll!(waiting) {
+                turns.push(turn.expect("is free"));
+            }
+        }
+        assert_eq!(turns.len(), 2 * UPLOADS.each);
+        admission.upload("c").await.expect("is free for others");
     }
 }

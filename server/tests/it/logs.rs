@@ -1,4 +1,4 @@
-//! What the log records about a call, and what it must never contain.
+//! The log records of a call, and the secrets that the log must never contain.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};

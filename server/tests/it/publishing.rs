@@ -1,4 +1,4 @@
-//! Which callers see a confirmation, and which see what it confirms.
+//! Which callers see a confirmation, and which see the content that it confirms.
 
 use futures::FutureExt as _;
 use sea_orm::{EntityTrait as _, IntoActiveModel as _};
@@ -196,7 +196,7 @@ async fn confirmation_is_shown_by_get_to_confirm_scope_only() {
     };
     let mut stream = events.watch(request).await.expect("begins").into_inner();
     loop {
-        let message = stream.message().await.expect("goes on").expect("goes on");
+        let message = stream.message().await.expect("continues").expect("continues");
         assert!(!format!("{message:?}").contains(&confirmation.confirm_token));
         if matches!(message.message, Some(v1::watch_response::Message::SnapshotEnd(_))) {
             break;
@@ -317,10 +317,7 @@ async fn step_timeline_pictures_need_no_token() {
         .list_publish_jobs(v1::ListPublishJobsRequest::default())
         .await;
     let listed = listed.expect("lists").into_inner().publish_jobs;
-    assert!(
-        listed[0].step_timeline.is_empty(),
-        "only of the one that is asked for"
-    );
+    assert!(listed[0].step_timeline.is_empty(), "a list has no step timelines");
     instance.stop().await;
 }
 

@@ -128,7 +128,7 @@ async fn account_is_updated_set_to_a_mode_and_deleted() {
             ..Default::default()
         })
         .await;
-    assert!(resumed.is_ok(), "an account that is not paused stays as it is");
+    assert!(resumed.is_ok(), "an account that is not paused stays unchanged");
 
     client
         .delete_account(v1::DeleteAccountRequest {

@@ -64,7 +64,7 @@ async fn others_are_answered(instance: &Instance) {
     }
 }
 
-/// Opens watches that are never read, and calls as another client meanwhile.
+/// Opens watches that are never read, and makes calls as another client at the same time.
 async fn watches_hold_no_connection(instance: Instance, request: v1::WatchRequest) {
     let streams = watch(&instance, 0, request).await;
     others_are_answered(&instance).await;

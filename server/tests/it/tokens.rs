@@ -297,7 +297,11 @@ async fn links_and_endpoints_end_with_their_expired_token() {
     let mut client = MediaServiceClient::new(instance.connect_as(Some(&secret)).await);
     let upload = client.create_upload_url(v1::CreateUploadUrlRequest::default());
     let upload = upload.await.expect("is made").into_inner();
-    assert_eq!(upload.expire_time, Some(timestamp(own)), "the URL says so");
+    assert_eq!(
+        upload.expire_time,
+        Some(timestamp(own)),
+        "the URL ends with the token"
+    );
 
     let sql = format!("UPDATE api_tokens SET expire_time = 1 WHERE id = '{id}'");
     let writer = instance.context.store.writer();

@@ -224,11 +224,24 @@ async fn photo_calls_of_one_connection_do_not_block_each_other() {
                 data: vec![0; BYTES].into(),
                 ..Default::default()
             };
-            client.upload_photo(request).await
+            client.upload_photo(request).await.map(drop)
         }
     });
-    let answers = tokio::time::timeout(SOON, futures::future::join_all(calls)).await;
-    for answer in answers.expect("every call is answered") {
+    let streams = (0..24).map(|_| {
+        let mut client = client.clone();
+        async move {
+            let parts = [Part::Start(Start::default()), Part::Chunk(vec![0; BYTES].into())];
+            let parts = parts.map(|part| v1::UploadPhotosRequest { part: Some(part) });
+            client.upload_photos(tokio_stream::iter(parts)).await.map(drop)
+        }
+    });
+    let answers = futures::future::join(
+        futures::future::join_all(calls),
+        futures::future::join_all(streams),
+    );
+    let answers = tokio::time::timeout(SOON, answers).await;
+    let (of_calls, of_streams) = answers.expect("every call is answered");
+    for answer in of_calls.into_iter().chain(of_streams) {
         let refused = answer.expect_err("is not a photo");
         assert_eq!(reason(&refused), "PHOTO_NOT_AN_IMAGE");
     }

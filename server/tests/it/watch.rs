@@ -30,12 +30,12 @@ async fn next(stream: &mut Stream) -> Result<v1::WatchResponse, Status> {
     let message = tokio::time::timeout(PATIENCE, stream.message())
         .await
         .expect("a message in time");
-    message.map(|message| message.expect("the stream goes on"))
+    message.map(|message| message.expect("the stream continues"))
 }
 
 async fn next_event(stream: &mut Stream) -> (v1::Event, String) {
     loop {
-        let message = next(stream).await.expect("goes on");
+        let message = next(stream).await.expect("continues");
         if let Some(Message::Event(event)) = message.message {
             return (event, message.cursor);
         }
@@ -60,7 +60,7 @@ async fn watch_begins_with_a_checkpoint_at_the_head() {
     let mut stream = watch(instance.connect().await, v1::WatchRequest::default())
         .await
         .expect("begins");
-    let first = next(&mut stream).await.expect("goes on");
+    let first = next(&mut stream).await.expect("continues");
     assert!(matches!(first.message, Some(Message::Checkpoint(at)) if at.sequence == head as u64));
     assert!(!first.cursor.is_empty());
     let account = instance.make_account("after").await;
@@ -83,7 +83,7 @@ async fn repeatedly_cut_watch_gets_every_event_exactly_once() {
     let mut stream = watch(instance.connect().await, v1::WatchRequest::default())
         .await
         .expect("begins");
-    let mut cursor = next(&mut stream).await.expect("goes on").cursor;
+    let mut cursor = next(&mut stream).await.expect("continues").cursor;
     let mut seen = Vec::new();
     for round in 0..20usize {
         instance.emit(&account.id, 1 + round * 7 % 40).await;
@@ -122,7 +122,7 @@ async fn slow_watcher_gets_every_event_in_order() {
     let mut stream = watch(instance.connect().await, v1::WatchRequest::default())
         .await
         .expect("begins");
-    let first = next(&mut stream).await.expect("goes on");
+    let first = next(&mut stream).await.expect("continues");
     let Some(Message::Checkpoint(at)) = first.message else {
         panic!("{first:?}")
     };
@@ -150,7 +150,7 @@ async fn kind_filter_skips_events_and_checkpoints_advance() {
         .expect("begins");
     next(&mut stream).await.expect("the first checkpoint");
     instance.emit(&account.id, 600).await;
-    let message = next(&mut stream).await.expect("goes on");
+    let message = next(&mut stream).await.expect("continues");
     let Some(Message::Checkpoint(at)) = message.message else {
         panic!("{message:?}")
     };
@@ -163,7 +163,7 @@ async fn kind_filter_skips_events_and_checkpoints_advance() {
         ..request
     };
     let mut resumed = watch(instance.connect().await, request).await.expect("resumes");
-    let first = next(&mut resumed).await.expect("goes on");
+    let first = next(&mut resumed).await.expect("continues");
     assert!(matches!(first.message, Some(Message::Checkpoint(same)) if same.sequence == at.sequence));
     assert_eq!(next_event(&mut resumed).await.0.resource_id, listing.id);
     drop((stream, resumed));
@@ -212,7 +212,7 @@ async fn snapshot_is_complete_and_events_follow_it() {
     let mut stream = watch(instance.connect().await, request).await.expect("begins");
     let mut found = Vec::new();
     let sequence = loop {
-        let message = next(&mut stream).await.expect("goes on");
+        let message = next(&mut stream).await.expect("continues");
         match message.message {
             Some(Message::Snapshot(one)) => {
                 assert!(message.cursor.is_empty(), "a snapshot cannot be resumed");
@@ -260,7 +260,7 @@ async fn event_without_read_scope_has_no_content() {
     };
     let mut snapshot = watch(connection, request).await.expect("begins");
     loop {
-        match next(&mut snapshot).await.expect("goes on").message {
+        match next(&mut snapshot).await.expect("continues").message {
             Some(Message::Snapshot(one)) if one.resource_type() == v1::ResourceType::Listing => {
                 assert_eq!(one.resource, Some(v1::Resource { resource: None }));
             }
@@ -307,7 +307,7 @@ async fn progress_is_live_and_has_no_cursor() {
         file_name: "a.jpg".to_owned(),
     };
     instance.context.feed.tell(&instance.workspace_id, progress);
-    let message = next(&mut stream).await.expect("goes on");
+    let message = next(&mut stream).await.expect("continues");
     assert!(message.cursor.is_empty());
     let Some(Message::Ephemeral(ephemeral)) = message.message else {
         panic!("{message:?}")

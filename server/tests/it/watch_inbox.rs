@@ -24,7 +24,7 @@ async fn next(stream: &mut Streaming<v1::WatchResponse>) -> Message {
     let message = tokio::time::timeout(PATIENCE, stream.message())
         .await
         .expect("a message in time");
-    let message = message.expect("no error").expect("the stream goes on");
+    let message = message.expect("no error").expect("the stream continues");
     message.message.expect("says something")
 }
 

@@ -129,7 +129,7 @@ impl Outcomes {
     }
 }
 
-/// Describes what is wrong with the answers to calls with two sets of parameters and one id. Correct: all calls of one
+/// Describes the fault in the answers to calls with two sets of parameters and one id. Correct: all calls of one
 /// set get the same answer, and all calls of the other set are refused.
 fn wrong(outcomes: &mut [Outcomes; 2]) -> Option<String> {
     outcomes.sort_by_key(|outcomes| outcomes.refused);

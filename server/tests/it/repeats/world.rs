@@ -30,7 +30,7 @@ pub struct World {
 }
 
 impl World {
-    /// Opens an instance on its own database, or on the one at `url`.
+    /// Opens an instance on its own database, or on the database at `url`.
     pub async fn new(url: Option<&str>) -> Self {
         let config = Config {
             webhook_targets: Some(Arc::new(harness::Anywhere)),
