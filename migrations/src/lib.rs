@@ -42,6 +42,7 @@ impl MigratorTrait for Migrator {
             script!("m20261201_sharing"),
             script!("m20261202_tokens"),
             script!("m20261203_names"),
+            script!("m20261204_people"),
         ];
         scripts
             .into_iter()
